@@ -1,0 +1,99 @@
+"""Run commands and say what they cost: time, peak memory, system calls."""
+
+import glob
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+# Not calls on files, and strace's own summary line.
+NOT_FILES = re.compile(
+    "total|brk|m(map|unmap|protect|remap|advise)|futex|clone3?|execve|exit|arch_prctl|prlimit64|[a-z_]*sig[a-z_]*"
+    "|rseq|sched_.*|set_.*|get(random|[a-z]*id|cwd|rusage|timeofday)|sysinfo|uname|wait4|kill|prctl|clock_.*|poll|epoll.*"
+    "|restart_syscall|vfork|pipe2?|membarrier|getcpu"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """A command, and the patterns of paths which must not be there when it starts."""
+
+    command: list[str]
+    fresh: tuple[str, ...] = ()
+    before: Callable[[], object] = list
+
+
+@dataclass(kw_only=True, slots=True)
+class Timing:
+    """What each run of a command took."""
+
+    seconds: list[float] = field(default_factory=list)
+    peak: int = 0  # bytes, the worst of all runs
+
+    @property
+    def median(self) -> float:
+        """The middle one of the times."""
+        return statistics.median(self.seconds)
+
+
+def run(command: list[str]) -> tuple[float, int]:
+    """Run to success: seconds and peak memory in bytes."""
+    with tempfile.TemporaryFile() as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+        # Linux counts the parent's memory as the child's until exec: this program must stay smaller than its subjects.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"{command} ended with {process.returncode}:\n{said.read().decode()}")
+    return seconds, usage.ru_maxrss * 1024
+
+
+def race(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Timing]:
+    """Run all contenders in turn, several times: what disturbs the machine disturbs them alike."""
+    timings = {name: Timing() for name in contenders}
+    for turn in range(rounds):
+        for name in sorted(contenders, reverse=turn % 2 == 1):
+            contender = contenders[name]
+            clear(*contender.fresh)
+            contender.before()
+            os.sync()
+            seconds, peak = run(contender.command)
+            timings[name].seconds.append(seconds)
+            timings[name].peak = max(timings[name].peak, peak)
+            clear(*contender.fresh)
+    return timings
+
+
+def clear(*patterns: str) -> None:
+    """Remove whatever matches."""
+    for pattern in patterns:
+        for path in glob.glob(pattern):
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+
+
+def file_calls(contender: Contender) -> Counter[str]:
+    """Count the system calls on files, by name."""
+    clear(*contender.fresh)
+    contender.before()
+    with tempfile.NamedTemporaryFile("r") as summary:
+        run(["strace", "-f", "-c", "-o", summary.name, *contender.command])
+        calls = Counter[str]()
+        for line in summary:
+            match line.split():
+                # % time, seconds, microseconds a call, calls, errors if any, name
+                case [_, _, _, count, *_, name] if count.isdigit() and not NOT_FILES.fullmatch(name):
+                    calls[name] += int(count)
+    clear(*contender.fresh)
+    return calls

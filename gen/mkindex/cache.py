@@ -1,0 +1,146 @@
+"""What was learned of a file last time, kept as long as the file's fingerprint stays the same.
+
+The cache is never needed for correctness. Any doubt, be it another fingerprint, a row that does not fit its checksum,
+a database that cannot be read, or a file changed so recently that a second change might not show, means: read again.
+"""
+
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mkindex.sources import Artifact, Fingerprint
+
+# The version of what a row holds: raise it with every change of what is read from a file.
+_FORMAT = 1
+_SCHEMA = """
+CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksum INTEGER, day INTEGER) WITHOUT ROWID
+"""
+_AT_ONCE = 500  # rows asked for in one statement
+_KEPT_DAYS = 90
+_TOUCHED_AFTER_DAYS = 7  # a row's day is brought up to date only now and then: reading should not write
+
+# A file written twice within the resolution of its time stamps may keep its fingerprint; git calls it racy and looks
+# again at what was changed less than two seconds before it was read.
+RACY_NS = 2_000_000_000
+
+
+class Cache:
+    """Facts by (path, fingerprint); as a context manager it writes them down at the end. `path` None: it forgets."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._database: sqlite3.Connection | None = None
+        self._today = int(time.time() // 86_400)
+        self._new: dict[str, tuple[Fingerprint, str]] = {}
+        self._seen: list[tuple[int, str]] = []
+
+    def __enter__(self) -> Self:
+        for _ in range(2):
+            if self._directory is None:
+                break
+            try:
+                self._database = self._open(self._directory / "facts.sqlite3")
+                break
+            except sqlite3.OperationalError:  # locked, or not writable: do without, it belongs to somebody
+                break
+            except sqlite3.DatabaseError:  # no database at all, or a damaged one: make it anew
+                for ending in ("", "-wal", "-shm"):
+                    with suppress(OSError):
+                        (self._directory / f"facts.sqlite3{ending}").unlink()
+            except OSError:
+                break
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._database:
+            with suppress(sqlite3.Error), self._database as database:
+                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", self._rows())
+                database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._seen)
+                if self._new or self._seen:
+                    database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEPT_DAYS,))
+            self._database.close()
+            self._database = None
+
+    def get(self, artifacts: Sequence[Artifact]) -> list[str | None]:
+        """Return the facts of each artifact, None where they are unknown or in doubt."""
+        if not self._database:
+            return [None] * len(artifacts)
+        facts: list[str | None] = []
+        try:
+            for start in range(0, len(artifacts), _AT_ONCE):
+                some = artifacts[start : start + _AT_ONCE]
+                paths = [artifact.path for artifact in some]
+                marks = ",".join("?" * len(paths))
+                rows = {
+                    row[0]: row
+                    for row in self._database.execute(f"SELECT * FROM facts WHERE path IN ({marks})", paths)  # noqa: S608
+                }
+                for path, artifact in zip(paths, some, strict=True):
+                    facts.append(self._trusted(rows.get(path), artifact.fingerprint))
+        except sqlite3.Error:
+            return [None] * len(artifacts)
+        return facts
+
+    def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
+        """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
+        if self._database and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
+            self._new[path] = fingerprint, facts
+
+    def linked(self, path: str, before: Fingerprint, since: Fingerprint) -> None:
+        """Keep trusting a file whose change time moved because we made a hard link to it."""
+        if path in self._new and self._new[path][0] == before:
+            self._new[path] = since, self._new[path][1]
+        elif self._database:
+            with suppress(sqlite3.Error):
+                query = "SELECT facts FROM facts WHERE path = ? AND fingerprint = ?"
+                for (facts,) in self._database.execute(query, (path, _key(before))):
+                    self._new[path] = since, facts
+
+    def _rows(self) -> Iterator[tuple[str, str, str, int, int]]:
+        for path, (fingerprint, facts) in self._new.items():
+            key = _key(fingerprint)
+            yield path, key, facts, _checksum(path, key, facts), self._today
+
+    def _trusted(self, row: tuple[str, str, str, int, int] | None, fingerprint: Fingerprint) -> str | None:
+        if row is None or row[1] != _key(fingerprint):
+            return None
+        path, key, facts, checksum, day = row
+        if checksum != _checksum(path, key, facts):
+            return None
+        if day < self._today - _TOUCHED_AFTER_DAYS:
+            self._seen.append((self._today, path))
+        return facts
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, timeout=5)
+        try:
+            if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+                database.execute("PRAGMA journal_mode = WAL")
+                with database:
+                    database.execute("BEGIN IMMEDIATE")
+                    if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:  # nobody was faster
+                        database.execute("DROP TABLE IF EXISTS facts")
+                        database.execute(_SCHEMA)
+                        database.execute(f"PRAGMA user_version = {_FORMAT}")
+            database.execute("PRAGMA synchronous = OFF")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+def _key(fingerprint: Fingerprint) -> str:
+    return f"{fingerprint.inode} {fingerprint.size} {fingerprint.mtime_ns} {fingerprint.ctime_ns}"
+
+
+def _checksum(path: str, key: str, facts: str) -> int:
+    return zlib.crc32(f"{path}\n{key}\n{facts}".encode("utf-8", "surrogateescape"))

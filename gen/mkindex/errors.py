@@ -1,0 +1,45 @@
+"""What can go wrong: errors that stop a build, and findings that do not."""
+
+from dataclasses import dataclass
+
+
+class MkindexError(Exception):
+    """A build that cannot be done; its text names what is wrong and says what to do."""
+
+
+class SourceError(MkindexError):
+    """A source that cannot be read, or is none."""
+
+
+class DestinationError(MkindexError):
+    """A destination that cannot be written, or holds something in the way."""
+
+
+class ConfigError(MkindexError):
+    """An option or a key of mkindex.toml that makes no sense; its text names it."""
+
+
+class NothingToPublish(MkindexError):
+    """No file that could be listed: an empty index is published only on request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected:
+    """A file that is not published, and why; `reason` ends with what to do about it."""
+
+    location: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """Something worth knowing that changes no exit status; `detail`: only for the curious (-v)."""
+
+    location: str
+    text: str
+    detail: bool = False
+
+
+def printable(text: str) -> str:
+    """Escape what could drive a terminal or break a line: control characters, bidi marks, lone bytes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

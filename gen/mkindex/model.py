@@ -1,0 +1,140 @@
+"""What an index is made of: files, releases, projects; and `assemble()`, which makes one of files. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from mkindex.archive import Span
+from mkindex.errors import Rejected, printable
+from mkindex.sources import Artifact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """One distribution as the simple API lists it: facts only, never a page-relative URL."""
+
+    artifact: Artifact
+    filename: str
+    project: NormalizedName
+    version: str  # normalised, PEP 440
+    sha256: str  # lower-case hex, of the bytes of the artifact
+    # The filename with name, version and tags in normal form, where it differs: two files that clients cannot tell
+    # apart have the same.
+    normal_filename: str | None = None
+    requires_python: str | None = None
+    core_metadata: str | None = None  # sha256 of the wheel's METADATA; None: it is not offered
+    metadata_span: Span | None = None  # where METADATA lies in the wheel
+    upload_time: str | None = None  # UTC, as on the wire: "2026-01-02T03:04:05Z"
+    yanked: str | None = None  # None: no. "": yes, without a reason
+    provenance: str | None = None  # an absolute https URL (PEP 740)
+    warning: str | None = None  # what a person should know of it
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.artifact.fingerprint.size
+
+    @property
+    def identity(self) -> str:
+        return self.normal_filename or self.filename
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """One version of a project."""
+
+    version: str
+    files: tuple[File, ...]  # by filename
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectStatus:
+    """A project status marker (PEP 792): active, archived, quarantined or deprecated, and why."""
+
+    status: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """A normalized name and its files."""
+
+    name: NormalizedName
+    files: tuple[File, ...]  # by filename; `releases()` has the order of versions
+    status: ProjectStatus | None = None
+
+    def releases(self) -> list[Release]:
+        """Return the releases, oldest first as PEP 440 orders them; made when asked for, since it is dear."""
+        by_version: defaultdict[str, list[File]] = defaultdict(list)
+        for file in self.files:
+            by_version[file.version].append(file)
+        # "1.0" and "1.0.0" are equal versions: their text makes the order total.
+        order = sorted(by_version, key=lambda version: (parse_version(version), version))
+        return [Release(version=version, files=tuple(by_version[version])) for version in order]
+
+    def newest(self) -> str:
+        """Return the version that a person is offered: the newest final one that is not yanked, else the newest."""
+
+        def rank(release: Release) -> tuple[bool, bool, Version]:
+            version = parse_version(release.version)
+            return any(file.yanked is None for file in release.files), not version.is_prerelease, version
+
+        return max(self.releases(), key=rank).version if self.files else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Index:
+    """All projects, by name."""
+
+    projects: tuple[Project, ...]
+
+
+@lru_cache(maxsize=4096)
+def parse_version(version: str) -> Version:
+    """Parse a PEP 440 version, remembering the last few thousand: projects share most of theirs."""
+    return Version(version)
+
+
+def assemble(files: Iterable[File], *, prefer_first: bool = False) -> tuple[Index, list[Rejected]]:
+    """Group files, given in the order of their sources, into projects.
+
+    A file that is there twice with the same bytes is listed once, from where it was found first. Of files that clients
+    cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first.
+    """
+    projects: defaultdict[NormalizedName, dict[str, File]] = defaultdict(dict)
+    doubles: dict[tuple[NormalizedName, str], list[File]] = {}
+    for file in files:
+        first = projects[file.project].setdefault(file.identity, file)
+        if first is not file and first.sha256 != file.sha256:
+            doubles.setdefault((file.project, file.identity), [first]).append(file)
+    rejected = []
+    for (project, identity), rivals in doubles.items():
+        kept, dropped = (rivals[0], rivals[1:]) if prefer_first else (None, rivals)
+        if not kept:
+            del projects[project][identity]
+        rejected += [
+            Rejected(
+                location=file.artifact.path, reason=_differs(kept or next(r for r in rivals if r is not file), kept)
+            )
+            for file in dropped
+        ]
+    return Index(
+        projects=tuple(
+            Project(name=name, files=tuple(sorted(by_identity.values(), key=lambda file: file.filename)))
+            for name, by_identity in sorted(projects.items())
+            if by_identity
+        )
+    ), rejected
+
+
+def _differs(other: File, kept: File | None) -> str:
+    if kept:
+        return f"dropped: its bytes differ from those of {printable(other.artifact.path)}, which comes first"
+    return (
+        f"clients cannot tell it from {printable(other.artifact.path)}, and their bytes differ: "
+        "remove one, or use --prefer first"
+    )

@@ -1,0 +1,230 @@
+"""Index to resources: which paths there are, what each is made of, and, only when somebody asks, its bytes."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
+
+from packaging.utils import NormalizedName
+
+from mkindex import __version__
+from mkindex.model import File, Index, Project
+from mkindex.simple import write
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HTML, JSON = "index.html", "index.v1_json"
+
+
+class Stage(IntEnum):
+    """When a resource is published: whatever names another one comes after it."""
+
+    FILE = 0
+    METADATA = 1
+    PROJECT = 2
+    ROOT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFile:
+    """A file in the published tree, at a path made of its own hash: it never changes there."""
+
+    file: File
+    stage: ClassVar = Stage.FILE
+
+    @property
+    def path(self) -> str:
+        return place(self.file)
+
+    @property
+    def key(self) -> str:
+        return self.file.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """The core metadata beside a placed wheel (PEP 658): the very bytes of its METADATA."""
+
+    file: File
+    stage: ClassVar = Stage.METADATA
+
+    @property
+    def path(self) -> str:
+        return f"{place(self.file)}.metadata"
+
+    @property
+    def key(self) -> str:
+        return self.file.core_metadata or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: `key` is a digest of all that it is made from, so that an unchanged one is known without rendering."""
+
+    stage: Stage
+    path: str
+    key: str
+    render: Callable[[], bytes]
+
+
+Resource = PlacedFile | Sibling | Page
+
+
+def place(file: File) -> str:
+    """Return the path of a file in the published tree."""
+    return f"files/{file.sha256[:2]}/{file.sha256[2:]}/{file.filename}"
+
+
+class Templates:
+    """The Jinja templates that come with mkindex, any of them replaced by one of the same name in `override`."""
+
+    def __init__(self, override: Path | None = None) -> None:
+        # Beside the module in an installed package; in a checkout two directories up.
+        packaged = Path(__file__).with_name("templates")
+        shipped = packaged if packaged.is_dir() else Path(__file__).parents[2] / "templates"
+        self._directories = [shipped] if override is None else [override, shipped]
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of every template, by name: pages are made anew when one changes."""
+        digest = hashlib.sha256()
+        for directory in self._directories:
+            for path in sorted(directory.rglob("*")):
+                if path.is_file():
+                    content = path.read_bytes()
+                    digest.update(f"{path.relative_to(directory).as_posix()}\n{len(content)}\n".encode() + content)
+        return digest.hexdigest()
+
+    def render(self, name: str, **context: object) -> bytes:
+        """Render one template to ASCII: servers that name no charset make readers guess one.
+
+        Raises jinja2.TemplateError, of which the text names template and line.
+        """
+        text = self._environment.get_template(name).render(context)
+        return text.encode("ascii", "xmlcharrefreplace")
+
+    @cached_property
+    def _environment(self) -> "Environment":
+        import jinja2  # takes longer to import than an unchanged index takes to check
+
+        return jinja2.Environment(
+            loader=jinja2.FileSystemLoader(self._directories),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the published tree looks like; the only place where addresses are joined and quoted."""
+
+    simple_path: str = "simple"  # where the Simple API is, below the root; "": it is the root
+    files_url: str | None = None  # where files are served from, if they are not placed in the tree
+    files_have_metadata: bool = False  # whether `.metadata` siblings are there, too
+    links: bool = False  # whether there is a page with every file
+    templates: Templates = field(default_factory=Templates)
+
+    def simple(self, *parts: str) -> str:
+        """Return the path of something in the Simple API."""
+        return "/".join([self.simple_path, *parts] if self.simple_path else parts)
+
+    def href(self, file: File, *, depth: int) -> str:
+        """Return the address of a file as seen from a page `depth` directories below the root."""
+        if self.files_url is not None:
+            return f"{self.files_url.rstrip('/')}/{_quoted(file.artifact.relative)}"
+        return "../" * depth + _quoted(place(file))
+
+    def core_metadata(self, file: File) -> str | None:
+        """Return the sha256 of the file's `.metadata` sibling if there is one beside the file."""
+        return file.core_metadata if self.files_url is None or self.files_have_metadata else None
+
+    def project_page(self, project: Project) -> write.Page:
+        depth = len(self.simple("", HTML).split("/")) - 1
+        return write.project_page(project, href=partial(self.href, depth=depth), core_metadata=self.core_metadata)
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of all that every page depends on."""
+        return _digest(
+            __version__, self.simple_path, self.files_url, self.files_have_metadata, self.links, self.templates.digest
+        )
+
+
+def _quoted(path: str) -> str:
+    # A literal "+" is a space to S3; pip quotes what it requests, uv sends what the page says.
+    return "/".join(quote(segment, safe="") for segment in path.split("/"))
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def render(index: Index, site: Site) -> Iterator[Resource]:
+    """Yield every resource of the tree, ordered by stage and path: the order to publish them in."""
+    if site.files_url is None:
+        files = [file for project in index.projects for file in project.files]
+        files.sort(key=place)
+        yield from map(PlacedFile, files)
+        files.sort(key=lambda file: f"{place(file)}.metadata")
+        yield from (Sibling(file) for file in files if file.core_metadata)
+    keys = {project.name: _project_key(project, site) for project in index.projects}
+    # As paths are ordered: "a-b/" comes before "a/".
+    for project in sorted(index.projects, key=lambda project: f"{project.name}/"):
+        for name, renderer in (HTML, _project_html), (JSON, _project_json):
+            path = site.simple(project.name, name)
+            yield Page(Stage.PROJECT, path, keys[project.name], partial(renderer, project, site))
+    yield from sorted(_root_pages(index, site, keys), key=lambda page: page.path)
+
+
+def _project_key(project: Project, site: Site) -> str:
+    return _digest(
+        site.key,
+        project.status,
+        *(
+            f"{file.filename} {file.version} {file.sha256} {file.size} {file.core_metadata} {file.upload_time} "
+            f"{file.requires_python} {file.yanked!r} {file.provenance} {site.files_url and file.artifact.relative}"
+            for file in project.files
+        ),
+    )
+
+
+def _project_html(project: Project, site: Site) -> bytes:
+    return site.templates.render("simple/project.html", page=site.project_page(project))
+
+
+def _project_json(project: Project, site: Site) -> bytes:
+    return write.encode(site.project_page(project))
+
+
+def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[Page]:
+    """Yield the pages that name every project or file, and those that name none."""
+    names = _digest(site.key, *keys)
+    everything = _digest(site.key, *keys.values())
+
+    def root() -> bytes:
+        return site.templates.render("simple/root.html", page=write.root_page(index))
+
+    def landing() -> bytes:
+        return site.templates.render("index.html", projects=index.projects, simple=site.simple(""))
+
+    def links() -> bytes:
+        files = (file for project in index.projects for release in project.releases() for file in release.files)
+        entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
+        return site.templates.render("links.html", files=entries)
+
+    yield Page(Stage.ROOT, site.simple(HTML), names, root)
+    yield Page(Stage.ROOT, site.simple(JSON), names, lambda: write.encode(write.root_page(index)))
+    yield Page(Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"))
+    yield Page(Stage.ROOT, ".nojekyll", "", bytes)
+    if site.simple_path:
+        yield Page(Stage.ROOT, HTML, everything, landing)
+    if site.links:
+        yield Page(Stage.ROOT, "links.html", everything, links)

@@ -1,0 +1,318 @@
+"""Artifact to File, or to the reason why not: filename, hash, core metadata. The cache is asked first."""
+
+import hashlib
+import io
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from mkindex import archive
+from mkindex.archive import Metadata, ReadAt, Span, Unreadable
+from mkindex.cache import Cache
+from mkindex.errors import Rejected, printable
+from mkindex.model import File, parse_version
+from mkindex.sources import Artifact, Fingerprint
+
+CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
+_BATCH_FILES, _BATCH_BYTES = 64, 8 << 20
+
+# packaging's parsers let quotes, line breaks and percent signs through.
+_FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
+_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+
+_Stream = io.BytesIO | io.FileIO
+
+
+class Facts(NamedTuple):
+    """What a file's name and bytes say, as text, which is how the cache keeps it. The fields are those of File."""
+
+    project: str
+    version: str
+    sha256: str
+    normal_filename: str = ""
+    requires_python: str = ""
+    core_metadata: str = ""
+    metadata_span: str = ""
+    warning: str = ""
+
+
+class Outcome(NamedTuple):
+    """What came of an artifact: the fingerprint it had all the while, None if it had none, and facts or the reason."""
+
+    fingerprint: Fingerprint | None
+    result: Facts | str
+
+
+def scan(
+    artifacts: Sequence[Artifact],
+    *,
+    cache: Cache,
+    executor: Executor,
+    upload_time: Callable[[Artifact], str | None],
+    progress: Callable[[int], None] = lambda size: None,
+) -> Iterator[File | Rejected]:
+    """Yield the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with."""
+    started_ns = time.time_ns()
+    known = cache.get(artifacts)
+    unknown = [artifact for artifact, text in zip(artifacts, known, strict=True) if text is None]
+    outcomes = _examine_all(unknown, executor)
+    for artifact, text in zip(artifacts, known, strict=True):
+        current = artifact
+        if text is not None:
+            result = _load(text)
+        else:
+            fingerprint, result = next(outcomes)
+            if fingerprint is not None:
+                if fingerprint != artifact.fingerprint:
+                    current = replace(artifact, fingerprint=fingerprint)
+                cache.put(artifact.path, fingerprint, _dump(result), read_ns=started_ns)
+        progress(artifact.fingerprint.size)
+        if isinstance(result, str):
+            yield Rejected(location=artifact.path, reason=result)
+        else:
+            yield _file(current, result, upload_time(current))
+
+
+def _file(artifact: Artifact, facts: Facts, upload_time: str | None) -> File:
+    return File(
+        artifact=artifact,
+        filename=artifact.filename,
+        project=NormalizedName(facts.project),
+        version=facts.version,
+        sha256=facts.sha256,
+        normal_filename=facts.normal_filename or None,
+        requires_python=facts.requires_python or None,
+        core_metadata=facts.core_metadata or None,
+        metadata_span=Span.parse(facts.metadata_span) if facts.metadata_span else None,
+        upload_time=upload_time,
+        warning=facts.warning or None,
+    )
+
+
+# What is remembered of a file is one line; none of the fields has a tab in it.
+def _dump(result: Facts | str) -> str:
+    return f"!{result}" if isinstance(result, str) else "\t".join(result)
+
+
+def _load(text: str) -> Facts | str:
+    return text[1:] if text.startswith("!") else Facts._make(text.split("\t"))
+
+
+def _examine_all(artifacts: Iterable[Artifact], executor: Executor) -> Iterator[Outcome]:
+    """Examine artifacts in batches: a task of its own for each tiny wheel would cost more than the wheel."""
+    for outcomes in executor.map(_examine_batch, _batches(artifacts)):
+        yield from outcomes
+
+
+def _batches(artifacts: Iterable[Artifact]) -> Iterator[list[Artifact]]:
+    batch: list[Artifact] = []
+    size = 0
+    for artifact in artifacts:
+        batch.append(artifact)
+        size += artifact.fingerprint.size
+        if len(batch) == _BATCH_FILES or size > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _examine_batch(artifacts: list[Artifact]) -> list[Outcome]:
+    return [examine(artifact) for artifact in artifacts]
+
+
+def examine(artifact: Artifact) -> Outcome:
+    """Read one artifact, once. What is wrong with the file becomes the outcome; nothing is raised for it."""
+    try:
+        # Not blocking: what was a file when it was listed may be a pipe by now.
+        descriptor = os.open(artifact.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        return Outcome(None, f"cannot be read: {error.strerror}")
+    try:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            return Outcome(None, "not a regular file: copy the file itself in")
+        fingerprint = Fingerprint.of(before)
+        try:
+            result: Facts | str = _facts(artifact.filename, descriptor, before.st_size)
+        except Unreadable as error:
+            result = str(error)
+        if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
+            return Outcome(None, "changed while it was read: it is taken when it is whole, by the next run")
+        return Outcome(fingerprint, result)
+    except OSError as error:
+        return Outcome(None, f"cannot be read: {error.strerror}")
+    finally:
+        os.close(descriptor)
+
+
+def _facts(filename: str, descriptor: int, size: int) -> Facts:
+    if not _FILENAME.fullmatch(filename):
+        raise Unreadable("a name with characters other than letters, digits and ._+!- in it: build it again")
+    if size == 0:
+        raise Unreadable("an empty file: copy it again")
+    read = _wheel if filename.endswith(".whl") else _sdist
+    if size <= CHUNK:
+        data = os.read(descriptor, size)
+        facts = read(filename, io.BytesIO(data), len(data))
+        return facts._replace(sha256=hashlib.sha256(data).hexdigest())
+    with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+        # Name and metadata first: a file that is rejected need not be hashed.
+        facts = read(filename, stream, size)
+        stream.seek(0)
+        return facts._replace(sha256=hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def _reader(stream: _Stream) -> ReadAt:
+    def read_at(start: int, length: int) -> bytes:
+        stream.seek(start)
+        return stream.read(length) or b""
+
+    return read_at
+
+
+def _refuse_other_kind(stream: _Stream, magic: bytes, kind: str) -> None:
+    """Say what a file is that is not what its name says."""
+    stream.seek(0)
+    start = stream.read(40) or b""
+    if start.startswith(magic):
+        return
+    if start.startswith(b"version https://git-lfs"):
+        raise Unreadable(f"a Git LFS pointer, not the {kind} itself: run `git lfs pull`")
+    if start.lstrip()[:1] == b"<":
+        raise Unreadable(f"an HTML or XML page, not a {kind}: download it again")
+    raise Unreadable(f"no {kind}: it does not begin as one does. Copy it again")
+
+
+# --- wheels ---------------------------------------------------------------------------------------------------------
+
+
+def _wheel(filename: str, stream: _Stream, size: int) -> Facts:
+    try:
+        project, version, _, _ = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise Unreadable(f"{printable(str(error))}: clients ignore it. Build it again") from error
+    _refuse_other_kind(stream, b"PK", "wheel")
+    directory, raw, span = archive.wheel_metadata(_reader(stream), size)
+    name, _, release = directory.rpartition("-")
+    if not _is(name, release, project, version):
+        raise Unreadable(
+            f"its {printable(directory)}.dist-info is not of {project} {version}, as its name says: rebuild it"
+        )
+    metadata = archive.parse_metadata(raw)
+    if not _is(metadata.name, metadata.release, project, version):
+        raise Unreadable(
+            f"the filename says {project} {version}, METADATA says "
+            f"{printable(metadata.name)} {printable(metadata.release)}: build it again, renaming is not enough"
+        )
+    requires_python, warning = _requires_python(metadata)
+    normal = _normal_wheel_filename(filename, project, str(version))
+    return Facts(
+        project=project,
+        version=str(version),
+        sha256="",
+        normal_filename=normal if normal != filename else "",
+        requires_python=requires_python,
+        core_metadata=hashlib.sha256(raw).hexdigest(),
+        metadata_span=str(span),
+        warning=warning,
+    )
+
+
+def _normal_wheel_filename(filename: str, project: str, version: str) -> str:
+    """Spell a wheel's filename in the one way that all spellings that mean the same share."""
+    _, _, *build_and_tags = filename.removesuffix(".whl").split("-")
+    tags = [".".join(sorted(part.split("."))) if "." in part else part for part in build_and_tags]
+    return f"{project.replace('-', '_')}-{version}-{'-'.join(tags)}.whl".lower()
+
+
+# --- sdists ---------------------------------------------------------------------------------------------------------
+
+
+def _sdist(filename: str, stream: _Stream, size: int) -> Facts:
+    if filename.endswith(".zip"):
+        ending, pkg_info = ".zip", None
+        _refuse_other_kind(stream, b"PK", "zip archive")
+        pkg_info = archive.zip_pkg_info(_reader(stream), size)
+    else:
+        ending = ".tar.gz"
+        _refuse_other_kind(stream, b"\x1f\x8b", "gzip archive")
+        stream.seek(0)
+        pkg_info = archive.tar_pkg_info(stream, size)
+    metadata = archive.parse_metadata(pkg_info) if pkg_info is not None else None
+    splits = _splits(filename.removesuffix(ending))
+    if metadata and (split := next((s for s in splits if _is(metadata.name, metadata.release, *s)), None)):
+        project, version = split
+        requires_python, warning = _requires_python(metadata)
+    else:
+        says = (
+            f"PKG-INFO says {printable(metadata.name)} {printable(metadata.release)}"
+            if metadata
+            else "it has no PKG-INFO"
+        )
+        if len(splits) != 1:
+            raise Unreadable(f"its name does not tell project and version apart, and {says}: build it again")
+        project, version = splits[0]
+        requires_python, warning = (
+            "",
+            f"{says}: listed as {project} {version}, as the filename says; clients may refuse it",
+        )
+    normal = f"{project.replace('-', '_')}-{version}{ending}"
+    return Facts(
+        project=project,
+        version=str(version),
+        sha256="",
+        normal_filename=normal if normal != filename else "",
+        requires_python=requires_python,
+        warning=warning,
+    )
+
+
+def _splits(stem: str) -> list[tuple[NormalizedName, Version]]:
+    """Return every project and version that the name of an sdist can mean: `foo-1.0-1` may be 1.0.post1 of foo."""
+    found = []
+    for hyphen in re.finditer("-", stem):
+        name, text = stem[: hyphen.start()], stem[hyphen.end() :]
+        if _NAME.fullmatch(name):
+            with suppress(InvalidVersion):
+                found.append((canonicalize_name(name), parse_version(text)))
+    return found
+
+
+# --- both -----------------------------------------------------------------------------------------------------------
+
+
+def _is(name: str, version_text: str, project: NormalizedName, version: Version) -> bool:
+    """Tell whether a name and a version, in any spelling, are those of `project` and `version`."""
+    try:
+        return canonicalize_name(name) == project and parse_version(version_text) == version
+    except InvalidVersion:
+        return False
+
+
+def _requires_python(metadata: Metadata) -> tuple[str, str]:
+    """Return Requires-Python and a warning, one of them empty: uv drops a file whose value it cannot parse."""
+    value = metadata.requires_python or ""
+    if not value or _is_specifier(value):
+        return value, ""
+    return "", f"Requires-Python {printable(value)!r} is not valid and is left out: uv would not see the file"
+
+
+@lru_cache(maxsize=1024)
+def _is_specifier(value: str) -> bool:
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier:
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""A directory of wheels and sdists, flat or with its subdirectories."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mkindex.errors import Note, Rejected, SourceError, printable
+from mkindex.sources import DISTRIBUTIONS, Artifact, Fingerprint, unsupported
+
+# What editors, browsers, rsync and download tools call a file that is not whole yet.
+_TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The distributions in `root`, by name. `exclude`: real paths never entered (our own output)."""
+
+    root: str
+    recursive: bool = False
+    follow_symlinks: bool = False
+    exclude: tuple[str, ...] = ()
+
+    def artifacts(self) -> Iterator[Artifact | Rejected | Note]:
+        """Yield what is there, sorted by name within each directory, subdirectories last.
+
+        Raises SourceError when a directory cannot be read: an unreadable one must not look empty.
+        """
+        if not os.path.isdir(self.root):
+            wrong = "is a file: name the directory it lies in" if os.path.exists(self.root) else "does not exist"
+            raise SourceError(f"source {printable(self.root)} {wrong}")
+        inside = os.path.realpath(self.root) + os.sep
+        seen = {os.path.realpath(self.root)}
+        pending = [""]
+        while pending:
+            prefix = pending.pop()
+            directories: list[str] = []
+            for entry in self._listing(prefix):
+                name = entry.name
+                if name.startswith(".") or name.endswith(_TEMPORARY):
+                    continue
+                location = prefix + name
+                if entry.is_symlink() and not self.follow_symlinks:
+                    target = os.path.realpath(entry.path)
+                    if not target.startswith(inside):
+                        if name.endswith(DISTRIBUTIONS):
+                            yield Rejected(
+                                location=entry.path,
+                                reason=f"a symlink that leaves the source (to {target}): "
+                                "copy the file in, or use --follow-symlinks",
+                            )
+                        continue
+                try:
+                    status = entry.stat()
+                except OSError as error:
+                    # A file that is gone by now was removed while we looked; a dangling link stays wrong.
+                    if entry.is_symlink() or not isinstance(error, FileNotFoundError):
+                        yield Rejected(location=entry.path, reason=f"cannot be read: {error.strerror}")
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    real = os.path.realpath(entry.path)
+                    if os.path.isdir(os.path.join(real, ".mkindex")):
+                        yield Note(location=entry.path, text="an index made by mkindex: not read", detail=True)
+                    elif real not in self.exclude and real not in seen:
+                        seen.add(real)
+                        directories.append(location)
+                elif name.endswith(DISTRIBUTIONS):
+                    if stat.S_ISREG(status.st_mode):
+                        yield Artifact(root=self.root, relative=location, fingerprint=Fingerprint.of(status))
+                    else:
+                        yield Rejected(location=entry.path, reason="not a regular file: copy the file itself in")
+                elif reason := unsupported(name):
+                    yield Rejected(location=entry.path, reason=reason)
+                else:
+                    yield Note(location=entry.path, text="not a wheel or sdist: passed over", detail=True)
+            if self.recursive:
+                pending += [f"{name}/" for name in reversed(directories)]
+            elif directories:
+                shown = ", ".join(map(printable, directories[:5])) + (", …" if len(directories) > 5 else "")
+                yield Note(location=self.root, text=f"subdirectories not read: {shown} (--recursive reads them)")
+
+    def _listing(self, prefix: str) -> list[os.DirEntry[str]]:
+        path = os.path.join(self.root, prefix) if prefix else self.root
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise SourceError(f"cannot read directory {printable(path)}: {error.strerror}") from error
