@@ -15,13 +15,11 @@ import random
 import zipfile
 from collections.abc import Iterable, Iterator
 
-WORDS = (
-    "array async backend batch binary buffer cache channel client cluster codec column config context cursor "
-    "data decode device driver encode engine event factory filter format frame graph handler header index "
-    "iterator kernel layer loader logger matrix memory merge method metric model module network node object "
-    "option packet parser pipeline plugin policy pool query queue reader record region schema scope sensor "
-    "server session signal socket source storage stream string table tensor thread token tracer tree vector"
-).split()
+WORDS = [
+    start + end
+    for start in ("ar", "bin", "cal", "dor", "el", "fin", "gra", "hol", "in", "kern", "lo", "mat")
+    for end in ("chive", "dex", "ent", "form", "gon", "hash", "line", "ory", "path", "ric", "tor", "ware")
+]
 TAGS = ("py3-none-any", "cp311-cp311-linux_x86_64", "cp312-cp312-linux_x86_64", "cp313-cp313-linux_x86_64")
 PER_PROJECT = 20
 BLOCK = 1 << 24

@@ -34,6 +34,12 @@ def simple_repository_generator(source: str, work: str) -> Calls:
     return Calls(first=command, second=command, made=f"{work}/out")
 
 
+def pages_only(source: str, work: str) -> Calls:
+    """Let it place no file: neither hashes nor metadata are left."""
+    command = [program("simple-repository-generator"), "--force", source, "-o", f"{work}/out"]
+    return Calls(first=command, second=command, made=f"{work}/out")
+
+
 def index_503(source: str, work: str) -> Calls:
     """Give it a source of its own: it links, and that touches the inodes which others look at."""
     own = f"{work}/wheels"
@@ -54,27 +60,29 @@ def dumb_pypi(source: str, work: str) -> Calls:
         *(program("dumb-pypi"), "--package-list-json", listing, "--packages-url", "../../packages/"),
         *("--no-per-release-json", "--output-dir", f"{work}/out"),
     ]
-    return Calls(
-        first=command, second=[*command, "--previous-package-list-json", listing], made=f"{work}/out"
-    )
+    return Calls(first=command, second=[*command, "--previous-package-list-json", listing], made=f"{work}/out")
 
 
 PEERS: dict[str, Callable[[str, str], Calls]] = {
     "simple503": simple503,
     "simple-repository-generator": simple_repository_generator,
+    "simple-repository-generator, pages only": pages_only,
     "index-503": index_503,
     "dumb-pypi": dumb_pypi,
 }
 
 
-def program(name: str) -> str:
+DISTRIBUTIONS = [name for name in PEERS if "," not in name]
+
+
+def program(distribution: str) -> str:
     """Name a peer's executable."""
-    return f"{HOME}/{name}/bin/{name}"
+    return f"{HOME}/{distribution}/bin/{distribution}"
 
 
-def installed() -> dict[str, str]:
-    """Say which peers are there, with their versions."""
-    return {name: version(name) for name in PEERS if os.path.exists(program(name))}
+def installed() -> list[str]:
+    """Say which peers are there."""
+    return [name for name in DISTRIBUTIONS if os.path.exists(program(name))]
 
 
 def version(name: str) -> str:
@@ -93,7 +101,7 @@ def install(name: str) -> None:
 
 def main() -> None:
     """Install every peer."""
-    for name in PEERS:
+    for name in DISTRIBUTIONS:
         install(name)
         print(f"{name} {version(name)}")
 

@@ -1,14 +1,19 @@
 """What was measured, and the page that shows it."""
 
 import json
-import os
-import platform
-import ssl
-import sys
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from benchmarks.machine import describe, read
 from benchmarks.measure import Timing
-from benchmarks.peers import installed
+from benchmarks.peers import installed, version
+
+INTRODUCTION = """# How fast mkindex is, beside its peers and its limits
+
+Written by `make bench`; the scripts beside this page are all of it. What is compared ran in turns, on a file system
+that was synced before each run, and the medians are compared. Times are of whole processes, start-up included, their
+data in the page cache. Peak memory is of the largest process; less than about 25 MB cannot be told apart. A limit is a
+bare Python program; synced: it also waits until the disk has everything, as mkindex does and no peer does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +64,7 @@ class Result:
     """What one scenario found in one place."""
 
     title: str
+    notes: list[str] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     calls: dict[str, dict[str, float]] = field(default_factory=dict)  # command → system call → times a file
@@ -79,73 +85,30 @@ class Result:
             self.rows.append(row)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Machine:
-    """The kind of machine, without its name."""
-
-    processor: str
-    cores: int
-    memory: str
-    kernel: str
-    python: str
-    openssl: str
-
-    @classmethod
-    def here(cls) -> "Machine":
-        """Describe this one."""
-        cpu = read("/proc/cpuinfo")
-        model = next((v for k, v in pairs(cpu) if k == "model name"), platform.processor() or platform.machine())
-        sha = ", with SHA instructions" if " sha_ni" in cpu or " sha2" in cpu else ""
-        memory = next((v for k, v in pairs(read("/proc/meminfo")) if k == "MemTotal"), "0")
-        return cls(
-            processor=model + sha,
-            cores=len(os.sched_getaffinity(0)),
-            memory=f"{int(memory.split()[0]) / (1 << 20):.0f} GB",
-            kernel=f"{platform.system()} {platform.release()}",
-            python=f"{platform.python_implementation()} {platform.python_version()}",
-            openssl=ssl.OPENSSL_VERSION,
-        )
+def recall(path: str) -> dict[str, Result]:
+    """Read the results of earlier runs."""
+    text = read(path)
+    return {key: from_dict(result) for key, result in json.loads(text).items()} if text else {}
 
 
-def read(path: str) -> str:
-    """Read a file of the kernel's, where there is one."""
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
+def from_dict(result: dict[str, Any]) -> Result:
+    """Make a result again from what `asdict` made of it."""
+    targets = [Target(**target) for target in result["targets"]]
+    return Result(**result | {"targets": targets, "rows": [Row(**row) for row in result["rows"]]})
 
 
-def pairs(text: str) -> list[tuple[str, str]]:
-    """Split `key: value` lines."""
-    return [(key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in text.splitlines())]
-
-
-def remember(path: str, results: dict[str, Result]) -> dict[str, Result]:
-    """Keep the results beside those of earlier runs, so that one scenario can be measured again alone."""
-    known: dict[str, Result] = {}
-    if os.path.exists(path):
-        with open(path) as file:
-            for key, value in json.load(file).items():
-                value["targets"] = [Target(**target) for target in value["targets"]]
-                value["rows"] = [Row(**row) for row in value["rows"]]
-                known[key] = Result(**value)
-    known |= results
+def remember(path: str, results: dict[str, Result]) -> None:
+    """Keep the results for later runs."""
     with open(path, "w") as file:
-        json.dump({key: asdict(result) for key, result in known.items()}, file)
-    return known
+        json.dump({key: asdict(result) for key, result in results.items()}, file)
 
 
 def page(mkindex: str, results: dict[str, Result]) -> str:
     """Write the whole page."""
-    machine = asdict(Machine.here())
-    peers = ", ".join(f"{name} {version}" for name, version in installed().items())
-    command = " ".join(["python -m benchmarks.run", *sys.argv[1:]])
+    versions = {"mkindex": mkindex, "peers": ", ".join(f"{name} {version(name)}" for name in installed())}
     parts = [
-        "# How fast mkindex is, beside its peers and its limits",
-        f"Written by `make bench` (last part: `{command}`); the scripts beside this page say how.",
-        table(["", ""], [[key, str(value)] for key, value in machine.items()]),
-        f"{mkindex}; peers: {peers or 'none installed'}.",
+        INTRODUCTION,
+        table(["measured on", ""], [list(fact) for fact in (describe() | versions).items()]),
         "## Targets",
         table(
             ["work", "against", "measured", "target", ""],
@@ -157,7 +120,7 @@ def page(mkindex: str, results: dict[str, Result]) -> str:
         ),
     ]
     for result in results.values():
-        parts.append(f"## {result.title}")
+        parts += [f"## {result.title}", *result.notes]
         if result.rows:
             parts.append(times(result.rows))
         if result.calls:
@@ -188,9 +151,7 @@ def calls(counts: dict[str, dict[str, float]]) -> str:
     names = {name: sum(by.get(name, 0) for by in counts.values()) for by in counts.values() for name in by}
     shown = [name for name in sorted(names, key=lambda name: (-names[name], name)) if names[name] >= 0.01]
     lines = [[name, *(f"{by.get(name, 0):.2f}" for by in counts.values())] for name in shown]
-    return table(
-        ["calls a file", *counts], [*lines, ["all", *(f"{sum(by.values()):.1f}" for by in counts.values())]]
-    )
+    return table(["calls a file", *counts], [*lines, ["all", *(f"{sum(by.values()):.1f}" for by in counts.values())]])
 
 
 def seconds(time: float) -> str:

@@ -1,374 +1,78 @@
 """Measure mkindex beside its peers and its limits, and write RESULTS.md: `python -m benchmarks.run [SCENARIO...]`.
 
-Each scenario is a function below. What is compared runs in turns, and the medians are compared. What was measured
-earlier stays on the page, so one scenario can be measured again alone.
+What was measured earlier stays on the page, so one scenario can be measured again alone.
 """
 
 import argparse
 import itertools
 import os
-import shlex
-import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from subprocess import check_output
 
-from benchmarks import corpus, peers
-from benchmarks.measure import Contender, Timing, file_calls, race, run
-from benchmarks.report import Result, Target, page, pairs, read, remember
+from benchmarks.machine import file_system
+from benchmarks.report import page, recall, remember
+from benchmarks.scenarios import ANYWHERE, QUICK, SCENARIOS, Bench, Sizes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = f"{os.path.dirname(HERE)}/build/bench"
-MEMORY = "/dev/shm"
-RACY = 2.5  # mkindex reads again what changed in the two seconds before it looked
-BARE = "python -c pass"
-COPY, LINK = "mkindex, copy", "mkindex, hardlink"
+PLACES = {"memory": "/dev/shm", "disk": BUILD}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sizes:
-    """How much of everything."""
-
-    tiny: int = 5_000
-    many: int = 20_000
-    growth: tuple[int, ...] = (1_000, 10_000, 100_000)
-    huge: tuple[int, str] = (32, "256M")
-    giant: tuple[int, str] = (4, "1G")
-    calls: int = 1_000
-    rounds: int = 7
-    long_rounds: int = 3  # of what takes seconds
-
-
-QUICK = Sizes(
-    tiny=500,
-    many=1_000,
-    growth=(100, 300, 1_000),
-    huge=(4, "32M"),
-    giant=(2, "128M"),
-    calls=200,
-    rounds=3,
-    long_rounds=2,
-)
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="small sizes; print the page, keep nothing")
+    parser.add_argument("--place", choices=PLACES, action="append", help="default: memory and disk")
+    parser.add_argument("--rounds", type=int, help="runs of each command")
+    parser.add_argument("--mkindex", default=f"{os.path.dirname(sys.executable)}/mkindex", help="its executable")
+    parser.add_argument("--output", default=f"{HERE}/RESULTS.md", help="the page to write")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.scenarios) - set(SCENARIOS):
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
+    return chosen
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bench:
-    """Where to measure, and how much."""
-
-    mkindex: str
-    place: str
-    root: str
-    sizes: Sizes
-
-    def make(self, shape: str, *arguments: int | str) -> str:
-        """Make a corpus, and wait until mkindex trusts its age."""
-        source = f"{self.root}/{shape}-{'-'.join(map(str, arguments))}"
-        run([sys.executable, f"{HERE}/corpus.py", shape, *map(str, arguments), source])
-        time.sleep(RACY)
-        return source
-
-    def build(self, source: str, mode: str = "copy", *, cold: bool = True) -> Contender:
-        """Run mkindex; cold: with neither destination nor cache."""
-        dest, cache = f"{source}-{mode}", f"{source}-{mode}-cache"
-        command = [self.mkindex, source, dest, "--link-mode", mode, "--cache-dir", cache]
-        return Contender(command=command, fresh=(dest, cache) if cold else ())
-
-    def limit(self, name: str, limit: str, source: str, jobs: int | None = None) -> dict[str, Contender]:
-        """Run a limit; on a disk also with the wait for it that mkindex has and cp has not."""
-        dest = f"{source}-limit"
-        command = [sys.executable, f"{HERE}/limits.py", limit, str(jobs or cores()), source]
-        if limit == "hash":
-            return {name: Contender(command=command)}
-        contenders = {name: Contender(command=[*command, dest], fresh=(dest,))}
-        if not self.place.startswith("memory"):
-            synced = ["sh", "-c", f"{shlex.join([*command, dest])} && sync -f {shlex.quote(dest)}"]
-            contenders[f"{name}, synced"] = Contender(command=synced, fresh=(dest,))
-        return contenders
-
-    def peers(self, source: str, *names: str) -> dict[str, peers.Calls]:
-        """Prepare the peers that are installed."""
-        calls = {}
-        for name in peers.installed():
-            if name in names or not names:
-                os.makedirs(work := f"{source}-{name}")
-                calls[name] = peers.PEERS[name](source, work)
-        return calls
-
-    def fit(self, count: int, size: str, copies: int) -> int:
-        """Halve the number of files until so many copies of them leave a third of the place free."""
-        place = os.statvfs(self.root)
-        free = place.f_bavail * place.f_frsize
-        if self.place.startswith("memory"):
-            available = next(value for key, value in pairs(read("/proc/meminfo")) if key == "MemAvailable")
-            free = min(free, int(available.split()[0]) << 10)
-        while count > 1 and count * corpus.parse_size(size) * copies > free * 2 // 3:
-            count //= 2
-        return count
-
-
-def cold(bench: Bench) -> Result:
-    """Time the first run over tiny wheels."""
-    count = bench.sizes.tiny
-    source = bench.make("many", count)
-    limits = bench.limit("hash on threads + link", "link", source)
-    contenders = {
-        COPY: bench.build(source),
-        LINK: bench.build(source, "hardlink"),
-        **limits,
-        **bench.limit("hash + link, one thread", "link", source, jobs=1),
-        **first_runs(bench.peers(source)),
-    }
-    result = Result(title=f"{count:,} tiny wheels, the first run ({bench.place})")
-    timings = race(contenders, bench.sizes.rounds)
-    result.add(timings, count)
-    ours = timings[COPY].median
-    target = partial(Target, work=f"{count:,} tiny wheels, cold, copy ({bench.place})")
-    for name in ("simple503", "simple-repository-generator"):
-        if name in timings:
-            value = timings[name].median / ours
-            result.targets.append(target(against=name, value=value, bound=2, beyond=3, at_least=True))
-    for name in limits:
-        result.targets.append(target(against=name, value=ours / timings[name].median, bound=2, beyond=1.6))
-    return result
-
-
-def huge_link(bench: Bench) -> Result:
-    """Time the first run over huge wheels that are linked."""
-    size = bench.sizes.huge[1]
-    source = bench.make("huge", count := bench.fit(*bench.sizes.huge, copies=1), size)
-    limits = bench.limit("hash on threads", "hash", source)
-    timings = race({LINK: bench.build(source, "hardlink"), **limits}, bench.sizes.long_rounds)
-    result = Result(title=f"{count} wheels of {size}, linked ({bench.place})")
-    result.add(timings)
-    for name in limits:
-        target = Target(
-            work=f"{count} wheels of {size}, cold, hardlink ({bench.place})",
-            against=name,
-            value=timings[LINK].median / timings[name].median,
-            bound=1.2,
-        )
-        result.targets.append(target)
-    return result
-
-
-def huge_copy(bench: Bench) -> Result:
-    """Time the first run over huge wheels that are copied."""
-    size = bench.sizes.huge[1]
-    source = bench.make("huge", count := bench.fit(*bench.sizes.huge, copies=2), size)
-    limits = {
-        **bench.limit("cp, then hash on threads", "cp", source),
-        **bench.limit("copy and hash in one pass on threads", "copy", source),
-    }
-    timings = race({COPY: bench.build(source), **limits}, bench.sizes.long_rounds)
-    result = Result(title=f"{count} wheels of {size}, copied ({bench.place})")
-    result.add(timings)
-    for synced in (False, True):
-        if times := {name: timings[name].median for name in limits if name.endswith("synced") == synced}:
-            best = min(times, key=times.__getitem__)
-            target = Target(
-                work=f"{count} wheels of {size}, cold, copy ({bench.place})",
-                against=f"{best} (the faster of two ways)",
-                value=timings[COPY].median / times[best],
-                bound=1.3,
+def main() -> None:
+    """Measure what was asked for, and write the page after each part."""
+    chosen = options()
+    for name in [name for name in os.environ if name.startswith("MKINDEX_")]:
+        del os.environ[name]
+    os.makedirs(BUILD, exist_ok=True)
+    sizes = QUICK if chosen.quick else Sizes()
+    if chosen.rounds:
+        sizes = replace(sizes, rounds=chosen.rounds, long_rounds=chosen.rounds)
+    version = check_output([chosen.mkindex, "--version"], text=True).split()[-1]
+    results = {} if chosen.quick else recall(f"{BUILD}/results.json")
+    places = [place for place in chosen.place or PLACES if os.path.isdir(PLACES[place])]
+    for place, scenario in itertools.product(places, chosen.scenarios or SCENARIOS):
+        if scenario in ANYWHERE and place != places[0]:
+            continue
+        print(f"{place}: {scenario}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="mkindex-", dir=PLACES[place]) as root:
+            bench = Bench(
+                mkindex=os.path.abspath(chosen.mkindex),
+                place=f"{place}, {file_system(root)}",
+                root=root,
+                sizes=sizes,
             )
-            result.targets.append(target)
-    return result
+            results[scenario if scenario in ANYWHERE else f"{scenario}, {place}"] = SCENARIOS[scenario](bench)
+        results = {key: results[key] for key in sorted(results, key=in_order)}
+        if not chosen.quick:
+            remember(f"{BUILD}/results.json", results)
+            with open(chosen.output, "w") as file:
+                file.write(page(version, results))
+    if chosen.quick:
+        print(page(version, results))
 
 
-def unchanged(bench: Bench) -> Result:
-    """Time a run with nothing to do, and one with one wheel to add."""
-    count = bench.sizes.many
-    source = bench.make("many", count)
-    build = bench.build(source, cold=False)
-    calls = bench.peers(source)
-    for call in calls.values():
-        run(call.first)
-    settle(build)
-    listing = f"{source}-listing"
-    with open(listing, "wb") as file:
-        file.write(check_output([sys.executable, f"{HERE}/limits.py", "list", build.command[2]]))
-    timings = race(
-        {
-            "mkindex": build,
-            "mkindex --version": Contender(command=[bench.mkindex, "--version"]),
-            "walk + stat": Contender(command=[sys.executable, f"{HERE}/limits.py", "walk", source, listing]),
-            BARE: bare(),
-            **{f"{name}, again": Contender(command=call.second) for name, call in calls.items()},
-        },
-        bench.sizes.rounds,
-    )
-    result = Result(title=f"{count:,} wheels, nothing changed, and one added ({bench.place})")
-    result.add(timings, count)
-    ours, limit, start, python = (
-        timings[name].median for name in ("mkindex", "walk + stat", "mkindex --version", BARE)
-    )
-    target = partial(Target, work=f"{count:,} wheels, nothing changed ({bench.place})")
-    result.targets += [
-        target(
-            against="walk + stat, each less its start-up (mkindex --version)",
-            value=(ours - start) / (limit - python),
-            bound=2,
-        ),
-        target(
-            against=f"walk + stat, both less {BARE}", value=(ours - python) / (limit - python), bound=2
-        ),
-        *(
-            target(against=f"{name}, again", value=timings[f"{name}, again"].median / ours, bound=1, at_least=True)
-            for name in calls
-        ),
-    ]
-    added = one_added(build, source, bench.sizes.rounds)
-    result.add({f"mkindex, {name}": timing for name, timing in added.items()}, count)
-    result.targets.append(
-        Target(
-            work=f"{count:,} wheels, one added ({bench.place})",
-            against="nothing changed",
-            value=added["one added"].median / added["nothing changed"].median,
-            bound=1.3,
-        )
-    )
-    return result
+def in_order(key: str) -> tuple[int, bool]:
+    """Sort results as the scenarios are, memory before disk."""
+    scenario, _, place = key.partition(", ")
+    return list(SCENARIOS).index(scenario), place == "disk"
 
 
-def shapes(bench: Bench) -> Result:
-    """Time the extremes: one project with all of the files, and a project for each."""
-    count = bench.sizes.many
-    result = Result(title=f"{count:,} wheels, other shapes ({bench.place})")
-    for shape, words in (("one-project", "all of one project"), ("projects", "each its own project")):
-        source = bench.make(shape, count)
-        result.add(race({f"{words}, cold": bench.build(source)}, bench.sizes.long_rounds), count)
-        build = bench.build(source, cold=False)
-        timings = one_added(build, source, bench.sizes.long_rounds)
-        result.add({f"{words}, {name}": timing for name, timing in timings.items()}, count)
-    return result
-
-
-def growth(bench: Bench) -> Result:
-    """Time more and more wheels: time and memory a file must not grow."""
-    sources = {count: bench.make("many", count) for count in bench.sizes.growth}
-    *_, middle, most = sources
-    result = Result(title=f"From {min(sources):,} to {most:,} wheels ({bench.place})")
-    for state in ("cold", "nothing changed"):
-        builds = {count: bench.build(source, cold=state == "cold") for count, source in sources.items()}
-        if state != "cold":
-            settle(*builds.values())
-        timings = race({f"{count:,}, {state}": build for count, build in builds.items()}, bench.sizes.long_rounds)
-        by_count = {count: timings[f"{count:,}, {state}"] for count in builds}
-        for count, timing in by_count.items():
-            result.add({f"{count:,}, {state}": timing}, count)
-        target = partial(Target, work=f"{most:,} wheels, {state} ({bench.place})")
-        a_file = {count: timing.median / count for count, timing in by_count.items()}
-        more = (by_count[most].peak - by_count[middle].peak) / (most - middle) / 1024
-        result.targets += [
-            target(against=f"time a file at {middle:,}", value=a_file[most] / a_file[middle], bound=1.3),
-            target(against="peak memory", value=by_count[most].peak / (1 << 20), bound=200, unit=" MB"),
-            target(against=f"memory a file from {middle:,} on", value=more, bound=2, unit=" kB"),
-        ]
-    return result
-
-
-def memory(bench: Bench) -> Result:
-    """See what memory giant wheels take."""
-    size = bench.sizes.giant[1]
-    source = bench.make("huge", count := bench.fit(*bench.sizes.giant, copies=3), size)
-    contenders = {
-        COPY: bench.build(source),
-        LINK: bench.build(source, "hardlink"),
-        **first_runs(bench.peers(source, "simple503", "simple-repository-generator", "index-503")),
-    }
-    timings = race(contenders, 1)
-    result = Result(title=f"{count} wheels of {size}, memory ({bench.place})")
-    result.add(timings)
-    for name in (COPY, LINK):
-        target = Target(
-            work=f"{count} wheels of {size}, {name} ({bench.place})",
-            against="peak memory",
-            value=timings[name].peak / (1 << 20),
-            bound=60,
-            unit=" MB",
-        )
-        result.targets.append(target)
-    return result
-
-
-def start(bench: Bench) -> Result:
-    """Time the start-up."""
-    ours = Contender(command=[bench.mkindex, "--version"])
-    timings = race({"mkindex --version": ours, BARE: bare()}, 3 * bench.sizes.rounds)
-    result = Result(title="Start-up")
-    result.add(timings)
-    more = timings["mkindex --version"].median - timings[BARE].median
-    target = Target(work="mkindex --version", against=f"more than {BARE}", value=more * 1000, bound=80, unit=" ms")
-    result.targets.append(target)
-    return result
-
-
-def calls(bench: Bench) -> Result:
-    """Count the system calls that one more file costs: the difference between N and 2 N files, divided by N."""
-    count = bench.sizes.calls
-    result = Result(title=f"System calls on files that one more wheel costs ({count:,} to {2 * count:,} wheels)")
-    if shutil.which("strace") is None:
-        result.title += ": not counted, strace is not here"
-        return result
-    few, more = ({}, {})
-    for number, kinds in ((count, few), (2 * count, more)):
-        source = bench.make("many", number)
-        kinds |= {COPY: bench.build(source), LINK: bench.build(source, "hardlink")}
-        kinds |= bench.limit("hash + link", "link", source, jobs=1)
-        kinds |= first_runs(bench.peers(source))
-    ...
-    return result
-
-
-def settle(*builds: Contender) -> None:
-    """Build, wait until nothing is too recent to be trusted, and build again."""
-    for build in builds:
-        run(build.command)
-    time.sleep(RACY)
-    for build in builds:
-        run(build.command)
-
-
-def one_added(build: Contender, source: str, rounds: int) -> dict[str, Timing]:
-    """Time runs with nothing to do and runs with one new wheel, in turns."""
-    versions = itertools.count()
-
-    def add() -> None:
-        settle(build)
-        corpus.make_tiny([(corpus.project(0), f"9.{next(versions)}", corpus.TAGS[0])], source)
-
-    nothing = Contender(command=build.command, before=partial(settle, build))
-    return race({"nothing changed": nothing, "one added": Contender(command=build.command, before=add)}, rounds)
-
-
-def first_runs(calls: dict[str, peers.Calls]) -> dict[str, Contender]:
-    """Let the peers start from nothing."""
-    return {name: Contender(command=call.first, fresh=(call.made,)) for name, call in calls.items()}
-
-
-def bare() -> Contender:
-    """Start Python for nothing."""
-    return Contender(command=[sys.executable, "-c", "pass"])
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-SCENARIOS: dict[str, Callable[[Bench], Result]] = {
-    "cold": cold,
-    "huge-link": huge_link,
-    "huge-copy": huge_copy,
-    "unchanged": unchanged,
-    "growth": growth,
-    "memory": memory,
-    "shapes": shapes,
-    "start": start,
-    "calls": calls,
-}
-ANYWHERE = {"start", "calls"}  # the place makes no difference
+if __name__ == "__main__":
+    main()

@@ -66,8 +66,7 @@ def entry(content: bytes) -> tuple[str, str]:
 
 def test_the_filenames_parse_into_these_projects_and_versions() -> None:
     parsed = [
-        parse_wheel_filename(path.name)[:2] if path in WHEELS else parse_sdist_filename(path.name)
-        for path in FILES
+        parse_wheel_filename(path.name)[:2] if path in WHEELS else parse_sdist_filename(path.name) for path in FILES
     ]
     assert sorted((name, str(version)) for name, version in parsed) == [
         ("demo", "1.0"),

@@ -1,8 +1,8 @@
 """Core metadata out of wheels and sdists, in bounded time and memory; nothing is extracted.
 
-The zip directory is read here and not by `zipfile`, for three reasons: `zipfile` makes an object for every member before
-it can be asked how many there are; it accepts archives that other readers see differently (two zips in one file, bytes in
-front or behind); and it hides where a member's bytes lie, which is what a `.metadata` sibling is later cut from.
+The zip directory is read here and not by `zipfile`, for three reasons: `zipfile` makes an object for every member
+before it can be asked how many there are; it accepts archives that other readers see differently (two zips in one file,
+bytes in front or behind); and it hides where a member's bytes lie, which a `.metadata` sibling is later cut from.
 Numbers in comments are sections of PKWARE's APPNOTE.
 """
 
@@ -254,7 +254,7 @@ def tar_pkg_info(stream: IO[bytes], size: int) -> bytes | None:
 
     The gzip stream is read to its end, so that its length and checksum are checked. Raises Unreadable.
     """
-    bounded = _Bounded(gzip.open(stream), size)
+    bounded = _Bounded(gzip.open(stream), size)  # noqa: SIM115 (it holds nothing but the stream, which is not ours)
     found: list[bytes] = []
     buildable = False
     try:

@@ -37,6 +37,7 @@ class Cache:
         self._database: sqlite3.Connection | None = None
         self._today = int(time.time() // 86_400)
         self._new: dict[str, tuple[Fingerprint, str]] = {}
+        self._distrusted: set[str] = set()
         self._seen: list[tuple[int, str]] = []
 
     def __enter__(self) -> Self:
@@ -93,6 +94,11 @@ class Cache:
         if self._database and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
             self._new[path] = fingerprint, facts
 
+    def forget(self, path: str) -> None:
+        """Trust nothing that is known of the file at `path`: it turned out to be wrong."""
+        self._new.pop(path, None)
+        self._distrusted.add(path)
+
     def linked(self, path: str, before: Fingerprint, since: Fingerprint) -> None:
         """Keep trusting a file whose change time moved because we made a hard link to it."""
         if path in self._new and self._new[path][0] == before:
@@ -109,7 +115,7 @@ class Cache:
             yield path, key, facts, _checksum(path, key, facts), self._today
 
     def _trusted(self, row: tuple[str, str, str, int, int] | None, fingerprint: Fingerprint) -> str | None:
-        if row is None or row[1] != _key(fingerprint):
+        if row is None or row[1] != _key(fingerprint) or row[0] in self._distrusted:
             return None
         path, key, facts, checksum, day = row
         if checksum != _checksum(path, key, facts):

@@ -19,8 +19,12 @@ class ConfigError(MkindexError):
     """An option or a key of mkindex.toml that makes no sense; its text names it."""
 
 
-class NothingToPublish(MkindexError):
-    """No file that could be listed: an empty index is published only on request."""
+class NotPublished(MkindexError):
+    """Nothing was published, because of what was found: `findings` has it all."""
+
+    def __init__(self, message: str, findings: "tuple[Rejected | Note, ...]") -> None:
+        super().__init__(message)
+        self.findings = findings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

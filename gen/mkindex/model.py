@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from mkindex.archive import Span
-from mkindex.errors import Rejected, printable
+from mkindex.errors import Note, Rejected, printable
 from mkindex.sources import Artifact
 
 
@@ -99,7 +99,7 @@ def parse_version(version: str) -> Version:
     return Version(version)
 
 
-def assemble(files: Iterable[File], *, prefer_first: bool = False) -> tuple[Index, list[Rejected]]:
+def assemble(files: Iterable[File], *, prefer_first: bool = False) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 
     A file that is there twice with the same bytes is listed once, from where it was found first. Of files that clients
@@ -111,30 +111,27 @@ def assemble(files: Iterable[File], *, prefer_first: bool = False) -> tuple[Inde
         first = projects[file.project].setdefault(file.identity, file)
         if first is not file and first.sha256 != file.sha256:
             doubles.setdefault((file.project, file.identity), [first]).append(file)
-    rejected = []
+    findings: list[Rejected | Note] = []
     for (project, identity), rivals in doubles.items():
-        kept, dropped = (rivals[0], rivals[1:]) if prefer_first else (None, rivals)
-        if not kept:
+        first, *others = rivals
+        if prefer_first:
+            text = f"not published: its bytes differ from those of {printable(first.artifact.path)}, which comes first"
+            findings += [Note(location=file.artifact.path, text=text) for file in others]
+        else:
             del projects[project][identity]
-        rejected += [
-            Rejected(
-                location=file.artifact.path, reason=_differs(kept or next(r for r in rivals if r is not file), kept)
-            )
-            for file in dropped
-        ]
+            for file, rival in zip(rivals, (others[0], *(first for _ in others)), strict=True):
+                findings.append(Rejected(location=file.artifact.path, reason=_indistinguishable(rival)))
     return Index(
         projects=tuple(
             Project(name=name, files=tuple(sorted(by_identity.values(), key=lambda file: file.filename)))
             for name, by_identity in sorted(projects.items())
             if by_identity
         )
-    ), rejected
+    ), findings
 
 
-def _differs(other: File, kept: File | None) -> str:
-    if kept:
-        return f"dropped: its bytes differ from those of {printable(other.artifact.path)}, which comes first"
+def _indistinguishable(rival: File) -> str:
     return (
-        f"clients cannot tell it from {printable(other.artifact.path)}, and their bytes differ: "
+        f"clients cannot tell it from {printable(rival.artifact.path)}, and their bytes differ: "
         "remove one, or use --prefer first"
     )

@@ -70,6 +70,7 @@ class Page:
     path: str
     key: str
     render: Callable[[], bytes]
+    optional: bool = False  # clients do without it: where somebody has a page of their own, that stays
 
 
 Resource = PlacedFile | Sibling | Page
@@ -222,9 +223,9 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
 
     yield Page(Stage.ROOT, site.simple(HTML), names, root)
     yield Page(Stage.ROOT, site.simple(JSON), names, lambda: write.encode(write.root_page(index)))
-    yield Page(Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"))
-    yield Page(Stage.ROOT, ".nojekyll", "", bytes)
+    yield Page(Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True)
+    yield Page(Stage.ROOT, ".nojekyll", "nothing", bytes, optional=True)
     if site.simple_path:
-        yield Page(Stage.ROOT, HTML, everything, landing)
+        yield Page(Stage.ROOT, HTML, everything, landing, optional=True)
     if site.links:
         yield Page(Stage.ROOT, "links.html", everything, links)

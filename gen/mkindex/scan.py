@@ -60,7 +60,7 @@ def scan(
     cache: Cache,
     executor: Executor,
     upload_time: Callable[[Artifact], str | None],
-    progress: Callable[[int], None] = lambda size: None,
+    progress: Callable[[int], object],
 ) -> Iterator[File | Rejected]:
     """Yield the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with."""
     started_ns = time.time_ns()

@@ -66,7 +66,7 @@ class Source(Protocol):
 
 
 def unsupported(filename: str) -> str | None:
-    """Say why a file that looks like a distribution is not one that clients install; None: it does not look like one."""
+    """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
     lower = filename.lower()
     for ending in DISTRIBUTIONS:
         if lower.endswith(ending):

@@ -59,11 +59,13 @@ class Directory:
                     continue
                 if stat.S_ISDIR(status.st_mode):
                     real = os.path.realpath(entry.path)
+                    if real in self.exclude or real in seen:
+                        continue
                     if os.path.isdir(os.path.join(real, ".mkindex")):
                         yield Note(location=entry.path, text="an index made by mkindex: not read", detail=True)
-                    elif real not in self.exclude and real not in seen:
-                        seen.add(real)
-                        directories.append(location)
+                        continue
+                    seen.add(real)
+                    directories.append(location)
                 elif name.endswith(DISTRIBUTIONS):
                     if stat.S_ISREG(status.st_mode):
                         yield Artifact(root=self.root, relative=location, fingerprint=Fingerprint.of(status))

@@ -1,0 +1,376 @@
+"""What is measured: each scenario is a function. What is compared runs in turns, and the medians are compared."""
+
+import itertools
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from subprocess import check_call
+
+from benchmarks import corpus, peers
+from benchmarks.machine import cores, room
+from benchmarks.measure import Contender, Timing, file_calls, race, run
+from benchmarks.report import Result, Target
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RACY = 2.5  # mkindex reads again what changed in the two seconds before it looked
+BARE = "python -c pass"
+COPY, LINK = "mkindex, copy", "mkindex, hardlink"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """How much of everything."""
+
+    tiny: int = 5_000
+    many: int = 20_000
+    growth: tuple[int, ...] = (1_000, 10_000, 100_000)
+    huge: tuple[int, str] = (32, "256M")
+    giant: tuple[int, str] = (4, "1G")
+    calls: int = 1_000
+    rounds: int = 7
+    long_rounds: int = 3  # of what takes seconds
+
+
+QUICK = Sizes(
+    tiny=500,
+    many=1_000,
+    growth=(100, 300, 1_000),
+    huge=(4, "32M"),
+    giant=(2, "128M"),
+    calls=200,
+    rounds=3,
+    long_rounds=2,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """Where to measure, and how much."""
+
+    mkindex: str
+    place: str
+    root: str
+    sizes: Sizes
+
+    def make(self, shape: str, *arguments: int | str) -> str:
+        """Make a corpus, and wait until mkindex trusts its age."""
+        source = f"{self.root}/{shape}-{'-'.join(map(str, arguments))}"
+        run([sys.executable, f"{HERE}/corpus.py", shape, *map(str, arguments), source])
+        wait()
+        return source
+
+    def build(self, source: str, mode: str = "copy", *, cold: bool = True) -> Contender:
+        """Run mkindex; cold: with neither destination nor cache, on files whose links nobody just changed."""
+        dest, cache = f"{source}-{mode}", f"{source}-{mode}-cache"
+        command = [self.mkindex, source, dest, "--link-mode", mode, "--cache-dir", cache]
+        return Contender(command=command, fresh=(dest, cache), before=wait) if cold else Contender(command=command)
+
+    def limit(self, name: str, limit: str, source: str, jobs: int | None = None) -> dict[str, Contender]:
+        """Run a limit; on a disk also with the wait for it that mkindex has and cp has not."""
+        dest = f"{source}-limit"
+        command = [sys.executable, f"{HERE}/limits.py", limit, str(jobs or cores()), source]
+        if limit == "hash":
+            return {name: Contender(command=command)}
+        contenders = {name: Contender(command=[*command, dest], fresh=(dest,))}
+        if not self.place.startswith("memory"):
+            synced = ["sh", "-c", f"{shlex.join([*command, dest])} && sync -f {shlex.quote(dest)}"]
+            contenders[f"{name}, synced"] = Contender(command=synced, fresh=(dest,))
+        return contenders
+
+    def peers(self, source: str, *names: str) -> dict[str, peers.Calls]:
+        """Prepare the peers that are installed."""
+        calls = {}
+        for name in names or peers.PEERS:
+            if name.partition(",")[0] in peers.installed():
+                os.makedirs(work := f"{source}-{name}")
+                calls[name] = peers.PEERS[name](source, work)
+        return calls
+
+    def make_huge(self, wanted: tuple[int, str], copies: int) -> tuple[str, str]:
+        """Make big wheels, so few that so many copies of them fit; return the corpus and what it is."""
+        free = room(self.root, in_memory=self.place.startswith("memory"))
+        count, size = wanted
+        while count > 1 and count * corpus.parse_size(size) * copies > free * 2 // 3:
+            count //= 2
+        words = f"{count} wheels of {size}"
+        if count < wanted[0]:
+            words += f" (for {wanted[0]} there is no room)"
+        return self.make("huge", count, size), words
+
+
+def cold(bench: Bench) -> Result:
+    """Time the first run over tiny wheels."""
+    count = bench.sizes.tiny
+    source = bench.make("many", count)
+    run(bench.build(source).command)  # once for Python's own cache of compiled modules
+    limits = bench.limit("hash on threads + link", "link", source)
+    contenders = {
+        COPY: bench.build(source),
+        LINK: bench.build(source, "hardlink"),
+        **limits,
+        **bench.limit("hash + link, one thread", "link", source, jobs=1),
+        **first_runs(bench.peers(source)),
+    }
+    result = Result(title=f"{count:,} tiny wheels, the first run ({bench.place})")
+    timings = race(contenders, bench.sizes.rounds)
+    result.add(timings, count)
+    ours = timings[COPY].median
+    target = partial(Target, work=f"{count:,} tiny wheels, cold, copy ({bench.place})")
+    for name in ("simple503", "simple-repository-generator"):
+        if name in timings:
+            value = timings[name].median / ours
+            result.targets.append(target(against=name, value=value, bound=2, beyond=3, at_least=True))
+    for name in limits:
+        result.targets.append(target(against=name, value=ours / timings[name].median, bound=2, beyond=1.6))
+    return result
+
+
+def huge_link(bench: Bench) -> Result:
+    """Time the first run over huge wheels that are linked."""
+    source, wheels = bench.make_huge(bench.sizes.huge, copies=1)
+    limits = bench.limit("hash on threads", "hash", source)
+    timings = race({LINK: bench.build(source, "hardlink"), **limits}, bench.sizes.long_rounds)
+    result = Result(title=f"{wheels}, linked ({bench.place})")
+    result.add(timings)
+    for name in limits:
+        target = Target(
+            work=f"{wheels}, cold, hardlink ({bench.place})",
+            against=name,
+            value=timings[LINK].median / timings[name].median,
+            bound=1.2,
+        )
+        result.targets.append(target)
+    return result
+
+
+def huge_copy(bench: Bench) -> Result:
+    """Time the first run over huge wheels that are copied."""
+    source, wheels = bench.make_huge(bench.sizes.huge, copies=2)
+    limits = {
+        **bench.limit("cp, then hash on threads", "cp", source),
+        **bench.limit("copy and hash in one pass on threads", "copy", source),
+    }
+    timings = race({COPY: bench.build(source), **limits}, bench.sizes.long_rounds)
+    result = Result(title=f"{wheels}, copied ({bench.place})")
+    result.add(timings)
+    for synced in (False, True):
+        if times := {name: timings[name].median for name in limits if name.endswith("synced") == synced}:
+            best = min(times, key=times.__getitem__)
+            target = Target(
+                work=f"{wheels}, cold, copy ({bench.place})",
+                against=f"{best} (the faster of two ways)",
+                value=timings[COPY].median / times[best],
+                bound=1.3,
+            )
+            result.targets.append(target)
+    return result
+
+
+def unchanged(bench: Bench) -> Result:
+    """Time a run with nothing to do, and one with one wheel to add."""
+    count = bench.sizes.many
+    source = bench.make("many", count)
+    build = bench.build(source, cold=False)
+    calls = bench.peers(source)
+    for call in calls.values():
+        run(call.first)
+    settle(build)
+    listing = f"{source}-listing"
+    with open(listing, "w+") as paths:
+        check_call([sys.executable, f"{HERE}/limits.py", "list", build.command[2]], stdout=paths)
+        paths.seek(0)
+        if (wheels := sum(path.endswith(".whl\n") for path in paths)) != count:
+            raise SystemExit(f"mkindex published {wheels} wheels of {count}")
+    timings = race(
+        {
+            "mkindex": build,
+            "mkindex --version": Contender(command=[bench.mkindex, "--version"]),
+            "walk + stat": Contender(command=[sys.executable, f"{HERE}/limits.py", "walk", source, listing]),
+            BARE: bare(),
+            **{f"{name}, again": Contender(command=call.second) for name, call in calls.items()},
+        },
+        bench.sizes.rounds,
+    )
+    result = Result(title=f"{count:,} wheels, nothing changed, and one added ({bench.place})")
+    result.add(timings, count)
+    ours, limit, start, python = (
+        timings[name].median for name in ("mkindex", "walk + stat", "mkindex --version", BARE)
+    )
+    target = partial(Target, work=f"{count:,} wheels, nothing changed ({bench.place})")
+    result.targets += [
+        target(
+            against="walk + stat, each less its start-up (mkindex --version)",
+            value=(ours - start) / (limit - python),
+            bound=2,
+        ),
+        target(against=f"walk + stat, both less {BARE}", value=(ours - python) / (limit - python), bound=2),
+        *(
+            target(against=f"{name}, again", value=timings[f"{name}, again"].median / ours, bound=1, at_least=True)
+            for name in calls
+        ),
+    ]
+    added = one_added(build, source, bench.sizes.rounds)
+    result.add({f"mkindex, {name}": timing for name, timing in added.items()}, count)
+    result.targets.append(
+        Target(
+            work=f"{count:,} wheels, one added ({bench.place})",
+            against="nothing changed",
+            value=added["one added"].median / added["nothing changed"].median,
+            bound=1.3,
+        )
+    )
+    return result
+
+
+def shapes(bench: Bench) -> Result:
+    """Time the extremes: one project with all of the files, and a project for each."""
+    count = bench.sizes.many
+    result = Result(title=f"{count:,} wheels, other shapes ({bench.place})")
+    for shape, words in (("one-project", "all of one project"), ("projects", "each its own project")):
+        source = bench.make(shape, count)
+        result.add(race({f"{words}, cold": bench.build(source)}, bench.sizes.long_rounds), count)
+        build = bench.build(source, cold=False)
+        timings = one_added(build, source, bench.sizes.long_rounds)
+        result.add({f"{words}, {name}": timing for name, timing in timings.items()}, count)
+    return result
+
+
+def growth(bench: Bench) -> Result:
+    """Time more and more wheels: time and memory a file must not grow."""
+    sources = {count: bench.make("many", count) for count in bench.sizes.growth}
+    *_, middle, most = sources
+    result = Result(title=f"From {min(sources):,} to {most:,} wheels ({bench.place})")
+    for state in ("cold", "nothing changed"):
+        builds = {count: bench.build(source, cold=state == "cold") for count, source in sources.items()}
+        if state != "cold":
+            settle(*builds.values())
+        timings = race({f"{count:,}, {state}": build for count, build in builds.items()}, bench.sizes.long_rounds)
+        by_count = {count: timings[f"{count:,}, {state}"] for count in builds}
+        for count, timing in by_count.items():
+            result.add({f"{count:,}, {state}": timing}, count)
+        target = partial(Target, work=f"{most:,} wheels, {state} ({bench.place})")
+        a_file = {count: timing.median / count for count, timing in by_count.items()}
+        more = (by_count[most].peak - by_count[middle].peak) / (most - middle) / 1024
+        slope = (by_count[most].median - by_count[middle].median) / (most - middle) * 1e6
+        result.notes.append(f"{state.capitalize()}, each file after the first {middle:,} costs {slope:,.1f} µs.")
+        result.targets += [
+            target(against=f"time a file at {middle:,}", value=a_file[most] / a_file[middle], bound=1.3),
+            target(against="peak memory", value=by_count[most].peak / (1 << 20), bound=200, unit=" MB"),
+            target(against=f"memory a file from {middle:,} on", value=more, bound=2, unit=" kB"),
+        ]
+    return result
+
+
+def memory(bench: Bench) -> Result:
+    """See what memory giant wheels take."""
+    source, wheels = bench.make_huge(bench.sizes.giant, copies=3)
+    contenders = {
+        COPY: bench.build(source),
+        LINK: bench.build(source, "hardlink"),
+        **first_runs(bench.peers(source, "simple503", "simple-repository-generator", "index-503")),
+    }
+    timings = race(contenders, 1)
+    result = Result(title=f"{wheels}, memory ({bench.place})")
+    result.add(timings)
+    for name in (COPY, LINK):
+        target = Target(
+            work=f"{wheels}, {name} ({bench.place})",
+            against="peak memory",
+            value=timings[name].peak / (1 << 20),
+            bound=60,
+            unit=" MB",
+        )
+        result.targets.append(target)
+    return result
+
+
+def start(bench: Bench) -> Result:
+    """Time the start-up."""
+    ours = Contender(command=[bench.mkindex, "--version"])
+    timings = race({"mkindex --version": ours, BARE: bare()}, 3 * bench.sizes.rounds)
+    result = Result(title="Start-up")
+    result.add(timings)
+    more = timings["mkindex --version"].median - timings[BARE].median
+    target = Target(work="mkindex --version", against=f"more than {BARE}", value=more * 1000, bound=80, unit=" ms")
+    result.targets.append(target)
+    return result
+
+
+def calls(bench: Bench) -> Result:
+    """Count the system calls that one more file costs: the difference between N and 2 N files, divided by N."""
+    count = bench.sizes.calls
+    result = Result(title=f"System calls on files that one more wheel costs (from {count:,} to {2 * count:,})")
+    if shutil.which("strace") is None:
+        result.title += ": not counted, there is no strace"
+        return result
+    counts = []
+    for number in (count, 2 * count):
+        source = bench.make("many", number)
+        contenders = {
+            COPY: bench.build(source),
+            LINK: bench.build(source, "hardlink"),
+            **bench.limit("hash + link", "link", source, jobs=1),
+            **first_runs(bench.peers(source)),
+        }
+        settled = bench.build(source, cold=False)
+        of_each = {name: file_calls(contender) for name, contender in contenders.items()}
+        settle(settled)
+        counts.append(of_each | {"mkindex, nothing changed": file_calls(settled)})
+    few, many = counts
+    result.calls = {name: {call: (many[name][call] - few[name][call]) / count for call in many[name]} for name in many}
+    return result
+
+
+def settle(*builds: Contender) -> None:
+    """Build, wait until nothing is too recent to be trusted, and build again."""
+    for build in builds:
+        run(build.command)
+    wait()
+    for build in builds:
+        run(build.command)
+
+
+def one_added(build: Contender, source: str, rounds: int) -> dict[str, Timing]:
+    """Time runs with nothing to do and runs with one new wheel, in turns."""
+    versions = itertools.count()
+
+    def add() -> None:
+        settle(build)
+        corpus.make_tiny([(corpus.project(0), f"9.{next(versions)}", corpus.TAGS[0])], source)
+
+    nothing = Contender(command=build.command, before=partial(settle, build))
+    return race({"nothing changed": nothing, "one added": Contender(command=build.command, before=add)}, rounds)
+
+
+def wait() -> None:
+    """Let time pass until mkindex trusts the age of all files."""
+    time.sleep(RACY)
+
+
+def first_runs(calls: dict[str, peers.Calls]) -> dict[str, Contender]:
+    """Let the peers start from nothing."""
+    return {name: Contender(command=call.first, fresh=(call.made,)) for name, call in calls.items()}
+
+
+def bare() -> Contender:
+    """Start Python for nothing."""
+    return Contender(command=[sys.executable, "-c", "pass"])
+
+
+SCENARIOS: dict[str, Callable[[Bench], Result]] = {
+    "cold": cold,
+    "huge-link": huge_link,
+    "huge-copy": huge_copy,
+    "unchanged": unchanged,
+    "growth": growth,
+    "memory": memory,
+    "shapes": shapes,
+    "start": start,
+    "calls": calls,
+}
+ANYWHERE = {"start", "calls"}  # the place makes no difference

@@ -1,0 +1,188 @@
+"""The whole tool on one screen: sources, scan, assemble, render, publish."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkindex.cache import Cache
+from mkindex.config import Config
+from mkindex.destinations.directory import OWN, Directory
+from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable
+from mkindex.model import File, Index, assemble
+from mkindex.publish import Applied, Changed, Plan, plan
+from mkindex.render import Site, Templates, render
+from mkindex.scan import scan
+from mkindex.sources import Artifact, open_source
+
+# Given the bytes to be read, a context in which it is told of the bytes that were.
+Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
+
+_ATTEMPTS = 3  # at a source that changes while it is copied
+_LAST_SECOND = 253_402_300_799  # of the year 9999: clients know no later date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What a build came to."""
+
+    index: Index
+    plan: Plan
+    written: int  # resources: files, `.metadata` siblings and pages
+    findings: tuple[Rejected | Note, ...]
+    seconds: float
+    dry_run: bool
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        return tuple(finding for finding in self.findings if isinstance(finding, Rejected))
+
+
+def _unseen(size: int) -> AbstractContextManager[Callable[[int], object]]:
+    del size
+    return nullcontext(id)
+
+
+def build(config: Config, *, progress: Progress = _unseen) -> Report:
+    """Make the index that `config` describes.
+
+    Raises MkindexError when it cannot be done; every page in the destination is then as it was, or whole.
+    """
+    started = time.monotonic()
+    with ExitStack() as stack:
+        executor = ThreadPoolExecutor(config.jobs or _cores())
+        stack.callback(executor.shutdown, cancel_futures=True)
+        cache = stack.enter_context(Cache(Path(config.cache_dir) if config.cache_dir else None))
+        destination = Directory(config.destination, executor=executor, hardlink=config.link_mode == "hardlink")
+        if not config.dry_run:
+            stack.enter_context(destination)
+        for attempt in range(1, _ATTEMPTS + 1):
+            index, findings = _index(config, cache, executor, progress)
+            todo = plan(
+                render(index, _site(config)),
+                destination,
+                now=int(time.time()),
+                grace=config.grace,
+                overwrite=config.overwrite,
+            )
+            try:
+                applied = Applied() if config.dry_run else destination.apply(todo)
+                break
+            except Changed as changed:
+                if attempt == _ATTEMPTS:
+                    raise
+                cache.forget(changed.file.artifact.path)
+        for file, fingerprint in applied.links:
+            cache.linked(file.artifact.path, file.artifact.fingerprint, fingerprint)
+    return Report(
+        index=index,
+        plan=todo,
+        written=applied.written,
+        findings=(*findings, *_remarks(todo)),
+        seconds=time.monotonic() - started,
+        dry_run=config.dry_run,
+    )
+
+
+def _index(
+    config: Config, cache: Cache, executor: Executor, progress: Progress
+) -> tuple[Index, tuple[Rejected | Note, ...]]:
+    artifacts: list[Artifact] = []
+    findings: list[Rejected | Note] = []
+    for found in _found(config):
+        if isinstance(found, Artifact):
+            artifacts.append(found)
+        else:
+            findings.append(found)
+    files: list[File] = []
+    with progress(sum(artifact.fingerprint.size for artifact in artifacts)) as advance:
+        for outcome in scan(
+            artifacts, cache=cache, executor=executor, upload_time=_upload_time(config), progress=advance
+        ):
+            if isinstance(outcome, File):
+                files.append(outcome)
+            else:
+                findings.append(outcome)
+    index, conflicts = assemble(files, prefer_first=config.prefer == "first")
+    findings += conflicts
+    for project in index.projects:
+        for file in project.files:
+            if file.warning:
+                findings.append(Note(location=file.artifact.path, text=file.warning))
+    _refuse(config, index, tuple(findings))
+    return index, tuple(findings)
+
+
+def _found(config: Config) -> Iterator[Artifact | Rejected | Note]:
+    """Yield what all sources list, but never what mkindex wrote itself."""
+    destination = os.path.realpath(config.destination)
+    outputs = [os.path.join(destination, name) for name in (OWN, "files", config.simple_path.split("/")[0]) if name]
+    sources = [
+        open_source(
+            spec,
+            recursive=config.recursive,
+            follow_symlinks=config.follow_symlinks,
+            # A source that is the destination, or lies in it, is read but for the output.
+            exclude=(*outputs, destination),
+        )
+        for spec in config.sources
+    ]
+    for spec, source in zip(config.sources, sources, strict=True):
+        real = os.path.realpath(spec)
+        if any(os.path.commonpath([real, output]) == output for output in outputs):
+            raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
+        yield from source.artifacts()
+
+
+def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...]) -> None:
+    """Raise NotPublished where what was found must not become the index."""
+    rejected = sum(isinstance(finding, Rejected) for finding in findings)
+    if config.strict and rejected:
+        raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
+    if not index.projects and not config.allow_empty:
+        where = ", ".join(map(printable, config.sources))
+        why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
+        hint = "" if config.recursive else "; --recursive also looks into subdirectories"
+        raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
+
+
+def _site(config: Config) -> Site:
+    return Site(
+        simple_path=config.simple_path,
+        files_url=config.files_url,
+        files_have_metadata=config.files_have_metadata,
+        links=config.links,
+        templates=Templates(Path(config.templates) if config.templates else None),
+    )
+
+
+def _upload_time(config: Config) -> Callable[[Artifact], str | None]:
+    """Return what gives the upload time of an artifact: its mtime in whole seconds, no later than SOURCE_DATE_EPOCH."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if text and not text.isdecimal():
+        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(text)!r}: it must be a number of seconds, or not be set")
+    latest = int(text) if text else _LAST_SECOND
+
+    def upload_time(artifact: Artifact) -> str | None:
+        seconds = min(artifact.fingerprint.mtime_ns // 1_000_000_000, latest, _LAST_SECOND)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds >= 0 else None
+
+    def nothing(_: Artifact) -> None:
+        return None
+
+    return nothing if config.upload_time == "none" else upload_time
+
+
+def _remarks(todo: Plan) -> Iterator[Note]:
+    for filename in todo.replaced:
+        text = "its bytes have changed since it was published: lock files that know it will refuse it"
+        yield Note(location=filename, text=text)
+    for path in todo.left:
+        yield Note(location=path, text="a page of your own, left as it is (--overwrite replaces it)")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,290 @@
+"""The command line: options to Config, one verb, the Report printed. It decides nothing itself."""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mkindex import __version__
+from mkindex.errors import MkindexError, Note, NotPublished, Rejected, printable
+
+if TYPE_CHECKING:
+    from mkindex.build import Report
+
+DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+_RESERVED = ("check", "serve", "client", "host")  # commands to come
+
+
+class _Commands(click.Group):
+    """A group whose first command is meant when none is named: `mkindex ./wheels ./public` builds."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] in _RESERVED:
+            raise click.UsageError(
+                f"{args[0]} is kept for a command that is to come; a directory of that name is ./{args[0]}"
+            )
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h", "--version"):
+            args = ["build", *args]
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show what is meant by default: the help of `build`."""
+        command = self.commands["build"]
+        with click.Context(command, info_name=ctx.info_name, color=ctx.color) as inner:
+            command.format_help(inner, formatter)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Make a static Python package index."""
+
+
+def _config_defaults(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Let mkindex.toml say what an option is when neither the command line nor the environment does."""
+    del parameter
+    path = value or Path("mkindex.toml")
+    if value or path.is_file():
+        from mkindex.config import read_file
+
+        ctx.default_map = read_file(path)
+
+
+@cli.command(
+    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  mkindex ./wheels ./public              then: python -m http.server -d public
+  mkindex ./wheels ./sdists ./public     several sources, one index
+  mkindex --dry-run ./wheels ./public    what would be done
+
+Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
+(link-mode = "hardlink"), where sources and destination may stand, too.
+
+\b
+Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the destination is as it was.""",
+)
+@click.argument("paths", metavar="SOURCE... DEST", nargs=-1)
+@click.option("--recursive", is_flag=True, help="Also read the subdirectories of a source.")
+@click.option("--follow-symlinks", is_flag=True, help="Also read what symlinks point to outside of a source.")
+@click.option(
+    "--link-mode",
+    type=click.Choice(["copy", "hardlink"]),
+    default="copy",
+    show_default=True,
+    help="How files get into DEST. A copy shares its blocks where the file system can.",
+)
+@click.option(
+    "--files-url", metavar="URL", help="Place no files: they are served from URL/<path relative to their SOURCE>."
+)
+@click.option(
+    "--files-have-metadata", is_flag=True, help="With --files-url: a .metadata file lies beside each wheel there."
+)
+@click.option(
+    "--prefer", type=click.Choice(["first"]), help="Same file, different bytes: take the first source's, not none."
+)
+@click.option(
+    "--upload-time",
+    type=click.Choice(["mtime", "none"]),
+    default="mtime",
+    show_default=True,
+    help="What a file's upload time is; no later than SOURCE_DATE_EPOCH.",
+)
+@click.option(
+    "--simple-path",
+    metavar="PATH",
+    default="simple",
+    show_default=True,
+    help="Where the index lies in DEST; . is its root.",
+)
+@click.option("--links", is_flag=True, help="Also write links.html: all files on one page, for --find-links.")
+@click.option("--templates", type=click.Path(), metavar="DIR", help="Take page templates from DIR where it has them.")
+@click.option(
+    "--grace",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    default=900,
+    show_default=True,
+    help="How long a file stays that no page names any more: longer than pages are cached. 0: it goes at once.",
+)
+@click.option("--strict", is_flag=True, help="Publish nothing when a file is rejected.")
+@click.option("--overwrite", is_flag=True, help="Replace files in DEST that mkindex does not know to be its own.")
+@click.option("--allow-empty", is_flag=True, help="Publish an index without any file.")
+@click.option("--dry-run", "-n", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Read N files at once.  [default: one for each core]"
+)
+@click.option(
+    "--cache-dir",
+    type=click.Path(),
+    metavar="DIR",
+    help="Where to remember what is in files.  [default: the user's cache]",
+)
+@click.option("--no-cache", is_flag=True, help="Remember nothing, and read every file again.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="Print problems only.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Also tell what was passed over, and every path written or removed."
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_config_defaults,
+    help="Read options from FILE.  [default: ./mkindex.toml, if there]",
+)
+@click.pass_context
+def build(
+    ctx: click.Context,
+    /,
+    paths: tuple[str, ...],
+    *,
+    no_cache: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
+) -> int:
+    """Turn directories of wheels and sdists into an index that pip, uv, poetry and PDM install from.
+
+    DEST gets a static tree for any web server: pages in HTML and JSON (PEP 503 and 691) with hashes and metadata, and
+    the files. Each run brings it up to date with all SOURCEs: it writes what changed, and removes only what it wrote.
+    """
+    defaults = ctx.default_map or {}
+    sources, destination = (
+        (paths[:-1], paths[-1]) if paths else (defaults.get("sources", ()), defaults.get("destination"))
+    )
+    if not sources or not destination:
+        raise click.UsageError(
+            "name at least one SOURCE and a DEST: mkindex ./wheels ./public\n"
+            "(a directory whose name is that of a command is ./build)"
+        )
+    from mkindex.build import build as run_build
+    from mkindex.config import Config
+
+    options["simple_path"] = options["simple_path"].strip("/").removeprefix(".")
+    options["cache_dir"] = None if no_cache else options["cache_dir"] or _user_cache()
+    try:
+        config = Config(sources=tuple(sources), destination=destination, **options)
+        report = run_build(config, progress=_bar if sys.stderr.isatty() and not quiet else _no_bar)
+    except NotPublished as error:
+        _print_findings(error.findings, quiet=quiet, verbose=verbose)
+        raise
+    _print_findings(report.findings, quiet=quiet, verbose=verbose)
+    if as_json:
+        click.echo(json.dumps(_as_json(report), indent=2))
+    elif not quiet:
+        for line in _summary(report, config.destination, config.simple_path, verbose=verbose):
+            click.echo(line)
+    return PROBLEMS if report.rejected else DONE
+
+
+def _user_cache() -> str:
+    import platformdirs
+
+    return platformdirs.user_cache_dir("mkindex", appauthor=False)
+
+
+def _print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
+    for finding in findings:
+        location = printable(finding.location)
+        if isinstance(finding, Rejected):
+            click.echo(f"{click.style('rejected', fg='red')} {location}: {finding.reason}", err=True)
+        elif verbose or not (quiet or finding.detail):
+            click.echo(f"{click.style('note', fg='yellow')} {location}: {finding.text}", err=True)
+
+
+def _summary(report: "Report", destination: str, simple_path: str, *, verbose: bool) -> Iterator[str]:
+    plan, projects = report.plan, report.index.projects
+    files = [file for project in projects for file in project.files]
+    if verbose or report.dry_run:
+        yield from (f"{'write ' if put.previous is None else 'update'} {put.resource.path}" for put in plan.puts)
+        yield from (f"remove {entry.path}" for entry in plan.deletes)
+    counts = [
+        f"{len(plan.puts) if report.dry_run else report.written} {'to write' if report.dry_run else 'written'}",
+        f"{plan.unchanged} unchanged",
+        f"{len(plan.deletes)} {'to remove' if report.dry_run else 'removed'}",
+    ]
+    if plan.retired:
+        counts.append(f"{plan.retired} kept for readers of older pages")
+    yield (
+        f"{printable(destination)}: {_count(len(projects), 'project')}, {_count(len(files), 'file')}, "
+        f"{_size(sum(file.size for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
+    )
+    if report.rejected:
+        yield f"{_count(len(report.rejected), 'file')} rejected, see above"
+    if projects and not report.dry_run:
+        url = f"http://localhost:8000/{simple_path}/" if simple_path else "http://localhost:8000/"
+        yield ""
+        yield f"Serve it:      python3 -m http.server --directory {shlex.quote(destination)}"
+        yield f"Install from:  pip install --index-url {url} {projects[0].name}"
+        yield f"               uv pip install --default-index {url} {projects[0].name}"
+
+
+def _as_json(report: "Report") -> dict[str, Any]:
+    files = [file for project in report.index.projects for file in project.files]
+    return {
+        "version": 1,
+        "dry-run": report.dry_run,
+        "projects": len(report.index.projects),
+        "files": len(files),
+        "bytes": sum(file.size for file in files),
+        "written": report.written,
+        "unchanged": report.plan.unchanged,
+        "removed": 0 if report.dry_run else len(report.plan.deletes),
+        "retired": report.plan.retired,
+        "seconds": round(report.seconds, 3),
+        "rejected": [{"location": r.location, "reason": r.reason} for r in report.rejected],
+        "notes": [{"location": n.location, "text": n.text} for n in report.findings if isinstance(n, Note)],
+        "write": [put.resource.path for put in report.plan.puts],
+        "remove": [entry.path for entry in report.plan.deletes],
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _size(size: int) -> str:
+    if size < 1000:
+        return _count(size, "byte")
+    power = min((len(str(size)) - 1) // 3, 4)
+    return f"{size / 1000**power:,.1f} {' kMGT'[power]}B"
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], object]]:
+    with click.progressbar(length=total, label="reading", file=sys.stderr, show_pos=False) as bar:
+        yield bar.update
+
+
+def _no_bar(total: int) -> "nullcontext[Callable[[int], object]]":
+    del total
+    return nullcontext(id)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; return the exit status."""
+    try:
+        status = cli.main(arguments, prog_name="mkindex", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else DONE
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except MkindexError as error:
+        click.echo(f"{click.style('error', fg='red')} {error}", err=True)
+        return NOT_DONE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: the next run finishes the job", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:  # `mkindex … | head`: the reader has seen enough
+        sys.stdout = None
+        return DONE

@@ -1,0 +1,96 @@
+"""What a build is asked to do: options and mkindex.toml, checked; every error names its key."""
+
+import os
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from mkindex.errors import ConfigError, printable
+
+_PATHS = ("destination", "templates", "cache-dir")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """One build. The fields are the options of the command line, whose help says more of each.
+
+    Raises ConfigError for a value that makes no sense.
+    """
+
+    sources: tuple[str, ...]
+    destination: str
+    recursive: bool = False
+    follow_symlinks: bool = False
+    link_mode: Literal["copy", "hardlink"] = "copy"
+    files_url: str | None = None
+    files_have_metadata: bool = False
+    prefer: Literal["first"] | None = None
+    upload_time: Literal["mtime", "none"] = "mtime"
+    simple_path: str = "simple"  # "": the root
+    links: bool = False
+    templates: str | None = None
+    grace: int = 15 * 60  # seconds
+    overwrite: bool = False
+    allow_empty: bool = False
+    strict: bool = False
+    dry_run: bool = False
+    jobs: int | None = None  # None: as many as there are cores
+    cache_dir: str | None = None  # None: no cache
+
+    def __post_init__(self) -> None:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", self.destination) and not os.path.isdir(self.destination):
+            raise ConfigError(
+                f"destination {printable(self.destination)} looks like a URL, and mkindex writes directories "
+                f"(one of that name is ./{printable(self.destination)})"
+            )
+        parts = self.simple_path.split("/") if self.simple_path else []
+        if not all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", part) for part in parts) or parts[:1] == ["files"]:
+            raise ConfigError(
+                f"simple-path {printable(self.simple_path)!r}: give a relative path of letters, digits and -_. "
+                "that does not begin with files/, or . for the root"
+            )
+        if self.files_url is not None:
+            url = urlsplit(self.files_url)
+            if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+                raise ConfigError(
+                    f"files-url {printable(self.files_url)!r}: give an http or https URL without query and fragment"
+                )
+            if url.password or url.username:
+                raise ConfigError("files-url holds a user name or password, which every reader would see: leave it out")
+        elif self.files_have_metadata:
+            raise ConfigError("files-have-metadata says something of the files at files-url, which is not given")
+        if self.templates is not None and not os.path.isdir(self.templates):
+            raise ConfigError(f"templates {printable(self.templates)} is no directory")
+        if self.grace < 0:
+            raise ConfigError(f"grace {self.grace}: give seconds, 0 or more")
+        if self.jobs is not None and self.jobs < 1:
+            raise ConfigError(f"jobs {self.jobs}: give 1 or more")
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the keys of a mkindex.toml, spelled as the fields of Config; its relative paths are made relative to it.
+
+    Raises ConfigError for what is no TOML and for a key that is none of ours.
+    """
+    import tomllib
+
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
+    known = {field.name.replace("_", "-") for field in fields(Config)}
+    for key, value in content.items():
+        if key not in known:
+            raise ConfigError(f"{printable(str(path))}: no such key: {printable(key)}")
+        if key == "sources" and not (isinstance(value, list) and all(isinstance(spec, str) for spec in value)):
+            raise ConfigError(f"{printable(str(path))}: sources must be a list of strings")
+        if key in _PATHS and not isinstance(value, str):
+            raise ConfigError(f"{printable(str(path))}: {key} must be a string")
+    for key in _PATHS:
+        if key in content:
+            content[key] = os.path.join(path.parent, content[key])
+    if "sources" in content:
+        content["sources"] = [spec if ":" in spec else os.path.join(path.parent, spec) for spec in content["sources"]]
+    return {key.replace("-", "_"): value for key, value in content.items()}

@@ -1,0 +1,384 @@
+"""A directory as destination: whole pages at every instant, and a next run that finishes what a dead one began."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, wait
+from contextlib import ExitStack, contextmanager, suppress
+from heapq import merge
+from itertools import groupby
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from mkindex.archive import Unreadable, cut
+from mkindex.destinations import manifest
+from mkindex.destinations.disk import Disk
+from mkindex.destinations.lock import exclusive
+from mkindex.errors import DestinationError, printable
+from mkindex.model import File
+from mkindex.publish import Applied, Changed, Entry, Held, Plan, Put
+from mkindex.render import Page, PlacedFile, Sibling
+from mkindex.scan import CHUNK
+from mkindex.sources import Fingerprint
+
+OWN = ".mkindex"
+
+
+class _Staged(NamedTuple):
+    """A put whose bytes are on the disk: under a temporary name, or where they belong (`temporary` None)."""
+
+    put: Put
+    temporary: str | None
+    sha256: str
+    mark: str
+
+
+class Directory:
+    """The tree below `root`; whoever enters it as a context manager is its only writer.
+
+    Its own subdirectory holds `manifest`, all that is ours; `intent`, what a run writes and deletes, while it does;
+    `tmp/`, bytes that have no right to be seen yet; `lock`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        executor: Executor,
+        hardlink: bool = False,
+        patience: float = 60.0,  # seconds to wait for another writer
+        disk: Disk | None = None,
+    ) -> None:
+        self._root = root
+        self._own = os.path.join(root, OWN)
+        self._executor = executor
+        self._hardlink = hardlink
+        self._patience = patience
+        self._disk = disk or Disk()
+        self._entered = ExitStack()
+        self._stopped = False
+
+    def __enter__(self) -> Self:
+        with _errors(self._root), ExitStack() as entered:
+            if not os.path.lexists(self._root):
+                # A run that publishes nothing leaves nothing.
+                entered.callback(self._remove_if_empty, self._root)
+            entered.callback(self._remove_if_empty, self._own)
+            entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
+            self._entered = entered.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.close()
+
+    # --- what is there ----------------------------------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Held]:
+        """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
+        listed: Iterable[Entry] = self._manifest()
+        if intended := self._intended():
+            unsure = (Entry(stage, path, "", "", "") for stage, path in intended)
+            # Of two entries for a path the manifest's is the first: only that one knows the bytes.
+            both = merge(listed, unsure, key=lambda entry: entry[:2])
+            listed = (next(same) for _, same in groupby(both, key=lambda entry: entry[:2]))
+        prefix = self._root + os.sep
+        for entry in listed:
+            yield Held(entry, intact=entry.mark != "" and entry.mark == _mark(prefix + entry.path))
+
+    def digest(self, path: str) -> str | None:
+        """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
+        target = os.path.join(self._root, path)
+        with _errors(target):
+            try:
+                mode = os.lstat(target).st_mode
+            except FileNotFoundError:
+                return None
+            if stat.S_ISDIR(mode):
+                raise DestinationError(f"{printable(target)} is a directory where a file belongs: move it away")
+            if not stat.S_ISREG(mode):
+                return ""
+            with open(target, "rb", buffering=0) as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def _manifest(self) -> Iterator[Entry]:
+        with (
+            suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
+            open(self._path("manifest"), "rb") as file,
+        ):
+            yield from manifest.decode(file)
+
+    def _intended(self) -> list[tuple[int, str]]:
+        with (
+            suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
+            open(self._path("intent"), "rb") as file,
+        ):
+            return manifest.decode_intent(file)
+        return []
+
+    # --- what is to be there ----------------------------------------------------------------------------------------
+
+    def apply(self, plan: Plan) -> Applied:
+        """Write the plan: intent; all bytes; sync; renames in order; sync; manifest; deletes."""
+        unfinished = os.path.lexists(self._path("intent"))
+        if not (plan.puts or plan.updates or plan.deletes or unfinished):
+            return Applied()
+        with _errors(self._root):
+            self._sweep()
+            self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
+            try:
+                staged = self._stage(plan.puts)
+                self._disk.sync(self._root)
+            except BaseException:
+                self._withdraw(plan.puts, forget=not unfinished)
+                raise
+            moved = [one for one in staged if one.temporary]
+            for one in moved:
+                self._disk.replace(one.temporary or "", self._at(one.put.resource.path))
+            if moved:
+                self._disk.sync(self._root)
+            self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
+            for entry in plan.deletes:
+                self._delete(entry.path)
+            self._sweep()
+            self._disk.unlink(self._path("intent"))
+        return Applied(
+            written=sum(one.temporary is not None or one.put.fresh for one in staged),
+            links=tuple(self._links(staged)) if self._hardlink else (),
+        )
+
+    def _stage(self, puts: Iterable[Put]) -> list[_Staged]:
+        """Bring all bytes to the disk: what a page may already name under another name, the rest where it belongs.
+
+        Large files are copied by the executor, meanwhile small ones here: each costs less than handing it over.
+        """
+        if puts:
+            self._disk.make_directory(self._path("tmp"))
+        self._stopped = False
+        # Without a manifest nobody can say that no page names a file.
+        direct = os.path.lexists(self._path("manifest")) or not os.path.lexists(self._at("files"))
+        staged: list[_Staged | Future[_Staged]] = []
+        try:
+            for number, put in enumerate(puts):
+                resource = put.resource
+                fresh = direct and put.fresh and not isinstance(resource, Page)
+                temporary = None if fresh else os.path.join(self._path("tmp"), str(number))
+                if isinstance(resource, PlacedFile) and resource.file.size > CHUNK:
+                    staged.append(self._executor.submit(self._stage_one, put, temporary))
+                else:
+                    staged.append(self._stage_one(put, temporary))
+            return [one.result() if isinstance(one, Future) else one for one in staged]
+        except BaseException:
+            self._stopped = True
+            futures = [one for one in staged if isinstance(one, Future)]
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            raise
+
+    def _stage_one(self, put: Put, temporary: str | None) -> _Staged:
+        resource = put.resource
+        target = temporary or self._at(resource.path)
+        if not temporary:
+            self._disk.make_directory(os.path.dirname(target))
+        if isinstance(resource, PlacedFile):
+            mark = (self._link if self._hardlink else self._copy)(resource.file, target)
+            return _Staged(put, temporary, resource.key, mark)
+        data = _metadata(resource.file) if isinstance(resource, Sibling) else resource.render()
+        sha256 = hashlib.sha256(data).hexdigest()
+        if isinstance(resource, Page) and put.previous and sha256 == self._published(put.previous):
+            return _Staged(put, None, sha256, "")
+        if temporary:
+            self._disk.make_directory(os.path.dirname(self._at(resource.path)))
+        return _Staged(put, temporary, sha256, self._create(target, data))
+
+    def _published(self, held: Held) -> str | None:
+        return held.entry.sha256 if held.intact else self.digest(held.entry.path)
+
+    def _create(self, target: str, data: bytes) -> str:
+        descriptor = self._disk.create(target)
+        try:
+            self._disk.write(descriptor, data)
+            return _mark_of(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def _copy(self, file: File, target: str) -> str:
+        """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
+        try:
+            source = open(file.artifact.path, "rb", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise Changed(file) from error
+        with source:
+            descriptor = self._disk.create(target)
+            try:
+                if file.size > CHUNK and self._disk.clone(source.fileno(), descriptor):
+                    # What is shared now stays as it is whatever happens to the source: its bytes are read back.
+                    with open(target, "rb", buffering=0) as copy:
+                        digest = hashlib.file_digest(copy, "sha256")
+                else:
+                    digest = hashlib.sha256()
+                    while data := source.read(CHUNK):
+                        if self._stopped:
+                            raise DestinationError("stopped")
+                        digest.update(data)
+                        self._disk.write(descriptor, data)
+                if digest.hexdigest() != file.sha256:
+                    raise Changed(file)
+                return _mark_of(os.fstat(descriptor))
+            finally:
+                os.close(descriptor)
+
+    def _link(self, file: File, target: str) -> str:
+        """Link a file; Changed when it is not the one that was scanned, before or since."""
+        path, scanned = file.artifact.path, file.artifact.fingerprint
+        try:
+            if Fingerprint.of(os.stat(path)) != scanned:
+                raise Changed(file)
+            self._disk.link(os.path.realpath(path), target)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise DestinationError(
+                    f"{printable(path)} cannot be linked into {printable(self._root)}, on another file system: "
+                    "use --link-mode copy"
+                ) from error
+            raise
+        # The link itself changes the change time, and nothing else.
+        if Fingerprint.of(os.lstat(target))[:3] != scanned[:3]:
+            raise Changed(file)
+        return _mark_of(os.lstat(target))
+
+    def _links(self, staged: Iterable[_Staged]) -> Iterator[tuple[File, Fingerprint]]:
+        for one in staged:
+            if isinstance(one.put.resource, PlacedFile):
+                yield one.put.resource.file, Fingerprint.of(os.lstat(self._at(one.put.resource.path)))
+
+    def _manifest_after(self, plan: Plan, staged: Iterable[_Staged]) -> Iterator[Entry]:
+        deleted = frozenset(entry.path for entry in plan.deletes)
+        new = (
+            Entry(put.resource.stage, put.resource.path, put.resource.key, sha256, "" if temporary else mark)
+            for put, temporary, sha256, mark in staged
+        )
+        before = (entry for entry in self._manifest() if entry.path not in deleted)
+        # Of two entries for a path the new one comes first.
+        both = merge(new, plan.updates, before, key=_position)
+        for entry in (next(same) for _, same in groupby(both, key=_position)):
+            yield entry if entry.mark else entry._replace(mark=_mark(self._at(entry.path)))
+
+    def _withdraw(self, puts: Iterable[Put], *, forget: bool) -> None:
+        """Take back what was written where it belongs, before anything names it; keep the intent if that fails."""
+        with suppress(OSError):
+            for put in puts:
+                if put.fresh:
+                    self._delete(put.resource.path)
+            self._sweep()
+            if forget:
+                self._disk.unlink(self._path("intent"))
+
+    def _delete(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._disk.unlink(self._at(path))
+        while path := os.path.dirname(path):
+            try:
+                self._disk.remove_directory(self._at(path))
+            except FileNotFoundError:
+                continue  # a run died before it made this one
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                return
+
+    def _sweep(self) -> None:
+        directory = self._path("tmp")
+        with suppress(FileNotFoundError):
+            for name in os.listdir(directory):
+                self._disk.unlink(os.path.join(directory, name))
+            self._disk.remove_directory(directory)
+
+    def _write_own(self, name: str, parts: Iterable[bytes]) -> None:
+        """Replace a file of our own by one that is whole and on the disk."""
+        temporary, target = self._path(f"{name}.new"), self._path(name)
+        with suppress(FileNotFoundError):
+            self._disk.unlink(temporary)
+        descriptor = self._disk.create(temporary)
+        try:
+            for part in parts:
+                self._disk.write(descriptor, part)
+            self._disk.flush(descriptor)
+        finally:
+            os.close(descriptor)
+        self._disk.replace(temporary, target)
+        self._disk.flush_directory(self._own)
+
+    def _at(self, path: str) -> str:
+        return f"{self._root}{os.sep}{path}"
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._own, name)
+
+    def _remove_if_empty(self, directory: str) -> None:
+        with suppress(OSError):
+            self._disk.remove_directory(directory)
+
+
+def _intent(plan: Plan, *, unfinished: bool) -> Iterator[tuple[int, str]]:
+    """Yield what a plan writes and deletes; after a run that died also what stays of it, which only its intent knew."""
+    for put in plan.puts:
+        yield put.resource.stage, put.resource.path
+    for entry in (*plan.deletes, *(plan.updates if unfinished else ())):
+        yield entry.stage, entry.path
+
+
+def _position(entry: Entry) -> tuple[int, str]:
+    return entry.stage, entry.path
+
+
+def _mark_of(status: os.stat_result) -> str:
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def _mark(path: str) -> str:
+    """Return what the file at `path` is recognised by, "" where there is none."""
+    try:
+        return _mark_of(os.lstat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _metadata(file: File) -> bytes:
+    """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
+    assert file.metadata_span is not None
+    try:
+        with open(file.artifact.path, "rb", buffering=0) as wheel:
+
+            def read_at(start: int, length: int) -> bytes:
+                wheel.seek(start)
+                return wheel.read(length) or b""
+
+            raw = cut(read_at, file.metadata_span)
+    except (FileNotFoundError, Unreadable) as error:
+        raise Changed(file) from error
+    if hashlib.sha256(raw).hexdigest() != file.core_metadata:
+        raise Changed(file)
+    return raw
+
+
+@contextmanager
+def _errors(path: str) -> Iterator[None]:
+    """Turn what the system says into what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        where = printable(str(error.filename or path))
+        hint = {
+            errno.ENOSPC: "free some space and run again",
+            errno.EDQUOT: "free some space and run again",
+            errno.EACCES: "give this user the right to write there",
+            errno.EPERM: "give this user the right to write there",
+            errno.EROFS: "choose a destination that can be written to",
+            errno.ENOTDIR: "a file stands where a directory belongs: move it away",
+        }.get(error.errno or 0, "mend that and run again")
+        raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}. Every page is whole") from error
