@@ -11,6 +11,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from io import RawIOBase
 from struct import Struct
 from typing import IO, NamedTuple, Self
 
@@ -26,6 +27,16 @@ BOMB_SIZE, BOMB_RATIO = 64 << 20, 50
 
 # Bytes of an archive: offset and length to bytes, fewer only where the archive ends.
 ReadAt = Callable[[int, int], bytes]
+
+
+def reader(stream: IO[bytes] | RawIOBase) -> ReadAt:
+    """Return what reads a stream that can seek."""
+
+    def read_at(start: int, length: int) -> bytes:
+        stream.seek(start)
+        return stream.read(length) or b""
+
+    return read_at
 
 
 class Unreadable(Exception):

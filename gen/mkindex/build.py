@@ -15,14 +15,13 @@ from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceErro
 from mkindex.model import File, Index, assemble
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.render import Site, Templates, render
-from mkindex.scan import scan
+from mkindex.scan import scan, wire_time
 from mkindex.sources import Artifact, open_source
 
 # Given the bytes to be read, a context in which it is told of the bytes that were.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
-_LAST_SECOND = 253_402_300_799  # of the year 9999: clients know no later date
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,14 +52,17 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
     """
     started = time.monotonic()
     with ExitStack() as stack:
-        executor = ThreadPoolExecutor(config.jobs or _cores())
+        jobs = config.jobs or _cores()
+        executor = ThreadPoolExecutor(jobs)
         stack.callback(executor.shutdown, cancel_futures=True)
-        cache = stack.enter_context(Cache(Path(config.cache_dir) if config.cache_dir else None))
-        destination = Directory(config.destination, executor=executor, hardlink=config.link_mode == "hardlink")
+        destination = Directory(
+            config.destination, executor=executor, hardlink=config.link_mode == "hardlink", processes=jobs
+        )
         if not config.dry_run:
             stack.enter_context(destination)
+        cache = stack.enter_context(Cache(Path(config.cache_dir) if config.cache_dir else None))
         for attempt in range(1, _ATTEMPTS + 1):
-            index, findings = _index(config, cache, executor, progress)
+            index, findings = _index(config, cache, executor, jobs, progress)
             todo = plan(
                 render(index, _site(config)),
                 destination,
@@ -88,7 +90,7 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
 
 
 def _index(
-    config: Config, cache: Cache, executor: Executor, progress: Progress
+    config: Config, cache: Cache, executor: Executor, jobs: int, progress: Progress
 ) -> tuple[Index, tuple[Rejected | Note, ...]]:
     artifacts: list[Artifact] = []
     findings: list[Rejected | Note] = []
@@ -99,14 +101,12 @@ def _index(
             findings.append(found)
     files: list[File] = []
     with progress(sum(artifact.fingerprint.size for artifact in artifacts)) as advance:
-        for outcome in scan(
-            artifacts, cache=cache, executor=executor, upload_time=_upload_time(config), progress=advance
-        ):
+        for outcome in scan(artifacts, cache=cache, executor=executor, progress=advance, processes=jobs):
             if isinstance(outcome, File):
                 files.append(outcome)
             else:
                 findings.append(outcome)
-    index, conflicts = assemble(files, prefer_first=config.prefer == "first")
+    index, conflicts = assemble(_upload_times(config, files), prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
         for file in project.files:
@@ -159,21 +159,20 @@ def _site(config: Config) -> Site:
     )
 
 
-def _upload_time(config: Config) -> Callable[[Artifact], str | None]:
-    """Return what gives the upload time of an artifact: its mtime in whole seconds, no later than SOURCE_DATE_EPOCH."""
-    text = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if text and not text.isdecimal():
-        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(text)!r}: it must be a number of seconds, or not be set")
-    latest = int(text) if text else _LAST_SECOND
-
-    def upload_time(artifact: Artifact) -> str | None:
-        seconds = min(artifact.fingerprint.mtime_ns // 1_000_000_000, latest, _LAST_SECOND)
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds >= 0 else None
-
-    def nothing(_: Artifact) -> None:
-        return None
-
-    return nothing if config.upload_time == "none" else upload_time
+def _upload_times(config: Config, files: list[File]) -> list[File]:
+    """Leave the upload times, which are the mtimes, out or bring them down to SOURCE_DATE_EPOCH."""
+    if config.upload_time == "none":
+        return [file._replace(upload_time=None) for file in files]
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return files
+    try:
+        latest = wire_time(int(epoch))
+    except ValueError:
+        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it") from None
+    return [
+        file._replace(upload_time=latest) if file.upload_time and file.upload_time > latest else file for file in files
+    ]
 
 
 def _remarks(todo: Plan) -> Iterator[Note]:

@@ -4,17 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from mkindex.archive import Span
 from mkindex.errors import Note, Rejected, printable
 from mkindex.sources import Artifact
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class File:
+class File(NamedTuple):
     """One distribution as the simple API lists it: facts only, never a page-relative URL."""
 
     artifact: Artifact
@@ -27,11 +26,11 @@ class File:
     normal_filename: str | None = None
     requires_python: str | None = None
     core_metadata: str | None = None  # sha256 of the wheel's METADATA; None: it is not offered
-    metadata_span: Span | None = None  # where METADATA lies in the wheel
+    metadata_span: str | None = None  # where METADATA lies in the wheel: an archive.Span, as text
     upload_time: str | None = None  # UTC, as on the wire: "2026-01-02T03:04:05Z"
+    warning: str | None = None  # what a person should know of it
     yanked: str | None = None  # None: no. "": yes, without a reason
     provenance: str | None = None  # an absolute https URL (PEP 740)
-    warning: str | None = None  # what a person should know of it
 
     @property
     def size(self) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from mkindex.errors import DestinationError
 from mkindex.model import File
@@ -64,6 +64,9 @@ class Changed(DestinationError):
     def __init__(self, file: File) -> None:
         super().__init__(f"{file.artifact.path} changes while it is read: wait until it is whole, then run again")
         self.file = file
+
+    def __reduce__(self) -> tuple[type[Self], tuple[File]]:
+        return type(self), (self.file,)  # or pickle would call it with the text
 
 
 class Destination(Protocol):
@@ -163,11 +166,11 @@ def _paired(resources: Iterable[Resource], entries: Iterable[Held]) -> Iterator[
     waiting = iter(entries)
     held = next(waiting, None)
     for resource in resources:
-        position = (resource.stage, resource.path)
-        while held is not None and held.entry[:2] < position:
+        path = resource.path
+        while held is not None and held.entry.path != path and held.entry[:2] < (resource.stage, path):
             yield None, held
             held = next(waiting, None)
-        if held is not None and held.entry[:2] == position:
+        if held is not None and held.entry.path == path:
             yield resource, held
             held = next(waiting, None)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
@@ -141,7 +142,8 @@ class Site:
         """Return the address of a file as seen from a page `depth` directories below the root."""
         if self.files_url is not None:
             return f"{self.files_url.rstrip('/')}/{_quoted(file.artifact.relative)}"
-        return "../" * depth + _quoted(place(file))
+        # Of the path of a placed file only its last part can need quoting.
+        return f"{'../' * depth}{place(file)[: -len(file.filename)]}{_quoted(file.filename)}"
 
     def core_metadata(self, file: File) -> str | None:
         """Return the sha256 of the file's `.metadata` sibling if there is one beside the file."""
@@ -171,10 +173,11 @@ def _digest(*parts: object) -> str:
 def render(index: Index, site: Site) -> Iterator[Resource]:
     """Yield every resource of the tree, ordered by stage and path: the order to publish them in."""
     if site.files_url is None:
-        files = [file for project in index.projects for file in project.files]
-        files.sort(key=place)
+        # As paths are ordered, which begin with the hash.
+        files = sorted(
+            (file for project in index.projects for file in project.files), key=attrgetter("sha256", "filename")
+        )
         yield from map(PlacedFile, files)
-        files.sort(key=lambda file: f"{place(file)}.metadata")
         yield from (Sibling(file) for file in files if file.core_metadata)
     keys = {project.name: _project_key(project, site) for project in index.projects}
     # As paths are ordered: "a-b/" comes before "a/".

@@ -6,10 +6,9 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,32 +17,35 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import InvalidVersion, Version
 
 from mkindex import archive
-from mkindex.archive import Metadata, ReadAt, Span, Unreadable
+from mkindex.archive import Metadata, Unreadable
 from mkindex.cache import Cache
 from mkindex.errors import Rejected, printable
+from mkindex.fork import split
 from mkindex.model import File, parse_version
 from mkindex.sources import Artifact, Fingerprint
 
 CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
-_BATCH_FILES, _BATCH_BYTES = 64, 8 << 20
 
 # packaging's parsers let quotes, line breaks and percent signs through.
 _FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
+_YEAR_10000 = 253_402_300_800  # seconds since the epoch
+
 _Stream = io.BytesIO | io.FileIO
 
 
 class Facts(NamedTuple):
-    """What a file's name and bytes say, as text, which is how the cache keeps it. The fields are those of File."""
+    """What there is to know of a file, as text, "" for nothing: fields of File, in their order there."""
 
     project: str
     version: str
-    sha256: str
+    sha256: str = ""
     normal_filename: str = ""
     requires_python: str = ""
     core_metadata: str = ""
     metadata_span: str = ""
+    upload_time: str = ""
     warning: str = ""
 
 
@@ -59,14 +61,14 @@ def scan(
     *,
     cache: Cache,
     executor: Executor,
-    upload_time: Callable[[Artifact], str | None],
     progress: Callable[[int], object],
+    processes: int = 1,
 ) -> Iterator[File | Rejected]:
     """Yield the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with."""
     started_ns = time.time_ns()
     known = cache.get(artifacts)
     unknown = [artifact for artifact, text in zip(artifacts, known, strict=True) if text is None]
-    outcomes = _examine_all(unknown, executor)
+    outcomes = _examine_all(unknown, executor, processes)
     for artifact, text in zip(artifacts, known, strict=True):
         current = artifact
         if text is not None:
@@ -74,29 +76,29 @@ def scan(
         else:
             fingerprint, result = next(outcomes)
             if fingerprint is not None:
-                if fingerprint != artifact.fingerprint:
-                    current = replace(artifact, fingerprint=fingerprint)
+                current = artifact._replace(fingerprint=fingerprint)
                 cache.put(artifact.path, fingerprint, _dump(result), read_ns=started_ns)
         progress(artifact.fingerprint.size)
         if isinstance(result, str):
             yield Rejected(location=artifact.path, reason=result)
         else:
-            yield _file(current, result, upload_time(current))
+            yield _file(current, result)
 
 
-def _file(artifact: Artifact, facts: Facts, upload_time: str | None) -> File:
+def _file(artifact: Artifact, facts: Facts) -> File:
+    project, version, sha256, normal_filename, requires_python, core_metadata, span, upload_time, warning = facts
     return File(
-        artifact=artifact,
-        filename=artifact.filename,
-        project=NormalizedName(facts.project),
-        version=facts.version,
-        sha256=facts.sha256,
-        normal_filename=facts.normal_filename or None,
-        requires_python=facts.requires_python or None,
-        core_metadata=facts.core_metadata or None,
-        metadata_span=Span.parse(facts.metadata_span) if facts.metadata_span else None,
-        upload_time=upload_time,
-        warning=facts.warning or None,
+        artifact,
+        artifact.filename,
+        NormalizedName(project),
+        version,
+        sha256,
+        normal_filename or None,
+        requires_python or None,
+        core_metadata or None,
+        span or None,
+        upload_time or None,
+        warning or None,
     )
 
 
@@ -109,26 +111,16 @@ def _load(text: str) -> Facts | str:
     return text[1:] if text.startswith("!") else Facts._make(text.split("\t"))
 
 
-def _examine_all(artifacts: Iterable[Artifact], executor: Executor) -> Iterator[Outcome]:
-    """Examine artifacts in batches: a task of its own for each tiny wheel would cost more than the wheel."""
-    for outcomes in executor.map(_examine_batch, _batches(artifacts)):
-        yield from outcomes
-
-
-def _batches(artifacts: Iterable[Artifact]) -> Iterator[list[Artifact]]:
-    batch: list[Artifact] = []
-    size = 0
+def _examine_all(artifacts: Sequence[Artifact], executor: Executor, processes: int) -> Iterator[Outcome]:
+    """Examine small files, many by processes, then large ones by the executor: while they hash, threads run freely."""
+    small = split(_examine_each, [a for a in artifacts if a.fingerprint.size <= CHUNK], processes=processes)
+    large = [executor.submit(examine, artifact) for artifact in artifacts if artifact.fingerprint.size > CHUNK]
+    done, waiting = iter(small), iter(large)
     for artifact in artifacts:
-        batch.append(artifact)
-        size += artifact.fingerprint.size
-        if len(batch) == _BATCH_FILES or size > _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+        yield next(done) if artifact.fingerprint.size <= CHUNK else next(waiting).result()
 
 
-def _examine_batch(artifacts: list[Artifact]) -> list[Outcome]:
+def _examine_each(artifacts: Sequence[Artifact]) -> list[Outcome]:
     return [examine(artifact) for artifact in artifacts]
 
 
@@ -145,7 +137,9 @@ def examine(artifact: Artifact) -> Outcome:
             return Outcome(None, "not a regular file: copy the file itself in")
         fingerprint = Fingerprint.of(before)
         try:
-            result: Facts | str = _facts(artifact.filename, descriptor, before.st_size)
+            result: Facts | str = _facts(artifact.filename, descriptor, before.st_size)._replace(
+                upload_time=wire_time(before.st_mtime)
+            )
         except Unreadable as error:
             result = str(error)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
@@ -174,12 +168,9 @@ def _facts(filename: str, descriptor: int, size: int) -> Facts:
         return facts._replace(sha256=hashlib.file_digest(stream, "sha256").hexdigest())
 
 
-def _reader(stream: _Stream) -> ReadAt:
-    def read_at(start: int, length: int) -> bytes:
-        stream.seek(start)
-        return stream.read(length) or b""
-
-    return read_at
+def wire_time(seconds: float) -> str:
+    """Return a time as the API writes it, "" for one that clients cannot read."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < _YEAR_10000 else ""
 
 
 def _refuse_other_kind(stream: _Stream, magic: bytes, kind: str) -> None:
@@ -204,7 +195,7 @@ def _wheel(filename: str, stream: _Stream, size: int) -> Facts:
     except InvalidWheelFilename as error:
         raise Unreadable(f"{printable(str(error))}: clients ignore it. Build it again") from error
     _refuse_other_kind(stream, b"PK", "wheel")
-    directory, raw, span = archive.wheel_metadata(_reader(stream), size)
+    directory, raw, span = archive.wheel_metadata(archive.reader(stream), size)
     name, _, release = directory.rpartition("-")
     if not _is(name, release, project, version):
         raise Unreadable(
@@ -221,7 +212,6 @@ def _wheel(filename: str, stream: _Stream, size: int) -> Facts:
     return Facts(
         project=project,
         version=str(version),
-        sha256="",
         normal_filename=normal if normal != filename else "",
         requires_python=requires_python,
         core_metadata=hashlib.sha256(raw).hexdigest(),
@@ -244,7 +234,7 @@ def _sdist(filename: str, stream: _Stream, size: int) -> Facts:
     if filename.endswith(".zip"):
         ending, pkg_info = ".zip", None
         _refuse_other_kind(stream, b"PK", "zip archive")
-        pkg_info = archive.zip_pkg_info(_reader(stream), size)
+        pkg_info = archive.zip_pkg_info(archive.reader(stream), size)
     else:
         ending = ".tar.gz"
         _refuse_other_kind(stream, b"\x1f\x8b", "gzip archive")
@@ -272,7 +262,6 @@ def _sdist(filename: str, stream: _Stream, size: int) -> Facts:
     return Facts(
         project=project,
         version=str(version),
-        sha256="",
         normal_filename=normal if normal != filename else "",
         requires_python=requires_python,
         warning=warning,

@@ -4,19 +4,23 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, wait
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, wait
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from heapq import merge
+from io import FileIO
 from itertools import groupby
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from mkindex.archive import Unreadable, cut
+from mkindex import fork
+from mkindex.archive import Span, Unreadable, cut, reader
 from mkindex.destinations import manifest
 from mkindex.destinations.disk import Disk
 from mkindex.destinations.lock import exclusive
 from mkindex.errors import DestinationError, printable
+from mkindex.fork import Forked, split
 from mkindex.model import File
 from mkindex.publish import Applied, Changed, Entry, Held, Plan, Put
 from mkindex.render import Page, PlacedFile, Sibling
@@ -24,6 +28,7 @@ from mkindex.scan import CHUNK
 from mkindex.sources import Fingerprint
 
 OWN = ".mkindex"
+_LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
 class _Staged(NamedTuple):
@@ -33,6 +38,9 @@ class _Staged(NamedTuple):
     temporary: str | None
     sha256: str
     mark: str
+
+
+_Task = tuple[Put, str | None]  # what is to be written, and under which temporary name
 
 
 class Directory:
@@ -48,6 +56,7 @@ class Directory:
         *,
         executor: Executor,
         hardlink: bool = False,
+        processes: int = 1,
         patience: float = 60.0,  # seconds to wait for another writer
         disk: Disk | None = None,
     ) -> None:
@@ -55,10 +64,13 @@ class Directory:
         self._own = os.path.join(root, OWN)
         self._executor = executor
         self._hardlink = hardlink
+        self._processes = processes
         self._patience = patience
+        self._inspection: Forked[bytes] | None = None
         self._disk = disk or Disk()
         self._entered = ExitStack()
         self._stopped = False
+        self._copied: tuple[File | None, bytes] = None, b""  # the last part that was read of the last file
 
     def __enter__(self) -> Self:
         with _errors(self._root), ExitStack() as entered:
@@ -67,6 +79,10 @@ class Directory:
                 entered.callback(self._remove_if_empty, self._root)
             entered.callback(self._remove_if_empty, self._own)
             entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
+            # A long manifest is compared with the tree while the source is being listed.
+            if self._processes > 1 and fork.possible() and not self._intended() and self._length() > _LONG:
+                self._inspection = Forked(self._inspect)
+                entered.callback(self._inspection.stop)
             self._entered = entered.pop_all()
         return self
 
@@ -80,18 +96,30 @@ class Directory:
     def entries(self) -> Iterator[Held]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
         listed: Iterable[Entry] = self._manifest()
+        if self._inspection:
+            inspection, self._inspection = self._inspection, None
+            yield from map(Held, listed, map(bool, inspection.result()))
+            return
         if intended := self._intended():
             unsure = (Entry(stage, path, "", "", "") for stage, path in intended)
             # Of two entries for a path the manifest's is the first: only that one knows the bytes.
-            both = merge(listed, unsure, key=lambda entry: entry[:2])
-            listed = (next(same) for _, same in groupby(both, key=lambda entry: entry[:2]))
-        prefix = self._root + os.sep
+            both = merge(listed, unsure, key=_position)
+            listed = (next(same) for _, same in groupby(both, key=_position))
         for entry in listed:
-            yield Held(entry, intact=entry.mark != "" and entry.mark == _mark(prefix + entry.path))
+            yield Held(entry, self._is_intact(entry))
+
+    def _is_intact(self, entry: Entry) -> bool:
+        return entry.mark == _mark(self._at(entry.path)) != ""
+
+    def _inspect(self) -> bytes:
+        """Return for each entry of the manifest whether it is intact."""
+        return bytes(map(self._is_intact, self._manifest()))
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
-        target = os.path.join(self._root, path)
+        if path.partition("/")[0] not in self._names:
+            return None
+        target = self._at(path)
         with _errors(target):
             try:
                 mode = os.lstat(target).st_mode
@@ -103,6 +131,19 @@ class Directory:
                 return ""
             with open(target, "rb", buffering=0) as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """What is in the root when the plan is made: a first build need not look for every path of it."""
+        with suppress(FileNotFoundError), _errors(self._root):
+            return frozenset(os.listdir(self._root))
+        return frozenset()
+
+    def _length(self) -> int:
+        """Return the length of the manifest in bytes."""
+        with suppress(OSError):
+            return os.path.getsize(self._path("manifest"))
+        return 0
 
     def _manifest(self) -> Iterator[Entry]:
         with (
@@ -126,6 +167,7 @@ class Directory:
         unfinished = os.path.lexists(self._path("intent"))
         if not (plan.puts or plan.updates or plan.deletes or unfinished):
             return Applied()
+        self.__dict__.pop("_names", None)
         with _errors(self._root):
             self._sweep()
             self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
@@ -137,7 +179,9 @@ class Directory:
                 raise
             moved = [one for one in staged if one.temporary]
             for one in moved:
-                self._disk.replace(one.temporary or "", self._at(one.put.resource.path))
+                target = self._at(one.put.resource.path)
+                self._disk.make_directory(os.path.dirname(target))
+                self._disk.replace(one.temporary or "", target)
             if moved:
                 self._disk.sync(self._root)
             self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
@@ -150,56 +194,61 @@ class Directory:
             links=tuple(self._links(staged)) if self._hardlink else (),
         )
 
-    def _stage(self, puts: Iterable[Put]) -> list[_Staged]:
+    def _stage(self, puts: Sequence[Put]) -> list[_Staged]:
         """Bring all bytes to the disk: what a page may already name under another name, the rest where it belongs.
 
-        Large files are copied by the executor, meanwhile small ones here: each costs less than handing it over.
+        Small files by several processes, where there are many; then large ones by the executor.
         """
         if puts:
             self._disk.make_directory(self._path("tmp"))
         self._stopped = False
         # Without a manifest nobody can say that no page names a file.
         direct = os.path.lexists(self._path("manifest")) or not os.path.lexists(self._at("files"))
-        staged: list[_Staged | Future[_Staged]] = []
+        tasks = [
+            (put, None if direct and put.fresh and not isinstance(put.resource, Page) else self._path(f"tmp/{number}"))
+            for number, put in enumerate(puts)
+        ]
+        # By path: the metadata of a wheel is then cut from what has just been copied.
+        small = sorted((task for task in tasks if not _is_large(task[0])), key=_path)
+        large = [task for task in tasks if _is_large(task[0])]
+        written = dict(zip(map(_path, small), split(self._stage_each, small, processes=self._processes), strict=True))
+        futures = [self._executor.submit(self._stage_one, *task) for task in large]
         try:
-            for number, put in enumerate(puts):
-                resource = put.resource
-                fresh = direct and put.fresh and not isinstance(resource, Page)
-                temporary = None if fresh else os.path.join(self._path("tmp"), str(number))
-                if isinstance(resource, PlacedFile) and resource.file.size > CHUNK:
-                    staged.append(self._executor.submit(self._stage_one, put, temporary))
-                else:
-                    staged.append(self._stage_one(put, temporary))
-            return [one.result() if isinstance(one, Future) else one for one in staged]
+            written.update(zip(map(_path, large), (future.result() for future in futures), strict=True))
         except BaseException:
             self._stopped = True
-            futures = [one for one in staged if isinstance(one, Future)]
             for future in futures:
                 future.cancel()
             wait(futures)
             raise
+        return [_Staged(put, *written[put.resource.path]) for put in puts]
 
-    def _stage_one(self, put: Put, temporary: str | None) -> _Staged:
+    def _stage_each(self, tasks: Sequence[_Task]) -> list[tuple[str | None, str, str]]:
+        return [self._stage_one(*task) for task in tasks]
+
+    def _stage_one(self, put: Put, temporary: str | None) -> tuple[str | None, str, str]:
+        """Write one resource; return the rest of its _Staged."""
         resource = put.resource
         target = temporary or self._at(resource.path)
-        if not temporary:
-            self._disk.make_directory(os.path.dirname(target))
         if isinstance(resource, PlacedFile):
-            mark = (self._link if self._hardlink else self._copy)(resource.file, target)
-            return _Staged(put, temporary, resource.key, mark)
-        data = _metadata(resource.file) if isinstance(resource, Sibling) else resource.render()
+            if not temporary:
+                self._disk.make_directory(os.path.dirname(target))
+            return temporary, resource.key, (self._link if self._hardlink else self._copy)(resource.file, target)
+        data = self._metadata(resource.file) if isinstance(resource, Sibling) else resource.render()
         sha256 = hashlib.sha256(data).hexdigest()
         if isinstance(resource, Page) and put.previous and sha256 == self._published(put.previous):
-            return _Staged(put, None, sha256, "")
-        if temporary:
-            self._disk.make_directory(os.path.dirname(self._at(resource.path)))
-        return _Staged(put, temporary, sha256, self._create(target, data))
+            return None, sha256, ""
+        return temporary, sha256, self._create(target, data)
 
     def _published(self, held: Held) -> str | None:
         return held.entry.sha256 if held.intact else self.digest(held.entry.path)
 
     def _create(self, target: str, data: bytes) -> str:
-        descriptor = self._disk.create(target)
+        try:
+            descriptor = self._disk.create(target)
+        except FileNotFoundError:
+            self._disk.make_directory(os.path.dirname(target))
+            descriptor = self._disk.create(target)
         try:
             self._disk.write(descriptor, data)
             return _mark_of(os.fstat(descriptor))
@@ -208,29 +257,42 @@ class Directory:
 
     def _copy(self, file: File, target: str) -> str:
         """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
-        try:
-            source = open(file.artifact.path, "rb", buffering=0)  # noqa: SIM115
-        except OSError as error:
-            raise Changed(file) from error
-        with source:
+        with _source(file) as source:
             descriptor = self._disk.create(target)
             try:
+                digest = hashlib.sha256()
                 if file.size > CHUNK and self._disk.clone(source.fileno(), descriptor):
-                    # What is shared now stays as it is whatever happens to the source: its bytes are read back.
-                    with open(target, "rb", buffering=0) as copy:
-                        digest = hashlib.file_digest(copy, "sha256")
+                    # The clone stays as it is whatever happens to the source: it is what has to be hashed.
+                    with open(target, "rb", buffering=0) as clone:
+                        digest = hashlib.file_digest(clone, "sha256")
                 else:
-                    digest = hashlib.sha256()
                     while data := source.read(CHUNK):
                         if self._stopped:
                             raise DestinationError("stopped")
                         digest.update(data)
                         self._disk.write(descriptor, data)
+                        self._copied = file, data
                 if digest.hexdigest() != file.sha256:
                     raise Changed(file)
                 return _mark_of(os.fstat(descriptor))
             finally:
                 os.close(descriptor)
+
+    def _metadata(self, file: File) -> bytes:
+        """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
+        span = Span.parse(file.metadata_span or "")
+        try:
+            if self._copied[0] is file and len(self._copied[1]) == file.size:
+                whole = self._copied[1]
+                raw = cut(lambda start, length: whole[start : start + length], span)
+            else:
+                with _source(file) as wheel:
+                    raw = cut(reader(wheel), span)
+        except Unreadable as error:
+            raise Changed(file) from error
+        if hashlib.sha256(raw).hexdigest() != file.core_metadata:
+            raise Changed(file)
+        return raw
 
     def _link(self, file: File, target: str) -> str:
         """Link a file; Changed when it is not the one that was scanned, before or since."""
@@ -348,22 +410,19 @@ def _mark(path: str) -> str:
         return ""
 
 
-def _metadata(file: File) -> bytes:
-    """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
-    assert file.metadata_span is not None
+def _is_large(put: Put) -> bool:
+    return isinstance(put.resource, PlacedFile) and put.resource.file.size > CHUNK
+
+
+def _path(task: _Task) -> str:
+    return task[0].resource.path
+
+
+def _source(file: File) -> FileIO:
     try:
-        with open(file.artifact.path, "rb", buffering=0) as wheel:
-
-            def read_at(start: int, length: int) -> bytes:
-                wheel.seek(start)
-                return wheel.read(length) or b""
-
-            raw = cut(read_at, file.metadata_span)
-    except (FileNotFoundError, Unreadable) as error:
+        return FileIO(file.artifact.path)
+    except FileNotFoundError as error:
         raise Changed(file) from error
-    if hashlib.sha256(raw).hexdigest() != file.core_metadata:
-        raise Changed(file)
-    return raw
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
 from mkindex.errors import Note, Rejected, SourceError, printable
@@ -39,9 +38,8 @@ class Fingerprint(NamedTuple):
         return cls(stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Artifact:
-    """What a source found, not yet opened."""
+class Artifact(NamedTuple):
+    """What a source found, not yet opened. A tuple, as File is: they are made by the hundred thousand."""
 
     root: str  # the source: an absolute directory
     relative: str  # below it, with "/" between

@@ -4,12 +4,15 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 
 from mkindex.errors import Note, Rejected, SourceError, printable
 from mkindex.sources import DISTRIBUTIONS, Artifact, Fingerprint, unsupported
 
 # What editors, browsers, rsync and download tools call a file that is not whole yet.
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
+
+_LEAVES = "a symlink that leaves the source: copy the file itself in, or use --follow-symlinks"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,6 @@ class Directory:
         if not os.path.isdir(self.root):
             wrong = "is a file: name the directory it lies in" if os.path.exists(self.root) else "does not exist"
             raise SourceError(f"source {printable(self.root)} {wrong}")
-        inside = os.path.realpath(self.root) + os.sep
         seen = {os.path.realpath(self.root)}
         pending = [""]
         while pending:
@@ -39,17 +41,10 @@ class Directory:
                 name = entry.name
                 if name.startswith(".") or name.endswith(_TEMPORARY):
                     continue
-                location = prefix + name
-                if entry.is_symlink() and not self.follow_symlinks:
-                    target = os.path.realpath(entry.path)
-                    if not target.startswith(inside):
-                        if name.endswith(DISTRIBUTIONS):
-                            yield Rejected(
-                                location=entry.path,
-                                reason=f"a symlink that leaves the source (to {target}): "
-                                "copy the file in, or use --follow-symlinks",
-                            )
-                        continue
+                if not self.follow_symlinks and entry.is_symlink() and not self._leads_inside(entry):
+                    if name.endswith(DISTRIBUTIONS):
+                        yield Rejected(location=entry.path, reason=_LEAVES)
+                    continue
                 try:
                     status = entry.stat()
                 except OSError as error:
@@ -65,10 +60,10 @@ class Directory:
                         yield Note(location=entry.path, text="an index made by mkindex: not read", detail=True)
                         continue
                     seen.add(real)
-                    directories.append(location)
+                    directories.append(prefix + name)
                 elif name.endswith(DISTRIBUTIONS):
                     if stat.S_ISREG(status.st_mode):
-                        yield Artifact(root=self.root, relative=location, fingerprint=Fingerprint.of(status))
+                        yield Artifact(self.root, prefix + name, Fingerprint.of(status))
                     else:
                         yield Rejected(location=entry.path, reason="not a regular file: copy the file itself in")
                 elif reason := unsupported(name):
@@ -81,10 +76,13 @@ class Directory:
                 shown = ", ".join(map(printable, directories[:5])) + (", …" if len(directories) > 5 else "")
                 yield Note(location=self.root, text=f"subdirectories not read: {shown} (--recursive reads them)")
 
+    def _leads_inside(self, link: os.DirEntry[str]) -> bool:
+        return os.path.realpath(link.path).startswith(os.path.realpath(self.root) + os.sep)
+
     def _listing(self, prefix: str) -> list[os.DirEntry[str]]:
         path = os.path.join(self.root, prefix) if prefix else self.root
         try:
             with os.scandir(path) as entries:
-                return sorted(entries, key=lambda entry: entry.name)
+                return sorted(entries, key=attrgetter("name"))
         except OSError as error:
             raise SourceError(f"cannot read directory {printable(path)}: {error.strerror}") from error

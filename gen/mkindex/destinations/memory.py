@@ -1,0 +1,51 @@
+"""A destination in memory: what is published where, without a disk that could get in the way."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from mkindex.publish import Applied, Changed, Entry, Held, Plan
+from mkindex.render import Page, PlacedFile, Resource, Sibling
+
+
+class Memory:
+    """A dictionary of paths and bytes; `read` gives the bytes of a file, or of the core metadata beside it."""
+
+    def __init__(self, read: Callable[[PlacedFile | Sibling], bytes]) -> None:
+        self.content: dict[str, bytes] = {}  # whoever wrote it
+        self._read = read
+        self._known: dict[tuple[int, str], Entry] = {}
+
+    def entries(self) -> Iterator[Held]:
+        """Yield all that is known to be ours."""
+        for _, entry in sorted(self._known.items()):
+            yield Held(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path))
+
+    def digest(self, path: str) -> str | None:
+        """Return the sha256 of what is at `path`, None where nothing is."""
+        return _sha256(self.content[path]) if path in self.content else None
+
+    def apply(self, plan: Plan) -> Applied:
+        """Carry a plan out. Raises Changed before anything is."""
+        staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
+        written = sum(self.content.get(resource.path) != data for resource, data in staged)
+        self.content |= {resource.path: data for resource, data in staged}
+        for entry in plan.deletes:
+            self.content.pop(entry.path, None)
+            del self._known[entry.stage, entry.path]
+        new = (Entry(resource.stage, resource.path, resource.key, _sha256(data), "") for resource, data in staged)
+        for entry in (*plan.updates, *new):
+            mark = self.digest(entry.path) or ""
+            self._known[entry.stage, entry.path] = entry._replace(mark=entry.mark or mark)
+        return Applied(written=written)
+
+    def _bytes(self, resource: Resource) -> bytes:
+        if isinstance(resource, Page):
+            return resource.render()
+        data = self._read(resource)
+        if _sha256(data) != resource.key:
+            raise Changed(resource.file)
+        return data
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
