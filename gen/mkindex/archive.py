@@ -44,20 +44,20 @@ class Unreadable(Exception):
 
 
 class Span(NamedTuple):
-    """Where the bytes of one zip member lie: offset and length in the archive, and whether they are deflated."""
+    """Where the bytes of one zip member lie: offset and length in the archive, and how many they are in the end."""
 
     start: int
     length: int
-    deflated: bool
+    size: int
+    deflated: int  # 0: stored as they are
 
     def __str__(self) -> str:
-        return f"{self.start} {self.length} {self.deflated:d}"
+        return f"{self.start} {self.length} {self.size} {self.deflated}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read back what `str()` gave."""
-        start, length, deflated = map(int, text.split())
-        return cls(start, length, bool(deflated))
+        return cls(*map(int, text.split()))
 
 
 class Metadata(NamedTuple):
@@ -124,19 +124,16 @@ def zip_pkg_info(read_at: ReadAt, size: int) -> bytes:
 
 
 def cut(read_at: ReadAt, span: Span) -> bytes:
-    """Return the bytes of the member at `span`. Raises Unreadable when they are not whole."""
-    data = read_at(span.start, span.length)
-    if not span.deflated:
-        return data
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        raw = inflater.decompress(data, MAX_METADATA + 1)
-    except zlib.error as error:
-        raise Unreadable(f"METADATA cannot be decompressed ({error}): copy or build it again") from error
-    if len(raw) > MAX_METADATA:
-        raise Unreadable(f"METADATA decompresses to more than {MAX_METADATA >> 20} MiB: refused")
-    if not inflater.eof:
-        raise Unreadable("METADATA is cut off: copy or build it again")
+    """Return the bytes of the member at `span`. Raises Unreadable when they are not exactly as many as it says."""
+    raw = data = read_at(span.start, span.length)
+    if span.deflated:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            raw = inflater.decompress(data, span.size + 1)  # not a byte more, whatever would come
+        except zlib.error as error:
+            raise Unreadable(f"METADATA cannot be decompressed ({error}): copy or build it again") from error
+    if len(raw) != span.size:
+        raise Unreadable(f"METADATA is not the {span.size:,} bytes that the zip says: copy or build it again")
     return raw
 
 
@@ -225,10 +222,10 @@ def _read_member(read_at: ReadAt, member: _Member) -> tuple[bytes, Span]:
     name = read_at(member.offset + _LOCAL.size, n)
     if name != member.name or method != member.method or flags & _ENCRYPTED:
         raise Unreadable(f"the zip says two different things about {what}: build it again")
-    span = Span(member.offset + _LOCAL.size + n + x, member.compressed, method == _DEFLATED)
+    span = Span(member.offset + _LOCAL.size + n + x, member.compressed, member.size, int(method == _DEFLATED))
     raw = cut(read_at, span)
-    if len(raw) != member.size or zlib.crc32(raw) != member.crc:
-        raise Unreadable(f"{what} is not the {member.size:,} bytes that the zip says: copy or build it again")
+    if zlib.crc32(raw) != member.crc:
+        raise Unreadable(f"{what} does not fit its checksum: copy or build it again")
     return raw, span
 
 

@@ -28,10 +28,10 @@ class Memory:
         """Carry a plan out. Raises Changed before anything is."""
         staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
         written = sum(self.content.get(resource.path) != data for resource, data in staged)
-        self.content |= {resource.path: data for resource, data in staged}
         for entry in plan.deletes:
             self.content.pop(entry.path, None)
             del self._known[entry.stage, entry.path]
+        self.content |= {resource.path: data for resource, data in staged}
         new = (Entry(resource.stage, resource.path, resource.key, _sha256(data), "") for resource, data in staged)
         for entry in (*plan.updates, *new):
             mark = self.digest(entry.path) or ""
