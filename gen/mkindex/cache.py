@@ -21,12 +21,15 @@ _SCHEMA = """
 CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksum INTEGER, day INTEGER) WITHOUT ROWID
 """
 _AT_ONCE = 500  # rows asked for in one statement
+_WRITTEN_AT_ONCE = 5000
 _KEPT_DAYS = 90
 _TOUCHED_AFTER_DAYS = 7  # a row's day is brought up to date only now and then: reading should not write
 
 # A file written twice within the resolution of its time stamps may keep its fingerprint; git calls it racy and looks
 # again at what was changed less than two seconds before it was read.
 RACY_NS = 2_000_000_000
+
+_Row = tuple[str, str, str, int, int]  # path, fingerprint, facts, checksum, day
 
 
 class Cache:
@@ -36,7 +39,7 @@ class Cache:
         self._directory = directory
         self._database: sqlite3.Connection | None = None
         self._today = int(time.time() // 86_400)
-        self._new: dict[str, tuple[Fingerprint, str]] = {}
+        self._new: list[_Row] = []
         self._distrusted: set[str] = set()
         self._seen: list[tuple[int, str]] = []
 
@@ -61,60 +64,59 @@ class Cache:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._database:
-            with suppress(sqlite3.Error), self._database as database:
-                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", self._rows())
-                database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._seen)
-                if self._new or self._seen:
-                    database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEPT_DAYS,))
+            self._write()
             self._database.close()
             self._database = None
 
-    def get(self, artifacts: Sequence[Artifact]) -> list[str | None]:
-        """Return the facts of each artifact, None where they are unknown or in doubt."""
-        if not self._database:
-            return [None] * len(artifacts)
-        facts: list[str | None] = []
-        try:
-            for start in range(0, len(artifacts), _AT_ONCE):
-                some = artifacts[start : start + _AT_ONCE]
-                paths = [artifact.path for artifact in some]
-                marks = ",".join("?" * len(paths))
-                rows = {
-                    row[0]: row
-                    for row in self._database.execute(f"SELECT * FROM facts WHERE path IN ({marks})", paths)  # noqa: S608
-                }
-                for path, artifact in zip(paths, some, strict=True):
-                    facts.append(self._trusted(rows.get(path), artifact.fingerprint))
-        except sqlite3.Error:
-            return [None] * len(artifacts)
-        return facts
+    def get(self, artifacts: Sequence[Artifact]) -> Iterator[str | None]:
+        """Yield the facts of each artifact, None where they are unknown or in doubt."""
+        for start in range(0, len(artifacts), _AT_ONCE):
+            some = artifacts[start : start + _AT_ONCE]
+            rows = self._rows([artifact.path for artifact in some])
+            for artifact in some:
+                yield self._trusted(rows.get(artifact.path), artifact.fingerprint)
 
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
         if self._database and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
-            self._new[path] = fingerprint, facts
+            self._add(path, fingerprint, facts)
 
     def forget(self, path: str) -> None:
         """Trust nothing that is known of the file at `path`: it turned out to be wrong."""
-        self._new.pop(path, None)
         self._distrusted.add(path)
 
     def linked(self, path: str, before: Fingerprint, since: Fingerprint) -> None:
         """Keep trusting a file whose change time moved because we made a hard link to it."""
-        if path in self._new and self._new[path][0] == before:
-            self._new[path] = since, self._new[path][1]
-        elif self._database:
-            with suppress(sqlite3.Error):
-                query = "SELECT facts FROM facts WHERE path = ? AND fingerprint = ?"
-                for (facts,) in self._database.execute(query, (path, _key(before))):
-                    self._new[path] = since, facts
+        self._write()
+        facts = self._trusted(self._rows([path]).get(path), before)
+        if facts is not None:
+            self._add(path, since, facts)
 
-    def _rows(self) -> Iterator[tuple[str, str, str, int, int]]:
-        for path, (fingerprint, facts) in self._new.items():
-            key = _key(fingerprint)
-            yield path, key, facts, _checksum(path, key, facts), self._today
+    def _add(self, path: str, fingerprint: Fingerprint, facts: str) -> None:
+        key = _key(fingerprint)
+        self._new.append((path, key, facts, _checksum(path, key, facts), self._today))
+        if len(self._new) >= _WRITTEN_AT_ONCE:
+            self._write()
 
-    def _trusted(self, row: tuple[str, str, str, int, int] | None, fingerprint: Fingerprint) -> str | None:
+    def _write(self) -> None:
+        if self._database and (self._new or self._seen):
+            with suppress(sqlite3.Error), self._database as database:
+                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", self._new)
+                database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._seen)
+                database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEPT_DAYS,))
+        self._new.clear()
+        self._seen.clear()
+
+    def _rows(self, paths: Sequence[str]) -> dict[str, _Row]:
+        if not self._database:
+            return {}
+        query = f"SELECT * FROM facts WHERE path IN ({','.join('?' * len(paths))})"  # noqa: S608 (question marks only)
+        try:
+            return {row[0]: row for row in self._database.execute(query, paths)}
+        except (sqlite3.Error, UnicodeError):  # damaged; or a path that is no text
+            return {}
+
+    def _trusted(self, row: _Row | None, fingerprint: Fingerprint) -> str | None:
         if row is None or row[1] != _key(fingerprint) or row[0] in self._distrusted:
             return None
         path, key, facts, checksum, day = row

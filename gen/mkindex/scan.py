@@ -6,10 +6,11 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import lru_cache
+from sys import intern
 from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -25,6 +26,7 @@ from mkindex.model import File, parse_version
 from mkindex.sources import Artifact, Fingerprint
 
 CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
+_AT_ONCE = 5_000  # files whose outcomes are held in memory
 
 # packaging's parsers let quotes, line breaks and percent signs through.
 _FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
@@ -63,41 +65,56 @@ def scan(
     executor: Executor,
     progress: Callable[[int], object],
     processes: int = 1,
-) -> Iterator[File | Rejected]:
-    """Yield the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with."""
+) -> list[File | Rejected]:
+    """Return the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with.
+
+    Small files are examined by several processes, if there are many, and then large ones by the executor: while they
+    are hashed, threads run side by side.
+    """
     started_ns = time.time_ns()
-    known = cache.get(artifacts)
-    unknown = [artifact for artifact, text in zip(artifacts, known, strict=True) if text is None]
-    outcomes = _examine_all(unknown, executor, processes)
-    for artifact, text in zip(artifacts, known, strict=True):
-        current = artifact
+    results: list[File | Rejected | None] = []
+    for artifact, text in zip(artifacts, cache.get(artifacts), strict=True):
+        results.append(None if text is None else _result(artifact, _load(text)))
         if text is not None:
-            result = _load(text)
-        else:
-            fingerprint, result = next(outcomes)
-            if fingerprint is not None:
-                current = artifact._replace(fingerprint=fingerprint)
-                cache.put(artifact.path, fingerprint, _dump(result), read_ns=started_ns)
+            progress(artifact.fingerprint.size)
+
+    def settle(number: int, outcome: Outcome) -> None:
+        artifact, (fingerprint, found) = artifacts[number], outcome
         progress(artifact.fingerprint.size)
-        if isinstance(result, str):
-            yield Rejected(location=artifact.path, reason=result)
-        else:
-            yield _file(current, result)
+        if fingerprint is not None:
+            artifact = artifact._replace(fingerprint=fingerprint)
+            cache.put(artifact.path, fingerprint, _dump(found), read_ns=started_ns)
+        results[number] = _result(artifact, found)
+
+    unknown = [number for number, result in enumerate(results) if result is None]
+    small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
+    for start in range(0, len(small), _AT_ONCE):
+        some = small[start : start + _AT_ONCE]
+        outcomes = split(_examine_each, [artifacts[number] for number in some], processes=processes)
+        for number, outcome in zip(some, outcomes, strict=True):
+            settle(number, outcome)
+    large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
+    for number, outcome in zip(large, executor.map(examine, [artifacts[number] for number in large]), strict=True):
+        settle(number, outcome)
+    return [result for result in results if result is not None]
 
 
-def _file(artifact: Artifact, facts: Facts) -> File:
-    project, version, sha256, normal_filename, requires_python, core_metadata, span, upload_time, warning = facts
+def _result(artifact: Artifact, found: Facts | str) -> File | Rejected:
+    if isinstance(found, str):
+        return Rejected(location=artifact.path, reason=found)
+    project, version, sha256, normal_filename, requires_python, core_metadata, span, upload_time, warning = found
+    # Thousands of files share these: in memory each of them once.
     return File(
         artifact,
         artifact.filename,
-        NormalizedName(project),
-        version,
+        NormalizedName(intern(project)),
+        intern(version),
         sha256,
         normal_filename or None,
-        requires_python or None,
+        intern(requires_python) or None,
         core_metadata or None,
         span or None,
-        upload_time or None,
+        intern(upload_time) or None,
         warning or None,
     )
 
@@ -109,15 +126,6 @@ def _dump(result: Facts | str) -> str:
 
 def _load(text: str) -> Facts | str:
     return text[1:] if text.startswith("!") else Facts._make(text.split("\t"))
-
-
-def _examine_all(artifacts: Sequence[Artifact], executor: Executor, processes: int) -> Iterator[Outcome]:
-    """Examine small files, many by processes, then large ones by the executor: while they hash, threads run freely."""
-    small = split(_examine_each, [a for a in artifacts if a.fingerprint.size <= CHUNK], processes=processes)
-    large = [executor.submit(examine, artifact) for artifact in artifacts if artifact.fingerprint.size > CHUNK]
-    done, waiting = iter(small), iter(large)
-    for artifact in artifacts:
-        yield next(done) if artifact.fingerprint.size <= CHUNK else next(waiting).result()
 
 
 def _examine_each(artifacts: Sequence[Artifact]) -> list[Outcome]:

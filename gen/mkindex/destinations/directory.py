@@ -4,13 +4,14 @@ import errno
 import hashlib
 import os
 import stat
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from heapq import merge
 from io import FileIO
-from itertools import groupby
+from itertools import groupby, islice
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -23,24 +24,24 @@ from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked, split
 from mkindex.model import File
 from mkindex.publish import Applied, Changed, Entry, Held, Plan, Put
-from mkindex.render import Page, PlacedFile, Sibling
+from mkindex.render import Page, PlacedFile, Sibling, Stage
 from mkindex.scan import CHUNK
 from mkindex.sources import Fingerprint
 
 OWN = ".mkindex"
+_AT_ONCE = 10_000  # resources that are handed out to processes together
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
 class _Staged(NamedTuple):
-    """A put whose bytes are on the disk: under a temporary name, or where they belong (`temporary` None)."""
+    """A put whose bytes have no place yet: they lie under a temporary name, or turned out to be there already."""
 
-    put: Put
-    temporary: str | None
     sha256: str
-    mark: str
+    is_temporary: bool
 
 
-_Task = tuple[Put, str | None]  # what is to be written, and under which temporary name
+# What a put became: of the many that are in their place at once only the mark is kept.
+_Outcome = str | _Staged
 
 
 class Directory:
@@ -177,11 +178,11 @@ class Directory:
             except BaseException:
                 self._withdraw(plan.puts, forget=not unfinished)
                 raise
-            moved = [one for one in staged if one.temporary]
-            for one in moved:
-                target = self._at(one.put.resource.path)
+            moved = [number for number, one in enumerate(staged) if isinstance(one, _Staged) and one.is_temporary]
+            for number in moved:
+                target = self._at(plan.puts[number].resource.path)
                 self._disk.make_directory(os.path.dirname(target))
-                self._disk.replace(one.temporary or "", target)
+                self._disk.replace(self._temporary(number), target)
             if moved:
                 self._disk.sync(self._root)
             self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
@@ -190,55 +191,60 @@ class Directory:
             self._sweep()
             self._disk.unlink(self._path("intent"))
         return Applied(
-            written=sum(one.temporary is not None or one.put.fresh for one in staged),
-            links=tuple(self._links(staged)) if self._hardlink else (),
+            written=sum(isinstance(one, str) or one.is_temporary for one in staged),
+            links=tuple(self._links(plan.puts)) if self._hardlink else (),
         )
 
-    def _stage(self, puts: Sequence[Put]) -> list[_Staged]:
+    def _stage(self, puts: Sequence[Put]) -> list[_Outcome]:
         """Bring all bytes to the disk: what a page may already name under another name, the rest where it belongs.
 
-        Small files by several processes, where there are many; then large ones by the executor.
+        Small resources by several processes, if there are many, and then large files by the executor.
         """
         if puts:
             self._disk.make_directory(self._path("tmp"))
         self._stopped = False
         # Without a manifest nobody can say that no page names a file.
         direct = os.path.lexists(self._path("manifest")) or not os.path.lexists(self._at("files"))
-        tasks = [
-            (put, None if direct and put.fresh and not isinstance(put.resource, Page) else self._path(f"tmp/{number}"))
-            for number, put in enumerate(puts)
-        ]
-        # By path: the metadata of a wheel is then cut from what has just been copied.
-        small = sorted((task for task in tasks if not _is_large(task[0])), key=_path)
-        large = [task for task in tasks if _is_large(task[0])]
-        written = dict(zip(map(_path, small), split(self._stage_each, small, processes=self._processes), strict=True))
-        futures = [self._executor.submit(self._stage_one, *task) for task in large]
+        stage_one = partial(self._stage_one, puts, direct)
+        staged: list[_Outcome] = [""] * len(puts)
+        small = (number for number in _by_path(puts) if not _is_large(puts[number]))
+        while some := list(islice(small, _AT_ONCE)):
+            results = split(lambda part: list(map(stage_one, part)), some, processes=self._processes)
+            for number, result in zip(some, results, strict=True):
+                staged[number] = result
+        futures = {
+            number: self._executor.submit(stage_one, number) for number, put in enumerate(puts) if _is_large(put)
+        }
         try:
-            written.update(zip(map(_path, large), (future.result() for future in futures), strict=True))
+            for number, future in futures.items():
+                staged[number] = future.result()
         except BaseException:
             self._stopped = True
-            for future in futures:
+            for future in futures.values():
                 future.cancel()
-            wait(futures)
+            wait(futures.values())
             raise
-        return [_Staged(put, *written[put.resource.path]) for put in puts]
+        return staged
 
-    def _stage_each(self, tasks: Sequence[_Task]) -> list[tuple[str | None, str, str]]:
-        return [self._stage_one(*task) for task in tasks]
-
-    def _stage_one(self, put: Put, temporary: str | None) -> tuple[str | None, str, str]:
-        """Write one resource; return the rest of its _Staged."""
+    def _stage_one(self, puts: Sequence[Put], direct: bool, number: int) -> _Outcome:
+        put = puts[number]
         resource = put.resource
-        target = temporary or self._at(resource.path)
-        if isinstance(resource, PlacedFile):
-            if not temporary:
+        is_temporary = not (direct and put.fresh) or isinstance(resource, Page)
+        target = self._temporary(number) if is_temporary else self._at(resource.path)
+        if isinstance(resource, Page):
+            data = resource.render()
+            sha256 = hashlib.sha256(data).hexdigest()
+            if put.previous and sha256 == self._published(put.previous):
+                return _Staged(sha256, is_temporary=False)
+            self._create(target, data)
+            return _Staged(sha256, is_temporary=True)
+        if isinstance(resource, Sibling):
+            mark = self._create(target, self._metadata(resource.file))
+        else:
+            if not is_temporary:
                 self._disk.make_directory(os.path.dirname(target))
-            return temporary, resource.key, (self._link if self._hardlink else self._copy)(resource.file, target)
-        data = self._metadata(resource.file) if isinstance(resource, Sibling) else resource.render()
-        sha256 = hashlib.sha256(data).hexdigest()
-        if isinstance(resource, Page) and put.previous and sha256 == self._published(put.previous):
-            return None, sha256, ""
-        return temporary, sha256, self._create(target, data)
+            mark = self._link(resource.file, target) if self._hardlink else self._copy(resource.file, target)
+        return _Staged(resource.key, is_temporary=True) if is_temporary else mark
 
     def _published(self, held: Held) -> str | None:
         return held.entry.sha256 if held.intact else self.digest(held.entry.path)
@@ -313,21 +319,24 @@ class Directory:
             raise Changed(file)
         return _mark_of(os.lstat(target))
 
-    def _links(self, staged: Iterable[_Staged]) -> Iterator[tuple[File, Fingerprint]]:
-        for one in staged:
-            if isinstance(one.put.resource, PlacedFile):
-                yield one.put.resource.file, Fingerprint.of(os.lstat(self._at(one.put.resource.path)))
+    def _links(self, puts: Iterable[Put]) -> Iterator[tuple[File, Fingerprint]]:
+        for put in puts:
+            if isinstance(put.resource, PlacedFile):
+                yield put.resource.file, Fingerprint.of(os.lstat(self._at(put.resource.path)))
 
-    def _manifest_after(self, plan: Plan, staged: Iterable[_Staged]) -> Iterator[Entry]:
+    def _manifest_after(self, plan: Plan, staged: Iterable[_Outcome]) -> Iterator[Entry]:
         deleted = frozenset(entry.path for entry in plan.deletes)
         new = (
-            Entry(put.resource.stage, put.resource.path, put.resource.key, sha256, "" if temporary else mark)
-            for put, temporary, sha256, mark in staged
+            Entry(resource.stage, resource.path, resource.key, resource.key, one)
+            if isinstance(one, str)
+            else Entry(resource.stage, resource.path, resource.key, one.sha256, "")
+            for (resource, *_), one in zip(plan.puts, staged, strict=True)
         )
         before = (entry for entry in self._manifest() if entry.path not in deleted)
         # Of two entries for a path the new one comes first.
         both = merge(new, plan.updates, before, key=_position)
         for entry in (next(same) for _, same in groupby(both, key=_position)):
+            # Renaming changed the change time.
             yield entry if entry.mark else entry._replace(mark=_mark(self._at(entry.path)))
 
     def _withdraw(self, puts: Iterable[Put], *, forget: bool) -> None:
@@ -375,6 +384,9 @@ class Directory:
         self._disk.replace(temporary, target)
         self._disk.flush_directory(self._own)
 
+    def _temporary(self, number: int) -> str:
+        return self._path(f"tmp/{number}")
+
     def _at(self, path: str) -> str:
         return f"{self._root}{os.sep}{path}"
 
@@ -414,8 +426,10 @@ def _is_large(put: Put) -> bool:
     return isinstance(put.resource, PlacedFile) and put.resource.file.size > CHUNK
 
 
-def _path(task: _Task) -> str:
-    return task[0].resource.path
+def _by_path(puts: Sequence[Put]) -> Iterator[int]:
+    """Yield the numbers of the puts by path: a wheel's metadata is then cut from what has just been copied."""
+    ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
+    return merge(*map(range, [0, *ends], ends), key=lambda number: puts[number].resource.path)
 
 
 def _source(file: File) -> FileIO:

@@ -37,7 +37,9 @@ class Directory:
         while pending:
             prefix = pending.pop()
             directories: list[str] = []
-            for entry in self._listing(prefix):
+            entries = self._listing(prefix)
+            while entries:
+                entry = entries.pop()  # and forget it: each keeps its whole status
                 name = entry.name
                 if name.startswith(".") or name.endswith(_TEMPORARY):
                     continue
@@ -80,9 +82,10 @@ class Directory:
         return os.path.realpath(link.path).startswith(os.path.realpath(self.root) + os.sep)
 
     def _listing(self, prefix: str) -> list[os.DirEntry[str]]:
+        """Return what is in a directory, by name, the first at the end."""
         path = os.path.join(self.root, prefix) if prefix else self.root
         try:
             with os.scandir(path) as entries:
-                return sorted(entries, key=attrgetter("name"))
+                return sorted(entries, key=attrgetter("name"), reverse=True)
         except OSError as error:
             raise SourceError(f"cannot read directory {printable(path)}: {error.strerror}") from error
