@@ -77,8 +77,7 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
                 if attempt == _ATTEMPTS:
                     raise
                 cache.forget(changed.file.artifact.path)
-        for file, fingerprint in applied.links:
-            cache.linked(file.artifact.path, file.artifact.fingerprint, fingerprint)
+        cache.linked(applied.links)
     return Report(
         index=index,
         plan=todo,

@@ -7,7 +7,7 @@ a database that cannot be read, or a file changed so recently that a second chan
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -85,12 +85,13 @@ class Cache:
         """Trust nothing that is known of the file at `path`: it turned out to be wrong."""
         self._distrusted.add(path)
 
-    def linked(self, path: str, before: Fingerprint, since: Fingerprint) -> None:
-        """Keep trusting a file whose change time moved because we made a hard link to it."""
+    def linked(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
+        """Keep trusting files whose change time moved because we made hard links to them: their new fingerprints."""
         self._write()
-        facts = self._trusted(self._rows([path]).get(path), before)
-        if facts is not None:
-            self._add(path, since, facts)
+        for artifact, fingerprint in links:
+            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), artifact.fingerprint)
+            if facts is not None:
+                self._add(artifact.path, fingerprint, facts)
 
     def _add(self, path: str, fingerprint: Fingerprint, facts: str) -> None:
         key = _key(fingerprint)

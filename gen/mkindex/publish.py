@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, Self
 from mkindex.errors import DestinationError
 from mkindex.model import File
 from mkindex.render import Page, PlacedFile, Resource, Stage
-from mkindex.sources import Fingerprint
+from mkindex.sources import Artifact, Fingerprint
 
 
 class Entry(NamedTuple):
@@ -52,10 +52,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Applied:
-    """What was done: resources written, and the files that were placed as hard links, with their new fingerprints."""
+    """What was done: resources written, and artifacts that were hard-linked, with the fingerprints they have since."""
 
     written: int = 0
-    links: tuple[tuple[File, Fingerprint], ...] = ()
+    links: tuple[tuple[Artifact, Fingerprint], ...] = ()
 
 
 class Changed(DestinationError):

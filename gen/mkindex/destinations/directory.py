@@ -26,7 +26,7 @@ from mkindex.model import File
 from mkindex.publish import Applied, Changed, Entry, Held, Plan, Put
 from mkindex.render import Page, PlacedFile, Sibling, Stage
 from mkindex.scan import CHUNK
-from mkindex.sources import Fingerprint
+from mkindex.sources import Artifact, Fingerprint
 
 OWN = ".mkindex"
 _AT_ONCE = 10_000  # resources that are handed out to processes together
@@ -319,10 +319,10 @@ class Directory:
             raise Changed(file)
         return _mark_of(os.lstat(target))
 
-    def _links(self, puts: Iterable[Put]) -> Iterator[tuple[File, Fingerprint]]:
+    def _links(self, puts: Iterable[Put]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put in puts:
             if isinstance(put.resource, PlacedFile):
-                yield put.resource.file, Fingerprint.of(os.lstat(self._at(put.resource.path)))
+                yield put.resource.file.artifact, Fingerprint.of(os.lstat(self._at(put.resource.path)))
 
     def _manifest_after(self, plan: Plan, staged: Iterable[_Outcome]) -> Iterator[Entry]:
         deleted = frozenset(entry.path for entry in plan.deletes)
