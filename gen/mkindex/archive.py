@@ -20,6 +20,7 @@ from mkindex.errors import printable
 MAX_MEMBERS = 100_000  # the largest wheels on the public index have some 20,000
 MAX_METADATA = 8 << 20  # bytes of one METADATA or PKG-INFO
 MAX_HEADER_LINES = 10_000
+MAX_FIELD = 10_000  # bytes of a name, a version or a Requires-Python
 MAX_DIRECTORY = 32 << 20  # bytes of a zip's central directory
 MAX_TAR_HEADER = 1 << 20  # bytes of one long name or pax record
 # The public index refuses uploads by the same rule.
@@ -77,6 +78,7 @@ _END64 = Struct("<4sQ2H2L4Q")  # 4.3.14
 _ENTRY = Struct("<4s4xHH4xLLLHHH8xL")  # 4.3.12 one file in the central directory
 _LOCAL = Struct("<4s2xHH16xHH")  # 4.3.7 local file header
 _ENCRYPTED = 0x1
+_NOT_ONE_ZIP = "bytes stand before the zip or within it that belong to no member: build it again"
 _STORED, _DEFLATED = 0, 8
 _SEE_ZIP64 = 0xFFFFFFFF
 
@@ -144,6 +146,7 @@ def _members(read_at: ReadAt, size: int) -> Iterator[_Member]:
         raise Unreadable(f"{count:,} members in a directory of {length:,} bytes: more than mkindex reads")
     data = read_at(start, length)
     at = seen = compressed = total = 0
+    first, last = start, -1
     while at + _ENTRY.size <= length:
         magic, flags, method, crc, packed, unpacked, n, x, c, offset = _ENTRY.unpack_from(data, at)
         if magic != b"PK\1\2":
@@ -157,8 +160,11 @@ def _members(read_at: ReadAt, size: int) -> Iterator[_Member]:
         seen += 1
         compressed += packed
         total += unpacked
-    if at != length or seen != count:
+        first, last = min(first, offset), max(last, offset)
+    if at != length or seen != count or last >= start:
         raise Unreadable("its zip directory is damaged: copy or build it again")
+    if first:
+        raise Unreadable(_NOT_ONE_ZIP)
     if compressed > size:
         raise Unreadable("a zip bomb: its members overlap. Remove it")
     if total > BOMB_SIZE and total > BOMB_RATIO * size:
@@ -178,18 +184,20 @@ def _directory(read_at: ReadAt, size: int) -> tuple[int, int, int]:
     if at + _END.size + comment != len(tail) or disk or first_disk:
         raise Unreadable("bytes follow the end of the zip: copy or build it again")
     end = tail_start + at
-    if count == 0xFFFF or _SEE_ZIP64 in (length, start):
-        locator = read_at(max(0, end - _END64_LOCATOR.size), _END64_LOCATOR.size)
-        magic, _, end64, _ = _END64_LOCATOR.unpack(locator) if len(locator) == _END64_LOCATOR.size else (b"",) * 4
-        record = read_at(end64, _END64.size) if magic == b"PK\6\7" else b""
-        if len(record) == _END64.size and record[:4] == b"PK\6\6":
-            _, rest, _, _, _, _, _, count, length, start = _END64.unpack(record)
-            # 4.3.14.1: the record's own size leaves out its first 12 bytes.
-            if end64 + 12 + rest != end - _END64_LOCATOR.size:
-                raise Unreadable("its zip64 directory is damaged: copy or build it again")
-            end = end64
+    locator = read_at(end - _END64_LOCATOR.size, _END64_LOCATOR.size) if end >= _END64_LOCATOR.size else b""
+    # Not only where a value does not fit: Python writes the zip64 records from 2 GiB on, and the values in both places.
+    if locator.startswith(b"PK\6\7"):
+        _, _, end64, _ = _END64_LOCATOR.unpack(locator)
+        record = read_at(end64, _END64.size) if end64 < end else b""
+        if len(record) != _END64.size or not record.startswith(b"PK\6\6"):
+            raise Unreadable("its zip64 directory is damaged: copy or build it again")
+        _, rest, _, _, _, _, _, count, length, start = _END64.unpack(record)
+        # 4.3.14.1: the record's own size leaves out its first 12 bytes.
+        if end64 + 12 + rest != end - _END64_LOCATOR.size:
+            raise Unreadable("its zip64 directory is damaged: copy or build it again")
+        end = end64
     if start + length != end:
-        raise Unreadable("bytes stand before the zip or within it that belong to no member: build it again")
+        raise Unreadable(_NOT_ONE_ZIP)
     return start, length, count
 
 
@@ -237,9 +245,11 @@ class _Bounded:
 
     def __init__(self, stream: gzip.GzipFile, size: int) -> None:
         self._stream, self._limit, self._total = stream, max(BOMB_SIZE, BOMB_RATIO * size), 0
+        self.tail = b""  # the last block so far
 
     def read(self, n: int) -> bytes:
         data = self._stream.read(n)
+        self.tail = (self.tail + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
         self._total += len(data)
         if self._total > self._limit:
             raise Unreadable(f"a decompression bomb: it unpacks to more than {self._limit:,} bytes. Remove it")
@@ -282,8 +292,13 @@ def tar_pkg_info(stream: IO[bytes], size: int) -> bytes | None:
                     found.append(content.read() if content else b"")
         while bounded.read(1 << 20):  # what tar pads with, and the gzip trailer
             pass
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError) as error:
+    except Unreadable:
+        raise
+    except Exception as error:  # tarfile lets anything through that a header can cause
         raise Unreadable(f"cut off or damaged ({printable(str(error))}): copy it again") from error
+    # tarfile takes any end for the end of the archive, which is at least one block of zeros.
+    if bounded.tail != bytes(tarfile.BLOCKSIZE):
+        raise Unreadable("cut off: the end of the tar archive is missing. Copy it again")
     if len(found) > 1:
         raise Unreadable("more than one top-level PKG-INFO: build it again")
     if not found and not buildable:
@@ -293,10 +308,9 @@ def tar_pkg_info(stream: IO[bytes], size: int) -> bytes | None:
 
 # --- core metadata --------------------------------------------------------------------------------------------------
 
-_LINE_ENDS = re.compile(rb"\r\n?")
 # Where email.parser, which most clients read core metadata with, takes the header to end: at the first line that is
 # neither a field nor the continuation of one.
-_HEADER_END = re.compile(rb"^(?![\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
+_HEADER_END = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
 _FIELD = re.compile(
     rb"^(Metadata-Version|Name|Version|Requires-Python):(.*(?:\n[ \t].*)*)", re.MULTILINE | re.IGNORECASE
 )
@@ -307,18 +321,20 @@ def parse_metadata(raw: bytes) -> Metadata:
 
     Not through `email.parser`: that takes 30 times as long, and a time quadratic in the number of distinct fields.
     """
-    text = _LINE_ENDS.sub(b"\n", raw) if b"\r" in raw else raw
+    text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
     end = _HEADER_END.search(text)
     head = text[: end.start()] if end else text
     if head.count(b"\n") > MAX_HEADER_LINES:
         raise Unreadable(f"more than {MAX_HEADER_LINES:,} header lines in its metadata: refused")
     fields: dict[str, str] = {}
-    for name, value in _FIELD.findall(head):
-        key = name.decode().lower()
+    for match in _FIELD.finditer(head):
+        key = match[1].decode().lower()
+        if match.end() - match.start() > MAX_FIELD:
+            raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: refused")
         # RFC 822 unfolding: the white space that begins a continuation stands for one blank.
-        text_value = " ".join(value.decode("utf-8", "replace").split())
+        text_value = " ".join(match[2].decode("utf-8", "replace").split())
         if fields.setdefault(key, text_value) != text_value:
-            raise Unreadable(f"its metadata has two different {name.decode()} fields: build it again")
+            raise Unreadable(f"its metadata has two different {key.title()} fields: build it again")
     missing = [key for key in ("metadata-version", "name", "version") if not fields.get(key)]
     if missing:
         raise Unreadable(f"its metadata has no {', '.join(missing).title()}: build it again")

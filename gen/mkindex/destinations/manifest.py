@@ -6,7 +6,6 @@ Both are text, a line for each path with tabs between the fields; neither holds 
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
 from itertools import islice
 from typing import BinaryIO
 
@@ -48,10 +47,10 @@ def decode(stream: BinaryIO) -> Iterator[Entry]:
     stream.seek(0)
     if stream.readline() != _MANIFEST:
         raise Damaged
-    for line in TextIOWrapper(stream, "ascii", newline="\n"):
-        if line.startswith("end "):
+    for line in stream:
+        if line.startswith(b"end "):
             return
-        stage, path, key, sha, mark, retired = line.rstrip("\n").split("\t")
+        stage, path, key, sha, mark, retired = str(line, "ascii").rstrip("\n").split("\t")
         yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, int(retired) if retired else None)
 
 
