@@ -13,10 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mkindex import __version__
 from mkindex.sources import Artifact, Fingerprint
 
-# The version of what a row holds: raise it with every change of what is read from a file.
-_FORMAT = 1
+_FORMAT = 1  # of the database
+# What this version of mkindex makes of a file another may see differently: no row is trusted that another wrote.
+_SEED = zlib.crc32(f"{_FORMAT} {__version__}".encode())
 _SCHEMA = """
 CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksum INTEGER, day INTEGER) WITHOUT ROWID
 """
@@ -152,4 +154,4 @@ def _key(fingerprint: Fingerprint) -> str:
 
 
 def _checksum(path: str, key: str, facts: str) -> int:
-    return zlib.crc32(f"{path}\n{key}\n{facts}".encode("utf-8", "surrogateescape"))
+    return zlib.crc32(f"{path}\n{key}\n{facts}".encode("utf-8", "surrogateescape"), _SEED)

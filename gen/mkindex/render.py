@@ -1,6 +1,7 @@
 """Index to resources: which paths there are, what each is made of, and, only when somebody asks, its bytes."""
 
 import hashlib
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName
 
 from mkindex import __version__
+from mkindex.errors import ConfigError, printable
 from mkindex.model import File, Index, Project
 from mkindex.simple import write
 
@@ -105,9 +107,15 @@ class Templates:
     def render(self, name: str, **context: object) -> bytes:
         """Render one template to ASCII: servers that name no charset make readers guess one.
 
-        Raises jinja2.TemplateError, of which the text names template and line.
+        Raises ConfigError, which names template and line, for whatever goes wrong in it.
         """
-        text = self._environment.get_template(name).render(context)
+        try:
+            text = self._environment.get_template(name).render(context)
+        except Exception as error:
+            # Jinja makes the last frame one of the template.
+            line = getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
+            where = printable(str(getattr(error, "name", None) or name))
+            raise ConfigError(f"template {where}, line {line}: {printable(str(error))}") from error
         return text.encode("ascii", "xmlcharrefreplace")
 
     @cached_property
