@@ -1,9 +1,11 @@
 # Everything a developer of mkindex does, one word each. `make` alone prints this list.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CLIENT_PYTHON ?= $(PYTHON)
+CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -15,6 +17,24 @@ $(READY): pyproject.toml
 	@touch $@
 
 setup: $(READY)  ## Make .venv with mkindex (editable) and its development tools
+
+demo: $(READY)  ## Build an index of examples/wheels in build/demo, and say how to serve it and install from it
+	@mkdir -p build
+	$(BIN)/mkindex examples/wheels build/demo
+
+test: $(READY) clients  ## Run every test, those with the real clients too
+	$(BIN)/pytest --numprocesses auto
+
+test-unit: $(READY)  ## Run the tests that need no client and no server
+	$(BIN)/pytest --numprocesses auto --ignore tests/functional
+
+clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests install with, each of its own in .clients
+
+# What is installed is the name, or name-version. PDM's newest does not always run with the newest of what it needs.
+.clients/%/.ready:
+	$(CLIENT_PYTHON) -m venv --clear .clients/$*
+	.clients/$*/bin/python -m pip install --quiet --upgrade "$(subst -,==,$(subst pdm,pdm[locked],$*))"
+	@touch $@
 
 examples: $(READY)  ## Make examples/wheels anew, byte for byte the same
 	$(BIN)/python examples/make.py
@@ -29,6 +49,6 @@ format: $(READY)  ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .
 
 clean:  ## Remove what was built and downloaded
-	rm -rf $(VENV) .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup examples lint format clean
+.PHONY: help setup demo test test-unit clients examples lint format clean

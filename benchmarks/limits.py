@@ -1,6 +1,6 @@
 """What the hardware and the interpreter allow: the least that the work costs, each a bare program timed whole.
 
-walk SOURCE LISTING        walk and stat SOURCE, stat every path that LISTING names
+walk SOURCE DEST LISTING   walk and stat SOURCE, stat every path of DEST that LISTING names
 hash JOBS SOURCE           sha256 of every file, by OpenSSL
 link JOBS SOURCE DEST      the same, and a hard link at files/<aa>/<rest>/<name>
 copy JOBS SOURCE DEST      read each file once: hash it and write it
@@ -21,23 +21,25 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 
 
-def walk(source: str, listing: str) -> None:
+def walk(source: str, dest: str, listing: str) -> None:
     """Do what no run can do without, though nothing changed."""
     with os.scandir(source) as entries:
         for entry in entries:
             entry.stat()
     with open(listing) as paths:
+        os.chdir(dest)
         for path in paths.read().splitlines():
             os.stat(path)
 
 
 def listed(tree: str) -> Iterator[str]:
     """Yield the path of every file in a tree, but for what mkindex keeps for itself."""
-    for directory, names, files in os.walk(tree):
+    os.chdir(tree)
+    for directory, names, files in os.walk("."):
         if ".mkindex" in names:
             names.remove(".mkindex")
         for file in files:
-            yield f"{directory}/{file}\n"
+            yield f"{directory}/{file}\n".removeprefix("./")
 
 
 def for_each(source: str, work: Callable[[str], object], jobs: int) -> None:
@@ -84,8 +86,8 @@ def copy(path: str, dest: str) -> None:
 def main(arguments: list[str]) -> None:
     """Run one limit."""
     match arguments:
-        case ["walk", source, listing]:
-            walk(source, listing)
+        case ["walk", source, dest, listing]:
+            walk(source, dest, listing)
         case ["list", tree]:
             sys.stdout.writelines(listed(tree))
         case ["hash", jobs, source]:

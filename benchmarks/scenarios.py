@@ -180,9 +180,9 @@ def unchanged(bench: Bench) -> Result:
     for call in calls.values():
         run(call.first)
     settle(build)
-    listing = f"{source}-listing"
+    dest, listing = build.command[2], f"{source}-listing"
     with open(listing, "w+") as paths:
-        check_call([sys.executable, f"{HERE}/limits.py", "list", build.command[2]], stdout=paths)
+        check_call([sys.executable, f"{HERE}/limits.py", "list", dest], stdout=paths)
         paths.seek(0)
         if (wheels := sum(path.endswith(".whl\n") for path in paths)) != count:
             raise SystemExit(f"mkindex published {wheels} wheels of {count}")
@@ -190,7 +190,7 @@ def unchanged(bench: Bench) -> Result:
         {
             "mkindex": build,
             "mkindex --version": Contender(command=[bench.mkindex, "--version"]),
-            "walk + stat": Contender(command=[sys.executable, f"{HERE}/limits.py", "walk", source, listing]),
+            "walk + stat": Contender(command=[sys.executable, f"{HERE}/limits.py", "walk", source, dest, listing]),
             BARE: bare(),
             **{f"{name}, again": Contender(command=call.second) for name, call in calls.items()},
         },

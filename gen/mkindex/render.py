@@ -112,11 +112,16 @@ class Templates:
         try:
             text = self._environment.get_template(name).render(context)
         except Exception as error:
-            # Jinja makes the last frame one of the template.
-            line = getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
-            where = printable(str(getattr(error, "name", None) or name))
-            raise ConfigError(f"template {where}, line {line}: {printable(str(error))}") from error
+            raise ConfigError(f"template {self._culprit(name, error)}: {printable(str(error))}") from error
         return text.encode("ascii", "xmlcharrefreplace")
+
+    def _culprit(self, name: str, error: Exception) -> str:
+        """Return the template and line of an error: Jinja gives templates frames of their own in a traceback."""
+        if getattr(error, "lineno", None):
+            return printable(f"{getattr(error, 'name', None) or name}, line {getattr(error, 'lineno', None)}")
+        directories = tuple(map(str, self._directories))
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(directories)]
+        return printable(f"{frames[-1].filename}, line {frames[-1].lineno}") if frames else name
 
     @cached_property
     def _environment(self) -> "Environment":
