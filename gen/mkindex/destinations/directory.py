@@ -136,9 +136,8 @@ class Directory:
     @cached_property
     def _names(self) -> frozenset[str]:
         """What is in the root when the plan is made: a first build need not look for every path of it."""
-        with suppress(FileNotFoundError), _errors(self._root):
-            return frozenset(os.listdir(self._root))
-        return frozenset()
+        with _errors(self._root):
+            return frozenset(os.listdir(self._root) if os.path.lexists(self._root) else ())
 
     def _length(self) -> int:
         """Return the length of the manifest in bytes."""
@@ -454,4 +453,4 @@ def _errors(path: str) -> Iterator[None]:
             errno.EROFS: "choose a destination that can be written to",
             errno.ENOTDIR: "a file stands where a directory belongs: move it away",
         }.get(error.errno or 0, "mend that and run again")
-        raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}. Every page is whole") from error
+        raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}") from error
