@@ -29,6 +29,7 @@ class File(NamedTuple):
     metadata_span: str | None = None  # where METADATA lies in the wheel: an archive.Span, as text
     upload_time: str | None = None  # UTC, as on the wire: "2026-01-02T03:04:05Z"
     warning: str | None = None  # what a person should know of it
+    metadata_name: str | None = None  # the Name in METADATA, where that is not the project's normalized name
     yanked: str | None = None  # None: no. "": yes, without a reason
     provenance: str | None = None  # an absolute https URL (PEP 740)
 

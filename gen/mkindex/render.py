@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property, partial
@@ -207,14 +207,25 @@ def _project_key(project: Project, site: Site) -> str:
         project.status,
         *(
             f"{file.filename} {file.version} {file.sha256} {file.size} {file.core_metadata} {file.upload_time} "
-            f"{file.requires_python} {file.yanked!r} {file.provenance} {site.files_url and file.artifact.relative}"
+            f"{file.requires_python} {file.yanked!r} {file.provenance} {file.metadata_name} "
+            f"{site.files_url and file.artifact.relative}"
             for file in project.files
         ),
     )
 
 
 def _project_html(project: Project, site: Site) -> bytes:
-    return site.templates.render("simple/project.html", page=site.project_page(project))
+    return site.templates.render(
+        "simple/project.html", page=site.project_page(project), legacy=_legacy_metadata(project.files)
+    )
+
+
+def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
+    """Return the filenames for which pip 22.3 to 23.1 can be told of the metadata, too.
+
+    Those compare METADATA's Name with what was asked for as it is spelled, and fail where a wheel would do.
+    """
+    return frozenset(file.filename for file in files if file.metadata_name is None)
 
 
 def _project_json(project: Project, site: Site) -> bytes:
@@ -233,9 +244,9 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         return site.templates.render("index.html", projects=index.projects, simple=site.simple(""))
 
     def links() -> bytes:
-        files = (file for project in index.projects for release in project.releases() for file in release.files)
+        files = [file for project in index.projects for release in project.releases() for file in release.files]
         entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
-        return site.templates.render("links.html", files=entries)
+        return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
 
     yield Page(Stage.ROOT, site.simple(HTML), names, root)
     yield Page(Stage.ROOT, site.simple(JSON), names, lambda: write.encode(write.root_page(index)))

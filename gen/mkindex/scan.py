@@ -49,6 +49,7 @@ class Facts(NamedTuple):
     metadata_span: str = ""
     upload_time: str = ""
     warning: str = ""
+    metadata_name: str = ""
 
 
 class Outcome(NamedTuple):
@@ -102,7 +103,18 @@ def scan(
 def _result(artifact: Artifact, found: Facts | str) -> File | Rejected:
     if isinstance(found, str):
         return Rejected(location=artifact.path, reason=found)
-    project, version, sha256, normal_filename, requires_python, core_metadata, span, upload_time, warning = found
+    (
+        project,
+        version,
+        sha256,
+        normal_filename,
+        requires_python,
+        core_metadata,
+        span,
+        upload_time,
+        warning,
+        metadata_name,
+    ) = found
     # Thousands of files share these: in memory each of them once.
     return File(
         artifact,
@@ -116,6 +128,7 @@ def _result(artifact: Artifact, found: Facts | str) -> File | Rejected:
         span or None,
         intern(upload_time) or None,
         warning or None,
+        metadata_name or None,
     )
 
 
@@ -162,6 +175,8 @@ def examine(artifact: Artifact) -> Outcome:
 def _facts(filename: str, descriptor: int, size: int) -> Facts:
     if not _FILENAME.fullmatch(filename):
         raise Unreadable("a name with characters other than letters, digits and ._+!- in it: build it again")
+    if len(filename) + len(".metadata") > 255:
+        raise Unreadable("a name so long that no file system takes it with .metadata behind it: build it again")
     if size == 0:
         raise Unreadable("an empty file: copy it again")
     read = _wheel if filename.endswith(".whl") else _sdist
@@ -225,6 +240,7 @@ def _wheel(filename: str, stream: _Stream, size: int) -> Facts:
         core_metadata=hashlib.sha256(raw).hexdigest(),
         metadata_span=str(span),
         warning=warning,
+        metadata_name=metadata.name if metadata.name != project else "",
     )
 
 
@@ -301,7 +317,8 @@ def _is(name: str, version_text: str, project: NormalizedName, version: Version)
 def _requires_python(metadata: Metadata) -> tuple[str, str]:
     """Return Requires-Python and a warning, one of them empty: uv drops a file whose value it cannot parse."""
     value = metadata.requires_python or ""
-    if not value or _is_specifier(value):
+    # packaging takes control characters in "===", which no page could carry.
+    if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
         return value, ""
     return "", f"Requires-Python {printable(value)!r} is not valid and is left out: uv would not see the file"
 
