@@ -1,0 +1,192 @@
+"""The real clients, each from an environment of its own (`make clients`), told nothing but what a test tells it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from needs import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CLIENTS = Path(__file__).resolve().parents[2] / ".clients"
+PIPS = ("pip", "pip-23.1.2", "pip-22.3.1")
+
+# All that clients get to know of the environment: how to run, and whom to trust.
+KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+NOBODY = "http://127.0.0.1:9"  # a proxy that is not there: who asks another machine than this one fails
+SETTINGS = {
+    **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOBODY),
+    **dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1"),
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "UV_PYTHON_DOWNLOADS": "never",
+    "UV_PYTHON": sys.executable,
+    "UV_LINK_MODE": "copy",
+    "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+    "POETRY_VIRTUALENVS_USE_POETRY_PYTHON": "true",
+    "POETRY_NO_INTERACTION": "1",
+    "PDM_CHECK_UPDATE": "false",
+    "PDM_USE_VENV": "false",  # but __pypackages__, which takes no time to make
+}
+
+
+class Refused(Exception):
+    """A client that exited with another status than 0; its text is what it said."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """An empty home directory: a client that runs here has no settings, no cache and no project of its own."""
+
+    path: Path
+
+    @property
+    def project(self) -> Path:
+        return self.path / "project"
+
+    def run(self, client: str, *command: str | Path) -> str:
+        """Run a program of `client` in the project; return what it says. Raises Refused."""
+        self.project.mkdir(exist_ok=True)
+        program = CLIENTS / client / "bin" / command[0]
+        if not (CLIENTS / client / ".ready").exists():
+            missing(f"{client}: make clients")
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS
+        environment["HOME"] = str(self.path)
+        for kind in ("config", "cache", "data", "state"):
+            environment[f"XDG_{kind.upper()}_HOME"] = str(self.path / kind)
+        environment["XDG_CONFIG_DIRS"] = str(self.path / "etc")
+        done = subprocess.run(
+            [program, *command[1:]],
+            cwd=self.project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            raise Refused(f"{client} {' '.join(map(str, command))}\n{done.stdout}")
+        return done.stdout
+
+    def pip(self, client: str, *arguments: str | Path) -> str:
+        self._needs_a_python_that_runs(client)
+        return self.run(client, "python", "-m", "pip", *arguments)
+
+    def uv(self, *arguments: str | Path) -> str:
+        return self.run("uv", "uv", *arguments)
+
+    def forget(self) -> None:
+        """Drop what was cached and installed; the project and its lock file stay."""
+        for path in (self.path / "cache", self.project / ".venv", self.project / "__pypackages__"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _needs_a_python_that_runs(self, client: str) -> None:
+        try:
+            self.run(client, "python", "-m", "pip", "--version")
+        except Refused:
+            missing(f"{client}: a Python old enough to run it (make clients CLIENT_PYTHON=python3.11)")
+
+
+def installed(directory: Path) -> dict[str, str]:
+    """Return project and version of every distribution in a directory that Python imports from; not pip's own."""
+    distributions = importlib.metadata.distributions(path=[str(directory)])
+    return {canonicalize_name(found.name): found.version for found in distributions if found.name != "pip"}
+
+
+def address(url: str) -> str:
+    """Return the option that pip and uv take an address with: a find-links page's name ends in .html."""
+    return "--find-links" if url.endswith(".html") else "--index-url"
+
+
+def write_project(home: Home, requirements: Sequence[str], tool: str) -> None:
+    """Write the pyproject.toml of a project that only has dependencies."""
+    home.project.mkdir(exist_ok=True)
+    home.project.joinpath("pyproject.toml").write_text(
+        '[project]\nname = "consumer"\nversion = "0"\nrequires-python = ">=3.11,<4"\n'
+        f"dependencies = {list(requirements)}\n{tool}"
+    )
+
+
+def write_uv_project(home: Home, url: str, requirements: Sequence[str]) -> None:
+    flat = 'format = "flat"\n' if url.endswith(".html") else ""
+    index = f'[[tool.uv.index]]\nname = "ours"\nurl = "{url}"\ndefault = true\n{flat}'
+    write_project(home, requirements, f"[tool.uv]\npackage = false\n{index}")
+
+
+def write_poetry_project(home: Home, url: str, requirements: Sequence[str]) -> None:
+    source = f'[[tool.poetry.source]]\nname = "ours"\nurl = "{url}"\npriority = "primary"\n'
+    write_project(home, requirements, f"[tool.poetry]\npackage-mode = false\n{source}")
+
+
+def write_pdm_project(home: Home, url: str, requirements: Sequence[str]) -> None:
+    kind = "find_links" if url.endswith(".html") else "index"
+    # A source of this name takes the place of the one that PDM would ask else.
+    source = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{url}"\ntype = "{kind}"\n'
+    write_project(home, requirements, f"[tool.pdm]\ndistribution = false\n{source}")
+
+
+class Installer(Protocol):
+    """Install requirements from an index, or from a find-links page; return what was installed."""
+
+    def __call__(self, home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]: ...
+
+
+def _pip(home: Home, url: str, requirements: Sequence[str], *, client: str) -> dict[str, str]:
+    alone = ["--no-index"] if url.endswith(".html") else []
+    home.pip(client, "install", *alone, address(url), url, "--target", home.path / "target", *requirements)
+    return installed(home.path / "target")
+
+
+def _uv(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+    alone = ["--no-index"] if url.endswith(".html") else []
+    home.uv("pip", "install", "--no-config", *alone, address(url), url, "--target", home.path / "target", *requirements)
+    return installed(home.path / "target")
+
+
+def _uv_sync(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+    write_uv_project(home, url, requirements)
+    home.uv("sync")
+    return in_project(home)
+
+
+def _poetry(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+    write_poetry_project(home, url, requirements)
+    home.run("poetry", "poetry", "install")
+    return in_project(home)
+
+
+def _pdm(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+    write_pdm_project(home, url, requirements)
+    home.run("pdm", "pdm", "install")
+    return in_project(home)
+
+
+def in_project(home: Home) -> dict[str, str]:
+    """Return what is installed in the environment of the project, wherever that is."""
+    places = [*home.project.glob(".venv/lib/python*/site-packages"), *home.project.glob("__pypackages__/*/lib")]
+    if len(places) != 1:
+        pytest.fail(f"there should be one environment in {home.project}: {places}")
+    return installed(places[0])
+
+
+INSTALLERS: dict[str, Installer] = {
+    **{client: partial(_pip, client=client) for client in PIPS},
+    "uv": _uv,
+    "uv sync": _uv_sync,
+    "poetry": _poetry,
+    "pdm": _pdm,
+}

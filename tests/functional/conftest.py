@@ -1,0 +1,88 @@
+"""One index of the examples, the ways to reach it, and a home for the clients that do."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functional.clients import Home
+from functional.servers import Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+SUB_PATH = "some/where/"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all that is in this directory."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("functional")
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the examples, dated a day apart."""
+    directory = tmp_path_factory.mktemp("wheels")
+    subprocess.run([sys.executable, EXAMPLES / "make.py", directory], check=True, timeout=60)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def hashes(wheels: Path) -> dict[str, str]:
+    """Return the sha256 of each example by its filename."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def site(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the index of the examples in SUB_PATH."""
+    directory = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkindex", "--links", str(wheels), str(directory / SUB_PATH)]
+    subprocess.run(command, check=True, timeout=60)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tree(site: Path) -> Path:
+    """Return the index of the examples."""
+    return site / SUB_PATH
+
+
+@pytest.fixture(scope="session")
+def _server(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tree, tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _site_server(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(site, tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+@pytest.fixture
+def server(_server: Server) -> Server:
+    """Return a server with the index at its root, which was asked for nothing yet."""
+    _server.forget()
+    return _server
+
+
+@pytest.fixture(params=["root", "sub-path", "file"])
+def base(request: pytest.FixtureRequest, _server: Server, _site_server: Server, tree: Path) -> str:
+    """Return an address of the index, with the slash at its end."""
+    return {"root": _server.url, "sub-path": f"{_site_server.url}{SUB_PATH}", "file": f"{tree.as_uri()}/"}[
+        request.param
+    ]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
