@@ -63,7 +63,7 @@ def _entry(attributes: dict[str, str | None], text: str) -> dict[str, Any]:
     if "yanked" in entry:
         entry["yanked"] = entry["yanked"] or True
     if "core-metadata" in entry:
-        assert entry["core-metadata"] == entry.pop("dist-info-metadata")
+        assert entry["core-metadata"] == entry.pop("dist-info-metadata", entry["core-metadata"])
         entry["core-metadata"] = dict([entry["core-metadata"].split("=")])
     return entry
 

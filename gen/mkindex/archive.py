@@ -246,9 +246,14 @@ class _Bounded:
     def __init__(self, stream: gzip.GzipFile, size: int) -> None:
         self._stream, self._limit, self._total = stream, max(BOMB_SIZE, BOMB_RATIO * size), 0
         self.tail = b""  # the last block so far
+        self._ended = False
 
     def read(self, n: int) -> bytes:
         data = self._stream.read(n)
+        # To skip a member tarfile reads on, however far the member claims to reach.
+        if not data and self._ended:
+            raise Unreadable("cut off, or a member that claims more bytes than there are. Copy it again")
+        self._ended = not data
         self.tail = (self.tail + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
         self._total += len(data)
         if self._total > self._limit:
