@@ -76,6 +76,10 @@ class Project:
         order = sorted(by_version, key=lambda version: (parse_version(version), version))
         return [Release(version=version, files=tuple(by_version[version])) for version in order]
 
+    def offered(self) -> list[Release]:
+        """Return the releases that pages may name. PEP 792: of a quarantined project an index MUST NOT offer any."""
+        return [] if self.status and self.status.status == "quarantined" else self.releases()
+
     def newest(self) -> str:
         """Return the version that a person is offered: the newest final one that is not yanked, else the newest."""
 
@@ -83,7 +87,8 @@ class Project:
             version = parse_version(release.version)
             return any(file.yanked is None for file in release.files), not version.is_prerelease, version
 
-        return max(self.releases(), key=rank).version if self.files else ""
+        newest = max(self.offered(), key=rank, default=None)
+        return newest.version if newest else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,6 +44,7 @@ class Plan:
     puts: tuple[Put, ...] = ()  # in the order of publishing
     updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
     deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
+    moved: tuple[Entry, ...] = ()  # what is known of paths that a page of another stage takes over
     unchanged: int = 0
     retired: int = 0  # among the updates: files that no page names from now on
     replaced: tuple[str, ...] = ()  # filenames that get other bytes than before
@@ -97,8 +98,8 @@ def plan(
     puts: list[Put] = []
     updates: list[Entry] = []
     deletes: list[Entry] = []
-    left: list[str] = []
-    blocked: list[str] = []
+    foreign: list[Resource] = []
+    new_pages: set[str] = set()
     orphaned: set[str] = set()
     unchanged = retired = 0
     for resource, held in _paired(resources, destination.entries()):
@@ -114,6 +115,8 @@ def plan(
                 updates.append(entry._replace(retired=now))
                 retired += 1
             continue
+        if held is None and isinstance(resource, Page):
+            new_pages.add(resource.path)
         if held and held.intact and held.entry.key == resource.key:
             unchanged += 1
             if held.entry.retired is not None:
@@ -127,10 +130,17 @@ def plan(
             updates.append(Entry(resource.stage, resource.path, resource.key, found, mark=""))
         elif held or overwrite:
             puts.append(Put(resource, held, fresh=False))
-        elif isinstance(resource, Page) and resource.optional:
-            left.append(resource.path)
         else:
-            blocked.append(resource.path)
+            foreign.append(resource)
+    # Where the index moves, the root page of one place may be the page of a project in the other: it is ours then.
+    moved = [entry for entry in deletes if entry.path in new_pages]
+    deletes = [entry for entry in deletes if entry.path not in new_pages]
+    ours = {entry.path for entry in moved}
+    taken_over = [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
+    puts = sorted([*puts, *taken_over], key=lambda put: (put.resource.stage, put.resource.path)) if taken_over else puts
+    foreign = [resource for resource in foreign if resource.path not in ours]
+    left = [resource.path for resource in foreign if isinstance(resource, Page) and resource.optional]
+    blocked = [resource.path for resource in foreign if resource.path not in left]
     if blocked:
         shown = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
         raise DestinationError(
@@ -141,6 +151,7 @@ def plan(
         puts=tuple(puts),
         updates=tuple(updates),
         deletes=tuple(reversed(deletes)),
+        moved=tuple(moved),
         unchanged=unchanged,
         retired=retired,
         replaced=tuple(

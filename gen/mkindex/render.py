@@ -176,11 +176,11 @@ class Site:
 
 def _quoted(path: str) -> str:
     # A literal "+" is a space to S3; pip quotes what it requests, uv sends what the page says.
-    return "/".join(quote(segment, safe="") for segment in path.split("/"))
+    return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def render(index: Index, site: Site) -> Iterator[Resource]:
@@ -244,7 +244,7 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         return site.templates.render("index.html", projects=index.projects, simple=site.simple(""))
 
     def links() -> bytes:
-        files = [file for project in index.projects for release in project.releases() for file in release.files]
+        files = [file for project in index.projects for release in project.offered() for file in release.files]
         entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
         return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
 

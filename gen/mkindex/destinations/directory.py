@@ -75,9 +75,8 @@ class Directory:
 
     def __enter__(self) -> Self:
         with _errors(self._root), ExitStack() as entered:
-            if not os.path.lexists(self._root):
-                # A run that publishes nothing leaves nothing.
-                entered.callback(self._remove_if_empty, self._root)
+            for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
+                entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._own)
             entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
             # A long manifest is compared with the tree while the source is being listed.
@@ -191,7 +190,7 @@ class Directory:
             self._disk.unlink(self._path("intent"))
         return Applied(
             written=sum(isinstance(one, str) or one.is_temporary for one in staged),
-            links=tuple(self._links(plan.puts)) if self._hardlink else (),
+            links=tuple(self._links(plan.puts, staged)) if self._hardlink else (),
         )
 
     def _stage(self, puts: Sequence[Put]) -> list[_Outcome]:
@@ -305,33 +304,41 @@ class Directory:
         try:
             if Fingerprint.of(os.stat(path)) != scanned:
                 raise Changed(file)
-            self._disk.link(os.path.realpath(path), target)
+            path = os.path.realpath(path)
+        except FileNotFoundError as error:
+            raise Changed(file) from error
+        try:
+            self._disk.link(path, target)
+        except FileNotFoundError as error:
+            raise Changed(file) from error
         except OSError as error:
-            if error.errno == errno.EXDEV:
+            if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
                 raise DestinationError(
-                    f"{printable(path)} cannot be linked into {printable(self._root)}, on another file system: "
+                    f"{printable(path)} cannot be linked into {printable(self._root)} ({error.strerror}): "
                     "use --link-mode copy"
                 ) from error
             raise
         # The link itself changes the change time, and nothing else.
-        if Fingerprint.of(os.lstat(target))[:3] != scanned[:3]:
+        status = os.lstat(target)
+        if Fingerprint.of(status)[:3] != scanned[:3]:
             raise Changed(file)
-        return _mark_of(os.lstat(target))
+        return _mark_of(status)
 
-    def _links(self, puts: Iterable[Put]) -> Iterator[tuple[Artifact, Fingerprint]]:
-        for put in puts:
-            if isinstance(put.resource, PlacedFile):
-                yield put.resource.file.artifact, Fingerprint.of(os.lstat(self._at(put.resource.path)))
+    def _links(self, puts: Iterable[Put], staged: Iterable[_Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
+        for put, one in zip(puts, staged, strict=True):
+            # As it was when the link was made: what came later may have been a change of the bytes.
+            if isinstance(put.resource, PlacedFile) and isinstance(one, str):
+                yield put.resource.file.artifact, Fingerprint(*map(int, one.split()))
 
     def _manifest_after(self, plan: Plan, staged: Iterable[_Outcome]) -> Iterator[Entry]:
-        deleted = frozenset(entry.path for entry in plan.deletes)
+        deleted = frozenset(map(_position, (*plan.deletes, *plan.moved)))
         new = (
             Entry(resource.stage, resource.path, resource.key, resource.key, one)
             if isinstance(one, str)
             else Entry(resource.stage, resource.path, resource.key, one.sha256, "")
             for (resource, *_), one in zip(plan.puts, staged, strict=True)
         )
-        before = (entry for entry in self._manifest() if entry.path not in deleted)
+        before = (entry for entry in self._manifest() if _position(entry) not in deleted)
         # Of two entries for a path the new one comes first.
         both = merge(new, plan.updates, before, key=_position)
         for entry in (next(same) for _, same in groupby(both, key=_position)):
@@ -349,13 +356,15 @@ class Directory:
                 self._disk.unlink(self._path("intent"))
 
     def _delete(self, path: str) -> None:
-        with suppress(FileNotFoundError):
+        # Somebody, or a run that died, was faster; a directory was never ours to begin with.
+        gone = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+        with suppress(*gone):
             self._disk.unlink(self._at(path))
         while path := os.path.dirname(path):
             try:
                 self._disk.remove_directory(self._at(path))
-            except FileNotFoundError:
-                continue  # a run died before it made this one
+            except gone:
+                continue
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
@@ -405,6 +414,16 @@ def _intent(plan: Plan, *, unfinished: bool) -> Iterator[tuple[int, str]]:
         yield entry.stage, entry.path
 
 
+def _missing(path: str) -> list[str]:
+    """Return the directories that are to be made for `path`, the innermost first."""
+    missing = []
+    path = os.path.abspath(path)
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing
+
+
 def _position(entry: Entry) -> tuple[int, str]:
     return entry.stage, entry.path
 
@@ -414,10 +433,10 @@ def _mark_of(status: os.stat_result) -> str:
 
 
 def _mark(path: str) -> str:
-    """Return what the file at `path` is recognised by, "" where there is none."""
+    """Return what the file at `path` is recognised by, "" where none can be seen."""
     try:
         return _mark_of(os.lstat(path))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return ""
 
 

@@ -64,8 +64,11 @@ def decode_intent(stream: BinaryIO) -> list[tuple[int, str]]:
     """Return what a run intended to write or delete, in publish order. Raises Damaged."""
     if stream.readline() != _INTENT:
         raise Damaged
-    lines = (line[:-1].decode().partition("\t") for line in stream)
-    return sorted({(int(stage), path) for stage, _, path in lines})
+    try:
+        lines = [str(line, "ascii").rstrip("\n").split("\t") for line in stream]
+        return sorted({(int(stage), path) for stage, path in lines})
+    except ValueError as error:
+        raise Damaged from error
 
 
 def _joined(lines: Iterable[str]) -> Iterator[bytes]:

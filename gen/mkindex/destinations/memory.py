@@ -30,6 +30,7 @@ class Memory:
         written = sum(self.content.get(resource.path) != data for resource, data in staged)
         for entry in plan.deletes:
             self.content.pop(entry.path, None)
+        for entry in (*plan.deletes, *plan.moved):
             del self._known[entry.stage, entry.path]
         self.content |= {resource.path: data for resource, data in staged}
         new = (Entry(resource.stage, resource.path, resource.key, _sha256(data), "") for resource, data in staged)

@@ -28,10 +28,7 @@ def project_page(project: Project, *, href: Callable[[File], str], core_metadata
         page["project-status"] = {"status": project.status.status}
         if project.status.reason:
             page["project-status"]["reason"] = project.status.reason
-    releases = project.releases()
-    if project.status and project.status.status == "quarantined":
-        # PEP 792: the index MUST NOT offer any files of a quarantined project.
-        releases = []
+    releases = project.offered()
     page["versions"] = [release.version for release in releases]
     page["files"] = file_entries(
         (file for release in releases for file in release.files), href=href, core_metadata=core_metadata
