@@ -164,13 +164,15 @@ class Directory:
     def apply(self, plan: Plan) -> Applied:
         """Write the plan: intent; all bytes; sync; renames in order; sync; manifest; deletes."""
         unfinished = os.path.lexists(self._path("intent"))
-        if not (plan.puts or plan.updates or plan.deletes or unfinished):
+        litter = os.path.lexists(self._path("tmp"))
+        if not (plan.puts or plan.updates or plan.deletes or unfinished or litter):
             return Applied()
         self.__dict__.pop("_names", None)
         with _errors(self._root):
-            self._sweep()
-            self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
             try:
+                self._sweep()
+                self._disk.make_directory(self._path("tmp"))
+                self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 staged = self._stage(plan.puts)
                 self._disk.sync(self._root)
             except BaseException:
@@ -186,6 +188,8 @@ class Directory:
             self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
             for entry in plan.deletes:
                 self._delete(entry.path)
+            if plan.deletes:
+                self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
             self._sweep()
             self._disk.unlink(self._path("intent"))
         return Applied(
@@ -198,8 +202,6 @@ class Directory:
 
         Small resources by several processes, if there are many, and then large files by the executor.
         """
-        if puts:
-            self._disk.make_directory(self._path("tmp"))
         self._stopped = False
         # Without a manifest nobody can say that no page names a file.
         direct = os.path.lexists(self._path("manifest")) or not os.path.lexists(self._at("files"))
@@ -353,7 +355,8 @@ class Directory:
                     self._delete(put.resource.path)
             self._sweep()
             if forget:
-                self._disk.unlink(self._path("intent"))
+                with suppress(FileNotFoundError):
+                    self._disk.unlink(self._path("intent"))
 
     def _delete(self, path: str) -> None:
         # Somebody, or a run that died, was faster; a directory was never ours to begin with.
@@ -379,9 +382,7 @@ class Directory:
 
     def _write_own(self, name: str, parts: Iterable[bytes]) -> None:
         """Replace a file of our own by one that is whole and on the disk."""
-        temporary, target = self._path(f"{name}.new"), self._path(name)
-        with suppress(FileNotFoundError):
-            self._disk.unlink(temporary)
+        temporary, target = self._path(f"tmp/{name}"), self._path(name)
         descriptor = self._disk.create(temporary)
         try:
             for part in parts:
