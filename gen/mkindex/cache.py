@@ -31,7 +31,7 @@ _TOUCHED_AFTER_DAYS = 7  # a row's day is brought up to date only now and then: 
 # again at what was changed less than two seconds before it was read.
 RACY_NS = 2_000_000_000
 
-_Row = tuple[str, str, str, int, int]  # path, fingerprint, facts, checksum, day
+_Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, day
 
 
 class Cache:
@@ -80,7 +80,9 @@ class Cache:
 
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
-        if self._database and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
+        # A name that is no UTF-8 is none that SQLite takes.
+        is_text = path.isascii() or path.encode("utf-8", "replace").decode() == path
+        if self._database and is_text and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
             self._add(path, fingerprint, facts)
 
     def forget(self, path: str) -> None:
@@ -125,7 +127,7 @@ class Cache:
         path, key, facts, checksum, day = row
         if checksum != _checksum(path, key, facts):
             return None
-        if day < self._today - _TOUCHED_AFTER_DAYS:
+        if not isinstance(day, int) or day < self._today - _TOUCHED_AFTER_DAYS:
             self._seen.append((self._today, path))
         return facts
 

@@ -1,17 +1,18 @@
 """The command line: options to Config, one verb, the Report printed. It decides nothing itself."""
 
-import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mkindex import __version__
-from mkindex.errors import MkindexError, Note, NotPublished, Rejected, printable
+from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, printable
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -24,6 +25,8 @@ class _Commands(click.Group):
     """A group whose first command is meant when none is named: `mkindex ./wheels ./public` builds."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and Path("mkindex.toml").is_file():
+            args = ["build"]
         if args and args[0] in _RESERVED:
             raise click.UsageError(
                 f"{args[0]} is kept for a command that is to come; a directory of that name is ./{args[0]}"
@@ -126,7 +129,7 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the d
     help="Where to remember what is in files.  [default: the user's cache]",
 )
 @click.option("--no-cache", is_flag=True, help="Remember nothing, and read every file again.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Print problems only.")
 @click.option(
     "--verbose", "-v", is_flag=True, help="Also tell what was passed over, and every path written or removed."
@@ -140,6 +143,7 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the d
     callback=_config_defaults,
     help="Read options from FILE.  [default: ./mkindex.toml, if there]",
 )
+@click.version_option(__version__, message="mkindex %(version)s")
 @click.pass_context
 def build(
     ctx: click.Context,
@@ -147,7 +151,7 @@ def build(
     paths: tuple[str, ...],
     *,
     no_cache: bool,
-    as_json: bool,
+    json: bool,
     quiet: bool,
     verbose: bool,
     **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
@@ -169,7 +173,7 @@ def build(
     from mkindex.build import build as run_build
     from mkindex.config import Config
 
-    options["simple_path"] = options["simple_path"].strip("/").removeprefix(".")
+    options["simple_path"] = options["simple_path"].rstrip("/") if options["simple_path"] not in (".", "./") else ""
     options["cache_dir"] = None if no_cache else options["cache_dir"] or _user_cache()
     try:
         config = Config(sources=tuple(sources), destination=destination, **options)
@@ -178,12 +182,25 @@ def build(
         _print_findings(error.findings, quiet=quiet, verbose=verbose)
         raise
     _print_findings(report.findings, quiet=quiet, verbose=verbose)
-    if as_json:
-        click.echo(json.dumps(_as_json(report), indent=2))
-    elif not quiet:
-        for line in _summary(report, config.destination, config.simple_path, verbose=verbose):
-            click.echo(line)
+    with _reader_may_leave():
+        if json:
+            click.echo(dumps(_as_json(report), indent=2))
+        elif not quiet:
+            click.echo("\n".join(_summary(report, config.destination, config.simple_path, verbose=verbose)))
     return PROBLEMS if report.rejected else DONE
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Take it well when nobody reads the results, or not to the end: `mkindex … | head`."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (as long as the process lives)
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in its buffer would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _user_cache() -> str:
@@ -223,7 +240,7 @@ def _summary(report: "Report", destination: str, simple_path: str, *, verbose: b
     if projects and not report.dry_run:
         url = f"http://localhost:8000/{simple_path}/" if simple_path else "http://localhost:8000/"
         yield ""
-        yield f"Serve it:      python3 -m http.server --directory {shlex.quote(destination)}"
+        yield f"Serve it:      python3 -m http.server --directory {printable(shlex.quote(destination))}"
         yield f"Install from:  pip install --index-url {url} {projects[0].name}"
         yield f"               uv pip install --default-index {url} {projects[0].name}"
 
@@ -274,17 +291,13 @@ def run(arguments: list[str]) -> int:
     """Run the command line; return the exit status."""
     try:
         status = cli.main(arguments, prog_name="mkindex", standalone_mode=False)
-        sys.stdout.flush()
         return status if isinstance(status, int) else DONE
     except click.ClickException as error:
         error.show()
         return USAGE
     except MkindexError as error:
         click.echo(f"{click.style('error', fg='red')} {error}", err=True)
-        return NOT_DONE
+        return USAGE if isinstance(error, ConfigError) else NOT_DONE
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: the next run finishes the job", err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # `mkindex … | head`: the reader has seen enough
-        sys.stdout = None
-        return DONE

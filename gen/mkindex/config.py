@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mkindex.errors import ConfigError, printable
 
@@ -40,6 +40,12 @@ class Config:
     cache_dir: str | None = None  # None: no cache
 
     def __post_init__(self) -> None:
+        if not self.destination or "" in self.sources or not self.sources:
+            raise ConfigError("sources, destination: name at least one SOURCE and a DEST, . for this directory")
+        paths = {"destination": self.destination, "templates": self.templates, "cache-dir": self.cache_dir}
+        for key, path in (*paths.items(), *(("sources", source) for source in self.sources)):
+            if path and "\0" in path:
+                raise ConfigError(f"{key} {printable(path)!r}: no path has a NUL in it")
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", self.destination) and not os.path.isdir(self.destination):
             raise ConfigError(
                 f"destination {printable(self.destination)} looks like a URL, and mkindex writes directories "
@@ -52,8 +58,8 @@ class Config:
                 "that does not begin with files/, or . for the root"
             )
         if self.files_url is not None:
-            url = urlsplit(self.files_url)
-            if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            url = _split(self.files_url)
+            if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
                 raise ConfigError(
                     f"files-url {printable(self.files_url)!r}: give an http or https URL without query and fragment"
                 )
@@ -69,6 +75,15 @@ class Config:
             raise ConfigError(f"jobs {self.jobs}: give 1 or more")
 
 
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL, None where it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if url.isprintable() and url.isascii() and (parts.port or 0) >= 0 else None
+    except ValueError:
+        return None
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """Return the keys of a mkindex.toml, spelled as the fields of Config; its relative paths are made relative to it.
 
@@ -80,7 +95,7 @@ def read_file(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
-    known = {field.name.replace("_", "-") for field in fields(Config)}
+    known = {field.name.replace("_", "-") for field in fields(Config)} | {"no-cache", "json", "quiet", "verbose"}
     for key, value in content.items():
         if key not in known:
             raise ConfigError(f"{printable(str(path))}: no such key: {printable(key)}")

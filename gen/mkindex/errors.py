@@ -19,6 +19,10 @@ class ConfigError(MkindexError):
     """An option or a key of mkindex.toml that makes no sense; its text names it."""
 
 
+class TemplateError(MkindexError):
+    """A template that cannot be rendered; its text names template and line."""
+
+
 class NotPublished(MkindexError):
     """Nothing was published, because of what was found: `findings` has it all."""
 

@@ -111,20 +111,23 @@ def assemble(files: Iterable[File], *, prefer_first: bool = False) -> tuple[Inde
     cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first.
     """
     projects: defaultdict[NormalizedName, dict[str, File]] = defaultdict(dict)
-    doubles: dict[tuple[NormalizedName, str], list[File]] = {}
+    twins: dict[tuple[NormalizedName, str], list[File]] = {}
     for file in files:
         first = projects[file.project].setdefault(file.identity, file)
-        if first is not file and first.sha256 != file.sha256:
-            doubles.setdefault((file.project, file.identity), [first]).append(file)
+        if first is not file:
+            twins.setdefault((file.project, file.identity), [first]).append(file)
     findings: list[Rejected | Note] = []
-    for (project, identity), rivals in doubles.items():
-        first, *others = rivals
+    for (project, identity), rivals in twins.items():
+        first = rivals[0]
+        if all(file.sha256 == first.sha256 for file in rivals):
+            continue
         if prefer_first:
             text = f"not published: its bytes differ from those of {printable(first.artifact.path)}, which comes first"
-            findings += [Note(location=file.artifact.path, text=text) for file in others]
+            findings += [Note(location=f.artifact.path, text=text) for f in rivals if f.sha256 != first.sha256]
         else:
             del projects[project][identity]
-            for file, rival in zip(rivals, (others[0], *(first for _ in others)), strict=True):
+            for file in rivals:
+                rival = next(rival for rival in rivals if rival.sha256 != file.sha256)
                 findings.append(Rejected(location=file.artifact.path, reason=_indistinguishable(rival)))
     return Index(
         projects=tuple(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName
 
 from mkindex import __version__
-from mkindex.errors import ConfigError, printable
+from mkindex.errors import TemplateError, printable
 from mkindex.model import File, Index, Project
 from mkindex.simple import write
 
@@ -107,12 +107,12 @@ class Templates:
     def render(self, name: str, **context: object) -> bytes:
         """Render one template to ASCII: servers that name no charset make readers guess one.
 
-        Raises ConfigError, which names template and line, for whatever goes wrong in it.
+        Raises TemplateError, which names template and line, for whatever goes wrong in it.
         """
         try:
             text = self._environment.get_template(name).render(context)
         except Exception as error:
-            raise ConfigError(f"template {self._culprit(name, error)}: {printable(str(error))}") from error
+            raise TemplateError(f"template {self._culprit(name, error)}: {printable(str(error))}") from error
         return text.encode("ascii", "xmlcharrefreplace")
 
     def _culprit(self, name: str, error: Exception) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from mkindex import archive
 from mkindex.archive import Metadata, Unreadable
@@ -32,6 +32,7 @@ _AT_ONCE = 5_000  # files whose outcomes are held in memory
 _FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
+_TOO_LONG = re.compile(r"\d{19}")  # for uv, which reads parts of a version as 64 bits
 _YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
 _Stream = io.BytesIO | io.FileIO
@@ -159,10 +160,14 @@ def examine(artifact: Artifact) -> Outcome:
         fingerprint = Fingerprint.of(before)
         try:
             result: Facts | str = _facts(artifact.filename, descriptor, before.st_size)._replace(
-                upload_time=wire_time(before.st_mtime)
+                upload_time=wire_time(before.st_mtime_ns // 1_000_000_000)
             )
         except Unreadable as error:
             result = str(error)
+        except OSError:
+            raise
+        except Exception as error:  # one file never stops the others, whatever a parser makes of it
+            result = f"cannot be understood ({printable(repr(error))}): build it again"
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
             return Outcome(None, "changed while it was read: it is taken when it is whole, by the next run")
         return Outcome(fingerprint, result)
@@ -191,7 +196,7 @@ def _facts(filename: str, descriptor: int, size: int) -> Facts:
         return facts._replace(sha256=hashlib.file_digest(stream, "sha256").hexdigest())
 
 
-def wire_time(seconds: float) -> str:
+def wire_time(seconds: int) -> str:
     """Return a time as the API writes it, "" for one that clients cannot read."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < _YEAR_10000 else ""
 
@@ -298,7 +303,7 @@ def _splits(stem: str) -> list[tuple[NormalizedName, Version]]:
     for hyphen in re.finditer("-", stem):
         name, text = stem[: hyphen.start()], stem[hyphen.end() :]
         if _NAME.fullmatch(name):
-            with suppress(InvalidVersion):
+            with suppress(ValueError):
                 found.append((canonicalize_name(name), parse_version(text)))
     return found
 
@@ -309,8 +314,10 @@ def _splits(stem: str) -> list[tuple[NormalizedName, Version]]:
 def _is(name: str, version_text: str, project: NormalizedName, version: Version) -> bool:
     """Tell whether a name and a version, in any spelling, are those of `project` and `version`."""
     try:
-        return canonicalize_name(name) == project and parse_version(version_text) == version
-    except InvalidVersion:
+        # Only ASCII: the Kelvin sign in lower case is a k.
+        is_name = name.isascii() and canonicalize_name(name) == project
+        return is_name and parse_version(version_text) == version
+    except ValueError:
         return False
 
 
@@ -329,4 +336,4 @@ def _is_specifier(value: str) -> bool:
         SpecifierSet(value)
     except InvalidSpecifier:
         return False
-    return True
+    return not _TOO_LONG.search(value)

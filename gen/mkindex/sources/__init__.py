@@ -81,6 +81,8 @@ def open_source(
     """
     from mkindex.sources.directory import Directory
 
+    if not spec:
+        raise SourceError("an empty SOURCE: name a directory, . for this one")
     # One letter before the colon is a Windows drive; "./a:b" says that a path is meant.
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", spec) and not os.path.exists(spec):
         raise SourceError(

@@ -44,19 +44,20 @@ class Directory:
                 if name.startswith(".") or name.endswith(_TEMPORARY):
                     continue
                 if not self.follow_symlinks and entry.is_symlink() and not self._leads_inside(entry):
-                    if name.endswith(DISTRIBUTIONS):
+                    if name.endswith(DISTRIBUTIONS) or (self.recursive and os.path.isdir(entry.path)):
                         yield Rejected(location=entry.path, reason=_LEAVES)
                     continue
                 try:
                     status = entry.stat()
                 except OSError as error:
                     # A file that is gone by now was removed while we looked; a dangling link stays wrong.
-                    if entry.is_symlink() or not isinstance(error, FileNotFoundError):
+                    missing = isinstance(error, FileNotFoundError) and not entry.is_symlink()
+                    if name.endswith(DISTRIBUTIONS) and not missing:
                         yield Rejected(location=entry.path, reason=f"cannot be read: {error.strerror}")
                     continue
                 if stat.S_ISDIR(status.st_mode):
                     real = os.path.realpath(entry.path)
-                    if real in self.exclude or real in seen:
+                    if real in seen or any(f"{real}/".startswith(f"{output}/") for output in self.exclude):
                         continue
                     if os.path.isdir(os.path.join(real, ".mkindex")):
                         yield Note(location=entry.path, text="an index made by mkindex: not read", detail=True)
@@ -79,7 +80,7 @@ class Directory:
                 yield Note(location=self.root, text=f"subdirectories not read: {shown} (--recursive reads them)")
 
     def _leads_inside(self, link: os.DirEntry[str]) -> bool:
-        return os.path.realpath(link.path).startswith(os.path.realpath(self.root) + os.sep)
+        return f"{os.path.realpath(link.path)}/".startswith(f"{os.path.realpath(self.root)}/")
 
     def _listing(self, prefix: str) -> list[os.DirEntry[str]]:
         """Return what is in a directory, by name, the first at the end."""
