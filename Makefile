@@ -36,6 +36,15 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests i
 	.clients/$*/bin/python -m pip install --quiet --upgrade "$(subst -,==,$(subst pdm,pdm[locked],$*))"
 	@touch $@
 
+soak: $(READY)  ## Run the property and crash tests for long
+	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
+
+peers: $(READY)  ## Install other index generators for the benchmark, each of its own in .peers
+	$(BIN)/python -m benchmarks.peers
+
+bench: peers  ## Measure speed beside peers and limits, into benchmarks/RESULTS.md (BENCH=--quick: a look)
+	$(BIN)/python -m benchmarks.run $(BENCH)
+
 examples: $(READY)  ## Make examples/wheels anew, byte for byte the same
 	$(BIN)/python examples/make.py
 
@@ -51,4 +60,4 @@ format: $(READY)  ## Rewrite the sources in the project's format
 clean:  ## Remove what was built and downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-unit clients examples lint format clean
+.PHONY: help setup demo test test-unit soak clients peers bench examples lint format clean

@@ -35,7 +35,7 @@ _Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, 
 
 
 class Cache:
-    """Facts by (path, fingerprint); as a context manager it writes them down at the end. `path` None: it forgets."""
+    """Facts by path and fingerprint, written down when the context is left; without a directory it forgets."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -54,7 +54,7 @@ class Cache:
                 break
             except sqlite3.OperationalError:  # locked, or not writable: do without, it belongs to somebody
                 break
-            except sqlite3.DatabaseError:  # no database at all, or a damaged one: make it anew
+            except (sqlite3.DatabaseError, UnicodeError):  # no database at all, or a damaged one: make it anew
                 for ending in ("", "-wal", "-shm"):
                     with suppress(OSError):
                         (self._directory / f"facts.sqlite3{ending}").unlink()

@@ -42,10 +42,6 @@ class Config:
     def __post_init__(self) -> None:
         if not self.destination or "" in self.sources or not self.sources:
             raise ConfigError("sources, destination: name at least one SOURCE and a DEST, . for this directory")
-        paths = {"destination": self.destination, "templates": self.templates, "cache-dir": self.cache_dir}
-        for key, path in (*paths.items(), *(("sources", source) for source in self.sources)):
-            if path and "\0" in path:
-                raise ConfigError(f"{key} {printable(path)!r}: no path has a NUL in it")
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", self.destination) and not os.path.isdir(self.destination):
             raise ConfigError(
                 f"destination {printable(self.destination)} looks like a URL, and mkindex writes directories "
@@ -103,6 +99,8 @@ def read_file(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{printable(str(path))}: sources must be a list of strings")
         if key in _PATHS and not isinstance(value, str):
             raise ConfigError(f"{printable(str(path))}: {key} must be a string")
+        if "\0" in "".join(value if isinstance(value, list) else [str(value)]):
+            raise ConfigError(f"{printable(str(path))}: {key} has a NUL in it, which no path can have")
     for key in _PATHS:
         if key in content:
             content[key] = os.path.join(path.parent, content[key])

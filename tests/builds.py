@@ -1,0 +1,44 @@
+"""Builds from one directory into another, and what a cold build would have made."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mkindex.build import Report, build
+from mkindex.config import Config
+from trees import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+_MEMORY = "/dev/shm"  # where Linux has a file system in memory: files come and go many times faster there
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A directory for builds by the thousand."""
+    return tempfile.TemporaryDirectory(prefix="mkindex-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
+
+
+def publish(source: Path, destination: Path, **options: Any) -> Report:  # noqa: ANN401 (the fields of Config)
+    """Build; what is wanted no more goes at once unless `options` say otherwise."""
+    where: Any = {"sources": (str(source),), "destination": str(destination)}
+    return build(Config(**where, **({"grace": 0} | options)))
+
+
+def cold(source: Path, **options: Any) -> dict[str, bytes]:  # noqa: ANN401 (the fields of Config)
+    """The tree that a build makes where nothing is yet; always of copies, since it is made on another disk."""
+    with scratch() as directory:
+        publish(source, Path(directory) / "cold", **options | {"link_mode": "copy"})
+        return tree(Path(directory) / "cold")
+
+
+def write(root: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write files, and the directories they lie in."""
+    for name, content in files:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

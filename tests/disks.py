@@ -1,0 +1,96 @@
+"""A disk that writes down what is done to it, and fails at the step it is told to: in place of the real one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mkindex.destinations.disk import Disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Died(BaseException):
+    """The writer is dead: nothing it would still do is done."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at a step: a fault that lasts makes every later operation fail, too."""
+
+    error: Callable[[str | None], BaseException]
+    lasting: bool = False
+    half: bool = False  # half of what was to be written is
+
+
+def _failing(number: int) -> Callable[[str | None], OSError]:
+    return lambda path: OSError(number, os.strerror(number), path)
+
+
+KILLED = Fault(lambda _: Died(), lasting=True)
+KILLED_IN_A_WRITE = Fault(lambda _: Died(), lasting=True, half=True)
+INTERRUPTED = Fault(lambda _: KeyboardInterrupt(), half=True)
+FULL_ONCE, FULL = (Fault(_failing(errno.ENOSPC), lasting=lasting, half=True) for lasting in (False, True))
+BROKEN_ONCE, BROKEN = (Fault(_failing(errno.EIO), lasting=lasting) for lasting in (False, True))
+
+
+class Watched(Disk):
+    """A disk that writes down what is done to it, and fails at one step, if any. Nothing is really synced."""
+
+    def __init__(self, fault: Fault = KILLED, *, at: int = 0) -> None:
+        super().__init__()
+        self.fault, self.at = fault, at
+        self.done: list[tuple[str, ...]] = []
+        self._names: dict[int, str] = {}
+
+    def _step(self, operation: str, *paths: str, named: bool = True) -> None:
+        self.done.append((operation, *paths))
+        if self.at and (len(self.done) == self.at or (len(self.done) > self.at and self.fault.lasting)):
+            raise self.fault.error(paths[-1] if named else None)
+
+    def make_directory(self, path: str) -> None:
+        self._step("make_directory", path)
+        super().make_directory(path)
+
+    def create(self, path: str) -> int:
+        self._step("create", path)
+        descriptor = super().create(path)
+        self._names[descriptor] = path
+        return descriptor
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        if self.fault.half and len(self.done) + 1 == self.at:
+            super().write(descriptor, data[: len(data) // 2])
+        self._step("write", self._names[descriptor], named=False)
+        super().write(descriptor, data)
+
+    def clone(self, source: int, target: int) -> bool:
+        return False
+
+    def link(self, source: str, target: str) -> None:
+        self._step("link", source, target)
+        super().link(source, target)
+
+    def replace(self, source: str, target: str) -> None:
+        self._step("replace", source, target)
+        super().replace(source, target)
+
+    def unlink(self, path: str) -> None:
+        self._step("unlink", path)
+        super().unlink(path)
+
+    def remove_directory(self, path: str) -> None:
+        self._step("remove_directory", path)
+        super().remove_directory(path)
+
+    def flush(self, descriptor: int) -> None:
+        self._step("flush", self._names[descriptor], named=False)
+
+    def flush_directory(self, path: str) -> None:
+        self._step("flush_directory", path)
+
+    def sync(self, directory: str) -> None:
+        self._step("sync", directory)

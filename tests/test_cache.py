@@ -1,0 +1,366 @@
+"""The cache saves reading what has not changed, and nothing ever depends on it."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mkindex import cache as cache_module
+from mkindex import scan
+from mkindex.cache import RACY_NS, Cache
+from mkindex.sources import Artifact, Fingerprint, open_source
+from wheels import wheel, write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mkindex.errors import Rejected
+    from mkindex.model import File
+
+NOW = 1_700_000_000 * 10**9
+OLD = NOW - RACY_NS - 1
+FINGERPRINT = Fingerprint(inode=1, size=2, mtime_ns=OLD, ctime_ns=OLD)
+
+
+def artifact(name: str = "a.whl", fingerprint: Fingerprint = FINGERPRINT) -> Artifact:
+    return Artifact(root="/wheels", relative=name, fingerprint=fingerprint)
+
+
+def remember(directory: Path, *artifacts: Artifact) -> None:
+    with Cache(directory) as cache:
+        for one in artifacts:
+            cache.put(one.path, one.fingerprint, f"facts of {one.relative}", read_ns=NOW)
+
+
+def recall(directory: Path | None, *artifacts: Artifact) -> list[str | None]:
+    with Cache(directory) as cache:
+        return list(cache.get(artifacts))
+
+
+# --- what is remembered ---------------------------------------------------------------------------------------------
+
+
+def test_facts_survive(tmp_path: Path) -> None:
+    artifacts = [artifact(f"{n}.whl") for n in range(1200)]
+    remember(tmp_path / "deep/cache", *artifacts[::2])
+    assert recall(tmp_path / "deep/cache", *artifacts) == [
+        f"facts of {n}.whl" if n % 2 == 0 else None for n in range(1200)
+    ]
+
+
+def test_the_last_facts_count(tmp_path: Path) -> None:
+    remember(tmp_path, artifact())
+    other = artifact(fingerprint=FINGERPRINT._replace(size=3))
+    remember(tmp_path, other)
+    assert recall(tmp_path, artifact(), other) == [None, "facts of a.whl"]
+
+
+@pytest.mark.parametrize("field", Fingerprint._fields)
+def test_facts_are_those_of_one_fingerprint(tmp_path: Path, field: str) -> None:
+    remember(tmp_path, artifact())
+    changed = FINGERPRINT._replace(**{field: getattr(FINGERPRINT, field) + 1})
+    assert recall(tmp_path, artifact(), artifact(fingerprint=changed)) == ["facts of a.whl", None]
+
+
+@pytest.mark.parametrize("field", ["mtime_ns", "ctime_ns"])
+def test_a_file_that_changed_just_before_it_was_read_is_not_trusted(tmp_path: Path, field: str) -> None:
+    ages = [-RACY_NS, 0, RACY_NS - 1, RACY_NS, RACY_NS + 1, 2 * RACY_NS]
+    artifacts = [artifact(f"{age}.whl", FINGERPRINT._replace(**{field: NOW - age})) for age in ages]
+    remember(tmp_path, *artifacts)
+    assert recall(tmp_path, *artifacts) == [None] * 4 + [f"facts of {age}.whl" for age in ages[4:]]
+
+
+def test_what_turned_out_to_be_wrong_is_forgotten_at_once(tmp_path: Path) -> None:
+    remember(tmp_path, artifact())
+    with Cache(tmp_path) as cache:
+        before = list(cache.get([artifact()]))
+        cache.forget(artifact().path)
+        assert (before, list(cache.get([artifact()]))) == (["facts of a.whl"], [None])
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_hard_link_that_we_made_does_not_make_a_file_unknown(tmp_path: Path, at_once: bool) -> None:
+    linked = FINGERPRINT._replace(ctime_ns=NOW)
+    if not at_once:
+        remember(tmp_path, artifact(), artifact("b.whl"))
+    with Cache(tmp_path) as cache:
+        if at_once:
+            cache.put(artifact().path, FINGERPRINT, "facts of a.whl", read_ns=NOW)
+        cache.linked([(artifact(), linked), (artifact("b.whl", FINGERPRINT._replace(size=9)), linked)])
+    artifacts = artifact(fingerprint=linked), artifact("b.whl", linked)
+    assert recall(tmp_path, *artifacts) == ["facts of a.whl", None]
+
+
+def test_a_cache_without_a_directory_forgets() -> None:
+    with Cache(None) as cache:
+        cache.put(artifact().path, FINGERPRINT, "facts", read_ns=NOW)
+        assert list(cache.get([artifact()])) == [None]
+
+
+def test_names_that_are_no_utf8_are_read_again_at_worst(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.whl")
+    remember(tmp_path, artifact(name), artifact("b.whl"))
+    with Cache(tmp_path) as cache:
+        cache.linked([(artifact(name), FINGERPRINT)])
+    strange, plain = recall(tmp_path, artifact(name), artifact("b.whl"))
+    assert strange in (None, f"facts of {name}")
+    assert plain in (None, "facts of b.whl")
+    assert recall(tmp_path, artifact("b.whl")) == ["facts of b.whl"]
+
+
+def test_what_was_not_seen_for_ninety_days_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_day(day: int) -> None:
+        monkeypatch.setattr(cache_module, "time", SimpleNamespace(time=lambda: day * 86_400.0))
+
+    def paths() -> set[str]:
+        database = sqlite3.connect(tmp_path / "facts.sqlite3")
+        found = {path for (path,) in database.execute("SELECT path FROM facts")}
+        database.close()
+        return found
+
+    on_day(1000)
+    remember(tmp_path, artifact("seen.whl"), artifact("unseen.whl"))
+    on_day(1050)
+    recall(tmp_path, artifact("seen.whl"))
+    on_day(1090)
+    remember(tmp_path, artifact("new.whl"))
+    before = paths()
+    on_day(1091)
+    remember(tmp_path, artifact("newer.whl"))
+    assert (before, paths()) == (
+        {"/wheels/new.whl", "/wheels/seen.whl", "/wheels/unseen.whl"},
+        {"/wheels/new.whl", "/wheels/newer.whl", "/wheels/seen.whl"},
+    )
+
+
+# --- what a scan makes of it ----------------------------------------------------------------------------------------
+
+
+class Scanner:
+    """Scans a directory, with a cache or without, and knows what had to be read."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.read: list[str] = []
+        examine = scan.examine
+
+        def recorded(artifact: Artifact) -> scan.Outcome:
+            self.read.append(artifact.filename)
+            return examine(artifact)
+
+        monkeypatch.setattr(scan, "examine", recorded)
+
+    def __call__(self, cache: Path | None) -> list[File | Rejected]:
+        self.read.clear()
+        artifacts = [one for one in open_source(str(self.directory)).artifacts() if isinstance(one, Artifact)]
+        with Cache(cache) as facts, ThreadPoolExecutor(1) as executor:
+            return list(scan.scan(artifacts, cache=facts, executor=executor, progress=lambda _: None))
+
+
+@pytest.fixture
+def scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scanner:
+    """Of files that are old enough to be trusted."""
+    monkeypatch.setattr(cache_module, "RACY_NS", -(10**15))
+    directory = tmp_path / "wheels"
+    directory.mkdir()
+    write_wheel(directory, "a", "1.0", requires_python=">=3.9")
+    write_wheel(directory, "b", "1.0", requires_python="soon")
+    write_sdist(directory, "c", "1.0")
+    (directory / "d-1.0.zip").write_bytes(b"PK\3\4")
+    return Scanner(directory, monkeypatch)
+
+
+FILES = ["a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl", "c-1.0.tar.gz", "d-1.0.zip"]
+
+
+def test_what_has_not_changed_is_not_read_again_and_comes_to_the_same(tmp_path: Path, scanner: Scanner) -> None:
+    expected = scanner(None)
+    reads = []
+    for _ in range(3):
+        assert scanner(tmp_path / "cache") == expected
+        reads.append(list(scanner.read))
+    assert reads == [FILES, [], []]
+
+
+def grow(path: Path) -> None:
+    path.write_bytes(wheel("a", "1.0", requires_python=">=3.10"))
+
+
+def rewrite(path: Path) -> None:
+    path.write_bytes(wheel("a", "1.0", requires_python=">=3.8"))
+
+
+def keeping_mtime(change: Callable[[Path], None]) -> Callable[[Path], None]:
+    def changed(path: Path) -> None:
+        status = path.stat()
+        change(path)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    return changed
+
+
+def replace(path: Path) -> None:
+    other = path.with_suffix(".new")
+    other.write_bytes(wheel("a", "1.0", requires_python=">=3.8"))
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [grow, rewrite, replace, keeping_mtime(rewrite), keeping_mtime(replace)])
+def test_a_file_that_changes_in_any_way_is_read_again(
+    tmp_path: Path, scanner: Scanner, change: Callable[[Path], None]
+) -> None:
+    scanner(tmp_path / "cache")
+    change(scanner.directory / FILES[0])
+    outcomes = scanner(tmp_path / "cache")
+    assert scanner.read == FILES[:1]
+    assert outcomes == scanner(None)
+
+
+def test_files_written_a_moment_ago_are_read_by_the_next_run_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    scanner = Scanner(tmp_path / "wheels", monkeypatch)
+    old = write_wheel(tmp_path / "wheels", "a", "1.0")
+    reads = []
+    for seconds in (0, 0, 3, 3):
+        now = old.stat().st_ctime_ns + seconds * 10**9
+        monkeypatch.setattr(scan, "time", SimpleNamespace(**vars(time) | {"time_ns": lambda now=now: now}))
+        scanner(tmp_path / "cache")
+        reads.append(list(scanner.read))
+    assert reads == [FILES[:1], FILES[:1], FILES[:1], []]
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(tmp_path: Path, scanner: Scanner) -> Path:
+    scanner(tmp_path / "cache")
+    return tmp_path / "cache/facts.sqlite3"
+
+
+def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
+    expected = scanner(None)
+    content = filled.read_bytes()
+    chance = random.Random(1)
+    places = [*range(100), *(at for at, byte in enumerate(content) if byte and at >= 100)]
+    wrong = []
+    for at in chance.sample(places, min(len(places), 700)):
+        flipped = content[at] ^ 1 << chance.randrange(8)
+        filled.write_bytes(content[:at] + bytes([flipped]) + content[at + 1 :])
+        if scanner(filled.parent) != expected:
+            wrong.append(at)
+    assert wrong == []
+
+
+def older_schema(path: Path, content: bytes) -> None:
+    path.unlink()
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE facts (name TEXT)")
+    database.close()
+
+
+def other_values(path: Path, content: bytes) -> None:
+    database = sqlite3.connect(path)
+    database.executescript("UPDATE facts SET facts = NULL; UPDATE facts SET day = 'soon' WHERE path LIKE '%a-%'")
+    database.close()
+
+
+def undated(path: Path, content: bytes) -> None:
+    database = sqlite3.connect(path)
+    database.executescript("UPDATE facts SET day = 'soon'")
+    database.close()
+
+
+DAMAGES: dict[str, Callable[[Path, bytes], object]] = {
+    "empty": lambda path, content: path.write_bytes(b""),
+    "half": lambda path, content: path.write_bytes(content[: len(content) // 2]),
+    "no whole page": lambda path, content: path.write_bytes(content[:100]),
+    "zeros": lambda path, content: path.write_bytes(bytes(len(content))),
+    "noise": lambda path, content: path.write_bytes(random.Random(1).randbytes(len(content))),
+    "noise behind the header": lambda path, content: path.write_bytes(content[:100] + random.Random(1).randbytes(9000)),
+    "text": lambda path, content: path.write_bytes(b"{}"),
+    "an older schema": older_schema,
+    "other values": other_values,
+    "no date": undated,
+    "a log of another database": lambda path, content: path.with_name("facts.sqlite3-wal").write_bytes(content),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_cache_changes_nothing_and_is_mended(
+    filled: Path, scanner: Scanner, damage: Callable[[Path, bytes], object]
+) -> None:
+    expected = scanner(None)
+    damage(filled, filled.read_bytes())
+    assert [scanner(filled.parent), scanner(filled.parent)] == [expected] * 2
+    assert scanner.read == []
+
+
+def test_a_table_with_other_columns_changes_nothing(filled: Path, scanner: Scanner) -> None:
+    expected = scanner(None)
+    database = sqlite3.connect(filled)
+    database.executescript("DROP TABLE facts; CREATE TABLE facts (path TEXT, x INTEGER)")
+    database.executemany("INSERT INTO facts VALUES (?, 1)", [(f"{scanner.directory}/{name}",) for name in FILES])
+    database.commit()
+    database.close()
+    assert [scanner(filled.parent), scanner(filled.parent)] == [expected] * 2
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_cache_directory_that_cannot_be_is_done_without(tmp_path: Path, scanner: Scanner, name: str) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    assert scanner(tmp_path / name) == scanner(None)
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("text", ["unable to open database file", "attempt to write a readonly database", "locked"])
+def test_a_cache_that_cannot_be_opened_is_done_without_and_left_alone(
+    filled: Path, scanner: Scanner, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    content = filled.read_bytes()
+
+    def failing(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError(text)
+
+    monkeypatch.setattr(sqlite3, "connect", failing)
+    assert scanner(filled.parent) == scanner(None)
+    assert filled.read_bytes() == content
+
+
+def test_a_cache_that_another_process_holds_is_done_without(filled: Path, scanner: Scanner) -> None:
+    # (one that waits for five seconds would not be noticed by this)
+    holder = sqlite3.connect(filled, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        assert scanner(filled.parent) == scanner(None)
+    finally:
+        holder.close()
+
+
+def test_several_runs_share_a_cache(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for number in range(30):
+        write_wheel(wheels, "a", f"{number}.0", mtime=1_600_000_000)
+    command = [sys.executable, "-m", "mkindex", "--cache-dir", str(tmp_path / "cache"), "--quiet", str(wheels)]
+    runs = [
+        subprocess.Popen([*command, str(tmp_path / f"{n}")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for n in range(4)
+    ]
+    assert [(run.communicate(timeout=60)[0], run.returncode) for run in runs] == [(b"", 0)] * 4
+    pages = {(tmp_path / f"{n}/simple/a/index.v1_json").read_bytes() for n in range(4)}
+    assert len(pages) == 1
+    shutil.rmtree(tmp_path / "cache")

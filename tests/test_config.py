@@ -1,0 +1,235 @@
+"""Options and mkindex.toml become a Config, or an error that names the key."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mkindex.config import Config, read_file
+from mkindex.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def config(**options: object) -> Config:
+    return Config(sources=("wheels",), destination="public", **options)  # type: ignore[arg-type]
+
+
+def refusal(**options: object) -> str | None:
+    try:
+        config(**options)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def test_a_build_needs_sources_and_a_destination_only() -> None:
+    assert config() == Config(
+        sources=("wheels",),
+        destination="public",
+        recursive=False,
+        follow_symlinks=False,
+        link_mode="copy",
+        files_url=None,
+        files_have_metadata=False,
+        prefer=None,
+        upload_time="mtime",
+        simple_path="simple",
+        links=False,
+        templates=None,
+        grace=900,
+        overwrite=False,
+        allow_empty=False,
+        strict=False,
+        dry_run=False,
+        jobs=None,
+        cache_dir=None,
+    )
+
+
+SIMPLE_PATH = (
+    "simple-path {!r}: give a relative path of letters, digits and -_. "
+    "that does not begin with files/, or . for the root"
+)
+FILES_URL = "files-url {!r}: give an http or https URL without query and fragment"
+
+
+@pytest.mark.parametrize("path", ["", "simple", "a/b/c", "1.0", "_", "a-b", "files-old", "a/files"])
+def test_the_index_can_lie_at(path: str) -> None:
+    assert refusal(simple_path=path) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["..", "a/..", "./a", "/a", "a/", "a//b", ".mkindex", ".git", "files", "files/a", "a b", "é", "a?", "C:"]
+)
+def test_the_index_cannot_lie_at(path: str) -> None:
+    assert refusal(simple_path=path) == SIMPLE_PATH.format(path)
+
+
+@pytest.mark.parametrize("url", ["https://example.com", "http://example.com:80/a/", "https://[::1]/a%20b"])
+def test_files_can_be_served_from(url: str) -> None:
+    assert refusal(files_url=url, files_have_metadata=True) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "wheels",
+        "/wheels",
+        "//example.com",
+        "ftp://x",
+        "file:///x",
+        "https://",
+        "https:x",
+        "https://x?a",
+        "https://x#a",
+    ],
+)
+def test_files_cannot_be_served_from(url: str) -> None:
+    assert refusal(files_url=url) == FILES_URL.format(url)
+
+
+@pytest.mark.parametrize("url", ["https://[::1", "https://[x]/", "https://x:y/", "https://x:99999/", "https://x/\n"])
+def test_a_malformed_url_is_an_error_of_the_configuration(url: str) -> None:
+    reason = refusal(files_url=url)
+    assert reason is not None
+    assert reason.startswith("files-url ")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me@example.com/", "https://me:secret@example.com/", "https://:secret@example.com/"]
+)
+def test_a_password_is_never_published(url: str) -> None:
+    reason = "files-url holds a user name or password, which every reader would see: leave it out"
+    assert refusal(files_url=url) == reason
+
+
+def test_what_makes_no_sense_is_named() -> None:
+    assert {
+        "templates": refusal(templates="gone"),
+        "grace": refusal(grace=-1),
+        "jobs": refusal(jobs=0),
+        "files-have-metadata": refusal(files_have_metadata=True),
+    } == {
+        "templates": "templates gone is no directory",
+        "grace": "grace -1: give seconds, 0 or more",
+        "jobs": "jobs 0: give 1 or more",
+        "files-have-metadata": "files-have-metadata says something of the files at files-url, which is not given",
+    }
+
+
+@pytest.mark.parametrize("destination", ["s3://bucket/x", "https://example.com/", "htps:/x"])
+def test_a_url_is_no_destination(destination: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config(sources=("wheels",), destination=destination)
+    assert str(error.value) == (
+        f"destination {destination} looks like a URL, and mkindex writes directories "
+        f"(one of that name is ./{destination})"
+    )
+
+
+# --- mkindex.toml ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return tmp_path / "mkindex.toml"
+
+
+def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: Path) -> None:
+    toml.write_text("""
+        sources = ["wheels", "/absolute", "https://example.com/"]
+        destination = "public"
+        recursive = true
+        follow-symlinks = true
+        link-mode = "hardlink"
+        files-url = "https://example.com"
+        files-have-metadata = true
+        prefer = "first"
+        upload-time = "none"
+        simple-path = "."
+        links = true
+        templates = "templates"
+        grace = 60
+        overwrite = true
+        allow-empty = true
+        strict = true
+        dry-run = true
+        jobs = 2
+        cache-dir = "../cache"
+    """)
+    read = read_file(toml)
+    assert set(read) == {field.name for field in fields(Config)}
+    assert read == {
+        "sources": [f"{toml.parent}/wheels", "/absolute", "https://example.com/"],
+        "destination": f"{toml.parent}/public",
+        "recursive": True,
+        "follow_symlinks": True,
+        "link_mode": "hardlink",
+        "files_url": "https://example.com",
+        "files_have_metadata": True,
+        "prefer": "first",
+        "upload_time": "none",
+        "simple_path": ".",
+        "links": True,
+        "templates": f"{toml.parent}/templates",
+        "grace": 60,
+        "overwrite": True,
+        "allow_empty": True,
+        "strict": True,
+        "dry_run": True,
+        "jobs": 2,
+        "cache_dir": f"{toml.parent}/../cache",
+    }
+
+
+def test_an_empty_file_says_nothing(toml: Path) -> None:
+    toml.write_text("")
+    assert read_file(toml) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"colour = 1", "no such key: colour"),
+        (b"link_mode = 'copy'", "no such key: link_mode"),
+        (b'"a\\u001b" = 1', r"no such key: a\x1b"),
+        (b"[build]\njobs = 1", "no such key: build"),
+        (b"sources = 'wheels'", "sources must be a list of strings"),
+        (b"sources = [1]", "sources must be a list of strings"),
+        (b"destination = 1", "destination must be a string"),
+        (b"templates = []", "templates must be a string"),
+        (b"cache-dir = true", "cache-dir must be a string"),
+    ],
+)
+def test_a_wrong_key_is_named(toml: Path, content: bytes, reason: str) -> None:
+    toml.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        read_file(toml)
+    assert str(error.value) == f"{toml}: {reason}"
+
+
+@pytest.mark.parametrize("content", [b"jobs =", b"jobs = 1\njobs = 2", b"\xff = 1", b"\0", b"[" * 5000])
+def test_what_is_no_toml_is_an_error_of_the_configuration(toml: Path, content: bytes) -> None:
+    toml.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        read_file(toml)
+    assert str(error.value).startswith(f"cannot read {toml}: ")
+
+
+def test_a_file_that_is_not_there_is_an_error(toml: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_file(toml)
+    assert str(error.value).startswith(f"cannot read {toml}: ")
+
+
+@pytest.mark.parametrize("key", ["sources", "destination", "templates", "cache-dir"])
+def test_a_path_that_no_system_has_is_named(toml: Path, key: str) -> None:
+    toml.write_text(f'{key} = ["a\\u0000b"]' if key == "sources" else f'{key} = "a\\u0000b"')
+    with pytest.raises(ConfigError) as error:
+        read_file(toml)
+    assert key in str(error.value)

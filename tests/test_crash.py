@@ -1,0 +1,371 @@
+"""Publishing dies, or the disk fails, at every single step: readers never notice, and the next build finishes the job.
+
+MKINDEX_SOAK=1 tries every kind of failure at every step, and kills more processes.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builds import cold, publish, scratch, write
+from disks import BROKEN, BROKEN_ONCE, FULL, FULL_ONCE, INTERRUPTED, KILLED, KILLED_IN_A_WRITE, Died, Fault, Watched
+from mkindex.destinations import directory
+from mkindex.errors import DestinationError
+from mkindex.render import Templates
+from needs import missing
+from trees import OWN, dangling, identities, is_page, own, tree
+from wheels import write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOAK = bool(os.environ.get("MKINDEX_SOAK"))
+MTIME = 1_700_000_000
+FOREIGN = {"README": b"theirs", "simple/notes": b"theirs", "files/notes": b"theirs"}
+
+
+# --- what goes on ---------------------------------------------------------------------------------------------------
+
+
+def start(source: Path) -> None:
+    write_wheel(source, "demo", "1.0", mtime=MTIME)
+    write_sdist(source, "other", "1.0", mtime=MTIME)
+
+
+def change(source: Path) -> None:
+    """Give a wheel other bytes, add a project, remove one."""
+    (source / "demo-1.0-py3-none-any.whl").unlink()
+    write_wheel(source, "demo", "1.0", mtime=MTIME, summary="other bytes")
+    write_wheel(source, "added", "1.0", mtime=MTIME)
+    (source / "other-1.0.tar.gz").unlink()
+
+
+def change_again(source: Path) -> None:
+    """Remove what was added, if it was; bring back what was removed, if it was; add something else."""
+    (source / "added-1.0-py3-none-any.whl").unlink(missing_ok=True)
+    write_sdist(source, "other", "1.0", mtime=MTIME)
+    write_wheel(source, "demo", "2.0", mtime=MTIME)
+
+
+def revert(source: Path) -> None:
+    """Be again as before anything changed."""
+    shutil.rmtree(source)
+    source.mkdir()
+    start(source)
+
+
+def damage(public: Path) -> None:
+    """Edit a page and a file, delete others."""
+    (public / "simple/index.html").write_bytes(b"edited")
+    (public / "simple/demo/index.v1_json").unlink()
+    wheel, _ = sorted(public.glob("files/*/*/demo*"))
+    wheel.write_bytes(b"edited")
+    shutil.rmtree(public / "simple/other")
+
+
+def nothing(path: Path) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a build finds: how the source has changed, and the destination been damaged, since the last build."""
+
+    first: bool = False
+    large: bool = False  # files are copied by the executor, in several parts
+    change: Callable[[Path], object] = nothing
+    damage: Callable[[Path], object] = nothing
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+SCENES = {
+    "the first build": Scene(first=True),
+    "a change": Scene(change=change),
+    "a change, with a grace": Scene(change=change, options={"grace": 900}),
+    "a repair": Scene(damage=damage),
+    "a lost manifest": Scene(damage=lambda public: (public / OWN / "manifest").unlink(), options={"overwrite": True}),
+    "another place for the index": Scene(change=change, options={"simple_path": "a/b"}),
+    "a change of hard links": Scene(change=change, options={"link_mode": "hardlink"}),
+    "the first build, of large files": Scene(first=True, large=True),
+}
+AFTERWARDS: dict[str, Callable[[Path], object]] = {
+    "unchanged": nothing,
+    "changed": change_again,
+    "reverted": revert,
+}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the templates once, and start no process."""
+    monkeypatch.setattr("mkindex.build.Templates", functools.cache(Templates))
+    monkeypatch.setattr(directory, "Disk", Watched)
+
+
+class Stage:
+    """A scene made ready: what there is before a build, and what there is to be."""
+
+    def __init__(self, scene: Scene, root: Path, patch: pytest.MonkeyPatch) -> None:
+        self.source, self.public, self.patch = root / "wheels", root / "public", patch
+        self.options: dict[str, Any] = {"jobs": 1} | scene.options
+        self.simple = self.options.get("simple_path", "simple")
+        for path in (self.source, self.public):
+            shutil.rmtree(path, ignore_errors=True)
+        self.source.mkdir(parents=True)
+        start(self.source)
+        self.foreign = {} if scene.first else FOREIGN
+        if not scene.first:
+            write(self.public, FOREIGN.items())
+            publish(self.source, self.public, jobs=1)
+        scene.change(self.source)
+        scene.damage(self.public)
+        self.before, self.own = tree(self.public), own(self.public)
+        self.untouched = {path: identities(self.public)[path] for path in self.foreign}
+        self.wanted = self.made()
+
+    def made(self) -> dict[str, bytes]:
+        """What a cold build makes of the source as it is now, beside what is somebody else's."""
+        key = (tuple((path.name, path.read_bytes()) for path in sorted(self.source.iterdir())), str(self.options))
+        if key not in _made:
+            _made[key] = cold(self.source, **self.options)
+        return _made[key] | self.foreign
+
+    def run(self, disk: Watched) -> BaseException | None:
+        """Build on that disk; return what it came to."""
+        with self.patch.context() as patch:
+            patch.setattr(directory, "Disk", lambda: disk)
+            try:
+                publish(self.source, self.public, **self.options)
+            except (Died, KeyboardInterrupt, DestinationError) as error:
+                return error
+        return None
+
+    def seen(self) -> list[str]:
+        """What is wrong with what readers see, at whatever instant."""
+        content = tree(self.public)
+        pages = {path: data for path, data in content.items() if is_page(path) and not path.endswith("/")}
+        wrong = [path for path, data in pages.items() if data not in (self.before.get(path), self.wanted.get(path))]
+        for simple in {"simple", self.simple}:
+            wrong += {*dangling(content, simple=simple)} - {*dangling(self.before, simple=simple)}
+        there = identities(self.public)
+        return wrong + [path for path, identity in self.untouched.items() if there[path] != identity]
+
+    def finished(self, afterwards: Callable[[Path], object]) -> list[str]:
+        """Build again; return what is not as a cold build makes it."""
+        afterwards(self.source)
+        publish(self.source, self.public, **self.options)
+        content, wanted = tree(self.public), self.made()
+        if self.options.get("grace"):  # what was named once, or was to be, may still be there
+            content = {path: data for path, data in content.items() if path in wanted or is_page(path)}
+        wrong = [path for path in content.keys() | wanted.keys() if content.get(path) != wanted.get(path)]
+        return wrong + dangling(content, simple=self.simple) + [*(own(self.public) - {"manifest"})]
+
+
+_made: dict[object, dict[str, bytes]] = {}
+
+
+@pytest.fixture
+def fast_path() -> Iterator[Path]:
+    with scratch() as root:
+        yield Path(root)
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest, fast_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
+    """Makes the scene that the test is run with ready, as often as it is called."""
+    scene = SCENES[request.param]
+    if scene.large:
+        monkeypatch.setattr(directory, "CHUNK", 400)
+    return lambda: Stage(scene, fast_path, monkeypatch)
+
+
+every_scene = pytest.mark.parametrize("stage", SCENES, indirect=True)
+
+
+def points(stage: Callable[[], Stage], *kinds: tuple[Fault, ...]) -> Iterator[tuple[int, Fault, str]]:
+    """Yield every step of a build, with a fault of each kind and with what happens to the source before the next build.
+
+    The faults of a kind, and what happens to the source, take turns; all of them have theirs at every step in a soak.
+    """
+    stage().run(watched := Watched())
+    for at, number in itertools.product(range(1, len(watched.done) + 1), range(len(kinds))):
+        faults = [(fault, afterwards) for fault in kinds[number] for afterwards in AFTERWARDS]
+        for fault, afterwards in faults if SOAK else [faults[(5 * at + number) % len(faults)]]:
+            yield at, fault, afterwards
+
+
+# --- at every step --------------------------------------------------------------------------------------------------
+
+
+@every_scene
+def test_killed_at_any_step_every_page_is_whole_and_the_next_build_finishes(stage: Callable[[], Stage]) -> None:
+    wrong = []
+    for at, fault, afterwards in points(stage, (KILLED, KILLED_IN_A_WRITE)):
+        here = stage()
+        assert isinstance(here.run(Watched(fault, at=at)), Died)
+        if (here.public / OWN).is_dir():
+            (here.public / OWN / "lock").touch()  # a process that is really killed leaves it
+        wrong += [(at, afterwards, what) for what in here.seen() + here.finished(AFTERWARDS[afterwards])]
+    assert wrong == []
+
+
+@every_scene
+def test_failing_at_any_step_says_where_and_every_page_is_whole_and_the_next_build_finishes(
+    stage: Callable[[], Stage],
+) -> None:
+    wrong = []
+    for at, fault, afterwards in points(stage, (FULL_ONCE, BROKEN_ONCE, INTERRUPTED), (FULL, BROKEN)):
+        here = stage()
+        match here.run(Watched(fault, at=at)):
+            case None:  # it was while tidying up
+                wrong += [(at, "done", path) for path in here.seen() if tree(here.public) != here.wanted]
+            case DestinationError() as error:
+                assert str(here.public) in str(error)
+            case error:
+                assert isinstance(error, KeyboardInterrupt)
+        wrong += [(at, afterwards, what) for what in here.seen() + here.finished(AFTERWARDS[afterwards])]
+    assert wrong == []
+
+
+@every_scene
+def test_failing_before_the_first_page_is_published_leaves_everything_as_it_was(stage: Callable[[], Stage]) -> None:
+    wrong = []
+    for at, fault, _ in points(stage, (FULL_ONCE, INTERRUPTED)):
+        here = stage()
+        outcome = here.run(disk := Watched(fault, at=at))
+        if outcome is None or any(operation == "sync" for operation, *_ in disk.done[: at - 1]):
+            break
+        if (tree(here.public), own(here.public)) != (here.before, here.own):
+            wrong.append((at, *disk.done[at - 1], own(here.public) - here.own))
+    assert wrong == []
+
+
+def test_a_write_that_takes_some_bytes_at_a_time_writes_all(fast_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Stage(SCENES["the first build"], fast_path, monkeypatch)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+    assert here.run(Watched()) is None
+    monkeypatch.undo()
+    assert tree(here.public) == here.wanted
+
+
+# --- power failures -------------------------------------------------------------------------------------------------
+
+
+def too_early(done: list[tuple[str, ...]], public: Path) -> list[str]:
+    """Return each operation that a power failure could leave behind without what it relies on."""
+    wrong: list[str] = []
+    bytes_at_risk: set[str] = set()  # files of which the bytes may not be on the disk yet
+    names_at_risk: set[str] = set()  # paths, not our own, of which the names may not be
+    renamed: set[str] = set()  # of our own, of which the names may not be
+    durable: set[str] = set()  # of our own
+    for operation, *paths in done:
+        path = paths[-1].removeprefix(f"{public}/")
+        is_own = path.startswith(f"{OWN}/")
+        relied_on = True
+        if operation == "sync":
+            bytes_at_risk.clear()
+            names_at_risk.clear()
+        elif operation == "flush":
+            bytes_at_risk.discard(path)
+        elif operation == "flush_directory":
+            durable |= renamed
+        elif not is_own and operation != "remove_directory":
+            relied_on = "intent" in durable
+        if operation in ("create", "write", "link"):
+            bytes_at_risk.add(path)
+        if operation == "replace":
+            relied_on &= paths[0].removeprefix(f"{public}/") not in bytes_at_risk
+            renamed |= {path.removeprefix(f"{OWN}/")} if is_own else set()
+        if path == f"{OWN}/manifest" or (operation, path) == ("unlink", f"{OWN}/intent"):
+            relied_on &= not names_at_risk and not bytes_at_risk - {path}
+        elif not is_own and operation == "unlink":
+            relied_on &= "manifest" in durable
+        if not is_own and operation in ("create", "link", "replace", "unlink"):
+            names_at_risk.add(path)
+        if not relied_on:
+            wrong.append(f"{operation} {path}")
+    return wrong
+
+
+@every_scene
+def test_nothing_relies_on_what_a_power_failure_could_undo(stage: Callable[[], Stage]) -> None:
+    here = stage()
+    assert here.run(disk := Watched()) is None
+    assert too_early(disk.done, here.public) == []
+
+
+# --- real processes, really killed ----------------------------------------------------------------------------------
+
+
+QUIET = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # Python itself writes nothing, either
+
+
+def command(source: Path, public: Path) -> list[str]:
+    return [sys.executable, "-m", "mkindex", "--grace", "0", "--no-cache", "--quiet", str(source), str(public)]
+
+
+def test_processes_that_are_killed_at_any_moment_leave_every_page_whole(fast_path: Path) -> None:
+    sources = fast_path / "one", fast_path / "two"
+    for number, source in enumerate(sources):
+        source.mkdir()
+        for version in range(1, 400):  # enough of them to be worth several processes
+            write_wheel(source, f"demo-{version % 150}", str(version), mtime=MTIME, summary=f"{number * (version % 9)}")
+    wanted = [cold(source) for source in sources]
+    started = time.monotonic()
+    subprocess.run(command(sources[0], fast_path / "public"), check=True)
+    seconds = time.monotonic() - started
+    chance, killed = random.Random(20), 0
+    for number in range(500 if SOAK else 20):
+        public, which = fast_path / f"public{number // 5}", number % 2
+        with subprocess.Popen(command(sources[which], public)) as process:
+            time.sleep(chance.uniform(0.3, 1) * seconds)
+            process.send_signal(signal.SIGKILL if number % 4 else signal.SIGINT)
+        killed += process.returncode != 0
+        content = tree(public) if public.exists() else {}
+        assert dangling(content) == []
+        pages = {path: page for path, page in content.items() if is_page(path) and not path.endswith("/")}
+        assert [path for path, page in pages.items() if page not in (made.get(path) for made in wanted)] == []
+        if number % 5 == 4:
+            publish(sources[1 - which], public)
+            assert (tree(public), own(public)) == (wanted[1 - which], {"manifest"})
+    assert killed > 5
+
+
+@pytest.mark.parametrize("call", ["/^rename", "/^unlink", "/^mkdir", "fsync", "syncfs"])
+def test_a_process_that_is_killed_in_a_system_call_leaves_every_page_whole(call: str, tmp_path: Path) -> None:
+    strace = shutil.which("strace") or missing("strace")
+    if subprocess.run([strace, "-qq", "-o", os.devnull, "true"], check=False).returncode:
+        missing("the right to use strace")
+    source, public = tmp_path / "wheels", tmp_path / "public"
+    source.mkdir()
+    start(source)
+    publish(source, public)
+    change(source)
+    old, new, killed = tree(public), cold(source), 0
+    for when in range(1, 99) if SOAK else (1, 2, 4, 7):
+        kill = [strace, "-f", "-qq", "-o", os.devnull, f"--trace={call}", f"--inject={call}:signal=SIGKILL:when={when}"]
+        process = subprocess.run([*kill, *command(source, public)], env=QUIET, check=False)
+        content = tree(public)
+        assert dangling(content) == []
+        pages = {path: page for path, page in content.items() if is_page(path) and not path.endswith("/")}
+        assert [path for path, page in pages.items() if page not in (old.get(path), new.get(path))] == []
+        if process.returncode == 0:
+            break
+        killed += 1
+    assert killed
+    publish(source, public)
+    assert (tree(public), own(public)) == (new, {"manifest"})

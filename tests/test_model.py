@@ -1,0 +1,203 @@
+"""Files become projects in one total order, and files that clients cannot tell apart are never both listed."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from mkindex.errors import Note, Rejected
+from mkindex.model import File, Index, Project, Release, assemble
+from mkindex.sources import Artifact, Fingerprint
+
+
+def file(
+    filename: str,
+    project: str = "demo",
+    version: str = "1.0",
+    *,
+    content: str = "",
+    source: str = "a",
+    normal: str | None = None,
+    yanked: str | None = None,
+) -> File:
+    artifact = Artifact(root=f"/{source}", relative=filename, fingerprint=Fingerprint(0, 1, 0, 0))
+    return File(
+        artifact=artifact,
+        filename=filename,
+        project=canonicalize_name(project),
+        version=version,
+        sha256=content,
+        normal_filename=normal,
+        yanked=yanked,
+    )
+
+
+def project(name: str, *files: File) -> Project:
+    return Project(name=canonicalize_name(name), files=files)
+
+
+def rival(path: str) -> str:
+    return f"clients cannot tell it from {path}, and their bytes differ: remove one, or use --prefer first"
+
+
+def releases(*versions: str) -> list[str]:
+    files = (file(f"demo-{version}.zip", version=version) for version in versions)
+    return [release.version for release in project("demo", *files).releases()]
+
+
+def newest(*versions: str, yanked: str = "") -> str:
+    files = (
+        file(f"demo-{version}.zip", version=version, yanked="" if version in yanked.split() else None)
+        for version in versions
+    )
+    return project("demo", *files).newest()
+
+
+# --- assemble -------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_makes_an_empty_index() -> None:
+    assert assemble([]) == (Index(projects=()), [])
+
+
+def test_projects_are_ordered_by_name_and_their_files_by_filename() -> None:
+    b2, b1 = file("b-2.zip", "b", "2"), file("b-10.zip", "b", "10")
+    a, ab = file("a-1.zip", "a"), file("a_b-1.zip", "a-b")
+    assert assemble([b2, ab, b1, a]) == (
+        Index(projects=(project("a", a), project("a-b", ab), project("b", b1, b2))),
+        [],
+    )
+
+
+@given(st.permutations([file(f"{n}-{v}.zip", n, str(v)) for n in ("a", "b", "a-b") for v in (1, 2, 10)]))
+def test_the_index_does_not_depend_on_the_order_of_files_that_differ(files: list[File]) -> None:
+    assert assemble(files) == assemble(sorted(files, key=lambda file: file.filename))
+
+
+def test_a_file_that_is_there_twice_with_the_same_bytes_is_listed_once_from_where_it_was_first() -> None:
+    first, second = (file("demo-1.0.zip", content="x", source=source) for source in ("b", "a"))
+    assert assemble([first, second]) == (Index(projects=(project("demo", first),)), [])
+
+
+ALIKE = {
+    "the same name": [file("demo-1.0.zip", content=c, source=c) for c in "xy"],
+    "another spelling of the name": [
+        file("demo-1.0.zip", content="x"),
+        file("Demo-1.0.zip", content="y", normal="demo-1.0.zip"),
+    ],
+    "another order of tags": [
+        file("demo-1.0-py2.py3-none-any.whl", content="x"),
+        file("demo-1.0-py3.py2-none-any.whl", content="y", normal="demo-1.0-py2.py3-none-any.whl"),
+    ],
+}
+
+
+@pytest.mark.parametrize("twins", ALIKE.values(), ids=ALIKE)
+def test_of_files_that_clients_cannot_tell_apart_none_is_listed_and_both_are_named(twins: list[File]) -> None:
+    other = file("demo-2.0.zip", version="2.0")
+    one, two = twins
+    assert assemble([one, other, two]) == (
+        Index(projects=(project("demo", other),)),
+        [
+            Rejected(location=one.artifact.path, reason=rival(two.artifact.path)),
+            Rejected(location=two.artifact.path, reason=rival(one.artifact.path)),
+        ],
+    )
+
+
+@pytest.mark.parametrize("twins", ALIKE.values(), ids=ALIKE)
+def test_with_prefer_first_the_first_is_listed_and_the_other_named(twins: list[File]) -> None:
+    one, two = twins
+    text = f"not published: its bytes differ from those of {one.artifact.path}, which comes first"
+    assert assemble(twins, prefer_first=True) == (
+        Index(projects=(project("demo", one),)),
+        [Note(location=two.artifact.path, text=text)],
+    )
+
+
+def test_a_project_of_nothing_but_rivals_is_not_listed() -> None:
+    index, _ = assemble([file("demo-1.0.zip", content=c, source=c) for c in "xy"])
+    assert index == Index(projects=())
+
+
+@pytest.mark.parametrize("contents", sorted(set(itertools.permutations("xxyz"))), ids="".join)
+def test_every_one_of_several_rivals_is_named(contents: tuple[str, ...]) -> None:
+    files = [file("demo-1.0.zip", content=content, source=str(n)) for n, content in enumerate(contents)]
+    index, findings = assemble(files)
+    assert index == Index(projects=())
+    assert {finding.location for finding in findings} == {file.artifact.path for file in files}
+
+
+def test_names_are_escaped_where_they_are_named() -> None:
+    one, two = (file("demo-1.0.zip", content=c, source=f"\x1b{c}") for c in "xy")
+    _, findings = assemble([one, two])
+    assert [finding.reason for finding in findings if isinstance(finding, Rejected)] == [
+        rival(r"/\x1by/demo-1.0.zip"),
+        rival(r"/\x1bx/demo-1.0.zip"),
+    ]
+
+
+# --- releases -------------------------------------------------------------------------------------------------------
+
+
+def test_releases_are_in_the_order_of_pep_440_and_not_of_text() -> None:
+    assert releases("1!0.1", "10.0", "2.0", "2.0.post1", "2.0rc1", "2.0.dev1", "2.0+cu128", "2.0a1", "2.0+cpu") == [
+        *("2.0.dev1", "2.0a1", "2.0rc1", "2.0", "2.0+cpu", "2.0+cu128", "2.0.post1", "10.0", "1!0.1"),
+    ]
+
+
+def test_a_release_holds_its_files_by_name() -> None:
+    wheel, old, sdist = file("demo-1.0-py3-none-any.whl"), file("demo-0.9.zip", version="0.9"), file("demo-1.0.zip")
+    assert project("demo", old, wheel, sdist).releases() == [
+        Release(version="0.9", files=(old,)),
+        Release(version="1.0", files=(wheel, sdist)),
+    ]
+
+
+VERSION = st.from_regex(r"([12]!)?[0-2](\.[0-2]){0,2}((a|b|rc)[12])?(\.post1)?(\.dev1)?(\+[ab12])?", fullmatch=True)
+
+
+@given(st.lists(VERSION.map(lambda text: str(Version(text))), unique=True), st.randoms())
+def test_the_order_of_releases_is_total_and_that_of_pep_440(
+    versions: list[str],
+    random: object,
+) -> None:
+    ordered = releases(*versions)
+    shuffled = list(versions)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert sorted(ordered) == sorted(versions)
+    assert releases(*shuffled) == ordered
+    parsed = [Version(version) for version in ordered]
+    assert parsed == sorted(parsed)
+
+
+# --- newest ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_is_the_highest_final_version_that_is_not_yanked() -> None:
+    assert {
+        "a final one": newest("1.0", "2.0", "10.0", "11.0rc1", "12.0.dev1"),
+        "only pre-releases": newest("1.0a1", "1.0b1"),
+        "the last one yanked": newest("1.0", "2.0", yanked="2.0"),
+        "all final ones yanked": newest("1.0", "2.0", "3.0rc1", yanked="1.0 2.0"),
+        "all yanked": newest("1.0", "2.0", "3.0rc1", yanked="1.0 2.0 3.0rc1"),
+        "nothing": newest(),
+    } == {
+        "a final one": "10.0",
+        "only pre-releases": "1.0b1",
+        "the last one yanked": "1.0",
+        "all final ones yanked": "3.0rc1",
+        "all yanked": "2.0",
+        "nothing": "",
+    }
+
+
+def test_a_release_of_which_one_file_is_not_yanked_is_offered() -> None:
+    old, yanked = file("demo-1.0.zip"), file("demo-2.0.zip", version="2.0", yanked="broken")
+    whole = file("demo-2.0-py3-none-any.whl", version="2.0")
+    assert (project("demo", old, yanked).newest(), project("demo", old, whole, yanked).newest()) == ("1.0", "2.0")

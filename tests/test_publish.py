@@ -1,0 +1,260 @@
+"""Plans: what is to be done, told from what there should be and what there is, over a destination in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mkindex.destinations.memory import Memory
+from mkindex.errors import DestinationError
+from mkindex.publish import Changed, Destination, Entry, Held, Plan, Put, plan
+from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage, Templates, render
+from values import Shelf, index
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mkindex.model import File
+
+SITE = Site(templates=Templates())
+NOON = 43_200
+
+shelf = Shelf()
+WHEEL = shelf.file("demo-1.0-py3-none-any.whl")
+PLACED, METADATA = PlacedFile(WHEEL), Sibling(WHEEL)
+PAGES = [resource for resource in render(index(WHEEL), SITE) if isinstance(resource, Page)]
+BYTES = shelf.read(PLACED)
+
+
+def page(path: str, text: str = "", *, optional: bool = False, key: str = "") -> Page:
+    return Page(Stage.PROJECT, path, key or f"key of {text}", text.encode, optional)
+
+
+def sha256(data: bytes | str) -> str:
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def entry(resource: Resource, text: bytes | str, *, retired: int | None = None) -> Entry:
+    """What is known of a resource once it is published."""
+    return Entry(resource.stage, resource.path, resource.key, sha256(text), sha256(text), retired)
+
+
+def held(resource: Resource, text: bytes | str, *, intact: bool = True, retired: int | None = None) -> Held:
+    return Held(entry(resource, text, retired=retired), intact)
+
+
+def not_called() -> bytes:
+    raise AssertionError("rendered")
+
+
+def memory(*published: Resource, **foreign: str) -> Memory:
+    made = Memory(shelf.read)
+    made.apply(plan(published, made, now=0, grace=0))
+    made.content |= {path.replace("_", "."): text.encode() for path, text in foreign.items()}
+    return made
+
+
+def planned(resources: Sequence[Resource], there: Destination, *, overwrite: bool = False, grace: int = 0) -> Plan:
+    return plan(resources, there, now=NOON, grace=grace, overwrite=overwrite)
+
+
+# --- one rule at a time ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_nowhere_yet_is_put_in_the_order_it_comes() -> None:
+    resources: list[Resource] = [PLACED, METADATA, *PAGES]
+    assert planned(resources, memory()) == Plan(puts=tuple(Put(each, None, fresh=True) for each in resources))
+
+
+def test_what_is_there_is_left_alone() -> None:
+    resources: list[Resource] = [PLACED, METADATA, *PAGES]
+    assert planned(resources, memory(*resources)) == Plan(unchanged=len(resources))
+
+
+def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
+    before, after = page("a", "one"), Page(Stage.PROJECT, "a", "key of one", not_called)
+    assert planned([after], memory(before)) == Plan(unchanged=1)
+
+
+def test_a_page_with_another_key_is_put_in_place_of_the_old_one() -> None:
+    before, after = page("a", "one"), page("a", "two")
+    assert planned([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), fresh=False),))
+
+
+def test_what_somebody_edited_is_put_again() -> None:
+    there = memory(before := page("a", "one"))
+    there.content["a"] = b"edited"
+    assert planned([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), fresh=False),))
+
+
+def test_what_somebody_deleted_is_put_again_and_a_page_may_name_it_by_now() -> None:
+    there = memory(PLACED)
+    del there.content[PLACED.path]
+    lost = held(PLACED, BYTES, intact=False)
+    assert planned([PLACED], there) == Plan(puts=(Put(PLACED, lost, fresh=False),))
+
+
+def test_pages_that_are_wanted_no_more_go_at_once_in_reverse_order() -> None:
+    pages = [page("a", "one"), page("b", "two")]
+    gone = tuple(entry(each, text) for each, text in zip(reversed(pages), ("two", "one"), strict=True))
+    assert planned([], memory(*pages), grace=900) == Plan(deletes=gone)
+
+
+def test_a_file_that_is_wanted_no_more_is_retired() -> None:
+    retired = entry(PLACED, BYTES, retired=NOON)
+    assert planned([], memory(PLACED), grace=900) == Plan(updates=(retired,), retired=1)
+
+
+def test_a_file_that_is_wanted_no_more_goes_at_once_without_a_grace() -> None:
+    assert planned([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),))
+
+
+@pytest.mark.parametrize(("later", "gone"), [(0, False), (899, False), (900, True), (901, True), (-60, False)])
+def test_a_retired_file_goes_when_its_grace_is_over(later: int, gone: bool) -> None:
+    there = memory(PLACED)
+    there.apply(planned([], there, grace=900))
+    retired = entry(PLACED, BYTES, retired=NOON)
+    assert plan([], there, now=NOON + later, grace=900) == Plan(deletes=(retired,) if gone else ())
+
+
+def test_a_retired_file_that_is_wanted_again_stays_for_good() -> None:
+    there = memory(PLACED)
+    there.apply(planned([], there, grace=900))
+    wanted = planned([PLACED], there, grace=900)
+    assert wanted == Plan(unchanged=1, updates=(entry(PLACED, BYTES),))
+
+
+def test_the_same_bytes_of_somebody_else_are_adopted_whatever_they_are() -> None:
+    there = memory(page_html="one")
+    there.content[PLACED.path] = BYTES
+    resources: list[Resource] = [PLACED, page("page.html", "one")]
+    texts = [BYTES, b"one"]
+    adopted = tuple(entry(each, text)._replace(mark="") for each, text in zip(resources, texts, strict=True))
+    assert planned(resources, there) == Plan(updates=adopted, unchanged=2)
+
+
+def test_an_optional_page_of_somebody_else_is_left() -> None:
+    there = memory(page_html="theirs")
+    assert planned([page("page.html", "ours", optional=True)], there) == Plan(left=("page.html",))
+
+
+def test_an_optional_page_of_ours_is_not_left() -> None:
+    there = memory(ours := page("page.html", "ours", optional=True))
+    there.content["page.html"] = b"edited"
+    assert planned([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), fresh=False),))
+
+
+def test_anything_else_of_somebody_else_is_in_the_way() -> None:
+    there = memory(a="theirs", c="theirs")
+    with pytest.raises(DestinationError, match=r"^in the way, and not known to be written by mkindex: a, c\. Move"):
+        planned([page("a", "ours"), page("b", "ours"), page("c", "ours")], there)
+
+
+def test_five_of_the_paths_in_the_way_are_named() -> None:
+    there = memory(**dict.fromkeys("abcdefg", "theirs"))
+    with pytest.raises(DestinationError, match=r": a, b, c, d, e and 2 more\. Move"):
+        planned([page(path, "ours") for path in "abcdefg"], there)
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_overwrite_takes_what_is_in_the_way(optional: bool) -> None:
+    there, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
+    assert planned([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, fresh=False),))
+
+
+def test_what_a_dead_run_meant_to_write_is_ours_but_its_bytes_are_not_believed() -> None:
+    there, ours = memory(page_html="half"), page("page.html", "whole")
+    unsure = Held(Entry(ours.stage, ours.path, "", "", ""), intact=False)
+    there.entries = lambda: iter([unsure])  # type: ignore[method-assign]
+    assert planned([ours], there) == Plan(puts=(Put(ours, unsure, fresh=False),))
+
+
+def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
+    there = memory(PLACED)
+    unsure = Held(Entry(PLACED.stage, PLACED.path, "", "", ""), intact=False)
+    there.entries = lambda: iter([unsure])  # type: ignore[method-assign]
+    adopted = entry(PLACED, BYTES)._replace(mark="")
+    assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
+
+
+def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:
+    old, new = (PlacedFile(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
+    assert planned([new], memory(old)) == Plan(
+        puts=(Put(new, None, fresh=True),), deletes=(entry(old, b"old"),), replaced=("demo-1.0.tar.gz",)
+    )
+
+
+def test_a_file_whose_source_changed_is_not_published() -> None:
+    there = Memory(lambda _: b"other bytes")
+    with pytest.raises(Changed, match=r"^/wheels/demo-1.0-py3-none-any.whl changes while it is read"):
+        there.apply(planned([PLACED], there))
+    assert (there.content, list(there.entries())) == ({}, [])
+
+
+@pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
+def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[str, str]) -> None:
+    project = index(shelf.file("simple-1.0.tar.gz"))
+    before, after = (list(render(project, Site(simple_path=path, templates=SITE.templates))) for path in paths)
+    there = memory(*before)
+    there.apply(planned(after, there))
+    assert there.content == memory(*after).content
+
+
+# --- any two indexes ------------------------------------------------------------------------------------------------
+
+filenames = st.sampled_from(
+    [f"{name}-{end}" for name in ("demo", "e", "f_g") for end in ("1.0.tar.gz", "1-py3-none-any.whl")]
+)
+files = st.dictionaries(filenames, st.sampled_from([b"", b"one", b"two"]), max_size=5)
+sites = st.builds(
+    partial(Site, templates=SITE.templates),
+    simple_path=st.sampled_from(["simple", "", "a", "a/b"]),
+    files_url=st.sampled_from([None, None, "https://files.example/"]),
+    links=st.booleans(),
+)
+
+
+def resources(files: dict[str, bytes], site: Site) -> list[Resource]:
+    made: list[File] = [shelf.file(name, content) for name, content in files.items()]
+    return list(render(index(*made), site))
+
+
+def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
+    return memory(*wanted).content
+
+
+@given(st.lists(st.tuples(files, sites), min_size=2, max_size=5), st.booleans())
+def test_the_plans_of_any_builds_end_at_what_a_cold_build_makes(
+    builds: list[tuple[dict[str, bytes], Site]], damage: bool
+) -> None:
+    there = memory()
+    for each in builds:
+        wanted = resources(*each)
+        there.apply(planned(wanted, there))
+        assert there.content == cold(wanted)
+        assert planned(wanted, there) == Plan(unchanged=len(wanted))
+        if damage:
+            there.content |= dict.fromkeys(list(there.content)[::2], b"edited")
+            for path in list(there.content)[1::4]:
+                del there.content[path]
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), files), max_size=8))
+def test_a_file_that_any_page_named_stays_for_the_grace_and_not_longer(
+    builds: list[tuple[int, dict[str, bytes]]],
+) -> None:
+    there, now = memory(), 0
+    since: dict[str, int] = {}  # when a file was first missing
+    for passed, wanted in builds:
+        now += passed
+        there.apply(plan(resources(wanted, SITE), there, now=now, grace=600))
+        named = cold(resources(wanted, SITE))
+        since = {path: since.get(path, now) for path in there.content.keys() | since.keys() if path not in named}
+        since = {path: when for path, when in since.items() if now - when < 600}
+        assert there.content.keys() == named.keys() | since.keys()
+        assert all(there.content[path] == data for path, data in named.items())

@@ -1,0 +1,461 @@
+"""From an index to its resources: their order, their links, and every byte of their pages."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urljoin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mkindex.build import build
+from mkindex.config import Config
+from mkindex.errors import MkindexError
+from mkindex.model import Index, ProjectStatus
+from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, Templates, render
+from trees import anchors, entries, tree
+from values import Shelf, index
+from wheels import write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHIPPED = Path(__file__).parent.parent / "templates"
+TEMPLATES = Templates()  # compiled once
+HOST = "https://host.example/below/"
+
+shelf = Shelf()
+
+
+site = partial(Site, templates=TEMPLATES)
+
+
+def pages(resources: Iterable[Resource]) -> dict[str, bytes]:
+    return {resource.path: resource.render() for resource in resources if isinstance(resource, Page)}
+
+
+# --- any index ------------------------------------------------------------------------------------------------------
+
+# What HTML cannot say, not even escaped: control characters and halves of surrogate pairs.
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]))
+names = st.from_regex(r"[a-z0-9]{1,3}(_[a-z0-9]{1,2}){0,2}", fullmatch=True)
+versions = st.sampled_from(["0", "1.0", "1.0.0", "1!2.0", "1.0+cu128", "2.0a1", "2.0.post1", "10", "9"])
+endings = st.sampled_from(["-py3-none-any.whl", "-1-py3-none-any.whl", "-cp312-abi3-win32.whl", ".tar.gz", ".zip"])
+facts: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    {},
+    optional={
+        "requires_python": texts.filter(bool),
+        "yanked": texts,
+        "provenance": texts.filter(bool),
+        "upload_time": st.just("2026-01-02T03:04:05Z"),
+        "core_metadata": st.none(),
+        "metadata_name": st.just("De.Mo"),
+    },
+)
+
+
+@st.composite
+def indexes(draw: st.DrawFn) -> Index:
+    filenames = draw(st.sets(st.builds("{}-{}{}".format, names, versions, endings), max_size=12))
+    # Now and then two files have the same bytes.
+    contents = st.sampled_from([b"", b"", b"the same"])
+    return index(*(shelf.file(name, draw(contents), **draw(facts)) for name in sorted(filenames)))
+
+
+sites = st.builds(
+    site,
+    simple_path=st.sampled_from(["simple", "", "a/b"]),
+    files_url=st.sampled_from([None, None, "https://files.example/whl/"]),
+    files_have_metadata=st.booleans(),
+    links=st.booleans(),
+)
+
+
+@given(indexes(), sites)
+def test_resources_come_by_stage_and_path_and_no_path_comes_twice(index: Index, site: Site) -> None:
+    found = [(resource.stage, resource.path) for resource in render(index, site)]
+    assert found == sorted(found)
+    assert len({path for _, path in found}) == len(found)
+
+
+@given(indexes(), sites)
+def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Index, site: Site) -> None:
+    resources = {resource.path: resource for resource in render(index, site)}
+    for path, page in pages(resources.values()).items():
+        if path.endswith(JSON):
+            links = [project["name"] + "/" for project in json.loads(page).get("projects", [])]
+            files = json.loads(page).get("files", [])
+        elif path in (site.simple(HTML), "index.html"):
+            links, files = [anchor.attributes["href"] or "" for anchor in anchors(page)], []
+        else:
+            links, files = [], entries(page)
+        for link in links:
+            assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + HTML], Page)
+        for file in files:
+            if site.files_url is not None:
+                assert file["url"] == site.files_url + quote(file["filename"], safe="")
+                assert ("core-metadata" in file) <= site.files_have_metadata
+                continue
+            target = unquote(urljoin(HOST + path, file["url"]).removeprefix(HOST))
+            placed = resources[target]
+            assert isinstance(placed, PlacedFile)
+            assert placed.key == file["hashes"]["sha256"]
+            if "core-metadata" in file:
+                assert resources[f"{target}.metadata"].key == file["core-metadata"]["sha256"]
+
+
+@given(indexes(), sites)
+def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_known(index: Index, site: Site) -> None:
+    found = pages(render(index, site))
+    depth = len(site.simple("project", HTML).split("/")) - 1
+    for project in index.projects:
+        said = json.loads(found[site.simple(project.name, JSON)])
+        assert entries(found[site.simple(project.name, HTML)]) == said["files"]
+        optional = ["requires_python", "provenance", "upload_time"]
+        assert said == {
+            "meta": {"api-version": "1.4"},
+            "name": project.name,
+            "versions": [release.version for release in project.releases()],
+            "files": [
+                {
+                    "filename": file.filename,
+                    "url": site.href(file, depth=depth),
+                    "hashes": {"sha256": file.sha256},
+                    "size": file.size,
+                }
+                | {name.replace("_", "-"): getattr(file, name) for name in optional if getattr(file, name) is not None}
+                | ({"core-metadata": {"sha256": digest}} if (digest := site.core_metadata(file)) else {})
+                | ({} if file.yanked is None else {"yanked": file.yanked or True})
+                for release in project.releases()
+                for file in release.files
+            ],
+        }
+
+
+@given(indexes(), sites)
+def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Index, site: Site) -> None:
+    found = pages(render(index, site))
+    for project in index.projects:
+        told = anchors(found[site.simple(project.name, HTML)])
+        assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in told} == {
+            file.filename: site.core_metadata(file) is not None and file.metadata_name is None for file in project.files
+        }
+
+
+@given(indexes(), sites)
+def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
+    for path, page in pages(render(index, site)).items():
+        if path.endswith(".html"):
+            assert page.isascii()
+            assert page.startswith(b"<!DOCTYPE html>\n")
+            assert page.endswith(b"</html>\n")
+        elif path.endswith(JSON):
+            assert page.isascii()
+            assert page == json.dumps(json.loads(page), separators=(",", ":")).encode() + b"\n"
+        else:
+            assert (path, page) == (".nojekyll", b"")
+
+
+@given(indexes(), sites)
+def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site) -> None:
+    found = pages(render(index, dataclasses.replace(site, links=True)))
+    depth = len(site.simple("project", HTML).split("/")) - 1
+    listed = [file for project in index.projects for file in entries(found[site.simple(project.name, HTML)])]
+    assert entries(found["links.html"]) == [
+        file | {"url": file["url"].removeprefix("../" * depth)} if site.files_url is None else file for file in listed
+    ]
+
+
+@given(indexes(), sites, st.data())
+def test_a_page_that_differs_has_another_key(index: Index, site: Site, data: st.DataObject) -> None:
+    other = data.draw(st.one_of(indexes(), st.just(index)))
+    before, after = ({r.path: r for r in render(made, site) if isinstance(r, Page)} for made in (index, other))
+    for path in before.keys() & after.keys():
+        if before[path].render() != after[path].render():
+            assert before[path].key != after[path].key
+
+
+# --- exactly these pages --------------------------------------------------------------------------------------------
+
+A, B, C, D, M = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32, "e5" * 32)  # hashes
+
+
+def test_a_project_page_with_every_attribute_is_exactly_this() -> None:
+    project = index(
+        shelf.file(
+            "demo-1.0-py3-none-any.whl",
+            b"four",
+            sha256=A,
+            core_metadata=M,
+            requires_python=">=3.9, <\"4\" & '5'",
+            upload_time="2026-01-02T03:04:05Z",
+            yanked='broken <on> "purpose" & more',
+            provenance="https://host.example/demo?a=1&b=2",
+        ),
+        shelf.file("demo-1.0.tar.gz", b"four", sha256=B, yanked=""),
+        shelf.file("demo-1.0+cu128-py3-none-any.whl", b"four", sha256=C, core_metadata=M, metadata_name="Demo"),
+        shelf.file("demo-1!0.5-py3-none-any.whl", b"four", sha256=D, core_metadata=None),
+    ).projects[0]
+    project = dataclasses.replace(project, status=ProjectStatus(status="archived", reason='see "demo2" & <b>é</b>'))
+    found = pages(render(Index(projects=(project,)), site()))
+    assert found["simple/demo/index.html"].decode() == PROJECT_HTML
+    assert json.loads(found["simple/demo/index.v1_json"]) == PROJECT_JSON
+
+
+PROJECT_HTML = f"""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="pypi:repository-version" content="1.4">
+<meta name="pypi:project-status" content="archived">
+<meta name="pypi:project-status-reason" content="see &#34;demo2&#34; &amp; &lt;b&gt;&#233;&lt;/b&gt;">
+<title>Links for demo</title>
+</head>
+<body>
+<h1>Links for demo</h1>
+<a href="../../files/a1/{A[2:]}/demo-1.0-py3-none-any.whl#sha256={A}"\
+ data-requires-python="&gt;=3.9, &lt;&#34;4&#34; &amp; &#39;5&#39;"\
+ data-yanked="broken &lt;on&gt; &#34;purpose&#34; &amp; more"\
+ data-core-metadata="sha256={M}" data-dist-info-metadata="sha256={M}"\
+ data-provenance="https://host.example/demo?a=1&amp;b=2"\
+ data-size="4" data-upload-time="2026-01-02T03:04:05Z">demo-1.0-py3-none-any.whl</a><br>
+<a href="../../files/b2/{B[2:]}/demo-1.0.tar.gz#sha256={B}" data-yanked="" data-size="4">demo-1.0.tar.gz</a><br>
+<a href="../../files/c3/{C[2:]}/demo-1.0%2Bcu128-py3-none-any.whl#sha256={C}"\
+ data-core-metadata="sha256={M}" data-size="4">demo-1.0+cu128-py3-none-any.whl</a><br>
+<a href="../../files/d4/{D[2:]}/demo-1%210.5-py3-none-any.whl#sha256={D}" data-size="4">demo-1!0.5-py3-none-any.whl</a><br>
+</body>
+</html>
+"""  # noqa: E501
+PROJECT_JSON = {
+    "meta": {"api-version": "1.4"},
+    "name": "demo",
+    "project-status": {"status": "archived", "reason": 'see "demo2" & <b>é</b>'},
+    "versions": ["1.0", "1.0+cu128", "1!0.5"],
+    "files": [
+        {
+            "filename": "demo-1.0-py3-none-any.whl",
+            "url": f"../../files/a1/{A[2:]}/demo-1.0-py3-none-any.whl",
+            "hashes": {"sha256": A},
+            "size": 4,
+            "requires-python": ">=3.9, <\"4\" & '5'",
+            "core-metadata": {"sha256": M},
+            "yanked": 'broken <on> "purpose" & more',
+            "upload-time": "2026-01-02T03:04:05Z",
+            "provenance": "https://host.example/demo?a=1&b=2",
+        },
+        {
+            "filename": "demo-1.0.tar.gz",
+            "url": f"../../files/b2/{B[2:]}/demo-1.0.tar.gz",
+            "hashes": {"sha256": B},
+            "size": 4,
+            "yanked": True,
+        },
+        {
+            "filename": "demo-1.0+cu128-py3-none-any.whl",
+            "url": f"../../files/c3/{C[2:]}/demo-1.0%2Bcu128-py3-none-any.whl",
+            "hashes": {"sha256": C},
+            "size": 4,
+            "core-metadata": {"sha256": M},
+        },
+        {
+            "filename": "demo-1!0.5-py3-none-any.whl",
+            "url": f"../../files/d4/{D[2:]}/demo-1%210.5-py3-none-any.whl",
+            "hashes": {"sha256": D},
+            "size": 4,
+        },
+    ],
+}
+
+
+def test_a_quarantined_project_offers_no_file_on_any_page() -> None:
+    project = dataclasses.replace(
+        index(shelf.file("demo-1.0.tar.gz")).projects[0], status=ProjectStatus(status="quarantined")
+    )
+    found = pages(render(Index(projects=(project,)), site(links=True)))
+    assert found["simple/demo/index.html"].decode() == QUARANTINED_HTML
+    assert json.loads(found["simple/demo/index.v1_json"]) == {
+        "meta": {"api-version": "1.4"},
+        "name": "demo",
+        "project-status": {"status": "quarantined"},
+        "versions": [],
+        "files": [],
+    }
+    assert anchors(found["links.html"]) == []
+
+
+QUARANTINED_HTML = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="pypi:repository-version" content="1.4">
+<meta name="pypi:project-status" content="quarantined">
+<title>Links for demo</title>
+</head>
+<body>
+<h1>Links for demo</h1>
+</body>
+</html>
+"""
+
+
+def test_the_root_pages_are_exactly_these() -> None:
+    found = pages(render(index(shelf.file("demo-1.0.tar.gz"), shelf.file("a_b-1.0.tar.gz")), site()))
+    assert found["simple/index.html"].decode() == ROOT_HTML
+    assert found["simple/index.v1_json"] == (
+        b'{"meta":{"api-version":"1.4"},"projects":[{"name":"a-b"},{"name":"demo"}]}\n'
+    )
+    assert found.keys() == {
+        "simple/a-b/index.html",
+        "simple/a-b/index.v1_json",
+        "simple/demo/index.html",
+        "simple/demo/index.v1_json",
+        "simple/index.html",
+        "simple/index.v1_json",
+        ".nojekyll",
+        "404.html",
+        "index.html",
+    }
+
+
+ROOT_HTML = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="pypi:repository-version" content="1.4">
+<title>Simple index</title>
+</head>
+<body>
+<a href="a-b/">a-b</a><br>
+<a href="demo/">demo</a><br>
+</body>
+</html>
+"""
+
+
+def test_an_index_at_the_root_has_no_landing_page() -> None:
+    found = pages(render(index(shelf.file("demo-1.0.tar.gz")), site(simple_path="")))
+    assert found.keys() == {
+        "demo/index.html",
+        "demo/index.v1_json",
+        "index.html",
+        "index.v1_json",
+        ".nojekyll",
+        "404.html",
+    }
+    assert [anchor.attributes for anchor in anchors(found["index.html"])] == [{"href": "demo/"}]
+
+
+def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
+    made = shelf.file("demo-1.0+cpu-py3-none-any.whl")
+    moved = index(made._replace(artifact=made.artifact._replace(relative=f"cu 12/ä/{made.filename}")))
+    resources = list(render(moved, site(files_url="https://files.example/whl")))
+    assert {resource.stage for resource in resources} == {Stage.PROJECT, Stage.ROOT}
+    assert [entry["url"] for entry in entries(pages(resources)["simple/demo/index.html"])] == [
+        "https://files.example/whl/cu%2012/%C3%A4/demo-1.0%2Bcpu-py3-none-any.whl"
+    ]
+
+
+def test_a_directory_whose_name_is_no_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
+    made = shelf.file("demo-1.0.tar.gz")
+    moved = index(made._replace(artifact=made.artifact._replace(relative=f"caf\udce9/{made.filename}")))
+    page = pages(render(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
+    assert [entry["url"] for entry in entries(page)] == ["https://files.example/caf%E9/demo-1.0.tar.gz"]
+
+
+def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
+    wheel = shelf.file("demo-1.0+cpu-py3-none-any.whl")
+    assert [r for r in render(index(wheel), site()) if not isinstance(r, Page)] == [PlacedFile(wheel), Sibling(wheel)]
+    sha256 = wheel.sha256
+    assert [PlacedFile(wheel).path, Sibling(wheel).path] == [
+        f"files/{sha256[:2]}/{sha256[2:]}/demo-1.0+cpu-py3-none-any.whl",
+        f"files/{sha256[:2]}/{sha256[2:]}/demo-1.0+cpu-py3-none-any.whl.metadata",
+    ]
+
+
+# --- templates ------------------------------------------------------------------------------------------------------
+
+DEMO = index(shelf.file("demo-1.0-py3-none-any.whl"))
+MADE_FROM = {
+    "404.html": {"404.html"},
+    "index.html": {"index.html"},
+    "links.html": {"links.html"},
+    "simple/link.html": {"links.html", "simple/demo/index.html"},
+    "simple/project.html": {"simple/demo/index.html"},
+    "simple/root.html": {"simple/index.html"},
+}
+
+
+def test_there_are_no_other_templates() -> None:
+    assert {path.relative_to(SHIPPED).as_posix() for path in SHIPPED.rglob("*.html")} == MADE_FROM.keys()
+
+
+@pytest.mark.parametrize("name", MADE_FROM)
+def test_a_template_of_the_users_own_changes_the_pages_made_from_it_and_the_keys_of_all(
+    name: str, tmp_path: Path
+) -> None:
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    text = (SHIPPED / name).read_text()
+    own.write_text(text.replace("<a ", "<a id=own ").replace("</title>", "!</title>"))
+    before = {r.path: r for r in render(DEMO, site(links=True)) if isinstance(r, Page)}
+    after = {r.path: r for r in render(DEMO, Site(links=True, templates=Templates(tmp_path))) if isinstance(r, Page)}
+    assert {path for path in before if before[path].render() != after[path].render()} == MADE_FROM[name]
+    assert {path for path in before if before[path].key == after[path].key} == {".nojekyll"}
+
+
+def test_templates_that_say_the_same_elsewhere_give_the_same_keys(tmp_path: Path) -> None:
+    for directory in ("one", "two"):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "404.html").write_text("gone\n")
+    one, two = ([r.key for r in render(DEMO, Site(templates=Templates(tmp_path / name)))] for name in ("one", "two"))
+    assert one == two
+
+
+MISTAKES = {
+    "a misspelt tag": b"<!DOCTYPE html>\n\n{% fro x in y %}\n",
+    "an unknown name": b"<!DOCTYPE html>\n\n{{ pgae.name }}\n",
+    "an unknown attribute": b"<!DOCTYPE html>\n\n{{ page.nmae.title }}\n",
+    "an unknown filter": b"<!DOCTYPE html>\n\n{{ page.name | shout }}\n",
+    "a template that is not there": b'<!DOCTYPE html>\n\n{% include "nowhere.html" %}\n',
+    "a division by zero": b"<!DOCTYPE html>\n\n{{ 1 // 0 }}\n",
+    "a value of the wrong kind": b"<!DOCTYPE html>\n\n{{ page.files + 1 }}\n",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_template_of_the_users_own_is_named_with_its_line(mistake: str, tmp_path: Path) -> None:
+    write_wheel(_made(tmp_path / "wheels"), "demo", "1.0")
+    config = Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public"))
+    build(config)
+    before = tree(tmp_path / "public")
+    template = _made(tmp_path / "templates" / "simple") / "project.html"
+    template.write_bytes(MISTAKES[mistake])
+    with pytest.raises(MkindexError, match=r"simple/project\.html\D*\b3\b"):
+        build(dataclasses.replace(config, templates=str(tmp_path / "templates")))
+    assert tree(tmp_path / "public") == before
+
+
+def test_a_template_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    write_wheel(_made(tmp_path / "wheels"), "demo", "1.0")
+    (_made(tmp_path / "templates") / "404.html").write_bytes(b"caf\xe9")
+    with pytest.raises(MkindexError, match=r"404\.html"):
+        build(
+            Config(
+                sources=(str(tmp_path / "wheels"),),
+                destination=str(tmp_path / "public"),
+                templates=str(tmp_path / "templates"),
+            )
+        )
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory

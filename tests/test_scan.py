@@ -1,0 +1,529 @@
+"""An artifact becomes a File with the facts that its name and its bytes agree on, or a rejection that says why."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import struct
+import tarfile
+import tracemalloc
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from mkindex import archive, fork, scan
+from mkindex.cache import Cache
+from mkindex.errors import Rejected
+from mkindex.model import File
+from mkindex.scan import Facts, examine
+from mkindex.sources import Artifact, Fingerprint
+from wheels import metadata, sdist, wheel, write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MTIME, UPLOADED = 1_600_000_000, "2020-09-13T12:26:40Z"
+WHEEL = "foo-1.0-py3-none-any.whl"
+
+
+def artifact(path: Path) -> Artifact:
+    return Artifact(root=str(path.parent), relative=path.name, fingerprint=Fingerprint.of(path.stat()))
+
+
+def scanned(*paths: Path) -> list[File | Rejected]:
+    with ThreadPoolExecutor(2) as executor:
+        return list(
+            scan.scan([artifact(path) for path in paths], cache=Cache(None), executor=executor, progress=lambda _: None)
+        )
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def result(directory: Path, filename: str, content: bytes) -> Facts | str:
+    """What comes of a file with this name and these bytes."""
+    outcome = examine(artifact(written(directory / filename, content)))
+    assert outcome.fingerprint == Fingerprint.of((directory / filename).stat())
+    return outcome.result
+
+
+def meaning(directory: Path, filename: str, content: bytes) -> tuple[str, str] | str:
+    """The project and version that a file is listed as, or why it is not; a warning stands behind a "but"."""
+    found = result(directory, filename, content)
+    if isinstance(found, str):
+        return found
+    return found.project, found.version + (f" but {found.warning}" if found.warning else "")
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_wheel_and_an_sdist_become_files_with_all_their_facts(tmp_path: Path) -> None:
+    paths = [
+        write_wheel(tmp_path, "Foo.Bar", "1.0", requires_python=">=3.9", mtime=MTIME),
+        write_sdist(tmp_path, "foo", "1!2.0rc1", requires_python="~= 3.9", mtime=MTIME),
+    ]
+    raw = metadata("Foo.Bar", "1.0", requires_python=">=3.9")
+    start = paths[0].read_bytes().index(raw)
+    assert scanned(*paths) == [
+        File(
+            artifact=artifact(paths[0]),
+            filename="foo_bar-1.0-py3-none-any.whl",
+            project=canonicalize_name("foo-bar"),
+            version="1.0",
+            sha256=hashlib.sha256(paths[0].read_bytes()).hexdigest(),
+            requires_python=">=3.9",
+            core_metadata=hashlib.sha256(raw).hexdigest(),
+            metadata_span=f"{start} {len(raw)} {len(raw)} 0",
+            upload_time=UPLOADED,
+            metadata_name="Foo.Bar",
+        ),
+        File(
+            artifact=artifact(paths[1]),
+            filename="foo-1!2.0rc1.tar.gz",
+            project=canonicalize_name("foo"),
+            version="1!2.0rc1",
+            sha256=hashlib.sha256(paths[1].read_bytes()).hexdigest(),
+            requires_python="~= 3.9",
+            upload_time=UPLOADED,
+        ),
+    ]
+
+
+def test_outcomes_are_in_the_order_of_the_artifacts_whatever_their_size(tmp_path: Path) -> None:
+    large = {"foo/data": bytes(2 * scan.CHUNK)}
+    paths = [
+        write_wheel(tmp_path, "foo", f"{n}.0", files=large if n % 2 else None)
+        if n % 3
+        else written(tmp_path / f"{n}.whl", b"")
+        for n in range(12)
+    ]
+    assert [
+        os.path.basename(outcome.location) if isinstance(outcome, Rejected) else outcome.filename
+        for outcome in scanned(*paths)
+    ] == [path.name for path in paths]
+
+
+@pytest.mark.parametrize(
+    "content", [wheel("foo", "1.0"), wheel("foo", "1.0", compressed=True), b"", b"x", wheel("f", "1")]
+)
+def test_a_file_read_in_pieces_has_the_same_facts_as_one_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    whole = result(tmp_path, WHEEL, content)
+    monkeypatch.setattr(scan, "CHUNK", 10)
+    assert result(tmp_path, WHEEL, content) == whole
+
+
+def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fork, "_WORTH_IT", 2)
+    paths = [write_wheel(tmp_path, "foo", f"{n}.0") for n in range(9)] + [written(tmp_path / "bad.whl", b"x")]
+    artifacts = [artifact(path) for path in paths]
+    found = []
+    for processes in (1, 2, 4, 20):
+        with ThreadPoolExecutor(1) as executor:
+            outcomes = scan.scan(
+                artifacts, cache=Cache(None), executor=executor, progress=lambda _: None, processes=processes
+            )
+            found.append(list(outcomes))
+    assert found == [scanned(*paths)] * 4
+
+
+def test_every_byte_of_a_file_is_told_to_the_progress(tmp_path: Path) -> None:
+    paths = [write_wheel(tmp_path, "foo", "1.0"), written(tmp_path / "bad.whl", b"x" * 100)]
+    told: list[int] = []
+    with ThreadPoolExecutor(1) as executor:
+        list(scan.scan([artifact(p) for p in paths], cache=Cache(None), executor=executor, progress=told.append))
+    assert told == [path.stat().st_size for path in paths]
+
+
+def test_the_upload_time_is_the_mtime_in_whole_seconds(tmp_path: Path) -> None:
+    path = write_wheel(tmp_path, "foo", "1.0")
+    os.utime(path, ns=(0, MTIME * 10**9 + 999_999_999))
+    (file,) = scanned(path)
+    assert isinstance(file, File)
+    assert file.upload_time == UPLOADED
+
+
+def test_a_time_that_clients_cannot_read_is_no_upload_time() -> None:
+    assert {seconds: scan.wire_time(seconds) for seconds in (-1, 0, 253_402_300_799, 253_402_300_800)} == {
+        -1: "",
+        0: "1970-01-01T00:00:00Z",
+        253_402_300_799: "9999-12-31T23:59:59Z",
+        253_402_300_800: "",
+    }
+
+
+# --- names (contract, section 4) ------------------------------------------------------------------------------------
+
+ALIKE = [
+    ("foo_bar-1.0.tar.gz", "Foo.Bar", "1.0", ("foo-bar", "1.0")),
+    ("Foo.Bar-1.0.tar.gz", "foo_bar", "1.0", ("foo-bar", "1.0")),
+    ("foo-bar-1.0.tar.gz", "foo-bar", "1.0", ("foo-bar", "1.0")),
+    ("foo__bar-1.0.tar.gz", "foo--bar", "1.0", ("foo-bar", "1.0")),
+    ("foo_bar-1.0.zip", "foo-bar", "1.0", ("foo-bar", "1.0")),
+    ("foo-1.0-1.tar.gz", "foo", "1.0.post1", ("foo", "1.0.post1")),
+    ("foo-1.0-1.tar.gz", "foo", "1.0-1", ("foo", "1.0.post1")),
+    ("foo-1.0-1.tar.gz", "foo-1.0", "1", ("foo-1-0", "1")),
+    ("foo-1.0-rc1.tar.gz", "foo", "1.0rc1", ("foo", "1.0rc1")),
+    ("foo-v1.0.tar.gz", "foo", "1.0", ("foo", "1.0")),
+    ("1-2-3.tar.gz", "1-2", "3", ("1-2", "3")),
+    ("1-2-3.tar.gz", "1", "2.post3", ("1", "2.post3")),
+    ("foo-1!2.0.tar.gz", "foo", "1!2.0", ("foo", "1!2.0")),
+    ("foo-1.0+cu128.tar.gz", "foo", "1.0+cu128", ("foo", "1.0+cu128")),
+    ("foo-01.0.0.tar.gz", "foo", "1.0", ("foo", "1.0.0")),
+    ("foo-1!2.0-py3-none-any.whl", "foo", "1!2.0", ("foo", "1!2.0")),
+    ("foo-1.0+cu128-py3-none-any.whl", "foo", "1.0+cu128", ("foo", "1.0+cu128")),
+    ("foo-1.0+cu_128-py3-none-any.whl", "foo", "1.0+cu.128", ("foo", "1.0+cu.128")),
+    ("foo.bar-1.0-py3-none-any.whl", "foo-bar", "1.0", ("foo-bar", "1.0")),
+    ("Foo_Bar-1.0-py3-none-any.whl", "foo-bar", "1.0", ("foo-bar", "1.0")),
+    *((f"foo-1.0-{b}-py3-none-any.whl", "foo", "1.0", ("foo", "1.0")) for b in ("1", "1abc", "1_abc.2")),
+]
+
+
+def archive_of(filename: str, name: str, version: str) -> bytes:
+    if not filename.endswith(".whl"):
+        return sdist(name, version, suffix=".zip" if filename.endswith(".zip") else ".tar.gz")
+    return wheel(name, version)
+
+
+@pytest.mark.parametrize(("filename", "name", "version", "expected"), ALIKE, ids=[f"{a[0]} {a[1]}" for a in ALIKE])
+def test_a_filename_is_listed_as(
+    tmp_path: Path, filename: str, name: str, version: str, expected: tuple[str, str]
+) -> None:
+    assert meaning(tmp_path, filename, archive_of(filename, name, version)) == expected
+
+
+UNCLEAR = "its name does not tell project and version apart, and PKG-INFO says {}: build it again"
+CHARACTERS = "a name with characters other than letters, digits and ._+!- in it: build it again"
+
+
+@pytest.mark.parametrize(
+    ("filename", "name", "version", "reason"),
+    [
+        ("foo-1.0.linux-x86_64.tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
+        ("foo-1.0.win32.zip", "foo", "1.0", UNCLEAR.format("foo 1.0")),
+        ("foo-2004d.tar.gz", "foo", "2004", UNCLEAR.format("foo 2004")),
+        ("foo-1.0dev-r123.tar.gz", "foo", "1.0.dev0", UNCLEAR.format("foo 1.0.dev0")),
+        ("foo-1.0-1.tar.gz", "bar", "1.0", UNCLEAR.format("bar 1.0")),
+        ("foo.tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
+        (".tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
+        ("-1.0.tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
+        ("foo'-1.0.tar.gz", "foo", "1.0", CHARACTERS),
+        ("foo<b>-1.0.tar.gz", "foo", "1.0", CHARACTERS),
+        ("foo\n-1.0.tar.gz", "foo", "1.0", CHARACTERS),
+        ("foo-1.0%00.tar.gz", "foo", "1.0", CHARACTERS),
+        ("foo-1.0#.tar.gz", "foo", "1.0", CHARACTERS),
+        ("foo\u202e-1.0.tar.gz", "foo", "1.0", CHARACTERS),
+        ("föö-1.0.tar.gz", "foo", "1.0", CHARACTERS),
+        (os.fsdecode(b"f\xff-1.0.tar.gz"), "foo", "1.0", CHARACTERS),
+        ("foo 1.0-1.0-py3-none-any.whl", "foo", "1.0", CHARACTERS),
+    ],
+)
+def test_a_filename_is_refused(tmp_path: Path, filename: str, name: str, version: str, reason: str) -> None:
+    assert meaning(tmp_path, filename, archive_of(filename, name, version)) == reason
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "foo-1.0_cu128-py3-none-any.whl",
+        "foo-1_0-py3-none-any.whl",
+        "foo__bar-1.0-py3-none-any.whl",
+        "foo-bar-1.0-py3-none-any.whl",
+        "foo-1.0-abc-py3-none-any.whl",
+        "foo-1.0-py3-none-any-x86_64_v3.whl",
+        "foo-1.0.whl",
+        "foo.whl",
+        ".whl",
+    ],
+)
+def test_a_wheel_filename_that_clients_ignore_is_refused(tmp_path: Path, filename: str) -> None:
+    reason = meaning(tmp_path, filename, wheel("foo", "1.0"))
+    assert isinstance(reason, str)
+    assert reason.endswith(": clients ignore it. Build it again")
+
+
+def test_a_filename_that_leaves_no_room_for_its_metadata_is_refused(tmp_path: Path) -> None:
+    versions = [f"1.0+{'a' * length}" for length in (221, 222)]
+    names = [f"foo-{version}-py3-none-any.whl" for version in versions]
+    assert [len(name) + len(".metadata") for name in names] == [255, 256]
+    assert [meaning(tmp_path, *pair) for pair in zip(names, (wheel("foo", v) for v in versions), strict=True)] == [
+        ("foo", versions[0]),
+        "a name so long that no file system takes it with .metadata behind it: build it again",
+    ]
+
+
+def test_a_name_that_only_looks_like_the_project_is_another(tmp_path: Path) -> None:
+    kelvin = "\u212a"  # whose lower case is "k"
+    reason = f"the filename says k 1.0, METADATA says {kelvin} 1.0: build it again, renaming is not enough"
+    assert meaning(tmp_path, "k-1.0-py3-none-any.whl", wheel("k", "1.0", metadata=metadata(kelvin, "1.0"))) == reason
+
+
+def test_files_that_clients_cannot_tell_apart_have_one_normal_filename(tmp_path: Path) -> None:
+    spellings = [
+        "Foo.Bar-1.0-1-py3.py2-none-any.whl",
+        "foo_bar-01.0-1-py2.py3-none-any.whl",
+        "FOO_BAR-v1.0-1-py3.PY2-none-any.whl",
+    ]
+    for number, filename in enumerate(spellings):
+        (tmp_path / str(number)).mkdir()
+        written(tmp_path / str(number) / filename, wheel("foo-bar", "1.0"))
+    files = scanned(*(tmp_path / str(number) / filename for number, filename in enumerate(spellings)))
+    assert [file.identity for file in files if isinstance(file, File)] == ["foo_bar-1.0-1-py2.py3-none-any.whl"] * 3
+
+
+def test_an_sdist_without_pkg_info_is_listed_by_its_filename_where_that_has_one_meaning(tmp_path: Path) -> None:
+    but = "{} but it has no PKG-INFO: listed as {}, as the filename says; clients may refuse it"
+    unclear = "its name does not tell project and version apart, and it has no PKG-INFO: build it again"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as file:
+        file.addfile(tarfile.TarInfo("foo-1.0/setup.py"))
+    assert {name: meaning(tmp_path, name, buffer.getvalue()) for name in ("foo-1.0.tar.gz", "foo-1.0-1.tar.gz")} == {
+        "foo-1.0.tar.gz": ("foo", but.format("1.0", "foo 1.0")),
+        "foo-1.0-1.tar.gz": unclear,
+    }
+
+
+# --- name, dist-info and METADATA must agree ------------------------------------------------------------------------
+
+RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming is not enough"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (wheel("foo", "1.0", metadata=metadata("bar", "1.0")), RENAMED.format("bar 1.0")),
+        (wheel("foo", "1.0", metadata=metadata("foo", "1.1")), RENAMED.format("foo 1.1")),
+        (wheel("foo", "1.0", metadata=metadata("foo", "soon\x1b")), RENAMED.format(r"foo soon\x1b")),
+        (wheel("foo", "1.0", metadata=metadata("foo", "9" * 5000)), RENAMED.format("foo " + "9" * 5000)),
+        (wheel("foo", "1.0", metadata=metadata("föö", "1.0")), RENAMED.format("föö 1.0")),
+        (wheel("bar", "1.0"), "its bar-1.0.dist-info is not of foo 1.0, as its name says: rebuild it"),
+        (wheel("foo", "1.1"), "its foo-1.1.dist-info is not of foo 1.0, as its name says: rebuild it"),
+        (
+            wheel("foo", "1.0", dist_info="foo.dist-info"),
+            "its foo.dist-info is not of foo 1.0, as its name says: rebuild it",
+        ),
+        (wheel("foo", "1.0", dist_info=".dist-info"), "its .dist-info is not of foo 1.0, as its name says: rebuild it"),
+        (wheel("foo", "1.0", metadata=b""), "its metadata has no Metadata-Version, Name, Version: build it again"),
+        (
+            wheel("foo", "1.0", metadata_version="3.0"),
+            "metadata version 3.0 is not one that mkindex knows (1.0 to 2.x)",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 200 else "",
+)
+def test_a_wheel_that_disagrees_with_itself_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    found = result(tmp_path, WHEEL, content)
+    assert isinstance(found, str)
+    assert found[: len(reason)] == reason
+
+
+@pytest.mark.parametrize("dist_info", ["Foo-1.0.dist-info", "foo-1.0.0.dist-info", "foo-v1.0.dist-info"])
+def test_another_spelling_of_name_and_version_is_no_disagreement(tmp_path: Path, dist_info: str) -> None:
+    content = wheel("foo", "1.0", dist_info=dist_info, metadata=metadata("FOO", "01.0.0", metadata_version="2.9"))
+    assert meaning(tmp_path, WHEEL, content) == ("foo", "1.0")
+
+
+def test_an_sdist_that_disagrees_with_its_pkg_info_is_listed_with_a_warning(tmp_path: Path) -> None:
+    content = sdist("foo", "1.0", requires_python=">=3", pkg_info=metadata("bar", "1.0", requires_python=">=3"))
+    warning = "PKG-INFO says bar 1.0: listed as foo 1.0, as the filename says; clients may refuse it"
+    found = result(tmp_path, "foo-1.0.tar.gz", content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert isinstance(found, Facts)
+    assert found._replace(upload_time="") == Facts("foo", "1.0", sha256, warning=warning)
+
+
+@pytest.mark.parametrize("value", [">=3.9", ">= 3.9, <4", "~=3.9", "==3.*", "!=3.0.*,>=2.7", ">=3.9,"])
+def test_a_valid_requires_python_is_kept_as_it_is_written(tmp_path: Path, value: str) -> None:
+    for filename, content in ((WHEEL, wheel), ("foo-1.0.tar.gz", sdist)):
+        found = result(tmp_path, filename, content("foo", "1.0", requires_python=value))
+        assert isinstance(found, Facts)
+        assert (found.requires_python, found.warning) == (value, "")
+
+
+@pytest.mark.parametrize("value", [">=3.9.*", "3.9", ">=3.x", "<a\x1b", "=>3", ">=3 or <2", "é"])
+def test_an_invalid_requires_python_is_left_out_with_a_warning(tmp_path: Path, value: str) -> None:
+    shown = value.replace("\x1b", r"\x1b")
+    for filename, content in ((WHEEL, wheel), ("foo-1.0.tar.gz", sdist)):
+        found = result(tmp_path, filename, content("foo", "1.0", requires_python=value))
+        assert isinstance(found, Facts)
+        assert (found.requires_python, found.warning) == (
+            "",
+            f"Requires-Python {shown!r} is not valid and is left out: uv would not see the file",
+        )
+
+
+def test_a_requires_python_that_no_client_can_read_is_left_out(tmp_path: Path) -> None:
+    found = result(tmp_path, WHEEL, wheel("foo", "1.0", requires_python=">=" + "9" * 5000))
+    assert isinstance(found, Facts)
+    assert found.requires_python == ""
+
+
+# --- what is no distribution ----------------------------------------------------------------------------------------
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 12345\n" % 0
+
+
+@pytest.mark.parametrize("ending", ["whl", "tar.gz", "zip"])
+def test_what_is_no_archive_is_called_what_it_is(tmp_path: Path, ending: str) -> None:
+    filename = f"foo-1.0{'-py3-none-any' * (ending == 'whl')}.{ending}"
+    kind = {"whl": "wheel", "tar.gz": "gzip archive", "zip": "zip archive"}[ending]
+    page = b"\n  <!doctype html><title>404</title>"
+    contents = {"pointer": POINTER, "page": page, "nothing": b"", "noise": b"x" * 99}
+    assert {name: result(tmp_path, filename, content) for name, content in contents.items()} == {
+        "pointer": f"a Git LFS pointer, not the {kind} itself: run `git lfs pull`",
+        "page": f"an HTML or XML page, not a {kind}: download it again",
+        "nothing": "an empty file: copy it again",
+        "noise": f"no {kind}: it does not begin as one does. Copy it again",
+    }
+
+
+def test_what_is_no_file_any_more_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    artifacts = [artifact(written(tmp_path / f"{name}.whl", b"x")) for name in ("gone", "pipe", "directory")]
+    for found in artifacts:
+        os.unlink(found.path)
+    os.mkfifo(tmp_path / "pipe.whl")
+    (tmp_path / "directory.whl").mkdir()
+    assert [tuple(examine(found)) for found in artifacts] == [
+        (None, "cannot be read: No such file or directory"),
+        (None, "not a regular file: copy the file itself in"),
+        (None, "not a regular file: copy the file itself in"),
+    ]
+
+
+def test_a_file_that_changes_while_it_is_read_is_left_to_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_wheel(tmp_path, "foo", "1.0")
+    found = artifact(path)
+    read = archive.wheel_metadata
+
+    def growing(read_at: archive.ReadAt, size: int) -> tuple[str, bytes, archive.Span]:
+        with path.open("ab") as file:
+            file.write(b"more")
+        return read(read_at, size)
+
+    monkeypatch.setattr(archive, "wheel_metadata", growing)
+    assert tuple(examine(found)) == (
+        None,
+        "changed while it was read: it is taken when it is whole, by the next run",
+    )
+
+
+def test_a_file_that_changed_since_it_was_listed_is_what_it_is_now(tmp_path: Path) -> None:
+    path = write_wheel(tmp_path, "foo", "1.0")
+    listed = artifact(path)
+    path.write_bytes(wheel("foo", "1.0", requires_python=">=3.9"))
+    with ThreadPoolExecutor(1) as executor:
+        (file,) = scan.scan([listed], cache=Cache(None), executor=executor, progress=lambda _: None)
+    assert isinstance(file, File)
+    assert (file.artifact, file.sha256) == (artifact(path), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_a_disk_that_fails_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_wheel(tmp_path, "foo", "1.0")
+
+    def failing(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(archive, "wheel_metadata", failing)
+    assert scanned(path) == [Rejected(location=str(path), reason="cannot be read: Input/output error")]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, RecursionError, IndexError, OverflowError, ValueError, KeyError])
+def test_whatever_a_file_makes_a_parser_stumble_over_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    bad, good = write_sdist(tmp_path, "foo", "1.0"), write_wheel(tmp_path, "foo", "1.0")
+
+    def stumbling(*_: object) -> bytes:
+        raise error("odd")
+
+    monkeypatch.setattr(archive, "tar_pkg_info", stumbling)
+    outcomes = scanned(bad, good)
+    assert [(type(outcome), getattr(outcome, "location", None)) for outcome in outcomes] == [
+        (Rejected, str(bad)),
+        (File, None),
+    ]
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+DAMAGED = {
+    WHEEL: wheel("foo", "1.0", requires_python=">=3.9"),
+    "foo-1.0-1-py3-none-any.whl": wheel("foo", "1.0", requires_python=">=3.9", compressed=True),
+    "foo-1.0.zip": sdist("foo", "1.0", requires_python=">=3.9", suffix=".zip", backend=False, files={}),
+    "foo-1.0.tar.gz": gzip.compress(
+        gzip.decompress(sdist("foo", "1.0", requires_python=">=3.9", backend=False, files={})), mtime=0
+    ),
+}
+
+
+@pytest.mark.parametrize("filename", DAMAGED)
+def test_a_file_with_any_one_bit_wrong_is_refused_or_means_the_same(tmp_path: Path, filename: str) -> None:
+    content = DAMAGED[filename]
+    whole = result(tmp_path, filename, content)
+    assert isinstance(whole, Facts)
+    wrong = []
+    descriptor = os.open(tmp_path / filename, os.O_WRONLY)
+    try:
+        for at, byte in enumerate(content):
+            for bit in range(8):
+                flipped = bytes([byte ^ 1 << bit])
+                os.pwrite(descriptor, flipped, at)
+                found = examine(artifact(tmp_path / filename)).result
+                if isinstance(found, Facts):
+                    sha256 = hashlib.sha256(content[:at] + flipped + content[at + 1 :]).hexdigest()
+                    # Where a deflated member ends the zip's directory says, too, and nobody needs it.
+                    expected = whole._replace(
+                        upload_time=found.upload_time, metadata_span=found.metadata_span, sha256=sha256
+                    )
+                    if found != expected:
+                        wrong.append((at, bit, found))
+            os.pwrite(descriptor, bytes([byte]), at)
+    finally:
+        os.close(descriptor)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("filename", DAMAGED)
+def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path: Path, filename: str) -> None:
+    path = written(tmp_path / filename, DAMAGED[filename])
+    accepted = []
+    for size in reversed(range(len(DAMAGED[filename]))):
+        os.truncate(path, size)
+        if isinstance(examine(artifact(path)).result, Facts):
+            accepted.append(size)
+    assert accepted == []
+
+
+def test_a_place_in_a_zip_that_no_file_has_is_refused(tmp_path: Path) -> None:
+    name = b"foo-1.0.dist-info/METADATA"
+    extra = struct.pack("<HHQ", 1, 8, (1 << 64) - 1)
+    fields = (20, 20, 0, 0, 0, 0, 0, 1, 1, len(name), len(extra), 0, 0, 0, 0, 0xFFFFFFFF)
+    entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", *fields) + name + extra
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), 4, 0)
+    for padding in (b"PK\3\4", b"PK\3\4" + bytes(2 * scan.CHUNK)):
+        moved = end[:16] + struct.pack("<L", len(padding)) + end[20:]
+        assert isinstance(result(tmp_path, WHEEL, padding + entry + moved), str)
+
+
+def test_a_wheel_costs_memory_for_its_metadata_only(tmp_path: Path) -> None:
+    path = tmp_path / WHEEL
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("foo/data", bytes(64 << 20))
+        file.writestr("foo-1.0.dist-info/METADATA", metadata("foo", "1.0"))
+    tracemalloc.start()
+    try:
+        assert isinstance(examine(artifact(path)).result, Facts)
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()

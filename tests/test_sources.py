@@ -1,0 +1,343 @@
+"""A directory lists what is in it, in one order, and says what it does not read."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mkindex.build import Report, build
+from mkindex.config import Config
+from mkindex.errors import Note, Rejected, SourceError
+from mkindex.sources import Artifact, Fingerprint, open_source
+from wheels import write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(os.fsencode(name))
+
+
+def artifact(root: Path, relative: str) -> Artifact:
+    return Artifact(root=str(root), relative=relative, fingerprint=Fingerprint.of((root / relative).stat()))
+
+
+def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[Artifact | Rejected | Note]:
+    return list(open_source(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
+
+
+def passed_over(root: Path, name: str) -> Note:
+    return Note(location=str(root / name), text="not a wheel or sdist: passed over", detail=True)
+
+
+# --- what is listed -------------------------------------------------------------------------------------------------
+
+
+def test_a_flat_source_lists_its_own_files_and_names_its_subdirectories(tmp_path: Path) -> None:
+    touch(tmp_path, "b.whl", "a.tar.gz", "sub/c.whl", "other/d.whl")
+    note = "subdirectories not read: other, sub (--recursive reads them)"
+    assert listing(tmp_path) == [
+        artifact(tmp_path, "a.tar.gz"),
+        artifact(tmp_path, "b.whl"),
+        Note(location=str(tmp_path), text=note),
+    ]
+
+
+def test_a_note_names_no_more_than_five_subdirectories_and_escapes_them(tmp_path: Path) -> None:
+    touch(tmp_path, "1\x1b[31m/x", *(f"{n}/x" for n in range(2, 8)))
+    note = r"subdirectories not read: 1\x1b[31m, 2, 3, 4, 5, … (--recursive reads them)"
+    assert listing(tmp_path) == [Note(location=str(tmp_path), text=note)]
+
+
+def test_a_recursive_source_lists_the_files_of_its_subdirectories_after_its_own(tmp_path: Path) -> None:
+    names = ["z.whl", "a/z.zip", "a/b/c.whl", "b/a.whl"]
+    touch(tmp_path, *names)
+    assert listing(tmp_path, recursive=True) == [artifact(tmp_path, name) for name in names]
+
+
+def test_a_directory_that_is_called_like_a_wheel_is_a_subdirectory(tmp_path: Path) -> None:
+    touch(tmp_path, "a-1.0-py3-none-any.whl/METADATA")
+    note = "subdirectories not read: a-1.0-py3-none-any.whl (--recursive reads them)"
+    assert listing(tmp_path) == [Note(location=str(tmp_path), text=note)]
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_hidden_and_temporary_names_are_skipped_without_a_word(tmp_path: Path, recursive: bool) -> None:
+    endings = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
+    touch(tmp_path, ".a.whl", ".a.whl.X7f", ".git/a.whl", ".cache/a/b.zip", *(f"a.whl{e}" for e in endings), "b.tmp/a")
+    assert listing(tmp_path, recursive=recursive) == []
+
+
+def test_what_looks_like_a_distribution_that_clients_ignore_is_rejected_and_companions_are_not(tmp_path: Path) -> None:
+    reasons = {
+        "a.EXE": "pip and uv do not install .exe installers: build a wheel",
+        "a.TAR.GZ": "clients do not recognise an ending in capitals: rename it to .tar.gz",
+        "a.Whl": "clients do not recognise an ending in capitals: rename it to .whl",
+        "a.egg": "eggs are no longer installable: build a wheel",
+        "a.msi": "pip and uv do not install .msi installers: build a wheel",
+        "a.rpm": "pip and uv do not install .rpm packages: build a wheel",
+        "a.tar": "uv and packaging ignore .tar sdists: rebuild it as .tar.gz",
+        "a.tar.Z": "no client but poetry installs .tar.Z sdists: rebuild it as .tar.gz",
+        "a.tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
+        "a.tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
+        "a.tar.zst": "no client installs .tar.zst sdists: rebuild it as .tar.gz",
+        "a.tgz": "uv and packaging ignore .tgz sdists: rename it to .tar.gz",
+    }
+    companions = ["README", "SHA256SUMS", "a.json", "a.tar.gz.asc", "a.whl.metadata", "a.whl.sig", "index.html"]
+    touch(tmp_path, *reasons, *companions)
+    expected: dict[str, Rejected | Note] = {name: passed_over(tmp_path, name) for name in companions}
+    expected |= {name: Rejected(location=str(tmp_path / name), reason=reason) for name, reason in reasons.items()}
+    assert listing(tmp_path) == [expected[name] for name in sorted(expected)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_the_listing_is_not_that_of_the_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    names = [f"{directory}{n}.whl" for directory in ("", "a/", "a/a/", "b/") for n in range(8)]
+    touch(tmp_path, *names)
+    scandir = os.scandir
+
+    class Shuffled:
+        def __init__(self, path: str) -> None:
+            with scandir(path) as entries:
+                self.entries = list(entries)
+            random.Random(seed).shuffle(self.entries)
+
+        def __enter__(self) -> Iterable[os.DirEntry[str]]:
+            return self.entries
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(os, "scandir", Shuffled)
+    assert listing(tmp_path, recursive=True) == [artifact(tmp_path, name) for name in names]
+
+
+def test_a_name_that_is_no_utf8_is_listed_and_can_be_opened(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9-1.0.tar.gz")
+    touch(tmp_path, name)
+    (found,) = listing(tmp_path)
+    assert found == artifact(tmp_path, name)
+    assert os.path.exists(found.path)
+
+
+def test_a_pipe_or_a_device_is_rejected_and_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.whl")
+    (tmp_path / "zero.tar.gz").symlink_to("/dev/zero")
+    assert listing(tmp_path, follow_symlinks=True) == [
+        Rejected(location=str(tmp_path / name), reason="not a regular file: copy the file itself in")
+        for name in ("pipe.whl", "zero.tar.gz")
+    ]
+
+
+def test_a_file_that_goes_while_the_source_is_listed_was_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.whl", "b.whl")
+    expected = [artifact(tmp_path, "a.whl")]
+    source = open_source(str(tmp_path)).artifacts()
+    found = [next(source)]
+    (tmp_path / "b.whl").unlink()
+    assert [*found, *source] == expected
+
+
+# --- symbolic links -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Path:
+    """A source, beside a file and a directory outside of it."""
+    touch(tmp_path, "outside/far.whl", "inside/near/a.whl")
+    return tmp_path / "inside"
+
+
+def leaves(link: Path) -> Rejected:
+    reason = "a symlink that leaves the source: copy the file itself in, or use --follow-symlinks"
+    return Rejected(location=str(link), reason=reason)
+
+
+def test_a_link_out_of_the_source_is_reported_and_read_only_when_asked(inside: Path) -> None:
+    (inside / "far.whl").symlink_to("../outside/far.whl")
+    assert listing(inside, recursive=True) == [leaves(inside / "far.whl"), artifact(inside, "near/a.whl")]
+    assert listing(inside, recursive=True, follow_symlinks=True) == [
+        artifact(inside, "far.whl"),
+        artifact(inside, "near/a.whl"),
+    ]
+
+
+def test_a_link_to_a_directory_out_of_the_source_is_reported_and_read_only_when_asked(inside: Path) -> None:
+    (inside / "out").symlink_to("../outside")
+    found = [one for one in listing(inside, recursive=True) if not isinstance(one, Artifact)]
+    assert [one.location for one in found] == [str(inside / "out")]
+    assert listing(inside, recursive=True, follow_symlinks=True) == [
+        artifact(inside, "near/a.whl"),
+        artifact(inside, "out/far.whl"),
+    ]
+
+
+def test_a_link_that_stays_inside_the_source_is_read(inside: Path) -> None:
+    (inside / "b.whl").symlink_to("near/a.whl")
+    note = Note(location=str(inside), text="subdirectories not read: near (--recursive reads them)")
+    assert listing(inside) == [artifact(inside, "b.whl"), note]
+
+
+def test_a_dangling_link_is_reported(inside: Path) -> None:
+    (inside / "b.whl").symlink_to("near/gone.whl")
+    assert listing(inside, recursive=True) == [
+        Rejected(location=str(inside / "b.whl"), reason="cannot be read: No such file or directory"),
+        artifact(inside, "near/a.whl"),
+    ]
+
+
+def test_a_dangling_link_that_is_no_distribution_is_a_companion(inside: Path) -> None:
+    (inside / "README").symlink_to("gone")
+    assert [found for found in listing(inside, recursive=True) if isinstance(found, Rejected)] == []
+
+
+def test_a_link_to_itself_is_reported(inside: Path) -> None:
+    (inside / "b.whl").symlink_to("b.whl")
+    assert listing(inside, recursive=True) == [
+        Rejected(location=str(inside / "b.whl"), reason="cannot be read: Too many levels of symbolic links"),
+        artifact(inside, "near/a.whl"),
+    ]
+
+
+@pytest.mark.parametrize("follow_symlinks", [False, True])
+def test_a_directory_that_links_lead_to_again_and_again_is_read_once(inside: Path, follow_symlinks: bool) -> None:
+    (inside / "near/up").symlink_to("..")
+    (inside / "near/self").symlink_to(".")
+    assert listing(inside, recursive=True, follow_symlinks=follow_symlinks) == [artifact(inside, "near/a.whl")]
+
+
+# --- what is no source ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", "sub"])
+def test_a_directory_that_cannot_be_read_is_an_error_and_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    touch(tmp_path, "a.whl", "sub/b.whl")
+    scandir = os.scandir
+
+    def denied(path: str) -> object:  # the superuser may read everything
+        if os.path.samefile(path, tmp_path / name):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(SourceError) as error:
+        listing(tmp_path, recursive=True)
+    path = f"{tmp_path}/sub/" if name else str(tmp_path)
+    assert str(error.value) == f"cannot read directory {path}: Permission denied"
+
+
+def test_a_source_that_does_not_exist_or_is_a_file_is_an_error(tmp_path: Path) -> None:
+    touch(tmp_path, "a.whl")
+    texts = {}
+    for name in ("gone", "a.whl"):
+        with pytest.raises(SourceError) as error:
+            listing(tmp_path / name)
+        texts[name] = str(error.value)
+    assert texts == {
+        "gone": f"source {tmp_path}/gone does not exist",
+        "a.whl": f"source {tmp_path}/a.whl is a file: name the directory it lies in",
+    }
+
+
+@pytest.mark.parametrize("spec", ["htps:/x", "https://example.com/simple/", "file:wheels", "s3://bucket", "git+ssh:x"])
+def test_what_looks_like_a_url_is_never_taken_for_a_path(spec: str) -> None:
+    with pytest.raises(SourceError) as error:
+        open_source(spec)
+    assert str(error.value) == (
+        f"{spec} looks like a URL, and mkindex reads directories: "
+        f"download the files and name their directory (a directory of that name is ./{spec})"
+    )
+
+
+def test_no_name_at_all_is_no_source() -> None:
+    with pytest.raises(SourceError):
+        list(open_source("").artifacts())
+
+
+def test_a_directory_with_a_colon_in_its_name_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "htps:/a.whl")
+    monkeypatch.chdir(tmp_path)
+    assert list(open_source("htps:").artifacts()) == [artifact(tmp_path / "htps:", "a.whl")]
+
+
+# --- our own output -------------------------------------------------------------------------------------------------
+
+
+def run(sources: Iterable[Path], destination: Path, *, recursive: bool, simple_path: str = "simple") -> Report:
+    config = Config(
+        sources=tuple(map(str, sources)), destination=str(destination), recursive=recursive, simple_path=simple_path
+    )
+    return build(config)
+
+
+def published(report: Report) -> list[str]:
+    return [file.artifact.path for project in report.index.projects for file in project.files]
+
+
+@pytest.mark.parametrize("simple_path", ["simple", "", "a/b"])
+@pytest.mark.parametrize("recursive", [False, True])
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [("wheels", "wheels/public"), ("wheels", "wheels/deep/public"), ("public/wheels", "public"), ("public", "public")],
+)
+def test_our_own_output_is_never_indexed(
+    tmp_path: Path, source: str, destination: str, recursive: bool, simple_path: str
+) -> None:
+    (tmp_path / source).mkdir(parents=True)
+    wheel = write_wheel(tmp_path / source, "demo", "1.0")
+    first, second = (
+        run([tmp_path / source], tmp_path / destination, recursive=recursive, simple_path=simple_path) for _ in range(2)
+    )
+    assert [published(first), published(second)] == [[str(wheel)]] * 2
+    assert (second.written, second.plan.deletes) == (0, ())
+
+
+def test_an_index_reached_through_a_link_is_still_our_own(tmp_path: Path) -> None:
+    (tmp_path / "wheels/public").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("wheels/public")
+    wheel = write_wheel(tmp_path / "wheels", "demo", "1.0")
+    reports = [run([tmp_path / "wheels"], tmp_path / "link", recursive=True) for _ in range(2)]
+    assert [published(report) for report in reports] == [[str(wheel)]] * 2
+
+
+def test_a_link_into_our_own_output_is_not_read_either(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, "demo", "1.0")
+    run([tmp_path], tmp_path / "public", recursive=True)
+    (prefix,) = (tmp_path / "public/files").iterdir()
+    (tmp_path / "again").symlink_to(prefix)
+    wheel.unlink()
+    other = write_wheel(tmp_path, "other", "1.0")
+    assert published(run([tmp_path], tmp_path / "public", recursive=True)) == [str(other)]
+
+
+def test_another_index_below_a_source_is_named_and_not_read(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    wheel = write_wheel(tmp_path / "wheels", "demo", "1.0")
+    (tmp_path / "old").mkdir()
+    write_wheel(tmp_path / "old", "old", "1.0")
+    run([tmp_path / "old"], tmp_path / "wheels/old-index", recursive=False)
+    report = run([tmp_path / "wheels"], tmp_path / "public", recursive=True)
+    note = Note(location=str(tmp_path / "wheels/old-index"), text="an index made by mkindex: not read", detail=True)
+    assert (published(report), report.findings) == ([str(wheel)], (note,))
+
+
+@pytest.mark.parametrize("name", ["files", "simple", ".mkindex", "files/aa"])
+def test_a_source_inside_of_what_we_wrote_is_an_error(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "public" / name
+    source.mkdir(parents=True)
+    write_wheel(source, "demo", "1.0")
+    with pytest.raises(SourceError) as error:
+        run([source], tmp_path / "public", recursive=True)
+    assert str(error.value) == f"source {source} is what mkindex wrote into {tmp_path}/public"

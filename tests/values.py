@@ -1,0 +1,66 @@
+"""Makes the values that an index is made of, without a file on any disk."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+from mkindex.model import File, Index, assemble
+from mkindex.sources import Artifact, Fingerprint
+
+if TYPE_CHECKING:
+    from mkindex.render import PlacedFile, Sibling
+
+
+class Facts(TypedDict, total=False):
+    """Fields of File."""
+
+    sha256: str
+    core_metadata: str | None
+    metadata_name: str
+    requires_python: str
+    upload_time: str
+    yanked: str
+    provenance: str
+
+
+class Shelf:
+    """Makes files out of names and bytes, and knows the bytes: what a source and a scan are to a build."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, bytes] = {}
+
+    def file(self, filename: str, content: bytes = b"", **facts: Unpack[Facts]) -> File:
+        """A file with these bytes (its name, where none are given); wheels have core metadata."""
+        content = content or filename.encode()
+        wheel = filename.endswith(".whl")
+        project, version = parse_wheel_filename(filename)[:2] if wheel else parse_sdist_filename(filename)
+        known: Facts = {
+            "sha256": self._keep(content),
+            "core_metadata": self._keep(b"METADATA of " + content) if wheel else None,
+        }
+        return File(
+            artifact=Artifact(root="/wheels", relative=filename, fingerprint=Fingerprint(0, len(content), 0, 0)),
+            filename=filename,
+            project=project,
+            version=str(version),
+            **(known | facts),
+        )
+
+    def read(self, resource: PlacedFile | Sibling) -> bytes:
+        """The bytes of a file, or of its core metadata."""
+        return self._bytes[resource.key]
+
+    def _keep(self, content: bytes) -> str:
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._bytes[sha256] = content
+        return sha256
+
+
+def index(*files: File) -> Index:
+    """The index of these files, of which none is in another's way."""
+    made, findings = assemble(files)
+    assert not findings
+    return made
