@@ -140,10 +140,10 @@ class Builds(RuleBasedStateMachine):
     @rule(number=numbers, at=numbers, cut=st.booleans())
     def corrupt(self, number: int, at: int, cut: bool) -> None:
         path = self.source / self.files()[number % len(self.files())]
-        data = bytearray(path.read_bytes())
+        data, mtime = bytearray(path.read_bytes()), int(path.stat().st_mtime) - MTIME
         if data and not cut:
             data[at % len(data)] ^= 1
-        self.put(path.name, bytes(data[: at if cut else len(data)]), 0)
+        self.put(path.name, bytes(data[: at if cut else len(data)]), mtime)
 
     # --- the destination --------------------------------------------------------------------------------------------
 
@@ -275,7 +275,7 @@ class Builds(RuleBasedStateMachine):
             self.foreign.pop(path, None)
         if not self.grace:  # else they may be retired
             self.perhaps.clear()
-        if self.grace:  # a retired file may be gone already
+        if self.grace or self.overwrite:  # where somebody deleted a file that is retired, or that was lost sight of
             after = {path: data for path, data in after.items() if not path.endswith("/")}
         since = {path: (first, self.now if last is None else last) for path, (first, last) in missing.items()}
         self.retired = {

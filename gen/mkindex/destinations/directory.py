@@ -4,44 +4,28 @@ import errno
 import hashlib
 import os
 import stat
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, wait
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property, partial
+from functools import cached_property
 from heapq import merge
-from io import FileIO
-from itertools import groupby, islice
+from itertools import groupby
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from mkindex import fork
-from mkindex.archive import Span, Unreadable, cut, reader
 from mkindex.destinations import manifest
 from mkindex.destinations.disk import Disk
 from mkindex.destinations.lock import exclusive
+from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of
 from mkindex.errors import DestinationError, printable
-from mkindex.fork import Forked, split
-from mkindex.model import File
-from mkindex.publish import Applied, Changed, Entry, Held, Plan, Put
-from mkindex.render import Page, PlacedFile, Sibling, Stage
-from mkindex.scan import CHUNK
+from mkindex.fork import Forked
+from mkindex.publish import Applied, Entry, Held, Plan, Put
+from mkindex.render import PlacedFile
 from mkindex.sources import Artifact, Fingerprint
 
 OWN = ".mkindex"
-_AT_ONCE = 10_000  # resources that are handed out to processes together
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
-
-
-class _Staged(NamedTuple):
-    """A put whose bytes have no place yet: they lie under a temporary name, or turned out to be there already."""
-
-    sha256: str
-    is_temporary: bool
-
-
-# What a put became: of the many that are in their place at once only the mark is kept.
-_Outcome = str | _Staged
 
 
 class Directory:
@@ -70,8 +54,6 @@ class Directory:
         self._inspection: Forked[bytes] | None = None
         self._disk = disk or Disk()
         self._entered = ExitStack()
-        self._stopped = False
-        self._copied: tuple[File | None, bytes] = None, b""  # the last part that was read of the last file
 
     def __enter__(self) -> Self:
         with _errors(self._root), ExitStack() as entered:
@@ -168,21 +150,22 @@ class Directory:
         if not (plan.puts or plan.updates or plan.deletes or unfinished or litter):
             return Applied()
         self.__dict__.pop("_names", None)
+        staging = self._staging()
         with _errors(self._root):
             try:
                 self._sweep()
                 self._disk.make_directory(self._path("tmp"))
                 self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
-                staged = self._stage(plan.puts)
+                staged = staging.stage(plan.puts)
                 self._disk.sync(self._root)
             except BaseException:
                 self._withdraw(plan.puts, forget=not unfinished)
                 raise
-            moved = [number for number, one in enumerate(staged) if isinstance(one, _Staged) and one.is_temporary]
+            moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
             for number in moved:
                 target = self._at(plan.puts[number].resource.path)
                 self._disk.make_directory(os.path.dirname(target))
-                self._disk.replace(self._temporary(number), target)
+                self._disk.replace(staging.temporary(number), target)
             if moved:
                 self._disk.sync(self._root)
             self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
@@ -197,142 +180,26 @@ class Directory:
             links=tuple(self._links(plan.puts, staged)) if self._hardlink else (),
         )
 
-    def _stage(self, puts: Sequence[Put]) -> list[_Outcome]:
-        """Bring all bytes to the disk: what a page may already name under another name, the rest where it belongs.
+    def _staging(self) -> Staging:
+        return Staging(
+            self._root,
+            self._path("tmp"),
+            disk=self._disk,
+            executor=self._executor,
+            processes=self._processes,
+            hardlink=self._hardlink,
+            # Without a manifest nobody can say that no page names a file.
+            direct=os.path.lexists(self._path("manifest")) or not os.path.lexists(self._at("files")),
+            digest=self.digest,
+        )
 
-        Small resources by several processes, if there are many, and then large files by the executor.
-        """
-        self._stopped = False
-        # Without a manifest nobody can say that no page names a file.
-        direct = os.path.lexists(self._path("manifest")) or not os.path.lexists(self._at("files"))
-        stage_one = partial(self._stage_one, puts, direct)
-        staged: list[_Outcome] = [""] * len(puts)
-        small = (number for number in _by_path(puts) if not _is_large(puts[number]))
-        while some := list(islice(small, _AT_ONCE)):
-            results = split(lambda part: list(map(stage_one, part)), some, processes=self._processes)
-            for number, result in zip(some, results, strict=True):
-                staged[number] = result
-        futures = {
-            number: self._executor.submit(stage_one, number) for number, put in enumerate(puts) if _is_large(put)
-        }
-        try:
-            for number, future in futures.items():
-                staged[number] = future.result()
-        except BaseException:
-            self._stopped = True
-            for future in futures.values():
-                future.cancel()
-            wait(futures.values())
-            raise
-        return staged
-
-    def _stage_one(self, puts: Sequence[Put], direct: bool, number: int) -> _Outcome:
-        put = puts[number]
-        resource = put.resource
-        is_temporary = not (direct and put.fresh) or isinstance(resource, Page)
-        target = self._temporary(number) if is_temporary else self._at(resource.path)
-        if isinstance(resource, Page):
-            data = resource.render()
-            sha256 = hashlib.sha256(data).hexdigest()
-            if put.previous and sha256 == self._published(put.previous):
-                return _Staged(sha256, is_temporary=False)
-            self._create(target, data)
-            return _Staged(sha256, is_temporary=True)
-        if isinstance(resource, Sibling):
-            mark = self._create(target, self._metadata(resource.file))
-        else:
-            if not is_temporary:
-                self._disk.make_directory(os.path.dirname(target))
-            mark = self._link(resource.file, target) if self._hardlink else self._copy(resource.file, target)
-        return _Staged(resource.key, is_temporary=True) if is_temporary else mark
-
-    def _published(self, held: Held) -> str | None:
-        return held.entry.sha256 if held.intact else self.digest(held.entry.path)
-
-    def _create(self, target: str, data: bytes) -> str:
-        try:
-            descriptor = self._disk.create(target)
-        except FileNotFoundError:
-            self._disk.make_directory(os.path.dirname(target))
-            descriptor = self._disk.create(target)
-        try:
-            self._disk.write(descriptor, data)
-            return _mark_of(os.fstat(descriptor))
-        finally:
-            os.close(descriptor)
-
-    def _copy(self, file: File, target: str) -> str:
-        """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
-        with _source(file) as source:
-            descriptor = self._disk.create(target)
-            try:
-                digest = hashlib.sha256()
-                if file.size > CHUNK and self._disk.clone(source.fileno(), descriptor):
-                    # The clone stays as it is whatever happens to the source: it is what has to be hashed.
-                    with open(target, "rb", buffering=0) as clone:
-                        digest = hashlib.file_digest(clone, "sha256")
-                else:
-                    while data := source.read(CHUNK):
-                        if self._stopped:
-                            raise DestinationError("stopped")
-                        digest.update(data)
-                        self._disk.write(descriptor, data)
-                        self._copied = file, data
-                if digest.hexdigest() != file.sha256:
-                    raise Changed(file)
-                return _mark_of(os.fstat(descriptor))
-            finally:
-                os.close(descriptor)
-
-    def _metadata(self, file: File) -> bytes:
-        """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
-        span = Span.parse(file.metadata_span or "")
-        try:
-            if self._copied[0] is file and len(self._copied[1]) == file.size:
-                whole = self._copied[1]
-                raw = cut(lambda start, length: whole[start : start + length], span)
-            else:
-                with _source(file) as wheel:
-                    raw = cut(reader(wheel), span)
-        except Unreadable as error:
-            raise Changed(file) from error
-        if hashlib.sha256(raw).hexdigest() != file.core_metadata:
-            raise Changed(file)
-        return raw
-
-    def _link(self, file: File, target: str) -> str:
-        """Link a file; Changed when it is not the one that was scanned, before or since."""
-        path, scanned = file.artifact.path, file.artifact.fingerprint
-        try:
-            if Fingerprint.of(os.stat(path)) != scanned:
-                raise Changed(file)
-            path = os.path.realpath(path)
-        except FileNotFoundError as error:
-            raise Changed(file) from error
-        try:
-            self._disk.link(path, target)
-        except FileNotFoundError as error:
-            raise Changed(file) from error
-        except OSError as error:
-            if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
-                raise DestinationError(
-                    f"{printable(path)} cannot be linked into {printable(self._root)} ({error.strerror}): "
-                    "use --link-mode copy"
-                ) from error
-            raise
-        # The link itself changes the change time, and nothing else.
-        status = os.lstat(target)
-        if Fingerprint.of(status)[:3] != scanned[:3]:
-            raise Changed(file)
-        return _mark_of(status)
-
-    def _links(self, puts: Iterable[Put], staged: Iterable[_Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
+    def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put, one in zip(puts, staged, strict=True):
             # As it was when the link was made: what came later may have been a change of the bytes.
             if isinstance(put.resource, PlacedFile) and isinstance(one, str):
                 yield put.resource.file.artifact, Fingerprint(*map(int, one.split()))
 
-    def _manifest_after(self, plan: Plan, staged: Iterable[_Outcome]) -> Iterator[Entry]:
+    def _manifest_after(self, plan: Plan, staged: Iterable[Outcome]) -> Iterator[Entry]:
         deleted = frozenset(map(_position, (*plan.deletes, *plan.moved)))
         new = (
             Entry(resource.stage, resource.path, resource.key, resource.key, one)
@@ -393,9 +260,6 @@ class Directory:
         self._disk.replace(temporary, target)
         self._disk.flush_directory(self._own)
 
-    def _temporary(self, number: int) -> str:
-        return self._path(f"tmp/{number}")
-
     def _at(self, path: str) -> str:
         return f"{self._root}{os.sep}{path}"
 
@@ -429,33 +293,12 @@ def _position(entry: Entry) -> tuple[int, str]:
     return entry.stage, entry.path
 
 
-def _mark_of(status: os.stat_result) -> str:
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-
-
 def _mark(path: str) -> str:
     """Return what the file at `path` is recognised by, "" where none can be seen."""
     try:
-        return _mark_of(os.lstat(path))
+        return mark_of(os.lstat(path))
     except OSError:
         return ""
-
-
-def _is_large(put: Put) -> bool:
-    return isinstance(put.resource, PlacedFile) and put.resource.file.size > CHUNK
-
-
-def _by_path(puts: Sequence[Put]) -> Iterator[int]:
-    """Yield the numbers of the puts by path: a wheel's metadata is then cut from what has just been copied."""
-    ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
-    return merge(*map(range, [0, *ends], ends), key=lambda number: puts[number].resource.path)
-
-
-def _source(file: File) -> FileIO:
-    try:
-        return FileIO(file.artifact.path)
-    except FileNotFoundError as error:
-        raise Changed(file) from error
 
 
 @contextmanager

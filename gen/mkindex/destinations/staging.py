@@ -1,0 +1,218 @@
+"""The bytes of a plan brought to the disk: what no page can name yet where it belongs, the rest under other names."""
+
+import errno
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, wait
+from heapq import merge
+from io import FileIO
+from itertools import islice
+from typing import NamedTuple
+
+from mkindex.archive import Span, Unreadable, cut, reader
+from mkindex.destinations.disk import Disk
+from mkindex.errors import DestinationError, printable
+from mkindex.fork import split
+from mkindex.model import File
+from mkindex.publish import Changed, Put
+from mkindex.render import Page, PlacedFile, Sibling, Stage
+from mkindex.scan import CHUNK
+from mkindex.sources import Fingerprint
+
+_AT_ONCE = 10_000  # resources that are handed out to processes together
+
+
+class Staged(NamedTuple):
+    """A put whose bytes have no place yet: they lie under a temporary name, or turned out to be there already."""
+
+    sha256: str
+    is_temporary: bool
+
+
+# What a put became: of the many that are in their place at once only the mark is kept.
+Outcome = str | Staged
+
+
+class Staging:
+    """Writes the puts of one plan for the tree below `root`; `direct`: files no page can name go where they belong.
+
+    `digest` returns the sha256 of what is at a path of the tree.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        temporary: str,
+        *,
+        disk: Disk,
+        executor: Executor,
+        processes: int,
+        hardlink: bool,
+        direct: bool,
+        digest: Callable[[str], str | None],
+    ) -> None:
+        self._root = root
+        self._directory = temporary
+        self._disk = disk
+        self._executor = executor
+        self._processes = processes
+        self._place = self._link if hardlink else self._copy
+        self._direct = direct
+        self._digest = digest
+        self._stopped = False
+        self._copied: tuple[File | None, bytes] = None, b""  # the last part that was read of the last file
+
+    def temporary(self, number: int) -> str:
+        """Return the other name of the put of that number."""
+        return f"{self._directory}{os.sep}{number}"
+
+    def stage(self, puts: Sequence[Put]) -> list[Outcome]:
+        """Write the puts: small resources by several processes, if there are many, then large files by the executor.
+
+        Raises Changed, DestinationError and OSError; nothing is written any more by then.
+        """
+
+        def stage_one(number: int) -> Outcome:
+            return self._stage_one(puts[number], number)
+
+        staged: list[Outcome] = [""] * len(puts)
+        small = (number for number in _by_path(puts) if not _is_large(puts[number]))
+        while some := list(islice(small, _AT_ONCE)):
+            results = split(lambda part: list(map(stage_one, part)), some, processes=self._processes)
+            for number, result in zip(some, results, strict=True):
+                staged[number] = result
+        futures = {
+            number: self._executor.submit(stage_one, number) for number, put in enumerate(puts) if _is_large(put)
+        }
+        try:
+            for number, future in futures.items():
+                staged[number] = future.result()
+        except BaseException:
+            self._stopped = True
+            for future in futures.values():
+                future.cancel()
+            wait(futures.values())
+            raise
+        return staged
+
+    def _stage_one(self, put: Put, number: int) -> Outcome:
+        resource = put.resource
+        is_temporary = not (self._direct and put.fresh) or isinstance(resource, Page)
+        target = self.temporary(number) if is_temporary else f"{self._root}{os.sep}{resource.path}"
+        if isinstance(resource, Page):
+            data = resource.render()
+            sha256 = hashlib.sha256(data).hexdigest()
+            if put.previous:
+                entry, intact = put.previous
+                if sha256 == (entry.sha256 if intact else self._digest(entry.path)):
+                    return Staged(sha256, is_temporary=False)
+            self._create(target, data)
+            return Staged(sha256, is_temporary=True)
+        if isinstance(resource, Sibling):
+            mark = self._create(target, self._metadata(resource.file))
+        else:
+            if not is_temporary:
+                self._disk.make_directory(os.path.dirname(target))
+            mark = self._place(resource.file, target)
+        return Staged(resource.key, is_temporary=True) if is_temporary else mark
+
+    def _create(self, target: str, data: bytes) -> str:
+        try:
+            descriptor = self._disk.create(target)
+        except FileNotFoundError:
+            self._disk.make_directory(os.path.dirname(target))
+            descriptor = self._disk.create(target)
+        try:
+            self._disk.write(descriptor, data)
+            return mark_of(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def _copy(self, file: File, target: str) -> str:
+        """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
+        with _source(file) as source:
+            descriptor = self._disk.create(target)
+            try:
+                digest = hashlib.sha256()
+                if file.size > CHUNK and self._disk.clone(source.fileno(), descriptor):
+                    # The clone stays as it is whatever happens to the source: it is what has to be hashed.
+                    with open(target, "rb", buffering=0) as clone:
+                        digest = hashlib.file_digest(clone, "sha256")
+                else:
+                    while data := source.read(CHUNK):
+                        if self._stopped:
+                            raise DestinationError("stopped")
+                        digest.update(data)
+                        self._disk.write(descriptor, data)
+                        self._copied = file, data
+                if digest.hexdigest() != file.sha256:
+                    raise Changed(file)
+                return mark_of(os.fstat(descriptor))
+            finally:
+                os.close(descriptor)
+
+    def _metadata(self, file: File) -> bytes:
+        """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
+        span = Span.parse(file.metadata_span or "")
+        try:
+            if self._copied[0] is file and len(self._copied[1]) == file.size:
+                whole = self._copied[1]
+                raw = cut(lambda start, length: whole[start : start + length], span)
+            else:
+                with _source(file) as wheel:
+                    raw = cut(reader(wheel), span)
+        except Unreadable as error:
+            raise Changed(file) from error
+        if hashlib.sha256(raw).hexdigest() != file.core_metadata:
+            raise Changed(file)
+        return raw
+
+    def _link(self, file: File, target: str) -> str:
+        """Link a file; Changed when it is not the one that was scanned, before or since."""
+        path, scanned = file.artifact.path, file.artifact.fingerprint
+        try:
+            if Fingerprint.of(os.stat(path)) != scanned:
+                raise Changed(file)
+            path = os.path.realpath(path)
+        except FileNotFoundError as error:
+            raise Changed(file) from error
+        try:
+            self._disk.link(path, target)
+        except FileNotFoundError as error:
+            raise Changed(file) from error
+        except OSError as error:
+            if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+                raise DestinationError(
+                    f"{printable(path)} cannot be linked into {printable(self._root)} ({error.strerror}): "
+                    "use --link-mode copy"
+                ) from error
+            raise
+        # The link itself changes the change time, and nothing else.
+        status = os.lstat(target)
+        if Fingerprint.of(status)[:3] != scanned[:3]:
+            raise Changed(file)
+        return mark_of(status)
+
+
+def mark_of(status: os.stat_result) -> str:
+    """Return what the bytes of a file are recognised by, without reading them."""
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def _is_large(put: Put) -> bool:
+    return isinstance(put.resource, PlacedFile) and put.resource.file.size > CHUNK
+
+
+def _by_path(puts: Sequence[Put]) -> Iterator[int]:
+    """Yield the numbers of the puts by path: a wheel's metadata is then cut from what has just been copied."""
+    ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
+    return merge(*map(range, [0, *ends], ends), key=lambda number: puts[number].resource.path)
+
+
+def _source(file: File) -> FileIO:
+    try:
+        return FileIO(file.artifact.path)
+    except FileNotFoundError as error:
+        raise Changed(file) from error
