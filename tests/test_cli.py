@@ -56,6 +56,11 @@ def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
     return found
 
 
+def directory_times(root: Path) -> dict[str, int]:
+    """When something was last made or removed in each directory."""
+    return {directory: os.stat(directory).st_mtime_ns for directory, _, _ in os.walk(root)}
+
+
 # --- exit status ----------------------------------------------------------------------------------------------------
 
 
@@ -404,15 +409,15 @@ def test_json_is_the_whole_report(here: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_dry_run_says_what_would_be_done_and_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = snapshot(here)
+    before = snapshot(here), directory_times(here)
     first = Run(capsys, "--dry-run", "wheels", "public")
-    assert snapshot(here) == before
+    assert (snapshot(here), directory_times(here)) == before
     Run(capsys, "--grace", "0", "wheels", "public")
     (here / f"wheels/{WHEEL}").unlink()
     write_sdist(here / "wheels", "other", "1.0")
-    before = snapshot(here)
+    before = snapshot(here), directory_times(here)
     second = Run(capsys, "--dry-run", "--grace", "0", "wheels", "public")
-    assert snapshot(here) == before
+    assert (snapshot(here), directory_times(here)) == before
     done = Run(capsys, "-v", "--grace", "0", "wheels", "public")
 
     def steps(run: Run) -> list[str]:

@@ -80,6 +80,12 @@ def nothing(path: Path) -> None:
     pass
 
 
+def lose(public: Path) -> None:
+    """Lose the manifest, and a file that pages name."""
+    (public / OWN / "manifest").unlink()
+    min(public.glob("files/*/*/demo*")).unlink()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scene:
     """What a build finds: how the source has changed, and the destination been damaged, since the last build."""
@@ -96,7 +102,7 @@ SCENES = {
     "a change": Scene(change=change),
     "a change, with a grace": Scene(change=change, options={"grace": 900}),
     "a repair": Scene(damage=damage),
-    "a lost manifest": Scene(damage=lambda public: (public / OWN / "manifest").unlink(), options={"overwrite": True}),
+    "a lost manifest and file": Scene(damage=lose, options={"overwrite": True}),
     "another place for the index": Scene(change=change, options={"simple_path": "a/b"}),
     "a change of hard links": Scene(change=change, options={"link_mode": "hardlink"}),
     "the first build, of large files": Scene(first=True, large=True),

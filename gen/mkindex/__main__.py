@@ -1,13 +1,17 @@
 """`python -m mkindex`, and what the command `mkindex` runs."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    from mkindex.cli import run
+    from mkindex.cli import INTERRUPTED, run
 
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    if status == INTERRUPTED:
+        os._exit(status)  # threads that still read a large file would be waited for
+    sys.exit(status)
 
 
 if __name__ == "__main__":

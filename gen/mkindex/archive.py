@@ -271,6 +271,11 @@ class _BoundedHeader(tarfile.TarInfo):
             raise Unreadable("a tar header that claims an impossible size: build it again")
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
+    def _proc_sparse(self, *_: object) -> tarfile.TarInfo:
+        raise Unreadable("a sparse member, whose map costs more than any sdist is worth: build it again")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
+
 
 def tar_pkg_info(stream: IO[bytes], size: int) -> bytes | None:
     """Return `{top}/PKG-INFO` of a `.tar.gz` sdist, or None where it has only a pyproject.toml or setup.py.

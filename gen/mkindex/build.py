@@ -15,7 +15,7 @@ from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceErro
 from mkindex.model import File, Index, assemble
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.render import Site, Templates, render
-from mkindex.scan import scan, wire_time
+from mkindex.scan import YEAR_10000, scan, wire_time
 from mkindex.sources import Artifact, open_source
 
 # Given the bytes to be read, a context in which it is told of the bytes that were.
@@ -54,13 +54,15 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
     with ExitStack() as stack:
         jobs = config.jobs or _cores()
         executor = ThreadPoolExecutor(jobs)
-        stack.callback(executor.shutdown, cancel_futures=True)
+        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         destination = Directory(
             config.destination, executor=executor, hardlink=config.link_mode == "hardlink", processes=jobs
         )
         if not config.dry_run:
             stack.enter_context(destination)
-        cache = stack.enter_context(Cache(Path(config.cache_dir) if config.cache_dir else None))
+        cache = stack.enter_context(
+            Cache(Path(config.cache_dir) if config.cache_dir else None, remember=not config.dry_run)
+        )
         for attempt in range(1, _ATTEMPTS + 1):
             index, findings = _index(config, cache, executor, jobs, progress)
             todo = plan(
@@ -165,10 +167,9 @@ def _upload_times(config: Config, files: list[File]) -> list[File]:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if not epoch:
         return files
-    try:
-        latest = wire_time(int(epoch))
-    except ValueError:
-        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it") from None
+    if not (epoch.isascii() and epoch.isdecimal()):
+        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
+    latest = wire_time(int(epoch[:20])) or wire_time(YEAR_10000 - 1)
     return [
         file._replace(upload_time=latest) if file.upload_time and file.upload_time > latest else file for file in files
     ]

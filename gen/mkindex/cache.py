@@ -16,6 +16,7 @@ from typing import Self
 from mkindex import __version__
 from mkindex.sources import Artifact, Fingerprint
 
+_NAME = "facts.sqlite3"
 _FORMAT = 1  # of the database
 # What this version of mkindex makes of a file another may see differently: no row is trusted that another wrote.
 _SEED = zlib.crc32(f"{_FORMAT} {__version__}".encode())
@@ -37,8 +38,10 @@ _Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, 
 class Cache:
     """Facts by path and fingerprint, written down when the context is left; without a directory it forgets."""
 
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None, *, remember: bool = True) -> None:
+        # Who is not to write anything makes no database, either.
+        self._directory = directory if directory and (remember or (directory / _NAME).exists()) else None
+        self._remember = remember
         self._database: sqlite3.Connection | None = None
         self._today = int(time.time() // 86_400)
         self._new: list[_Row] = []
@@ -50,14 +53,14 @@ class Cache:
             if self._directory is None:
                 break
             try:
-                self._database = self._open(self._directory / "facts.sqlite3")
+                self._database = self._open(self._directory / _NAME)
                 break
             except sqlite3.OperationalError:  # locked, or not writable: do without, it belongs to somebody
                 break
             except (sqlite3.DatabaseError, UnicodeError):  # no database at all, or a damaged one: make it anew
                 for ending in ("", "-wal", "-shm"):
                     with suppress(OSError):
-                        (self._directory / f"facts.sqlite3{ending}").unlink()
+                        (self._directory / f"{_NAME}{ending}").unlink()
             except OSError:
                 break
         return self
@@ -104,7 +107,7 @@ class Cache:
             self._write()
 
     def _write(self) -> None:
-        if self._database and (self._new or self._seen):
+        if self._database and self._remember and (self._new or self._seen):
             with suppress(sqlite3.Error), self._database as database:
                 database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", self._new)
                 database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._seen)

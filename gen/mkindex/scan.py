@@ -33,7 +33,7 @@ _FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
 _TOO_LONG = re.compile(r"\d{19}")  # for uv, which reads parts of a version as 64 bits
-_YEAR_10000 = 253_402_300_800  # seconds since the epoch
+YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
 _Stream = io.BytesIO | io.FileIO
 
@@ -198,7 +198,7 @@ def _facts(filename: str, descriptor: int, size: int) -> Facts:
 
 def wire_time(seconds: int) -> str:
     """Return a time as the API writes it, "" for one that clients cannot read."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < _YEAR_10000 else ""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < YEAR_10000 else ""
 
 
 def _refuse_other_kind(stream: _Stream, magic: bytes, kind: str) -> None:

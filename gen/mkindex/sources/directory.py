@@ -80,7 +80,8 @@ class Directory:
                 yield Note(location=self.root, text=f"subdirectories not read: {shown} (--recursive reads them)")
 
     def _leads_inside(self, link: os.DirEntry[str]) -> bool:
-        return f"{os.path.realpath(link.path)}/".startswith(f"{os.path.realpath(self.root)}/")
+        root = os.path.realpath(self.root)
+        return os.path.commonpath([root, os.path.realpath(link.path)]) == root
 
     def _listing(self, prefix: str) -> list[os.DirEntry[str]]:
         """Return what is in a directory, by name, the first at the end."""
