@@ -6,9 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# The same examples each time: what a change breaks is then its own doing. `make soak` looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("default" if os.environ.get("MKINDEX_SOAK") else "same")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -86,6 +86,12 @@ def lose(public: Path) -> None:
     min(public.glob("files/*/*/demo*")).unlink()
 
 
+def lose_and_damage(public: Path) -> None:
+    """Damage the manifest, and lose a file that pages name."""
+    (public / OWN / "manifest").write_bytes(b"damaged")
+    min(public.glob("files/*/*/demo*")).unlink()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scene:
     """What a build finds: how the source has changed, and the destination been damaged, since the last build."""
@@ -103,6 +109,7 @@ SCENES = {
     "a change, with a grace": Scene(change=change, options={"grace": 900}),
     "a repair": Scene(damage=damage),
     "a lost manifest and file": Scene(damage=lose, options={"overwrite": True}),
+    "a damaged manifest and a lost file": Scene(damage=lose_and_damage, options={"overwrite": True}),
     "another place for the index": Scene(change=change, options={"simple_path": "a/b"}),
     "a change of hard links": Scene(change=change, options={"link_mode": "hardlink"}),
     "the first build, of large files": Scene(first=True, large=True),
