@@ -182,6 +182,13 @@ def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
     assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
 
 
+def test_a_file_of_a_dead_run_that_was_retired_unread_is_adopted_when_it_is_wanted_again() -> None:
+    there = memory(PLACED)
+    unread = Entry(PLACED.stage, PLACED.path, "", "", there.digest(PLACED.path) or "", retired=NOON - 1)
+    there.entries = lambda: iter([Held(unread, intact=True)])  # type: ignore[method-assign]
+    assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(mark=""),), unchanged=1)
+
+
 def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:
     old, new = (PlacedFile(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
     assert planned([new], memory(old)) == Plan(

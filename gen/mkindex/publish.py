@@ -122,7 +122,7 @@ def plan(
             if held.entry.retired is not None:
                 updates.append(held.entry._replace(retired=None))
             continue
-        found = held.entry.sha256 if held and held.intact else destination.digest(resource.path)
+        found = (held.entry.sha256 if held and held.intact else "") or destination.digest(resource.path)
         if found is None:
             puts.append(Put(resource, held, fresh=held is None))
         elif found == _expected(resource, held):

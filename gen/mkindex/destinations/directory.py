@@ -188,8 +188,8 @@ class Directory:
             executor=self._executor,
             processes=self._processes,
             hardlink=self._hardlink,
-            # Without a manifest nobody can say that no page names a file.
-            direct=os.path.lexists(self._path("manifest")) or not os.path.lexists(self._at("files")),
+            # Without a manifest, or with a damaged one, nobody can say that no page names a file.
+            direct=next(self._manifest(), None) is not None or not os.path.lexists(self._at("files")),
             digest=self.digest,
         )
 
