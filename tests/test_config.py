@@ -51,8 +51,8 @@ def test_a_build_needs_sources_and_a_destination_only() -> None:
 
 
 SIMPLE_PATH = (
-    "simple-path {!r}: give a relative path of letters, digits and -_. "
-    "that does not begin with files/, or . for the root"
+    "simple-path {!r}: give a relative path of letters, digits and - _ . "
+    "whose first part is none of files, index.html, 404.html, links.html, or . for the root"
 )
 FILES_URL = "files-url {!r}: give an http or https URL without query and fragment"
 
@@ -63,7 +63,24 @@ def test_the_index_can_lie_at(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["..", "a/..", "./a", "/a", "a/", "a//b", ".mkindex", ".git", "files", "files/a", "a b", "é", "a?", "C:"]
+    "path",
+    [
+        "..",
+        "a/..",
+        "./a",
+        "/a",
+        "a/",
+        "a//b",
+        ".mkindex",
+        ".git",
+        "files",
+        "files/a",
+        "404.html",
+        "a b",
+        "é",
+        "a?",
+        "C:",
+    ],
 )
 def test_the_index_cannot_lie_at(path: str) -> None:
     assert refusal(simple_path=path) == SIMPLE_PATH.format(path)

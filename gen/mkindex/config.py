@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from mkindex.errors import ConfigError, printable
 
+_TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
+_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _PATHS = ("destination", "templates", "cache-dir")
 
 
@@ -48,10 +50,10 @@ class Config:
                 f"(one of that name is ./{printable(self.destination)})"
             )
         parts = self.simple_path.split("/") if self.simple_path else []
-        if not all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", part) for part in parts) or parts[:1] == ["files"]:
+        if parts[:1] in ([name] for name in _TAKEN) or not all(map(_PART.fullmatch, parts)):
             raise ConfigError(
-                f"simple-path {printable(self.simple_path)!r}: give a relative path of letters, digits and -_. "
-                "that does not begin with files/, or . for the root"
+                f"simple-path {printable(self.simple_path)!r}: give a relative path of letters, digits and - _ . "
+                f"whose first part is none of {', '.join(_TAKEN)}, or . for the root"
             )
         if self.files_url is not None:
             url = _split(self.files_url)
