@@ -773,3 +773,19 @@ def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(wheels: Path, publ
     wet = publish(wheels, public)
     assert [put.resource.path for put in dry.plan.puts] == [put.resource.path for put in wet.plan.puts]
     assert dry.plan.deletes == wet.plan.deletes
+
+
+@pytest.mark.parametrize("which", ["manifest", "intent"])
+def test_a_manifest_or_intent_from_somebody_else_deletes_nothing_outside_of_the_tree(
+    wheels: Path, public: Path, which: str
+) -> None:
+    mine = public.parent / "mine"
+    mine.write_text("mine")
+    publish(wheels, public)
+    if which == "manifest":
+        parts = manifest.encode([Entry(2, "simple/../../mine", "key", "sha", "mark")])
+    else:
+        parts = manifest.encode_intent([(2, "../mine")])
+    (public / ".mkindex" / which).write_bytes(b"".join(parts))
+    publish(wheels, public, overwrite=True)
+    assert (mine.read_text(), tree(public)) == ("mine", cold(wheels))

@@ -1,6 +1,7 @@
 """What mkindex knows of a directory it writes to: the manifest of what is there, the intent of a run under way.
 
-Both are text, a line for each path with tabs between the fields; neither holds a path outside the directory.
+Both are text, a line for each path with tabs between the fields. Neither is believed about a path that leads out of the
+directory: a tree may come from somebody else, and what is listed may be deleted.
 """
 
 import os
@@ -36,7 +37,7 @@ def encode(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 
 def decode(stream: BinaryIO) -> Iterator[Entry]:
-    """Yield the entries of a manifest. Raises Damaged, if at all, before the first of them."""
+    """Yield the entries of a manifest. Raises Damaged: before the first, or at one that leads out of the tree."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -51,6 +52,8 @@ def decode(stream: BinaryIO) -> Iterator[Entry]:
         if line.startswith(b"end "):
             return
         stage, path, key, sha, mark, retired = str(line, "ascii").rstrip("\n").split("\t")
+        if _leads_out(path):
+            raise Damaged
         yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, int(retired) if retired else None)
 
 
@@ -66,9 +69,16 @@ def decode_intent(stream: BinaryIO) -> list[tuple[int, str]]:
         raise Damaged
     try:
         lines = [str(line, "ascii").rstrip("\n").split("\t") for line in stream]
-        return sorted({(int(stage), path) for stage, path in lines})
+        paths = sorted({(int(stage), path) for stage, path in lines})
     except ValueError as error:
         raise Damaged from error
+    if any(_leads_out(path) for _, path in paths):
+        raise Damaged
+    return paths
+
+
+def _leads_out(path: str) -> bool:
+    return ".." in path and ".." in path.split("/")
 
 
 def _joined(lines: Iterable[str]) -> Iterator[bytes]:
