@@ -134,7 +134,6 @@ def test_what_cannot_be_asked_for_is_2_and_writes_nothing(
     assert run.err
 
 
-DOWNLOAD = "download the files and name their directory (a directory of that name is"
 SUBDIRECTORIES = "subdirectories not read: wheels (--recursive reads them)"
 NOTHING = "no wheel or sdist in"
 RECURSIVE = "; --recursive also looks into subdirectories"

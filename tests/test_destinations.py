@@ -87,7 +87,7 @@ def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destin
 
 
 def read(resource: PlacedFile | Sibling) -> bytes:
-    path = Path(resource.file.artifact.path)
+    path = Path(resource.file.local.path)
     if isinstance(resource, PlacedFile):
         return path.read_bytes()
     with zipfile.ZipFile(path) as archive:

@@ -104,8 +104,8 @@ def test_of_files_that_clients_cannot_tell_apart_none_is_listed_and_both_are_nam
     assert assemble([one, other, two]) == (
         Index(projects=(project("demo", other),)),
         [
-            Rejected(location=one.artifact.path, reason=rival(two.artifact.path)),
-            Rejected(location=two.artifact.path, reason=rival(one.artifact.path)),
+            Rejected(location=one.artifact.location, reason=rival(two.artifact.location)),
+            Rejected(location=two.artifact.location, reason=rival(one.artifact.location)),
         ],
     )
 
@@ -113,10 +113,10 @@ def test_of_files_that_clients_cannot_tell_apart_none_is_listed_and_both_are_nam
 @pytest.mark.parametrize("twins", ALIKE.values(), ids=ALIKE)
 def test_with_prefer_first_the_first_is_listed_and_the_other_named(twins: list[File]) -> None:
     one, two = twins
-    text = f"not published: its bytes differ from those of {one.artifact.path}, which comes first"
+    text = f"not published: its bytes differ from those of {one.artifact.location}, which comes first"
     assert assemble(twins, prefer_first=True) == (
         Index(projects=(project("demo", one),)),
-        [Note(location=two.artifact.path, text=text)],
+        [Note(location=two.artifact.location, text=text)],
     )
 
 
@@ -130,7 +130,7 @@ def test_every_one_of_several_rivals_is_named(contents: tuple[str, ...]) -> None
     files = [file("demo-1.0.zip", content=content, source=str(n)) for n, content in enumerate(contents)]
     index, findings = assemble(files)
     assert index == Index(projects=())
-    assert {finding.location for finding in findings} == {file.artifact.path for file in files}
+    assert {finding.location for finding in findings} == {file.artifact.location for file in files}
 
 
 def test_names_are_escaped_where_they_are_named() -> None:

@@ -355,7 +355,7 @@ def test_an_index_at_the_root_has_no_landing_page() -> None:
 
 def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
     made = shelf.file("demo-1.0+cpu-py3-none-any.whl")
-    moved = index(made._replace(artifact=made.artifact._replace(relative=f"cu 12/ä/{made.filename}")))
+    moved = index(made._replace(artifact=made.local._replace(relative=f"cu 12/ä/{made.filename}")))
     resources = list(render(moved, site(files_url="https://files.example/whl")))
     assert {resource.stage for resource in resources} == {Stage.PROJECT, Stage.ROOT}
     assert [entry["url"] for entry in entries(pages(resources)["simple/demo/index.html"])] == [
@@ -365,7 +365,7 @@ def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
 
 def test_a_directory_whose_name_is_no_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
     made = shelf.file("demo-1.0.tar.gz")
-    moved = index(made._replace(artifact=made.artifact._replace(relative=f"caf\udce9/{made.filename}")))
+    moved = index(made._replace(artifact=made.local._replace(relative=f"caf\udce9/{made.filename}")))
     page = pages(render(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
     assert [entry["url"] for entry in entries(page)] == ["https://files.example/caf%E9/demo-1.0.tar.gz"]
 

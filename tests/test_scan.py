@@ -21,7 +21,7 @@ from mkindex.cache import Cache
 from mkindex.errors import Rejected
 from mkindex.model import File
 from mkindex.scan import Facts, examine
-from mkindex.sources import Artifact, Fingerprint
+from mkindex.sources import Artifact, Fingerprint, wire_time
 from wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_the_upload_time_is_the_mtime_in_whole_seconds(tmp_path: Path) -> None:
 
 
 def test_a_time_that_clients_cannot_read_is_no_upload_time() -> None:
-    assert {seconds: scan.wire_time(seconds) for seconds in (-1, 0, 253_402_300_799, 253_402_300_800)} == {
+    assert {seconds: wire_time(seconds) for seconds in (-1, 0, 253_402_300_799, 253_402_300_800)} == {
         -1: "",
         0: "1970-01-01T00:00:00Z",
         253_402_300_799: "9999-12-31T23:59:59Z",

@@ -11,7 +11,8 @@ import pytest
 from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.sources import Artifact, Fingerprint, open_source
+from mkindex.sources import Artifact, Fingerprint, Found
+from opened import opened
 from wheels import write_wheel
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def artifact(root: Path, relative: str) -> Artifact:
     return Artifact(root=str(root), relative=relative, fingerprint=Fingerprint.of((root / relative).stat()))
 
 
-def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[Artifact | Rejected | Note]:
-    return list(open_source(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
+def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[Found]:
+    return list(opened(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
 
 
 def passed_over(root: Path, name: str) -> Note:
@@ -142,7 +143,7 @@ def test_a_file_that_goes_while_the_source_is_listed_was_not_there(
 ) -> None:
     touch(tmp_path, "a.whl", "b.whl")
     expected = [artifact(tmp_path, "a.whl")]
-    source = open_source(str(tmp_path)).artifacts()
+    source = opened(str(tmp_path)).artifacts()
     found = [next(source)]
     (tmp_path / "b.whl").unlink()
     assert [*found, *source] == expected
@@ -251,25 +252,37 @@ def test_a_source_that_does_not_exist_or_is_a_file_is_an_error(tmp_path: Path) -
     }
 
 
-@pytest.mark.parametrize("spec", ["htps:/x", "https://example.com/simple/", "file:wheels", "s3://bucket", "git+ssh:x"])
-def test_what_looks_like_a_url_is_never_taken_for_a_path(spec: str) -> None:
+@pytest.mark.parametrize(
+    ("spec", "wrong"),
+    {
+        "htps:/x": "is of a kind that is not known",
+        "s3://bucket": "is of a kind that is not known",
+        "git+ssh:x": "is of a kind that is not known",
+        "https:/host/x": "is no address that can be asked",
+        "https://": "is no address that can be asked",
+        "http://host:port/": "is no address that can be asked",
+        "http://[::1/": "is no address that can be asked",
+        "http://ho st/": "is no address that can be asked",
+        "file://host/x": "is no address that can be asked",
+    }.items(),
+)
+def test_a_malformed_address_is_never_taken_for_a_path(spec: str, wrong: str) -> None:
     with pytest.raises(SourceError) as error:
-        open_source(spec)
+        opened(spec)
     assert str(error.value) == (
-        f"{spec} looks like a URL, and mkindex reads directories: "
-        f"download the files and name their directory (a directory of that name is ./{spec})"
+        f"{spec} {wrong}: name a directory, a page or a list, here or at https://… (a directory of that name is ./{spec})"
     )
 
 
 def test_no_name_at_all_is_no_source() -> None:
     with pytest.raises(SourceError):
-        list(open_source("").artifacts())
+        list(opened("").artifacts())
 
 
 def test_a_directory_with_a_colon_in_its_name_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "htps:/a.whl")
     monkeypatch.chdir(tmp_path)
-    assert list(open_source("htps:").artifacts()) == [artifact(tmp_path / "htps:", "a.whl")]
+    assert list(opened("htps:").artifacts()) == [artifact(tmp_path / "htps:", "a.whl")]
 
 
 # --- our own output -------------------------------------------------------------------------------------------------
@@ -283,7 +296,7 @@ def run(sources: Iterable[Path], destination: Path, *, recursive: bool, simple_p
 
 
 def published(report: Report) -> list[str]:
-    return [file.artifact.path for project in report.index.projects for file in project.files]
+    return [file.local.path for project in report.index.projects for file in project.files]
 
 
 @pytest.mark.parametrize("simple_path", ["simple", "", "a/b"])

@@ -11,9 +11,9 @@ import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from io import RawIOBase
+from io import BufferedIOBase, FileIO
 from struct import Struct
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from mkindex.errors import printable
 
@@ -30,7 +30,7 @@ BOMB_SIZE, BOMB_RATIO = 64 << 20, 50
 ReadAt = Callable[[int, int], bytes]
 
 
-def reader(stream: IO[bytes] | RawIOBase) -> ReadAt:
+def reader(stream: FileIO | BufferedIOBase) -> ReadAt:
     """Return what reads a stream that can seek."""
 
     def read_at(start: int, length: int) -> bytes:
@@ -277,7 +277,7 @@ class _BoundedHeader(tarfile.TarInfo):
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
 
 
-def tar_pkg_info(stream: IO[bytes], size: int) -> bytes | None:
+def tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | None:
     """Return `{top}/PKG-INFO` of a `.tar.gz` sdist, or None where it has only a pyproject.toml or setup.py.
 
     The gzip stream is read to its end, so that its length and checksum are checked. Raises Unreadable.

@@ -11,17 +11,19 @@ from pathlib import Path
 from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.destinations.directory import OWN, Directory
-from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable
+from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable, shown
 from mkindex.model import File, Index, assemble
 from mkindex.publish import Applied, Changed, Plan, plan
+from mkindex.remote import Remote
 from mkindex.render import Site, Templates, render
-from mkindex.scan import YEAR_10000, scan, wire_time
-from mkindex.sources import Artifact, open_source
-
-# Given the bytes to be read, a context in which it is told of the bytes that were.
-Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
+from mkindex.scan import Progress, scan
+from mkindex.simple.read import Link
+from mkindex.sources import YEAR_10000, Artifact, Found, Marked, Options, open_source, wire_time
+from mkindex.sources.selection import Selection
+from mkindex.web import Web
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
+_CONNECTIONS = 8  # to servers, where --jobs does not say how many
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,16 +47,15 @@ def _unseen(size: int) -> AbstractContextManager[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def build(config: Config, *, progress: Progress = _unseen) -> Report:
-    """Make the index that `config` describes.
+def build(config: Config, *, progress: Progress = _unseen, announce: Callable[[Note], object] = id) -> Report:
+    """Make the index that `config` describes. `announce` is told what is going to be read from far away.
 
     Raises MkindexError when it cannot be done; every page in the destination is then as it was, or whole.
     """
     started = time.monotonic()
     with ExitStack() as stack:
         jobs = config.jobs or _cores()
-        executor = ThreadPoolExecutor(jobs)
-        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        executor = _executor(stack, jobs)
         destination = Directory(
             config.destination, executor=executor, hardlink=config.link_mode == "hardlink", processes=jobs
         )
@@ -63,8 +64,21 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
         cache = stack.enter_context(
             Cache(Path(config.cache_dir) if config.cache_dir else None, remember=not config.dry_run)
         )
+        web = Web(cache, connections=config.jobs or _CONNECTIONS)
+        stack.callback(web.close)
+        remote = Remote(
+            web=web,
+            cache=cache,
+            executor=_executor(stack, config.jobs or _CONNECTIONS),
+            announce=announce,
+            progress=progress,
+            max_download=config.max_download,
+            allow_unhashed=config.allow_unhashed,
+            keep_going=config.keep_going,
+            dry_run=config.dry_run,
+        )
         for attempt in range(1, _ATTEMPTS + 1):
-            index, findings = _index(config, cache, executor, jobs, progress)
+            index, findings = _index(config, destination, remote, executor, jobs)
             todo = plan(
                 render(index, _site(config)),
                 destination,
@@ -78,7 +92,7 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
             except Changed as changed:
                 if attempt == _ATTEMPTS:
                     raise
-                cache.forget(changed.file.artifact.path)
+                cache.forget(changed.file.local.path)
         cache.linked(applied.links)
     return Report(
         index=index,
@@ -90,52 +104,87 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
     )
 
 
+def _executor(stack: ExitStack, threads: int) -> Executor:
+    """Return an executor, which starts no thread before it is needed, and waits for none in the end."""
+    executor = ThreadPoolExecutor(threads)
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    return executor
+
+
 def _index(
-    config: Config, cache: Cache, executor: Executor, jobs: int, progress: Progress
+    config: Config, destination: Directory, remote: Remote, executor: Executor, jobs: int
 ) -> tuple[Index, tuple[Rejected | Note, ...]]:
-    artifacts: list[Artifact] = []
+    artifacts: list[Artifact | Link] = []
+    marks: list[Marked] = []
     findings: list[Rejected | Note] = []
-    for found in _found(config):
-        if isinstance(found, Artifact):
+    for found in _found(config, remote):
+        if isinstance(found, Artifact | Link):
             artifacts.append(found)
+        elif isinstance(found, Marked):
+            marks.append(found)
         else:
             findings.append(found)
     files: list[File] = []
-    with progress(sum(artifact.fingerprint.size for artifact in artifacts)) as advance:
-        for outcome in scan(artifacts, cache=cache, executor=executor, progress=advance, processes=jobs):
-            if isinstance(outcome, File):
-                files.append(outcome)
-            else:
-                findings.append(outcome)
-    index, conflicts = assemble(_upload_times(config, files), prefer_first=config.prefer == "first")
+    for outcome in _outcomes(config, artifacts, destination=destination, remote=remote, executor=executor, jobs=jobs):
+        if isinstance(outcome, File):
+            files.append(outcome)
+        else:
+            findings.append(outcome)
+    index, conflicts = assemble(_upload_times(config, files), marks, prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
         for file in project.files:
             if file.warning:
-                findings.append(Note(location=file.artifact.path, text=file.warning))
+                findings.append(Note(location=file.artifact.location, text=file.warning))
     _refuse(config, index, tuple(findings))
     return index, tuple(findings)
 
 
-def _found(config: Config) -> Iterator[Artifact | Rejected | Note]:
+def _outcomes(
+    config: Config,
+    artifacts: list[Artifact | Link],
+    *,
+    destination: Directory,
+    remote: Remote,
+    executor: Executor,
+    jobs: int,
+) -> Iterator[File | Rejected]:
+    """Yield what came of each artifact, in their order: those of this machine are scanned, links are asked for."""
+    local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
+    with remote.progress(sum(artifact.size for artifact in local)) as advance:
+        scanned = iter(scan(local, cache=remote.cache, executor=executor, progress=advance, processes=jobs))
+    links = [artifact for artifact in artifacts if isinstance(artifact, Link)]
+    asked = iter(remote.mirror(links, destination) if config.remote == "mirror" else remote.refer(links))
+    return (next(asked if isinstance(artifact, Link) else scanned) for artifact in artifacts)
+
+
+def _found(config: Config, remote: Remote) -> Iterator[Found]:
     """Yield what all sources list, but never what mkindex wrote itself."""
     destination = os.path.realpath(config.destination)
     outputs = [os.path.join(destination, name) for name in (OWN, "files", config.simple_path.split("/")[0]) if name]
-    sources = [
-        open_source(
-            spec,
-            recursive=config.recursive,
-            follow_symlinks=config.follow_symlinks,
-            # A source that is the destination, or lies in it, is read but for the output.
-            exclude=(*outputs, destination),
-        )
-        for spec in config.sources
-    ]
+    options = Options(
+        web=remote.web,
+        executor=remote.executor,
+        selection=Selection(include=config.include, exclude=config.exclude),
+        recursive=config.recursive,
+        follow_symlinks=config.follow_symlinks,
+        whole_index=config.all,
+        files_url=config.files_url,
+        verify_links=config.verify_links,
+        # A source that is the destination, or lies in it, is read but for the output.
+        exclude=(*outputs, destination),
+    )
+    sources = [open_source(spec, options) for spec in config.sources]
     for spec, source in zip(config.sources, sources, strict=True):
         real = os.path.realpath(spec)
         if any(os.path.commonpath([real, output]) == output for output in outputs):
             raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
-        yield from source.artifacts()
+        try:
+            yield from source.artifacts()
+        except SourceError as error:
+            if not config.keep_going:
+                raise
+            yield Rejected(location=shown(spec), reason=f"left out as a whole: {error}")
 
 
 def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...]) -> None:
@@ -144,7 +193,7 @@ def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...])
     if config.strict and rejected:
         raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
     if not index.projects and not config.allow_empty:
-        where = ", ".join(map(printable, config.sources))
+        where = ", ".join(map(shown, config.sources))
         why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
         hint = "" if config.recursive else "; --recursive also looks into subdirectories"
         raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
@@ -161,7 +210,7 @@ def _site(config: Config) -> Site:
 
 
 def _upload_times(config: Config, files: list[File]) -> list[File]:
-    """Leave the upload times, which are the mtimes, out or bring them down to SOURCE_DATE_EPOCH."""
+    """Leave the upload times out, or bring those that are mtimes down to SOURCE_DATE_EPOCH."""
     if config.upload_time == "none":
         return [file._replace(upload_time=None) for file in files]
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
@@ -171,8 +220,14 @@ def _upload_times(config: Config, files: list[File]) -> list[File]:
         raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
     latest = wire_time(int(epoch[:20])) or wire_time(YEAR_10000 - 1)
     return [
-        file._replace(upload_time=latest) if file.upload_time and file.upload_time > latest else file for file in files
+        file._replace(upload_time=latest) if _is_mtime(file) and (file.upload_time or "") > latest else file
+        for file in files
     ]
+
+
+def _is_mtime(file: File) -> bool:
+    """Tell whether nobody but the file system says when a file was uploaded."""
+    return isinstance(file.artifact, Artifact) and not (file.artifact.link and file.artifact.link.upload_time)
 
 
 def _remarks(todo: Plan) -> Iterator[Note]:

@@ -5,6 +5,7 @@ a database that cannot be read, or a file changed so recently that a second chan
 """
 
 import sqlite3
+import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksu
 """
 _AT_ONCE = 500  # rows asked for in one statement
 _WRITTEN_AT_ONCE = 5000
+_LONG = 10_000  # characters: what is longer does not wait for others to be written with
 _KEPT_DAYS = 90
 _TOUCHED_AFTER_DAYS = 7  # a row's day is brought up to date only now and then: reading should not write
 
@@ -47,6 +49,7 @@ class Cache:
         self._new: list[_Row] = []
         self._distrusted: set[str] = set()
         self._seen: list[tuple[int, str]] = []
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         for _ in range(2):
@@ -79,14 +82,27 @@ class Cache:
             some = artifacts[start : start + _AT_ONCE]
             rows = self._rows([artifact.path for artifact in some])
             for artifact in some:
-                yield self._trusted(rows.get(artifact.path), artifact.fingerprint)
+                yield self._trusted(rows.get(artifact.path), _key(artifact.fingerprint))
 
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
-        # A name that is no UTF-8 is none that SQLite takes.
-        is_text = path.isascii() or path.encode("utf-8", "replace").decode() == path
-        if self._database and is_text and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
-            self._add(path, fingerprint, facts)
+        if self._database and _is_text(path) and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
+            self._add(path, _key(fingerprint), facts)
+
+    def recall(self, key: str) -> tuple[str, str] | None:
+        """Return what was remembered under `key`, a mark and a text, or None. May be called by any thread."""
+        with self._lock:
+            row = self._rows([key]).get(key)
+            facts = self._trusted(row, row[1]) if row else None
+        return (row[1], facts) if row and facts is not None else None
+
+    def remember(self, key: str, mark: str, text: str) -> None:
+        """Remember a text with what tells whether it is still true. May be called by any thread."""
+        if self._database and _is_text(key):
+            with self._lock:
+                self._add(key, mark, text)
+                if len(text) > _LONG:
+                    self._write()
 
     def forget(self, path: str) -> None:
         """Trust nothing that is known of the file at `path`: it turned out to be wrong."""
@@ -96,12 +112,11 @@ class Cache:
         """Keep trusting files whose change time moved because we made hard links to them: their new fingerprints."""
         self._write()
         for artifact, fingerprint in links:
-            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), artifact.fingerprint)
+            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), _key(artifact.fingerprint))
             if facts is not None:
-                self._add(artifact.path, fingerprint, facts)
+                self._add(artifact.path, _key(fingerprint), facts)
 
-    def _add(self, path: str, fingerprint: Fingerprint, facts: str) -> None:
-        key = _key(fingerprint)
+    def _add(self, path: str, key: str, facts: str) -> None:
         self._new.append((path, key, facts, _checksum(path, key, facts), self._today))
         if len(self._new) >= _WRITTEN_AT_ONCE:
             self._write()
@@ -124,8 +139,8 @@ class Cache:
         except (sqlite3.Error, UnicodeError):  # damaged; or a path that is no text
             return {}
 
-    def _trusted(self, row: _Row | None, fingerprint: Fingerprint) -> str | None:
-        if row is None or row[1] != _key(fingerprint) or row[0] in self._distrusted:
+    def _trusted(self, row: _Row | None, mark: str) -> str | None:
+        if row is None or row[1] != mark or row[0] in self._distrusted:
             return None
         path, key, facts, checksum, day = row
         if checksum != _checksum(path, key, facts):
@@ -137,7 +152,7 @@ class Cache:
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, timeout=5)
+        database = sqlite3.connect(path, timeout=5, check_same_thread=False)
         try:
             if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
                 database.execute("PRAGMA journal_mode = WAL")
@@ -152,6 +167,11 @@ class Cache:
             database.close()
             raise
         return database
+
+
+def _is_text(path: str) -> bool:
+    """Tell whether SQLite takes a path: not one that is no UTF-8."""
+    return path.isascii() or path.encode("utf-8", "replace").decode() == path
 
 
 def _key(fingerprint: Fingerprint) -> str:

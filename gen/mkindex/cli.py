@@ -1,6 +1,7 @@
 """The command line: options to Config, one verb, the Report printed. It decides nothing itself."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 _RESERVED = ("check", "serve", "client", "host")  # commands to come
+
+
+class _Size(click.ParamType[int]):
+    """A number of bytes, with a unit if you like: 500MB, 5GB, 2GiB."""
+
+    name = "size"
+    _UNITS = {unit: 1000**power for power, unit in enumerate(["", "k", "m", "g", "t"])} | {
+        f"{unit}i": 1024**power for power, unit in enumerate(["k", "m", "g", "t"], 1)
+    }
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?i?)b?", str(value).strip(), re.IGNORECASE | re.ASCII)
+        if not match or match[2].lower() not in self._UNITS:
+            self.fail(f"{value!r} is no size: give bytes, or a number with a unit, as in 500MB or 5GB", param, ctx)
+        return int(float(match[1]) * self._UNITS[match[2].lower()])
 
 
 class _Commands(click.Group):
@@ -64,6 +80,10 @@ def _config_defaults(ctx: click.Context, parameter: click.Parameter, value: Path
 Examples:
   mkindex ./wheels ./public              then: python -m http.server -d public
   mkindex ./wheels ./sdists ./public     several sources, one index
+  mkindex https://host/wheels.html ./public
+                                         an index of a find-links page, whose files stay where they are
+  mkindex https://host/simple/ ./public --include torch --remote mirror
+                                         one project of an index, downloaded
   mkindex --dry-run ./wheels ./public    what would be done
 
 Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
@@ -115,6 +135,32 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the d
     show_default=True,
     help="How long a file stays that no page names any more: longer than pages are cached. 0: it goes at once.",
 )
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="GLOB",
+    help="Only projects and files whose name fits: torch, 'torch-2.*-cp312-*.whl'. May be given several times.",
+)
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Not the projects and files whose name fits.")
+@click.option("--all", is_flag=True, help="Of a source that is an index, all projects.")
+@click.option(
+    "--remote",
+    type=click.Choice(["reference", "mirror"]),
+    default="reference",
+    show_default=True,
+    help="Files that are elsewhere: name them where they are, or download them.",
+)
+@click.option(
+    "--max-download",
+    type=_Size(),
+    metavar="SIZE",
+    default="5GB",
+    show_default=True,
+    help="Stop where more than this would have to be read from servers, to hash or to mirror files.",
+)
+@click.option("--allow-unhashed", is_flag=True, help="List a remote file without a hash, instead of reading it.")
+@click.option("--verify-links", is_flag=True, help="With --files-url: also ask for the files that a list names.")
+@click.option("--keep-going", is_flag=True, help="Publish the rest when a source or a server fails.")
 @click.option("--strict", is_flag=True, help="Publish nothing when a file is rejected.")
 @click.option("--overwrite", is_flag=True, help="Replace files in DEST that mkindex does not know to be its own.")
 @click.option("--allow-empty", is_flag=True, help="Publish an index without any file.")
@@ -177,7 +223,11 @@ def build(
     options["cache_dir"] = None if no_cache else options["cache_dir"] or _user_cache()
     try:
         config = Config(sources=tuple(sources), destination=destination, **options)
-        report = run_build(config, progress=_bar if sys.stderr.isatty() and not quiet else _no_bar)
+        report = run_build(
+            config,
+            progress=_bar if sys.stderr.isatty() and not quiet else _no_bar,
+            announce=lambda note: _print_findings([note], quiet=quiet, verbose=verbose),
+        )
     except NotPublished as error:
         _print_findings(error.findings, quiet=quiet, verbose=verbose)
         raise
@@ -233,7 +283,7 @@ def _summary(report: "Report", destination: str, simple_path: str, *, verbose: b
         counts.append(f"{plan.retired} kept for readers of older pages")
     yield (
         f"{printable(destination)}: {_count(len(projects), 'project')}, {_count(len(files), 'file')}, "
-        f"{_size(sum(file.size for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
+        f"{_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
     )
     if report.rejected:
         yield f"{_count(len(report.rejected), 'file')} rejected, see above"
@@ -252,7 +302,7 @@ def _as_json(report: "Report") -> dict[str, Any]:
         "dry-run": report.dry_run,
         "projects": len(report.index.projects),
         "files": len(files),
-        "bytes": sum(file.size for file in files),
+        "bytes": sum(file.size or 0 for file in files),
         "written": report.written,
         "unchanged": report.plan.unchanged,
         "removed": 0 if report.dry_run else len(report.plan.deletes),

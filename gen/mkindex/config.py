@@ -38,6 +38,14 @@ class Config:
     allow_empty: bool = False
     strict: bool = False
     dry_run: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    all: bool = False  # of an index, all projects
+    remote: Literal["reference", "mirror"] = "reference"
+    max_download: int = 5_000_000_000  # bytes
+    allow_unhashed: bool = False
+    verify_links: bool = False
+    keep_going: bool = False
     jobs: int | None = None  # None: as many as there are cores
     cache_dir: str | None = None  # None: no cache
 

@@ -1,5 +1,6 @@
 """What can go wrong: errors that stop a build, and findings that do not."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -46,6 +47,14 @@ class Note:
     location: str
     text: str
     detail: bool = False
+
+
+def shown(location: str) -> str:
+    """Return a path, or an address without what can be a secret in it: user, password and query."""
+    if "://" not in location:
+        return printable(location)
+    address = re.split(r"[?#]", location, maxsplit=1)[0]
+    return printable(re.sub(r"(?<=://)[^/]*@", "", address))
 
 
 def printable(text: str) -> str:

@@ -10,17 +10,18 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from mkindex.errors import Note, Rejected, printable
-from mkindex.sources import Artifact
+from mkindex.simple.read import Link
+from mkindex.sources import Artifact, Marked
 
 
 class File(NamedTuple):
     """One distribution as the simple API lists it: facts only, never a page-relative URL."""
 
-    artifact: Artifact
+    artifact: Artifact | Link  # Link: it stays where it is, and pages name its address there
     filename: str
     project: NormalizedName
     version: str  # normalised, PEP 440
-    sha256: str  # lower-case hex, of the bytes of the artifact
+    sha256: str  # lower-case hex, of the bytes of the artifact; "": unknown, which only that of a Link can be
     # The filename with name, version and tags in normal form, where it differs: two files that clients cannot tell
     # apart have the same.
     normal_filename: str | None = None
@@ -34,9 +35,15 @@ class File(NamedTuple):
     provenance: str | None = None  # an absolute https URL (PEP 740)
 
     @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.artifact.fingerprint.size
+    def size(self) -> int | None:
+        """Bytes; None: unknown, as it can be of a Link."""
+        return self.artifact.size
+
+    @property
+    def local(self) -> Artifact:
+        """The artifact of a file that is placed in the tree: one of this machine."""
+        assert isinstance(self.artifact, Artifact)
+        return self.artifact
 
     @property
     def identity(self) -> str:
@@ -98,19 +105,31 @@ class Index:
     projects: tuple[Project, ...]
 
 
+def place(sha256: str, filename: str) -> str:
+    """Return the path of a file in the published tree: made of its own hash, so that it never changes there."""
+    return f"files/{sha256[:2]}/{sha256[2:]}/{filename}"
+
+
 @lru_cache(maxsize=4096)
 def parse_version(version: str) -> Version:
     """Parse a PEP 440 version, remembering the last few thousand: projects share most of theirs."""
     return Version(version)
 
 
-def assemble(files: Iterable[File], *, prefer_first: bool = False) -> tuple[Index, list[Rejected | Note]]:
+def assemble(
+    files: Iterable[File], marks: Iterable[Marked] = (), *, prefer_first: bool = False
+) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 
     A file that is there twice with the same bytes is listed once, from where it was found first. Of files that clients
-    cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first.
+    cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
+    markers for a project the first counts; one with a marker is listed even if it has no file.
     """
     projects: defaultdict[NormalizedName, dict[str, File]] = defaultdict(dict)
+    statuses: dict[str, ProjectStatus] = {}
+    for project, (status, reason) in marks:
+        statuses.setdefault(project, ProjectStatus(status=status, reason=reason or None))
+        projects[NormalizedName(project)] = {}
     twins: dict[tuple[NormalizedName, str], list[File]] = {}
     for file in files:
         first = projects[file.project].setdefault(file.identity, file)
@@ -119,27 +138,41 @@ def assemble(files: Iterable[File], *, prefer_first: bool = False) -> tuple[Inde
     findings: list[Rejected | Note] = []
     for (project, identity), rivals in twins.items():
         first = rivals[0]
-        if all(file.sha256 == first.sha256 for file in rivals):
+        if all(_is_same(file, first) for file in rivals):
             continue
         if prefer_first:
-            text = f"not published: its bytes differ from those of {printable(first.artifact.path)}, which comes first"
-            findings += [Note(location=f.artifact.path, text=text) for f in rivals if f.sha256 != first.sha256]
+            text = (
+                f"not published: its bytes differ from those of {printable(first.artifact.location)}, which comes first"
+            )
+            findings += [Note(location=f.artifact.location, text=text) for f in rivals if not _is_same(f, first)]
         else:
             del projects[project][identity]
             for file in rivals:
-                rival = next(rival for rival in rivals if rival.sha256 != file.sha256)
-                findings.append(Rejected(location=file.artifact.path, reason=_indistinguishable(rival)))
+                rival = next((rival for rival in rivals if not _is_same(rival, file)), first)
+                findings.append(Rejected(location=file.artifact.location, reason=_indistinguishable(rival)))
     return Index(
         projects=tuple(
-            Project(name=name, files=tuple(sorted(by_identity.values(), key=lambda file: file.filename)))
+            Project(
+                name=name,
+                files=tuple(sorted(by_identity.values(), key=lambda file: file.filename)),
+                status=statuses.get(name),
+            )
             for name, by_identity in sorted(projects.items())
-            if by_identity
+            if by_identity or name in statuses
         )
     ), findings
 
 
+def _is_same(file: File, other: File) -> bool:
+    """Tell whether two files are known to have the same bytes: a hash that is not known is like no other."""
+    if file.sha256 and other.sha256:
+        return file.sha256 == other.sha256
+    one, two = file.artifact, other.artifact
+    return isinstance(one, Link) and isinstance(two, Link) and one.url == two.url
+
+
 def _indistinguishable(rival: File) -> str:
     return (
-        f"clients cannot tell it from {printable(rival.artifact.path)}, and their bytes differ: "
+        f"clients cannot tell it from {printable(rival.artifact.location)}, and their bytes differ: "
         "remove one, or use --prefer first"
     )

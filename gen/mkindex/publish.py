@@ -63,7 +63,7 @@ class Changed(DestinationError):
     """The bytes of a file are not those that were scanned: somebody writes to it. Nothing was published."""
 
     def __init__(self, file: File) -> None:
-        super().__init__(f"{file.artifact.path} changes while it is read: wait until it is whole, then run again")
+        super().__init__(f"{file.local.path} changes while it is read: wait until it is whole, then run again")
         self.file = file
 
     def __reduce__(self) -> tuple[type[Self], tuple[File]]:

@@ -15,8 +15,10 @@ from packaging.utils import NormalizedName
 
 from mkindex import __version__
 from mkindex.errors import TemplateError, printable
-from mkindex.model import File, Index, Project
+from mkindex.model import File, Index, Project, place
 from mkindex.simple import write
+from mkindex.simple.read import Link
+from mkindex.sources import Artifact
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -42,7 +44,7 @@ class PlacedFile:
 
     @property
     def path(self) -> str:
-        return place(self.file)
+        return place(self.file.sha256, self.file.filename)
 
     @property
     def key(self) -> str:
@@ -58,7 +60,7 @@ class Sibling:
 
     @property
     def path(self) -> str:
-        return f"{place(self.file)}.metadata"
+        return f"{place(self.file.sha256, self.file.filename)}.metadata"
 
     @property
     def key(self) -> str:
@@ -77,11 +79,6 @@ class Page:
 
 
 Resource = PlacedFile | Sibling | Page
-
-
-def place(file: File) -> str:
-    """Return the path of a file in the published tree."""
-    return f"files/{file.sha256[:2]}/{file.sha256[2:]}/{file.filename}"
 
 
 class Templates:
@@ -153,14 +150,18 @@ class Site:
 
     def href(self, file: File, *, depth: int) -> str:
         """Return the address of a file as seen from a page `depth` directories below the root."""
+        if isinstance(file.artifact, Link):
+            return file.artifact.url
         if self.files_url is not None:
             return f"{self.files_url.rstrip('/')}/{_quoted(file.artifact.relative)}"
         # Of the path of a placed file only its last part can need quoting.
-        return f"{'../' * depth}{place(file)[: -len(file.filename)]}{_quoted(file.filename)}"
+        return f"{'../' * depth}{place(file.sha256, '')}{_quoted(file.filename)}"
 
     def core_metadata(self, file: File) -> str | None:
         """Return the sha256 of the file's `.metadata` sibling if there is one beside the file."""
-        return file.core_metadata if self.files_url is None or self.files_have_metadata else None
+        # That of a Link is there: else it would have none.
+        is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
+        return file.core_metadata if is_there else None
 
     def project_page(self, project: Project) -> write.Page:
         depth = len(self.simple("", HTML).split("/")) - 1
@@ -188,7 +189,8 @@ def render(index: Index, site: Site) -> Iterator[Resource]:
     if site.files_url is None:
         # As paths are ordered, which begin with the hash.
         files = sorted(
-            (file for project in index.projects for file in project.files), key=attrgetter("sha256", "filename")
+            (file for project in index.projects for file in project.files if isinstance(file.artifact, Artifact)),
+            key=attrgetter("sha256", "filename"),
         )
         yield from map(PlacedFile, files)
         yield from (Sibling(file) for file in files if file.core_metadata)
@@ -208,7 +210,7 @@ def _project_key(project: Project, site: Site) -> str:
         *(
             f"{file.filename} {file.version} {file.sha256} {file.size} {file.core_metadata} {file.upload_time} "
             f"{file.requires_python} {file.yanked!r} {file.provenance} {file.metadata_name} "
-            f"{site.files_url and file.artifact.relative}"
+            f"{file.artifact.url if isinstance(file.artifact, Link) else site.files_url and file.artifact.relative}"
             for file in project.files
         ),
     )

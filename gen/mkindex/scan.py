@@ -8,7 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
@@ -18,24 +18,25 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import Version
 
 from mkindex import archive
-from mkindex.archive import Metadata, Unreadable
+from mkindex.archive import Unreadable
 from mkindex.cache import Cache
 from mkindex.errors import Rejected, printable
 from mkindex.fork import split
 from mkindex.model import File, parse_version
-from mkindex.sources import Artifact, Fingerprint
+from mkindex.simple.read import FILENAME, STRANGE_NAME, Link
+from mkindex.sources import Artifact, Fingerprint, wire_time
 
 CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
 _AT_ONCE = 5_000  # files whose outcomes are held in memory
 
-# packaging's parsers let quotes, line breaks and percent signs through.
-_FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
 _TOO_LONG = re.compile(r"\d{19}")  # for uv, which reads parts of a version as 64 bits
-YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
-_Stream = io.BytesIO | io.FileIO
+# Given the bytes to be read, a context in which it is told of the bytes that were.
+Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
+
+_Stream = io.FileIO | io.BufferedIOBase
 
 
 class Facts(NamedTuple):
@@ -76,7 +77,7 @@ def scan(
     started_ns = time.time_ns()
     results: list[File | Rejected | None] = []
     for artifact, text in zip(artifacts, cache.get(artifacts), strict=True):
-        results.append(None if text is None else _result(artifact, _load(text)))
+        results.append(None if text is None else listed(artifact, load(text)))
         if text is not None:
             progress(artifact.fingerprint.size)
 
@@ -85,8 +86,8 @@ def scan(
         progress(artifact.fingerprint.size)
         if fingerprint is not None:
             artifact = artifact._replace(fingerprint=fingerprint)
-            cache.put(artifact.path, fingerprint, _dump(found), read_ns=started_ns)
-        results[number] = _result(artifact, found)
+            cache.put(artifact.path, fingerprint, dump(found), read_ns=started_ns)
+        results[number] = listed(artifact, found)
 
     unknown = [number for number, result in enumerate(results) if result is None]
     small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
@@ -101,9 +102,10 @@ def scan(
     return [result for result in results if result is not None]
 
 
-def _result(artifact: Artifact, found: Facts | str) -> File | Rejected:
+def listed(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
+    """Return the File of an artifact, or its rejection: what is in it, and what is said of it where it was found."""
     if isinstance(found, str):
-        return Rejected(location=artifact.path, reason=found)
+        return Rejected(location=artifact.location, reason=found)
     (
         project,
         version,
@@ -116,6 +118,15 @@ def _result(artifact: Artifact, found: Facts | str) -> File | Rejected:
         warning,
         metadata_name,
     ) = found
+    link = artifact if isinstance(artifact, Link) else artifact.link
+    if link and link.sha256 not in ("", sha256):
+        return Rejected(
+            location=artifact.location,
+            reason=f"its sha256 is {sha256}, and the page says {link.sha256}: somebody changed it. Mend the page",
+        )
+    # The time of a copy of something says nothing.
+    said = link.upload_time if link else ""
+    upload_time = said or ("" if link and not link.url.startswith("file:") else upload_time)
     # Thousands of files share these: in memory each of them once.
     return File(
         artifact,
@@ -130,15 +141,19 @@ def _result(artifact: Artifact, found: Facts | str) -> File | Rejected:
         intern(upload_time) or None,
         warning or None,
         metadata_name or None,
+        link.yanked if link else None,
+        (link.provenance or None) if link else None,
     )
 
 
 # What is remembered of a file is one line; none of the fields has a tab in it.
-def _dump(result: Facts | str) -> str:
-    return f"!{result}" if isinstance(result, str) else "\t".join(result)
+def dump(found: Facts | str) -> str:
+    """Write facts, or the reason for a rejection, in one line."""
+    return f"!{found}" if isinstance(found, str) else "\t".join(found)
 
 
-def _load(text: str) -> Facts | str:
+def load(text: str) -> Facts | str:
+    """Read back what `dump()` wrote."""
     return text[1:] if text.startswith("!") else Facts._make(text.split("\t"))
 
 
@@ -178,27 +193,78 @@ def examine(artifact: Artifact) -> Outcome:
 
 
 def _facts(filename: str, descriptor: int, size: int) -> Facts:
-    if not _FILENAME.fullmatch(filename):
-        raise Unreadable("a name with characters other than letters, digits and ._+!- in it: build it again")
-    if len(filename) + len(".metadata") > 255:
-        raise Unreadable("a name so long that no file system takes it with .metadata behind it: build it again")
-    if size == 0:
-        raise Unreadable("an empty file: copy it again")
-    read = _wheel if filename.endswith(".whl") else _sdist
     if size <= CHUNK:
         data = os.read(descriptor, size)
-        facts = read(filename, io.BytesIO(data), len(data))
-        return facts._replace(sha256=hashlib.sha256(data).hexdigest())
+        return describe(filename, io.BytesIO(data), len(data))._replace(sha256=hashlib.sha256(data).hexdigest())
     with open(descriptor, "rb", buffering=0, closefd=False) as stream:
         # Name and metadata first: a file that is rejected need not be hashed.
-        facts = read(filename, stream, size)
+        facts = describe(filename, stream, size)
         stream.seek(0)
         return facts._replace(sha256=hashlib.file_digest(stream, "sha256").hexdigest())
 
 
-def wire_time(seconds: int) -> str:
-    """Return a time as the API writes it, "" for one that clients cannot read."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < YEAR_10000 else ""
+def describe(filename: str, stream: _Stream, size: int) -> Facts:
+    """Return what name and content of a file say, but for the hash. Raises Unreadable."""
+    _check(filename)
+    if size == 0:
+        raise Unreadable("an empty file: copy it again")
+    return (_wheel if filename.endswith(".whl") else _sdist)(filename, stream, size)
+
+
+def describe_name(filename: str, requires_python: str) -> Facts:
+    """Return what the name of a file says, and `requires_python` if it is valid. Raises Unreadable."""
+    _check(filename)
+    if filename.endswith(".whl"):
+        project, version = _parse_wheel(filename)
+        normal = _normal_wheel_filename(filename, project, str(version))
+    else:
+        ending = ".zip" if filename.endswith(".zip") else ".tar.gz"
+        splits = _splits(filename.removesuffix(ending))
+        if len(splits) != 1:
+            raise Unreadable("its name does not tell project and version apart: build it again")
+        project, version = splits[0]
+        normal = f"{project.replace('-', '_')}-{version}{ending}"
+    valid, warning = _valid_requires_python(requires_python)
+    return Facts(
+        project=project,
+        version=str(version),
+        normal_filename=normal if normal != filename else "",
+        requires_python=valid,
+        warning=warning,
+    )
+
+
+def describe_metadata(filename: str, raw: bytes) -> Facts:
+    """Return what the name of a wheel and its METADATA say, together. Raises Unreadable where they disagree."""
+    _check(filename)
+    return _from_metadata(filename, *_parse_wheel(filename), raw)
+
+
+def _from_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
+    metadata = archive.parse_metadata(raw)
+    if not _is(metadata.name, metadata.release, project, version):
+        raise Unreadable(
+            f"the filename says {project} {version}, METADATA says "
+            f"{printable(metadata.name)} {printable(metadata.release)}: build it again, renaming is not enough"
+        )
+    requires_python, warning = _valid_requires_python(metadata.requires_python or "")
+    normal = _normal_wheel_filename(filename, project, str(version))
+    return Facts(
+        project=project,
+        version=str(version),
+        normal_filename=normal if normal != filename else "",
+        requires_python=requires_python,
+        core_metadata=hashlib.sha256(raw).hexdigest(),
+        warning=warning,
+        metadata_name=metadata.name if metadata.name != project else "",
+    )
+
+
+def _check(filename: str) -> None:
+    if not FILENAME.fullmatch(filename):
+        raise Unreadable(STRANGE_NAME)
+    if len(filename) + len(".metadata") > 255:
+        raise Unreadable("a name so long that no file system takes it with .metadata behind it: build it again")
 
 
 def _refuse_other_kind(stream: _Stream, magic: bytes, kind: str) -> None:
@@ -218,10 +284,7 @@ def _refuse_other_kind(stream: _Stream, magic: bytes, kind: str) -> None:
 
 
 def _wheel(filename: str, stream: _Stream, size: int) -> Facts:
-    try:
-        project, version, _, _ = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
-        raise Unreadable(f"{printable(str(error))}: clients ignore it. Build it again") from error
+    project, version = _parse_wheel(filename)
     _refuse_other_kind(stream, b"PK", "wheel")
     directory, raw, span = archive.wheel_metadata(archive.reader(stream), size)
     name, _, release = directory.rpartition("-")
@@ -229,24 +292,14 @@ def _wheel(filename: str, stream: _Stream, size: int) -> Facts:
         raise Unreadable(
             f"its {printable(directory)}.dist-info is not of {project} {version}, as its name says: rebuild it"
         )
-    metadata = archive.parse_metadata(raw)
-    if not _is(metadata.name, metadata.release, project, version):
-        raise Unreadable(
-            f"the filename says {project} {version}, METADATA says "
-            f"{printable(metadata.name)} {printable(metadata.release)}: build it again, renaming is not enough"
-        )
-    requires_python, warning = _requires_python(metadata)
-    normal = _normal_wheel_filename(filename, project, str(version))
-    return Facts(
-        project=project,
-        version=str(version),
-        normal_filename=normal if normal != filename else "",
-        requires_python=requires_python,
-        core_metadata=hashlib.sha256(raw).hexdigest(),
-        metadata_span=str(span),
-        warning=warning,
-        metadata_name=metadata.name if metadata.name != project else "",
-    )
+    return _from_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
+
+
+def _parse_wheel(filename: str) -> tuple[NormalizedName, Version]:
+    try:
+        return parse_wheel_filename(filename)[:2]
+    except InvalidWheelFilename as error:
+        raise Unreadable(f"{printable(str(error))}: clients ignore it. Build it again") from error
 
 
 def _normal_wheel_filename(filename: str, project: str, version: str) -> str:
@@ -273,7 +326,7 @@ def _sdist(filename: str, stream: _Stream, size: int) -> Facts:
     splits = _splits(filename.removesuffix(ending))
     if metadata and (split := next((s for s in splits if _is(metadata.name, metadata.release, *s)), None)):
         project, version = split
-        requires_python, warning = _requires_python(metadata)
+        requires_python, warning = _valid_requires_python(metadata.requires_python or "")
     else:
         says = (
             f"PKG-INFO says {printable(metadata.name)} {printable(metadata.release)}"
@@ -321,9 +374,8 @@ def _is(name: str, version_text: str, project: NormalizedName, version: Version)
         return False
 
 
-def _requires_python(metadata: Metadata) -> tuple[str, str]:
+def _valid_requires_python(value: str) -> tuple[str, str]:
     """Return Requires-Python and a warning, one of them empty: uv drops a file whose value it cannot parse."""
-    value = metadata.requires_python or ""
     # packaging takes control characters in "===", which no page could carry.
     if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
         return value, ""

@@ -21,7 +21,7 @@ from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked
 from mkindex.publish import Applied, Entry, Held, Plan, Put
-from mkindex.render import PlacedFile
+from mkindex.render import PlacedFile, Stage
 from mkindex.sources import Artifact, Fingerprint
 
 OWN = ".mkindex"
@@ -32,7 +32,7 @@ class Directory:
     """The tree below `root`; whoever enters it as a context manager is its only writer.
 
     Its own subdirectory holds `manifest`, all that is ours; `intent`, what a run writes and deletes, while it does;
-    `tmp/`, bytes that have no right to be seen yet; `lock`.
+    `tmp/`, bytes that have no right to be seen yet; `downloads/`, files that come from far away; `lock`.
     """
 
     def __init__(
@@ -73,6 +73,15 @@ class Directory:
     ) -> None:
         self._entered.close()
 
+    @property
+    def root(self) -> str:
+        return self._root
+
+    @property
+    def downloads(self) -> str:
+        """Where files wait that come from far away: the next run goes on with what a dead one got."""
+        return self._path("downloads")
+
     # --- what is there ----------------------------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Held]:
@@ -96,6 +105,14 @@ class Directory:
     def _inspect(self) -> bytes:
         """Return for each entry of the manifest whether it is intact."""
         return bytes(map(self._is_intact, self._manifest()))
+
+    def holds(self, path: str) -> bool:
+        """Tell whether the file at `path` is ours and still what was written."""
+        return self._marks.get(path) == _mark(self._at(path)) != ""
+
+    @cached_property
+    def _marks(self) -> dict[str, str]:
+        return {entry.path: entry.mark for entry in self._manifest() if entry.stage == Stage.FILE}
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
@@ -146,7 +163,7 @@ class Directory:
     def apply(self, plan: Plan) -> Applied:
         """Write the plan: intent; all bytes; sync; renames in order; sync; manifest; deletes."""
         unfinished = os.path.lexists(self._path("intent"))
-        litter = os.path.lexists(self._path("tmp"))
+        litter = os.path.lexists(self._path("tmp")) or os.path.lexists(self.downloads)
         if not (plan.puts or plan.updates or plan.deletes or unfinished or litter):
             return Applied()
         self.__dict__.pop("_names", None)
@@ -168,6 +185,8 @@ class Directory:
                 self._disk.replace(staging.temporary(number), target)
             if moved:
                 self._disk.sync(self._root)
+            # Before marks are taken: a file that was linked from there gets another change time by that.
+            self._remove_downloads()
             self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
             for entry in plan.deletes:
                 self._delete(entry.path)
@@ -184,6 +203,7 @@ class Directory:
         return Staging(
             self._root,
             self._path("tmp"),
+            downloads=self.downloads,
             disk=self._disk,
             executor=self._executor,
             processes=self._processes,
@@ -196,8 +216,8 @@ class Directory:
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put, one in zip(puts, staged, strict=True):
             # As it was when the link was made: what came later may have been a change of the bytes.
-            if isinstance(put.resource, PlacedFile) and isinstance(one, str):
-                yield put.resource.file.artifact, Fingerprint(*map(int, one.split()))
+            if isinstance(put.resource, PlacedFile) and isinstance(one, str) and one:
+                yield put.resource.file.local, Fingerprint(*map(int, one.split()))
 
     def _manifest_after(self, plan: Plan, staged: Iterable[Outcome]) -> Iterator[Entry]:
         deleted = frozenset(map(_position, (*plan.deletes, *plan.moved)))
@@ -239,6 +259,13 @@ class Directory:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
                 return
+
+    def _remove_downloads(self) -> None:
+        if os.path.lexists(self.downloads):
+            for directory, _, names in os.walk(self.downloads, topdown=False):
+                for name in names:
+                    self._disk.unlink(os.path.join(directory, name))
+                self._disk.remove_directory(directory)
 
     def _sweep(self) -> None:
         directory = self._path("tmp")

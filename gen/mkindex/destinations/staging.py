@@ -46,6 +46,7 @@ class Staging:
         root: str,
         temporary: str,
         *,
+        downloads: str,
         disk: Disk,
         executor: Executor,
         processes: int,
@@ -55,6 +56,7 @@ class Staging:
     ) -> None:
         self._root = root
         self._directory = temporary
+        self._downloads = downloads
         self._disk = disk
         self._executor = executor
         self._processes = processes
@@ -115,7 +117,10 @@ class Staging:
         else:
             if not is_temporary:
                 self._disk.make_directory(os.path.dirname(target))
-            mark = self._place(resource.file, target)
+            if resource.file.local.root.startswith(f"{self._downloads}{os.sep}"):
+                mark = self._adopt(resource.file, target)
+            else:
+                mark = self._place(resource.file, target)
         return Staged(resource.key, is_temporary=True) if is_temporary else mark
 
     def _create(self, target: str, data: bytes) -> str:
@@ -136,7 +141,7 @@ class Staging:
             descriptor = self._disk.create(target)
             try:
                 digest = hashlib.sha256()
-                if file.size > CHUNK and self._disk.clone(source.fileno(), descriptor):
+                if file.local.size > CHUNK and self._disk.clone(source.fileno(), descriptor):
                     # The clone stays as it is whatever happens to the source: it is what has to be hashed.
                     with open(target, "rb", buffering=0) as clone:
                         digest = hashlib.file_digest(clone, "sha256")
@@ -169,9 +174,19 @@ class Staging:
             raise Changed(file)
         return raw
 
+    def _adopt(self, file: File, target: str) -> str:
+        """Let a download be what is published, without another copy; its mark is taken when the download is gone."""
+        try:
+            self._link(file, target)
+        except Changed:
+            raise
+        except DestinationError:  # a disk without hard links
+            self._copy(file, target)
+        return ""
+
     def _link(self, file: File, target: str) -> str:
         """Link a file; Changed when it is not the one that was scanned, before or since."""
-        path, scanned = file.artifact.path, file.artifact.fingerprint
+        path, scanned = file.local.path, file.local.fingerprint
         try:
             if Fingerprint.of(os.stat(path)) != scanned:
                 raise Changed(file)
@@ -202,7 +217,7 @@ def mark_of(status: os.stat_result) -> str:
 
 
 def _is_large(put: Put) -> bool:
-    return isinstance(put.resource, PlacedFile) and put.resource.file.size > CHUNK
+    return isinstance(put.resource, PlacedFile) and put.resource.file.local.size > CHUNK
 
 
 def _by_path(puts: Sequence[Put]) -> Iterator[int]:
@@ -213,6 +228,6 @@ def _by_path(puts: Sequence[Put]) -> Iterator[int]:
 
 def _source(file: File) -> FileIO:
     try:
-        return FileIO(file.artifact.path)
+        return FileIO(file.local.path)
     except FileNotFoundError as error:
         raise Changed(file) from error

@@ -21,15 +21,18 @@ def root_page(index: Index) -> Page:
 def project_page(project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]) -> Page:
     """Return the page of one project: releases in PEP 440 order, and in each the files by name.
 
-    What is not known is left out: uv refuses the whole page for a null.
+    What is not known is left out: uv refuses the whole page for a null. Where the size of a file is unknown, the page
+    is one of version 1.0: from 1.1 on sizes and the list of versions are mandatory (PEP 700).
     """
-    page: Page = {"meta": _META, "name": project.name}
+    has_sizes = all(file.size is not None for file in project.files)
+    page: Page = {"meta": _META if has_sizes else {"api-version": "1.0"}, "name": project.name}
     if project.status:
         page["project-status"] = {"status": project.status.status}
         if project.status.reason:
             page["project-status"]["reason"] = project.status.reason
     releases = project.offered()
-    page["versions"] = [release.version for release in releases]
+    if has_sizes:
+        page["versions"] = [release.version for release in releases]
     page["files"] = file_entries(
         (file for release in releases for file in release.files), href=href, core_metadata=core_metadata
     )
@@ -45,9 +48,10 @@ def file_entries(
         entry: Page = {
             "filename": file.filename,
             "url": href(file),
-            "hashes": {"sha256": file.sha256},
-            "size": file.size,
+            "hashes": {"sha256": file.sha256} if file.sha256 else {},
         }
+        if file.size is not None:
+            entry["size"] = file.size
         if file.requires_python:
             entry["requires-python"] = file.requires_python
         # PEP 714: never as `dist-info-metadata` in JSON, which pip 22.3 to 23.1.2 fail on.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from mkindex.errors import Note, Rejected, SourceError, printable
-from mkindex.sources import DISTRIBUTIONS, Artifact, Fingerprint, unsupported
+from mkindex.simple.read import DISTRIBUTIONS
+from mkindex.sources import Artifact, Fingerprint, unsupported
+from mkindex.sources.selection import EVERYTHING, Selection
 
 # What editors, browsers, rsync and download tools call a file that is not whole yet.
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
@@ -23,6 +25,7 @@ class Directory:
     recursive: bool = False
     follow_symlinks: bool = False
     exclude: tuple[str, ...] = ()
+    selection: Selection = EVERYTHING
 
     def artifacts(self) -> Iterator[Artifact | Rejected | Note]:
         """Yield what is there, sorted by name within each directory, subdirectories last.
@@ -42,6 +45,8 @@ class Directory:
                 entry = entries.pop()  # and forget it: each keeps its whole status
                 name = entry.name
                 if name.startswith(".") or name.endswith(_TEMPORARY):
+                    continue
+                if self.selection and name.endswith(DISTRIBUTIONS) and not self.selection.file(name):
                     continue
                 if not self.follow_symlinks and entry.is_symlink() and not self._leads_inside(entry):
                     if name.endswith(DISTRIBUTIONS) or (self.recursive and os.path.isdir(entry.path)):

@@ -1,0 +1,315 @@
+"""Pages to what they say, JSON and HTML alike: files with their attributes, projects, and links that go elsewhere.
+
+Knows no network and no disk. Nothing is believed to be well-formed: a file whose entry makes no sense is refused alone,
+a page that makes none as a whole.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
+
+from mkindex.errors import Rejected, printable, shown
+
+JSON, HTML = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html"
+MAX_LINKS = 1_000_000  # on one page
+
+# The endings that uv, pip and poetry all install from (PEP 427, PEP 625; `.zip` for older sdists).
+DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
+# packaging's parsers let quotes, line breaks and percent signs through.
+FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
+STRANGE_NAME = "a name with characters other than letters, digits and ._+!- in it: build it again"
+
+_HEX = re.compile(r"[0-9a-fA-F]+")
+# Longest first: the strongest of the hashes that a page gives is the one that counts.
+_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
+_STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
+_LISTING = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
+
+
+class Malformed(Exception):
+    """A page that says nothing reliable; the text says what is wrong with it."""
+
+
+class Link(NamedTuple):
+    """A file that a page or a list names, and what is said of it there. A tuple, since there may be a million."""
+
+    url: str  # absolute, percent-encoded, without fragment
+    filename: str
+    sha256: str = ""  # lower-case hex; "": not said
+    other_hash: str = ""  # the strongest of another kind, as "md5=…", if there is no sha256
+    requires_python: str = ""
+    yanked: str | None = None  # None: no. "": yes, without a reason
+    core_metadata: str | None = None  # sha256 of the `.metadata` sibling. "": it is there, of unknown hash
+    size: int | None = None  # bytes
+    upload_time: str = ""  # as on the wire
+    provenance: str = ""
+    trusted: bool = False  # not to be asked for: somebody vouches that it is there
+
+    @property
+    def location(self) -> str:
+        """What a person may see of its address: credentials could lie in the rest."""
+        return shown(self.url)
+
+
+class Status(NamedTuple):
+    """The status marker of a project (PEP 792)."""
+
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What a page says."""
+
+    links: tuple[Link, ...] = ()  # to wheels and sdists, in its order
+    refused: tuple[Rejected, ...] = ()  # links to such files that cannot be taken as they are
+    other_files: tuple[str, ...] = ()  # names of distributions that clients do not install, and of anything else
+    projects: tuple[str, ...] = ()  # a JSON root's, as they are spelled there
+    directories: tuple[str, ...] = ()  # URLs of what is one level below the page, each once
+    elsewhere: int = 0  # links to anything else
+    name: str = ""  # the project that a JSON page is of
+    status: Status | None = None
+    is_json: bool = False
+    is_listing: bool = False  # a server's own listing of a directory, by its title
+    is_index: bool = False  # says that it is a page of a simple index
+    has_end: bool = True  # HTML: whether what was opened as a document is closed as one
+
+
+def parse_json(text: str, url: str) -> Page:
+    """Read a JSON page (specification: "JSON-based Simple API"), whose address is `url`. Raises Malformed."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"is no JSON, or not all of it ({printable(str(error))})") from error
+    if not isinstance(document, dict):
+        raise Malformed("is JSON, but no page of the Simple API")
+    meta = document.get("meta")
+    version = meta.get("api-version") if isinstance(meta, dict) else None
+    # "a client MUST fail with an appropriate error message to the user" where the major version is another.
+    if isinstance(version, str) and version.partition(".")[0] != "1":
+        raise Malformed(f"is of version {printable(version)} of the Simple API, and mkindex knows version 1")
+    if isinstance(projects := document.get("projects"), list):
+        names = [entry.get("name") for entry in projects[:MAX_LINKS] if isinstance(entry, dict)]
+        return Page(projects=tuple(name for name in names if isinstance(name, str)), is_json=True, is_index=True)
+    files = document.get("files")
+    if not isinstance(files, list):
+        raise Malformed("is JSON, but names neither projects nor files")
+    if len(files) > MAX_LINKS:
+        raise Malformed(f"names more than {MAX_LINKS:,} files")
+    found = [_json_link(file, url) for file in files]
+    name = document.get("name")
+    marker = document.get("project-status")
+    return Page(
+        links=tuple(link for link in found if isinstance(link, Link)),
+        refused=tuple(link for link in found if isinstance(link, Rejected)),
+        other_files=tuple(link for link in found if isinstance(link, str)),
+        name=name if isinstance(name, str) else "",
+        status=_status(marker.get("status"), marker.get("reason")) if isinstance(marker, dict) else None,
+        is_json=True,
+        is_index=True,
+    )
+
+
+def _json_link(file: object, page: str) -> Link | Rejected | str:
+    """Return what a file's entry says, its name if it is none that clients install, or why it cannot be taken."""
+    if not isinstance(file, dict):
+        return Rejected(location=shown(page), reason="an entry of this page is no object: ask who runs it")
+    filename, address = file.get("filename"), file.get("url")
+    if not isinstance(filename, str) or not isinstance(address, str):
+        return Rejected(location=shown(page), reason="an entry of this page has no filename or url: ask who runs it")
+    if not filename.endswith(DISTRIBUTIONS):
+        return filename
+    try:
+        url = address_of(page, address, filename)
+    except ValueError as error:
+        return Rejected(location=f"{shown(page)}: {printable(filename)}", reason=str(error))
+    hashes = file.get("hashes")
+    sha256, other = hashes_of(hashes if isinstance(hashes, dict) else {})
+    metadata = file.get("core-metadata", file.get("dist-info-metadata"))
+    yanked = file.get("yanked")
+    size = file.get("size")
+    return Link(
+        url=url,
+        filename=filename,
+        sha256=sha256,
+        other_hash=other,
+        requires_python=_text(file.get("requires-python")),
+        yanked=yanked if isinstance(yanked, str) and yanked else "" if yanked is True else None,
+        core_metadata=hashes_of(metadata)[0] if isinstance(metadata, dict) else "" if metadata is True else None,
+        size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
+        upload_time=_upload_time(_text(file.get("upload-time"))),
+        provenance=_provenance(file.get("provenance")),
+    )
+
+
+def parse_html(text: str, url: str) -> Page:
+    """Read an HTML page, as crooked as it may be, whose address is `url`.
+
+    Raises Malformed where it ends inside a tag, a comment or the like: what was to follow is missing without a sign.
+    """
+    from selectolax.lexbor import LexborHTMLParser
+
+    # The HTML standard knows no error that stops a parser; but a tag that nothing closes swallows what comes after it.
+    tree = LexborHTMLParser(f"{text}<mkindex-end>")
+    if tree.css_first("mkindex-end") is None or text.rstrip().endswith("<"):
+        raise Malformed("ends inside a tag or a comment: it was cut off, so that links may be missing")
+    bases = [node.attributes.get("href") for node in tree.css("base[href]")]
+    base = urljoin(url, _stripped(bases[0])) if bases and bases[0] else url
+    nodes = tree.css("a[href]")
+    if len(nodes) > MAX_LINKS:
+        raise Malformed(f"has more than {MAX_LINKS:,} links")
+    found = [_html_link(node.attributes, base) for node in nodes]
+    below = dict.fromkeys(target for target in found if isinstance(target, _Below))
+    metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
+    title = tree.css_first("title")
+    lower = text.lower()
+    return Page(
+        links=tuple(link for link in found if isinstance(link, Link)),
+        refused=tuple(link for link in found if isinstance(link, Rejected)),
+        other_files=tuple(link for link in found if type(link) is str),
+        directories=tuple(below),
+        elsewhere=sum(link is None for link in found),
+        status=_status(metas.get("pypi:project-status"), metas.get("pypi:project-status-reason")),
+        is_listing=title is not None and _LISTING.match(title.text()) is not None,
+        is_index="pypi:repository-version" in metas,
+        has_end="<html" not in lower or "</html" in lower,
+    )
+
+
+class _Below(str):
+    """The URL of a directory one level below a page."""
+
+    __slots__ = ()
+
+
+def _html_link(attributes: dict[str, str | None], base: str) -> Link | Rejected | _Below | str | None:
+    """Return what an anchor leads to: a file, one that cannot be taken, a directory, another file's name, None."""
+    href = _stripped(attributes["href"] or "")
+    try:
+        target = urljoin(base, href)
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    filename = unquote(parts.path.rpartition("/")[2])
+    if not filename.endswith(DISTRIBUTIONS):
+        directory = _below(target, base)
+        return _Below(directory) if directory else filename if "." in filename else None
+    try:
+        url = address_of(base, href, filename)
+    except ValueError as error:
+        return Rejected(location=shown(target), reason=str(error))
+    sha256, other = hashes_of(dict(_fragment(parts.fragment)))
+    metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
+    size = attributes.get("data-size") or ""
+    return Link(
+        url=url,
+        filename=filename,
+        sha256=sha256,
+        other_hash=other,
+        requires_python=_text(attributes.get("data-requires-python")),
+        # Without a value it is yanked, too, whatever pip makes of it.
+        yanked=(attributes["data-yanked"] or "") if "data-yanked" in attributes else None,
+        core_metadata=None if metadata == "false" else hashes_of(dict(_fragment(metadata or "")))[0],
+        size=int(size) if size.isascii() and size.isdecimal() and len(size) < 18 else None,
+        upload_time=_upload_time(attributes.get("data-upload-time") or ""),
+        provenance=_provenance(attributes.get("data-provenance")),
+    )
+
+
+def _stripped(href: str) -> str:
+    """Drop what the URL standard has a browser drop: white space around, line breaks and tabs within."""
+    return href.strip().translate({9: None, 10: None, 13: None})
+
+
+def address_of(page: str, href: str, filename: str) -> str:
+    """Return the absolute address of a file, spelled in one way only. Raises ValueError, which says what is wrong."""
+    if not FILENAME.fullmatch(filename):
+        raise ValueError(STRANGE_NAME)
+    parts = urlsplit(urljoin(page, _stripped(href)))
+    if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and page.startswith("file:")):
+        raise ValueError(f"a page may not link to a {printable(parts.scheme)}: address: mend the page")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the link has a user name or a password in it, which every reader would see: mend the page")
+    if parts.scheme != "file" and not parts.hostname:
+        raise ValueError("the link names no host: mend the page")
+    _ = parts.port  # ValueError where it is no number
+    # A literal "+" is a space to S3; pip spells all paths anew in this way before it asks.
+    path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in parts.path.split("/"))
+    query = quote_from_bytes(parts.query.encode(), safe="%/:=&?~+!$,;'@()*[]|")
+    return urlunsplit(
+        (
+            parts.scheme,
+            parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc,
+            path,
+            query,
+            "",
+        )
+    )
+
+
+def _below(target: str, page: str) -> str:
+    """Return a directory's address if it lies one level below that of a page, else ""."""
+    there, here = urlsplit(target), urlsplit(page)
+    if (there.scheme, there.netloc) != (here.scheme, here.netloc) or there.query or not there.path.endswith("/"):
+        return ""
+    parent = there.path.rstrip("/").rpartition("/")[0] + "/"
+    # A root may be asked for without its slash: clients put one behind it.
+    if parent not in (here.path.rpartition("/")[0] + "/", f"{here.path}/") or there.path in (
+        here.path,
+        f"{here.path}/",
+    ):
+        return ""
+    return urlunsplit(there._replace(fragment=""))
+
+
+def _fragment(fragment: str) -> Iterator[tuple[str, str]]:
+    for part in unquote(fragment).split("&"):
+        name, _, value = part.partition("=")
+        yield name, value
+
+
+def hashes_of(hashes: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return the sha256, and where there is none the strongest other hash as "name=hex"; each "" for none."""
+    known = {
+        str(name).lower(): value.lower()
+        for name, value in hashes.items()
+        if isinstance(value, str) and len(value) == _DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
+    }
+    if "sha256" in known:
+        return known["sha256"], ""
+    return "", next(
+        (f"{name}={known[name]}" for name in _DIGITS if name in known and name in hashlib.algorithms_available), ""
+    )
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) and "\t" not in value and "\n" not in value else ""
+
+
+def _upload_time(value: str) -> str:
+    """Return a time in the form that all clients read, with no fraction or one of six digits; "" for no time."""
+    match = _TIME.fullmatch(value)
+    if not match:
+        return ""
+    return f"{match[1]}.{match[2][:6]:0<6}Z" if match[2] and match[2].strip("0") else f"{match[1]}Z"
+
+
+def _provenance(value: object) -> str:
+    # PEP 740: "The value … MUST be a fully qualified URL", and https.
+    return (
+        value
+        if isinstance(value, str) and value.startswith("https://") and value.isprintable() and value.isascii()
+        else ""
+    )
+
+
+def _status(status: object, reason: object) -> Status | None:
+    if status not in _STATUSES or status == "active":
+        return None
+    return Status(str(status), _text(reason))

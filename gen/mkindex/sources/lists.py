@@ -1,0 +1,138 @@
+"""Lists of files: a path or a URL on each line, or a JSON object as dumb-pypi's package lists have them."""
+
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import url2pathname
+
+from mkindex.errors import Note, Rejected, SourceError, printable
+from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, address_of, hashes_of
+from mkindex.sources import Artifact, Fingerprint, Found, unsupported, wire_time
+from mkindex.sources.selection import Selection
+
+_LONGEST = 1 << 20  # bytes of a line
+_URL = re.compile(r"(?:https?|file):", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class List:
+    """The files that a list names; `path` is absolute, or "-" for standard input. Relative paths start beside the list.
+
+    With `files_url` the list is all there is: the files are there, and are not looked at unless `verify`.
+    """
+
+    path: str
+    selection: Selection
+    files_url: str | None = None
+    verify: bool = False
+
+    def artifacts(self) -> Iterator[Found]:
+        """Yield the files, in the order of the lines. Raises SourceError where the list cannot be read to its end."""
+        name = "standard input" if self.path == "-" else printable(self.path)
+        try:
+            with nullcontext(sys.stdin.buffer) if self.path == "-" else open(self.path, "rb") as stream:
+                yield from self._read(stream, name)
+        except OSError as error:
+            raise SourceError(f"cannot read the list {name}: {error.strerror}") from error
+
+    def _read(self, stream: BinaryIO, name: str) -> Iterator[Found]:
+        number = 0
+        while line := stream.readline(_LONGEST):
+            number += 1
+            if len(line) == _LONGEST:
+                raise SourceError(f"{name}, line {number}: longer than {_LONGEST:,} bytes: is it a list?")
+            entry = line.strip()
+            if not entry or entry.startswith(b"#"):
+                continue
+            try:
+                if entry.startswith(b"{"):
+                    found = self._of_object(json.loads(entry))
+                else:
+                    found = self._of_text(os.fsdecode(entry))
+            except (ValueError, RecursionError) as error:
+                found = Rejected(location=f"{name}, line {number}", reason=str(error))
+            if found is not None:
+                yield found
+
+    def _of_text(self, text: str) -> Found | None:
+        if _URL.match(text):
+            url, _, fragment = text.partition("#")
+            filename = unquote(urlsplit(url).path.rpartition("/")[2])
+            return self._found(text, Link(url=url, filename=filename, sha256=_hashes(fragment)[0]))
+        return self._found(text, Link(url="", filename=text.rpartition("/")[2]))
+
+    def _of_object(self, entry: Any) -> Found | None:  # noqa: ANN401 (whatever JSON has)
+        """Return the file of a JSON object, whose keys are those of dumb-pypi's package lists."""
+        filename = entry.get("filename")
+        if not isinstance(filename, str):
+            raise ValueError("an object without a filename")  # noqa: TRY004 (of the line, not of a caller)
+        sha256, other = _hashes(entry.get("hash"))
+        metadata = entry.get("core_metadata")
+        timestamp = entry.get("upload_timestamp")
+        link = Link(
+            url="",
+            filename=filename.rpartition("/")[2],
+            sha256=sha256,
+            other_hash=other,
+            requires_python=_text(entry.get("requires_python")),
+            yanked=_text(entry.get("yanked_reason")) or None,
+            core_metadata=_hashes(metadata)[0] if metadata else None,
+            upload_time=wire_time(int(timestamp)) if isinstance(timestamp, int | float) else "",
+        )
+        return self._found(filename, link)
+
+    def _found(self, text: str, link: Link) -> Found | None:
+        """Return what a line comes to: a link, a file of this machine, or why neither."""
+        if not link.filename.endswith(DISTRIBUTIONS):
+            if reason := unsupported(link.filename):
+                return Note(location=text, text=f"passed over: {reason}", detail=True)
+            raise ValueError(f"{printable(text)!r} is neither a wheel nor an sdist: give a path or a URL a line")
+        if not self.selection.file(link.filename):
+            return None
+        if link.url:
+            url = address_of("file:", link.url, link.filename)
+            if not url.startswith("file:"):
+                return link._replace(url=url)
+            return self._local(url2pathname(urlsplit(url).path), link)
+        if self.files_url is not None:
+            if not FILENAME.fullmatch(link.filename):
+                raise ValueError(f"{printable(text)}: {STRANGE_NAME}")
+            if text.startswith("/") or ".." in text.split("/"):
+                raise ValueError(f"{printable(text)}: no path below --files-url: give it relative to that")
+            return link._replace(url=f"{self.files_url.rstrip('/')}/{_quoted(text)}", trusted=not self.verify)
+        return self._local(text, link)
+
+    def _local(self, path: str, link: Link) -> Artifact | Rejected:
+        root = os.getcwd() if self.path == "-" else os.path.dirname(self.path)
+        path = os.path.normpath(os.path.join(root, path))
+        if not path.startswith(f"{root.rstrip('/')}/"):
+            root = os.path.dirname(path)
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            return Rejected(location=path, reason=f"the list names it, and it cannot be read: {error.strerror}")
+        if not stat.S_ISREG(status.st_mode):
+            return Rejected(location=path, reason="the list names it, and it is no regular file: name the files in it")
+        relative = os.path.relpath(path, root).replace(os.sep, "/")
+        return Artifact(root, relative, Fingerprint.of(status), link._replace(url="file:"))
+
+
+def _hashes(text: object) -> tuple[str, str]:
+    """Return the sha256 in a text like "sha256=…", or the hash of another kind as it is there."""
+    name, _, value = text.partition("=") if isinstance(text, str) else ("", "", "")
+    return hashes_of({name: value}) if value else ("", "")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and "\t" not in value and "\n" not in value else ""
+
+
+def _quoted(path: str) -> str:
+    return quote(path, safe="/") if "+" in path or "!" in path else path

@@ -1,0 +1,231 @@
+"""Pages that name files: a flat find-links page, a server's listing, a project page, a whole index; here or elsewhere.
+
+What a page is, is found out by looking at it. `docs/sources.md` has the table.
+"""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from packaging.utils import canonicalize_name
+
+from mkindex.errors import Note, Rejected, SourceError, shown
+from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, parse_html, parse_json
+from mkindex.sources import Artifact, Fingerprint, Found, Marked
+from mkindex.sources.selection import Selection
+from mkindex.web import MAX_PAGE, Answer, Failed, Web
+
+_DEEPEST, _MOST = 20, 10_000  # levels below a listing that are read, and pages in all
+_TRIED = 3  # projects that are looked at to tell an index from a page of other directories
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """The files that the page at `url`, and what it leads to, names."""
+
+    url: str  # http, https or file, without credentials
+    web: Web
+    executor: Executor
+    selection: Selection
+    recursive: bool = False
+    whole_index: bool = False  # of an index, all projects
+
+    def artifacts(self) -> Iterator[Found]:
+        """Yield what the pages name, in their order. Raises SourceError where a page cannot be read or understood."""
+        answer = self._get(self.url)
+        page = _parsed(answer)
+        if page.projects or page.is_json:
+            names = [(name, f"{answer.url.rstrip('/')}/{canonicalize_name(name)}/") for name in page.projects]
+            yield from self._index(names, answer) if names else self._files(page, answer.url)
+        elif page.links or page.refused:
+            yield from self._files(page, answer.url)
+            yield from self._below(page, answer.url)
+        elif self._is_index(page):
+            yield from self._index([(_last(url), url) for url in page.directories], answer)
+        elif page.status and page.is_index:  # a project of which nothing is offered
+            yield Marked(canonicalize_name(_last(answer.url)), page.status)
+        elif page.directories and self.recursive:
+            yield from self._below(page, answer.url)
+        else:
+            raise SourceError(f"{shown(answer.url)}: {_nothing(page)}")
+
+    # --- what a page is ---------------------------------------------------------------------------------------------
+
+    def _is_index(self, page: Page) -> bool:
+        """Tell whether a page without files is the root of an index: its links lead to the pages of projects."""
+        if not page.directories or not (page.is_index or page.is_listing or not (page.elsewhere or page.other_files)):
+            return False
+        wanted = [url for url in page.directories if self.selection.project(_last(url))]
+        for url in (wanted or page.directories)[:_TRIED]:
+            try:
+                child = _parsed(self._get(url))
+            except SourceError:
+                continue
+            name = canonicalize_name(_last(url))
+            if child.is_index or any(_is_of(link, name) for link in child.links):
+                return True
+        return False
+
+    def _index(self, projects: Sequence[tuple[str, str]], answer: Answer) -> Iterator[Found]:
+        """Yield what the pages of the projects name. Each: name and URL."""
+        if not (self.whole_index or self.selection.include):
+            raise SourceError(
+                f"{shown(answer.url)} is an index of {len(projects):,} projects: name those that you want "
+                "with --include, or take --all"
+            )
+        chosen = [(name, url) for name, url in projects if self.selection.project(name)]
+        pages = self.executor.map(self._project, (url for _, url in chosen))
+        for (name, _), found in zip(chosen, pages, strict=True):
+            if isinstance(found, Rejected):
+                yield found
+            else:
+                yield from self._files(found[1], found[0], name=name)
+
+    def _project(self, url: str) -> tuple[str, Page] | Rejected:
+        """Return the page of a project, with its URL; a project that is listed and not there is rejected alone."""
+        try:
+            answer = self._get(url)
+        except _Missing as error:
+            return Rejected(location=shown(url), reason=f"the index lists this project, and its page {error.why}")
+        return answer.url, _parsed(answer)
+
+    def _below(self, page: Page, url: str) -> Iterator[Found]:
+        """Yield what lies below a listing, if that is wanted."""
+        if not page.directories:
+            return
+        if not self.recursive:
+            if page.is_listing:
+                count = len(page.directories)
+                text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} not read (--recursive reads them)"
+                yield Note(location=shown(url), text=text)
+            return
+        seen, level = {url}, list(page.directories)
+        for _ in range(_DEEPEST):
+            level = [below for below in dict.fromkeys(level) if below not in seen]
+            seen.update(level)
+            if len(seen) > _MOST:
+                break
+            answers = list(self.executor.map(self._get, level))
+            pages = list(map(_parsed, answers))
+            for found, answer in zip(pages, answers, strict=True):
+                yield from self._files(found, answer.url)
+            level = [below for found in pages for below in found.directories]
+            if not level:
+                return
+        raise SourceError(f"{shown(url)}: more than {_MOST:,} pages or {_DEEPEST} levels below it: name what is wanted")
+
+    # --- what it names ----------------------------------------------------------------------------------------------
+
+    def _files(self, page: Page, url: str, *, name: str = "") -> Iterator[Found]:
+        """Yield the files that a page names, the marker of its project, and what is to be said of it."""
+        if page.status:
+            yield Marked(canonicalize_name(page.name or name or _last(url)), page.status)
+        if not page.has_end:
+            text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
+            yield Note(location=shown(url), text=text)
+        kinds = Counter(os.path.splitext(name)[1].lower() for name in page.other_files)
+        if kinds:
+            count = ", ".join(f"{number:,} {kind or 'others'}" for kind, number in sorted(kinds.items()))
+            yield Note(location=shown(url), text=f"links to other files passed over: {count}", detail=True)
+        yield from page.refused
+        for link in page.links:
+            if self.selection.file(link.filename):
+                yield _local(link, url) if link.url.startswith("file:") else link
+
+    # --- getting it -------------------------------------------------------------------------------------------------
+
+    def _get(self, url: str) -> Answer:
+        if url.startswith("file:"):
+            return _read_file(url)
+        try:
+            return self.web.page(url)
+        except Failed as error:
+            if error.status in (404, 410):
+                raise _Missing(str(error), error.why) from error
+            raise SourceError(str(error)) from error
+
+
+class _Missing(SourceError):
+    """A page that is not there."""
+
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+def _read_file(url: str) -> Answer:
+    path = url2pathname(urlsplit(url).path)
+    if os.path.isdir(path):
+        path, url = os.path.join(path, "index.html"), f"{url.rstrip('/')}/"
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_PAGE + 1)
+    except OSError as error:
+        raise SourceError(f"cannot read {shown(url)}: {error.strerror}") from error
+    if len(data) > MAX_PAGE:
+        raise SourceError(f"{shown(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+    text = data.decode("utf-8-sig", "replace")
+    return Answer(url, JSON if text.lstrip().startswith("{") else "", text)
+
+
+def _parsed(answer: Answer) -> Page:
+    """Read a page as what it says it is, or what it looks like. Raises SourceError where it is none."""
+    where, kind, start = shown(answer.url), answer.media_type, answer.text.lstrip()[:1]
+    try:
+        if kind == JSON:
+            return parse_json(answer.text, answer.url)
+        if kind in ("text/html", HTML, "application/xhtml+xml") or start == "<":
+            return parse_html(answer.text, answer.url)
+        if start == "{":
+            parse_json(answer.text, answer.url)
+            raise SourceError(
+                f"{where}: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, too. "
+                f"Let the server say {JSON}, or save the page and name the file"
+            )
+    except Malformed as error:
+        raise SourceError(f"{where} {error}") from error
+    raise SourceError(
+        f"{where} is of type {kind or 'unknown'} and does not look like a page: name one with links to files"
+    )
+
+
+def _nothing(page: Page) -> str:
+    """Say what was seen on a page that names no file."""
+    seen = []
+    if page.directories:
+        seen.append(f"{len(page.directories):,} links went to directories: use --recursive")
+    if page.other_files or page.elsewhere:
+        seen.append(f"{len(page.other_files) + page.elsewhere:,} went elsewhere")
+    return "; ".join([f"this page has no link to a wheel or sdist ({', '.join(DISTRIBUTIONS)})", *seen])
+
+
+def _last(url: str) -> str:
+    """Return the last part of a URL's path."""
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
+
+
+def _is_of(link: Link, project: str) -> bool:
+    return canonicalize_name(link.filename).startswith(f"{project}-")
+
+
+def _local(link: Link, page: str) -> Artifact | Rejected:
+    """Return the file of this machine that a page of this machine names."""
+    path = url2pathname(urlsplit(link.url).path)
+    root = os.path.dirname(url2pathname(urlsplit(page).path))
+    # Below the page it keeps its place, which is a part of its address with --files-url.
+    if not path.startswith(f"{root}/"):
+        root = os.path.dirname(path)
+    relative = path[len(root) :].lstrip("/")
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no valid path"
+        return Rejected(location=link.location, reason=f"the page names it, and it cannot be read: {reason}")
+    if not stat.S_ISREG(status.st_mode) or os.path.basename(path) != link.filename:
+        return Rejected(location=link.location, reason="the page names it, and it is no regular file: mend the page")
+    return Artifact(root, relative, Fingerprint.of(status), link)

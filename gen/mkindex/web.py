@@ -1,0 +1,402 @@
+"""Asking web servers, with manners: what pip's users know of requests, bounded in bytes, time and redirects.
+
+Nothing here knows what a page or a wheel is. No text that leaves this module has a password or a query string in it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from mkindex import __version__
+from mkindex.cache import Cache
+from mkindex.errors import MkindexError, printable, shown
+from mkindex.simple.read import HTML, JSON
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response, Session
+    from urllib3.util import Retry
+
+MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has some 40 MB
+_KEPT_PAGE = 8 << 20  # characters of a page that the cache remembers
+_CHUNK = 1 << 16
+_CONNECT, _READ = 10, 30  # seconds
+_PATIENCE, _SLOWEST = 60, 1000  # after so many seconds, so many bytes a second are the least that is waited for
+_LONGEST_PAUSE = 60  # seconds that a server may ask to wait before the next attempt
+_REDIRECTS = 5
+_BREAKS = 5  # how often a transfer may break and be resumed
+
+# What pip asks for, and anything: what a page is shows when one looks at it.
+_ACCEPT = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01, */*; q=0.001"
+_ADVICE = {
+    401: "it wants a user name and a password: put them into ~/.netrc",
+    403: "it lets nobody, or not you, read it",
+    404: "there is no such thing",
+    407: "the proxy wants a user name and a password: put them into HTTPS_PROXY",
+    429: "it was asked too often: try again later, or with --jobs 1",
+}
+
+
+class Failed(MkindexError):
+    """An answer that did not come, or is none that can be used. `status`: that of HTTP, 0 where there was none."""
+
+    def __init__(self, url: str, why: str, *, status: int = 0) -> None:
+        super().__init__(f"{shown(url)}: {why}")
+        self.why = why
+        self.status = status
+
+
+class Answer(NamedTuple):
+    """A page as it came."""
+
+    url: str  # after redirects
+    media_type: str  # lower case, without parameters; "": not said
+    text: str
+
+
+class About(NamedTuple):
+    """What a server says of a file before it sends it."""
+
+    url: str  # after redirects
+    media_type: str
+    size: int | None  # bytes
+    validator: str  # a strong ETag, or else Last-Modified: what tells whether the file has changed; "": nothing does
+
+
+class Web:
+    """The servers that one build talks to: one pool of connections, one set of credentials, one cache of pages.
+
+    May be used by many threads. All methods raise Failed.
+    """
+
+    def __init__(self, cache: Cache, *, connections: int) -> None:
+        self._cache = cache
+        self._connections = connections
+        self._credentials: dict[tuple[str, str], tuple[str, str]] = {}
+        self._without_ranges: set[tuple[str, str]] = set()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Break off whatever is under way."""
+        self._closed.set()
+
+    def without_credentials(self, url: str) -> str:
+        """Return a URL without user and password, which are kept for requests to that host, and only to that."""
+        parts = urlsplit(url)
+        if parts.username is None and parts.password is None:
+            return url
+        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        self._credentials[_origin(bare)] = unquote(parts.username or ""), unquote(parts.password or "")
+        return bare
+
+    def page(self, url: str) -> Answer:
+        """Return a page; one that is known from last time is only asked whether it has changed."""
+        key = f"page {url}"
+        known = self._cache.recall(key)
+        headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
+        if known:
+            final, media_type, etag, modified = known[0].split("\t")
+            headers |= {"If-None-Match": etag} if etag else {"If-Modified-Since": modified}
+        with self._asked("GET", url, headers) as response:
+            if response.status_code == 304 and known:
+                return Answer(final, media_type, known[1])
+            _refuse(response, url)
+            body = bytearray()
+            for chunk in self._received(response, url, decoded=True):
+                body += chunk
+                if len(body) > MAX_PAGE:
+                    raise Failed(url, f"a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+            answer = Answer(response.url or url, _media_type(response), _decoded(bytes(body), response))
+            etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+        mark = "\t".join((answer.url, answer.media_type, etag, modified))
+        if (etag or modified) and len(answer.text) <= _KEPT_PAGE and mark.count("\t") == 3:
+            self._cache.remember(key, mark, answer.text)
+        return answer
+
+    def about(self, url: str) -> About:
+        """Return what there is to know of a file without reading it."""
+        with self._asked("HEAD", url, {"Accept-Encoding": "identity"}) as response:
+            if response.status_code not in (403, 405, 501):
+                _refuse(response, url)
+                return _about(response, url)
+        # A signed URL allows one method only, and some servers know no HEAD.
+        with self._asked("GET", url, {"Accept-Encoding": "identity"}) as response:
+            _refuse(response, url)
+            return _about(response, url)
+
+    def has_ranges(self, url: str) -> bool:
+        """Tell whether the host of a file is not known to send whole files only."""
+        return _origin(url) not in self._without_ranges
+
+    def part(self, url: str, start: int, length: int, *, validator: str = "") -> bytes | None:
+        """Return `length` bytes of a file from `start` on; None where the server only sends whole files.
+
+        `validator`: what the file had when it was first asked for; another one now is a failure.
+        """
+        if not self.has_ranges(url):
+            return None
+        headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{start + length - 1}"}
+        with self._asked("GET", url, headers) as response:
+            if response.status_code == 200:
+                self._without_ranges.add(_origin(url))
+                return None
+            _refuse(response, url)
+            _refuse_other(response, url, start=start, validator=validator)
+            data = bytearray()
+            try:
+                for chunk in self._received(response, url, decoded=False):
+                    data += chunk
+                    if len(data) > length:
+                        raise Failed(url, f"more bytes came than the {length:,} that were asked for")
+            except _Broken as error:
+                raise Failed(url, f"broke off ({error})") from error
+        if len(data) < length:
+            raise Failed(url, f"{len(data):,} bytes came of {length:,} that were asked for")
+        return bytes(data)
+
+    def stream(self, about: About, url: str, *, start: int = 0) -> Iterator[bytes]:
+        """Yield the bytes of a file from `start` on; a transfer that breaks goes on where it broke."""
+        breaks = 0
+        while True:
+            before = start
+            try:
+                for chunk in self._rest(about, url, start):
+                    start += len(chunk)
+                    yield chunk
+            except _Broken as error:
+                breaks = breaks + 1 if start == before else 1
+                if breaks == _BREAKS or self._closed.is_set():
+                    raise Failed(url, f"broke off after {start:,} bytes ({error})") from error
+                self._closed.wait(0.5 * breaks)
+                continue
+            if about.size is not None and start != about.size:
+                raise Failed(url, f"ended after {start:,} bytes of {about.size:,}")
+            return
+
+    def _rest(self, about: About, url: str, start: int) -> Iterator[bytes]:
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        with self._asked("GET", url, headers) as response:
+            _refuse(response, url)
+            skip = 0 if response.status_code == 206 else start
+            _refuse_other(response, url, start=start - skip, validator=about.validator)
+            for chunk in self._received(response, url, decoded=False):
+                # What came before the break comes again from a server without ranges.
+                rest = chunk[skip:]
+                skip -= len(chunk) - len(rest)
+                if rest:
+                    yield rest
+
+    def _received(self, response: "Response", url: str, *, decoded: bool) -> Iterator[bytes]:
+        """Yield a body as it comes in. Raises _Broken; Failed when it comes too slowly."""
+        import requests
+        import urllib3
+
+        started, received = time.monotonic(), 0
+        try:
+            # Pages are decompressed; a file that was served with a Content-Encoding is not, as pip does not either.
+            for chunk in (
+                response.iter_content(_CHUNK) if decoded else response.raw.stream(_CHUNK, decode_content=False)
+            ):
+                received += len(chunk)
+                elapsed = time.monotonic() - started
+                if self._closed.is_set():
+                    raise Failed(url, "stopped")
+                if elapsed > _PATIENCE and received < _SLOWEST * elapsed:
+                    raise Failed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s")
+                yield chunk
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if decoded:
+                raise Failed(url, f"broke off ({_reason(error)})") from error
+            raise _Broken(_reason(error)) from error
+
+    @contextmanager
+    def _asked(self, method: str, url: str, headers: dict[str, str]) -> Iterator["Response"]:
+        """Yield the answer to a request, its body not yet read."""
+        import requests
+
+        if self._closed.is_set():
+            raise Failed(url, "stopped")
+        try:
+            response = self._sent(method, url, headers)
+            if response.status_code == 401 and self._ask_keyring(url):
+                response.close()
+                response = self._sent(method, url, headers)
+        except (requests.RequestException, UnicodeError) as error:
+            raise Failed(url, _reason(error)) from error
+        with response:
+            yield response
+
+    def _sent(self, method: str, url: str, headers: dict[str, str]) -> "Response":
+        auth = self._credentials.get(_origin(url))  # None: requests looks into ~/.netrc
+        return self._session.request(
+            method, url, headers=headers, auth=auth, stream=True, timeout=(_CONNECT, _READ), allow_redirects=True
+        )
+
+    def _ask_keyring(self, url: str) -> bool:
+        """Look for credentials in the user's keyring, if that is installed; tell whether there are new ones."""
+        origin = _origin(url)
+        if origin in self._credentials:
+            return False
+        with suppress(Exception), self._lock:  # a keyring that is locked, or none
+            import keyring  # type: ignore[import-not-found,unused-ignore] # the extra `keyring`
+
+            for service in (shown(url).rpartition("/")[0], "://".join(origin), origin[1]):
+                if found := keyring.get_credential(service, None):
+                    self._credentials[origin] = found.username, found.password
+                    return True
+        return False
+
+    @cached_property
+    def _session(self) -> "Session":
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        class Session(requests.Session):
+            def get_redirect_target(self, resp: "Response") -> str | None:
+                target = super().get_redirect_target(resp)
+                if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
+                    raise requests.exceptions.InvalidSchema("redirects from https to http, where anybody can listen")
+                return target
+
+            def rebuild_auth(self, prepared_request: "PreparedRequest", response: "Response") -> None:
+                # A host may not hand out credentials for another one in an address, either.
+                parts = urlsplit(prepared_request.url or "")
+                prepared_request.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+                super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
+
+        session = Session()
+        session.max_redirects = _REDIRECTS
+        session.headers["User-Agent"] = f"mkindex/{__version__}"
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        if authorities := os.environ.get("SSL_CERT_FILE"):
+            session.verify = authorities
+        adapter = HTTPAdapter(pool_connections=self._connections, pool_maxsize=self._connections, max_retries=_retry())
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+
+class _Broken(Exception):
+    """A transfer that can be resumed."""
+
+
+def _retry() -> "Retry":
+    from urllib3 import BaseHTTPResponse
+    from urllib3.util import Retry
+
+    class Bounded(Retry):
+        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+            asked = super().get_retry_after(response)
+            return None if asked is None else min(asked, _LONGEST_PAUSE)
+
+    return Bounded(
+        total=4,
+        connect=2,
+        redirect=False,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=("GET", "HEAD"),
+        backoff_factor=0.5,
+        backoff_jitter=0.2,
+        raise_on_status=False,
+    )
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
+
+
+def _refuse(response: "Response", url: str) -> None:
+    """Raise Failed for an answer that is none, with what to do about it."""
+    status = response.status_code
+    if not 200 <= status < 300:
+        advice = _ADVICE.get(status, "ask who runs it" if status < 500 else "the server is in trouble: try again later")
+        raise Failed(url, f"answers {status}: {advice}", status=status)
+
+
+def _refuse_other(response: "Response", url: str, *, start: int, validator: str) -> None:
+    """Raise Failed when bytes come from another place, or of another file, than those that were asked for."""
+    changed = validator and (now := _validator(response)) and now != validator
+    if changed:
+        raise Failed(url, "changed while it was read: run again")
+    if response.status_code == 206:
+        place = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+        if place != str(start):
+            raise Failed(url, f"sends another part than the one that was asked for ({printable(place) or 'none'})")
+
+
+def _about(response: "Response", url: str) -> About:
+    length = response.headers.get("Content-Length", "")
+    # What is compressed on the way has another length then.
+    is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
+    return About(
+        url=response.url or url,
+        media_type=_media_type(response),
+        size=int(length) if is_plain and length.isascii() and length.isdecimal() else None,
+        validator=_validator(response),
+    )
+
+
+def _validator(response: "Response") -> str:
+    """Return what tells whether a file has changed; a weak ETag does not tell it to the byte (RFC 9110, 8.8.1)."""
+    etag: str = response.headers.get("ETag", "")
+    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _media_type(response: "Response") -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _decoded(body: bytes, response: "Response") -> str:
+    from requests.utils import get_encoding_from_headers
+
+    declared = "charset" in response.headers.get("Content-Type", "").lower()
+    encoding = (get_encoding_from_headers(response.headers) if declared else None) or "utf-8-sig"
+    try:
+        return body.decode(encoding, "replace")
+    except LookupError:
+        return body.decode("utf-8-sig", "replace")
+
+
+def _reason(error: BaseException) -> str:
+    """Say what went wrong on the way; the texts of requests would show the whole address, with what is secret in it."""
+    import requests
+
+    if isinstance(error, requests.exceptions.TooManyRedirects):
+        return f"redirects more than {_REDIRECTS} times"
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        text = str(error)
+        return text if text.startswith("redirects") else "redirects to what is no web address"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"its certificate is not accepted ({_innermost(error)}): SSL_CERT_FILE names another authority"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"does not answer within {_READ} s"
+    if isinstance(error, requests.exceptions.InvalidURL):
+        return "is no valid address"
+    return (
+        f"cannot be reached: {_innermost(error)}" if isinstance(error, requests.ConnectionError) else _innermost(error)
+    )
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what the system said first of all."""
+    while True:
+        reason = getattr(error, "reason", None)
+        deeper = reason if isinstance(reason, BaseException) else error.__cause__ or error.__context__
+        deeper = deeper or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        if deeper is None:
+            break
+        error = deeper
+    if isinstance(error, OSError) and error.strerror:
+        return printable(error.strerror)
+    return printable(type(error).__name__ if "/" in str(error) else str(error) or type(error).__name__)

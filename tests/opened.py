@@ -1,0 +1,31 @@
+"""Opens a source as a build does, with what a build has for it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from mkindex.cache import Cache
+from mkindex.sources import Options, Source, open_source
+from mkindex.web import Web
+
+if TYPE_CHECKING:
+    from mkindex.sources.selection import Selection
+
+
+class Chosen(TypedDict, total=False):
+    """Fields of Options."""
+
+    selection: Selection
+    recursive: bool
+    follow_symlinks: bool
+    whole_index: bool
+    files_url: str
+    verify_links: bool
+    exclude: tuple[str, ...]
+
+
+def opened(spec: str, **chosen: Unpack[Chosen]) -> Source:
+    """Return the source that `spec` is."""
+    options = Options(web=Web(Cache(None), connections=2), executor=ThreadPoolExecutor(2), **chosen)
+    return open_source(spec, options)
