@@ -150,7 +150,8 @@ EMPTY = ". An empty index is made with --allow-empty"
         ),
         (
             ["htps:/x", "public"],
-            f"htps:/x looks like a URL, and mkindex reads directories: {DOWNLOAD} ./htps:/x)",
+            "htps:/x is of a kind that is not known: name a directory, a page or a list, here or at https://… "
+            "(a directory of that name is ./htps:/x)",
         ),
         (
             ["empty", "public"],

@@ -159,7 +159,7 @@ def toml(tmp_path: Path) -> Path:
 
 def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: Path) -> None:
     toml.write_text("""
-        sources = ["wheels", "/absolute", "https://example.com/"]
+        sources = ["wheels", "/absolute", "https://example.com/", "-"]
         destination = "public"
         recursive = true
         follow-symlinks = true
@@ -176,13 +176,21 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         allow-empty = true
         strict = true
         dry-run = true
+        include = ["torch", "numpy-2.*"]
+        exclude = ["*.zip"]
+        all = true
+        remote = "mirror"
+        max-download = "1GB"
+        allow-unhashed = true
+        verify-links = true
+        keep-going = true
         jobs = 2
         cache-dir = "../cache"
     """)
     read = read_file(toml)
     assert set(read) == {field.name for field in fields(Config)}
     assert read == {
-        "sources": [f"{toml.parent}/wheels", "/absolute", "https://example.com/"],
+        "sources": [f"{toml.parent}/wheels", "/absolute", "https://example.com/", "-"],
         "destination": f"{toml.parent}/public",
         "recursive": True,
         "follow_symlinks": True,
@@ -199,6 +207,14 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         "allow_empty": True,
         "strict": True,
         "dry_run": True,
+        "include": ["torch", "numpy-2.*"],
+        "exclude": ["*.zip"],
+        "all": True,
+        "remote": "mirror",
+        "max_download": "1GB",
+        "allow_unhashed": True,
+        "verify_links": True,
+        "keep_going": True,
         "jobs": 2,
         "cache_dir": f"{toml.parent}/../cache",
     }

@@ -270,7 +270,8 @@ def test_a_malformed_address_is_never_taken_for_a_path(spec: str, wrong: str) ->
     with pytest.raises(SourceError) as error:
         opened(spec)
     assert str(error.value) == (
-        f"{spec} {wrong}: name a directory, a page or a list, here or at https://… (a directory of that name is ./{spec})"
+        f"{spec} {wrong}: name a directory, a page or a list, here or at https://… "
+        f"(a directory of that name is ./{spec})"
     )
 
 

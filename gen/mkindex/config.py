@@ -77,6 +77,8 @@ class Config:
             raise ConfigError(f"templates {printable(self.templates)} is no directory")
         if self.grace < 0:
             raise ConfigError(f"grace {self.grace}: give seconds, 0 or more")
+        if self.max_download < 0:
+            raise ConfigError(f"max-download {self.max_download}: give a number of bytes, 0 or more")
         if self.jobs is not None and self.jobs < 1:
             raise ConfigError(f"jobs {self.jobs}: give 1 or more")
 
@@ -115,5 +117,7 @@ def read_file(path: Path) -> dict[str, Any]:
         if key in content:
             content[key] = os.path.join(path.parent, content[key])
     if "sources" in content:
-        content["sources"] = [spec if ":" in spec else os.path.join(path.parent, spec) for spec in content["sources"]]
+        content["sources"] = [
+            spec if ":" in spec or spec == "-" else os.path.join(path.parent, spec) for spec in content["sources"]
+        ]
     return {key.replace("-", "_"): value for key, value in content.items()}

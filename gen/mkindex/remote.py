@@ -150,8 +150,8 @@ class Remote:
             facts = self._described(link, window)._replace(sha256=sha256, metadata_span="")
         except _OutOfReach:
             facts = describe_name(link.filename, link.requires_python)._replace(sha256=sha256)
-            # The archive of an sdist has to be read to its end, and its name is enough.
-            return link, facts if link.filename.endswith(".tar.gz") else facts._replace(warning=_BY_NAME)
+            # Of an sdist the name is enough.
+            return link, facts._replace(warning=facts.warning or _BY_NAME) if link.filename.endswith(".whl") else facts
         if sibling is None or hashlib.sha256(sibling).hexdigest() != facts.core_metadata:
             facts = facts._replace(core_metadata="")
         return link, facts
@@ -273,7 +273,7 @@ class Remote:
             # Without a hash nobody could tell whether two parts are of the same file.
             resumed = bool(link.sha256) and os.path.exists(part)
             digests = _Digests(link)
-            with open(part, "r+b" if resumed else "wb") as file:
+            with open(part, "r+b" if resumed else "w+b") as file:
                 while data := file.read(CHUNK):
                     digests.update(data)
                 advance(file.tell())
