@@ -150,8 +150,10 @@ EMPTY = ". An empty index is made with --allow-empty"
         ),
         (
             ["htps:/x", "public"],
-            "htps:/x is of a kind that is not known: name a directory, a page or a list, here or at https://… "
-            "(a directory of that name is ./htps:/x)",
+            (
+                "htps:/x is of a kind that is not known: name a directory, a page or a list, here or at https://… "
+                "(a directory of that name is ./htps:/x)"
+            ),
         ),
         (
             ["empty", "public"],
