@@ -176,7 +176,7 @@ def test_a_link_out_of_the_source_is_reported_and_read_only_when_asked(inside: P
 def test_a_link_to_a_directory_out_of_the_source_is_reported_and_read_only_when_asked(inside: Path) -> None:
     (inside / "out").symlink_to("../outside")
     found = [one for one in listing(inside, recursive=True) if not isinstance(one, Artifact)]
-    assert [one.location for one in found] == [str(inside / "out")]
+    assert [one.location for one in found if isinstance(one, Rejected)] == [str(inside / "out")]
     assert listing(inside, recursive=True, follow_symlinks=True) == [
         artifact(inside, "near/a.whl"),
         artifact(inside, "out/far.whl"),
