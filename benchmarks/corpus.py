@@ -4,12 +4,14 @@ many N            N tiny wheels, twenty to a project
 one-project N     N tiny wheels of one project
 projects N        N tiny wheels, each its own project
 huge COUNT SIZE   COUNT wheels of SIZE (256M, 1G), their bytes real and incompressible
+list N            no wheel: a list of N of them, as dumb-pypi takes it
 """
 
 import argparse
 import base64
 import hashlib
 import io
+import json
 import os
 import random
 import zipfile
@@ -137,6 +139,23 @@ def make_huge(count: int, size: int, directory: str) -> None:
         os.utime(path, (OLD, OLD))
 
 
+def make_list(count: int, directory: str) -> None:
+    """Write a package list as dumb-pypi takes it: of 20,000 projects, with as many releases as it takes."""
+    rng = random.Random(count)
+    with open(f"{directory}/list.jsonl", "w") as lines:
+        for number in range(count):
+            name, version = project(number % 20_000), f"1.{number // 20_000}.{rng.randrange(9)}"
+            line = {
+                "filename": f"{name}-{version}-{rng.choice(TAGS)}.whl",
+                "hash": f"sha256={rng.randbytes(32).hex()}",
+                "requires_python": ">=3.9",
+                "requires_dist": ["click>=8", "numpy"],
+                "upload_timestamp": 1_700_000_000 + number,
+                "uploaded_by": "benchmark",
+            }
+            lines.write(f"{json.dumps(line)}\n")
+
+
 def parse_size(text: str) -> int:
     """Read 300, 20K, 256M or 1G."""
     return int(text[:-1]) * UNITS[text[-1]] if text[-1] in UNITS else int(text)
@@ -146,7 +165,7 @@ def main() -> None:
     """Make the corpus that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     shapes = parser.add_subparsers(dest="shape", required=True)
-    for shape in SHAPES:
+    for shape in (*SHAPES, "list"):
         command = shapes.add_parser(shape)
         command.add_argument("count", type=int)
         command.add_argument("directory")
@@ -158,6 +177,8 @@ def main() -> None:
     os.makedirs(options.directory, exist_ok=True)
     if options.shape == "huge":
         make_huge(options.count, options.size, options.directory)
+    elif options.shape == "list":
+        make_list(options.count, options.directory)
     else:
         make_tiny(SHAPES[options.shape](options.count), options.directory)
 

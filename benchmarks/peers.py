@@ -56,11 +56,14 @@ def dumb_pypi(source: str, work: str) -> Calls:
             with open(entry.path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             lines.write(json.dumps({"filename": entry.name, "hash": f"sha256={digest}"}) + "\n")
-    command = [
-        *(program("dumb-pypi"), "--package-list-json", listing, "--packages-url", "../../packages/"),
-        *("--no-per-release-json", "--output-dir", f"{work}/out"),
-    ]
+    command = of_list(listing, "../../packages/", f"{work}/out")
     return Calls(first=command, second=[*command, "--previous-package-list-json", listing], made=f"{work}/out")
+
+
+def of_list(listing: str, url: str, made: str) -> list[str]:
+    """Let dumb-pypi make what it makes of a list, but for the pages that nobody installs from."""
+    command = [program("dumb-pypi"), "--package-list-json", listing, "--packages-url", url]
+    return [*command, "--no-per-release-json", "--output-dir", made]
 
 
 PEERS: dict[str, Callable[[str, str], Calls]] = {

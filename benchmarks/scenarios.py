@@ -32,6 +32,7 @@ class Sizes:
     huge: tuple[int, str] = (32, "256M")
     giant: tuple[int, str] = (4, "1G")
     calls: int = 1_000
+    lines: int = 1_000_000
     rounds: int = 7
     long_rounds: int = 3  # of what takes seconds
 
@@ -43,6 +44,7 @@ QUICK = Sizes(
     huge=(4, "32M"),
     giant=(2, "128M"),
     calls=200,
+    lines=10_000,
     rounds=3,
     long_rounds=2,
 )
@@ -289,6 +291,27 @@ def memory(bench: Bench) -> Result:
     return result
 
 
+def lists(bench: Bench) -> Result:
+    """Time pages made of a package list, with no file to look at: the one thing that dumb-pypi does."""
+    count = bench.sizes.lines
+    listing, url = f"{bench.make('list', count)}/list.jsonl", "https://example.com/packages"
+    ours, theirs = f"{listing}-mkindex", f"{listing}-dumb-pypi"
+    command = [bench.mkindex, listing, ours, "--files-url", url, "--no-cache"]
+    contenders = {"mkindex": Contender(command=command, fresh=(ours,))}
+    if "dumb-pypi" in peers.installed():
+        contenders["dumb-pypi"] = Contender(command=peers.of_list(listing, url, theirs), fresh=(theirs,))
+    result = Result(title=f"A list of {count:,} lines, the first run ({bench.place})")
+    timings = race(contenders, 1)
+    result.add(timings, count)
+    work = f"a list of {count:,} lines ({bench.place})"
+    if "dumb-pypi" in timings:
+        value = timings["dumb-pypi"].median / timings["mkindex"].median
+        result.targets.append(Target(work=work, against="dumb-pypi", value=value, bound=2, at_least=True))
+    peak = timings["mkindex"].peak / (1 << 30)
+    result.targets.append(Target(work=work, against="peak memory", value=peak, bound=1.5, unit=" GB"))
+    return result
+
+
 def start(bench: Bench) -> Result:
     """Time the start-up."""
     ours = Contender(command=[bench.mkindex, "--version"])
@@ -370,6 +393,7 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "growth": growth,
     "memory": memory,
     "shapes": shapes,
+    "lists": lists,
     "start": start,
     "calls": calls,
 }
