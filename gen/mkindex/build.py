@@ -23,7 +23,8 @@ from mkindex.sources.selection import Selection
 from mkindex.web import Web
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
-_CONNECTIONS = 8  # to servers, where --jobs does not say how many
+# To servers, where --jobs does not say how many: `python -m http.server` lets more than five wait for a second.
+_CONNECTIONS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +152,7 @@ def _outcomes(
 ) -> Iterator[File | Rejected]:
     """Yield what came of each artifact, in their order: those of this machine are scanned, links are asked for."""
     local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
-    with remote.progress(sum(artifact.size for artifact in local)) as advance:
+    with remote.progress(sum(artifact.size for artifact in local)) if local else nullcontext(id) as advance:
         scanned = iter(scan(local, cache=remote.cache, executor=executor, progress=advance, processes=jobs))
     links = [artifact for artifact in artifacts if isinstance(artifact, Link)]
     asked = iter(remote.mirror(links, destination) if config.remote == "mirror" else remote.refer(links))

@@ -4,6 +4,8 @@ import os
 import re
 import shlex
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from json import dumps
@@ -328,8 +330,18 @@ def _size(size: int) -> str:
 
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[[int], object]]:
-    with click.progressbar(length=total, label="reading", file=sys.stderr, show_pos=False) as bar:
-        yield bar.update
+    """Show how much of `total` bytes is read, and how fast; several threads may tell."""
+    started, done, lock = time.monotonic(), 0, threading.Lock()
+    with click.progressbar(length=total, label="reading", file=sys.stderr, item_show_func=str) as bar:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            with lock:
+                done += count
+                rate = int(done / max(time.monotonic() - started, 0.1))
+                bar.update(count, f"{_size(done)} of {_size(total)}, {_size(rate)}/s")
+
+        yield advance
 
 
 def _no_bar(total: int) -> "nullcontext[Callable[[int], object]]":

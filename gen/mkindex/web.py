@@ -232,6 +232,8 @@ class Web:
         except (requests.RequestException, UnicodeError) as error:
             raise Failed(url, _reason(error)) from error
         with response:
+            if method == "HEAD" or _is_short(response):
+                response.content  # noqa: B018 (what is not read to its end costs the connection)
             yield response
 
     def _sent(self, method: str, url: str, headers: dict[str, str]) -> "Response":
@@ -331,6 +333,12 @@ def _refuse_other(response: "Response", url: str, *, start: int, validator: str)
         place = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
         if place != str(start):
             raise Failed(url, f"sends another part than the one that was asked for ({printable(place) or 'none'})")
+
+
+def _is_short(response: "Response") -> bool:
+    """Tell whether an answer is no file and no page, and its body not worth closing a connection for."""
+    length = response.headers.get("Content-Length", "0" if response.status_code == 304 else "")
+    return response.status_code >= 300 and length.isdecimal() and int(length) <= _CHUNK
 
 
 def _about(response: "Response", url: str) -> About:
