@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 from mkindex.errors import Rejected, printable, shown
@@ -26,6 +26,7 @@ STRANGE_NAME = "a name with characters other than letters, digits and ._+!- in i
 _HEX = re.compile(r"[0-9a-fA-F]+")
 # Longest first: the strongest of the hashes that a page gives is the one that counts.
 _DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
+_PLAIN = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")  # a path to a directory that needs no parsing
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
 _STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
 _LISTING = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
@@ -164,7 +165,8 @@ def parse_html(text: str, url: str) -> Page:
     nodes = tree.css("a[href]")
     if len(nodes) > MAX_LINKS:
         raise Malformed(f"has more than {MAX_LINKS:,} links")
-    found = [_html_link(node.attributes, base) for node in nodes]
+    here = _Here.of(base)
+    found = [_html_link(node.attributes, here) for node in nodes]
     below = dict.fromkeys(target for target in found if isinstance(target, _Below))
     metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
     title = tree.css_first("title")
@@ -182,26 +184,52 @@ def parse_html(text: str, url: str) -> Page:
     )
 
 
+class _Here(NamedTuple):
+    """The address that links are relative to, and what they are compared with."""
+
+    url: str
+    origin: str  # scheme and host
+    directories: tuple[str, ...]  # paths whose subdirectories are one level below
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        parts = urlsplit(url)
+        # A root may be asked for without its slash: clients put one behind it.
+        directories = parts.path.rpartition("/")[0] + "/", f"{parts.path}/"
+        return cls(url, f"{parts.scheme}://{parts.netloc}", directories)
+
+    def below(self, target: str) -> str:
+        """Return an absolute address, without fragment, if it is one of a directory one level below, else ""."""
+        path = target.removeprefix(self.origin).partition("#")[0]
+        parent = path.rstrip("/").rpartition("/")[0] + "/"
+        is_below = target.startswith(self.origin) and path.endswith("/") and "?" not in path
+        return self.origin + path if is_below and parent in self.directories and path not in self.directories else ""
+
+
 class _Below(str):
     """The URL of a directory one level below a page."""
 
     __slots__ = ()
 
 
-def _html_link(attributes: dict[str, str | None], base: str) -> Link | Rejected | _Below | str | None:
+def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejected | _Below | str | None:
     """Return what an anchor leads to: a file, one that cannot be taken, a directory, another file's name, None."""
     href = _stripped(attributes["href"] or "")
+    if plain := _PLAIN.fullmatch(href):  # of a public index there are a million
+        target = here.origin + href if plain[1] else here.origin + here.directories[0] + href
+        below = here.below(target)
+        return _Below(below) if below else None
     try:
-        target = urljoin(base, href)
+        target = urljoin(here.url, href)
         parts = urlsplit(target)
     except ValueError:
         return None
     filename = unquote(parts.path.rpartition("/")[2])
     if not filename.endswith(DISTRIBUTIONS):
-        directory = _below(target, base)
-        return _Below(directory) if directory else filename if "." in filename else None
+        below = here.below(target)
+        return _Below(below) if below else filename if "." in filename else None
     try:
-        url = address_of(base, href, filename)
+        url = address_of(here.url, href, filename)
     except ValueError as error:
         return Rejected(location=shown(target), reason=str(error))
     sha256, other = hashes_of(dict(_fragment(parts.fragment)))
@@ -251,21 +279,6 @@ def address_of(page: str, href: str, filename: str) -> str:
             "",
         )
     )
-
-
-def _below(target: str, page: str) -> str:
-    """Return a directory's address if it lies one level below that of a page, else ""."""
-    there, here = urlsplit(target), urlsplit(page)
-    if (there.scheme, there.netloc) != (here.scheme, here.netloc) or there.query or not there.path.endswith("/"):
-        return ""
-    parent = there.path.rstrip("/").rpartition("/")[0] + "/"
-    # A root may be asked for without its slash: clients put one behind it.
-    if parent not in (here.path.rpartition("/")[0] + "/", f"{here.path}/") or there.path in (
-        here.path,
-        f"{here.path}/",
-    ):
-        return ""
-    return urlunsplit(there._replace(fragment=""))
 
 
 def _fragment(fragment: str) -> Iterator[tuple[str, str]]:

@@ -206,7 +206,7 @@ def _nothing(page: Page) -> str:
 
 def _last(url: str) -> str:
     """Return the last part of a URL's path."""
-    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
+    return unquote(url.partition("?")[0].rstrip("/").rpartition("/")[2])
 
 
 def _is_of(link: Link, project: str) -> bool:

@@ -1,9 +1,10 @@
 """Which projects and files are wanted: `--include` and `--exclude`."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
+from fnmatch import translate
+from functools import cached_property
 
 from packaging.utils import canonicalize_name
 
@@ -30,40 +31,48 @@ class Selection:
         """Tell whether a file is wanted, from its name."""
         if not self:
             return True
-        names = filename, _project(filename)
-        return (not self.include or _fits(names, self.include)) and not _fits(names, self.exclude)
+        project = _project(filename)
+        included = not self.include or self._included.match(filename) or self._included.match(project)
+        return bool(included) and not (self._excluded.match(filename) or self._excluded.match(project))
 
     def project(self, name: str) -> bool:
         """Tell whether a project can have a file that is wanted."""
+        if not self:
+            return True
         name = canonicalize_name(name)
-        wanted = not self.include or any(
-            fnmatchcase(name, start) for pattern in self.include for start in _starts(pattern)
-        )
-        return wanted and not _fits((name,), self.exclude)
+        return bool(not self.include or self._begun.match(name)) and not self._excluded.match(name)
+
+    @cached_property
+    def _included(self) -> re.Pattern[str]:
+        return _any(spelled for pattern in self.include for spelled in (pattern, _normal(pattern)))
+
+    @cached_property
+    def _excluded(self) -> re.Pattern[str]:
+        return _any(spelled for pattern in self.exclude for spelled in (pattern, _normal(pattern)))
+
+    @cached_property
+    def _begun(self) -> re.Pattern[str]:
+        """What fits the project of every file that is included: of `torch-2.*.whl` the part before a hyphen."""
+        return _any(_normal(start) for pattern in self.include for start in _starts(pattern))
 
 
 EVERYTHING = Selection()
 
 
-def _fits(names: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, spelled) for pattern in patterns for spelled in _spelled(pattern) for name in names)
-
-
-@lru_cache
-def _spelled(pattern: str) -> tuple[str, ...]:
-    """Return a pattern as it is, for filenames, and in the normal form of project names."""
-    return pattern, _normal(pattern)
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    # What fits nothing, where there is no pattern.
+    return re.compile("|".join(map(translate, patterns)) or r"(?!)")
 
 
 def _normal(pattern: str) -> str:
+    """Return a pattern in the normal form of project names."""
     return re.sub(r"[-_.]+", "-", pattern).lower()
 
 
-@lru_cache
-def _starts(pattern: str) -> tuple[str, ...]:
-    """Return patterns for the projects whose files `pattern` can fit: a hyphen may be where the project's name ends."""
+def _starts(pattern: str) -> list[str]:
+    """Return a pattern, and what of it can be for the project alone: a hyphen or a star may reach beyond that."""
     ends = [match.end() if match[0] == "*" else match.start() for match in re.finditer(r"[-*]", pattern)]
-    return tuple(dict.fromkeys(_normal(pattern[:end]) for end in (*ends, len(pattern)) if end))
+    return [pattern, *(pattern[:end] for end in ends if end)]
 
 
 def _project(filename: str) -> str:
