@@ -91,7 +91,7 @@ def build(config: Config, *, progress: Progress = _unseen, announce: Callable[[N
                 applied = Applied() if config.dry_run else destination.apply(todo)
                 break
             except Changed as changed:
-                if attempt == _ATTEMPTS:
+                if attempt == _ATTEMPTS or "-" in config.sources:  # standard input comes only once
                     raise
                 cache.forget(changed.file.local.path)
         cache.linked(applied.links)

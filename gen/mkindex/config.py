@@ -52,6 +52,8 @@ class Config:
     def __post_init__(self) -> None:
         if not self.destination or "" in self.sources or not self.sources:
             raise ConfigError("sources, destination: name at least one SOURCE and a DEST, . for this directory")
+        if self.sources.count("-") > 1:
+            raise ConfigError("sources: standard input, -, can be read only once")
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", self.destination) and not os.path.isdir(self.destination):
             raise ConfigError(
                 f"destination {printable(self.destination)} looks like a URL, and mkindex writes directories "

@@ -54,7 +54,9 @@ def shown(location: str) -> str:
     if "://" not in location:
         return printable(location)
     address = re.split(r"[?#]", location, maxsplit=1)[0]
-    return printable(re.sub(r"(?<=://)[^/]*@", "", address))
+    # A password with a "/" in it makes no valid address, and is one all the same.
+    user = r"(?<=://)[^/]*@" if re.match(r"[^:]*://(?:[^/@]*@)?[^/:@]*(?::\d*)?(?:/|$)", address) else r"(?<=://).*@"
+    return printable(re.sub(user, "", address))
 
 
 def printable(text: str) -> str:

@@ -9,10 +9,11 @@ import io
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -83,12 +84,15 @@ class Remote:
         """
         if all(link.trusted for link in links):
             return [_trusted(link) for link in links]  # there may be a million
-        asked = list(self.executor.map(self._ask, links))
+        different = list(dict.fromkeys(links))
+        asked = list(self.executor.map(self._ask, different))
         unknown = [one for one in asked if isinstance(one, _Asked) and self._is_streamed(one)]
         with self._reading(unknown, "to compute sha256 (--allow-unhashed leaves it out)") as advance:
-            return list(
-                self.executor.map(lambda one: self._file(one, advance) if isinstance(one, _Asked) else one, asked)
+            outcomes = self.executor.map(
+                lambda one: self._file(one, advance) if isinstance(one, _Asked) else one, asked
             )
+            by_link = dict(zip(different, outcomes, strict=True))
+        return [by_link[link] for link in links]
 
     def _ask(self, link: Link, *, mirrored: bool = False) -> _Asked | Outcome:
         if link.trusted:
@@ -103,6 +107,8 @@ class Remote:
             reason = f"has {about.size:,} bytes, and the page says {link.size:,}: somebody changed it. Mend the page"
             return Rejected(location=link.location, reason=reason)
         mark = link.sha256 or (f"{about.validator} {about.size}" if about.validator and about.size else "")
+        if mark and not mirrored:  # then it also counts what the page says
+            mark = f"{mark} {link.core_metadata} {link.requires_python}"
         found = self._recalled(link, mark, mirrored=mirrored)
         if isinstance(found, Facts) and not found.sha256 and not self.allow_unhashed:
             found = None
@@ -167,19 +173,13 @@ class Remote:
         # pip puts the ending behind a query, where no server looks for it.
         if link.core_metadata is None or urlsplit(link.url).query:
             return None
-        data = bytearray()
         try:
-            url = f"{link.url}.metadata"
-            for chunk in self.web.stream(self.web.about(url), url):
-                data += chunk
-                if len(data) > MAX_METADATA:
-                    return None
+            data = self.web.content(f"{link.url}.metadata", most=MAX_METADATA)
         except Failed as error:
             if error.status in _NOT_OF_THE_FILE:
                 raise
             return None
-        sha256 = hashlib.sha256(data).hexdigest()
-        return bytes(data) if link.core_metadata in ("", sha256) else None
+        return data if link.core_metadata in ("", hashlib.sha256(data).hexdigest()) else None
 
     def _has_sibling(self, link: Link) -> bool:
         try:
@@ -217,8 +217,6 @@ class Remote:
             kept += len(chunk)
             while kept - len(tail[0]) >= _KEPT:
                 kept -= len(tail.popleft())
-            if size > self.max_download:
-                raise Failed(link.url, f"is longer than --max-download, {self.max_download:,} bytes", status=413)
         if wrong := digests.wrong():
             raise Unreadable(wrong)
         window = _Window(size)
@@ -234,7 +232,8 @@ class Remote:
         Nothing is asked of a file whose sha256 the page gives and that is in its place already. Raises DestinationError
         when a download cannot be written.
         """
-        first = list(self.executor.map(lambda link: self._placed(link, tree), links))
+        different = list(dict.fromkeys(links))
+        first = list(self.executor.map(lambda link: self._placed(link, tree), different))
         missing = [one for one in first if isinstance(one, _Asked)]
 
         def settled(one: _Asked | Outcome) -> Outcome:
@@ -243,7 +242,8 @@ class Remote:
             return self._file(one, advance) if self.dry_run else self._download(one, tree.downloads, advance)
 
         with self._reading(missing, "to mirror them") as advance:
-            return list(self.executor.map(settled, first))
+            by_link = dict(zip(different, self.executor.map(settled, first), strict=True))
+        return [by_link[link] for link in links]
 
     def _placed(self, link: Link, tree: "Tree") -> "_Asked | Outcome":
         """Return the outcome for a file that is where it belongs, or what is needed to download it."""
@@ -266,7 +266,7 @@ class Remote:
     def _download(self, asked: _Asked, downloads: str, advance: Callable[[int], object]) -> Outcome:
         """Download a file and verify it; what a run before this one got of it is not asked for again."""
         link, about, mark, _ = asked
-        directory = os.path.join(downloads, hashlib.sha256(link.url.encode()).hexdigest()[:32])
+        directory = os.path.join(downloads, hashlib.sha256(repr(link).encode()).hexdigest()[:32])
         part, target = os.path.join(directory, "part"), os.path.join(directory, link.filename)
         try:
             os.makedirs(directory, exist_ok=True)
@@ -276,7 +276,6 @@ class Remote:
             with open(part, "r+b" if resumed else "w+b") as file:
                 while data := file.read(CHUNK):
                     digests.update(data)
-                advance(file.tell())
                 for chunk in self.web.stream(about, link.url, start=file.tell()):
                     digests.update(chunk)
                     file.write(chunk)
@@ -309,23 +308,37 @@ class Remote:
             return Rejected(location=link.location, reason=error.why)
         raise SourceError(f"{error} (--keep-going publishes the rest)") from error
 
-    def _reading(self, asked: Sequence[_Asked], why: str) -> AbstractContextManager[Callable[[int], object]]:
-        """Say what will be read; return the progress of it. Raises SourceError when it is more than is allowed."""
+    @contextmanager
+    def _reading(self, asked: Sequence[_Asked], why: str) -> Iterator[Callable[[int], object]]:
+        """Say what will be read; yield what is told of it. Raises SourceError when it is more than is allowed."""
         if not asked:
-            return nullcontext(id)
+            yield id
+            return
         total = sum(one.link.size or 0 for one in asked)
         unsaid = sum(one.link.size is None for one in asked)
         hosts = sorted({urlsplit(one.link.url).netloc for one in asked})
         where = ", ".join(hosts[:3]) + (", …" if len(hosts) > 3 else "")
         what = f"{total:,} bytes in {len(asked):,} file{'' if len(asked) == 1 else 's'}"
         what += f", {unsaid:,} of them of unknown size," if unsaid else ""
+        too_much = f"--max-download allows {self.max_download:,}: raise it, or choose fewer files with --include"
         if total > self.max_download:
-            raise SourceError(
-                f"{where}: {what} would have to be read {why}, and --max-download allows {self.max_download:,}: "
-                "raise it, or choose fewer files with --include"
-            )
+            raise SourceError(f"{where}: {what} would have to be read {why}, and {too_much}")
         self.announce(Note(location=where, text=f"{what} {'would' if self.dry_run else 'will'} be read {why}"))
-        return nullcontext(id) if self.dry_run else self.progress(total)
+        if self.dry_run:
+            yield id
+            return
+        read, lock = 0, Lock()
+        with self.progress(total) as advance:
+
+            def counted(size: int) -> None:
+                nonlocal read
+                with lock:
+                    read += size
+                if read > self.max_download:  # of what had no size before
+                    raise SourceError(f"{where}: more came than was announced, and {too_much}")
+                advance(size)
+
+            yield counted
 
 
 def _trusted(link: Link) -> Outcome:

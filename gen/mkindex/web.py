@@ -6,21 +6,24 @@ Nothing here knows what a page or a wheel is. No text that leaves this module ha
 import os
 import threading
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mkindex import __version__
 from mkindex.cache import Cache
-from mkindex.errors import MkindexError, printable, shown
+from mkindex.errors import ConfigError, MkindexError, printable, shown
 from mkindex.simple.read import HTML, JSON
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
     from urllib3.util import Retry
+
+T = TypeVar("T")
 
 MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has some 40 MB
 _KEPT_PAGE = 8 << 20  # characters of a page that the cache remembers
@@ -83,8 +86,10 @@ class Web:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Break off whatever is under way."""
+        """Break off whatever is under way, and close all connections."""
         self._closed.set()
+        if "_session" in self.__dict__:
+            self._session.close()
 
     def without_credentials(self, url: str) -> str:
         """Return a URL without user and password, which are kept for requests to that host, and only to that."""
@@ -97,27 +102,47 @@ class Web:
 
     def page(self, url: str) -> Answer:
         """Return a page; one that is known from last time is only asked whether it has changed."""
-        key = f"page {url}"
-        known = self._cache.recall(key)
-        headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
+        known = self._cache.recall(f"page {url}")
+        headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip"}
         if known:
             final, media_type, etag, modified = known[0].split("\t")
             headers |= {"If-None-Match": etag} if etag else {"If-Modified-Since": modified}
-        with self._asked("GET", url, headers) as response:
-            if response.status_code == 304 and known:
-                return Answer(final, media_type, known[1])
-            _refuse(response, url)
-            body = bytearray()
-            for chunk in self._received(response, url, decoded=True):
-                body += chunk
-                if len(body) > MAX_PAGE:
-                    raise Failed(url, f"a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
-            answer = Answer(response.url or url, _media_type(response), _decoded(bytes(body), response))
-            etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+
+        def ask() -> Answer:
+            with self._asked("GET", url, headers) as response:
+                if response.status_code == 304 and known:
+                    return Answer(final, media_type, known[1])
+                _refuse(response, url)
+                answer = Answer(response.url or url, _media_type(response), _text(self._body(response, url), response))
+                self._keep(url, answer, response)
+                return answer
+
+        return self._persistently(url, ask)
+
+    def _keep(self, url: str, answer: Answer, response: "Response") -> None:
+        """Remember a page with what it can be asked for again."""
+        etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
         mark = "\t".join((answer.url, answer.media_type, etag, modified))
         if (etag or modified) and len(answer.text) <= _KEPT_PAGE and mark.count("\t") == 3:
-            self._cache.remember(key, mark, answer.text)
-        return answer
+            self._cache.remember(f"page {url}", mark, answer.text)
+
+    def _body(self, response: "Response", url: str) -> bytes:
+        """Return a page, unpacked. That is done here, where its end can be told from a break."""
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in ("identity", "gzip", "x-gzip"):
+            raise Failed(url, f"is compressed in a way that was not asked for ({printable(encoding)})")
+        unpacker = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # gzip only
+        body = bytearray()
+        try:
+            for chunk in self._received(response, url):
+                body += unpacker.decompress(chunk, MAX_PAGE + 1) if unpacker else chunk
+                if len(body) > MAX_PAGE:
+                    raise Failed(url, f"a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+        except zlib.error as error:
+            raise Failed(url, "is said to be compressed, and is not, or damaged") from error
+        if unpacker and not unpacker.eof:
+            raise _Broken("within what was compressed")
+        return bytes(body)
 
     def about(self, url: str) -> About:
         """Return what there is to know of a file without reading it."""
@@ -129,6 +154,15 @@ class Web:
         with self._asked("GET", url, {"Accept-Encoding": "identity"}) as response:
             _refuse(response, url)
             return _about(response, url)
+
+    def content(self, url: str, *, most: int) -> bytes:
+        """Return a small file, of at most so many bytes."""
+        data = bytearray()
+        for chunk in self.stream(About(url, "", None, ""), url):
+            data += chunk
+            if len(data) > most:
+                raise Failed(url, f"more than {most:,} bytes", status=413)
+        return bytes(data)
 
     def has_ranges(self, url: str) -> bool:
         """Tell whether the host of a file is not known to send whole files only."""
@@ -142,32 +176,46 @@ class Web:
         if not self.has_ranges(url):
             return None
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{start + length - 1}"}
-        with self._asked("GET", url, headers) as response:
-            if response.status_code == 200:
-                self._without_ranges.add(_origin(url))
-                return None
-            _refuse(response, url)
-            _refuse_other(response, url, start=start, validator=validator)
-            data = bytearray()
-            try:
-                for chunk in self._received(response, url, decoded=False):
+
+        def ask() -> bytes | None:
+            with self._asked("GET", url, headers) as response:
+                if response.status_code == 200:
+                    self._without_ranges.add(_origin(url))
+                    return None
+                _refuse(response, url)
+                _refuse_other(response, url, start=start, validator=validator)
+                data = bytearray()
+                for chunk in self._received(response, url):
                     data += chunk
                     if len(data) > length:
                         raise Failed(url, f"more bytes came than the {length:,} that were asked for")
+            if len(data) < length:
+                raise Failed(url, f"{len(data):,} bytes came of {length:,} that were asked for")
+            return bytes(data)
+
+        return self._persistently(url, ask)
+
+    def _persistently(self, url: str, ask: Callable[[], T]) -> T:
+        """Ask again when a transfer breaks off."""
+        for attempt in range(1, _BREAKS + 1):
+            try:
+                return ask()
             except _Broken as error:
-                raise Failed(url, f"broke off ({error})") from error
-        if len(data) < length:
-            raise Failed(url, f"{len(data):,} bytes came of {length:,} that were asked for")
-        return bytes(data)
+                if attempt == _BREAKS or self._closed.is_set():
+                    raise Failed(url, f"broke off ({error})") from error
+                self._closed.wait(0.5 * attempt)
+        raise AssertionError
 
     def stream(self, about: About, url: str, *, start: int = 0) -> Iterator[bytes]:
         """Yield the bytes of a file from `start` on; a transfer that breaks goes on where it broke."""
         breaks = 0
-        while True:
+        while not start or start != about.size:
             before = start
             try:
                 for chunk in self._rest(about, url, start):
                     start += len(chunk)
+                    if about.size is not None and start > about.size:
+                        raise Failed(url, f"sends more than the {about.size:,} bytes that it said")
                     yield chunk
             except _Broken as error:
                 breaks = breaks + 1 if start == before else 1
@@ -187,24 +235,21 @@ class Web:
             _refuse(response, url)
             skip = 0 if response.status_code == 206 else start
             _refuse_other(response, url, start=start - skip, validator=about.validator)
-            for chunk in self._received(response, url, decoded=False):
+            for chunk in self._received(response, url):
                 # What came before the break comes again from a server without ranges.
                 rest = chunk[skip:]
                 skip -= len(chunk) - len(rest)
                 if rest:
                     yield rest
 
-    def _received(self, response: "Response", url: str, *, decoded: bool) -> Iterator[bytes]:
-        """Yield a body as it comes in. Raises _Broken; Failed when it comes too slowly."""
-        import requests
+    def _received(self, response: "Response", url: str) -> Iterator[bytes]:
+        """Yield a body as it comes in and as it was sent. Raises _Broken; Failed when it comes too slowly."""
         import urllib3
 
         started, received = time.monotonic(), 0
         try:
-            # Pages are decompressed; a file that was served with a Content-Encoding is not, as pip does not either.
-            for chunk in (
-                response.iter_content(_CHUNK) if decoded else response.raw.stream(_CHUNK, decode_content=False)
-            ):
+            # Not `read`, which returns when it has all that it was asked for, be that in a day.
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
                 received += len(chunk)
                 elapsed = time.monotonic() - started
                 if self._closed.is_set():
@@ -212,15 +257,14 @@ class Web:
                 if elapsed > _PATIENCE and received < _SLOWEST * elapsed:
                     raise Failed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s")
                 yield chunk
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if decoded:
-                raise Failed(url, f"broke off ({_reason(error)})") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _Broken(_reason(error)) from error
 
     @contextmanager
     def _asked(self, method: str, url: str, headers: dict[str, str]) -> Iterator["Response"]:
         """Yield the answer to a request, its body not yet read."""
         import requests
+        import urllib3
 
         if self._closed.is_set():
             raise Failed(url, "stopped")
@@ -229,7 +273,8 @@ class Web:
             if response.status_code == 401 and self._ask_keyring(url):
                 response.close()
                 response = self._sent(method, url, headers)
-        except (requests.RequestException, UnicodeError) as error:
+        # Not all that a server can make go wrong becomes one of the first.
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise Failed(url, _reason(error)) from error
         with response:
             if method == "HEAD" or _is_short(response):
@@ -279,6 +324,8 @@ class Web:
         session.headers["User-Agent"] = f"mkindex/{__version__}"
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         if authorities := os.environ.get("SSL_CERT_FILE"):
+            if not os.path.isfile(authorities):
+                raise ConfigError(f"SSL_CERT_FILE: there is no file {printable(authorities)}")
             session.verify = authorities
         adapter = HTTPAdapter(pool_connections=self._connections, pool_maxsize=self._connections, max_retries=_retry())
         session.mount("https://", adapter)
@@ -292,16 +339,20 @@ class _Broken(Exception):
 
 def _retry() -> "Retry":
     from urllib3 import BaseHTTPResponse
+    from urllib3.exceptions import HTTPError
     from urllib3.util import Retry
 
     class Bounded(Retry):
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-            asked = super().get_retry_after(response)
-            return None if asked is None else min(asked, _LONGEST_PAUSE)
+            with suppress(ValueError, HTTPError):  # a date that makes no sense
+                asked = super().get_retry_after(response)
+                return None if asked is None else min(asked, _LONGEST_PAUSE)
+            return None
 
     return Bounded(
         total=4,
         connect=2,
+        other=0,
         redirect=False,
         status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=("GET", "HEAD"),
@@ -348,7 +399,7 @@ def _about(response: "Response", url: str) -> About:
     return About(
         url=response.url or url,
         media_type=_media_type(response),
-        size=int(length) if is_plain and length.isascii() and length.isdecimal() else None,
+        size=int(length) if is_plain and length.isascii() and length.isdecimal() and len(length) < 19 else None,
         validator=_validator(response),
     )
 
@@ -363,7 +414,7 @@ def _media_type(response: "Response") -> str:
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-def _decoded(body: bytes, response: "Response") -> str:
+def _text(body: bytes, response: "Response") -> str:
     from requests.utils import get_encoding_from_headers
 
     declared = "charset" in response.headers.get("Content-Type", "").lower()
@@ -389,8 +440,10 @@ def _reason(error: BaseException) -> str:
         return "the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
     if isinstance(error, requests.exceptions.Timeout):
         return f"does not answer within {_READ} s"
-    if isinstance(error, requests.exceptions.InvalidURL):
-        return "is no valid address"
+    if isinstance(error, requests.exceptions.InvalidURL | ValueError) and not isinstance(
+        error, requests.ConnectionError
+    ):
+        return "it, or what it redirects to, is no valid address"
     return (
         f"cannot be reached: {_innermost(error)}" if isinstance(error, requests.ConnectionError) else _innermost(error)
     )

@@ -7,15 +7,20 @@ a page that makes none as a whole.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 from mkindex.errors import Rejected, printable, shown
 
 JSON, HTML = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html"
-MAX_LINKS = 1_000_000  # on one page
+MAX_LINKS = 1_000_000  # on one page, to files
+MAX_PROJECTS = 10_000_000  # the public index has a million
+_MAX_NESTED = 10_000  # elements one in the other: the time to read them grows with the square of it
+_MAX_SIZE = 10**18  # bytes of a file that clients read as 64 bits
 
 # The endings that uv, pip and poetry all install from (PEP 427, PEP 625; `.zip` for older sdists).
 DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
@@ -27,6 +32,10 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 # Longest first: the strongest of the hashes that a page gives is the one that counts.
 _DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 _PLAIN = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")  # a path to a directory that needs no parsing
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Elements that end at the next of their kind, or have no content.
+_OPENED = re.compile(r"<(?!/|!|(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)[a-z]", re.IGNORECASE)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
 _STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
 _LISTING = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
@@ -96,7 +105,9 @@ def parse_json(text: str, url: str) -> Page:
     if isinstance(version, str) and version.partition(".")[0] != "1":
         raise Malformed(f"is of version {printable(version)} of the Simple API, and mkindex knows version 1")
     if isinstance(projects := document.get("projects"), list):
-        names = [entry.get("name") for entry in projects[:MAX_LINKS] if isinstance(entry, dict)]
+        if len(projects) > MAX_PROJECTS:
+            raise Malformed(f"names more than {MAX_PROJECTS:,} projects")
+        names = [entry.get("name") for entry in projects if isinstance(entry, dict)]
         return Page(projects=tuple(name for name in names if isinstance(name, str)), is_json=True, is_index=True)
     files = document.get("files")
     if not isinstance(files, list):
@@ -107,7 +118,7 @@ def parse_json(text: str, url: str) -> Page:
     name = document.get("name")
     marker = document.get("project-status")
     return Page(
-        links=tuple(link for link in found if isinstance(link, Link)),
+        links=tuple(dict.fromkeys(link for link in found if isinstance(link, Link))),
         refused=tuple(link for link in found if isinstance(link, Rejected)),
         other_files=tuple(link for link in found if isinstance(link, str)),
         name=name if isinstance(name, str) else "",
@@ -127,7 +138,7 @@ def _json_link(file: object, page: str) -> Link | Rejected | str:
     if not filename.endswith(DISTRIBUTIONS):
         return filename
     try:
-        url = address_of(page, address, filename)
+        url = address_of(urljoin(page, _stripped(address)), filename, from_file=page.startswith("file:"))
     except ValueError as error:
         return Rejected(location=f"{shown(page)}: {printable(filename)}", reason=str(error))
     hashes = file.get("hashes")
@@ -140,11 +151,11 @@ def _json_link(file: object, page: str) -> Link | Rejected | str:
         filename=filename,
         sha256=sha256,
         other_hash=other,
-        requires_python=_text(file.get("requires-python")),
-        yanked=yanked if isinstance(yanked, str) and yanked else "" if yanked is True else None,
+        requires_python=text_of(file.get("requires-python")),
+        yanked=text_of(yanked) if yanked else None,  # whatever it is; of no text the reason is ""
         core_metadata=hashes_of(metadata)[0] if isinstance(metadata, dict) else "" if metadata is True else None,
-        size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
-        upload_time=_upload_time(_text(file.get("upload-time"))),
+        size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < _MAX_SIZE else None,
+        upload_time=_upload_time(text_of(file.get("upload-time"))),
         provenance=_provenance(file.get("provenance")),
     )
 
@@ -157,22 +168,23 @@ def parse_html(text: str, url: str) -> Page:
     from selectolax.lexbor import LexborHTMLParser
 
     # The HTML standard knows no error that stops a parser; but a tag that nothing closes swallows what comes after it.
+    if text.count("<") - 2 * text.count("</") > _MAX_NESTED and _nested(text) > _MAX_NESTED:
+        raise Malformed(f"nests more than {_MAX_NESTED:,} elements")
     tree = LexborHTMLParser(f"{text}<mkindex-end>")
     if tree.css_first("mkindex-end") is None or text.rstrip().endswith("<"):
         raise Malformed("ends inside a tag or a comment: it was cut off, so that links may be missing")
-    bases = [node.attributes.get("href") for node in tree.css("base[href]")]
-    base = urljoin(url, _stripped(bases[0])) if bases and bases[0] else url
+    base = tree.css_first("base[href]")
     nodes = tree.css("a[href]")
-    if len(nodes) > MAX_LINKS:
-        raise Malformed(f"has more than {MAX_LINKS:,} links")
-    here = _Here.of(base)
+    if len(nodes) > MAX_PROJECTS:
+        raise Malformed(f"has more than {MAX_PROJECTS:,} links")
+    here = _Here.of(url, _stripped(base.attributes.get("href") or "") if base else "")
     found = [_html_link(node.attributes, here) for node in nodes]
     below = dict.fromkeys(target for target in found if isinstance(target, _Below))
     metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
     title = tree.css_first("title")
     lower = text.lower()
     return Page(
-        links=tuple(link for link in found if isinstance(link, Link)),
+        links=tuple(dict.fromkeys(link for link in found if isinstance(link, Link))),
         refused=tuple(link for link in found if isinstance(link, Rejected)),
         other_files=tuple(link for link in found if type(link) is str),
         directories=tuple(below),
@@ -184,19 +196,29 @@ def parse_html(text: str, url: str) -> Page:
     )
 
 
+def _nested(text: str) -> int:
+    """Return how many elements are opened and never closed, at most."""
+    return sum(1 for _ in _OPENED.finditer(text)) - text.count("</")
+
+
 class _Here(NamedTuple):
     """The address that links are relative to, and what they are compared with."""
 
-    url: str
+    page: str
+    url: str  # the page's, or what it has in <base>
     origin: str  # scheme and host
     directories: tuple[str, ...]  # paths whose subdirectories are one level below
 
     @classmethod
-    def of(cls, url: str) -> Self:
-        parts = urlsplit(url)
+    def of(cls, page: str, base: str) -> Self:
+        url, parts = page, urlsplit(page)
+        with suppress(ValueError):  # the HTML standard ignores a base that is no address, or none of the web
+            joined = urlsplit(urljoin(page, base))
+            if joined.scheme in ("http", "https", "file"):
+                url, parts = joined.geturl(), joined
         # A root may be asked for without its slash: clients put one behind it.
         directories = parts.path.rpartition("/")[0] + "/", f"{parts.path}/"
-        return cls(url, f"{parts.scheme}://{parts.netloc}", directories)
+        return cls(page, url, f"{parts.scheme}://{parts.netloc}", directories)
 
     def below(self, target: str) -> str:
         """Return an absolute address, without fragment, if it is one of a directory one level below, else ""."""
@@ -229,10 +251,10 @@ def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejecte
         below = here.below(target)
         return _Below(below) if below else filename if "." in filename else None
     try:
-        url = address_of(here.url, href, filename)
+        url = address_of(target, filename, from_file=here.page.startswith("file:"))
     except ValueError as error:
         return Rejected(location=shown(target), reason=str(error))
-    sha256, other = hashes_of(dict(_fragment(parts.fragment)))
+    sha256, other = hashes_in(parts.fragment)
     metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
     size = attributes.get("data-size") or ""
     return Link(
@@ -240,10 +262,10 @@ def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejecte
         filename=filename,
         sha256=sha256,
         other_hash=other,
-        requires_python=_text(attributes.get("data-requires-python")),
+        requires_python=text_of(attributes.get("data-requires-python")),
         # Without a value it is yanked, too, whatever pip makes of it.
-        yanked=(attributes["data-yanked"] or "") if "data-yanked" in attributes else None,
-        core_metadata=None if metadata == "false" else hashes_of(dict(_fragment(metadata or "")))[0],
+        yanked=text_of(attributes["data-yanked"]) if "data-yanked" in attributes else None,
+        core_metadata=None if metadata == "false" else hashes_in(metadata or "")[0],
         size=int(size) if size.isascii() and size.isdecimal() and len(size) < 18 else None,
         upload_time=_upload_time(attributes.get("data-upload-time") or ""),
         provenance=_provenance(attributes.get("data-provenance")),
@@ -255,36 +277,33 @@ def _stripped(href: str) -> str:
     return href.strip().translate({9: None, 10: None, 13: None})
 
 
-def address_of(page: str, href: str, filename: str) -> str:
-    """Return the absolute address of a file, spelled in one way only. Raises ValueError, which says what is wrong."""
+def address_of(url: str, filename: str, *, from_file: bool) -> str:
+    """Return the absolute address of a file, spelled in one way only. Raises ValueError, which says what is wrong.
+
+    `from_file`: a page or a list of this machine names it, which may name files of this machine, too.
+    """
     if not FILENAME.fullmatch(filename):
         raise ValueError(STRANGE_NAME)
-    parts = urlsplit(urljoin(page, _stripped(href)))
-    if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and page.startswith("file:")):
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and from_file):
         raise ValueError(f"a page may not link to a {printable(parts.scheme)}: address: mend the page")
     if parts.username is not None or parts.password is not None:
         raise ValueError("the link has a user name or a password in it, which every reader would see: mend the page")
-    if parts.scheme != "file" and not parts.hostname:
+    host = parts.netloc
+    if not host.isascii():
+        host = (parts.hostname or "").encode("idna").decode() + (f":{parts.port}" if parts.port else "")
+    is_host = host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)
+    if not is_host or (parts.port or 0) < 0:
         raise ValueError("the link names no host: mend the page")
-    _ = parts.port  # ValueError where it is no number
     # A literal "+" is a space to S3; pip spells all paths anew in this way before it asks.
     path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in parts.path.split("/"))
     query = quote_from_bytes(parts.query.encode(), safe="%/:=&?~+!$,;'@()*[]|")
-    return urlunsplit(
-        (
-            parts.scheme,
-            parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc,
-            path,
-            query,
-            "",
-        )
-    )
+    return urlunsplit((parts.scheme, host, path, query, ""))
 
 
-def _fragment(fragment: str) -> Iterator[tuple[str, str]]:
-    for part in unquote(fragment).split("&"):
-        name, _, value = part.partition("=")
-        yield name, value
+def hashes_in(fragment: str) -> tuple[str, str]:
+    """Return the hashes in the fragment of an address, "sha256=…" and what may stand beside it, as `hashes_of` does."""
+    return hashes_of(dict(part.partition("=")[::2] for part in unquote(fragment).split("&")))
 
 
 def hashes_of(hashes: Mapping[Any, Any]) -> tuple[str, str]:
@@ -301,15 +320,19 @@ def hashes_of(hashes: Mapping[Any, Any]) -> tuple[str, str]:
     )
 
 
-def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) and "\t" not in value and "\n" not in value else ""
+def text_of(value: object) -> str:
+    """Return a text on one line, without what no page can hold: control characters and halves of surrogate pairs."""
+    return " ".join(_UNWRITABLE.sub(" ", value).split()) if isinstance(value, str) else ""
 
 
 def _upload_time(value: str) -> str:
     """Return a time in the form that all clients read, with no fraction or one of six digits; "" for no time."""
     match = _TIME.fullmatch(value)
-    if not match:
+    try:
+        datetime.fromisoformat(match[1] if match else "")
+    except ValueError:
         return ""
+    assert match
     return f"{match[1]}.{match[2][:6]:0<6}Z" if match[2] and match[2].strip("0") else f"{match[1]}Z"
 
 
@@ -323,6 +346,6 @@ def _provenance(value: object) -> str:
 
 
 def _status(status: object, reason: object) -> Status | None:
-    if status not in _STATUSES or status == "active":
+    if not isinstance(status, str) or status not in _STATUSES or status == "active":
         return None
-    return Status(str(status), _text(reason))
+    return Status(status, text_of(reason))

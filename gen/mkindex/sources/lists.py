@@ -1,7 +1,9 @@
 """Lists of files: a path or a URL on each line, or a JSON object as dumb-pypi's package lists have them."""
 
 import json
+import math
 import os
+import posixpath
 import re
 import stat
 import sys
@@ -13,12 +15,13 @@ from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
 
 from mkindex.errors import Note, Rejected, SourceError, printable
-from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, address_of, hashes_of
+from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, address_of, hashes_in, text_of
 from mkindex.sources import Artifact, Fingerprint, Found, unsupported, wire_time
 from mkindex.sources.selection import Selection
 
 _LONGEST = 1 << 20  # bytes of a line
-_URL = re.compile(r"(?:https?|file):", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_PLAIN = re.compile(r"[A-Za-z0-9._~/-]*")  # a path that an address can hold as it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class List:
             number += 1
             if len(line) == _LONGEST:
                 raise SourceError(f"{name}, line {number}: longer than {_LONGEST:,} bytes: is it a list?")
-            entry = line.strip()
+            entry = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
             if not entry or entry.startswith(b"#"):
                 continue
             try:
@@ -56,35 +59,35 @@ class List:
                     found = self._of_object(json.loads(entry))
                 else:
                     found = self._of_text(os.fsdecode(entry))
-            except (ValueError, RecursionError) as error:
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 found = Rejected(location=f"{name}, line {number}", reason=str(error))
             if found is not None:
                 yield found
 
     def _of_text(self, text: str) -> Found | None:
-        if _URL.match(text):
-            url, _, fragment = text.partition("#")
-            filename = unquote(urlsplit(url).path.rpartition("/")[2])
-            return self._found(text, Link(url=url, filename=filename, sha256=_hashes(fragment)[0]))
+        if _SCHEME.match(text):
+            parts = urlsplit(text)
+            filename = unquote(parts.path.rpartition("/")[2])
+            sha256, other = hashes_in(parts.fragment)
+            return self._found(text, Link(url=text, filename=filename, sha256=sha256, other_hash=other))
         return self._found(text, Link(url="", filename=text.rpartition("/")[2]))
 
     def _of_object(self, entry: Any) -> Found | None:  # noqa: ANN401 (whatever JSON has)
         """Return the file of a JSON object, whose keys are those of dumb-pypi's package lists."""
         filename = entry.get("filename")
-        if not isinstance(filename, str):
-            raise ValueError("an object without a filename")  # noqa: TRY004 (of the line, not of a caller)
+        if not isinstance(filename, str) or _SCHEME.match(filename):
+            raise ValueError("an object without a filename: give a path, or the address alone on its line")
         sha256, other = _hashes(entry.get("hash"))
         metadata = entry.get("core_metadata")
-        timestamp = entry.get("upload_timestamp")
         link = Link(
             url="",
             filename=filename.rpartition("/")[2],
             sha256=sha256,
             other_hash=other,
-            requires_python=_text(entry.get("requires_python")),
-            yanked=_text(entry.get("yanked_reason")) or None,
+            requires_python=text_of(entry.get("requires_python")),
+            yanked=text_of(entry.get("yanked_reason")) or None,
             core_metadata=_hashes(metadata)[0] if metadata else None,
-            upload_time=wire_time(int(timestamp)) if isinstance(timestamp, int | float) else "",
+            upload_time=_time(entry.get("upload_timestamp")),
         )
         return self._found(filename, link)
 
@@ -97,16 +100,18 @@ class List:
         if not self.selection.file(link.filename):
             return None
         if link.url:
-            url = address_of("file:", link.url, link.filename)
+            url = address_of(link.url, link.filename, from_file=True)
             if not url.startswith("file:"):
                 return link._replace(url=url)
             return self._local(url2pathname(urlsplit(url).path), link)
         if self.files_url is not None:
             if not FILENAME.fullmatch(link.filename):
                 raise ValueError(f"{printable(text)}: {STRANGE_NAME}")
-            if text.startswith("/") or ".." in text.split("/"):
+            path = posixpath.normpath(text) if "/" in text else text
+            if path.startswith(("/", "../")):
                 raise ValueError(f"{printable(text)}: no path below --files-url: give it relative to that")
-            return link._replace(url=f"{self.files_url.rstrip('/')}/{_quoted(text)}", trusted=not self.verify)
+            path = path if _PLAIN.fullmatch(path) else quote(path, safe="/", errors="surrogateescape")
+            return link._replace(url=f"{self.files_url.rstrip('/')}/{path}", trusted=not self.verify)
         return self._local(text, link)
 
     def _local(self, path: str, link: Link) -> Artifact | Rejected:
@@ -126,13 +131,11 @@ class List:
 
 def _hashes(text: object) -> tuple[str, str]:
     """Return the sha256 in a text like "sha256=…", or the hash of another kind as it is there."""
-    name, _, value = text.partition("=") if isinstance(text, str) else ("", "", "")
-    return hashes_of({name: value}) if value else ("", "")
+    return hashes_in(text) if isinstance(text, str) else ("", "")
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) and "\t" not in value and "\n" not in value else ""
-
-
-def _quoted(path: str) -> str:
-    return quote(path, safe="/") if "+" in path or "!" in path else path
+def _time(timestamp: object) -> str:
+    """Return a time in seconds since the epoch as the API writes it, "" for what is none."""
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not math.isfinite(timestamp):
+        return ""
+    return wire_time(int(timestamp))

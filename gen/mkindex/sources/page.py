@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from packaging.utils import canonicalize_name
@@ -40,7 +40,7 @@ class Pages:
         answer = self._get(self.url)
         page = _parsed(answer)
         if page.projects or page.is_json:
-            names = [(name, f"{answer.url.rstrip('/')}/{canonicalize_name(name)}/") for name in page.projects]
+            names = [(name, _project_url(answer.url, name)) for name in page.projects]
             yield from self._index(names, answer) if names else self._files(page, answer.url)
         elif page.links or page.refused:
             yield from self._files(page, answer.url)
@@ -209,13 +209,22 @@ def _last(url: str) -> str:
     return unquote(url.partition("?")[0].rstrip("/").rpartition("/")[2])
 
 
+def _project_url(root: str, name: str) -> str:
+    """Return the address of a project's page, made from that of the root as clients do."""
+    parts = urlsplit(root)
+    directory, _, page = parts.path.rpartition("/")
+    # What ends in something like "index.v1_json" is a page; anything else is what clients put a slash behind.
+    directory = directory if "." in page or not page else parts.path
+    return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
+
+
 def _is_of(link: Link, project: str) -> bool:
     return canonicalize_name(link.filename).startswith(f"{project}-")
 
 
 def _local(link: Link, page: str) -> Artifact | Rejected:
     """Return the file of this machine that a page of this machine names."""
-    path = url2pathname(urlsplit(link.url).path)
+    path = os.path.normpath(url2pathname(urlsplit(link.url).path))
     root = os.path.dirname(url2pathname(urlsplit(page).path))
     # Below the page it keeps its place, which is a part of its address with --files-url.
     if not path.startswith(f"{root}/"):

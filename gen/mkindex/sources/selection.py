@@ -1,17 +1,16 @@
 """Which projects and files are wanted: `--include` and `--exclude`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from mkindex.simple.read import DISTRIBUTIONS
-
-# Where the project ends and the version begins: version numbers begin with a digit, or with a "v" and one.
-_VERSION = re.compile(r"-(?=v?\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +30,9 @@ class Selection:
         """Tell whether a file is wanted, from its name."""
         if not self:
             return True
-        project = _project(filename)
-        included = not self.include or self._included.match(filename) or self._included.match(project)
-        return bool(included) and not (self._excluded.match(filename) or self._excluded.match(project))
+        names = filename, *_projects(filename)
+        included = not self.include or any(map(self._included.match, names))
+        return included and not any(map(self._excluded.match, names))
 
     def project(self, name: str) -> bool:
         """Tell whether a project can have a file that is wanted."""
@@ -75,9 +74,13 @@ def _starts(pattern: str) -> list[str]:
     return [pattern, *(pattern[:end] for end in ends if end)]
 
 
-def _project(filename: str) -> str:
-    """Return the project that a filename most likely is of, normalized."""
+def _projects(filename: str) -> Iterator[str]:
+    """Yield the projects, normalized, that a filename can be of: the name of an sdist does not always tell."""
     if filename.endswith(".whl"):
-        return canonicalize_name(filename.partition("-")[0])
+        yield canonicalize_name(filename.partition("-")[0])
+        return
     stem = next((filename.removesuffix(ending) for ending in DISTRIBUTIONS if filename.endswith(ending)), filename)
-    return canonicalize_name(_VERSION.split(stem, maxsplit=1)[0])
+    for hyphen in re.finditer("-", stem):
+        with suppress(ValueError):
+            Version(stem[hyphen.end() :])
+            yield canonicalize_name(stem[: hyphen.start()])
