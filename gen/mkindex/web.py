@@ -142,6 +142,8 @@ class Web:
             raise Failed(url, "is said to be compressed, and is not, or damaged") from error
         if unpacker and not unpacker.eof:
             raise _Broken("within what was compressed")
+        if unpacker and unpacker.unused_data:
+            raise Failed(url, "has something behind what is compressed, that clients read or do not")
         return bytes(body)
 
     def about(self, url: str) -> About:
