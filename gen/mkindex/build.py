@@ -180,11 +180,12 @@ def _found(config: Config, remote: Remote) -> Iterator[Found]:
         real = os.path.realpath(spec)
         if any(os.path.commonpath([real, output]) == output for output in outputs):
             raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
-        try:
+        if not config.keep_going:
             yield from source.artifacts()
+            continue
+        try:
+            yield from list(source.artifacts())  # all of it, or nothing
         except SourceError as error:
-            if not config.keep_going:
-                raise
             yield Rejected(location=shown(spec), reason=f"left out as a whole: {error}")
 
 

@@ -71,10 +71,11 @@ class Cache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._database:
-            self._write()
-            self._database.close()
-            self._database = None
+        with self._lock:  # a thread whose result nobody waits for any more may still ask
+            if self._database:
+                self._write()
+                self._database.close()
+                self._database = None
 
     def get(self, artifacts: Sequence[Artifact]) -> Iterator[str | None]:
         """Yield the facts of each artifact, None where they are unknown or in doubt."""
@@ -98,8 +99,8 @@ class Cache:
 
     def remember(self, key: str, mark: str, text: str) -> None:
         """Remember a text with what tells whether it is still true. May be called by any thread."""
-        if self._database and _is_text(key):
-            with self._lock:
+        with self._lock:
+            if self._database and _is_text(key):
                 self._add(key, mark, text)
                 if len(text) > _LONG:
                     self._write()

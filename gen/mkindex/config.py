@@ -71,6 +71,8 @@ class Config:
                 raise ConfigError(
                     f"files-url {printable(self.files_url)!r}: give an http or https URL without query and fragment"
                 )
+            if self.remote == "mirror":
+                raise ConfigError("files-url and remote mirror exclude each other: mirrored files are in the tree")
             if url.password or url.username:
                 raise ConfigError("files-url holds a user name or password, which every reader would see: leave it out")
         elif self.files_have_metadata:

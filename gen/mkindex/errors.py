@@ -49,14 +49,20 @@ class Note:
     detail: bool = False
 
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_ADDRESS = re.compile(r"[^:]+://(?:[^/@]*@)?(?:\[[0-9A-Fa-f:.]*\]|[^/:@]*)(?::\d*)?(?:/|$)")
+
+
 def shown(location: str) -> str:
     """Return a path, or an address without what can be a secret in it: user, password and query."""
-    if "://" not in location:
+    scheme = _SCHEME.match(location)
+    if not scheme:
         return printable(location)
     address = re.split(r"[?#]", location, maxsplit=1)[0]
-    # A password with a "/" in it makes no valid address, and is one all the same.
-    user = r"(?<=://)[^/]*@" if re.match(r"[^:]*://(?:[^/@]*@)?[^/:@]*(?::\d*)?(?:/|$)", address) else r"(?<=://).*@"
-    return printable(re.sub(user, "", address))
+    if _ADDRESS.match(address):
+        return printable(re.sub(r"(?<=://)[^/]*@", "", address))
+    # Nobody can tell what of it was meant to be a password.
+    return f"{scheme[0]}…" if re.search("[:@]", address[scheme.end() :]) else printable(address)
 
 
 def printable(text: str) -> str:

@@ -43,7 +43,7 @@ _FETCHED = MAX_DIRECTORY + 2 * MAX_METADATA  # bytes of one wheel that are fetch
 _KEPT = 4 << 20  # bytes that are kept of the beginning and of the end of a file while it is streamed
 
 _BY_NAME = "its metadata can only be read there together with the whole file: listed as its name and the page say"
-_NOT_OF_THE_FILE = frozenset({0, 401, 407, 408, 429})  # statuses that say nothing of the file that was asked for
+_OF_WHO_ASKS = frozenset({401, 407, 408, 429})  # statuses of a client's error that say nothing of the file
 
 Outcome = File | Rejected
 
@@ -106,7 +106,9 @@ class Remote:
         if link.size is not None and about.size is not None and link.size != about.size:
             reason = f"has {about.size:,} bytes, and the page says {link.size:,}: somebody changed it. Mend the page"
             return Rejected(location=link.location, reason=reason)
-        mark = link.sha256 or (f"{about.validator} {about.size}" if about.validator and about.size else "")
+        mark = link.sha256
+        if not mark and about.validator and about.size:
+            mark = f"{about.validator} {about.size} {link.other_hash}"
         if mark and not mirrored:  # then it also counts what the page says
             mark = f"{mark} {link.core_metadata} {link.requires_python}"
         found = self._recalled(link, mark, mirrored=mirrored)
@@ -130,7 +132,6 @@ class Remote:
         try:
             if found is None:
                 link, found = self._read(asked, advance)
-                self._remember(link, asked.mark, found, mirrored=False)
             elif isinstance(found, Facts) and found.core_metadata and not self._has_sibling(link):
                 found = found._replace(core_metadata="")
         except Unreadable as error:
@@ -152,14 +153,18 @@ class Remote:
         sibling = self._sibling(link)
         try:
             if sibling is not None and link.core_metadata:
-                return link, describe_metadata(link.filename, sibling)._replace(sha256=sha256)
-            facts = self._described(link, window)._replace(sha256=sha256, metadata_span="")
+                facts = describe_metadata(link.filename, sibling)
+            else:
+                facts = self._described(link, window)
         except _OutOfReach:
+            # Not remembered: another time the server may be asked for a part.
             facts = describe_name(link.filename, link.requires_python)._replace(sha256=sha256)
             # Of an sdist the name is enough.
             return link, facts._replace(warning=facts.warning or _BY_NAME) if link.filename.endswith(".whl") else facts
         if sibling is None or hashlib.sha256(sibling).hexdigest() != facts.core_metadata:
             facts = facts._replace(core_metadata="")
+        facts = facts._replace(sha256=sha256, metadata_span="")
+        self._remember(link, asked.mark, facts, mirrored=False)
         return link, facts
 
     @staticmethod
@@ -176,7 +181,7 @@ class Remote:
         try:
             data = self.web.content(f"{link.url}.metadata", most=MAX_METADATA)
         except Failed as error:
-            if error.status in _NOT_OF_THE_FILE:
+            if not _is_of_the_file(error):
                 raise
             return None
         return data if link.core_metadata in ("", hashlib.sha256(data).hexdigest()) else None
@@ -185,7 +190,7 @@ class Remote:
         try:
             return self.web.about(f"{link.url}.metadata").media_type != "text/html"
         except Failed as error:
-            if error.status in _NOT_OF_THE_FILE:
+            if not _is_of_the_file(error):
                 raise
             return False
 
@@ -271,7 +276,7 @@ class Remote:
         try:
             os.makedirs(directory, exist_ok=True)
             # Without a hash nobody could tell whether two parts are of the same file.
-            resumed = bool(link.sha256) and os.path.exists(part)
+            resumed = bool(link.sha256) and os.path.exists(part) and os.path.getsize(part) <= (about.size or 0)
             digests = _Digests(link)
             with open(part, "r+b" if resumed else "w+b") as file:
                 while data := file.read(CHUNK):
@@ -304,7 +309,7 @@ class Remote:
 
     def _rejected(self, link: Link, error: Failed) -> Rejected:
         """Return the rejection of a file that its server does not give. Raises SourceError where it may yet do so."""
-        if self.keep_going or (400 <= error.status < 500 and error.status not in _NOT_OF_THE_FILE):
+        if self.keep_going or _is_of_the_file(error):
             return Rejected(location=link.location, reason=error.why)
         raise SourceError(f"{error} (--keep-going publishes the rest)") from error
 
@@ -456,6 +461,11 @@ def _artifact(root: str, path: str, link: Link) -> Artifact | None:
         if stat.S_ISREG(status.st_mode):
             return Artifact(root, path, Fingerprint.of(status), link)
     return None
+
+
+def _is_of_the_file(error: Failed) -> bool:
+    """Tell whether it is the file that is not there; otherwise the server could not be asked, or would not answer."""
+    return 400 <= error.status < 500 and error.status not in _OF_WHO_ASKS
 
 
 def _key(link: Link, *, mirrored: bool) -> str:

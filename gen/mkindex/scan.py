@@ -126,7 +126,7 @@ def listed(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
         )
     # The time of a copy of something says nothing.
     said = link.upload_time if link else ""
-    upload_time = said or ("" if link and not link.url.startswith("file:") else upload_time)
+    upload_time = said or ("" if link and link.is_elsewhere else upload_time)
     # Thousands of files share these: in memory each of them once.
     return File(
         artifact,

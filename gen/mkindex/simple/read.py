@@ -61,6 +61,11 @@ class Link(NamedTuple):
     trusted: bool = False  # not to be asked for: somebody vouches that it is there
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is not a file of this machine."""
+        return not self.url.startswith("file:")
+
+    @property
     def location(self) -> str:
         """What a person may see of its address: credentials could lie in the rest."""
         return shown(self.url)

@@ -66,8 +66,8 @@ class Artifact(NamedTuple):
 
     @property
     def location(self) -> str:
-        """Where it is, as findings say it."""
-        return self.path
+        """Where it is, as findings say it: a download is known by the address that it came from."""
+        return self.link.location if self.link and self.link.is_elsewhere else self.path
 
     @property
     def size(self) -> int:

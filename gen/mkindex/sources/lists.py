@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
 
-from mkindex.errors import Note, Rejected, SourceError, printable
+from mkindex.errors import Note, Rejected, SourceError, printable, shown
 from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, address_of, hashes_in, text_of
 from mkindex.sources import Artifact, Fingerprint, Found, unsupported, wire_time
 from mkindex.sources.selection import Selection
@@ -95,21 +95,21 @@ class List:
         """Return what a line comes to: a link, a file of this machine, or why neither."""
         if not link.filename.endswith(DISTRIBUTIONS):
             if reason := unsupported(link.filename):
-                return Note(location=text, text=f"passed over: {reason}", detail=True)
-            raise ValueError(f"{printable(text)!r} is neither a wheel nor an sdist: give a path or a URL a line")
+                return Note(location=shown(text), text=f"passed over: {reason}", detail=True)
+            raise ValueError(f"{shown(text)} is neither a wheel nor an sdist: give a path or a URL a line")
         if not self.selection.file(link.filename):
             return None
         if link.url:
             url = address_of(link.url, link.filename, from_file=True)
-            if not url.startswith("file:"):
-                return link._replace(url=url)
+            if (found := link._replace(url=url)).is_elsewhere:
+                return found
             return self._local(url2pathname(urlsplit(url).path), link)
         if self.files_url is not None:
             if not FILENAME.fullmatch(link.filename):
-                raise ValueError(f"{printable(text)}: {STRANGE_NAME}")
+                raise ValueError(f"{shown(text)}: {STRANGE_NAME}")
             path = posixpath.normpath(text) if "/" in text else text
             if path.startswith(("/", "../")):
-                raise ValueError(f"{printable(text)}: no path below --files-url: give it relative to that")
+                raise ValueError(f"{shown(text)}: no path below --files-url: give it relative to that")
             path = path if _PLAIN.fullmatch(path) else quote(path, safe="/", errors="surrogateescape")
             return link._replace(url=f"{self.files_url.rstrip('/')}/{path}", trusted=not self.verify)
         return self._local(text, link)

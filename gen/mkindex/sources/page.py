@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from packaging.utils import canonicalize_name
 
-from mkindex.errors import Note, Rejected, SourceError, shown
+from mkindex.errors import Note, Rejected, SourceError, printable, shown
 from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, parse_html, parse_json
 from mkindex.sources import Artifact, Fingerprint, Found, Marked
 from mkindex.sources.selection import Selection
@@ -128,14 +128,14 @@ class Pages:
         if not page.has_end:
             text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
             yield Note(location=shown(url), text=text)
-        kinds = Counter(os.path.splitext(name)[1].lower() for name in page.other_files)
+        kinds = Counter(printable(os.path.splitext(name)[1].lower()) for name in page.other_files)
         if kinds:
             count = ", ".join(f"{number:,} {kind or 'others'}" for kind, number in sorted(kinds.items()))
             yield Note(location=shown(url), text=f"links to other files passed over: {count}", detail=True)
         yield from page.refused
         for link in page.links:
             if self.selection.file(link.filename):
-                yield _local(link, url) if link.url.startswith("file:") else link
+                yield link if link.is_elsewhere else _local(link, url)
 
     # --- getting it -------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ def _read_file(url: str) -> Answer:
 
 def _parsed(answer: Answer) -> Page:
     """Read a page as what it says it is, or what it looks like. Raises SourceError where it is none."""
-    where, kind, start = shown(answer.url), answer.media_type, answer.text.lstrip()[:1]
+    where, kind, start = shown(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
     try:
         if kind == JSON:
             return parse_json(answer.text, answer.url)
