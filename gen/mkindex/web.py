@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -129,9 +128,9 @@ class Web:
     def _body(self, response: "Response", url: str) -> bytes:
         """Return a page, unpacked. That is done here, where its end can be told from a break."""
         encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if encoding not in ("identity", "gzip", "x-gzip"):
+        if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
             raise Failed(url, f"is compressed in a way that was not asked for ({printable(encoding)})")
-        unpacker = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # gzip only
+        unpacker = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either
         body = bytearray()
         try:
             for chunk in self._received(response, url):
@@ -305,6 +304,8 @@ class Web:
 
     @cached_property
     def _session(self) -> "Session":
+        from http.cookiejar import DefaultCookiePolicy
+
         import requests
         from requests.adapters import HTTPAdapter
 
