@@ -279,7 +279,9 @@ class Web:
             raise Failed(url, _reason(error)) from error
         with response:
             if method == "HEAD" or _is_short(response):
-                response.content  # noqa: B018 (what is not read to its end costs the connection)
+                # What is not read to its end costs the connection; what trickles is not worth it.
+                with suppress(urllib3.exceptions.HTTPError, OSError):
+                    response.raw.read1(_CHUNK, decode_content=False)
             yield response
 
     def _sent(self, method: str, url: str, headers: dict[str, str]) -> "Response":
@@ -392,7 +394,7 @@ def _refuse_other(response: "Response", url: str, *, start: int, validator: str)
 def _is_short(response: "Response") -> bool:
     """Tell whether an answer is no file and no page, and its body not worth closing a connection for."""
     length = response.headers.get("Content-Length", "0" if response.status_code == 304 else "")
-    return response.status_code >= 300 and length.isdecimal() and int(length) <= _CHUNK
+    return response.status_code >= 300 and length.isdecimal() and len(length) < 6 and int(length) <= _CHUNK
 
 
 def _about(response: "Response", url: str) -> About:
@@ -421,11 +423,12 @@ def _text(body: bytes, response: "Response") -> str:
     from requests.utils import get_encoding_from_headers
 
     declared = "charset" in response.headers.get("Content-Type", "").lower()
-    encoding = (get_encoding_from_headers(response.headers) if declared else None) or "utf-8-sig"
+    encoding = (get_encoding_from_headers(response.headers) if declared else None) or "utf-8"
     try:
-        return body.decode(encoding, "replace")
-    except LookupError:
-        return body.decode("utf-8-sig", "replace")
+        text = body.decode(encoding, "replace")
+    except (LookupError, ValueError):
+        text = body.decode(errors="replace")
+    return text.removeprefix("\ufeff")
 
 
 def _reason(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
 from mkindex.simple.read import DISTRIBUTIONS, Link, Status
@@ -100,6 +100,15 @@ def wire_time(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < YEAR_10000 else ""
 
 
+def path_of(url: str) -> str:
+    """Return the path that a `file:` address is of."""
+    if os.name == "nt":
+        from urllib.request import url2pathname  # imports half of the standard library
+
+        return url2pathname(urlsplit(url).path)
+    return os.fsdecode(unquote_to_bytes(urlsplit(url).path))
+
+
 def unsupported(filename: str) -> str | None:
     """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
     lower = filename.lower()
@@ -140,9 +149,7 @@ def open_source(spec: str, options: Options) -> Source:
     parts = _split(spec)
     kind = scheme[1].lower()
     if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
-        from urllib.request import url2pathname  # imports half of the standard library
-
-        path = url2pathname(parts.path)
+        path = path_of(spec)
         is_page = os.path.isfile(os.path.join(path, "index.html"))
         return _pages(spec, options) if is_page else _local(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
@@ -173,10 +180,8 @@ def _local(path: str, options: Options) -> Source:
             start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     except OSError as error:
         raise SourceError(f"cannot read {printable(path)}: {error.strerror}") from error
-    # A page of the JSON API is one object, a list has one on each line.
-    is_page = start.startswith(b"<") or (
-        start.startswith(b"{") and re.match(rb'{[^{}]*"(meta|files|projects)"\s*:', start)
-    )
+    # Keys of a page of the JSON API, which no line of a list has.
+    is_page = start.startswith(b"<") or (start.startswith(b"{") and re.search(rb'"(meta|files|projects)"\s*:', start))
     return _pages(Path(path).as_uri(), options) if is_page or path.endswith((".html", ".htm")) else _list(path, options)
 
 

@@ -12,11 +12,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import url2pathname
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
 from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, address_of, hashes_in, text_of
-from mkindex.sources import Artifact, Fingerprint, Found, unsupported, wire_time
+from mkindex.sources import Artifact, Fingerprint, Found, path_of, unsupported, wire_time
 from mkindex.sources.selection import Selection
 
 _LONGEST = 1 << 20  # bytes of a line
@@ -85,7 +84,7 @@ class List:
             sha256=sha256,
             other_hash=other,
             requires_python=text_of(entry.get("requires_python")),
-            yanked=text_of(entry.get("yanked_reason")) or None,
+            yanked=text_of(entry["yanked_reason"]) if entry.get("yanked_reason") else None,
             core_metadata=_hashes(metadata)[0] if metadata else None,
             upload_time=_time(entry.get("upload_timestamp")),
         )
@@ -103,7 +102,7 @@ class List:
             url = address_of(link.url, link.filename, from_file=True)
             if (found := link._replace(url=url)).is_elsewhere:
                 return found
-            return self._local(url2pathname(urlsplit(url).path), link)
+            return self._local(path_of(url), link)
         if self.files_url is not None:
             if not FILENAME.fullmatch(link.filename):
                 raise ValueError(f"{shown(text)}: {STRANGE_NAME}")

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
 from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, parse_html, parse_json
-from mkindex.sources import Artifact, Fingerprint, Found, Marked
+from mkindex.sources import Artifact, Fingerprint, Found, Marked, path_of
 from mkindex.sources.selection import Selection
 from mkindex.web import MAX_PAGE, Answer, Failed, Web
 
@@ -40,7 +39,10 @@ class Pages:
         answer = self._get(self.url)
         page = _parsed(answer)
         if page.projects or page.is_json:
-            names = [(name, _project_url(answer.url, name)) for name in page.projects]
+            names = [(name, _project_url(answer.url, name)) for name in page.projects if _is_name(name)]
+            if strange := len(page.projects) - len(names):
+                text = f"{strange:,} of the projects that it lists have names that no project can have: passed over"
+                yield Note(location=shown(answer.url), text=text)
             yield from self._index(names, answer) if names else self._files(page, answer.url)
         elif page.links or page.refused:
             yield from self._files(page, answer.url)
@@ -159,7 +161,7 @@ class _Missing(SourceError):
 
 
 def _read_file(url: str) -> Answer:
-    path = url2pathname(urlsplit(url).path)
+    path = path_of(url)
     if os.path.isdir(path):
         path, url = os.path.join(path, "index.html"), f"{url.rstrip('/')}/"
     try:
@@ -179,7 +181,7 @@ def _parsed(answer: Answer) -> Page:
     try:
         if kind == JSON:
             return parse_json(answer.text, answer.url)
-        if kind in ("text/html", HTML, "application/xhtml+xml") or start == "<":
+        if start == "<" or (start != "{" and kind in ("text/html", HTML, "application/xhtml+xml")):
             return parse_html(answer.text, answer.url)
         if start == "{":
             parse_json(answer.text, answer.url)
@@ -213,9 +215,17 @@ def _project_url(root: str, name: str) -> str:
     """Return the address of a project's page, made from that of the root as clients do."""
     parts = urlsplit(root)
     directory, _, page = parts.path.rpartition("/")
-    # What ends in something like "index.v1_json" is a page; anything else is what clients put a slash behind.
-    directory = directory if "." in page or not page else parts.path
+    # What is no page is what clients put a slash behind.
+    directory = directory if not page or page.endswith((".html", ".htm", "json")) else parts.path
     return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
+
+
+def _is_name(name: str) -> bool:
+    """Tell whether something is the name of a project: an index may list anything."""
+    try:
+        return bool(canonicalize_name(name, validate=True))
+    except InvalidName:
+        return False
 
 
 def _is_of(link: Link, project: str) -> bool:
@@ -224,8 +234,8 @@ def _is_of(link: Link, project: str) -> bool:
 
 def _local(link: Link, page: str) -> Artifact | Rejected:
     """Return the file of this machine that a page of this machine names."""
-    path = os.path.normpath(url2pathname(urlsplit(link.url).path))
-    root = os.path.dirname(url2pathname(urlsplit(page).path))
+    path = os.path.normpath(path_of(link.url))
+    root = os.path.dirname(path_of(page))
     # Below the page it keeps its place, which is a part of its address with --files-url.
     if not path.startswith(f"{root}/"):
         root = os.path.dirname(path)
