@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mkindex import __version__
@@ -278,10 +278,8 @@ class Web:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise Failed(url, _reason(error)) from error
         with response:
-            if method == "HEAD" or _is_short(response):
-                # What is not read to its end costs the connection; what trickles is not worth it.
-                with suppress(urllib3.exceptions.HTTPError, OSError):
-                    response.raw.read1(_CHUNK, decode_content=False)
+            if method == "HEAD" or response.status_code >= 300:
+                _leave(response)
             yield response
 
     def _sent(self, method: str, url: str, headers: dict[str, str]) -> "Response":
@@ -324,6 +322,13 @@ class Web:
                 prepared_request.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
                 super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
 
+        class Adapter(HTTPAdapter):
+            def send(self, *args: Any, **options: Any) -> "Response":  # noqa: ANN401 (as it is)
+                response = super().send(*args, **options)
+                if response.is_redirect:
+                    _leave(response)
+                return response
+
         session = Session()
         session.max_redirects = _REDIRECTS
         session.headers["User-Agent"] = f"mkindex/{__version__}"
@@ -332,7 +337,7 @@ class Web:
             if not os.path.isfile(authorities):
                 raise ConfigError(f"SSL_CERT_FILE: there is no file {printable(authorities)}")
             session.verify = authorities
-        adapter = HTTPAdapter(pool_connections=self._connections, pool_maxsize=self._connections, max_retries=_retry())
+        adapter = Adapter(pool_connections=self._connections, pool_maxsize=self._connections, max_retries=_retry())
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
@@ -348,6 +353,18 @@ def _retry() -> "Retry":
     from urllib3.util import Retry
 
     class Bounded(Retry):
+        def increment(
+            self,
+            method: str | None = None,
+            url: str | None = None,
+            response: BaseHTTPResponse | None = None,
+            *rest: Any,  # noqa: ANN401 (passed on)
+            **named: Any,  # noqa: ANN401
+        ) -> Retry:
+            if response:
+                response.close()  # or it would be read to its end
+            return super().increment(method, url, response, *rest, **named)
+
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
             with suppress(ValueError, HTTPError):  # a date that makes no sense
                 asked = super().get_retry_after(response)
@@ -391,10 +408,18 @@ def _refuse_other(response: "Response", url: str, *, start: int, validator: str)
             raise Failed(url, f"sends another part than the one that was asked for ({printable(place) or 'none'})")
 
 
-def _is_short(response: "Response") -> bool:
-    """Tell whether an answer is no file and no page, and its body not worth closing a connection for."""
-    length = response.headers.get("Content-Length", "0" if response.status_code == 304 else "")
-    return response.status_code >= 300 and length.isdecimal() and len(length) < 6 and int(length) <= _CHUNK
+def _leave(response: "Response") -> None:
+    """Let nobody read the body of an answer that is none: it may be endless, or a bomb.
+
+    A short one is read: what is not read to its end costs the connection. What trickles is not worth it.
+    """
+    from urllib3.exceptions import HTTPError
+
+    with suppress(HTTPError, OSError):
+        response.raw.read1(_CHUNK, decode_content=False)
+    if not response.raw.closed:
+        response.raw.close()
+    response._content = b""  # or requests would read it before it follows a redirect
 
 
 def _about(response: "Response", url: str) -> About:
