@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mkindex.archive import MAX_DIRECTORY, MAX_METADATA, Unreadable
 from mkindex.cache import Cache
@@ -97,6 +97,9 @@ class Remote:
     def _ask(self, link: Link, *, mirrored: bool = False) -> _Asked | Outcome:
         if link.trusted:
             return _trusted(link)
+        if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
+            reason = "its address does not end in its filename, which pip goes by: use --remote mirror"
+            return Rejected(location=f"{link.location} ({link.filename})", reason=reason)
         try:
             about = self.web.about(link.url)
         except Failed as error:

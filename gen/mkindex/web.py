@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mkindex import __version__
@@ -349,6 +350,7 @@ class _Broken(Exception):
 
 def _retry() -> "Retry":
     from urllib3 import BaseHTTPResponse
+    from urllib3.connectionpool import ConnectionPool
     from urllib3.exceptions import HTTPError
     from urllib3.util import Retry
 
@@ -358,12 +360,13 @@ def _retry() -> "Retry":
             method: str | None = None,
             url: str | None = None,
             response: BaseHTTPResponse | None = None,
-            *rest: Any,  # noqa: ANN401 (passed on)
-            **named: Any,  # noqa: ANN401
-        ) -> Retry:
+            error: Exception | None = None,
+            _pool: ConnectionPool | None = None,
+            _stacktrace: TracebackType | None = None,
+        ) -> Self:
             if response:
                 response.close()  # or it would be read to its end
-            return super().increment(method, url, response, *rest, **named)
+            return super().increment(method, url, response, error, _pool, _stacktrace)
 
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
             with suppress(ValueError, HTTPError):  # a date that makes no sense

@@ -7,6 +7,7 @@ a page that makes none as a whole.
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from mkindex.errors import Rejected, printable, shown
 JSON, HTML = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html"
 MAX_LINKS = 1_000_000  # on one page, to files
 MAX_PROJECTS = 10_000_000  # the public index has a million
-_MAX_NESTED = 10_000  # elements one in the other: the time to read them grows with the square of it
+_MAX_NESTED = 10_000  # elements one in the other, and attributes of one
 _MAX_SIZE = 10**18  # bytes of a file that clients read as 64 bits
 
 # The endings that uv, pip and poetry all install from (PEP 427, PEP 625; `.zip` for older sdists).
@@ -35,7 +36,10 @@ _PLAIN = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")  # a path to a di
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # Elements that end at the next of their kind, or have no content.
-_OPENED = re.compile(r"<(?!/|!|(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)[a-z]", re.IGNORECASE)
+_TAG = re.compile(
+    r"<(/?)(?!(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)([a-z][^\s/>]*)", re.IGNORECASE
+)
+_BETWEEN = re.compile(r"[\s/]+")  # attributes
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
 _STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
 _LISTING = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
@@ -173,8 +177,8 @@ def parse_html(text: str, url: str) -> Page:
     from selectolax.lexbor import LexborHTMLParser
 
     # The HTML standard knows no error that stops a parser; but a tag that nothing closes swallows what comes after it.
-    if text.count("<") - 2 * text.count("</") > _MAX_NESTED and _nested(text) > _MAX_NESTED:
-        raise Malformed(f"nests more than {_MAX_NESTED:,} elements")
+    if _is_bait(text):
+        raise Malformed(f"nests more than {_MAX_NESTED:,} elements, or has as many attributes in one")
     tree = LexborHTMLParser(f"{text}<mkindex-end>")
     if tree.css_first("mkindex-end") is None or text.rstrip().endswith("<"):
         raise Malformed("ends inside a tag or a comment: it was cut off, so that links may be missing")
@@ -201,9 +205,22 @@ def parse_html(text: str, url: str) -> Page:
     )
 
 
-def _nested(text: str) -> int:
-    """Return how many elements are opened and never closed, at most."""
-    return sum(1 for _ in _OPENED.finditer(text)) - text.count("</")
+def _is_bait(text: str) -> bool:
+    """Tell whether HTML is made to take long: lexbor's time grows with the square of depth and attributes."""
+    if any(len(part) > _MAX_NESTED and len(_BETWEEN.findall(part)) > _MAX_NESTED for part in text.split(">")):
+        return True
+    depth, total = Counter[str](), 0
+    for slash, spelled in _TAG.findall(text):
+        name = spelled.lower()
+        if not slash:
+            depth[name] += 1
+            total += 1
+            if total > _MAX_NESTED:
+                return True
+        elif depth[name]:  # a tag that closes nothing closes nothing else
+            depth[name] -= 1
+            total -= 1
+    return False
 
 
 class _Here(NamedTuple):

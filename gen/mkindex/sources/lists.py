@@ -77,6 +77,8 @@ class List:
         if not isinstance(filename, str) or _SCHEME.match(filename):
             raise ValueError("an object without a filename: give a path, or the address alone on its line")
         sha256, other = _hashes(entry.get("hash"))
+        if entry.get("hash") and not (sha256 or other):
+            raise ValueError(f"the hash of {shown(filename)} is none that is known: give sha256=… and 64 digits")
         metadata = entry.get("core_metadata")
         link = Link(
             url="",

@@ -1,0 +1,153 @@
+"""Real web servers that list a directory, each from a configuration of its own, and no service of this machine."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from functional import servers
+from needs import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    # Serve a directory, with another for what a server needs itself; yield the address, with a slash at its end.
+    WebServer = Callable[[Path, Path], AbstractContextManager[str]]
+
+# Sends ranges, and lists with a table of plain text.
+_NGINX = """\
+daemon off;
+master_process off;
+pid {scratch}/nginx.pid;
+error_log {scratch}/error.log;
+events {{ }}
+http {{
+    access_log {scratch}/access.log;
+    client_body_temp_path {scratch}/body;
+    proxy_temp_path {scratch}/proxy;
+    fastcgi_temp_path {scratch}/fastcgi;
+    uwsgi_temp_path {scratch}/uwsgi;
+    scgi_temp_path {scratch}/scgi;
+    types {{ text/html html; application/vnd.pypi.simple.v1+json v1_json; }}
+    default_type application/octet-stream;
+    server {{
+        listen 127.0.0.1:{port};
+        root {directory};
+        autoindex on;
+    }}
+}}
+"""
+
+# Lists with columns that can be sorted by, icons, and a link to the directory above.
+_APACHE = """\
+ServerName 127.0.0.1
+Listen 127.0.0.1:{port}
+PidFile {scratch}/apache.pid
+ErrorLog {scratch}/error.log
+User #65534
+Group #65534
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule dir_module {modules}/mod_dir.so
+LoadModule mime_module {modules}/mod_mime.so
+LoadModule autoindex_module {modules}/mod_autoindex.so
+TypesConfig /dev/null
+AddType text/html .html
+AddType application/x-gzip .gz
+DocumentRoot {directory}
+<Directory {directory}>
+    Options Indexes
+    Require all granted
+</Directory>
+IndexOptions {look}
+"""
+_MODULES = Path("/usr/lib/apache2/modules")
+
+
+@contextmanager
+def nginx(directory: Path, scratch: Path) -> Iterator[str]:
+    program = _program("nginx", "nginx-light")
+    with _running(
+        lambda port: [program, "-c", _written(scratch, _NGINX.format(scratch=scratch, directory=directory, port=port))],
+        scratch / "error.log",
+    ) as url:
+        yield url
+
+
+@contextmanager
+def apache(directory: Path, scratch: Path, look: str = "FancyIndexing HTMLTable") -> Iterator[str]:
+    program = _program("apache2", "apache2")
+
+    def command(port: int) -> list[str]:
+        text = _APACHE.format(scratch=scratch, directory=directory, port=port, modules=_MODULES, look=look)
+        return [program, "-X", "-f", _written(scratch, text)]
+
+    with _running(command, scratch / "error.log") as url:
+        yield url
+
+
+@contextmanager
+def plain_apache(directory: Path, scratch: Path) -> Iterator[str]:
+    """Lists names and nothing else."""
+    with apache(directory, scratch, "-FancyIndexing") as url:
+        yield url
+
+
+@contextmanager
+def python(directory: Path, scratch: Path) -> Iterator[str]:
+    """Sends no ranges."""
+    with servers.serving(directory, scratch / "log") as server:
+        yield server.url
+
+
+WEB_SERVERS: dict[str, WebServer] = {
+    "python": python,
+    "nginx": nginx,
+    "apache": apache,
+    "apache, plainly": plain_apache,
+}
+
+
+def _program(name: str, package: str) -> str:
+    found = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    return found or missing(f"{name}: apt-get install {package}")
+
+
+def _written(scratch: Path, text: str) -> str:
+    path = scratch / "server.conf"
+    path.write_text(text)
+    return str(path)
+
+
+@contextmanager
+def _running(command: Callable[[int], Sequence[str]], log: Path) -> Iterator[str]:
+    """Run a server on a port that nobody uses; yield its address when it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen(command(port), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not _answers(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    said = process.stderr.read() if process.stderr else ""
+                    raise AssertionError(f"{command(port)} says {said} {log.read_text() if log.exists() else ''}")
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.kill()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,152 @@
+"""What --include and --exclude choose: projects in any spelling, and files."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
+
+from mkindex.sources.selection import EVERYTHING, Selection
+
+WHEEL = "torch-2.1.0+cpu-cp312-cp312-linux_x86_64.whl"
+FILES = [
+    WHEEL,
+    "torch-1.13.0-cp311-cp311-win_amd64.whl",
+    "torch-2.1.0.tar.gz",
+    "torchvision-0.16.0-cp312-cp312-linux_x86_64.whl",
+    "torch_geometric-2.4.0-py3-none-any.whl",
+    "torch-geometric-2.4.0.tar.gz",
+    "Zope.Interface-6.0.zip",
+    "flake8-2020-1.8.0.tar.gz",
+    "flake8_2020-1.8.0-py2.py3-none-any.whl",
+    "flake8-6.0.0.tar.gz",
+]
+
+
+def including(*patterns: str) -> list[str]:
+    return [file for file in FILES if Selection(include=patterns).file(file)]
+
+
+def excluding(*patterns: str) -> list[str]:
+    return [file for file in FILES if not Selection(exclude=patterns).file(file)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    {
+        "torch": [WHEEL, FILES[1], FILES[2]],
+        "Torch": [WHEEL, FILES[1], FILES[2]],
+        "torch*": FILES[:6],
+        "torch-*": FILES[:3] + FILES[4:6],
+        "torch-2.*": [WHEEL, FILES[2]],
+        "*-cp312-*.whl": [WHEEL, FILES[3]],
+        "*.tar.gz": [FILES[2], FILES[5], FILES[7], FILES[9]],
+        "torch_geometric": FILES[4:6],
+        "torch.geometric": FILES[4:6],
+        "Torch-Geometric": FILES[4:6],
+        "torch-g*": FILES[4:6],
+        "zope.interface": [FILES[6]],
+        "zope_*": [FILES[6]],
+        "ZOPE--INTERFACE": [FILES[6]],
+        "t?rch": [WHEEL, FILES[1], FILES[2]],
+        "[tz]orch": [WHEEL, FILES[1], FILES[2]],
+        "flake8-2020": FILES[7:9],
+        "flake8": [FILES[9]],
+        WHEEL: [WHEEL],
+        "torch-2.1.0": [],
+        "orch": [],
+        "": [],
+        "*": FILES,
+    }.items(),
+)
+def test_a_pattern_is_for_projects_in_any_spelling_and_for_files(pattern: str, files: list[str]) -> None:
+    assert (including(pattern), excluding(pattern)) == (files, files)
+
+
+def test_several_patterns_choose_what_any_of_them_chooses_and_exclusion_has_the_last_word() -> None:
+    selection = Selection(include=("torch*", "flake8"), exclude=("torchvision", "*.tar.gz", "*-win_*"))
+    assert [file for file in FILES if selection.file(file)] == [WHEEL, FILES[4]]
+
+
+def test_without_patterns_everything_is_wanted() -> None:
+    assert [file for file in FILES if EVERYTHING.file(file)] == FILES
+    assert [bool(EVERYTHING), bool(Selection(include=("x",))), bool(Selection(exclude=("x",)))] == [False, True, True]
+    assert EVERYTHING.project("Any.Thing")
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "projects"),
+    [
+        (("torch",), (), ["torch"]),
+        (("Torch_Geometric",), (), ["torch-geometric"]),
+        (("torch*",), (), ["torch", "torch-geometric", "torchvision"]),
+        (("torch-2.*-cp312-*.whl",), (), ["torch"]),
+        ((), ("torch*",), ["zope-interface"]),
+        # A pattern for files excludes no project: others of its files may be wanted.
+        ((), ("torch-2.*",), ["torch", "torch-geometric", "torchvision", "zope-interface"]),
+        (("*.whl",), ("torch",), ["torch-geometric", "torchvision", "zope-interface"]),
+    ],
+)
+def test_projects_without_a_wanted_file_are_not_even_asked_for(
+    include: tuple[str, ...], exclude: tuple[str, ...], projects: list[str]
+) -> None:
+    selection = Selection(include=include, exclude=exclude)
+    names = ["Torch", "torch_geometric", "torchvision", "Zope.Interface"]
+    assert [canonicalize_name(name) for name in names if selection.project(name)] == projects
+
+
+# --- any file and any pattern ---------------------------------------------------------------------------------------
+
+names = st.from_regex(r"[a-cA-C][a-c0-9]{0,2}([-_.][a-c0-9]{1,2}){0,3}", fullmatch=True)
+versions = st.sampled_from(["1", "1.0", "2020", "1.0+cu.1", "1!2", "1.0-1", "1.0.post1", "v1.0", "1.0a1"])
+endings = st.sampled_from(["-py3-none-any.whl", "-1-cp312-abi3-win32.whl", ".tar.gz", ".zip"])
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[str, str]:
+    """The name of a file and, as it is spelled somewhere, of its project."""
+    name, version, ending = draw(names), draw(versions), draw(endings)
+    if ending.endswith(".whl"):
+        return f"{name.replace('-', '_')}-{version.replace('-', '_')}{ending}", name
+    return f"{draw(st.sampled_from([name, name.replace('-', '_')]))}-{version}{ending}", name
+
+
+@st.composite
+def patterns(draw: st.DrawFn, text: str) -> str:
+    """A pattern made of a name, some of its pieces exchanged for what fits them, or does not."""
+    start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
+    head = draw(st.sampled_from(["", "", "*", "?", text[:start]]))
+    tail = draw(st.sampled_from(["", "*", "*", "?", text[end:], f"*{text[end:]}"]))
+    middle = text[start:end]
+    if middle:
+        at = draw(st.integers(0, len(middle) - 1))
+        piece = draw(st.sampled_from([middle[at], "*", "?", f"[{middle[at]}]", "[!x]", "-", "_"]))
+        middle = middle[:at] + piece + middle[at + 1 :]
+    made = head + middle + tail
+    return draw(st.sampled_from([made, made.upper(), made.lower()]))
+
+
+@given(st.data(), files())
+def test_no_project_is_passed_over_that_has_a_wanted_file(data: st.DataObject, file: tuple[str, str]) -> None:
+    filename, project = file
+    made = patterns(data.draw(st.sampled_from([filename, project, canonicalize_name(project)])))
+    include = tuple(data.draw(st.lists(made, max_size=2)))
+    exclude = tuple(data.draw(st.lists(made, max_size=1)))
+    selection = Selection(include=include, exclude=exclude)
+    if selection.file(filename):
+        assert selection.project(project)
+
+
+@given(st.data(), files())
+def test_a_file_of_a_project_that_is_named_is_wanted_and_of_one_that_is_excluded_is_not(
+    data: st.DataObject, file: tuple[str, str]
+) -> None:
+    filename, project = file
+    spelling = data.draw(
+        st.sampled_from([project, project.upper(), canonicalize_name(project), project.replace("-", "_")])
+    )
+    assert (Selection(include=(spelling,)).file(filename), Selection(exclude=(spelling,)).file(filename)) == (
+        True,
+        False,
+    )
