@@ -85,17 +85,23 @@ class Project:
 
     def offered(self) -> list[Release]:
         """Return the releases that pages may name. PEP 792: of a quarantined project an index MUST NOT offer any."""
-        return [] if self.status and self.status.status == "quarantined" else self.releases()
+        return [] if self.is_quarantined else self.releases()
+
+    @property
+    def is_quarantined(self) -> bool:
+        return self.status is not None and self.status.status == "quarantined"
 
     def newest(self) -> str:
         """Return the version that a person is offered: the newest final one that is not yanked, else the newest."""
 
-        def rank(release: Release) -> tuple[bool, bool, Version]:
-            version = parse_version(release.version)
-            return any(file.yanked is None for file in release.files), not version.is_prerelease, version
+        def rank(text: str) -> tuple[bool, Version]:
+            version = parse_version(text)
+            return not version.is_prerelease, version
 
-        newest = max(self.offered(), key=rank, default=None)
-        return newest.version if newest else ""
+        # Not by way of the releases: those are dear, and the landing page asks every project.
+        files = () if self.is_quarantined else self.files
+        versions = {file.version for file in files if file.yanked is None} or {file.version for file in files}
+        return max(sorted(versions), key=rank, default="")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -143,6 +143,7 @@ class Site:
     files_have_metadata: bool = False  # whether `.metadata` siblings are there, too
     links: bool = False  # whether there is a page with every file
     templates: Templates = field(default_factory=Templates)
+    _made: list[tuple[Project, write.Page]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def simple(self, *parts: str) -> str:
         """Return the path of something in the Simple API."""
@@ -164,8 +165,12 @@ class Site:
         return file.core_metadata if is_there else None
 
     def project_page(self, project: Project) -> write.Page:
-        depth = len(self.simple("", HTML).split("/")) - 1
-        return write.project_page(project, href=partial(self.href, depth=depth), core_metadata=self.core_metadata)
+        """Return what the page of a project says. The last one is kept: HTML and JSON, made in turn, say the same."""
+        if not self._made or self._made[0][0] is not project:
+            href = partial(self.href, depth=len(self.simple("", HTML).split("/")) - 1)
+            page = write.project_page(project, href=href, core_metadata=self.core_metadata)
+            self._made[:] = [(project, page)]
+        return self._made[0][1]
 
     @cached_property
     def key(self) -> str:

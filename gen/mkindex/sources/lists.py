@@ -20,6 +20,7 @@ from mkindex.sources.selection import Selection
 
 _LONGEST = 1 << 20  # bytes of a line
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_SHA256 = re.compile(r"sha256=[0-9a-f]{64}")  # as nearly all of a million lines have it
 _PLAIN = re.compile(r"[A-Za-z0-9._~/-]*")  # a path that an address can hold as it is
 
 
@@ -132,7 +133,9 @@ class List:
 
 def _hashes(text: object) -> tuple[str, str]:
     """Return the sha256 in a text like "sha256=…", or the hash of another kind as it is there."""
-    return hashes_in(text) if isinstance(text, str) else ("", "")
+    if not isinstance(text, str):
+        return "", ""
+    return (text[7:], "") if _SHA256.fullmatch(text) else hashes_in(text)
 
 
 def _time(timestamp: object) -> str:
