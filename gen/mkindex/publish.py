@@ -47,6 +47,7 @@ class Plan:
     moved: tuple[Entry, ...] = ()  # what is known of paths that a page of another stage takes over
     unchanged: int = 0
     retired: int = 0  # among the updates: files that no page names from now on
+    next_due: int | None = None  # when the first of all retired files is to go, in seconds since the epoch
     replaced: tuple[str, ...] = ()  # filenames that get other bytes than before
     left: tuple[str, ...] = ()  # paths where somebody's own page stays
 
@@ -102,6 +103,7 @@ def plan(
     new_pages: set[str] = set()
     orphaned: set[str] = set()
     unchanged = retired = 0
+    next_due: int | None = None
     for resource, held in _paired(resources, destination.entries()):
         if resource is None:
             assert held is not None
@@ -109,9 +111,12 @@ def plan(
             is_file = entry.stage <= Stage.METADATA
             if is_file and entry.retired is None:
                 orphaned.add(entry.path.rpartition("/")[2])
-            if not is_file or now - (now if entry.retired is None else entry.retired) >= grace:
+            due = (now if entry.retired is None else entry.retired) + grace
+            if not is_file or now >= due:
                 deletes.append(entry)
-            elif entry.retired is None:
+                continue
+            next_due = min(next_due or due, due)
+            if entry.retired is None:
                 updates.append(entry._replace(retired=now))
                 retired += 1
             continue
@@ -154,6 +159,7 @@ def plan(
         moved=tuple(moved),
         unchanged=unchanged,
         retired=retired,
+        next_due=next_due,
         replaced=tuple(
             put.resource.file.filename
             for put in puts

@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import os
+import signal
 import stat
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
@@ -161,24 +163,28 @@ class Directory:
             except BaseException:
                 self._withdraw(plan.puts, forget=not unfinished)
                 raise
-            moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
-            for number in moved:
-                target = self._at(plan.puts[number].resource.path)
-                self._disk.make_directory(os.path.dirname(target))
-                self._disk.replace(staging.temporary(number), target)
-            if moved:
-                self._disk.sync(self._root)
-            self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
-            for entry in plan.deletes:
-                self._delete(entry.path)
-            if plan.deletes:
-                self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
-            self._sweep()
-            self._disk.unlink(self._path("intent"))
+            with _unbroken():
+                self._publish(plan, staged, staging)
         return Applied(
             written=sum(isinstance(one, str) or one.is_temporary for one in staged),
             links=tuple(self._links(plan.puts, staged)) if self._hardlink else (),
         )
+
+    def _publish(self, plan: Plan, staged: Sequence[Outcome], staging: Staging) -> None:
+        moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
+        for number in moved:
+            target = self._at(plan.puts[number].resource.path)
+            self._disk.make_directory(os.path.dirname(target))
+            self._disk.replace(staging.temporary(number), target)
+        if moved:
+            self._disk.sync(self._root)
+        self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
+        for entry in plan.deletes:
+            self._delete(entry.path)
+        if plan.deletes:
+            self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
+        self._sweep()
+        self._disk.unlink(self._path("intent"))
 
     def _staging(self) -> Staging:
         return Staging(
@@ -299,6 +305,25 @@ def _mark(path: str) -> str:
         return mark_of(os.lstat(path))
     except OSError:
         return ""
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Let Ctrl-C, and SIGTERM where it has a handler, wait for a moment until the tree is all as it should be."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        handlers.clear()
+    came: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda caught, _: came.append(caught))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextmanager
