@@ -119,7 +119,14 @@ def test_warnings_do_not_change_the_status(here: Path, capsys: pytest.CaptureFix
         ["wheels", ""],
         ["", "public"],
         ["check"],
-        ["serve", "public"],
+        ["serve"],
+        ["serve", "--bind", "8000", "wheels"],
+        ["--serve", "wheels", "public"],
+        ["--watch", "--dry-run", "wheels", "public"],
+        ["--settle", "-1", "wheels", "public"],
+        ["--poll-interval", "0", "wheels", "public"],
+        ["--rescan", "nan", "wheels", "public"],
+        ["--bind", "localhost", "wheels", "public"],
         ["client", "x"],
         ["host", "x"],
         ["build"],
@@ -234,7 +241,7 @@ def test_a_directory_that_is_called_like_a_command_is_named_with_a_dot(
     assert Run(capsys, "./build", "public").status == 0
 
 
-@pytest.mark.parametrize("name", ["check", "serve", "client", "host"])
+@pytest.mark.parametrize("name", ["check", "client", "host"])
 def test_names_of_commands_to_come_are_kept(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     (here / "wheels").rename(here / name)
     run = Run(capsys, name, "./public")
@@ -282,6 +289,12 @@ OPTIONS: dict[str, Any] = {
     "dry-run": True,
     "jobs": 3,
     "cache-dir": "cache",
+    "settle": 1.5,
+    "poll": True,
+    "poll-interval": 5.0,
+    "rescan": 60.0,
+    "interval": 3600.0,
+    "bind": "localhost:80",
 }
 
 

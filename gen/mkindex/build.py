@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from mkindex.destinations.directory import OWN, Directory
 from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable
 from mkindex.model import File, Index, assemble
 from mkindex.publish import Applied, Changed, Plan, plan
-from mkindex.render import Site, Templates, render
-from mkindex.scan import YEAR_10000, scan, wire_time
+from mkindex.render import Site, Templates, place, render
+from mkindex.scan import YEAR_10000, recall, scan, wire_time
+from mkindex.settling import Settling
 from mkindex.sources import Artifact, open_source
 
 # Given the bytes to be read, a context in which it is told of the bytes that were.
@@ -45,10 +46,17 @@ def _unseen(size: int) -> AbstractContextManager[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def build(config: Config, *, progress: Progress = _unseen) -> Report:
-    """Make the index that `config` describes.
+def build(
+    config: Config,
+    *,
+    progress: Progress = _unseen,
+    settling: Settling | None = None,
+    ready: Callable[[], object] = bool,
+) -> Report:
+    """Make the index that `config` describes; `settling` holds files back, `ready` is called before anything changes.
 
-    Raises MkindexError when it cannot be done; every page in the destination is then as it was, or whole.
+    Raises MkindexError when it cannot be done, and what `ready` raises; every page in the destination is then as it
+    was, or whole.
     """
     started = time.monotonic()
     with ExitStack() as stack:
@@ -64,7 +72,7 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
             Cache(Path(config.cache_dir) if config.cache_dir else None, remember=not config.dry_run)
         )
         for attempt in range(1, _ATTEMPTS + 1):
-            index, findings = _index(config, cache, executor, jobs, progress)
+            index, findings = _index(config, cache, executor, jobs, progress=progress, settling=settling)
             todo = plan(
                 render(index, _site(config)),
                 destination,
@@ -72,6 +80,9 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
+            waiting = time.monotonic()
+            ready()
+            started += time.monotonic() - waiting
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo)
                 break
@@ -91,22 +102,34 @@ def build(config: Config, *, progress: Progress = _unseen) -> Report:
 
 
 def _index(
-    config: Config, cache: Cache, executor: Executor, jobs: int, progress: Progress
+    config: Config, cache: Cache, executor: Executor, jobs: int, *, progress: Progress, settling: Settling | None
 ) -> tuple[Index, tuple[Rejected | Note, ...]]:
     artifacts: list[Artifact] = []
     findings: list[Rejected | Note] = []
-    for found in _found(config):
-        if isinstance(found, Artifact):
-            artifacts.append(found)
+    for one in found(config):
+        if isinstance(one, Artifact):
+            artifacts.append(one)
         else:
-            findings.append(found)
+            findings.append(one)
+    if settling and not config.allow_empty:
+        settling.check(artifacts)
+    taken: list[Artifact] = []
+    held: list[Artifact] = []
+    for artifact in artifacts:
+        (held if settling and settling.holds(artifact) else taken).append(artifact)
     files: list[File] = []
-    with progress(sum(artifact.fingerprint.size for artifact in artifacts)) as advance:
-        for outcome in scan(artifacts, cache=cache, executor=executor, progress=advance, processes=jobs):
+    with progress(sum(artifact.fingerprint.size for artifact in taken)) as advance:
+        outcomes = scan(taken, cache=cache, executor=executor, progress=advance, processes=jobs)
+        for artifact, outcome in zip(taken, outcomes, strict=True):
             if isinstance(outcome, File):
                 files.append(outcome)
+            elif settling and settling.holds(artifact, outcome.reason):
+                held.append(artifact)
+                findings.append(Note(location=artifact.path, text=f"held back until it is whole: {outcome.reason}"))
             else:
                 findings.append(outcome)
+    if settling and held:
+        files = _in_order(artifacts, files, _kept(config, cache, settling, held))
     index, conflicts = assemble(_upload_times(config, files), prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
@@ -117,23 +140,54 @@ def _index(
     return index, tuple(findings)
 
 
-def _found(config: Config) -> Iterator[Artifact | Rejected | Note]:
-    """Yield what all sources list, but never what mkindex wrote itself."""
+def _kept(config: Config, cache: Cache, settling: Settling, held: Iterable[Artifact]) -> Iterator[File]:
+    """Yield what files that are held back were before, as long as those bytes are published."""
+    for artifact in held:
+        before = settling.listed(artifact.path)
+        if config.files_url is None:
+            before = before or recall(artifact, cache=cache)
+            # A hard link to what is being overwritten has not the old bytes any more.
+            if before and not _is_published(config, before, artifact.fingerprint.inode):
+                continue
+        if before:
+            yield before
+
+
+def _is_published(config: Config, file: File, inode: int) -> bool:
+    with suppress(OSError):
+        status = os.stat(os.path.join(config.destination, place(file)))
+        return status.st_size == file.size and status.st_ino != inode
+    return False
+
+
+def _in_order(artifacts: Iterable[Artifact], files: Iterable[File], others: Iterable[File]) -> list[File]:
+    """Return both in the order of their sources."""
+    by_path = {file.artifact.path: file for file in (*files, *others)}
+    return [by_path[artifact.path] for artifact in artifacts if artifact.path in by_path]
+
+
+def outputs(config: Config) -> list[str]:
+    """Return the real paths of the directories that mkindex writes below the destination."""
     destination = os.path.realpath(config.destination)
-    outputs = [os.path.join(destination, name) for name in (OWN, "files", config.simple_path.split("/")[0]) if name]
+    return [os.path.join(destination, name) for name in (OWN, "files", config.simple_path.split("/")[0]) if name]
+
+
+def found(config: Config) -> Iterator[Artifact | Rejected | Note]:
+    """Yield what all sources list, but never what mkindex wrote itself."""
+    written = outputs(config)
     sources = [
         open_source(
             spec,
             recursive=config.recursive,
             follow_symlinks=config.follow_symlinks,
             # A source that is the destination, or lies in it, is read but for the output.
-            exclude=(*outputs, destination),
+            exclude=(*written, os.path.realpath(config.destination)),
         )
         for spec in config.sources
     ]
     for spec, source in zip(config.sources, sources, strict=True):
         real = os.path.realpath(spec)
-        if any(os.path.commonpath([real, output]) == output for output in outputs):
+        if any(os.path.commonpath([real, output]) == output for output in written):
             raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
         yield from source.artifacts()
 

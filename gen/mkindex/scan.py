@@ -101,6 +101,13 @@ def scan(
     return [result for result in results if result is not None]
 
 
+def recall(artifact: Artifact, *, cache: Cache) -> File | None:
+    """Return what the file in the place of this artifact was last known to be, if the cache still has it."""
+    last = cache.last(artifact.path)
+    result = _result(artifact._replace(fingerprint=last[0]), _load(last[1])) if last else None
+    return result if isinstance(result, File) else None
+
+
 def _result(artifact: Artifact, found: Facts | str) -> File | Rejected:
     if isinstance(found, str):
         return Rejected(location=artifact.path, reason=found)

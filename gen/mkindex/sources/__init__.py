@@ -63,6 +63,11 @@ class Source(Protocol):
     def artifacts(self) -> Iterator[Artifact | Rejected | Note]: ...
 
 
+def is_remote(spec: str) -> bool:
+    """Tell whether a source is one that has to be asked for over the network."""
+    return spec.lower().startswith(("http://", "https://")) and not os.path.exists(spec)
+
+
 def unsupported(filename: str) -> str | None:
     """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
     lower = filename.lower()

@@ -1,0 +1,124 @@
+"""Files that somebody may still be writing to: held back until they are whole, while what was listed before stays."""
+
+import os
+import time
+from collections.abc import Container, Iterable
+from typing import NamedTuple, Self
+
+from mkindex.errors import SourceError, printable
+from mkindex.model import File
+from mkindex.sources import Artifact, Fingerprint
+
+# Seconds for which a file that cannot be read may be one that is not whole: somebody may pause while writing it.
+YOUNG = 60
+
+
+class _Seen(NamedTuple):
+    """How a file was when it was looked at, and since when it has been so, on our own clock."""
+
+    fingerprint: Fingerprint
+    since: float
+
+    def age(self) -> float:
+        """Return for how many seconds nobody wrote to it. The clock of its file system may be another than ours."""
+        return max(time.monotonic() - self.since, time.time() - self.fingerprint.mtime_ns / 1e9)
+
+
+class Settling:
+    """What is known from one build to the next: what was listed, and which files were written to of late.
+
+    A file is taken when nobody has written to it for `settle` seconds. A build that is made in haste takes younger ones
+    too, since it looks at them again, by `moved`, before it publishes anything.
+    """
+
+    def __init__(self, settle: float) -> None:
+        self._settle = settle
+        self._listed: dict[str, File] = {}  # by path
+        self._seen: dict[str, _Seen] = {}  # files that are young, by path
+        self._before: dict[str, _Seen] = {}  # the same, of the build before
+        self._taken: set[str] = set()  # of these, by the build in haste
+        self._moving: set[str] = set()  # what could not be taken in haste
+        self._held: dict[str, float] = {}  # the age at which each is looked at again
+        self._hasty = False
+
+    def again(self, settle: float, roots: Container[str]) -> Self:
+        """Return what is known for another configuration, with these sources."""
+        other = type(self)(settle)
+        other._listed = {path: file for path, file in self._listed.items() if file.artifact.root in roots}
+        return other
+
+    def begin(self, *, hasty: bool) -> None:
+        """Start a build."""
+        self._before, self._seen = self._seen, {}
+        self._taken, self._held, self._hasty = set(), {}, hasty
+
+    def holds(self, artifact: Artifact, reason: str = "") -> bool:
+        """Tell whether a file is held back; `reason`: why it cannot be read."""
+        limit = YOUNG if reason else self._settle
+        # Most are old: nothing is remembered of those.
+        if time.time() - artifact.fingerprint.mtime_ns / 1e9 >= limit:
+            return False
+        path = artifact.path
+        seen = self._before.get(path)
+        if seen is None or seen.fingerprint != artifact.fingerprint:
+            seen = _Seen(artifact.fingerprint, time.monotonic())
+        self._seen[path] = seen
+        if seen.age() >= limit:
+            return False
+        if not reason and self._hasty and path not in self._moving:
+            self._taken.add(path)
+            return False
+        self._taken.discard(path)
+        self._held[path] = limit
+        return True
+
+    def is_held(self, path: str) -> bool:
+        return path in self._held
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The paths of what is held back."""
+        return tuple(self._held)
+
+    def listed(self, path: str) -> File | None:
+        """Return what was last listed of a path."""
+        return self._listed.get(path)
+
+    def check(self, artifacts: Iterable[Artifact]) -> None:
+        """Raise SourceError where a source has nothing any more: that is what a lost mount looks like."""
+        gone = {file.artifact.root for file in self._listed.values()} - {artifact.root for artifact in artifacts}
+        for root in sorted(gone):
+            raise SourceError(
+                f"source {printable(root)} is empty, and was not: the index stays as it is "
+                "(is something not mounted? With --allow-empty a source may become empty)"
+            )
+
+    def wait(self) -> float:
+        """Return in how many seconds all that was taken in haste will be old enough."""
+        return max((self._settle - self._seen[path].age() for path in self._taken), default=0.0)
+
+    def moved(self) -> bool:
+        """Tell whether something that was taken in haste should not have been: somebody writes to it."""
+        moved = {path for path in self._taken if self._look(path) or self._seen[path].age() < self._settle}
+        self._moving |= moved
+        return bool(moved)
+
+    def done(self, files: Iterable[File]) -> None:
+        """End a build that has listed these files."""
+        self._listed = {file.artifact.path: file for file in files}
+        self._moving.clear()
+
+    def ripe(self) -> bool:
+        """Look at what is held back: tell whether a build would see something else than the last one did."""
+        return any(not self._look(path) and self._seen[path].age() >= limit for path, limit in self._held.items())
+
+    def _look(self, path: str) -> bool:
+        """Look at a file again: tell whether it is another, or has changed."""
+        try:
+            fingerprint = Fingerprint.of(os.stat(path))
+        except OSError:  # gone: a build will see
+            fingerprint = Fingerprint(0, 0, 0, 0)
+        if fingerprint == self._seen[path].fingerprint:
+            return False
+        self._seen[path] = _Seen(fingerprint, time.monotonic())
+        return True
