@@ -53,18 +53,29 @@ def build(
     settling: Settling | None = None,
     ready: Callable[[], object] = bool,
 ) -> Report:
-    """Make the index that `config` describes; `settling` holds files back, `ready` is called before anything changes.
+    """Make the index that `config` describes; `settling` holds files back, `ready` is called before readers see a change.
 
     Raises MkindexError when it cannot be done, and what `ready` raises; every page in the destination is then as it
     was, or whole.
     """
     started = time.monotonic()
+
+    def waiting() -> None:
+        nonlocal started
+        since = time.monotonic()
+        ready()
+        started += time.monotonic() - since
+
     with ExitStack() as stack:
         jobs = config.jobs or _cores()
         executor = ThreadPoolExecutor(jobs)
         stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         destination = Directory(
-            config.destination, executor=executor, hardlink=config.link_mode == "hardlink", processes=jobs
+            config.destination,
+            executor=executor,
+            hardlink=config.link_mode == "hardlink",
+            processes=jobs,
+            known=settling.destination if settling else None,
         )
         if not config.dry_run:
             stack.enter_context(destination)
@@ -80,11 +91,8 @@ def build(
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
-            waiting = time.monotonic()
-            ready()
-            started += time.monotonic() - waiting
             try:
-                applied = Applied() if config.dry_run else destination.apply(todo)
+                applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
             except Changed as changed:
                 if attempt == _ATTEMPTS:
@@ -113,11 +121,14 @@ def _index(
             findings.append(one)
     if settling and not config.allow_empty:
         settling.check(artifacts)
-    taken: list[Artifact] = []
-    held: list[Artifact] = []
-    for artifact in artifacts:
-        (held if settling and settling.holds(artifact) else taken).append(artifact)
     files: list[File] = []
+    held: list[Artifact] = []
+    taken: list[Artifact] = []
+    for artifact in artifacts:
+        if settling and (known := settling.known(artifact)):
+            files.append(known)
+        else:
+            (held if settling and settling.holds(artifact) else taken).append(artifact)
     with progress(sum(artifact.fingerprint.size for artifact in taken)) as advance:
         outcomes = scan(taken, cache=cache, executor=executor, progress=advance, processes=jobs)
         for artifact, outcome in zip(taken, outcomes, strict=True):
@@ -128,8 +139,8 @@ def _index(
                 findings.append(Note(location=artifact.path, text=f"held back until it is whole: {outcome.reason}"))
             else:
                 findings.append(outcome)
-    if settling and held:
-        files = _in_order(artifacts, files, _kept(config, cache, settling, held))
+    if settling:
+        files = _in_order(artifacts, [*files, *_kept(config, cache, settling, held)])
     index, conflicts = assemble(_upload_times(config, files), prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
@@ -160,10 +171,10 @@ def _is_published(config: Config, file: File, inode: int) -> bool:
     return False
 
 
-def _in_order(artifacts: Iterable[Artifact], files: Iterable[File], others: Iterable[File]) -> list[File]:
-    """Return both in the order of their sources."""
-    by_path = {file.artifact.path: file for file in (*files, *others)}
-    return [by_path[artifact.path] for artifact in artifacts if artifact.path in by_path]
+def _in_order(artifacts: Iterable[Artifact], files: Iterable[File]) -> list[File]:
+    """Return files in the order of their sources."""
+    by_path = {file.artifact.path: file for file in files}
+    return [by_path[path] for path in (artifact.path for artifact in artifacts) if path in by_path]
 
 
 def outputs(config: Config) -> list[str]:

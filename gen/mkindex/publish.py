@@ -1,7 +1,7 @@
 """Make a destination hold exactly these resources: first the plan, which changes nothing, then its execution."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
@@ -80,10 +80,11 @@ class Destination(Protocol):
     def digest(self, path: str) -> str | None:
         """Return the sha256 of what is at `path`, whoever wrote it; None: nothing is there."""
 
-    def apply(self, plan: Plan) -> Applied:
+    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
         """Carry a plan out, so that readers and a crash at any instant find every page whole and no link dangling.
 
-        Raises Changed, or DestinationError when it cannot be done.
+        `ready` is called when all is prepared and no reader can see any of it. Raises what that raises; Changed; or
+        DestinationError when it cannot be done. All is then as it was, but for the last.
         """
 
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Container, Iterable
 from typing import NamedTuple, Self
 
+from mkindex.cache import RACY_NS
+from mkindex.destinations.directory import Known
 from mkindex.errors import SourceError, printable
 from mkindex.model import File
 from mkindex.sources import Artifact, Fingerprint
@@ -33,7 +35,10 @@ class Settling:
 
     def __init__(self, settle: float) -> None:
         self._settle = settle
+        self.destination = Known()
         self._listed: dict[str, File] = {}  # by path
+        self._doubtful: set[str] = set()  # of these, what had changed so recently that a second change might not show
+        self._began = 0  # when the build began, in nanoseconds since the epoch
         self._seen: dict[str, _Seen] = {}  # files that are young, by path
         self._before: dict[str, _Seen] = {}  # the same, of the build before
         self._taken: set[str] = set()  # of these, by the build in haste
@@ -47,10 +52,20 @@ class Settling:
         other._listed = {path: file for path, file in self._listed.items() if file.artifact.root in roots}
         return other
 
-    def begin(self, *, hasty: bool) -> None:
-        """Start a build."""
+    def begin(self, *, hasty: bool, thorough: bool = True) -> None:
+        """Start a build; a thorough one believes nothing that is only in memory."""
+        self._began = time.time_ns()
+        if thorough:
+            self._doubtful = set(self._listed)
+            self.destination.forget()
         self._before, self._seen = self._seen, {}
         self._taken, self._held, self._hasty = set(), {}, hasty
+
+    def known(self, artifact: Artifact) -> File | None:
+        """Return what was last listed, if it is still the same."""
+        file = self._listed.get(artifact.path)
+        is_same = file and file.artifact == artifact and artifact.path not in self._doubtful
+        return file if is_same else None
 
     def holds(self, artifact: Artifact, reason: str = "") -> bool:
         """Tell whether a file is held back; `reason`: why it cannot be read."""
@@ -106,11 +121,19 @@ class Settling:
     def done(self, files: Iterable[File]) -> None:
         """End a build that has listed these files."""
         self._listed = {file.artifact.path: file for file in files}
+        recent = self._began - RACY_NS
+        self._doubtful = {
+            path
+            for path, file in self._listed.items()
+            if max(file.artifact.fingerprint.mtime_ns, file.artifact.fingerprint.ctime_ns) >= recent
+        }
         self._moving.clear()
 
     def ripe(self) -> bool:
         """Look at what is held back: tell whether a build would see something else than the last one did."""
-        return any(not self._look(path) and self._seen[path].age() >= limit for path, limit in self._held.items())
+        moved = dict.fromkeys(filter(self._look, self._held), self._settle)
+        self._held |= moved
+        return any(self._seen[path].age() >= limit for path, limit in self._held.items() if path not in moved)
 
     def _look(self, path: str) -> bool:
         """Look at a file again: tell whether it is another, or has changed."""

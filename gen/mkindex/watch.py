@@ -65,6 +65,7 @@ class Watch:
         self._findings: frozenset[Rejected | Note] = frozenset()
         self._error = ""  # the last, until a build is done
         self._listed = 0.0  # when the last build began to look
+        self._thorough = 0.0  # when the next build is to believe nothing that is only in memory
         self._due = 0.0  # when the next build is made without a hint
 
     def reload(self) -> None:
@@ -114,12 +115,16 @@ class Watch:
         hints.arm()
         deadline = time.monotonic() + _LONGEST * self._config.settle
         hasty = True
+        thorough = time.monotonic() >= self._thorough
         while True:
-            self._settling.begin(hasty=hasty)
+            self._settling.begin(hasty=hasty, thorough=thorough)
             self._listed = time.monotonic()
             try:
                 ready = partial(self._ready, hints, deadline)
-                self._done(build(self._config, settling=self._settling, ready=ready))
+                report = build(self._config, settling=self._settling, ready=ready)
+                if thorough:
+                    self._thorough = self._listed + self._config.rescan
+                self._done(report)
                 return
             except _Outdated:
                 hasty = False
@@ -165,7 +170,7 @@ class Watch:
     def _next(self, report: Report) -> float:
         """Return when to build though there was no hint."""
         now = time.monotonic()
-        due = [now + self._config.rescan]
+        due = [self._thorough]
         if any(map(is_remote, self._config.sources)):
             due.append(now + self._config.interval)
         if report.plan.next_due is not None:
@@ -176,6 +181,7 @@ class Watch:
         if str(error) != self._error:
             self._told(error)
         self._error = str(error)
+        self._thorough = 0.0
         self._due = time.monotonic() + min(_RETRY, self._config.rescan)
 
     def _reconfigure(self) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
@@ -30,6 +30,17 @@ OWN = ".mkindex"
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
+class Known:
+    """What a process that stays knows of a long manifest that it wrote: while it does, the tree is trusted."""
+
+    def __init__(self) -> None:
+        self.mark = ""  # of the manifest
+        self.entries: Sequence[Entry] = ()
+
+    def forget(self) -> None:
+        self.mark, self.entries = "", ()
+
+
 class Directory:
     """The tree below `root`; whoever enters it as a context manager is its only writer.
 
@@ -46,6 +57,7 @@ class Directory:
         processes: int = 1,
         patience: float = 60.0,  # seconds to wait for another writer
         disk: Disk | None = None,
+        known: Known | None = None,
     ) -> None:
         self._root = root
         self._own = os.path.join(root, OWN)
@@ -55,6 +67,7 @@ class Directory:
         self._patience = patience
         self._inspection: Forked[bytes] | None = None
         self._disk = disk or Disk()
+        self._known = known
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
@@ -89,8 +102,9 @@ class Directory:
             # Of two entries for a path the manifest's is the first: only that one knows the bytes.
             both = merge(listed, unsure, key=_position)
             listed = (next(same) for _, same in groupby(both, key=_position))
+        is_trusted = self._remembered() is not None
         for entry in listed:
-            yield Held(entry, self._is_intact(entry))
+            yield Held(entry, is_trusted or self._is_intact(entry))
 
     def _is_intact(self, entry: Entry) -> bool:
         return entry.mark == _mark(self._at(entry.path)) != ""
@@ -128,7 +142,16 @@ class Directory:
             return os.path.getsize(self._path("manifest"))
         return 0
 
+    def _remembered(self) -> Sequence[Entry] | None:
+        """Return what the manifest says, where we wrote it, and finished what we began."""
+        known = self._known
+        is_ours = known and known.mark == _mark(self._path("manifest")) != ""
+        return known.entries if known and is_ours and not os.path.lexists(self._path("intent")) else None
+
     def _manifest(self) -> Iterator[Entry]:
+        if (remembered := self._remembered()) is not None:
+            yield from remembered
+            return
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
             open(self._path("manifest"), "rb") as file,
@@ -145,11 +168,12 @@ class Directory:
 
     # --- what is to be there ----------------------------------------------------------------------------------------
 
-    def apply(self, plan: Plan) -> Applied:
-        """Write the plan: intent; all bytes; sync; renames in order; sync; manifest; deletes."""
+    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
+        """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
         unfinished = os.path.lexists(self._path("intent"))
         litter = os.path.lexists(self._path("tmp"))
         if not (plan.puts or plan.updates or plan.deletes or unfinished or litter):
+            ready()
             return Applied()
         self.__dict__.pop("_names", None)
         staging = self._staging()
@@ -160,6 +184,7 @@ class Directory:
                 self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 staged = staging.stage(plan.puts)
                 self._disk.sync(self._root)
+                ready()
             except BaseException:
                 self._withdraw(plan.puts, forget=not unfinished)
                 raise
@@ -178,7 +203,12 @@ class Directory:
             self._disk.replace(staging.temporary(number), target)
         if moved:
             self._disk.sync(self._root)
-        self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
+        entries: Iterable[Entry] = self._manifest_after(plan, staged)
+        if self._known:
+            entries = list(entries)
+        self._write_own("manifest", manifest.encode(entries))
+        if self._known and self._length() > _LONG:
+            self._known.mark, self._known.entries = _mark(self._path("manifest")), tuple(entries)
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
