@@ -53,7 +53,7 @@ def build(
     settling: Settling | None = None,
     ready: Callable[[], object] = bool,
 ) -> Report:
-    """Make the index that `config` describes; `settling` holds files back, `ready` is called before readers see a change.
+    """Make the index that `config` describes; `settling` holds files back, `ready` is called before it is to be seen.
 
     Raises MkindexError when it cannot be done, and what `ready` raises; every page in the destination is then as it
     was, or whole.

@@ -312,6 +312,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer what is no proper request, or one that would change something."""
         del message, explain
         self.close_connection = True
+        self.request_version = self.protocol_version  # or what has none would be answered as in HTTP/0.9
         if code == HTTPStatus.NOT_IMPLEMENTED:  # whatever method that is
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(self._methods)})
         else:
