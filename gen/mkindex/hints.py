@@ -185,10 +185,10 @@ class Hints:
         self.give()
 
     def _places(self) -> Iterator[_Place]:
-        destination = os.path.realpath(self._config.destination)
         count = 0
         for spec in self._local:
-            for path, inside in _spread(os.path.realpath(spec), inside=self._config.recursive, without=destination):
+            root = os.path.realpath(spec)
+            for path, inside in _spread(root, inside=self._config.recursive, without=_own(self._config, root)):
                 with suppress(OSError):
                     status = os.stat(path)
                     yield _Place(path, inside, (status.st_dev, status.st_ino))
@@ -197,19 +197,26 @@ class Hints:
                     raise _Limit(f"there are more than {_MOST_PLACES} directories beside the destination")
 
 
-def _spread(root: str, *, inside: bool, without: str) -> Iterator[tuple[str, bool]]:
+def _own(config: Config, root: str) -> list[str]:
+    """Return the directories that are written by us alone, as far as `root` is concerned."""
+    destination = os.path.realpath(config.destination)
+    return outputs(config) if _lies_in(root, destination) else [destination]
+
+
+def _spread(root: str, *, inside: bool, without: list[str]) -> Iterator[tuple[str, bool]]:
     """Yield the directories to watch for all of `root`, and whether with all below them, but for `without`.
 
     The tree that mkindex writes has a directory for each file.
     """
     if os.path.isfile(root):
         yield os.path.dirname(root), False
-    elif not inside or not f"{without}{os.sep}".startswith(os.path.join(root, "")):
+    elif not inside or not any(_lies_in(path, root) for path in without):
         yield root, inside
-    elif root != without:
+    elif root not in without:
         yield root, False
+        below: list[str] = []
         with suppress(OSError), os.scandir(root) as entries:
-            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            below += (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
         for path in below:
             if not os.path.basename(path).startswith("."):
                 yield from _spread(path, inside=True, without=without)
@@ -225,11 +232,7 @@ class _Handler(FileSystemEventHandler):
         self._hardlink = config.link_mode == "hardlink"
         self._settling = settling
         self._files = {os.path.realpath(spec) for spec in config.sources}
-        own = outputs(config)
-        destination = os.path.realpath(config.destination)
-        if not _lies_in(place.path, destination):
-            own.append(destination)
-        self._own = own
+        self._own = _own(config, place.path)
 
     def dispatch(self, event: FileSystemEvent) -> None:
         if any(self._matters(event, os.fsdecode(path)) for path in (event.src_path, event.dest_path) if path):

@@ -141,7 +141,7 @@ class Settling:
             fingerprint = Fingerprint.of(os.stat(path))
         except OSError:  # gone: a build will see
             fingerprint = Fingerprint(0, 0, 0, 0)
-        if fingerprint == self._seen[path].fingerprint:
+        if fingerprint[:3] == self._seen[path].fingerprint[:3]:  # a hard link, ours, changes the change time
             return False
         self._seen[path] = _Seen(fingerprint, time.monotonic())
         return True
