@@ -23,6 +23,7 @@ from mkindex.sources import Artifact, open_source
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
+_MANY_ATTEMPTS = 10  # where each of them holds more files back
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +83,8 @@ def build(
         cache = stack.enter_context(
             Cache(Path(config.cache_dir) if config.cache_dir else None, remember=not config.dry_run)
         )
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
+        for attempt in range(1, attempts + 1):
             index, findings = _index(config, cache, executor, jobs, progress=progress, settling=settling)
             todo = plan(
                 render(index, _site(config)),
@@ -95,9 +97,11 @@ def build(
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
             except Changed as changed:
-                if attempt == _ATTEMPTS:
+                if attempt == attempts:
                     raise
                 cache.forget(changed.file.artifact.path)
+                if settling:
+                    settling.slow_down()
         cache.linked(applied.links)
     return Report(
         index=index,

@@ -43,6 +43,7 @@ class Settling:
         self._before: dict[str, _Seen] = {}  # the same, of the build before
         self._taken: set[str] = set()  # of these, by the build in haste
         self._moving: set[str] = set()  # what could not be taken in haste
+        self._limit = settle  # for the build that is made
         self._held: dict[str, float] = {}  # the age at which each is looked at again
         self._hasty = False
 
@@ -59,7 +60,7 @@ class Settling:
             self._doubtful = set(self._listed)
             self.destination.forget()
         self._before, self._seen = self._seen, {}
-        self._taken, self._held, self._hasty = set(), {}, hasty
+        self._taken, self._held, self._hasty, self._limit = set(), {}, hasty, self._settle
 
     def known(self, artifact: Artifact) -> File | None:
         """Return what was last listed, if it is still the same."""
@@ -69,11 +70,11 @@ class Settling:
 
     def holds(self, artifact: Artifact, reason: str = "") -> bool:
         """Tell whether a file is held back; `reason`: why it cannot be read."""
-        limit = YOUNG if reason else self._settle
+        limit = YOUNG if reason else self._limit
         # Most are old: nothing is remembered of those.
+        path = artifact.path
         if time.time() - artifact.fingerprint.mtime_ns / 1e9 >= limit:
             return False
-        path = artifact.path
         seen = self._before.get(path)
         if seen is None or seen.fingerprint != artifact.fingerprint:
             seen = _Seen(artifact.fingerprint, time.monotonic())
@@ -86,6 +87,12 @@ class Settling:
         self._taken.discard(path)
         self._held[path] = limit
         return True
+
+    def slow_down(self) -> None:
+        """Demand twice the age for as long as the build takes: something has changed while it was read."""
+        self._hasty = False
+        self._taken.clear()
+        self._limit *= 2
 
     def is_held(self, path: str) -> bool:
         return path in self._held

@@ -77,12 +77,12 @@ class Watch:
     def run(self) -> NoReturn:
         """Build, and go on until an exception, such as KeyboardInterrupt, says stop.
 
-        Raises MkindexError where already the first build cannot be done; that there is nothing to publish is no reason.
+        Raises MkindexError where already the first build cannot be done, unless that is for the files it found.
         """
         hints = Hints(self._config, self._settling, self._told)
         try:
             self._build(hints)  # before there is any other thread: several processes can share the work
-        except NotPublished as error:
+        except (NotPublished, Changed) as error:
             self._failed(error)
         while True:
             self._hints = hints

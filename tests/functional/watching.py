@@ -70,7 +70,7 @@ class Watching:
     def until_quiet(self, seconds: float = 1.5) -> None:
         """Wait until it has said nothing for a while."""
         self.until(self.builds, "a first build")
-        known, since = -1, 0.0
+        known, since = -1, time.monotonic()
         while time.monotonic() - since < seconds:
             if len(self.said) != known:
                 known, since = len(self.said), time.monotonic()
