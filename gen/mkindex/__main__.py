@@ -11,7 +11,9 @@ def main() -> None:
 
     status = run(sys.argv[1:])
     if status == INTERRUPTED or threading.active_count() > 1:
-        sys.stdout.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream:
+                stream.flush()
         os._exit(status)  # threads that still read a large file, or send one, would be waited for
     sys.exit(status)
 

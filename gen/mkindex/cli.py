@@ -81,12 +81,16 @@ Examples:
   mkindex ./wheels ./public              then: python -m http.server -d public
   mkindex ./wheels ./sdists ./public     several sources, one index
   mkindex --dry-run ./wheels ./public    what would be done
+  mkindex ./wheels ./public --watch --serve
 
 Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
 (link-mode = "hardlink"), where sources and destination may stand, too.
 
 \b
-Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the destination is as it was.""",
+Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the destination is as it was.
+A watch ends with Ctrl-C or SIGTERM, and 0.
+
+`mkindex serve DIR` serves an index that is there; mkindex serve --help says more.""",
 )
 @click.argument("paths", metavar="SOURCE... DEST", nargs=-1)
 @click.option("--recursive", is_flag=True, help="Also read the subdirectories of a source.")
@@ -169,7 +173,7 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the d
     metavar="SECONDS",
     default=300,
     show_default=True,
-    help="With --watch: build as often even if nothing seems to have changed.",
+    help="With --watch: build as often as that even if nothing seems to have changed.",
 )
 @click.option(
     "--interval",
@@ -186,7 +190,10 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the d
 @click.option("--json", is_flag=True, help="Print the report as JSON; with --watch a line for each build.")
 @click.option("--quiet", "-q", is_flag=True, help="Print problems only.")
 @click.option(
-    "--verbose", "-v", is_flag=True, help="Also tell what was passed over, and every path written or removed."
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Also tell what was passed over, and every path written or removed, or with --watch every build.",
 )
 @click.option(
     "--config",

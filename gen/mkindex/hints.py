@@ -84,15 +84,17 @@ class Hints:
         self.last = 0.0  # when the last hint came
         self._observer: BaseObserver | None = None
         self._watches: dict[_Place, ObservedWatch] = {}
-        self._ended: set[str] = set()  # places whose directory is gone: the kernel says no more of them
         self._listing = 0
 
     def __enter__(self) -> Self:
         if self._config.poll:
             self._listing = self._look()
         else:
-            self._observer = Observer()
-            self._observer.start()
+            try:
+                self._observer = Observer()
+                self._observer.start()
+            except OSError as error:
+                self._poll(str(error.strerror))
             self.arm()
         return self
 
@@ -126,11 +128,16 @@ class Hints:
         try:
             self._watch(self._observer, set(self._places()))
         except _Limit as limit:
+            self._poll(str(limit))
+
+    def _poll(self, why: str) -> None:
+        """Ask the kernel no more, but look."""
+        if self._observer and self._observer.is_alive():
             self._observer.stop()
             self._observer.join()
-            self._observer = None
-            self._listing = self._look()
-            self._told(f"{limit}: looking every {self._config.poll_interval:g} s instead")
+        self._observer = None
+        self._listing = self._look()
+        self._told(f"{why}: looking every {self._config.poll_interval:g} s instead")
 
     def beat(self) -> None:
         """Look, as is done every `poll_interval`, for what the kernel does not tell."""
@@ -150,11 +157,14 @@ class Hints:
             return hash(str(error))
 
     def _watch(self, observer: BaseObserver, places: set[_Place]) -> None:
+        # What watched a directory that is gone has ended.
+        alive = {emitter.watch for emitter in observer.emitters if emitter.should_keep_running()}
         changed = False
-        for place in [place for place in self._watches if place not in places or place.path in self._ended]:
-            observer.unschedule(self._watches.pop(place))
-            changed = True
-        self._ended.clear()
+        for place, watch in list(self._watches.items()):
+            if place not in places or watch not in alive:
+                observer.unschedule(watch)
+                del self._watches[place]
+                changed = True
         try:
             for place in places - self._watches.keys():
                 with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
@@ -178,11 +188,6 @@ class Hints:
             event_filter=_EVENTS,
             follow_symlink=self._config.follow_symlinks,
         )
-
-    def end(self, place: _Place) -> None:
-        """Note that the directory of a place is gone."""
-        self._ended.add(place.path)
-        self.give()
 
     def _places(self) -> Iterator[_Place]:
         count = 0
@@ -240,8 +245,6 @@ class _Handler(FileSystemEventHandler):
 
     def _matters(self, event: FileSystemEvent, path: str) -> bool:
         if path == self._place.path:
-            if isinstance(event, DirDeletedEvent):
-                self._hints.end(self._place)
             return True
         if any(_lies_in(path, own) for own in self._own):
             return False
