@@ -455,6 +455,18 @@ def test_an_answer_is_of_one_file_while_the_tree_changes(tmp_path: Path) -> None
         assert all(answer.headers["ETag"].split("-")[1] == f"{len(answer.body):x}" for answer in answers)
 
 
+def test_a_symlink_to_the_tree_may_be_made_to_lead_elsewhere(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(name)
+    (tmp_path / "public").symlink_to("one")
+    for tree in serving(tmp_path / "public"):
+        assert tree.get("/").body == b"one"
+        (tmp_path / "new").symlink_to("two")
+        (tmp_path / "new").rename(tmp_path / "public")
+        assert tree.get("/").body == b"two"
+
+
 # --- where it listens -----------------------------------------------------------------------------------------------
 
 

@@ -109,11 +109,11 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, root: str, address: tuple[str, int], log: Callable[[str, int], object]) -> None:
         """Listen at once. Raises ServeError when nobody can listen there."""
-        self.root = os.path.realpath(root)
+        self._root = os.path.abspath(root)
         self.log = log
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         self._busy: set[int] = set()  # the connections there are
-        if not os.path.isdir(self.root):
+        if not os.path.isdir(root):
             raise ServeError(f"{printable(root)} is no directory: build an index there first, mkindex SOURCE {root}")
         where = f"{address[0]}:{address[1]}"
         try:
@@ -128,6 +128,11 @@ class Server(ThreadingHTTPServer):
         # As HTTPServer does it, but without asking the network for the name of this machine.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    @property
+    def root(self) -> str:
+        """Where the tree is now: it may be a symlink that is made to lead elsewhere."""
+        return os.path.realpath(self._root)
 
     @property
     def url(self) -> str:
@@ -233,8 +238,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _real(self, path: str) -> str:
         """Return where a path of the tree lies; raises _Refused for a symlink that leads out of what is for readers."""
-        real = os.path.realpath(os.path.join(self.server.root, path))
-        if any(one.startswith(".") and one != "." for one in os.path.relpath(real, self.server.root).split(os.sep)):
+        root = self.server.root
+        real = os.path.realpath(os.path.join(root, path))
+        if any(one.startswith(".") and one != "." for one in os.path.relpath(real, root).split(os.sep)):
             raise _Refused(HTTPStatus.NOT_FOUND)
         return real
 

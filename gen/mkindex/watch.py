@@ -185,7 +185,7 @@ class Watch:
         self._due = time.monotonic() + min(_RETRY, self._config.rescan)
 
     def _reconfigure(self) -> None:
-        self._reload = False
+        self._reload, self._thorough = False, 0.0
         before = self._config
         try:
             config = self._reread()
