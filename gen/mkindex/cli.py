@@ -360,8 +360,11 @@ def _watch(ctx: click.Context, config: "Config", *, json: bool, quiet: bool, ver
                 click.echo(for_a_machine(event) if json else for_a_person(event), err=is_error and not json)
 
     def reread() -> "Config":
-        with ctx.command.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent) as again:
-            return _config(again, **{key: value for key, value in again.params.items() if key not in _PRINTING})
+        try:
+            with ctx.command.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent) as again:
+                return _config(again, **{key: value for key, value in again.params.items() if key not in _PRINTING})
+        except click.ClickException as error:
+            raise ConfigError(error.format_message()) from error
 
     watch = Watch(config, told=told, reread=reread)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -72,9 +72,9 @@ class Settling:
         """Tell whether a file is held back; `reason`: why it cannot be read."""
         limit = YOUNG if reason else self._limit
         # Most are old: nothing is remembered of those.
-        path = artifact.path
         if time.time() - artifact.fingerprint.mtime_ns / 1e9 >= limit:
             return False
+        path = artifact.path
         seen = self._before.get(path)
         if seen is None or seen.fingerprint != artifact.fingerprint:
             seen = _Seen(artifact.fingerprint, time.monotonic())

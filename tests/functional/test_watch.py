@@ -388,10 +388,13 @@ def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
         configuration.write_text("sources = ['wheels']\ndestination = 'public'\nlinks = true\n")
         watch.process.send_signal(signal.SIGHUP)
         watch.until((here / "public/links.html").exists, "the page that is configured now")
-        configuration.write_text("nonsense = true\n")
-        watch.process.send_signal(signal.SIGHUP)
-        watch.until(lambda: watch.texts("error"), "an error")
-        assert watch.texts("error") == [f"{configuration.name}: no such key: nonsense"]
+        for number, (wrong, reason) in enumerate(
+            (("nonsense = true", "no such key: nonsense"), ("grace = -1", "grace"))
+        ):
+            configuration.write_text(f"{wrong}\n")
+            watch.process.send_signal(signal.SIGHUP)
+            watch.until(partial(watch.has_told, "error", number), "an error")
+            assert reason in watch.texts("error")[number]
         write_wheel(wheels, "demo", "2.0")
         watch.until(lambda: "demo-2.0" in (here / "public/links.html").read_text(), "a change, as configured before")
 

@@ -59,6 +59,10 @@ class Watching:
     def texts(self, event: str) -> list[str]:
         return [line["text"] for line in self.said if line["event"] == event]
 
+    def has_told(self, event: str, before: int) -> bool:
+        """Whether it told of more than so many errors, or notes."""
+        return len(self.texts(event)) > before
+
     def until(self, true: Callable[[], object], what: str) -> None:
         """Wait until something is so while it runs."""
         try:
