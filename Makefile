@@ -36,8 +36,9 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests i
 	.clients/$*/bin/python -m pip install --quiet --upgrade "$(subst -,==,$(subst pdm,pdm[locked],$*))"
 	@touch $@
 
-soak: $(READY)  ## Run the property and crash tests for long
+soak: $(READY) clients  ## Run for long: property and crash tests, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
+	MKINDEX_SOAK=1 $(BIN)/pytest tests/functional/test_watch_process.py tests/functional/test_installs_while_it_changes.py -rP --timeout 0
 
 peers: $(READY)  ## Install other index generators for the benchmark, each of its own in .peers
 	$(BIN)/python -m benchmarks.peers

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.machine import read
+
 # Not calls on files, and strace's own summary line.
 NOT_FILES = re.compile(
     "total|brk|m(map|unmap|protect|remap|advise)|futex|clone3?|execve|exit|arch_prctl|prlimit64|[a-z_]*sig[a-z_]*"
@@ -55,6 +57,18 @@ def run(command: list[str]) -> tuple[float, int]:
             said.seek(0)
             raise SystemExit(f"{command} ended with {process.returncode}:\n{said.read().decode()}")
     return seconds, usage.ru_maxrss * 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used so far, in seconds."""
+    user, system = read(f"/proc/{pid}/stat").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most memory that a process had so far, in bytes."""
+    lines = dict(line.split(":", 1) for line in read(f"/proc/{pid}/status").splitlines())
+    return int(lines["VmHWM"].split()[0]) * 1024
 
 
 def race(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Timing]:

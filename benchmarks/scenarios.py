@@ -4,6 +4,7 @@ import itertools
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,12 +13,13 @@ from functools import partial
 from subprocess import check_call
 
 from benchmarks import corpus, peers
-from benchmarks.machine import cores, room
-from benchmarks.measure import Contender, Timing, file_calls, race, run
-from benchmarks.report import Result, Target
+from benchmarks.machine import cores, read, room
+from benchmarks.measure import Contender, Timing, cpu_seconds, file_calls, peak_memory, race, run
+from benchmarks.report import Result, Target, seconds
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RACY = 2.5  # mkindex reads again what changed in the two seconds before it looked
+SETTLE = 0.3  # seconds: what --settle is if nothing is said
 BARE = "python -c pass"
 COPY, LINK = "mkindex, copy", "mkindex, hardlink"
 
@@ -33,6 +35,9 @@ class Sizes:
     giant: tuple[int, str] = (4, "1G")
     calls: int = 1_000
     lines: int = 1_000_000
+    watched: tuple[int, ...] = (1_000, 20_000)
+    arrivals: int = 60  # while a watch runs
+    idle: float = 60  # seconds
     rounds: int = 7
     long_rounds: int = 3  # of what takes seconds
 
@@ -45,6 +50,9 @@ QUICK = Sizes(
     giant=(2, "128M"),
     calls=200,
     lines=10_000,
+    watched=(100, 1_000),
+    arrivals=10,
+    idle=5,
     rounds=3,
     long_rounds=2,
 )
@@ -349,6 +357,67 @@ def calls(bench: Bench) -> Result:
     return result
 
 
+def watching(bench: Bench) -> Result:
+    """Time how long after a wheel was renamed into the source its page names it, and what an idle watch costs."""
+    result = Result(title=f"A wheel renamed into a watched source, until its page names it ({bench.place})")
+    for count in bench.sizes.watched:
+        source = bench.make("many", count)
+        dest = f"{source}-watched"
+        command = [bench.mkindex, source, dest, "--cache-dir", f"{dest}-cache", "--watch", "--quiet"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        try:
+            timing = Timing(seconds=[arrival(source, dest, number) for number in range(bench.sizes.arrivals + 1)][1:])
+            wait()
+            before = cpu_seconds(process.pid)
+            time.sleep(bench.sizes.idle)
+            idle = cpu_seconds(process.pid) - before
+            timing.peak = peak_memory(process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+        result.add({f"{count:,} wheels": timing})
+        times = sorted(timing.seconds)
+        late = times[len(times) * 99 // 100]
+        result.notes.append(
+            f"With {count:,} wheels the 99th percentile is {seconds(late)}; "
+            f"idle it used {idle:.2f} s of the processors in {bench.sizes.idle:.0f} s."
+        )
+        target = partial(Target, work=f"{count:,} wheels, one renamed in ({bench.place})", unit=" ms")
+        more = (timing.median - SETTLE) * 1000
+        bound = 50 if count <= 1_000 else 250
+        result.targets += [
+            target(against=f"median, more than --settle ({SETTLE:g} s)", value=more, bound=bound),
+            Target(
+                work=f"{count:,} wheels, an idle watch ({bench.place})",
+                against=f"processor time in {bench.sizes.idle:.0f} s",
+                value=idle * 1000,
+                bound=100,
+                unit=" ms",
+            ),
+        ]
+    return result
+
+
+def arrival(source: str, dest: str, number: int) -> float:
+    """Rename a new wheel into the source; return how long it takes until its page names it."""
+    project = corpus.project(number % 7)
+    made = f"{source}-new"
+    os.makedirs(made, exist_ok=True)
+    corpus.make_tiny([(project, f"8.{number}", corpus.TAGS[0])], made)
+    (name,) = os.listdir(made)
+    page = f"{dest}/simple/{project.replace('_', '-')}/index.html"
+    while number == 0 and not os.path.exists(page):  # the first build
+        time.sleep(0.01)
+    time.sleep(0.7)  # until all of the one before is done
+    start = time.perf_counter()
+    os.rename(f"{made}/{name}", f"{source}/{name}")
+    while name not in read(page):
+        time.sleep(0.001)
+        if time.perf_counter() - start > 60:
+            raise SystemExit(f"{page} does not name {name} after a minute")
+    return time.perf_counter() - start
+
+
 def settle(*builds: Contender) -> None:
     """Build, wait until nothing is too recent to be trusted, and build again."""
     for build in builds:
@@ -394,6 +463,7 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "memory": memory,
     "shapes": shapes,
     "lists": lists,
+    "watching": watching,
     "start": start,
     "calls": calls,
 }

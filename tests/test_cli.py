@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 from typing import TYPE_CHECKING, Any
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
@@ -119,7 +120,14 @@ def test_warnings_do_not_change_the_status(here: Path, capsys: pytest.CaptureFix
         ["wheels", ""],
         ["", "public"],
         ["check"],
-        ["serve", "public"],
+        ["serve"],
+        ["serve", "--bind", "8000", "wheels"],
+        ["--serve", "wheels", "public"],
+        ["--watch", "--dry-run", "wheels", "public"],
+        ["--settle", "-1", "wheels", "public"],
+        ["--poll-interval", "0", "wheels", "public"],
+        ["--rescan", "nan", "wheels", "public"],
+        ["--bind", "localhost", "wheels", "public"],
         ["client", "x"],
         ["host", "x"],
         ["build"],
@@ -236,7 +244,7 @@ def test_a_directory_that_is_called_like_a_command_is_named_with_a_dot(
     assert Run(capsys, "./build", "public").status == 0
 
 
-@pytest.mark.parametrize("name", ["check", "serve", "client", "host"])
+@pytest.mark.parametrize("name", ["check", "client", "host"])
 def test_names_of_commands_to_come_are_kept(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     (here / "wheels").rename(here / name)
     run = Run(capsys, name, "./public")
@@ -284,6 +292,12 @@ OPTIONS: dict[str, Any] = {
     "dry-run": True,
     "jobs": 3,
     "cache-dir": "cache",
+    "settle": 1.5,
+    "poll": True,
+    "poll-interval": 5.0,
+    "rescan": 60.0,
+    "interval": 3600.0,
+    "bind": "localhost:80",
 }
 
 
@@ -509,6 +523,69 @@ def test_names_that_are_no_utf8_are_told_of_in_any_locale(here: Path) -> None:
             timeout=60,
         )
         assert (run.returncode, b"Traceback" in run.stderr) == (1, False), run.stderr
+
+
+# --- watch and serve ------------------------------------------------------------------------------------------------
+
+
+def running(here: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mkindex", *arguments]
+    return subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_says_where_it_is_and_what_it_is_asked_for_until_it_is_stopped(
+    here: Path, number: signal.Signals
+) -> None:
+    assert cli.run(["wheels", "public", "-q"]) == 0
+    with running(here, "serve", "public", "--bind", "127.0.0.1:0") as server:
+        assert server.stdout
+        said = server.stdout.readline()
+        match = re.fullmatch(r"serving public at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", said)
+        assert match, said
+        with build_opener(ProxyHandler({})).open(f"{match[1]}simple/demo/", timeout=20) as answer:
+            assert WHEEL in answer.read().decode()
+        server.send_signal(number)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, out, err) == (0, "", '127.0.0.1 "GET /simple/demo/ HTTP/1.1" 200\n')
+
+
+def test_a_server_that_others_can_reach_says_so(here: Path) -> None:
+    assert cli.run(["wheels", "public", "-q"]) == 0
+    with running(here, "serve", "public", "--bind", "0.0.0.0:0") as server:
+        assert server.stdout
+        server.stdout.readline()
+        server.terminate()
+        _, err = server.communicate(timeout=20)
+    text = "other machines can reach this server: it asks nobody for a password, and encrypts nothing"
+    assert err == f"warning 0.0.0.0:0: {text}\n"
+
+
+@pytest.mark.parametrize("arguments", [("serve", "gone"), ("serve", "public", "--bind", "nowhere.invalid:0")])
+def test_what_cannot_be_served_is_3(here: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str]) -> None:
+    (here / "public").mkdir()
+    run = Run(capsys, *arguments)
+    assert (run.status, run.out, run.err.count("\n")) == (3, "", 1)
+
+
+def test_a_watch_that_cannot_begin_is_3(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (Run(capsys, "gone", "public", "--watch").status, sorted(os.listdir(here))) == (3, ["wheels"])
+
+
+def test_a_watch_speaks_to_a_person(here: Path) -> None:
+    (here / "wheels/bad.egg").write_bytes(b"x")
+    with running(here, "wheels", "public", "--watch", "--serve", "--bind", "127.0.0.1:0") as watch:
+        assert watch.stdout
+        said = [watch.stdout.readline() for _ in range(2)]
+        watch.terminate()
+        _, err = watch.communicate(timeout=20)
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
+    assert re.fullmatch(time + r"serving public at http://127\.0\.0\.1:\d+/\n", said[0])
+    assert re.fullmatch(time + rf"added {re.escape(WHEEL)}; 1 rejected; 1 file in \d\.\d\d s\n", said[1])
+    assert (watch.returncode, err) == (
+        0,
+        f"rejected {here}/wheels/bad.egg: eggs are no longer installable: build a wheel\n",
+    )
 
 
 # --- pipes and signals ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.config import Config, read_file
+from mkindex.config import Config, address, read_file
 from mkindex.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,6 +47,14 @@ def test_a_build_needs_sources_and_a_destination_only() -> None:
         dry_run=False,
         jobs=None,
         cache_dir=None,
+        watch=False,
+        settle=0.3,
+        poll=False,
+        poll_interval=2,
+        rescan=300,
+        interval=600,
+        serve=False,
+        bind="127.0.0.1:8000",
     )
 
 
@@ -149,6 +157,46 @@ def test_a_url_is_no_destination(destination: str) -> None:
     )
 
 
+DAY = "give seconds, from 0.1 to 86400 (a day)"
+BIND = "give HOST:PORT, as in 127.0.0.1:8000 or [::1]:8000; port 0 is one that is free"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"settle": -0.1}, "settle -0.1: give seconds, 0 or more"),
+        ({"settle": float("nan")}, "settle nan: give seconds, 0 or more"),
+        ({"poll_interval": 0.0}, f"poll-interval 0.0: {DAY}"),
+        ({"rescan": float("inf")}, f"rescan inf: {DAY}"),
+        ({"interval": float("nan")}, f"interval nan: {DAY}"),
+        ({"serve": True}, "serve goes with watch; to serve an index that is there: mkindex serve public"),
+        (
+            {"watch": True, "dry_run": True},
+            "watch and dry-run do not go together: a dry run does nothing, and ends",
+        ),
+        *(
+            ({"bind": bind}, f"bind {bind!r}: {BIND}")
+            for bind in ("", "8000", ":8000", "localhost", "localhost:65536", "::1:80", "[::1]", "a b:1", "http://x:1")
+        ),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_for_a_watch_is_named(options: dict[str, object], reason: str) -> None:
+    assert refusal(**options) == reason
+
+
+@pytest.mark.parametrize(
+    ("bind", "expected"),
+    [
+        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
+        ("[::1]:0", ("::1", 0)),
+        ("my-host.example:65535", ("my-host.example", 65535)),
+    ],
+)
+def test_an_address_is_a_host_and_a_port(bind: str, expected: tuple[str, int]) -> None:
+    assert address(bind) == expected
+
+
 # --- mkindex.toml ---------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +234,14 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         keep-going = true
         jobs = 2
         cache-dir = "../cache"
+        watch = true
+        settle = 1
+        poll = true
+        poll-interval = 5
+        rescan = 60
+        interval = 3600
+        serve = true
+        bind = "[::1]:80"
     """)
     read = read_file(toml)
     assert set(read) == {field.name for field in fields(Config)}
@@ -217,6 +273,14 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         "keep_going": True,
         "jobs": 2,
         "cache_dir": f"{toml.parent}/../cache",
+        "watch": True,
+        "settle": 1,
+        "poll": True,
+        "poll_interval": 5,
+        "rescan": 60,
+        "interval": 3600,
+        "serve": True,
+        "bind": "[::1]:80",
     }
 
 

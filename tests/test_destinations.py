@@ -24,7 +24,7 @@ import pytest
 from builds import cold, publish, write
 from mkindex.destinations import directory as room
 from mkindex.destinations import manifest
-from mkindex.destinations.directory import Directory
+from mkindex.destinations.directory import Directory, Known
 from mkindex.destinations.disk import Disk
 from mkindex.destinations.lock import exclusive
 from mkindex.destinations.memory import Memory
@@ -69,6 +69,58 @@ def change(source: Path) -> None:
     (source / "demo-1.0-py3-none-any.whl").unlink()  # another file, not the linked one written to
     write_wheel(source, "demo", "1.0", mtime=MTIME, summary="other bytes")
     (source / "other-1.0.tar.gz").unlink()
+
+
+# --- what a process that stays knows --------------------------------------------------------------------------------
+
+
+def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
+    wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_LONG", 100)
+    known = Known()
+
+    def there(known: Known | None) -> list[bool]:
+        with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+            wanted = resources(wheels)
+            destination.apply(planned(wanted, destination))
+            (public / "404.html").write_text("other")
+            assert [entry for entry, _ in held(destination)] == [entry for entry, _ in whole(wanted)]
+            return sorted({intact for _, intact in held(destination)})
+
+    assert there(None) == [False, True]
+    (public / "404.html").unlink()
+    assert there(known) == [True]
+    known.forget()
+    with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+        assert sorted({intact for _, intact in held(destination)}) == [False, True]
+    change(wheels)
+    assert there(known) == [True]
+    write_wheel(wheels, "another", "1.0")
+    publish(wheels, public)
+    with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+        assert [entry for entry, _ in held(destination)] == [entry for entry, _ in whole(resources(wheels))]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, number: signal.Signals) -> None:
+    class Interrupted(Disk):
+        def replace(self, source: str, target: str) -> None:
+            super().replace(source, target)
+            if target.endswith("/index.html"):
+                signal.raise_signal(number)
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        wanted = resources(wheels)
+        with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, disk=Interrupted()) as there:
+            with pytest.raises(KeyboardInterrupt):
+                there.apply(planned(wanted, there))
+            assert signal.getsignal(number) is signal.default_int_handler
+            assert held(there) == whole(wanted)
+    finally:
+        signal.signal(number, before)
+    assert own(public) == {"manifest"}
 
 
 # --- the contract ---------------------------------------------------------------------------------------------------
@@ -120,6 +172,30 @@ def test_a_destination_holds_exactly_what_was_applied(destination: Destination, 
         each.path: hashlib.sha256(content(each)).hexdigest() for each in wanted
     }
     assert destination.digest("simple/nothing.html") is None
+
+
+def test_what_is_not_ready_is_not_applied(destination: Destination, wheels: Path) -> None:
+    class NotReady(Exception):
+        pass
+
+    def never() -> None:
+        raise NotReady
+
+    wanted = resources(wheels)
+    with pytest.raises(NotReady):
+        destination.apply(planned(wanted, destination), never)
+    assert held(destination) == []
+    wanted = resources(wheels)  # a hard link, though withdrawn, has changed the change time
+    destination.apply(planned(wanted, destination))
+    before = whole(wanted)
+    change(wheels)
+    with pytest.raises(NotReady):
+        destination.apply(planned(resources(wheels), destination), never)
+    with pytest.raises(NotReady):
+        destination.apply(Plan(), never)
+    assert [entry for entry, _ in held(destination)] == [entry for entry, _ in before]
+    destination.apply(planned(resources(wheels), destination))
+    assert held(destination) == whole(resources(wheels))
 
 
 def test_applying_what_is_there_changes_nothing(destination: Destination, wheels: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 
 
 def main() -> None:
@@ -9,8 +10,11 @@ def main() -> None:
     from mkindex.cli import INTERRUPTED, run
 
     status = run(sys.argv[1:])
-    if status == INTERRUPTED:
-        os._exit(status)  # threads that still read a large file would be waited for
+    if status == INTERRUPTED or threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            if stream:
+                stream.flush()
+        os._exit(status)  # threads that still read a large file, or send one, would be waited for
     sys.exit(status)
 
 

@@ -2,27 +2,32 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.destinations.directory import OWN, Directory
 from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable, shown
-from mkindex.model import File, Index, assemble
+from mkindex.model import File, Index, assemble, place
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.remote import Remote
 from mkindex.render import Site, Templates, render
-from mkindex.scan import Progress, scan
+from mkindex.scan import Progress, recall, scan
+from mkindex.settling import Settling
 from mkindex.simple.read import Link
-from mkindex.sources import YEAR_10000, Artifact, Found, Marked, Options, open_source, wire_time
+from mkindex.sources import YEAR_10000, Artifact, Found, Marked, Options, is_remote, open_source, wire_time
 from mkindex.sources.selection import Selection
 from mkindex.web import Web
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
+_MANY_ATTEMPTS = 10  # where each of them holds more files back
+Scanned = Callable[[Sequence[Artifact]], list[File | Rejected]]
+
 # To servers, where --jobs does not say how many: `python -m http.server` lets more than five wait for a second.
 _CONNECTIONS = 5
 
@@ -48,17 +53,37 @@ def _unseen(size: int) -> AbstractContextManager[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def build(config: Config, *, progress: Progress = _unseen, announce: Callable[[Note], object] = id) -> Report:
-    """Make the index that `config` describes. `announce` is told what is going to be read from far away.
+def build(
+    config: Config,
+    *,
+    progress: Progress = _unseen,
+    announce: Callable[[Note], object] = id,
+    settling: Settling | None = None,
+    ready: Callable[[], object] = bool,
+) -> Report:
+    """Make the index that `config` describes.
 
-    Raises MkindexError when it cannot be done; every page in the destination is then as it was, or whole.
+    `announce` is told what is going to be read from far away; `settling` holds files back, and knows what a process
+    that stays found before; `ready` is called before anything is to be seen. Raises MkindexError when it cannot be
+    done, and what `ready` raises; every page in the destination is then as it was, or whole.
     """
     started = time.monotonic()
+
+    def waiting() -> None:
+        nonlocal started
+        since = time.monotonic()
+        ready()
+        started += time.monotonic() - since
+
     with ExitStack() as stack:
         jobs = config.jobs or _cores()
         executor = _executor(stack, jobs)
         destination = Directory(
-            config.destination, executor=executor, hardlink=config.link_mode == "hardlink", processes=jobs
+            config.destination,
+            executor=executor,
+            hardlink=config.link_mode == "hardlink",
+            processes=jobs,
+            known=settling.destination if settling else None,
         )
         if not config.dry_run:
             stack.enter_context(destination)
@@ -78,8 +103,15 @@ def build(config: Config, *, progress: Progress = _unseen, announce: Callable[[N
             keep_going=config.keep_going,
             dry_run=config.dry_run,
         )
-        for attempt in range(1, _ATTEMPTS + 1):
-            index, findings = _index(config, destination, remote, executor, jobs)
+
+        def scanned(artifacts: Sequence[Artifact]) -> list[File | Rejected]:
+            size = sum(artifact.size for artifact in artifacts)
+            with progress(size) if artifacts else nullcontext(id) as advance:
+                return scan(artifacts, cache=cache, executor=executor, progress=advance, processes=jobs)
+
+        attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            index, findings = _index(config, destination, remote, scanned, settling)
             todo = plan(
                 render(index, _site(config)),
                 destination,
@@ -88,12 +120,14 @@ def build(config: Config, *, progress: Progress = _unseen, announce: Callable[[N
                 overwrite=config.overwrite,
             )
             try:
-                applied = Applied() if config.dry_run else destination.apply(todo)
+                applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
             except Changed as changed:
-                if attempt == _ATTEMPTS or "-" in config.sources:  # standard input comes only once
+                if attempt == attempts or "-" in config.sources:  # standard input comes only once
                     raise
                 cache.forget(changed.file.local.path)
+                if settling:
+                    settling.slow_down()
         cache.linked(applied.links)
     return Report(
         index=index,
@@ -113,23 +147,37 @@ def _executor(stack: ExitStack, threads: int) -> Executor:
 
 
 def _index(
-    config: Config, destination: Directory, remote: Remote, executor: Executor, jobs: int
+    config: Config, destination: Directory, remote: Remote, scanned: Scanned, settling: Settling | None
 ) -> tuple[Index, tuple[Rejected | Note, ...]]:
     artifacts: list[Artifact | Link] = []
     marks: list[Marked] = []
     findings: list[Rejected | Note] = []
-    for found in _found(config, remote):
-        if isinstance(found, Artifact | Link):
-            artifacts.append(found)
-        elif isinstance(found, Marked):
-            marks.append(found)
+    for one in found(config, web=remote.web, executor=remote.executor, settling=settling):
+        if isinstance(one, Artifact | Link):
+            artifacts.append(one)
+        elif isinstance(one, Marked):
+            marks.append(one)
         else:
-            findings.append(found)
+            findings.append(one)
+    local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
+    links = [artifact for artifact in artifacts if isinstance(artifact, Link)]
+    if settling:
+        if not config.allow_empty:
+            settling.check(local)
+        of_local = iter(settling.scan(local, scanned, lambda artifact: _kept(config, remote.cache, settling, artifact)))
+        findings += settling.notes
+    else:
+        of_local = iter(scanned(local))
+    if config.remote == "mirror":
+        of_links = iter(remote.mirror(links, destination))
+    else:
+        of_links = iter(settling.refer(links, remote.refer) if settling else remote.refer(links))
     files: list[File] = []
-    for outcome in _outcomes(config, artifacts, destination=destination, remote=remote, executor=executor, jobs=jobs):
+    for artifact in artifacts:
+        outcome = next(of_links if isinstance(artifact, Link) else of_local)
         if isinstance(outcome, File):
             files.append(outcome)
-        else:
+        elif outcome:
             findings.append(outcome)
     index, conflicts = assemble(_upload_times(config, files), marks, prefer_first=config.prefer == "first")
     findings += conflicts
@@ -141,31 +189,36 @@ def _index(
     return index, tuple(findings)
 
 
-def _outcomes(
-    config: Config,
-    artifacts: list[Artifact | Link],
-    *,
-    destination: Directory,
-    remote: Remote,
-    executor: Executor,
-    jobs: int,
-) -> Iterator[File | Rejected]:
-    """Yield what came of each artifact, in their order: those of this machine are scanned, links are asked for."""
-    local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
-    with remote.progress(sum(artifact.size for artifact in local)) if local else nullcontext(id) as advance:
-        scanned = iter(scan(local, cache=remote.cache, executor=executor, progress=advance, processes=jobs))
-    links = [artifact for artifact in artifacts if isinstance(artifact, Link)]
-    asked = iter(remote.mirror(links, destination) if config.remote == "mirror" else remote.refer(links))
-    return (next(asked if isinstance(artifact, Link) else scanned) for artifact in artifacts)
+def _kept(config: Config, cache: Cache, settling: Settling, artifact: Artifact) -> File | None:
+    """Return what a file that is held back was before, as long as those bytes are published."""
+    before = settling.listed(artifact.path)
+    if config.files_url is not None:
+        return before
+    before = before or recall(artifact, cache=cache)
+    # A hard link to what is being overwritten has not the old bytes any more.
+    is_there = before and _is_published(config, before, artifact.fingerprint.inode)
+    return before if is_there else None
 
 
-def _found(config: Config, remote: Remote) -> Iterator[Found]:
-    """Yield what all sources list, but never what mkindex wrote itself."""
+def _is_published(config: Config, file: File, inode: int) -> bool:
+    with suppress(OSError):
+        status = os.stat(os.path.join(config.destination, place(file.sha256, file.filename)))
+        return status.st_size == file.size and status.st_ino != inode
+    return False
+
+
+def outputs(config: Config) -> list[str]:
+    """Return the real paths of the directories that mkindex writes below the destination."""
     destination = os.path.realpath(config.destination)
-    outputs = [os.path.join(destination, name) for name in (OWN, "files", config.simple_path.split("/")[0]) if name]
+    return [os.path.join(destination, name) for name in (OWN, "files", config.simple_path.split("/")[0]) if name]
+
+
+def found(config: Config, *, web: Web, executor: Executor, settling: Settling | None = None) -> Iterator[Found]:
+    """Yield what all sources list, but never what mkindex wrote itself; `executor` is for pages."""
+    written = outputs(config)
     options = Options(
-        web=remote.web,
-        executor=remote.executor,
+        web=web,
+        executor=executor,
         selection=Selection(include=config.include, exclude=config.exclude),
         recursive=config.recursive,
         follow_symlinks=config.follow_symlinks,
@@ -173,18 +226,21 @@ def _found(config: Config, remote: Remote) -> Iterator[Found]:
         files_url=config.files_url,
         verify_links=config.verify_links,
         # A source that is the destination, or lies in it, is read but for the output.
-        exclude=(*outputs, destination),
+        exclude=(*written, os.path.realpath(config.destination)),
     )
     sources = [open_source(spec, options) for spec in config.sources]
     for spec, source in zip(config.sources, sources, strict=True):
         real = os.path.realpath(spec)
-        if any(os.path.commonpath([real, output]) == output for output in outputs):
+        if any(os.path.commonpath([real, output]) == output for output in written):
             raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
+        listed = source.artifacts
+        if settling and is_remote(spec):
+            listed = partial(settling.ask, spec, source.artifacts)
         if not config.keep_going:
-            yield from source.artifacts()
+            yield from listed()
             continue
         try:
-            yield from list(source.artifacts())  # all of it, or nothing
+            yield from list(listed())  # all of it, or nothing
         except SourceError as error:
             yield Rejected(location=shown(spec), reason=f"left out as a whole: {error}")
 

@@ -85,6 +85,13 @@ class Cache:
             for artifact in some:
                 yield self._trusted(rows.get(artifact.path), _key(artifact.fingerprint))
 
+    def last(self, path: str) -> tuple[Fingerprint, str] | None:
+        """Return what was last known of the file at `path`, whatever it is now, and the fingerprint that it had."""
+        row = self._rows([path]).get(path)
+        if row is None or row[3] != _checksum(*row[:3]):
+            return None
+        return Fingerprint(*map(int, row[1].split())), row[2]
+
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
         if self._database and _is_text(path) and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import sys
 import threading
 import time
@@ -19,9 +20,22 @@ from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Reject
 
 if TYPE_CHECKING:
     from mkindex.build import Report
+    from mkindex.config import Config
+    from mkindex.serve import Server
 
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
-_RESERVED = ("check", "serve", "client", "host")  # commands to come
+_PRINTING = ("json", "quiet", "verbose")
+_ARGUMENTS = f"{__name__}.arguments"
+BIND = "127.0.0.1:8000"
+_RESERVED = ("check", "client", "host")  # commands to come
+
+
+class _Again(click.Command):
+    """A command that remembers what it was called with, so that it can be asked to read its options again."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
 
 class _Size(click.ParamType[int]):
@@ -77,6 +91,7 @@ def _config_defaults(ctx: click.Context, parameter: click.Parameter, value: Path
 
 
 @cli.command(
+    cls=_Again,
     context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
@@ -87,12 +102,16 @@ Examples:
   mkindex https://host/simple/ ./public --include torch --remote mirror
                                          one project of an index, downloaded
   mkindex --dry-run ./wheels ./public    what would be done
+  mkindex ./wheels ./public --watch --serve
 
 Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
 (link-mode = "hardlink"), where sources and destination may stand, too.
 
 \b
-Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the destination is as it was.""",
+Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the destination is as it was.
+A watch ends with Ctrl-C or SIGTERM, and 0.
+
+`mkindex serve DIR` serves an index that is there; mkindex serve --help says more.""",
 )
 @click.argument("paths", metavar="SOURCE... DEST", nargs=-1)
 @click.option("--recursive", is_flag=True, help="Also read the subdirectories of a source.")
@@ -177,10 +196,51 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the d
     help="Where to remember what is in files.  [default: the user's cache]",
 )
 @click.option("--no-cache", is_flag=True, help="Remember nothing, and read every file again.")
-@click.option("--json", is_flag=True, help="Print the report as JSON.")
+@click.option("--watch", is_flag=True, help="Stay, and build again whenever a SOURCE changes.")
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=0.3,
+    show_default=True,
+    help="With --watch: how long it must be quiet, and nobody have written to a file.",
+)
+@click.option("--poll", is_flag=True, help="With --watch: look for changes; for network mounts, which tell of none.")
+@click.option(
+    "--poll-interval",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    default=2,
+    show_default=True,
+    help="How often to look.",
+)
+@click.option(
+    "--rescan",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    default=300,
+    show_default=True,
+    help="With --watch: build as often as that even if nothing seems to have changed.",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    default=600,
+    show_default=True,
+    help="With --watch: how often to ask remote SOURCEs again.",
+)
+@click.option("--serve", is_flag=True, help="With --watch: also serve DEST, as `mkindex serve DEST` does.")
+@click.option(
+    "--bind", metavar="HOST:PORT", default=BIND, show_default=True, help="With --serve: the address to listen at."
+)
+@click.option("--json", is_flag=True, help="Print the report as JSON; with --watch a line for each build.")
 @click.option("--quiet", "-q", is_flag=True, help="Print problems only.")
 @click.option(
-    "--verbose", "-v", is_flag=True, help="Also tell what was passed over, and every path written or removed."
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Also tell what was passed over, and every path written or removed, or with --watch every build.",
 )
 @click.option(
     "--config",
@@ -209,22 +269,12 @@ def build(
     DEST gets a static tree for any web server: pages in HTML and JSON (PEP 503 and 691) with hashes and metadata, and
     the files. Each run brings it up to date with all SOURCEs: it writes what changed, and removes only what it wrote.
     """
-    defaults = ctx.default_map or {}
-    sources, destination = (
-        (paths[:-1], paths[-1]) if paths else (defaults.get("sources", ()), defaults.get("destination"))
-    )
-    if not sources or not destination:
-        raise click.UsageError(
-            "name at least one SOURCE and a DEST: mkindex ./wheels ./public\n"
-            "(a directory whose name is that of a command is ./build)"
-        )
     from mkindex.build import build as run_build
-    from mkindex.config import Config
 
-    options["simple_path"] = options["simple_path"].rstrip("/") if options["simple_path"] not in (".", "./") else ""
-    options["cache_dir"] = None if no_cache else options["cache_dir"] or _user_cache()
+    config = _config(ctx, paths, no_cache=no_cache, **options)
+    if config.watch:
+        return _watch(ctx, config, json=json, quiet=quiet, verbose=verbose)
     try:
-        config = Config(sources=tuple(sources), destination=destination, **options)
         report = run_build(
             config,
             progress=_bar if sys.stderr.isatty() and not quiet else _no_bar,
@@ -240,6 +290,23 @@ def build(
         elif not quiet:
             click.echo("\n".join(_summary(report, config.destination, config.simple_path, verbose=verbose)))
     return PROBLEMS if report.rejected else DONE
+
+
+def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **options: Any) -> "Config":  # noqa: ANN401
+    defaults = ctx.default_map or {}
+    sources, destination = (
+        (paths[:-1], paths[-1]) if paths else (defaults.get("sources", ()), defaults.get("destination"))
+    )
+    if not sources or not destination:
+        raise click.UsageError(
+            "name at least one SOURCE and a DEST: mkindex ./wheels ./public\n"
+            "(a directory whose name is that of a command is ./build)"
+        )
+    from mkindex.config import Config
+
+    options["simple_path"] = options["simple_path"].rstrip("/") if options["simple_path"] not in (".", "./") else ""
+    options["cache_dir"] = None if no_cache else options["cache_dir"] or _user_cache()
+    return Config(sources=tuple(sources), destination=destination, **options)
 
 
 @contextmanager
@@ -326,6 +393,80 @@ def _size(size: int) -> str:
         return _count(size, "byte")
     power = min((len(str(size)) - 1) // 3, 4)
     return f"{size / 1000**power:,.1f} {' kMGT'[power]}B"
+
+
+def _watch(ctx: click.Context, config: "Config", *, json: bool, quiet: bool, verbose: bool) -> int:
+    """Watch, and serve if that is wanted, until a signal says stop: that is what was asked for, and no failure."""
+    from mkindex.journal import Event, for_a_machine, for_a_person
+    from mkindex.watch import Built, Watch
+
+    def told(event: Event) -> None:
+        if isinstance(event, Built):
+            _print_findings(event.news, quiet=quiet, verbose=verbose)
+        elif isinstance(event, NotPublished):
+            _print_findings(event.findings, quiet=quiet, verbose=verbose)
+        is_error = isinstance(event, MkindexError)
+        if is_error or (not quiet and (verbose or not isinstance(event, Built) or event.is_news)):
+            with _reader_may_leave():
+                click.echo(for_a_machine(event) if json else for_a_person(event), err=is_error and not json)
+
+    def reread() -> "Config":
+        try:
+            with ctx.command.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent) as again:
+                return _config(again, **{key: value for key, value in again.params.items() if key not in _PRINTING})
+        except click.ClickException as error:
+            raise ConfigError(error.format_message()) from error
+
+    watch = Watch(config, told=told, reread=reread)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: watch.reload())
+    try:
+        if config.serve:
+            os.makedirs(config.destination, exist_ok=True)
+            server = _listen(config.destination, config.bind, errors_only=not verbose)
+            told(f"serving {printable(config.destination)} at {server.url}")
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        watch.run()
+    except KeyboardInterrupt:
+        return DONE
+
+
+def _listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
+    from mkindex.config import address
+    from mkindex.serve import Server
+
+    def log(request: str, status: int) -> None:
+        if status >= 400 or not errors_only:
+            click.echo(f"{request} {status}", err=True)
+
+    server = Server(directory, address(bind), log)
+    if server.is_public:
+        text = "other machines can reach this server: it asks nobody for a password, and encrypts nothing"
+        click.echo(f"{click.style('warning', fg='red', bold=True)} {bind}: {text}", err=True)
+    return server
+
+
+@cli.command(
+    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.argument("directory", metavar="DIR")
+@click.option("--bind", metavar="HOST:PORT", default=BIND, show_default=True, help="The address to listen at.")
+@click.option("--quiet", "-q", is_flag=True, help="Log only requests that fail.")
+def serve(directory: str, *, bind: str, quiet: bool) -> int:
+    """Serve the index in DIR, as `mkindex SOURCE DIR` has made it: for development and small networks.
+
+    Pages come as JSON or HTML, as the client asks (PEP 691). Nothing but files in DIR is ever sent, and nothing can be
+    uploaded. There is no encryption, and no password. It ends with Ctrl-C.
+    """
+    try:
+        server = _listen(directory, bind, errors_only=quiet)
+        click.echo(f"serving {printable(directory)} at {server.url} (Ctrl-C stops it)")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    return DONE
 
 
 @contextmanager

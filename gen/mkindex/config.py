@@ -11,6 +11,7 @@ from mkindex.errors import ConfigError, printable
 
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_DAY = 86_400  # seconds
 _PATHS = ("destination", "templates", "cache-dir")
 
 
@@ -48,6 +49,14 @@ class Config:
     keep_going: bool = False
     jobs: int | None = None  # None: as many as there are cores
     cache_dir: str | None = None  # None: no cache
+    watch: bool = False
+    settle: float = 0.3  # seconds
+    poll: bool = False
+    poll_interval: float = 2.0  # seconds
+    rescan: float = 300.0  # seconds
+    interval: float = 600.0  # seconds
+    serve: bool = False
+    bind: str = "127.0.0.1:8000"
 
     def __post_init__(self) -> None:
         if not self.destination or "" in self.sources or not self.sources:
@@ -85,6 +94,31 @@ class Config:
             raise ConfigError(f"max-download {self.max_download}: give a number of bytes, 0 or more")
         if self.jobs is not None and self.jobs < 1:
             raise ConfigError(f"jobs {self.jobs}: give 1 or more")
+        if not 0 <= self.settle <= _DAY:
+            raise ConfigError(f"settle {self.settle}: give seconds, 0 or more")
+        for key in ("poll-interval", "rescan", "interval"):
+            seconds = getattr(self, key.replace("-", "_"))
+            if not 0.1 <= seconds <= _DAY:
+                raise ConfigError(f"{key} {seconds}: give seconds, from 0.1 to {_DAY} (a day)")
+        if self.serve and not self.watch:
+            raise ConfigError(
+                f"serve goes with watch; to serve an index that is there: mkindex serve {printable(self.destination)}"
+            )
+        if self.watch and "-" in self.sources:
+            raise ConfigError("watch: standard input, -, is read once and tells of no change: name a file")
+        if self.watch and self.dry_run:
+            raise ConfigError("watch and dry-run do not go together: a dry run does nothing, and ends")
+        address(self.bind)
+
+
+def address(bind: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT, an IPv6 address in brackets. Raises ConfigError, which names `bind`."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)]|([A-Za-z0-9.-]+)):(\d{1,5})", bind)
+    if not match or int(match[3]) > 65535:
+        raise ConfigError(
+            f"bind {printable(bind)!r}: give HOST:PORT, as in 127.0.0.1:8000 or [::1]:8000; port 0 is one that is free"
+        )
+    return match[1] or match[2], int(match[3])
 
 
 def _split(url: str) -> SplitResult | None:

@@ -20,6 +20,10 @@ class ConfigError(MkindexError):
     """An option or a key of mkindex.toml that makes no sense; its text names it."""
 
 
+class ServeError(MkindexError):
+    """A tree that cannot be served, or an address where nobody can listen."""
+
+
 class TemplateError(MkindexError):
     """A template that cannot be rendered; its text names template and line."""
 

@@ -1,7 +1,7 @@
 """Make a destination hold exactly these resources: first the plan, which changes nothing, then its execution."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
@@ -47,6 +47,7 @@ class Plan:
     moved: tuple[Entry, ...] = ()  # what is known of paths that a page of another stage takes over
     unchanged: int = 0
     retired: int = 0  # among the updates: files that no page names from now on
+    next_due: int | None = None  # when the first of all retired files is to go, in seconds since the epoch
     replaced: tuple[str, ...] = ()  # filenames that get other bytes than before
     left: tuple[str, ...] = ()  # paths where somebody's own page stays
 
@@ -79,10 +80,11 @@ class Destination(Protocol):
     def digest(self, path: str) -> str | None:
         """Return the sha256 of what is at `path`, whoever wrote it; None: nothing is there."""
 
-    def apply(self, plan: Plan) -> Applied:
+    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
         """Carry a plan out, so that readers and a crash at any instant find every page whole and no link dangling.
 
-        Raises Changed, or DestinationError when it cannot be done.
+        `ready` is called when all is prepared and no reader can see any of it. Raises what that raises; Changed; or
+        DestinationError when it cannot be done. All is then as it was, but for the last.
         """
 
 
@@ -102,6 +104,7 @@ def plan(
     new_pages: set[str] = set()
     orphaned: set[str] = set()
     unchanged = retired = 0
+    next_due: int | None = None
     for resource, held in _paired(resources, destination.entries()):
         if resource is None:
             assert held is not None
@@ -109,9 +112,12 @@ def plan(
             is_file = entry.stage <= Stage.METADATA
             if is_file and entry.retired is None:
                 orphaned.add(entry.path.rpartition("/")[2])
-            if not is_file or now - (now if entry.retired is None else entry.retired) >= grace:
+            due = (now if entry.retired is None else entry.retired) + grace
+            if not is_file or now >= due:
                 deletes.append(entry)
-            elif entry.retired is None:
+                continue
+            next_due = min(next_due or due, due)
+            if entry.retired is None:
                 updates.append(entry._replace(retired=now))
                 retired += 1
             continue
@@ -154,6 +160,7 @@ def plan(
         moved=tuple(moved),
         unchanged=unchanged,
         retired=retired,
+        next_due=next_due,
         replaced=tuple(
             put.resource.file.filename
             for put in puts

@@ -102,6 +102,13 @@ def scan(
     return [result for result in results if result is not None]
 
 
+def recall(artifact: Artifact, *, cache: Cache) -> File | None:
+    """Return what the file in the place of this artifact was last known to be, if the cache still has it."""
+    last = cache.last(artifact.path)
+    result = listed(artifact._replace(fingerprint=last[0]), load(last[1])) if last else None
+    return result if isinstance(result, File) else None
+
+
 def listed(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     """Return the File of an artifact, or its rejection: what is in it, and what is said of it where it was found."""
     if isinstance(found, str):

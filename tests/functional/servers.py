@@ -1,18 +1,54 @@
-"""A real `python -m http.server`, and what it was asked for."""
+"""Real servers: `python -m http.server`, with what it was asked for, and nginx."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from needs import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_NGINX = """\
+daemon off;
+worker_processes 1;
+pid {own}/pid;
+error_log {own}/errors;
+events {{ worker_connections 512; }}
+http {{
+  access_log off;
+  client_body_temp_path {own}/body;
+  proxy_temp_path {own}/proxy;
+  fastcgi_temp_path {own}/fastcgi;
+  uwsgi_temp_path {own}/uwsgi;
+  scgi_temp_path {own}/scgi;
+  map $http_accept $page {{
+    default index.html;
+    "~*application/vnd\\.pypi\\.simple\\.(v1|latest)\\+json" index.v1_json;
+  }}
+  server {{
+    listen 127.0.0.1:{port};
+    root {root};
+    location /simple/ {{
+      index $page;
+      types {{ text/html html; application/vnd.pypi.simple.v1+json v1_json; }}
+      add_header Vary Accept;
+      add_header Cache-Control no-cache;
+    }}
+    location /files/ {{ types {{ }} default_type application/octet-stream; }}
+  }}
+}}
+"""
 _LOGGED = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[0-9.]+" (?P<status>\d+)')
 
 
@@ -55,3 +91,27 @@ def serving(directory: Path, log: Path) -> Iterator[Server]:
             yield Server(f"http://127.0.0.1:{port[1]}/", log)
         finally:
             process.kill()
+
+
+@contextmanager
+def nginx(directory: Path, own: Path) -> Iterator[str]:
+    """Serve a directory with nginx, which keeps its things in `own`; yield its address."""
+    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if program is None:
+        missing("nginx")
+    own.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (own / "nginx.conf").write_text(_NGINX.format(own=own, port=port, root=directory))
+    own.chmod(0o755)
+    command = [program, "-p", str(own), "-c", str(own / "nginx.conf"), "-g", "user root;" if os.getuid() == 0 else ""]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while process.poll() is None and time.monotonic() < deadline:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.terminate()

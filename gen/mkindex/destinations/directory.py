@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import os
+import signal
 import stat
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
@@ -28,6 +30,17 @@ OWN = ".mkindex"
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
+class Known:
+    """What a process that stays knows of a long manifest that it wrote: while it does, the tree is trusted."""
+
+    def __init__(self) -> None:
+        self.mark = ""  # of the manifest
+        self.entries: Sequence[Entry] = ()
+
+    def forget(self) -> None:
+        self.mark, self.entries = "", ()
+
+
 class Directory:
     """The tree below `root`; whoever enters it as a context manager is its only writer.
 
@@ -44,6 +57,7 @@ class Directory:
         processes: int = 1,
         patience: float = 60.0,  # seconds to wait for another writer
         disk: Disk | None = None,
+        known: Known | None = None,
     ) -> None:
         self._root = root
         self._own = os.path.join(root, OWN)
@@ -53,6 +67,7 @@ class Directory:
         self._patience = patience
         self._inspection: Forked[bytes] | None = None
         self._disk = disk or Disk()
+        self._known = known
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
@@ -96,8 +111,9 @@ class Directory:
             # Of two entries for a path the manifest's is the first: only that one knows the bytes.
             both = merge(listed, unsure, key=_position)
             listed = (next(same) for _, same in groupby(both, key=_position))
+        is_trusted = self._remembered() is not None
         for entry in listed:
-            yield Held(entry, self._is_intact(entry))
+            yield Held(entry, is_trusted or self._is_intact(entry))
 
     def _is_intact(self, entry: Entry) -> bool:
         return entry.mark == _mark(self._at(entry.path)) != ""
@@ -143,7 +159,16 @@ class Directory:
             return os.path.getsize(self._path("manifest"))
         return 0
 
+    def _remembered(self) -> Sequence[Entry] | None:
+        """Return what the manifest says, where we wrote it, and finished what we began."""
+        known = self._known
+        is_ours = known and known.mark == _mark(self._path("manifest")) != ""
+        return known.entries if known and is_ours and not os.path.lexists(self._path("intent")) else None
+
     def _manifest(self) -> Iterator[Entry]:
+        if (remembered := self._remembered()) is not None:
+            yield from remembered
+            return
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
             open(self._path("manifest"), "rb") as file,
@@ -160,11 +185,12 @@ class Directory:
 
     # --- what is to be there ----------------------------------------------------------------------------------------
 
-    def apply(self, plan: Plan) -> Applied:
-        """Write the plan: intent; all bytes; sync; renames in order; sync; manifest; deletes."""
+    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
+        """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
         unfinished = os.path.lexists(self._path("intent"))
         litter = os.path.lexists(self._path("tmp")) or os.path.lexists(self.downloads)
         if not (plan.puts or plan.updates or plan.deletes or unfinished or litter):
+            ready()
             return Applied()
         self.__dict__.pop("_names", None)
         staging = self._staging()
@@ -175,29 +201,39 @@ class Directory:
                 self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 staged = staging.stage(plan.puts)
                 self._disk.sync(self._root)
+                ready()
             except BaseException:
                 self._withdraw(plan.puts, forget=not unfinished)
                 raise
-            moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
-            for number in moved:
-                target = self._at(plan.puts[number].resource.path)
-                self._disk.make_directory(os.path.dirname(target))
-                self._disk.replace(staging.temporary(number), target)
-            if moved:
-                self._disk.sync(self._root)
-            # Before marks are taken: a file that was linked from there gets another change time by that.
-            self._remove_downloads()
-            self._write_own("manifest", manifest.encode(self._manifest_after(plan, staged)))
-            for entry in plan.deletes:
-                self._delete(entry.path)
-            if plan.deletes:
-                self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
-            self._sweep()
-            self._disk.unlink(self._path("intent"))
+            with _unbroken():
+                self._publish(plan, staged, staging)
         return Applied(
             written=sum(isinstance(one, str) or one.is_temporary for one in staged),
             links=tuple(self._links(plan.puts, staged)) if self._hardlink else (),
         )
+
+    def _publish(self, plan: Plan, staged: Sequence[Outcome], staging: Staging) -> None:
+        moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
+        for number in moved:
+            target = self._at(plan.puts[number].resource.path)
+            self._disk.make_directory(os.path.dirname(target))
+            self._disk.replace(staging.temporary(number), target)
+        if moved:
+            self._disk.sync(self._root)
+        # Before marks are taken: a file that was linked from there gets another change time by that.
+        self._remove_downloads()
+        entries: Iterable[Entry] = self._manifest_after(plan, staged)
+        if self._known:
+            entries = list(entries)
+        self._write_own("manifest", manifest.encode(entries))
+        if self._known and self._length() > _LONG:
+            self._known.mark, self._known.entries = _mark(self._path("manifest")), tuple(entries)
+        for entry in plan.deletes:
+            self._delete(entry.path)
+        if plan.deletes:
+            self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
+        self._sweep()
+        self._disk.unlink(self._path("intent"))
 
     def _staging(self) -> Staging:
         return Staging(
@@ -326,6 +362,25 @@ def _mark(path: str) -> str:
         return mark_of(os.lstat(path))
     except OSError:
         return ""
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Let Ctrl-C, and SIGTERM where it has a handler, wait for a moment until the tree is all as it should be."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        handlers.clear()
+    came: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda caught, _: came.append(caught))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextmanager

@@ -24,9 +24,10 @@ class Memory:
         """Return the sha256 of what is at `path`, None where nothing is."""
         return _sha256(self.content[path]) if path in self.content else None
 
-    def apply(self, plan: Plan) -> Applied:
+    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
         """Carry a plan out. Raises Changed before anything is."""
         staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
+        ready()
         written = sum(self.content.get(resource.path) != data for resource, data in staged)
         for entry in plan.deletes:
             self.content.pop(entry.path, None)

@@ -109,6 +109,11 @@ def path_of(url: str) -> str:
     return os.fsdecode(unquote_to_bytes(urlsplit(url).path))
 
 
+def is_remote(spec: str) -> bool:
+    """Tell whether a source is one that has to be asked for over the network."""
+    return spec.lower().startswith(("http://", "https://")) and not os.path.exists(spec)
+
+
 def unsupported(filename: str) -> str | None:
     """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
     lower = filename.lower()

@@ -1,0 +1,147 @@
+"""pip, uv and a bare reader, in a loop, while wheels are added, replaced and removed: no failure, no wrong version."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import threading
+import time
+import traceback
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+from packaging.version import Version
+
+from builds import scratch
+from functional.clients import INSTALLERS, Home
+from functional.servers import nginx, serving
+from functional.watching import watching
+from trees import entries
+from wheels import wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECONDS = 20 * 60 if os.environ.get("MKINDEX_SOAK") else 20  # with each of three servers
+KEPT = 5  # versions of a project
+
+
+class Writer:
+    """Adds a version of `demo` again and again, removes the oldest, and replaces the only one of `same`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.number = 0
+        self.counts: Counter[str] = Counter()
+
+    def step(self) -> None:
+        self.number += 1
+        self._put("demo", f"1.{self.number}", in_place=False)
+        self._put("same", "1.0", in_place=self.number % 2 == 0)
+        self.counts.update(["added", "replaced"])
+        if self.number > KEPT:
+            (self._root / f"demo-1.{self.number - KEPT}-py3-none-any.whl").unlink()
+            self.counts["removed"] += 1
+
+    def _put(self, project: str, version: str, *, in_place: bool) -> None:
+        data = wheel(project, version, files={f"{project}.py": b"number = %d\n" % self.number})
+        path = self._root / f"{project}-{version}-py3-none-any.whl"
+        if in_place:
+            path.write_bytes(data)
+        else:
+            path.with_name(".new").write_bytes(data)
+            path.with_name(".new").rename(path)
+
+
+def newest(public: Path) -> Version:
+    """The newest version of demo that is listed."""
+    page = (public / "simple/demo/index.html").read_bytes()
+    return max(Version(entry["filename"].split("-")[1]) for entry in entries(page))
+
+
+def install(client: str, url: str, public: Path, home: Path) -> None:
+    """Install both projects; whatever is listed when it begins must be there, or something newer."""
+    least = newest(public)
+    home.mkdir()
+    found = INSTALLERS[client](Home(home), f"{url}simple/", ["demo", "same"])
+    assert set(found) == {"demo", "same"}, found
+    assert Version(found["demo"]) >= least, (found, least)
+    number = int((home / "target/demo.py").read_text().removeprefix("number = "))
+    assert found["demo"] == f"1.{number}", (found, number)
+    shutil.rmtree(home)
+
+
+def read(url: str) -> None:
+    """Read each page, and each file that it names: its bytes are those that the page says."""
+    get = build_opener(ProxyHandler({})).open
+    for project in ("demo", "same"):
+        page = f"{url}simple/{project}/"
+        with get(page, timeout=30) as answer:
+            files = entries(answer.read())
+        assert files
+        for file in files:
+            with get(urljoin(page, file["url"]), timeout=30) as answer:
+                assert hashlib.sha256(answer.read()).hexdigest() == file["hashes"]["sha256"]
+
+
+@pytest.mark.timeout(SECONDS + 200)
+@pytest.mark.parametrize("server", ["mkindex --serve", "http.server", "nginx"])
+def test_clients_install_while_wheels_come_and_go(server: str) -> None:
+    done: Counter[str] = Counter()
+    failures: list[str] = []
+    with scratch() as directory, ExitStack() as stack:
+        here = Path(directory)
+        here.chmod(0o755)
+        (here / "wheels").mkdir()
+        writer = Writer(here / "wheels")
+        writer.step()
+        public = here / "public"
+        serve = ["--serve", "--bind", "127.0.0.1:0"] if server == "mkindex --serve" else []
+        watch = stack.enter_context(watching("--settle", "0.1", *serve, here / "wheels", public, log=here / "log"))
+        watch.until((public / "simple/same/index.html").exists, "an index")
+        if server == "nginx":
+            url = stack.enter_context(nginx(public, here / "nginx"))
+        elif server == "http.server":
+            url = stack.enter_context(serving(public, here / "server.log")).url
+        else:
+            url = watch.url
+        deadline = time.monotonic() + SECONDS
+
+        def loop(name: str, work: Callable[[int], None]) -> None:
+            for number in itertools.count():
+                if time.monotonic() > deadline:
+                    return
+                try:
+                    work(number)
+                    done[name] += 1
+                except BaseException:
+                    failures.append(f"{name}: {traceback.format_exc()}")
+                    time.sleep(0.1)
+
+        def write(_: int) -> None:
+            writer.step()
+            time.sleep(0.2)
+
+        loops: dict[str, Callable[[int], None]] = {
+            "writes": write,
+            "pip": lambda number: install("pip", url, public, here / f"pip{number}"),
+            "uv": lambda number: install("uv", url, public, here / f"uv{number}"),
+            "reads": lambda _: read(url),
+        }
+        threads = [threading.Thread(target=loop, args=one) for one in loops.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        builds = watch.builds()
+    print(f"{server}: {dict(done)}, {dict(writer.counts)}, {len(builds)} builds, {len(failures)} failures")  # noqa: T201
+    assert failures == []
+    assert {name: bool(count) for name, count in done.items()} == dict.fromkeys(loops, True)
+    assert {tuple(build["rejected"]) for build in builds} == {()}

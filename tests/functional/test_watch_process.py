@@ -1,0 +1,433 @@
+"""A real watch, while real files come, change and go: in the end its tree is that of a cold build."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builds import cold, publish, scratch
+from functional.watching import Watching, eventually, watching
+from needs import missing
+from trees import dangling, own, tree
+from wheels import wheel, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+SOAK = bool(os.environ.get("MKINDEX_SOAK"))
+NAME = "demo-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def here() -> Iterator[Path]:
+    with scratch() as directory:
+        (Path(directory) / "wheels").mkdir()
+        yield Path(directory)
+
+
+@pytest.fixture
+def wheels(here: Path) -> Path:
+    write_wheel(here / "wheels", "demo", "1.0")
+    return here / "wheels"
+
+
+def started(here: Path, *arguments: str, **options: Any) -> AbstractContextManager[Watching]:  # noqa: ANN401 (of Popen)
+    return watching("--grace", "0", *arguments, here / "wheels", here / "public", log=here / "log", **options)
+
+
+def listed(here: Path, name: str = "demo") -> str:
+    page = here / f"public/simple/{name}/index.html"
+    return page.read_text() if page.exists() else ""
+
+
+def done(watch: Watching, here: Path) -> None:
+    """Wait until the tree is that of a cold build."""
+    watch.until_quiet(0.7)
+    expected = cold(here / "wheels")
+    watch.until(lambda: tree(here / "public") == expected, f"a tree as a cold build makes it: {watch.errors}")
+    assert own(here / "public") == {"manifest"}
+
+
+# --- storms ---------------------------------------------------------------------------------------------------------
+
+
+class Storm:
+    """Operations on a directory, one after the other, at random."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self._root = root
+        self._random = random.Random(seed)
+        self._there: dict[Path, bytes] = {path: path.read_bytes() for path in root.iterdir()}  # as it is to be
+        self._copying: tuple[Path, int] | None = None  # and how much of it is written
+        self._made = 0
+
+    def step(self) -> None:
+        self._made += 1
+        name = f"{self._random.choice(('demo', 'other', 'third'))}-{self._random.randrange(30)}.0-py3-none-any.whl"
+        match self._random.choice(("create", "rename in", "rename over", "delete", "copy", "copy", "copy", "mkdir")):
+            case "create":
+                self._write(self._root / name)
+            case "rename in" | "rename over":
+                self._write(self._root / ".new", name)
+                (self._root / ".new").rename(self._root / name)
+                self._there[self._root / name] = self._there.pop(self._root / ".new")
+            case "delete" if self._there:
+                path = self._random.choice(list(self._there))
+                path.unlink()
+                del self._there[path]
+            case "copy":
+                self._copy(self._root / f"slow-{self._made}.0-py3-none-any.whl")
+            case "mkdir":
+                (self._root / f"d{self._made}/e/f").mkdir(parents=True)
+                self._write(self._root / f"d{self._made}/e/f/deep-{self._made}-py3-none-any.whl")
+
+    def end(self) -> None:
+        while self._copying:
+            self._copy(self._root)
+
+    def _bytes(self, name: str) -> bytes:
+        project, version, *_ = name.split("-")
+        return wheel(project, version, files={f"{project}.py": b"%d" % self._made, "data": os.urandom(100_000)})
+
+    def _write(self, path: Path, name: str = "") -> None:
+        self._there[path] = self._bytes(name or path.name)
+        path.write_bytes(self._there[path])
+
+    def _copy(self, path: Path) -> None:
+        """Write the next part of the file that is being copied, or the first of another."""
+        if self._copying is None:
+            self._there[path] = self._bytes(path.name)
+        path, start = self._copying or (path, 0)
+        self._copying = None
+        if path in self._there:
+            with path.open("ab") as file:
+                file.write(self._there[path][start : start + (1 << 16)])
+            if start + (1 << 16) < len(self._there[path]):
+                self._copying = path, start + (1 << 16)
+
+
+@pytest.mark.parametrize("rate", [10, 100, 1000])
+def test_after_a_storm_the_tree_is_that_of_a_cold_build(here: Path, wheels: Path, rate: int) -> None:
+    storm = Storm(wheels, seed=rate)
+    with started(here, "--recursive", "--settle", "0.1") as watch:
+        begin = time.monotonic()
+        steps = 0
+        while (now := time.monotonic() - begin) < (60 if SOAK else 3):
+            while steps < now * rate:
+                storm.step()
+                steps += 1
+            time.sleep(0.002)
+        storm.end()
+        watch.until_quiet(1)
+        expected = cold(wheels, recursive=True)
+        watch.until(lambda: tree(here / "public") == expected, "a tree as a cold build makes it")
+        assert dangling(expected) == []
+        print(f"{steps} operations in {now:.1f} s, {len(watch.builds())} builds")  # noqa: T201
+
+
+def test_a_queue_of_events_that_ran_over_loses_nothing(here: Path, wheels: Path) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    with started(here, "--rescan", "20") as watch:
+        watch.until_quiet(0.5)
+        watch.process.send_signal(signal.SIGSTOP)
+        # What the queue has room for is told of files that are of no use.
+        for number in range(0 if SOAK else limit):
+            (wheels / f"{number}.egg").touch()
+        for number in range(20_000 if SOAK else 1_000):
+            write_wheel(wheels, "demo", f"2.{number}")
+        watch.process.send_signal(signal.SIGCONT)
+        watch.until(lambda: "demo-2.999-" in listed(here), "a page with what came last")
+        done(watch, here)
+
+
+# --- files that are not whole ---------------------------------------------------------------------------------------
+
+
+def copy_slowly(data: bytes, path: Path, seconds: float) -> None:
+    """Write in parts of a hundredth each, with a pause in the middle that takes half of the time."""
+    part = len(data) // 100 + 1
+    with path.open("wb") as file:
+        for start in range(0, len(data), part):
+            file.write(data[start : start + part])
+            file.flush()
+            time.sleep(seconds / 2 if start // part == 50 else seconds / 200)
+
+
+@pytest.mark.parametrize("polling", [(), ("--poll", "--poll-interval", "0.1")], ids=["events", "polling"])
+def test_a_file_that_is_copied_slowly_is_listed_once_and_whole(here: Path, wheels: Path, polling: tuple[str]) -> None:
+    name = "demo-2.0-py3-none-any.whl"
+    data = wheel("demo", "2.0", files={"demo/data": os.urandom(200_000)}, compressed=False)
+    with started(here, *polling) as watch:
+        watch.until_quiet(0.5)
+        copy_slowly(data, wheels / name, 10 if SOAK else 3)
+        watch.until(lambda: name in listed(here), "a page with the file")
+        watch.until_quiet(1)
+        assert [build["added"] for build in watch.builds() if name in build["added"]] == [[name]]
+        assert {len(build["rejected"]) for build in watch.builds()} == {0}
+        assert hashlib.sha256(data).hexdigest() in listed(here)
+        done(watch, here)
+
+
+def test_the_old_page_stays_until_the_new_file_is_whole(here: Path, wheels: Path) -> None:
+    data = wheel("demo", "1.0", files={"demo/new": os.urandom(50_000)}, compressed=False)
+    old = hashlib.sha256((wheels / NAME).read_bytes()).hexdigest()
+    with started(here) as watch:
+        watch.until_quiet(0.5)
+        with (wheels / NAME).open("wb") as file:
+            file.write(data[:20_000])
+            file.flush()
+            write_wheel(wheels, "other", "1.0")
+            watch.until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
+            assert old in listed(here)
+            assert dangling(tree(here / "public")) == []
+            file.write(data[20_000:])
+        watch.until(lambda: hashlib.sha256(data).hexdigest() in listed(here), "the new file")
+        assert [build["replaced"] for build in watch.builds() if build["replaced"]] == [[NAME]]
+        assert not any(NAME in build["removed"] for build in watch.builds())
+        done(watch, here)
+
+
+def test_a_restart_while_a_file_is_overwritten_keeps_the_old_page(here: Path, wheels: Path) -> None:
+    os.utime(wheels / NAME, (1e9, 1e9))
+    time.sleep(2.1)  # what is younger is not remembered
+    cache = ("--cache-dir", str(here / "cache"))
+    publish(wheels, here / "public", cache_dir=str(here / "cache"))
+    old = listed(here)
+    with (wheels / NAME).open("r+b") as file:
+        file.truncate(100)
+        write_wheel(wheels, "other", "1.0")
+        with started(here, *cache) as watch:
+            watch.until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
+            assert listed(here) == old
+
+
+def test_a_file_that_is_renamed_into_place_is_taken_at_once(here: Path, wheels: Path) -> None:
+    with started(here, "--settle", "0.5") as watch:
+        watch.until_quiet(0.7)
+        write_wheel(here, "demo", "2.0")
+        os.utime(here / "demo-2.0-py3-none-any.whl", (1e9, 1e9))
+        (here / "demo-2.0-py3-none-any.whl").rename(wheels / "demo-2.0-py3-none-any.whl")
+        watch.until(lambda: "demo-2.0" in listed(here), "a page with the file")
+        assert [build["held"] for build in watch.builds()] == [[]] * len(watch.builds())
+
+
+# --- sources that are not there -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "moved at once"])
+def test_a_source_that_is_gone_and_made_anew_is_watched_again(here: Path, wheels: Path, how: str) -> None:
+    with started(here, "--poll-interval", "0.2") as watch:
+        watch.until_quiet(0.5)
+        before = tree(here / "public")
+        if how == "removed":
+            shutil.rmtree(wheels)
+        else:
+            wheels.rename(here / "away")
+        if how != "moved at once":
+            watch.until(lambda: "does not exist" in watch.errors + str(watch.texts("error")), "an error")
+        assert tree(here / "public") == before
+        wheels.mkdir()
+        write_wheel(wheels, "demo", "2.0")
+        watch.until(lambda: "demo-2.0" in listed(here), "the new directory's file")
+        write_wheel(wheels, "demo", "3.0")
+        watch.until(lambda: "demo-3.0" in listed(here), "a later change in it")
+        done(watch, here)
+
+
+def test_a_source_that_becomes_empty_empties_nothing(here: Path, wheels: Path) -> None:
+    (here / "more").mkdir()
+    write_wheel(here / "more", "other", "1.0")
+    with watching(wheels, here / "more", here / "public", log=here / "log") as watch:
+        watch.until_quiet(0.5)
+        before = tree(here / "public")
+        (wheels / NAME).rename(here / "away")
+        watch.until(lambda: watch.texts("error"), "an error")
+        assert tree(here / "public") == before
+        why = "is empty, and was not: the index stays as it is (is something not mounted? With --allow-empty"
+        assert [text for text in watch.texts("error") if why not in text] == []
+        (here / "away").rename(wheels / NAME)
+        watch.until(lambda: len(watch.builds()) > 1, "a build that works again")
+        assert tree(here / "public") == before
+
+
+def test_a_source_that_cannot_be_read_empties_nothing(here: Path, wheels: Path) -> None:
+    if shutil.which("setpriv") is None:
+        missing("setpriv (util-linux)")
+    # Whoever may override permissions would not notice.
+    capabilities = "-dac_override,-dac_read_search"
+    prefix = ["setpriv", "--bounding-set", capabilities, "--inh-caps", capabilities] if os.getuid() == 0 else []
+    with started(here, prefix=prefix) as watch:
+        watch.until_quiet(0.5)
+        before = tree(here / "public")
+        wheels.chmod(0)
+        try:
+            watch.until(lambda: watch.texts("error"), "an error")
+            assert watch.texts("error") == [f"cannot read directory {wheels}: Permission denied"]
+            assert tree(here / "public") == before
+        finally:
+            wheels.chmod(0o755)
+        write_wheel(wheels, "demo", "2.0")
+        watch.until(lambda: "demo-2.0" in listed(here), "a later change")
+        done(watch, here)
+
+
+def test_a_limit_of_the_system_makes_it_poll(here: Path, wheels: Path) -> None:
+    limited = ["unshare", "-Ur", "sh", "-c", 'echo 2 >/proc/sys/user/max_inotify_watches && exec "$@"', "sh"]
+    if subprocess.run([*limited, "true"], check=False, capture_output=True).returncode:
+        missing("user namespaces, to lower the limit of watched directories in")
+    for number in range(5):
+        (wheels / f"d{number}").mkdir()
+    with started(here, "--recursive", "--poll-interval", "0.2", prefix=limited) as watch:
+        watch.until(lambda: watch.texts("note"), "a note")
+        write_wheel(wheels / "d4", "demo", "2.0")
+        watch.until(lambda: "demo-2.0" in listed(here), "a page with the file")
+        reason = "the system's limit of watched directories is reached (sysctl fs.inotify): looking every 0.2 s instead"
+        assert watch.texts("note") == [reason]
+
+
+# --- what wakes it, and what does not -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["copy", "hardlink"])
+@pytest.mark.parametrize("where", ["beside", "inside", "same"])
+def test_nothing_that_it_does_itself_wakes_it(here: Path, wheels: Path, where: str, mode: str) -> None:
+    public = {"beside": here / "public", "inside": wheels / "public", "same": wheels}[where]
+    options = ["--recursive", "--link-mode", mode, "--grace", "1", "--verbose"]
+    with watching(*options, wheels, public, log=here / "log") as watch:
+        watch.until_quiet(1)
+        write_wheel(wheels, "demo", "2.0")
+        write_wheel(wheels, "demo", "3.0")
+        watch.until(lambda: (public / "simple/demo/index.html").read_text().count("<a ") == 3, "all of them listed")
+        (wheels / "demo-2.0-py3-none-any.whl").unlink()
+        watch.until(lambda: not list(public.glob("files/*/*/demo-2*")), "the removed one gone, when its grace was over")
+        watch.until_quiet(1)
+        before = len(watch.builds())
+        time.sleep(1.5)
+        assert watch.builds()[before:] == [], watch.builds()
+        assert before <= 8  # the first two, and two for each of three changes
+
+
+def test_what_is_no_distribution_wakes_nobody(here: Path, wheels: Path) -> None:
+    with started(here, "--verbose") as watch:
+        watch.until_quiet(1)
+        before = len(watch.builds())
+        for name in ("README.md", ".hidden.whl", "a.whl.part", "x.whl~"):
+            (wheels / name).write_text("x")
+        (wheels / "directory").mkdir()
+        (wheels / NAME).read_bytes()
+        time.sleep(1)
+        assert len(watch.builds()) == before
+
+
+def test_directories_are_followed_as_they_come_and_go(here: Path, wheels: Path) -> None:
+    with started(here, "--recursive") as watch:
+        watch.until_quiet(0.5)
+        (wheels / "a/b").mkdir(parents=True)
+        write_wheel(wheels / "a/b", "deep", "1.0")
+        watch.until(lambda: "deep-1.0" in listed(here, "deep"), "a file in a new directory")
+        write_wheel(wheels / "a/b", "deep", "2.0")
+        watch.until(lambda: "deep-2.0" in listed(here, "deep"), "a later one")
+        shutil.rmtree(wheels / "a")
+        watch.until(lambda: not listed(here, "deep"), "no page for what is gone")
+
+
+def test_it_waits_for_the_first_file(here: Path) -> None:
+    with started(here) as watch:
+        watch.until(lambda: watch.texts("error"), "an error")
+        write_wheel(here / "wheels", "demo", "1.0")
+        watch.until(lambda: NAME in listed(here), "a page with the file")
+        assert [text.partition(":")[0] for text in watch.texts("error")] == ["nothing to publish"]
+
+
+def test_an_error_is_told_once_and_the_next_change_tries_again(here: Path, wheels: Path) -> None:
+    with started(here) as watch:
+        watch.until_quiet(0.5)
+        (here / "public/simple/other").mkdir()
+        (here / "public/simple/other/index.html").write_text("mine")
+        write_wheel(wheels, "other", "1.0")
+        watch.until(lambda: watch.texts("error"), "an error")
+        write_wheel(wheels, "demo", "2.0")
+        watch.until_quiet(1)
+        assert [text.partition(":")[0] for text in watch.texts("error")] == [
+            "in the way, and not known to be written by mkindex"
+        ]
+        assert "demo-2.0" not in listed(here)
+        (here / "public/simple/other/index.html").unlink()
+        write_wheel(wheels, "demo", "3.0")
+        watch.until(lambda: "demo-3.0" in listed(here), "a page with the file")
+        done(watch, here)
+
+
+def test_a_rescan_mends_the_tree(here: Path, wheels: Path) -> None:
+    with started(here, "--rescan", "1") as watch:
+        watch.until_quiet(0.5)
+        before = tree(here / "public")
+        (here / "public/simple/demo/index.html").unlink()
+        watch.until(lambda: tree(here / "public") == before, "the page again")
+
+
+# --- signals --------------------------------------------------------------------------------------------------------
+
+
+def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
+    configuration = here / "mkindex.toml"
+    configuration.write_text("sources = ['wheels']\ndestination = 'public'\n")
+    with watching(log=here / "log", cwd=here) as watch:
+        watch.until(lambda: NAME in listed(here), "a page")
+        configuration.write_text("sources = ['wheels']\ndestination = 'public'\nlinks = true\n")
+        watch.process.send_signal(signal.SIGHUP)
+        watch.until((here / "public/links.html").exists, "the page that is configured now")
+        for number, (wrong, reason) in enumerate(
+            (("nonsense = true", "no such key: nonsense"), ("grace = -1", "grace"))
+        ):
+            configuration.write_text(f"{wrong}\n")
+            watch.process.send_signal(signal.SIGHUP)
+            watch.until(partial(watch.has_told, "error", number), "an error")
+            assert reason in watch.texts("error")[number]
+        write_wheel(wheels, "demo", "2.0")
+        watch.until(lambda: "demo-2.0" in (here / "public/links.html").read_text(), "a change, as configured before")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_between_two_steps(here: Path, wheels: Path, number: signal.Signals) -> None:
+    for turn in range(10 if SOAK else 3):
+        with started(here, "--settle", "0") as watch:
+            watch.until(watch.builds, "a first build")
+            for version in range(20):
+                write_wheel(wheels, "demo", f"{turn}.{version}")
+                time.sleep(0.003)
+            assert (watch.stop(number), watch.errors) == (0, "")
+        assert own(here / "public") == {"manifest"}
+        assert dangling(tree(here / "public")) == []
+
+
+# --- for long -------------------------------------------------------------------------------------------------------
+
+
+def test_memory_and_open_files_stay_as_they_are(here: Path, wheels: Path) -> None:
+    builds, seen = (3000 if SOAK else 300), []
+    with started(here, "--settle", "0", "--verbose") as watch:
+        watch.until_quiet(0.5)
+        for number in range(builds):
+            before = len(watch.builds())
+            (wheels / ".new").write_bytes(wheel("demo", "2.0", files={"x": b"%d" % number}))
+            (wheels / ".new").rename(wheels / "demo-2.0-py3-none-any.whl")
+            eventually(partial(watch.has_built, before), "a build")
+            if number in (builds // 3, builds - 1):
+                time.sleep(0.3)
+                seen.append((watch.open_files(), watch.resident()))
+    (files, memory), (later_files, later_memory) = seen
+    print(f"{builds} builds: {files} open files, {later_files} later; {memory >> 20} MB, {later_memory >> 20} later")  # noqa: T201
+    assert later_files == files
+    assert later_memory - memory < 4 << 20

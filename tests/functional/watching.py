@@ -1,0 +1,116 @@
+"""A real `mkindex --watch`, and what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+
+MKINDEX = (sys.executable, "-m", "mkindex")
+PATIENCE = 60.0  # seconds until what must happen some time is taken not to
+
+
+def eventually(true: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, f"not so in {patience} s: {what}"
+        time.sleep(0.01)
+
+
+class Watching:
+    """A watch that runs: what it has said so far, each line a dictionary."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
+        self.process = process
+        self.said: list[dict[str, Any]] = []
+        self._errors = errors
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        self.said.extend(map(json.loads, iter(self.process.stdout.readline, "")))
+
+    @property
+    def errors(self) -> str:
+        """What it said to a person."""
+        return self._errors.read_text()
+
+    def builds(self) -> list[dict[str, Any]]:
+        return [line for line in self.said if line["event"] == "build"]
+
+    def has_built(self, before: int) -> bool:
+        """Whether there were more builds than so many."""
+        return len(self.builds()) > before
+
+    def texts(self, event: str) -> list[str]:
+        return [line["text"] for line in self.said if line["event"] == event]
+
+    def has_told(self, event: str, before: int) -> bool:
+        """Whether it told of more than so many errors, or notes."""
+        return len(self.texts(event)) > before
+
+    def until(self, true: Callable[[], object], what: str) -> None:
+        """Wait until something is so while it runs."""
+        try:
+            eventually(lambda: true() or self.process.poll() is not None, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said {self.said[-10:]} {self.errors}") from error
+        assert self.process.poll() is None, f"it ended: {self.errors}"
+
+    def until_quiet(self, seconds: float = 1.5) -> None:
+        """Wait until it has said nothing for a while."""
+        self.until(self.builds, "a first build")
+        known, since = -1, time.monotonic()
+        while time.monotonic() - since < seconds:
+            if len(self.said) != known:
+                known, since = len(self.said), time.monotonic()
+            time.sleep(0.02)
+
+    @property
+    def url(self) -> str:
+        """The address at which it serves."""
+        self.until(lambda: any("serving" in text for text in self.texts("note")), "an address")
+        (found,) = (re.search(r"http://\S+/", text) for text in self.texts("note") if "serving" in text)
+        assert found
+        return found[0]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return status
+
+    def open_files(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident(self) -> int:
+        """Bytes of memory."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def watching(*arguments: str | Path, log: Path, prefix: Sequence[str] = (), **options: Any) -> Iterator[Watching]:  # noqa: ANN401 (of Popen)
+    """Watch with these arguments until the context is left; `prefix`: a command that runs it."""
+    command = [*prefix, *MKINDEX, "--watch", "--json", *map(str, arguments)]
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, **options) as process,
+    ):
+        try:
+            yield Watching(process, log)
+        finally:
+            process.kill()

@@ -1,0 +1,491 @@
+"""The server, asked by real clients and by raw sockets: what it answers, and what it never gives away."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from builds import publish
+from mkindex.errors import ServeError
+from mkindex.serve import Server, negotiate, part
+from wheels import write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+V1 = "application/vnd.pypi.simple.v1"
+LATEST = "application/vnd.pypi.simple.latest"
+HTML_TYPE, JSON_TYPE = "text/html; charset=utf-8", f"{V1}+json"
+PIP = f"{V1}+json, {V1}+html; q=0.1, text/html; q=0.01"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+FOREVER = "public, max-age=31536000, immutable"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Tree(NamedTuple):
+    """A published tree that is being served."""
+
+    root: Path
+    port: int
+    log: list[tuple[str, int]]
+
+    def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        answer = Answer(response.status, dict(response.getheaders()), response.read())
+        connection.close()
+        return answer
+
+    def say(self, data: bytes) -> bytes:
+        """Send bytes; return all that comes until the server hangs up."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+    def status(self, data: bytes) -> int:
+        return int(self.say(data).split(b" ", 2)[1])
+
+    @property
+    def wheel(self) -> str:
+        (path,) = self.root.glob("files/*/*/demo-1.0-py3-none-any.whl")
+        return path.relative_to(self.root).as_posix()
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    directory = tmp_path_factory.mktemp("serve")
+    (directory / "wheels").mkdir()
+    write_wheel(directory / "wheels", "demo", "1.0", files={"demo/data": os.urandom(300_000)}, compressed=False)
+    publish(directory / "wheels", directory / "public")
+    (directory / "secret").write_text("secret")
+    (directory / "outside").mkdir()
+    (directory / "outside/index.html").write_text("secret")
+    public = directory / "public"
+    (public / "link").symlink_to("../secret")
+    (public / "way-out").symlink_to("../outside")
+    (public / "to-own").symlink_to(".mkindex")
+    (public / "inside").symlink_to("simple")
+    (public / "empty").mkdir()
+    os.mkfifo(public / "pipe")
+    yield from serving(public)
+
+
+def serving(root: Path) -> Iterator[Tree]:
+    log: list[tuple[str, int]] = []
+    with Server(str(root), ("127.0.0.1", 0), lambda line, status: log.append((line, status))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield Tree(root, server.server_port, log)
+        server.shutdown()
+        thread.join()
+
+
+# --- what a page is sent as -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, HTML_TYPE),
+        ("", HTML_TYPE),
+        ("*/*", HTML_TYPE),
+        ("text/*", HTML_TYPE),
+        ("application/*", JSON_TYPE),
+        (BROWSER, HTML_TYPE),
+        (PIP, JSON_TYPE),
+        (f"{V1}+json", JSON_TYPE),
+        (f"{LATEST}+json", JSON_TYPE),
+        (f"{V1}+html", f"{V1}+html; charset=utf-8"),
+        (f"{LATEST}+html", f"{V1}+html; charset=utf-8"),
+        ("text/html", HTML_TYPE),
+        (f"{V1.upper()}+JSON", JSON_TYPE),
+        (f"{V1}+json;q=0.2, text/html;q=0.3", HTML_TYPE),
+        (f"text/html;q=0.3,{V1}+json;q=0.31", JSON_TYPE),
+        (f"{V1}+json;q=0.1, {LATEST}+json;q=0.9, text/html;q=0.5", JSON_TYPE),
+        (f"{V1}+json;q=0, */*", HTML_TYPE),
+        ("text/html;q=0, */*;q=0.1", JSON_TYPE),
+        (f"text/html;level=1;q=.5, {V1}+json;q=0.4", HTML_TYPE),
+        (f"text/html;q=nan, {V1}+json;q=0.001", JSON_TYPE),
+        (f"{V1}+json; q=1, text/html; q=1", HTML_TYPE),
+        ("application/vnd.pypi.simple.v2+json", None),
+        ("application/json", None),
+        ("text/html;q=0", None),
+        (f"{V1}+json;q=0.0", None),
+        (";;;,,,q", None),
+    ],
+)
+def test_a_client_gets_what_it_likes_best(accept: str | None, expected: str | None) -> None:
+    chosen = negotiate(accept)
+    assert (chosen.sent if chosen else None) == expected
+
+
+@pytest.mark.parametrize("path", ["/simple/", "/simple/demo/", "/inside/demo/"])
+def test_a_page_is_there_as_json_and_as_html(tree: Tree, path: str) -> None:
+    directory = tree.root / path[1:]
+    for accept, name, media in ((PIP, "index.v1_json", JSON_TYPE), (BROWSER, "index.html", HTML_TYPE)):
+        answer = tree.get(path, Accept=accept)
+        assert answer.body == (directory / name).read_bytes()
+        assert {key: answer.headers[key] for key in ("Content-Type", "Vary", "Cache-Control", "Content-Length")} == {
+            "Content-Type": media,
+            "Vary": "Accept",
+            "Cache-Control": "no-cache",
+            "Content-Length": str(len(answer.body)),
+        }
+
+
+def test_several_accept_headers_are_one(tree: Tree) -> None:
+    said = tree.say(
+        f"GET /simple/ HTTP/1.1\r\nHost: x\r\nAccept: text/html;q=0.1\r\nAccept: {V1}+json\r\n\r\n".encode()
+    )
+    assert f"Content-Type: {JSON_TYPE}\r\n".encode() in said
+
+
+def test_what_is_there_in_no_form_that_the_client_takes_is_406(tree: Tree) -> None:
+    answer = tree.get("/simple/", Accept="application/json")
+    assert (answer.status, answer.headers["Vary"]) == (406, "Accept")
+    assert f"{V1}+json\n" in answer.body.decode()
+
+
+def test_a_page_that_there_is_once_is_sent_whatever_is_asked_for(tree: Tree) -> None:
+    answer = tree.get("/", Accept=f"{V1}+json")
+    assert (answer.status, answer.headers["Content-Type"], "Vary" in answer.headers) == (200, HTML_TYPE, False)
+
+
+def test_the_index_may_be_the_root(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    publish(tmp_path / "wheels", tmp_path / "public", simple_path="")
+    for tree in serving(tmp_path / "public"):
+        assert [tree.get(path, Accept=PIP).headers["Content-Type"] for path in ("/", "/demo/")] == [JSON_TYPE] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "media", "cached"),
+    [
+        ("/simple/demo/index.html", HTML_TYPE, "no-cache"),
+        ("/simple/demo/index.v1_json", JSON_TYPE, "no-cache"),
+        ("/{wheel}", "application/octet-stream", FOREVER),
+        ("/{wheel}.metadata", "application/octet-stream", FOREVER),
+        ("/404.html", HTML_TYPE, "no-cache"),
+    ],
+)
+def test_files_have_their_type_and_may_be_cached(tree: Tree, path: str, media: str, cached: str) -> None:
+    path = path.format(wheel=tree.wheel)
+    answer = tree.get(path)
+    assert (answer.status, answer.body) == (200, (tree.root / path[1:]).read_bytes())
+    assert [answer.headers.get(name) for name in ("Content-Type", "Cache-Control", "Content-Encoding")] == [
+        media,
+        cached,
+        None,
+    ]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+# --- redirects ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/simple", "./simple/"),
+        ("/simple/demo", "./demo/"),
+        ("/simple/demo?a=b/c", "./demo/?a=b/c"),
+        ("/simple/%64emo", "./demo/"),
+        ("//simple", "./simple/"),
+        ("http://elsewhere.example/simple", "./simple/"),
+    ],
+)
+def test_a_missing_slash_is_added_and_leads_nowhere_else(tree: Tree, path: str, location: str) -> None:
+    said = tree.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert re.findall(rb"^(?:HTTP/1.1|Location:) (.*)\r$", said, re.MULTILINE) == [
+        b"301 Moved Permanently",
+        location.encode(),
+    ]
+
+
+@pytest.mark.parametrize("path", ["//elsewhere.example/", "//elsewhere.example/simple", "/simple//demo", "/way-out"])
+def test_no_redirect_leads_out(tree: Tree, path: str) -> None:
+    assert tree.status(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) == 404
+
+
+# --- ranges, conditions, HEAD ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=0-", (0, 100)),
+        ("bytes=90-", (90, 10)),
+        ("bytes=90-1000", (90, 10)),
+        ("bytes=-10", (90, 10)),
+        ("bytes=-1000", (0, 100)),
+        ("bytes=99-99", (99, 1)),
+        ("bytes=-", None),
+        ("bytes=5-4", None),
+        ("bytes=0-1,5-6", None),
+        ("bytes=a-b", None),
+        ("bytes = 0-1", None),
+        ("items=0-1", None),
+        ("bytes=0-" + "9" * 30, None),
+    ],
+)
+def test_one_range_is_understood(header: str | None, expected: tuple[int, int] | None) -> None:
+    assert part(header, 100) == expected
+
+
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=999999999999999999-"])
+def test_a_range_behind_the_end_is_none(header: str) -> None:
+    with pytest.raises(IndexError):
+        part(header, 100)
+
+
+def test_ranges_are_answered(tree: Tree) -> None:
+    path, whole = f"/{tree.wheel}", (tree.root / tree.wheel).read_bytes()
+    size = len(whole)
+    answer = tree.get(path, Range="bytes=1000-70999")
+    assert (answer.status, answer.body) == (206, whole[1000:71000])
+    assert answer.headers["Content-Range"] == f"bytes 1000-70999/{size}"
+    assert tree.get(path, Range="bytes=-100").body == whole[-100:]
+    beyond = tree.get(path, Range=f"bytes={size}-")
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{size}")
+    assert tree.get(path, Range="bytes=0-1,5-6")[::2] == (200, whole)
+    assert tree.get(path).headers["Accept-Ranges"] == "bytes"
+
+
+def test_a_range_of_what_has_changed_meanwhile_is_not_sent(tree: Tree) -> None:
+    path, whole = f"/{tree.wheel}", (tree.root / tree.wheel).read_bytes()
+    etag = tree.get(path).headers["ETag"]
+    same = tree.get(path, Range="bytes=0-9", If_Range=etag)
+    assert (same.status, same.body) == (206, whole[:10])
+    for other in ('"other"', f"W/{etag}", "Fri, 20 Nov 2026 00:00:00 GMT"):
+        assert tree.get(path, Range="bytes=0-9", If_Range=other)[::2] == (200, whole)
+
+
+def test_what_a_client_has_is_not_sent_again(tree: Tree) -> None:
+    for path, accept in (("/simple/demo/", PIP), (f"/{tree.wheel}", "*/*")):
+        first = tree.get(path, Accept=accept)
+        etag = first.headers["ETag"]
+        for condition in (etag, f"W/{etag}", f'"a", {etag}', "*"):
+            again = tree.get(path, Accept=accept, If_None_Match=condition)
+            assert (again.status, again.body) == (304, b"")
+            kept = ("ETag", "Cache-Control", "Vary")
+            assert [again.headers.get(name) for name in kept] == [first.headers.get(name) for name in kept]
+        assert tree.get(path, Accept=accept, If_None_Match='"a", "b"').status == 200
+
+
+def test_the_two_forms_of_a_page_are_told_apart(tree: Tree) -> None:
+    assert tree.get("/simple/", Accept=PIP).headers["ETag"] != tree.get("/simple/", Accept=BROWSER).headers["ETag"]
+
+
+def test_head_says_what_get_says(tree: Tree) -> None:
+    for path in ("/simple/", f"/{tree.wheel}", "/gone", "/simple"):
+        get, head = tree.get(path, Accept=PIP), tree.get(path, method="HEAD", Accept=PIP)
+        del get.headers["Date"], head.headers["Date"]
+        assert head == Answer(get.status, get.headers, b"")
+
+
+def test_many_requests_go_through_one_connection(tree: Tree) -> None:
+    connection = HTTPConnection("127.0.0.1", tree.port, timeout=20)
+    found = []
+    for path in ("/simple/", "/gone", "/simple", f"/{tree.wheel}", "/"):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        found.append((response.status, response.will_close))
+    connection.close()
+    assert found == [(200, False), (404, False), (301, False), (200, False), (200, False)]
+
+
+# --- what is not for readers ----------------------------------------------------------------------------------------
+
+HIDDEN = [
+    "/.mkindex/",
+    "/.mkindex/manifest",
+    "/%2emkindex/manifest",
+    "/simple/../.mkindex/manifest",
+    "/simple/%2e%2e/.mkindex/manifest",
+    "/../secret",
+    "/..%2fsecret",
+    "/%2e%2e%2fsecret",
+    "/simple/..%2f..%2fsecret",
+    "/....//secret",
+    "/simple/\\..\\..\\secret",
+    "/link",
+    "/way-out/",
+    "/way-out/index.html",
+    "/to-own/manifest",
+    "/.nojekyll",
+    "/index.html%00",
+    "/index.html%00.txt",
+    "/index.html/",
+    "/simple/./",
+    "/pipe",
+    "/empty/",
+    "/files/",
+    "/gone/",
+    "/simple/Demo/",
+    "/" + "a" * 5000,
+    "/" + "a/" * 3000,
+    "/%ff%fe",
+    "/%",
+    "/%zz",
+]
+
+
+@pytest.mark.parametrize("path", HIDDEN)
+def test_nothing_else_is_ever_sent(tree: Tree, path: str) -> None:
+    said = tree.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert said.startswith(b"HTTP/1.1 404 ")
+    assert b"secret" not in said
+    assert said.endswith((tree.root / "404.html").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"POST /simple/ HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 405),
+        (b"PUT /x HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"DELETE /simple/ HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"GET simple HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 505),
+        (b"GET / HTTP/x\r\n\r\n", 400),
+        (b"GET / a b HTTP/1.1\r\n\r\n", 400),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", 431),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_no_request_for_a_file_is_refused(tree: Tree, request_: bytes, status: int) -> None:
+    assert tree.status(request_) == status
+
+
+def test_a_body_is_not_taken_for_a_request(tree: Tree) -> None:
+    inner = b"GET /simple/ HTTP/1.1\r\nHost: x\r\n\r\n"
+    for header in (b"Content-Length: %d" % len(inner), b"Transfer-Encoding: chunked"):
+        said = tree.say(b"GET /404.html HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n\r\n" + inner)
+        assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_the_log_cannot_be_forged(tree: Tree) -> None:
+    tree.log.clear()
+    tree.say("GET /\x1b[31m\u202e HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1", "backslashreplace"))
+    (line,) = tree.log
+    assert line == ('127.0.0.1 "GET /\\x1b[31m\\u202e HTTP/1.1"', 404)
+
+
+# --- many, slow and gone clients ------------------------------------------------------------------------------------
+
+
+def test_two_hundred_clients_at_once_are_served(tree: Tree) -> None:
+    path, whole = f"/{tree.wheel}", (tree.root / tree.wheel).read_bytes()
+    begin = threading.Barrier(200)
+
+    def client(_: int) -> list[int | bytes]:
+        begin.wait(20)
+        return [tree.get("/simple/demo/", Accept=PIP).status, tree.get(path).body]
+
+    with ThreadPoolExecutor(200) as pool:
+        assert list(pool.map(client, range(200))) == [[200, whole]] * 200
+
+
+def test_a_client_that_says_nothing_is_in_nobodys_way(tree: Tree) -> None:
+    silent = [socket.create_connection(("127.0.0.1", tree.port)) for _ in range(50)]
+    try:
+        for connection in silent[::2]:
+            connection.sendall(b"GET /simple/ HT")
+        assert tree.get("/simple/").status == 200
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_a_client_that_leaves_does_no_harm(tree: Tree, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", tree.port)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connection.sendall(f"GET /{tree.wheel} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.recv(100)
+    assert tree.get("/simple/").status == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_answer_is_of_one_file_while_the_tree_changes(tmp_path: Path) -> None:
+    pages = [b"a" * 100_000, b"b" * 250_000, b"c" * 10]
+
+    def change(stop: threading.Event) -> None:
+        number = 0
+        while not stop.is_set():
+            (tmp_path / "new").write_bytes(pages[number % 3])
+            os.replace(tmp_path / "new", tmp_path / "page.html")
+            number += 1
+
+    (tmp_path / "page.html").write_bytes(pages[0])
+    stop = threading.Event()
+    for tree in serving(tmp_path):
+        writer = threading.Thread(target=change, args=(stop,))
+        writer.start()
+        try:
+            answers = [tree.get("/page.html") for _ in range(300)]
+        finally:
+            stop.set()
+            writer.join()
+        assert {answer.body in pages for answer in answers} == {True}
+        assert len({answer.body for answer in answers}) > 1
+        assert all(answer.headers["ETag"].split("-")[1] == f"{len(answer.body):x}" for answer in answers)
+
+
+def test_a_symlink_to_the_tree_may_be_made_to_lead_elsewhere(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(name)
+    (tmp_path / "public").symlink_to("one")
+    for tree in serving(tmp_path / "public"):
+        assert tree.get("/").body == b"one"
+        (tmp_path / "new").symlink_to("two")
+        (tmp_path / "new").rename(tmp_path / "public")
+        assert tree.get("/").body == b"two"
+
+
+# --- where it listens -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "is_public"), [(("127.0.0.1", 0), False), (("localhost", 0), False), (("0.0.0.0", 0), True)]
+)
+def test_it_knows_whether_others_can_reach_it(tmp_path: Path, address: tuple[str, int], is_public: bool) -> None:
+    with Server(str(tmp_path), address, print) as server:
+        assert server.is_public == is_public
+        assert server.url == f"http://{server.server_name}:{server.server_port}/"
+
+
+def test_an_address_that_is_taken_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with Server(str(tmp_path), ("127.0.0.1", 0), print) as server, pytest.raises(ServeError) as error:
+        Server(str(tmp_path), ("127.0.0.1", server.server_port), print)
+    where = f"127.0.0.1:{server.server_port}"
+    assert str(error.value) == f"cannot listen at {where}: Address already in use; choose another with --bind"
+
+
+def test_what_is_no_directory_is_not_served(tmp_path: Path) -> None:
+    with pytest.raises(ServeError, match=r"gone is no directory: build an index there first"):
+        Server(str(tmp_path / "gone"), ("127.0.0.1", 0), print)

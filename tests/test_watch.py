@@ -1,0 +1,365 @@
+"""What a watch decides: which files it takes when, which events wake it, and what it says of a build."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from watchdog.events import (
+    DirAttribEvent,
+    DirCreatedEvent,
+    DirDeletedEvent,
+    FileAttribEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+)
+
+from builds import publish
+from mkindex import hints, settling
+from mkindex.build import build
+from mkindex.config import Config
+from mkindex.errors import MkindexError, Note, Rejected, SourceError
+from mkindex.hints import Hints
+from mkindex.journal import for_a_machine, for_a_person
+from mkindex.settling import YOUNG, Settling
+from mkindex.sources import Artifact, Fingerprint
+from mkindex.watch import Built, Watch
+from trees import tree
+from wheels import wheel, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "demo-1.0-py3-none-any.whl"
+SETTLE = 0.3
+
+
+class Clock:
+    """Both clocks of the machine, set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def time_ns(self) -> int:
+        return int(self.now * 1e9)
+
+    def monotonic(self) -> float:
+        return self.now - 900_000
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(settling, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    return Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public"), grace=0)
+
+
+def artifact(clock: Clock, *, age: float, size: int = 1) -> Artifact:
+    changed = int((clock.now - age) * 1e9)
+    return Artifact("/wheels", NAME, Fingerprint(1, size, changed, changed))
+
+
+# --- files that are not whole ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("age", "held"), [(0.0, True), (0.29, True), (0.31, False), (1e6, False)])
+def test_a_file_is_taken_when_nobody_has_written_to_it_for_a_while(clock: Clock, age: float, held: bool) -> None:
+    files = Settling(SETTLE)
+    files.begin(hasty=False)
+    assert files.holds(artifact(clock, age=age)) == held
+    assert files.held == (("/wheels/" + NAME,) if held else ())
+
+
+def test_a_file_from_the_future_is_taken_when_it_stays_as_it_is(clock: Clock) -> None:
+    files = Settling(SETTLE)
+    future = artifact(clock, age=-3600)
+    found = []
+    for _ in range(4):
+        files.begin(hasty=False)
+        found.append(files.holds(future))
+        clock.now += 0.16
+    assert found == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("age", "held"), [(1, True), (YOUNG - 1, True), (YOUNG + 1, False)])
+def test_a_file_that_cannot_be_read_is_held_back_while_it_is_young(clock: Clock, age: float, held: bool) -> None:
+    files = Settling(SETTLE)
+    files.begin(hasty=False)
+    half = artifact(clock, age=age)
+    assert (files.holds(half), files.holds(half, "cut off")) == (False, held)
+
+
+def test_what_is_taken_in_haste_is_looked_at_again(config: Config) -> None:
+    path = Path(config.sources[0], NAME)
+    for change, moved in ((False, False), (True, True)):
+        files = Settling(0.05)
+        files.begin(hasty=True)
+        path.write_bytes(path.read_bytes())
+        taken = Artifact(config.sources[0], NAME, Fingerprint.of(path.stat()))
+        assert not files.holds(taken)
+        assert 0 < files.wait() <= 0.05
+        time.sleep(0.06)
+        if change:
+            path.write_bytes(b"other")
+        assert files.moved() == moved
+        if moved:  # and is then no more taken in haste
+            files.begin(hasty=True)
+            assert files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
+
+
+def test_what_is_held_back_is_ripe_when_it_has_stayed_as_it_is(config: Config) -> None:
+    path = Path(config.sources[0], NAME)
+    files = Settling(0.2)
+    files.begin(hasty=False)
+    path.write_bytes(b"half")
+    assert files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
+    path.write_bytes(b"more")
+    assert not files.ripe()
+    time.sleep(0.25)
+    assert files.ripe()
+    path.unlink()
+    assert not files.ripe()  # it has just changed
+    assert files.ripe()  # and is gone
+
+
+def test_a_hard_link_does_not_count_as_a_change(config: Config, tmp_path: Path) -> None:
+    path = Path(config.sources[0], NAME)
+    files = Settling(0.05)
+    files.begin(hasty=True)
+    path.write_bytes(path.read_bytes())
+    assert not files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
+    os.link(path, tmp_path / "link")
+    time.sleep(0.06)
+    assert not files.moved()
+
+
+def test_a_source_that_had_files_is_not_believed_to_have_none(config: Config) -> None:
+    files = Settling(SETTLE)
+    files.done(file for project in build(config).index.projects for file in project.files)
+    with pytest.raises(SourceError, match=r"wheels is empty, and was not: the index stays as it is"):
+        files.check([])
+    files.again(SETTLE, roots=set()).check([])  # it is no source any more
+
+
+def test_a_build_that_is_not_ready_changes_nothing(config: Config, tmp_path: Path) -> None:
+    def never() -> None:
+        raise LookupError
+
+    build(config)
+    before = tree(tmp_path / "public")
+    write_wheel(tmp_path / "wheels", "demo", "2.0")
+    write_wheel(tmp_path / "wheels", "other", "2.0")
+    with pytest.raises(LookupError):
+        build(config, ready=never)
+    assert tree(tmp_path / "public") == before
+    build(config)
+    assert "simple/other/index.html" in tree(tmp_path / "public")
+
+
+@pytest.mark.parametrize("mode", ["copy", "hardlink"])
+def test_what_is_being_overwritten_stays_listed_while_its_bytes_are_there(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    write_wheel(tmp_path / "wheels", "demo", "2.0")
+    where = {"sources": (str(tmp_path / "wheels"),), "destination": str(tmp_path / "public")}
+    config = Config(**where, grace=0, link_mode=mode)  # type: ignore[arg-type]
+    files = Settling(0)
+    files.begin(hasty=False)
+    files.done(file for project in build(config, settling=files).index.projects for file in project.files)
+    with (tmp_path / "wheels" / NAME).open("r+b") as file:
+        file.truncate(100)
+    files.begin(hasty=False)
+    report = build(config, settling=files)
+    listed = [file.filename for project in report.index.projects for file in project.files]
+    # A hard link is the very file that is being overwritten.
+    assert listed == ([NAME] if mode == "copy" else []) + ["demo-2.0-py3-none-any.whl"]
+    assert [finding.location for finding in report.findings if isinstance(finding, Note)][:1] == [
+        str(tmp_path / "wheels" / NAME)
+    ]
+    assert report.rejected == ()
+
+
+# --- hints ----------------------------------------------------------------------------------------------------------
+
+
+def woken(config: Config, event: FileSystemEvent, files: Settling | None = None) -> bool:
+    """Whether an event of the first source gives a hint."""
+    here = Hints(config, files or Settling(SETTLE), print)
+    place = hints._Place(config.sources[0], config.recursive, (0, 0))
+    hints._Handler(here, place, config, files or Settling(SETTLE)).dispatch(event)
+    return here.wait(0)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (FileCreatedEvent(f"/s/{NAME}"), True),
+        (FileClosedEvent(f"/s/{NAME}"), True),
+        (FileDeletedEvent("/s/a.tar.gz"), True),
+        (FileAttribEvent("/s/a.zip"), True),
+        (FileModifiedEvent("/s/a.zip"), True),
+        (FileMovedEvent("/s/.tmp", f"/s/{NAME}"), True),
+        (FileMovedEvent(f"/s/{NAME}", "/s/old"), True),
+        (FileCreatedEvent("/s/a.egg"), True),
+        (FileCreatedEvent("/s/README.md"), False),
+        (FileCreatedEvent("/s/.a.whl"), False),
+        (FileCreatedEvent("/s/a.whl.part"), False),
+        (DirCreatedEvent("/s/sub"), False),
+        (DirAttribEvent("/s"), True),
+        (DirDeletedEvent("/s"), True),
+        (FileCreatedEvent(f"/s/public/files/aa/bb/{NAME}"), False),
+        (DirCreatedEvent("/s/public"), False),
+    ],
+    ids=lambda value: f"{type(value).__name__} {getattr(value, 'src_path', value)}",
+)
+def test_an_event_wakes_it_if_it_can_make_a_difference(event: FileSystemEvent, expected: bool) -> None:
+    assert woken(Config(sources=("/s",), destination="/s/public"), event) == expected
+
+
+def test_directories_make_a_difference_when_they_are_read() -> None:
+    config = Config(sources=("/s",), destination="/s/public", recursive=True)
+    paths = ("/s/a", "/s/public", "/s/public/files/aa", "/s/publicity")
+    assert [woken(config, DirCreatedEvent(path)) for path in paths] == [True, False, False, True]
+
+
+def test_a_link_that_we_make_wakes_nobody(config: Config) -> None:
+    files = Settling(SETTLE)
+    files.done(file for project in build(config).index.projects for file in project.files)
+    linked = Config(sources=config.sources, destination=config.destination, link_mode="hardlink")
+    touched = FileAttribEvent(f"{config.sources[0]}/{NAME}")
+    assert [woken(one, touched, files) for one in (config, linked)] == [True, False]
+
+
+def test_no_directory_that_we_write_is_watched(tmp_path: Path) -> None:
+    for name in ("a/b", "public/files/aa/bb", "c/d", ".git"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "page.html").touch()
+    root = str(tmp_path)
+
+    def spread(path: str, *without: str, inside: bool = True) -> list[tuple[str, bool]]:
+        found = hints._spread(path, inside=inside, without=list(without))
+        return sorted((os.path.relpath(where, root), below) for where, below in found)
+
+    assert spread(root, f"{root}/elsewhere/x", inside=False) == [(".", False)]
+    assert spread(root, "/elsewhere") == [(".", True)]
+    assert spread(root, f"{root}/public") == [(".", False), ("a", True), ("c", True)]
+    assert spread(root, f"{root}/a/b") == [(".", False), ("a", False), ("c", True), ("public", True)]
+    assert spread(f"{root}/page.html") == [(".", False)]
+
+
+def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Config) -> None:
+    polling = Config(sources=config.sources, destination=config.destination, poll=True)
+    path = Path(config.sources[0], NAME)
+    steps: list[Callable[[], object]] = [
+        list,
+        path.touch,
+        list,
+        path.unlink,
+        path.parent.rmdir,
+        list,
+        path.parent.mkdir,
+    ]
+    found = []
+    with Hints(polling, Settling(SETTLE), print) as here:
+        for step in steps:
+            step()
+            here.beat()
+            found.append(here.wait(0))
+    assert found == [False, True, False, True, True, False, True]
+
+
+def test_remote_sources_are_asked_again_after_the_interval(config: Config) -> None:
+    remote = Config(sources=(*config.sources, "https://example.com/"), destination=config.destination, interval=5)
+    for asked, expected in ((config, 300), (remote, 5)):
+        watch = Watch(asked, told=print, reread=lambda: asked)  # noqa: B023 (called at once, if at all)
+        watch._thorough = time.monotonic() + asked.rescan
+        due = watch._next(build(config))
+        assert 0 <= time.monotonic() + expected - due < 1
+
+
+# --- what it says ---------------------------------------------------------------------------------------------------
+
+
+def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
+    publish(tmp_path / "wheels", tmp_path / "public")
+    (tmp_path / "wheels/bad.egg").write_bytes(b"x")
+    report = build(config)
+    built = Built(
+        report=report,
+        added=("a.whl", "b.whl", "c\x1b.whl", "d.whl"),
+        replaced=("e.whl",),
+        removed=(),
+        held=("/wheels/f.whl",),
+        news=(),
+        recovered=True,
+    )
+    assert for_a_person(built)[len("2026-11-20 00:00:00 ") :] == (
+        "works again; added a.whl, b.whl, c\\x1b.whl and 1 more; replaced e.whl; 1 rejected; 1 held back until whole; "
+        f"1 file in {report.seconds:.2f} s"
+    )
+    said = json.loads(for_a_machine(built))
+    del said["time"], said["seconds"]
+    assert said == {
+        "version": 1,
+        "event": "build",
+        "added": ["a.whl", "b.whl", "c\x1b.whl", "d.whl"],
+        "replaced": ["e.whl"],
+        "removed": [],
+        "rejected": [{"location": str(tmp_path / "wheels/bad.egg"), "reason": report.rejected[0].reason}],
+        "held": ["/wheels/f.whl"],
+        "projects": 1,
+        "files": 1,
+        "written": 0,
+        "deleted": 0,
+    }
+
+
+def test_errors_and_notes_are_told_apart() -> None:
+    events = (MkindexError("it is so"), "it is so")
+    assert [for_a_person(event)[20:] for event in events] == ["error: it is so", "it is so"]
+    assert [json.loads(for_a_machine(event))["event"] for event in events] == ["error", "note"]
+
+
+def test_nothing_new_is_no_news(config: Config) -> None:
+    report = build(config)
+    again = build(config)
+    empty: tuple[str, ...] = ()
+
+    def built(report: object, news: tuple[Rejected | Note, ...] = ()) -> Built:
+        return Built(report=report, added=empty, replaced=empty, removed=empty, held=empty, news=news, recovered=False)  # type: ignore[arg-type]
+
+    assert [built(report).is_news, built(again).is_news] == [True, False]
+    assert built(again, news=(Note(location="x", text="y"),)).is_news
+
+
+def test_a_large_file_is_no_reason_to_look_at_the_cache(config: Config) -> None:
+    files = Settling(SETTLE)
+    path = Path(config.sources[0], NAME)
+    os.utime(path, (1e9, 1e9))
+    time.sleep(2.1)  # or it could change without showing
+    files.begin(hasty=False)
+    (file,) = (file for project in build(config).index.projects for file in project.files)
+    files.done([file])
+    assert files.known(file.local) is file
+    files.begin(hasty=True, thorough=True)
+    assert files.known(file.local) is None
+    path.write_bytes(wheel("demo", "1.0", files={"x": b"y"}))
+    assert files.known(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat()))) is None
