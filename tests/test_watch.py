@@ -30,13 +30,16 @@ from mkindex.errors import MkindexError, Note, Rejected, SourceError
 from mkindex.hints import Hints
 from mkindex.journal import for_a_machine, for_a_person
 from mkindex.settling import YOUNG, Settling
+from mkindex.simple.read import Link
 from mkindex.sources import Artifact, Fingerprint
-from mkindex.watch import Built, Watch
+from mkindex.watch import Built
 from trees import tree
 from wheels import wheel, write_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mkindex.model import File
 
 NAME = "demo-1.0-py3-none-any.whl"
 SETTLE = 0.3
@@ -286,13 +289,26 @@ def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Confi
     assert found == [False, True, False, True, True, False, True]
 
 
-def test_remote_sources_are_asked_again_after_the_interval(config: Config) -> None:
-    remote = Config(sources=(*config.sources, "https://example.com/"), destination=config.destination, interval=5)
-    for asked, expected in ((config, 300), (remote, 5)):
-        watch = Watch(asked, told=print, reread=lambda: asked)  # noqa: B023 (called at once, if at all)
-        watch._thorough = time.monotonic() + asked.rescan
-        due = watch._next(build(config))
-        assert 0 <= time.monotonic() + expected - due < 1
+def test_remote_sources_are_only_asked_in_builds_that_are_to_ask() -> None:
+    settling = Settling(SETTLE)
+    link, other = Link(url="https://host/a", filename="a"), Link(url="https://host/b", filename="b")
+    answers = {one: Rejected(location=one.location, reason="none") for one in (link, other)}
+    asked: list[Link | str] = []
+
+    def artifacts() -> Iterator[Link]:
+        asked.append("page")
+        yield link
+
+    def refer(links: Sequence[Link]) -> list[File | Rejected]:
+        asked.extend(links)
+        return [answers[one] for one in links]
+
+    for asks, links in ((False, [link]), (False, [link, other]), (True, [other, link]), (False, [link])):
+        settling.begin(hasty=False, asks=asks)
+        assert list(settling.ask("https://host/", artifacts)) == [link]
+        assert settling.refer(links, refer) == [answers[one] for one in links]
+        asked.append("")
+    assert asked == ["page", link, "", other, "", "page", other, link, "", ""]
 
 
 # --- what it says ---------------------------------------------------------------------------------------------------

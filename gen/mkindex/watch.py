@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from mkindex.build import Report, build
 from mkindex.config import Config
-from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected
+from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, SourceError
 from mkindex.hints import Hints
 from mkindex.publish import Changed
 from mkindex.settling import Settling
@@ -117,8 +117,6 @@ class Watch:
         hasty = True
         thorough = time.monotonic() >= self._thorough
         asks = time.monotonic() >= self._ask
-        if asks:  # where that fails, what was listed before is good enough until the next time
-            self._ask = time.monotonic() + min(_RETRY, self._config.interval)
         while True:
             self._settling.begin(hasty=hasty, thorough=thorough, asks=asks)
             self._listed = time.monotonic()
@@ -131,6 +129,10 @@ class Watch:
                     self._ask = self._listed + self._config.interval
                 self._done(report)
                 return
+            except SourceError:
+                if asks:  # what was listed before is good enough until the next time
+                    self._ask = time.monotonic() + min(_RETRY, self._config.interval)
+                raise
             except _Outdated:
                 hasty = False
             except Changed:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import hostile
 from builds import cold, publish, scratch
 from functional.watching import Watching, eventually, watching
 from needs import missing
@@ -57,6 +58,34 @@ def done(watch: Watching, here: Path) -> None:
     expected = cold(here / "wheels")
     watch.until(lambda: tree(here / "public") == expected, f"a tree as a cold build makes it: {watch.errors}")
     assert own(here / "public") == {"manifest"}
+
+
+# --- what is elsewhere ----------------------------------------------------------------------------------------------
+
+
+def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(here: Path, wheels: Path) -> None:
+    content = wheel("far", "1.0")
+    with hostile.serving() as server:
+        server.routes |= {
+            "/links.html": hostile.page('<a href="far-1.0-py3-none-any.whl">far</a>'),
+            "/far-1.0-py3-none-any.whl": hostile.file(content),
+            "/far-2.0-py3-none-any.whl": hostile.file(wheel("far", "2.0")),
+        }
+        with started(here, f"{server.url}links.html", "--interval", "3") as watch:
+            watch.until(lambda: listed(here, "far"), "the remote project")
+            watch.until_quiet(0.5)
+            server.forget()
+            write_wheel(wheels, "demo", "2.0")
+            watch.until(lambda: "demo-2.0" in listed(here), "the new wheel here")
+            assert server.requests() == []
+            two = "".join(f'<a href="far-{version}-py3-none-any.whl">far</a>' for version in ("1.0", "2.0"))
+            server.routes["/links.html"] = hostile.page(two)
+            watch.until(lambda: "far-2.0" in listed(here, "far"), "the new wheel there")
+            server.routes["/links.html"] = hostile.status(503)
+            watch.until(lambda: watch.texts("error"), "an error")
+            write_wheel(wheels, "demo", "3.0")
+            watch.until(lambda: "demo-3.0" in listed(here), "a new wheel here while the server is in trouble")
+            assert "far-2.0" in listed(here, "far")
 
 
 # --- storms ---------------------------------------------------------------------------------------------------------
