@@ -732,6 +732,17 @@ def test_a_mirror_is_what_the_directory_itself_would_have_become(
     assert "(0 written, " in done.out
 
 
+def test_what_was_downloaded_and_not_published_is_not_downloaded_again(
+    server: Hostile, public: Path, run: Callable[..., Run]
+) -> None:
+    server.routes |= {"/p": linked(hashed(A, BIG), B), f"/{A}": file(BIG), f"/{B}": file(b"no wheel")}
+    done = run(f"{server.url}p", "--remote", "mirror", "--strict")
+    assert (done.status, tree(public)) == (3, {})
+    done = run(f"{server.url}p", "--remote", "mirror")
+    assert (done.status, done.requests) == (1, ["GET 200 /p", f"HEAD 200 /{A}", f"HEAD 200 /{B}"])
+    assert entries(public, "a", server)[0]["hashes"] == {"sha256": sha256(BIG)}
+
+
 def test_a_mirror_stands_alone_once_its_server_is_gone(
     public: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

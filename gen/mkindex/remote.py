@@ -278,6 +278,8 @@ class Remote:
         part, target = os.path.join(directory, "part"), os.path.join(directory, link.filename)
         try:
             os.makedirs(directory, exist_ok=True)
+            with suppress(FileNotFoundError):  # whole, but the run that had it published nothing
+                os.replace(target, part)
             # Without a hash nobody could tell whether two parts are of the same file.
             resumed = bool(link.sha256) and os.path.exists(part) and os.path.getsize(part) <= (about.size or 0)
             digests = _Digests(link)
