@@ -187,7 +187,11 @@ A watch ends with Ctrl-C or SIGTERM, and 0.
 @click.option("--allow-empty", is_flag=True, help="Publish an index without any file.")
 @click.option("--dry-run", "-n", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option(
-    "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Read N files at once.  [default: one for each core]"
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Read N files at once.  [default: one for each core; 5 from servers]",
 )
 @click.option(
     "--cache-dir",
@@ -264,7 +268,10 @@ def build(
     verbose: bool,
     **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
 ) -> int:
-    """Turn directories of wheels and sdists into an index that pip, uv, poetry and PDM install from.
+    """Turn wheels and sdists, wherever they are, into an index that pip, uv, poetry and PDM install from.
+
+    A SOURCE is a directory of them; a page with links to them, here or at https://…, be it a find-links page, a server's
+    listing or another index; a list of paths, URLs or JSON objects, one a line; or -, a list on standard input.
 
     DEST gets a static tree for any web server: pages in HTML and JSON (PEP 503 and 691) with hashes and metadata, and
     the files. Each run brings it up to date with all SOURCEs: it writes what changed, and removes only what it wrote.
