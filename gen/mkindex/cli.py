@@ -270,8 +270,9 @@ def build(
 ) -> int:
     """Turn wheels and sdists, wherever they are, into an index that pip, uv, poetry and PDM install from.
 
-    A SOURCE is a directory of them; a page with links to them, here or at https://…, be it a find-links page, a listing of a
-    server or another index; a list of paths, URLs or JSON objects, one a line; or -, a list on standard input.
+    A SOURCE is a directory of them; a page with links to them, here or at https://…, such as a find-links page, a
+    server's listing or another index; a list of paths, URLs or JSON objects, one a line; or -, such a list on standard
+    input.
 
     DEST gets a static tree for any web server: pages in HTML and JSON (PEP 503 and 691) with hashes and metadata, and
     the files. Each run brings it up to date with all SOURCEs: it writes what changed, and removes only what it wrote.
