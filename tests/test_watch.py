@@ -311,6 +311,25 @@ def test_remote_sources_are_only_asked_in_builds_that_are_to_ask() -> None:
     assert asked == ["page", link, "", other, "", "page", other, link, "", ""]
 
 
+def test_what_was_known_of_links_stays_where_asking_fails() -> None:
+    settling = Settling(SETTLE)
+    link = Link(url="https://host/a", filename="a")
+    answer = Rejected(location=link.location, reason="none")
+
+    def fail(links: Sequence[Link]) -> list[File | Rejected]:
+        if links:
+            raise SourceError("no answer")
+        return []
+
+    settling.begin(hasty=False, asks=True)
+    assert settling.refer([link], lambda _: [answer]) == [answer]
+    settling.begin(hasty=False, asks=True)
+    with pytest.raises(SourceError):
+        settling.refer([link], fail)
+    settling.begin(hasty=False, asks=False)
+    assert settling.refer([link], fail) == [answer]
+
+
 # --- what it says ---------------------------------------------------------------------------------------------------
 
 

@@ -61,8 +61,6 @@ class Settling:
     def begin(self, *, hasty: bool, thorough: bool = True, asks: bool = True) -> None:
         """Start a build: a thorough one believes its memory of no file, one that asks of nothing that is elsewhere."""
         self._asks = asks
-        if asks:
-            self._answers = {}
         self._began = time.time_ns()
         if thorough:
             self._doubtful = set(self._listed)
@@ -106,10 +104,11 @@ class Settling:
         self, links: Sequence[Link], refer: Callable[[Sequence[Link]], list[File | Rejected]]
     ) -> list[File | Rejected]:
         """Return what comes of each link: between two times of asking, what came of it before."""
-        new = [link for link in links if link not in self._answers]
-        before = self._answers | dict(zip(new, refer(new), strict=True))
-        self._answers = {link: before[link] for link in links}
-        return [before[link] for link in links]
+        known = {} if self._asks else self._answers
+        new = [link for link in links if link not in known]
+        known = known | dict(zip(new, refer(new), strict=True))
+        self._answers = {link: known[link] for link in links}
+        return [known[link] for link in links]
 
     def ask(self, spec: str, artifacts: Callable[[], Iterator[Found]]) -> Iterator[Found]:
         """Yield what a remote source lists: between two times of asking, what it listed before."""
