@@ -341,9 +341,12 @@ def certificates(directory: Path) -> tuple[Path, Path]:
         subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True, timeout=60)
 
     new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(*new, "-x509", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2")
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # Python 3.13 is strict about it
+    openssl(*new, "-x509", *usage, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2")
     openssl(*new, "-subj", "/CN=host", "-keyout", "host.key", "-out", "host.csr")
-    (directory / "ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n")
+    (directory / "ext").write_text(
+        "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n"
+    )
     authority = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
     openssl("x509", "-req", "-in", "host.csr", *authority, "-days", "2", "-extfile", "ext", "-out", "host.pem")
     both = directory / "both.pem"

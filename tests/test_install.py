@@ -27,6 +27,7 @@ LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     # What the tests import from must not be found by what is installed here.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # into the checkout that is compared
     done = subprocess.run(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
