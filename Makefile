@@ -23,10 +23,10 @@ demo: $(READY)  ## Build an index of examples/wheels in build/demo, and say how 
 	$(BIN)/mkindex examples/wheels build/demo
 
 test: $(READY) clients  ## Run every test, those with the real clients too
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 test-unit: $(READY)  ## Run the tests that need no client and no server
-	$(BIN)/pytest --numprocesses auto --ignore tests/functional
+	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional
 
 clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests install with, each of its own in .clients
 
