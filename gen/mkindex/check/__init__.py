@@ -345,7 +345,7 @@ class _Run:
         if not self.begun.directory:
             return
         for page in (judged.project.html, judged.project.json):
-            if page is None:
+            if page is None or page.reply.status != 200:
                 continue
             paths = [self._relative(entry.url) for entry in page.entries if entry.url.startswith(self.place.root)]
             self.listed.update(paths)

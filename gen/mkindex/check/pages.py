@@ -149,7 +149,7 @@ def _html(page: Page, text: str) -> Page:
             continue
         link = href.strip()
         url, shows = absolute(base, link), node.text(deep=True)
-        if _filename(url):
+        if _filename(link):
             entries.append(_html_entry(attributes, url, base, shows))
         elif page.kind == "root" and (f"{url.rstrip('/')}/" in below or _is_project_link(link, url, base)):
             projects.append((shows.strip(), url))
@@ -190,7 +190,7 @@ def _html_entry(raw: Mapping[str, str | None], url: str, base: str, shows: str) 
         form="html",
         link=link,
         url=url,
-        filename=_filename(url),
+        filename=_filename(link),
         page=base,
         text=shows,
         sha256=sha256,
@@ -202,9 +202,9 @@ def _html_entry(raw: Mapping[str, str | None], url: str, base: str, shows: str) 
     )
 
 
-def _filename(url: str) -> str:
-    """Return the name of the file that an address leads to, "" where it is none."""
-    name = unquote(urlsplit(url).path.rpartition("/")[2]) if url else ""
+def _filename(link: str) -> str:
+    """Return the name of the file that a link leads to, "" where it is none."""
+    name = unquote(re.split(r"[?#]", link, maxsplit=1)[0].rpartition("/")[2])
     return name if name.endswith(FILES) or name.lower().endswith((".whl", ".tar.gz", ".zip")) else ""
 
 

@@ -16,6 +16,7 @@ from mkindex.simple.read import DISTRIBUTIONS
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 _PAGES = ("index.html", "index.v1_json")
+_OWN_TEMPORARY = "tmp"
 _HASTE_NS = 2_000_000_000
 
 
@@ -92,7 +93,9 @@ def _below(root: str, prefix: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
 def _own_leftovers(own: str) -> Iterator[str]:
     """Yield what an interrupted run of mkindex left among what it keeps for itself."""
     with suppress(OSError):
-        yield from (os.path.join(OWN, "tmp", name) for name in sorted(os.listdir(f"{own}/tmp")))
+        yield from (
+            os.path.join(OWN, _OWN_TEMPORARY, name) for name in sorted(os.listdir(os.path.join(own, _OWN_TEMPORARY)))
+        )
     if os.path.exists(os.path.join(own, "intent")):
         yield f"{OWN}/intent"
 

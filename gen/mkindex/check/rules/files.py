@@ -8,6 +8,7 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Seen, rule
 from mkindex.check.names import identity, sdist_of
 from mkindex.check.seen import Requirements, SeenFile
+from mkindex.simple.read import DISTRIBUTIONS
 
 
 def _there(file: SeenFile) -> bool:
@@ -202,7 +203,7 @@ def _clauses(value: str) -> list[str]:
     SeenFile,
     "requires-python-missing",
     WARNING,
-    clients="Both have to read the metadata of each version to find out that it is not for this Python; old ones of pip "
+    clients="Both have to read the metadata of each version to find out that it is not for this Python; old pips "
     "install what does not run.",
     mend="Give data-requires-python, or requires-python in JSON: make the page anew from the file.",
 )
@@ -238,7 +239,7 @@ def metadata_name(file: SeenFile) -> Iterator[Seen]:
     """Name and version in the metadata of a file are those of its filename."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    if not _there(file) or found is None:
+    if not _there(file) or found is None or not file.entry.filename.endswith(DISTRIBUTIONS):
         return
     filename, project = file.entry.filename, canonicalize_name(found.name)
     if filename.endswith(".whl"):

@@ -683,9 +683,9 @@ def _is_version(text: str) -> bool:
     Page,
     "name-collision",
     WARNING,
-    pip=WRONG,
-    uv=WRONG,
-    clients="Both ask for the normalized name only: the files of the other spelling are not found.",
+    pip=DEPENDS,
+    uv=DEPENDS,
+    clients="Both ask for the normalized name only: files that are on the page of another spelling are not found.",
     mend="Make one project of them, under the normalized name.",
 )
 def name_collision(page: Page) -> Iterator[Seen]:

@@ -86,8 +86,8 @@ def insecure_redirect(project: Project) -> Iterator[Seen]:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="What is installed depends on the form that a client happens to get: over http JSON where the server has it, "
-    "from file:// HTML.",
+    clients="What is installed depends on the form that a client happens to get: over http JSON where the server has "
+    "it, from file:// HTML.",
     mend="Make both pages anew, from the same data.",
 )
 def forms_disagree(project: Project) -> Iterator[Seen]:
