@@ -75,7 +75,9 @@ PEERS: dict[str, Callable[[str, str], Calls]] = {
 }
 
 
-DISTRIBUTIONS = [name for name in PEERS if "," not in name]
+# Too old to be compared in speed: what they make is what `mkindex check` is tried on.
+CHECKED = ["pip2pi", "piprepo"]
+DISTRIBUTIONS = [name for name in PEERS if "," not in name] + CHECKED
 
 
 def program(distribution: str) -> str:

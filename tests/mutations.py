@@ -673,6 +673,17 @@ MUTATIONS: tuple[Mutation, ...] = (
             lambda one: one.update(hashes={"sha256": one["hashes"]["sha256"].upper()}),
         ),
     ),
+    Mutation(
+        "a root that links without the slash",
+        "root-link",
+        lambda v: v.html("", lambda t: t.replace('href="alpha/"', 'href="alpha"')),
+        H,
+    ),
+    Mutation(
+        "no metadata advertised",
+        "no-metadata",
+        lambda v: _both(v, r'data-(core|dist-info)-metadata="[^"]*"', "", lambda one: one.pop("core-metadata"), NEW),
+    ),
     Mutation("a project listed in two spellings", "name-collision", _collide),
     # Security
     Mutation("a handler in an anchor", "unsafe-page", lambda v: v.attribute(NEW, 'onclick="alert(1)"'), H),

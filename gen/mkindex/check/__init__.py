@@ -175,7 +175,7 @@ class _Run:
         begun, start = self.begun, self.begun.start
         findings = list(self.judge.findings(start, self._shown(begun.url)))
         for page in begun.pages if start.kind in ("index", "mistyped", "page") else ():
-            findings += self.judge.findings(page, self._shown(page.url))
+            findings += self.judge.findings(page, self._page_shown(page))
         projects = list(self._projects())
         first: Project | None = None
         a_file: Entry | None = None

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
-from mkindex.check.seen import Entry, Form, Page
+from mkindex.check.seen import Entry, Form, Kind, Page
 from mkindex.errors import printable, shown
 from mkindex.simple.read import HTML, JSON, Malformed, hashes_in, hashes_of, parse_html, parse_json
 from mkindex.web import Reply
@@ -24,10 +24,13 @@ _RUNS = ("javascript", "data", "vbscript", "file", "blob")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 
 
-def read(reply: Reply, kind: Literal["root", "project", "flat"], *, project: str = "", local: bool = False) -> Page:
-    """Return what a page says. Nothing is raised: what makes no sense is said in it."""
+def read(reply: Reply, kind: Kind, *, project: str = "", root: str = "") -> Page:
+    """Return what a page says. Nothing is raised: what makes no sense is said in it.
+
+    `root`: the file: URL of the directory that is checked, which links that begin with a slash are taken to be below.
+    """
     form: Form = "json" if reply.media_type == JSON else "html" if reply.media_type in HTML_TYPES else ""
-    page = Page(kind=kind, project=project, form=form, reply=reply, local=local, base=reply.url, broken=reply.broken)
+    page = Page(kind=kind, project=project, form=form, reply=reply, root=root, base=reply.url, broken=reply.broken)
     if reply.status != 200 or reply.broken or not form:
         return page
     text = reply.body.decode("utf-8-sig", "replace")
@@ -61,7 +64,7 @@ def _json(page: Page, text: str) -> Page:
     entries, names = [], []
     for number, file in enumerate(files if isinstance(files, list) else []):
         if isinstance(file, dict):
-            entries.append(_json_entry(file, page.base))
+            entries.append(_json_entry(file, page))
         else:
             odd.append(f"files[{number}] is {_kind(file)}, and must be an object")
     for number, one in enumerate(projects if isinstance(projects, list) else []):
@@ -87,7 +90,7 @@ def _json(page: Page, text: str) -> Page:
     )
 
 
-def _json_entry(raw: Mapping[str, Any], base: str) -> Entry:
+def _json_entry(raw: Mapping[str, Any], page: Page) -> Entry:
     link, filename = raw.get("url"), raw.get("filename")
     hashes, metadata = raw.get("hashes"), raw.get("core-metadata", raw.get("dist-info-metadata"))
     sha256, other = hashes_of(hashes if isinstance(hashes, dict) else {})
@@ -96,9 +99,9 @@ def _json_entry(raw: Mapping[str, Any], base: str) -> Entry:
         raw=raw,
         form="json",
         link=link if isinstance(link, str) else "",
-        url=absolute(base, link) if isinstance(link, str) else "",
+        url=absolute(page.base, link, page.root) if isinstance(link, str) else "",
         filename=filename if isinstance(filename, str) else "",
-        page=base,
+        page=page.base,
         sha256=sha256,
         other_hash=other,
         requires_python=python if isinstance(python, str) else "",
@@ -141,18 +144,19 @@ def _html(page: Page, text: str) -> Page:
     stray: list[str] = []
     dangerous: list[str] = []
     projects: list[tuple[str, str]] = []
-    below = set(known.directories)
+    links: list[str] = []
     for node in tree.css("a"):
         attributes = node.attributes
         dangerous += _dangers(attributes)
         if (href := attributes.get("href")) is None:
             continue
         link = href.strip()
-        url, shows = absolute(base, link), node.text(deep=True)
+        url, shows = absolute(base, link, page.root), node.text(deep=True)
         if _filename(link):
             entries.append(_html_entry(attributes, url, base, shows))
-        elif page.kind == "root" and (f"{url.rstrip('/')}/" in below or _is_project_link(link, url, base)):
-            projects.append((shows.strip(), url))
+        elif page.kind == "root" and (project := _project_page(link, url, base)):
+            projects.append((shows.strip(), project))
+            links.append(link)
         elif not link.startswith("#") and (scheme := _SCHEME.match(link)) and scheme[1].lower() in _RUNS:
             dangerous.append(f"a link to a {scheme[1].lower()}: address: {link[:80]}")
         else:
@@ -162,6 +166,7 @@ def _html(page: Page, text: str) -> Page:
         base=base,
         entries=tuple(entries),
         projects=tuple(projects),
+        project_links=tuple(links),
         stray=tuple(stray),
         dangerous=tuple(dangerous),
         base_link=base_link,
@@ -175,9 +180,13 @@ def _html(page: Page, text: str) -> Page:
     )
 
 
-def _is_project_link(link: str, url: str, base: str) -> bool:
-    """Tell whether a link of a root leads to what is meant as the page of a project, its slash forgotten."""
-    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", link)) and urljoin(base, link) == url and "." not in link
+def _project_page(link: str, url: str, base: str) -> str:
+    """Return the address of a directory one level below a root that a link of it leads to, "" if it leads elsewhere."""
+    page = url.removesuffix("index.html").rstrip("/")
+    directory, _, name = page.rpartition("/")
+    is_below = f"{directory}/" == base.rpartition("/")[0] + "/" and name not in ("", ".", "..")
+    is_page = url != page or re.fullmatch(r"[A-Za-z0-9_-]+", link)
+    return f"{page}/" if is_below and is_page and "?" not in url else ""
 
 
 def _html_entry(raw: Mapping[str, str | None], url: str, base: str, shows: str) -> Entry:
@@ -219,10 +228,11 @@ def _dangers(attributes: Mapping[str, str | None]) -> Iterator[str]:
 # --- addresses ------------------------------------------------------------------------------------------------------
 
 
-def absolute(base: str, link: str) -> str:
-    """Return where a link leads, without fragment; "" where that is no address."""
+def absolute(base: str, link: str, root: str = "") -> str:
+    """Return where a link leads, without fragment; "" where that is no address. `root`: as for `read`."""
+    link = link.strip()
     try:
-        url = urljoin(base, link.strip())
+        url = root + link.lstrip("/") if root and re.match(r"/(?!/)", link) else urljoin(base, link)
         parts = urlsplit(url)
         if (parts.port or 0) < 0 or any(c < " " for c in url):
             return ""

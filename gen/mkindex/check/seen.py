@@ -37,7 +37,7 @@ class Page:
     project: str = ""  # the normalized name that it was asked for with
     form: Form = ""
     reply: Reply
-    local: bool = False
+    root: str = ""  # of a directory that is checked, its file: URL; "": a server's
     base: str = ""  # what its links are relative to
     broken: str = ""  # why nothing on it can be believed
     entries: tuple[Entry, ...] = ()
@@ -45,6 +45,7 @@ class Page:
     stray: tuple[str, ...] = ()  # links that lead to no file, or on a root to no project
     dangerous: tuple[str, ...] = ()  # what a browser could be made to run, and signs of an attribute that broke open
     projects: tuple[tuple[str, str], ...] = ()  # a root's: the name that it shows, and the address
+    project_links: tuple[str, ...] = ()  # HTML: as they are written
     document: Mapping[str, Any] = field(default_factory=dict)  # JSON, without files and projects
     base_link: str | None = None  # HTML: what stands in <base>
     api_version: object = None  # None: not said
@@ -59,6 +60,10 @@ class Page:
     def url(self) -> str:
         """Where it was asked for."""
         return self.reply.hops[0] if self.reply.hops else self.reply.url
+
+    @property
+    def local(self) -> bool:
+        return bool(self.root)
 
     @property
     def usable(self) -> bool:

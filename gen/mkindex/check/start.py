@@ -116,7 +116,8 @@ def _told(place: Place, url: str, *, patient: bool = False) -> Begun:
     if start.kind in ("project", "flat"):
         kind: Kind = "project" if start.kind == "project" else "flat"
         name = canonicalize_name(last(page.reply.url)) if kind == "project" else ""
-        pages = tuple(read(one.reply, kind, project=name, local=place.local) for one in pages)
+        root = place.root if place.local else ""
+        pages = tuple(read(one.reply, kind, project=name, root=root) for one in pages)
     return Begun(place=place, start=start, url=url, pages=pages)
 
 
@@ -125,8 +126,8 @@ def forms(place: Place, url: str, kind: Kind, project: str = "") -> tuple[Page, 
     if place.local and url.endswith("/"):
         found = [place.page(url, form) for form in ("html", "json")]
         found = [reply for reply in found if reply.status != 404] or found[:1]
-        return tuple(read(reply, kind, project=project, local=True) for reply in found)
-    first = read(place.page(url), kind, project=project, local=place.local)
+        return tuple(read(reply, kind, project=project, root=place.root) for reply in found)
+    first = read(place.page(url), kind, project=project, root=place.root if place.local else "")
     if first.form != "json" or place.local:
         return (first,)
     second = read(place.page(url, "html"), kind, project=project)

@@ -40,6 +40,8 @@ def walked(
     ours = os.path.isdir(os.path.join(root, OWN))
     retired, manifest = _manifest(root) if ours else (set(), ())
     real = os.path.realpath(root)
+    # What a listed path links to, by symlink or hard link, is listed.
+    same = {(found.st_dev, found.st_ino) for path in listed if (found := _status(os.path.join(root, path)))}
     for path, entry in _below(root, ""):
         name = entry.name
         names.setdefault(unicodedata.normalize("NFC", path).casefold(), []).append(path)
@@ -57,7 +59,12 @@ def walked(
             directories.add(path)
         elif name.endswith(_TEMPORARY) or (name.startswith((".~", ".tmp."))):
             leftovers.append(path)
-        elif all_seen and name.endswith(DISTRIBUTIONS) and path not in listed and path not in retired:
+        elif (
+            all_seen
+            and name.endswith(DISTRIBUTIONS)
+            and path not in retired
+            and (found.st_dev, found.st_ino) not in same
+        ):
             unlisted.append(path)
     leftovers += _own_leftovers(os.path.join(root, OWN))
     return Tree(
@@ -88,6 +95,13 @@ def _below(root: str, prefix: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
         yield path, entry
         if entry.is_dir(follow_symlinks=False):
             yield from _below(root, f"{path}/")
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
 
 
 def _own_leftovers(own: str) -> Iterator[str]:

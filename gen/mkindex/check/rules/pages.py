@@ -494,9 +494,10 @@ def raw_plus(page: Page) -> Iterator[Seen]:
 )
 def root_relative(page: Page) -> Iterator[Seen]:
     """The links of a tree do not depend on where it is served."""
-    found = [entry for entry in page.entries if entry.link.startswith("/") and not entry.link.startswith("//")]
+    links = [entry.link for entry in page.entries] + list(page.project_links)
+    found = [link for link in links if re.match(r"/(?!/)", link)]
     if page.local and found:
-        yield Seen(f"{len(found):,} links begin with a slash: {found[0].link[:120]}")
+        yield Seen(f"{len(found):,} links begin with a slash: {found[0][:120]}")
 
 
 @rule(
@@ -697,6 +698,34 @@ def name_collision(page: Page) -> Iterator[Seen]:
         if count > 1:
             spelled = sorted({shown for shown, _ in page.projects if canonicalize_name(shown) == name})
             yield Seen(f"{name} is listed {count} times, as {', '.join(spelled)[:200]}")
+
+
+@rule(
+    Page,
+    "root-link",
+    WARNING,
+    clients="Neither reads the root; poetry's search, mirrors and people follow its links.",
+    mend="Link to NORMALIZED-NAME/ : lower case, each run of - _ . a single -, a slash at the end.",
+)
+def root_link(page: Page) -> Iterator[Seen]:
+    """A root links to each project at its normalized name, with a slash at the end."""
+    wrong = [link for link in page.project_links if not re.search(r"(?:^|/)[a-z0-9]+(?:-[a-z0-9]+)*/$", link)]
+    if wrong:
+        yield Seen(f"{len(wrong):,} links are spelled otherwise: {', '.join(link[:60] for link in wrong[:3])}")
+
+
+@rule(
+    Page,
+    "no-metadata",
+    NOTE,
+    clients="Both download a whole wheel, or parts of it, to read what it requires.",
+    mend="Put METADATA beside each wheel as FILE.metadata, and name its hash on the page (PEP 658): mkindex does.",
+)
+def no_metadata(page: Page) -> Iterator[Seen]:
+    """The core metadata of wheels is offered beside them."""
+    without = [entry.filename for entry in page.entries if entry.filename.endswith(".whl") and entry.metadata is None]
+    if without:
+        yield Seen(f"{len(without):,} wheels without: {', '.join(without[:2])[:200]}")
 
 
 @rule(
