@@ -54,8 +54,8 @@ class Failed(MkindexError):
         self.status = status
 
 
-class Insecure(Failed):
-    """A redirect from https to http."""
+class Unreachable(Failed):
+    """No answer at all, which the next question will hardly get either."""
 
 
 class Answer(NamedTuple):
@@ -210,7 +210,7 @@ class Web:
         if parts.scheme not in ("http", "https"):
             raise Failed(url, "redirects to what is no web address")
         if parts.scheme == "http" and here.startswith("https:"):
-            raise Insecure(url, "redirects from https to http, where anybody can listen")
+            raise Failed(url, "redirects from https to http, where anybody can listen")
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
 
     def _looked(self, method: str, url: str, headers: dict[str, str], most: int) -> Reply:
@@ -343,7 +343,8 @@ class Web:
                 response = self._sent(method, url, headers, follow=follow)
         # Not all that a server can make go wrong becomes one of the first.
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Failed(url, _reason(error)) from error
+            kind = Unreachable if isinstance(error, requests.ConnectionError | requests.Timeout) else Failed
+            raise kind(url, _reason(error)) from error
         with response:
             if method == "HEAD" or _is_short(response):
                 response.content  # noqa: B018 (what is not read to its end costs the connection)

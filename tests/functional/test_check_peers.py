@@ -146,7 +146,7 @@ FOUND = {
 def test_what_is_wrong_with_what_a_peer_makes_is_found(source: Path, tmp_path: Path, peer: object) -> None:
     assert callable(peer)
     status, found = checked(peer(source, tmp_path), "--files", "deep")
-    assert (status, {rule: sorted(where) for rule, where in found.items()}) == (0, FOUND[peer])  # type: ignore[index]
+    assert (status, {rule: sorted(where) for rule, where in found.items()}) == (0, FOUND[peer])
 
 
 # --- our own --------------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         write_sdist(directory / "wheels", name, f"1.{number}", requires_python=python)
     for source, tree in ((directory / "wheels", "many"), (ROOT / "examples/wheels", "examples")):
-        command = [sys.executable, "-m", "mkindex", source, directory / tree, "--links", "--no-cache"]
+        command = [sys.executable, "-m", "mkindex", str(source), str(directory / tree), "--links", "--no-cache"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
     return directory
 

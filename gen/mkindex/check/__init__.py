@@ -29,9 +29,10 @@ from mkindex.check.seen import Entry, Host, Level, Page, Project
 from mkindex.check.start import Begun, begin, forms
 from mkindex.check.targets import Target, target
 from mkindex.errors import ConfigError, SourceError, printable, shown
-from mkindex.web import Failed, Reply, Web
+from mkindex.web import Reply, Web
 
 _CONNECTIONS = 5  # to servers, at once, where nothing else is said
+_MOST_THREADS = 8  # in a directory
 _AHEAD = 4  # pages, and projects whose files are looked at, for each connection
 _NOBODY = "mkindex-check-no-such-project"
 
@@ -88,6 +89,7 @@ class Report:
     read: int = 0  # of these, those whose bytes were read
     level: Level = "none"
     host: tuple[str, ...] = ()  # how a server serves it, in words
+    closure: str = ""  # how many requirements of how many files were looked for, and what for
     why: tuple[Choice, ...] | None = None
     seconds: float = 0.0
 
@@ -107,7 +109,7 @@ def check(options: Options, *, progress: Progress) -> Report:
     started = time.monotonic()
     wanted = target(options.python, options.platform) if options.closure or options.why else None
     is_far = options.target.startswith(("http:", "https:"))
-    jobs = options.jobs or (_CONNECTIONS if is_far else len(os.sched_getaffinity(0)))
+    jobs = options.jobs or (_CONNECTIONS if is_far else min(_MOST_THREADS, os.cpu_count() or 1))
     with Cache(Path(options.cache_dir) if options.cache_dir else None) as cache:
         web = Web(cache, connections=jobs)
         executor = ThreadPoolExecutor(jobs)
@@ -200,7 +202,10 @@ class _Run:
             told = _told(host)
         if begun.directory and start.kind == "index":
             findings += self._tree([name for name, _, _ in projects])
+        closure = ""
         if self.options.closure and self.target:
+            count = sum(len(one.requires_dist) for one in self.needs)
+            closure = f"{count:,} requirements of {len(self.needs):,} files looked for, on {self.target.name}"
             for missing in unsatisfied(self.needs, self._candidates, self.target):
                 findings += self.judge.findings(missing, self._shown(begun.url))
         return Report(
@@ -214,6 +219,7 @@ class _Run:
             read=self.read,
             level=self.level,
             host=told,
+            closure=closure,
         )
 
     def why(self) -> Report:
@@ -372,11 +378,11 @@ class _Run:
         page = (project.json or project.html) if project else None
         is_index = begun.start.kind == "index"
         started = time.monotonic()
-        again = self._answer(begun.url) if root else None
+        again = self.place.page(begun.url) if root else None
         seconds = time.monotonic() - started
         reply: Reply | None = None
         if file and file.url.startswith(("http:", "https:")):
-            reply = self._try(lambda: self.place.web.look(file.url, headers=_ONE_BYTE, most=0))
+            reply = self.place.asked(file.url, _ONE_BYTE, most=0)
         forms_seen = {one.form for one in begun.pages if one.usable}
         forms_seen |= {"html" if project and project.html and project.html.usable else ""}
         forms_seen |= {"json" if project and project.json and project.json.usable else ""}
@@ -384,8 +390,8 @@ class _Run:
             url=begun.url,
             root=root or page or forms(self.place, begun.url, "root")[0],
             again=again,
-            unknown=self._answer(project_url(begun.url, _NOBODY)) if is_index else None,
-            without_slash=self._answer(project_url(begun.url, project.name).rstrip("/"))
+            unknown=self.place.page(project_url(begun.url, _NOBODY)) if is_index else None,
+            without_slash=self.place.page(project_url(begun.url, project.name).rstrip("/"))
             if is_index and project
             else None,
             page=(page or root).reply if page or root else None,  # type: ignore[union-attr]
@@ -394,16 +400,6 @@ class _Run:
             json="json" in forms_seen,
             seconds=seconds,
         )
-
-    def _answer(self, url: str) -> Reply | None:
-        return self._try(lambda: self.place.page(url))
-
-    @staticmethod
-    def _try(ask: Callable[[], Reply]) -> Reply | None:
-        try:
-            return ask()
-        except Failed:
-            return None
 
     def _tree(self, projects: Sequence[str]) -> Iterator[Finding]:
         tree = trees.walked(

@@ -43,7 +43,7 @@ class Looker:
         level = self.level if not self.place.local or entry.url.startswith("file:") else self.far_level
         if level == "none" or not _can_be_asked(entry, self.place):
             return None
-        reply = self._asked(entry.url)
+        reply = self.place.about(entry.url)
         local = entry.url.startswith("file:")
         seen = SeenFile(entry=entry, reply=reply, local=local, moved=moved, flat=flat, size=_size(reply))
         if reply.status != 200:
@@ -57,30 +57,21 @@ class Looker:
             seen = self._with_bytes(seen, "deep") if local or entry.filename.endswith(".whl") else seen
         return seen
 
-    def _asked(self, url: str) -> Reply:
-        try:
-            return self.place.about(url)
-        except Failed as error:
-            return Reply(url, error.status, {}, broken=error.why)
-
     def _with_companions(self, seen: SeenFile, level: Level) -> SeenFile:
         entry, reads = seen.entry, level != "head" or self.wants_requirements
         if entry.metadata is not None:
             url = f"{entry.url}.metadata"
-            try:
-                sibling = self.place.about(url) if not reads else self.place.small(url, MAX_METADATA)
-            except Failed as error:
-                sibling = Reply(url, error.status, {}, broken=error.why)
+            sibling = self.place.small(url, MAX_METADATA) if reads else self.place.about(url)
             body = sibling.body
             seen = replace(seen, sibling=sibling._replace(body=b""))
             if reads and sibling.status == 200 and not sibling.broken:
                 digest = hashlib.sha256(body).hexdigest()
                 seen = replace(seen, sibling_sha256=digest, sibling_metadata=requirements(body))
         if entry.raw.get("gpg-sig") is True or entry.raw.get("data-gpg-sig") == "true":
-            seen = replace(seen, signature=self._asked(f"{entry.url}.asc"))
+            seen = replace(seen, signature=self.place.about(f"{entry.url}.asc"))
         provenance = entry.raw.get("provenance", entry.raw.get("data-provenance"))
         if isinstance(provenance, str) and provenance.startswith("https://") and not self.place.local:
-            seen = replace(seen, provenance=self._asked(provenance))
+            seen = replace(seen, provenance=self.place.about(provenance))
         return seen
 
     # --- bytes ------------------------------------------------------------------------------------------------------

@@ -3,15 +3,16 @@
 import io
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from mkindex.archive import MAX_DIRECTORY, MAX_METADATA
 from mkindex.errors import SourceError, printable
 from mkindex.simple.read import HTML, JSON
-from mkindex.web import MAX_PAGE, About, Failed, Reply, Web
+from mkindex.web import MAX_PAGE, About, Failed, Reply, Unreachable, Web
 
 _AS_CLIENTS = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01"
 _ONLY_HTML = f"{HTML}, text/html; q=0.9"
@@ -20,39 +21,41 @@ _NO_HEAD = (403, 405, 501)  # a signed URL allows one method only, and some serv
 _TYPES = {".html": "text/html", ".htm": "text/html", ".v1_json": JSON, ".v1_html": HTML}
 _NAMES = {"html": ("index.html", "index.htm"), "json": ("index.v1_json",)}
 _PART, _TAIL = 16 << 10, 64 << 10  # bytes that are fetched at once of a remote file, and of its end
+_PLAIN = {"Accept-Encoding": "identity"}
+_PATIENCE = 5  # questions in a row that a host may leave unanswered
 _FETCHED = MAX_DIRECTORY + 3 * MAX_METADATA
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where an index is: its root, and whoever is asked for what it names."""
+    """Where an index is: its root, and whoever is asked for what it names. May be used by several threads."""
 
     root: str  # a URL, file: for a directory
     web: Web
+    silent: Counter[str] = field(default_factory=Counter)  # questions in a row that a host did not answer
 
     @property
     def local(self) -> bool:
         return self.root.startswith("file:")
 
     def page(self, url: str, form: str = "") -> Reply:
-        """Return a page, in the form that clients prefer, or in one form only. Raises SourceError, Failed."""
+        """Return a page, in the form that clients prefer, or in one form only. Raises Failed."""
         if url.startswith("file:"):
             return _local_page(url, form)
         accept = {"html": _ONLY_HTML, "json": JSON}.get(form, _AS_CLIENTS)
-        return self.web.look(url, headers={"Accept": accept, "Accept-Encoding": "gzip", "Cache-Control": "max-age=0"})
+        return self.asked(url, {"Accept": accept, "Accept-Encoding": "gzip", "Cache-Control": "max-age=0"})
 
     def about(self, url: str) -> Reply:
         """Return what there is to know of a file without reading it. Raises Failed."""
         if url.startswith("file:"):
             return _local_file(url)
-        headers = {"Accept-Encoding": "identity"}
-        reply = self.web.look(url, headers=headers, method="HEAD")
-        return self.web.look(url, headers=headers, most=0) if reply.status in _NO_HEAD else reply
+        reply = self.asked(url, _PLAIN, method="HEAD")
+        return self.asked(url, _PLAIN, most=0) if reply.status in _NO_HEAD else reply
 
     def small(self, url: str, most: int) -> Reply:
         """Return a small file with its bytes. Raises Failed."""
         if not url.startswith("file:"):
-            return self.web.look(url, headers={"Accept-Encoding": "identity"}, most=most)
+            return self.asked(url, _PLAIN, most=most)
         reply = _local_file(url)
         if reply.status != 200:
             return reply
@@ -60,7 +63,32 @@ class Place:
             with open(path_of(url), "rb") as file:
                 return reply._replace(body=file.read(most))
         except OSError as error:
-            return reply._replace(broken=printable(error.strerror or "cannot be read"))
+            return reply._replace(status=403, broken=printable(error.strerror or "cannot be read"))
+
+    def asked(self, url: str, headers: dict[str, str], *, method: str = "GET", most: int = MAX_PAGE) -> Reply:
+        """Return any answer, of status 0 where none came.
+
+        Raises Failed where the host of the index lets nobody look any more: it is silent, or was asked too often.
+        """
+        host = urlsplit(url).netloc
+        is_ours = host == urlsplit(self.root).netloc
+        if self.silent[host] < _PATIENCE:
+            try:
+                reply = self.web.look(url, headers=headers, method=method, most=most)
+            except Unreachable as error:
+                self.silent[host] += 1
+                reply = Reply(url, 0, {}, broken=error.why)
+            except Failed as error:
+                return Reply(url, 0, {}, broken=error.why)
+            else:
+                self.silent[host] = 0
+        else:
+            reply = Reply(url, 0, {}, broken="its host does not answer any more")
+        if is_ours and self.silent[host] >= _PATIENCE:
+            raise Failed(url, f"{reply.broken}; {_PATIENCE} requests in a row were not answered. Check again later")
+        if is_ours and reply.status == 429:
+            raise Failed(url, "answers 429: it was asked too often. Check again later, or with --jobs 1", status=429)
+        return reply
 
     def chunks(self, url: str, size: int | None) -> Iterator[bytes]:
         """Yield the bytes of a file. Raises Failed, OSError."""

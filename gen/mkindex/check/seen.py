@@ -132,7 +132,6 @@ class Host:
     again: Reply | None = None  # the root page, asked for a second time
     unknown: Reply | None = None  # the page of a project that there is not
     without_slash: Reply | None = None  # of a project, its redirects not followed
-    unnormalized: tuple[str, Reply] | None = None
     page: Reply | None = None  # of a project, as clients ask for it
     file: Reply | None = None  # the first bytes of a file, asked for alone
     html: bool = False

@@ -47,6 +47,8 @@ def lines(report: Report, *, verbose: bool, quiet: bool) -> Iterator[str]:
         yield f"  {click.style('clients', dim=True)} {rule.clients}"
         yield f"  {click.style('mend', dim=True)}    {rule.mend}"
     yield ""
+    if report.closure:
+        yield report.closure
     yield summary(report)
 
 
@@ -99,6 +101,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "read": report.read,
         "level": report.level,
         "host": list(report.host),
+        "closure": report.closure or None,
         "seconds": round(report.seconds, 3),
         "counts": {severity.value: report.count(severity) for severity in Severity},
         "findings": [

@@ -43,8 +43,15 @@ def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
 
     `patient`: a root that is not there is none to complain about, since the projects are named.
     """
-    if urlsplit(given).scheme in ("http", "https"):
-        return _served(web.without_credentials(given), web, patient=patient)
+    if given.startswith(("http:", "https:")):
+        try:
+            bare = web.without_credentials(given)
+            has_host = urlsplit(bare).hostname and (urlsplit(bare).port or 0) >= 0
+        except ValueError:
+            has_host = None
+        if not has_host:
+            raise SourceError(f"{shown(given)} is no address that can be asked")
+        return _served(bare, web, patient=patient)
     if "://" in given and not given.startswith("file:"):
         raise SourceError(f"{shown(given)}: name a directory, or an address that begins with https:// or http://")
     path = path_of(given) if given.startswith("file:") else given
@@ -93,8 +100,6 @@ def _own_root(path: str) -> Iterable[str]:
 
 def _served(url: str, web: Web, *, patient: bool) -> Begun:
     parts = urlsplit(url)
-    if not parts.hostname:
-        raise SourceError(f"{shown(url)} is no address that can be asked")
     is_page = parts.path.endswith(_PAGE_NAMES) or parts.query
     url = parts._replace(fragment="").geturl()
     url = url if is_page or url.endswith("/") else f"{url}/"
@@ -194,8 +199,5 @@ def _is_root(place: Place, page: Page) -> bool:
 def _names_projects(place: Place, url: str) -> bool:
     if not url:
         return False
-    try:
-        page = forms(place, url, "root")[0]
-    except Failed:
-        return False
+    page = forms(place, url, "root")[0]
     return page.usable and bool(page.projects)
