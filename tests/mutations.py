@@ -590,6 +590,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: v.json("alpha", lambda p: p.update(files=p["files"][:1], versions=["1.0"])),
         B,
     ),
+    Mutation("JSON and no HTML", "forms-disagree", lambda v: v.page("alpha", HTML).unlink(), B),
+    Mutation("HTML and no JSON", "forms-disagree", lambda v: v.page("alpha", JSON).unlink(), B),
     Mutation(
         "HTML and JSON with other hashes",
         "forms-disagree",

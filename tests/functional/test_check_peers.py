@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.request import urlopen
 
 import pytest
+from benchmarks import webserver
 
 from needs import missing
 from wheels import TAG, wheel, write_sdist, write_wheel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".peers"
@@ -152,43 +144,6 @@ def test_what_is_wrong_with_what_a_peer_makes_is_found(source: Path, tmp_path: P
 # --- our own --------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def nginx(tree: Path, work: Path) -> Iterator[str]:
-    """Serve a tree by nginx with the configuration that docs/check.md recommends."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if not program:
-        missing("nginx: apt-get install nginx-light")
-    blocks = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/check.md").read_text(), re.DOTALL)
-    (recommended,) = blocks
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    recommended = recommended.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("/srv/index", str(tree))
-    work.mkdir()
-    temporary = "".join(
-        f"{kind}_temp_path {work}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (work / "nginx.conf").write_text(
-        f"daemon off;\nuser {'root' if not work.stat().st_uid else 'nobody'};\npid {work}/pid;\nworker_processes 1;\n"
-        f"error_log {work}/error;\nevents {{}}\nhttp {{\naccess_log {work}/log;\n{temporary}{recommended}}}\n"
-    )
-    server = subprocess.Popen([program, "-c", work / "nginx.conf", "-e", work / "error"], stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None, (work / "error").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait()
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of the examples, and one of a few hundred generated files."""
@@ -215,5 +170,7 @@ def test_nothing_is_found_in_our_own_tree_in_a_directory(many: Path, tree: str, 
 
 @pytest.mark.parametrize("tree", ["many", "examples"])
 def test_nothing_is_found_in_our_own_tree_behind_nginx(many: Path, tmp_path: Path, tree: str) -> None:
-    with nginx(many / tree, tmp_path / "nginx") as url:
+    if not webserver.program():
+        missing("nginx: apt-get install nginx-light")
+    with webserver.nginx(str(many / tree), str(tmp_path / "nginx")) as url:
         assert checked(f"{url}simple/", "--files", "deep") == (0, {})

@@ -310,7 +310,13 @@ class _Run:
             other = forms(self.place, listed_url, "project", name)
             elsewhere = listed_url if other[0].reply.status == 200 else ""
         by_form = {page.form or "html": page for page in pages}
-        project = Project(name=name, html=by_form.get("html"), json=by_form.get("json"), as_listed=elsewhere)
+        project = Project(
+            name=name,
+            html=by_form.get("html"),
+            json=by_form.get("json"),
+            as_listed=elsewhere,
+            forms=frozenset(page.form for page in self.begun.pages if page.usable),
+        )
         findings = list(self.judge.findings(project, self._shown(url)))
         for page in pages:
             findings += self.judge.findings(page, self._page_shown(page))

@@ -21,6 +21,8 @@ FILES = (
 )
 _HANDLER = re.compile(r"on[a-z]+|style|.*[\"'<>=`].*", re.DOTALL)
 _RUNS = ("javascript", "data", "vbscript", "file", "blob")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")  # bidi marks among them
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 
 
@@ -221,7 +223,7 @@ def _dangers(attributes: Mapping[str, str | None]) -> Iterator[str]:
     for name, value in attributes.items():
         if _HANDLER.fullmatch(name):
             yield f"an anchor with an attribute {printable(name)[:60]!r}: a quote that was not escaped, or a script"
-        if value and any((c < " " and c not in "\t\n\r") or c in "\x7f\u202e\u2066" for c in value):
+        if value and _HIDDEN.search(value):
             yield f"an anchor whose {printable(name)[:60]} holds control characters: {printable(value)[:80]}"
 
 
@@ -234,7 +236,7 @@ def absolute(base: str, link: str, root: str = "") -> str:
     try:
         url = root + link.lstrip("/") if root and re.match(r"/(?!/)", link) else urljoin(base, link)
         parts = urlsplit(url)
-        if (parts.port or 0) < 0 or any(c < " " for c in url):
+        if (parts.port or 0) < 0 or CONTROL.search(url):
             return ""
     except ValueError:
         return ""

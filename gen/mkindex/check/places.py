@@ -118,11 +118,13 @@ def _local_page(url: str, form: str) -> Reply:
         paths = [os.path.join(path, name) for name in names]
     for candidate in paths:
         try:
+            if not stat.S_ISREG(os.stat(candidate).st_mode):  # a pipe would be waited for
+                continue
             with open(candidate, "rb") as file:
                 data = file.read(MAX_PAGE + 1)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return Reply(url, 403 if isinstance(error, PermissionError) else 404, {})
         kind = _TYPES.get(os.path.splitext(candidate)[1], "")
         if not kind:  # a page of another name, saved from somewhere

@@ -79,6 +79,7 @@ class Project:
     html: Page | None = None
     json: Page | None = None
     as_listed: str = ""  # the link on the root page, where it is spelled differently
+    forms: frozenset[Form] = frozenset()  # those that the root is there in
 
 
 class Requirements(NamedTuple):

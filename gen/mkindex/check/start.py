@@ -58,7 +58,9 @@ def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
     if not os.path.exists(path):
         raise SourceError(f"{printable(path)} does not exist: name a directory with an index in it, or its address")
     absolute_path = os.path.abspath(path)
-    if os.path.isfile(absolute_path):
+    if not os.path.isdir(absolute_path):
+        if not os.path.isfile(absolute_path) or absolute_path.endswith(DISTRIBUTIONS):
+            raise SourceError(f"{printable(path)} is neither a directory nor a page: name the directory of an index")
         place = Place(root=f"{Path(absolute_path).parent.as_uri()}/", web=web)
         return _told(place, Path(absolute_path).as_uri())
     place = Place(root=f"{Path(absolute_path).as_uri()}/".replace("file:////", "file:///"), web=web)

@@ -142,8 +142,10 @@ def _manifest(root: str) -> tuple[set[str], tuple[str, ...]]:
 
 def _changed(path: str, entry: Entry) -> str:
     """Say in which way what is at a path is not what was written; files are compared with their pages instead."""
+    if not os.path.isfile(path):
+        return "is no regular file" if os.path.lexists(path) else "the manifest has it, and it is not there"
     if entry.stage == Stage.FILE or not entry.sha256:
-        return "" if os.path.lexists(path) else "the manifest has it, and it is not there"
+        return ""
     try:
         with open(path, "rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256

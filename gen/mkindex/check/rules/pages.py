@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, NOTE, WARNING, WRONG, Seen, rule
 from mkindex.check.names import identity, sdist_of
-from mkindex.check.pages import kind_of
+from mkindex.check.pages import CONTROL, kind_of
 from mkindex.check.seen import Entry, Page
 from mkindex.simple.read import DISTRIBUTIONS, FILENAME, HTML, JSON
 
@@ -301,7 +301,7 @@ def unsafe_page(page: Page) -> Iterator[Seen]:
     yield from map(Seen, dict.fromkeys(page.dangerous))
     for entry in page.entries:
         if entry.form == "json" and any(
-            isinstance(value, str) and any(c < " " or c == "\x7f" for c in value) for value in entry.raw.values()
+            isinstance(value, str) and CONTROL.search(value) for value in entry.raw.values()
         ):
             yield Seen("a field with control characters in it", entry.filename)
 

@@ -93,6 +93,9 @@ def insecure_redirect(project: Project) -> Iterator[Seen]:
 def forms_disagree(project: Project) -> Iterator[Seen]:
     """The HTML and the JSON page of a project say the same."""
     html, json = project.html, project.json
+    for form, page, there in (("HTML", html, json), ("JSON", json, html)):
+        if len(project.forms) == 2 and page is None and there and there.usable:
+            yield Seen(f"there is no {form} page, and there is one of the root")
     if not (html and json and html.usable and json.usable) or json.odd:
         return
     ours, theirs = _by_name(html), _by_name(json)
