@@ -39,7 +39,7 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests i
 soak: $(READY)  ## Run the property and crash tests for long
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
 
-peers: $(READY)  ## Install other index generators for the benchmark, each of its own in .peers
+peers: $(READY)  ## Install other index generators for benchmark and tests, each of its own in .peers
 	$(BIN)/python -m benchmarks.peers
 
 bench: peers  ## Measure speed beside peers and limits, into benchmarks/RESULTS.md (BENCH=--quick: a look)

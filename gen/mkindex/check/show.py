@@ -39,13 +39,13 @@ def lines(report: Report, *, verbose: bool, quiet: bool) -> Iterator[str]:
             continue
         yield ""
         severity = click.style(rule.severity, fg=_COLOURS[rule.severity], bold=True)
-        yield f"{severity} {click.style(rule.name, bold=True)}: {rule.what}"
+        yield f"{severity} {click.style(rule.name, bold=True)}, in {_count(len(found), 'place')}"
         shown = found if verbose else found[:_FEW]
         yield from (f"  {where(one)}: {one.text}" for one in shown)
         if len(shown) < len(found):
             yield f"  … and {len(found) - len(shown):,} more (-v shows all)"
-        yield f"  {click.style('clients', dim=True)} {rule.clients}"
-        yield f"  {click.style('mend', dim=True)}    {rule.mend}"
+        for label, text in (("wanted", rule.what), ("clients", rule.clients), ("mend", rule.mend)):
+            yield f"    {click.style(f'{label}:', dim=True)} {text}"
     yield ""
     if report.closure:
         yield report.closure

@@ -38,7 +38,7 @@ def walked(
     names: dict[str, list[str]] = {}
     directories: set[str] = set()
     ours = os.path.isdir(os.path.join(root, OWN))
-    retired, manifest = _manifest(root) if ours else (set(), ())
+    retired, manifest = _manifest(root, listed) if ours else (set(), ())
     real = os.path.realpath(root)
     # What a listed path links to, by symlink or hard link, is listed.
     same = {(found.st_dev, found.st_ino) for path in listed if (found := _status(os.path.join(root, path)))}
@@ -122,7 +122,7 @@ def _not_on_root(root: str, simple: str, directories: Collection[str], projects:
             yield f"{directory}/"
 
 
-def _manifest(root: str) -> tuple[set[str], tuple[str, ...]]:
+def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, ...]]:
     """Return the paths that wait for their removal, and in which way a manifest of mkindex and the tree disagree."""
     retired: set[str] = set()
     wrong: list[str] = []
@@ -131,7 +131,7 @@ def _manifest(root: str) -> tuple[set[str], tuple[str, ...]]:
             for entry in decode(stream):
                 if entry.retired is not None:
                     retired.add(entry.path)
-                elif text := _changed(os.path.join(root, entry.path), entry):
+                elif entry.path not in listed and (text := _changed(os.path.join(root, entry.path), entry)):
                     wrong.append(f"{entry.path}\t{text}")
     except FileNotFoundError:
         wrong.append(f"{OWN}/manifest\tis not there, although mkindex made this tree")

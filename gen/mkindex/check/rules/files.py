@@ -35,7 +35,7 @@ def file_missing(file: SeenFile) -> Iterator[Seen]:
     if file.moved and file.reply.status in (404, 410):
         return  # its page was redirected: `redirect-moves-links`
     if file.reply.status != 200 or file.reply.broken:
-        yield Seen(f"{_answers(file)} ({file.entry.link})")
+        yield Seen(f"{_answers(file)} ({file.entry.link.partition('#')[0]})")
     elif file.failed:
         yield Seen(f"its bytes cannot be had: {file.failed}")
 
