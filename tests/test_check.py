@@ -554,7 +554,7 @@ def test_a_server_that_dies_on_the_way_is_3(
         server.faults.append(die)
         done = Run(capsys, f"{server.url}simple/")
     assert (done.status, done.out) == (3, "")
-    assert "5 requests in a row were not answered. Check again later" in done.err
+    assert "5 requests in a row were in vain. Check again later" in done.err
 
 
 def test_the_json_report_has_the_documented_shape(
@@ -620,7 +620,7 @@ def test_a_rule_is_explained_and_all_are_listed(capsys: pytest.CaptureFixture[st
 def test_why_is_1_when_no_file_fits(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fits, none = (Run(capsys, good, "--why", text, "--python", "3.12") for text in ("alpha", "alpha>2"))
     assert (fits.status, none.status) == (0, 1)
-    assert fits.out == f"simple/alpha/: 2 files\n  takes {NEW}\n  would do {OLD}\n"
+    assert fits.out == f"simple/alpha/index.html: 2 files\n  takes {NEW}\n  would do {OLD}\n"
     assert none.out.endswith("No file fits: a client says that there is no such version.\n")
     as_json = json.loads(Run(capsys, good, "--why", "alpha", "--json").out)["why"]
     assert as_json[0] == {"file": NEW, "version": "2.0", "taken": True, "reasons": []}

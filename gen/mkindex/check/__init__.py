@@ -361,7 +361,7 @@ class _Run:
                 continue
             paths = [self._relative(entry.url) for entry in page.entries if entry.url.startswith(self.place.root)]
             self.listed.update(paths)
-            path = os.path.relpath(page.reply.headers.get("x-path", ""), self.begun.directory)
+            path = self._relative(page.reply.url)
             self.stale += [(path, newer) for newer in trees.newer_files(self.begun.directory, path, paths)]
 
     def _candidates(self, name: str) -> Sequence[Candidate]:
@@ -427,8 +427,7 @@ class _Run:
         return address(url, self.place.root if self.place.local else "")
 
     def _page_shown(self, page: Page) -> str:
-        path = page.reply.headers.get("x-path", "")
-        return printable(os.path.relpath(path, path_of(self.place.root))) if path else self._shown(page.url)
+        return self._shown(page.reply.url if self.place.local else page.url)
 
 
 _ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}

@@ -133,7 +133,8 @@ class Looker:
 
 def _can_be_asked(entry: Entry, place: Place) -> bool:
     scheme = urlsplit(entry.url).scheme if entry.url else ""
-    return scheme in ("http", "https") or (scheme == "file" and entry.url.startswith(place.root))
+    # A page of this machine may name files beside it, and none by their whole path.
+    return scheme in ("http", "https") or (place.local and scheme == "file" and not entry.link.startswith("file:"))
 
 
 def _size(reply: Reply) -> int | None:

@@ -72,7 +72,7 @@ def _json(page: Page, text: str) -> Page:
     for number, one in enumerate(projects if isinstance(projects, list) else []):
         name = one.get("name") if isinstance(one, dict) else None
         if isinstance(name, str):
-            names.append((name, project_url(page.base, name)))
+            names.append((name, ""))
         else:
             odd.append(f"projects[{number}] has no text `name`")
     if page.kind == "project" and "files" not in document:

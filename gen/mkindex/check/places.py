@@ -6,6 +6,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -32,7 +33,7 @@ class Place:
 
     root: str  # a URL, file: for a directory
     web: Web
-    silent: Counter[str] = field(default_factory=Counter)  # questions in a row that a host did not answer
+    silent: Counter[str] = field(default_factory=Counter)  # questions in a row that a host did not answer, or with 5xx
 
     @property
     def local(self) -> bool:
@@ -81,11 +82,12 @@ class Place:
             except Failed as error:
                 return Reply(url, 0, {}, broken=error.why)
             else:
-                self.silent[host] = 0
+                self.silent[host] = self.silent[host] + 1 if reply.status >= 500 else 0
         else:
             reply = Reply(url, 0, {}, broken="its host does not answer any more")
         if is_ours and self.silent[host] >= _PATIENCE:
-            raise Failed(url, f"{reply.broken}; {_PATIENCE} requests in a row were not answered. Check again later")
+            answer = reply.broken or f"answers {reply.status}"
+            raise Failed(url, f"{answer}; {_PATIENCE} requests in a row were in vain. Check again later")
         if is_ours and reply.status == 429:
             raise Failed(url, "answers 429: it was asked too often. Check again later, or with --jobs 1", status=429)
         return reply
@@ -130,7 +132,7 @@ def _local_page(url: str, form: str) -> Reply:
         if not kind:  # a page of another name, saved from somewhere
             kind = JSON if data.lstrip()[:1] == b"{" else "text/html"
         broken = f"has more than {MAX_PAGE >> 20} MiB" if len(data) > MAX_PAGE else ""
-        return Reply(url, 200, {"content-type": kind, "x-path": candidate}, data, broken=broken)
+        return Reply(Path(candidate).as_uri(), 200, {"content-type": kind}, data, broken=broken)
     return Reply(url, 404, {})
 
 

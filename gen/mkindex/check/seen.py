@@ -44,7 +44,7 @@ class Page:
     odd: tuple[str, ...] = ()  # what has the wrong type or is missing, apart from the fields of entries
     stray: tuple[str, ...] = ()  # links that lead to no file, or on a root to no project
     dangerous: tuple[str, ...] = ()  # what a browser could be made to run, and signs of an attribute that broke open
-    projects: tuple[tuple[str, str], ...] = ()  # a root's: the name that it shows, and the address
+    projects: tuple[tuple[str, str], ...] = ()  # a root's: the name that it shows, and in HTML the address
     project_links: tuple[str, ...] = ()  # HTML: as they are written
     document: Mapping[str, Any] = field(default_factory=dict)  # JSON, without files and projects
     base_link: str | None = None  # HTML: what stands in <base>

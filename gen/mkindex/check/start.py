@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-from mkindex.check.pages import absolute, address, last, project_url, read
+from mkindex.check.pages import absolute, address, last, read
 from mkindex.check.places import Place, directory_of, path_of
 from mkindex.check.seen import Entry, Kind, Page, Start
 from mkindex.destinations.directory import OWN
@@ -61,8 +61,9 @@ def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
     if not os.path.isdir(absolute_path):
         if not os.path.isfile(absolute_path) or absolute_path.endswith(DISTRIBUTIONS):
             raise SourceError(f"{printable(path)} is neither a directory nor a page: name the directory of an index")
-        place = Place(root=f"{Path(absolute_path).parent.as_uri()}/", web=web)
-        return _told(place, Path(absolute_path).as_uri())
+        parent = f"{Path(absolute_path).parent.as_uri()}/"
+        is_index = os.path.basename(absolute_path) in ("index.html", "index.v1_json")
+        return _told(Place(root=parent, web=web), parent if is_index else Path(absolute_path).as_uri())
     place = Place(root=f"{Path(absolute_path).as_uri()}/".replace("file:////", "file:///"), web=web)
     return _directory(place, absolute_path, given)
 
@@ -122,7 +123,7 @@ def _told(place: Place, url: str, *, patient: bool = False) -> Begun:
     start = _start(place, url, page)
     if start.kind in ("project", "flat"):
         kind: Kind = "project" if start.kind == "project" else "flat"
-        name = canonicalize_name(last(page.reply.url)) if kind == "project" else ""
+        name = _named(place, url, page) if kind == "project" else ""
         root = place.root if place.local else ""
         pages = tuple(read(one.reply, kind, project=name, root=root) for one in pages)
     return Begun(place=place, start=start, url=url, pages=pages)
@@ -165,7 +166,7 @@ def _start(place: Place, url: str, page: Page) -> Start:
 
 
 def _with_files(place: Place, url: str, page: Page) -> Start:
-    name = canonicalize_name(last(page.reply.url)) if page.reply.url.endswith("/") else ""
+    name = _named(place, url, page)
     names = Counter(map(_project_of, page.entries))
     if page.form == "json" or (not page.is_listing and names[name] * 2 > len(page.entries)):
         return Start(kind="project")
@@ -180,6 +181,13 @@ def _with_files(place: Place, url: str, page: Page) -> Start:
     return Start(kind="flat", says=says)
 
 
+def _named(place: Place, url: str, page: Page) -> str:
+    """Return the name of the project that a page is of, as its address says it; "" where that is of a page."""
+    came = url if place.local else page.reply.url
+    directory, _, name = came.rpartition("/")
+    return canonicalize_name(last(directory)) if not name or name.startswith("index.") else ""
+
+
 def _project_of(entry: Entry) -> str:
     stem = entry.filename.partition("-")[0] if entry.filename.endswith(".whl") else entry.filename.rpartition("-")[0]
     return canonicalize_name(stem) if stem else ""
@@ -189,9 +197,9 @@ def _is_root(place: Place, page: Page) -> bool:
     """Tell whether a page without files is the root of an index: it says so, or leads to pages of projects."""
     if page.is_index:
         return True
-    for name, url in page.projects[:_TRIED]:
+    for _, url in page.projects[:_TRIED]:
         project = canonicalize_name(last(url))
-        child = forms(place, project_url(page.base, name) if place.local else url, "project", project)[0]
+        child = forms(place, url, "project", project)[0]
         is_empty_project = child.is_index and not child.entries and not child.stray
         if is_empty_project or any(_project_of(entry) == project for entry in child.entries):
             return True
