@@ -86,8 +86,8 @@ def program(distribution: str) -> str:
 
 
 def installed() -> list[str]:
-    """Say which peers are there."""
-    return [name for name in DISTRIBUTIONS if os.path.exists(program(name))]
+    """Say which of the peers that are compared are there."""
+    return [name for name in DISTRIBUTIONS if name not in CHECKED and os.path.exists(program(name))]
 
 
 def version(name: str) -> str:

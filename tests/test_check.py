@@ -263,6 +263,23 @@ def test_a_large_wheel_is_read_in_parts(tmp_path: Path) -> None:
     assert 0 < sum(size for size in sizes if size < 3 << 20) < 200_000
 
 
+def test_a_server_that_knows_no_head_is_asked_for_files_otherwise(good: Path) -> None:
+    with hosting(good) as server:
+        server.faults.append(lambda _, reply: Reply(405) if server.asked[-1].startswith("HEAD") else reply)
+        report = checked(f"{server.url}simple/", jobs=1)
+    assert (report.looked, [name for name in names(report) if name != "file-cache"]) == (5, [])
+
+
+def test_a_redirect_without_an_end_is_a_finding_and_not_the_end(good: Path) -> None:
+    with hosting(good) as server:
+        server.faults.append(
+            lambda path, reply: Reply(302, headers={"Location": path}) if path == "/simple/alpha/" else reply
+        )
+        report = checked(f"{server.url}simple/")
+    (found,) = [one for one in report.findings if one.rule.severity == Severity.ERROR]
+    assert (found.rule.name, found.text) == ("page-missing", "redirects more than 5 times")
+
+
 # --- why and closure ------------------------------------------------------------------------------------------------
 
 

@@ -87,6 +87,7 @@ Examples:
   mkindex https://host/simple/ ./public --include torch --remote mirror
                                          one project of an index, downloaded
   mkindex --dry-run ./wheels ./public    what would be done
+  mkindex check ./public                 is it right, and is everything there? (mkindex check --help)
 
 Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
 (link-mode = "hardlink"), where sources and destination may stand, too.
@@ -257,7 +258,7 @@ def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 @cli.command(
-    context_settings={"auto_envvar_prefix": "MKINDEX_CHECK", "max_content_width": 100},
+    context_settings={"auto_envvar_prefix": "MKINDEX", "max_content_width": 100},
     epilog="""\b
 Examples:
   mkindex check ./public                       what mkindex, or anything else, made: every hash
