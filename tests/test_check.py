@@ -208,6 +208,16 @@ def test_only_projects_that_were_asked_for_are_looked_at(good: Path) -> None:
     assert (report.projects, report.files, report.looked) == (2, 3, 3)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_projects_that_are_named_are_found_without_a_root(good: Path, status: int) -> None:
+    with hosting(good) as server:
+        server.faults.append(lambda path, reply: Reply(status) if path == "/simple/" else reply)
+        report = checked(f"{server.url}simple/", project=("Alpha",))
+        chosen = checked(f"{server.url}simple/", why="alpha").why
+    assert (report.kind, report.projects, report.looked, names(report)) == ("index", 1, 2, [])
+    assert chosen == (Choice(NEW, "2.0", (), chosen=True), Choice(OLD, "1.0", ()))
+
+
 def test_of_a_sample_the_newest_files_are_looked_at(good: Path) -> None:
     with hosting(good) as server:
         report = checked(f"{server.url}simple/", project=("alpha",), sample=1)

@@ -116,7 +116,7 @@ def check(options: Options, *, progress: Progress) -> Report:
         try:
             literal = bool(options.project) and not any(c in glob for glob in options.project for c in "*?[")
             begun = begin(options.target, web, patient=literal or options.why is not None)
-            run = _Run(options=options, begun=begun, cache=cache, executor=executor, target=wanted)
+            run = _Run(options=options, begun=begun, cache=cache, executor=executor, jobs=jobs, target=wanted)
             report = run.why() if options.why else run.report(progress)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -149,6 +149,7 @@ class _Run:
     begun: Begun
     cache: Cache
     executor: ThreadPoolExecutor
+    jobs: int
     target: Target | None
     files: int = 0
     looked: int = 0
@@ -276,7 +277,7 @@ class _Run:
         """Yield each project with what came of its files, in order; a few are under way at a time."""
         pages: deque[Future[_Judged]] = deque()
         files: deque[tuple[_Judged, list[Future[_Looked]]]] = deque()
-        ahead = _AHEAD * max(1, getattr(self.executor, "_max_workers", 1))
+        ahead = _AHEAD * self.jobs
 
         def on() -> None:
             judged = pages.popleft().result()
@@ -321,7 +322,7 @@ class _Run:
         for page in pages:
             findings += self.judge.findings(page, self._page_shown(page))
         wanted: dict[tuple[str | None, ...], tuple[Entry, str, bool]] = {}
-        for page in reversed(pages):
+        for page in sorted(pages, key=lambda page: page.form == "json"):  # which says more, and counts
             for entry in page.entries:
                 key = entry.url, entry.sha256, entry.other_hash, entry.metadata
                 wanted[key] = entry, self._page_shown(page), _is_moved(page)

@@ -116,10 +116,10 @@ def _told(place: Place, url: str, *, patient: bool = False) -> Begun:
     status = page.reply.status
     if not status:
         raise Failed(url, page.reply.broken or "does not answer")
-    if status not in (200, 404, 410) or (status != 200 and not (patient or place.local) and status != 404):
+    if patient and status in (403, 404, 410):  # a bucket that lists nothing answers so
+        return Begun(place=place, start=Start(kind="index"), url=url)
+    if status not in (200, 404, 410):
         raise SourceError(f"{shown(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
-    if status != 200 and patient:
-        return Begun(place=place, start=Start(kind="index"), url=url, pages=())
     start = _start(place, url, page)
     if start.kind in ("project", "flat"):
         kind: Kind = "project" if start.kind == "project" else "flat"

@@ -105,7 +105,7 @@ def forms_disagree(project: Project) -> Iterator[Seen]:
         yield Seen("only the JSON page lists it", name)
     for name in sorted(ours.keys() & theirs.keys()):
         one, other = ours[name], theirs[name]
-        for field in ("sha256", "requires_python", "yanked", "metadata", "url"):
+        for field in ("sha256", "requires_python", "yanked", "metadata", "size", "url"):
             if _differ(field, getattr(one, field), getattr(other, field)):
                 spelled = field.replace("_", "-")
                 ours_says, theirs_says = _short(getattr(one, field)), _short(getattr(other, field))
@@ -121,6 +121,8 @@ def _by_name(page: Page) -> dict[str, Entry]:
 def _differ(field: str, one: object, other: object) -> bool:
     if field == "metadata" and "" in (one, other) and None not in (one, other):
         return False  # one of them without the hash
+    if field == "size" and None in (one, other):
+        return False  # HTML need not say it
     if field == "yanked":
         return (one is None) != (other is None)
     return one != other
