@@ -10,7 +10,7 @@ import pytest
 from functional.clients import INSTALLERS, Home, Refused
 from hosts import hosting
 from mkindex.check.findings import Effect, Rule, table
-from mutations import MUTATIONS, Mutation, good_tree, harmed
+from mutations import MUTATIONS, Form, Mutation, good_tree, harmed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,9 @@ def effect(rule: Rule, client: str) -> Effect:
 
 
 CASES = [
-    (mutation, client)
+    (mutation, form, client)
     for mutation in MUTATIONS
+    for form in mutation.forms
     for client in CLIENTS
     if mutation.agreed and effect(RULES[mutation.rule], client) in (Effect.FAILS, Effect.WRONG)
 ]
@@ -44,10 +45,12 @@ def test_the_good_index_is_installed_from(good: Path, tmp_path: Path, home: Home
         assert CLIENTS[client](home, f"{host.url}simple/", ["alpha"]) == {"alpha": "2.0", "gamma": "1.0"}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}".replace(" ", "-"))
-def test_a_client_does_what_the_rule_says(good: Path, tmp_path: Path, home: Home, case: tuple[Mutation, str]) -> None:
-    mutation, client = case
-    victim = harmed(good, tmp_path / "victim", mutation.forms[0])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)).replace(" ", "-"))
+def test_a_client_does_what_the_rule_says(
+    good: Path, tmp_path: Path, home: Home, case: tuple[Mutation, Form, str]
+) -> None:
+    mutation, form, client = case
+    victim = harmed(good, tmp_path / "victim", form)
     with hosting(victim.tree) as victim.host:
         mutation.harm(victim)
         # A find-links page is what somebody gives for an index: not by the option for such pages.
@@ -61,3 +64,13 @@ def test_a_client_does_what_the_rule_says(good: Path, tmp_path: Path, home: Home
     else:
         assert installed is not None
         assert installed != mutation.intended
+
+
+def test_every_claim_of_a_rule_about_a_client_is_tried() -> None:
+    claims = {
+        (rule.name, client)
+        for rule in RULES.values()
+        for client in CLIENTS
+        if effect(rule, client) in (Effect.FAILS, Effect.WRONG)
+    }
+    assert {(mutation.rule, client) for mutation, _, client in CASES} == claims
