@@ -497,7 +497,9 @@ def test_a_good_index_is_0_and_says_how_much_was_looked_at(good: Path, capsys: p
     done = Run(capsys, good)
     lines = done.out.splitlines()
     assert (done.status, done.err, lines[:2]) == (0, "", [f"{good}/simple/: an index", ""])
-    assert re.fullmatch(r"0 errors, 0 warnings, 0 notes; 3 projects, 5 files \(5 hashed\) in \d+\.\d\d s", lines[2])
+    assert re.fullmatch(
+        r"0 errors, 0 warnings, 0 notes; 3 projects, 5 files \(5 looked at, 5 hashed\) in \d+\.\d\d s", lines[2]
+    )
 
 
 def test_an_error_is_1_and_a_warning_only_with_strict(

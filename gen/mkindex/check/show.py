@@ -55,12 +55,8 @@ def lines(report: Report, *, verbose: bool, quiet: bool) -> Iterator[str]:
 def summary(report: Report) -> str:
     """Return one line of counts."""
     counts = ", ".join(_count(report.count(severity), severity.value) for severity in Severity)
-    seen = {
-        "none": "no file looked at",
-        "head": f"{report.looked:,} looked at",
-        "hash": f"{report.read:,} hashed",
-        "deep": f"{report.read:,} read",
-    }[report.level]
+    seen = "none looked at" if report.level == "none" else f"{report.looked:,} looked at"
+    seen += {"hash": f", {report.read:,} hashed", "deep": f", {report.read:,} read"}.get(report.level, "")
     return (
         f"{counts}; {_count(report.projects, 'project')}, {_count(report.files, 'file')} ({seen}) "
         f"in {report.seconds:.2f} s"

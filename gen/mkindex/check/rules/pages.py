@@ -723,9 +723,10 @@ def root_link(page: Page) -> Iterator[Seen]:
 )
 def no_metadata(page: Page) -> Iterator[Seen]:
     """The core metadata of wheels is offered beside them."""
-    without = [entry.filename for entry in page.entries if entry.filename.endswith(".whl") and entry.metadata is None]
+    wheels = [entry for entry in page.entries if entry.filename.endswith(".whl")]
+    without = [entry.filename for entry in wheels if entry.metadata is None]
     if without:
-        yield Seen(f"{len(without):,} wheels without: {', '.join(without[:2])[:200]}")
+        yield Seen(f"{len(without):,} of {len(wheels):,} wheels have none: {', '.join(without[:2])[:200]}")
 
 
 @rule(
