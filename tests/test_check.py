@@ -559,7 +559,7 @@ def test_what_cannot_be_looked_at_is_3(tmp_path: Path, capsys: pytest.CaptureFix
     )
 
 
-@pytest.mark.parametrize("status", [401, 403, 500])
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
 def test_a_server_that_lets_nobody_look_is_3(
     good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
@@ -567,6 +567,17 @@ def test_a_server_that_lets_nobody_look_is_3(
     with hosting(good) as server:
         server.faults.append(lambda *_: Reply(status))
         assert Run(capsys, f"{server.url}simple/").status == 3
+
+
+def test_no_secret_of_an_address_is_shown(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    victim = harmed(good, tmp_path, "html")
+    victim.anchor(NEW, r'href="[^"#]*', f'href="http://me:geheim@127.0.0.1:9/{NEW}?signature=geheim')
+    with hosting(victim.tree) as server:
+        given = server.url.replace("://", "://me:geheim@")
+        for more in (["--files", "none"], ["--json"], ["--format", "github"], ["--why", "alpha"]):
+            done = Run(capsys, f"{given}simple/?key=geheim" if more[0] == "--why" else f"{given}simple/", *more)
+            assert "geheim" not in done.out + done.err
+            assert done.out + done.err
 
 
 def test_a_server_that_dies_on_the_way_is_3(

@@ -253,6 +253,11 @@ def last(url: str) -> str:
     return unquote(url.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2])
 
 
+def link_shown(link: str) -> str:
+    """Return a link as a person may see it: without what can be a secret in it, and not too long."""
+    return shown(link)[:160] if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0])[:160]
+
+
 def address(url: str, root: str = "") -> str:
     """Return how a person is shown an address: below a directory that is checked, as a path in that."""
     if root and url.startswith(root):

@@ -7,7 +7,9 @@ from packaging.version import InvalidVersion, Version
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Seen, rule
 from mkindex.check.names import identity, sdist_of
+from mkindex.check.pages import link_shown
 from mkindex.check.seen import Requirements, SeenFile
+from mkindex.errors import shown
 from mkindex.simple.read import DISTRIBUTIONS
 
 
@@ -35,7 +37,7 @@ def file_missing(file: SeenFile) -> Iterator[Seen]:
     if file.moved and file.reply.status in (404, 410):
         return  # its page was redirected: `redirect-moves-links`
     if file.reply.status != 200 or file.reply.broken:
-        yield Seen(f"{_answers(file)} ({file.entry.link.partition('#')[0]})")
+        yield Seen(f"{_answers(file)} ({link_shown(file.entry.link)})")
     elif file.failed:
         yield Seen(f"its bytes cannot be had: {file.failed}")
 
@@ -68,7 +70,9 @@ def file_is_page(file: SeenFile) -> Iterator[Seen]:
 def redirect_moves_links(file: SeenFile) -> Iterator[Seen]:
     """A redirect of a page does not lead its relative links astray."""
     if file.moved and file.reply.status in (404, 410):
-        yield Seen(f"the page was redirected to {file.entry.page}, and from there {file.entry.link} leads nowhere")
+        yield Seen(
+            f"the page was redirected to {shown(file.entry.page)}: {link_shown(file.entry.link)} leads nowhere from there"
+        )
 
 
 @rule(
@@ -363,4 +367,4 @@ def gpg_sig(file: SeenFile) -> Iterator[Seen]:
 def provenance(file: SeenFile) -> Iterator[Seen]:
     """The provenance of a file is at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Seen(f"{file.provenance.url} answers {file.provenance.status or 'nothing'}")
+        yield Seen(f"{shown(file.provenance.url)} answers {file.provenance.status or 'nothing'}")

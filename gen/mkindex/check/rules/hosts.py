@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from mkindex.check.findings import DEPENDS, NOTE, WARNING, Seen, rule
 from mkindex.check.seen import Host
+from mkindex.errors import shown
 from mkindex.simple.read import HTML, JSON
 from mkindex.web import Reply
 
@@ -45,9 +46,11 @@ def no_redirect(host: Host) -> Iterator[Seen]:
     if reply is None or host.page is None:
         return
     if reply.status != 200:
-        yield Seen(f"without the slash {reply.url} answers {reply.status or reply.broken}")
+        yield Seen(f"without the slash {shown(reply.url)} answers {reply.status or reply.broken}")
     elif not reply.url.endswith("/"):
-        yield Seen(f"{reply.url} is answered without a redirect, so that relative links on it go one level wrong")
+        yield Seen(
+            f"{shown(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
+        )
 
 
 @rule(

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, NOTE, WARNING, WRONG, Seen, rule
 from mkindex.check.names import identity, sdist_of
-from mkindex.check.pages import CONTROL, kind_of
+from mkindex.check.pages import CONTROL, kind_of, link_shown
 from mkindex.check.seen import Entry, Page
 from mkindex.simple.read import DISTRIBUTIONS, FILENAME, HTML, JSON
 
@@ -344,7 +344,9 @@ def no_doctype(page: Page) -> Iterator[Seen]:
 def stray_link(page: Page) -> Iterator[Seen]:
     """A page has no link but those to files, and a root none but those to projects."""
     if page.usable and page.kind != "flat" and (stray := page.stray):
-        yield Seen(f"{len(stray):,} links lead elsewhere: {', '.join(link[:60] or 'nothing' for link in stray[:3])}")
+        yield Seen(
+            f"{len(stray):,} links lead elsewhere: {', '.join(link_shown(link) or 'nothing' for link in stray[:3])}"
+        )
     if page.kind == "root" and page.entries and page.projects:
         yield Seen(f"{len(page.entries):,} links to files stand on the root: {page.entries[0].filename}")
 
@@ -422,19 +424,19 @@ def bad_link(page: Page) -> Iterator[Seen]:
         if entry.form == "json" and not isinstance(entry.raw.get("url"), str):
             continue  # `field-type`
         if not entry.url:
-            yield Seen(f"the link is no address: {entry.link[:120]}", entry.filename)
+            yield Seen(f"the link is no address: {link_shown(entry.link)}", entry.filename)
         elif scheme not in ("http", "https", "file"):
             yield Seen(f"the link is of kind {scheme}:, which no client installs from", entry.filename)
         elif scheme == "file" and (not page.local or entry.link.lower().startswith("file:")):
             yield Seen("the link is to a file of this machine, which others do not have", entry.filename)
         elif ".." in urlsplit(entry.url).path.split("/"):
-            yield Seen(f"the link leads out of the host: {entry.link[:120]}", entry.filename)
+            yield Seen(f"the link leads out of the host: {link_shown(entry.link)}", entry.filename)
         elif (
             entry.form == "json"
             and entry.filename
             and entry.filename != unquote(urlsplit(entry.url).path).rpartition("/")[2]
         ):
-            yield Seen(f"the link leads to another name: {entry.link[:120]}", entry.filename)
+            yield Seen(f"the link leads to another name: {link_shown(entry.link)}", entry.filename)
 
 
 @rule(
@@ -479,7 +481,7 @@ def raw_plus(page: Page) -> Iterator[Seen]:
     """A + in a link is written %2B."""
     for entry in page.entries:
         if "+" in entry.link.partition("#")[0].partition("?")[0]:
-            yield Seen(f"a + in the link: {entry.link.partition('#')[0][:120]}", entry.filename)
+            yield Seen(f"a + in the link: {link_shown(entry.link)}", entry.filename)
 
 
 @rule(
@@ -497,7 +499,7 @@ def root_relative(page: Page) -> Iterator[Seen]:
     links = [entry.link for entry in page.entries] + list(page.project_links)
     found = [link for link in links if re.match(r"/(?!/)", link)]
     if page.local and found:
-        yield Seen(f"{len(found):,} links begin with a slash: {found[0][:120]}")
+        yield Seen(f"{len(found):,} links begin with a slash: {link_shown(found[0])}")
 
 
 @rule(
@@ -711,7 +713,7 @@ def root_link(page: Page) -> Iterator[Seen]:
     """A root links to each project at its normalized name, with a slash at the end."""
     wrong = [link for link in page.project_links if not re.search(r"(?:^|/)[a-z0-9]+(?:-[a-z0-9]+)*/$", link)]
     if wrong:
-        yield Seen(f"{len(wrong):,} links are spelled otherwise: {', '.join(link[:60] for link in wrong[:3])}")
+        yield Seen(f"{len(wrong):,} links are spelled otherwise: {', '.join(link_shown(link) for link in wrong[:3])}")
 
 
 @rule(
