@@ -70,9 +70,8 @@ def file_is_page(file: SeenFile) -> Iterator[Seen]:
 def redirect_moves_links(file: SeenFile) -> Iterator[Seen]:
     """A redirect of a page does not lead its relative links astray."""
     if file.moved and file.reply.status in (404, 410):
-        yield Seen(
-            f"the page was redirected to {shown(file.entry.page)}: {link_shown(file.entry.link)} leads nowhere from there"
-        )
+        link, page = link_shown(file.entry.link), shown(file.entry.page)
+        yield Seen(f"the page was redirected to {page}, and from there {link} leads nowhere")
 
 
 @rule(
