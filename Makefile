@@ -40,7 +40,7 @@ soak: $(READY) clients  ## Run for long: property and crash tests, watching, and
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/functional/test_watch_process.py tests/functional/test_installs_while_it_changes.py -rP --timeout 0
 
-peers: $(READY)  ## Install other index generators for the benchmark, each of its own in .peers
+peers: $(READY)  ## Install other index generators for benchmark and tests, each of its own in .peers
 	$(BIN)/python -m benchmarks.peers
 
 bench: peers  ## Measure speed beside peers and limits, into benchmarks/RESULTS.md (BENCH=--quick: a look)

@@ -75,7 +75,9 @@ PEERS: dict[str, Callable[[str, str], Calls]] = {
 }
 
 
-DISTRIBUTIONS = [name for name in PEERS if "," not in name]
+# Too old to be compared in speed: what they make is what `mkindex check` is tried on.
+CHECKED = ["pip2pi", "piprepo"]
+DISTRIBUTIONS = [name for name in PEERS if "," not in name] + CHECKED
 
 
 def program(distribution: str) -> str:
@@ -84,8 +86,8 @@ def program(distribution: str) -> str:
 
 
 def installed() -> list[str]:
-    """Say which peers are there."""
-    return [name for name in DISTRIBUTIONS if os.path.exists(program(name))]
+    """Say which of the peers that are compared are there."""
+    return [name for name in DISTRIBUTIONS if name not in CHECKED and os.path.exists(program(name))]
 
 
 def version(name: str) -> str:

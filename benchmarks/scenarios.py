@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from subprocess import check_call
 
-from benchmarks import corpus, peers
+from benchmarks import corpus, peers, webserver
 from benchmarks.machine import cores, read, room
 from benchmarks.measure import Contender, Timing, cpu_seconds, file_calls, peak_memory, race, run
 from benchmarks.report import Result, Target, seconds
@@ -38,6 +38,7 @@ class Sizes:
     watched: tuple[int, ...] = (1_000, 20_000)
     arrivals: int = 60  # while a watch runs
     idle: float = 60  # seconds
+    checked: tuple[int, ...] = (1_000, 10_000)
     rounds: int = 7
     long_rounds: int = 3  # of what takes seconds
 
@@ -53,6 +54,7 @@ QUICK = Sizes(
     watched=(100, 1_000),
     arrivals=10,
     idle=5,
+    checked=(100, 500),
     rounds=3,
     long_rounds=2,
 )
@@ -320,6 +322,53 @@ def lists(bench: Bench) -> Result:
     return result
 
 
+def check(bench: Bench) -> Result:
+    """Time a check of an index: in its directory, and on a server on this machine."""
+    result = Result(title=f"Checks ({bench.place})")
+    peaks = {}
+    for count in bench.sizes.checked:
+        source = bench.make("many", count)
+        tree, cache = f"{source}-checked", f"{source}-check-cache"
+        run([bench.mkindex, source, tree, "--no-cache"])
+        levels = ("none", "hash", "deep")
+        contenders = {level: [bench.mkindex, "check", tree, "--no-cache", "--files", level] for level in levels}
+        timings = race({level: Contender(command=call) for level, call in contenders.items()}, bench.sizes.long_rounds)
+        result.add({f"{count:,} files in a directory, {level}": timing for level, timing in timings.items()}, count)
+        peaks[count] = timings["hash"].peak
+        if not webserver.program():
+            result.title += ": not on a server, there is no nginx"
+            continue
+        with webserver.nginx(tree, f"{source}-nginx") as url:
+            for words, level, kept in (
+                ("head", "head", False),
+                ("hash", "hash", False),
+                ("hash, again", "hash", True),
+                ("deep", "deep", False),
+            ):
+                options = ["--files", level, *(["--cache-dir", cache] if kept else ["--no-cache"])]
+                call = Contender(command=[bench.mkindex, "check", f"{url}simple/", *options])
+                if kept:
+                    run(call.command)
+                asked = _lines(f"{source}-nginx/log")
+                timing = race({words: call}, 1)[words]
+                requests = _lines(f"{source}-nginx/log") - asked
+                result.add({f"{count:,} files on a server, {words}: {requests:,} requests": timing}, count)
+                peaks[count] = max(peaks[count], timing.peak)
+    few, most = min(peaks), max(peaks)
+    grown = (peaks[most] - peaks[few]) / (1 << 20)
+    work = f"a check of {most:,} files ({bench.place})"
+    result.targets = [
+        Target(work=work, against="peak memory", value=peaks[most] / (1 << 20), bound=100, unit=" MB"),
+        Target(work=work, against=f"more memory than for {few:,}", value=grown, bound=20, unit=" MB"),
+    ]
+    return result
+
+
+def _lines(path: str) -> int:
+    with open(path, "rb") as file:
+        return sum(1 for _ in file)
+
+
 def start(bench: Bench) -> Result:
     """Time the start-up."""
     ours = Contender(command=[bench.mkindex, "--version"])
@@ -464,6 +513,7 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "shapes": shapes,
     "lists": lists,
     "watching": watching,
+    "check": check,
     "start": start,
     "calls": calls,
 }

@@ -26,6 +26,7 @@ CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksu
 """
 _AT_ONCE = 500  # rows asked for in one statement
 _WRITTEN_AT_ONCE = 5000
+_WRITTEN_AFTER = 5.0  # seconds
 _LONG = 10_000  # characters: what is longer does not wait for others to be written with
 _KEPT_DAYS = 90
 _TOUCHED_AFTER_DAYS = 7  # a row's day is brought up to date only now and then: reading should not write
@@ -50,6 +51,7 @@ class Cache:
         self._distrusted: set[str] = set()
         self._seen: list[tuple[int, str]] = []
         self._lock = threading.Lock()
+        self._written = time.time()
 
     def __enter__(self) -> Self:
         for _ in range(2):
@@ -109,7 +111,8 @@ class Cache:
         with self._lock:
             if self._database and _is_text(key):
                 self._add(key, mark, text)
-                if len(text) > _LONG:
+                # What a server was asked for took its time: a run that is killed should not ask again.
+                if len(text) > _LONG or time.time() - self._written > _WRITTEN_AFTER:
                     self._write()
 
     def forget(self, path: str) -> None:
@@ -137,6 +140,7 @@ class Cache:
                 database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEPT_DAYS,))
         self._new.clear()
         self._seen.clear()
+        self._written = time.time()
 
     def _rows(self, paths: Sequence[str]) -> dict[str, _Row]:
         if not self._database:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from mkindex import __version__
 from mkindex.cache import Cache
@@ -54,6 +54,10 @@ class Failed(MkindexError):
         self.status = status
 
 
+class Unreachable(Failed):
+    """No answer at all, which the next question will hardly get either."""
+
+
 class Answer(NamedTuple):
     """A page as it came."""
 
@@ -69,6 +73,22 @@ class About(NamedTuple):
     media_type: str
     size: int | None  # bytes
     validator: str  # a strong ETag, or else Last-Modified: what tells whether the file has changed; "": nothing does
+
+
+class Reply(NamedTuple):
+    """An answer as it came, whatever it says."""
+
+    url: str  # after redirects, without credentials
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes = b""  # unpacked; b"" of what was not read
+    hops: tuple[str, ...] = ()  # addresses that redirected here, from the one that was asked for on
+    broken: str = ""  # why what came is not all of it
+
+    @property
+    def media_type(self) -> str:
+        """Lower case, without parameters; "": not said."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Web:
@@ -126,7 +146,7 @@ class Web:
         if (etag or modified) and len(answer.text) <= _KEPT_PAGE and mark.count("\t") == 3:
             self._cache.remember(f"page {url}", mark, answer.text)
 
-    def _body(self, response: "Response", url: str) -> bytes:
+    def _body(self, response: "Response", url: str, *, most: int = MAX_PAGE) -> bytes:
         """Return a page, unpacked. That is done here, where its end can be told from a break."""
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
@@ -135,9 +155,9 @@ class Web:
         body = bytearray()
         try:
             for chunk in self._received(response, url):
-                body += unpacker.decompress(chunk, MAX_PAGE + 1) if unpacker else chunk
-                if len(body) > MAX_PAGE:
-                    raise Failed(url, f"a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+                body += unpacker.decompress(chunk, most + 1) if unpacker else chunk
+                if len(body) > most:
+                    raise Failed(url, f"a page of more than {most >> 20} MiB: more than mkindex reads")
         except zlib.error as error:
             raise Failed(url, "is said to be compressed, and is not, or damaged") from error
         if unpacker and not unpacker.eof:
@@ -165,6 +185,54 @@ class Web:
             if len(data) > most:
                 raise Failed(url, f"more than {most:,} bytes", status=413)
         return bytes(data)
+
+    def look(self, url: str, *, headers: dict[str, str], method: str = "GET", most: int = MAX_PAGE) -> Reply:
+        """Return the answer to one question, be it good or bad: for who judges servers instead of using them.
+
+        `most`: bytes of the body that are read; 0: none. Failed only where no answer came at all.
+        """
+        hops: list[str] = []
+        while True:
+            reply = self._looked(method, hops[-1] if hops else url, headers, most)
+            location = reply.headers.get("location")
+            if not 300 <= reply.status < 400 or not location:
+                return reply._replace(hops=tuple([url, *hops][:-1]))
+            # Each step is a request of its own, which takes along no credentials but those for its own host.
+            target = self._target(url, reply.url, location)
+            hops.append(target)
+            if len(hops) > _REDIRECTS:
+                raise Failed(url, f"redirects more than {_REDIRECTS} times")
+
+    @staticmethod
+    def _target(url: str, here: str, location: str) -> str:
+        try:
+            parts = urlsplit(urljoin(here, location))
+        except ValueError as error:
+            raise Failed(url, "it, or what it redirects to, is no valid address") from error
+        if parts.scheme not in ("http", "https"):
+            raise Failed(url, "redirects to what is no web address")
+        if parts.scheme == "http" and here.startswith("https:"):
+            raise Failed(url, "redirects from https to http, where anybody can listen")
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+
+    def _looked(self, method: str, url: str, headers: dict[str, str], most: int) -> Reply:
+        seen: Reply | None = None
+
+        def ask() -> Reply:
+            nonlocal seen
+            with self._asked(method, url, headers, follow=False) as response:
+                seen = Reply(
+                    url, response.status_code, {name.lower(): value for name, value in response.headers.items()}
+                )
+                is_read = method == "GET" and most and 200 <= response.status_code < 300
+                return seen._replace(body=self._body(response, url, most=most)) if is_read else seen
+
+        try:
+            return self._persistently(url, ask)
+        except Failed as error:
+            if seen is None:
+                raise
+            return seen._replace(broken=error.why)
 
     def has_ranges(self, url: str) -> bool:
         """Tell whether the host of a file is not known to send whole files only."""
@@ -263,7 +331,7 @@ class Web:
             raise _Broken(_reason(error)) from error
 
     @contextmanager
-    def _asked(self, method: str, url: str, headers: dict[str, str]) -> Iterator["Response"]:
+    def _asked(self, method: str, url: str, headers: dict[str, str], *, follow: bool = True) -> Iterator["Response"]:
         """Yield the answer to a request, its body not yet read."""
         import requests
         import urllib3
@@ -271,22 +339,23 @@ class Web:
         if self._closed.is_set():
             raise Failed(url, "stopped")
         try:
-            response = self._sent(method, url, headers)
+            response = self._sent(method, url, headers, follow=follow)
             if response.status_code == 401 and self._ask_keyring(url):
                 response.close()
-                response = self._sent(method, url, headers)
+                response = self._sent(method, url, headers, follow=follow)
         # Not all that a server can make go wrong becomes one of the first.
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Failed(url, _reason(error)) from error
+            kind = Unreachable if isinstance(error, requests.ConnectionError | requests.Timeout) else Failed
+            raise kind(url, _reason(error)) from error
         with response:
             if method == "HEAD" or response.status_code >= 300:
                 _leave(response)
             yield response
 
-    def _sent(self, method: str, url: str, headers: dict[str, str]) -> "Response":
+    def _sent(self, method: str, url: str, headers: dict[str, str], *, follow: bool) -> "Response":
         auth = self._credentials.get(_origin(url))  # None: requests looks into ~/.netrc
         return self._session.request(
-            method, url, headers=headers, auth=auth, stream=True, timeout=(_CONNECT, _READ), allow_redirects=True
+            method, url, headers=headers, auth=auth, stream=True, timeout=(_CONNECT, _READ), allow_redirects=follow
         )
 
     def _ask_keyring(self, url: str) -> bool:

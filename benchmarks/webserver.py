@@ -1,0 +1,60 @@
+"""Serve a published tree by nginx, with the configuration that docs/check.md recommends and nothing else."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+DOCS = f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/docs/check.md"
+
+
+def program() -> str | None:
+    """Return where nginx is, None where it is not."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+@contextmanager
+def nginx(tree: str, work: str) -> Iterator[str]:
+    """Serve `tree` on a free port; yield its address. `work`: a new directory, whose `log` has the requests."""
+    nginx = program()
+    assert nginx
+    with open(DOCS) as docs:
+        (recommended,) = re.findall(r"```nginx\n(.*?)```", docs.read(), re.DOTALL)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.makedirs(work)
+    recommended = recommended.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("/srv/index", tree)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {work}/{kind};\n" for kind in kinds)
+    # Workers of a master that is root would be somebody who may not read a directory of tests.
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    with open(f"{work}/nginx.conf", "w") as configuration:
+        configuration.write(
+            f"daemon off;\n{user}pid {work}/pid;\nworker_processes 1;\nerror_log {work}/error;\nevents {{}}\n"
+            f"http {{\naccess_log {work}/log;\n{temporary}{recommended}}}\n"
+        )
+    command = [nginx, "-c", f"{work}/nginx.conf", "-e", f"{work}/error"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/", server)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+    for _ in range(1500):
+        try:
+            urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.02)
+    raise SystemExit("nginx does not start")

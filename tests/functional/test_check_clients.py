@@ -1,0 +1,76 @@
+"""pip and uv do with each defect what its rule says: they fail, or they install something else than what was meant."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functional.clients import INSTALLERS, Home, Refused
+from hosts import hosting
+from mkindex.check.findings import Effect, Rule, table
+from mutations import MUTATIONS, Form, Mutation, good_tree, harmed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = table()
+CLIENTS = {"pip": partial(INSTALLERS["pip"]), "uv": INSTALLERS["uv"]}
+
+
+def effect(rule: Rule, client: str) -> Effect:
+    return rule.pip if client == "pip" else rule.uv
+
+
+CASES = [
+    (mutation, form, client)
+    for mutation in MUTATIONS
+    for form in mutation.forms
+    for client in CLIENTS
+    if mutation.agreed and effect(RULES[mutation.rule], client) in (Effect.FAILS, Effect.WRONG)
+]
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return good_tree(tmp_path_factory.mktemp("agreement"))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_the_good_index_is_installed_from(good: Path, tmp_path: Path, home: Home, client: str, form: str) -> None:
+    victim = harmed(good, tmp_path, "html" if form == "html" else "json")
+    with hosting(victim.tree) as host:
+        assert CLIENTS[client](home, f"{host.url}simple/", ["alpha"]) == {"alpha": "2.0", "gamma": "1.0"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)).replace(" ", "-"))
+def test_a_client_does_what_the_rule_says(
+    good: Path, tmp_path: Path, home: Home, case: tuple[Mutation, Form, str]
+) -> None:
+    mutation, form, client = case
+    victim = harmed(good, tmp_path / "victim", form)
+    with hosting(victim.tree) as victim.host:
+        mutation.harm(victim)
+        # A find-links page is what somebody gives for an index: not by the option for such pages.
+        index = f"{victim.host.url}{victim.given}".replace("flat.html", "flat.html/")
+        try:
+            installed: dict[str, str] | None = CLIENTS[client](home, index, list(mutation.install))
+        except Refused:
+            installed = None
+    if effect(RULES[mutation.rule], client) is Effect.FAILS:
+        assert installed is None
+    else:
+        assert installed is not None
+        assert installed != mutation.intended
+
+
+def test_every_claim_of_a_rule_about_a_client_is_tried() -> None:
+    claims = {
+        (rule.name, client)
+        for rule in RULES.values()
+        for client in CLIENTS
+        if effect(rule, client) in (Effect.FAILS, Effect.WRONG)
+    }
+    assert {(mutation.rule, client) for mutation, _, client in CASES} == claims

@@ -1,0 +1,917 @@
+"""A good index, and everything that can be wrong with one: each defect with the rule that has to find it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from builds import publish
+from hosts import Host, Reply
+from wheels import core_metadata, write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Form = Literal["html", "json", "both"]
+Place = Literal["local", "served"]
+
+NEW, OLD = "alpha-2.0-py3-none-any.whl", "alpha-1.0-py3-none-any.whl"
+CUDA = "beta-1.0+cu128-py3-none-any.whl"
+HTML, JSON = "index.html", "index.v1_json"
+
+
+def good_tree(directory: Path) -> Path:
+    """Make the index that is going to be harmed: alpha needs gamma in its newest version, beta has odd names."""
+    source, tree = directory / "source", directory / "good"
+    source.mkdir(parents=True)
+    write_wheel(source, "alpha", "1.0", requires_python=">=3.8")
+    write_wheel(source, "alpha", "2.0", requires_python=">=3.8", requires_dist=["gamma>=1"])
+    write_wheel(source, "beta", "1.0+cu128")
+    write_sdist(source, "beta", "1.0")
+    write_wheel(source, "gamma", "1.0", requires_python=">=3.8")
+    publish(source, tree)
+    return tree
+
+
+@dataclass
+class Victim:
+    """A copy of the good index, with its pages in one form or in both, that a mutation harms."""
+
+    tree: Path
+    form: Form
+    host: Host | None = None
+    given: str = "simple/"  # what is checked and installed from, below the host
+
+    # --- places -----------------------------------------------------------------------------------------------------
+
+    def page(self, project: str, name: str) -> Path:
+        return self.tree / "simple" / project / name if project else self.tree / "simple" / name
+
+    def file(self, filename: str) -> Path:
+        (path,) = self.tree.glob(f"files/*/*/{filename}")
+        return path
+
+    # --- pages ------------------------------------------------------------------------------------------------------
+
+    def each_page(self, project: str, change: Callable[[bytes], bytes]) -> None:
+        """Change the bytes of a page, in every form that there is."""
+        for name in (HTML, JSON):
+            if (path := self.page(project, name)).exists():
+                path.write_bytes(change(path.read_bytes()))
+
+    def html(self, project: str, change: Callable[[str], str]) -> None:
+        path = self.page(project, HTML)
+        if path.exists():
+            before = path.read_text()
+            path.write_text(change(before))
+            assert path.read_text() != before, "nothing was changed"
+
+    def json(self, project: str, change: Callable[[Any], object]) -> None:
+        path = self.page(project, JSON)
+        if path.exists():
+            page = json.loads(path.read_text())
+            change(page)
+            path.write_text(json.dumps(page))
+
+    def anchor(self, filename: str, pattern: str, put: str | Callable[[re.Match[str]], str]) -> None:
+        """Replace what matches in the line of one file."""
+        project = filename.partition("-")[0]
+
+        def change(text: str) -> str:
+            lines = text.splitlines(keepends=True)
+            return "".join(re.sub(pattern, put, line) if f">{filename}<" in line else line for line in lines)
+
+        self.html(project, change)
+
+    def entry(self, filename: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the object of one file."""
+        project = filename.partition("-")[0]
+        self.json(project, lambda page: [change(one) for one in page["files"] if one["filename"] == filename])
+
+    def rehash(self, filename: str) -> None:
+        """Let the pages promise what a file is now."""
+        data = self.file(filename).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        self.anchor(filename, r'#sha256=\w+(".*)data-size="\d+"', rf'#sha256={digest}\1data-size="{len(data)}"')
+        self.entry(filename, lambda one: one.update(hashes={"sha256": digest}, size=len(data)))
+
+    def sibling(self, filename: str, raw: bytes, *, keep_hash: bool = False) -> None:
+        """Put other metadata beside a wheel, and let the pages promise it."""
+        path = self.file(filename).with_name(f"{filename}.metadata")
+        path.write_bytes(raw)
+        if not keep_hash:
+            digest = hashlib.sha256(raw).hexdigest()
+            self.anchor(filename, r'metadata="sha256=\w+"', f'metadata="sha256={digest}"')
+            self.entry(filename, lambda one: one.update({"core-metadata": {"sha256": digest}}))
+
+    def rezip(self, filename: str, change: Callable[[dict[str, bytes]], object]) -> None:
+        """Change the members of a wheel, and let the pages promise that."""
+        path = self.file(filename)
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        change(members)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(zipfile.ZipInfo(name), content)
+        path.write_bytes(buffer.getvalue())
+        self.rehash(filename)
+
+    def attribute(self, filename: str, text: str) -> None:
+        """Put something into an anchor."""
+        self.anchor(filename, "<a ", f"<a {text} ")
+
+    # --- the server -------------------------------------------------------------------------------------------------
+
+    def fault(self, path: str, change: Callable[[Reply], Reply]) -> None:
+        """Let the host answer otherwise for what matches."""
+        assert self.host
+        self.host.faults.append(lambda asked, reply: change(reply) if re.fullmatch(path, asked) else reply)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One defect, put into a good index."""
+
+    name: str
+    rule: str
+    harm: Callable[[Victim], object]
+    forms: tuple[Form, ...] = ("html", "json")
+    places: tuple[Place, ...] = ("local", "served")
+    files: Literal["none", "head", "hash", "deep"] | None = "hash"
+    install: tuple[str, ...] = ("alpha",)
+    intended: dict[str, str] = field(default_factory=lambda: {"alpha": "2.0", "gamma": "1.0"})
+    options: dict[str, Any] = field(default_factory=dict)
+    agreed: bool = True  # whether clients are tried on it; a milder case than the rule speaks of they may take
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _each(*steps: Callable[[Victim], object]) -> Callable[[Victim], object]:
+    """Do several things, one after another."""
+    return lambda victim: [step(victim) for step in steps]
+
+
+def _unlink(victim: Victim, filename: str, ending: str = "") -> None:
+    path = victim.file(filename)
+    path.with_name(path.name + ending).unlink()
+
+
+def _twice(victim: Victim, change: Callable[[dict[str, Any]], object], pattern: str, put: str) -> None:
+    """List a file twice, the second time a little different."""
+
+    def html(text: str) -> str:
+        line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
+        return text.replace(line, line + re.sub(pattern, put, line))
+
+    victim.html("alpha", html)
+
+    def double(page: dict[str, Any]) -> None:
+        again = dict(next(one for one in page["files"] if one["filename"] == NEW))
+        change(again)
+        page["files"].append(again)
+
+    victim.json("alpha", double)
+
+
+def _both(
+    victim: Victim,
+    pattern: str,
+    put: str | Callable[[re.Match[str]], str],
+    change: Callable[[dict[str, Any]], object],
+    name: str = NEW,
+) -> None:
+    victim.anchor(name, pattern, put)
+    victim.entry(name, change)
+
+
+def _link(victim: Victim, url: str, name: str = NEW) -> None:
+    """Let a file be linked in another way, its hash behind."""
+    _both(victim, r'href="[^"#]*', f'href="{url}', lambda one: one.update(url=url), name)
+
+
+def _prefix_link(victim: Victim, prefix: str) -> None:
+    _both(victim, r'href="(\.\./\.\./)', f'href="{prefix}', lambda one: one.update(url=prefix + one["url"][6:]))
+
+
+def _drop(victim: Victim, filename: str) -> None:
+    """Take a file off the pages."""
+    project = filename.partition("-")[0]
+    victim.html(project, lambda text: re.sub(rf"<a [^>]*>{re.escape(filename)}</a><br>\n", "", text))
+    victim.json(project, lambda page: page.update(files=[f for f in page["files"] if f["filename"] != filename]))
+
+
+def _requires_python(victim: Victim, value: str) -> None:
+    from html import escape
+
+    _both(
+        victim,
+        r'data-requires-python="[^"]*"',
+        f'data-requires-python="{escape(value)}"',
+        lambda one: one.update({"requires-python": value}),
+    )
+
+
+def _rename(victim: Victim, old: str, new: str) -> None:
+    """Give a file, its sibling and its entries another name."""
+    path = victim.file(old)
+    path.with_name(f"{old}.metadata").rename(path.with_name(f"{new}.metadata"))
+    path.rename(path.with_name(new))
+    victim.each_page(old.partition("-")[0], lambda page: page.replace(old.encode(), new.encode()))
+
+
+def _move_project(victim: Victim, old: str, new: str, *, listed: bool = True) -> None:
+    victim.page(old, "").rename(victim.page(new, ""))
+    if listed:
+        victim.each_page("", lambda page: page.replace(f'"{old}/"'.encode(), f'"{new}/"'.encode()))
+        victim.json("", lambda page: [one.update(name=new) for one in page["projects"] if one["name"] == old])
+
+
+def _collide(victim: Victim) -> None:
+    victim.html("", lambda text: text.replace("</body>", '<a href="Alpha/">Alpha</a><br>\n</body>'))
+    victim.json("", lambda page: page["projects"].append({"name": "Alpha"}))
+
+
+def _other_metadata(version: str = "2.0", name: str = "alpha", **fields: Any) -> bytes:  # noqa: ANN401
+    return core_metadata(name, version, **{"requires_python": ">=3.8", "requires_dist": ["gamma>=1"]} | fields)
+
+
+def _torn(victim: Victim) -> None:
+    """Cut pages off in the middle of the entry of the newest file."""
+    victim.each_page("alpha", lambda page: page[: page.index(NEW.encode()) - 20])
+
+
+def _unfinished(victim: Victim) -> None:
+    """Cut the page off before the entry of the newest file."""
+
+    def cut(text: str) -> str:
+        line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
+        return text[: text.index(line)]
+
+    victim.html("alpha", cut)
+
+
+def _append(victim: Victim, filename: str, data: bytes) -> None:
+    with victim.file(filename).open("ab") as file:
+        file.write(data)
+    victim.rehash(filename)
+
+
+def _prepend(victim: Victim) -> None:
+    path = victim.file(NEW)
+    path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
+    victim.rehash(NEW)
+
+
+def _twice_in_zip(victim: Victim) -> None:
+    import warnings
+
+    path = victim.file(NEW)
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("alpha/__init__.py", b"something else")
+    victim.rehash(NEW)
+
+
+def _local_header(victim: Victim) -> None:
+    """Let the local header of a member have another name than the directory says."""
+    path = victim.file(NEW)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"alpha/__init__.py", b"alpha/__evil__.py", 1))
+    victim.rehash(NEW)
+
+
+def _unrecorded(members: dict[str, bytes]) -> None:
+    members["alpha/more.py"] = b""
+
+
+def _damage_metadata(victim: Victim) -> None:
+    """Leave a zip that opens, and nothing in it."""
+    victim.file(NEW).write_bytes(b"PK\5\6" + bytes(18))
+    victim.rehash(NEW)
+
+
+def _manifest_size(victim: Victim) -> None:
+    with victim.page("gamma", HTML).open("ab") as file:
+        file.write(b"\n")
+
+
+def _other_host(victim: Victim, reply: Callable[[Reply], Reply]) -> None:
+    victim.fault(".*", reply)
+
+
+def _shift(victim: Victim) -> None:
+    """Move the pages one level deeper, and redirect there."""
+    shutil.move(victim.tree / "simple/alpha", victim.tree / "simple/deep/er/alpha")
+    assert victim.host
+    victim.fault("/simple/alpha/", lambda _: Reply(302, headers={"Location": "/simple/deep/er/alpha/"}))
+
+
+def _flat(victim: Victim) -> None:
+    lines = "".join(
+        line
+        for project in ("alpha", "beta", "gamma")
+        for line in victim.page(project, HTML).read_text().splitlines(keepends=True)
+        if "<a " in line
+    ).replace("../../", "")
+    page = f"<!DOCTYPE html>\n<html><body>\n{lines}</body></html>\n"
+    (victim.tree / "flat.html").write_text(page)
+    victim.given = "flat.html"
+
+
+def _people(victim: Victim) -> None:
+    victim.given = ""
+
+
+def _login(victim: Victim) -> None:
+    victim.html("", lambda _: '<!DOCTYPE html><html><body><form><input type="password"></form></body></html>')
+
+
+def _status(victim: Victim, status: str) -> None:
+    victim.html(
+        "gamma", lambda t: t.replace("<title>", f'<meta name="pypi:project-status" content="{status}">\n<title>')
+    )
+    victim.json("gamma", lambda page: page.update({"project-status": {"status": status}}))
+
+
+def _unyank(victim: Victim) -> None:
+    victim.attribute(NEW, "data-yanked")
+    victim.entry(NEW, lambda one: one.update(yanked=""))
+
+
+class _Unstable:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, reply: Reply) -> Reply:
+        self.count += 1
+        return replace(reply, body=reply.body.rstrip() + b" " * self.count) if reply.status == 200 else reply
+
+
+def _bare(text: str, **changes: Any) -> Callable[[dict[str, Any]], object]:  # noqa: ANN401
+    return lambda one: one.update({text: changes["value"]})
+
+
+def _case_twins(victim: Victim) -> None:
+    path = victim.file(OLD)
+    (path.parent / "README").write_text("one")
+    (path.parent / "readme").write_text("two")
+
+
+def _gzipped(reply: Reply) -> Reply:
+    import gzip
+
+    return replace(reply, body=gzip.compress(reply.body)).but(content_encoding="gzip") if reply.status == 200 else reply
+
+
+def _relink(victim: Victim) -> None:
+    """Put a link to the wheel that was moved away into its place."""
+    digest = hashlib.sha256((victim.tree.parent / "away.whl").read_bytes()).hexdigest()
+    (victim.tree / f"files/{digest[:2]}/{digest[2:]}/{OLD}").symlink_to(victim.tree.parent / "away.whl")
+
+
+H: tuple[Form, ...] = ("html",)
+J: tuple[Form, ...] = ("json",)
+B: tuple[Form, ...] = ("both",)
+L: tuple[Place, ...] = ("local",)
+S: tuple[Place, ...] = ("served",)
+
+MUTATIONS: tuple[Mutation, ...] = (
+    # What it is
+    Mutation("a find-links page for an index", "find-links-page", _flat, H),
+    Mutation("a page for people for an index", "not-an-index", _people, B, S),
+    Mutation("a login page for an index", "not-an-index", _login, H, agreed=False),
+    Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "given", "nothing/"), B, S),
+    # Installs break
+    Mutation("the newest wheel is gone", "file-missing", lambda v: _unlink(v, NEW), files="head"),
+    Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), agreed=False),
+    Mutation(
+        "the newest wheel answers 403",
+        "file-missing",
+        lambda v: v.fault(f".*/{NEW}", lambda _: Reply(403)),
+        places=S,
+        files="head",
+    ),
+    Mutation(
+        "a page in place of the newest wheel",
+        "file-is-page",
+        lambda v: v.fault(f".*/{NEW}", lambda _: Reply(200, b"<html>please log in", {"Content-Type": "text/html"})),
+        places=S,
+        files="head",
+    ),
+    Mutation(
+        "an HTML file named as the wheel",
+        "file-is-page",
+        _each(lambda v: v.file(NEW).write_bytes(b"<html>no"), lambda v: v.rehash(NEW)),
+    ),
+    Mutation("metadata advertised and gone", "metadata-missing", lambda v: _unlink(v, NEW, ".metadata"), files="head"),
+    Mutation(
+        "metadata of another hash",
+        "metadata-hash",
+        lambda v: v.sibling(NEW, _other_metadata(summary="x"), keep_hash=True),
+    ),
+    Mutation("metadata empty", "metadata-hash", lambda v: v.sibling(NEW, b"", keep_hash=True)),
+    Mutation(
+        "pages of another type",
+        "content-type",
+        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="application/json")),
+        places=S,
+    ),
+    Mutation(
+        "pages as plain text",
+        "content-type",
+        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="text/plain")),
+        places=S,
+    ),
+    Mutation(
+        "pages of no type",
+        "content-type",
+        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type=None)),
+        places=S,
+        agreed=False,
+    ),
+    Mutation(
+        "JSON as HTML",
+        "content-type",
+        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="text/html")),
+        J,
+        S,
+    ),
+    Mutation(
+        "a root of another type",
+        "content-type",
+        lambda v: v.fault("/simple/", lambda r: r.but(content_type="application/json")),
+        places=S,
+        agreed=False,
+    ),
+    Mutation("a page cut off within a tag", "page-broken", _torn),
+    Mutation("a page of no byte", "page-broken", lambda v: v.each_page("alpha", lambda _: b"")),
+    Mutation("a root of no byte", "page-broken", lambda v: v.each_page("", lambda _: b"")),
+    Mutation(
+        "a page shorter than it says",
+        "page-broken",
+        lambda v: v.fault("/simple/alpha/", lambda r: replace(r, body=r.body[:-30], says=len(r.body))),
+        places=S,
+    ),
+    Mutation("a page cut off between tags", "page-unfinished", _unfinished, H),
+    Mutation(
+        "a page without files",
+        "page-empty",
+        _each(
+            lambda v: _drop(v, NEW), lambda v: _drop(v, OLD), lambda v: v.json("alpha", lambda p: p.update(versions=[]))
+        ),
+    ),
+    Mutation("a project without its page", "page-missing", lambda v: shutil.rmtree(v.page("alpha", ""))),
+    Mutation("a page at another spelling", "page-missing", lambda v: _move_project(v, "alpha", "Alpha"), H),
+    Mutation(
+        "a page that answers 403", "page-missing", lambda v: v.fault("/simple/alpha/", lambda _: Reply(403)), places=S
+    ),
+    Mutation("a redirect that moves links", "redirect-moves-links", _shift, places=S),
+    Mutation("a wheel replaced", "file-hash", lambda v: v.file(NEW).write_bytes(v.file(OLD).read_bytes())),
+    Mutation(
+        "a wheel cut off",
+        "file-hash",
+        lambda v: v.file(NEW).write_bytes(v.file(NEW).read_bytes()[:-10]),
+        agreed=False,  # uv fails, too, after having asked again and again for a quarter of a minute
+    ),
+    Mutation(
+        "one bit of an sdist flipped",
+        "file-hash",
+        lambda v: v.file("beta-1.0.tar.gz").write_bytes(b"\x1f\x8b\x09" + v.file("beta-1.0.tar.gz").read_bytes()[3:]),
+        agreed=False,
+    ),
+    Mutation(
+        "a size that is not the file's",
+        "file-size",
+        lambda v: _both(v, r'data-size="\d+"', 'data-size="7"', _bare("size", value=7)),
+        files="head",
+    ),
+    Mutation("a size of null", "field-type", lambda v: v.entry(NEW, _bare("size", value=None)), J),
+    Mutation("a size in quotes", "field-type", lambda v: v.entry(NEW, _bare("size", value="100")), J),
+    Mutation(
+        "an upload time that is none", "field-type", lambda v: v.entry(NEW, _bare("upload-time", value="yesterday")), J
+    ),
+    Mutation(
+        "an upload time without T and Z",
+        "field-type",
+        lambda v: v.entry(NEW, _bare("upload-time", value="2026-01-02 03:04:05")),
+        J,
+    ),
+    Mutation(
+        "core metadata that is a text", "field-type", lambda v: v.entry(NEW, _bare("core-metadata", value="yes")), J
+    ),
+    Mutation("yanked of null", "field-type", lambda v: v.entry(NEW, _bare("yanked", value=None)), J),
+    Mutation("hashes that are a list", "field-type", lambda v: v.entry(NEW, _bare("hashes", value=[])), J),
+    Mutation("no hashes at all", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("hashes")), J),
+    Mutation("a file without an address", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("url")), J),
+    Mutation("a file that is a text", "field-type", lambda v: v.json("alpha", lambda p: p["files"].append("x")), J),
+    Mutation("a link one level wrong", "file-missing", lambda v: _prefix_link(v, "../"), files="head"),
+    Mutation("a link to nowhere on the web", "bad-link", lambda v: _link(v, f"javascript:x/{NEW}")),
+    Mutation("a link to a file of the machine", "bad-link", lambda v: _link(v, f"file:///srv/{NEW}")),
+    Mutation("a link that is no address", "bad-link", lambda v: _link(v, f"http://[x/{NEW}")),
+    Mutation(
+        "a link to another name",
+        "bad-link",
+        lambda v: v.entry(NEW, lambda one: one.update(url="../../files/x/other.whl")),
+        J,
+        files="none",
+    ),
+    Mutation("a hash of an unknown kind", "fragment", lambda v: v.anchor(NEW, "#sha256=", "#sha1="), H),
+    Mutation("egg= behind a link", "fragment", lambda v: v.anchor(NEW, r"#sha256=\w+", "#egg=alpha"), H),
+    Mutation(
+        "a base that is relative",
+        "base-link",
+        lambda v: v.html("alpha", lambda t: t.replace("<title>", '<base href="../alpha/">\n<title>')),
+        H,
+    ),
+    Mutation(
+        'metadata="false" in HTML',
+        "metadata-attribute",
+        _each(
+            lambda v: v.anchor(NEW, r'data-(core|dist-info)-metadata="[^"]*"', ""),
+            lambda v: v.attribute(NEW, 'data-core-metadata="false"'),
+            lambda v: _unlink(v, NEW, ".metadata"),
+        ),
+        H,
+    ),
+    Mutation("a wheel that is no archive", "wheel-broken", _damage_metadata, files="deep"),
+    Mutation(
+        "a wheel cut off and promised so",
+        "wheel-broken",
+        _each(lambda v: v.file(NEW).write_bytes(v.file(NEW).read_bytes()[:-40]), lambda v: v.rehash(NEW)),
+        files="deep",
+        agreed=False,  # the same
+    ),
+    # Silently wrong
+    Mutation(
+        "metadata with a false dependency",
+        "metadata-differs",
+        lambda v: v.sibling(NEW, _other_metadata(requires_dist=["gamma>=1", "beta"])),
+        files="deep",
+    ),
+    Mutation(
+        "metadata without a dependency",
+        "metadata-differs",
+        lambda v: v.sibling(NEW, _other_metadata(requires_dist=[])),
+        files="deep",
+    ),
+    Mutation(
+        "metadata with other line ends",
+        "metadata-bytes",
+        lambda v: v.sibling(NEW, _other_metadata().replace(b"\n", b"\r\n")),
+        files="deep",
+    ),
+    Mutation("metadata of another version", "metadata-name", lambda v: v.sibling(NEW, _other_metadata("3.0"))),
+    Mutation("metadata of another project", "metadata-name", lambda v: v.sibling(NEW, _other_metadata(name="omega"))),
+    Mutation(
+        "a wheel renamed to another version",
+        "metadata-name",
+        _each(
+            lambda v: _rename(v, NEW, "alpha-3.0-py3-none-any.whl"),
+            lambda v: v.json("alpha", lambda p: p.update(versions=["1.0", "3.0"])),
+        ),
+    ),
+    Mutation(
+        "requires-python that is not the file's", "requires-python-differs", lambda v: _requires_python(v, ">=3.99")
+    ),
+    Mutation(
+        "requires-python that is none", "requires-python-invalid", lambda v: _requires_python(v, ">=3."), files="none"
+    ),
+    Mutation(
+        "requires-python left out",
+        "requires-python-missing",
+        lambda v: _both(v, r'data-requires-python="[^"]*"', "", lambda one: one.pop("requires-python")),
+    ),
+    Mutation(
+        "HTML and JSON with other files",
+        "forms-disagree",
+        lambda v: v.json("alpha", lambda p: p.update(files=p["files"][:1], versions=["1.0"])),
+        B,
+    ),
+    Mutation("JSON and no HTML", "forms-disagree", lambda v: v.page("alpha", HTML).unlink(), B),
+    Mutation("HTML and no JSON", "forms-disagree", lambda v: v.page("alpha", JSON).unlink(), B),
+    Mutation(
+        "HTML and JSON with other hashes",
+        "forms-disagree",
+        lambda v: v.entry(NEW, lambda one: one.update(hashes={"sha256": "0" * 64})),
+        B,
+        files="head",
+    ),
+    Mutation("HTML and JSON yanked and not", "forms-disagree", lambda v: v.entry(NEW, _bare("yanked", value=True)), B),
+    Mutation(
+        "a file of another project",
+        "foreign-file",
+        _each(
+            lambda v: v.html(
+                "alpha",
+                lambda t: t.replace(
+                    "</h1>\n",
+                    "</h1>\n"
+                    + next(
+                        line for line in v.page("gamma", HTML).read_text().splitlines(keepends=True) if "<a " in line
+                    ),
+                ),
+            ),
+            lambda v: v.json(
+                "alpha", lambda p: p["files"].append(json.loads(v.page("gamma", JSON).read_text())["files"][0])
+            ),
+        ),
+    ),
+    Mutation(
+        "a file twice with two hashes",
+        "duplicate-file",
+        lambda v: _twice(
+            v, lambda one: one.update(hashes={"sha256": "0" * 64}), r"sha256=\w+\"(?= data-req)", f'sha256={"0" * 64}"'
+        ),
+        files="head",
+    ),
+    Mutation(
+        "two spellings of one wheel",
+        "duplicate-file",
+        lambda v: _twice(
+            v,
+            lambda one: one.update(filename="Alpha-2.0-py3-none-any.whl", url=one["url"].replace("alpha-2", "Alpha-2")),
+            "alpha-2",
+            "Alpha-2",
+        ),
+        files="none",
+    ),
+    Mutation(
+        "a name that no client reads",
+        "unusable-name",
+        _each(
+            lambda v: _rename(v, NEW, "alpha-2.0-any.whl"),
+            lambda v: v.json("alpha", lambda p: p.update(versions=["1.0", "2.0"])),
+        ),
+    ),
+    Mutation("a version that is none", "unusable-name", lambda v: _rename(v, NEW, "alpha-2.0.x.y-py3-none-any.whl")),
+    Mutation("an ending that no client installs", "unusable-name", lambda v: _rename(v, NEW, "alpha-2.0-py3.11.egg")),
+    Mutation("yanked, but not to pip", "yanked-unclear", _unyank, intended={"alpha": "1.0"}),
+    Mutation("no hash", "no-hash", lambda v: _both(v, r"#sha256=\w+", "", lambda one: one.update(hashes={}))),
+    Mutation(
+        "only md5",
+        "no-hash",
+        lambda v: _both(
+            v,
+            r"#sha256=\w+",
+            f"#md5={hashlib.md5(v.file(NEW).read_bytes()).hexdigest()}",
+            lambda one: one.update(hashes={"md5": hashlib.md5(v.file(NEW).read_bytes()).hexdigest()}),
+        ),
+    ),
+    Mutation(
+        "a hash too short",
+        "hash-malformed",
+        lambda v: _both(v, r"#sha256=\w+", "#sha256=abc", lambda one: one.update(hashes={"sha256": "abc"})),
+    ),
+    Mutation(
+        "a hash in capitals",
+        "hash-malformed",
+        lambda v: _both(
+            v,
+            r"#sha256=(\w+)",
+            lambda m: f"#sha256={m[1].upper()}",
+            lambda one: one.update(hashes={"sha256": one["hashes"]["sha256"].upper()}),
+        ),
+    ),
+    Mutation(
+        "a root that links without the slash",
+        "root-link",
+        lambda v: v.html("", lambda t: t.replace('href="alpha/"', 'href="alpha"')),
+        H,
+    ),
+    Mutation(
+        "no metadata advertised",
+        "no-metadata",
+        lambda v: _both(v, r'data-(core|dist-info)-metadata="[^"]*"', "", lambda one: one.pop("core-metadata"), NEW),
+    ),
+    Mutation("a project listed in two spellings", "name-collision", _collide),
+    # Security
+    Mutation("a handler in an anchor", "unsafe-page", lambda v: v.attribute(NEW, 'onclick="alert(1)"'), H),
+    Mutation(
+        "a quote that was not escaped", "unsafe-page", lambda v: v.attribute(NEW, 'data-yanked="it said "no" twice"'), H
+    ),
+    Mutation(
+        "a link that runs",
+        "unsafe-page",
+        lambda v: v.html("alpha", lambda t: t.replace("</h1>", '</h1><a href="javascript:alert(1)">x</a>')),
+        H,
+    ),
+    Mutation(
+        "control characters in a field", "unsafe-page", lambda v: v.entry(NEW, _bare("yanked", value="red \x1b[31m")), J
+    ),
+    Mutation(
+        "a password in a link",
+        "credentials-in-link",
+        lambda v: _link(v, f"https://me:secret@127.0.0.1:1/{NEW}"),
+        files="none",
+    ),
+    Mutation("two members of one name", "wheel-ambiguous", _twice_in_zip, files="deep"),
+    Mutation("bytes behind the zip", "wheel-ambiguous", lambda v: _append(v, NEW, b"more"), files="deep"),
+    Mutation("bytes before the zip", "wheel-ambiguous", _prepend, files="deep"),
+    Mutation("another name in a local header", "wheel-ambiguous", _local_header, files="deep"),
+    Mutation("a member that RECORD lacks", "wheel-record", lambda v: v.rezip(NEW, _unrecorded), files="deep"),
+    Mutation(
+        "no RECORD", "wheel-record", lambda v: v.rezip(NEW, lambda m: m.pop("alpha-2.0.dist-info/RECORD")), files="deep"
+    ),
+    # Freshness and transport
+    Mutation(
+        "wheels packed on the way", "content-encoding", lambda v: v.fault(r".*\.whl", _gzipped), places=S, files="head"
+    ),
+    Mutation(
+        "neither ETag nor Last-Modified",
+        "no-validator",
+        lambda v: _other_host(v, lambda r: r.but(etag=None, last_modified=None)),
+        places=S,
+    ),
+    Mutation("no Cache-Control", "page-cache", lambda v: _other_host(v, lambda r: r.but(cache_control=None)), places=S),
+    Mutation(
+        "pages cached for a day",
+        "page-cache",
+        lambda v: _other_host(v, lambda r: r.but(cache_control="max-age=86400")),
+        places=S,
+    ),
+    Mutation(
+        "files not cached",
+        "file-cache",
+        lambda v: _other_host(v, lambda r: r.but(cache_control="max-age=600")),
+        places=S,
+    ),
+    Mutation("no Vary", "no-vary", lambda v: _other_host(v, lambda r: r.but(vary=None)), B, S),
+    Mutation(
+        "no ranges",
+        "no-range",
+        lambda v: v.fault(
+            r".*\.(whl|gz)",
+            lambda r: (
+                replace(r, status=200, body=v.file(CUDA).read_bytes()).but(content_range=None) if r.status == 206 else r
+            ),
+        ),
+        places=S,
+    ),
+    Mutation(
+        "403 for what is not there",
+        "unknown-project",
+        lambda v: v.fault("/simple/mkindex-.*", lambda _: Reply(403)),
+        places=S,
+    ),
+    Mutation(
+        "200 for what is not there",
+        "unknown-project",
+        lambda v: v.fault("/simple/mkindex-.*", lambda _: Reply(200, b"<html></html>", {"Content-Type": "text/html"})),
+        places=S,
+    ),
+    Mutation(
+        "no redirect to the slash",
+        "no-redirect",
+        lambda v: _other_host(v, lambda r: Reply(404) if r.status == 301 else r),
+        places=S,
+    ),
+    Mutation("another root each time", "unstable", lambda v: v.fault("/simple/", _Unstable()), places=S),
+    Mutation("no JSON", "no-json", lambda v: None, H, S),
+    Mutation("no HTML", "no-html", lambda v: None, J, S),
+    # Conformance
+    Mutation(
+        "no api-version", "api-version", lambda v: v.json("alpha", lambda p: p.pop("meta") and p.update(meta={})), J
+    ),
+    Mutation(
+        "api-version 2.0",
+        "api-version",
+        _each(
+            lambda v: v.json("alpha", lambda p: p.update(meta={"api-version": "2.0"})),
+            lambda v: v.html("alpha", lambda t: t.replace('content="1.4"', 'content="2.0"')),
+        ),
+    ),
+    Mutation(
+        "features of a later api-version",
+        "api-version",
+        lambda v: v.json("alpha", lambda p: p.update(meta={"api-version": "1.0"})),
+        J,
+    ),
+    Mutation(
+        "a link that shows something else", "anchor-text", lambda v: v.anchor(NEW, f">{NEW}<", ">alpha, the newest<"), H
+    ),
+    Mutation("no versions", "versions", lambda v: v.json("alpha", lambda p: p.pop("versions")), J),
+    Mutation("versions that lack one", "versions", lambda v: v.json("alpha", lambda p: p.update(versions=["1.0"])), J),
+    Mutation("no sizes", "versions", lambda v: v.entry(NEW, lambda one: one.pop("size")), J),
+    Mutation(
+        "the name of another project", "page-name", lambda v: v.json("alpha", lambda p: p.update(name="omega")), J
+    ),
+    Mutation("no name", "page-name", lambda v: v.json("alpha", lambda p: p.pop("name")), J),
+    Mutation("no doctype", "no-doctype", lambda v: v.html("alpha", lambda t: t.replace("<!DOCTYPE html>\n", "")), H),
+    Mutation(
+        "a link to the parent directory",
+        "stray-link",
+        lambda v: v.html("alpha", lambda t: t.replace("</h1>", '</h1><a href="..">up</a>')),
+        H,
+    ),
+    Mutation(
+        "a link on the root that is no project",
+        "stray-link",
+        lambda v: v.html("", lambda t: t.replace("</body>", '<a href="https://example.com/made/by">by</a></body>')),
+        H,
+    ),
+    Mutation(
+        "a signature that is not there",
+        "gpg-sig",
+        lambda v: _both(v, "<a ", '<a data-gpg-sig="true" ', _bare("gpg-sig", value=True)),
+    ),
+    Mutation(
+        "provenance that is not there",
+        "provenance",
+        lambda v: _both(
+            v, "<a ", '<a data-provenance="https://127.0.0.1:9/x" ', _bare("provenance", value="https://127.0.0.1:9/x")
+        ),
+        places=S,
+    ),
+    Mutation(
+        "dist-info-metadata in JSON",
+        "dist-info-metadata",
+        lambda v: v.entry(NEW, lambda one: one.update({"dist-info-metadata": one["core-metadata"]})),
+        J,
+    ),
+    Mutation("a status that there is not", "project-status", lambda v: _status(v, "resting")),
+    Mutation("files of a quarantined project", "project-status", lambda v: _status(v, "quarantined")),
+    Mutation(
+        "a + that is not escaped",
+        "raw-plus",
+        lambda v: _both(v, "%2B", "+", lambda one: one.update(url=one["url"].replace("%2B", "+")), CUDA),
+    ),
+    Mutation("links that begin with a slash", "root-relative", lambda v: _prefix_link(v, "/"), places=L),
+    # A directory
+    Mutation(
+        "a temporary file", "leftover", lambda v: (v.page("alpha", "") / "index.html.tmp").write_text("half"), B, L
+    ),
+    Mutation(
+        "a wheel that no page lists",
+        "not-listed",
+        _each(lambda v: _drop(v, NEW), lambda v: v.json("alpha", lambda p: p.update(versions=["1.0"]))),
+        B,
+        intended={"alpha": "2.0"},
+        places=L,
+    ),
+    Mutation(
+        "a project that the root does not list",
+        "project-not-listed",
+        _each(
+            lambda v: v.html("", lambda t: t.replace('<a href="gamma/">gamma</a><br>\n', "")),
+            lambda v: v.json("", lambda p: p.update(projects=p["projects"][:2])),
+        ),
+        B,
+        L,
+        files="none",
+        options={"ignore": ("not-listed",)},
+    ),
+    Mutation("a manifest that knows other pages", "manifest", _manifest_size, B, L, options={"manifest": True}),
+    Mutation(
+        "a link out of the tree",
+        "link-leaves",
+        _each(
+            lambda v: shutil.copy(v.file(OLD), v.tree.parent / "away.whl"),
+            lambda v: v.file(OLD).unlink(),
+            lambda v: v.tree.joinpath("files/aa").mkdir(exist_ok=True),
+            _relink,
+        ),
+        B,
+        L,
+    ),
+    Mutation("names that differ in case", "case-collision", _case_twins, B, L),
+    Mutation("a file that a server cannot read", "unreadable", lambda v: v.file(NEW).chmod(0o600), B, L),
+    Mutation(
+        "a file newer than its page",
+        "page-older",
+        lambda v: os.utime(v.file(NEW), (4_000_000_000, 4_000_000_000)),
+        B,
+        L,
+    ),
+    # Closure
+    Mutation(
+        "a requirement that nothing satisfies",
+        "unsatisfied",
+        _each(
+            lambda v: shutil.rmtree(v.page("gamma", "")),
+            lambda v: v.file("gamma-1.0-py3-none-any.whl").unlink(),
+            lambda v: v.html("", lambda t: t.replace('<a href="gamma/">gamma</a><br>\n', "")),
+            lambda v: v.json("", lambda p: p.update(projects=p["projects"][:2])),
+        ),
+        options={"closure": True},
+        install=("alpha==2.0",),
+    ),
+)
+
+
+def harmed(good: Path, directory: Path, form: Form, *, manifest: bool = False) -> Victim:
+    """Copy the good tree, with pages of one form only."""
+    tree = directory / "tree"
+    shutil.copytree(good, tree, ignore=None if manifest else shutil.ignore_patterns(".mkindex"))
+    for name in {"html": [JSON], "json": [HTML]}.get(form, []):
+        for path in (tree / "simple").rglob(name):
+            path.unlink()
+    return Victim(tree, form)

@@ -1,0 +1,93 @@
+"""Every defect that an index can have, put into a good one: the right rule finds it, and no other error is found."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hosts import hosting
+from mkindex.check import Options, check
+from mkindex.check.findings import Severity, table
+from mutations import MUTATIONS, Form, Mutation, Place, Victim, good_tree, harmed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mkindex.check import Report
+
+CASES = [(mutation, form, place) for mutation in MUTATIONS for form in mutation.forms for place in mutation.places]
+# These need a certificate, or a host that is not this machine: `test_check` has them as values.
+ELSEWHERE = {"insecure-link", "insecure-redirect", "plain-http", "large-page", "slow"}
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return good_tree(tmp_path_factory.mktemp("mutations"))
+
+
+@pytest.fixture(autouse=True)
+def _does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
+    monkeypatch.setattr("mkindex.web.threading.Event.wait", lambda *_: False)
+
+
+def no_progress(total: int) -> nullcontext[Callable[[int], object]]:
+    return nullcontext(id)
+
+
+def checked(victim: Victim, place: Place, mutation: Mutation | None = None) -> Report:
+    """Check an index in a directory, or served by a host."""
+    options = {name: value for name, value in (mutation.options if mutation else {}).items() if name != "manifest"}
+    level = mutation.files if mutation else "deep"
+    if place == "served":
+        assert victim.host
+        return check(Options(target=f"{victim.host.url}{victim.given}", files=level, **options), progress=no_progress)
+    given = victim.tree if victim.given == "simple/" else victim.tree / victim.given
+    return check(Options(target=str(given), files=level, **options), progress=no_progress)
+
+
+def found(report: Report, *severities: Severity) -> set[str]:
+    return {one.rule.name for one in report.findings if one.rule.severity in severities}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)).replace(" ", "-"))
+def test_a_defect_is_found_by_its_rule_and_nothing_else_is_an_error(
+    good: Path, tmp_path: Path, record_property: Callable[[str, object], None], case: tuple[Mutation, Form, Place]
+) -> None:
+    mutation, form, place = case
+    victim = harmed(good, tmp_path, form, manifest="manifest" in mutation.options)
+    with ExitStack() as stack:
+        if place == "served":
+            victim.host = stack.enter_context(hosting(victim.tree))
+        mutation.harm(victim)
+        report = checked(victim, place, mutation)
+    every = found(report, *Severity)
+    others = found(report, Severity.ERROR) - {mutation.rule}
+    outcome = "missed" if mutation.rule not in every else "other errors" if others else "caught"
+    record_property("mutation", f"{mutation.rule}\t{form}, {place}\t{outcome}\t{mutation}")
+    assert (mutation.rule in every, others) == (True, set()), [f"{f.rule.name}: {f.text}" for f in report.findings]
+
+
+@pytest.mark.parametrize("form", ["html", "json", "both"])
+@pytest.mark.parametrize("place", ["local", "served"])
+def test_nothing_is_found_in_the_good_index(
+    good: Path, tmp_path: Path, record_property: Callable[[str, object], None], form: Form, place: Place
+) -> None:
+    victim = harmed(good, tmp_path, form, manifest=form == "both")
+    with hosting(victim.tree) as victim.host:
+        report = checked(victim, place)
+    false = found(report, Severity.ERROR, Severity.WARNING)
+    for rule in false:
+        record_property("mutation", f"{rule}\t{form}, {place}\tfalse alarm\tthe good index")
+    assert (report.files, report.looked, report.read, false) == (5, 5, 5, set())
+
+
+def test_there_is_a_defect_for_every_rule() -> None:
+    assert {mutation.rule for mutation in MUTATIONS} | ELSEWHERE == set(table())
+
+
+def test_there_are_sixty_defects_at_least() -> None:
+    assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS) >= 60
