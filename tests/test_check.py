@@ -702,3 +702,12 @@ def test_the_documents_have_every_rule_as_it_is() -> None:
         (section,) = (one for one in sections if one.lower().startswith(f"{severity}s"))
         rows = [line for line in section.splitlines() if line.startswith("| `")]
         assert rows == [row(rule) for rule in table().values() if rule.severity == severity]
+
+
+@pytest.mark.parametrize(("variable", "value"), [("MKINDEX_JSON", "1"), ("MKINDEX_FORMAT", "json")])
+def test_the_form_of_the_report_can_be_said_by_the_environment(
+    good: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = Run(capsys, good)
+    assert (done.status, json.loads(done.out)["version"]) == (0, 1)

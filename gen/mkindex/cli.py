@@ -372,11 +372,12 @@ Exit status: 0 no errors; 1 errors (--strict: or warnings), or --why finds no fi
 @click.option(
     "--format",
     "form",
+    envvar="MKINDEX_FORMAT",
     type=click.Choice(["text", "json", "github"]),
     default="text",
     help="How findings are printed; github: as annotations of a workflow.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", envvar="MKINDEX_JSON", is_flag=True, help="The same as --format json.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Ask N at once.  [default: 5 of a server]")
 @click.option("--cache-dir", type=click.Path(), metavar="DIR", help="Where to remember what was verified on servers.")
 @click.option("--no-cache", is_flag=True, help="Remember nothing, and read every file again.")
