@@ -133,7 +133,11 @@ class Web:
                 if response.status_code == 304 and known:
                     return Answer(final, media_type, known[1])
                 _refuse(response, url)
-                answer = Answer(response.url or url, _media_type(response), _text(self._body(response, url), response))
+                answer = Answer(
+                    response.url or url,
+                    _media_type(response),
+                    _text(self._body(response, url, most=MAX_PAGE), response),
+                )
                 self._keep(url, answer, response)
                 return answer
 
@@ -146,7 +150,7 @@ class Web:
         if (etag or modified) and len(answer.text) <= _KEPT_PAGE and mark.count("\t") == 3:
             self._cache.remember(f"page {url}", mark, answer.text)
 
-    def _body(self, response: "Response", url: str, *, most: int = MAX_PAGE) -> bytes:
+    def _body(self, response: "Response", url: str, *, most: int) -> bytes:
         """Return a page, unpacked. That is done here, where its end can be told from a break."""
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
