@@ -330,3 +330,28 @@ def test_a_path_that_no_system_has_is_named(toml: Path, key: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_file(toml)
     assert key in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("include = [1]", "include must be a list of strings"),
+        ('exclude = [["a"]]', "exclude must be a list of strings"),
+        ('include = "demo"', "include must be a list of strings"),
+        ("all = 1", "all must be true or false"),
+        ("serve = 1", "serve must be true or false"),
+        ("json = 1", "json must be true or false"),
+        ("links = [{a = 1}]", "links must be true or false"),
+        ("grace = [1]", "grace must be one value"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_an_error_that_names_its_key(toml: Path, content: str, reason: str) -> None:
+    toml.write_text(content)
+    with pytest.raises(ConfigError) as error:
+        read_file(toml)
+    assert str(error.value) == f"{toml}: {reason}"
+
+
+def test_a_source_with_a_colon_in_its_path_is_relative_to_the_file(toml: Path) -> None:
+    toml.write_text('sources = ["./v1:x"]')
+    assert read_file(toml) == {"sources": [f"{toml.parent}/./v1:x"]}

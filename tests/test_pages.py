@@ -624,3 +624,18 @@ def test_an_index_here_is_read_from_its_root(here: Path, name: str) -> None:
 def test_of_a_page_here_that_is_none_it_is_said_what_was_seen(here: Path, name: str, text: tuple[str, str]) -> None:
     (here / name).write_text(text[0])
     assert wrong(str(here / name)) == f"{(here / name).as_uri()}{text[1]}"
+
+
+def test_an_address_of_a_file_is_that_file(server: Server, tmp_path: Path) -> None:
+    address = f"{server.root}/a%2Bb/demo-1.0-py3-none-any.whl"
+    assert found(address) == [Link(url=address, filename="demo-1.0-py3-none-any.whl")]
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("name", ["demo/", "demo/index.html", "pages/demo.html"])
+def test_a_status_is_that_of_the_project_whatever_its_page_is_called(server: Server, name: str) -> None:
+    marked = '<meta name="pypi:project-status" content="deprecated">'
+    server.pages[f"/simple/{name}"] = TEXT, html("demo-1.0-py3-none-any.whl", head=marked)
+    assert [one for one in found(f"{server.root}/simple/{name}") if isinstance(one, Marked)] == [
+        Marked("demo", Status("deprecated"))
+    ]

@@ -363,3 +363,24 @@ def test_a_source_inside_of_what_we_wrote_is_an_error(tmp_path: Path, name: str)
     with pytest.raises(SourceError) as error:
         run([source], tmp_path / "public", recursive=True)
     assert str(error.value) == f"source {source} is what mkindex wrote into {tmp_path}/public"
+
+
+@pytest.mark.parametrize("path", ["simple/demo/index.html", "files", "simple"])
+def test_our_own_output_is_no_source_however_it_is_named(tmp_path: Path, path: str) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    build(Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public")))
+    for spec in (f"{tmp_path}/public/{path}", f"file://{tmp_path}/public/{path}"):
+        with pytest.raises(SourceError) as error:
+            build(Config(sources=(spec,), destination=str(tmp_path / "public"), all=True))
+        assert str(error.value) == f"source {spec} is what mkindex wrote into {tmp_path}/public"
+
+
+def test_what_is_no_path_is_not_taken_for_our_own_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    build(Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public")))
+    monkeypatch.chdir(tmp_path / "public/simple")
+    with pytest.raises(SourceError) as error:
+        build(Config(sources=("http://127.0.0.1:9/",), destination="../../public"))
+    assert "what mkindex wrote" not in str(error.value)

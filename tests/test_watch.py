@@ -32,6 +32,7 @@ from mkindex.journal import for_a_machine, for_a_person
 from mkindex.settling import YOUNG, Settling
 from mkindex.simple.read import Link
 from mkindex.sources import Artifact, Fingerprint
+from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.watch import Built
 from trees import tree
 from wheels import wheel, write_wheel
@@ -158,8 +159,11 @@ def test_a_source_that_had_files_is_not_believed_to_have_none(config: Config) ->
     files = Settling(SETTLE)
     files.done(file for project in build(config).index.projects for file in project.files)
     with pytest.raises(SourceError, match=r"wheels is empty, and was not: the index stays as it is"):
-        files.check([])
-    files.again(SETTLE, roots=set()).check([])  # it is no source any more
+        files.check([], set(config.sources))
+    files.check([], set())  # a list may name fewer files than before
+    roots, only_others = set(config.sources), Selection(exclude=("demo",))
+    files.again(SETTLE, set(), EVERYTHING, same_links=True).check([], roots)  # it is no source any more
+    files.again(SETTLE, roots, only_others, same_links=True).check([], roots)  # none of its files is wanted any more
 
 
 def test_a_build_that_is_not_ready_changes_nothing(config: Config, tmp_path: Path) -> None:
@@ -289,6 +293,10 @@ def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Confi
     assert found == [False, True, False, True, True, False, True]
 
 
+def as_it_was(outcome: File | Rejected) -> File | Rejected:
+    return outcome
+
+
 def test_remote_sources_are_only_asked_in_builds_that_are_to_ask() -> None:
     settling = Settling(SETTLE)
     link, other = Link(url="https://host/a", filename="a"), Link(url="https://host/b", filename="b")
@@ -306,7 +314,7 @@ def test_remote_sources_are_only_asked_in_builds_that_are_to_ask() -> None:
     for asks, links in ((False, [link]), (False, [link, other]), (True, [other, link]), (False, [link])):
         settling.begin(hasty=False, asks=asks)
         assert list(settling.ask("https://host/", artifacts)) == [link]
-        assert settling.refer(links, refer) == [answers[one] for one in links]
+        assert settling.refer(links, refer, as_it_was) == [answers[one] for one in links]
         asked.append("")
     assert asked == ["page", link, "", other, "", "page", other, link, "", ""]
 
@@ -322,12 +330,12 @@ def test_what_was_known_of_links_stays_where_asking_fails() -> None:
         return []
 
     settling.begin(hasty=False, asks=True)
-    assert settling.refer([link], lambda _: [answer]) == [answer]
+    assert settling.refer([link], lambda _: [answer], as_it_was) == [answer]
     settling.begin(hasty=False, asks=True)
     with pytest.raises(SourceError):
-        settling.refer([link], fail)
+        settling.refer([link], fail, as_it_was)
     settling.begin(hasty=False, asks=False)
-    assert settling.refer([link], fail) == [answer]
+    assert settling.refer([link], fail, as_it_was) == [answer]
 
 
 # --- what it says ---------------------------------------------------------------------------------------------------

@@ -15,12 +15,12 @@ from mkindex.destinations.directory import OWN, Directory
 from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable, shown
 from mkindex.model import File, Index, assemble, place
 from mkindex.publish import Applied, Changed, Plan, plan
-from mkindex.remote import Remote
+from mkindex.remote import Remote, in_place
 from mkindex.render import Site, Templates, render
 from mkindex.scan import Progress, recall, scan
 from mkindex.settling import Settling
 from mkindex.simple.read import Link
-from mkindex.sources import YEAR_10000, Artifact, Found, Marked, Options, is_remote, open_source, wire_time
+from mkindex.sources import YEAR_10000, Artifact, Found, Marked, Options, is_remote, local_path, open_source, wire_time
 from mkindex.sources.selection import Selection
 from mkindex.web import Web
 
@@ -163,15 +163,16 @@ def _index(
     links = [artifact for artifact in artifacts if isinstance(artifact, Link)]
     if settling:
         if not config.allow_empty:
-            settling.check(local)
+            directories = {
+                os.path.abspath(path) for path in map(local_path, config.sources) if path and os.path.isdir(path)
+            }
+            settling.check(local, directories)
         of_local = iter(settling.scan(local, scanned, lambda artifact: _kept(config, remote.cache, settling, artifact)))
         findings += settling.notes
     else:
         of_local = iter(scanned(local))
-    if config.remote == "mirror":
-        of_links = iter(remote.mirror(links, destination))
-    else:
-        of_links = iter(settling.refer(links, remote.refer) if settling else remote.refer(links))
+    refer = partial(remote.mirror, tree=destination) if config.remote == "mirror" else remote.refer
+    of_links = iter(settling.refer(links, refer, partial(in_place, tree=destination)) if settling else refer(links))
     files: list[File] = []
     for artifact in artifacts:
         outcome = next(of_links if isinstance(artifact, Link) else of_local)
@@ -230,7 +231,7 @@ def found(config: Config, *, web: Web, executor: Executor, settling: Settling | 
     )
     sources = [open_source(spec, options) for spec in config.sources]
     for spec, source in zip(config.sources, sources, strict=True):
-        real = os.path.realpath(spec)
+        real = os.path.realpath(local_path(spec) or os.sep)
         if any(os.path.commonpath([real, output]) == output for output in written):
             raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
         listed = source.artifacts
@@ -253,7 +254,10 @@ def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...])
     if not index.projects and not config.allow_empty:
         where = ", ".join(map(shown, config.sources))
         why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
-        hint = "" if config.recursive else "; --recursive also looks into subdirectories"
+        if config.include or config.exclude:
+            why += " that --include and --exclude leave"
+        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
+        hint = "; --recursive also looks into subdirectories" if is_flat else ""
         raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
 
 

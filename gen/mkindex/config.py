@@ -12,6 +12,7 @@ from mkindex.errors import ConfigError, printable
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _PATHS = ("destination", "templates", "cache-dir")
 
 
@@ -142,11 +143,22 @@ def read_file(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
     known = {field.name.replace("_", "-") for field in fields(Config)} | {"no-cache", "json", "quiet", "verbose"}
+    defaults: dict[str, object] = {field.name.replace("_", "-"): field.default for field in fields(Config)}
+    defaults |= dict.fromkeys(("no-cache", "json", "quiet", "verbose"), False)
     for key, value in content.items():
         if key not in known:
             raise ConfigError(f"{printable(str(path))}: no such key: {printable(key)}")
         if key == "sources" and not (isinstance(value, list) and all(isinstance(spec, str) for spec in value)):
             raise ConfigError(f"{printable(str(path))}: sources must be a list of strings")
+        default = defaults.get(key)
+        if isinstance(default, bool) and not isinstance(value, bool):
+            raise ConfigError(f"{printable(str(path))}: {key} must be true or false")
+        if isinstance(default, tuple) and not (
+            isinstance(value, list) and all(isinstance(item, str) for item in value)
+        ):
+            raise ConfigError(f"{printable(str(path))}: {key} must be a list of strings")
+        if not isinstance(default, tuple) and key not in ("sources", *_PATHS) and isinstance(value, list | dict):
+            raise ConfigError(f"{printable(str(path))}: {key} must be one value")
         if key in _PATHS and not isinstance(value, str):
             raise ConfigError(f"{printable(str(path))}: {key} must be a string")
         if "\0" in "".join(value if isinstance(value, list) else [str(value)]):
@@ -156,6 +168,7 @@ def read_file(path: Path) -> dict[str, Any]:
             content[key] = os.path.join(path.parent, content[key])
     if "sources" in content:
         content["sources"] = [
-            spec if ":" in spec or spec == "-" else os.path.join(path.parent, spec) for spec in content["sources"]
+            spec if _SCHEME.match(spec) or spec == "-" else os.path.join(path.parent, spec)
+            for spec in content["sources"]
         ]
     return {key.replace("-", "_"): value for key, value in content.items()}

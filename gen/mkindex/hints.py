@@ -5,7 +5,6 @@ costs a look, and one that is lost is made up for by the next.
 """
 
 import errno
-import itertools
 import logging
 import os
 import time
@@ -40,7 +39,7 @@ from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.settling import Settling
 from mkindex.simple.read import DISTRIBUTIONS
-from mkindex.sources import is_remote, path_of, unsupported
+from mkindex.sources import local_path, unsupported
 from mkindex.web import Web
 
 # Not: opened, and closed without having been written to. A build does that itself.
@@ -82,7 +81,7 @@ class Hints:
 
     def __init__(self, config: Config, settling: Settling, told: Callable[[str], object]) -> None:
         self._config = config
-        self._local = tuple(map(_path, itertools.filterfalse(is_remote, config.sources)))
+        self._local = tuple(filter(None, map(local_path, config.sources)))
         self._settling = settling
         self._told = told
         self._queue = SimpleQueue[float]()
@@ -215,10 +214,6 @@ def _own(config: Config, root: str) -> list[str]:
     """Return the directories that are written by us alone, as far as `root` is concerned."""
     destination = os.path.realpath(config.destination)
     return outputs(config) if _lies_in(root, destination) else [destination]
-
-
-def _path(spec: str) -> str:
-    return path_of(spec) if spec.lower().startswith("file:") and not os.path.exists(spec) else spec
 
 
 def _spread(root: str, *, inside: bool, without: list[str]) -> Iterator[tuple[str, bool]]:

@@ -360,6 +360,14 @@ def _trusted(link: Link) -> Outcome:
     return listed(link, facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or ""))
 
 
+def in_place(outcome: Outcome, tree: "Tree") -> Outcome | None:
+    """Return what came of a link before, as it is since that was published; None: a mirrored file is not there."""
+    if isinstance(outcome, Rejected) or isinstance(outcome.artifact, Link) or not outcome.artifact.link:
+        return outcome
+    artifact = _artifact(tree.root, place(outcome.sha256, outcome.filename), outcome.artifact.link)
+    return outcome._replace(artifact=artifact) if artifact else None
+
+
 class Tree(Protocol):
     """A published tree that files are mirrored into."""
 

@@ -11,6 +11,7 @@ from mkindex.errors import Note, Rejected, SourceError, printable
 from mkindex.model import File
 from mkindex.simple.read import Link
 from mkindex.sources import Artifact, Fingerprint, Found
+from mkindex.sources.selection import Selection
 
 # Seconds for which a file that cannot be read may be one that is not whole: somebody may pause while writing it.
 YOUNG = 60
@@ -52,10 +53,16 @@ class Settling:
         self._asked: dict[str, tuple[Found, ...]] = {}  # what each remote source listed
         self._answers: dict[Link, File | Rejected] = {}  # what came of links
 
-    def again(self, settle: float, roots: Container[str]) -> Self:
-        """Return what is known for another configuration, with these sources."""
+    def again(self, settle: float, roots: Container[str], selection: Selection, *, same_links: bool) -> Self:
+        """Return what is known for another configuration: its sources, and whether it deals with links as before."""
         other = type(self)(settle)
-        other._listed = {path: file for path, file in self._listed.items() if file.local.root in roots}
+        other._listed = {
+            path: file
+            for path, file in self._listed.items()
+            if file.local.root in roots and selection.file(file.filename)
+        }
+        if same_links:
+            other._asked, other._answers = self._asked, self._answers
         return other
 
     def begin(self, *, hasty: bool, thorough: bool = True, asks: bool = True) -> None:
@@ -101,10 +108,15 @@ class Settling:
         return outcomes
 
     def refer(
-        self, links: Sequence[Link], refer: Callable[[Sequence[Link]], list[File | Rejected]]
+        self,
+        links: Sequence[Link],
+        refer: Callable[[Sequence[Link]], list[File | Rejected]],
+        in_place: Callable[[File | Rejected], File | Rejected | None],
     ) -> list[File | Rejected]:
-        """Return what comes of each link: between two times of asking, what came of it before."""
-        known = {} if self._asks else self._answers
+        """Return what comes of each link: between two times of asking, what came of it before, where that is there."""
+        known = {}
+        if not self._asks:
+            known = {link: now for link, before in self._answers.items() if (now := in_place(before))}
         new = [link for link in links if link not in known]
         known = known | dict(zip(new, refer(new), strict=True))
         self._answers = {link: known[link] for link in links}
@@ -159,10 +171,10 @@ class Settling:
         """Return what was last listed of a path."""
         return self._listed.get(path)
 
-    def check(self, artifacts: Iterable[Artifact]) -> None:
+    def check(self, artifacts: Iterable[Artifact], directories: set[str]) -> None:
         """Raise SourceError where a source has nothing any more: that is what a lost mount looks like."""
         gone = {file.local.root for file in self._listed.values()} - {artifact.root for artifact in artifacts}
-        for root in sorted(gone):
+        for root in sorted(gone & directories):
             raise SourceError(
                 f"source {printable(root)} is empty, and was not: the index stays as it is "
                 "(is something not mounted? With --allow-empty a source may become empty)"

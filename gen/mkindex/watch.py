@@ -13,8 +13,11 @@ from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Reject
 from mkindex.hints import Hints
 from mkindex.publish import Changed
 from mkindex.settling import Settling
+from mkindex.sources import local_path
+from mkindex.sources.selection import Selection
 
 _LONGEST = 10  # times `settle`: how long a burst may last before what is whole is published
+_OF_LINKS = ("include", "exclude", "all", "recursive", "remote", "allow_unhashed", "max_download", "files_url")
 _RETRY = 30.0  # seconds after which a build that failed is tried again, if nothing changes before
 
 
@@ -203,5 +206,10 @@ class Watch:
             self._told(error)
         else:
             self._config = config
-            self._settling = self._settling.again(config.settle, {os.path.abspath(spec) for spec in config.sources})
+            self._settling = self._settling.again(
+                config.settle,
+                {os.path.abspath(path) for path in map(local_path, config.sources) if path},
+                Selection(include=config.include, exclude=config.exclude),
+                same_links=all(getattr(config, key) == getattr(before, key) for key in _OF_LINKS),
+            )
             self._told("configuration read again")

@@ -114,6 +114,13 @@ def is_remote(spec: str) -> bool:
     return spec.lower().startswith(("http://", "https://")) and not os.path.exists(spec)
 
 
+def local_path(spec: str) -> str | None:
+    """Return the path on this machine that a source is at; None: it is elsewhere, or standard input."""
+    if spec == "-" or is_remote(spec):
+        return None
+    return path_of(spec) if spec.lower().startswith("file:") and not os.path.exists(spec) else spec
+
+
 def unsupported(filename: str) -> str | None:
     """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
     lower = filename.lower()

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from packaging.utils import InvalidName, canonicalize_name
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, parse_html, parse_json
+from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, address_of, parse_html, parse_json
 from mkindex.sources import Artifact, Fingerprint, Found, Marked, path_of
 from mkindex.sources.selection import Selection
 from mkindex.web import MAX_PAGE, Answer, Failed, Web
@@ -36,6 +36,11 @@ class Pages:
 
     def artifacts(self) -> Iterator[Found]:
         """Yield what the pages name, in their order. Raises SourceError where a page cannot be read or understood."""
+        name = _last(self.url)
+        if name.endswith(DISTRIBUTIONS):  # no page, but a file itself
+            link = Link(url=address_of(self.url, name, from_file=True), filename=name)
+            yield link if link.is_elsewhere else _local(link, self.url)
+            return
         answer = self._get(self.url)
         page = _parsed(answer)
         if page.projects or page.is_json:
@@ -50,7 +55,7 @@ class Pages:
         elif self._is_index(page):
             yield from self._index([(_last(url), url) for url in page.directories], answer)
         elif page.status and page.is_index:  # a project of which nothing is offered
-            yield Marked(canonicalize_name(_last(answer.url)), page.status)
+            yield Marked(canonicalize_name(_directory(answer.url)), page.status)
         elif page.directories and self.recursive:
             yield from self._below(page, answer.url)
         else:
@@ -126,7 +131,7 @@ class Pages:
     def _files(self, page: Page, url: str, *, name: str = "") -> Iterator[Found]:
         """Yield the files that a page names, the marker of its project, and what is to be said of it."""
         if page.status:
-            yield Marked(canonicalize_name(page.name or name or _last(url)), page.status)
+            yield Marked(canonicalize_name(page.name or name or _project_of(page) or _directory(url)), page.status)
         if not page.has_end:
             text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
             yield Note(location=shown(url), text=text)
@@ -209,6 +214,20 @@ def _nothing(page: Page) -> str:
 def _last(url: str) -> str:
     """Return the last part of a URL's path."""
     return unquote(url.partition("?")[0].rstrip("/").rpartition("/")[2])
+
+
+def _directory(url: str) -> str:
+    """Return the name of the directory that a page is the index of."""
+    name = _last(url)
+    return _last(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
+
+
+def _project_of(page: Page) -> str:
+    """Return the project that all wheels of a page are of, "" for none or several."""
+    names = {
+        canonicalize_name(link.filename.partition("-")[0]) for link in page.links if link.filename.endswith(".whl")
+    }
+    return names.pop() if len(names) == 1 else ""
 
 
 def _project_url(root: str, name: str) -> str:
