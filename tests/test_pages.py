@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.simple.read import HTML, JSON, Link, Status
+from mkindex.simple.read import HTML, JSON, STRANGE_NAME, Link, Status
 from mkindex.sources import Artifact, Fingerprint, Found, Marked
 from mkindex.sources.selection import Selection
 from opened import opened
@@ -630,6 +630,17 @@ def test_an_address_of_a_file_is_that_file(server: Server, tmp_path: Path) -> No
     address = f"{server.root}/a%2Bb/demo-1.0-py3-none-any.whl"
     assert found(address) == [Link(url=address, filename="demo-1.0-py3-none-any.whl")]
     assert server.asked == []
+
+
+def test_the_fragment_of_an_address_of_a_file_is_its_hash(server: Server) -> None:
+    address = f"{server.root}/demo-1.0-py3-none-any.whl"
+    assert found(f"{address}#sha256={A}") == [Link(url=address, filename="demo-1.0-py3-none-any.whl", sha256=A)]
+    assert found(f"{address}#sha256={A}", "other") == []
+
+
+def test_an_address_of_a_file_that_no_file_can_have_is_an_error(server: Server) -> None:
+    address = f"{server.root}/a%20b-1.0-py3-none-any.whl"
+    assert wrong(address) == f"{address}: {STRANGE_NAME}"
 
 
 @pytest.mark.parametrize("name", ["demo/", "demo/index.html", "pages/demo.html"])

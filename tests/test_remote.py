@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ import hostile
 from builds import cold, publish
 from hostile import Hostile, Reply, Request, cached, dropped, endless, file, page, redirect, status, then
 from mkindex import cli, remote
+from mkindex.build import build
+from mkindex.config import Config
+from mkindex.destinations.directory import Directory
+from mkindex.model import File, place
+from mkindex.remote import in_place
 from trees import anchors, dangling, own, tree
 from wheels import DATE, metadata, sdist, wheel, wheel_filename, write_sdist, write_wheel
 
@@ -1266,3 +1272,15 @@ def test_one_project_is_lifted_out_of_an_index(
         "a-1.2+x-py3-none-any.whl",
     ]
     assert [request for request in done.requests if "/q/" in request or "a-1.1" in request] == []
+
+
+def test_a_mirrored_file_that_was_harmed_is_not_taken_for_what_it_was(server: Hostile, public: Path) -> None:
+    server.routes |= {"/p": linked(hashed(A, WHEEL)), f"/{A}": file(WHEEL)}
+    config = Config(sources=(f"{server.url}p",), destination=str(public), remote="mirror")
+    ((before,),) = (project.files for project in build(config).index.projects)
+    with ThreadPoolExecutor(1) as executor:
+        found = in_place(before, Directory(str(public), executor=executor))
+        assert isinstance(found, File)
+        assert found.local.path == f"{public}/{place(sha256(WHEEL), A)}"
+        Path(found.local.path).write_bytes(b"harm")
+        assert in_place(before, Directory(str(public), executor=executor)) is None

@@ -361,10 +361,11 @@ def _trusted(link: Link) -> Outcome:
 
 
 def in_place(outcome: Outcome, tree: "Tree") -> Outcome | None:
-    """Return what came of a link before, as it is since that was published; None: a mirrored file is not there."""
+    """Return what came of a link before, as it is once that was published; None: a mirrored file is not there."""
     if isinstance(outcome, Rejected) or isinstance(outcome.artifact, Link) or not outcome.artifact.link:
         return outcome
-    artifact = _artifact(tree.root, place(outcome.sha256, outcome.filename), outcome.artifact.link)
+    path = place(outcome.sha256, outcome.filename)
+    artifact = _artifact(tree.root, path, outcome.artifact.link) if tree.holds(path) else None
     return outcome._replace(artifact=artifact) if artifact else None
 
 

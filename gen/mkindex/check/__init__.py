@@ -382,7 +382,7 @@ class _Run:
     def _host(self, project: Project | None, file: Entry | None) -> Host:
         begun = self.begun
         root = begun.pages[0] if begun.pages else None
-        page = (project.json or project.html) if project else None
+        page = (project.json or project.html or root) if project else root
         is_index = begun.start.kind == "index"
         started = time.monotonic()
         again = self.place.page(begun.url) if root else None
@@ -401,7 +401,7 @@ class _Run:
             without_slash=self.place.page(project_url(begun.url, project.name).rstrip("/"))
             if is_index and project
             else None,
-            page=(page or root).reply if page or root else None,  # type: ignore[union-attr]
+            page=page.reply if page else None,
             file=reply,
             html="html" in forms_seen,
             json="json" in forms_seen,

@@ -323,6 +323,15 @@ def address_of(url: str, filename: str, *, from_file: bool) -> str:
     return urlunsplit((parts.scheme, host, path, query, ""))
 
 
+def link_to(address: str) -> Link:
+    """Return the link that a user's own address of a file is, with the hash in its fragment. Raises ValueError."""
+    parts = urlsplit(address)
+    filename = unquote(parts.path.rpartition("/")[2])
+    sha256, other = hashes_in(parts.fragment)
+    url = address_of(address, filename, from_file=True)
+    return Link(url=url, filename=filename, sha256=sha256, other_hash=other)
+
+
 def hashes_in(fragment: str) -> tuple[str, str]:
     """Return the hashes in the fragment of an address, "sha256=…" and what may stand beside it, as `hashes_of` does."""
     return hashes_of(dict(part.partition("=")[::2] for part in unquote(fragment).split("&")))

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, address_of, hashes_in, text_of
+from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, hashes_in, link_to, text_of
 from mkindex.sources import Artifact, Fingerprint, Found, path_of, unsupported, wire_time
 from mkindex.sources.selection import Selection
 
@@ -66,10 +66,8 @@ class List:
 
     def _of_text(self, text: str) -> Found | None:
         if _SCHEME.match(text):
-            parts = urlsplit(text)
-            filename = unquote(parts.path.rpartition("/")[2])
-            sha256, other = hashes_in(parts.fragment)
-            return self._found(text, Link(url=text, filename=filename, sha256=sha256, other_hash=other))
+            name = unquote(urlsplit(text).path.rpartition("/")[2])
+            return self._found(text, link_to(text) if name.endswith(DISTRIBUTIONS) else Link(url=text, filename=name))
         return self._found(text, Link(url="", filename=text.rpartition("/")[2]))
 
     def _of_object(self, entry: Any) -> Found | None:  # noqa: ANN401 (whatever JSON has)
@@ -102,10 +100,7 @@ class List:
         if not self.selection.file(link.filename):
             return None
         if link.url:
-            url = address_of(link.url, link.filename, from_file=True)
-            if (found := link._replace(url=url)).is_elsewhere:
-                return found
-            return self._local(path_of(url), link)
+            return link if link.is_elsewhere else self._local(path_of(link.url), link)
         if self.files_url is not None:
             if not FILENAME.fullmatch(link.filename):
                 raise ValueError(f"{shown(text)}: {STRANGE_NAME}")

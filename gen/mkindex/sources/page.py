@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from packaging.utils import InvalidName, canonicalize_name
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, address_of, parse_html, parse_json
+from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, link_to, parse_html, parse_json
 from mkindex.sources import Artifact, Fingerprint, Found, Marked, path_of
 from mkindex.sources.selection import Selection
 from mkindex.web import MAX_PAGE, Answer, Failed, Web
@@ -27,7 +27,7 @@ _TRIED = 3  # projects that are looked at to tell an index from a page of other 
 class Pages:
     """The files that the page at `url`, and what it leads to, names."""
 
-    url: str  # http, https or file, without credentials
+    url: str  # http, https or file, without credentials; the fragment counts where it is that of a file
     web: Web
     executor: Executor
     selection: Selection
@@ -36,12 +36,11 @@ class Pages:
 
     def artifacts(self) -> Iterator[Found]:
         """Yield what the pages name, in their order. Raises SourceError where a page cannot be read or understood."""
-        name = _last(self.url)
-        if name.endswith(DISTRIBUTIONS):  # no page, but a file itself
-            link = Link(url=address_of(self.url, name, from_file=True), filename=name)
-            yield link if link.is_elsewhere else _local(link, self.url)
+        url = self.url.partition("#")[0]
+        if _last(url).endswith(DISTRIBUTIONS):  # no page, but a file itself
+            yield from self._itself()
             return
-        answer = self._get(self.url)
+        answer = self._get(url)
         page = _parsed(answer)
         if page.projects or page.is_json:
             names = [(name, _project_url(answer.url, name)) for name in page.projects if _is_name(name)]
@@ -60,6 +59,14 @@ class Pages:
             yield from self._below(page, answer.url)
         else:
             raise SourceError(f"{shown(answer.url)}: {_nothing(page)}")
+
+    def _itself(self) -> Iterator[Found]:
+        try:
+            link = link_to(self.url)
+        except ValueError as error:
+            raise SourceError(f"{shown(self.url)}: {error}") from error
+        if self.selection.file(link.filename):
+            yield link if link.is_elsewhere else _local(link, link.url)
 
     # --- what a page is ---------------------------------------------------------------------------------------------
 
