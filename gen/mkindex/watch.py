@@ -125,7 +125,7 @@ class Watch:
             self._listed = time.monotonic()
             try:
                 ready = partial(self._ready, hints, deadline)
-                report = build(self._config, settling=self._settling, ready=ready)
+                report = build(self._config, announce=self._announced, settling=self._settling, ready=ready)
                 if thorough:
                     self._thorough = self._listed + self._config.rescan
                 if asks:
@@ -142,6 +142,9 @@ class Watch:
                 if time.monotonic() > deadline:
                     raise
                 hasty = False
+
+    def _announced(self, note: Note) -> None:
+        self._told(f"{note.location}: {note.text}")
 
     def _ready(self, hints: Hints, deadline: float) -> None:
         """Return when what was found may be published. All that takes time is done while we wait."""

@@ -73,6 +73,9 @@ def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(her
         }
         with started(here, f"{server.url}links.html", "--interval", "3") as watch:
             watch.until(lambda: listed(here, "far"), "the remote project")
+            why = "in 1 file will be read to compute sha256 (--allow-unhashed leaves it out)"
+            host = server.url.removeprefix("http://").rstrip("/")
+            assert watch.texts("note") == [f"{host}: {len(content)} bytes {why}"]
             watch.until_quiet(0.5)
             server.forget()
             write_wheel(wheels, "demo", "2.0")
