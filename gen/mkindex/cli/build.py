@@ -1,0 +1,322 @@
+"""The command `build`, which is meant where none is named; and with --watch, the same again and again."""
+
+import os
+import re
+import signal
+import sys
+import threading
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mkindex import __version__
+from mkindex.cli.serve import BIND, listen
+from mkindex.cli.terminal import DONE, PROBLEMS, bar, no_bar, print_findings, reader_may_leave, user_cache
+from mkindex.errors import ConfigError, MkindexError, NotPublished, printable
+
+if TYPE_CHECKING:
+    from mkindex.config import Config
+
+_PRINTING = ("json", "quiet", "verbose")
+_ARGUMENTS = f"{__name__}.arguments"
+
+
+class _Again(click.Command):
+    """A command that remembers what it was called with, so that it can be asked to read its options again."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+class _Size(click.ParamType[int]):
+    """A number of bytes, with a unit if you like: 500MB, 5GB, 2GiB."""
+
+    name = "size"
+    _UNITS = {unit: 1000**power for power, unit in enumerate(["", "k", "m", "g", "t"])} | {
+        f"{unit}i": 1024**power for power, unit in enumerate(["k", "m", "g", "t"], 1)
+    }
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?i?)b?", str(value).strip(), re.IGNORECASE | re.ASCII)
+        if not match or match[2].lower() not in self._UNITS:
+            self.fail(f"{value!r} is no size: give bytes, or a number with a unit, as in 500MB or 5GB", param, ctx)
+        return int(float(match[1]) * self._UNITS[match[2].lower()])
+
+
+def _config_defaults(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Let mkindex.toml say what an option is when neither the command line nor the environment does."""
+    del parameter
+    path = value or Path("mkindex.toml")
+    if value or path.is_file():
+        from mkindex.config import read_file
+
+        ctx.default_map = read_file(path)
+
+
+@click.command(
+    cls=_Again,
+    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  mkindex ./wheels ./public              then: python -m http.server -d public
+  mkindex ./wheels ./sdists ./public     several sources, one index
+  mkindex https://host/wheels.html ./public
+                                         an index of a find-links page, whose files stay where they are
+  mkindex https://host/simple/ ./public --include torch --remote mirror
+                                         one project of an index, downloaded
+  mkindex --dry-run ./wheels ./public    what would be done
+  mkindex ./wheels ./public --watch --serve
+  mkindex check ./public                 is it right, and is everything there? (mkindex check --help)
+
+Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
+(link-mode = "hardlink"), where sources and destination may stand, too.
+
+\b
+Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the destination is as it was.
+A watch ends with Ctrl-C or SIGTERM, and 0.
+
+`mkindex serve DIR` serves an index that is there; mkindex serve --help says more.""",
+)
+@click.argument("paths", metavar="SOURCE... DEST", nargs=-1)
+@click.option("--recursive", is_flag=True, help="Also read the subdirectories of a source.")
+@click.option("--follow-symlinks", is_flag=True, help="Also read what symlinks point to outside of a source.")
+@click.option(
+    "--link-mode",
+    type=click.Choice(["copy", "hardlink"]),
+    default="copy",
+    show_default=True,
+    help="How files get into DEST. A copy shares its blocks where the file system can.",
+)
+@click.option(
+    "--files-url", metavar="URL", help="Place no files: they are served from URL/<path relative to their SOURCE>."
+)
+@click.option(
+    "--files-have-metadata", is_flag=True, help="With --files-url: a .metadata file lies beside each wheel there."
+)
+@click.option(
+    "--prefer", type=click.Choice(["first"]), help="Same file, different bytes: take the first source's, not none."
+)
+@click.option(
+    "--upload-time",
+    type=click.Choice(["mtime", "none"]),
+    default="mtime",
+    show_default=True,
+    help="What a file's upload time is; no later than SOURCE_DATE_EPOCH.",
+)
+@click.option(
+    "--simple-path",
+    metavar="PATH",
+    default="simple",
+    show_default=True,
+    help="Where the index lies in DEST; . is its root.",
+)
+@click.option("--links", is_flag=True, help="Also write links.html: all files on one page, for --find-links.")
+@click.option("--templates", type=click.Path(), metavar="DIR", help="Take page templates from DIR where it has them.")
+@click.option(
+    "--grace",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    default=900,
+    show_default=True,
+    help="How long a file stays that no page names any more: longer than pages are cached. 0: it goes at once.",
+)
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="GLOB",
+    help="Only projects and files whose name fits: torch, 'torch-2.*-cp312-*.whl'. May be given several times.",
+)
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Not the projects and files whose name fits.")
+@click.option("--all", is_flag=True, help="Of a source that is an index, all projects.")
+@click.option(
+    "--remote",
+    type=click.Choice(["reference", "mirror"]),
+    default="reference",
+    show_default=True,
+    help="Files that are elsewhere: name them where they are, or download them.",
+)
+@click.option(
+    "--max-download",
+    type=_Size(),
+    metavar="SIZE",
+    default="5GB",
+    show_default=True,
+    help="Stop where more than this would have to be read from servers, to hash or to mirror files.",
+)
+@click.option("--allow-unhashed", is_flag=True, help="List a remote file without a hash, instead of reading it.")
+@click.option("--verify-links", is_flag=True, help="With --files-url: also ask for the files that a list names.")
+@click.option("--keep-going", is_flag=True, help="Publish the rest when a source or a server fails.")
+@click.option("--strict", is_flag=True, help="Publish nothing when a file is rejected.")
+@click.option("--overwrite", is_flag=True, help="Replace files in DEST that mkindex does not know to be its own.")
+@click.option("--allow-empty", is_flag=True, help="Publish an index without any file.")
+@click.option("--dry-run", "-n", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Read N files at once.  [default: one for each core; 5 from servers]",
+)
+@click.option(
+    "--cache-dir",
+    type=click.Path(),
+    metavar="DIR",
+    help="Where to remember what is in files.  [default: the user's cache]",
+)
+@click.option("--no-cache", is_flag=True, help="Remember nothing, and read every file again.")
+@click.option("--watch", is_flag=True, help="Stay, and build again whenever a SOURCE changes.")
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=0.3,
+    show_default=True,
+    help="With --watch: how long it must be quiet, and nobody have written to a file.",
+)
+@click.option("--poll", is_flag=True, help="With --watch: look for changes; for network mounts, which tell of none.")
+@click.option(
+    "--poll-interval",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    default=2,
+    show_default=True,
+    help="How often to look.",
+)
+@click.option(
+    "--rescan",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    default=300,
+    show_default=True,
+    help="With --watch: build as often as that even if nothing seems to have changed.",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    default=600,
+    show_default=True,
+    help="With --watch: how often to ask remote SOURCEs again.",
+)
+@click.option("--serve", is_flag=True, help="With --watch: also serve DEST, as `mkindex serve DEST` does.")
+@click.option(
+    "--bind", metavar="HOST:PORT", default=BIND, show_default=True, help="With --serve: the address to listen at."
+)
+@click.option("--json", is_flag=True, help="Print the report as JSON; with --watch a line for each build.")
+@click.option("--quiet", "-q", is_flag=True, help="Print problems only.")
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Also tell what was passed over, and every path written or removed, or with --watch every build.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_config_defaults,
+    help="Read options from FILE.  [default: ./mkindex.toml, if there]",
+)
+@click.version_option(__version__, message="mkindex %(version)s")
+@click.pass_context
+def build(
+    ctx: click.Context,
+    /,
+    paths: tuple[str, ...],
+    *,
+    no_cache: bool,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
+) -> int:
+    """Turn wheels and sdists, wherever they are, into an index that pip, uv, poetry and PDM install from.
+
+    A SOURCE is a directory of them; a page with links to them, here or at https://…, such as a find-links page, a
+    server's listing or another index; a list of paths, URLs or JSON objects, one a line; or -, such a list on standard
+    input.
+
+    DEST gets a static tree for any web server: pages in HTML and JSON (PEP 503 and 691) with hashes and metadata, and
+    the files. Each run brings it up to date with all SOURCEs: it writes what changed, and removes only what it wrote.
+    """
+    from mkindex.build import build as run_build
+    from mkindex.report import as_json, summary
+
+    config = _config(ctx, paths, no_cache=no_cache, **options)
+    if config.watch:
+        return _watch(ctx, config, json=json, quiet=quiet, verbose=verbose)
+    try:
+        report = run_build(
+            config,
+            progress=bar if sys.stderr.isatty() and not quiet else no_bar,
+            announce=lambda note: print_findings([note], quiet=quiet, verbose=verbose),
+        )
+    except NotPublished as error:
+        print_findings(error.findings, quiet=quiet, verbose=verbose)
+        raise
+    print_findings(report.findings, quiet=quiet, verbose=verbose)
+    with reader_may_leave():
+        if json:
+            click.echo(dumps(as_json(report), indent=2))
+        elif not quiet:
+            click.echo("\n".join(summary(report, config.destination, config.simple_path, verbose=verbose)))
+    return PROBLEMS if report.rejected else DONE
+
+
+def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **options: Any) -> "Config":  # noqa: ANN401
+    defaults = ctx.default_map or {}
+    sources, destination = (
+        (paths[:-1], paths[-1]) if paths else (defaults.get("sources", ()), defaults.get("destination"))
+    )
+    if not sources or not destination:
+        raise click.UsageError(
+            "name at least one SOURCE and a DEST: mkindex ./wheels ./public\n"
+            "(a directory whose name is that of a command is ./build)"
+        )
+    from mkindex.config import Config
+
+    options["simple_path"] = options["simple_path"].rstrip("/") if options["simple_path"] not in (".", "./") else ""
+    options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
+    return Config(sources=tuple(sources), destination=destination, **options)
+
+
+def _watch(ctx: click.Context, config: "Config", *, json: bool, quiet: bool, verbose: bool) -> int:
+    """Watch, and serve if that is wanted, until a signal says stop: that is what was asked for, and no failure."""
+    from mkindex.journal import Event, for_a_machine, for_a_person
+    from mkindex.watch import Built, Watch
+
+    def told(event: Event) -> None:
+        if isinstance(event, Built):
+            print_findings(event.news, quiet=quiet, verbose=verbose)
+        elif isinstance(event, NotPublished):
+            print_findings(event.findings, quiet=quiet, verbose=verbose)
+        is_error = isinstance(event, MkindexError)
+        if is_error or (not quiet and (verbose or not isinstance(event, Built) or event.is_news)):
+            with reader_may_leave():
+                click.echo(for_a_machine(event) if json else for_a_person(event), err=is_error and not json)
+
+    def reread() -> "Config":
+        try:
+            with ctx.command.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent) as again:
+                return _config(again, **{key: value for key, value in again.params.items() if key not in _PRINTING})
+        except click.ClickException as error:
+            raise ConfigError(error.format_message()) from error
+
+    watch = Watch(config, told=told, reread=reread)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: watch.reload())
+    try:
+        if config.serve:
+            os.makedirs(config.destination, exist_ok=True)
+            server = listen(config.destination, config.bind, errors_only=not verbose)
+            told(f"serving {printable(config.destination)} at {server.url}")
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        watch.run()
+    except KeyboardInterrupt:
+        return DONE

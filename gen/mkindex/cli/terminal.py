@@ -1,0 +1,74 @@
+"""What all commands share: exit statuses, what is printed where, and progress on a terminal."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+import click
+
+from mkindex.errors import Note, Rejected, printable
+from mkindex.report import sized
+
+DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Take it well when nobody reads the results, or not to the end: `mkindex … | head`."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (as long as the process lives)
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in its buffer would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def user_cache() -> str:
+    """Return the directory for what this user's runs remember."""
+    import platformdirs
+
+    return platformdirs.user_cache_dir("mkindex", appauthor=False)
+
+
+def print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
+    """Print what was found on the way."""
+    for finding in findings:
+        location = printable(finding.location)
+        if isinstance(finding, Rejected):
+            click.echo(f"{click.style('rejected', fg='red')} {location}: {finding.reason}", err=True)
+        elif verbose or not (quiet or finding.detail):
+            click.echo(f"{click.style('note', fg='yellow')} {location}: {finding.text}", err=True)
+
+
+@contextmanager
+def bar(total: int) -> Iterator[Callable[[int], object]]:
+    """Show how much of `total` bytes is read, and how fast; several threads may tell."""
+    started, done, lock = time.monotonic(), 0, threading.Lock()
+    with click.progressbar(length=total, label="reading", file=sys.stderr, item_show_func=str) as bar:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            with lock:
+                done += count
+                rate = int(done / max(time.monotonic() - started, 0.1))
+                bar.update(count, f"{sized(done)} of {sized(total)}, {sized(rate)}/s")
+
+        yield advance
+
+
+@contextmanager
+def counter(total: int) -> Iterator[Callable[[int], object]]:
+    """Show how many of `total` projects are done."""
+    with click.progressbar(length=total, label="checking", file=sys.stderr, show_pos=True) as bar:
+        yield bar.update
+
+
+def no_bar(total: int) -> "nullcontext[Callable[[int], object]]":
+    """Show nothing, in place of a bar."""
+    del total
+    return nullcontext(id)
