@@ -24,7 +24,7 @@ from builds import cold, publish, scratch, write
 from disks import BROKEN, BROKEN_ONCE, FULL, FULL_ONCE, INTERRUPTED, KILLED, KILLED_IN_A_WRITE, Died, Fault, Watched
 from mkindex.destinations import directory, staging
 from mkindex.errors import DestinationError
-from mkindex.render import Templates
+from mkindex.templating import Templates
 from needs import missing
 from trees import OWN, dangling, identities, is_page, own, tree
 from wheels import write_sdist, write_wheel

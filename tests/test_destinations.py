@@ -30,7 +30,8 @@ from mkindex.destinations.lock import exclusive
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.publish import Changed, Destination, Entry, Plan, plan
-from mkindex.render import PlacedFile, Resource, Sibling, Site, Templates, render
+from mkindex.render import PlacedFile, Resource, Sibling, Site, render
+from mkindex.templating import Templates
 from trees import OWN, dangling, identities, is_page, own, tree
 from wheels import sdist, wheel, write_sdist, write_wheel
 

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from builds import cold, publish, scratch, write
 from disks import BROKEN, FULL_ONCE, INTERRUPTED, KILLED, KILLED_IN_A_WRITE, Died, Fault, Watched
 from mkindex.errors import DestinationError
-from mkindex.render import Templates
+from mkindex.templating import Templates
 from trees import OWN, dangling, identities, is_page, own, tree
 from wheels import sdist, wheel
 

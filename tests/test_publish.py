@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError
 from mkindex.publish import Changed, Destination, Entry, Held, Plan, Put, plan
-from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage, Templates, render
+from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.templating import Templates
 from values import Shelf, index
 
 if TYPE_CHECKING:

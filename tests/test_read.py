@@ -23,7 +23,7 @@ from mkindex.model import Index, Project, ProjectStatus
 from mkindex.render import HTML as HTML_PAGE
 from mkindex.render import JSON as JSON_PAGE
 from mkindex.render import Page as Rendered
-from mkindex.render import Site, Templates, render
+from mkindex.render import Site, render
 from mkindex.simple import read
 from mkindex.simple.read import (
     DISTRIBUTIONS,
@@ -37,6 +37,7 @@ from mkindex.simple.read import (
     parse_html,
     parse_json,
 )
+from mkindex.templating import Templates
 from needs import missing
 from values import Shelf, index
 

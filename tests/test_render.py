@@ -17,7 +17,8 @@ from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model import Index, ProjectStatus
-from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, Templates, render
+from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.templating import Templates
 from trees import anchors, entries, tree
 from values import Shelf, index
 from wheels import write_wheel

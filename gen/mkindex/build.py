@@ -16,12 +16,13 @@ from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceErro
 from mkindex.model import File, Index, assemble, place
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.remote import Remote, in_place
-from mkindex.render import Site, Templates, render
+from mkindex.render import Site, render
 from mkindex.scan import Progress, recall, scan
 from mkindex.settling import Settling
 from mkindex.simple.read import Link
 from mkindex.sources import YEAR_10000, Artifact, Found, Marked, Options, is_remote, local_path, open_source, wire_time
 from mkindex.sources.selection import Selection
+from mkindex.templating import Templates
 from mkindex.web import Web
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
