@@ -20,7 +20,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from packaging.metadata import parse_email
 
-from mkindex import archive
+from mkindex import archive, tarball
 from mkindex.archive import Metadata, Span, Unreadable, parse_metadata
 from wheels import metadata, sdist, wheel
 
@@ -54,7 +54,7 @@ def read_zip(data: bytes) -> bytes:
 
 
 def read_tar(data: bytes) -> bytes | None:
-    return archive.tar_pkg_info(io.BytesIO(data), len(data))
+    return tarball.tar_pkg_info(io.BytesIO(data), len(data))
 
 
 def refusal(read: Callable[[bytes], object], data: bytes) -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.utils import canonicalize_name
 
-from mkindex import archive, fork, scan
+from mkindex import archive, fork, scan, tarball
 from mkindex.cache import Cache
 from mkindex.errors import Rejected
 from mkindex.model import File
@@ -447,7 +447,7 @@ def test_whatever_a_file_makes_a_parser_stumble_over_does_not_stop_the_others(
     def stumbling(*_: object) -> bytes:
         raise error("odd")
 
-    monkeypatch.setattr(archive, "tar_pkg_info", stumbling)
+    monkeypatch.setattr(tarball, "tar_pkg_info", stumbling)
     outcomes = scanned(bad, good)
     assert [(type(outcome), getattr(outcome, "location", None)) for outcome in outcomes] == [
         (Rejected, str(bad)),

@@ -328,7 +328,9 @@ def _sdist(filename: str, stream: _Stream, size: int) -> Facts:
         ending = ".tar.gz"
         _refuse_other_kind(stream, b"\x1f\x8b", "gzip archive")
         stream.seek(0)
-        pkg_info = archive.tar_pkg_info(stream, size)
+        from mkindex.tarball import tar_pkg_info  # imports more than all else that reads an archive
+
+        pkg_info = tar_pkg_info(stream, size)
     metadata = archive.parse_metadata(pkg_info) if pkg_info is not None else None
     splits = _splits(filename.removesuffix(ending))
     if metadata and (split := next((s for s in splits if _is(metadata.name, metadata.release, *s)), None)):

@@ -16,9 +16,10 @@ from typing import BinaryIO, cast
 
 from packaging.utils import canonicalize_name
 
-from mkindex.archive import MAX_MEMBERS, MAX_METADATA, Unreadable, tar_pkg_info
+from mkindex.archive import MAX_MEMBERS, MAX_METADATA, Unreadable
 from mkindex.check.seen import Content, Requirements
 from mkindex.errors import printable
+from mkindex.tarball import tar_pkg_info
 from mkindex.web import Failed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
