@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builds import cold, publish, write
 from mkindex.destinations import directory as room
@@ -30,7 +32,7 @@ from mkindex.destinations.lock import exclusive
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.publish import Changed, Destination, Entry, Plan, plan
-from mkindex.render import PlacedFile, Resource, Sibling, Site, render
+from mkindex.render import PlacedFile, Resource, Sibling, Site, Stage, render
 from mkindex.templating import Templates
 from trees import OWN, dangling, identities, is_page, own, tree
 from wheels import sdist, wheel, write_sdist, write_wheel
@@ -405,12 +407,37 @@ def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> N
         Entry(2, "simple/demo/index.html", "key", "b" * 64, "1 2 3 4", 77),
         Entry(3, "index.html", "", "", ""),
     ]
-    data = b"".join(manifest.encode(entries))
+    data = b"".join(manifest.encode((entry[:2], entry) for entry in entries))
     assert list(manifest.decode(io.BytesIO(data))) == entries
     damaged = [flipped(data, at) for at in range(len(data))] + [data[:length] for length in range(len(data))]
     for each in damaged:
         with pytest.raises(manifest.Damaged):
             list(manifest.decode(io.BytesIO(each)))
+
+
+_POSITIONS = st.tuples(
+    st.sampled_from(Stage), st.sampled_from([a + b for a in ("a", "a-b", "a/", "b") for b in ("", "+", "x", "/y")])
+)
+
+
+@given(
+    before=st.dictionaries(_POSITIONS, st.booleans()),
+    changes=st.dictionaries(_POSITIONS, st.booleans()),
+    length=st.sampled_from([2, 100, 1 << 18]),
+)
+def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothing(
+    before: dict[tuple[Stage, str], bool], changes: dict[tuple[Stage, str], bool], length: int
+) -> None:
+    old = {
+        place: Entry(*place, "old", "b" * 64, "1 2 3 4", 7 if retired else None) for place, retired in before.items()
+    }
+    new = {place: Entry(*place, "new", "", "") if stays else None for place, stays in changes.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest, "_PART", length)
+        first = b"".join(manifest.encode(sorted(old.items())))
+        amended = b"".join(manifest.encode(sorted(new.items()), io.BytesIO(first)))
+        whole = b"".join(manifest.encode((place, entry) for place, entry in sorted((old | new).items()) if entry))
+    assert amended == whole
 
 
 @pytest.mark.parametrize("intent", [b"", b"mkindex intent 1\n2\tsimple", b"mkindex intent 1\nx\n", bytes(range(256))])
@@ -860,7 +887,7 @@ def test_a_manifest_or_intent_from_somebody_else_deletes_nothing_outside_of_the_
     mine.write_text("mine")
     publish(wheels, public)
     if which == "manifest":
-        parts = manifest.encode([Entry(2, "simple/../../mine", "key", "sha", "mark")])
+        parts = manifest.encode([((2, path), Entry(2, path, "key", "sha", "mark")) for path in ["simple/../../mine"]])
     else:
         parts = manifest.encode_intent([(2, "../mine")])
     (public / ".mkindex" / which).write_bytes(b"".join(parts))

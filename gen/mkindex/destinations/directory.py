@@ -12,13 +12,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from heapq import merge
 from itertools import groupby
+from operator import itemgetter
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from mkindex import fork
 from mkindex.destinations import manifest
 from mkindex.destinations.disk import Disk
 from mkindex.destinations.lock import exclusive
+from mkindex.destinations.manifest import Position
 from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked
@@ -222,12 +224,14 @@ class Directory:
             self._disk.sync(self._root)
         # Before marks are taken: a file that was linked from there gets another change time by that.
         self._remove_downloads()
-        entries: Iterable[Entry] = self._manifest_after(plan, staged)
-        if self._known:
-            entries = list(entries)
-        self._write_own("manifest", manifest.encode(entries))
+        with ExitStack() as stack:
+            before: BinaryIO | None = None
+            with suppress(FileNotFoundError, NotADirectoryError):
+                before = stack.enter_context(open(self._path("manifest"), "rb"))
+            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before))
         if self._known and self._length() > _LONG:
-            self._known.mark, self._known.entries = _mark(self._path("manifest")), tuple(entries)
+            entries = tuple(self._manifest())
+            self._known.mark, self._known.entries = _mark(self._path("manifest")), entries
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
@@ -255,20 +259,21 @@ class Directory:
             if isinstance(put.resource, PlacedFile) and isinstance(one, str) and one:
                 yield put.resource.file.local, Fingerprint(*map(int, one.split()))
 
-    def _manifest_after(self, plan: Plan, staged: Iterable[Outcome]) -> Iterator[Entry]:
-        deleted = frozenset(map(_position, (*plan.deletes, *plan.moved)))
-        new = (
-            Entry(resource.stage, resource.path, resource.key, resource.key, one)
+    def _changes(self, plan: Plan, staged: Iterable[Outcome]) -> Iterator[tuple[Position, Entry | None]]:
+        """Yield what is otherwise in the manifest from now on, in its order."""
+        new: Iterator[tuple[Position, Entry | None]] = (
+            ((resource.stage, resource.path), Entry(resource.stage, resource.path, resource.key, resource.key, one))
             if isinstance(one, str)
-            else Entry(resource.stage, resource.path, resource.key, one.sha256, "")
+            else ((resource.stage, resource.path), Entry(resource.stage, resource.path, resource.key, one.sha256, ""))
             for (resource, *_), one in zip(plan.puts, staged, strict=True)
         )
-        before = (entry for entry in self._manifest() if _position(entry) not in deleted)
-        # Of two entries for a path the new one comes first.
-        both = merge(new, plan.updates, before, key=_position)
-        for entry in (next(same) for _, same in groupby(both, key=_position)):
+        updates = ((_position(entry), entry) for entry in plan.updates)
+        gone = ((position, None) for position in sorted(map(_position, (*plan.deletes, *plan.moved))))
+        # Of two for a position the new one comes first.
+        for position, changes in groupby(merge(new, updates, gone, key=itemgetter(0)), key=itemgetter(0)):
+            _, entry = next(changes)
             # Renaming changed the change time.
-            yield entry if entry.mark else entry._replace(mark=_mark(self._at(entry.path)))
+            yield position, entry._replace(mark=_mark(self._at(entry.path))) if entry and not entry.mark else entry
 
     def _withdraw(self, puts: Iterable[Put], *, forget: bool) -> None:
         """Take back what was written where it belongs, before anything names it; keep the intent if that fails."""

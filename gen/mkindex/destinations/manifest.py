@@ -5,9 +5,11 @@ directory: a tree may come from somebody else, and what is listed may be deleted
 """
 
 import os
+import re
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from contextlib import suppress
 from typing import BinaryIO
 
 from mkindex.publish import Entry
@@ -16,28 +18,72 @@ _MANIFEST = b"mkindex manifest 1\n"
 _INTENT = b"mkindex intent 1\n"
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
+_LEADS_OUT = re.compile(rb"(?<![^/\t\n])\.\.(?![^/\t\n])")  # a part of a path that is two dots
+_PART = 1 << 18  # bytes that are read or written at once
 _SAME = "="  # the key of a file is its sha256, which is not written twice
+
+
+Position = tuple[int, str]  # stage and path, by which entries are ordered
 
 
 class Damaged(Exception):
     """A file of ours that is not what was written."""
 
 
-def encode(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """Yield a manifest, in parts: the entries, and a checksum of it all."""
+def encode(changes: Iterable[tuple[Position, Entry | None]], before: BinaryIO | None = None) -> Iterator[bytes]:
+    """Yield a manifest, in parts: the one in `before` with changes, and a checksum of it all.
+
+    `changes`: positions in their order, each with the entry that is there from now on, None for none. Of a manifest
+    that is damaged only that stays which was read before the damage.
+    """
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
-    for part in _joined(
-        f"{stage:d}\t{path}\t{_SAME if key == sha else key}\t{sha}\t{mark}\t{'' if retired is None else retired}\n"
-        for stage, path, key, sha, mark, retired in entries
-    ):
+    for part in _joined(_changed(changes, before)):
         checksum = zlib.crc32(part, checksum)
         yield part
     yield _END % checksum
 
 
+def _changed(changes: Iterable[tuple[Position, Entry | None]], before: BinaryIO | None) -> Iterator[bytes]:
+    """Yield lines. What stays is found by bisection and copied in one piece: to understand it all would take longer."""
+    edits = ((_head(*position), _line(entry) if entry else b"") for position, entry in changes)
+    edit = next(edits, None)
+    with suppress(Damaged):
+        for lines in _lines(before) if before else ():
+            start = 0
+            while edit and edit[0] <= lines[-1]:
+                at = bisect_left(lines, edit[0], lo=start)
+                yield b"".join(lines[start:at])
+                yield edit[1]
+                start = at + lines[at].startswith(edit[0])
+                edit = next(edits, None)
+            yield b"".join(lines[start:])
+    if edit:
+        yield edit[1]
+    yield from (line for _, line in edits)
+
+
+def _head(stage: int, path: str) -> bytes:
+    # A tab comes before all that can be in a path: lines are in the order of their positions.
+    return f"{stage:d}\t{path}\t".encode()
+
+
+def _line(entry: Entry) -> bytes:
+    stage, path, key, sha, mark, retired = entry
+    same = _SAME if key == sha else key
+    return f"{stage:d}\t{path}\t{same}\t{sha}\t{mark}\t{'' if retired is None else retired}\n".encode()
+
+
 def decode(stream: BinaryIO) -> Iterator[Entry]:
-    """Yield the entries of a manifest. Raises Damaged: before the first, or at one that leads out of the tree."""
+    """Yield the entries of a manifest. Raises Damaged: before the first, or at some that lead out of the tree."""
+    for lines in _lines(stream):
+        for line in b"".join(lines).decode("ascii").removesuffix("\n").split("\n"):
+            stage, path, key, sha, mark, retired = line.split("\t")
+            yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, int(retired) if retired else None)
+
+
+def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the lines of a manifest, some thousand at once. Raises Damaged."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -48,41 +94,48 @@ def decode(stream: BinaryIO) -> Iterator[Entry]:
     stream.seek(0)
     if stream.readline() != _MANIFEST:
         raise Damaged
-    for line in stream:
-        if line.startswith(b"end "):
-            return
-        stage, path, key, sha, mark, retired = str(line, "ascii").rstrip("\n").split("\t")
-        if _leads_out(path):
+    while stream.tell() < length:
+        lines = stream.readlines(min(_PART, length - stream.tell()) - 1)  # until there are more bytes than that
+        if _leads_out(b"".join(lines)):
             raise Damaged
-        yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, int(retired) if retired else None)
+        yield lines
 
 
-def encode_intent(paths: Iterable[tuple[int, str]]) -> Iterator[bytes]:
-    """Yield, in parts, the intent to write or delete `paths`, each with its stage."""
+def encode_intent(paths: Iterable[Position]) -> Iterator[bytes]:
+    """Yield, in parts, the intent to write or delete what is at these positions."""
     yield _INTENT
-    yield from _joined(f"{stage:d}\t{path}\n" for stage, path in paths)
+    yield from _joined(f"{stage:d}\t{path}\n".encode() for stage, path in paths)
 
 
-def decode_intent(stream: BinaryIO) -> list[tuple[int, str]]:
+def decode_intent(stream: BinaryIO) -> list[Position]:
     """Return what a run intended to write or delete, in publish order. Raises Damaged."""
     if stream.readline() != _INTENT:
         raise Damaged
     try:
-        lines = [str(line, "ascii").rstrip("\n").split("\t") for line in stream]
-        paths = sorted({(int(stage), path) for stage, path in lines})
+        lines = stream.readlines()
+        paths = sorted(
+            {(int(stage), path) for stage, path in (line.decode("ascii")[:-1].split("\t") for line in lines)}
+        )
     except ValueError as error:
         raise Damaged from error
-    if any(_leads_out(path) for _, path in paths):
+    if any(map(_leads_out, lines)):
         raise Damaged
     return paths
 
 
-def _leads_out(path: str) -> bool:
-    return ".." in path and ".." in path.split("/")
+def _leads_out(lines: bytes) -> bool:
+    return b".." in lines and _LEADS_OUT.search(lines) is not None
 
 
-def _joined(lines: Iterable[str]) -> Iterator[bytes]:
-    """Join lines to parts of some hundred kilobytes: one system call each, and never all in memory."""
-    rest = iter(lines)
-    while part := "".join(islice(rest, 2000)):
-        yield part.encode()
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join pieces to parts of some hundred kilobytes: one system call each, and never all in memory."""
+    part: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        part.append(piece)
+        size += len(piece)
+        if size >= _PART:
+            yield b"".join(part)
+            part.clear()
+            size = 0
+    yield b"".join(part)
