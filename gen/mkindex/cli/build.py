@@ -107,6 +107,11 @@ A watch ends with Ctrl-C or SIGTERM, and 0.
     help="What a file's upload time is; no later than SOURCE_DATE_EPOCH.",
 )
 @click.option(
+    "--previous",
+    metavar="URL_OR_DIR",
+    help="Carry over the upload times of files that are on this published site already, by their sha256.",
+)
+@click.option(
     "--simple-path",
     metavar="PATH",
     default="simple",
