@@ -44,6 +44,7 @@ class Report:
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
+    new: tuple[str, ...] | None = None  # filenames that the previous site does not have; None: there is none to ask
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
@@ -113,7 +114,7 @@ def build(
 
         attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
         for attempt in range(1, attempts + 1):
-            index, findings = _index(config, destination, remote, scanned, settling)
+            index, new, findings = _index(config, destination, remote, scanned, settling)
             todo = plan(
                 render(index, _site(config)),
                 destination,
@@ -138,6 +139,7 @@ def build(
         findings=(*findings, *_remarks(todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
+        new=new,
     )
 
 
@@ -150,7 +152,8 @@ def _executor(stack: ExitStack, threads: int) -> Executor:
 
 def _index(
     config: Config, destination: Directory, remote: Remote, scanned: Scanned, settling: Settling | None
-) -> tuple[Index, tuple[Rejected | Note, ...]]:
+) -> tuple[Index, tuple[str, ...] | None, tuple[Rejected | Note, ...]]:
+    """Return what is to be published, the filenames that the previous site has not, and what was found."""
     artifacts: list[Artifact | Link] = []
     marks: list[Marked] = []
     findings: list[Rejected | Note] = []
@@ -182,14 +185,15 @@ def _index(
             files.append(outcome)
         elif outcome:
             findings.append(outcome)
-    before: Mapping[str, str] | None = None
+    before: Mapping[str, str] = {}
     if config.previous is not None:
-        before = published(
+        there = published(
             config.previous, files, simple_path=config.simple_path, web=remote.web, executor=remote.executor
         )
-        if before is None:
+        before = there or {}
+        if there is None:
             findings.append(Note(location=shown(config.previous), text="nothing is published there yet"))
-    files = _upload_times(config, files, before or {})
+    files = _upload_times(config, files, before)
     index, conflicts = assemble(files, marks, prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
@@ -197,7 +201,8 @@ def _index(
             if file.warning:
                 findings.append(Note(location=file.artifact.location, text=file.warning))
     _refuse(config, index, tuple(findings))
-    return index, tuple(findings)
+    new = tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in before)
+    return index, new if config.previous is not None else None, tuple(findings)
 
 
 def _kept(config: Config, cache: Cache, settling: Settling, artifact: Artifact) -> File | None:

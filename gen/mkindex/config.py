@@ -157,11 +157,10 @@ def read_file(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
-    known = {field.name.replace("_", "-") for field in fields(Config)} | {"no-cache", "json", "quiet", "verbose"}
     defaults: dict[str, object] = {field.name.replace("_", "-"): field.default for field in fields(Config)}
-    defaults |= dict.fromkeys(("no-cache", "json", "quiet", "verbose"), False)
+    defaults |= dict.fromkeys(("no-cache", "json", "quiet", "verbose"), False) | {"format": "text"}
     for key, value in content.items():
-        if key not in known:
+        if key not in defaults:
             raise ConfigError(f"{printable(str(path))}: no such key: {printable(key)}")
         if key == "sources" and not (isinstance(value, list) and all(isinstance(spec, str) for spec in value)):
             raise ConfigError(f"{printable(str(path))}: sources must be a list of strings")
