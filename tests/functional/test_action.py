@@ -35,8 +35,8 @@ OFFLINE = re.compile(r"name resolution|No matching distribution|NewConnectionErr
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """A runner on which the action is installed already: that takes seconds, and is the same each time."""
-    if not (BASH and shutil.which("git")):
-        missing("bash and git")
+    if not (BASH and shutil.which("git") and (ROOT / ".git").exists()):
+        missing("bash, git and a repository")
     directory = tmp_path_factory.mktemp("runner")
     runner = Runner(checkout(directory / "action"), directory / "temp")
     (directory / "workspace").mkdir()
@@ -142,19 +142,37 @@ def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[Used, 
     }
 
 
-def test_older_releases_stay_with_the_published_index_as_a_second_source(
+def test_older_releases_stay_with_the_published_index_as_a_source(
     runner: Runner, first: tuple[Used, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "dist").mkdir()
     write_wheel(tmp_path / "dist", "demo", "1.2")
+    write_wheel(tmp_path / "dist", "demo", "1.1", summary="the same version, built again")
+    options = {"remote": "mirror", "all": "true", "prefer": "first", "recursive": "false", "max-download": "1MB"}
     with serving(first[1], tmp_path / "log") as server:
-        sources = f"\n  dist  \r\n{server.url}simple/"
-        used = runner.use(
-            tmp_path,
-            {"sources": sources, "remote": "mirror", "all": "true", "recursive": "false", "max-download": "1MB"},
-        )
-    assert (used.status, used.outputs["files"]) == (0, "17"), used.log
-    assert dangling(tree(tmp_path / "public")) == []
+        sources = f"\n{server.url}simple/\r\n  dist  "
+        used = runner.use(tmp_path, {"sources": sources, "previous": server.url, **options})
+    assert (used.status, used.outputs["files"], used.outputs["rejected"]) == (0, "17", "0"), used.log
+    old, new = tree(first[1]), tree(tmp_path / "public")
+    assert dangling(new) == []
+    assert {path for path in old if old[path] != new.get(path)} == {
+        *("index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
+    }
+
+
+def test_files_may_be_elsewhere_and_the_check_asks_for_them(runner: Runner, tmp_path: Path) -> None:
+    for tag in "v1.0", "v1.1":
+        (tmp_path / "dist" / tag).mkdir(parents=True)
+        write_wheel(tmp_path / "dist" / tag, "demo", tag[1:])
+    with serving(tmp_path / "dist", tmp_path / "log") as server:
+        given = {"recursive": "true", "files-url": server.url.rstrip("/")}
+        used = runner.use(tmp_path, given)
+        shutil.move(tmp_path / "dist", tmp_path / "elsewhere")
+        shutil.copytree(tmp_path / "elsewhere", tmp_path / "sources")
+        lost = runner.use(tmp_path, {**given, "sources": "sources", "files-url": f"{server.url}gone"})
+    assert (used.status, used.outputs["files"]) == (0, "2"), used.log
+    assert not (tmp_path / "public/files").exists()
+    assert (lost.status, lost.outputs["path"], list(lost.steps)) == (1, "", ["install", "build", "check"])
 
 
 def test_options_reach_the_build(runner: Runner, tmp_path: Path) -> None:
@@ -384,6 +402,17 @@ def test_action_and_workflows_are_what_judges_take(judge: str, tmp_path: Path) -
     else:
         judged(judge, "--builtin-schema", "vendor.github-actions", ROOT / "action.yml")
         judged(judge, "--builtin-schema", "vendor.github-workflows", *paths)
+
+
+def test_what_the_readme_shows_is_a_part_of_the_whole_workflow() -> None:
+    (steps,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert set(steps.splitlines()) <= set(PAGE.read_text().splitlines())
+
+
+def test_the_page_names_every_input_and_output() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    named = set(re.findall(r"`([a-z-]+)`", PAGE.read_text().partition("## Inputs and outputs")[2]))
+    assert {*action["inputs"], *action["outputs"]} <= named
 
 
 def test_the_example_gives_each_job_no_more_than_it_needs() -> None:
