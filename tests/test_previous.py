@@ -248,6 +248,18 @@ def test_a_hash_of_another_kind_proves_nothing(source: Path, host: Host, tmp_pat
     assert times(tmp_path / "new")["demo-1.0-py3-none-any.whl"] == "2025-12-11T05:48:20Z"
 
 
+def test_a_file_of_unknown_hash_is_like_no_other(source: Path, host: Host, tmp_path: Path) -> None:
+    files = [f'<a href="{name}">{name}</a>' for name in ("demo-1.0-py3-none-any.whl", "demo-1.1-py3-none-any.whl")]
+    (source / "index.html").write_text("<!DOCTYPE html>" + "".join(files))
+    lie = lied(source, **{"upload-time": THEN, "hashes": {}})
+    host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
+    with hosting(source) as flat:
+        options: dict[str, Any] = {"allow_unhashed": True, "include": ("demo",), "previous": host.url}
+        report = build(Config(sources=(flat.url,), destination=str(tmp_path / "new"), **options))
+    assert [file.upload_time for project in report.index.projects for file in project.files] == [None, None]
+    assert report.new == ("demo-1.0-py3-none-any.whl", "demo-1.1-py3-none-any.whl")
+
+
 # --- a first publication --------------------------------------------------------------------------------------------
 
 

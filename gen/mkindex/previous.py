@@ -28,7 +28,7 @@ def published(
     path = local_path(site)
     top = f"{Path(os.path.abspath(path)).as_uri()}/" if path is not None else web.without_credentials(site)
     places = [_below(top, f"{part}/" if part else "") for part in dict.fromkeys(("", simple_path, _USUAL))]
-    wanted = frozenset(file.sha256 for file in files)
+    wanted = frozenset(file.sha256 for file in files if file.sha256)
 
     def times(url: str) -> dict[str, str] | None:
         """Return what a project's page says of files that are ours, too; None: there is no such page."""
