@@ -42,9 +42,8 @@ def published(
 
     try:
         root = _root(places, web)
-        urls = (
-            project_url(at, name) for at in ([root] if root else places) for name in {file.project for file in files}
-        )
+        names = sorted({file.project for file in files})
+        urls = (project_url(at, name) for at in ([root] if root else places) for name in names)
         found = [page for page in executor.map(times, urls) if page is not None]
         if not (root or found):
             _expect_nothing(path)

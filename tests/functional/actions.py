@@ -61,12 +61,12 @@ class Used:
 
 
 def checkout(to: Path) -> Path:
-    """Copy what is or will be under version control, as a runner gets it."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
-    for name in filter(None, os.fsdecode(listed).split("\0")):
+    """Copy what a checkout of this repository has that mkindex is installed from, as a runner gets it."""
+    to.mkdir()
+    for name in ("gen", "templates", "action"):
+        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("action.yml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore"):
         if (ROOT / name).exists():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, to / name)
     return to
 

@@ -35,8 +35,8 @@ OFFLINE = re.compile(r"name resolution|No matching distribution|NewConnectionErr
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """A runner on which the action is installed already: that takes seconds, and is the same each time."""
-    if not (BASH and shutil.which("git") and (ROOT / ".git").exists()):
-        missing("bash, git and a repository")
+    if not BASH:
+        missing("bash")
     directory = tmp_path_factory.mktemp("runner")
     runner = Runner(checkout(directory / "action"), directory / "temp")
     (directory / "workspace").mkdir()
