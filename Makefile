@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIENT_PYTHON ?= $(PYTHON)
-CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm
+CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm check-jsonschema-0.39.0 zizmor-1.32.0
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,12 +28,12 @@ test: $(READY) clients  ## Run every test, those with the real clients too
 test-unit: $(READY)  ## Run the tests that need no client and no server
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional
 
-clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests install with, each of its own in .clients
+clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests install with, and the judges of YAML, in .clients
 
 # What is installed is the name, or name-version. PDM's newest does not always run with the newest of what it needs.
 .clients/%/.ready:
 	$(CLIENT_PYTHON) -m venv --clear .clients/$*
-	.clients/$*/bin/python -m pip install --quiet --upgrade "$(subst -,==,$(subst pdm,pdm[locked],$*))"
+	.clients/$*/bin/python -m pip install --quiet --upgrade "$$(echo $* | sed -E 's/-([0-9])/==\1/; s/^pdm$$/pdm[locked]/')"
 	@touch $@
 
 soak: $(READY) clients  ## Run for long: property and crash tests, watching, and an hour of installs while wheels change
@@ -49,6 +49,13 @@ bench: peers  ## Measure speed beside peers and limits, into benchmarks/RESULTS.
 examples: $(READY)  ## Make examples/wheels anew, byte for byte the same
 	$(BIN)/python examples/make.py
 
+BUILD_NEEDS = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+lock: $(READY) .clients/uv/.ready  ## Choose anew what the GitHub Action installs, with hashes, into action/requirements.txt
+	$(BIN)/python -c '$(BUILD_NEEDS)' | .clients/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --upgrade --no-header --no-emit-index-url --no-annotate \
+		--output-file action/requirements.txt pyproject.toml - >/dev/null
+
 lint: $(READY)  ## Check style (ruff) and types (mypy, strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,4 +68,4 @@ format: $(READY)  ## Rewrite the sources in the project's format
 clean:  ## Remove what was built and downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-unit soak clients peers bench examples lint format clean
+.PHONY: help setup demo test test-unit soak clients peers bench examples lock lint format clean

@@ -650,6 +650,14 @@ def test_findings_become_annotations_of_a_workflow(
     )
 
 
+def test_what_cannot_be_looked_at_becomes_one_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = Run(capsys, tmp_path / "##[add-mask]x", "--format", "github")
+    assert (done.status, done.err) == (3, "")
+    assert done.out.startswith("::error title=mkindex check::")
+    assert done.out.count("\n") == 1
+    assert Run(capsys, tmp_path / "gone", "--format", "github", "--json").out == ""
+
+
 def test_a_rule_is_explained_and_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     rule = table()["metadata-hash"]
     assert Run(capsys, "--explain", "metadata-hash").out == show.explained(rule) + "\n"

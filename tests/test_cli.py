@@ -329,6 +329,38 @@ def test_every_option_can_be_given_in_mkindex_toml(here: Path, configured: list[
     assert configured == expected(templates="./wheels", cache_dir="./cache")
 
 
+@pytest.mark.parametrize("how", ["command line", "environment", "file"])
+def test_so_can_the_previous_site(
+    how: str, here: Path, configured: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = "https://example.com/"
+    if how == "environment":
+        monkeypatch.setenv("MKINDEX_PREVIOUS", site)
+    if how == "file":
+        (here / "mkindex.toml").write_text(f"previous = '{site}'\n")
+    cli.run([*(["--previous", site] if how == "command line" else []), "wheels", "public"])
+    assert [config.previous for config in configured] == [site]
+
+
+def test_a_variable_that_is_empty_is_as_good_as_none_and_a_flag_may_be_false(
+    configured: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {*OPTIONS, "previous", "remote", "include", "exclude", "max-download", "format", "json", "no-cache"}
+    for value in "", "false":
+        for name in names if not value else [name for name, given in OPTIONS.items() if given is True]:
+            monkeypatch.setenv(f"MKINDEX_{name.upper().replace('-', '_')}", value)
+        cli.run(["--cache-dir", "x", "wheels", "public"])
+    assert configured == [Config(sources=("wheels",), destination="public", cache_dir="x")] * 2
+
+
+def test_several_patterns_of_the_environment_stand_with_white_space_between(
+    configured: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MKINDEX_INCLUDE", "torch\nnumpy-2.*\n\n")
+    cli.run(["wheels", "public"])
+    assert [config.include for config in configured] == [("torch", "numpy-2.*")]
+
+
 def test_sources_and_destination_can_stand_in_mkindex_toml(here: Path, configured: list[Config]) -> None:
     (here / "conf").mkdir()
     (here / "conf/index.toml").write_text('sources = ["../wheels", "/x"]\ndestination = "public"\n')

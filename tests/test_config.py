@@ -216,6 +216,7 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         files-have-metadata = true
         prefer = "first"
         upload-time = "none"
+        previous = "site"
         simple-path = "."
         links = true
         templates = "templates"
@@ -255,6 +256,7 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         "files_have_metadata": True,
         "prefer": "first",
         "upload_time": "none",
+        "previous": f"{toml.parent}/site",
         "simple_path": ".",
         "links": True,
         "templates": f"{toml.parent}/templates",

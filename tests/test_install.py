@@ -20,7 +20,10 @@ from trees import tree
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples" / "wheels"
 # What an installation is made from; not what making and testing leave behind.
-SOURCES = ("gen", "templates", "tests", "examples", "docs", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+SOURCES = (
+    *("gen", "templates", "tests", "examples", "docs", "action", "action.yml"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"),
+)
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
 
 
@@ -118,3 +121,4 @@ def test_the_sdist_holds_all_that_the_tests_need(sdist: Path, checkout: Path) ->
     missing = {path.relative_to(checkout).as_posix() for path in needed if path.is_file()} - found
     assert missing == set()
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= found
+    assert {"action.yml", "action/requirements.txt", "docs/hosting/github-pages.md"} <= found

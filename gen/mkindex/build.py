@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from mkindex.config import Config
 from mkindex.destinations.directory import OWN, Directory
 from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable, shown
 from mkindex.model import File, Index, assemble, place
+from mkindex.previous import published
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.remote import Remote, in_place
 from mkindex.render import Site, render
@@ -43,6 +44,7 @@ class Report:
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
+    new: tuple[str, ...] | None = None  # filenames that the previous site does not have; None: there is none to ask
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
@@ -112,7 +114,7 @@ def build(
 
         attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
         for attempt in range(1, attempts + 1):
-            index, findings = _index(config, destination, remote, scanned, settling)
+            index, new, findings = _index(config, destination, remote, scanned, settling)
             todo = plan(
                 render(index, _site(config)),
                 destination,
@@ -137,6 +139,7 @@ def build(
         findings=(*findings, *_remarks(todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
+        new=new,
     )
 
 
@@ -149,7 +152,8 @@ def _executor(stack: ExitStack, threads: int) -> Executor:
 
 def _index(
     config: Config, destination: Directory, remote: Remote, scanned: Scanned, settling: Settling | None
-) -> tuple[Index, tuple[Rejected | Note, ...]]:
+) -> tuple[Index, tuple[str, ...] | None, tuple[Rejected | Note, ...]]:
+    """Return what is to be published, the filenames that the previous site has not, and what was found."""
     artifacts: list[Artifact | Link] = []
     marks: list[Marked] = []
     findings: list[Rejected | Note] = []
@@ -181,14 +185,24 @@ def _index(
             files.append(outcome)
         elif outcome:
             findings.append(outcome)
-    index, conflicts = assemble(_upload_times(config, files), marks, prefer_first=config.prefer == "first")
+    before: Mapping[str, str] = {}
+    if config.previous is not None:
+        there = published(
+            config.previous, files, simple_path=config.simple_path, web=remote.web, executor=remote.executor
+        )
+        before = there or {}
+        if there is None:
+            findings.append(Note(location=shown(config.previous), text="nothing is published there yet"))
+    files = _upload_times(config, files, before)
+    index, conflicts = assemble(files, marks, prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
         for file in project.files:
             if file.warning:
                 findings.append(Note(location=file.artifact.location, text=file.warning))
     _refuse(config, index, tuple(findings))
-    return index, tuple(findings)
+    new = tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in before)
+    return index, new if config.previous is not None else None, tuple(findings)
 
 
 def _kept(config: Config, cache: Cache, settling: Settling, artifact: Artifact) -> File | None:
@@ -272,20 +286,25 @@ def _site(config: Config) -> Site:
     )
 
 
-def _upload_times(config: Config, files: list[File]) -> list[File]:
-    """Leave the upload times out, or bring those that are mtimes down to SOURCE_DATE_EPOCH."""
+def _upload_times(config: Config, files: list[File], before: Mapping[str, str]) -> list[File]:
+    """Leave the upload times out; or mend those that are mtimes, by what was published before or SOURCE_DATE_EPOCH."""
     if config.upload_time == "none":
         return [file._replace(upload_time=None) for file in files]
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if not epoch:
-        return files
-    if not (epoch.isascii() and epoch.isdecimal()):
+    if epoch and not (epoch.isascii() and epoch.isdecimal()):
         raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
-    latest = wire_time(int(epoch[:20])) or wire_time(YEAR_10000 - 1)
-    return [
-        file._replace(upload_time=latest) if _is_mtime(file) and (file.upload_time or "") > latest else file
-        for file in files
-    ]
+    if not (epoch or before):
+        return files
+    latest = epoch and (wire_time(int(epoch[:20])) or wire_time(YEAR_10000 - 1))
+    return [_dated(file, before.get(file.sha256), latest) for file in files]
+
+
+def _dated(file: File, before: str | None, latest: str | None) -> File:
+    """Return a file with the time that it was published with before, or an mtime that is no later than `latest`."""
+    if before and (_is_mtime(file) or not file.upload_time):
+        return file._replace(upload_time=before)
+    is_late = latest and _is_mtime(file) and (file.upload_time or "") > latest
+    return file._replace(upload_time=latest) if is_late else file
 
 
 def _is_mtime(file: File) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from mkindex.errors import ConfigError, printable
+from mkindex.errors import ConfigError, printable, shown
 
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -32,6 +32,7 @@ class Config:
     files_have_metadata: bool = False
     prefer: Literal["first"] | None = None
     upload_time: Literal["mtime", "none"] = "mtime"
+    previous: str | None = None  # a site, or a directory, that says when files were uploaded
     simple_path: str = "simple"  # "": the root
     links: bool = False
     templates: str | None = None
@@ -87,6 +88,8 @@ class Config:
                 raise ConfigError("files-url holds a user name or password, which every reader would see: leave it out")
         elif self.files_have_metadata:
             raise ConfigError("files-have-metadata says something of the files at files-url, which is not given")
+        if self.previous is not None:
+            self._check_previous(self.previous)
         if self.templates is not None and not os.path.isdir(self.templates):
             raise ConfigError(f"templates {printable(self.templates)} is no directory")
         if self.grace < 0:
@@ -110,6 +113,18 @@ class Config:
         if self.watch and self.dry_run:
             raise ConfigError("watch and dry-run do not go together: a dry run does nothing, and ends")
         address(self.bind)
+
+    def _check_previous(self, site: str) -> None:
+        if self.upload_time == "none":
+            raise ConfigError("previous and upload-time none exclude each other: no upload time is carried over")
+        if self.watch:
+            raise ConfigError("previous and watch do not go together: a watch has the files that it published before")
+        if not site:
+            raise ConfigError("previous: name the address of a published site, or a directory with one")
+        if _SCHEME.match(site) and not os.path.exists(site):
+            url = _split(site)
+            if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
+                raise ConfigError(f"previous {shown(site)}: give an http or https URL, or a directory")
 
 
 def address(bind: str) -> tuple[str, int]:
@@ -142,11 +157,10 @@ def read_file(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
-    known = {field.name.replace("_", "-") for field in fields(Config)} | {"no-cache", "json", "quiet", "verbose"}
     defaults: dict[str, object] = {field.name.replace("_", "-"): field.default for field in fields(Config)}
-    defaults |= dict.fromkeys(("no-cache", "json", "quiet", "verbose"), False)
+    defaults |= dict.fromkeys(("no-cache", "json", "quiet", "verbose"), False) | {"format": "text"}
     for key, value in content.items():
-        if key not in known:
+        if key not in defaults:
             raise ConfigError(f"{printable(str(path))}: no such key: {printable(key)}")
         if key == "sources" and not (isinstance(value, list) and all(isinstance(spec, str) for spec in value)):
             raise ConfigError(f"{printable(str(path))}: sources must be a list of strings")
@@ -167,8 +181,12 @@ def read_file(path: Path) -> dict[str, Any]:
         if key in content:
             content[key] = os.path.join(path.parent, content[key])
     if "sources" in content:
-        content["sources"] = [
-            spec if _SCHEME.match(spec) or spec == "-" else os.path.join(path.parent, spec)
-            for spec in content["sources"]
-        ]
+        content["sources"] = [_from(path.parent, spec) if spec != "-" else spec for spec in content["sources"]]
+    if isinstance(content.get("previous"), str):
+        content["previous"] = _from(path.parent, content["previous"])
     return {key.replace("-", "_"): value for key, value in content.items()}
+
+
+def _from(directory: Path, spec: str) -> str:
+    """Return an address as it is, and a path made relative to a directory."""
+    return spec if _SCHEME.match(spec) else os.path.join(directory, spec)

@@ -39,8 +39,9 @@ def summary(report: "Report", destination: str, simple_path: str, *, verbose: bo
 
 
 def as_json(report: "Report") -> dict[str, Any]:
-    """Return what --json prints; within a `version` keys are only added."""
+    """Return what --format json prints; within a `version` keys are only added."""
     files = [file for project in report.index.projects for file in project.files]
+    news = {} if report.new is None else {"new": list(report.new)}
     return {
         "version": 1,
         "dry-run": report.dry_run,
@@ -56,6 +57,7 @@ def as_json(report: "Report") -> dict[str, Any]:
         "notes": [{"location": n.location, "text": n.text} for n in report.findings if isinstance(n, Note)],
         "write": [put.resource.path for put in report.plan.puts],
         "remove": [entry.path for entry in report.plan.deletes],
+        **news,
     }
 
 

@@ -147,6 +147,8 @@ class Web:
         """Remember a page with what it can be asked for again."""
         etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
         mark = "\t".join((answer.url, answer.media_type, etag, modified))
+        if "?" in f"{url}{answer.url}":  # what may be a secret is written nowhere
+            return
         if (etag or modified) and len(answer.text) <= _KEPT_PAGE and mark.count("\t") == 3:
             self._cache.remember(f"page {url}", mark, answer.text)
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from mkindex.check import Report
 from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity, table
 from mkindex.errors import printable
+from mkindex.workflow import annotation
 
 VERSION = 1  # of the JSON report
 _FEW = 10  # findings of one rule that are shown one by one
+_LEVELS: dict[Severity, Literal["error", "warning", "notice"]] = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
 _COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "blue"}
 _KINDS = {
     "index": "an index",
@@ -123,17 +125,10 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def github(findings: Iterable[Finding]) -> Iterator[str]:
     """Yield findings as annotations of a GitHub workflow."""
-    levels = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
     for one in findings:
-        title = _property(f"mkindex check: {one.rule.name}")
-        text = (
-            f"{where(one)}: {one.text}. {one.rule.mend}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        yield annotation(
+            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{where(one)}: {one.text}. {one.rule.mend}"
         )
-        yield f"::{levels[one.rule.severity]} title={title}::{text}"
-
-
-def _property(text: str) -> str:
-    return text.replace("%", "%25").replace(":", "%3A").replace(",", "%2C").replace("\n", "%0A")
 
 
 def explained(rule: Rule) -> str:

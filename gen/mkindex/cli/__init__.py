@@ -8,8 +8,8 @@ from mkindex import __version__
 from mkindex.cli.build import build
 from mkindex.cli.check import check
 from mkindex.cli.serve import serve
-from mkindex.cli.terminal import DONE, INTERRUPTED, NOT_DONE, USAGE
-from mkindex.errors import ConfigError, MkindexError
+from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, status_of
+from mkindex.errors import MkindexError
 
 __all__ = ["INTERRUPTED", "cli", "run"]
 
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
         return USAGE
     except MkindexError as error:
         click.echo(f"{click.style('error', fg='red')} {error}", err=True)
-        return USAGE if isinstance(error, ConfigError) else NOT_DONE
+        return status_of(error)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: the next run finishes the job", err=True)
         return INTERRUPTED

@@ -5,6 +5,8 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Sequence
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +15,14 @@ import click
 
 from mkindex import __version__
 from mkindex.cli.serve import BIND, listen
-from mkindex.cli.terminal import DONE, PROBLEMS, bar, no_bar, print_findings, reader_may_leave, user_cache
-from mkindex.errors import ConfigError, MkindexError, NotPublished, printable
+from mkindex.cli.terminal import DONE, PROBLEMS, bar, no_bar, print_findings, reader_may_leave, status_of, user_cache
+from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, printable
 
 if TYPE_CHECKING:
+    from mkindex.build import Report
     from mkindex.config import Config
 
-_PRINTING = ("json", "quiet", "verbose")
+_PRINTING = ("format", "json", "quiet", "verbose")
 _ARGUMENTS = f"{__name__}.arguments"
 
 
@@ -105,6 +108,11 @@ A watch ends with Ctrl-C or SIGTERM, and 0.
     default="mtime",
     show_default=True,
     help="What a file's upload time is; no later than SOURCE_DATE_EPOCH.",
+)
+@click.option(
+    "--previous",
+    metavar="URL_OR_DIR",
+    help="Carry over the upload times of files that are on this published site already, by their sha256.",
 )
 @click.option(
     "--simple-path",
@@ -205,7 +213,15 @@ A watch ends with Ctrl-C or SIGTERM, and 0.
 @click.option(
     "--bind", metavar="HOST:PORT", default=BIND, show_default=True, help="With --serve: the address to listen at."
 )
-@click.option("--json", is_flag=True, help="Print the report as JSON; with --watch a line for each build.")
+@click.option(
+    "--format",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="How the report is printed; json: with --watch a line for each build; github: with annotations, a job summary "
+    "and outputs of a workflow.",
+)
+@click.option("--json", is_flag=True, help="The same as --format json.")
 @click.option("--quiet", "-q", is_flag=True, help="Print problems only.")
 @click.option(
     "--verbose",
@@ -247,25 +263,70 @@ def build(
     from mkindex.build import build as run_build
     from mkindex.report import as_json, summary
 
+    chosen = options.pop("format")
+    form = "json" if json else chosen
     config = _config(ctx, paths, no_cache=no_cache, **options)
     if config.watch:
-        return _watch(ctx, config, json=json, quiet=quiet, verbose=verbose)
+        if form == "github":
+            raise click.UsageError("--format github is for one build, and --watch makes many: leave one out")
+        return _watch(ctx, config, json=form == "json", quiet=quiet, verbose=verbose)
+    told = partial(_annotate if form == "github" else print_findings, quiet=quiet, verbose=verbose)
     try:
         report = run_build(
             config,
             progress=bar if sys.stderr.isatty() and not quiet else no_bar,
-            announce=lambda note: print_findings([note], quiet=quiet, verbose=verbose),
+            announce=lambda note: told([note]),
         )
-    except NotPublished as error:
-        print_findings(error.findings, quiet=quiet, verbose=verbose)
-        raise
-    print_findings(report.findings, quiet=quiet, verbose=verbose)
+    except MkindexError as error:
+        if isinstance(error, NotPublished):
+            told(error.findings)
+        if form != "github":
+            raise
+        _tell_workflow_of_failure(error)
+        return status_of(error)
+    told(report.findings)
     with reader_may_leave():
-        if json:
+        if form == "json":
             click.echo(dumps(as_json(report), indent=2))
         elif not quiet:
             click.echo("\n".join(summary(report, config.destination, config.simple_path, verbose=verbose)))
+    if form == "github":
+        _tell_workflow(report, config.destination)
     return PROBLEMS if report.rejected else DONE
+
+
+def _annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
+    from mkindex.workflow import annotated
+
+    with reader_may_leave():
+        for line in annotated(findings, quiet=quiet, verbose=verbose):
+            click.echo(line)
+
+
+def _tell_workflow(report: "Report", destination: str) -> None:
+    from mkindex.workflow import OUTPUT, SUMMARY, outputs, summary
+
+    _append(SUMMARY, summary(report, destination))
+    _append(OUTPUT, outputs(report))
+
+
+def _tell_workflow_of_failure(error: MkindexError) -> None:
+    from mkindex.workflow import SUMMARY, annotation, failure
+
+    with reader_may_leave():
+        click.echo(annotation("error", "mkindex", str(error)))
+    _append(SUMMARY, failure(error))
+
+
+def _append(variable: str, text: str) -> None:
+    """Append to the file that the runner names, if it does: what was published stays so if that fails."""
+    from mkindex.workflow import annotation, append
+
+    try:
+        append(variable, text)
+    except OSError as error:
+        with reader_may_leave():
+            click.echo(annotation("warning", "mkindex", f"cannot write what {variable} names: {error.strerror}"))
 
 
 def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **options: Any) -> "Config":  # noqa: ANN401

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from mkindex.cli.terminal import DONE, PROBLEMS, counter, no_bar, reader_may_leave, user_cache
+from mkindex.cli.terminal import DONE, PROBLEMS, counter, no_bar, reader_may_leave, status_of, user_cache
+from mkindex.errors import MkindexError
 
 
 def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -99,10 +100,18 @@ def check(
     """
     from mkindex.check import Options, show
     from mkindex.check import check as run_check
+    from mkindex.workflow import annotation
 
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
     shows_progress = sys.stderr.isatty() and not quiet
-    report = run_check(Options(**options), progress=counter if shows_progress else no_bar)
+    try:
+        report = run_check(Options(**options), progress=counter if shows_progress else no_bar)
+    except MkindexError as error:
+        if as_json or form != "github":
+            raise
+        with reader_may_leave():
+            click.echo(annotation("error", "mkindex check", str(error)))
+        return status_of(error)
     with reader_may_leave():
         if as_json or form == "json":
             click.echo(dumps(show.as_json(report), indent=2))

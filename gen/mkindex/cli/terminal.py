@@ -9,10 +9,15 @@ from contextlib import contextmanager, nullcontext
 
 import click
 
-from mkindex.errors import Note, Rejected, printable
+from mkindex.errors import ConfigError, MkindexError, Note, Rejected, printable
 from mkindex.report import sized
 
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def status_of(error: MkindexError) -> int:
+    """Return the exit status that says why nothing was done."""
+    return USAGE if isinstance(error, ConfigError) else NOT_DONE
 
 
 @contextmanager

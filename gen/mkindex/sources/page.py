@@ -41,9 +41,9 @@ class Pages:
             yield from self._itself()
             return
         answer = self._get(url)
-        page = _parsed(answer)
+        page = parsed(answer)
         if page.projects or page.is_json:
-            names = [(name, _project_url(answer.url, name)) for name in page.projects if _is_name(name)]
+            names = [(name, project_url(answer.url, name)) for name in page.projects if _is_name(name)]
             if strange := len(page.projects) - len(names):
                 text = f"{strange:,} of the projects that it lists have names that no project can have: passed over"
                 yield Note(location=shown(answer.url), text=text)
@@ -77,7 +77,7 @@ class Pages:
         wanted = [url for url in page.directories if self.selection.project(_last(url))]
         for url in (wanted or page.directories)[:_TRIED]:
             try:
-                child = _parsed(self._get(url))
+                child = parsed(self._get(url))
             except SourceError:
                 continue
             name = canonicalize_name(_last(url))
@@ -104,9 +104,9 @@ class Pages:
         """Return the page of a project, with its URL; a project that is listed and not there is rejected alone."""
         try:
             answer = self._get(url)
-        except _Missing as error:
+        except Missing as error:
             return Rejected(location=shown(url), reason=f"the index lists this project, and its page {error.why}")
-        return answer.url, _parsed(answer)
+        return answer.url, parsed(answer)
 
     def _below(self, page: Page, url: str) -> Iterator[Found]:
         """Yield what lies below a listing, if that is wanted."""
@@ -125,7 +125,7 @@ class Pages:
             if len(seen) > _MOST:
                 break
             answers = list(self.executor.map(self._get, level))
-            pages = list(map(_parsed, answers))
+            pages = list(map(parsed, answers))
             for found, answer in zip(pages, answers, strict=True):
                 yield from self._files(found, answer.url)
             level = [below for found in pages for below in found.directories]
@@ -154,22 +154,27 @@ class Pages:
     # --- getting it -------------------------------------------------------------------------------------------------
 
     def _get(self, url: str) -> Answer:
-        if url.startswith("file:"):
-            return _read_file(url)
-        try:
-            return self.web.page(url)
-        except Failed as error:
-            if error.status in (404, 410):
-                raise _Missing(str(error), error.why) from error
-            raise SourceError(str(error)) from error
+        return fetched(url, self.web)
 
 
-class _Missing(SourceError):
+class Missing(SourceError):
     """A page that is not there."""
 
     def __init__(self, text: str, why: str) -> None:
         super().__init__(text)
         self.why = why
+
+
+def fetched(url: str, web: Web) -> Answer:
+    """Return a page, here or elsewhere. Raises Missing where there is none, SourceError where it cannot be had."""
+    if url.startswith("file:"):
+        return _read_file(url)
+    try:
+        return web.page(url)
+    except Failed as error:
+        if error.status in (404, 410):
+            raise Missing(str(error), error.why) from error
+        raise SourceError(str(error)) from error
 
 
 def _read_file(url: str) -> Answer:
@@ -179,6 +184,8 @@ def _read_file(url: str) -> Answer:
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_PAGE + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Missing(f"cannot read {shown(url)}: {error.strerror}", "is not there") from error
     except OSError as error:
         raise SourceError(f"cannot read {shown(url)}: {error.strerror}") from error
     if len(data) > MAX_PAGE:
@@ -187,7 +194,7 @@ def _read_file(url: str) -> Answer:
     return Answer(url, JSON if text.lstrip().startswith("{") else "", text)
 
 
-def _parsed(answer: Answer) -> Page:
+def parsed(answer: Answer) -> Page:
     """Read a page as what it says it is, or what it looks like. Raises SourceError where it is none."""
     where, kind, start = shown(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
     try:
@@ -237,7 +244,7 @@ def _project_of(page: Page) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
-def _project_url(root: str, name: str) -> str:
+def project_url(root: str, name: str) -> str:
     """Return the address of a project's page, made from that of the root as clients do."""
     parts = urlsplit(root)
     directory, _, page = parts.path.rpartition("/")
