@@ -38,6 +38,15 @@ class Begun:
     directory: str = ""  # that was given; "": a server
 
 
+class Denied(SourceError):
+    """A server that does not show what is at an address; `status`: that of its answer."""
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(f"{shown(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        self.url = url
+        self.status = status
+
+
 def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
     """Find out what a directory or an address is. Raises SourceError and Failed where it cannot be looked at.
 
@@ -119,7 +128,7 @@ def _told(place: Place, url: str, *, patient: bool = False) -> Begun:
     if patient and status in (403, 404, 410):  # a bucket that lists nothing answers so
         return Begun(place=place, start=Start(kind="index"), url=url)
     if status not in (200, 404, 410):
-        raise SourceError(f"{shown(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        raise Denied(url, status)
     start = _start(place, url, page)
     if start.kind in ("project", "flat"):
         kind: Kind = "project" if start.kind == "project" else "flat"
@@ -167,7 +176,7 @@ def _start(place: Place, url: str, page: Page) -> Start:
 
 def _with_files(place: Place, url: str, page: Page) -> Start:
     name = _named(place, url, page)
-    names = Counter(map(_project_of, page.entries))
+    names = Counter(map(project_of, page.entries))
     if page.form == "json" or (not page.is_listing and names[name] * 2 > len(page.entries)):
         return Start(kind="project")
     what = "a server's listing of a directory" if page.is_listing else "a find-links page"
@@ -188,7 +197,8 @@ def _named(place: Place, url: str, page: Page) -> str:
     return canonicalize_name(last(directory)) if not name or name.startswith("index.") else ""
 
 
-def _project_of(entry: Entry) -> str:
+def project_of(entry: Entry) -> str:
+    """Return the name of the project that a file is of, as its own name says it; "" where it says none."""
     stem = entry.filename.partition("-")[0] if entry.filename.endswith(".whl") else entry.filename.rpartition("-")[0]
     return canonicalize_name(stem) if stem else ""
 
@@ -201,7 +211,7 @@ def _is_root(place: Place, page: Page) -> bool:
         project = canonicalize_name(last(url))
         child = forms(place, url, "project", project)[0]
         is_empty_project = child.is_index and not child.entries and not child.stray
-        if is_empty_project or any(_project_of(entry) == project for entry in child.entries):
+        if is_empty_project or any(project_of(entry) == project for entry in child.entries):
             return True
     return False
 
