@@ -1,0 +1,432 @@
+"""The configuration of a client for an index: look at the index, then say what was seen in the client's own words.
+
+An index that is merely added to the public one is dangerous: whoever publishes a higher version of a project's name
+there is believed. So what is printed keeps the projects to their index, as far as the client can.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from urllib.parse import quote, unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from mkindex.cache import Cache
+from mkindex.check.pages import NOBODY, listed, project_url, read
+from mkindex.check.places import Place, path_of
+from mkindex.check.rules.hosts import is_loopback, lifetime
+from mkindex.check.seen import Entry, Page, Start
+from mkindex.check.start import Begun, Denied, begin, forms, project_of
+from mkindex.errors import ConfigError, SourceError, printable, shown
+from mkindex.web import Reply, Web
+
+_PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
+_NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # of an index, as uv takes it
+_TAKEN = "pypi"  # what clients call the public index
+_PAGES = (".html", ".htm")
+_SAMPLE = 3  # projects whose pages are looked at
+_MANY = 300  # projects that nobody lists by hand
+_LONGEST = 600  # seconds that a page may be cached: what the public index says
+_LONG = 86_400  # seconds that a file may be cached, at least
+_ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What a client has to know of an index."""
+
+    url: str  # of the index, or of the find-links page: ASCII, without credentials, query and fragment
+    projects: tuple[str, ...]  # normalized names, sorted: those that are to be kept to it
+    flat: bool = False  # a find-links page
+    chosen: bool = False  # somebody named the projects; else they are all that there are
+    wants_password: bool = False
+    unseen: bool = False  # nobody let us in: what is elsewhere in here is a guess
+    answers_403: bool = False  # for a project that it does not have
+    late: str = ""  # why uv would see a new release late; "": it does not
+    keeps_files: bool = True  # files may be kept for ever as it is, or nobody knows that they may
+    elsewhere: str = ""  # the host that requests for its pages are redirected to, where that is another
+
+    @property
+    def local(self) -> bool:
+        return self.url.startswith("file:")
+
+    @property
+    def is_open_to_all(self) -> bool:
+        """Whether who is between can change what is installed."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+# --- the index ------------------------------------------------------------------------------------------------------
+
+
+def look(target: str, globs: Sequence[str] = ()) -> Facts:
+    """Find out what a directory or an address is, and what a client has to know of it.
+
+    `globs`: names of projects, or patterns of them; none of these: all projects. Raises ConfigError, SourceError, and
+    Failed where nobody answers.
+    """
+    if target.startswith(("http:", "https:")) and "?" in target.partition("#")[0]:
+        raise ConfigError(
+            f"{shown(target)}: what follows the question mark can be a secret, and clients lose it where they put a "
+            "project's name behind an address. Give the address without it; passwords belong into ~/.netrc"
+        )
+    with Cache(None) as cache:
+        web, stranger = Web(cache, connections=1), Web(cache, connections=1, anonymous=True)
+        try:
+            begun, globs = _begun(target, web, globs)
+            return _flat(begun, globs, stranger) if begun.start.kind == "flat" else _index(begun, globs, stranger)
+        except Denied as denied:
+            if denied.status != 401:
+                raise
+            return _unseen(denied, globs)
+        finally:
+            web.close()
+            stranger.close()
+
+
+def _begun(target: str, web: Web, globs: Sequence[str]) -> tuple[Begun, Sequence[str]]:
+    """Find out what was given, and go on from there to the index where that leads to one. Return the globs, too."""
+    begun = begin(target, web, patient=bool(globs) and not any(map(_is_pattern, globs)))
+    start = begun.start
+    if start.kind in ("people", "page") and start.index and _host(start.index) == _host(begun.url):
+        return begin(start.index, web), globs
+    if start.kind != "project":
+        return begun, globs
+    page = begun.url.rpartition("/")[0]  # …/simple/demo, of …/simple/demo/ or …/simple/demo/index.html
+    root = page.rpartition("/")[0] + "/"
+    found = begin(root, web, patient=True)
+    if found.start.kind != "index":
+        found = replace(found, start=Start(kind="index"), url=root, pages=())
+    return found, globs or (begun.pages[0].project,)
+
+
+def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
+    where, place = _where(begun), begun.place
+    if begun.start.kind != "index":
+        raise SourceError(f"{where}: {_no_index(begun)}")
+    if begun.pages and not any(page.usable for page in begun.pages):
+        raise SourceError(f"{where}: no client can read this page, which {begun.pages[0].broken}. {_more(where)}")
+
+    def project(root: str, name: str) -> Page:
+        pages = forms(place, project_url(root, name), "project", name)
+        # In a directory nobody asks for JSON.
+        return next((page for page in pages if page.form == "html"), pages[0]) if place.local else pages[0]
+
+    projects = _chosen(listed(begun.pages), globs, where, lambda name: project(begun.url, name).usable)
+    for root in _roots(begun):
+        pages = [project(root, name) for name in _some(projects)]
+        if usable := [page for page in pages if page.usable]:
+            break
+    else:
+        answer = pages[0].broken or f"answers {pages[0].reply.status}"
+        raise SourceError(f"{shown(pages[0].url)}: this page, which clients ask for, {answer}. {_more(where)}")
+    facts = Facts(url=_written(root), projects=projects, chosen=bool(globs))
+    if not place.local:
+        return _served(
+            replace(facts, answers_403=place.page(project_url(root, NOBODY)).status == 403), usable, place, stranger
+        )
+    if not any(page.form == "html" for page in usable):
+        raise SourceError(f"{where}: in a directory clients read HTML only, and there is none. {_more(where)}")
+    return facts
+
+
+def _flat(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
+    (page, *_), place = begun.pages, begun.place
+    projects = _chosen(map(project_of, page.entries), globs, _where(begun), lambda _: False)
+    facts = Facts(url=_written(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
+    return facts if place.local else _served(facts, [page], place, stranger)
+
+
+def _served(facts: Facts, pages: Sequence[Page], place: Place, stranger: Web) -> Facts:
+    """Add what only a server can do to a client."""
+    page = pages[0]
+    as_stranger = read(Place(root=place.root, web=stranger).page(page.url), page.kind, project=page.project)
+    return replace(
+        facts,
+        # A host may show strangers something else: a page to log in, or the public index.
+        wants_password=_files(as_stranger) != _files(page),
+        late=next(filter(None, (_late(page.reply) for page in pages)), ""),
+        keeps_files=_keeps_files(place, [entry for page in pages for entry in page.entries]),
+        elsewhere=next((host for page in pages if (host := _host(page.reply.url)) != _host(facts.url)), ""),
+    )
+
+
+def _unseen(denied: Denied, globs: Sequence[str]) -> Facts:
+    """Return what can be said of an index that only those may look at who have a password."""
+    names = {canonicalize_name(name) for name in globs}
+    if not names or not all(map(_PROJECT.fullmatch, names)):
+        raise SourceError(
+            f"{denied}. Without one, name the projects that are there, as in --project demo: nobody looks, then"
+        ) from denied
+    url = _written(denied.url)
+    return Facts(
+        url=url,
+        projects=tuple(sorted(names)),
+        flat=url.endswith(_PAGES),
+        chosen=True,
+        wants_password=True,
+        unseen=True,
+    )
+
+
+def _files(page: Page) -> list[tuple[str, str]] | None:
+    """Return what a page lists, without what can be another each time it is asked for; None: it is none."""
+    return sorted((entry.filename, entry.sha256) for entry in page.entries) if page.usable else None
+
+
+def _no_index(begun: Begun) -> str:
+    """Say what was found instead of an index, and what to do."""
+    start, reply = begun.start, begun.pages[0].reply if begun.pages else None
+    if start.kind == "mistyped" and reply:
+        kind = printable(reply.media_type) or "nothing in particular"
+        return f"it is served as {kind[:80]}, which no client takes for a page. {_more(_where(begun))}"
+    if start.kind == "login":
+        return f"{start.says}. Put a name and a password into ~/.netrc, and give the address of the index itself"
+    if start.index:
+        return f"{start.says}; an index seems to be at {start.index}: give that address"
+    says = start.says or "there is no index"
+    return says if "mkindex" in says else f"{says}. Give the address of the index, which often ends in /simple/"
+
+
+def _more(where: str) -> str:
+    return f"`mkindex check {shlex.quote(where)}` says more"
+
+
+def _where(begun: Begun) -> str:
+    return printable(path_of(begun.url)) if begun.place.local else shown(begun.url)
+
+
+def _host(url: str) -> str:
+    """Return host and port, as a person may see them."""
+    return printable(urlsplit(url).netloc.rpartition("@")[2].lower())
+
+
+def _roots(begun: Begun) -> list[str]:
+    """Return the addresses where projects may be, the best first: where the same host redirects to, what was given."""
+    if begun.place.local or not begun.pages:
+        return [begun.url]
+    final = begun.pages[0].reply.url
+    is_same = urlsplit(final).hostname == urlsplit(begun.url).hostname and not urlsplit(final).query
+    is_root = begun.start.kind == "flat" or final.endswith("/")
+    return list(dict.fromkeys([final, begun.url] if is_same and is_root else [begun.url]))
+
+
+def _chosen(names: Iterable[str], globs: Sequence[str], where: str, is_there: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return the names that are wanted, sorted; `is_there`: of a project that is not listed, whether it has a page."""
+    known = {name for name in names if _PROJECT.fullmatch(name)}
+    chosen = set() if globs else known
+    for glob in globs:
+        pattern = canonicalize_name(glob)
+        fitting = {name for name in known if fnmatchcase(name, pattern)}
+        if not fitting and _PROJECT.fullmatch(pattern) and is_there(pattern):
+            fitting = {pattern}
+        if not fitting:
+            some = f"it has {', '.join(_few(sorted(known)))}" if known else "it does not say which ones it has"
+            raise SourceError(f"{where}: --project {printable(glob)}: there is no such project; {some}")
+        chosen |= fitting
+    if not chosen:
+        raise SourceError(f"{where}: there is no project in it yet, and what is printed keeps projects to their index")
+    return tuple(sorted(chosen))
+
+
+def _few(names: Sequence[str]) -> list[str]:
+    return [*names[:5], "…"] if len(names) > 6 else list(names)
+
+
+def _some(names: Sequence[str]) -> list[str]:
+    """Return a few names from all over the list."""
+    last = len(names) - 1
+    return [names[place] for place in sorted({last * part // (_SAMPLE - 1) for part in range(_SAMPLE)})]
+
+
+def _is_pattern(glob: str) -> bool:
+    return any(c in glob for c in "*?[")
+
+
+def _late(reply: Reply) -> str:
+    if not {"cache-control", "expires"} & reply.headers.keys():
+        return (
+            "pages come without Cache-Control: uv would guess ten minutes" if "last-modified" in reply.headers else ""
+        )
+    seconds = lifetime(reply)
+    return f"pages say that they may be kept for {seconds:,} s" if seconds > _LONGEST else ""
+
+
+def _keeps_files(place: Place, entries: Collection[Entry]) -> bool:
+    """Tell whether files are kept for as long as they may be; that is for ever where their address has their hash."""
+    if not all(entry.sha256 and entry.sha256 in urlsplit(entry.url).path.replace("/", "") for entry in entries):
+        return True
+    first = next((entry for entry in entries if entry.url.startswith(("http:", "https:"))), None)
+    if first is None:
+        return True
+    reply = place.asked(first.url, _ONE_BYTE, most=0)
+    return reply.status not in (200, 206) or lifetime(reply) >= _LONG
+
+
+def _written(url: str) -> str:
+    """Return an address in ASCII, with nothing in its path that some file format or client takes for more."""
+    parts = urlsplit(url)
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    return parts._replace(netloc=host, path=quote(parts.path, safe="/%:@!&()*+,;=~"), query="", fragment="").geturl()
+
+
+# --- the configuration ----------------------------------------------------------------------------------------------
+
+
+def index_name(facts: Facts) -> str:
+    """Return a name for an index that says where it is: host, port and path, or the directory."""
+    parts = urlsplit(facts.url)
+    path = [unquote(part) for part in parts.path.removesuffix(".html").removesuffix(".htm").split("/") if part]
+    if path[-1:] == ["simple"]:
+        path.pop()
+    words = path[-2 if facts.flat else -1 :] if facts.local else [parts.netloc, *path]
+    name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
+    return f"{name}-index".lstrip("-") if name in ("", _TAKEN) else name
+
+
+def configuration(facts: Facts, client: str, name: str = "") -> str:
+    """Return the lines to paste; `client`: one of CLIENTS, `name`: for the index. Raises ConfigError."""
+    if name and (not _NAME.fullmatch(name) or name.lower() == _TAKEN):
+        raise ConfigError(f"--name {printable(name)}: letters, digits, hyphens, underscores and periods; and not pypi")
+    lines = CLIENTS[client](facts, name or index_name(facts))
+    # pip reads its file in whatever encoding the machine has.
+    return "".join(f"{line}\n" for line in lines).encode("ascii", "backslashreplace").decode()
+
+
+def _uv(facts: Facts, name: str) -> Iterator[str]:
+    yield "# For uv, in pyproject.toml."
+    yield from _warnings(facts)
+    yield "[[tool.uv.index]]"
+    yield f"name = {_quoted(name)}"
+    yield f"url = {_quoted(facts.url)}"
+    yield "explicit = true  # only what stands in [tool.uv.sources] is looked for here"
+    if facts.flat:
+        yield 'format = "flat"'
+    control = []
+    if facts.late and not facts.flat:  # of find-links pages uv heeds only what the host says
+        yield f"# {facts.late}."
+        control.append('api = "max-age=60"')
+    if not facts.keeps_files:
+        yield "# The address of each file holds its hash, and the host does not say that it may be kept."
+        control.append('files = "max-age=365000000, immutable"')
+    if control:
+        yield f"cache-control = {{ {', '.join(control)} }}"
+    if facts.answers_403:
+        yield "ignore-error-codes = [403]  # the answer of this host for a project that it does not have"
+    if facts.wants_password:
+        variable = re.sub("[^A-Z0-9]", "_", name.upper())
+        yield 'authenticate = "always"'
+        yield f"# Credentials: UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD in the environment,"
+        yield f"# {_NETRC.format(host=_machine(facts))}"
+    yield ""
+    yield "# This holds for what this very file requires. A private project that only another one requires has to stand"
+    yield "# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index."
+    yield "[tool.uv.sources]"
+    yield from (f"{project} = {{ index = {_quoted(name)} }}" for project in facts.projects)
+
+
+def _pip(facts: Facts, name: str) -> Iterator[str]:
+    del name
+    yield "# For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names."
+    yield from _warnings(facts)
+    if facts.is_open_to_all:
+        yield "# pip passes over it until it is served over https."
+    if facts.wants_password:
+        yield f"# Credentials: {_NETRC.format(host=_machine(facts))}"
+    yield "# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects"
+    yield "# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and"
+    yield "# install from a list with the hashes of all files, which no stranger's file fits:"
+    option = "--find-links" if facts.flat else "--extra-index-url"
+    yield f"#   pip install --require-hashes {option} {facts.url} -r requirements.txt"
+    yield "[global]"
+    if facts.flat:
+        yield "no-index = true"
+        yield f"find-links = {facts.url}"
+    else:
+        yield f"index-url = {facts.url}"
+        yield "# Nothing besides, whatever another pip.conf of this machine adds:"
+        yield "extra-index-url ="
+        yield "find-links ="
+
+
+def _poetry(facts: Facts, name: str) -> Iterator[str]:
+    if facts.local:
+        raise ConfigError(
+            f"poetry reads nothing from a directory: serve {printable(path_of(facts.url))}, as mkindex serve does with "
+            "what mkindex made, and give the address that it has then"
+        )
+    if facts.flat and not facts.url.endswith(_PAGES):
+        raise ConfigError(
+            f"poetry takes {printable(facts.url)} for an index, since it does not end in .html: make one of it with "
+            f"`mkindex {printable(facts.url)} ./public`"
+        )
+    if "." in name:
+        raise ConfigError(f"--name {name}: poetry makes an environment variable of it, which can have no period")
+    yield "# For poetry, in pyproject.toml."
+    yield from _warnings(facts)
+    yield "[[tool.poetry.source]]"
+    yield f"name = {_quoted(name)}"
+    yield f"url = {_quoted(facts.url)}"
+    yield 'priority = "explicit"  # only what stands below is looked for here'
+    if facts.wants_password:
+        variable = name.upper().replace("-", "_")
+        yield f"# Credentials: POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD in the"
+        yield f"# environment, or `poetry config http-basic.{name} USERNAME`, which asks for the password."
+    yield ""
+    yield "# A group, so that this holds for whatever requires these projects; optional, so that none is installed for"
+    yield "# standing here. But all of them are locked together: take out what your project never comes to require."
+    yield f"[tool.poetry.group.from-{name}]"
+    yield "optional = true"
+    yield ""
+    yield f"[tool.poetry.group.from-{name}.dependencies]"
+    yield from (f"{project} = {{ source = {_quoted(name)} }}" for project in facts.projects)
+
+
+def _pdm(facts: Facts, name: str) -> Iterator[str]:
+    yield "# For PDM, in pyproject.toml."
+    yield from _warnings(facts)
+    if facts.is_open_to_all:
+        yield "# PDM passes over it until it is served over https."
+    yield "[[tool.pdm.source]]"
+    yield f"name = {_quoted(name)}"
+    yield f"url = {_quoted(facts.url)}"
+    if facts.flat:
+        yield 'type = "find_links"'
+    if facts.wants_password:
+        yield f"# Credentials: {_NETRC.format(host=_machine(facts))}"
+    yield "# These are looked for here alone, whatever requires them; and nothing else is."
+    yield "include_packages = ["
+    yield from (f"    {_quoted(project)}," for project in facts.projects)
+    yield "]"
+    yield 'exclude_packages = ["*"]'
+
+
+CLIENTS: dict[str, Callable[[Facts, str], Iterator[str]]] = {"uv": _uv, "pip": _pip, "poetry": _poetry, "pdm": _pdm}
+
+_NETRC = "or a line in ~/.netrc: machine {host} login USERNAME password PASSWORD"
+
+
+def _warnings(facts: Facts) -> Iterator[str]:
+    """Yield what holds for every client, as comments."""
+    yield "# A bare extra index is dangerous: a stranger publishes a higher version of your project, and it is taken."
+    if facts.unseen:
+        yield "# Nobody could look at it without a password: what it is, and what it has, is only what you said."
+    if facts.is_open_to_all:
+        yield "# It is served over http: whoever is between can change what is installed."
+    if facts.elsewhere:
+        yield f"# Requests for its pages are redirected to {facts.elsewhere}."
+    if len(facts.projects) > _MANY and not facts.chosen:
+        yield f"# All its {len(facts.projects):,} projects; --project NAME_OR_GLOB prints those that you need."
+
+
+def _machine(facts: Facts) -> str:
+    return urlsplit(facts.url).hostname or ""
+
+
+def _quoted(text: str) -> str:
+    """Return ASCII as a string of TOML, where JSON's escapes mean the same."""
+    return json.dumps(text)
