@@ -35,6 +35,39 @@ _ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What is asked for: the options of the command line. Raises ConfigError for a value that makes no sense."""
+
+    target: str
+    client: str | None = None  # one of CLIENTS; None: uv, and the others are named
+    project: tuple[str, ...] = ()  # names, and patterns of names; none: all
+    name: str = ""  # of the index; "": made from its address
+
+    def __post_init__(self) -> None:
+        if not self.target:
+            raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
+        if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
+            raise ConfigError(
+                f"{shown(self.target)}: what follows the question mark can be a secret, and clients lose it where they "
+                "put a project's name behind an address. Give the address without it; passwords belong into ~/.netrc"
+            )
+        if self.name and (not _NAME.fullmatch(self.name) or self.name.lower() == _TAKEN):
+            raise ConfigError(
+                f"name {printable(self.name)!r}: it is made of letters, digits, hyphens, underscores and periods, and "
+                "pypi is another index"
+            )
+        if self.client == "poetry" and "." in self.name:
+            raise ConfigError(
+                f"name {self.name!r}: poetry makes a variable of it, which can have no period in its name"
+            )
+
+
+def configuration(options: Options) -> str:
+    """Return the text to paste. Raises ConfigError, SourceError, and Failed where nobody answers."""
+    return written(look(options.target, options.project), options.client, options.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """What a client has to know of an index."""
 
@@ -66,14 +99,9 @@ class Facts:
 def look(target: str, globs: Sequence[str] = ()) -> Facts:
     """Find out what a directory or an address is, and what a client has to know of it.
 
-    `globs`: names of projects, or patterns of them; none of these: all projects. Raises ConfigError, SourceError, and
-    Failed where nobody answers.
+    `globs`: names of projects, or patterns of them; none of these: all projects. Raises SourceError, and Failed where
+    nobody answers.
     """
-    if target.startswith(("http:", "https:")) and "?" in target.partition("#")[0]:
-        raise ConfigError(
-            f"{shown(target)}: what follows the question mark can be a secret, and clients lose it where they put a "
-            "project's name behind an address. Give the address without it; passwords belong into ~/.netrc"
-        )
     with Cache(None) as cache:
         web, stranger = Web(cache, connections=1), Web(cache, connections=1, anonymous=True)
         try:
@@ -288,11 +316,15 @@ def index_name(facts: Facts) -> str:
     return f"{name}-index".lstrip("-") if name in ("", _TAKEN) else name
 
 
-def configuration(facts: Facts, client: str, name: str = "") -> str:
-    """Return the lines to paste; `client`: one of CLIENTS, `name`: for the index. Raises ConfigError."""
-    if name and (not _NAME.fullmatch(name) or name.lower() == _TAKEN):
-        raise ConfigError(f"--name {printable(name)}: letters, digits, hyphens, underscores and periods; and not pypi")
-    lines = CLIENTS[client](facts, name or index_name(facts))
+def written(facts: Facts, client: str | None = None, name: str = "") -> str:
+    """Return the configuration of a client: lines of ASCII, each with its end.
+
+    `client`, `name`: as in Options. Raises ConfigError for what this client cannot do.
+    """
+    lines = [*CLIENTS[client or "uv"](facts, name or index_name(facts))]
+    if client is None:
+        others = ", ".join(f"--for {other}" for other in CLIENTS if other != "uv")
+        lines += ["", f"# For other clients: mkindex client {shlex.quote(facts.url)} with {others}."]
     # pip reads its file in whatever encoding the machine has.
     return "".join(f"{line}\n" for line in lines).encode("ascii", "backslashreplace").decode()
 
@@ -309,7 +341,8 @@ def _uv(facts: Facts, name: str) -> Iterator[str]:
     control = []
     if facts.late and not facts.flat:  # of find-links pages uv heeds only what the host says
         yield f"# {facts.late}."
-        control.append('api = "max-age=60"')
+        # Not a number of seconds: --refresh and --upgrade, too, would get what is not older than that.
+        control.append('api = "no-cache"')
     if not facts.keeps_files:
         yield "# The address of each file holds its hash, and the host does not say that it may be kept."
         control.append('files = "max-age=365000000, immutable"')
@@ -364,8 +397,6 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
             f"poetry takes {printable(facts.url)} for an index, since it does not end in .html: make one of it with "
             f"`mkindex {printable(facts.url)} ./public`"
         )
-    if "." in name:
-        raise ConfigError(f"--name {name}: poetry makes an environment variable of it, which can have no period")
     yield "# For poetry, in pyproject.toml."
     yield from _warnings(facts)
     yield "[[tool.poetry.source]]"

@@ -250,7 +250,7 @@ def project_url(root: str, name: str) -> str:
 
 
 def listed(roots: Iterable[Page]) -> dict[str, str]:
-    """Return the normalized names of the projects on a root page, in any form, with the links to them where there are any.
+    """Return the normalized names of the projects on a root page, in any form, with the links to them if it has any.
 
     HTML: clients never look at the root, but whoever does goes where the link leads.
     """

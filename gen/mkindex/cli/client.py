@@ -1,6 +1,6 @@
 """The command `client`."""
 
-import shlex
+from typing import Any
 
 import click
 
@@ -26,22 +26,19 @@ Examples:
 Exit status: 0 printed; 2 usage, or what this client cannot do; 3 it is no index, or could not be looked at.""",
 )
 @click.argument("target", metavar="URL_OR_DIR")
-@click.option("--for", "client_name", type=click.Choice(_CLIENTS), help="The client.  [default: uv]")
+@click.option("--for", "client", envvar="MKINDEX_FOR", type=click.Choice(_CLIENTS), help="The client.  [default: uv]")
 @click.option("--project", multiple=True, metavar="NAME_OR_GLOB", help="Only the projects whose name fits.")
 @click.option("--name", metavar="NAME", default="", help="What the index is called.  [default: made from its address]")
-def client(target: str, *, client_name: str | None, project: tuple[str, ...], name: str) -> int:
+def client(target: str, **options: Any) -> int:  # noqa: ANN401
     """Print the configuration of a client for an index, to be pasted as it is.
 
     It keeps the projects of the index to the index, so that nobody can put a higher version of one into its place
     elsewhere. What has to be said stands in it as comments. Passwords are taken from ~/.netrc, or from the address, and
     never printed.
     """
-    from mkindex.client import configuration, look
+    from mkindex.client import Options, configuration
 
-    facts = look(target, project)
+    text = configuration(Options(target=target, **options))
     with reader_may_leave():
-        click.echo(configuration(facts, client_name or "uv", name), nl=False)
-        if client_name is None:
-            others = ", ".join(f"--for {one}" for one in _CLIENTS[1:])
-            click.echo(f"\n# For other clients: mkindex client {shlex.quote(facts.url)} with {others}")
+        click.echo(text, nl=False)
     return DONE
