@@ -108,8 +108,6 @@ def look(target: str, globs: Sequence[str] = ()) -> Facts:
             begun, globs = _begun(target, web, globs)
             return _flat(begun, globs, stranger) if begun.start.kind == "flat" else _index(begun, globs, stranger)
         except Denied as denied:
-            if denied.status != 401:
-                raise
             return _unseen(denied, globs)
         finally:
             web.close()
@@ -137,7 +135,7 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
     if begun.start.kind != "index":
         raise SourceError(f"{where}: {_no_index(begun)}")
     if begun.pages and not any(page.usable for page in begun.pages):
-        raise SourceError(f"{where}: no client can read this page, which {begun.pages[0].broken}. {_more(where)}")
+        raise SourceError(f"{where}: no client can read this page, which {_fault(begun.pages[0])}. {_more(where)}")
 
     def project(root: str, name: str) -> Page:
         pages = forms(place, project_url(root, name), "project", name)
@@ -150,8 +148,9 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
         if usable := [page for page in pages if page.usable]:
             break
     else:
-        answer = pages[0].broken or f"answers {pages[0].reply.status}"
-        raise SourceError(f"{shown(pages[0].url)}: this page, which clients ask for, {answer}. {_more(where)}")
+        raise SourceError(
+            f"{shown(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. {_more(where)}"
+        )
     facts = Facts(url=_written(root), projects=projects, chosen=bool(globs))
     if not place.local:
         return _served(
@@ -186,19 +185,19 @@ def _served(facts: Facts, pages: Sequence[Page], place: Place, stranger: Web) ->
 def _unseen(denied: Denied, globs: Sequence[str]) -> Facts:
     """Return what can be said of an index that only those may look at who have a password."""
     names = {canonicalize_name(name) for name in globs}
-    if not names or not all(map(_PROJECT.fullmatch, names)):
-        raise SourceError(
-            f"{denied}. Without one, name the projects that are there, as in --project demo: nobody looks, then"
-        ) from denied
-    url = _written(denied.url)
-    return Facts(
-        url=url,
-        projects=tuple(sorted(names)),
-        flat=url.endswith(_PAGES),
-        chosen=True,
-        wants_password=True,
-        unseen=True,
-    )
+    if denied.status == 401 and names and all(map(_PROJECT.fullmatch, names)):
+        url = _written(denied.url)
+        return Facts(
+            url=url,
+            projects=tuple(sorted(names)),
+            flat=url.endswith(_PAGES),
+            chosen=True,
+            wants_password=True,
+            unseen=True,
+        )
+    if denied.status in (401, 403):
+        raise SourceError(f"{denied}. Or name each project that you need, without patterns: --project demo") from denied
+    raise denied
 
 
 def _files(page: Page) -> list[tuple[str, str]] | None:
@@ -208,16 +207,23 @@ def _files(page: Page) -> list[tuple[str, str]] | None:
 
 def _no_index(begun: Begun) -> str:
     """Say what was found instead of an index, and what to do."""
-    start, reply = begun.start, begun.pages[0].reply if begun.pages else None
-    if start.kind == "mistyped" and reply:
-        kind = printable(reply.media_type) or "nothing in particular"
-        return f"it is served as {kind[:80]}, which no client takes for a page. {_more(_where(begun))}"
+    start = begun.start
+    if start.kind == "mistyped":
+        return f"it {_fault(begun.pages[0])}. {_more(_where(begun))}"
     if start.kind == "login":
         return f"{start.says}. Put a name and a password into ~/.netrc, and give the address of the index itself"
     if start.index:
         return f"{start.says}; an index seems to be at {start.index}: give that address"
     says = start.says or "there is no index"
     return says if "mkindex" in says else f"{says}. Give the address of the index, which often ends in /simple/"
+
+
+def _fault(page: Page) -> str:
+    """Say why a page is of no use to a client."""
+    if page.broken or page.reply.status != 200:
+        return page.broken or f"answers {page.reply.status}"
+    kind = printable(page.reply.media_type)[:80] or "nothing in particular"
+    return f"is served as {kind}, which no client takes for a page"
 
 
 def _more(where: str) -> str:
@@ -353,11 +359,12 @@ def _uv(facts: Facts, name: str) -> Iterator[str]:
     if facts.wants_password:
         variable = re.sub("[^A-Z0-9]", "_", name.upper())
         yield 'authenticate = "always"'
-        yield f"# Credentials: UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD in the environment,"
-        yield f"# {_NETRC.format(host=_machine(facts))}"
+        yield f"# Credentials: UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD"
+        yield f"# in the environment, or a line in ~/.netrc: {_netrc(facts)}"
     yield ""
     yield "# This holds for what this very file requires. A private project that only another one requires has to stand"
     yield "# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index."
+    yield "# Where there is such a table already, leave out this line, and put the others into that."
     yield "[tool.uv.sources]"
     yield from (f"{project} = {{ index = {_quoted(name)} }}" for project in facts.projects)
 
@@ -369,7 +376,7 @@ def _pip(facts: Facts, name: str) -> Iterator[str]:
     if facts.is_open_to_all:
         yield "# pip passes over it until it is served over https."
     if facts.wants_password:
-        yield f"# Credentials: {_NETRC.format(host=_machine(facts))}"
+        yield f"# Credentials: a line in ~/.netrc: {_netrc(facts)}"
     yield "# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects"
     yield "# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and"
     yield "# install from a list with the hashes of all files, which no stranger's file fits:"
@@ -405,8 +412,8 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
     yield 'priority = "explicit"  # only what stands below is looked for here'
     if facts.wants_password:
         variable = name.upper().replace("-", "_")
-        yield f"# Credentials: POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD in the"
-        yield f"# environment, or `poetry config http-basic.{name} USERNAME`, which asks for the password."
+        yield f"# Credentials: POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD"
+        yield f"# in the environment, or `poetry config http-basic.{name} USERNAME`, which asks for the password."
     yield ""
     yield "# A group, so that this holds for whatever requires these projects; optional, so that none is installed for"
     yield "# standing here. But all of them are locked together: take out what your project never comes to require."
@@ -428,7 +435,7 @@ def _pdm(facts: Facts, name: str) -> Iterator[str]:
     if facts.flat:
         yield 'type = "find_links"'
     if facts.wants_password:
-        yield f"# Credentials: {_NETRC.format(host=_machine(facts))}"
+        yield f"# Credentials: a line in ~/.netrc: {_netrc(facts)}"
     yield "# These are looked for here alone, whatever requires them; and nothing else is."
     yield "include_packages = ["
     yield from (f"    {_quoted(project)}," for project in facts.projects)
@@ -438,14 +445,12 @@ def _pdm(facts: Facts, name: str) -> Iterator[str]:
 
 CLIENTS: dict[str, Callable[[Facts, str], Iterator[str]]] = {"uv": _uv, "pip": _pip, "poetry": _poetry, "pdm": _pdm}
 
-_NETRC = "or a line in ~/.netrc: machine {host} login USERNAME password PASSWORD"
-
 
 def _warnings(facts: Facts) -> Iterator[str]:
     """Yield what holds for every client, as comments."""
-    yield "# A bare extra index is dangerous: a stranger publishes a higher version of your project, and it is taken."
+    yield "# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed."
     if facts.unseen:
-        yield "# Nobody could look at it without a password: what it is, and what it has, is only what you said."
+        yield "# It did not let mkindex look: what it is, and what it has, is only what you said."
     if facts.is_open_to_all:
         yield "# It is served over http: whoever is between can change what is installed."
     if facts.elsewhere:
@@ -454,8 +459,8 @@ def _warnings(facts: Facts) -> Iterator[str]:
         yield f"# All its {len(facts.projects):,} projects; --project NAME_OR_GLOB prints those that you need."
 
 
-def _machine(facts: Facts) -> str:
-    return urlsplit(facts.url).hostname or ""
+def _netrc(facts: Facts) -> str:
+    return f"machine {urlsplit(facts.url).hostname} login USERNAME password PASSWORD"
 
 
 def _quoted(text: str) -> str:

@@ -17,7 +17,7 @@ Examples:
                                        uv takes every project of this index from there, and only from there
   mkindex client https://host/simple/ --project demo --project 'demo-*'
                                        … or those that you need
-  mkindex client https://host/simple/ --for pip > ~/.config/pip/pip.conf
+  mkindex client https://host/simple/ --for pip > .venv/pip.conf
   mkindex client https://host/links.html --for pdm
                                        a find-links page
   mkindex client ./public              a directory, as a file: address
