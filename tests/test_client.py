@@ -55,7 +55,7 @@ explicit = true  # only what stands in [tool.uv.sources] is looked for here
 
 # This holds for what this very file requires. A private project that only another one requires has to stand
 # in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
-# Where there is such a table already, leave out this line, and put the others into that.
+# Where there is such a table already, leave out its name here, and put the lines into that.
 [tool.uv.sources]
 demo = { index = "packages-example-com" }
 demo-app = { index = "packages-example-com" }
@@ -88,7 +88,7 @@ authenticate = "always"
 
 # This holds for what this very file requires. A private project that only another one requires has to stand
 # in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
-# Where there is such a table already, leave out this line, and put the others into that.
+# Where there is such a table already, leave out its name here, and put the lines into that.
 [tool.uv.sources]
 demo = { index = "packages-example-com-8080-team" }
 """
@@ -139,9 +139,9 @@ def test_pip_asks_no_index_besides_a_find_links_page() -> None:
     )
 
 
-def test_poetry_keeps_projects_to_an_explicit_source_by_an_optional_group() -> None:
+def test_poetry_keeps_to_an_explicit_source_what_it_requires() -> None:
     assert (
-        written(replace(PLAIN, wants_password=True), "poetry")
+        written(replace(PLAIN, chosen=True, wants_password=True), "poetry")
         == """\
 # For poetry, in pyproject.toml.
 # A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
@@ -152,12 +152,11 @@ priority = "explicit"  # only what stands below is looked for here
 # Credentials: POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_USERNAME and POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_PASSWORD
 # in the environment, or `poetry config http-basic.packages-example-com USERNAME`, which asks for the password.
 
-# A group, so that this holds for whatever requires these projects; optional, so that none is installed for
-# standing here. But all of them are locked together: take out what your project never comes to require.
-[tool.poetry.group.from-packages-example-com]
-optional = true
-
-[tool.poetry.group.from-packages-example-com.dependencies]
+# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies.
+# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that only
+# another one requires has to stand in [project] dependencies, too: else it comes from the public index.
+# Where there is such a table already, leave out its name here, and put the lines into that.
+[tool.poetry.dependencies]
 demo = { source = "packages-example-com" }
 demo-app = { source = "packages-example-com" }
 """
@@ -185,7 +184,7 @@ exclude_packages = ["*"]
     )
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])
 def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: str) -> None:
     many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
     comment = "# All its 2,000 projects; --project NAME_OR_GLOB prints those that you need.\n"
@@ -212,9 +211,13 @@ def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> 
             replace(FLAT, url="https://packages.example.com/wheels/"),
             "poetry takes https://packages.example.com/wheels/ for an index, since it does not end in .html",
         ),
+        (
+            replace(PLAIN, projects=tuple("abcdefg")),
+            "in its configuration where [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
+        ),
     ],
 )
-def test_what_poetry_cannot_read_is_an_error(facts: Facts, says: str) -> None:
+def test_what_poetry_cannot_do_is_an_error(facts: Facts, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         written(facts, "poetry")
 

@@ -25,6 +25,7 @@ from mkindex.web import Reply, Web
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
 _NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # of an index, as uv takes it
+_MERGE = "# Where there is such a table already, leave out its name here, and put the lines into that."
 _TAKEN = "pypi"  # what clients call the public index
 _PAGES = (".html", ".htm")
 _SAMPLE = 3  # projects whose pages are looked at
@@ -364,7 +365,7 @@ def _uv(facts: Facts, name: str) -> Iterator[str]:
     yield ""
     yield "# This holds for what this very file requires. A private project that only another one requires has to stand"
     yield "# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index."
-    yield "# Where there is such a table already, leave out this line, and put the others into that."
+    yield _MERGE
     yield "[tool.uv.sources]"
     yield from (f"{project} = {{ index = {_quoted(name)} }}" for project in facts.projects)
 
@@ -404,6 +405,12 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
             f"poetry takes {printable(facts.url)} for an index, since it does not end in .html: make one of it with "
             f"`mkindex {printable(facts.url)} ./public`"
         )
+    if not facts.chosen:
+        raise ConfigError(
+            f"name the projects that yours requires, as in --project {facts.projects[0]}: poetry installs all that stand "
+            "in its configuration where [project] has no dependencies. This index has "
+            f"{', '.join(_few(facts.projects))}; --project '*' means all"
+        )
     yield "# For poetry, in pyproject.toml."
     yield from _warnings(facts)
     yield "[[tool.poetry.source]]"
@@ -415,12 +422,11 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
         yield f"# Credentials: POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD"
         yield f"# in the environment, or `poetry config http-basic.{name} USERNAME`, which asks for the password."
     yield ""
-    yield "# A group, so that this holds for whatever requires these projects; optional, so that none is installed for"
-    yield "# standing here. But all of them are locked together: take out what your project never comes to require."
-    yield f"[tool.poetry.group.from-{name}]"
-    yield "optional = true"
-    yield ""
-    yield f"[tool.poetry.group.from-{name}.dependencies]"
+    yield "# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies."
+    yield "# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that only"
+    yield "# another one requires has to stand in [project] dependencies, too: else it comes from the public index."
+    yield _MERGE
+    yield "[tool.poetry.dependencies]"
     yield from (f"{project} = {{ source = {_quoted(name)} }}" for project in facts.projects)
 
 

@@ -74,6 +74,8 @@ class User:
 
     def printed(self, target: str, client: str, *options: str) -> str:
         """Return what `mkindex client` prints."""
+        if client == "poetry" and not options:  # which wants to be told
+            options = ("--project", "*")
         status = run(["client", target, "--for", client, *options])
         out, err = self.capsys.readouterr()
         assert (status, err) == (0, "")
@@ -136,8 +138,8 @@ INSTALL: dict[str, Callable[[Home, str, Sequence[str], str], dict[str, str]]] = 
     "poetry": _poetry,
     "pdm": _pdm,
 }
-# uv's sources hold for what is required directly.
-REQUIRED = {client: ["demo", "helper"] if client == "uv" else ["demo"] for client in CLIENTS}
+# What uv and poetry are told of projects holds for what is required directly.
+REQUIRED = {client: ["demo", "helper"] if client in ("uv", "poetry") else ["demo"] for client in CLIENTS}
 
 
 # --- what is printed is right, and safe -------------------------------------------------------------------------------
@@ -197,11 +199,19 @@ def test_uv_keeps_to_its_index_only_what_is_required_in_the_file_itself(served: 
     assert user.install("uv", f'[dependency-groups]\nprivate = ["helper"]\n\n{text}', "demo") == OURS
 
 
-def test_poetry_installs_nothing_for_standing_in_a_configuration(served: str, user: User) -> None:
+def test_poetry_keeps_to_its_index_only_what_project_dependencies_has(served: str, user: User) -> None:
     text = user.printed(f"{served}simple/", "poetry")
-    assert user.install("poetry", text, "other") == {"other": "1.0"}
+    assert user.install("poetry", text, "demo") == {"demo": "1.0", "helper": "9.0"}
     user.starts_anew()
-    assert user.install("poetry", text) == {}
+    # As a comment of it says: where there are no dependencies, these are.
+    assert user.install("poetry", text) == OURS
+    user.starts_anew()
+    group = '[dependency-groups]\ndev = ["helper"]\n\n'
+    assert user.install("poetry", group + text, "other") == {"other": "1.0", "helper": "9.0"}
+    user.starts_anew()
+    (line,) = re.findall("^helper = .*", text, re.MULTILINE)
+    group += f"[tool.poetry.group.dev.dependencies]\n{line}\n\n"
+    assert user.install("poetry", group + text, "other") == {"other": "1.0", "helper": "1.0"}
 
 
 @pytest.mark.parametrize("client", ["uv", "poetry", "pdm"])
