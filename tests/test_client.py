@@ -153,8 +153,8 @@ priority = "explicit"  # only what stands below is looked for here
 # in the environment, or `poetry config http-basic.packages-example-com USERNAME`, which asks for the password.
 
 # This holds for what stands in [project] dependencies; where that has none, these lines are dependencies.
-# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that only
-# another one requires has to stand in [project] dependencies, too: else it comes from the public index.
+# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that
+# only another one requires has to stand in [project] dependencies, too: else it comes from the public index.
 # Where there is such a table already, leave out its name here, and put the lines into that.
 [tool.poetry.dependencies]
 demo = { source = "packages-example-com" }

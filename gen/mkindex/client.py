@@ -152,11 +152,10 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
         raise SourceError(
             f"{shown(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. {_more(where)}"
         )
-    facts = Facts(url=_written(root), projects=projects, chosen=bool(globs))
+    facts = Facts(url=_ascii(root), projects=projects, chosen=bool(globs))
     if not place.local:
-        return _served(
-            replace(facts, answers_403=place.page(project_url(root, NOBODY)).status == 403), usable, place, stranger
-        )
+        unknown = place.page(project_url(root, NOBODY))
+        return _served(replace(facts, answers_403=unknown.status == 403), usable, place, stranger)
     if not any(page.form == "html" for page in usable):
         raise SourceError(f"{where}: in a directory clients read HTML only, and there is none. {_more(where)}")
     return facts
@@ -165,7 +164,7 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
 def _flat(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
     (page, *_), place = begun.pages, begun.place
     projects = _chosen(map(project_of, page.entries), globs, _where(begun), lambda _: False)
-    facts = Facts(url=_written(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
+    facts = Facts(url=_ascii(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
     return facts if place.local else _served(facts, [page], place, stranger)
 
 
@@ -187,7 +186,7 @@ def _unseen(denied: Denied, globs: Sequence[str]) -> Facts:
     """Return what can be said of an index that only those may look at who have a password."""
     names = {canonicalize_name(name) for name in globs}
     if denied.status == 401 and names and all(map(_PROJECT.fullmatch, names)):
-        url = _written(denied.url)
+        url = _ascii(denied.url)
         return Facts(
             url=url,
             projects=tuple(sorted(names)),
@@ -302,7 +301,7 @@ def _keeps_files(place: Place, entries: Collection[Entry]) -> bool:
     return reply.status not in (200, 206) or lifetime(reply) >= _LONG
 
 
-def _written(url: str) -> str:
+def _ascii(url: str) -> str:
     """Return an address in ASCII, with nothing in its path that some file format or client takes for more."""
     parts = urlsplit(url)
     host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
@@ -407,8 +406,8 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
         )
     if not facts.chosen:
         raise ConfigError(
-            f"name the projects that yours requires, as in --project {facts.projects[0]}: poetry installs all that stand "
-            "in its configuration where [project] has no dependencies. This index has "
+            f"name the projects that yours requires, as in --project {facts.projects[0]}: poetry installs all that "
+            "stand in its configuration where [project] has no dependencies. This index has "
             f"{', '.join(_few(facts.projects))}; --project '*' means all"
         )
     yield "# For poetry, in pyproject.toml."
@@ -423,8 +422,8 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
         yield f"# in the environment, or `poetry config http-basic.{name} USERNAME`, which asks for the password."
     yield ""
     yield "# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies."
-    yield "# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that only"
-    yield "# another one requires has to stand in [project] dependencies, too: else it comes from the public index."
+    yield "# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that"
+    yield "# only another one requires has to stand in [project] dependencies, too: else it comes from the public index."
     yield _MERGE
     yield "[tool.poetry.dependencies]"
     yield from (f"{project} = {{ source = {_quoted(name)} }}" for project in facts.projects)
