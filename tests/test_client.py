@@ -154,7 +154,7 @@ priority = "explicit"  # only what stands below is looked for here
 
 # This holds for what stands in [project] dependencies; where that has none, these lines are dependencies.
 # What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that
-# only another one requires has to stand in [project] dependencies, too: else it comes from the public index.
+# only another one requires has to stand in [project] dependencies, or it comes from the public index.
 # Where there is such a table already, leave out its name here, and put the lines into that.
 [tool.poetry.dependencies]
 demo = { source = "packages-example-com" }

@@ -423,7 +423,7 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
     yield ""
     yield "# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies."
     yield "# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that"
-    yield "# only another one requires has to stand in [project] dependencies, too: else it comes from the public index."
+    yield "# only another one requires has to stand in [project] dependencies, or it comes from the public index."
     yield _MERGE
     yield "[tool.poetry.dependencies]"
     yield from (f"{project} = {{ source = {_quoted(name)} }}" for project in facts.projects)
