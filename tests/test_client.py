@@ -305,10 +305,13 @@ def test_a_directory_is_an_address_that_begins_with_file(tree: Path, given: str)
 def test_a_find_links_page_and_a_listing_are_flat(host: Host, tree: Path) -> None:
     assert look(f"{host.url}links.html") == Facts(url=f"{host.url}links.html", projects=ALL, flat=True)
     assert look(str(tree / "links.html")) == Facts(url=f"{tree.as_uri()}/links.html", projects=ALL, flat=True)
-    links = "".join(f'<a href="{name}">{name}</a>' for name in ("a-1-py3-none-any.whl", "b-1.tar.gz"))
+    links = "".join(
+        f'<a href="{name}">{name}</a>'
+        for name in ("a_a-1-py3-none-any.whl", "b-1.tar.gz", "c-1-py3.9.egg", "d-1-x.whl")
+    )
     listing = Reply(200, f"<title>Index of /w/</title>{links}".encode(), {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: listing if path == "/w/" else reply)
-    assert look(f"{host.url}w") == Facts(url=f"{host.url}w/", projects=("a", "b"), flat=True)
+    assert look(f"{host.url}w") == Facts(url=f"{host.url}w/", projects=("a-a", "b"), flat=True)
 
 
 @pytest.mark.parametrize(
@@ -506,7 +509,7 @@ def page(body: str, media_type: str = "text/html") -> Reply:
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
-        (Reply(404), "there is nothing: it answers 404. Give the address of the index, which often ends in /simple/"),
+        (Reply(404), "there is nothing: it answers 404. Give the address of the index, often …/simple/; if"),
         (page("<p>Hello"), "a page without any link to a project or a file. Give the address of the index"),
         (page('<form><input type="password">'), "a page that asks for a password: clients send theirs"),
         (page("{}", "application/json"), "it is served as application/json, which no client takes for a page."),

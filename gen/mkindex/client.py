@@ -8,18 +8,25 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from urllib.parse import quote, unquote, urlsplit
 
-from packaging.utils import canonicalize_name
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from mkindex.cache import Cache
 from mkindex.check.pages import NOBODY, listed, project_url, read
 from mkindex.check.places import Place, path_of
 from mkindex.check.rules.hosts import is_loopback, lifetime
 from mkindex.check.seen import Entry, Page, Start
-from mkindex.check.start import Begun, Denied, begin, forms, project_of
+from mkindex.check.start import Begun, Denied, begin, forms
 from mkindex.errors import ConfigError, SourceError, printable, shown
 from mkindex.web import Reply, Web
 
@@ -163,9 +170,17 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
 
 def _flat(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
     (page, *_), place = begun.pages, begun.place
-    projects = _chosen(map(project_of, page.entries), globs, _where(begun), lambda _: False)
+    projects = _chosen(_projects(page.entries), globs, _where(begun), lambda _: False)
     facts = Facts(url=_ascii(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
     return facts if place.local else _served(facts, [page], place, stranger)
+
+
+def _projects(entries: Iterable[Entry]) -> Iterator[str]:
+    """Yield the projects of the files that clients install."""
+    for entry in entries:
+        with suppress(InvalidWheelFilename, InvalidSdistFilename):
+            parse = parse_wheel_filename if entry.filename.endswith(".whl") else parse_sdist_filename
+            yield parse(entry.filename)[0]
 
 
 def _served(facts: Facts, pages: Sequence[Page], place: Place, stranger: Web) -> Facts:
@@ -215,7 +230,9 @@ def _no_index(begun: Begun) -> str:
     if start.index:
         return f"{start.says}; an index seems to be at {start.index}: give that address"
     says = start.says or "there is no index"
-    return says if "mkindex" in says else f"{says}. Give the address of the index, which often ends in /simple/"
+    if "mkindex" in says:
+        return says
+    return f"{says}. Give the address of the index, often …/simple/; if it lists no projects, name them with --project"
 
 
 def _fault(page: Page) -> str:

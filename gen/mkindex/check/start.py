@@ -176,7 +176,7 @@ def _start(place: Place, url: str, page: Page) -> Start:
 
 def _with_files(place: Place, url: str, page: Page) -> Start:
     name = _named(place, url, page)
-    names = Counter(map(project_of, page.entries))
+    names = Counter(map(_project_of, page.entries))
     if page.form == "json" or (not page.is_listing and names[name] * 2 > len(page.entries)):
         return Start(kind="project")
     what = "a server's listing of a directory" if page.is_listing else "a find-links page"
@@ -197,8 +197,7 @@ def _named(place: Place, url: str, page: Page) -> str:
     return canonicalize_name(last(directory)) if not name or name.startswith("index.") else ""
 
 
-def project_of(entry: Entry) -> str:
-    """Return the name of the project that a file is of, as its own name says it; "" where it says none."""
+def _project_of(entry: Entry) -> str:
     stem = entry.filename.partition("-")[0] if entry.filename.endswith(".whl") else entry.filename.rpartition("-")[0]
     return canonicalize_name(stem) if stem else ""
 
@@ -211,7 +210,7 @@ def _is_root(place: Place, page: Page) -> bool:
         project = canonicalize_name(last(url))
         child = forms(place, url, "project", project)[0]
         is_empty_project = child.is_index and not child.entries and not child.stray
-        if is_empty_project or any(project_of(entry) == project for entry in child.entries):
+        if is_empty_project or any(_project_of(entry) == project for entry in child.entries):
             return True
     return False
 
