@@ -28,7 +28,12 @@ Exit status: 0 printed; 2 usage, or what this client cannot do; 3 it is no index
 )
 @click.argument("target", metavar="URL_OR_DIR")
 @click.option("--for", "client", envvar="MKINDEX_FOR", type=click.Choice(_CLIENTS), help="The client.  [default: uv]")
-@click.option("--project", multiple=True, metavar="NAME_OR_GLOB", help="Only the projects whose name fits; poetry needs to be told.")
+@click.option(
+    "--project",
+    multiple=True,
+    metavar="NAME_OR_GLOB",
+    help="Only the projects whose name fits; poetry needs to be told.",
+)
 @click.option("--name", metavar="NAME", default="", help="What the index is called.  [default: made from its address]")
 def client(target: str, **options: Any) -> int:  # noqa: ANN401
     """Print the configuration of a client for an index, to be pasted as it is.
