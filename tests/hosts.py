@@ -42,12 +42,16 @@ Fault = "Callable[[str, Reply], Reply]"  # given the path that was asked for
 
 
 class Host:
-    """A running server of a directory. `faults` change what it would answer, one after another."""
+    """A running server of a directory. `faults` change what it would answer, one after another.
+
+    `authorization`: that header, without which it shows nothing.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.faults: list[Callable[[str, Reply], Reply]] = []
         self.asked: list[str] = []
+        self.authorization = ""
         host = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -85,7 +89,10 @@ class Host:
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         path = unquote(handler.path.partition("?")[0])
         self.asked.append(f"{handler.command} {path}")
-        reply = self._good(path, handler.headers.get("Accept", ""), handler.headers.get("Range", ""))
+        if self.authorization and handler.headers.get("Authorization") != self.authorization:
+            reply = Reply(401, b"who are you?", {"WWW-Authenticate": 'Basic realm="here"'})
+        else:
+            reply = self._good(path, handler.headers.get("Accept", ""), handler.headers.get("Range", ""))
         for fault in self.faults:
             reply = fault(path, reply)
         handler.send_response(reply.status)

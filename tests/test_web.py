@@ -597,6 +597,18 @@ def test_credentials_of_netrc_are_for_the_host_that_it_names(
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
+def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: Hostile, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login netrc password hunter3\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    server.routes |= {"/p": page("page"), "/r": redirect("/p")}
+    with Cache(None) as cache:
+        for anonymous in (False, True):
+            client = Web(cache, connections=1, anonymous=anonymous)
+            assert client.look(f"{server.url}r", headers={}).body == b"page"
+            client.close()
+    assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
+
+
 def test_a_netrc_that_is_broken_is_none(server: Hostile, client: Web, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text('machine 127.0.0.1 login "x\npassword\n\x00')
     (tmp_path / ".netrc").chmod(0o600)

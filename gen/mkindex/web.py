@@ -94,12 +94,13 @@ class Reply(NamedTuple):
 class Web:
     """The servers that one build talks to: one pool of connections, one set of credentials, one cache of pages.
 
-    May be used by many threads. All methods raise Failed.
+    `anonymous`: without any credentials, as a stranger asks. May be used by many threads. All methods raise Failed.
     """
 
-    def __init__(self, cache: Cache, *, connections: int) -> None:
+    def __init__(self, cache: Cache, *, connections: int, anonymous: bool = False) -> None:
         self._cache = cache
         self._connections = connections
+        self._anonymous = anonymous
         self._credentials: dict[tuple[str, str], tuple[str, str]] = {}
         self._without_ranges: set[tuple[str, str]] = set()
         self._closed = threading.Event()
@@ -359,7 +360,8 @@ class Web:
             yield response
 
     def _sent(self, method: str, url: str, headers: dict[str, str], *, follow: bool) -> "Response":
-        auth = self._credentials.get(_origin(url))  # None: requests looks into ~/.netrc
+        # None: requests looks into ~/.netrc
+        auth = _as_it_is if self._anonymous else self._credentials.get(_origin(url))
         return self._session.request(
             method, url, headers=headers, auth=auth, stream=True, timeout=(_CONNECT, _READ), allow_redirects=follow
         )
@@ -367,7 +369,7 @@ class Web:
     def _ask_keyring(self, url: str) -> bool:
         """Look for credentials in the user's keyring, if that is installed; tell whether there are new ones."""
         origin = _origin(url)
-        if origin in self._credentials:
+        if self._anonymous or origin in self._credentials:
             return False
         with suppress(Exception), self._lock:  # a keyring that is locked, or none
             import keyring  # type: ignore[import-not-found,unused-ignore] # the extra `keyring`
@@ -417,6 +419,10 @@ class Web:
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
+
+
+def _as_it_is(request: "PreparedRequest") -> "PreparedRequest":
+    return request
 
 
 class _Broken(Exception):

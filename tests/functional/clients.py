@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from needs import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 CLIENTS = Path(__file__).resolve().parents[2] / ".clients"
 PIPS = ("pip", "pip-23.1.2", "pip-22.3.1")
@@ -48,9 +48,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Home:
-    """An empty home directory: a client that runs here has no settings, no cache and no project of its own."""
+    """An empty home directory: a client that runs here has no settings, no cache and no project of its own.
+
+    `settings`: of the environment, besides those that every client gets.
+    """
 
     path: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
@@ -67,6 +71,7 @@ class Home:
         for kind in ("config", "cache", "data", "state"):
             environment[f"XDG_{kind.upper()}_HOME"] = str(self.path / kind)
         environment["XDG_CONFIG_DIRS"] = str(self.path / "etc")
+        environment |= self.settings
         done = subprocess.run(
             [program, *command[1:]],
             cwd=self.project,

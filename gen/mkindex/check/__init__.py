@@ -22,7 +22,7 @@ from mkindex.check import trees
 from mkindex.check.choices import Candidate, Choice, Needs, candidate, requirement, unsatisfied, why
 from mkindex.check.files import Looker
 from mkindex.check.findings import ERROR, WARNING, Finding, Judge, Severity, table, worst_first
-from mkindex.check.pages import address, last, project_url
+from mkindex.check.pages import NOBODY, address, listed, project_url
 from mkindex.check.places import Place, path_of
 from mkindex.check.rules.hosts import freshness_told
 from mkindex.check.seen import Entry, Host, Level, Page, Project
@@ -34,7 +34,6 @@ from mkindex.web import Reply, Web
 _CONNECTIONS = 5  # to servers, at once, where nothing else is said
 _MOST_THREADS = 8  # in a directory
 _AHEAD = 4  # pages, and projects whose files are looked at, for each connection
-_NOBODY = "mkindex-check-no-such-project"
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
@@ -256,15 +255,10 @@ class _Run:
             return
         if start.kind != "index":
             return
-        seen = set()
-        for page in begun.pages:
-            for shown_name, url in page.projects:
-                # HTML: clients never look at the root, but whoever does goes where the link leads.
-                name = canonicalize_name(last(url) if page.form == "html" else shown_name)
-                if name not in seen and self._is_wanted(name):
-                    seen.add(name)
-                    mine = project_url(begun.url, name)
-                    yield name, mine, url if url.rstrip("/") != mine.rstrip("/") else ""
+        seen = {name: url for name, url in listed(begun.pages).items() if self._is_wanted(name)}
+        for name, url in seen.items():
+            mine = project_url(begun.url, name)
+            yield name, mine, url if url.rstrip("/") != mine.rstrip("/") else ""
         for glob in self.options.project:
             if not any(c in glob for c in "*?[") and (name := canonicalize_name(glob)) not in seen:
                 yield name, project_url(begun.url, name), ""
@@ -397,7 +391,7 @@ class _Run:
             url=begun.url,
             root=root or page or forms(self.place, begun.url, "root")[0],
             again=again,
-            unknown=self.place.page(project_url(begun.url, _NOBODY)) if is_index else None,
+            unknown=self.place.page(project_url(begun.url, NOBODY)) if is_index else None,
             without_slash=self.place.page(project_url(begun.url, project.name).rstrip("/"))
             if is_index and project
             else None,

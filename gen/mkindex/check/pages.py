@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -21,6 +21,7 @@ FILES = (
 )
 _HANDLER = re.compile(r"on[a-z]+|style|.*[\"'<>=`].*", re.DOTALL)
 _RUNS = ("javascript", "data", "vbscript", "file", "blob")
+NOBODY = "mkindex-check-no-such-project"  # the name of a project that no index has
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")  # bidi marks among them
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
@@ -246,6 +247,18 @@ def absolute(base: str, link: str, root: str = "") -> str:
 def project_url(root: str, name: str) -> str:
     """Return the address of a project's page, as clients make it from that of the root."""
     return f"{root.rstrip('/')}/{canonicalize_name(name)}/"
+
+
+def listed(roots: Iterable[Page]) -> dict[str, str]:
+    """Return the normalized names of the projects on a root page, in any form, with the links to them if it has any.
+
+    HTML: clients never look at the root, but whoever does goes where the link leads.
+    """
+    found: dict[str, str] = {}
+    for page in roots:
+        for name, url in page.projects:
+            found.setdefault(canonicalize_name(last(url) if page.form == "html" else name), url)
+    return found
 
 
 def last(url: str) -> str:

@@ -38,6 +38,15 @@ class Begun:
     directory: str = ""  # that was given; "": a server
 
 
+class Denied(SourceError):
+    """A server that does not show what is at an address; `status`: that of its answer."""
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(f"{shown(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        self.url = url
+        self.status = status
+
+
 def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
     """Find out what a directory or an address is. Raises SourceError and Failed where it cannot be looked at.
 
@@ -119,7 +128,7 @@ def _told(place: Place, url: str, *, patient: bool = False) -> Begun:
     if patient and status in (403, 404, 410):  # a bucket that lists nothing answers so
         return Begun(place=place, start=Start(kind="index"), url=url)
     if status not in (200, 404, 410):
-        raise SourceError(f"{shown(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        raise Denied(url, status)
     start = _start(place, url, page)
     if start.kind in ("project", "flat"):
         kind: Kind = "project" if start.kind == "project" else "flat"

@@ -7,13 +7,14 @@ import click
 from mkindex import __version__
 from mkindex.cli.build import build
 from mkindex.cli.check import check
+from mkindex.cli.client import client
 from mkindex.cli.serve import serve
 from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, status_of
 from mkindex.errors import MkindexError
 
 __all__ = ["INTERRUPTED", "cli", "run"]
 
-_RESERVED = ("client", "host")  # commands to come
+_RESERVED = ("host",)  # commands to come
 
 
 class _Commands(click.Group):
@@ -45,6 +46,7 @@ def cli() -> None:
 
 cli.add_command(build)
 cli.add_command(check)
+cli.add_command(client)
 cli.add_command(serve)
 
 

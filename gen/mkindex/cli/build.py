@@ -73,6 +73,7 @@ Examples:
   mkindex --dry-run ./wheels ./public    what would be done
   mkindex ./wheels ./public --watch --serve
   mkindex check ./public                 is it right, and is everything there? (mkindex check --help)
+  mkindex client https://host/simple/    what uv, pip, poetry or PDM have to be told (mkindex client --help)
 
 Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
 (link-mode = "hardlink"), where sources and destination may stand, too.

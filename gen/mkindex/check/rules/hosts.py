@@ -65,11 +65,12 @@ def no_redirect(host: Host) -> Iterator[Seen]:
 def plain_http(host: Host) -> Iterator[Seen]:
     """An index that is not on this machine is served over https."""
     parts = urlsplit(host.url)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield Seen("is served over http")
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Tell whether a host is this machine, as far as its name says."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
@@ -110,12 +111,17 @@ def page_cache(host: Host) -> Iterator[Seen]:
 
 
 def freshness(reply: Reply) -> int:
-    """Return for how many seconds a client that heeds what a server says takes a page for fresh."""
+    """Return for how many seconds a client that heeds what a server says takes a page for fresh from now on."""
+    return max(0, lifetime(reply) - _age(reply))
+
+
+def lifetime(reply: Reply) -> int:
+    """Return for how many seconds an answer may be kept from when its server made it; 0 where nothing is said."""
     control = reply.headers.get("cache-control", "").lower()
     if "no-store" in control or "no-cache" in control:
         return 0
     if match := re.search(r"max-age\s*=\s*\"?(\d{1,12})", control):
-        return max(0, int(match[1]) - _age(reply))
+        return int(match[1])
     try:
         expires = parsedate_to_datetime(reply.headers["expires"])
         return max(0, int((expires - parsedate_to_datetime(reply.headers["date"])).total_seconds()))

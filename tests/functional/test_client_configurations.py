@@ -1,0 +1,328 @@
+"""Every configuration that `mkindex client` prints is pasted as it is, and installed from by the client that it is for.
+
+A second index, where clients look by default, has a higher version of everything: whatever takes that is not safe.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import hostile
+from builds import publish
+from functional.clients import Home, Refused, in_project, installed, write_project
+from functional.servers import serving
+from hosts import Host, Reply, hosting
+from mkindex.cli import run
+from wheels import write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+OURS = {"demo": "1.0", "helper": "1.0"}
+CLIENTS = ("uv", "pip", "poetry", "pdm")
+
+
+@pytest.fixture(scope="session")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tree with our projects, of which one requires the other, in a directory with a space in its name."""
+    wheels = tmp_path_factory.mktemp("ours")
+    write_wheel(wheels, "demo", "1.0", requires_dist=["helper"])
+    write_wheel(wheels, "helper", "1.0")
+    tree = tmp_path_factory.mktemp("private") / "our own"
+    publish(wheels, tree, links=True)
+    return tree
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of an index where somebody has published higher versions of ours."""
+    wheels, tree = tmp_path_factory.mktemp("theirs"), tmp_path_factory.mktemp("public")
+    for name in (*OURS, "gone"):
+        write_wheel(wheels, name, "9.0")
+    write_wheel(wheels, "other", "1.0")
+    publish(wheels, tree)
+    with serving(tree, tree / "log") as server:
+        yield f"{server.url}simple/"
+
+
+@pytest.fixture(scope="session")
+def served(private: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(private, tmp_path_factory.mktemp("log") / "log") as server:
+        yield server.url
+
+
+@pytest.fixture
+def host(private: Path) -> Iterator[Host]:
+    with hosting(private) as host:
+        yield host
+
+
+@dataclass(frozen=True)
+class User:
+    """Who pastes what is printed into a project. `public`: where clients look by default."""
+
+    home: Home
+    public: str
+    capsys: pytest.CaptureFixture[str]
+
+    def printed(self, target: str, client: str, *options: str) -> str:
+        """Return what `mkindex client` prints."""
+        if client == "poetry" and not options:  # which wants to be told
+            options = ("--project", "*")
+        status = run(["client", target, "--for", client, *options])
+        out, err = self.capsys.readouterr()
+        assert (status, err) == (0, "")
+        return out
+
+    def install(self, client: str, text: str, *requirements: str, **settings: str) -> dict[str, str]:
+        """Return what is installed with it; `settings`: of the environment."""
+        return INSTALL[client](replace(self.home, settings=settings), text, requirements, self.public)
+
+    def starts_anew(self) -> None:
+        """Forget what was installed, cached and locked."""
+        self.home.forget()
+        for lock in self.home.project.glob("*.lock"):
+            lock.unlink()
+
+
+@pytest.fixture
+def user(home: Home, stranger: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> User:
+    hostile.alone(monkeypatch, home.path)
+    return User(home, stranger, capsys)
+
+
+# --- each client, where it looks by default at what a stranger has published ------------------------------------------
+
+
+def _uv(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+    write_project(home, requirements, f"[tool.uv]\npackage = false\n\n{text}")
+    home.uv("sync", "--default-index", public)
+    return in_project(home)
+
+
+def _pip(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+    home.project.mkdir(exist_ok=True)
+    (home.project / "pip.conf").write_text(text)
+    # What the machine adds to it.
+    (home.path / "etc/pip").mkdir(parents=True, exist_ok=True)
+    (home.path / "etc/pip/pip.conf").write_text(f"[global]\nextra-index-url = {public}\n")
+    settings = {**home.settings, "PIP_CONFIG_FILE": str(home.project / "pip.conf")}
+    replace(home, settings=settings).pip("pip", "install", "--target", home.path / "target", *requirements)
+    return installed(home.path / "target")
+
+
+def _poetry(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+    source = f'[[tool.poetry.source]]\nname = "public"\nurl = "{public}"\npriority = "primary"\n'
+    write_project(home, requirements, f"[tool.poetry]\npackage-mode = false\n\n{source}\n{text}")
+    home.run("poetry", "poetry", "install")
+    return in_project(home)
+
+
+def _pdm(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+    source = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{public}"\n'
+    write_project(home, requirements, f"[tool.pdm]\ndistribution = false\n\n{source}\n{text}")
+    home.run("pdm", "pdm", "install")
+    return in_project(home)
+
+
+INSTALL: dict[str, Callable[[Home, str, Sequence[str], str], dict[str, str]]] = {
+    "uv": _uv,
+    "pip": _pip,
+    "poetry": _poetry,
+    "pdm": _pdm,
+}
+# What uv and poetry are told of projects holds for what is required directly.
+REQUIRED = {client: ["demo", "helper"] if client in ("uv", "poetry") else ["demo"] for client in CLIENTS}
+
+
+# --- what is printed is right, and safe -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["simple/", "links.html"])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_takes_from_a_server_what_is_ours_and_not_what_is_higher(
+    client: str, page: str, served: str, user: User
+) -> None:
+    text = user.printed(f"{served}{page}", client)
+    assert user.install(client, text, *REQUIRED[client]) == OURS
+
+
+@pytest.mark.parametrize("page", ["", "links.html"])
+@pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])  # which reads no directory
+def test_a_client_takes_from_a_directory_what_is_ours_and_not_what_is_higher(
+    client: str, page: str, private: Path, user: User
+) -> None:
+    text = user.printed(str(private / page), client)
+    assert "our%20own" in text
+    assert user.install(client, text, *REQUIRED[client]) == OURS
+
+
+def _without(text: str, pattern: str) -> str:
+    changed = re.sub(pattern, "", text, flags=re.MULTILINE | re.DOTALL)
+    assert changed != text
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("client", "guard"),
+    [
+        ("uv", r"^\[tool.uv.sources\].*\Z"),
+        ("poetry", r'^priority = "explicit".*\Z'),
+        ("pdm", r"^include_packages = .*\Z"),
+        ("pip", r"^extra-index-url =$"),
+    ],
+)
+def test_without_what_guards_them_the_higher_ones_are_taken(client: str, guard: str, served: str, user: User) -> None:
+    text = _without(user.printed(f"{served}simple/", client), guard)
+    text += 'priority = "supplemental"\n' if client == "poetry" else ""
+    assert user.install(client, text, "demo")["demo"] == "9.0"
+
+
+def test_uv_takes_the_higher_one_from_a_bare_extra_index(served: str, stranger: str, home: Home) -> None:
+    indexes = ("--index-url", f"{served}simple/", "--extra-index-url", stranger)
+    home.uv("pip", "install", "--no-config", *indexes, "--target", home.path / "target", "demo")
+    assert installed(home.path / "target") == {"demo": "9.0"}
+
+
+def test_uv_keeps_to_its_index_only_what_is_required_in_the_file_itself(served: str, user: User) -> None:
+    text = user.printed(f"{served}simple/", "uv")
+    assert user.install("uv", text, "demo") == {"demo": "1.0", "helper": "9.0"}
+    user.starts_anew()
+    # As a comment of it says: a group that nobody installs is enough.
+    assert user.install("uv", f'[dependency-groups]\nprivate = ["helper"]\n\n{text}', "demo") == OURS
+
+
+def test_poetry_keeps_to_its_index_only_what_project_dependencies_has(served: str, user: User) -> None:
+    text = user.printed(f"{served}simple/", "poetry")
+    assert user.install("poetry", text, "demo") == {"demo": "1.0", "helper": "9.0"}
+    user.starts_anew()
+    # As a comment of it says: where there are no dependencies, these are.
+    assert user.install("poetry", text) == OURS
+    user.starts_anew()
+    group = '[dependency-groups]\ndev = ["helper"]\n\n'
+    assert user.install("poetry", group + text, "other") == {"other": "1.0", "helper": "9.0"}
+    user.starts_anew()
+    (line,) = re.findall("^helper = .*", text, re.MULTILINE)
+    group += f"[tool.poetry.group.dev.dependencies]\n{line}\n\n"
+    assert user.install("poetry", group + text, "other") == {"other": "1.0", "helper": "1.0"}
+
+
+@pytest.mark.parametrize("client", ["uv", "poetry", "pdm"])
+def test_what_is_not_chosen_comes_from_where_it_always_did(client: str, served: str, user: User) -> None:
+    text = user.printed(f"{served}simple/", client, "--project", "d*", "--name", "Our_own")
+    assert user.install(client, text, "other", "helper") == {"other": "1.0", "helper": "9.0"}
+
+
+def test_pip_installs_from_a_list_with_hashes_as_a_comment_says(
+    served: str, stranger: str, private: Path, user: User
+) -> None:
+    (command,) = re.findall(r"^#   pip (.*)$", user.printed(f"{served}simple/", "pip"), re.MULTILINE)
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in private.rglob("*.whl")}
+    user.home.project.mkdir()
+    (user.home.project / "requirements.txt").write_text(
+        "".join(f"{name} --hash=sha256:{hashes[f'{name}-1.0-py3-none-any.whl']}\n" for name in OURS)
+    )
+    user.home.pip("pip", *command.split(), "--index-url", stranger, "--target", user.home.path / "target")
+    assert installed(user.home.path / "target") == OURS
+
+
+# --- passwords --------------------------------------------------------------------------------------------------------
+
+NAME, PASSWORD = "somebody", "hunter2"
+
+
+@pytest.fixture
+def guarded(host: Host) -> Host:
+    host.authorization = "Basic " + base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()
+    return host
+
+
+def _credentials(text: str) -> dict[str, str]:
+    """Set the variables of the environment that a configuration names."""
+    names = set(re.findall(r"\b[A-Z0-9_]+_(?:USERNAME|PASSWORD)\b", text))
+    assert len(names) == 2
+    return {name: NAME if name.endswith("USERNAME") else PASSWORD for name in names}
+
+
+@pytest.mark.parametrize("page", ["simple/", "links.html"])
+@pytest.mark.parametrize("how", ["uv", "uv netrc", "pip netrc", "poetry", "pdm netrc"])
+def test_a_client_logs_in_as_the_configuration_says(how: str, page: str, guarded: Host, user: User) -> None:
+    client, _, netrc = how.partition(" ")
+    text = user.printed(guarded.url.replace("//", f"//{NAME}:{PASSWORD}@") + page, client)
+    assert not re.search(f"{NAME}|{PASSWORD}|@", text)
+    with pytest.raises(Refused):
+        user.install(client, text, *REQUIRED[client])
+    settings = {}
+    if netrc:
+        (line,) = re.findall(r"machine \S+ login .*", text)
+        (user.home.path / ".netrc").write_text(line.replace("USERNAME", NAME).replace("PASSWORD", PASSWORD))
+        (user.home.path / ".netrc").chmod(0o600)
+    else:
+        settings = _credentials(text)
+    assert user.install(client, text, *REQUIRED[client], **settings) == OURS
+    written = [path.read_text(errors="replace") for path in user.home.project.rglob("*") if path.is_file()]
+    assert not any(PASSWORD in content for content in written)
+
+
+@pytest.mark.parametrize("client", ["uv", "poetry"])
+def test_what_nobody_may_look_at_is_configured_by_the_names_of_its_projects(
+    client: str, guarded: Host, user: User
+) -> None:
+    text = user.printed(f"{guarded.url}simple/", client, "--project", "demo", "--project", "helper")
+    assert user.install(client, text, "demo", "helper", **_credentials(text)) == OURS
+
+
+# --- hosts that are not quite right -----------------------------------------------------------------------------------
+
+
+def forbidding(path: str, reply: Reply) -> Reply:
+    return Reply(403, b"no") if reply.status == 404 else reply
+
+
+def test_uv_goes_on_where_a_host_answers_403_but_never_for_what_is_ours(host: Host, user: User) -> None:
+    host.faults.append(forbidding)
+    text = user.printed(f"{host.url}simple/", "uv")
+    assert user.install("uv", text, "demo", "helper", "other") == {**OURS, "other": "1.0"}
+    (line,) = re.findall("^helper = .*", text, re.MULTILINE)
+    with pytest.raises(Refused, match="gone was not found in the package registry"):
+        user.install("uv", text + line.replace("helper", "gone"), "gone")
+
+
+@pytest.mark.parametrize("line", [True, False])
+def test_uv_needs_to_be_told_of_403_where_it_looks_for_everything_there(line: bool, host: Host, user: User) -> None:
+    host.faults.append(forbidding)
+    text = _without(user.printed(f"{host.url}simple/", "uv"), "^explicit = true[^\n]*$")
+    if line:
+        assert user.install("uv", text, "demo", "other") == {**OURS, "other": "1.0"}
+    else:
+        with pytest.raises(Refused, match="403"):
+            user.install("uv", _without(text, "^ignore-error-codes[^\n]*$"), "demo", "other")
+
+
+@pytest.mark.parametrize(("line", "seen"), [(True, "1.1"), (False, "1.0")])
+def test_uv_sees_a_new_release_at_once_where_a_host_does_not_say_how_long_pages_are_good(
+    line: bool, seen: str, user: User, tmp_path: Path
+) -> None:
+    wheels, tree = tmp_path / "wheels", tmp_path / "tree"
+    wheels.mkdir()
+    write_wheel(wheels, "demo", "1.0")
+    publish(wheels, tree)
+    with hosting(tree) as host:
+        host.faults.append(lambda path, reply: reply.but(cache_control=None))
+        text = user.printed(f"{host.url}simple/", "uv")
+        assert 'cache-control = { api = "no-cache", files = "max-age=365000000, immutable" }' in text
+        text = text if line else _without(text, "^cache-control[^\n]*$")
+        assert user.install("uv", text, "demo") == {"demo": "1.0"}
+        write_wheel(wheels, "demo", "1.1")
+        publish(wheels, tree)
+        (user.home.project / "uv.lock").unlink()
+        assert user.install("uv", text, "demo") == {"demo": seen}
+        user.home.uv("sync", "--upgrade", "--default-index", user.public)
+        assert in_project(user.home) == {"demo": "1.1"}

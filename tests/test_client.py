@@ -1,0 +1,592 @@
+"""What is seen of an index, and the whole text that each client gets for it."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import tomllib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import hostile
+from builds import publish
+from hosts import Host, Reply, hosting
+from mkindex.cli import run
+from mkindex.client import CLIENTS, Facts, Options, configuration, index_name, look, written
+from mkindex.errors import ConfigError, MkindexError, SourceError
+from wheels import write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+URL = "https://packages.example.com/simple/"
+PLAIN = Facts(url=URL, projects=("demo", "demo-app"))
+WORST = Facts(
+    url="http://packages.example.com:8080/team/simple/",
+    projects=("demo",),
+    chosen=True,
+    wants_password=True,
+    unseen=True,
+    answers_403=True,
+    late="pages come without Cache-Control: uv would guess ten minutes",
+    keeps_files=False,
+    elsewhere="cdn.example.com",
+)
+FLAT = Facts(url="https://packages.example.com/links.html", projects=("demo", "demo-app"), flat=True)
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def test_uv_keeps_all_projects_to_an_explicit_index() -> None:
+    assert (
+        written(PLAIN)
+        == """\
+# For uv, in pyproject.toml.
+# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+[[tool.uv.index]]
+name = "packages-example-com"
+url = "https://packages.example.com/simple/"
+explicit = true  # only what stands in [tool.uv.sources] is looked for here
+
+# This holds for what this very file requires. A private project that only another one requires has to stand
+# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
+# Where there is such a table already, leave out its name here, and put the lines into that.
+[tool.uv.sources]
+demo = { index = "packages-example-com" }
+demo-app = { index = "packages-example-com" }
+
+# For other clients: mkindex client https://packages.example.com/simple/ with --for pip, --for poetry, --for pdm.
+"""
+    )
+
+
+def test_uv_is_told_all_that_is_wrong_with_a_host() -> None:
+    assert (
+        written(WORST, "uv")
+        == """\
+# For uv, in pyproject.toml.
+# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# It did not let mkindex look: what it is, and what it has, is only what you said.
+# It is served over http: whoever is between can change what is installed.
+# Requests for its pages are redirected to cdn.example.com.
+[[tool.uv.index]]
+name = "packages-example-com-8080-team"
+url = "http://packages.example.com:8080/team/simple/"
+explicit = true  # only what stands in [tool.uv.sources] is looked for here
+# pages come without Cache-Control: uv would guess ten minutes.
+# The address of each file holds its hash, and the host does not say that it may be kept.
+cache-control = { api = "no-cache", files = "max-age=365000000, immutable" }
+ignore-error-codes = [403]  # the answer of this host for a project that it does not have
+authenticate = "always"
+# Credentials: UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_USERNAME and UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_PASSWORD
+# in the environment, or a line in ~/.netrc: machine packages.example.com login USERNAME password PASSWORD
+
+# This holds for what this very file requires. A private project that only another one requires has to stand
+# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
+# Where there is such a table already, leave out its name here, and put the lines into that.
+[tool.uv.sources]
+demo = { index = "packages-example-com-8080-team" }
+"""
+    )
+
+
+def test_uv_reads_a_find_links_page_as_a_flat_index_whose_pages_it_keeps_as_the_host_says() -> None:
+    text = written(replace(FLAT, late=WORST.late), "uv", "ours")
+    assert tomllib.loads(text) == {
+        "tool": {
+            "uv": {
+                "index": [{"name": "ours", "url": FLAT.url, "explicit": True, "format": "flat"}],
+                "sources": {"demo": {"index": "ours"}, "demo-app": {"index": "ours"}},
+            }
+        }
+    }
+
+
+def test_pip_asks_one_index_alone() -> None:
+    assert (
+        written(replace(WORST, unseen=False, elsewhere=""), "pip")
+        == """\
+# For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names.
+# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# It is served over http: whoever is between can change what is installed.
+# pip passes over it until it is served over https.
+# Credentials: a line in ~/.netrc: machine packages.example.com login USERNAME password PASSWORD
+# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects
+# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and
+# install from a list with the hashes of all files, which no stranger's file fits:
+#   pip install --require-hashes --extra-index-url http://packages.example.com:8080/team/simple/ -r requirements.txt
+[global]
+index-url = http://packages.example.com:8080/team/simple/
+# Nothing besides, whatever another pip.conf of this machine adds:
+extra-index-url =
+find-links =
+"""
+    )
+
+
+def test_pip_asks_no_index_besides_a_find_links_page() -> None:
+    text = written(FLAT, "pip")
+    assert text.endswith(
+        "#   pip install --require-hashes --find-links https://packages.example.com/links.html -r requirements.txt\n"
+        "[global]\n"
+        "no-index = true\n"
+        "find-links = https://packages.example.com/links.html\n"
+    )
+
+
+def test_poetry_keeps_to_an_explicit_source_what_it_requires() -> None:
+    assert (
+        written(replace(PLAIN, chosen=True, wants_password=True), "poetry")
+        == """\
+# For poetry, in pyproject.toml.
+# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+[[tool.poetry.source]]
+name = "packages-example-com"
+url = "https://packages.example.com/simple/"
+priority = "explicit"  # only what stands below is looked for here
+# Credentials: POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_USERNAME and POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_PASSWORD
+# in the environment, or `poetry config http-basic.packages-example-com USERNAME`, which asks for the password.
+
+# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies.
+# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that
+# only another one requires has to stand in [project] dependencies, or it comes from the public index.
+# Where there is such a table already, leave out its name here, and put the lines into that.
+[tool.poetry.dependencies]
+demo = { source = "packages-example-com" }
+demo-app = { source = "packages-example-com" }
+"""
+    )
+
+
+def test_pdm_looks_for_the_projects_in_one_source_and_for_nothing_else_there() -> None:
+    assert (
+        written(replace(FLAT, wants_password=True), "pdm")
+        == """\
+# For PDM, in pyproject.toml.
+# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+[[tool.pdm.source]]
+name = "packages-example-com-links"
+url = "https://packages.example.com/links.html"
+type = "find_links"
+# Credentials: a line in ~/.netrc: machine packages.example.com login USERNAME password PASSWORD
+# These are looked for here alone, whatever requires them; and nothing else is.
+include_packages = [
+    "demo",
+    "demo-app",
+]
+exclude_packages = ["*"]
+"""
+    )
+
+
+@pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])
+def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: str) -> None:
+    many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
+    comment = "# All its 2,000 projects; --project NAME_OR_GLOB prints those that you need.\n"
+    assert comment in written(many, client)
+    assert comment not in written(replace(many, chosen=True), client)
+    assert client == "pip" or written(many, client).count("demo-") == 2000
+
+
+@pytest.mark.parametrize("client", ["pip", "pdm"])
+def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> None:
+    text = written(replace(PLAIN, url="http://packages.example.com/simple/"), client)
+    assert "passes over it until it is served over https" in text
+    assert "trust" not in text
+    assert "http:" not in written(replace(PLAIN, url="http://localhost/simple/"), client).replace(
+        "http://localhost", ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (replace(PLAIN, url="file:///srv/public/simple/"), "poetry reads nothing from a directory: serve /srv/public/"),
+        (
+            replace(FLAT, url="https://packages.example.com/wheels/"),
+            "poetry takes https://packages.example.com/wheels/ for an index, since it does not end in .html",
+        ),
+        (
+            replace(PLAIN, projects=tuple("abcdefg")),
+            "in its configuration where [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
+        ),
+    ],
+)
+def test_what_poetry_cannot_do_is_an_error(facts: Facts, says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        written(facts, "poetry")
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "flat", "name"),
+    [
+        ("https://packages.example.com/simple/", False, "packages-example-com"),
+        ("https://packages.example.com/", False, "packages-example-com"),
+        ("https://user.example.com/team_a/simple/", False, "user-example-com-team-a"),
+        ("http://127.0.0.1:8000/simple/", False, "127-0-0-1-8000"),
+        ("http://[::1]:8000/", False, "1-8000"),
+        ("https://packages.example.com/cu128/links.html", True, "packages-example-com-cu128-links"),
+        ("file:///srv/my%20wheels/simple/", False, "my-wheels"),
+        ("file:///srv/public/links.html", True, "public-links"),
+        ("file:///simple/", False, "index"),
+        ("http://pypi/simple/", False, "pypi-index"),
+        ("file:///srv/PyPI/", False, "pypi-index"),
+    ],
+)
+def test_an_index_is_called_as_it_is_reached(url: str, flat: bool, name: str) -> None:
+    assert index_name(Facts(url=url, projects=("demo",), flat=flat)) == name
+
+
+@pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])
+def test_a_name_that_a_client_cannot_use_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="it is made of letters, digits, hyphens, underscores and periods"):
+        Options(target=URL, name=name)
+
+
+def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
+    assert Options(target=URL, name="our.own", client="uv").name == "our.own"
+    with pytest.raises(ConfigError, match="poetry makes a variable of it"):
+        Options(target=URL, name="our.own", client="poetry")
+
+
+# --- the index --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    hostile.alone(monkeypatch, tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    wheels, tree = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("client") / "public"
+    write_wheel(wheels, "demo", "1.0")
+    write_wheel(wheels, "Demo.App", "1.0")
+    write_sdist(wheels, "helper", "1.0")
+    publish(wheels, tree, links=True)
+    return tree
+
+
+@pytest.fixture
+def host(tree: Path) -> Iterator[Host]:
+    with hosting(tree) as host:
+        yield host
+
+
+ALL = ("demo", "demo-app", "helper")
+
+
+@pytest.mark.parametrize("given", ["simple/", "simple", "", "index.html", "simple/index.html", "simple/#secret"])
+def test_an_index_is_found_from_whatever_address_leads_to_it(host: Host, given: str) -> None:
+    assert look(f"{host.url}{given}") == Facts(url=f"{host.url}simple/", projects=ALL)
+
+
+@pytest.mark.parametrize("given", ["simple/demo/", "simple/demo", "simple/demo/index.html"])
+def test_the_page_of_a_project_stands_for_that_project_of_its_index(host: Host, tree: Path, given: str) -> None:
+    assert look(f"{host.url}{given}") == Facts(url=f"{host.url}simple/", projects=("demo",), chosen=True)
+    assert look(str(tree / given)) == Facts(url=f"{tree.as_uri()}/simple/", projects=("demo",), chosen=True)
+
+
+@pytest.mark.parametrize("given", ["", "simple", "simple/index.html"])
+def test_a_directory_is_an_address_that_begins_with_file(tree: Path, given: str) -> None:
+    facts = Facts(url=f"{tree.as_uri()}/simple/", projects=ALL)
+    assert look(str(tree / given)) == look((tree / given).as_uri()) == facts
+
+
+def test_a_find_links_page_and_a_listing_are_flat(host: Host, tree: Path) -> None:
+    assert look(f"{host.url}links.html") == Facts(url=f"{host.url}links.html", projects=ALL, flat=True)
+    assert look(str(tree / "links.html")) == Facts(url=f"{tree.as_uri()}/links.html", projects=ALL, flat=True)
+    links = "".join(
+        f'<a href="{name}">{name}</a>'
+        for name in ("a_a-1-py3-none-any.whl", "b-1.tar.gz", "c-1-py3.9.egg", "d-1-x.whl")
+    )
+    listing = Reply(200, f"<title>Index of /w/</title>{links}".encode(), {"Content-Type": "text/html"})
+    host.faults.append(lambda path, reply: listing if path == "/w/" else reply)
+    assert look(f"{host.url}w") == Facts(url=f"{host.url}w/", projects=("a-a", "b"), flat=True)
+
+
+@pytest.mark.parametrize(
+    ("globs", "projects"),
+    [
+        (["demo"], ("demo",)),
+        (["Demo_App"], ("demo-app",)),
+        (["demo*"], ("demo", "demo-app")),
+        (["h*", "demo", "help?r"], ("demo", "helper")),
+    ],
+)
+@pytest.mark.parametrize("given", ["simple/", "links.html"])
+def test_projects_are_chosen_by_name_or_pattern(
+    host: Host, given: str, globs: list[str], projects: tuple[str, ...]
+) -> None:
+    facts = look(f"{host.url}{given}", globs)
+    assert (facts.projects, facts.chosen) == (projects, True)
+
+
+@pytest.mark.parametrize("glob", ["dem", "x*", "demo==1", "../demo"])
+@pytest.mark.parametrize("given", ["simple/", "links.html"])
+def test_a_project_that_is_not_there_is_an_error(host: Host, given: str, glob: str) -> None:
+    with pytest.raises(SourceError) as error:
+        look(f"{host.url}{given}", ["demo", glob])
+    assert str(error.value) == (
+        f"{host.url}{given}: --project {glob}: there is no such project; it has demo, demo-app, helper"
+    )
+
+
+def test_projects_of_an_index_that_lists_none_are_named(host: Host) -> None:
+    host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
+    with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
+        look(f"{host.url}simple/")
+    assert look(f"{host.url}simple/", ["demo"]) == Facts(url=f"{host.url}simple/", projects=("demo",), chosen=True)
+    with pytest.raises(SourceError, match="there is no such project; it does not say which ones it has"):
+        look(f"{host.url}simple/", ["gone"])
+
+
+def test_names_that_are_none_are_passed_over(host: Host) -> None:
+    links = "".join(f'<a href="{name}/">x</a>' for name in ("demo", "a%0Ab", "a%22%5D", "%C3%A9", "x%20=%20%7B%7D"))
+    root = Reply(200, f"<!DOCTYPE html>{links}".encode(), {"Content-Type": "text/html"})
+    host.faults.append(lambda path, reply: root if path == "/simple/" else reply)
+    assert look(f"{host.url}simple/").projects == ("demo",)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Path, client: str) -> None:
+    strange = tmp_path / "a \"b\" 'c' \\ ${HOME} %(x)s é\n[x]" / "simple"
+    strange.parent.mkdir()
+    strange.symlink_to(tree / "simple")
+    if client == "poetry":
+        with pytest.raises(ConfigError, match="poetry reads nothing from a directory"):
+            configuration(Options(target=str(strange), client=client))
+        return
+    text = configuration(Options(target=str(strange), client=client))
+    if client == "pip":
+        parser = configparser.RawConfigParser()
+        parser.read_string(text)
+        assert dict(parser["global"]) == {"index-url": f"{strange.as_uri()}/", "extra-index-url": "", "find-links": ""}
+    else:
+        table = tomllib.loads(text)["tool"][client]
+        (index,) = table["index" if client == "uv" else "source"]
+        assert index["url"] == f"{strange.as_uri()}/"
+
+
+# --- what a host does -------------------------------------------------------------------------------------------------
+
+
+UNSAID = "pages come without Cache-Control: uv would guess ten minutes"
+
+
+@pytest.mark.parametrize(
+    ("headers", "late"),
+    [
+        ({"cache_control": None}, UNSAID),
+        ({"cache_control": None, "last_modified": None}, ""),
+        ({"cache_control": "max-age=600", "age": "500"}, ""),
+        ({"cache_control": "public, max-age=3600", "age": "3500"}, "pages say that they may be kept for 3,600 s"),
+        ({"cache_control": "no-cache"}, ""),
+    ],
+)
+def test_uv_is_told_how_long_pages_are_good_where_the_host_says_it_badly(
+    host: Host, headers: dict[str, str | None], late: str
+) -> None:
+    host.faults.append(lambda path, reply: reply.but(**headers) if path.startswith("/simple/") else reply)
+    assert look(f"{host.url}simple/") == Facts(url=f"{host.url}simple/", projects=ALL, late=late)
+
+
+def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(host: Host) -> None:
+    host.faults.append(lambda path, reply: reply.but(cache_control="no-cache"))
+    facts = Facts(url=f"{host.url}simple/", projects=ALL, keeps_files=False)
+    assert look(facts.url) == facts
+
+    def elsewhere(path: str, reply: Reply) -> Reply:
+        body = re.sub(rb"\.\./\.\./files/../[0-9a-f]+/", b"../../", reply.body)
+        return replace(reply, body=body) if path == "/simple/demo/" else reply
+
+    host.faults.append(elsewhere)
+    assert look(facts.url) == replace(facts, keeps_files=True)
+
+
+def test_a_host_that_forbids_what_it_does_not_have_is_found_out(host: Host) -> None:
+    host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
+    assert look(f"{host.url}simple/") == Facts(url=f"{host.url}simple/", projects=ALL, answers_403=True)
+
+
+def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_host_is_named(host: Host) -> None:
+    def moved(path: str, reply: Reply) -> Reply:
+        found = re.match("/old/(.*)", path)
+        return Reply(301, headers={"Location": f"{host.url}simple/{found[1]}"}) if found else reply
+
+    host.faults.append(moved)
+    assert look(f"{host.url}old/") == Facts(url=f"{host.url}simple/", projects=ALL)
+    other = host.url.replace("127.0.0.1", "localhost")
+    name = host.url.removeprefix("http://").rstrip("/")
+    assert look(f"{other}old/") == Facts(url=f"{other}old/", projects=ALL, elsewhere=name)
+
+
+def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_given(host: Host) -> None:
+    host.faults.append(lambda path, reply: Reply(302, headers={"Location": "/list/"}) if path == "/simple/" else reply)
+    root = Reply(200, b'<!DOCTYPE html><a href="demo/">demo</a>', {"Content-Type": "text/html"})
+    host.faults.append(lambda path, reply: root if path == "/list/" else reply)
+    host.faults.append(
+        lambda path, reply: Reply(302, headers={"Location": "/simple/demo/"}) if path == "/list/demo/" else reply
+    )
+    assert look(f"{host.url}simple/").url == f"{host.url}list/"  # where a link of the root leads
+    host.faults.append(lambda path, reply: Reply(404) if path == "/list/demo/" else reply)
+    with pytest.raises(SourceError):
+        look(f"{host.url}simple/")
+
+
+# --- passwords --------------------------------------------------------------------------------------------------------
+
+BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
+
+
+def test_a_password_is_wanted_where_a_stranger_sees_something_else(host: Host) -> None:
+    mine = host.url.replace("//", "//user:hunter2@")
+    facts = Facts(url=f"{host.url}simple/", projects=ALL)
+    assert look(f"{mine}simple/") == facts
+    host.authorization = BASIC
+    assert look(f"{mine}simple/") == replace(facts, wants_password=True)
+    flat = Facts(url=f"{host.url}links.html", projects=ALL, flat=True, wants_password=True)
+    assert look(f"{mine}links.html") == flat
+
+
+def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "home/.netrc").write_text("machine 127.0.0.1 login user password hunter2\n")
+    (tmp_path / "home/.netrc").chmod(0o600)
+    assert not look(f"{host.url}simple/").wants_password
+    host.authorization = BASIC
+    assert look(f"{host.url}simple/").wants_password
+
+
+def test_without_a_password_projects_are_named_or_nothing_is_said(host: Host) -> None:
+    host.authorization = BASIC
+    facts = Facts(url=f"{host.url}simple/", projects=ALL[:2], chosen=True, wants_password=True, unseen=True)
+    assert look(f"{host.url}simple#x", ["Demo_App", "demo"]) == facts
+    assert look(f"{host.url}links.html", ["demo-app", "demo"]) == replace(facts, url=f"{host.url}links.html", flat=True)
+    for globs in ([], ["demo*"], ["demo", "no name"]):
+        with pytest.raises(SourceError) as error:
+            look(f"{host.url}simple/", globs)
+        assert str(error.value) == (
+            f"{host.url}simple/ answers 401: it wants a user name and a password: put them into ~/.netrc. "
+            "Or name each project that you need, without patterns: --project demo"
+        )
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    "given",
+    ["simple/", "links.html", "gone/", "simple/?token=hunter2", "simple/#hunter2", "simple/demo/", "files/", ""],
+)
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
+def test_nothing_secret_is_ever_printed(
+    host: Host, capsys: pytest.CaptureFixture[str], client: str, given: str, status: int
+) -> None:
+    host.authorization = BASIC
+    if status != 200:
+        host.faults.append(lambda path, reply: Reply(status, reply.body, reply.headers))
+    for options in ((), ("--project", "demo")):
+        run(["client", host.url.replace("//", "//user:hunter2@") + given, "--for", client, *options])
+        out, err = capsys.readouterr()
+        assert out or err
+        assert not re.search("hunter2|user:|dXNl|token", out + err)
+
+
+# --- what is no index -------------------------------------------------------------------------------------------------
+
+
+def page(body: str, media_type: str = "text/html") -> Reply:
+    return Reply(200, body.encode(), {"Content-Type": media_type})
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (Reply(404), "there is nothing: it answers 404. Give the address of the index, often …/simple/; if"),
+        (page("<p>Hello"), "a page without any link to a project or a file. Give the address of the index"),
+        (page('<form><input type="password">'), "a page that asks for a password: clients send theirs"),
+        (page("{}", "application/json"), "it is served as application/json, which no client takes for a page."),
+        (page(""), "no client can read this page, which is empty. `mkindex check"),
+        (page('<!DOCTYPE html><a href="gone/">gone</a><meta name="pypi:repository-version" content="1.0">'),
+         "this page, which clients ask for, answers 404."),
+        (page('{"meta": {"api-version": "1.0"}, "projects": []}', "application/vnd.pypi.simple.v1+json"),
+         "there is no project in it yet"),
+    ],
+)  # fmt: skip
+def test_what_is_no_index_is_an_error_that_says_what_to_do(host: Host, reply: Reply, says: str) -> None:
+    host.faults.append(lambda path, other: reply if path == "/here/" else other)
+    with pytest.raises(SourceError) as error:
+        look(f"{host.url}here/")
+    assert str(error.value).startswith(f"{host.url}here/")
+    assert says in str(error.value)
+
+
+def test_a_page_of_another_host_is_not_gone_to(host: Host, tree: Path) -> None:
+    with hosting(tree) as other:
+        body = f'<base href="{other.url}"><a href="x">people</a>'
+        host.faults.append(lambda path, reply: page(body) if path == "/people/" else reply)
+        with pytest.raises(SourceError, match=f"an index seems to be at {re.escape(other.url)}simple/: give that"):
+            look(f"{host.url}people/")
+
+
+def test_a_directory_without_html_is_an_error(tree: Path, tmp_path: Path) -> None:
+    for path in ("simple/index.v1_json", "simple/demo/index.v1_json"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes((tree / path).read_bytes())
+    with pytest.raises(SourceError, match="in a directory clients read HTML only, and there is none"):
+        look(str(tmp_path), ["demo"])
+
+
+def test_a_directory_of_wheels_is_an_error_that_says_how_to_make_an_index_of_it(tmp_path: Path) -> None:
+    write_wheel(tmp_path, "demo", "1.0")
+    with pytest.raises(SourceError) as error:
+        look(str(tmp_path))
+    assert str(error.value) == (
+        f"{tmp_path}/: a directory of 1 wheels and sdists without a page; "
+        f"mkindex {tmp_path} ./public makes an index of it"
+    )
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_what_uv_takes_and_names_the_others(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["client", str(tree)]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == (written(look(str(tree))), "")
+    (command,) = re.findall(r"^# For other clients: (.*) with ", out, re.MULTILINE)
+    assert run([*shlex.split(command)[1:], "--for", "pdm", "--project", "demo", "--name", "x"]) == 0
+    assert capsys.readouterr().out == written(look(str(tree), ["demo"]), "pdm", "x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["gone"], 3),
+        (["ftp://packages.example.com/"], 3),
+        (["http://127.0.0.1:9/"], 3),
+        ([""], 2),
+        (["--for", "npm", "."], 2),
+        (["--name", "pypi", "."], 2),
+        (["https://packages.example.com/?a=b"], 2),
+    ],
+)
+def test_what_cannot_be_printed_is_said_on_standard_error(
+    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["client", *arguments]) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err
+
+
+def test_options_that_are_wrong_are_found_before_anybody_is_asked() -> None:
+    with pytest.raises(MkindexError, match="pypi is another index"):
+        configuration(Options(target="http://127.0.0.1:9/", name="pypi"))
