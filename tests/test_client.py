@@ -15,7 +15,9 @@ import hostile
 from builds import publish
 from hosts import Host, Reply, hosting
 from mkindex.cli import run
-from mkindex.client import CLIENTS, Facts, Options, configuration, index_name, look, written
+from mkindex.client import Options, configuration
+from mkindex.client.look import Facts, look
+from mkindex.client.texts import CLIENTS, index_name, written
 from mkindex.errors import ConfigError, MkindexError, SourceError
 from wheels import write_sdist, write_wheel
 

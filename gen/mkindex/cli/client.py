@@ -27,7 +27,7 @@ Examples:
 Exit status: 0 printed; 2 usage, or what this client cannot do; 3 it is no index, or could not be looked at.""",
 )
 @click.argument("target", metavar="URL_OR_DIR")
-@click.option("--for", "client", envvar="MKINDEX_FOR", type=click.Choice(_CLIENTS), help="The client.  [default: uv]")
+@click.option("--for", "client", type=click.Choice(_CLIENTS), help="The client.  [default: uv]")
 @click.option(
     "--project",
     multiple=True,

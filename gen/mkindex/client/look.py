@@ -1,17 +1,12 @@
-"""The configuration of a client for an index: look at the index, then say what was seen in the client's own words.
+"""What a client has to know of an index, found out by looking at it as clients do, and as a stranger."""
 
-An index that is merely added to the public one is dangerous: whoever publishes a higher version of a project's name
-there is believed. So what is printed keeps the projects to their index, as far as the client can.
-"""
-
-import json
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -27,52 +22,15 @@ from mkindex.check.places import Place, path_of
 from mkindex.check.rules.hosts import is_loopback, lifetime
 from mkindex.check.seen import Entry, Page, Start
 from mkindex.check.start import Begun, Denied, begin, forms
-from mkindex.errors import ConfigError, SourceError, printable, shown
+from mkindex.errors import SourceError, printable, shown
 from mkindex.web import Reply, Web
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
-_NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # of an index, as uv takes it
-_MERGE = "# Where there is such a table already, leave out its name here, and put the lines into that."
-_TAKEN = "pypi"  # what clients call the public index
-_PAGES = (".html", ".htm")
+PAGES = (".html", ".htm")
 _SAMPLE = 3  # projects whose pages are looked at
-_MANY = 300  # projects that nobody lists by hand
 _LONGEST = 600  # seconds that a page may be cached: what the public index says
 _LONG = 86_400  # seconds that a file may be cached, at least
 _ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What is asked for: the options of the command line. Raises ConfigError for a value that makes no sense."""
-
-    target: str
-    client: str | None = None  # one of CLIENTS; None: uv, and the others are named
-    project: tuple[str, ...] = ()  # names, and patterns of names; none: all
-    name: str = ""  # of the index; "": made from its address
-
-    def __post_init__(self) -> None:
-        if not self.target:
-            raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
-        if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
-            raise ConfigError(
-                f"{shown(self.target)}: what follows the question mark can be a secret, and clients lose it where they "
-                "put a project's name behind an address. Give the address without it; passwords belong into ~/.netrc"
-            )
-        if self.name and (not _NAME.fullmatch(self.name) or self.name.lower() == _TAKEN):
-            raise ConfigError(
-                f"name {printable(self.name)!r}: it is made of letters, digits, hyphens, underscores and periods, and "
-                "pypi is another index"
-            )
-        if self.client == "poetry" and "." in self.name:
-            raise ConfigError(
-                f"name {self.name!r}: poetry makes a variable of it, which can have no period in its name"
-            )
-
-
-def configuration(options: Options) -> str:
-    """Return the text to paste. Raises ConfigError, SourceError, and Failed where nobody answers."""
-    return written(look(options.target, options.project), options.client, options.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,9 +57,6 @@ class Facts:
         """Whether who is between can change what is installed."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and not is_loopback(parts.hostname or "")
-
-
-# --- the index ------------------------------------------------------------------------------------------------------
 
 
 def look(target: str, globs: Sequence[str] = ()) -> Facts:
@@ -205,7 +160,7 @@ def _unseen(denied: Denied, globs: Sequence[str]) -> Facts:
         return Facts(
             url=url,
             projects=tuple(sorted(names)),
-            flat=url.endswith(_PAGES),
+            flat=url.endswith(PAGES),
             chosen=True,
             wants_password=True,
             unseen=True,
@@ -276,7 +231,7 @@ def _chosen(names: Iterable[str], globs: Sequence[str], where: str, is_there: Ca
         if not fitting and _PROJECT.fullmatch(pattern) and is_there(pattern):
             fitting = {pattern}
         if not fitting:
-            some = f"it has {', '.join(_few(sorted(known)))}" if known else "it does not say which ones it has"
+            some = f"it has {', '.join(few(sorted(known)))}" if known else "it does not say which ones it has"
             raise SourceError(f"{where}: --project {printable(glob)}: there is no such project; {some}")
         chosen |= fitting
     if not chosen:
@@ -284,7 +239,8 @@ def _chosen(names: Iterable[str], globs: Sequence[str], where: str, is_there: Ca
     return tuple(sorted(chosen))
 
 
-def _few(names: Sequence[str]) -> list[str]:
+def few(names: Sequence[str]) -> list[str]:
+    """Return the first names, with a mark where there are more."""
     return [*names[:5], "…"] if len(names) > 6 else list(names)
 
 
@@ -323,168 +279,3 @@ def _ascii(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
     return parts._replace(netloc=host, path=quote(parts.path, safe="/%:@!&()*+,;=~"), query="", fragment="").geturl()
-
-
-# --- the configuration ----------------------------------------------------------------------------------------------
-
-
-def index_name(facts: Facts) -> str:
-    """Return a name for an index that says where it is: host, port and path, or the directory."""
-    parts = urlsplit(facts.url)
-    path = [unquote(part) for part in parts.path.removesuffix(".html").removesuffix(".htm").split("/") if part]
-    if path[-1:] == ["simple"]:
-        path.pop()
-    words = path[-2 if facts.flat else -1 :] if facts.local else [parts.netloc, *path]
-    name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
-    return f"{name}-index".lstrip("-") if name in ("", _TAKEN) else name
-
-
-def written(facts: Facts, client: str | None = None, name: str = "") -> str:
-    """Return the configuration of a client: lines of ASCII, each with its end.
-
-    `client`, `name`: as in Options. Raises ConfigError for what this client cannot do.
-    """
-    lines = [*CLIENTS[client or "uv"](facts, name or index_name(facts))]
-    if client is None:
-        others = ", ".join(f"--for {other}" for other in CLIENTS if other != "uv")
-        lines += ["", f"# For other clients: mkindex client {shlex.quote(facts.url)} with {others}."]
-    # pip reads its file in whatever encoding the machine has.
-    return "".join(f"{line}\n" for line in lines).encode("ascii", "backslashreplace").decode()
-
-
-def _uv(facts: Facts, name: str) -> Iterator[str]:
-    yield "# For uv, in pyproject.toml."
-    yield from _warnings(facts)
-    yield "[[tool.uv.index]]"
-    yield f"name = {_quoted(name)}"
-    yield f"url = {_quoted(facts.url)}"
-    yield "explicit = true  # only what stands in [tool.uv.sources] is looked for here"
-    if facts.flat:
-        yield 'format = "flat"'
-    control = []
-    if facts.late and not facts.flat:  # of find-links pages uv heeds only what the host says
-        yield f"# {facts.late}."
-        # Not a number of seconds: --refresh and --upgrade, too, would get what is not older than that.
-        control.append('api = "no-cache"')
-    if not facts.keeps_files:
-        yield "# The address of each file holds its hash, and the host does not say that it may be kept."
-        control.append('files = "max-age=365000000, immutable"')
-    if control:
-        yield f"cache-control = {{ {', '.join(control)} }}"
-    if facts.answers_403:
-        yield "ignore-error-codes = [403]  # the answer of this host for a project that it does not have"
-    if facts.wants_password:
-        variable = re.sub("[^A-Z0-9]", "_", name.upper())
-        yield 'authenticate = "always"'
-        yield f"# Credentials: UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD"
-        yield f"# in the environment, or a line in ~/.netrc: {_netrc(facts)}"
-    yield ""
-    yield "# This holds for what this very file requires. A private project that only another one requires has to stand"
-    yield "# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index."
-    yield _MERGE
-    yield "[tool.uv.sources]"
-    yield from (f"{project} = {{ index = {_quoted(name)} }}" for project in facts.projects)
-
-
-def _pip(facts: Facts, name: str) -> Iterator[str]:
-    del name
-    yield "# For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names."
-    yield from _warnings(facts)
-    if facts.is_open_to_all:
-        yield "# pip passes over it until it is served over https."
-    if facts.wants_password:
-        yield f"# Credentials: a line in ~/.netrc: {_netrc(facts)}"
-    yield "# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects"
-    yield "# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and"
-    yield "# install from a list with the hashes of all files, which no stranger's file fits:"
-    option = "--find-links" if facts.flat else "--extra-index-url"
-    yield f"#   pip install --require-hashes {option} {facts.url} -r requirements.txt"
-    yield "[global]"
-    if facts.flat:
-        yield "no-index = true"
-        yield f"find-links = {facts.url}"
-    else:
-        yield f"index-url = {facts.url}"
-        yield "# Nothing besides, whatever another pip.conf of this machine adds:"
-        yield "extra-index-url ="
-        yield "find-links ="
-
-
-def _poetry(facts: Facts, name: str) -> Iterator[str]:
-    if facts.local:
-        raise ConfigError(
-            f"poetry reads nothing from a directory: serve {printable(path_of(facts.url))}, as mkindex serve does with "
-            "what mkindex made, and give the address that it has then"
-        )
-    if facts.flat and not facts.url.endswith(_PAGES):
-        raise ConfigError(
-            f"poetry takes {printable(facts.url)} for an index, since it does not end in .html: make one of it with "
-            f"`mkindex {printable(facts.url)} ./public`"
-        )
-    if not facts.chosen:
-        raise ConfigError(
-            f"name the projects that yours requires, as in --project {facts.projects[0]}: poetry installs all that "
-            "stand in its configuration where [project] has no dependencies. This index has "
-            f"{', '.join(_few(facts.projects))}; --project '*' means all"
-        )
-    yield "# For poetry, in pyproject.toml."
-    yield from _warnings(facts)
-    yield "[[tool.poetry.source]]"
-    yield f"name = {_quoted(name)}"
-    yield f"url = {_quoted(facts.url)}"
-    yield 'priority = "explicit"  # only what stands below is looked for here'
-    if facts.wants_password:
-        variable = name.upper().replace("-", "_")
-        yield f"# Credentials: POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD"
-        yield f"# in the environment, or `poetry config http-basic.{name} USERNAME`, which asks for the password."
-    yield ""
-    yield "# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies."
-    yield "# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that"
-    yield "# only another one requires has to stand in [project] dependencies, or it comes from the public index."
-    yield _MERGE
-    yield "[tool.poetry.dependencies]"
-    yield from (f"{project} = {{ source = {_quoted(name)} }}" for project in facts.projects)
-
-
-def _pdm(facts: Facts, name: str) -> Iterator[str]:
-    yield "# For PDM, in pyproject.toml."
-    yield from _warnings(facts)
-    if facts.is_open_to_all:
-        yield "# PDM passes over it until it is served over https."
-    yield "[[tool.pdm.source]]"
-    yield f"name = {_quoted(name)}"
-    yield f"url = {_quoted(facts.url)}"
-    if facts.flat:
-        yield 'type = "find_links"'
-    if facts.wants_password:
-        yield f"# Credentials: a line in ~/.netrc: {_netrc(facts)}"
-    yield "# These are looked for here alone, whatever requires them; and nothing else is."
-    yield "include_packages = ["
-    yield from (f"    {_quoted(project)}," for project in facts.projects)
-    yield "]"
-    yield 'exclude_packages = ["*"]'
-
-
-CLIENTS: dict[str, Callable[[Facts, str], Iterator[str]]] = {"uv": _uv, "pip": _pip, "poetry": _poetry, "pdm": _pdm}
-
-
-def _warnings(facts: Facts) -> Iterator[str]:
-    """Yield what holds for every client, as comments."""
-    yield "# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed."
-    if facts.unseen:
-        yield "# It did not let mkindex look: what it is, and what it has, is only what you said."
-    if facts.is_open_to_all:
-        yield "# It is served over http: whoever is between can change what is installed."
-    if facts.elsewhere:
-        yield f"# Requests for its pages are redirected to {facts.elsewhere}."
-    if len(facts.projects) > _MANY and not facts.chosen:
-        yield f"# All its {len(facts.projects):,} projects; --project NAME_OR_GLOB prints those that you need."
-
-
-def _netrc(facts: Facts) -> str:
-    return f"machine {urlsplit(facts.url).hostname} login USERNAME password PASSWORD"
-
-
-def _quoted(text: str) -> str:
-    """Return ASCII as a string of TOML, where JSON's escapes mean the same."""
-    return json.dumps(text)
