@@ -7,13 +7,14 @@ import click
 from mkindex import __version__
 from mkindex.cli.build import build
 from mkindex.cli.check import check
+from mkindex.cli.host import host
 from mkindex.cli.serve import serve
 from mkindex.cli.terminal import DONE, INTERRUPTED, NOT_DONE, USAGE
 from mkindex.errors import ConfigError, MkindexError
 
 __all__ = ["INTERRUPTED", "cli", "run"]
 
-_RESERVED = ("client", "host")  # commands to come
+_RESERVED = ("client",)  # commands to come
 
 
 class _Commands(click.Group):
@@ -45,6 +46,7 @@ def cli() -> None:
 
 cli.add_command(build)
 cli.add_command(check)
+cli.add_command(host)
 cli.add_command(serve)
 
 

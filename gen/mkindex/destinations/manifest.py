@@ -11,6 +11,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from mkindex.publish import Entry
+from mkindex.render import JSON, Stage
 
 _MANIFEST = b"mkindex manifest 1\n"
 _INTENT = b"mkindex intent 1\n"
@@ -55,6 +56,19 @@ def decode(stream: BinaryIO) -> Iterator[Entry]:
         if _leads_out(path):
             raise Damaged
         yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, int(retired) if retired else None)
+
+
+def index_roots(path: str) -> list[str]:
+    """Return where the indexes of a tree are, as its manifest at `path` says: each "", or with a slash at its end.
+
+    Nothing is what a manifest says that is missing or damaged.
+    """
+    try:
+        with open(path, "rb") as stream:
+            roots = [entry.path for entry in decode(stream) if entry.stage == Stage.ROOT]
+    except (OSError, Damaged, ValueError):
+        return []
+    return [root.removesuffix(JSON) for root in roots if root.endswith(JSON)]
 
 
 def encode_intent(paths: Iterable[tuple[int, str]]) -> Iterator[bytes]:
