@@ -5,13 +5,11 @@ has. So it holds whatever is published later, and wherever in the tree the index
 """
 
 import ipaddress
-import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -68,8 +66,8 @@ class Hosting:
             if re.search("[@?#]", self.url):  # it may hold a secret: nothing of it is shown
                 raise ConfigError("url holds a user name, a password, a query or a fragment: leave them out")
             raise ConfigError(
-                f"url {printable(self.url)!r}: give http or https, a host, perhaps a port and a path of letters, digits "
-                "and - _ . ~, as in https://packages.example.com/pypi/"
+                f"url {printable(self.url)!r}: give http or https, a host, perhaps a port and a path of letters, "
+                "digits and - _ . ~, as in https://packages.example.com/pypi/"
             )
         if not 0 < self.port < 65536:
             raise ConfigError(f"url: {self.port} is no port")

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from needs import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 CLIENTS = Path(__file__).resolve().parents[2] / ".clients"
 PIPS = ("pip", "pip-23.1.2", "pip-22.3.1")
@@ -51,6 +51,7 @@ class Home:
     """An empty home directory: a client that runs here has no settings, no cache and no project of its own."""
 
     path: Path
+    variables: Mapping[str, str] = field(default_factory=dict)  # what else clients get to know of the environment
 
     @property
     def project(self) -> Path:
@@ -63,6 +64,7 @@ class Home:
         if not (CLIENTS / client / ".ready").exists():
             missing(f"{client}: make clients")
         environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS
+        environment |= self.variables
         environment["HOME"] = str(self.path)
         for kind in ("config", "cache", "data", "state"):
             environment[f"XDG_{kind.upper()}_HOME"] = str(self.path / kind)

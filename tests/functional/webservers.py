@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from functional import servers
+from mkindex.templating import Templates
 from needs import missing
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ DirectoryIndex index.htm index
     AllowOverride None
     Require all denied
 </Directory>
-{more}
+Include {printed}
 """
 _APACHE_MODULES = (
     *("mpm_event", "authz_core", "authz_host", "authz_user", "authn_core", "authn_file", "auth_basic", "access_compat"),
@@ -192,9 +193,9 @@ def _around_nginx(printed: Path, scratch: Path) -> list[str]:
     return [_program("nginx", "nginx-light"), "-e", f"{scratch}/error.log", "-c", _written(scratch, text)]
 
 
-def _around_apache(printed: Path, scratch: Path, more: str = "") -> list[str]:
+def _around_apache(printed: Path, scratch: Path) -> list[str]:
     modules = "\n".join(f"LoadModule {name}_module {_MODULES}/mod_{name}.so" for name in _APACHE_MODULES)
-    text = _APACHE_AROUND.format(scratch=scratch, modules=modules, more=f"{more}\nInclude {printed}")
+    text = _APACHE_AROUND.format(scratch=scratch, modules=modules, printed=printed)
     return [_program("apache2", "apache2-bin"), "-X", "-f", _written(scratch, text)]
 
 
@@ -209,22 +210,50 @@ HOSTS = tuple(_AROUND)
 
 
 @contextmanager
-def hosted(server: str, tree: Path, scratch: Path, url: str = "http://127.0.0.1/", *options: str | Path) -> Iterator[str]:
-    """Serve a tree with what `mkindex host` prints; yield `url` with the port that it got, a slash at its end."""
+def hosted(
+    server: str,
+    tree: Path,
+    scratch: Path,
+    url: str = "http://127.0.0.1/",
+    *options: str | Path,
+    edit: Callable[[str, int], str] = lambda printed, _: printed,
+) -> Iterator[str]:
+    """Serve a tree with what `mkindex host` prints; yield `url` with the port that it got, a slash at its end.
+
+    `edit` returns what is run in place of what was printed for a port.
+    """
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
 
     def command(port: int) -> list[str]:
         at = f"{scheme}://{host}:{port}/{path}"
         asked = [sys.executable, "-m", "mkindex", "host", server, "--root", tree, "--url", at, *options]
+        text = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout
         printed = scratch / "printed.conf"
-        printed.write_text(subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout)
+        printed.write_text(edit(text, port))
         return _AROUND[server](printed, scratch)
 
     scratch.mkdir(exist_ok=True)
     with _running(command, scratch / "error.log") as found:
         port = found.rpartition(":")[2].strip("/")
         yield f"{scheme}://{host}:{port}/{path}".rstrip("/") + "/"
+
+
+@contextmanager
+def with_htaccess(tree: Path, scratch: Path) -> Iterator[str]:
+    """Serve a tree below a path with an Apache that knows nothing of it but what its own .htaccess says."""
+
+    def command(port: int) -> list[str]:
+        allowed = "AllowOverride FileInfo Indexes Options=Indexes,MultiViews\nRequire all granted"
+        (scratch / "site.conf").write_text(
+            f'Listen 127.0.0.1:{port}\nAlias /some/where "{tree}"\n<Directory "{tree}">\n{allowed}\n</Directory>\n'
+        )
+        return _around_apache(scratch / "site.conf", scratch)
+
+    scratch.mkdir(exist_ok=True)
+    (tree / ".htaccess").write_bytes(Templates().render("hosts/htaccess"))
+    with _running(command, scratch / "error.log") as url:
+        yield f"{url}some/where/"
 
 
 WEB_SERVERS: dict[str, WebServer] = {
