@@ -129,7 +129,9 @@ def test_warnings_do_not_change_the_status(here: Path, capsys: pytest.CaptureFix
         ["--rescan", "nan", "wheels", "public"],
         ["--bind", "localhost", "wheels", "public"],
         ["client", "x"],
+        ["host"],
         ["host", "x"],
+        ["host", "nginx", "--users", "/etc/x"],
         ["build"],
     ],
     ids=" ".join,
@@ -244,7 +246,7 @@ def test_a_directory_that_is_called_like_a_command_is_named_with_a_dot(
     assert Run(capsys, "./build", "public").status == 0
 
 
-@pytest.mark.parametrize("name", ["client", "host"])
+@pytest.mark.parametrize("name", ["client"])
 def test_names_of_commands_to_come_are_kept(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     (here / "wheels").rename(here / name)
     run = Run(capsys, name, "./public")

@@ -71,7 +71,7 @@ class Hosting:
             )
         if not 0 < self.port < 65536:
             raise ConfigError(f"url: {self.port} is no port")
-        if ":" in self.host and self._address is None:
+        if self.host.startswith("[") and not isinstance(self._address, ipaddress.IPv6Address):
             raise ConfigError(f"url: {self.host} is no IPv6 address")
         if (self.certificate is None) != (self.key is None):
             raise ConfigError("certificate and key go together: give both, or none")
@@ -129,6 +129,10 @@ class Hosting:
     def loopback(self) -> str | None:
         """The address to listen at where no other machine is meant to come; None: all that there are."""
         return self.host if self._address is not None and self._address.is_loopback else None
+
+    @property
+    def leaves_the_machine(self) -> bool:
+        return not (self.loopback or self.host == "localhost")
 
     def configuration(self, server: Server, templates: Templates) -> str:
         """Return the text of the server's configuration. Raises TemplateError."""

@@ -5,7 +5,6 @@ They list a directory; or they run what `mkindex host` prints, among settings th
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -79,8 +78,7 @@ _MODULES = Path("/usr/lib/apache2/modules")
 # What our configuration meets on a machine: temporary files and logs of the test, and settings that are against it.
 _NGINX_AROUND = """\
 daemon off;
-{user}
-worker_processes 1;
+master_process off;
 pid {scratch}/nginx.pid;
 error_log {scratch}/error.log;
 events {{ }}
@@ -142,9 +140,9 @@ _APACHE_MODULES = (
 
 _CADDY_AROUND = """\
 {{
-    admin off
-    auto_https disable_redirects
-    storage file_system {scratch}/storage
+	admin off
+	auto_https disable_redirects
+	storage file_system "{scratch}/storage"
 }}
 import {printed}
 """
@@ -187,9 +185,7 @@ def python(directory: Path, scratch: Path) -> Iterator[str]:
 
 
 def _around_nginx(printed: Path, scratch: Path) -> list[str]:
-    # Workers of a master that is root would be somebody who may not read a directory of tests.
-    user = "user root;" if os.getuid() == 0 else ""
-    text = _NGINX_AROUND.format(scratch=scratch, printed=printed, user=user)
+    text = _NGINX_AROUND.format(scratch=scratch, printed=printed)
     return [_program("nginx", "nginx-light"), "-e", f"{scratch}/error.log", "-c", _written(scratch, text)]
 
 
@@ -237,6 +233,17 @@ def hosted(
     with _running(command, scratch / "error.log") as found:
         port = found.rpartition(":")[2].strip("/")
         yield f"{scheme}://{host}:{port}/{path}".rstrip("/") + "/"
+
+
+def judged(server: str, printed: str, scratch: Path) -> str:
+    """Return what a server says of a configuration without running it. Raises CalledProcessError if it is refused."""
+    scratch.mkdir(exist_ok=True)
+    (scratch / "printed.conf").write_text(printed)
+    command = _AROUND[server](scratch / "printed.conf", scratch)
+    look = {"nginx": [*command, "-t"], "apache": [*command[:1], "-t", *command[2:]]}
+    look["caddy"] = [command[0], "validate", *command[2:]]
+    done = subprocess.run(look[server], check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
 
 
 @contextmanager

@@ -90,6 +90,9 @@ def host(
         # The tree may be on another machine, and need not be there yet.
         simple=next(iter(index_roots(os.path.join(root, OWN, "manifest"))), "simple/"),
     )
+    if auth and hosting.scheme == "http" and hosting.leaves_the_machine:
+        text = "over http everybody between can read the passwords: give a url that begins with https://"
+        click.echo(f"{click.style('warning', fg='red', bold=True)} {hosting.origin}: {text}", err=True)
     with reader_may_leave():
         click.echo(hosting.configuration(server, Templates(Path(templates) if templates else None)), nl=False)
     return DONE

@@ -12,13 +12,15 @@ import tempfile
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from functional.clients import INSTALLERS, Home, Refused, write_project
-from functional.webservers import HOSTS, hosted, with_htaccess
+from functional.webservers import HOSTS, hosted, judged, with_htaccess
+from mkindex.hosting import SERVERS, Hosting
+from mkindex.templating import Templates
 from needs import missing
 from trees import tree as contents
 
@@ -225,10 +227,11 @@ def test_pages_are_compressed_and_revalidated_each_form_by_itself(tree: Path, sc
                 assert first.headers.get("content-encoding", "identity") == encoding
                 assert encoding == "identity" or "Accept-Encoding" in first.headers["vary"]
                 etags[accept] = first.headers["etag"]
-                for condition in (
+                conditions: list[dict[str, Any]] = [
                     {"If_None_Match": first.headers["etag"]},
                     {"If_Modified_Since": first.headers["last-modified"]},
-                ):
+                ]
+                for condition in conditions:
                     again = ask(f"{base}simple/demo/", Accept=accept, Accept_Encoding=encoding, **condition)
                     assert (again.status, again.body, again.headers["cache-control"]) == (304, b"", SHORT)
             for accept, other in ((JSON, OLD), (OLD, JSON)):
@@ -275,6 +278,37 @@ def test_check_finds_nothing(tree: Path, scratch: Path, server: str) -> None:
             assert found["files"] > 10
 
 
+@pytest.mark.parametrize("server", HOSTS)
+def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
+    tmp_path: Path, users: dict[str, Path], certificate: tuple[Path, Path], server: str
+) -> None:
+    own: dict[str, Any] = {"certificate": str(certificate[0]), "key": str(certificate[1])}
+    long = f"{'a' * 63}.{'b' * 63}.example.com"
+    accepted = [
+        Hosting(root="/srv/an index; # (1) & <2> | \u00fc ~ %! ^,=@:+ >", url="http://packages.example.com:18081/"),
+        Hosting(root="/", url="http://a_b.example:18082/x.y/~z/_-", users=str(users[server])),
+        Hosting(root="/srv/x", url=f"http://{long}:18083/"),
+        Hosting(root="/srv/-y", url="http://[::1]:18084/"),
+        Hosting(root="/" + "/".join(["n" * 250] * 10), url="http://1.2.3.999:18085/"),
+        Hosting(root="/~/x", url="https://_x:18086/", **own),
+    ]
+    printed = [one.configuration(SERVERS[server], Templates()) for one in accepted]
+    said = judged(server, "\n".join(printed), tmp_path / "scratch")
+    if server != "caddy":  # which warns of all that it does not do about certificates
+        assert [line for line in said.splitlines() if "warn" in line.lower() and "does not exist" not in line] == []
+    for text in printed:
+        judged(server, text, tmp_path / "scratch")
+        if server == "caddy":
+            formatted = subprocess.run(
+                ["caddy", "fmt", tmp_path / "scratch/printed.conf"],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert formatted.stdout == text
+
+
 # --- clients --------------------------------------------------------------------------------------------------------
 
 
@@ -315,7 +349,8 @@ def test_with_auth_nobody_reads_without_the_password(
     url = "http://127.0.0.1/pypi/"
     with hosted(server, tree, scratch, url, "--auth", "--users", users[server]) as base:
         for path in ("", "simple/", "simple/demo/", "simple/demo", "simple/nope/", "links.html", "404.html", FILE):
-            for headers in ({}, {"Authorization": wrong}, {"Accept": JSON}):
+            without: list[dict[str, Any]] = [{}, {"Authorization": wrong}, {"Accept": JSON}]
+            for headers in without:
                 refused = ask(base + path, **headers)
                 assert (path, refused.status, refused.headers["www-authenticate"].split()[0]) == (path, 401, "Basic")
                 assert refused.headers["access-control-allow-origin"] == "*"
@@ -346,7 +381,7 @@ def test_with_auth_clients_install_by_netrc_and_variables_and_are_refused_withou
     with hosted(server, json_tree, scratch, "http://127.0.0.1/pypi/", "--auth", "--users", users[server]) as base:
 
         def install(client: str, home: Home) -> str:
-            into = ["--target", home.path / "target", "demo"]
+            into = ("--target", str(home.path / "target"), "demo")
             if client == "pip":
                 return home.pip("pip", "install", "--index-url", f"{base}simple/", "--no-input", *into)
             if client == "uv":
@@ -380,20 +415,20 @@ def test_with_auth_clients_install_by_netrc_and_variables_and_are_refused_withou
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     directory = tmp_path_factory.mktemp("certificate")
     openssl = shutil.which("openssl") or missing("openssl")
-    paths = directory / "own; cert.pem", directory / "own; key.pem"
+    certificate, key = directory / "own; cert.pem", directory / "own; key.pem"
     new = [*("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")]
     named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command = [openssl, *new, *named, "-out", paths[0], "-keyout", paths[1]]
+    command = [openssl, *new, *named, "-out", str(certificate), "-keyout", str(key)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return paths
+    return certificate, key
 
 
 @pytest.mark.parametrize("server", HOSTS)
 def test_https_with_a_certificate_of_ones_own(
     tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str
 ) -> None:
-    paths = ["--certificate", certificate[0], "--key", certificate[1]]
-    with hosted(server, tree, scratch, "https://localhost/pypi/", *paths) as base:
+    own = ("--certificate", certificate[0], "--key", certificate[1])
+    with hosted(server, tree, scratch, "https://localhost/pypi/", *own) as base:
         context = ssl.create_default_context(cafile=certificate[0])
         assert ask(f"{base}simple/demo/", context=context, Accept=JSON).summary == (200, JSON, SHORT)
         answer = ask(f"{base}simple/demo", context=context)
@@ -404,9 +439,8 @@ def test_https_with_a_certificate_of_ones_own(
 def test_who_comes_by_http_is_sent_to_https(
     tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str
 ) -> None:
-    command = [sys.executable, "-m", "mkindex", "host", server, "--root", tree, "--url", "https://127.0.0.1/pypi/"]
-    command += ["--certificate", certificate[0], "--key", certificate[1]]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    url, own = "https://127.0.0.1/pypi/", {"certificate": str(certificate[0]), "key": str(certificate[1])}
+    printed = Hosting(root=str(tree), url=url, **own).configuration(SERVERS[server], Templates())
 
     def with_a_port_of_the_test(_: str, port: int) -> str:
         listen = f"Listen 127.0.0.1:{port}\n" if server == "apache" else ""  # as Debian's ports.conf does for port 80
