@@ -113,7 +113,7 @@ CustomLog {scratch}/access.log common
 User #65534
 Group #65534
 {modules}
-TypesConfig /etc/mime.types
+TypesConfig /dev/null
 AddType application/x-gzip .gz .tgz
 AddType application/json .v1_json
 AddType text/plain .whl .zip .metadata
