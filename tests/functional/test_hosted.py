@@ -354,6 +354,7 @@ def test_with_auth_nobody_reads_without_the_password(
                 refused = ask(base + path, **headers)
                 assert (path, refused.status, refused.headers["www-authenticate"].split()[0]) == (path, 401, "Basic")
                 assert refused.headers["access-control-allow-origin"] == "*"
+                assert refused.body != (tree / "404.html").read_bytes()
         # A shared cache must not hand out to others what one may read.
         assert ask(base + FILE, Authorization=basic).summary == (200, BYTES, f"private, {LONG}")
         for path, status in (("simple/demo/", 200), ("simple/nope/", 404)):
