@@ -73,6 +73,7 @@ def test_at_an_address_of_this_machine_nobody_else_is_listened_to() -> None:
             "http://\u00fc.example/",
         ),
         *("http://h/\u00fc", 'http://h/"', "http://h/\\", "http://[::1", "http://[::g]/", "http://[1.2.3.4]/"),
+        *("http://loca\u017f/", "http://h:\u0661\u0662/"),  # letters and digits to who reads carelessly
         *("http://" + "a" * 64 + "/", "http://h:1:2/", "http://h:/", "http://h/*"),
     ],
 )

@@ -11,10 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.errors import ConfigError, printable
-from mkindex.templating import Templates
+
+if TYPE_CHECKING:
+    from mkindex.templating import Templates
 
 
 class Server(NamedTuple):
@@ -36,7 +38,7 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _URL = re.compile(
     rf"(?P<scheme>https?)://(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+])(?::(?P<port>\d{{1,5}}))?"
     r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)/?",
-    re.IGNORECASE,
+    re.ASCII | re.IGNORECASE,
 )
 # What one of the servers takes for more than itself, even within quotes: escapes, variables, globs, the quotes' end.
 _SPECIAL = "\"'`\\${}[]*?"
@@ -134,7 +136,7 @@ class Hosting:
     def leaves_the_machine(self) -> bool:
         return not (self.loopback or self.host == "localhost")
 
-    def configuration(self, server: Server, templates: Templates) -> str:
+    def configuration(self, server: Server, templates: "Templates") -> str:
         """Return the text of the server's configuration. Raises TemplateError."""
         return templates.render(server.template, hosting=self).decode()
 
