@@ -229,6 +229,7 @@ def test_pages_are_compressed_and_revalidated_each_form_by_itself(tree: Path, sc
                 etags[accept] = first.headers["etag"]
                 conditions: list[dict[str, Any]] = [
                     {"If_None_Match": first.headers["etag"]},
+                    {"If_None_Match": f'"another-gzip", {first.headers["etag"]}'},
                     {"If_Modified_Since": first.headers["last-modified"]},
                 ]
                 for condition in conditions:

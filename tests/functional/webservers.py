@@ -122,7 +122,7 @@ AddLanguage en .en
 AddCharset ISO-8859-1 .html
 AddDefaultCharset ISO-8859-1
 AddHandler send-as-is .gz .html
-SetOutputFilter DEFLATE
+SetOutputFilter BROTLI_COMPRESS;DEFLATE
 AddOutputFilterByType DEFLATE text/html text/plain application/octet-stream application/gzip
 DirectoryIndex index.htm index
 <Directory "/">
