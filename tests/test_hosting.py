@@ -111,12 +111,13 @@ def test_a_path_that_a_configuration_cannot_hold_is_refused(option: str, special
 
 
 ROOT, PATH = "/srv/ROOT", "PATH"
+OURS = Templates()
 
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
     values = {"users": "/srv/USERS", "certificate": "/srv/CERTIFICATE", "key": "/srv/KEY"}
-    printed = hosting(root=ROOT, url="https://localhost/", **values).configuration(SERVERS[server], Templates())
+    printed = hosting(root=ROOT, url="https://localhost/", **values).configuration(SERVERS[server], OURS)
     rules = [line for line in printed.splitlines() if not line.startswith("#")]
     for path in (ROOT, *values.values()):
         assert sum(path in line for line in rules) > 0
@@ -133,8 +134,8 @@ def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
         return
     plain = hosting(root=ROOT, url=f"http://localhost/{PATH}")
     for server in SERVERS.values():
-        expected = plain.configuration(server, Templates()).replace(PATH, path).replace(ROOT, root)
-        assert odd.configuration(server, Templates()) == expected
+        expected = plain.configuration(server, OURS).replace(PATH, path).replace(ROOT, root)
+        assert odd.configuration(server, OURS) == expected
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ def tree(wheels: Path, public: Path) -> Path:
     (directory / ".env").write_text(PASSWORD)
     (directory / "simple/demo/.env").write_text(PASSWORD)
     (directory / "simple/empty").mkdir()
+    (directory / "own.css").write_text("body { color: red }")
     return directory
 
 
@@ -165,6 +166,8 @@ def test_who_asks_gets_the_form_that_is_asked_for_and_nothing_hidden(
                 assert (path, answer.status) == (path, 404)
                 assert PASSWORD.encode() not in answer.body
                 assert LONG not in answer.headers.get("cache-control", "")
+        own = ask(f"{base}own.css")
+        assert (own.headers["content-type"].split(";")[0], own.headers["cache-control"]) == ("text/css", SHORT)
         assert {ask(base + path).status for path in OUTSIDE} <= {400, 403, 404}
         missing_page = ask(f"{base}simple/nope/")
         assert missing_page.headers["access-control-allow-origin"] == "*"

@@ -117,6 +117,7 @@ TypesConfig /dev/null
 AddType application/x-gzip .gz .tgz
 AddType application/json .v1_json
 AddType text/plain .whl .zip .metadata
+AddType text/css .css
 AddEncoding x-gzip .gz .tgz
 AddLanguage en .en
 AddCharset ISO-8859-1 .html
