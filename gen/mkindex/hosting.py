@@ -63,6 +63,8 @@ class Hosting:
     def __post_init__(self) -> None:
         for option in ("root", "users", "certificate", "key"):
             _check_path(option, getattr(self, option))
+        if not self.root.strip("/"):
+            raise ConfigError("root: / would hand out the whole machine: name the directory of the tree")
         match = _URL.fullmatch(self.url)
         if not match:
             if re.search("[@?#]", self.url):  # it may hold a secret: nothing of it is shown

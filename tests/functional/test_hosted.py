@@ -290,7 +290,7 @@ def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
     long = f"{'a' * 63}.{'b' * 63}.example.com"
     accepted = [
         Hosting(root="/srv/an index; # (1) & <2> | \u00fc ~ %! ^,=@:+ >", url="http://packages.example.com:18081/"),
-        Hosting(root="/", url="http://a_b.example:18082/x.y/~z/_-", users=str(users[server])),
+        Hosting(root="/s/", url="http://a_b.example:18082/x.y/~z/_-", users=str(users[server])),
         Hosting(root="/srv/x", url=f"http://{long}:18083/"),
         Hosting(root="/srv/-y", url="http://[::1]:18084/"),
         Hosting(root="/" + "/".join(["n" * 250] * 10), url="http://1.2.3.999:18085/"),

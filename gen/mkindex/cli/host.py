@@ -80,7 +80,7 @@ def host(
         raise ConfigError("users goes with auth: without it everybody may read")
     if templates is not None and not os.path.isdir(templates):
         raise ConfigError(f"templates {printable(templates)} is no directory")
-    server, root = SERVERS[name], os.path.abspath(root)
+    server, root = SERVERS[name], root and os.path.abspath(root)
     hosting = Hosting(
         root=root,
         url=url,
