@@ -1,7 +1,6 @@
-"""Serve a published tree by nginx, with the configuration that docs/check.md recommends and nothing else."""
+"""Serve a published tree by nginx, with the configuration that `mkindex host nginx` prints and nothing else."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -10,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import urlopen
 
-DOCS = f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/docs/check.md"
+from mkindex.hosting import SERVERS, Hosting
+from mkindex.templating import Templates
 
 
 def program() -> str | None:
@@ -23,13 +23,12 @@ def nginx(tree: str, work: str) -> Iterator[str]:
     """Serve `tree` on a free port; yield its address. `work`: a new directory, whose `log` has the requests."""
     nginx = program()
     assert nginx
-    with open(DOCS) as docs:
-        (recommended,) = re.findall(r"```nginx\n(.*?)```", docs.read(), re.DOTALL)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     os.makedirs(work)
-    recommended = recommended.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("/srv/index", tree)
+    hosting = Hosting(root=os.path.abspath(tree), url=f"http://127.0.0.1:{port}/")
+    printed = hosting.configuration(SERVERS["nginx"], Templates())
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {work}/{kind};\n" for kind in kinds)
     # Workers of a master that is root would be somebody who may not read a directory of tests.
@@ -37,7 +36,7 @@ def nginx(tree: str, work: str) -> Iterator[str]:
     with open(f"{work}/nginx.conf", "w") as configuration:
         configuration.write(
             f"daemon off;\n{user}pid {work}/pid;\nworker_processes 1;\nerror_log {work}/error;\nevents {{}}\n"
-            f"http {{\naccess_log {work}/log;\n{temporary}{recommended}}}\n"
+            f"http {{\naccess_log {work}/log;\n{temporary}{printed}}}\n"
         )
     command = [nginx, "-c", f"{work}/nginx.conf", "-e", f"{work}/error"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:

@@ -131,7 +131,9 @@ def test_warnings_do_not_change_the_status(here: Path, capsys: pytest.CaptureFix
         ["client"],
         ["client", "--for", "npm", "x"],
         ["client", "--name", "pypi", "public"],
+        ["host"],
         ["host", "x"],
+        ["host", "nginx", "--users", "/etc/x"],
         ["build"],
     ],
     ids=" ".join,
@@ -244,16 +246,6 @@ def test_a_directory_that_is_called_like_a_command_is_named_with_a_dot(
     assert run.status == 2
     assert "a directory whose name is that of a command is ./build" in run.err
     assert Run(capsys, "./build", "public").status == 0
-
-
-@pytest.mark.parametrize("name", ["host"])
-def test_names_of_commands_to_come_are_kept(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    (here / "wheels").rename(here / name)
-    run = Run(capsys, name, "./public")
-    assert (run.status, run.out) == (2, "")
-    text = f"{name} is kept for a command that is to come; a directory of that name is ./{name}"
-    assert run.err.endswith(f"Error: {text}\n")
-    assert Run(capsys, f"./{name}", "public").status == 0
 
 
 # --- options --------------------------------------------------------------------------------------------------------

@@ -1,16 +1,21 @@
-"""Real web servers that list a directory, each from a configuration of its own, and no service of this machine."""
+"""Real web servers, each from a configuration of its own, and no service of this machine.
+
+They list a directory; or they run what `mkindex host` prints, among settings that would break it if they could.
+"""
 
 from __future__ import annotations
 
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from functional import servers
+from mkindex.templating import Templates
 from needs import missing
 
 if TYPE_CHECKING:
@@ -70,6 +75,80 @@ IndexOptions {look}
 _MODULES = Path("/usr/lib/apache2/modules")
 
 
+# What our configuration meets on a machine: temporary files and logs of the test, and settings that are against it.
+_NGINX_AROUND = """\
+daemon off;
+master_process off;
+pid {scratch}/nginx.pid;
+error_log {scratch}/error.log;
+events {{ }}
+http {{
+    access_log {scratch}/access.log;
+    client_body_temp_path {scratch}/body;
+    proxy_temp_path {scratch}/proxy;
+    fastcgi_temp_path {scratch}/fastcgi;
+    uwsgi_temp_path {scratch}/uwsgi;
+    scgi_temp_path {scratch}/scgi;
+    types {{ text/plain html whl gz zip; application/json v1_json; }}
+    default_type text/plain;
+    charset koi8-r;
+    charset_types *;
+    autoindex on;
+    index index.htm;
+    gzip on;
+    gzip_types *;
+    gzip_min_length 0;
+    gzip_proxied any;
+    add_header Cache-Control no-store;
+    include {printed};
+}}
+"""
+
+_APACHE_AROUND = """\
+ServerName 127.0.0.1
+ServerRoot {scratch}
+PidFile {scratch}/apache.pid
+ErrorLog {scratch}/error.log
+CustomLog {scratch}/access.log common
+User #65534
+Group #65534
+{modules}
+TypesConfig /dev/null
+AddType application/x-gzip .gz .tgz
+AddType application/json .v1_json
+AddType text/plain .whl .zip .metadata
+AddType text/css .css
+AddEncoding x-gzip .gz .tgz
+AddLanguage en .en
+AddCharset ISO-8859-1 .html
+AddDefaultCharset ISO-8859-1
+AddHandler send-as-is .gz .html
+SetOutputFilter BROTLI_COMPRESS;DEFLATE
+AddOutputFilterByType DEFLATE text/html text/plain application/octet-stream application/gzip
+DirectoryIndex index.htm index
+<Directory "/">
+    Options Indexes FollowSymLinks MultiViews
+    AllowOverride None
+    Require all denied
+</Directory>
+Include {printed}
+"""
+_APACHE_MODULES = (
+    *("mpm_event", "authz_core", "authz_host", "authz_user", "authn_core", "authn_file", "auth_basic", "access_compat"),
+    *("alias", "autoindex", "deflate", "filter", "brotli", "dir", "env", "headers", "mime", "negotiation", "setenvif"),
+    *("asis", "ssl"),
+)
+
+_CADDY_AROUND = """\
+{{
+	admin off
+	auto_https disable_redirects
+	storage file_system "{scratch}/storage"
+}}
+import {printed}
+"""
+
+
 @contextmanager
 def nginx(directory: Path, scratch: Path) -> Iterator[str]:
     program = _program("nginx", "nginx-light")
@@ -104,6 +183,85 @@ def python(directory: Path, scratch: Path) -> Iterator[str]:
     """Sends no ranges."""
     with servers.serving(directory, scratch / "log") as server:
         yield server.url
+
+
+def _around_nginx(printed: Path, scratch: Path) -> list[str]:
+    text = _NGINX_AROUND.format(scratch=scratch, printed=printed)
+    return [_program("nginx", "nginx-light"), "-e", f"{scratch}/error.log", "-c", _written(scratch, text)]
+
+
+def _around_apache(printed: Path, scratch: Path) -> list[str]:
+    modules = "\n".join(f"LoadModule {name}_module {_MODULES}/mod_{name}.so" for name in _APACHE_MODULES)
+    text = _APACHE_AROUND.format(scratch=scratch, modules=modules, printed=printed)
+    return [_program("apache2", "apache2-bin"), "-X", "-f", _written(scratch, text)]
+
+
+def _around_caddy(printed: Path, scratch: Path) -> list[str]:
+    program = _program("caddy", "caddy")
+    config = _written(scratch, _CADDY_AROUND.format(scratch=scratch, printed=printed))
+    return [program, "run", "--config", config, "--adapter", "caddyfile"]
+
+
+_AROUND = {"nginx": _around_nginx, "apache": _around_apache, "caddy": _around_caddy}
+HOSTS = tuple(_AROUND)
+
+
+@contextmanager
+def hosted(
+    server: str,
+    tree: Path,
+    scratch: Path,
+    url: str = "http://127.0.0.1/",
+    *options: str | Path,
+    edit: Callable[[str, int], str] = lambda printed, _: printed,
+) -> Iterator[str]:
+    """Serve a tree with what `mkindex host` prints; yield `url` with the port that it got, a slash at its end.
+
+    `edit` returns what is run in place of what was printed for a port.
+    """
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+
+    def command(port: int) -> list[str]:
+        at = f"{scheme}://{host}:{port}/{path}"
+        asked = [sys.executable, "-m", "mkindex", "host", server, "--root", tree, "--url", at, *options]
+        text = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout
+        printed = scratch / "printed.conf"
+        printed.write_text(edit(text, port))
+        return _AROUND[server](printed, scratch)
+
+    scratch.mkdir(exist_ok=True)
+    with _running(command, scratch / "error.log") as found:
+        port = found.rpartition(":")[2].strip("/")
+        yield f"{scheme}://{host}:{port}/{path}".rstrip("/") + "/"
+
+
+def judged(server: str, printed: str, scratch: Path) -> str:
+    """Return what a server says of a configuration without running it. Raises CalledProcessError if it is refused."""
+    scratch.mkdir(exist_ok=True)
+    (scratch / "printed.conf").write_text(printed)
+    command = _AROUND[server](scratch / "printed.conf", scratch)
+    look = {"nginx": [*command, "-t"], "apache": [*command[:1], "-t", *command[2:]]}
+    look["caddy"] = [command[0], "validate", *command[2:]]
+    done = subprocess.run(look[server], check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
+
+
+@contextmanager
+def with_htaccess(tree: Path, scratch: Path) -> Iterator[str]:
+    """Serve a tree below a path with an Apache that knows nothing of it but what its own .htaccess says."""
+
+    def command(port: int) -> list[str]:
+        allowed = "AllowOverride FileInfo Indexes Options=Indexes,MultiViews\nRequire all granted"
+        (scratch / "site.conf").write_text(
+            f'Listen 127.0.0.1:{port}\nAlias /some/where "{tree}"\n<Directory "{tree}">\n{allowed}\n</Directory>\n'
+        )
+        return _around_apache(scratch / "site.conf", scratch)
+
+    scratch.mkdir(exist_ok=True)
+    (tree / ".htaccess").write_bytes(Templates().render("hosts/htaccess"))
+    with _running(command, scratch / "error.log") as url:
+        yield f"{url}some/where/"
 
 
 WEB_SERVERS: dict[str, WebServer] = {

@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,9 +12,8 @@ from mkindex.check.pages import absolute, address, last, read
 from mkindex.check.places import Place, directory_of, path_of
 from mkindex.check.seen import Entry, Kind, Page, Start
 from mkindex.destinations.directory import OWN
-from mkindex.destinations.manifest import Damaged, decode
+from mkindex.destinations.manifest import index_roots
 from mkindex.errors import SourceError, printable, shown
-from mkindex.render import Stage
 from mkindex.simple.read import DISTRIBUTIONS
 from mkindex.web import Failed, Web
 
@@ -82,7 +80,7 @@ def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
 
 def _directory(place: Place, path: str, given: str) -> Begun:
     directory_of(place.root)
-    for below in (*_own_root(path), "simple/", ""):
+    for below in (*index_roots(os.path.join(path, OWN, "manifest")), "simple/", ""):
         url = absolute(place.root, below) if below else place.root
         if any(place.page(url, form).status == 200 for form in ("html", "json")):
             begun = _told(place, url)
@@ -95,16 +93,6 @@ def _directory(place: Place, path: str, given: str) -> Begun:
             f"a directory of {files:,} wheels and sdists without a page; mkindex {given} ./public makes an index of it"
         )
     return Begun(place=place, start=Start(kind="nothing", says=says), url=place.root, directory=path)
-
-
-def _own_root(path: str) -> Iterable[str]:
-    """Yield where the index is in a tree that mkindex made."""
-    try:
-        with open(os.path.join(path, OWN, "manifest"), "rb") as stream:
-            roots = [e.path for e in decode(stream) if e.stage == Stage.ROOT and e.path.endswith("index.v1_json")]
-    except (OSError, Damaged, ValueError):
-        return
-    yield from (root.removesuffix("index.v1_json") for root in roots)
 
 
 # --- a server -------------------------------------------------------------------------------------------------------

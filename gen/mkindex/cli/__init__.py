@@ -8,13 +8,12 @@ from mkindex import __version__
 from mkindex.cli.build import build
 from mkindex.cli.check import check
 from mkindex.cli.client import client
+from mkindex.cli.host import host
 from mkindex.cli.serve import serve
 from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, status_of
 from mkindex.errors import MkindexError
 
 __all__ = ["INTERRUPTED", "cli", "run"]
-
-_RESERVED = ("host",)  # commands to come
 
 
 class _Commands(click.Group):
@@ -23,10 +22,6 @@ class _Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and Path("mkindex.toml").is_file():
             args = ["build"]
-        if args and args[0] in _RESERVED:
-            raise click.UsageError(
-                f"{args[0]} is kept for a command that is to come; a directory of that name is ./{args[0]}"
-            )
         if args and args[0] not in self.commands and args[0] not in ("--help", "-h", "--version"):
             args = ["build", *args]
         return super().parse_args(ctx, args)
@@ -47,6 +42,7 @@ def cli() -> None:
 cli.add_command(build)
 cli.add_command(check)
 cli.add_command(client)
+cli.add_command(host)
 cli.add_command(serve)
 
 

@@ -82,7 +82,8 @@ Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardl
 Exit status: 0 done; 1 done, but files were rejected; 2 usage; 3 not done, the destination is as it was.
 A watch ends with Ctrl-C or SIGTERM, and 0.
 
-`mkindex serve DIR` serves an index that is there; mkindex serve --help says more.""",
+`mkindex serve DIR` serves an index that is there; `mkindex host nginx` prints a configuration with which nginx does.
+Each has a --help of its own.""",
 )
 @click.argument("paths", metavar="SOURCE... DEST", nargs=-1)
 @click.option("--recursive", is_flag=True, help="Also read the subdirectories of a source.")

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from mkindex.publish import Entry
+from mkindex.render import JSON, Stage
 
 _MANIFEST = b"mkindex manifest 1\n"
 _INTENT = b"mkindex intent 1\n"
@@ -99,6 +100,19 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
         if _leads_out(b"".join(lines)):
             raise Damaged
         yield lines
+
+
+def index_roots(path: str) -> list[str]:
+    """Return where the indexes of a tree are, as its manifest at `path` says: each "", or with a slash at its end.
+
+    Nothing is what a manifest says that is missing or damaged.
+    """
+    try:
+        with open(path, "rb") as stream:
+            roots = [entry.path for entry in decode(stream) if entry.stage == Stage.ROOT]
+    except (OSError, Damaged, ValueError):
+        return []
+    return [root.removesuffix(JSON) for root in roots if root.endswith(JSON)]
 
 
 def encode_intent(paths: Iterable[Position]) -> Iterator[bytes]:

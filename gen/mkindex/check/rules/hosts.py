@@ -214,7 +214,7 @@ def unstable(host: Host) -> Iterator[Seen]:
     NOTE,
     clients="Upload times, by which pip --uploaded-prior-to chooses, are in JSON only; HTML gets no new features "
     "(PEP 833).",
-    mend="Serve the JSON pages to who asks for them: docs/check.md has a configuration for nginx.",
+    mend="Serve the JSON pages to who asks for them: `mkindex host` prints configurations that do.",
 )
 def no_json(host: Host) -> Iterator[Seen]:
     """Pages are to be had as JSON."""

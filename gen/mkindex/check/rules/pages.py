@@ -31,7 +31,7 @@ _MINOR = {"versions": 1, "size": 1, "upload-time": 1, "project-status": 4, "prov
     pip=FAILS,
     uv=FAILS,
     clients="Both refuse a page of any other type; JSON served as application/json is the usual case.",
-    mend=f"Let the server say text/html for HTML and {JSON} for JSON (docs/check.md has a configuration for nginx).",
+    mend=f"Let the server say text/html for HTML and {JSON} for JSON (`mkindex host` prints a configuration).",
 )
 def content_type(page: Page) -> Iterator[Seen]:
     """A page is served as one of the three types that clients know."""

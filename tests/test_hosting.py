@@ -1,0 +1,211 @@
+"""What `mkindex host` takes, and what it refuses: nothing gets into a configuration that is more than itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builds import publish
+from mkindex import cli
+from mkindex.errors import ConfigError
+from mkindex.hosting import SERVERS, Hosting
+from mkindex.templating import Templates
+from wheels import write_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "s3cret"
+
+
+def hosting(**values: Any) -> Hosting:  # noqa: ANN401
+    return Hosting(**{"root": "/srv/index", "url": "http://localhost/", **values})
+
+
+def parts(url: str) -> tuple[object, ...]:
+    one = hosting(url=url)
+    return one.scheme, one.host, one.port, one.path, one.origin, one.index
+
+
+class Run:
+    """What a run of `mkindex host` came to."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        capsys.readouterr()
+        self.status = cli.run(["host", *arguments])
+        self.out, self.err = capsys.readouterr()
+
+
+def test_an_address_is_scheme_host_port_and_path() -> None:
+    local, named = "http://localhost", "https://packages.example.com"
+    assert [
+        parts(url) for url in (local, "HTTP://LocalHost:80/", f"{named}:8443/a.b/c_d/", "http://[::1]:8080/~x")
+    ] == [
+        ("http", "localhost", 80, "/", local, f"{local}/simple/"),
+        ("http", "localhost", 80, "/", local, f"{local}/simple/"),
+        ("https", "packages.example.com", 8443, "/a.b/c_d/", f"{named}:8443", f"{named}:8443/a.b/c_d/simple/"),
+        ("http", "[::1]", 8080, "/~x/", "http://[::1]:8080", "http://[::1]:8080/~x/simple/"),
+    ]
+
+
+def test_at_an_address_of_this_machine_nobody_else_is_listened_to() -> None:
+    hosts = ("127.0.0.1", "127.8.0.1", "[::1]", "localhost", "192.0.2.1", "[2001:db8::1]", "packages.example.com")
+    assert [hosting(url=f"http://{host}/").loopback for host in hosts] == [*hosts[:3], None, None, None, None]
+    assert [hosting(url=f"http://{host}/").leaves_the_machine for host in hosts] == [*[False] * 4, *[True] * 3]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "localhost", "ftp://host/", "http:///x", "http://", "http://host:0/", "http://host:65536/", "//host/"),
+        *("http://*.example.com/", "http://.example.com/", "http://a..b/", "http://-a/", "http://~^a/", "http://a;b/"),
+        *("http://a b/", "http://h/a b", "http://h/a;b", "http://h/$uri", "http://h/{path}", "http://h/a//b"),
+        *(
+            "http://h/.well-known/",
+            "http://h/../x",
+            "http://h/a%20b",
+            "http://h/a\n",
+            "http://h/\nb",
+            "http://\u00fc.example/",
+        ),
+        *("http://h/\u00fc", 'http://h/"', "http://h/\\", "http://[::1", "http://[::g]/", "http://[1.2.3.4]/"),
+        *("http://loca\u017f/", "http://h:\u0661\u0662/"),  # letters and digits to who reads carelessly
+        *("http://" + "a" * 64 + "/", "http://h:1:2/", "http://h:/", "http://h/*"),
+    ],
+)
+def test_what_is_no_address_that_a_configuration_can_hold_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"^url"):
+        hosting(url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://{SECRET}@host/",
+        f"https://user:{SECRET}@host/",
+        f"https://host/?token={SECRET}",
+        f"https://host/#{SECRET}",
+        f"https://user:{SECRET}/x@host/",
+        f"ftp://user:{SECRET}@host/",
+    ],
+)
+def test_what_can_be_secret_in_an_address_is_refused_and_not_repeated(
+    capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    run = Run(capsys, "nginx", "--url", url)
+    assert (run.status, run.out, SECRET in run.err) == (2, "", False)
+    assert "leave them out" in run.err
+
+
+@pytest.mark.parametrize("special", [*"\"'`\\${}[]*?\n\r\t\0\x7f\x1b\u2028\u202e", "\udcff"])
+@pytest.mark.parametrize("option", ["root", "users", "certificate", "key"])
+def test_a_path_that_a_configuration_cannot_hold_is_refused(option: str, special: str) -> None:
+    both = {"certificate": "/c", "key": "/k"} if option in ("certificate", "key") else {}
+    with pytest.raises(ConfigError, match=rf"^{option} .*no server's configuration can hold") as refused:
+        hosting(**{"url": "https://localhost/", **both, option: f"/srv/a{special}b"})
+    assert str(refused.value).isprintable()
+
+
+ROOT, PATH = "/srv/ROOT", "PATH"
+OURS = Templates()
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
+    values = {"users": "/srv/USERS", "certificate": "/srv/CERTIFICATE", "key": "/srv/KEY"}
+    printed = hosting(root=ROOT, url="https://localhost/", **values).configuration(SERVERS[server], OURS)
+    rules = [line for line in printed.splitlines() if not line.startswith("#")]
+    for path in (ROOT, *values.values()):
+        assert sum(path in line for line in rules) > 0
+        assert [line for line in rules if path in re.sub(r'"[^"]*"', "", line)] == []
+
+
+@given(st.text(max_size=30), st.from_regex(r"[A-Za-z0-9_~-]{1,30}", fullmatch=True))
+def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
+    root = f"/srv/{name.strip('/')}x"
+    try:
+        odd = hosting(root=root, url=f"http://localhost/{path}")
+    except ConfigError:
+        assert not root.isprintable() or set(root) & set("\"'`\\${}[]*?")
+        return
+    plain = hosting(root=ROOT, url=f"http://localhost/{PATH}")
+    for server in SERVERS.values():
+        expected = plain.configuration(server, OURS).replace(PATH, path).replace(ROOT, root)
+        assert odd.configuration(server, OURS) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "Missing argument 'NAME'"),
+        (["public"], "'public' is not one of 'nginx', 'apache', 'caddy'"),
+        (["nginx", "--users", "/etc/x"], "users goes with auth"),
+        (["nginx", "--certificate", "/c"], "certificate and key go together"),
+        (["nginx", "--key", "/c", "--url", "https://h/"], "certificate and key go together"),
+        (["nginx", "--key", "/c", "--certificate", "/c"], "begins with https://"),
+        (["nginx", "--templates", "gone"], "templates gone is no directory"),
+        (["nginx", "--auth", "--users", "who"], "users who: give a path that begins with /"),
+        (["nginx", "--root", "/"], "/ would hand out the whole machine"),
+        (["nginx", "--root", "//"], "/ would hand out the whole machine"),
+        (["nginx", "--root", ""], "root : give a path that begins with /"),
+        (["nginx", "--root", "a$b"], "no server's configuration can hold"),
+        (["netlify"], "netlify is configured by what a build writes for it"),
+        (["github-pages"], "github-pages is configured by what a build writes for it"),
+    ],
+)
+def test_what_cannot_be_asked_for_says_why(capsys: pytest.CaptureFixture[str], options: list[str], says: str) -> None:
+    run = Run(capsys, *options)
+    assert (run.status, run.out, says in run.err) == (2, "", True)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_what_is_printed_is_for_the_tree_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    publish(tmp_path / "wheels", tmp_path / "public", simple_path="a/b")
+    monkeypatch.chdir(tmp_path)
+    run = Run(capsys, server, "--root", "public")
+    assert (run.status, run.err) == (0, "")
+    assert run.out.startswith(f"# The package index http://localhost/a/b/, from {tmp_path}/public")
+    assert f'"{tmp_path}/public' in run.out
+    assert "mkindex check http://localhost/a/b/\n" in run.out
+    assert "mkindex check http://localhost/simple/\n" in Run(capsys, server).out
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_users_and_certificates_are_where_the_server_has_them_unless_something_is_said(
+    capsys: pytest.CaptureFixture[str], server: str
+) -> None:
+    url = ("--url", "https://packages.example.com/")
+    usual = Run(capsys, server, *url, "--auth").out
+    assert f'"{SERVERS[server].users}"' in usual
+    assert ('"/etc/letsencrypt/live/packages.example.com/fullchain.pem"' in usual) is (server != "caddy")
+    own = Run(capsys, server, *url, "--auth", "--users", "/o/users", "--certificate", "/o/c", "--key", "/o/k").out
+    assert ['"/o/users"' in own, '"/o/c"' in own, '"/o/k"' in own, "letsencrypt" in own] == [True, True, True, False]
+    assert SERVERS[server].users not in Run(capsys, server, *url).out
+
+
+def test_a_password_over_http_is_warned_of_where_others_are_between(capsys: pytest.CaptureFixture[str]) -> None:
+    said = [
+        Run(capsys, "nginx", "--auth", "--url", f"{url}/").err for url in ("http://h", "https://h", "http://127.0.0.1")
+    ]
+    text = "over http everybody between can read the passwords: give a url that begins with https://"
+    assert said == [f"warning http://h: {text}\n", "", ""]
+
+
+def test_a_template_of_the_users_takes_the_place_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "hosts/apache-rules.conf").write_text("Header set X-Ours <&>\n")
+    run = Run(capsys, "apache", "--templates", str(tmp_path))
+    assert (run.status, "\n        Header set X-Ours <&>\n    </Directory>\n" in run.out) == (0, True)
+    (tmp_path / "hosts/nginx.conf").write_text("root {{ hosting.root }};\n")
+    assert Run(capsys, "nginx", "--templates", str(tmp_path)).out == "root /srv/index;\n"
+    (tmp_path / "hosts/nginx.conf").write_text("{{ nothing }}\n")
+    run = Run(capsys, "nginx", "--templates", str(tmp_path))
+    assert (run.status, run.out, "nginx.conf, line 1" in run.err) == (3, "", True)
