@@ -38,6 +38,8 @@ def test_a_build_needs_sources_and_a_destination_only() -> None:
         prefer=None,
         upload_time="mtime",
         simple_path="simple",
+        host=None,
+        json_root=None,
         links=False,
         templates=None,
         grace=900,
@@ -217,6 +219,8 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         prefer = "first"
         upload-time = "none"
         simple-path = "."
+        for = "netlify"
+        json-root = "json"
         links = true
         templates = "templates"
         grace = 60
@@ -256,6 +260,8 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         "prefer": "first",
         "upload_time": "none",
         "simple_path": ".",
+        "host": "netlify",
+        "json_root": "json",
         "links": True,
         "templates": f"{toml.parent}/templates",
         "grace": 60,

@@ -15,6 +15,7 @@ from mkindex import __version__
 from mkindex.cli.serve import BIND, listen
 from mkindex.cli.terminal import DONE, PROBLEMS, bar, no_bar, print_findings, reader_may_leave, user_cache
 from mkindex.errors import ConfigError, MkindexError, NotPublished, printable
+from mkindex.hosts import HOSTS
 
 if TYPE_CHECKING:
     from mkindex.config import Config
@@ -112,6 +113,19 @@ A watch ends with Ctrl-C or SIGTERM, and 0.
     default="simple",
     show_default=True,
     help="Where the index lies in DEST; . is its root.",
+)
+@click.option(
+    "--for",
+    "host",
+    type=click.Choice(list(HOSTS)),
+    envvar="MKINDEX_FOR",
+    allow_from_autoenv=False,
+    help="Also write what that host needs, and publish nothing that it does not take.",
+)
+@click.option(
+    "--json-root",
+    metavar="PATH",
+    help="With --for cloudflare-pages, netlify or s3: a second index in DEST, for clients that read JSON.",
 )
 @click.option("--links", is_flag=True, help="Also write links.html: all files on one page, for --find-links.")
 @click.option("--templates", type=click.Path(), metavar="DIR", help="Take page templates from DIR where it has them.")
@@ -264,7 +278,7 @@ def build(
         if json:
             click.echo(dumps(as_json(report), indent=2))
         elif not quiet:
-            click.echo("\n".join(summary(report, config.destination, config.simple_path, verbose=verbose)))
+            click.echo("\n".join(summary(report, config, verbose=verbose)))
     return PROBLEMS if report.rejected else DONE
 
 
@@ -281,6 +295,8 @@ def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **opt
     from mkindex.config import Config
 
     options["simple_path"] = options["simple_path"].rstrip("/") if options["simple_path"] not in (".", "./") else ""
+    if options["json_root"] is not None:
+        options["json_root"] = options["json_root"].rstrip("/")
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
     return Config(sources=tuple(sources), destination=destination, **options)
 
