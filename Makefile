@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIENT_PYTHON ?= $(PYTHON)
-CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm
+CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm awscli moto
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,7 +33,7 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests i
 # What is installed is the name, or name-version. PDM's newest does not always run with the newest of what it needs.
 .clients/%/.ready:
 	$(CLIENT_PYTHON) -m venv --clear .clients/$*
-	.clients/$*/bin/python -m pip install --quiet --upgrade "$(subst -,==,$(subst pdm,pdm[locked],$*))"
+	.clients/$*/bin/python -m pip install --quiet --upgrade "$(subst -,==,$(subst moto,moto[server],$(subst pdm,pdm[locked],$*)))"
 	@touch $@
 
 soak: $(READY) clients  ## Run for long: property and crash tests, watching, and an hour of installs while wheels change
