@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIENT_PYTHON ?= $(PYTHON)
-CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm awscli moto
+CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm awscli moto $(if $(shell command -v npm),wrangler)
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,11 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests i
 .clients/%/.ready:
 	$(CLIENT_PYTHON) -m venv --clear .clients/$*
 	.clients/$*/bin/python -m pip install --quiet --upgrade "$(subst -,==,$(subst moto,moto[server],$(subst pdm,pdm[locked],$*)))"
+	@touch $@
+
+# A version that Node.js 18 runs.
+.clients/wrangler/.ready:
+	npm install --silent --no-audit --no-fund --prefix .clients/wrangler wrangler@4.40.0
 	@touch $@
 
 soak: $(READY) clients  ## Run for long: property and crash tests, watching, and an hour of installs while wheels change

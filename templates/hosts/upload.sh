@@ -1,13 +1,13 @@
 #!/bin/sh
 # Upload this index into a bucket:  sh upload.sh s3://BUCKET[/PREFIX]
 #
-# It needs the AWS CLI, which finds credentials, region and endpoint as always (AWS_PROFILE, AWS_ENDPOINT_URL, …). At every
-# instant each page in the bucket names only files that are there: files go first, then the pages of projects, then those
-# that name all; what is gone goes last, UPLOAD_GRACE seconds (60) after the pages that named it, as long as those are
-# cached. What is as it was stays untouched; a run that died is finished by the next.
+# It needs the AWS CLI, which finds credentials, region and endpoint as always (AWS_PROFILE, AWS_ENDPOINT_URL, …). At
+# every instant each page in the bucket names only files that are there: files go first, then the pages of projects,
+# then those that name all. What is gone goes last, and files UPLOAD_GRACE seconds (60) after the pages that named them,
+# as long as those are cached. What is as it was stays untouched; a run that died is finished by the next.
 #
-# The REST endpoint of a bucket, and CloudFront before it, know no index documents: at …/simple/demo/ they look for an object
-# of the name "simple/demo/". No directory can hold such a file, so each page is uploaded twice: as index.html, and as that.
+# The REST endpoint of a bucket, and CloudFront before it, know no index documents: at …/simple/demo/ they look for an
+# object named "simple/demo/". No directory can hold such a file, so each page is uploaded as that and as index.html.
 set -eu
 
 simple='{{ simple }}'
@@ -49,7 +49,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# --- pages, as they are now: whatever a build writes meanwhile, the files that these name stay for its --grace ------------
+# --- pages, as they are now: the files that they name stay for the --grace of a build, whatever it writes meanwhile ---
 
 names() { # those of a root, as paths from here; projects' names hold nothing that a shell or a list could mistake
     for page in "$1"index.html "$1"index.v1_json "$1"*/index.html "$1"*/index.v1_json; do
@@ -71,7 +71,7 @@ tar -cf "$work/tar" -T "$work/names"
 (cd "$work/pages" && tar -xf ../tar && md5 <../names >../sums)
 sed 's/ [ *]*/ /' "$work/sums" >"$work/here"
 
-# --- what is there: the ETag of an object is the MD5 of its bytes, or, encrypted with KMS, of nothing that is here ---------
+# --- what is there: the ETag of an object is the MD5 of its bytes; where KMS encrypts it is not, and all goes again ---
 
 list() { # PREFIX, and options
     aws s3api list-objects-v2 --bucket "$bucket" --prefix "$@" --query 'Contents[].[ETag,Key]' --output text
@@ -85,7 +85,7 @@ PREFIX=$prefix awk -F '\t' '
     NF == 2 { gsub(/"/, "", $1); print $1 "\t" substr($2, length(ENVIRON["PREFIX"]) + 1) }
 ' "$work/listed" >"$work/there"
 
-# --- what is to be done: "stage how type page key", where the stage is 1 for a project, 2 for all; how: copy or put --------
+# --- what is to be done: "stage how type page", where the stage is 1 for a page of a project, 2 of all, 3 of none ----
 
 SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
     function below(path, root) { return root != "" && substr(path, 1, length(root)) == root }
@@ -93,7 +93,7 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
         name = substr(key, length(root) + 1, length(key) - length(root) - length(page) - 1)
         return below(key, root) && key == root name "/" page && name ~ /^[a-z0-9-]+$/ ? name : ""
     }
-    function remove(key) { print 3, "delete", "-", "-", key }
+    function remove(key) { print 3, "delete", "any", key }
     BEGIN { simple = ENVIRON["SIMPLE"]; json = ENVIRON["JSON_ROOT"] }
     FILENAME ~ /there$/ { split($0, field, "\t"); there[field[2]] = field[1]; next }
     {
@@ -102,14 +102,14 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
         directory = $2
         sub("[^/]*$", "", directory)
         stage = $2 ~ "/" && directory != simple && directory != json ? 1 : 2
-        if (there[$2] != $1) print stage, "copy", type, $2, $2
+        if (there[$2] != $1) print stage, "copy", type, $2
         # At the root of a bucket there is no name for it.
         if ($2 ~ /index.html$/ && ENVIRON["PREFIX"] directory != "" && there[directory] != $1)
-            print stage, "put", type, $2, directory
+            print stage, "put", type, $2
     }
     END {
-        # The page by which a project is found to be gone goes last: a run that died is then finished by the next. Where the
-        # index is at the root, nobody can tell a project from what else is there, and all of it stays.
+        # The page by which a project is found to be gone goes last, so that a run that died is finished by the next.
+        # Where the index is at the root, nobody can tell a project from what else is there, and all of it stays.
         for (key in there) {
             if (key in here) continue
             if ((name = project(key, simple, "index.v1_json")) != "") {
@@ -124,7 +124,7 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
     }
 ' "$work/there" "$work/here" >"$work/todo"
 
-# --- and now it is done ----------------------------------------------------------------------------------------------
+# --- and now it is done -------------------------------------------------------------------------------------------
 
 if [ -d files ]; then
     aws s3 sync files "s3://$bucket/${prefix}files" --size-only --no-progress --only-show-errors \
@@ -134,7 +134,7 @@ fi
 upload() { # STAGE
     for type in html json; do
         case $type in html) content_type=$type_of_html ;; *) content_type=$type_of_json ;; esac
-        awk -v stage="$1" -v type="$type" '$1 == stage && $2 == "copy" && $3 == type { print $4 }' "$work/todo" >"$work/some"
+        sed -n "s/^$1 copy $type //p" "$work/todo" >"$work/some"
         if [ -s "$work/some" ]; then
             mkdir "$work/new"
             (cd "$work/pages" && tar -cf ../tar -T ../some)
@@ -143,13 +143,10 @@ upload() { # STAGE
                 --content-type "$content_type" --cache-control "$pages_are"
             rm -r "$work/new"
         fi
-        awk -v stage="$1" -v type="$type" '$1 == stage && $2 == "put" && $3 == type { print $4, $5 }' "$work/todo" >"$work/some"
-        # An empty key is the prefix itself.
-        sed 's/ $/ ./' "$work/some" | BUCKET=$bucket PREFIX=$prefix TYPE=$content_type CACHE=$pages_are PAGES=$work/pages \
-            xargs -P 8 -n 2 sh -c '
-                [ $# -eq 2 ] || exit 0
-                [ "$2" != . ] || set -- "$1" ""
-                aws s3api put-object --bucket "$BUCKET" --key "$PREFIX$2" --body "$PAGES/$1" \
+        # The name is that of index.html without it; a run of this without any is one of GNU's xargs for want of input.
+        sed -n "s/^$1 put $type //p" "$work/todo" |
+            TO=$bucket PREFIX=$prefix TYPE=$content_type CACHE=$pages_are PAGES=$work/pages xargs -P 8 -n 1 sh -c '
+                [ $# -eq 0 ] || aws s3api put-object --bucket "$TO" --key "$PREFIX${1%index.html}" --body "$PAGES/$1" \
                     --content-type "$TYPE" --cache-control "$CACHE" >/dev/null
             ' sh
     done
@@ -157,17 +154,19 @@ upload() { # STAGE
 upload 1
 upload 2
 
-awk '$2 == "delete" { print $5 }' "$work/todo" | while read -r key; do
+sed -n 's/^3 delete any //p' "$work/todo" | while read -r key; do
     aws s3api delete-object --bucket "$bucket" --key "$prefix$key" >/dev/null </dev/null
 done
 if [ -d files ]; then
     gone() {
         aws s3 sync files "s3://$bucket/${prefix}files" --size-only --delete "$@"
     }
-    if gone --dryrun | grep '^(dryrun) delete' >/dev/null; then
+    gone --dryrun >"$work/gone"
+    if grep -q '^(dryrun) delete' "$work/gone"; then
         sleep "${UPLOAD_GRACE:-60}"
         gone --no-progress --only-show-errors --content-type application/octet-stream --cache-control "$files_are"
     fi
 fi
-echo "uploaded to s3://$bucket/$prefix: $(awk '$2 != "delete"' "$work/todo" | wc -l | tr -d ' ') pages," \
-    "$(awk '$2 == "delete"' "$work/todo" | wc -l | tr -d ' ') removed"
+put=$(grep -vc '^3' "$work/todo") || :
+removed=$(grep -c '^3' "$work/todo") || :
+echo "uploaded to s3://$bucket/$prefix: $put pages, $removed removed"
