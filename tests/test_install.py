@@ -105,7 +105,9 @@ def test_the_wheel_holds_the_package_its_templates_and_nothing_else(wheel: Path,
     with zipfile.ZipFile(wheel) as archive:
         found = set(archive.namelist())
     code = {path.relative_to(checkout / "gen").as_posix() for path in checkout.glob("gen/mkindex/**/*.*")}
-    templates = {f"mkindex/{path.relative_to(checkout).as_posix()}" for path in checkout.glob("templates/**/*.*")}
+    templates = {
+        f"mkindex/{path.relative_to(checkout).as_posix()}" for path in checkout.glob("templates/**/*") if path.is_file()
+    }
     assert {"mkindex/py.typed", "mkindex/templates/simple/project.html"} <= code | templates
     names = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
     assert found == code | templates | {f"{info}/{name}" for name in names}
@@ -114,7 +116,7 @@ def test_the_wheel_holds_the_package_its_templates_and_nothing_else(wheel: Path,
 def test_the_sdist_holds_all_that_the_tests_need(sdist: Path, checkout: Path) -> None:
     with tarfile.open(sdist) as archive:
         found = {name.partition("/")[2] for name in archive.getnames()}
-    needed = [path for name in ("gen", "templates", "tests", "examples") for path in checkout.glob(f"{name}/**/*.*")]
+    needed = [path for name in ("gen", "templates", "tests", "examples") for path in checkout.glob(f"{name}/**/*")]
     missing = {path.relative_to(checkout).as_posix() for path in needed if path.is_file()} - found
     assert missing == set()
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= found
