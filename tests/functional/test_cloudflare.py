@@ -45,7 +45,7 @@ def address(public: Path) -> Iterator[str]:
     (own / "node_modules/.mf/cf.json").write_text("{}")
     environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS
     environment |= {"HOME": str(own), "WRANGLER_SEND_METRICS": "false", "NO_UPDATE_NOTIFIER": "1", "CI": "1"}
-    command = [program, "pages", "dev", public, *"--ip 127.0.0.1 --port 0 --compatibility-date 2025-09-01".split()]
+    command = [program, "pages", "dev", public, "--ip=127.0.0.1", "--port=0", "--compatibility-date=2025-09-01"]
     log = own / "log"
     with (
         log.open("w") as output,
