@@ -80,8 +80,8 @@ def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_n
     bound, name = 25 * 1024 * 1024, wheel_filename("big", "1.0")
     without = len(wheel("big", "1.0", files={"pad": bytes(bound - 1000)}))
     too_large = (
-        "not for cloudflare-pages: big-1.0-py3-none-any.whl (26,214,401 bytes), and it takes 26,214,400 bytes a "
-        "file. Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+        "cloudflare-pages takes no file above 26,214,400 bytes: big-1.0-py3-none-any.whl (26,214,401 bytes). "
+        "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
         "mkindex WHEELS DEST --files-url https://…"
     )
     for more, expected in (0, None), (1, too_large):
@@ -114,14 +114,17 @@ def test_what_is_too_much_is_told_before_anything_is_published(
         monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **fits | {key: bound}))
         why = refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json")
         assert why
-        found[key] = why.removesuffix(f". {HOSTS['cloudflare-pages'].way_out}").removeprefix("not for cloudflare-pages")
-    by_size = sorted(source.iterdir(), key=lambda path: -path.stat().st_size)
+        found[key] = why
+    by_size = sorted(source.iterdir(), key=lambda path: (-path.stat().st_size, path.name))
     named = [f"{path.name} ({path.stat().st_size:,} bytes)" for path in by_size]
-    assert found["max_file"] == f": {named[0]}, and it takes {largest - 1:,} bytes a file"
-    assert found["max_bytes"].startswith(
-        f": {total:,} bytes of files, and it takes {total - 1:,}; the largest are {named[0]}, "
-    )
-    assert found["max_files"] == f": {number:,} files, pages and all, and it takes {number - 1:,}"
+    way_out = HOSTS["cloudflare-pages"].way_out
+    assert found == {
+        "max_file": f"cloudflare-pages takes no file above {largest - 1:,} bytes: {named[0]}. {way_out}",
+        "max_bytes": f"cloudflare-pages takes no more than {total - 1:,} bytes of files, and these have {total:,}: "
+        f"{', '.join(named)}. {way_out}",
+        "max_files": f"cloudflare-pages takes no more than {number - 1:,} files, and these are {number:,}, "
+        f"pages and all. {way_out}",
+    }
     monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **fits))
     assert refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json") is None
 
@@ -130,8 +133,13 @@ def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(HOSTS, "github-pages", replace(HOSTS["github-pages"], max_file=1))
+    for version in range(1, 5):
+        write_wheel(source, "demo", f"1.{version}")
     assert cli.run(["--for", "github-pages", str(source), str(tmp_path / "public")]) == 3
-    assert "not for github-pages: " in capsys.readouterr().err
+    assert re.fullmatch(
+        r"error github-pages takes no file above 1 bytes: (\S+ \([\d,]+ bytes\)(, )?){5} and 2 more\. Put .*\n",
+        capsys.readouterr().err,
+    )
     assert not (tmp_path / "public").exists()
 
 

@@ -116,7 +116,7 @@ def build(
         for attempt in range(1, attempts + 1):
             index, findings = _index(config, destination, remote, scanned, settling)
             if too_much := _too_much(site.host, render(index, site)):
-                raise NotPublished(f"not for {config.host}: {too_much}. {site.host.way_out}", findings)
+                raise NotPublished(f"{config.host} takes {too_much}. {site.host.way_out}", findings)
             todo = plan(
                 render(index, site),
                 destination,
@@ -268,28 +268,29 @@ def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...])
 
 
 def _too_much(host: Host, resources: Iterable[Resource]) -> str | None:
-    """Say in which way a tree is too large for a host, and which files are to blame; None: it is not."""
+    """Say what a host does not take of a tree, the largest files first; None: it takes all of it."""
     if not (host.max_file or host.max_bytes or host.max_files):
         return None
     number = 1  # the manifest
     files: list[tuple[int, str]] = []
     for resource in resources:
-        number += not (isinstance(resource, Page) and resource.path in host.writes)  # which are read, and not served
+        number += not (isinstance(resource, Page) and resource.path in host.writes)  # which is read, and not served
         if isinstance(resource, PlacedFile):
             files.append((resource.file.size or 0, resource.file.filename))
     files.sort(key=lambda file: (-file[0], file[1]))
-    total, largest = sum(size for size, _ in files), files[:5]
-    if host.max_file and (above := [file for file in largest if file[0] > host.max_file]):
-        return f"{_named(above)}, and it takes {host.max_file:,} bytes a file"
+    total = sum(size for size, _ in files)
+    if host.max_file and files and files[0][0] > host.max_file:
+        return f"no file above {host.max_file:,} bytes: {_named([one for one in files if one[0] > host.max_file])}"
     if host.max_bytes and total > host.max_bytes:
-        return f"{total:,} bytes of files, and it takes {host.max_bytes:,}; the largest are {_named(largest)}"
+        return f"no more than {host.max_bytes:,} bytes of files, and these have {total:,}: {_named(files)}"
     if host.max_files and number > host.max_files:
-        return f"{number:,} files, pages and all, and it takes {host.max_files:,}"
+        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all"
     return None
 
 
 def _named(files: list[tuple[int, str]]) -> str:
-    return ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files)
+    shown = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
+    return shown + (f" and {len(files) - 5} more" if len(files) > 5 else "")
 
 
 def _site(config: Config) -> Site:

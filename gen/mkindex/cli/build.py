@@ -70,6 +70,7 @@ Examples:
                                          one project of an index, downloaded
   mkindex --dry-run ./wheels ./public    what would be done
   mkindex ./wheels ./public --watch --serve
+  mkindex ./wheels ./public --for s3     then: sh ./public/upload.sh s3://BUCKET
   mkindex check ./public                 is it right, and is everything there? (mkindex check --help)
 
 Every option can also be set by an environment variable (MKINDEX_LINK_MODE=hardlink) and in mkindex.toml
