@@ -66,9 +66,15 @@ names() { # those of a root, as paths from here; projects' names hold nothing th
         [ ! -f "$page" ] || printf '%s\n' "$page"
     done
 } | sort -u >"$work/names"
-mkdir "$work/pages"
-tar -cf "$work/tar" -T "$work/names"
-(cd "$work/pages" && tar -xf ../tar && md5 <../names >../sums)
+copy() { # FROM TO: the pages that standard input names
+    while read -r page; do
+        target=$2/$page
+        [ -d "${target%/*}" ] || mkdir -p "${target%/*}"
+        cp "$1/$page" "$target"
+    done
+}
+copy . "$work/pages" <"$work/names"
+(cd "$work/pages" && md5 <../names >../sums)
 sed 's/ [ *]*/ /' "$work/sums" >"$work/here"
 
 # --- what is there: the ETag of an object is the MD5 of its bytes; where KMS encrypts it is not, and all goes again ---
@@ -136,9 +142,7 @@ upload() { # STAGE
         case $type in html) content_type=$type_of_html ;; *) content_type=$type_of_json ;; esac
         sed -n "s/^$1 copy $type //p" "$work/todo" >"$work/some"
         if [ -s "$work/some" ]; then
-            mkdir "$work/new"
-            (cd "$work/pages" && tar -cf ../tar -T ../some)
-            (cd "$work/new" && tar -xf ../tar)
+            copy "$work/pages" "$work/new" <"$work/some"
             aws s3 cp "$work/new" "s3://$bucket/$prefix" --recursive --no-progress --only-show-errors \
                 --content-type "$content_type" --cache-control "$pages_are"
             rm -r "$work/new"
