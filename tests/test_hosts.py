@@ -22,7 +22,7 @@ from mkindex.render import Page, Site, render
 from mkindex.templating import Templates
 from trees import identities, own, tree
 from values import Shelf, index
-from wheels import sdist, wheel, wheel_filename, write_wheel
+from wheels import metadata, sdist, wheel, wheel_filename, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +141,30 @@ def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
         capsys.readouterr().err,
     )
     assert not (tmp_path / "public").exists()
+
+
+@pytest.mark.parametrize("key", ["max_bytes", "max_files"])
+def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    public = tmp_path / "public"
+    publish(source, public)
+    (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="another"))
+    old = [len(wheel("demo", "1.0")), len(metadata("demo", "1.0"))]
+    now = {"max_bytes": sum(sizes(source)) + sum(old), "max_files": len(cold(source)) + 1 + len(old)}[key]
+
+    def told(bound: int, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
+        bounds: dict[str, Any] = {"max_bytes": None, "max_files": None, key: bound}
+        monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **bounds))
+        return refusal(source, public, host="cloudflare-pages", **options)
+
+    why = told(now - 1, grace=900)
+    assert why
+    assert f"{now:,}" in why
+    assert ". Of them 2 are on no page any more, and go with --grace 0. Put the wheels" in why
+    assert told(now, grace=900) is None
+    assert "Of them 2" in (told(now - 1, grace=900) or "")
+    assert told(now - 1, grace=0) is None
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------

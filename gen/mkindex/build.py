@@ -115,8 +115,6 @@ def build(
         attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
         for attempt in range(1, attempts + 1):
             index, findings = _index(config, destination, remote, scanned, settling)
-            if too_much := _too_much(site.host, render(index, site)):
-                raise NotPublished(f"{config.host} takes {too_much}. {site.host.way_out}", findings)
             todo = plan(
                 render(index, site),
                 destination,
@@ -124,6 +122,8 @@ def build(
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
+            if too_much := _too_much(site.host, render(index, site), _sizes(config, todo.kept)):
+                raise NotPublished(f"{config.host} takes {too_much}. {site.host.way_out}", findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
@@ -267,24 +267,38 @@ def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...])
         raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
 
 
-def _too_much(host: Host, resources: Iterable[Resource]) -> str | None:
-    """Say what a host does not take of a tree, the largest files first; None: it takes all of it."""
+def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield size and name of files in the destination, as far as they are there."""
+    for path in paths:
+        with suppress(OSError):
+            yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
+
+
+def _too_much(host: Host, resources: Iterable[Resource], kept: Iterable[tuple[int, str]]) -> str | None:
+    """Say what a host does not take of a tree, the largest files first; None: it takes all of it.
+
+    `kept` are the sizes and names of files that lie there besides.
+    """
     if not (host.max_file or host.max_bytes or host.max_files):
         return None
-    number = 1  # the manifest
-    files: list[tuple[int, str]] = []
+    old = list(kept)
+    files = [*old]
+    number = len(old) + 1  # the manifest
     for resource in resources:
         number += not (isinstance(resource, Page) and resource.path in host.writes)  # which is read, and not served
         if isinstance(resource, PlacedFile):
             files.append((resource.file.size or 0, resource.file.filename))
     files.sort(key=lambda file: (-file[0], file[1]))
     total = sum(size for size, _ in files)
+    hint = f". Of them {len(old):,} are on no page any more, and go with --grace 0" if old else ""
     if host.max_file and files and files[0][0] > host.max_file:
-        return f"no file above {host.max_file:,} bytes: {_named([one for one in files if one[0] > host.max_file])}"
+        return (
+            f"no file above {host.max_file:,} bytes: {_named([one for one in files if one[0] > host.max_file])}{hint}"
+        )
     if host.max_bytes and total > host.max_bytes:
-        return f"no more than {host.max_bytes:,} bytes of files, and these have {total:,}: {_named(files)}"
+        return f"no more than {host.max_bytes:,} bytes of files, and these have {total:,}: {_named(files)}{hint}"
     if host.max_files and number > host.max_files:
-        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all"
+        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{hint}"
     return None
 
 
