@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIENT_PYTHON ?= $(PYTHON)
-CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm check-jsonschema-0.39.0 zizmor-1.32.0
+CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
+	$(if $(shell command -v npm),wrangler)
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,8 +34,13 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests i
 # What is installed is the name, or name-version. PDM's newest does not always run with the newest of what it needs.
 .clients/%/.ready:
 	$(CLIENT_PYTHON) -m venv --clear .clients/$*
-	.clients/$*/bin/python -m pip install --quiet --upgrade "$$(echo $* | sed -E 's/-([0-9])/==\1/; s/^pdm$$/pdm[locked]/')"
+	.clients/$*/bin/python -m pip install --quiet --upgrade \
+		"$$(echo $* | sed -E 's/-([0-9])/==\1/; s/^pdm$$/pdm[locked]/; s/^moto$$/moto[server]/')"
 	@touch $@
+
+# A version that Node.js 18 runs. Without it, some tests are skipped.
+.clients/wrangler/.ready:
+	npm install --silent --no-audit --no-fund --prefix .clients/wrangler wrangler@4.40.0 && touch $@ || true
 
 soak: $(READY) clients  ## Run for long: property and crash tests, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0

@@ -277,6 +277,8 @@ OPTIONS: dict[str, Any] = {
     "prefer": "first",
     "upload-time": "none",
     "simple-path": "a/b",
+    "for": "netlify",
+    "json-root": "a/c",
     "links": True,
     "templates": "wheels",
     "grace": 5,
@@ -296,7 +298,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def expected(**other: str) -> list[Config]:
-    values = {name.replace("-", "_"): value for name, value in OPTIONS.items()} | other
+    values = {name.replace("for", "host").replace("-", "_"): value for name, value in OPTIONS.items()} | other
     return [Config(sources=("wheels",), destination="public", **values)]
 
 

@@ -38,6 +38,8 @@ def test_a_build_needs_sources_and_a_destination_only() -> None:
         prefer=None,
         upload_time="mtime",
         simple_path="simple",
+        host=None,
+        json_root=None,
         links=False,
         templates=None,
         grace=900,
@@ -218,6 +220,8 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         upload-time = "none"
         previous = "site"
         simple-path = "."
+        for = "netlify"
+        json-root = "json"
         links = true
         templates = "templates"
         grace = 60
@@ -258,6 +262,8 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         "upload_time": "none",
         "previous": f"{toml.parent}/site",
         "simple_path": ".",
+        "host": "netlify",
+        "json_root": "json",
         "links": True,
         "templates": f"{toml.parent}/templates",
         "grace": 60,

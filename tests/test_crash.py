@@ -111,6 +111,7 @@ SCENES = {
     "a lost manifest and file": Scene(damage=lose, options={"overwrite": True}),
     "a damaged manifest and a lost file": Scene(damage=lose_and_damage, options={"overwrite": True}),
     "another place for the index": Scene(change=change, options={"simple_path": "a/b"}),
+    "another host": Scene(change=change, options={"host": "netlify", "json_root": "json"}),
     "a change of hard links": Scene(change=change, options={"link_mode": "hardlink"}),
     "the first build, of large files": Scene(first=True, large=True),
 }

@@ -63,6 +63,13 @@ OPTIONS: dict[str, list[Any]] = {
     "files_url": [None, "https://files.example/"],
     "upload_time": ["mtime", "none"],
 }
+HOSTED: list[tuple[str | None, str | None]] = [
+    (None, None),
+    ("github-pages", None),
+    ("netlify", "json"),
+    ("s3", "simple-json"),
+    ("s3", None),
+]
 filenames = st.sampled_from(sorted(CONTENT))
 numbers = st.integers(0, 1000)
 
@@ -218,6 +225,13 @@ class Builds(RuleBasedStateMachine):
     @rule(option=st.sampled_from(sorted(OPTIONS)), number=numbers)
     def change_option(self, option: str, number: int) -> None:
         self.options[option] = OPTIONS[option][number % len(OPTIONS[option])]
+        if self.options.get("simple_path") == "":
+            self.options["json_root"] = None
+
+    @rule(number=numbers)
+    def choose_a_host(self, number: int) -> None:
+        host, root = HOSTED[number % len(HOSTED)]
+        self.options |= {"host": host, "json_root": None if self.options.get("simple_path") == "" else root}
 
     @rule(seconds=st.sampled_from([1, 299, 300, 301]))
     def wait(self, seconds: int) -> None:

@@ -108,7 +108,8 @@ def test_pages_that_are_wanted_no_more_go_at_once_in_reverse_order() -> None:
 
 def test_a_file_that_is_wanted_no_more_is_retired() -> None:
     retired = entry(PLACED, BYTES, retired=NOON)
-    assert planned([], memory(PLACED), grace=900) == Plan(updates=(retired,), retired=1, next_due=NOON + 900)
+    expected = Plan(updates=(retired,), retired=1, kept=(PLACED.path,), next_due=NOON + 900)
+    assert planned([], memory(PLACED), grace=900) == expected
 
 
 def test_a_file_that_is_wanted_no_more_goes_at_once_without_a_grace() -> None:
@@ -120,7 +121,7 @@ def test_a_retired_file_goes_when_its_grace_is_over(later: int, gone: bool) -> N
     there = memory(PLACED)
     there.apply(planned([], there, grace=900))
     retired = entry(PLACED, BYTES, retired=NOON)
-    expected = Plan(deletes=(retired,)) if gone else Plan(next_due=NOON + 900)
+    expected = Plan(deletes=(retired,)) if gone else Plan(kept=(PLACED.path,), next_due=NOON + 900)
     assert plan([], there, now=NOON + later, grace=900) == expected
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.destinations.directory import OWN, Directory
 from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable, shown
+from mkindex.hosts import HOSTS, Host
 from mkindex.model import File, Index, assemble, place
 from mkindex.previous import published
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.remote import Remote, in_place
-from mkindex.render import Site, render
+from mkindex.render import Page, PlacedFile, Resource, Site, render
 from mkindex.scan import Progress, recall, scan
 from mkindex.settling import Settling
 from mkindex.simple.read import Link
@@ -112,16 +113,19 @@ def build(
             with progress(size) if artifacts else nullcontext(id) as advance:
                 return scan(artifacts, cache=cache, executor=executor, progress=advance, processes=jobs)
 
+        site = _site(config)
         attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
         for attempt in range(1, attempts + 1):
             index, new, findings = _index(config, destination, remote, scanned, settling)
             todo = plan(
-                render(index, _site(config)),
+                render(index, site),
                 destination,
                 now=int(time.time()),
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
+            if too_much := _too_much(site.host, render(index, site), _sizes(config, todo.kept)):
+                raise NotPublished(f"{config.host} takes {too_much}. {site.host.way_out}", findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
@@ -136,7 +140,7 @@ def build(
         index=index,
         plan=todo,
         written=applied.written,
-        findings=(*findings, *_remarks(todo)),
+        findings=(*findings, *_remarks(config, site, todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
         new=new,
@@ -226,7 +230,8 @@ def _is_published(config: Config, file: File, inode: int) -> bool:
 def outputs(config: Config) -> list[str]:
     """Return the real paths of the directories that mkindex writes below the destination."""
     destination = os.path.realpath(config.destination)
-    return [os.path.join(destination, name) for name in (OWN, "files", config.simple_path.split("/")[0]) if name]
+    roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
+    return [os.path.join(destination, name) for name in (OWN, "files", *roots) if name]
 
 
 def found(config: Config, *, web: Web, executor: Executor, settling: Settling | None = None) -> Iterator[Found]:
@@ -276,12 +281,54 @@ def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...])
         raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
 
 
+def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield size and name of files in the destination, as far as they are there."""
+    for path in paths:
+        with suppress(OSError):
+            yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
+
+
+def _too_much(host: Host, resources: Iterable[Resource], kept: Iterable[tuple[int, str]]) -> str | None:
+    """Say what a host does not take of a tree, the largest files first; None: it takes all of it.
+
+    `kept` are the sizes and names of files that lie there besides.
+    """
+    if not (host.max_file or host.max_bytes or host.max_files):
+        return None
+    old = list(kept)
+    files = [*old]
+    number = len(old) + 1  # the manifest
+    for resource in resources:
+        number += not (isinstance(resource, Page) and resource.path in host.writes)  # which is read, and not served
+        if isinstance(resource, PlacedFile):
+            files.append((resource.file.size or 0, resource.file.filename))
+    files.sort(key=lambda file: (-file[0], file[1]))
+    total = sum(size for size, _ in files)
+    hint = f". Of them {len(old):,} are on no page any more, and go with --grace 0" if old else ""
+    if host.max_file and files and files[0][0] > host.max_file:
+        return (
+            f"no file above {host.max_file:,} bytes: {_named([one for one in files if one[0] > host.max_file])}{hint}"
+        )
+    if host.max_bytes and total > host.max_bytes:
+        return f"no more than {host.max_bytes:,} bytes of files, and these have {total:,}: {_named(files)}{hint}"
+    if host.max_files and number > host.max_files:
+        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{hint}"
+    return None
+
+
+def _named(files: list[tuple[int, str]]) -> str:
+    shown = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
+    return shown + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+
+
 def _site(config: Config) -> Site:
     return Site(
         simple_path=config.simple_path,
         files_url=config.files_url,
         files_have_metadata=config.files_have_metadata,
         links=config.links,
+        json_root=config.json_root,
+        host=HOSTS[config.host] if config.host else Host(),
         templates=Templates(Path(config.templates) if config.templates else None),
     )
 
@@ -312,7 +359,11 @@ def _is_mtime(file: File) -> bool:
     return isinstance(file.artifact, Artifact) and not (file.artifact.link and file.artifact.link.upload_time)
 
 
-def _remarks(todo: Plan) -> Iterator[Note]:
+def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
+    if site.host.once:
+        known = (*(put.resource for put in todo.puts), *todo.updates)
+        if any(one.path == ".nojekyll" and one.key == site.said for one in known):
+            yield Note(location=config.destination, text=site.host.once)
     for filename in todo.replaced:
         text = "its bytes have changed since it was published: lock files that know it will refuse it"
         yield Note(location=filename, text=text)

@@ -8,12 +8,14 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from mkindex.errors import ConfigError, printable, shown
+from mkindex.hosts import HOSTS
 
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _PATHS = ("destination", "templates", "cache-dir")
+_KEYS = {"host": "for"}  # what cannot be the name of a field
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +36,8 @@ class Config:
     upload_time: Literal["mtime", "none"] = "mtime"
     previous: str | None = None  # a site, or a directory, that says when files were uploaded
     simple_path: str = "simple"  # "": the root
+    host: str | None = None  # the one that the tree is for, as --for names it
+    json_root: str | None = None  # where a second root lies, whose pages are JSON
     links: bool = False
     templates: str | None = None
     grace: int = 15 * 60  # seconds
@@ -76,6 +80,7 @@ class Config:
                 f"simple-path {printable(self.simple_path)!r}: give a relative path of letters, digits and - _ . "
                 f"whose first part is none of {', '.join(_TAKEN)}, or . for the root"
             )
+        self._check_host()
         if self.files_url is not None:
             url = _split(self.files_url)
             if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
@@ -126,6 +131,35 @@ class Config:
             if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
                 raise ConfigError(f"previous {shown(site)}: give an http or https URL, or a directory")
 
+    def _check_host(self) -> None:
+        host = HOSTS.get(self.host or "")
+        if self.host is not None and host is None:
+            raise ConfigError(f"for {printable(self.host)!r}: give one of {', '.join(HOSTS)}")
+        for key, path in ("simple-path", self.simple_path), ("json-root", self.json_root):
+            if host and path and path.split("/")[0] in host.writes:
+                raise ConfigError(f"{key} {path!r}: {self.host} needs a file at that place, choose another")
+        if self.json_root is None:
+            return
+        if host is None:
+            able = [name for name, one in HOSTS.items() if not one.one_root]
+            raise ConfigError(
+                f"json-root goes with a host that can be told the type of its pages: for {', '.join(able)}"
+            )
+        if host.one_root:
+            raise ConfigError(f"json-root is of no use with for {self.host}: {host.one_root}. Leave json-root out")
+        parts, others = self.json_root.split("/"), self.simple_path.split("/") if self.simple_path else []
+        if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
+            raise ConfigError(
+                f"json-root {printable(self.json_root)!r}: give a relative path of letters, digits and - _ . "
+                f"whose first part is none of {', '.join(_TAKEN)}"
+            )
+        shared = min(len(parts), len(others))
+        if parts[:shared] == others[:shared]:
+            raise ConfigError(
+                f"json-root {self.json_root!r} and simple-path {self.simple_path or '.'!r}: one lies in the other, "
+                "where a project can have the name of a directory. Give two that lie beside each other"
+            )
+
 
 def address(bind: str) -> tuple[str, int]:
     """Return host and port of HOST:PORT, an IPv6 address in brackets. Raises ConfigError, which names `bind`."""
@@ -157,7 +191,8 @@ def read_file(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
-    defaults: dict[str, object] = {field.name.replace("_", "-"): field.default for field in fields(Config)}
+    options = {_KEYS.get(field.name, field.name.replace("_", "-")): field for field in fields(Config)}
+    defaults: dict[str, object] = {key: field.default for key, field in options.items()}
     defaults |= dict.fromkeys(("no-cache", "json", "quiet", "verbose"), False) | {"format": "text"}
     for key, value in content.items():
         if key not in defaults:
@@ -184,7 +219,7 @@ def read_file(path: Path) -> dict[str, Any]:
         content["sources"] = [_from(path.parent, spec) if spec != "-" else spec for spec in content["sources"]]
     if isinstance(content.get("previous"), str):
         content["previous"] = _from(path.parent, content["previous"])
-    return {key.replace("-", "_"): value for key, value in content.items()}
+    return {options[key].name if key in options else key.replace("-", "_"): value for key, value in content.items()}
 
 
 def _from(directory: Path, spec: str) -> str:

@@ -47,7 +47,8 @@ class Plan:
     moved: tuple[Entry, ...] = ()  # what is known of paths that a page of another stage takes over
     unchanged: int = 0
     retired: int = 0  # among the updates: files that no page names from now on
-    next_due: int | None = None  # when the first of all retired files is to go, in seconds since the epoch
+    kept: tuple[str, ...] = ()  # paths of all retired files that stay for now
+    next_due: int | None = None  # when the first of them is to go, in seconds since the epoch
     replaced: tuple[str, ...] = ()  # filenames that get other bytes than before
     left: tuple[str, ...] = ()  # paths where somebody's own page stays
 
@@ -101,6 +102,7 @@ def plan(
     updates: list[Entry] = []
     deletes: list[Entry] = []
     foreign: list[Resource] = []
+    kept: list[str] = []
     new_pages: set[str] = set()
     orphaned: set[str] = set()
     unchanged = retired = 0
@@ -116,6 +118,7 @@ def plan(
             if not is_file or now >= due:
                 deletes.append(entry)
                 continue
+            kept.append(entry.path)
             next_due = min(next_due or due, due)
             if entry.retired is None:
                 updates.append(entry._replace(retired=now))
@@ -160,6 +163,7 @@ def plan(
         moved=tuple(moved),
         unchanged=unchanged,
         retired=retired,
+        kept=tuple(kept),
         next_due=next_due,
         replaced=tuple(
             put.resource.file.filename

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName
 
 from mkindex import __version__
+from mkindex.hosts import Host
 from mkindex.model import File, Index, Project, place
 from mkindex.simple import write
 from mkindex.simple.read import Link
@@ -84,8 +85,10 @@ class Site:
     files_url: str | None = None  # where files are served from, if they are not placed in the tree
     files_have_metadata: bool = False  # whether `.metadata` siblings are there, too
     links: bool = False  # whether there is a page with every file
+    json_root: str | None = None  # where a second root is, of JSON pages named as a host's index documents are
+    host: Host = field(default_factory=Host)  # where the tree goes
     templates: Templates = field(default_factory=Templates)
-    _made: list[tuple[Project, write.Page]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _made: list[tuple[Project, int, write.Page]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def simple(self, *parts: str) -> str:
         """Return the path of something in the Simple API."""
@@ -106,17 +109,24 @@ class Site:
         is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
         return file.core_metadata if is_there else None
 
-    def project_page(self, project: Project) -> write.Page:
-        """Return what the page of a project says. The last one is kept: HTML and JSON, made in turn, say the same."""
-        if not self._made or self._made[0][0] is not project:
-            href = partial(self.href, depth=len(self.simple("", HTML).split("/")) - 1)
-            page = write.project_page(project, href=href, core_metadata=self.core_metadata)
-            self._made[:] = [(project, page)]
-        return self._made[0][1]
+    def project_page(self, project: Project, *, depth: int) -> write.Page:
+        """Return what the page of a project says that lies `depth` directories below the root.
+
+        The last one is kept: HTML and JSON, made in turn, say the same.
+        """
+        if not self._made or self._made[0][0] is not project or self._made[0][1] != depth:
+            page = write.project_page(project, href=partial(self.href, depth=depth), core_metadata=self.core_metadata)
+            self._made[:] = [(project, depth, page)]
+        return self._made[0][2]
+
+    @property
+    def said(self) -> str:
+        """The key of `.nojekyll`: a digest of what whoever publishes was told. If it is new, that is to be told."""
+        return _digest(self.host.once) if self.host.once else "nothing"
 
     @cached_property
     def key(self) -> str:
-        """A digest of all that every page depends on."""
+        """A digest of all that every page depends on, but for its own path."""
         return _digest(
             __version__, self.simple_path, self.files_url, self.files_have_metadata, self.links, self.templates.digest
         )
@@ -143,11 +153,23 @@ def render(index: Index, site: Site) -> Iterator[Resource]:
         yield from (Sibling(file) for file in files if file.core_metadata)
     keys = {project.name: _project_key(project, site) for project in index.projects}
     # As paths are ordered: "a-b/" comes before "a/".
-    for project in sorted(index.projects, key=lambda project: f"{project.name}/"):
-        for name, renderer in (HTML, _project_html), (JSON, _project_json):
-            path = site.simple(project.name, name)
-            yield Page(Stage.PROJECT, path, keys[project.name], partial(renderer, project, site))
+    projects = sorted(index.projects, key=lambda project: f"{project.name}/")
+    for root, renderers in _roots(site):
+        depth = len(root.split("/"))
+        for project in projects:
+            for name, renderer in renderers:
+                path = f"{root}{project.name}/{name}"
+                yield Page(Stage.PROJECT, path, keys[project.name], partial(renderer, project, site, depth=depth))
     yield from sorted(_root_pages(index, site, keys), key=lambda page: page.path)
+
+
+def _roots(site: Site) -> list[tuple[str, list[tuple[str, Callable[..., bytes]]]]]:
+    """Return the roots with their slash, as paths are ordered, and which pages a project has there."""
+    roots: list[tuple[str, list[tuple[str, Callable[..., bytes]]]]]
+    roots = [(site.simple(""), [(HTML, _project_html), (JSON, _project_json)])]
+    if site.json_root is not None:
+        roots.append((f"{site.json_root}/", [(HTML, _project_json)]))
+    return sorted(roots)
 
 
 def _project_key(project: Project, site: Site) -> str:
@@ -163,9 +185,9 @@ def _project_key(project: Project, site: Site) -> str:
     )
 
 
-def _project_html(project: Project, site: Site) -> bytes:
+def _project_html(project: Project, site: Site, *, depth: int) -> bytes:
     return site.templates.render(
-        "simple/project.html", page=site.project_page(project), legacy=_legacy_metadata(project.files)
+        "simple/project.html", page=site.project_page(project, depth=depth), legacy=_legacy_metadata(project.files)
     )
 
 
@@ -177,8 +199,8 @@ def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
     return frozenset(file.filename for file in files if file.metadata_name is None)
 
 
-def _project_json(project: Project, site: Site) -> bytes:
-    return write.encode(site.project_page(project))
+def _project_json(project: Project, site: Site, *, depth: int) -> bytes:
+    return write.encode(site.project_page(project, depth=depth))
 
 
 def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[Page]:
@@ -189,6 +211,9 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     def root() -> bytes:
         return site.templates.render("simple/root.html", page=write.root_page(index))
 
+    def json() -> bytes:
+        return write.encode(write.root_page(index))
+
     def landing() -> bytes:
         return site.templates.render("index.html", projects=index.projects, simple=site.simple(""))
 
@@ -198,10 +223,16 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
 
     yield Page(Stage.ROOT, site.simple(HTML), names, root)
-    yield Page(Stage.ROOT, site.simple(JSON), names, lambda: write.encode(write.root_page(index)))
+    yield Page(Stage.ROOT, site.simple(JSON), names, json)
     yield Page(Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True)
-    yield Page(Stage.ROOT, ".nojekyll", "nothing", bytes, optional=True)
+    yield Page(Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
     if site.simple_path:
         yield Page(Stage.ROOT, HTML, everything, landing, optional=True)
     if site.links:
         yield Page(Stage.ROOT, "links.html", everything, links)
+    if site.json_root is not None:
+        yield Page(Stage.ROOT, f"{site.json_root}/{HTML}", names, json)
+    roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
+    for path, template in site.host.writes.items():
+        key = _digest(site.key, template, *roots.values())
+        yield Page(Stage.ROOT, path, key, partial(site.templates.render, template, **roots))

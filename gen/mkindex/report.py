@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mkindex.errors import Note, printable
+from mkindex.hosts import HOSTS
 
 if TYPE_CHECKING:
     from mkindex.build import Report
+    from mkindex.config import Config
+
+_HERE = "Serve it:      python3 -m http.server --directory {}"
 
 
-def summary(report: "Report", destination: str, simple_path: str, *, verbose: bool) -> Iterator[str]:
+def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[str]:
     """Yield the lines for a person: what was done, and how to go on from there."""
     plan, projects = report.plan, report.index.projects
     files = [file for project in projects for file in project.files]
@@ -25,15 +29,16 @@ def summary(report: "Report", destination: str, simple_path: str, *, verbose: bo
     if plan.retired:
         counts.append(f"{plan.retired} kept for readers of older pages")
     yield (
-        f"{printable(destination)}: {counted(len(projects), 'project')}, {counted(len(files), 'file')}, "
+        f"{printable(config.destination)}: {counted(len(projects), 'project')}, {counted(len(files), 'file')}, "
         f"{sized(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
     )
     if report.rejected:
         yield f"{counted(len(report.rejected), 'file')} rejected, see above"
     if projects and not report.dry_run:
-        url = f"http://localhost:8000/{simple_path}/" if simple_path else "http://localhost:8000/"
+        then = HOSTS[config.host].next if config.host else None
+        url = f"{'https://ADDRESS' if then else 'http://localhost:8000'}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""
-        yield f"Serve it:      python3 -m http.server --directory {printable(shlex.quote(destination))}"
+        yield (then or _HERE).format(printable(shlex.quote(config.destination)))
         yield f"Install from:  pip install --index-url {url} {projects[0].name}"
         yield f"               uv pip install --default-index {url} {projects[0].name}"
 

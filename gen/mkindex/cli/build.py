@@ -17,6 +17,7 @@ from mkindex import __version__
 from mkindex.cli.serve import BIND, listen
 from mkindex.cli.terminal import DONE, PROBLEMS, bar, no_bar, print_findings, reader_may_leave, status_of, user_cache
 from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, printable
+from mkindex.hosts import HOSTS
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -72,6 +73,7 @@ Examples:
                                          one project of an index, downloaded
   mkindex --dry-run ./wheels ./public    what would be done
   mkindex ./wheels ./public --watch --serve
+  mkindex ./wheels ./public --for s3     then: sh ./public/upload.sh s3://BUCKET
   mkindex check ./public                 is it right, and is everything there? (mkindex check --help)
   mkindex client https://host/simple/    what uv, pip, poetry or PDM have to be told (mkindex client --help)
 
@@ -122,6 +124,19 @@ Each has a --help of its own.""",
     default="simple",
     show_default=True,
     help="Where the index lies in DEST; . is its root.",
+)
+@click.option(
+    "--for",
+    "host",
+    type=click.Choice(list(HOSTS)),
+    envvar="MKINDEX_FOR",
+    allow_from_autoenv=False,
+    help="Also write what that host needs, and publish nothing that it does not take.",
+)
+@click.option(
+    "--json-root",
+    metavar="PATH",
+    help="With --for cloudflare-pages, netlify or s3: a second index in DEST, for clients that read JSON.",
 )
 @click.option("--links", is_flag=True, help="Also write links.html: all files on one page, for --find-links.")
 @click.option("--templates", type=click.Path(), metavar="DIR", help="Take page templates from DIR where it has them.")
@@ -291,7 +306,7 @@ def build(
         if form == "json":
             click.echo(dumps(as_json(report), indent=2))
         elif not quiet:
-            click.echo("\n".join(summary(report, config.destination, config.simple_path, verbose=verbose)))
+            click.echo("\n".join(summary(report, config, verbose=verbose)))
     if form == "github":
         _tell_workflow(report, config.destination)
     return PROBLEMS if report.rejected else DONE
@@ -344,6 +359,8 @@ def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **opt
     from mkindex.config import Config
 
     options["simple_path"] = options["simple_path"].rstrip("/") if options["simple_path"] not in (".", "./") else ""
+    if options["json_root"] is not None:
+        options["json_root"] = options["json_root"].rstrip("/")
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
     return Config(sources=tuple(sources), destination=destination, **options)
 

@@ -1,0 +1,57 @@
+"""Where a tree can go: what each host needs in it, what it does not take, and what comes after a build."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """A host, as far as a tree that is made for it depends on it."""
+
+    next: str | None = None  # what to do with the tree, {} being DEST, as the line of a report; None: try it here
+    writes: Mapping[str, str] = field(default_factory=dict)  # paths in the tree, each with the template it is made from
+    once: str | None = None  # what whoever publishes there has to know; said once
+    max_file: int | None = None  # bytes
+    max_bytes: int | None = None  # of all files that lie in the tree
+    max_files: int | None = None  # pages and all
+    way_out: str = ""  # what to do about a tree that is too large
+    one_root: str | None = None  # why a second root of JSON makes no sense; None: a page has its type by path
+
+
+_NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root"
+_ELSEWHERE = (
+    "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+    "mkindex WHEELS DEST --files-url https://…"
+)
+
+HOSTS = {
+    # docs.github.com: GitHub Pages limits (the site), About large files on GitHub (a file, in a branch).
+    "github-pages": Host(
+        once="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise Cloud "
+        "and access to the site is restricted in the settings of the repository",
+        max_file=100_000_000,
+        max_bytes=1_000_000_000,
+        way_out=_ELSEWHERE,
+        one_root="it takes the type of a page from its name, so that index.html is never JSON there",
+    ),
+    # developers.cloudflare.com: Pages, Limits. What `_headers` says is no file that counts.
+    "cloudflare-pages": Host(
+        next="Publish it:    npx wrangler pages deploy {}",
+        writes={"_headers": "hosts/_headers"},
+        max_file=25 * 1024 * 1024,
+        max_files=20_000,
+        way_out=_ELSEWHERE,
+    ),
+    # docs.netlify.com names one limit, 54,000 files in a directory, and here none has more than a few.
+    "netlify": Host(
+        next="Publish it:    npx netlify deploy --prod --no-build --dir {}", writes={"_headers": "hosts/_headers"}
+    ),
+    "nginx": Host(next="Serve it:      mkindex host nginx --root {}", one_root=_NEGOTIATES),
+    "apache": Host(
+        next="Serve it:      mkindex host apache --root {}",
+        writes={".htaccess": "hosts/htaccess"},
+        one_root=_NEGOTIATES,
+    ),
+    "caddy": Host(next="Serve it:      mkindex host caddy --root {}", one_root=_NEGOTIATES),
+    "s3": Host(next="Publish it:    sh {}/upload.sh s3://BUCKET", writes={"upload.sh": "hosts/upload.sh"}),
+}

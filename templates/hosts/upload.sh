@@ -1,0 +1,176 @@
+#!/bin/sh
+# Upload this index into a bucket:  sh upload.sh s3://BUCKET[/PREFIX]
+#
+# It needs the AWS CLI, which finds credentials, region and endpoint as always (AWS_PROFILE, AWS_ENDPOINT_URL, …). At
+# every instant each page in the bucket names only files that are there: files go first, then the pages of projects,
+# then those that name all. What is gone goes last, and files UPLOAD_GRACE seconds (60) after the pages that named them,
+# as long as those are cached. What is as it was stays untouched; a run that died is finished by the next.
+#
+# The REST endpoint of a bucket, and CloudFront before it, know no index documents: at …/simple/demo/ they look for an
+# object named "simple/demo/". No directory can hold such a file, so each page is uploaded as that and as index.html.
+set -eu
+
+simple='{{ simple }}'
+json_root='{{ json_root or "" }}'
+pages_are='max-age=60, must-revalidate'
+files_are='public, max-age=31536000, immutable'
+type_of_json='application/vnd.pypi.simple.v1+json'
+type_of_html='text/html; charset=utf-8'
+
+case ${1-} in
+s3://?*) ;;
+*)
+    echo "usage: sh upload.sh s3://BUCKET[/PREFIX]" >&2
+    exit 2
+    ;;
+esac
+path=${1#s3://}
+bucket=${path%%/*}
+prefix=${path#"$bucket"}
+prefix=${prefix#/}
+prefix=${prefix%/}
+prefix=${prefix:+$prefix/}
+
+CDPATH='' cd -- "$(dirname -- "$0")"
+if ! [ -f "${simple}index.html" ]; then
+    echo "upload.sh: there is no index beside me: run mkindex first" >&2
+    exit 1
+fi
+if command -v md5sum >/dev/null; then
+    md5() { xargs md5sum; }
+elif command -v md5 >/dev/null; then
+    md5() { xargs md5 -r; }
+else
+    md5() { xargs openssl md5 -r; }
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- pages, as they are now: the files that they name stay for the --grace of a build, whatever it writes meanwhile ---
+
+names() { # those of a root, as paths from here; projects' names hold nothing that a shell or a list could mistake
+    for page in "$1"index.html "$1"index.v1_json "$1"*/index.html "$1"*/index.v1_json; do
+        case ${page#"$1"} in
+        files/* | *[!a-z0-9_./-]*) ;;
+        *) [ ! -f "$page" ] || printf '%s\n' "$page" ;;
+        esac
+    done
+}
+{
+    names "$simple"
+    [ -z "$json_root" ] || names "$json_root"
+    for page in index.html 404.html links.html; do
+        [ ! -f "$page" ] || printf '%s\n' "$page"
+    done
+} | sort -u >"$work/names"
+copy() { # FROM TO: the pages that standard input names
+    while read -r page; do
+        target=$2/$page
+        [ -d "${target%/*}" ] || mkdir -p "${target%/*}"
+        cp "$1/$page" "$target"
+    done
+}
+copy . "$work/pages" <"$work/names"
+(cd "$work/pages" && md5 <../names >../sums)
+sed 's/ [ *]*/ /' "$work/sums" >"$work/here"
+
+# --- what is there: the ETag of an object is the MD5 of its bytes; where KMS encrypts it is not, and all goes again ---
+
+list() { # PREFIX, and options
+    aws s3api list-objects-v2 --bucket "$bucket" --prefix "$@" --query 'Contents[].[ETag,Key]' --output text
+}
+{
+    list "$prefix$simple"
+    [ -z "$json_root" ] || list "$prefix$json_root"
+    [ -z "$simple" ] || list "$prefix" --delimiter / # what lies beside the roots
+} >"$work/listed"
+PREFIX=$prefix awk -F '\t' '
+    NF == 2 { gsub(/"/, "", $1); print $1 "\t" substr($2, length(ENVIRON["PREFIX"]) + 1) }
+' "$work/listed" >"$work/there"
+
+# --- what is to be done: "stage how type page", where the stage is 1 for a page of a project, 2 of all, 3 of none ----
+
+SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
+    function below(path, root) { return root != "" && substr(path, 1, length(root)) == root }
+    function project(key, root, page,    name) { # whose page this is, in that root; "": of none
+        name = substr(key, length(root) + 1, length(key) - length(root) - length(page) - 1)
+        return below(key, root) && key == root name "/" page && name ~ /^[a-z0-9-]+$/ ? name : ""
+    }
+    function remove(key) { print 3, "delete", "any", key }
+    BEGIN { simple = ENVIRON["SIMPLE"]; json = ENVIRON["JSON_ROOT"] }
+    FILENAME ~ /there$/ { split($0, field, "\t"); there[field[2]] = field[1]; next }
+    {
+        here[$2]
+        type = $2 ~ /v1_json$/ || below($2, json) ? "json" : "html"
+        directory = $2
+        sub("[^/]*$", "", directory)
+        stage = $2 ~ "/" && directory != simple && directory != json ? 1 : 2
+        if (there[$2] != $1) print stage, "copy", type, $2
+        # At the root of a bucket there is no name for it.
+        if ($2 ~ /index.html$/ && ENVIRON["PREFIX"] directory != "" && there[directory] != $1)
+            print stage, "put", type, $2
+    }
+    END {
+        # The page by which a project is found to be gone goes last, so that a run that died is finished by the next.
+        # Where the index is at the root, nobody can tell a project from what else is there, and all of it stays.
+        for (key in there) {
+            if (key in here) continue
+            if ((name = project(key, simple, "index.v1_json")) != "") {
+                remove(simple name "/")
+                remove(simple name "/index.html")
+                remove(key)
+            } else if ((name = project(key, json, "index.html")) != "") {
+                remove(json name "/")
+                remove(key)
+            }
+        }
+    }
+' "$work/there" "$work/here" >"$work/todo"
+
+# --- and now it is done -------------------------------------------------------------------------------------------
+
+if [ -d files ]; then
+    aws s3 sync files "s3://$bucket/${prefix}files" --size-only --no-progress --only-show-errors \
+        --content-type application/octet-stream --cache-control "$files_are"
+fi
+
+upload() { # STAGE
+    for type in html json; do
+        case $type in html) content_type=$type_of_html ;; *) content_type=$type_of_json ;; esac
+        sed -n "s/^$1 copy $type //p" "$work/todo" >"$work/some"
+        if [ -s "$work/some" ]; then
+            copy "$work/pages" "$work/new" <"$work/some"
+            aws s3 cp "$work/new" "s3://$bucket/$prefix" --recursive --no-progress --only-show-errors \
+                --content-type "$content_type" --cache-control "$pages_are"
+            rm -r "$work/new"
+        fi
+        # The name is that of index.html without it; a run of this without any is one of GNU's xargs for want of input.
+        sed -n "s/^$1 put $type //p" "$work/todo" |
+            TO=$bucket PREFIX=$prefix TYPE=$content_type CACHE=$pages_are PAGES=$work/pages xargs -P 8 -n 1 sh -c '
+                [ $# -eq 0 ] || aws s3api put-object --bucket "$TO" --key "$PREFIX${1%index.html}" --body "$PAGES/$1" \
+                    --content-type "$TYPE" --cache-control "$CACHE" >/dev/null
+            ' sh
+    done
+}
+upload 1
+upload 2
+
+sed -n 's/^3 delete any //p' "$work/todo" | while read -r key; do
+    aws s3api delete-object --bucket "$bucket" --key "$prefix$key" >/dev/null </dev/null
+done
+if [ -d files ]; then
+    gone() {
+        aws s3 sync files "s3://$bucket/${prefix}files" --size-only --delete "$@"
+    }
+    gone --dryrun >"$work/gone"
+    if grep -q '^(dryrun) delete' "$work/gone"; then
+        sleep "${UPLOAD_GRACE:-60}"
+        gone --no-progress --only-show-errors --content-type application/octet-stream --cache-control "$files_are"
+    fi
+fi
+put=$(grep -vc '^3' "$work/todo") || :
+removed=$(grep -c '^3' "$work/todo") || :
+echo "uploaded to s3://$bucket/$prefix: $put pages, $removed removed"

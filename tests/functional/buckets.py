@@ -1,0 +1,108 @@
+"""An S3 server of this machine (moto), and the AWS CLI for it: both from environments of their own (`make clients`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+from urllib.request import ProxyHandler, build_opener
+
+from functional.clients import CLIENTS, KEPT
+from needs import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from email.message import Message
+    from pathlib import Path
+
+NAME = "an-index"
+# Whoever may list a bucket is told that a key is not there; to all others that is forbidden, like everything.
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{NAME}/*"},
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{NAME}"},
+    ],
+}
+_CHANGES = re.compile(r"(PUT|DELETE) /an-index/(\S*?)(?:\?\S*)? HTTP")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket that everybody may read."""
+
+    endpoint: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"{self.endpoint}/{NAME}/"
+
+    def run(self, *command: str | Path) -> str:
+        """Run a command that finds `aws`, and this server by it; return what it says."""
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment |= {
+            "PATH": f"{CLIENTS / 'awscli' / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(self.log.parent),
+            "no_proxy": "127.0.0.1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "UPLOAD_GRACE": "0",
+        }
+        done = subprocess.run(
+            command, env=environment, cwd=self.log.parent, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    def listed(self) -> set[str]:
+        listed = self.run("aws", "s3api", "list-objects-v2", "--bucket", NAME, "--query", "Contents[].Key")
+        return set(json.loads(listed) or [])
+
+    def get(self, key: str) -> tuple[bytes, Message]:
+        """Return the bytes and the headers of an object, as who reads it over HTTP gets them."""
+        with build_opener(ProxyHandler({})).open(self.url + quote(key, safe="/")) as answer:
+            return answer.read(), answer.headers
+
+    def fill(self, directory: Path) -> None:
+        """Put in what is in a directory."""
+        self.run("aws", "s3", "cp", "--recursive", "--only-show-errors", directory, f"s3://{NAME}/")
+
+    def changes(self) -> list[str]:
+        """Return every change since the last call, as "PUT key" or "DELETE key", in the order of the server's log."""
+        with self.log.open("r+") as log:
+            found = [f"{method} {unquote(key)}" for method, key in _CHANGES.findall(log.read())]
+            log.truncate(0)
+        return found
+
+
+@contextmanager
+def bucket(own: Path) -> Iterator[Bucket]:
+    """Run a server with an empty bucket; its log lies in `own`."""
+    for client in "moto", "awscli":
+        if not (CLIENTS / client / ".ready").exists():
+            missing(f"{client}: make clients")
+    log = own / "log"
+    command = [str(CLIENTS / "moto/bin/moto_server"), "-H", "127.0.0.1", "-p", "0"]
+    with log.open("a") as errors, subprocess.Popen(command, stdout=errors, stderr=errors) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (started := re.search(r"Running on (http://\S+)\n", log.read_text())):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            made = Bucket(started[1], log)
+            made.run("aws", "s3api", "create-bucket", "--bucket", NAME)
+            made.run("aws", "s3api", "put-bucket-policy", "--bucket", NAME, "--policy", json.dumps(POLICY))
+            made.changes()
+            yield made
+        finally:
+            process.kill()

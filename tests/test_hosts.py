@@ -1,0 +1,530 @@
+"""A tree for a host: what lies in it besides, what is refused before anything is published, what is said, and when."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urljoin
+
+import pytest
+
+from builds import cold, publish, write
+from mkindex import cli
+from mkindex.build import outputs
+from mkindex.config import Config
+from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
+from mkindex.hosts import HOSTS
+from mkindex.render import Page, Site, render
+from mkindex.templating import Templates
+from trees import identities, own, tree
+from values import Shelf, index
+from wheels import metadata, sdist, wheel, wheel_filename, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLAIN = {".nojekyll", "404.html", "index.html", "simple/index.html", "simple/index.v1_json"}
+PYPI_JSON = "application/vnd.pypi.simple.v1+json"
+FOREVER = "public, max-age=31536000, immutable"
+PUBLIC = HOSTS["github-pages"].once or ""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A directory with three files of two projects."""
+    directory = tmp_path / "wheels"
+    files = {
+        wheel_filename("demo", "1.0"): wheel("demo", "1.0"),
+        wheel_filename("demo", "1!2.0+cu128"): wheel("demo", "1!2.0+cu128"),
+        "other-1.0.tar.gz": sdist("other", "1.0"),
+    }
+    write(directory, files.items())
+    for path in directory.iterdir():
+        os.utime(path, (10**9, 10**9))
+    return directory
+
+
+# --- what does not fit ----------------------------------------------------------------------------------------------
+
+
+def test_the_bounds_are_those_that_the_hosts_document() -> None:
+    assert {name: (host.max_file, host.max_bytes, host.max_files) for name, host in HOSTS.items()} == {
+        "github-pages": (100_000_000, 1_000_000_000, None),
+        "cloudflare-pages": (26_214_400, None, 20_000),
+        **dict.fromkeys(["netlify", "nginx", "apache", "caddy", "s3"], (None, None, None)),
+    }
+
+
+def refusal(source: Path, public: Path, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
+    """Why a tree is not published, None where it is; where it is not, all is as it was."""
+    there = public.exists()
+    before = (tree(public), own(public), identities(public)) if there else ({}, set(), {})
+    for dry_run in True, False:
+        try:
+            publish(source, public, dry_run=dry_run, **options)
+        except NotPublished as error:
+            why = str(error)
+            assert public.exists() == there
+            assert ((tree(public), own(public), identities(public)) if there else ({}, set(), {})) == before
+        else:
+            why = ""
+    return why or None
+
+
+def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_not(tmp_path: Path) -> None:
+    bound, name = 25 * 1024 * 1024, wheel_filename("big", "1.0")
+    without = len(wheel("big", "1.0", files={"pad": bytes(bound - 1000)}))
+    too_large = (
+        "cloudflare-pages takes no file above 26,214,400 bytes: big-1.0-py3-none-any.whl (26,214,401 bytes). "
+        "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+        "mkindex WHEELS DEST --files-url https://…"
+    )
+    for more, expected in (0, None), (1, too_large):
+        content = wheel("big", "1.0", files={"pad": bytes(bound - 1000 + bound - without + more)})
+        assert len(content) == bound + more
+        write(tmp_path / "wheels", [(name, content)])
+        assert refusal(tmp_path / "wheels", tmp_path / f"public{more}", host="cloudflare-pages") == expected
+        assert refusal(tmp_path / "wheels", tmp_path / "public", host="netlify") is None
+        files_url = "https://files.example.com/"
+        assert refusal(tmp_path / "wheels", tmp_path / "named", host="cloudflare-pages", files_url=files_url) is None
+
+
+def sizes(source: Path) -> list[int]:
+    return sorted(path.stat().st_size for path in source.iterdir())
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["nothing there", "a tree there"])
+def test_what_is_too_much_is_told_before_anything_is_published(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        publish(source, tmp_path / "public")
+        write_wheel(source, "new", "1.0")
+    total, largest = sum(sizes(source)), sizes(source)[-1]
+    number = len(cold(source, host="cloudflare-pages", json_root="json"))  # the manifest counts, and _headers does not
+    fits: dict[str, Any] = {"max_file": largest, "max_bytes": total, "max_files": number}
+    below = {"max_file": largest - 1, "max_bytes": total - 1, "max_files": number - 1}
+    found = {}
+    for key, bound in below.items():
+        monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **fits | {key: bound}))
+        why = refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json")
+        assert why
+        found[key] = why
+    by_size = sorted(source.iterdir(), key=lambda path: (-path.stat().st_size, path.name))
+    named = [f"{path.name} ({path.stat().st_size:,} bytes)" for path in by_size]
+    way_out = HOSTS["cloudflare-pages"].way_out
+    assert found == {
+        "max_file": f"cloudflare-pages takes no file above {largest - 1:,} bytes: {named[0]}. {way_out}",
+        "max_bytes": f"cloudflare-pages takes no more than {total - 1:,} bytes of files, and these have {total:,}: "
+        f"{', '.join(named)}. {way_out}",
+        "max_files": f"cloudflare-pages takes no more than {number - 1:,} files, and these are {number:,}, "
+        f"pages and all. {way_out}",
+    }
+    monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **fits))
+    assert refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json") is None
+
+
+def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(HOSTS, "github-pages", replace(HOSTS["github-pages"], max_file=1))
+    for version in range(1, 5):
+        write_wheel(source, "demo", f"1.{version}")
+    assert cli.run(["--for", "github-pages", str(source), str(tmp_path / "public")]) == 3
+    assert re.fullmatch(
+        r"error github-pages takes no file above 1 bytes: (\S+ \([\d,]+ bytes\)(, )?){5} and 2 more\. Put .*\n",
+        capsys.readouterr().err,
+    )
+    assert not (tmp_path / "public").exists()
+
+
+@pytest.mark.parametrize("key", ["max_bytes", "max_files"])
+def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    public = tmp_path / "public"
+    publish(source, public)
+    (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="another"))
+    old = [len(wheel("demo", "1.0")), len(metadata("demo", "1.0"))]
+    now = {"max_bytes": sum(sizes(source)) + sum(old), "max_files": len(cold(source)) + 1 + len(old)}[key]
+
+    def told(bound: int, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
+        bounds: dict[str, Any] = {"max_bytes": None, "max_files": None, key: bound}
+        monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **bounds))
+        return refusal(source, public, host="cloudflare-pages", **options)
+
+    why = told(now - 1, grace=900)
+    assert why
+    assert f"{now:,}" in why
+    assert ". Of them 2 are on no page any more, and go with --grace 0. Put the wheels" in why
+    assert told(now, grace=900) is None
+    assert "Of them 2" in (told(now - 1, grace=900) or "")
+    assert told(now - 1, grace=0) is None
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def test_that_a_site_is_public_is_said_in_the_first_build_for_that_host_only(source: Path, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+
+    def said(**options: Any) -> bool:  # noqa: ANN401 (the fields of Config)
+        return Note(location=str(public), text=PUBLIC) in publish(source, public, **options).findings
+
+    assert not said()
+    assert said(host="github-pages", dry_run=True)
+    assert said(host="github-pages")
+    assert not said(host="github-pages")
+    write_wheel(source, "demo", "1.1")
+    assert not said(host="github-pages")
+    assert not said(host="netlify")
+    assert said(host="github-pages")
+
+
+@pytest.mark.parametrize("content", [b"", b"theirs"], ids=["empty", "with something in it"])
+def test_it_is_said_once_where_somebody_has_a_nojekyll_of_their_own_or_not_at_all(
+    source: Path, tmp_path: Path, content: bytes
+) -> None:
+    write(tmp_path / "public", [(".nojekyll", content)])
+    found = [publish(source, tmp_path / "public", host="github-pages").findings for _ in range(2)]
+    notes = [[one.text for one in findings if isinstance(one, Note)] for findings in found]
+    left = "a page of your own, left as it is (--overwrite replaces it)"
+    assert notes == ([[PUBLIC], []] if not content else [[left], [left]])
+    assert (tmp_path / "public/.nojekyll").read_bytes() == content
+
+
+LINES = {
+    None: "Serve it:      python3 -m http.server --directory {}",
+    "github-pages": "Serve it:      python3 -m http.server --directory {}",
+    "cloudflare-pages": "Publish it:    npx wrangler pages deploy {}",
+    "netlify": "Publish it:    npx netlify deploy --prod --no-build --dir {}",
+    "nginx": "Serve it:      mkindex host nginx --root {}",
+    "apache": "Serve it:      mkindex host apache --root {}",
+    "caddy": "Serve it:      mkindex host caddy --root {}",
+    "s3": "Publish it:    sh {}/upload.sh s3://BUCKET",
+}
+
+
+@pytest.mark.parametrize("host", [None, *HOSTS])
+def test_the_report_says_what_to_do_with_the_tree(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str | None
+) -> None:
+    public = str(tmp_path / "the public")
+    assert cli.run([*(["--for", host] if host else []), "--simple-path", ".", str(source), public]) == 0
+    address = "http://localhost:8000/" if host in (None, "github-pages") else "https://ADDRESS/"
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        LINES[host].format(f"'{public}'"),
+        f"Install from:  pip install --index-url {address} demo",
+        f"               uv pip install --default-index {address} demo",
+    ]
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+BESIDE = "where a project can have the name of a directory. Give two that lie beside each other"
+NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root. Leave json-root out"
+NO_PATH = (
+    "give a relative path of letters, digits and - _ . "
+    "whose first part is none of files, index.html, 404.html, links.html"
+)
+WRONG: dict[str, dict[str, Any]] = {
+    f"for 'gopher': give one of {', '.join(HOSTS)}": {"host": "gopher"},
+    "for '': give one of " + ", ".join(HOSTS): {"host": ""},
+    "json-root goes with a host that can be told the type of its pages: for cloudflare-pages, netlify, s3": {
+        "json_root": "json"
+    },
+    "json-root is of no use with for github-pages: it takes the type of a page from its name, so that index.html is "
+    "never JSON there. Leave json-root out": {"host": "github-pages", "json_root": "json"},
+    **{
+        f"json-root is of no use with for {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
+        for host in ("nginx", "apache", "caddy")
+    },
+    **{
+        f"json-root {path!r}: {NO_PATH}": {"host": "netlify", "json_root": path}
+        for path in (
+            "",
+            "/",
+            "/json",
+            "json/",
+            "../json",
+            "a//b",
+            "files",
+            "files/json",
+            "404.html",
+            "a b",
+            "é",
+        )
+    },
+    **{
+        f"json-root {path!r} and simple-path {simple or '.'!r}: one lies in the other, {BESIDE}": {
+            "host": "s3",
+            "json_root": path,
+            "simple_path": simple,
+        }
+        for path, simple in [
+            ("simple", "simple"),
+            ("simple/json", "simple"),
+            ("a", "a/b"),
+            ("json", ""),
+        ]
+    },
+    "simple-path '_headers/x': netlify needs a file at that place, choose another": {
+        "host": "netlify",
+        "simple_path": "_headers/x",
+    },
+    "json-root 'upload.sh': s3 needs a file at that place, choose another": {"host": "s3", "json_root": "upload.sh"},
+}
+
+
+@pytest.mark.parametrize(("message", "options"), WRONG.items(), ids=[repr(one) for one in WRONG.values()])
+def test_what_makes_no_sense_is_refused(message: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config(sources=("wheels",), destination="public", **options)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("path", "simple"), [("simple-json", "simple"), ("a/c", "a/b"), ("a", "ab"), ("_headers.json", "upload.sh")]
+)
+def test_roots_that_lie_beside_each_other_are_fine(path: str, simple: str) -> None:
+    config = Config(sources=("wheels",), destination="public", host="netlify", json_root=path, simple_path=simple)
+    assert (config.json_root, config.simple_path) == (path, simple)
+
+
+@pytest.mark.parametrize("given", ["option", "environment", "file"])
+def test_a_host_is_given_as_for_and_by_no_other_name(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MKINDEX_HOST", "gopher")
+    arguments = [str(source), "public"]
+    if given == "option":
+        arguments += ["--for", "netlify", "--json-root", "json/"]
+    elif given == "environment":
+        monkeypatch.setenv("MKINDEX_FOR", "netlify")
+        monkeypatch.setenv("MKINDEX_JSON_ROOT", "json")
+    else:
+        (tmp_path / "mkindex.toml").write_text('for = "netlify"\njson-root = "json"\n')
+    assert (cli.run(arguments), capsys.readouterr().err) == (0, "")
+    assert tree(tmp_path / "public") == cold(source, host="netlify", json_root="json")
+    (tmp_path / "mkindex.toml").write_text('host = "netlify"\n')
+    assert cli.run([str(source), "public"]) == 2
+    assert "no such key: host" in capsys.readouterr().err
+
+
+def test_a_host_that_nobody_knows_is_a_mistake_that_names_those_that_are_known(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["--for", "gopher", str(source), str(tmp_path / "public")]) == 2
+    assert "'gopher' is not one of 'github-pages', 'cloudflare-pages'" in capsys.readouterr().err
+
+
+# --- the tree -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_tree_for_a_host_is_the_one_for_none_and_what_the_host_reads(source: Path, host: str) -> None:
+    plain, made = cold(source), cold(source, host=host)
+    assert {path: made.get(path) for path in plain} == plain
+    expected = {"cloudflare-pages": {"_headers"}, "netlify": {"_headers"}, "apache": {".htaccess"}, "s3": {"upload.sh"}}
+    assert made.keys() - plain.keys() == expected.get(host, set())
+
+
+@pytest.mark.parametrize(
+    ("simple", "root"), [("simple", "json"), ("simple", "simple-json"), ("b", "a/c/d"), ("b/c", "b/d")]
+)
+def test_the_pages_of_a_json_root_are_json_and_their_links_lead_to_the_files(
+    source: Path, simple: str, root: str
+) -> None:
+    made = cold(source, host="netlify", simple_path=simple, json_root=root)
+    plain = cold(source, host="netlify", simple_path=simple)
+    pages = {f"{root}/index.html", f"{root}/demo/index.html", f"{root}/other/index.html"}
+    assert made.keys() - plain.keys() == pages
+    for path in pages:
+        page = json.loads(made[path])
+        twin = path.replace(root, simple, 1).replace("index.html", "index.v1_json")
+        files = [file["url"] for file in page.get("files", [])]
+        assert [urljoin(f"/{path}", url) for url in files] == [
+            urljoin(f"/{twin}", file["url"]) for file in json.loads(made[twin]).get("files", [])
+        ]
+        for file in page.get("files", []):
+            target = unquote(urljoin(f"/{path}", file.pop("url"))).lstrip("/")
+            assert hashlib.sha256(made[target]).hexdigest() == file["hashes"]["sha256"]
+        expected = json.loads(made[twin])
+        for file in expected.get("files", []):
+            del file["url"]
+        assert page == expected
+
+
+@pytest.mark.parametrize(
+    ("simple", "root"), [("simple", "simple-json"), ("simple-json", "simple"), ("b", "a"), ("a", "b")]
+)
+def test_resources_come_in_the_order_to_publish_them_in(simple: str, root: str) -> None:
+    shelf = Shelf()
+    project = index(*(shelf.file(f"{name}-1.0-py3-none-any.whl") for name in ("a", "a_b", "b")))
+    site = Site(simple_path=simple, json_root=root, host=HOSTS["netlify"], templates=Templates())
+    order = [(resource.stage, resource.path) for resource in render(project, site)]
+    assert order == sorted(order)
+    assert len({path for _, path in order}) == len(order)
+
+
+def test_a_build_for_another_host_leaves_nothing_of_the_one_before(source: Path, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    steps: list[dict[str, Any]] = [
+        {},
+        {"host": "cloudflare-pages"},
+        {"host": "cloudflare-pages", "json_root": "json"},
+        {"host": "netlify", "json_root": "json"},
+        {"host": "netlify", "json_root": "simple2"},
+        {"host": "s3", "json_root": "simple", "simple_path": "simple2"},
+        {"host": "s3", "json_root": "simple2", "simple_path": "simple"},
+        {"host": "apache"},
+        {"host": "github-pages"},
+        {},
+    ]
+    for step in steps:
+        publish(source, public, **step)
+        assert tree(public) == cold(source, **step)
+    assert publish(source, public).written == 0
+
+
+def test_what_another_host_needs_touches_nothing_else(source: Path, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    publish(source, public)
+    before = identities(public)
+    for host in HOSTS:
+        root = None if HOSTS[host].one_root else "json"
+        publish(source, public, host=host, json_root=root)
+        after = identities(public)
+        assert {path for path in before if after[path] != before[path]} <= {".nojekyll"}
+
+
+def test_a_file_of_ones_own_where_the_host_has_its_own_is_in_the_way(source: Path, tmp_path: Path) -> None:
+    write(tmp_path / "public", [("_headers", b"theirs")])
+    with pytest.raises(
+        DestinationError, match=r"in the way, and not known to be written by mkindex: _headers\. Move it"
+    ):
+        publish(source, tmp_path / "public", host="netlify")
+    assert tree(tmp_path / "public") == {"_headers": b"theirs"}
+    publish(source, tmp_path / "public", host="s3")
+    assert (tmp_path / "public/_headers").read_bytes() == b"theirs"
+    publish(source, tmp_path / "public", host="netlify", overwrite=True)
+    assert tree(tmp_path / "public") == cold(source, host="netlify")
+    publish(source, tmp_path / "public")
+    assert tree(tmp_path / "public") == cold(source)
+
+
+def test_what_a_host_reads_is_made_anew_when_the_roots_move_or_the_template_changes(
+    source: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "templates", [("hosts/_headers", b"{{ simple }} {{ json_root }}\n")])
+    found = []
+    for options in (
+        {"simple_path": ""},
+        {"simple_path": "a/b"},
+        {"simple_path": "a/b", "json_root": "c"},
+    ):
+        publish(source, tmp_path / "public", host="netlify", templates=str(tmp_path / "templates"), **options)
+        found.append((tmp_path / "public/_headers").read_bytes())
+    assert found == [b" None\n", b"a/b/ None\n", b"a/b/ c/\n"]
+
+
+def test_what_lies_in_a_json_root_is_no_source(tmp_path: Path) -> None:
+    config = Config(sources=("x",), destination=str(tmp_path), host="s3", json_root="json/a", simple_path="simple/b")
+    assert outputs(config) == [f"{tmp_path}/{name}" for name in (".mkindex", "files", "simple", "json")]
+
+
+# --- _headers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of `_headers`; patterns as the two hosts document them, or read them."""
+
+    pattern: str
+    headers: dict[str, str]
+
+    def cloudflare(self, path: str) -> bool:
+        """`*` is any number of characters, `:name` all of them up to the next slash."""
+        parts = re.split(r"(\*|:[A-Za-z]\w*)", self.pattern)
+        regex = "".join(".*" if part == "*" else "[^/]+" if part[:1] == ":" else re.escape(part) for part in parts)
+        return re.fullmatch(regex, path) is not None
+
+    def netlify(self, path: str) -> bool:
+        """Neither a slash at the end makes a difference, nor the case; and `/x/*` needs no second slash."""
+        parts = [
+            "?.*" if part == "*" else "[^/]+" if part.startswith(":") else re.escape(part)
+            for part in self.pattern.strip("/").split("/")
+        ]
+        return re.fullmatch(f"/{'/'.join(parts)}/?", path, re.IGNORECASE) is not None
+
+
+def rules(content: bytes) -> Iterator[Rule]:
+    """Read `_headers` strictly: a pattern, then indented headers; comments; nothing else."""
+    assert len(content.splitlines()) < 100
+    for block in re.sub(r"^#.*\n", "", content.decode("ascii"), flags=re.MULTILINE).split("\n\n"):
+        pattern, *lines = block.strip("\n").split("\n") if block.strip("\n") else [""]
+        if not pattern:
+            continue
+        assert re.fullmatch(r"/[A-Za-z0-9._:*/-]*", pattern), pattern
+        assert pattern.count("*") <= 1
+        headers = {}
+        for line in lines:
+            found = re.fullmatch(r"  ([A-Za-z-]+): (\S.*\S|\S)", line)
+            assert found, line
+            assert found[1] not in headers
+            headers[found[1]] = found[2]
+        assert headers
+        yield Rule(pattern, headers)
+
+
+ROOTS = [
+    ("simple", None),
+    ("simple", "simple-json"),
+    ("simple-html", "simple"),
+    ("", None),
+    ("a/b", "a/c"),
+    ("files2", "files3"),
+]
+
+
+@pytest.mark.parametrize(("simple", "root"), ROOTS)
+@pytest.mark.parametrize("host", ["cloudflare", "netlify"])
+def test_headers_say_of_each_path_what_it_is_and_never_one_thing_twice(
+    source: Path, host: str, simple: str, root: str | None
+) -> None:
+    made = cold(source, host=f"{host}{'-pages' * (host == 'cloudflare')}", simple_path=simple, json_root=root)
+    known = list(rules(made.pop("_headers")))
+    for path in made:
+        address = f"/{path.removesuffix('index.html')}"
+        said: dict[str, str] = {}
+        for rule in known:
+            if getattr(rule, host)(address):
+                assert not said.keys() & rule.headers.keys(), f"{address}: twice, the second time by {rule.pattern}"
+                said |= rule.headers
+        expected = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+        if path.startswith("files/"):
+            expected |= {"Content-Type": "application/octet-stream", "Cache-Control": FOREVER}
+        elif path.endswith("index.v1_json") or (root and path.startswith(f"{root}/")):
+            expected["Content-Type"] = PYPI_JSON
+        assert said == expected, address
+
+
+def test_what_a_page_is_made_of_is_not_which_host_it_is_for() -> None:
+    shelf = Shelf()
+    project = index(shelf.file("a-1.0-py3-none-any.whl"))
+    sites = (Site(host=host, templates=Templates()) for host in HOSTS.values())
+    keys = [
+        {one.path: one.key for one in render(project, site) if isinstance(one, Page) and one.path in PLAIN}
+        for site in sites
+    ]
+    assert {path for one in keys for path in one if one[path] != keys[1][path]} == {".nojekyll"}
