@@ -154,7 +154,8 @@ def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
         (["nginx", "--root", ""], "root : give a path that begins with /"),
         (["nginx", "--root", "a$b"], "no server's configuration can hold"),
         (["netlify"], "netlify is configured by what a build writes for it"),
-        (["github-pages"], "github-pages is configured by what a build writes for it"),
+        (["s3"], "s3 is configured by what a build writes for it"),
+        (["github-pages", "--auth"], "auth, users, certificate and key are for a server of your own"),
     ],
 )
 def test_what_cannot_be_asked_for_says_why(capsys: pytest.CaptureFixture[str], options: list[str], says: str) -> None:

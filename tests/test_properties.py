@@ -201,7 +201,7 @@ class Builds(RuleBasedStateMachine):
         if at is None or not data:
             manifest.unlink()
         else:
-            data[at % len(data)] ^= 1
+            data[at % len(data)] = (data[at % len(data)] + 1) % 256  # a flipped bit would be mended by a second one
             manifest.write_bytes(data[: at % len(data)] if cut else data)
         self.overwrite = True
         self.retired.clear()
@@ -219,7 +219,7 @@ class Builds(RuleBasedStateMachine):
             if at is None:
                 path.unlink()
             elif data:
-                data[at * 37 % len(data)] ^= 1
+                data[at * 37 % len(data)] = (data[at * 37 % len(data)] + 1) % 256
                 path.write_bytes(data[: at * 37 % len(data)] if cut else data)
 
     @rule(option=st.sampled_from(sorted(OPTIONS)), number=numbers)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ from pathlib import Path
 from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.destinations.directory import OWN, Directory
-from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, printable, shown
+from mkindex.errors import Note, Rejected, SourceError, printable, shown
 from mkindex.hosts import HOSTS, Host
 from mkindex.model import File, Index, assemble, place
-from mkindex.previous import published
 from mkindex.publish import Applied, Changed, Plan, plan
+from mkindex.refusals import refuse, refuse_what_is_too_much
 from mkindex.remote import Remote, in_place
-from mkindex.render import Page, PlacedFile, Resource, Site, render
+from mkindex.render import Site, render
 from mkindex.scan import Progress, recall, scan
 from mkindex.settling import Settling
 from mkindex.simple.read import Link
-from mkindex.sources import YEAR_10000, Artifact, Found, Marked, Options, is_remote, local_path, open_source, wire_time
+from mkindex.sources import Artifact, Found, Marked, Options, is_remote, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.templating import Templates
+from mkindex.uploads import dated, published
 from mkindex.web import Web
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
@@ -124,8 +125,7 @@ def build(
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
-            if too_much := _too_much(site.host, render(index, site), _sizes(config, todo.kept)):
-                raise NotPublished(f"{config.host} takes {too_much}. {site.host.way_out}", findings)
+            refuse_what_is_too_much(config, site.host, render(index, site), todo.kept, findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
@@ -197,14 +197,14 @@ def _index(
         before = there or {}
         if there is None:
             findings.append(Note(location=shown(config.previous), text="nothing is published there yet"))
-    files = _upload_times(config, files, before)
+    files = dated(config, files, before)
     index, conflicts = assemble(files, marks, prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
         for file in project.files:
             if file.warning:
                 findings.append(Note(location=file.artifact.location, text=file.warning))
-    _refuse(config, index, tuple(findings))
+    refuse(config, index, tuple(findings))
     new = tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in before)
     return index, new if config.previous is not None else None, tuple(findings)
 
@@ -266,61 +266,6 @@ def found(config: Config, *, web: Web, executor: Executor, settling: Settling | 
             yield Rejected(location=shown(spec), reason=f"left out as a whole: {error}")
 
 
-def _refuse(config: Config, index: Index, findings: tuple[Rejected | Note, ...]) -> None:
-    """Raise NotPublished where what was found must not become the index."""
-    rejected = sum(isinstance(finding, Rejected) for finding in findings)
-    if config.strict and rejected:
-        raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
-    if not index.projects and not config.allow_empty:
-        where = ", ".join(map(shown, config.sources))
-        why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
-        if config.include or config.exclude:
-            why += " that --include and --exclude leave"
-        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
-        hint = "; --recursive also looks into subdirectories" if is_flat else ""
-        raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
-
-
-def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield size and name of files in the destination, as far as they are there."""
-    for path in paths:
-        with suppress(OSError):
-            yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
-
-
-def _too_much(host: Host, resources: Iterable[Resource], kept: Iterable[tuple[int, str]]) -> str | None:
-    """Say what a host does not take of a tree, the largest files first; None: it takes all of it.
-
-    `kept` are the sizes and names of files that lie there besides.
-    """
-    if not (host.max_file or host.max_bytes or host.max_files):
-        return None
-    old = list(kept)
-    files = [*old]
-    number = len(old) + 1  # the manifest
-    for resource in resources:
-        number += not (isinstance(resource, Page) and resource.path in host.writes)  # which is read, and not served
-        if isinstance(resource, PlacedFile):
-            files.append((resource.file.size or 0, resource.file.filename))
-    files.sort(key=lambda file: (-file[0], file[1]))
-    total = sum(size for size, _ in files)
-    hint = f". Of them {len(old):,} are on no page any more, and go with --grace 0" if old else ""
-    if host.max_file and files and files[0][0] > host.max_file:
-        return (
-            f"no file above {host.max_file:,} bytes: {_named([one for one in files if one[0] > host.max_file])}{hint}"
-        )
-    if host.max_bytes and total > host.max_bytes:
-        return f"no more than {host.max_bytes:,} bytes of files, and these have {total:,}: {_named(files)}{hint}"
-    if host.max_files and number > host.max_files:
-        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{hint}"
-    return None
-
-
-def _named(files: list[tuple[int, str]]) -> str:
-    shown = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
-    return shown + (f" and {len(files) - 5} more" if len(files) > 5 else "")
-
-
 def _site(config: Config) -> Site:
     return Site(
         simple_path=config.simple_path,
@@ -331,32 +276,6 @@ def _site(config: Config) -> Site:
         host=HOSTS[config.host] if config.host else Host(),
         templates=Templates(Path(config.templates) if config.templates else None),
     )
-
-
-def _upload_times(config: Config, files: list[File], before: Mapping[str, str]) -> list[File]:
-    """Leave the upload times out; or mend those that are mtimes, by what was published before or SOURCE_DATE_EPOCH."""
-    if config.upload_time == "none":
-        return [file._replace(upload_time=None) for file in files]
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch and not (epoch.isascii() and epoch.isdecimal()):
-        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
-    if not (epoch or before):
-        return files
-    latest = epoch and (wire_time(int(epoch[:20])) or wire_time(YEAR_10000 - 1))
-    return [_dated(file, before.get(file.sha256), latest) for file in files]
-
-
-def _dated(file: File, before: str | None, latest: str | None) -> File:
-    """Return a file with the time that it was published with before, or an mtime that is no later than `latest`."""
-    if before and (_is_mtime(file) or not file.upload_time):
-        return file._replace(upload_time=before)
-    is_late = latest and _is_mtime(file) and (file.upload_time or "") > latest
-    return file._replace(upload_time=latest) if is_late else file
-
-
-def _is_mtime(file: File) -> bool:
-    """Tell whether nobody but the file system says when a file was uploaded."""
-    return isinstance(file.artifact, Artifact) and not (file.artifact.link and file.artifact.link.upload_time)
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:

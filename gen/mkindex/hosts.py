@@ -10,6 +10,7 @@ class Host:
 
     next: str | None = None  # what to do with the tree, {} being DEST, as the line of a report; None: try it here
     writes: Mapping[str, str] = field(default_factory=dict)  # paths in the tree, each with the template it is made from
+    prints: str | None = None  # the template that `mkindex host` prints as it is
     once: str | None = None  # what whoever publishes there has to know; said once
     max_file: int | None = None  # bytes
     max_bytes: int | None = None  # of all files that lie in the tree
@@ -27,6 +28,7 @@ _ELSEWHERE = (
 HOSTS = {
     # docs.github.com: GitHub Pages limits (the site), About large files on GitHub (a file, in a branch).
     "github-pages": Host(
+        prints="hosts/workflow.yml",
         once="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise Cloud "
         "and access to the site is restricted in the settings of the repository",
         max_file=100_000_000,

@@ -20,6 +20,7 @@ from functional.actions import BASH, ROOT, Runner, Used, checkout
 from functional.clients import CLIENTS, INSTALLERS, Home
 from functional.servers import serving
 from hosts import Reply, hosting
+from mkindex.cli import run
 from needs import missing
 from trees import dangling, tree
 from wheels import write_wheel
@@ -210,7 +211,8 @@ def test_a_rejected_wheel_is_an_annotation_and_the_rest_is_published(runner: Run
     (fresh / "dist/broken-1.0-py3-none-any.whl").write_bytes(b"PK\x03\x04 cut off")
     used = runner.use(fresh)
     assert (used.status, used.outputs["rejected"], used.outputs["files"]) == (0, "1", "16"), used.log
-    (annotation,) = used.annotations
+    annotation, public = used.annotations
+    assert public.startswith("::notice title=mkindex::public: a site on GitHub Pages is public")
     assert annotation.startswith("::error title=mkindex::rejected ")
     assert "/broken-1.0-py3-none-any.whl: cut off" in annotation
     assert not list((fresh / "public").rglob("broken*"))
@@ -250,7 +252,8 @@ def test_what_check_finds_wrong_is_not_handed_on(runner: Runner, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("check", "maybe"), ("strict", "perhaps"), ("remote", "x"), ("links", "2")]
+    ("name", "value"),
+    [("check", "maybe"), ("strict", "perhaps"), ("remote", "x"), ("links", "2"), ("for", "x"), ("json-root", "json")],
 )
 def test_an_input_that_makes_no_sense_fails(name: str, value: str, runner: Runner, tmp_path: Path) -> None:
     used = runner.use(workspace(tmp_path), {name: value})
@@ -286,10 +289,10 @@ def test_no_name_of_a_file_is_a_command_or_an_output(runner: Runner, tmp_path: P
         (fresh / "dist" / name).write_bytes(b"x")
     used = runner.use(fresh)
     assert used.outputs == {"path": "public", "projects": "10", "files": "16", "rejected": str(len(names))}, used.log
-    assert [line[:32] for line in used.annotations] == ["::error title=mkindex::rejected "] * len(names)
+    assert [line[:32] for line in used.annotations[:-1]] == ["::error title=mkindex::rejected "] * len(names)
     assert not list(tmp_path.rglob("injected"))
     rows = [line for line in used.summary.splitlines() if line.startswith("| <code>")]
-    assert len(rows) == len(names)
+    assert len(rows) == len(names) + 1  # and the note that a site is public
     assert all(re.fullmatch(r"\| <code>[^|<>`\]\[]*</code> \| [^|<>`\]\[]* \|", row) for row in rows)
 
 
@@ -407,6 +410,11 @@ def test_action_and_workflows_are_what_judges_take(judge: str, tmp_path: Path) -
 def test_what_the_readme_shows_is_a_part_of_the_whole_workflow() -> None:
     (steps,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert set(steps.splitlines()) <= set(PAGE.read_text().splitlines())
+
+
+def test_the_command_host_prints_the_workflow_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["host", "github-pages"]) == 0
+    assert f"```yaml\n{capsys.readouterr().out}```" in PAGE.read_text()
 
 
 def test_the_page_names_every_input_and_output() -> None:

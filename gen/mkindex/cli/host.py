@@ -7,9 +7,7 @@ import click
 from mkindex.cli.terminal import DONE, reader_may_leave
 from mkindex.errors import ConfigError, printable
 from mkindex.hosting import SERVERS, Hosting
-
-# Hosts that are configured by files in the tree.
-_BY_TREE = ("github-pages", "cloudflare-pages", "netlify", "s3")
+from mkindex.hosts import HOSTS
 
 
 @click.command(
@@ -27,10 +25,12 @@ Examples:
   mkindex host nginx --url https://packages.lan/ --certificate /etc/ssl/lan.pem --key /etc/ssl/lan.key
                                                with a certificate of your own
 
+  mkindex host github-pages > .github/workflows/index.yml
+
 \b
 Then prove it: mkindex check URL. In docs/hosting there is a page for each host.""",
 )
-@click.argument("name", metavar="NAME", type=click.Choice([*SERVERS, *_BY_TREE]))
+@click.argument("name", metavar="NAME", type=click.Choice(list(HOSTS)))
 @click.option(
     "--root", metavar="DIR", default="/srv/index", show_default=True, help="Where the tree is on that server."
 )
@@ -67,6 +67,9 @@ def host(
 
     NAME is nginx, apache or caddy. What is printed is complete: JSON or HTML as a client asks, pages cached for a
     minute and files for ever, sdists as they are, nothing hidden shown. A comment on top says where it goes.
+
+    Of github-pages it is the workflow that builds and deploys. Other hosts are configured by what a build with
+    --for NAME writes.
     """
     from pathlib import Path
 
@@ -74,12 +77,22 @@ def host(
     from mkindex.destinations.manifest import index_roots
     from mkindex.templating import Templates
 
-    if name in _BY_TREE:
-        raise ConfigError(f"{name} is configured by what a build writes for it: mkindex SOURCE DEST --for {name}")
-    if users is not None and not auth:
-        raise ConfigError("users goes with auth: without it everybody may read")
     if templates is not None and not os.path.isdir(templates):
         raise ConfigError(f"templates {printable(templates)} is no directory")
+    shipped = Templates(Path(templates) if templates else None)
+    if name not in SERVERS and (auth or users or certificate or key):
+        raise ConfigError(f"auth, users, certificate and key are for a server of your own, and {name} is none")
+    if (template := HOSTS[name].prints) is not None:
+        with reader_may_leave():
+            click.echo(shipped.render(template), nl=False)
+        return DONE
+    if name not in SERVERS:
+        raise ConfigError(
+            f"{name} is configured by what a build writes for it: mkindex SOURCE DEST --for {name} "
+            f"(docs/hosting/{name}.md)"
+        )
+    if users is not None and not auth:
+        raise ConfigError("users goes with auth: without it everybody may read")
     server, root = SERVERS[name], root and os.path.abspath(root)
     hosting = Hosting(
         root=root,
@@ -94,5 +107,5 @@ def host(
         text = "over http everybody between can read the passwords: give a url that begins with https://"
         click.echo(f"{click.style('warning', fg='red', bold=True)} {hosting.origin}: {text}", err=True)
     with reader_may_leave():
-        click.echo(hosting.configuration(server, Templates(Path(templates) if templates else None)), nl=False)
+        click.echo(hosting.configuration(server, shipped), nl=False)
     return DONE

@@ -1,15 +1,19 @@
-"""When files were uploaded, as a site says that is published: by sha256, and nothing else of it is believed."""
+"""When files were uploaded: as their source says, as a site that is published says of the same bytes, or their mtime.
+
+Of that site nothing else is believed.
+"""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from mkindex.errors import SourceError, printable, shown
+from mkindex.config import Config
+from mkindex.errors import ConfigError, SourceError, printable, shown
 from mkindex.model import File
 from mkindex.simple.read import Page
-from mkindex.sources import local_path
+from mkindex.sources import YEAR_10000, Artifact, local_path, wire_time
 from mkindex.sources.page import Missing, fetched, parsed, project_url
 from mkindex.web import Web
 
@@ -51,6 +55,32 @@ def published(
     except SourceError as error:
         raise SourceError(f"previous site: {error} (without it, files would count as uploaded now)") from error
     return _earliest(said for page in found for said in page.items())
+
+
+def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[File]:
+    """Leave the upload times out; or mend those that are mtimes, by what was published before or SOURCE_DATE_EPOCH."""
+    if config.upload_time == "none":
+        return [file._replace(upload_time=None) for file in files]
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch and not (epoch.isascii() and epoch.isdecimal()):
+        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
+    if not (epoch or before):
+        return files
+    latest = epoch and (wire_time(int(epoch[:20])) or wire_time(YEAR_10000 - 1))
+    return [_dated(file, before.get(file.sha256), latest) for file in files]
+
+
+def _dated(file: File, before: str | None, latest: str | None) -> File:
+    """Return a file with the time that it was published with before, or an mtime that is no later than `latest`."""
+    if before and (_is_mtime(file) or not file.upload_time):
+        return file._replace(upload_time=before)
+    is_late = latest and _is_mtime(file) and (file.upload_time or "") > latest
+    return file._replace(upload_time=latest) if is_late else file
+
+
+def _is_mtime(file: File) -> bool:
+    """Tell whether nobody but the file system says when a file was uploaded."""
+    return isinstance(file.artifact, Artifact) and not (file.artifact.link and file.artifact.link.upload_time)
 
 
 def _root(places: Iterable[str], web: Web) -> str | None:

@@ -1,0 +1,76 @@
+"""When nothing is published although it could be: an index that nobody can want, or one that its host does not take."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from mkindex.config import Config
+from mkindex.errors import Note, NotPublished, Rejected, shown
+from mkindex.hosts import Host
+from mkindex.model import Index
+from mkindex.render import Page, PlacedFile, Resource
+from mkindex.sources import local_path
+
+Findings = tuple[Rejected | Note, ...]
+
+
+def refuse(config: Config, index: Index, findings: Findings) -> None:
+    """Raise NotPublished where what was found must not become the index: nothing is left of it, or --strict says so."""
+    rejected = sum(isinstance(finding, Rejected) for finding in findings)
+    if config.strict and rejected:
+        raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
+    if not index.projects and not config.allow_empty:
+        where = ", ".join(map(shown, config.sources))
+        why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
+        if config.include or config.exclude:
+            why += " that --include and --exclude leave"
+        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
+        hint = "; --recursive also looks into subdirectories" if is_flat else ""
+        raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
+
+
+def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield size and name of files in the destination, as far as they are there."""
+    for path in paths:
+        with suppress(OSError):
+            yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
+
+
+def refuse_what_is_too_much(
+    config: Config, host: Host, resources: Iterable[Resource], kept: Iterable[str], findings: Findings
+) -> None:
+    """Raise NotPublished where the host that a tree is for does not take all of it.
+
+    `kept`: paths of files that lie in the destination besides `resources`.
+    """
+    if not (host.max_file or host.max_bytes or host.max_files):
+        return
+    if too_much := _too_much(host, resources, list(_sizes(config, kept))):
+        raise NotPublished(f"{config.host} takes {too_much}. {host.way_out}", findings)
+
+
+def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, str]]) -> str | None:
+    """Say what a host does not take of a tree, the largest files first; None: it takes all of it."""
+    files = [*old]
+    number = len(old) + 1  # the manifest
+    for resource in resources:
+        number += not (isinstance(resource, Page) and resource.path in host.writes)  # which is read, and not served
+        if isinstance(resource, PlacedFile):
+            files.append((resource.file.size or 0, resource.file.filename))
+    files.sort(key=lambda file: (-file[0], file[1]))
+    total = sum(size for size, _ in files)
+    hint = f". Of them {len(old):,} are on no page any more, and go with --grace 0" if old else ""
+    if host.max_file and files and files[0][0] > host.max_file:
+        return (
+            f"no file above {host.max_file:,} bytes: {_named([one for one in files if one[0] > host.max_file])}{hint}"
+        )
+    if host.max_bytes and total > host.max_bytes:
+        return f"no more than {host.max_bytes:,} bytes of files, and these have {total:,}: {_named(files)}{hint}"
+    if host.max_files and number > host.max_files:
+        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{hint}"
+    return None
+
+
+def _named(files: list[tuple[int, str]]) -> str:
+    shown = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
+    return shown + (f" and {len(files) - 5} more" if len(files) > 5 else "")
