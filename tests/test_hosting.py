@@ -142,7 +142,7 @@ def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
     ("options", "says"),
     [
         ([], "Missing argument 'NAME'"),
-        (["public"], "'public' is not one of 'nginx', 'apache', 'caddy'"),
+        (["public"], "'public' is not one of 'github-pages', 'cloudflare-pages', 'netlify', 'nginx'"),
         (["nginx", "--users", "/etc/x"], "users goes with auth"),
         (["nginx", "--certificate", "/c"], "certificate and key go together"),
         (["nginx", "--key", "/c", "--url", "https://h/"], "certificate and key go together"),
