@@ -86,7 +86,7 @@ cache-control = { api = "no-cache", files = "max-age=365000000, immutable" }
 ignore-error-codes = [403]  # the answer of this host for a project that it does not have
 authenticate = "always"
 # Credentials: UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_USERNAME and UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_PASSWORD
-# in the environment, or a line in ~/.netrc: machine packages.example.com login USERNAME password PASSWORD
+# in the environment, or a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
 
 # This holds for what this very file requires. A private project that only another one requires has to stand
 # in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
@@ -117,7 +117,7 @@ def test_pip_asks_one_index_alone() -> None:
 # A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
 # It is served over http: whoever is between can change what is installed.
 # pip passes over it until it is served over https.
-# Credentials: a line in ~/.netrc: machine packages.example.com login USERNAME password PASSWORD
+# Credentials: a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
 # pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects
 # require, and are built with, into it. Where these have to come from elsewhere, do without this file, and
 # install from a list with the hashes of all files, which no stranger's file fits:
@@ -175,7 +175,7 @@ def test_pdm_looks_for_the_projects_in_one_source_and_for_nothing_else_there() -
 name = "packages-example-com-links"
 url = "https://packages.example.com/links.html"
 type = "find_links"
-# Credentials: a line in ~/.netrc: machine packages.example.com login USERNAME password PASSWORD
+# Credentials: a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
 # These are looked for here alone, whatever requires them; and nothing else is.
 include_packages = [
     "demo",
@@ -477,8 +477,8 @@ def test_without_a_password_projects_are_named_or_nothing_is_said(host: Host) ->
         with pytest.raises(SourceError) as error:
             look(f"{host.url}simple/", globs)
         assert str(error.value) == (
-            f"{host.url}simple/ answers 401: it wants a user name and a password: put them into ~/.netrc. "
-            "Or name each project that you need, without patterns: --project demo"
+            f"{host.url}simple/ answers 401: it lets nobody in without the right user name and password: put them into "
+            "~/.netrc. Or name each project that you need, without patterns: --project demo"
         )
 
 

@@ -401,6 +401,38 @@ def test_without_a_sound_manifest_other_bytes_need_overwrite(loss: str, wheels: 
     assert tree(public) == cold(wheels)
 
 
+def test_a_page_that_replaces_another_is_younger_by_a_second_for_readers_who_see_whole_seconds(
+    wheels: Path, public: Path
+) -> None:
+    page = public / "simple/demo/index.html"
+    seconds = []
+    for number in range(3):
+        write_wheel(wheels, "demo", "3.0", mtime=MTIME, summary=f"bytes {number}")
+        publish(wheels, public)
+        seconds.append(page.stat().st_mtime_ns // 1_000_000_000)
+    assert seconds == sorted(set(seconds))
+    assert tree(public) == cold(wheels)
+
+
+def test_the_old_manifest_is_closed_when_the_new_one_takes_its_place(
+    wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(wheels, public)
+    write_wheel(wheels, "demo", "3.0", mtime=MTIME)
+    opened: list[Path] = []
+    replace = os.replace
+
+    def watched(source: str, target: str) -> None:
+        if os.path.exists(target):
+            links = list(Path("/proc/self/fd").iterdir())
+            opened.extend(link for link in links if link.exists() and link.samefile(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    publish(wheels, public)
+    assert opened == []
+
+
 def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> None:
     entries = [
         Entry(0, "files/aa/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4"),

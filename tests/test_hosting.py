@@ -54,7 +54,8 @@ def test_an_address_is_scheme_host_port_and_path() -> None:
 
 def test_at_an_address_of_this_machine_nobody_else_is_listened_to() -> None:
     hosts = ("127.0.0.1", "127.8.0.1", "[::1]", "localhost", "192.0.2.1", "[2001:db8::1]", "packages.example.com")
-    assert [hosting(url=f"http://{host}/").loopback for host in hosts] == [*hosts[:3], None, None, None, None]
+    listened = [hosting(url=f"http://{host}/").loopback for host in hosts]
+    assert listened == [*((host,) for host in hosts[:3]), ("127.0.0.1", "[::1]"), (), (), ()]
     assert [hosting(url=f"http://{host}/").leaves_the_machine for host in hosts] == [*[False] * 4, *[True] * 3]
 
 
@@ -155,7 +156,8 @@ def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
         (["nginx", "--root", "a$b"], "no server's configuration can hold"),
         (["netlify"], "netlify is configured by what a build writes for it"),
         (["s3"], "s3 is configured by what a build writes for it"),
-        (["github-pages", "--auth"], "auth, users, certificate and key are for a server of your own"),
+        (["github-pages", "--auth"], "auth: for a server of your own, and github-pages is none"),
+        (["github-pages", "--url", "https://x/", "--root", "a"], "root, url: for a server of your own"),
     ],
 )
 def test_what_cannot_be_asked_for_says_why(capsys: pytest.CaptureFixture[str], options: list[str], says: str) -> None:

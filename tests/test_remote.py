@@ -536,7 +536,10 @@ def torn(request: Request) -> Reply:
 TROUBLES: dict[str, tuple[hostile.Route, str]] = {
     "503": (status(503), "answers 503: the server is in trouble: try again later"),
     "500": (status(500), "answers 500: the server is in trouble: try again later"),
-    "401": (status(401), "answers 401: it wants a user name and a password: put them into ~/.netrc"),
+    "401": (
+        status(401),
+        "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
+    ),
     "429": (status(429), "answers 429: it was asked too often: try again later, or with --jobs 1"),
     "dropped": (torn, "broke off"),
     "a loop": (redirect(f"/{A}"), "redirects more than 5 times"),

@@ -37,7 +37,7 @@ case "$1 $2" in
     ;;
 "s3api put-object") path=$(at "$6"); mkdir -p "./$(dirname "$path")"; cp "$8" "./$path" ;;
 "s3api delete-object") rm -f "./$(at "$6")" ;;
-"s3 cp") below "$4"; cp -R "$3/." "./$key" ;;
+"s3 cp") case $3 in /*) from=$3 ;; *) from=$OLDPWD/$3 ;; esac; below "$4"; cp -R "$from/." "./$key" ;;
 "s3 sync")
     from=$OLDPWD/$3
     below "$4"
@@ -66,13 +66,13 @@ class Store:
         (root / "bin/aws").chmod(0o755)
         (root / "store").mkdir()
 
-    def upload(self, public: Path, to: str = "s3://bucket/", *, dies_at: int = 999) -> int:
+    def upload(self, public: Path, to: str = "s3://bucket/", *, dies_at: int = 999, **variables: str) -> int:
         """Run the script; return its exit status."""
         (self._root / "calls").write_text("")
         environment = {"PATH": f"{self._root / 'bin'}:{os.environ['PATH']}", "STORE": str(self._root / "store")}
         done = subprocess.run(
             ["sh", public / "upload.sh", to],
-            env=environment | {"DIES_AT": str(dies_at), "UPLOAD_GRACE": "0"},
+            env=environment | {"DIES_AT": str(dies_at), "UPLOAD_GRACE": "0"} | variables,
             capture_output=True,
             timeout=60,
             check=False,
@@ -155,6 +155,27 @@ def test_files_that_are_elsewhere_stay_there_and_those_of_before_in_the_bucket(s
     assert store.upload(public, "s3://bucket/a/b/") == 0
     pages = {f"a/b/{key}": page for key, page in uploaded(tree(public)).items()} | {"a/b/": tree(public)["index.html"]}
     assert store.content() == files | pages
+
+
+def test_projects_may_be_called_as_parts_of_the_tree_are(source: Path, tmp_path: Path) -> None:
+    for name in "files", "simple", "index", "json", "links":
+        write_wheel(source, name, "1.0")
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3", json_root="json")
+    assert (store.upload(public), store.upload(public)) == (0, 0)
+    assert store.content() == uploaded(tree(public))
+
+
+def test_all_is_uploaded_again_where_that_is_wanted(source: Path, tmp_path: Path) -> None:
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3")
+    assert store.upload(public) == 0
+    first = store.calls
+    assert store.upload(public) == 0
+    assert store.calls < first
+    assert store.upload(public, UPLOAD_ALL="1") == 0
+    assert store.calls == first
+    assert store.content() == uploaded(tree(public))
 
 
 @pytest.mark.parametrize("to", ["", "bucket", "s3://", "https://bucket"])

@@ -183,7 +183,16 @@ def test_only_the_pages_of_projects_that_are_published_again_are_asked_for(
     (source / "other-2.0.tar.gz").unlink()
     write_wheel(source, "new-one", "1.0", mtime=LATER)
     publish(source, tmp_path / "new", previous=f"{host.url}simple/", cache_dir=None)
-    assert sorted(host.asked) == ["GET /simple/", "GET /simple/demo/", "GET /simple/new-one/"]
+    assert sorted(host.asked) == ["GET /simple/", "GET /simple/demo/"]
+
+
+def test_a_new_project_is_published_where_what_is_not_there_is_forbidden(
+    source: Path, host: Host, tmp_path: Path
+) -> None:
+    host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
+    write_wheel(source, "new-one", "1.0", mtime=LATER)
+    report = publish(source, tmp_path / "new", previous=f"{host.url}simple/", cache_dir=None)
+    assert report.new == ("new_one-1.0-py3-none-any.whl",)
 
 
 def test_of_several_times_for_the_same_bytes_the_earliest_counts(source: Path, site: Path, tmp_path: Path) -> None:
@@ -288,7 +297,7 @@ def test_a_server_that_shows_no_root_may_have_the_projects(source: Path, host: H
 
 
 ADVICE = {
-    401: "it wants a user name and a password: put them into ~/.netrc",
+    401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
     403: "it lets nobody, or not you, read it",
     418: "ask who runs it",
 }

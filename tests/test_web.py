@@ -229,7 +229,7 @@ def test_a_page_that_breaks_off_once_is_asked_for_again(server: Hostile, client:
 
 
 ADVICE = {
-    401: "answers 401: it wants a user name and a password: put them into ~/.netrc",
+    401: "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
     403: "answers 403: it lets nobody, or not you, read it",
     404: "answers 404: there is no such thing",
     407: "answers 407: the proxy wants a user name and a password: put them into HTTPS_PROXY",
@@ -454,7 +454,7 @@ def test_a_certificate_of_ones_own_authority_is_accepted_and_no_other(
         secure.routes["/p"] = page("secret")
         error = failure(lambda: Web(Cache(None), connections=1).page(f"{secure.url}p"))
         assert error.why.startswith("its certificate is not accepted (")
-        assert error.why.endswith("): SSL_CERT_FILE names another authority")
+        assert error.why.endswith("): name the file of its authority in SSL_CERT_FILE")
         assert pauses == []
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
         assert Web(Cache(None), connections=1).page(f"{secure.url}p").text == "secret"

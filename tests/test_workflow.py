@@ -129,14 +129,14 @@ def test_notes_are_left_out_on_request_and_details_told_on_request(
 
 def test_what_the_previous_site_has_not_is_named(runner: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run(runner, capsys, "--previous", "site")
-    assert "Not on the previous site: 1 file.\n\n* <code>demo-1.0-py3-none-any.whl</code>\n" in first.summary
+    assert "Not on the previous site: 1 file.\n\n* <code>demo-1&#46;0-py3-none-any&#46;whl</code>\n" in first.summary
     os.rename("public", "site")
     (runner / "GITHUB_STEP_SUMMARY").write_text("before\n")
     assert "\nEvery file was on the previous site.\n" in run(runner, capsys, "--previous", "site").summary
     write_wheel(runner / "dist", "demo", "1.1")
     (runner / "GITHUB_STEP_SUMMARY").write_text("before\n")
     again = run(runner, capsys, "--previous", "site/simple")
-    assert "Not on the previous site: 1 file.\n\n* <code>demo-1.1-py3-none-any.whl</code>\n" in again.summary
+    assert "Not on the previous site: 1 file.\n\n* <code>demo-1&#46;1-py3-none-any&#46;whl</code>\n" in again.summary
     capsys.readouterr()
     cli.run(["dist", "public", "--json", "--previous", "site"])
     assert json.loads(capsys.readouterr().out)["new"] == ["demo-1.1-py3-none-any.whl"]
@@ -182,7 +182,7 @@ def test_the_summary_stays_below_what_github_takes(runner: Path, capsys: pytest.
     assert len(commands(ran.log)) == 1501
     assert len(ran.summary.encode()) < 1 << 20
     assert "… and 1,400 more, which the log names.\n" in ran.summary
-    worst = Rejected(location="\U0010fffd" * 10_000, reason="\U0001f600|" * 10_000)
+    worst = Rejected(location="\U0001f600" * 10_000, reason="\U0001f600|" * 10_000)
     note = Note(location=worst.location, text=worst.reason)
     assert len(failure(NotPublished(worst.reason, (worst, note) * 10_000)).encode()) < 1 << 20
 
@@ -200,6 +200,18 @@ def test_other_forms_leave_the_runner_alone(runner: Path, capsys: pytest.Capture
     for form in "text", "json":
         ran = run(runner, capsys, "--format", form)
         assert (ran.status, commands(ran.log), ran.summary, ran.outputs) == (0, [], "", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_json"), [((), True), (("--format", "github"), False), (("--format", "text", "--json"), True)]
+)
+def test_what_the_command_line_says_counts_before_what_mkindex_toml_does(
+    runner: Path, capsys: pytest.CaptureFixture[str], said: tuple[str, ...], is_json: bool
+) -> None:
+    (runner / "mkindex.toml").write_text("json = true\n")
+    capsys.readouterr()
+    assert cli.run(["dist", "public", *said]) == 0
+    assert capsys.readouterr().out.startswith("{") == is_json
 
 
 def test_json_is_the_same_by_either_name(runner: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from mkindex.model import File, Index, assemble, place
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.refusals import refuse, refuse_what_is_too_much
 from mkindex.remote import Remote, in_place
-from mkindex.render import Site, render
+from mkindex.render import Resource, Site, render
 from mkindex.scan import Progress, recall, scan
 from mkindex.settling import Settling
 from mkindex.simple.read import Link
@@ -118,14 +118,17 @@ def build(
         attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
         for attempt in range(1, attempts + 1):
             index, new, findings = _index(config, destination, remote, scanned, settling)
+            resources: Iterable[Resource] = render(index, site)
+            if site.host.refuses:
+                resources = tuple(resources)  # looked through twice
             todo = plan(
-                render(index, site),
+                resources,
                 destination,
                 now=int(time.time()),
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
-            refuse_what_is_too_much(config, site.host, render(index, site), todo.kept, findings)
+            refuse_what_is_too_much(config, site.host, resources, todo.kept, findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
@@ -281,7 +284,8 @@ def _site(config: Config) -> Site:
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     if site.host.once:
         known = (*(put.resource for put in todo.puts), *todo.updates)
-        if any(one.path == ".nojekyll" and one.key == site.said for one in known):
+        is_new = any(one.path == ".nojekyll" and one.key == site.said for one in known)
+        if is_new or ".nojekyll" in todo.left:  # where that is somebody else's, nobody knows what was said
             yield Note(location=config.destination, text=site.host.once)
     for filename in todo.replaced:
         text = "its bytes have changed since it was published: lock files that know it will refuse it"

@@ -11,7 +11,7 @@ from mkindex.errors import ConfigError, printable, shown
 from mkindex.hosts import HOSTS
 
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
-_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _PATHS = ("destination", "templates", "cache-dir")
@@ -214,7 +214,7 @@ def read_file(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{printable(str(path))}: {key} has a NUL in it, which no path can have")
     for key in _PATHS:
         if key in content:
-            content[key] = os.path.join(path.parent, content[key])
+            content[key] = _from(path.parent, content[key])
     if "sources" in content:
         content["sources"] = [_from(path.parent, spec) if spec != "-" else spec for spec in content["sources"]]
     if isinstance(content.get("previous"), str):
@@ -224,4 +224,4 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def _from(directory: Path, spec: str) -> str:
     """Return an address as it is, and a path made relative to a directory."""
-    return spec if _SCHEME.match(spec) else os.path.join(directory, spec)
+    return spec if _SCHEME.match(spec) else os.path.join(directory, spec.removeprefix("./"))

@@ -130,13 +130,15 @@ class Hosting:
         return None
 
     @property
-    def loopback(self) -> str | None:
-        """The address to listen at where no other machine is meant to come; None: all that there are."""
-        return self.host if self._address is not None and self._address.is_loopback else None
+    def loopback(self) -> tuple[str, ...]:
+        """The addresses to listen at where no other machine is meant to come; none: all that there are."""
+        if self.host == "localhost":
+            return "127.0.0.1", "[::1]"
+        return (self.host,) if self._address is not None and self._address.is_loopback else ()
 
     @property
     def leaves_the_machine(self) -> bool:
-        return not (self.loopback or self.host == "localhost")
+        return not self.loopback
 
     def configuration(self, server: Server, templates: "Templates") -> str:
         """Return the text of the server's configuration. Raises TemplateError."""

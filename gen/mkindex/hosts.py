@@ -13,10 +13,16 @@ class Host:
     prints: str | None = None  # the template that `mkindex host` prints as it is
     once: str | None = None  # what whoever publishes there has to know; said once
     max_file: int | None = None  # bytes
-    max_bytes: int | None = None  # of all files that lie in the tree
+    max_bytes: int | None = None  # in all
     max_files: int | None = None  # pages and all
+    reserved: frozenset[str] = frozenset()  # what it takes for something else at the top of a tree
     way_out: str = ""  # what to do about a tree that is too large
     one_root: str | None = None  # why a second root of JSON makes no sense; None: a page has its type by path
+
+    @property
+    def refuses(self) -> bool:
+        """Whether there are trees that it does not take."""
+        return bool(self.max_file or self.max_bytes or self.max_files or self.reserved)
 
 
 _NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root"
@@ -29,6 +35,7 @@ HOSTS = {
     # docs.github.com: GitHub Pages limits (the site), About large files on GitHub (a file, in a branch).
     "github-pages": Host(
         prints="hosts/workflow.yml",
+        next="Publish it:    by a workflow, which `mkindex host github-pages` prints",
         once="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise Cloud "
         "and access to the site is restricted in the settings of the repository",
         max_file=100_000_000,
@@ -42,6 +49,7 @@ HOSTS = {
         writes={"_headers": "hosts/_headers"},
         max_file=25 * 1024 * 1024,
         max_files=20_000,
+        reserved=frozenset({"functions", "node_modules"}),
         way_out=_ELSEWHERE,
     ),
     # docs.netlify.com names one limit, 54,000 files in a directory, and here none has more than a few.
@@ -55,5 +63,9 @@ HOSTS = {
         one_root=_NEGOTIATES,
     ),
     "caddy": Host(next="Serve it:      mkindex host caddy --root {}", one_root=_NEGOTIATES),
-    "s3": Host(next="Publish it:    sh {}/upload.sh s3://BUCKET", writes={"upload.sh": "hosts/upload.sh"}),
+    "s3": Host(
+        next="Publish it:    sh {}/upload.sh s3://BUCKET",
+        writes={"upload.sh": "hosts/upload.sh"},
+        reserved=frozenset({"files"}),
+    ),
 }

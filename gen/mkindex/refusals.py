@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from mkindex.archive import Span
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, Rejected, shown
 from mkindex.hosts import Host
 from mkindex.model import Index
-from mkindex.render import Page, PlacedFile, Resource
+from mkindex.render import PlacedFile, Resource, Sibling
 from mkindex.sources import local_path
+
+_A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
 
 Findings = tuple[Rejected | Note, ...]
 
@@ -43,7 +46,7 @@ def refuse_what_is_too_much(
 
     `kept`: paths of files that lie in the destination besides `resources`.
     """
-    if not (host.max_file or host.max_bytes or host.max_files):
+    if not host.refuses:
         return
     if too_much := _too_much(host, resources, list(_sizes(config, kept))):
         raise NotPublished(f"{config.host} takes {too_much}. {host.way_out}", findings)
@@ -51,24 +54,37 @@ def refuse_what_is_too_much(
 
 def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, str]]) -> str | None:
     """Say what a host does not take of a tree, the largest files first; None: it takes all of it."""
-    files = [*old]
-    number = len(old) + 1  # the manifest
+    files, pages = list(old), []
     for resource in resources:
-        number += not (isinstance(resource, Page) and resource.path in host.writes)  # which is read, and not served
         if isinstance(resource, PlacedFile):
             files.append((resource.file.size or 0, resource.file.filename))
-    files.sort(key=lambda file: (-file[0], file[1]))
-    total = sum(size for size, _ in files)
-    hint = f". Of them {len(old):,} are on no page any more, and go with --grace 0" if old else ""
-    if host.max_file and files and files[0][0] > host.max_file:
-        return (
-            f"no file above {host.max_file:,} bytes: {_named([one for one in files if one[0] > host.max_file])}{hint}"
-        )
-    if host.max_bytes and total > host.max_bytes:
-        return f"no more than {host.max_bytes:,} bytes of files, and these have {total:,}: {_named(files)}{hint}"
+        elif isinstance(resource, Sibling):
+            files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
+        elif resource.path not in host.writes:  # which is read, and not served
+            pages.append(resource)
+            if resource.path.partition("/")[0] in host.reserved:
+                return f"{resource.path} for something else: choose another --simple-path"
+    number = len(files) + len(pages) + 1  # the manifest
     if host.max_files and number > host.max_files:
-        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{hint}"
+        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{_hint(len(old))}"
+    total = sum(size for size, _ in files)
+    # To render all pages takes as long as a build: only where they can make a difference.
+    most = len(files) * _A_FILE
+    if (host.max_bytes and total + most > host.max_bytes) or (host.max_file and most > host.max_file):
+        sizes = [(len(page.render()), page.path) for page in pages]
+        files, total = files + sizes, total + sum(size for size, _ in sizes)
+    files.sort(key=lambda file: (-file[0], file[1]))
+    if large := [file for file in files if host.max_file and file[0] > host.max_file]:
+        are_old = sum(one in old for one in large)
+        return f"no file above {host.max_file:,} bytes: {_named(large)}{_hint(are_old)}"
+    if host.max_bytes and total > host.max_bytes:
+        return f"no more than {host.max_bytes:,} bytes, and these are {total:,}: {_named(files)}{_hint(len(old))}"
     return None
+
+
+def _hint(old: int) -> str:
+    """Say of some of the files that were counted how they go."""
+    return f". Of them {old:,} are on no page any more, and go with --grace 0" if old else ""
 
 
 def _named(files: list[tuple[int, str]]) -> str:

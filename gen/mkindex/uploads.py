@@ -7,14 +7,17 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
+
+from packaging.utils import canonicalize_name
 
 from mkindex.config import Config
 from mkindex.errors import ConfigError, SourceError, printable, shown
 from mkindex.model import File
 from mkindex.simple.read import Page
 from mkindex.sources import YEAR_10000, Artifact, local_path, wire_time
-from mkindex.sources.page import Missing, fetched, parsed, project_url
+from mkindex.sources.page import Missing, fetched, last, parsed, project_url
 from mkindex.web import Web
 
 _USUAL = "simple"  # where an index lies in its tree, if nobody wants it elsewhere
@@ -26,8 +29,8 @@ def published(
     """Return the upload time of each of `files` that a published index lists, by sha256; "": listed without one.
 
     `site`: address or directory of a tree, or of the index in it. Only the pages of projects that `files` are of are
-    asked for. None: nothing is published yet. Raises SourceError for what cannot be read or is no index, since upload
-    times would change without anybody being told.
+    asked for, and of these only those that its root lists. None: nothing is published yet. Raises SourceError for what
+    cannot be read or is no index, since upload times would change without anybody being told.
     """
     path = local_path(site)
     top = f"{Path(os.path.abspath(path)).as_uri()}/" if path is not None else web.without_credentials(site)
@@ -47,7 +50,11 @@ def published(
     try:
         root = _root(places, web)
         names = sorted({file.project for file in files})
-        urls = (project_url(at, name) for at in ([root] if root else places) for name in names)
+        if root:
+            # Not of others: where nobody may list a bucket, it answers 403 for what is not there.
+            urls = [project_url(root.url, name) for name in names if name in root.projects]
+        else:
+            urls = [project_url(place, name) for place in places for name in names]
         found = [page for page in executor.map(times, urls) if page is not None]
         if not (root or found):
             _expect_nothing(path)
@@ -83,16 +90,25 @@ def _is_mtime(file: File) -> bool:
     return isinstance(file.artifact, Artifact) and not (file.artifact.link and file.artifact.link.upload_time)
 
 
-def _root(places: Iterable[str], web: Web) -> str | None:
-    """Return the address of the index, at the first of these that has one; None: nothing is at any of them."""
+class _Root(NamedTuple):
+    """The root page of an index."""
+
+    url: str
+    projects: frozenset[str]  # normalized
+
+
+def _root(places: Iterable[str], web: Web) -> _Root | None:
+    """Return the root of the index, at the first of these that has one; None: nothing is at any of them."""
     strange = ""
     for place in places:
         try:
             answer = fetched(place, web)
         except Missing:
             continue
-        if _is_root(parsed(answer)):
-            return answer.url
+        page = parsed(answer)
+        if _is_root(page):
+            names = page.projects or map(last, page.directories)
+            return _Root(answer.url, frozenset(map(canonicalize_name, names)))
         strange = strange or shown(answer.url)
     if strange:
         raise SourceError(f"{strange} is no index, and has none below it: name the address that clients install from")

@@ -37,7 +37,7 @@ _BREAKS = 5  # how often a transfer may break and be resumed
 # What pip asks for, and anything: what a page is shows when one looks at it.
 _ACCEPT = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01, */*; q=0.001"
 _ADVICE = {
-    401: "it wants a user name and a password: put them into ~/.netrc",
+    401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
     403: "it lets nobody, or not you, read it",
     404: "there is no such thing",
     407: "the proxy wants a user name and a password: put them into HTTPS_PROXY",
@@ -147,9 +147,9 @@ class Web:
     def _keep(self, url: str, answer: Answer, response: "Response") -> None:
         """Remember a page with what it can be asked for again."""
         etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-        mark = "\t".join((answer.url, answer.media_type, etag, modified))
         if "?" in f"{url}{answer.url}":  # what may be a secret is written nowhere
             return
+        mark = "\t".join((answer.url, answer.media_type, etag, modified))
         if (etag or modified) and len(answer.text) <= _KEPT_PAGE and mark.count("\t") == 3:
             self._cache.remember(f"page {url}", mark, answer.text)
 
@@ -362,8 +362,16 @@ class Web:
     def _sent(self, method: str, url: str, headers: dict[str, str], *, follow: bool) -> "Response":
         # None: requests looks into ~/.netrc
         auth = _as_it_is if self._anonymous else self._credentials.get(_origin(url))
-        return self._session.request(
-            method, url, headers=headers, auth=auth, stream=True, timeout=(_CONNECT, _READ), allow_redirects=follow
+        session = self._session
+        return session.request(
+            method,
+            url,
+            headers=headers,
+            auth=auth,
+            stream=True,
+            timeout=(_CONNECT, _READ),
+            allow_redirects=follow,
+            verify=session.verify,  # or REQUESTS_CA_BUNDLE would count before SSL_CERT_FILE
         )
 
     def _ask_keyring(self, url: str) -> bool:
@@ -387,6 +395,8 @@ class Web:
         import requests
         from requests.adapters import HTTPAdapter
 
+        anonymous = self._anonymous
+
         class Session(requests.Session):
             def get_redirect_target(self, resp: "Response") -> str | None:
                 target = super().get_redirect_target(resp)
@@ -398,7 +408,8 @@ class Web:
                 # A host may not hand out credentials for another one in an address, either.
                 parts = urlsplit(prepared_request.url or "")
                 prepared_request.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-                super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
+                if not anonymous:
+                    super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
 
         class Adapter(HTTPAdapter):
             def send(self, *args: Any, **options: Any) -> "Response":  # noqa: ANN401 (as it is)
@@ -550,7 +561,7 @@ def _reason(error: BaseException) -> str:
         text = str(error)
         return text if text.startswith("redirects") else "redirects to what is no web address"
     if isinstance(error, requests.exceptions.SSLError):
-        return f"its certificate is not accepted ({_innermost(error)}): SSL_CERT_FILE names another authority"
+        return f"its certificate is not accepted ({_innermost(error)}): name the file of its authority in SSL_CERT_FILE"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
     if isinstance(error, requests.exceptions.Timeout):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"  # variables that name the files to append to
 
 _ROWS = 100  # of a table or list in the summary, of which GitHub takes 1 MiB
-_LONGEST = 300  # characters of a text there, each of which may take ten bytes
-_PLAIN = frozenset(" ,.()/-")  # what means nothing within a line of Markdown
+_LONGEST = 200  # characters of a text there, each of which may take ten bytes
+_PLAIN = frozenset(" ,()/-")  # what means nothing within a line of Markdown
 
 Finding = Rejected | Note
 
@@ -79,7 +79,9 @@ def summary(report: "Report", destination: str) -> str:
 def failure(error: MkindexError) -> str:
     """Return why nothing was published, in Markdown."""
     findings = error.findings if isinstance(error, NotPublished) else ()
-    return "\n".join(["### Package index: not published", "", _escaped(str(error)), "", *_findings(findings), ""])
+    return "\n".join(
+        ["### Package index: not published", "", _escaped(str(error), longest=5_000), "", *_findings(findings), ""]
+    )
 
 
 def append(variable: str, text: str) -> None:
@@ -123,8 +125,8 @@ def _code(text: str) -> str:
     return f"<code>{_escaped(text)}</code>"
 
 
-def _escaped(text: str) -> str:
+def _escaped(text: str, longest: int = _LONGEST) -> str:
     """Return a text as one line that is text only: a character reference never has a meaning in Markdown."""
-    line = printable(text[: _LONGEST + 1])
-    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    line = printable(text[: longest + 1])
+    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
     return "".join(c if c.isalnum() or c in _PLAIN else f"&#{ord(c)};" for c in line)

@@ -4,7 +4,8 @@
 # It needs the AWS CLI, which finds credentials, region and endpoint as always (AWS_PROFILE, AWS_ENDPOINT_URL, …). At
 # every instant each page in the bucket names only files that are there: files go first, then the pages of projects,
 # then those that name all. What is gone goes last, and files UPLOAD_GRACE seconds (60) after the pages that named them,
-# as long as those are cached. What is as it was stays untouched; a run that died is finished by the next.
+# as long as those are cached. What is as it was stays untouched; a run that died is finished by the next. With
+# UPLOAD_ALL=1 all is uploaded again: what came there by other means may have other types.
 #
 # The REST endpoint of a bucket, and CloudFront before it, know no index documents: at …/simple/demo/ they look for an
 # object named "simple/demo/". No directory can hold such a file, so each page is uploaded as that and as index.html.
@@ -53,8 +54,9 @@ trap 'exit 143' TERM
 
 names() { # those of a root, as paths from here; projects' names hold nothing that a shell or a list could mistake
     for page in "$1"index.html "$1"index.v1_json "$1"*/index.html "$1"*/index.v1_json; do
-        case ${page#"$1"} in
-        files/* | *[!a-z0-9_./-]*) ;;
+        case $page in
+        files/*) ;; # beside an index at the root of the tree
+        *[!A-Za-z0-9_./-]*) ;;
         *) [ ! -f "$page" ] || printf '%s\n' "$page" ;;
         esac
     done
@@ -93,14 +95,14 @@ PREFIX=$prefix awk -F '\t' '
 
 # --- what is to be done: "stage how type page", where the stage is 1 for a page of a project, 2 of all, 3 of none ----
 
-SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
+SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
     function below(path, root) { return root != "" && substr(path, 1, length(root)) == root }
     function project(key, root, page,    name) { # whose page this is, in that root; "": of none
         name = substr(key, length(root) + 1, length(key) - length(root) - length(page) - 1)
         return below(key, root) && key == root name "/" page && name ~ /^[a-z0-9-]+$/ ? name : ""
     }
     function remove(key) { print 3, "delete", "any", key }
-    BEGIN { simple = ENVIRON["SIMPLE"]; json = ENVIRON["JSON_ROOT"] }
+    BEGIN { simple = ENVIRON["SIMPLE"]; json = ENVIRON["JSON_ROOT"]; all = ENVIRON["ALL"] }
     FILENAME ~ /there$/ { split($0, field, "\t"); there[field[2]] = field[1]; next }
     {
         here[$2]
@@ -108,9 +110,9 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
         directory = $2
         sub("[^/]*$", "", directory)
         stage = $2 ~ "/" && directory != simple && directory != json ? 1 : 2
-        if (there[$2] != $1) print stage, "copy", type, $2
+        if (all || there[$2] != $1) print stage, "copy", type, $2
         # At the root of a bucket there is no name for it.
-        if ($2 ~ /index.html$/ && ENVIRON["PREFIX"] directory != "" && there[directory] != $1)
+        if ($2 ~ /index.html$/ && ENVIRON["PREFIX"] directory != "" && (all || there[directory] != $1))
             print stage, "put", type, $2
     }
     END {
@@ -132,7 +134,10 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix awk '
 
 # --- and now it is done -------------------------------------------------------------------------------------------
 
-if [ -d files ]; then
+if [ -d files ] && [ -n "${UPLOAD_ALL-}" ]; then
+    aws s3 cp files "s3://$bucket/${prefix}files" --recursive --no-progress --only-show-errors \
+        --content-type application/octet-stream --cache-control "$files_are"
+elif [ -d files ]; then
     aws s3 sync files "s3://$bucket/${prefix}files" --size-only --no-progress --only-show-errors \
         --content-type application/octet-stream --cache-control "$files_are"
 fi

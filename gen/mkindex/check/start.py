@@ -20,7 +20,7 @@ from mkindex.web import Failed, Web
 _TRIED = 3  # pages that are looked at to tell a root from a page of other directories
 _PAGE_NAMES = (".html", ".htm", ".v1_json", ".v1_html", ".json")
 _ADVICE = {
-    401: "it wants a user name and a password: put them into ~/.netrc",
+    401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
     403: "it lets nobody, or not you, read it",
 }
 

@@ -15,7 +15,17 @@ import click
 
 from mkindex import __version__
 from mkindex.cli.serve import BIND, listen
-from mkindex.cli.terminal import DONE, PROBLEMS, bar, no_bar, print_findings, reader_may_leave, status_of, user_cache
+from mkindex.cli.terminal import (
+    DONE,
+    PROBLEMS,
+    bar,
+    form_of_report,
+    no_bar,
+    print_findings,
+    reader_may_leave,
+    status_of,
+    user_cache,
+)
 from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, printable
 from mkindex.hosts import HOSTS
 
@@ -280,9 +290,11 @@ def build(
     from mkindex.build import build as run_build
     from mkindex.report import as_json, summary
 
-    chosen = options.pop("format")
-    form = "json" if json else chosen
-    config = _config(ctx, paths, no_cache=no_cache, **options)
+    form = form_of_report(ctx, options.pop("format"), json=json)
+    try:
+        config = _config(ctx, paths, no_cache=no_cache, **options)
+    except ConfigError as error:
+        return _failed(error, form)
     if config.watch:
         if form == "github":
             raise click.UsageError("--format github is for one build, and --watch makes many: leave one out")
@@ -297,10 +309,7 @@ def build(
     except MkindexError as error:
         if isinstance(error, NotPublished):
             told(error.findings)
-        if form != "github":
-            raise
-        _tell_workflow_of_failure(error)
-        return status_of(error)
+        return _failed(error, form)
     told(report.findings)
     with reader_may_leave():
         if form == "json":
@@ -327,12 +336,16 @@ def _tell_workflow(report: "Report", destination: str) -> None:
     _append(OUTPUT, outputs(report))
 
 
-def _tell_workflow_of_failure(error: MkindexError) -> None:
+def _failed(error: MkindexError, form: str) -> int:
+    """Tell a workflow why nothing was published, and return the status; raise the error for whom else it concerns."""
     from mkindex.workflow import SUMMARY, annotation, failure
 
+    if form != "github":
+        raise error
     with reader_may_leave():
         click.echo(annotation("error", "mkindex", str(error)))
     _append(SUMMARY, failure(error))
+    return status_of(error)
 
 
 def _append(variable: str, text: str) -> None:
@@ -359,8 +372,7 @@ def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **opt
     from mkindex.config import Config
 
     options["simple_path"] = options["simple_path"].rstrip("/") if options["simple_path"] not in (".", "./") else ""
-    if options["json_root"] is not None:
-        options["json_root"] = options["json_root"].rstrip("/")
+    options["json_root"] = (options["json_root"] or "").rstrip("/") or None
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
     return Config(sources=tuple(sources), destination=destination, **options)
 

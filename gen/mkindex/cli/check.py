@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from mkindex.cli.terminal import DONE, PROBLEMS, counter, no_bar, reader_may_leave, status_of, user_cache
+from mkindex.cli.terminal import (
+    DONE,
+    PROBLEMS,
+    counter,
+    form_of_report,
+    no_bar,
+    reader_may_leave,
+    status_of,
+    user_cache,
+)
 from mkindex.errors import MkindexError
 
 
@@ -25,7 +34,7 @@ def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 @click.command(
-    context_settings={"auto_envvar_prefix": "MKINDEX", "max_content_width": 100},
+    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
   mkindex check ./public                       what mkindex, or anything else, made: every hash
@@ -63,13 +72,11 @@ Exit status: 0 no errors; 1 errors (--strict: or warnings), or --why finds no fi
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @click.option(
     "--format",
-    "form",
-    envvar="MKINDEX_FORMAT",
     type=click.Choice(["text", "json", "github"]),
     default="text",
     help="How findings are printed; github: as annotations of a workflow.",
 )
-@click.option("--json", "as_json", envvar="MKINDEX_JSON", is_flag=True, help="The same as --format json.")
+@click.option("--json", is_flag=True, help="The same as --format json.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Ask N at once.  [default: 5 of a server]")
 @click.option("--cache-dir", type=click.Path(), metavar="DIR", help="Where to remember what was verified on servers.")
 @click.option("--no-cache", is_flag=True, help="Remember nothing, and read every file again.")
@@ -83,10 +90,12 @@ Exit status: 0 no errors; 1 errors (--strict: or warnings), or --why finds no fi
     callback=_explain,
     help="Say all about a rule; all: list the rules.",
 )
+@click.pass_context
 def check(
+    ctx: click.Context,
+    /,
     *,
-    form: str,
-    as_json: bool,
+    json: bool,
     strict: bool,
     no_cache: bool,
     quiet: bool,
@@ -102,18 +111,19 @@ def check(
     from mkindex.check import check as run_check
     from mkindex.workflow import annotation
 
+    form = form_of_report(ctx, options.pop("format"), json=json)
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
     shows_progress = sys.stderr.isatty() and not quiet
     try:
         report = run_check(Options(**options), progress=counter if shows_progress else no_bar)
     except MkindexError as error:
-        if as_json or form != "github":
+        if form != "github":
             raise
         with reader_may_leave():
             click.echo(annotation("error", "mkindex check", str(error)))
         return status_of(error)
     with reader_may_leave():
-        if as_json or form == "json":
+        if form == "json":
             click.echo(dumps(show.as_json(report), indent=2))
         elif form == "github":
             for line in show.github(report.findings):

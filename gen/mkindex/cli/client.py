@@ -10,7 +10,7 @@ _CLIENTS = ("uv", "pip", "poetry", "pdm")
 
 
 @click.command(
-    context_settings={"auto_envvar_prefix": "MKINDEX", "max_content_width": 100},
+    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
   mkindex client https://host/simple/ >> pyproject.toml

@@ -3,11 +3,14 @@
 import os
 
 import click
+from click.core import ParameterSource
 
 from mkindex.cli.terminal import DONE, reader_may_leave
 from mkindex.errors import ConfigError, printable
 from mkindex.hosting import SERVERS, Hosting
 from mkindex.hosts import HOSTS
+
+_OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key")
 
 
 @click.command(
@@ -52,7 +55,10 @@ Then prove it: mkindex check URL. In docs/hosting there is a page for each host.
 @click.option("--certificate", metavar="FILE", help="For https.  [default: certbot's; caddy gets one by itself]")
 @click.option("--key", metavar="FILE", help="The key of the certificate.")
 @click.option("--templates", type=click.Path(), metavar="DIR", help="Take DIR/hosts/… where it is there.")
+@click.pass_context
 def host(
+    ctx: click.Context,
+    /,
     name: str,
     *,
     root: str,
@@ -80,8 +86,9 @@ def host(
     if templates is not None and not os.path.isdir(templates):
         raise ConfigError(f"templates {printable(templates)} is no directory")
     shipped = Templates(Path(templates) if templates else None)
-    if name not in SERVERS and (auth or users or certificate or key):
-        raise ConfigError(f"auth, users, certificate and key are for a server of your own, and {name} is none")
+    told = [one for one in _OF_SERVERS if ctx.get_parameter_source(one) is ParameterSource.COMMANDLINE]
+    if name not in SERVERS and told:
+        raise ConfigError(f"{', '.join(told)}: for a server of your own, and {name} is none. Leave it out")
     if (template := HOSTS[name].prints) is not None:
         with reader_may_leave():
             click.echo(shipped.render(template), nl=False)

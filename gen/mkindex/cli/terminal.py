@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import click
+from click.core import ParameterSource
 
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected, printable
 from mkindex.report import sized
@@ -31,6 +32,18 @@ def reader_may_leave() -> Iterator[None]:
     except BrokenPipeError:
         # What is left in its buffer would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise MkindexError(f"cannot write the results: {error.strerror}") from error
+
+
+def form_of_report(ctx: click.Context, form: str, *, json: bool) -> str:
+    """Return how to print, which two options say: what stands on the command line counts before what does not."""
+
+    def is_told(option: str) -> bool:
+        return ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+    return "json" if json and (is_told("json") or not is_told("format")) else form
 
 
 def user_cache() -> str:

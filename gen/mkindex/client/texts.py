@@ -64,7 +64,7 @@ def _uv(facts: Facts, name: str) -> Iterator[str]:
         variable = re.sub("[^A-Z0-9]", "_", name.upper())
         yield 'authenticate = "always"'
         yield f"# Credentials: UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD"
-        yield f"# in the environment, or a line in ~/.netrc: {_netrc(facts)}"
+        yield f"# in the environment, or a line in ~/.netrc (chmod 600): {_netrc(facts)}"
     yield ""
     yield "# This holds for what this very file requires. A private project that only another one requires has to stand"
     yield "# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index."
@@ -80,12 +80,12 @@ def _pip(facts: Facts, name: str) -> Iterator[str]:
     if facts.is_open_to_all:
         yield "# pip passes over it until it is served over https."
     if facts.wants_password:
-        yield f"# Credentials: a line in ~/.netrc: {_netrc(facts)}"
+        yield f"# Credentials: a line in ~/.netrc (chmod 600): {_netrc(facts)}"
     yield "# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects"
     yield "# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and"
     yield "# install from a list with the hashes of all files, which no stranger's file fits:"
     option = "--find-links" if facts.flat else "--extra-index-url"
-    yield f"#   pip install --require-hashes {option} {facts.url} -r requirements.txt"
+    yield f"#   pip install --require-hashes {option} {shlex.quote(facts.url)} -r requirements.txt"
     yield "[global]"
     if facts.flat:
         yield "no-index = true"
@@ -106,7 +106,7 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
     if facts.flat and not facts.url.endswith(PAGES):
         raise ConfigError(
             f"poetry takes {printable(facts.url)} for an index, since it does not end in .html: make one of it with "
-            f"`mkindex {printable(facts.url)} ./public`"
+            f"`mkindex {shlex.quote(facts.url)} ./public`"
         )
     if not facts.chosen:
         raise ConfigError(
@@ -144,7 +144,7 @@ def _pdm(facts: Facts, name: str) -> Iterator[str]:
     if facts.flat:
         yield 'type = "find_links"'
     if facts.wants_password:
-        yield f"# Credentials: a line in ~/.netrc: {_netrc(facts)}"
+        yield f"# Credentials: a line in ~/.netrc (chmod 600): {_netrc(facts)}"
     yield "# These are looked for here alone, whatever requires them; and nothing else is."
     yield "include_packages = ["
     yield from (f"    {_quoted(project)}," for project in facts.projects)

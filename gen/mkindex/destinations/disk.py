@@ -36,6 +36,11 @@ class Disk:
             data = data[written:]
             written = os.write(descriptor, data)
 
+    def date(self, descriptor: int, mtime_ns: int) -> None:
+        """Set when a file was changed last."""
+        if os.utime in os.supports_fd:
+            os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+
     def clone(self, source: int, target: int) -> bool:
         """Let `target` share the bytes of `source`; return whether the file system can."""
         if self._can_clone:

@@ -20,6 +20,7 @@ _INTENT = b"mkindex intent 1\n"
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
 _LEADS_OUT = re.compile(rb"(?<![^/\t\n])\.\.(?![^/\t\n])")  # a part of a path that is two dots
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at once
 _SAME = "="  # the key of a file is its sha256, which is not written twice
 
@@ -35,7 +36,7 @@ def encode(changes: Iterable[tuple[Position, Entry | None]], before: BinaryIO | 
     """Yield a manifest, in parts: the one in `before` with changes, and a checksum of it all.
 
     `changes`: positions in their order, each with the entry that is there from now on, None for none. Of a manifest
-    that is damaged only that stays which was read before the damage.
+    that is damaged only that stays which was read before the damage. `before` is closed when it was read.
     """
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
@@ -59,6 +60,8 @@ def _changed(changes: Iterable[tuple[Position, Entry | None]], before: BinaryIO 
                 start = at + lines[at].startswith(edit[0])
                 edit = next(edits, None)
             yield b"".join(lines[start:])
+    if before:
+        before.close()  # some systems replace no file that somebody reads
     if edit:
         yield edit[1]
     yield from (line for _, line in edits)
@@ -105,14 +108,14 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
 def index_roots(path: str) -> list[str]:
     """Return where the indexes of a tree are, as its manifest at `path` says: each "", or with a slash at its end.
 
-    Nothing is what a manifest says that is missing or damaged.
+    Nothing is what a manifest says that is missing or damaged; and no path of ours has anything strange in it.
     """
     try:
         with open(path, "rb") as stream:
             roots = [entry.path for entry in decode(stream) if entry.stage == Stage.ROOT]
     except (OSError, Damaged, ValueError):
         return []
-    return [root.removesuffix(JSON) for root in roots if root.endswith(JSON)]
+    return [root.removesuffix(JSON) for root in roots if root.endswith(JSON) and _PLAIN.fullmatch(root)]
 
 
 def encode_intent(paths: Iterable[Position]) -> Iterator[bytes]:

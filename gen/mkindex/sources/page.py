@@ -37,7 +37,7 @@ class Pages:
     def artifacts(self) -> Iterator[Found]:
         """Yield what the pages name, in their order. Raises SourceError where a page cannot be read or understood."""
         url = self.url.partition("#")[0]
-        if _last(url).endswith(DISTRIBUTIONS):  # no page, but a file itself
+        if last(url).endswith(DISTRIBUTIONS):  # no page, but a file itself
             yield from self._itself()
             return
         answer = self._get(url)
@@ -52,7 +52,7 @@ class Pages:
             yield from self._files(page, answer.url)
             yield from self._below(page, answer.url)
         elif self._is_index(page):
-            yield from self._index([(_last(url), url) for url in page.directories], answer)
+            yield from self._index([(last(url), url) for url in page.directories], answer)
         elif page.status and page.is_index:  # a project of which nothing is offered
             yield Marked(canonicalize_name(_directory(answer.url)), page.status)
         elif page.directories and self.recursive:
@@ -74,13 +74,13 @@ class Pages:
         """Tell whether a page without files is the root of an index: its links lead to the pages of projects."""
         if not page.directories or not (page.is_index or page.is_listing or not (page.elsewhere or page.other_files)):
             return False
-        wanted = [url for url in page.directories if self.selection.project(_last(url))]
+        wanted = [url for url in page.directories if self.selection.project(last(url))]
         for url in (wanted or page.directories)[:_TRIED]:
             try:
                 child = parsed(self._get(url))
             except SourceError:
                 continue
-            name = canonicalize_name(_last(url))
+            name = canonicalize_name(last(url))
             if child.is_index or any(_is_of(link, name) for link in child.links):
                 return True
         return False
@@ -225,15 +225,15 @@ def _nothing(page: Page) -> str:
     return "; ".join([f"this page has no link to a wheel or sdist ({', '.join(DISTRIBUTIONS)})", *seen])
 
 
-def _last(url: str) -> str:
+def last(url: str) -> str:
     """Return the last part of a URL's path."""
     return unquote(url.partition("?")[0].rstrip("/").rpartition("/")[2])
 
 
 def _directory(url: str) -> str:
     """Return the name of the directory that a page is the index of."""
-    name = _last(url)
-    return _last(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
+    name = last(url)
+    return last(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
 
 
 def _project_of(page: Page) -> str:
