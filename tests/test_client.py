@@ -432,6 +432,14 @@ def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_ho
     assert look(f"{other}old/") == Facts(url=f"{other}old/", projects=ALL, elsewhere=name)
 
 
+def test_another_port_of_the_same_host_is_another_server(host: Host, tree: Path) -> None:
+    with hosting(tree) as front:
+        there = host.url.rstrip("/")
+        front.faults.append(lambda path, reply: Reply(302, headers={"Location": f"{there}{path}"}))
+        name = there.removeprefix("http://")
+        assert look(f"{front.url}simple/") == Facts(url=f"{front.url}simple/", projects=ALL, elsewhere=name)
+
+
 def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_given(host: Host) -> None:
     host.faults.append(lambda path, reply: Reply(302, headers={"Location": "/list/"}) if path == "/simple/" else reply)
     root = Reply(200, b'<!DOCTYPE html><a href="demo/">demo</a>', {"Content-Type": "text/html"})

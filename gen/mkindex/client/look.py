@@ -212,13 +212,15 @@ def _host(url: str) -> str:
 
 
 def _roots(begun: Begun) -> list[str]:
-    """Return the addresses where projects may be, the best first: where the same host redirects to, what was given."""
+    """Return the addresses where projects may be: where the same server redirects to comes before what was given."""
     if begun.place.local or not begun.pages:
         return [begun.url]
     final = begun.pages[0].reply.url
-    is_same = urlsplit(final).hostname == urlsplit(begun.url).hostname and not urlsplit(final).query
+    here, there = urlsplit(begun.url), urlsplit(final)
+    # Another port is another server; that behind https is the one that is meant.
+    is_same = here.hostname == there.hostname and (here.port == there.port or here.scheme != there.scheme)
     is_root = begun.start.kind == "flat" or final.endswith("/")
-    return list(dict.fromkeys([final, begun.url] if is_same and is_root else [begun.url]))
+    return list(dict.fromkeys([final, begun.url] if is_same and is_root and not there.query else [begun.url]))
 
 
 def _chosen(names: Iterable[str], globs: Sequence[str], where: str, is_there: Callable[[str], bool]) -> tuple[str, ...]:
