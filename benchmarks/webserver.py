@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import urlopen
 
-from mkindex.hosting import SERVERS, Hosting
+from mkindex.hosting import Hosting
 from mkindex.templating import Templates
 
 
@@ -28,7 +28,7 @@ def nginx(tree: str, work: str) -> Iterator[str]:
         port = free.getsockname()[1]
     os.makedirs(work)
     hosting = Hosting(root=os.path.abspath(tree), url=f"http://127.0.0.1:{port}/")
-    printed = hosting.configuration(SERVERS["nginx"], Templates())
+    printed = hosting.configuration("hosts/nginx.conf", Templates())
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {work}/{kind};\n" for kind in kinds)
     # Workers of a master that is root would be somebody who may not read a directory of tests.

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from builds import publish
 from mkindex import cli
 from mkindex.errors import ConfigError
-from mkindex.hosting import SERVERS, Hosting
+from mkindex.hosting import Hosting
+from mkindex.hosts import HOSTS
 from mkindex.templating import Templates
 from wheels import write_wheel
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "s3cret"
+USERS = {name: one.users for name, one in HOSTS.items() if one.users}
+PRINTS = {name: one.prints for name, one in HOSTS.items() if one.users and one.prints}
 
 
 def hosting(**values: Any) -> Hosting:  # noqa: ANN401
@@ -115,10 +118,10 @@ ROOT, PATH = "/srv/ROOT", "PATH"
 OURS = Templates()
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", PRINTS)
 def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
     values = {"users": "/srv/USERS", "certificate": "/srv/CERTIFICATE", "key": "/srv/KEY"}
-    printed = hosting(root=ROOT, url="https://localhost/", **values).configuration(SERVERS[server], OURS)
+    printed = hosting(root=ROOT, url="https://localhost/", **values).configuration(PRINTS[server], OURS)
     rules = [line for line in printed.splitlines() if not line.startswith("#")]
     for path in (ROOT, *values.values()):
         assert sum(path in line for line in rules) > 0
@@ -134,7 +137,7 @@ def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
         assert not root.isprintable() or set(root) & set("\"'`\\${}[]*?")
         return
     plain = hosting(root=ROOT, url=f"http://localhost/{PATH}")
-    for server in SERVERS.values():
+    for server in PRINTS.values():
         expected = plain.configuration(server, OURS).replace(PATH, path).replace(ROOT, root)
         assert odd.configuration(server, OURS) == expected
 
@@ -165,7 +168,7 @@ def test_what_cannot_be_asked_for_says_why(capsys: pytest.CaptureFixture[str], o
     assert (run.status, run.out, says in run.err) == (2, "", True)
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", PRINTS)
 def test_what_is_printed_is_for_the_tree_that_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, server: str
 ) -> None:
@@ -181,17 +184,17 @@ def test_what_is_printed_is_for_the_tree_that_is_there(
     assert "mkindex check http://localhost/simple/\n" in Run(capsys, server).out
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", PRINTS)
 def test_users_and_certificates_are_where_the_server_has_them_unless_something_is_said(
     capsys: pytest.CaptureFixture[str], server: str
 ) -> None:
     url = ("--url", "https://packages.example.com/")
     usual = Run(capsys, server, *url, "--auth").out
-    assert f'"{SERVERS[server].users}"' in usual
+    assert f'"{USERS[server]}"' in usual
     assert ('"/etc/letsencrypt/live/packages.example.com/fullchain.pem"' in usual) is (server != "caddy")
     own = Run(capsys, server, *url, "--auth", "--users", "/o/users", "--certificate", "/o/c", "--key", "/o/k").out
     assert ['"/o/users"' in own, '"/o/c"' in own, '"/o/k"' in own, "letsencrypt" in own] == [True, True, True, False]
-    assert SERVERS[server].users not in Run(capsys, server, *url).out
+    assert USERS[server] not in Run(capsys, server, *url).out
 
 
 def test_a_password_over_http_is_warned_of_where_others_are_between(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a web server has to be told of an index: the values that its configuration is made from, and which there are.
+"""What a web server has to be told of an index: the values that its configuration is made from.
 
 A configuration knows nothing of the tree's pages: what is negotiated, typed and cached is told by names that every tree
 has. So it holds whatever is published later, and wherever in the tree the index lies.
@@ -6,33 +6,16 @@ has. So it holds whatever is published later, and wherever in the tree the index
 
 import ipaddress
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mkindex.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from mkindex.templating import Templates
 
-
-class Server(NamedTuple):
-    """A web server that `mkindex host` configures: its template, and where it keeps who may read."""
-
-    template: str
-    users: str
-
-
-SERVERS: Mapping[str, Server] = MappingProxyType(
-    {
-        "nginx": Server("hosts/nginx.conf", "/etc/nginx/mkindex.htpasswd"),
-        "apache": Server("hosts/apache.conf", "/etc/apache2/mkindex.htpasswd"),
-        "caddy": Server("hosts/Caddyfile", "/etc/caddy/mkindex.users"),
-    }
-)
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _URL = re.compile(
@@ -140,9 +123,9 @@ class Hosting:
     def leaves_the_machine(self) -> bool:
         return not self.loopback
 
-    def configuration(self, server: Server, templates: "Templates") -> str:
-        """Return the text of the server's configuration. Raises TemplateError."""
-        return templates.render(server.template, hosting=self).decode()
+    def configuration(self, template: str, templates: "Templates") -> str:
+        """Return the text of a server's configuration. Raises TemplateError."""
+        return templates.render(template, hosting=self).decode()
 
 
 def _check_path(option: str, path: str | None) -> None:

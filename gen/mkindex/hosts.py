@@ -10,7 +10,8 @@ class Host:
 
     next: str | None = None  # what to do with the tree, {} being DEST, as the line of a report; None: try it here
     writes: Mapping[str, str] = field(default_factory=dict)  # paths in the tree, each with the template it is made from
-    prints: str | None = None  # the template that `mkindex host` prints as it is
+    prints: str | None = None  # the template that `mkindex host` prints; None: what is in the tree is all
+    users: str | None = None  # of a server of one's own: the file of those who may read, if nobody says otherwise
     once: str | None = None  # what whoever publishes there has to know; said once
     max_file: int | None = None  # bytes
     max_bytes: int | None = None  # in all
@@ -56,13 +57,25 @@ HOSTS = {
     "netlify": Host(
         next="Publish it:    npx netlify deploy --prod --no-build --dir {}", writes={"_headers": "hosts/_headers"}
     ),
-    "nginx": Host(next="Serve it:      mkindex host nginx --root {}", one_root=_NEGOTIATES),
+    "nginx": Host(
+        next="Serve it:      mkindex host nginx --root {}",
+        prints="hosts/nginx.conf",
+        users="/etc/nginx/mkindex.htpasswd",
+        one_root=_NEGOTIATES,
+    ),
     "apache": Host(
+        prints="hosts/apache.conf",
+        users="/etc/apache2/mkindex.htpasswd",
         next="Serve it:      mkindex host apache --root {}",
         writes={".htaccess": "hosts/htaccess"},
         one_root=_NEGOTIATES,
     ),
-    "caddy": Host(next="Serve it:      mkindex host caddy --root {}", one_root=_NEGOTIATES),
+    "caddy": Host(
+        next="Serve it:      mkindex host caddy --root {}",
+        prints="hosts/Caddyfile",
+        users="/etc/caddy/mkindex.users",
+        one_root=_NEGOTIATES,
+    ),
     "s3": Host(
         next="Publish it:    sh {}/upload.sh s3://BUCKET",
         writes={"upload.sh": "hosts/upload.sh"},

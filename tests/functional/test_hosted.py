@@ -19,7 +19,8 @@ import pytest
 
 from functional.clients import INSTALLERS, Home, Refused, write_project
 from functional.webservers import HOSTS, hosted, judged, with_htaccess
-from mkindex.hosting import SERVERS, Hosting
+from mkindex import hosts
+from mkindex.hosting import Hosting
 from mkindex.templating import Templates
 from needs import missing
 from trees import tree as contents
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+PRINTS = {name: one.prints for name, one in hosts.HOSTS.items() if one.users and one.prints}
 HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
 BYTES = "application/octet-stream"
@@ -296,7 +298,7 @@ def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
         Hosting(root="/" + "/".join(["n" * 250] * 10), url="http://1.2.3.999:18085/"),
         Hosting(root="/~/x", url="https://_x:18086/", **own),
     ]
-    printed = [one.configuration(SERVERS[server], Templates()) for one in accepted]
+    printed = [one.configuration(PRINTS[server], Templates()) for one in accepted]
     said = judged(server, "\n".join(printed), tmp_path / "scratch")
     if server != "caddy":  # which warns of all that it does not do about certificates
         assert [line for line in said.splitlines() if "warn" in line.lower() and "does not exist" not in line] == []
@@ -445,7 +447,7 @@ def test_who_comes_by_http_is_sent_to_https(
     tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str
 ) -> None:
     url, own = "https://127.0.0.1/pypi/", {"certificate": str(certificate[0]), "key": str(certificate[1])}
-    printed = Hosting(root=str(tree), url=url, **own).configuration(SERVERS[server], Templates())
+    printed = Hosting(root=str(tree), url=url, **own).configuration(PRINTS[server], Templates())
 
     def with_a_port_of_the_test(_: str, port: int) -> str:
         listen = f"Listen 127.0.0.1:{port}\n" if server == "apache" else ""  # as Debian's ports.conf does for port 80

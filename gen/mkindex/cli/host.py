@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 from mkindex.cli.terminal import DONE, reader_may_leave
 from mkindex.errors import ConfigError, printable
-from mkindex.hosting import SERVERS, Hosting
+from mkindex.hosting import Hosting
 from mkindex.hosts import HOSTS
 
 _OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key")
@@ -86,25 +86,26 @@ def host(
     if templates is not None and not os.path.isdir(templates):
         raise ConfigError(f"templates {printable(templates)} is no directory")
     shipped = Templates(Path(templates) if templates else None)
+    wanted = HOSTS[name]
     told = [one for one in _OF_SERVERS if ctx.get_parameter_source(one) is ParameterSource.COMMANDLINE]
-    if name not in SERVERS and told:
+    if wanted.users is None and told:
         raise ConfigError(f"{', '.join(told)}: for a server of your own, and {name} is none. Leave it out")
-    if (template := HOSTS[name].prints) is not None:
-        with reader_may_leave():
-            click.echo(shipped.render(template), nl=False)
-        return DONE
-    if name not in SERVERS:
+    if wanted.prints is None:
         raise ConfigError(
             f"{name} is configured by what a build writes for it: mkindex SOURCE DEST --for {name} "
             f"(docs/hosting/{name}.md)"
         )
+    if wanted.users is None:
+        with reader_may_leave():
+            click.echo(shipped.render(wanted.prints), nl=False)
+        return DONE
     if users is not None and not auth:
         raise ConfigError("users goes with auth: without it everybody may read")
-    server, root = SERVERS[name], root and os.path.abspath(root)
+    root = root and os.path.abspath(root)
     hosting = Hosting(
         root=root,
         url=url,
-        users=(users or server.users) if auth else None,
+        users=(users or wanted.users) if auth else None,
         certificate=certificate,
         key=key,
         # The tree may be on another machine, and need not be there yet.
@@ -114,5 +115,5 @@ def host(
         text = "over http everybody between can read the passwords: give a url that begins with https://"
         click.echo(f"{click.style('warning', fg='red', bold=True)} {hosting.origin}: {text}", err=True)
     with reader_may_leave():
-        click.echo(hosting.configuration(server, shipped), nl=False)
+        click.echo(hosting.configuration(wanted.prints, shipped), nl=False)
     return DONE
