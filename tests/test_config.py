@@ -362,4 +362,4 @@ def test_a_value_of_the_wrong_kind_is_an_error_that_names_its_key(toml: Path, co
 
 def test_a_source_with_a_colon_in_its_path_is_relative_to_the_file(toml: Path) -> None:
     toml.write_text('sources = ["./v1:x"]')
-    assert read_file(toml) == {"sources": [f"{toml.parent}/./v1:x"]}
+    assert read_file(toml) == {"sources": [f"{toml.parent}/v1:x"]}
