@@ -168,6 +168,17 @@ def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
     assert told(now - 1, grace=0) is None
 
 
+def test_a_page_counts_as_any_file_does(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"files_url": "https://files.example.com/", "links": True, "host": "cloudflare-pages"}
+    sizes = {path: len(page) for path, page in cold(source, **options).items() if path != "_headers"}
+    largest = max(sizes, key=sizes.__getitem__)
+    for bound, expected in (sizes[largest], None), (sizes[largest] - 1, largest):
+        host = replace(HOSTS["cloudflare-pages"], max_file=bound, max_bytes=None)
+        monkeypatch.setitem(HOSTS, "cloudflare-pages", host)
+        why = refusal(source, tmp_path / "public", **options)
+        assert (why is None) if expected is None else f"bytes: {expected} ({bound + 1:,} bytes)." in (why or "")
+
+
 @pytest.mark.parametrize(("host", "project"), [("cloudflare-pages", "functions"), ("s3", "files")])
 def test_a_project_whose_name_a_host_takes_for_something_else_is_refused_at_the_root(
     source: Path, tmp_path: Path, host: str, project: str

@@ -128,7 +128,7 @@ def build(
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
-            refuse_what_is_too_much(config, site.host, resources, todo.kept, findings)
+            refuse_what_is_too_much(config, index, resources, todo.kept, findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break

@@ -7,7 +7,7 @@ from contextlib import suppress
 from mkindex.archive import Span
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, Rejected, shown
-from mkindex.hosts import Host
+from mkindex.hosts import HOSTS, Host
 from mkindex.model import Index
 from mkindex.render import PlacedFile, Resource, Sibling
 from mkindex.sources import local_path
@@ -40,20 +40,25 @@ def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def refuse_what_is_too_much(
-    config: Config, host: Host, resources: Iterable[Resource], kept: Iterable[str], findings: Findings
+    config: Config, index: Index, resources: Iterable[Resource], kept: Iterable[str], findings: Findings
 ) -> None:
     """Raise NotPublished where the host that a tree is for does not take all of it.
 
     `kept`: paths of files that lie in the destination besides `resources`.
     """
+    host = HOSTS[config.host] if config.host else Host()
     if not host.refuses:
         return
-    if too_much := _too_much(host, resources, list(_sizes(config, kept))):
+    listed = sum(len(project.files) for project in index.projects)
+    if too_much := _too_much(host, resources, list(_sizes(config, kept)), _A_FILE * listed):
         raise NotPublished(f"{config.host} takes {too_much}. {host.way_out}", findings)
 
 
-def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, str]]) -> str | None:
-    """Say what a host does not take of a tree, the largest files first; None: it takes all of it."""
+def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, str]], most: int) -> str | None:
+    """Say what a host does not take of a tree, the largest files first; None: it takes all of it.
+
+    `old` are sizes and names of files that are there besides; `most`: the bytes that pages can have.
+    """
     files, pages = list(old), []
     for resource in resources:
         if isinstance(resource, PlacedFile):
@@ -69,7 +74,6 @@ def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, st
         return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{_hint(len(old))}"
     total = sum(size for size, _ in files)
     # To render all pages takes as long as a build: only where they can make a difference.
-    most = len(files) * _A_FILE
     if (host.max_bytes and total + most > host.max_bytes) or (host.max_file and most > host.max_file):
         sizes = [(len(page.render()), page.path) for page in pages]
         files, total = files + sizes, total + sum(size for size, _ in sizes)
