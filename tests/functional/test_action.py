@@ -126,7 +126,7 @@ def test_the_next_run_on_a_fresh_checkout_changes_only_what_is_new(
     assert (changed & old.keys()).isdisjoint(files)
     assert sorted(path.rpartition("/")[2] for path in files) == [added.name, f"{added.name}.metadata"]
     assert used.outputs == {"path": "public", "projects": "10", "files": "17", "rejected": "0"}
-    assert "\nNot on the previous site: 1 file.\n\n* <code>demo-1.2-py3-none-any.whl</code>\n" in used.summary
+    assert "\nNot on the previous site: 1 file.\n\n* <code>demo-1&#46;2-py3-none-any&#46;whl</code>\n" in used.summary
     assert "\nEvery file was on the previous site.\n" in again.summary
 
 

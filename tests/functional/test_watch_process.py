@@ -225,7 +225,8 @@ def test_the_old_page_stays_until_the_new_file_is_whole(here: Path, wheels: Path
             assert dangling(tree(here / "public")) == []
             file.write(data[20_000:])
         watch.until(lambda: hashlib.sha256(data).hexdigest() in listed(here), "the new file")
-        assert [build["replaced"] for build in watch.builds() if build["replaced"]] == [[NAME]]
+        # The page is there before it is said.
+        watch.until(lambda: any(build["replaced"] == [NAME] for build in watch.builds()), "the build that says so")
         assert not any(NAME in build["removed"] for build in watch.builds())
         done(watch, here)
 
