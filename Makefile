@@ -40,7 +40,7 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests i
 
 # A version that Node.js 18 runs. Without it, some tests are skipped.
 .clients/wrangler/.ready:
-	npm install --silent --no-audit --no-fund --prefix .clients/wrangler wrangler@4.40.0 && touch $@ || true
+	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/wrangler wrangler@4.40.0 && touch $@ || true
 
 soak: $(READY) clients  ## Run for long: property and crash tests, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0

@@ -186,8 +186,7 @@ def test_a_project_whose_name_a_host_takes_for_something_else_is_refused_at_the_
     write_wheel(source, project, "1.0")
     assert refusal(source, tmp_path / "public", host=host) is None
     why = refusal(source, tmp_path / "other", host=host, simple_path="")
-    assert why
-    assert why.startswith(f"{host} takes {project}/index.html for something else: choose another --simple-path")
+    assert why == f"{host} takes {project}/index.html for something else: choose another --simple-path"
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------

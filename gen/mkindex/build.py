@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from mkindex.model import File, Index, assemble, place
 from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.refusals import refuse, refuse_what_is_too_much
 from mkindex.remote import Remote, in_place
-from mkindex.render import Resource, Site, render
+from mkindex.render import Site, render
 from mkindex.scan import Progress, recall, scan
 from mkindex.settling import Settling
 from mkindex.simple.read import Link
@@ -118,17 +118,16 @@ def build(
         attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
         for attempt in range(1, attempts + 1):
             index, new, findings = _index(config, destination, remote, scanned, settling)
-            resources: Iterable[Resource] = render(index, site)
-            if site.host.refuses:
-                resources = tuple(resources)  # looked through twice
+            # Kept only where the host may refuse some of them: there may be a million.
+            judged = tuple(render(index, site)) if site.host.refuses else ()
             todo = plan(
-                resources,
+                judged or render(index, site),
                 destination,
                 now=int(time.time()),
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
-            refuse_what_is_too_much(config, index, resources, todo.kept, findings)
+            refuse_what_is_too_much(config, index, judged, todo.kept, findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break

@@ -1,7 +1,7 @@
 """When nothing is published although it could be: an index that nobody can want, or one that its host does not take."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from mkindex.archive import Span
@@ -9,7 +9,7 @@ from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, Rejected, shown
 from mkindex.hosts import HOSTS, Host
 from mkindex.model import Index
-from mkindex.render import PlacedFile, Resource, Sibling
+from mkindex.render import Page, PlacedFile, Resource, Sibling
 from mkindex.sources import local_path
 
 _A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
@@ -40,9 +40,9 @@ def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def refuse_what_is_too_much(
-    config: Config, index: Index, resources: Iterable[Resource], kept: Iterable[str], findings: Findings
+    config: Config, index: Index, resources: Sequence[Resource], kept: Iterable[str], findings: Findings
 ) -> None:
-    """Raise NotPublished where the host that a tree is for does not take all of it.
+    """Raise NotPublished where the host that a tree is for does not take all of it, or not for what it is.
 
     `kept`: paths of files that lie in the destination besides `resources`.
     """
@@ -50,6 +50,10 @@ def refuse_what_is_too_much(
     if not host.refuses:
         return
     listed = sum(len(project.files) for project in index.projects)
+    for resource in resources:
+        if resource.path.partition("/")[0] in host.reserved and isinstance(resource, Page):
+            text = f"{config.host} takes {resource.path} for something else: choose another --simple-path"
+            raise NotPublished(text, findings)
     if too_much := _too_much(host, resources, list(_sizes(config, kept)), _A_FILE * listed):
         raise NotPublished(f"{config.host} takes {too_much}. {host.way_out}", findings)
 
@@ -67,8 +71,6 @@ def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, st
             files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
         elif resource.path not in host.writes:  # which is read, and not served
             pages.append(resource)
-            if resource.path.partition("/")[0] in host.reserved:
-                return f"{resource.path} for something else: choose another --simple-path"
     number = len(files) + len(pages) + 1  # the manifest
     if host.max_files and number > host.max_files:
         return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{_hint(len(old))}"

@@ -42,8 +42,8 @@ Then prove it: mkindex check URL. In docs/hosting there is a page for each host.
     metavar="URL",
     default="http://localhost/",
     show_default=True,
-    help="Where the tree is to be reached: scheme, host, perhaps port and path. At an address like 127.0.0.1, by this "
-    "machine only.",
+    help="Where the tree is to be reached: scheme, host, perhaps port and path. At localhost, or an address like "
+    "127.0.0.1, by this machine only.",
 )
 @click.option("--auth", is_flag=True, help="Ask for user and password (basic authentication).")
 @click.option(
