@@ -32,9 +32,10 @@ from mkindex.destinations.lock import exclusive
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.publish import Changed, Destination, Entry, Plan, plan
-from mkindex.render import PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.render import PlacedFile, Resource, Sibling, Site, Stage
 from mkindex.templating import Templates
 from trees import OWN, dangling, identities, is_page, own, tree
+from values import rendered, sections
 from wheels import sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def public(tmp_path: Path) -> Path:
 
 
 def resources(source: Path, site: Site = SITE) -> list[Resource]:
-    return list(render(publish(source, source.parent / "nowhere", dry_run=True).index, site))
+    return rendered(publish(source, source.parent / "nowhere", dry_run=True).index, site)
 
 
 def change(source: Path) -> None:
@@ -154,16 +155,17 @@ def content(resource: Resource) -> bytes:
 
 
 def planned(wanted: list[Resource], there: Destination, *, now: int = 0, grace: int = 0) -> Plan:
-    return plan(wanted, there, now=now, grace=grace)
+    return plan(sections(wanted), there, now=now, grace=grace)
 
 
 def held(there: Destination) -> list[tuple[Entry, bool]]:
-    return [(held.entry._replace(mark=""), held.intact) for held in there.entries()]
+    found = (held for section in there.sections() for held in section.held())
+    return sorted((held.entry._replace(mark=""), held.intact) for held in found)
 
 
 def whole(wanted: list[Resource]) -> list[tuple[Entry, bool]]:
     hashes = [hashlib.sha256(content(each)).hexdigest() for each in wanted]
-    return [(Entry(each.stage, each.path, each.key, sha, ""), True) for each, sha in zip(wanted, hashes, strict=True)]
+    return [(Entry.of(each, sha), True) for each, sha in zip(wanted, hashes, strict=True)]
 
 
 def test_a_destination_holds_exactly_what_was_applied(destination: Destination, wheels: Path) -> None:
@@ -433,22 +435,32 @@ def test_the_old_manifest_is_closed_when_the_new_one_takes_its_place(
     assert opened == []
 
 
+def position(entry: Entry) -> manifest.Position:
+    return entry.section, entry.stage, entry.path
+
+
+def read_manifest(data: bytes) -> list[Entry]:
+    return [entry for section in manifest.sections(io.BytesIO(data)) for entry in manifest.decode(section)]
+
+
 def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> None:
     entries = [
-        Entry(0, "files/aa/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4"),
-        Entry(2, "simple/demo/index.html", "key", "b" * 64, "1 2 3 4", 77),
         Entry(3, "index.html", "", "", ""),
+        Entry(0, "files/aa/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4", section="b-c"),
+        Entry(2, "simple/demo/index.html", "key", "b" * 64, "1 2 3 4", 77, "demo"),
     ]
-    data = b"".join(manifest.encode((entry[:2], entry) for entry in entries))
-    assert list(manifest.decode(io.BytesIO(data))) == entries
+    data = b"".join(manifest.encode((position(entry), entry) for entry in entries))
+    assert read_manifest(data) == entries
     damaged = [flipped(data, at) for at in range(len(data))] + [data[:length] for length in range(len(data))]
     for each in damaged:
         with pytest.raises(manifest.Damaged):
-            list(manifest.decode(io.BytesIO(each)))
+            read_manifest(each)
 
 
 _POSITIONS = st.tuples(
-    st.sampled_from(Stage), st.sampled_from([a + b for a in ("a", "a-b", "a/", "b") for b in ("", "+", "x", "/y")])
+    st.sampled_from(["", "demo", "e"]),
+    st.sampled_from(Stage),
+    st.sampled_from([a + b for a in ("a", "a-b", "a/", "b") for b in ("", "+", "x", "/y")]),
 )
 
 
@@ -458,12 +470,16 @@ _POSITIONS = st.tuples(
     length=st.sampled_from([2, 100, 1 << 18]),
 )
 def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothing(
-    before: dict[tuple[Stage, str], bool], changes: dict[tuple[Stage, str], bool], length: int
+    before: dict[manifest.Position, bool], changes: dict[manifest.Position, bool], length: int
 ) -> None:
-    old = {
-        place: Entry(*place, "old", "b" * 64, "1 2 3 4", 7 if retired else None) for place, retired in before.items()
+    def entry(place: manifest.Position, key: str, sha256: str, retired: int | None) -> Entry:
+        section, stage, path = place
+        return Entry(stage, path, key, sha256, "1 2 3 4", retired, section)
+
+    old: dict[manifest.Position, Entry | None] = {
+        place: entry(place, "old", "b" * 64, 7 if retired else None) for place, retired in before.items()
     }
-    new = {place: Entry(*place, "new", "", "") if stays else None for place, stays in changes.items()}
+    new = {place: entry(place, "new", "", None) if stays else None for place, stays in changes.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest, "_PART", length)
         first = b"".join(manifest.encode(sorted(old.items())))
@@ -472,7 +488,9 @@ def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothin
     assert amended == whole
 
 
-@pytest.mark.parametrize("intent", [b"", b"mkindex intent 1\n2\tsimple", b"mkindex intent 1\nx\n", bytes(range(256))])
+@pytest.mark.parametrize(
+    "intent", [b"", b"mkindex intent 2\ndemo\t2\tsimple", b"mkindex intent 2\nx\n", bytes(range(256))]
+)
 def test_a_damaged_intent_stops_nobody(intent: bytes, wheels: Path, public: Path) -> None:
     publish(wheels, public)
     (public / OWN / "intent").write_bytes(intent)
@@ -919,9 +937,10 @@ def test_a_manifest_or_intent_from_somebody_else_deletes_nothing_outside_of_the_
     mine.write_text("mine")
     publish(wheels, public)
     if which == "manifest":
-        parts = manifest.encode([((2, path), Entry(2, path, "key", "sha", "mark")) for path in ["simple/../../mine"]])
+        hostile = Entry(2, "simple/../../mine", "key", "sha", "mark")
+        parts = manifest.encode([(position(hostile), hostile)])
     else:
-        parts = manifest.encode_intent([(2, "../mine")])
+        parts = manifest.encode_intent([("demo", 2, "../mine")])
     (public / ".mkindex" / which).write_bytes(b"".join(parts))
     publish(wheels, public, overwrite=True)
     assert (mine.read_text(), tree(public)) == ("mine", cold(wheels))

@@ -18,10 +18,10 @@ from mkindex.build import outputs
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts import HOSTS
-from mkindex.render import Page, Site, render
+from mkindex.render import Page, Site
 from mkindex.templating import Templates
 from trees import identities, own, tree
-from values import Shelf, index
+from values import Shelf, index, rendered
 from wheels import metadata, sdist, wheel, wheel_filename, write_wheel
 
 if TYPE_CHECKING:
@@ -394,7 +394,7 @@ def test_resources_come_in_the_order_to_publish_them_in(simple: str, root: str) 
     shelf = Shelf()
     project = index(*(shelf.file(f"{name}-1.0-py3-none-any.whl") for name in ("a", "a_b", "b")))
     site = Site(simple_path=simple, json_root=root, host=HOSTS["netlify"], templates=Templates())
-    order = [(resource.stage, resource.path) for resource in render(project, site)]
+    order = [(resource.stage, resource.path) for resource in rendered(project, site)]
     assert order == sorted(order)
     assert len({path for _, path in order}) == len(order)
 
@@ -546,7 +546,7 @@ def test_what_a_page_is_made_of_is_not_which_host_it_is_for() -> None:
     project = index(shelf.file("a-1.0-py3-none-any.whl"))
     sites = (Site(host=host, templates=Templates()) for host in HOSTS.values())
     keys = [
-        {one.path: one.key for one in render(project, site) if isinstance(one, Page) and one.path in PLAIN}
+        {one.path: one.key for one in rendered(project, site) if isinstance(one, Page) and one.path in PLAIN}
         for site in sites
     ]
     assert {path for one in keys for path in one if one[path] != keys[1][path]} == {".nojekyll"}

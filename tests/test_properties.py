@@ -208,7 +208,7 @@ class Builds(RuleBasedStateMachine):
         self.foreign |= {path: data for path, data in tree(self.public).items() if not path.endswith("/")}
         with suppress(FileNotFoundError):  # what a build that died was about to do is known all the same
             intent = (self.public / OWN / "intent").read_text("ascii")
-            self.perhaps |= {line.partition("\t")[2] for line in intent.splitlines()}
+            self.perhaps |= {line.rpartition("\t")[2] for line in intent.splitlines()}
 
     # --- the rest ---------------------------------------------------------------------------------------------------
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError
-from mkindex.publish import Changed, Destination, Entry, Held, Plan, Put, plan
-from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.publish import Changed, Destination, Entry, Held, Plan, Published, Put, plan
+from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage
 from mkindex.templating import Templates
-from values import Shelf, index
+from values import Shelf, index, rendered, sections
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mkindex.model import File
 
@@ -28,7 +28,7 @@ NOON = 43_200
 shelf = Shelf()
 WHEEL = shelf.file("demo-1.0-py3-none-any.whl")
 PLACED, METADATA = PlacedFile(WHEEL), Sibling(WHEEL)
-PAGES = [resource for resource in render(index(WHEEL), SITE) if isinstance(resource, Page)]
+PAGES = [resource for resource in rendered(index(WHEEL), SITE) if isinstance(resource, Page)]
 BYTES = shelf.read(PLACED)
 
 
@@ -42,11 +42,16 @@ def sha256(data: bytes | str) -> str:
 
 def entry(resource: Resource, text: bytes | str, *, retired: int | None = None) -> Entry:
     """What is known of a resource once it is published."""
-    return Entry(resource.stage, resource.path, resource.key, sha256(text), sha256(text), retired)
+    return Entry.of(resource, sha256(text), sha256(text))._replace(retired=retired)
 
 
 def held(resource: Resource, text: bytes | str, *, intact: bool = True, retired: int | None = None) -> Held:
     return Held(entry(resource, text, retired=retired), intact)
+
+
+def known(*held: Held) -> Callable[[], Iterator[Published]]:
+    """What a destination says that knows only this of one section."""
+    return lambda: iter([Published(held[0].entry.section, "", len(held), partial(list, held))])
 
 
 def not_called() -> bytes:
@@ -55,13 +60,13 @@ def not_called() -> bytes:
 
 def memory(*published: Resource, **foreign: str) -> Memory:
     made = Memory(shelf.read)
-    made.apply(plan(published, made, now=0, grace=0))
+    made.apply(plan(sections(published), made, now=0, grace=0))
     made.content |= {path.replace("_", "."): text.encode() for path, text in foreign.items()}
     return made
 
 
 def planned(resources: Sequence[Resource], there: Destination, *, overwrite: bool = False, grace: int = 0) -> Plan:
-    return plan(resources, there, now=NOON, grace=grace, overwrite=overwrite)
+    return plan(sections(resources), there, now=NOON, grace=grace, overwrite=overwrite)
 
 
 # --- one rule at a time ---------------------------------------------------------------------------------------------
@@ -173,22 +178,22 @@ def test_overwrite_takes_what_is_in_the_way(optional: bool) -> None:
 def test_what_a_dead_run_meant_to_write_is_ours_but_its_bytes_are_not_believed() -> None:
     there, ours = memory(page_html="half"), page("page.html", "whole")
     unsure = Held(Entry(ours.stage, ours.path, "", "", ""), intact=False)
-    there.entries = lambda: iter([unsure])  # type: ignore[method-assign]
+    there.sections = known(unsure)  # type: ignore[method-assign]
     assert planned([ours], there) == Plan(puts=(Put(ours, unsure, fresh=False),))
 
 
 def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
     there = memory(PLACED)
-    unsure = Held(Entry(PLACED.stage, PLACED.path, "", "", ""), intact=False)
-    there.entries = lambda: iter([unsure])  # type: ignore[method-assign]
+    unsure = Held(Entry.of(PLACED, "")._replace(key=""), intact=False)
+    there.sections = known(unsure)  # type: ignore[method-assign]
     adopted = entry(PLACED, BYTES)._replace(mark="")
     assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
 
 
 def test_a_file_of_a_dead_run_that_was_retired_unread_is_adopted_when_it_is_wanted_again() -> None:
     there = memory(PLACED)
-    unread = Entry(PLACED.stage, PLACED.path, "", "", there.digest(PLACED.path) or "", retired=NOON - 1)
-    there.entries = lambda: iter([Held(unread, intact=True)])  # type: ignore[method-assign]
+    unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
+    there.sections = known(Held(unread, intact=True))  # type: ignore[method-assign]
     assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(mark=""),), unchanged=1)
 
 
@@ -203,13 +208,13 @@ def test_a_file_whose_source_changed_is_not_published() -> None:
     there = Memory(lambda _: b"other bytes")
     with pytest.raises(Changed, match=r"^/wheels/demo-1.0-py3-none-any.whl changes while it is read"):
         there.apply(planned([PLACED], there))
-    assert (there.content, list(there.entries())) == ({}, [])
+    assert (there.content, list(there.sections())) == ({}, [])
 
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
 def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[str, str]) -> None:
     project = index(shelf.file("simple-1.0.tar.gz"))
-    before, after = (list(render(project, Site(simple_path=path, templates=SITE.templates))) for path in paths)
+    before, after = (rendered(project, Site(simple_path=path, templates=SITE.templates)) for path in paths)
     there = memory(*before)
     there.apply(planned(after, there))
     assert there.content == memory(*after).content
@@ -231,7 +236,7 @@ sites = st.builds(
 
 def resources(files: dict[str, bytes], site: Site) -> list[Resource]:
     made: list[File] = [shelf.file(name, content) for name, content in files.items()]
-    return list(render(index(*made), site))
+    return rendered(index(*made), site)
 
 
 def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
@@ -262,7 +267,7 @@ def test_a_file_that_any_page_named_stays_for_the_grace_and_not_longer(
     since: dict[str, int] = {}  # when a file was first missing
     for passed, wanted in builds:
         now += passed
-        there.apply(plan(resources(wanted, SITE), there, now=now, grace=600))
+        there.apply(plan(sections(resources(wanted, SITE)), there, now=now, grace=600))
         named = cold(resources(wanted, SITE))
         since = {path: since.get(path, now) for path in there.content.keys() | since.keys() if path not in named}
         since = {path: when for path, when in since.items() if now - when < 600}

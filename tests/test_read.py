@@ -23,7 +23,7 @@ from mkindex.model import Index, Project, ProjectStatus
 from mkindex.render import HTML as HTML_PAGE
 from mkindex.render import JSON as JSON_PAGE
 from mkindex.render import Page as Rendered
-from mkindex.render import Site, render
+from mkindex.render import Site
 from mkindex.simple import read
 from mkindex.simple.read import (
     DISTRIBUTIONS,
@@ -39,7 +39,7 @@ from mkindex.simple.read import (
 )
 from mkindex.templating import Templates
 from needs import missing
-from values import Shelf, index
+from values import Shelf, index, rendered
 
 HOST = "https://host.example"
 PAGE = f"{HOST}/whl/page.html"
@@ -935,7 +935,7 @@ sites = st.builds(
 
 @given(indexes(), sites)
 def test_what_is_written_is_read_back_from_html_and_from_json_alike(index: Index, site: Site) -> None:
-    pages = {page.path: page.render().decode("ascii") for page in render(index, site) if isinstance(page, Rendered)}
+    pages = {page.path: page.render().decode("ascii") for page in rendered(index, site) if isinstance(page, Rendered)}
     listed: list[Link] = []
     for project in index.projects:
         url = f"{HOST}/{site.simple(project.name)}/"

@@ -17,10 +17,10 @@ from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model import Index, ProjectStatus
-from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage
 from mkindex.templating import Templates
 from trees import anchors, entries, tree
-from values import Shelf, index
+from values import Shelf, index, rendered
 from wheels import write_wheel
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ sites = st.builds(
 
 @given(indexes(), sites)
 def test_resources_come_by_stage_and_path_and_no_path_comes_twice(index: Index, site: Site) -> None:
-    found = [(resource.stage, resource.path) for resource in render(index, site)]
+    found = [(resource.stage, resource.path) for resource in rendered(index, site)]
     assert found == sorted(found)
     assert len({path for _, path in found}) == len(found)
 
 
 @given(indexes(), sites)
 def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Index, site: Site) -> None:
-    resources = {resource.path: resource for resource in render(index, site)}
+    resources = {resource.path: resource for resource in rendered(index, site)}
     for path, page in pages(resources.values()).items():
         if path.endswith(JSON):
             links = [project["name"] + "/" for project in json.loads(page).get("projects", [])]
@@ -112,7 +112,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
 
 @given(indexes(), sites)
 def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_known(index: Index, site: Site) -> None:
-    found = pages(render(index, site))
+    found = pages(rendered(index, site))
     depth = len(site.simple("project", HTML).split("/")) - 1
     for project in index.projects:
         said = json.loads(found[site.simple(project.name, JSON)])
@@ -140,7 +140,7 @@ def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_k
 
 @given(indexes(), sites)
 def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Index, site: Site) -> None:
-    found = pages(render(index, site))
+    found = pages(rendered(index, site))
     for project in index.projects:
         told = anchors(found[site.simple(project.name, HTML)])
         assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in told} == {
@@ -150,7 +150,7 @@ def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Ind
 
 @given(indexes(), sites)
 def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
-    for path, page in pages(render(index, site)).items():
+    for path, page in pages(rendered(index, site)).items():
         if path.endswith(".html"):
             assert page.isascii()
             assert page.startswith(b"<!DOCTYPE html>\n")
@@ -164,7 +164,7 @@ def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
 
 @given(indexes(), sites)
 def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site) -> None:
-    found = pages(render(index, dataclasses.replace(site, links=True)))
+    found = pages(rendered(index, dataclasses.replace(site, links=True)))
     depth = len(site.simple("project", HTML).split("/")) - 1
     listed = [file for project in index.projects for file in entries(found[site.simple(project.name, HTML)])]
     assert entries(found["links.html"]) == [
@@ -175,7 +175,7 @@ def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site)
 @given(indexes(), sites, st.data())
 def test_a_page_that_differs_has_another_key(index: Index, site: Site, data: st.DataObject) -> None:
     other = data.draw(st.one_of(indexes(), st.just(index)))
-    before, after = ({r.path: r for r in render(made, site) if isinstance(r, Page)} for made in (index, other))
+    before, after = ({r.path: r for r in rendered(made, site) if isinstance(r, Page)} for made in (index, other))
     for path in before.keys() & after.keys():
         if before[path].render() != after[path].render():
             assert before[path].key != after[path].key
@@ -203,7 +203,7 @@ def test_a_project_page_with_every_attribute_is_exactly_this() -> None:
         shelf.file("demo-1!0.5-py3-none-any.whl", b"four", sha256=D, core_metadata=None),
     ).projects[0]
     project = dataclasses.replace(project, status=ProjectStatus(status="archived", reason='see "demo2" & <b>é</b>'))
-    found = pages(render(Index(projects=(project,)), site()))
+    found = pages(rendered(Index(projects=(project,)), site()))
     assert found["simple/demo/index.html"].decode() == PROJECT_HTML
     assert json.loads(found["simple/demo/index.v1_json"]) == PROJECT_JSON
 
@@ -278,7 +278,7 @@ def test_a_quarantined_project_offers_no_file_on_any_page() -> None:
     project = dataclasses.replace(
         index(shelf.file("demo-1.0.tar.gz")).projects[0], status=ProjectStatus(status="quarantined")
     )
-    found = pages(render(Index(projects=(project,)), site(links=True)))
+    found = pages(rendered(Index(projects=(project,)), site(links=True)))
     assert found["simple/demo/index.html"].decode() == QUARANTINED_HTML
     assert json.loads(found["simple/demo/index.v1_json"]) == {
         "meta": {"api-version": "1.4"},
@@ -307,7 +307,7 @@ QUARANTINED_HTML = """\
 
 
 def test_the_root_pages_are_exactly_these() -> None:
-    found = pages(render(index(shelf.file("demo-1.0.tar.gz"), shelf.file("a_b-1.0.tar.gz")), site()))
+    found = pages(rendered(index(shelf.file("demo-1.0.tar.gz"), shelf.file("a_b-1.0.tar.gz")), site()))
     assert found["simple/index.html"].decode() == ROOT_HTML
     assert found["simple/index.v1_json"] == (
         b'{"meta":{"api-version":"1.4"},"projects":[{"name":"a-b"},{"name":"demo"}]}\n'
@@ -342,7 +342,7 @@ ROOT_HTML = """\
 
 
 def test_an_index_at_the_root_has_no_landing_page() -> None:
-    found = pages(render(index(shelf.file("demo-1.0.tar.gz")), site(simple_path="")))
+    found = pages(rendered(index(shelf.file("demo-1.0.tar.gz")), site(simple_path="")))
     assert found.keys() == {
         "demo/index.html",
         "demo/index.v1_json",
@@ -357,7 +357,7 @@ def test_an_index_at_the_root_has_no_landing_page() -> None:
 def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
     made = shelf.file("demo-1.0+cpu-py3-none-any.whl")
     moved = index(made._replace(artifact=made.local._replace(relative=f"cu 12/ä/{made.filename}")))
-    resources = list(render(moved, site(files_url="https://files.example/whl")))
+    resources = rendered(moved, site(files_url="https://files.example/whl"))
     assert {resource.stage for resource in resources} == {Stage.PROJECT, Stage.ROOT}
     assert [entry["url"] for entry in entries(pages(resources)["simple/demo/index.html"])] == [
         "https://files.example/whl/cu%2012/%C3%A4/demo-1.0%2Bcpu-py3-none-any.whl"
@@ -367,13 +367,14 @@ def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
 def test_a_directory_whose_name_is_no_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
     made = shelf.file("demo-1.0.tar.gz")
     moved = index(made._replace(artifact=made.local._replace(relative=f"caf\udce9/{made.filename}")))
-    page = pages(render(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
+    page = pages(rendered(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
     assert [entry["url"] for entry in entries(page)] == ["https://files.example/caf%E9/demo-1.0.tar.gz"]
 
 
 def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
     wheel = shelf.file("demo-1.0+cpu-py3-none-any.whl")
-    assert [r for r in render(index(wheel), site()) if not isinstance(r, Page)] == [PlacedFile(wheel), Sibling(wheel)]
+    resources = rendered(index(wheel), site())
+    assert [resource for resource in resources if not isinstance(resource, Page)] == [PlacedFile(wheel), Sibling(wheel)]
     sha256 = wheel.sha256
     assert [PlacedFile(wheel).path, Sibling(wheel).path] == [
         f"files/{sha256[:2]}/{sha256[2:]}/demo-1.0+cpu-py3-none-any.whl",
@@ -406,8 +407,8 @@ def test_a_template_of_the_users_own_changes_the_pages_made_from_it_and_the_keys
     own.parent.mkdir(exist_ok=True)
     text = (SHIPPED / name).read_text()
     own.write_text(text.replace("<a ", "<a id=own ").replace("</title>", "!</title>"))
-    before = {r.path: r for r in render(DEMO, site(links=True)) if isinstance(r, Page)}
-    after = {r.path: r for r in render(DEMO, Site(links=True, templates=Templates(tmp_path))) if isinstance(r, Page)}
+    before = {r.path: r for r in rendered(DEMO, site(links=True)) if isinstance(r, Page)}
+    after = {r.path: r for r in rendered(DEMO, Site(links=True, templates=Templates(tmp_path))) if isinstance(r, Page)}
     assert {path for path in before if before[path].render() != after[path].render()} == MADE_FROM[name]
     assert {path for path in before if before[path].key == after[path].key} == {".nojekyll"}
 
@@ -416,7 +417,7 @@ def test_templates_that_say_the_same_elsewhere_give_the_same_keys(tmp_path: Path
     for directory in ("one", "two"):
         (tmp_path / directory).mkdir()
         (tmp_path / directory / "404.html").write_text("gone\n")
-    one, two = ([r.key for r in render(DEMO, Site(templates=Templates(tmp_path / name)))] for name in ("one", "two"))
+    one, two = ([r.key for r in rendered(DEMO, Site(templates=Templates(tmp_path / name)))] for name in ("one", "two"))
     assert one == two
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from mkindex.model import File, Index, assemble
+from mkindex.render import Page, Section, render, section_key
 from mkindex.sources import Artifact, Fingerprint
 
 if TYPE_CHECKING:
-    from mkindex.render import PlacedFile, Sibling
+    from collections.abc import Iterable
+
+    from mkindex.render import PlacedFile, Resource, Sibling, Site
 
 
 class Facts(TypedDict, total=False):
@@ -57,6 +63,22 @@ class Shelf:
         sha256 = hashlib.sha256(content).hexdigest()
         self._bytes[sha256] = content
         return sha256
+
+
+def rendered(index: Index, site: Site) -> list[Resource]:
+    """All resources of the tree, in the order of publishing."""
+    found = (resource for section in render(index, site) for resource in section.resources())
+    return sorted(found, key=lambda resource: (resource.stage, resource.path))
+
+
+def sections(resources: Iterable[Resource]) -> list[Section]:
+    """These resources in sections, as a plan takes them."""
+    made = []
+    for name, some in groupby(sorted(resources, key=attrgetter("section")), key=attrgetter("section")):
+        each = sorted(some, key=lambda resource: (resource.stage, resource.path))
+        key = section_key((one.path, one.key) for one in each if isinstance(one, Page))
+        made.append(Section(name, key, partial(list, each)))
+    return made
 
 
 def index(*files: File) -> Index:

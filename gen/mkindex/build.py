@@ -127,7 +127,8 @@ def build(
                 grace=config.grace,
                 overwrite=config.overwrite,
             )
-            refuse_what_is_too_much(config, index, judged, todo.kept, findings)
+            resources = [resource for section in judged for resource in section.resources()]
+            refuse_what_is_too_much(config, index, resources, todo.kept, findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break

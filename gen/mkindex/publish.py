@@ -3,12 +3,17 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from mkindex.errors import DestinationError
 from mkindex.model import File
-from mkindex.render import Page, PlacedFile, Resource, Stage
+from mkindex.render import ALL, Page, PlacedFile, Resource, Section, Stage
 from mkindex.sources import Artifact, Fingerprint
+
+W = TypeVar("W")
+T = TypeVar("T")
 
 
 class Entry(NamedTuple):
@@ -20,6 +25,12 @@ class Entry(NamedTuple):
     sha256: str  # of its bytes; "": unknown
     mark: str  # what the destination recognises the bytes by without reading them; "": look again
     retired: int | None = None  # since when no page names it, in seconds since the epoch
+    section: str = ALL  # that it belongs to
+
+    @classmethod
+    def of(cls, resource: Resource, sha256: str, mark: str = "") -> Self:
+        """Return the entry of a resource whose bytes have this sha256."""
+        return cls(resource.stage, resource.path, resource.key, sha256, mark, None, resource.section)
 
 
 class Held(NamedTuple):
@@ -27,6 +38,15 @@ class Held(NamedTuple):
 
     entry: Entry
     intact: bool
+
+
+class Published(NamedTuple):
+    """A section as a destination knows it."""
+
+    name: str
+    key: str  # as Section has it; "": something of it is retired, or not intact
+    entries: int  # how many
+    held: Callable[[], Iterable[Held]]  # each of them, ordered by stage and path
 
 
 class Put(NamedTuple):
@@ -44,7 +64,7 @@ class Plan:
     puts: tuple[Put, ...] = ()  # in the order of publishing
     updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
     deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
-    moved: tuple[Entry, ...] = ()  # what is known of paths that a page of another stage takes over
+    moved: tuple[Entry, ...] = ()  # what is known of paths that are another section's from now on
     unchanged: int = 0
     retired: int = 0  # among the updates: files that no page names from now on
     kept: tuple[str, ...] = ()  # paths of all retired files that stay for now
@@ -75,8 +95,8 @@ class Changed(DestinationError):
 class Destination(Protocol):
     """A place for resources. One contract test runs against every implementation."""
 
-    def entries(self) -> Iterator[Held]:
-        """Yield all that is known to be ours, ordered by stage and path."""
+    def sections(self) -> Iterator[Published]:
+        """Yield all that is known to be ours, by name of section."""
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of what is at `path`, whoever wrote it; None: nothing is there."""
@@ -90,64 +110,56 @@ class Destination(Protocol):
 
 
 def plan(
-    resources: Iterable[Resource], destination: Destination, *, now: int, grace: int, overwrite: bool = False
+    sections: Iterable[Section], destination: Destination, *, now: int, grace: int, overwrite: bool = False
 ) -> Plan:
-    """Compare what should be there, in publish order, with what is there of ours.
+    """Compare what should be there, by name of section, with what is there of ours.
 
-    Files that no page names any more are retired at `now`, and deleted when they have been for `grace` seconds. A path
-    that is taken by something not ours is adopted if the bytes are the same; else an optional page is left to its
-    owner, and anything else raises DestinationError unless `overwrite`.
+    Of a section whose key is that of what is there, no resource is even made. Files that no page names any more are
+    retired at `now`, and deleted when they have been for `grace` seconds. A path that is taken by something not ours is
+    adopted if the bytes are the same; else an optional page is left to its owner, and anything else raises
+    DestinationError unless `overwrite`.
     """
     puts: list[Put] = []
     updates: list[Entry] = []
-    deletes: list[Entry] = []
     foreign: list[Resource] = []
-    kept: list[str] = []
-    new_pages: set[str] = set()
-    orphaned: set[str] = set()
-    unchanged = retired = 0
-    next_due: int | None = None
-    for resource, held in _paired(resources, destination.entries()):
-        if resource is None:
-            assert held is not None
-            entry = held.entry
-            is_file = entry.stage <= Stage.METADATA
-            if is_file and entry.retired is None:
-                orphaned.add(entry.path.rpartition("/")[2])
-            due = (now if entry.retired is None else entry.retired) + grace
-            if not is_file or now >= due:
-                deletes.append(entry)
+    gone: list[Entry] = []
+    stays: list[str] = []  # pages of sections that changed
+    unchanged = 0
+    for section, published in _paired(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
+        if section and published and section.key == published.key != "":
+            unchanged += published.entries
+            continue
+        resources = section.resources() if section else ()
+        known = published.held() if published else ()
+        for resource, held in _paired(resources, known, _position, lambda held: held.entry[:2]):
+            if resource is None:
+                gone += [held.entry] if held else []
                 continue
-            kept.append(entry.path)
-            next_due = min(next_due or due, due)
-            if entry.retired is None:
-                updates.append(entry._replace(retired=now))
-                retired += 1
-            continue
-        if held is None and isinstance(resource, Page):
-            new_pages.add(resource.path)
-        if held and held.intact and held.entry.key == resource.key:
-            unchanged += 1
-            if held.entry.retired is not None:
-                updates.append(held.entry._replace(retired=None))
-            continue
-        found = (held.entry.sha256 if held and held.intact else "") or destination.digest(resource.path)
-        if found is None:
-            puts.append(Put(resource, held, fresh=held is None))
-        elif found == _expected(resource, held):
-            unchanged += 1
-            updates.append(Entry(resource.stage, resource.path, resource.key, found, mark=""))
-        elif held or overwrite:
-            puts.append(Put(resource, held, fresh=False))
-        else:
-            foreign.append(resource)
+            if held and held.intact and held.entry.key == resource.key:
+                unchanged += 1
+                if held.entry.retired is not None:
+                    updates.append(held.entry._replace(retired=None))
+                elif isinstance(resource, Page):
+                    stays.append(resource.path)
+                continue
+            found = (held.entry.sha256 if held and held.intact else "") or destination.digest(resource.path)
+            if found is None:
+                puts.append(Put(resource, held, fresh=held is None))
+            elif found == _expected(resource, held):
+                unchanged += 1
+                updates.append(Entry.of(resource, found))
+            elif held or overwrite:
+                puts.append(Put(resource, held, fresh=False))
+            else:
+                foreign.append(resource)
     # Where the index moves, the root page of one place may be the page of a project in the other: it is ours then.
-    moved = [entry for entry in deletes if entry.path in new_pages]
-    deletes = [entry for entry in deletes if entry.path not in new_pages]
-    ours = {entry.path for entry in moved}
-    taken_over = [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
-    puts = sorted([*puts, *taken_over], key=lambda put: (put.resource.stage, put.resource.path)) if taken_over else puts
-    foreign = [resource for resource in foreign if resource.path not in ours]
+    paths = {entry.path for entry in gone}
+    wanted = chain(stays, (put.resource.path for put in puts), (one.path for one in (*updates, *foreign)))
+    ours = {path for path in wanted if path in paths}
+    moved = [entry for entry in gone if entry.path in ours]
+    puts += [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
+    gone = sorted((entry for entry in gone if entry.path not in ours), key=itemgetter(0, 1))
+    foreign = sorted((resource for resource in foreign if resource.path not in ours), key=_position)
     left = [resource.path for resource in foreign if isinstance(resource, Page) and resource.optional]
     blocked = [resource.path for resource in foreign if resource.path not in left]
     if blocked:
@@ -156,15 +168,20 @@ def plan(
             f"in the way, and not known to be written by mkindex: {shown}. "
             "Move it away, choose another destination, or let --overwrite take its place"
         )
+    kept = [entry for entry in gone if _due(entry, now, grace) > now]
+    retired = [entry._replace(retired=now) for entry in kept if entry.retired is None]
+    orphaned = {
+        entry.path.rpartition("/")[2] for entry in gone if entry.stage <= Stage.METADATA and entry.retired is None
+    }
     return Plan(
-        puts=tuple(puts),
-        updates=tuple(updates),
-        deletes=tuple(reversed(deletes)),
+        puts=tuple(_ordered(puts)),
+        updates=tuple(sorted((*updates, *retired), key=itemgetter(0, 1))),
+        deletes=tuple(entry for entry in reversed(gone) if _due(entry, now, grace) <= now),
         moved=tuple(moved),
         unchanged=unchanged,
-        retired=retired,
-        kept=tuple(kept),
-        next_due=next_due,
+        retired=len(retired),
+        kept=tuple(entry.path for entry in kept),
+        next_due=min((_due(entry, now, grace) for entry in kept), default=None),
         replaced=tuple(
             put.resource.file.filename
             for put in puts
@@ -172,6 +189,13 @@ def plan(
         ),
         left=tuple(left),
     )
+
+
+def _due(entry: Entry, now: int, grace: int) -> int:
+    """Return when something that no page names any more is to go, in seconds since the epoch; a page goes at once."""
+    if entry.stage > Stage.METADATA:
+        return now
+    return (now if entry.retired is None else entry.retired) + grace
 
 
 def _expected(resource: Resource, held: Held | None) -> str | None:
@@ -183,20 +207,32 @@ def _expected(resource: Resource, held: Held | None) -> str | None:
     return held.entry.sha256 if held.entry.key == resource.key else None
 
 
-def _paired(resources: Iterable[Resource], entries: Iterable[Held]) -> Iterator[tuple[Resource | None, Held | None]]:
-    """Merge two sequences, both ordered by stage and path, neither of which is ever held whole."""
-    waiting = iter(entries)
-    held = next(waiting, None)
-    for resource in resources:
-        path = resource.path
-        while held is not None and held.entry.path != path and held.entry[:2] < (resource.stage, path):
-            yield None, held
-            held = next(waiting, None)
-        if held is not None and held.entry.path == path:
-            yield resource, held
-            held = next(waiting, None)
+def _position(resource: Resource) -> tuple[int, str]:
+    return resource.stage, resource.path
+
+
+def _ordered(puts: Iterable[Put]) -> Iterator[Put]:
+    """Yield puts in the order of publishing; one stage at a time, or the paths of all of them were held at once."""
+    for _, some in groupby(sorted(puts, key=lambda put: put.resource.stage), key=lambda put: put.resource.stage):
+        yield from sorted(some, key=lambda put: put.resource.path)
+
+
+def _paired(
+    wanted: Iterable[W], there: Iterable[T], of_wanted: Callable[[W], Any], of_there: Callable[[T], Any]
+) -> Iterator[tuple[W | None, T | None]]:
+    """Merge two sequences, each in the order of its keys, neither of which is ever held whole."""
+    waiting = iter(there)
+    found = next(waiting, None)
+    for one in wanted:
+        key = of_wanted(one)
+        while found is not None and of_there(found) < key:
+            yield None, found
+            found = next(waiting, None)
+        if found is not None and of_there(found) == key:
+            yield one, found
+            found = next(waiting, None)
         else:
-            yield resource, None
-    while held is not None:
-        yield None, held
-        held = next(waiting, None)
+            yield one, None
+    while found is not None:
+        yield None, found
+        found = next(waiting, None)

@@ -1,12 +1,12 @@
 """Index to resources: which paths there are, what each is made of, and, only when somebody asks, its bytes."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from urllib.parse import quote
 
 from packaging.utils import NormalizedName
@@ -20,6 +20,7 @@ from mkindex.sources import Artifact
 from mkindex.templating import Templates
 
 HTML, JSON = "index.html", "index.v1_json"
+ALL = ""  # the section of pages that name every project, or none
 
 
 class Stage(IntEnum):
@@ -39,6 +40,10 @@ class PlacedFile:
     stage: ClassVar = Stage.FILE
 
     @property
+    def section(self) -> str:
+        return self.file.project
+
+    @property
     def path(self) -> str:
         return place(self.file.sha256, self.file.filename)
 
@@ -53,6 +58,10 @@ class Sibling:
 
     file: File
     stage: ClassVar = Stage.METADATA
+
+    @property
+    def section(self) -> str:
+        return self.file.project
 
     @property
     def path(self) -> str:
@@ -72,9 +81,30 @@ class Page:
     key: str
     render: Callable[[], bytes]
     optional: bool = False  # clients do without it: where somebody has a page of their own, that stays
+    section: str = ALL
 
 
 Resource = PlacedFile | Sibling | Page
+
+# Where a root is, with its slash, and which pages a project has there.
+_Root = tuple[str, list[tuple[str, Callable[..., bytes]]]]
+
+
+class Section(NamedTuple):
+    """All resources of a project, or the pages that name every project."""
+
+    name: str  # of the project
+    key: str  # a digest of all resources, known without making any
+    resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
+
+
+def section_key(pages: Iterable[tuple[str, str]]) -> str:
+    """Return the key of a section whose pages, in their order, have these paths and keys; "": it has none.
+
+    It is one of the files, too: as long as nothing changes that pages say of them, they are the same.
+    """
+    said = [f"{path} {key}" for path, key in pages]
+    return _digest(*said) if said else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,32 +171,40 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def render(index: Index, site: Site) -> Iterator[Resource]:
-    """Yield every resource of the tree, ordered by stage and path: the order to publish them in."""
-    if site.files_url is None:
-        # As paths are ordered, which begin with the hash.
-        files = sorted(
-            (file for project in index.projects for file in project.files if isinstance(file.artifact, Artifact)),
-            key=attrgetter("sha256", "filename"),
-        )
-        yield from map(PlacedFile, files)
-        yield from (Sibling(file) for file in files if file.core_metadata)
+def render(index: Index, site: Site) -> Iterator[Section]:
+    """Yield every resource of the tree, in sections, by name."""
     keys = {project.name: _project_key(project, site) for project in index.projects}
-    # As paths are ordered: "a-b/" comes before "a/".
-    projects = sorted(index.projects, key=lambda project: f"{project.name}/")
-    for root, renderers in _roots(site):
+    yield _section(ALL, sorted(_root_pages(index, site, keys), key=attrgetter("path")))
+    roots = _roots(site)
+    for project in index.projects:
+        pages = list(_project_pages(project, keys[project.name], roots, site))
+        yield _section(project.name, pages, project.files if site.files_url is None else ())
+
+
+def _section(name: str, pages: Sequence[Page], files: Sequence[File] = ()) -> Section:
+    key = section_key((page.path, page.key) for page in pages)
+    return Section(name, key, partial(_resources, files, pages))
+
+
+def _resources(files: Iterable[File], pages: Iterable[Page]) -> Iterator[Resource]:
+    # As paths are ordered, which begin with the hash.
+    placed = sorted((f for f in files if isinstance(f.artifact, Artifact)), key=attrgetter("sha256", "filename"))
+    yield from map(PlacedFile, placed)
+    yield from (Sibling(file) for file in placed if file.core_metadata)
+    yield from pages
+
+
+def _project_pages(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Page]:
+    for root, renderers in roots:
         depth = len(root.split("/"))
-        for project in projects:
-            for name, renderer in renderers:
-                path = f"{root}{project.name}/{name}"
-                yield Page(Stage.PROJECT, path, keys[project.name], partial(renderer, project, site, depth=depth))
-    yield from sorted(_root_pages(index, site, keys), key=lambda page: page.path)
+        for name, renderer in renderers:
+            render = partial(renderer, project, site, depth=depth)
+            yield Page(Stage.PROJECT, f"{root}{project.name}/{name}", key, render, section=project.name)
 
 
-def _roots(site: Site) -> list[tuple[str, list[tuple[str, Callable[..., bytes]]]]]:
-    """Return the roots with their slash, as paths are ordered, and which pages a project has there."""
-    roots: list[tuple[str, list[tuple[str, Callable[..., bytes]]]]]
-    roots = [(site.simple(""), [(HTML, _project_html), (JSON, _project_json)])]
+def _roots(site: Site) -> list[_Root]:
+    """Return the roots, as paths are ordered."""
+    roots: list[_Root] = [(site.simple(""), [(HTML, _project_html), (JSON, _project_json)])]
     if site.json_root is not None:
         roots.append((f"{site.json_root}/", [(HTML, _project_json)]))
     return sorted(roots)

@@ -21,8 +21,8 @@ from unearth.collector import IndexPage, parse_html_page, parse_json_response
 from unearth.link import Link
 
 from mkindex.model import Index, Project, ProjectStatus
-from mkindex.render import Page, Site, render
-from values import Shelf, index
+from mkindex.render import Page, Site
+from values import Shelf, index, rendered
 from wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -257,8 +257,8 @@ def test_readers_find_every_project_on_the_root_pages(published: Pages, files: d
 REASON = 'broken: "quoted" <b>&amp;</b> d\u00e9j\u00e0 \u202evu'
 
 
-def rendered(made: Index) -> Pages:
-    return {part.path: part.render() for part in render(made, Site()) if isinstance(part, Page)}
+def pages_of(made: Index) -> Pages:
+    return {part.path: part.render() for part in rendered(made, Site()) if isinstance(part, Page)}
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -270,7 +270,7 @@ def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
         shelf.file("demo-1.2-py3-none-any.whl", yanked=REASON),
         shelf.file("demo-1.2.tar.gz", yanked=REASON, requires_python=">=3.8"),
     ]
-    found = read(rendered(index(*files)), reader)
+    found = read(pages_of(index(*files)), reader)
     assert {name: (said["yanked"], said["requires-python"]) for name, said in found["demo"].items()} == {
         "demo-1.0-py3-none-any.whl": (None, None),
         "demo-1.1-py3-none-any.whl": ("", None),
@@ -284,7 +284,7 @@ def test_pypi_simple_tells_provenance_and_the_status_of_a_project() -> None:
     file = Shelf().file("demo-1.0-py3-none-any.whl", provenance=provenance)
     status = ProjectStatus(status="deprecated", reason=REASON)
     made = Index(projects=tuple(Project(name=one.name, files=one.files, status=status) for one in index(file).projects))
-    pages = rendered(made)
+    pages = pages_of(made)
     found = [
         pypi_simple.ProjectPage.from_html("demo", pages[f"simple/demo/{HTML}"]),
         pypi_simple.ProjectPage.from_json_data(json.loads(pages[f"simple/demo/{JSON}"])),

@@ -6,10 +6,11 @@ import stat
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 
 from mkindex.check.seen import Tree
 from mkindex.destinations.directory import OWN
-from mkindex.destinations.manifest import Damaged, decode
+from mkindex.destinations.manifest import Damaged, decode, sections
 from mkindex.publish import Entry
 from mkindex.render import Stage
 from mkindex.simple.read import DISTRIBUTIONS
@@ -128,14 +129,14 @@ def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, 
     wrong: list[str] = []
     try:
         with open(os.path.join(root, OWN, "manifest"), "rb") as stream:
-            for entry in decode(stream):
+            for entry in chain.from_iterable(map(decode, sections(stream))):
                 if entry.retired is not None:
                     retired.add(entry.path)
                 elif entry.path not in listed and (text := _changed(os.path.join(root, entry.path), entry)):
                     wrong.append(f"{entry.path}\t{text}")
     except FileNotFoundError:
         wrong.append(f"{OWN}/manifest\tis not there, although mkindex made this tree")
-    except (OSError, Damaged, ValueError) as error:
+    except (OSError, Damaged) as error:
         wrong.append(f"{OWN}/manifest\tis damaged or cannot be read ({type(error).__name__})")
     return retired, tuple(wrong)
 

@@ -9,22 +9,23 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from heapq import merge
+from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from mkindex import fork
 from mkindex.destinations import manifest
 from mkindex.destinations.disk import Disk
 from mkindex.destinations.lock import exclusive
-from mkindex.destinations.manifest import Position
+from mkindex.destinations.manifest import Change, Lines, Position
 from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked
-from mkindex.publish import Applied, Entry, Held, Plan, Put
+from mkindex.publish import Applied, Entry, Held, Plan, Published, Put
 from mkindex.render import PlacedFile, Stage
 from mkindex.sources import Artifact, Fingerprint
 
@@ -32,15 +33,25 @@ OWN = ".mkindex"
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
+class _Part(NamedTuple):
+    """A section, and where in the manifest it is."""
+
+    section: str
+    key: str = ""  # "": something of it is retired, or not intact
+    at: int = 0  # bytes
+    length: int = 0  # bytes
+    intact: bytes = b""  # for each entry, in their order, 1 or 0
+
+
 class Known:
     """What a process that stays knows of a long manifest that it wrote: while it does, the tree is trusted."""
 
     def __init__(self) -> None:
         self.mark = ""  # of the manifest
-        self.entries: Sequence[Entry] = ()
+        self.parts: Sequence[_Part] = ()
 
     def forget(self) -> None:
-        self.mark, self.entries = "", ()
+        self.mark, self.parts = "", ()
 
 
 class Directory:
@@ -67,7 +78,7 @@ class Directory:
         self._hardlink = hardlink
         self._processes = processes
         self._patience = patience
-        self._inspection: Forked[bytes] | None = None
+        self._inspection: Forked[list[_Part]] | None = None
         self._disk = disk or Disk()
         self._known = known
         self._entered = ExitStack()
@@ -101,28 +112,45 @@ class Directory:
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
-    def entries(self) -> Iterator[Held]:
+    def sections(self) -> Iterator[Published]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
-        listed: Iterable[Entry] = self._manifest()
-        if self._inspection:
-            inspection, self._inspection = self._inspection, None
-            yield from map(Held, listed, map(bool, inspection.result()))
-            return
-        if intended := self._intended():
-            unsure = (Entry(stage, path, "", "", "") for stage, path in intended)
-            # Of two entries for a path the manifest's is the first: only that one knows the bytes.
-            both = merge(listed, unsure, key=_position)
-            listed = (next(same) for _, same in groupby(both, key=_position))
-        is_trusted = self._remembered() is not None
-        for entry in listed:
-            yield Held(entry, is_trusted or self._is_intact(entry))
+        inspection, self._inspection = self._inspection, None
+        remembered = self._remembered()
+        parts = inspection.result() if inspection else self._inspect() if remembered is None else remembered
+        by_name = {part.section: part for part in parts}
+        unsure: dict[str, list[Entry]] = {}
+        for section, stage, path in self._intended():
+            unsure.setdefault(section, []).append(Entry(stage, path, "", "", "", None, section))
+        for name in sorted(by_name.keys() | unsure.keys()):
+            part, more = by_name.get(name, _Part(name)), unsure.get(name, [])
+            held = partial(self._held, part, more)
+            yield Published(name, "" if more else part.key, len(part.intact) + len(more), held)
 
-    def _is_intact(self, entry: Entry) -> bool:
-        return entry.mark == _mark(self._at(entry.path)) != ""
+    def _held(self, part: _Part, unsure: Iterable[Entry]) -> Iterator[Held]:
+        """Yield the entries of a section, and what a dead run intended there."""
+        lines: list[bytes] = []
+        if part.intact:
+            with open(self._path("manifest"), "rb") as file:
+                file.seek(part.at)
+                lines = BytesIO(file.read(part.length)).readlines()
+        listed = map(Held, manifest.decode(Lines(part.section, lines, part.at)), map(bool, part.intact))
+        # Of two entries for a path the manifest's is the first: only that one knows the bytes.
+        both = merge(listed, (Held(entry, intact=False) for entry in unsure), key=lambda held: held.entry[:2])
+        return (next(same) for _, same in groupby(both, key=lambda held: held.entry[:2]))
 
-    def _inspect(self) -> bytes:
-        """Return for each entry of the manifest whether it is intact."""
-        return bytes(map(self._is_intact, self._manifest()))
+    def _inspect(self, *, look: bool = True) -> list[_Part]:
+        """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""
+        parts: list[_Part] = []
+        with suppress(manifest.Damaged):
+            for lines in self._manifest():
+                intact = bytes(map(self._is_intact, lines.lines) if look else b"\1" * len(lines.lines))
+                key = manifest.key(lines) if all(intact) else ""
+                parts.append(_Part(lines.name, key, lines.at, sum(map(len, lines.lines)), intact))
+        return parts
+
+    def _is_intact(self, line: bytes) -> bool:
+        path, mark = manifest.path_and_mark(line)
+        return mark == _mark(self._at(path)) != ""
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and still what was written."""
@@ -130,7 +158,11 @@ class Directory:
 
     @cached_property
     def _marks(self) -> dict[str, str]:
-        return {entry.path: entry.mark for entry in self._manifest() if entry.stage == Stage.FILE}
+        marks: dict[str, str] = {}
+        with suppress(manifest.Damaged):
+            for lines in self._manifest():
+                marks |= {entry.path: entry.mark for entry in manifest.decode(lines) if entry.stage == Stage.FILE}
+        return marks
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
@@ -161,23 +193,20 @@ class Directory:
             return os.path.getsize(self._path("manifest"))
         return 0
 
-    def _remembered(self) -> Sequence[Entry] | None:
+    def _remembered(self) -> Sequence[_Part] | None:
         """Return what the manifest says, where we wrote it, and finished what we began."""
         known = self._known
         is_ours = known and known.mark == _mark(self._path("manifest")) != ""
-        return known.entries if known and is_ours and not os.path.lexists(self._path("intent")) else None
+        return known.parts if known and is_ours and not os.path.lexists(self._path("intent")) else None
 
-    def _manifest(self) -> Iterator[Entry]:
-        if (remembered := self._remembered()) is not None:
-            yield from remembered
-            return
+    def _manifest(self) -> Iterator[Lines]:
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
             open(self._path("manifest"), "rb") as file,
         ):
-            yield from manifest.decode(file)
+            yield from manifest.sections(file)
 
-    def _intended(self) -> list[tuple[int, str]]:
+    def _intended(self) -> list[Position]:
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
             open(self._path("intent"), "rb") as file,
@@ -230,8 +259,7 @@ class Directory:
                 before = stack.enter_context(open(self._path("manifest"), "rb"))
             self._write_own("manifest", manifest.encode(self._changes(plan, staged), before))
         if self._known and self._length() > _LONG:
-            entries = tuple(self._manifest())
-            self._known.mark, self._known.entries = _mark(self._path("manifest")), entries
+            self._known.mark, self._known.parts = _mark(self._path("manifest")), self._inspect(look=False)
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
@@ -259,21 +287,24 @@ class Directory:
             if isinstance(put.resource, PlacedFile) and isinstance(one, str) and one:
                 yield put.resource.file.local, Fingerprint(*map(int, one.split()))
 
-    def _changes(self, plan: Plan, staged: Iterable[Outcome]) -> Iterator[tuple[Position, Entry | None]]:
+    def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
         """Yield what is otherwise in the manifest from now on, in its order."""
-        new: Iterator[tuple[Position, Entry | None]] = (
-            ((resource.stage, resource.path), Entry(resource.stage, resource.path, resource.key, resource.key, one))
-            if isinstance(one, str)
-            else ((resource.stage, resource.path), Entry(resource.stage, resource.path, resource.key, one.sha256, ""))
-            for (resource, *_), one in zip(plan.puts, staged, strict=True)
-        )
-        updates = ((_position(entry), entry) for entry in plan.updates)
+        updates = sorted((_position(entry), entry) for entry in plan.updates)
         gone = ((position, None) for position in sorted(map(_position, (*plan.deletes, *plan.moved))))
         # Of two for a position the new one comes first.
-        for position, changes in groupby(merge(new, updates, gone, key=itemgetter(0)), key=itemgetter(0)):
-            _, entry = next(changes)
+        changes = merge(self._new(plan, staged), updates, gone, key=itemgetter(0))
+        for position, same in groupby(changes, key=itemgetter(0)):
+            _, entry = next(same)
             # Renaming changed the change time.
             yield position, entry._replace(mark=_mark(self._at(entry.path))) if entry and not entry.mark else entry
+
+    def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
+        """Yield the entries of what was put, in the order of the manifest."""
+        # In a section they are in the order in which they were put.
+        for number in sorted(range(len(plan.puts)), key=lambda number: plan.puts[number].resource.section):
+            resource, one = plan.puts[number].resource, staged[number]
+            known = (resource.key, one) if isinstance(one, str) else (one.sha256, "")
+            yield (resource.section, resource.stage, resource.path), Entry.of(resource, *known)
 
     def _withdraw(self, puts: Iterable[Put], *, forget: bool) -> None:
         """Take back what was written where it belongs, before anything names it; keep the intent if that fails."""
@@ -339,12 +370,12 @@ class Directory:
             self._disk.remove_directory(directory)
 
 
-def _intent(plan: Plan, *, unfinished: bool) -> Iterator[tuple[int, str]]:
+def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
     """Yield what a plan writes and deletes; after a run that died also what stays of it, which only its intent knew."""
     for put in plan.puts:
-        yield put.resource.stage, put.resource.path
+        yield put.resource.section, put.resource.stage, put.resource.path
     for entry in (*plan.deletes, *(plan.updates if unfinished else ())):
-        yield entry.stage, entry.path
+        yield _position(entry)
 
 
 def _missing(path: str) -> list[str]:
@@ -357,8 +388,8 @@ def _missing(path: str) -> list[str]:
     return missing
 
 
-def _position(entry: Entry) -> tuple[int, str]:
-    return entry.stage, entry.path
+def _position(entry: Entry) -> Position:
+    return entry.section, entry.stage, entry.path
 
 
 def _mark(path: str) -> str:

@@ -1,38 +1,52 @@
 """What mkindex knows of a directory it writes to: the manifest of what is there, the intent of a run under way.
 
-Both are text, a line for each path with tabs between the fields. Neither is believed about a path that leads out of the
-directory: a tree may come from somebody else, and what is listed may be deleted.
+Both are text, a line for each path with tabs between the fields; the lines of a section are below its name in brackets.
+Neither is believed about a path that leads out of the directory: a tree may come from somebody else, and what is listed
+may be deleted.
 """
 
 import os
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import BinaryIO
+from itertools import groupby
+from typing import BinaryIO, NamedTuple
 
 from mkindex.publish import Entry
-from mkindex.render import JSON, Stage
+from mkindex.render import ALL, JSON, Stage, section_key
 
-_MANIFEST = b"mkindex manifest 1\n"
-_INTENT = b"mkindex intent 1\n"
+_MANIFEST = b"mkindex manifest 2\n"
+_INTENT = b"mkindex intent 2\n"
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
 _LEADS_OUT = re.compile(rb"(?<![^/\t\n])\.\.(?![^/\t\n])")  # a part of a path that is two dots
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at once
+_FILES = tuple(f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))
+_NOT_RETIRED = b"\t\n"  # how the line of an entry ends that is not
 _SAME = "="  # the key of a file is its sha256, which is not written twice
 
 
-Position = tuple[int, str]  # stage and path, by which entries are ordered
+# Section, stage and path, by which entries are ordered.
+Position = tuple[str, int, str]
+Change = tuple[Position, Entry | None]
+
+
+class Lines(NamedTuple):
+    """A section of a manifest: a line for each entry, and where in the file the first of them is, in bytes."""
+
+    name: str
+    lines: Sequence[bytes]
+    at: int
 
 
 class Damaged(Exception):
     """A file of ours that is not what was written."""
 
 
-def encode(changes: Iterable[tuple[Position, Entry | None]], before: BinaryIO | None = None) -> Iterator[bytes]:
+def encode(changes: Iterable[Change], before: BinaryIO | None = None) -> Iterator[bytes]:
     """Yield a manifest, in parts: the one in `before` with changes, and a checksum of it all.
 
     `changes`: positions in their order, each with the entry that is there from now on, None for none. Of a manifest
@@ -46,48 +60,79 @@ def encode(changes: Iterable[tuple[Position, Entry | None]], before: BinaryIO | 
     yield _END % checksum
 
 
-def _changed(changes: Iterable[tuple[Position, Entry | None]], before: BinaryIO | None) -> Iterator[bytes]:
-    """Yield lines. What stays is found by bisection and copied in one piece: to understand it all would take longer."""
-    edits = ((_head(*position), _line(entry) if entry else b"") for position, entry in changes)
-    edit = next(edits, None)
+def _changed(changes: Iterable[Change], before: BinaryIO | None) -> Iterator[bytes]:
+    """Yield the parts of each section: one in which nothing changes is copied, and nothing of it understood."""
+    edited = groupby(changes, key=lambda change: change[0][0])
+    name, edits = next(edited, (None, iter(())))
     with suppress(Damaged):
-        for lines in _lines(before) if before else ():
-            start = 0
-            while edit and edit[0] <= lines[-1]:
-                at = bisect_left(lines, edit[0], lo=start)
-                yield b"".join(lines[start:at])
-                yield edit[1]
-                start = at + lines[at].startswith(edit[0])
-                edit = next(edits, None)
-            yield b"".join(lines[start:])
+        for section, lines, _ in sections(before) if before else ():
+            while name is not None and name < section:
+                yield from _section(name, _edited([], edits))
+                name, edits = next(edited, (None, iter(())))
+            if name == section:
+                yield from _section(section, _edited(lines, edits))
+                name, edits = next(edited, (None, iter(())))
+            else:
+                yield from _section(section, lines)
     if before:
         before.close()  # some systems replace no file that somebody reads
-    if edit:
-        yield edit[1]
-    yield from (line for _, line in edits)
+    if name is not None:
+        yield from _section(name, _edited([], edits))
+    for name, edits in edited:
+        yield from _section(name, _edited([], edits))
 
 
-def _head(stage: int, path: str) -> bytes:
-    # A tab comes before all that can be in a path: lines are in the order of their positions.
-    return f"{stage:d}\t{path}\t".encode()
+def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the parts of a section; of one that has no entry, nothing."""
+    lines = iter(lines)
+    if first := next(lines, None):
+        yield f"[{name}]\n".encode()
+        yield first
+        yield from lines
+
+
+def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
+    """Yield the lines of a section with changes; what stays is found by bisection, since most of it does."""
+    start = 0
+    for (_, stage, path), entry in edits:
+        # A tab comes before all that can be in a path: lines are in the order of their positions.
+        head = f"{stage:d}\t{path}\t".encode()
+        at = bisect_left(lines, head, lo=start)
+        yield from lines[start:at]
+        if entry:
+            yield _line(entry)
+        start = at + (at < len(lines) and lines[at].startswith(head))
+    yield from lines[start:]
 
 
 def _line(entry: Entry) -> bytes:
-    stage, path, key, sha, mark, retired = entry
+    stage, path, key, sha, mark, retired, _ = entry
     same = _SAME if key == sha else key
     return f"{stage:d}\t{path}\t{same}\t{sha}\t{mark}\t{'' if retired is None else retired}\n".encode()
 
 
-def decode(stream: BinaryIO) -> Iterator[Entry]:
-    """Yield the entries of a manifest. Raises Damaged: before the first, or at some that lead out of the tree."""
-    for lines in _lines(stream):
-        for line in b"".join(lines).decode("ascii").removesuffix("\n").split("\n"):
-            stage, path, key, sha, mark, retired = line.split("\t")
-            yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, int(retired) if retired else None)
+def decode(section: Lines) -> Iterator[Entry]:
+    """Yield the entries of a section. Raises Damaged."""
+    try:
+        for line in section.lines:
+            stage, path, key, sha, mark, retired = line[:-1].decode("ascii").split("\t")
+            same = sha if key == _SAME else key
+            yield Entry(int(stage), path, same, sha, mark, int(retired) if retired else None, section.name)
+    except ValueError as error:
+        raise Damaged from error
 
 
-def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the lines of a manifest, some thousand at once. Raises Damaged."""
+def path_and_mark(line: bytes) -> tuple[str, str]:
+    """Return these of an entry, for which it need not be understood as a whole. Raises Damaged."""
+    try:
+        _, path, _, _, mark, _ = line.decode("ascii").split("\t")
+    except ValueError as error:
+        raise Damaged from error
+    return path, mark
+
+
+def sections(stream: BinaryIO) -> Iterator[Lines]:
+    """Yield the sections of a manifest, by name. Raises Damaged: before the first, or at one that leads out."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -98,11 +143,36 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
     stream.seek(0)
     if stream.readline() != _MANIFEST:
         raise Damaged
-    while stream.tell() < length:
-        lines = stream.readlines(min(_PART, length - stream.tell()) - 1)  # until there are more bytes than that
-        if _leads_out(b"".join(lines)):
-            raise Damaged
-        yield lines
+    name, lines, at, after = None, list[bytes](), 0, stream.tell()
+    for line in _each_line(stream, length):
+        after += len(line)
+        if not line.startswith(b"["):
+            lines.append(line)
+            continue
+        if name is not None:
+            yield _checked(Lines(name, lines, at))
+        name, lines, at = line[1:-2].decode("ascii", "replace"), [], after
+    if name is not None:
+        yield _checked(Lines(name, lines, at))
+
+
+def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
+    while (at := stream.tell()) < end:
+        yield from stream.readlines(min(_PART, end - at) - 1)  # until there are more bytes than that
+
+
+def _checked(section: Lines) -> Lines:
+    if _leads_out(b"".join(section.lines)):
+        raise Damaged
+    return section
+
+
+def key(section: Lines) -> str:
+    """Return the key of a section, as render has it, "" where something of it is retired. Raises Damaged."""
+    if not all(line.endswith(_NOT_RETIRED) for line in section.lines):
+        return ""
+    pages = [line for line in section.lines if not line.startswith(_FILES)]
+    return section_key((entry.path, entry.key) for entry in decode(section._replace(lines=pages)))
 
 
 def index_roots(path: str) -> list[str]:
@@ -112,32 +182,32 @@ def index_roots(path: str) -> list[str]:
     """
     try:
         with open(path, "rb") as stream:
-            roots = [entry.path for entry in decode(stream) if entry.stage == Stage.ROOT]
-    except (OSError, Damaged, ValueError):
+            entries = [entry for section in sections(stream) if section.name == ALL for entry in decode(section)]
+    except (OSError, Damaged):
         return []
+    roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]
     return [root.removesuffix(JSON) for root in roots if root.endswith(JSON) and _PLAIN.fullmatch(root)]
 
 
-def encode_intent(paths: Iterable[Position]) -> Iterator[bytes]:
+def encode_intent(positions: Iterable[Position]) -> Iterator[bytes]:
     """Yield, in parts, the intent to write or delete what is at these positions."""
     yield _INTENT
-    yield from _joined(f"{stage:d}\t{path}\n".encode() for stage, path in paths)
+    yield from _joined(f"{section}\t{stage:d}\t{path}\n".encode() for section, stage, path in positions)
 
 
 def decode_intent(stream: BinaryIO) -> list[Position]:
-    """Return what a run intended to write or delete, in publish order. Raises Damaged."""
+    """Return what a run intended to write or delete, by section, stage and path. Raises Damaged."""
     if stream.readline() != _INTENT:
         raise Damaged
     try:
         lines = stream.readlines()
-        paths = sorted(
-            {(int(stage), path) for stage, path in (line.decode("ascii")[:-1].split("\t") for line in lines)}
-        )
+        fields = (line.decode("ascii")[:-1].split("\t") for line in lines)
+        positions = sorted({(section, int(stage), path) for section, stage, path in fields})
     except ValueError as error:
         raise Damaged from error
     if any(map(_leads_out, lines)):
         raise Damaged
-    return paths
+    return positions
 
 
 def _leads_out(lines: bytes) -> bool:

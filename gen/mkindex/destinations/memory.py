@@ -2,9 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
-from mkindex.publish import Applied, Changed, Entry, Held, Plan
-from mkindex.render import Page, PlacedFile, Resource, Sibling
+from mkindex.publish import Applied, Changed, Entry, Held, Plan, Published
+from mkindex.render import Page, PlacedFile, Resource, Sibling, Stage, section_key
 
 
 class Memory:
@@ -13,12 +16,15 @@ class Memory:
     def __init__(self, read: Callable[[PlacedFile | Sibling], bytes]) -> None:
         self.content: dict[str, bytes] = {}  # whoever wrote it
         self._read = read
-        self._known: dict[tuple[int, str], Entry] = {}
+        self._known: dict[tuple[str, int, str], Entry] = {}
 
-    def entries(self) -> Iterator[Held]:
+    def sections(self) -> Iterator[Published]:
         """Yield all that is known to be ours."""
-        for _, entry in sorted(self._known.items()):
-            yield Held(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path))
+        for name, entries in groupby(sorted(self._known.values(), key=_position), key=attrgetter("section")):
+            held = [Held(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path)) for entry in entries]
+            is_whole = all(one.intact and one.entry.retired is None for one in held)
+            pages = [(one.entry.path, one.entry.key) for one in held if one.entry.stage > Stage.METADATA]
+            yield Published(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of what is at `path`, None where nothing is."""
@@ -32,12 +38,12 @@ class Memory:
         for entry in plan.deletes:
             self.content.pop(entry.path, None)
         for entry in (*plan.deletes, *plan.moved):
-            del self._known[entry.stage, entry.path]
+            del self._known[_position(entry)]
         self.content |= {resource.path: data for resource, data in staged}
-        new = (Entry(resource.stage, resource.path, resource.key, _sha256(data), "") for resource, data in staged)
+        new = (Entry.of(resource, _sha256(data)) for resource, data in staged)
         for entry in (*plan.updates, *new):
             mark = self.digest(entry.path) or ""
-            self._known[entry.stage, entry.path] = entry._replace(mark=entry.mark or mark)
+            self._known[_position(entry)] = entry._replace(mark=entry.mark or mark)
         return Applied(written=written)
 
     def _bytes(self, resource: Resource) -> bytes:
@@ -47,6 +53,10 @@ class Memory:
         if _sha256(data) != resource.key:
             raise Changed(resource.file)
         return data
+
+
+def _position(entry: Entry) -> tuple[str, int, str]:
+    return entry.section, entry.stage, entry.path
 
 
 def _sha256(data: bytes) -> str:
