@@ -128,15 +128,20 @@ class Directory:
 
     def _held(self, part: _Part, unsure: Iterable[Entry]) -> Iterator[Held]:
         """Yield the entries of a section, and what a dead run intended there."""
-        lines: list[bytes] = []
-        if part.intact:
-            with open(self._path("manifest"), "rb") as file:
-                file.seek(part.at)
-                lines = BytesIO(file.read(part.length)).readlines()
-        listed = map(Held, manifest.decode(Lines(part.section, lines, part.at)), map(bool, part.intact))
+        listed = map(Held, self._entries(part), map(bool, part.intact))
         # Of two entries for a path the manifest's is the first: only that one knows the bytes.
         both = merge(listed, (Held(entry, intact=False) for entry in unsure), key=lambda held: held.entry[:2])
         return (next(same) for _, same in groupby(both, key=lambda held: held.entry[:2]))
+
+    def _entries(self, part: _Part) -> list[Entry]:
+        if not part.intact:
+            return []
+        path = self._path("manifest")
+        with suppress(OSError, manifest.Damaged), open(path, "rb") as file:
+            file.seek(part.at)
+            lines = BytesIO(file.read(part.length)).readlines()
+            return list(manifest.decode(Lines(part.section, lines, part.at)))
+        raise DestinationError(f"{printable(path)} changed while it was read: run again, or remove it if that goes on")
 
     def _inspect(self, *, look: bool = True) -> list[_Part]:
         """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""

@@ -11,8 +11,8 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby
-from typing import BinaryIO, NamedTuple
+from itertools import chain, groupby
+from typing import Any, BinaryIO, NamedTuple
 
 from mkindex.publish import Entry
 from mkindex.render import ALL, JSON, Stage, section_key
@@ -26,6 +26,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at once
 _FILES = tuple(f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))
 _NOT_RETIRED = b"\t\n"  # how the line of an entry ends that is not
+_NO_MORE: tuple[str, list[Any]] = "\x7f", []  # after all names of sections
+_TABS = 5  # in the line of an entry
 _SAME = "="  # the key of a file is its sha256, which is not written twice
 
 
@@ -38,7 +40,7 @@ class Lines(NamedTuple):
     """A section of a manifest: a line for each entry, and where in the file the first of them is, in bytes."""
 
     name: str
-    lines: Sequence[bytes]
+    lines: list[bytes]
     at: int
 
 
@@ -61,29 +63,28 @@ def encode(changes: Iterable[Change], before: BinaryIO | None = None) -> Iterato
 
 
 def _changed(changes: Iterable[Change], before: BinaryIO | None) -> Iterator[bytes]:
-    """Yield the parts of each section: one in which nothing changes is copied, and nothing of it understood."""
+    """Yield the lines of each section: one in which nothing changes is copied, and nothing of it understood."""
     edited = groupby(changes, key=lambda change: change[0][0])
-    name, edits = next(edited, (None, iter(())))
-    with suppress(Damaged):
-        for section, lines, _ in sections(before) if before else ():
-            while name is not None and name < section:
-                yield from _section(name, _edited([], edits))
-                name, edits = next(edited, (None, iter(())))
-            if name == section:
-                yield from _section(section, _edited(lines, edits))
-                name, edits = next(edited, (None, iter(())))
-            else:
-                yield from _section(section, lines)
-    if before:
-        before.close()  # some systems replace no file that somebody reads
-    if name is not None:
-        yield from _section(name, _edited([], edits))
-    for name, edits in edited:
-        yield from _section(name, _edited([], edits))
+    name, edits = next(edited, _NO_MORE)
+    for section, lines in chain(_old(before) if before else (), [_NO_MORE]):
+        while name < section:
+            yield from _section(name, _edited([], edits))
+            name, edits = next(edited, _NO_MORE)
+        if name == section:
+            yield from _section(section, _edited(lines, edits))
+            name, edits = next(edited, _NO_MORE)
+        else:
+            yield from _section(section, lines)
+
+
+def _old(before: BinaryIO) -> Iterator[tuple[str, list[bytes]]]:
+    with before, suppress(Damaged):  # some systems replace no file that somebody reads
+        for section in sections(before):
+            yield section.name, section.lines
 
 
 def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the parts of a section; of one that has no entry, nothing."""
+    """Yield a section with its heading; nothing of one that has no entry."""
     lines = iter(lines)
     if first := next(lines, None):
         yield f"[{name}]\n".encode()
@@ -116,14 +117,14 @@ def decode(section: Lines) -> Iterator[Entry]:
     try:
         for line in section.lines:
             stage, path, key, sha, mark, retired = line[:-1].decode("ascii").split("\t")
-            same = sha if key == _SAME else key
-            yield Entry(int(stage), path, same, sha, mark, int(retired) if retired else None, section.name)
+            since = int(retired) if retired else None
+            yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, since, section.name)
     except ValueError as error:
         raise Damaged from error
 
 
 def path_and_mark(line: bytes) -> tuple[str, str]:
-    """Return these of an entry, for which it need not be understood as a whole. Raises Damaged."""
+    """Return these of an entry; to understand all of it takes longer. Raises Damaged."""
     try:
         _, path, _, _, mark, _ = line.decode("ascii").split("\t")
     except ValueError as error:
@@ -162,7 +163,8 @@ def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
 
 
 def _checked(section: Lines) -> Lines:
-    if _leads_out(b"".join(section.lines)):
+    text = b"".join(section.lines)
+    if text.count(b"\t") != _TABS * len(section.lines) or _leads_out(text):
         raise Damaged
     return section
 

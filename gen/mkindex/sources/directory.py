@@ -36,6 +36,7 @@ class Directory:
             wrong = "is a file: name the directory it lies in" if os.path.exists(self.root) else "does not exist"
             raise SourceError(f"source {printable(self.root)} {wrong}")
         seen = {os.path.realpath(self.root)}
+        selective = bool(self.selection)  # asked for once: there may be 100,000 files
         pending = [""]
         while pending:
             prefix = pending.pop()
@@ -44,12 +45,13 @@ class Directory:
             while entries:
                 entry = entries.pop()  # and forget it: each keeps its whole status
                 name = entry.name
-                if name.startswith(".") or name.endswith(_TEMPORARY):
+                is_distribution = name.endswith(DISTRIBUTIONS)
+                if name.startswith(".") or (not is_distribution and name.endswith(_TEMPORARY)):
                     continue
-                if self.selection and name.endswith(DISTRIBUTIONS) and not self.selection.file(name):
+                if is_distribution and selective and not self.selection.file(name):
                     continue
                 if not self.follow_symlinks and entry.is_symlink() and not self._leads_inside(entry):
-                    if name.endswith(DISTRIBUTIONS) or (self.recursive and os.path.isdir(entry.path)):
+                    if is_distribution or (self.recursive and os.path.isdir(entry.path)):
                         yield Rejected(location=entry.path, reason=_LEAVES)
                     continue
                 try:
@@ -57,10 +59,12 @@ class Directory:
                 except OSError as error:
                     # A file that is gone by now was removed while we looked; a dangling link stays wrong.
                     missing = isinstance(error, FileNotFoundError) and not entry.is_symlink()
-                    if name.endswith(DISTRIBUTIONS) and not missing:
+                    if is_distribution and not missing:
                         yield Rejected(location=entry.path, reason=f"cannot be read: {error.strerror}")
                     continue
-                if stat.S_ISDIR(status.st_mode):
+                if is_distribution and stat.S_ISREG(status.st_mode):
+                    yield Artifact(self.root, prefix + name, Fingerprint.of(status))
+                elif stat.S_ISDIR(status.st_mode):
                     real = os.path.realpath(entry.path)
                     if real in seen or any(f"{real}/".startswith(f"{output}/") for output in self.exclude):
                         continue
@@ -69,11 +73,8 @@ class Directory:
                         continue
                     seen.add(real)
                     directories.append(prefix + name)
-                elif name.endswith(DISTRIBUTIONS):
-                    if stat.S_ISREG(status.st_mode):
-                        yield Artifact(self.root, prefix + name, Fingerprint.of(status))
-                    else:
-                        yield Rejected(location=entry.path, reason="not a regular file: copy the file itself in")
+                elif is_distribution:
+                    yield Rejected(location=entry.path, reason="not a regular file: copy the file itself in")
                 elif reason := unsupported(name):
                     yield Rejected(location=entry.path, reason=reason)
                 else:
