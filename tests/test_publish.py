@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.utils import NormalizedName
 
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError
@@ -54,7 +55,7 @@ def known(*held: Held) -> Callable[[], Iterator[Published]]:
     return lambda: iter([Published(held[0].entry.section, "", len(held), partial(list, held))])
 
 
-def not_called() -> bytes:
+def not_called() -> NoReturn:
     raise AssertionError("rendered")
 
 
@@ -85,6 +86,13 @@ def test_what_is_there_is_left_alone() -> None:
 def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
     before, after = page("a", "one"), Page(Stage.PROJECT, "a", "key of one", not_called)
     assert planned([after], memory(before)) == Plan(unchanged=1)
+
+
+def test_of_a_section_with_the_same_key_no_resource_is_even_made() -> None:
+    before: list[Resource] = [PLACED, METADATA, *PAGES]
+    there = memory(*before)
+    wanted = [section._replace(resources=not_called) for section in sections(before)]
+    assert plan(wanted, there, now=NOON, grace=0) == Plan(unchanged=len(before))
 
 
 def test_a_page_with_another_key_is_put_in_place_of_the_old_one() -> None:
@@ -218,6 +226,27 @@ def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[st
     there = memory(*before)
     there.apply(planned(after, there))
     assert there.content == memory(*after).content
+
+
+def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None:
+    there, moved = memory(PLACED), PlacedFile(WHEEL._replace(project=NormalizedName("other")))
+    todo = planned([moved], there)
+    assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), moved=(entry(PLACED, BYTES),), unchanged=1)
+    there.apply(todo)
+    assert planned([moved], there) == Plan(unchanged=1)
+    assert there.content == {PLACED.path: BYTES}
+
+
+def test_a_page_that_a_dead_run_meant_to_write_for_another_section_is_not_deleted() -> None:
+    ours, other = page("a", "one"), page("b", "two")
+    there = memory(ours, other)
+    there.content["b"] = b"edited"
+    unsure = Held(Entry.of(ours, "")._replace(key="", section="demo"), intact=False)
+    published = [*there.sections(), Published("demo", "", 1, partial(list, [unsure]))]
+    there.sections = lambda: iter(published)  # type: ignore[method-assign]
+    assert planned([ours, other], there) == Plan(
+        puts=(Put(other, held(other, "two", intact=False), fresh=False),), moved=(unsure.entry,), unchanged=1
+    )
 
 
 # --- any two indexes ------------------------------------------------------------------------------------------------
