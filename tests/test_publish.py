@@ -14,7 +14,7 @@ from packaging.utils import NormalizedName
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError
 from mkindex.publish import Changed, Destination, Entry, Held, Plan, Published, Put, plan
-from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage
+from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage, render
 from mkindex.templating import Templates
 from values import Shelf, index, rendered, sections
 
@@ -266,6 +266,20 @@ sites = st.builds(
 def resources(files: dict[str, bytes], site: Site) -> list[Resource]:
     made: list[File] = [shelf.file(name, content) for name, content in files.items()]
     return rendered(index(*made), site)
+
+
+@given(st.tuples(files, sites), st.tuples(files, sites))
+def test_sections_have_the_same_key_if_and_only_if_they_have_the_same_resources(
+    one: tuple[dict[str, bytes], Site], other: tuple[dict[str, bytes], Site]
+) -> None:
+    def known(files: dict[str, bytes], site: Site) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+        made = render(index(*(shelf.file(name, content) for name, content in files.items())), site)
+        return {each.name: (each.key, [(part.path, part.key) for part in each.resources()]) for each in made}
+
+    before, after = known(*one), known(*other)
+    for name in before.keys() & after.keys():
+        (old_key, old), (new_key, new) = before[name], after[name]
+        assert (old_key == new_key) == (old == new)
 
 
 def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
