@@ -11,7 +11,6 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from heapq import merge
-from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
@@ -21,7 +20,7 @@ from mkindex import fork
 from mkindex.destinations import manifest
 from mkindex.destinations.disk import Disk
 from mkindex.destinations.lock import exclusive
-from mkindex.destinations.manifest import Change, Lines, Position
+from mkindex.destinations.manifest import Change, Lines, Place, Position
 from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked
@@ -34,12 +33,10 @@ _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
 class _Part(NamedTuple):
-    """A section, and where in the manifest it is."""
+    """What is known of a section: where in the manifest it is, and what of it is intact."""
 
-    section: str
+    place: Place
     key: str = ""  # "": something of it is retired, or not intact
-    at: int = 0  # bytes
-    length: int = 0  # bytes
     intact: bytes = b""  # for each entry, in their order, 1 or 0
 
 
@@ -114,43 +111,42 @@ class Directory:
 
     def sections(self) -> Iterator[Published]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
-        inspection, self._inspection = self._inspection, None
-        remembered = self._remembered()
-        parts = inspection.result() if inspection else self._inspect() if remembered is None else remembered
-        by_name = {part.section: part for part in parts}
+        by_name = {part.place.name: part for part in self._parts}
         unsure: dict[str, list[Entry]] = {}
         for section, stage, path in self._intended():
             unsure.setdefault(section, []).append(Entry(stage, path, "", "", "", None, section))
         for name in sorted(by_name.keys() | unsure.keys()):
-            part, more = by_name.get(name, _Part(name)), unsure.get(name, [])
+            part, more = by_name.get(name, _Part(Place(name, 0, 0))), unsure.get(name, [])
             held = partial(self._held, part, more)
             yield Published(name, "" if more else part.key, len(part.intact) + len(more), held)
 
     def _held(self, part: _Part, unsure: Iterable[Entry]) -> Iterator[Held]:
         """Yield the entries of a section, and what a dead run intended there."""
-        listed = map(Held, self._entries(part), map(bool, part.intact))
+        listed = map(Held, self._entries(part.place) if part.intact else (), map(bool, part.intact))
         # Of two entries for a path the manifest's is the first: only that one knows the bytes.
         both = merge(listed, (Held(entry, intact=False) for entry in unsure), key=lambda held: held.entry[:2])
         return (next(same) for _, same in groupby(both, key=lambda held: held.entry[:2]))
 
-    def _entries(self, part: _Part) -> list[Entry]:
-        if not part.intact:
-            return []
+    def _entries(self, place: Place) -> list[Entry]:
         path = self._path("manifest")
         with suppress(OSError, manifest.Damaged), open(path, "rb") as file:
-            file.seek(part.at)
-            lines = BytesIO(file.read(part.length)).readlines()
-            return list(manifest.decode(Lines(part.section, lines, part.at)))
+            return list(manifest.decode(manifest.read(file, place)))
         raise DestinationError(f"{printable(path)} changed while it was read: run again, or remove it if that goes on")
+
+    @cached_property
+    def _parts(self) -> Sequence[_Part]:
+        """What there is; it is looked at once, and again after a plan was carried out."""
+        inspection, self._inspection = self._inspection, None
+        remembered = self._remembered()
+        return inspection.result() if inspection else self._inspect() if remembered is None else remembered
 
     def _inspect(self, *, look: bool = True) -> list[_Part]:
         """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""
         parts: list[_Part] = []
         with suppress(manifest.Damaged):
-            for lines in self._manifest():
-                intact = bytes(map(self._is_intact, lines.lines) if look else b"\1" * len(lines.lines))
-                key = manifest.key(lines) if all(intact) else ""
-                parts.append(_Part(lines.name, key, lines.at, sum(map(len, lines.lines)), intact))
+            for place, section in self._manifest():
+                intact = bytes(map(self._is_intact, section.lines) if look else b"\1" * len(section.lines))
+                parts.append(_Part(place, manifest.key(section) if all(intact) else "", intact))
         return parts
 
     def _is_intact(self, line: bytes) -> bool:
@@ -165,8 +161,8 @@ class Directory:
     def _marks(self) -> dict[str, str]:
         marks: dict[str, str] = {}
         with suppress(manifest.Damaged):
-            for lines in self._manifest():
-                marks |= {entry.path: entry.mark for entry in manifest.decode(lines) if entry.stage == Stage.FILE}
+            for _, section in self._manifest():
+                marks |= {entry.path: entry.mark for entry in manifest.decode(section) if entry.stage == Stage.FILE}
         return marks
 
     def digest(self, path: str) -> str | None:
@@ -204,7 +200,7 @@ class Directory:
         is_ours = known and known.mark == _mark(self._path("manifest")) != ""
         return known.parts if known and is_ours and not os.path.lexists(self._path("intent")) else None
 
-    def _manifest(self) -> Iterator[Lines]:
+    def _manifest(self) -> Iterator[tuple[Place, Lines]]:
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
             open(self._path("manifest"), "rb") as file,
@@ -262,7 +258,9 @@ class Directory:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
                 before = stack.enter_context(open(self._path("manifest"), "rb"))
-            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before))
+            places = [part.place for part in self._parts]
+            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, places))
+        del self._parts
         if self._known and self._length() > _LONG:
             self._known.mark, self._known.parts = _mark(self._path("manifest")), self._inspect(look=False)
         for entry in plan.deletes:
@@ -282,7 +280,7 @@ class Directory:
             processes=self._processes,
             hardlink=self._hardlink,
             # Without a manifest, or with a damaged one, nobody can say that no page names a file.
-            direct=next(self._manifest(), None) is not None or not os.path.lexists(self._at("files")),
+            direct=bool(self._parts) or not os.path.lexists(self._at("files")),
             digest=self.digest,
         )
 

@@ -10,9 +10,10 @@ import re
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import chain, groupby
-from typing import Any, BinaryIO, NamedTuple
+from io import BytesIO
+from itertools import groupby
+from operator import attrgetter
+from typing import BinaryIO, NamedTuple
 
 from mkindex.publish import Entry
 from mkindex.render import ALL, JSON, Stage, section_key
@@ -26,7 +27,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at once
 _FILES = tuple(f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))
 _NOT_RETIRED = b"\t\n"  # how the line of an entry ends that is not
-_NO_MORE: tuple[str, list[Any]] = "\x7f", []  # after all names of sections
 _TABS = 5  # in the line of an entry
 _SAME = "="  # the key of a file is its sha256, which is not written twice
 
@@ -37,57 +37,74 @@ Change = tuple[Position, Entry | None]
 
 
 class Lines(NamedTuple):
-    """A section of a manifest: a line for each entry, and where in the file the first of them is, in bytes."""
+    """A section of a manifest: a line for each entry."""
 
     name: str
     lines: list[bytes]
+
+
+class Place(NamedTuple):
+    """Where the lines of a section are in a manifest, in bytes."""
+
+    name: str
     at: int
+    length: int
 
 
 class Damaged(Exception):
     """A file of ours that is not what was written."""
 
 
-def encode(changes: Iterable[Change], before: BinaryIO | None = None) -> Iterator[bytes]:
+def encode(changes: Iterable[Change], before: BinaryIO | None = None, places: Sequence[Place] = ()) -> Iterator[bytes]:
     """Yield a manifest, in parts: the one in `before` with changes, and a checksum of it all.
 
-    `changes`: positions in their order, each with the entry that is there from now on, None for none. Of a manifest
-    that is damaged only that stays which was read before the damage. `before` is closed when it was read.
+    `changes`: positions in their order, each with the entry that is there from now on, None for none. `places`: of all
+    sections in `before` that stay or change. `before` is closed when it was read.
     """
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
-    for part in _joined(_changed(changes, before)):
+    for part in _joined(_changed(changes, before, places)):
         checksum = zlib.crc32(part, checksum)
         yield part
     yield _END % checksum
 
 
-def _changed(changes: Iterable[Change], before: BinaryIO | None) -> Iterator[bytes]:
-    """Yield the lines of each section: one in which nothing changes is copied, and nothing of it understood."""
-    edited = groupby(changes, key=lambda change: change[0][0])
-    name, edits = next(edited, _NO_MORE)
-    for section, lines in chain(_old(before) if before else (), [_NO_MORE]):
-        while name < section:
-            yield from _section(name, _edited([], edits))
-            name, edits = next(edited, _NO_MORE)
-        if name == section:
-            yield from _section(section, _edited(lines, edits))
-            name, edits = next(edited, _NO_MORE)
-        else:
-            yield from _section(section, lines)
+def _changed(changes: Iterable[Change], before: BinaryIO | None, places: Sequence[Place]) -> Iterator[bytes]:
+    """Yield sections; those in which nothing changes are copied in one piece, and nothing of them is understood."""
+    start = 0
+    for name, edits in groupby(changes, key=lambda change: change[0][0]):
+        at = bisect_left(places, name, lo=start, key=attrgetter("name"))
+        yield from _copied(before, places[start:at])
+        start = at
+        lines: list[bytes] = []
+        if before and at < len(places) and places[at].name == name:
+            lines = read(before, places[at]).lines
+            start += 1
+        yield from _section(name, _edited(lines, edits))
+    yield from _copied(before, places[start:])
+    if before:
+        before.close()  # some systems replace no file that somebody reads
 
 
-def _old(before: BinaryIO) -> Iterator[tuple[str, list[bytes]]]:
-    with before, suppress(Damaged):  # some systems replace no file that somebody reads
-        for section in sections(before):
-            yield section.name, section.lines
+def _copied(before: BinaryIO | None, places: Sequence[Place]) -> Iterator[bytes]:
+    if before and places:
+        start = places[0].at - len(_heading(places[0].name))
+        before.seek(start)
+        left = places[-1].at + places[-1].length - start
+        while part := before.read(min(left, _PART)):
+            yield part
+            left -= len(part)
+
+
+def _heading(name: str) -> bytes:
+    return f"[{name}]\n".encode()
 
 
 def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a section with its heading; nothing of one that has no entry."""
     lines = iter(lines)
     if first := next(lines, None):
-        yield f"[{name}]\n".encode()
+        yield _heading(name)
         yield first
         yield from lines
 
@@ -132,7 +149,7 @@ def path_and_mark(line: bytes) -> tuple[str, str]:
     return path, mark
 
 
-def sections(stream: BinaryIO) -> Iterator[Lines]:
+def sections(stream: BinaryIO) -> Iterator[tuple[Place, Lines]]:
     """Yield the sections of a manifest, by name. Raises Damaged: before the first, or at one that leads out."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
@@ -144,29 +161,38 @@ def sections(stream: BinaryIO) -> Iterator[Lines]:
     stream.seek(0)
     if stream.readline() != _MANIFEST:
         raise Damaged
-    name, lines, at, after = None, list[bytes](), 0, stream.tell()
-    for line in _each_line(stream, length):
-        after += len(line)
+    at = stream.tell()
+    for name, lines in _by_heading(_each_line(stream, length)):
+        text = b"".join(lines)
+        if text.count(b"\t") != _TABS * len(lines) or _leads_out(text):
+            raise Damaged
+        at += len(_heading(name))
+        yield Place(name, at, len(text)), Lines(name, lines)
+        at += len(text)
+
+
+def read(stream: BinaryIO, place: Place) -> Lines:
+    """Return a section that is at a place. What is there by now may be anything, if others write, too."""
+    stream.seek(place.at)
+    return Lines(place.name, BytesIO(stream.read(place.length)).readlines())
+
+
+def _by_heading(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    name, some = None, list[bytes]()
+    for line in lines:
         if not line.startswith(b"["):
-            lines.append(line)
+            some.append(line)
             continue
         if name is not None:
-            yield _checked(Lines(name, lines, at))
-        name, lines, at = line[1:-2].decode("ascii", "replace"), [], after
+            yield name, some
+        name, some = line[1:-2].decode("ascii", "replace"), []
     if name is not None:
-        yield _checked(Lines(name, lines, at))
+        yield name, some
 
 
 def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
     while (at := stream.tell()) < end:
         yield from stream.readlines(min(_PART, end - at) - 1)  # until there are more bytes than that
-
-
-def _checked(section: Lines) -> Lines:
-    text = b"".join(section.lines)
-    if text.count(b"\t") != _TABS * len(section.lines) or _leads_out(text):
-        raise Damaged
-    return section
 
 
 def key(section: Lines) -> str:
@@ -184,7 +210,7 @@ def index_roots(path: str) -> list[str]:
     """
     try:
         with open(path, "rb") as stream:
-            entries = [entry for section in sections(stream) if section.name == ALL for entry in decode(section)]
+            entries = [entry for place, section in sections(stream) if place.name == ALL for entry in decode(section)]
     except (OSError, Damaged):
         return []
     roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]
