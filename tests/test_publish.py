@@ -237,16 +237,21 @@ def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None
     assert there.content == {PLACED.path: BYTES}
 
 
-def test_a_page_that_a_dead_run_meant_to_write_for_another_section_is_not_deleted() -> None:
-    ours, other = page("a", "one"), page("b", "two")
-    there = memory(ours, other)
-    there.content["b"] = b"edited"
-    unsure = Held(Entry.of(ours, "")._replace(key="", section="demo"), intact=False)
-    published = [*there.sections(), Published("demo", "", 1, partial(list, [unsure]))]
+@pytest.mark.parametrize(
+    ("stays", "edited", "text"),
+    [(page("a", "one"), page("b", "two"), b"two"), (PLACED, METADATA, shelf.read(METADATA))],
+)
+def test_what_a_dead_run_meant_to_write_for_another_section_is_not_deleted(
+    stays: Resource, edited: Resource, text: bytes
+) -> None:
+    there = memory(stays, edited)
+    there.content[edited.path] = b"edited"
+    unsure = Held(Entry.of(stays, "")._replace(key="", section="another"), intact=False)
+    published = sorted([*there.sections(), Published("another", "", 1, partial(list, [unsure]))])
     there.sections = lambda: iter(published)  # type: ignore[method-assign]
-    assert planned([ours, other], there) == Plan(
-        puts=(Put(other, held(other, "two", intact=False), fresh=False),), moved=(unsure.entry,), unchanged=1
-    )
+    lost = held(edited, text, intact=False)
+    expected = Plan(puts=(Put(edited, lost, fresh=False),), moved=(unsure.entry,), unchanged=1)
+    assert planned([stays, edited], there) == expected
 
 
 # --- any two indexes ------------------------------------------------------------------------------------------------

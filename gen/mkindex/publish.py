@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
@@ -123,12 +123,13 @@ def plan(
     updates: list[Entry] = []
     foreign: list[Resource] = []
     gone: list[Entry] = []
-    stays: list[str] = []  # pages of sections that changed
+    changed: list[Section] = []
     unchanged = 0
     for section, published in _paired(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
         if section and published and section.key == published.key != "":
             unchanged += published.entries
             continue
+        changed += [section] if section else []
         resources = section.resources() if section else ()
         known = published.held() if published else ()
         for resource, held in _paired(resources, known, _position, lambda held: held.entry[:2]):
@@ -139,8 +140,6 @@ def plan(
                 unchanged += 1
                 if held.entry.retired is not None:
                     updates.append(held.entry._replace(retired=None))
-                elif isinstance(resource, Page):
-                    stays.append(resource.path)
                 continue
             found = (held.entry.sha256 if held and held.intact else "") or destination.digest(resource.path)
             if found is None:
@@ -154,7 +153,7 @@ def plan(
                 foreign.append(resource)
     # Where the index moves, the root page of one place may be the page of a project in the other: it is ours then.
     paths = {entry.path for entry in gone}
-    wanted = chain(stays, (put.resource.path for put in puts), (one.path for one in (*updates, *foreign)))
+    wanted = (resource.path for section in changed for resource in section.resources()) if paths else ()
     ours = {path for path in wanted if path in paths}
     moved = [entry for entry in gone if entry.path in ours]
     puts += [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
