@@ -83,9 +83,10 @@ class Cache:
         """Yield the facts of each artifact, None where they are unknown or in doubt."""
         for start in range(0, len(artifacts), _AT_ONCE):
             some = artifacts[start : start + _AT_ONCE]
-            rows = self._rows([artifact.path for artifact in some])
-            for artifact in some:
-                yield self._trusted(rows.get(artifact.path), _key(artifact.fingerprint))
+            paths = [artifact.path for artifact in some]
+            rows = self._rows(paths)
+            for path, artifact in zip(paths, some, strict=True):
+                yield self._trusted(rows.get(path), _key(artifact.fingerprint))
 
     def last(self, path: str) -> tuple[Fingerprint, str] | None:
         """Return what was last known of the file at `path`, whatever it is now, and the fingerprint that it had."""
