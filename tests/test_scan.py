@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -18,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from mkindex import archive, fork, scan, tarball
 from mkindex.cache import Cache
-from mkindex.errors import Rejected
+from mkindex.errors import DestinationError, Rejected
 from mkindex.model import File
 from mkindex.scan import Facts, examine
 from mkindex.sources import Artifact, Fingerprint, wire_time
@@ -109,6 +110,35 @@ def test_outcomes_are_in_the_order_of_the_artifacts_whatever_their_size(tmp_path
         os.path.basename(outcome.location) if isinstance(outcome, Rejected) else outcome.filename
         for outcome in scanned(*paths)
     ] == [path.name for path in paths]
+
+
+def test_a_large_file_is_hashed_as_it_is_told_from_its_beginning(tmp_path: Path) -> None:
+    large = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * scan.CHUNK)})
+    small = write_wheel(tmp_path, "small", "1.0")
+    told: list[tuple[str, bytes]] = []
+
+    def hasher(artifact: Artifact, stream: io.FileIO) -> str:
+        told.append((artifact.path, stream.read()))
+        return "told"
+
+    facts = [examine(artifact(path), hasher).result for path in (large, small)]
+    assert [one.sha256 for one in facts if isinstance(one, Facts)] == [
+        "told",
+        hashlib.sha256(small.read_bytes()).hexdigest(),
+    ]
+    assert told == [(str(large), large.read_bytes())]
+
+
+def test_who_hashes_may_reject_a_file_that_cannot_be_read_or_end_the_scan(tmp_path: Path) -> None:
+    path = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * scan.CHUNK)})
+    errors: list[Exception] = [OSError(errno.EIO, "broken"), DestinationError("full")]
+
+    def hasher(artifact: Artifact, stream: io.FileIO) -> str:
+        raise errors.pop(0)
+
+    assert examine(artifact(path), hasher) == scan.Outcome(None, "cannot be read: broken")
+    with pytest.raises(DestinationError, match="full"):
+        examine(artifact(path), hasher)
 
 
 @pytest.mark.parametrize(

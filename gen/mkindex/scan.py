@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from sys import intern
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from packaging.version import Version
 from mkindex import archive
 from mkindex.archive import Unreadable
 from mkindex.cache import Cache
-from mkindex.errors import Rejected, printable
+from mkindex.errors import MkindexError, Rejected, printable
 from mkindex.fork import split
 from mkindex.model import File, parse_version
 from mkindex.simple.read import FILENAME, STRANGE_NAME, Link
@@ -37,6 +37,15 @@ _TOO_LONG = re.compile(r"\d{19}")  # for uv, which reads parts of a version as 6
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 _Stream = io.FileIO | io.BufferedIOBase
+
+# Given a large file, open at its beginning, returns its sha256. May raise OSError, and MkindexError to end the scan.
+Hasher = Callable[[Artifact, io.FileIO], str]
+
+
+def sha256_of(artifact: Artifact, stream: io.FileIO) -> str:
+    """Return the sha256 of a file, which is only read."""
+    del artifact
+    return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Facts(NamedTuple):
@@ -68,6 +77,7 @@ def scan(
     executor: Executor,
     progress: Callable[[int], object],
     processes: int = 1,
+    hasher: Hasher = sha256_of,
 ) -> list[File | Rejected]:
     """Return the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with.
 
@@ -97,7 +107,8 @@ def scan(
         for number, outcome in zip(some, outcomes, strict=True):
             settle(number, outcome)
     large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
-    for number, outcome in zip(large, executor.map(examine, [artifacts[number] for number in large]), strict=True):
+    outcomes_of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large])
+    for number, outcome in zip(large, outcomes_of_large, strict=True):
         settle(number, outcome)
     return [result for result in results if result is not None]
 
@@ -168,7 +179,7 @@ def _examine_each(artifacts: Sequence[Artifact]) -> list[Outcome]:
     return [examine(artifact) for artifact in artifacts]
 
 
-def examine(artifact: Artifact) -> Outcome:
+def examine(artifact: Artifact, hasher: Hasher = sha256_of) -> Outcome:
     """Read one artifact, once. What is wrong with the file becomes the outcome; nothing is raised for it."""
     try:
         # Not blocking: what was a file when it was listed may be a pipe by now.
@@ -181,12 +192,12 @@ def examine(artifact: Artifact) -> Outcome:
             return Outcome(None, "not a regular file: copy the file itself in")
         fingerprint = Fingerprint.of(before)
         try:
-            result: Facts | str = _facts(artifact.filename, descriptor, before.st_size)._replace(
+            result: Facts | str = _facts(artifact, descriptor, before.st_size, hasher)._replace(
                 upload_time=wire_time(before.st_mtime_ns // 1_000_000_000)
             )
         except Unreadable as error:
             result = str(error)
-        except OSError:
+        except (OSError, MkindexError):
             raise
         except Exception as error:  # one file never stops the others, whatever a parser makes of it
             result = f"cannot be understood ({printable(repr(error))}): build it again"
@@ -199,15 +210,16 @@ def examine(artifact: Artifact) -> Outcome:
         os.close(descriptor)
 
 
-def _facts(filename: str, descriptor: int, size: int) -> Facts:
+def _facts(artifact: Artifact, descriptor: int, size: int, hasher: Hasher) -> Facts:
+    filename = artifact.filename
     if size <= CHUNK:
         data = os.read(descriptor, size)
         return describe(filename, io.BytesIO(data), len(data))._replace(sha256=hashlib.sha256(data).hexdigest())
     with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-        # Name and metadata first: a file that is rejected need not be hashed.
+        # Name and metadata first: a file that is rejected need not be hashed, nor copied.
         facts = describe(filename, stream, size)
         stream.seek(0)
-        return facts._replace(sha256=hashlib.file_digest(stream, "sha256").hexdigest())
+        return facts._replace(sha256=hasher(artifact, stream))
 
 
 def describe(filename: str, stream: _Stream, size: int) -> Facts:

@@ -11,14 +11,16 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from heapq import merge
-from itertools import groupby
+from io import FileIO
+from itertools import chain, groupby
 from operator import itemgetter
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from mkindex import fork
 from mkindex.destinations import manifest
-from mkindex.destinations.disk import Disk
+from mkindex.destinations.copies import Copies
+from mkindex.destinations.disk import Disk, errors
 from mkindex.destinations.lock import exclusive
 from mkindex.destinations.manifest import Change, Lines, Place, Position
 from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of
@@ -26,6 +28,7 @@ from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked
 from mkindex.publish import Applied, Entry, Held, Plan, Published, Put
 from mkindex.render import PlacedFile, Stage
+from mkindex.scan import CHUNK, sha256_of
 from mkindex.sources import Artifact, Fingerprint
 
 OWN = ".mkindex"
@@ -55,7 +58,8 @@ class Directory:
     """The tree below `root`; whoever enters it as a context manager is its only writer.
 
     Its own subdirectory holds `manifest`, all that is ours; `intent`, what a run writes and deletes, while it does;
-    `tmp/`, bytes that have no right to be seen yet; `downloads/`, files that come from far away; `lock`.
+    `tmp/`, bytes that have no right to be seen yet; `downloads/`, files that come from far away; `lock`. Between runs
+    there is only the first of these, and after one that failed what the next goes on with.
     """
 
     def __init__(
@@ -78,14 +82,17 @@ class Directory:
         self._inspection: Forked[list[_Part]] | None = None
         self._disk = disk or Disk()
         self._known = known
+        self._copies = Copies(root, self._path("tmp"), self._disk)
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
-        with _errors(self._root), ExitStack() as entered:
+        with errors(self._root), ExitStack() as entered:
             for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
                 entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._own)
             entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
+            self._sweep()  # what a dead run left
+            entered.callback(self._remove_copies)
             # A long manifest is compared with the tree while the source is being listed.
             if self._processes > 1 and fork.possible() and not self._intended() and self._length() > _LONG:
                 self._inspection = Forked(self._inspect)
@@ -170,7 +177,7 @@ class Directory:
         if path.partition("/")[0] not in self._names:
             return None
         target = self._at(path)
-        with _errors(target):
+        with errors(target):
             try:
                 mode = os.lstat(target).st_mode
             except FileNotFoundError:
@@ -185,7 +192,7 @@ class Directory:
     @cached_property
     def _names(self) -> frozenset[str]:
         """What is in the root when the plan is made: a first build need not look for every path of it."""
-        with _errors(self._root):
+        with errors(self._root):
             return frozenset(os.listdir(self._root) if os.path.lexists(self._root) else ())
 
     def _length(self) -> int:
@@ -215,20 +222,42 @@ class Directory:
             return manifest.decode_intent(file)
         return []
 
+    @cached_property
+    def _sizes(self) -> frozenset[tuple[str, int]] | None:
+        """Names and sizes of the large files that are ours; None: nobody can say, or they lie on another disk."""
+        files = self._at("files")
+        if not self._is_recorded() or os.path.islink(files) or os.path.ismount(files):
+            return None
+        intended = ((path, _mark(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE)
+        marks = (known for known in chain(self._marks.items(), intended) if known[1])
+        found = ((path.rpartition("/")[2], int(mark.split()[1])) for path, mark in marks)
+        return frozenset((name, size) for name, size in found if size > CHUNK)
+
+    def _is_recorded(self) -> bool:
+        """Tell whether it is known what pages name: without a manifest, or with a damaged one, nobody can say."""
+        return bool(self._parts) or not os.path.lexists(self._at("files"))
+
     # --- what is to be there ----------------------------------------------------------------------------------------
+
+    def take(self, artifact: Artifact, source: FileIO) -> str:
+        """Return the sha256 of a large file, having copied what was hashed, unless it may well be there already.
+
+        May be called by any thread. Raises DestinationError when it cannot be written, OSError when it cannot be read.
+        """
+        with errors(self._root):
+            is_new = self._sizes is not None and (artifact.filename, artifact.size) not in self._sizes
+        return self._copies.take(artifact, source) if is_new else sha256_of(artifact, source)
 
     def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
         """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
         unfinished = os.path.lexists(self._path("intent"))
-        litter = os.path.lexists(self._path("tmp")) or os.path.lexists(self.downloads)
-        if not (plan.puts or plan.updates or plan.deletes or unfinished or litter):
+        if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
             ready()
             return Applied()
         self.__dict__.pop("_names", None)
         staging = self._staging()
-        with _errors(self._root):
+        with errors(self._root):
             try:
-                self._sweep()
                 self._disk.make_directory(self._path("tmp"))
                 self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 staged = staging.stage(plan.puts)
@@ -275,12 +304,12 @@ class Directory:
             self._root,
             self._path("tmp"),
             downloads=self.downloads,
+            copies=self._copies,
             disk=self._disk,
             executor=self._executor,
             processes=self._processes,
             hardlink=self._hardlink,
-            # Without a manifest, or with a damaged one, nobody can say that no page names a file.
-            direct=bool(self._parts) or not os.path.lexists(self._at("files")),
+            direct=self._is_recorded(),
             digest=self.digest,
         )
 
@@ -342,7 +371,14 @@ class Directory:
                     self._disk.unlink(os.path.join(directory, name))
                 self._disk.remove_directory(directory)
 
+    def _remove_copies(self) -> None:
+        """Leave nothing of what was not published in the end, though it be copied at this moment."""
+        self._copies.stop()
+        with suppress(OSError):
+            self._sweep()
+
     def _sweep(self) -> None:
+        self._copies.forget()
         directory = self._path("tmp")
         with suppress(FileNotFoundError):
             for name in os.listdir(directory):
@@ -420,21 +456,3 @@ def _unbroken() -> Iterator[None]:
             signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
-
-
-@contextmanager
-def _errors(path: str) -> Iterator[None]:
-    """Turn what the system says into what to do about it."""
-    try:
-        yield
-    except OSError as error:
-        where = printable(str(error.filename or path))
-        hint = {
-            errno.ENOSPC: "free some space and run again",
-            errno.EDQUOT: "free some space and run again",
-            errno.EACCES: "give this user the right to write there",
-            errno.EPERM: "give this user the right to write there",
-            errno.EROFS: "choose a destination that can be written to",
-            errno.ENOTDIR: "a file stands where a directory belongs: move it away",
-        }.get(error.errno or 0, "mend that and run again")
-        raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}") from error

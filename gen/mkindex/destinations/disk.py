@@ -1,7 +1,12 @@
 """Every change that is made to a published tree on disk, so that a test can stand in for the disk and let it fail."""
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mkindex.errors import DestinationError, printable
 
 _CLONE = 0x40049409  # FICLONE, linux/fs.h: share the blocks of one file with another, copied when written to
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -90,3 +95,21 @@ class Disk:
                 os.close(descriptor)
         elif hasattr(os, "sync"):
             os.sync()
+
+
+@contextmanager
+def errors(path: str) -> Iterator[None]:
+    """Turn what the system says into what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        where = printable(str(error.filename or path))
+        hint = {
+            errno.ENOSPC: "free some space and run again",
+            errno.EDQUOT: "free some space and run again",
+            errno.EACCES: "give this user the right to write there",
+            errno.EPERM: "give this user the right to write there",
+            errno.EROFS: "choose a destination that can be written to",
+            errno.ENOTDIR: "a file stands where a directory belongs: move it away",
+        }.get(error.errno or 0, "mend that and run again")
+        raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}") from error

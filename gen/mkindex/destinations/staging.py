@@ -12,10 +12,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from mkindex.archive import Span, Unreadable, cut, reader
+from mkindex.destinations.copies import Copies, copy
 from mkindex.destinations.disk import Disk
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import split
-from mkindex.model import File
+from mkindex.model import File, place
 from mkindex.publish import Changed, Put
 from mkindex.render import Page, PlacedFile, Sibling, Stage
 from mkindex.scan import CHUNK
@@ -48,6 +49,7 @@ class Staging:
         temporary: str,
         *,
         downloads: str,
+        copies: Copies,
         disk: Disk,
         executor: Executor,
         processes: int,
@@ -58,6 +60,7 @@ class Staging:
         self._root = root
         self._directory = temporary
         self._downloads = downloads
+        self._copies = copies
         self._disk = disk
         self._executor = executor
         self._processes = processes
@@ -120,6 +123,8 @@ class Staging:
                 self._disk.make_directory(os.path.dirname(target))
             if resource.file.local.root.startswith(f"{self._downloads}{os.sep}"):
                 mark = self._adopt(resource.file, target)
+            elif self._copies.move(resource.path, target):
+                mark = mark_of(os.lstat(target))
             else:
                 mark = self._place(resource.file, target)
         return Staged(resource.key, is_temporary=True) if is_temporary else mark
@@ -145,22 +150,17 @@ class Staging:
 
     def _copy(self, file: File, target: str) -> str:
         """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
-        with _source(file) as source:
+
+        def write(descriptor: int, data: bytes) -> None:
+            if self._stopped:
+                raise DestinationError("stopped")
+            self._disk.write(descriptor, data)
+            self._copied = file, data
+
+        with _source(file.local.path, file) as source:
             descriptor = self._disk.create(target)
             try:
-                digest = hashlib.sha256()
-                if file.local.size > CHUNK and self._disk.clone(source.fileno(), descriptor):
-                    # The clone stays as it is whatever happens to the source: it is what has to be hashed.
-                    with open(target, "rb", buffering=0) as clone:
-                        digest = hashlib.file_digest(clone, "sha256")
-                else:
-                    while data := source.read(CHUNK):
-                        if self._stopped:
-                            raise DestinationError("stopped")
-                        digest.update(data)
-                        self._disk.write(descriptor, data)
-                        self._copied = file, data
-                if digest.hexdigest() != file.sha256:
+                if copy(source, target, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
                     raise Changed(file)
                 return mark_of(os.fstat(descriptor))
             finally:
@@ -168,13 +168,14 @@ class Staging:
 
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
+        path = self._copies.path(place(file.sha256, file.filename)) or file.local.path
         span = Span.parse(file.metadata_span or "")
         try:
             if self._copied[0] is file and len(self._copied[1]) == file.size:
                 whole = self._copied[1]
                 raw = cut(lambda start, length: whole[start : start + length], span)
             else:
-                with _source(file) as wheel:
+                with _source(path, file) as wheel:
                     raw = cut(reader(wheel), span)
         except Unreadable as error:
             raise Changed(file) from error
@@ -234,8 +235,8 @@ def _by_path(puts: Sequence[Put]) -> Iterator[int]:
     return merge(*map(range, [0, *ends], ends), key=lambda number: puts[number].resource.path)
 
 
-def _source(file: File) -> FileIO:
+def _source(path: str, file: File) -> FileIO:
     try:
-        return FileIO(file.local.path)
+        return FileIO(path)
     except FileNotFoundError as error:
         raise Changed(file) from error

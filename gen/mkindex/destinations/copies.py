@@ -1,0 +1,99 @@
+"""Large files, copied while they are hashed: before anybody knows where they belong, or whether they are published."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable
+from io import FileIO
+from itertools import count
+from threading import Lock
+
+from mkindex.destinations.disk import Disk, errors
+from mkindex.errors import DestinationError
+from mkindex.model import place
+from mkindex.scan import CHUNK
+from mkindex.sources import Artifact
+
+
+class Copies:
+    """The copies that one run makes for the tree at `root`, in a directory that is swept in the end."""
+
+    def __init__(self, root: str, directory: str, disk: Disk) -> None:
+        self._root = root
+        self._directory = directory
+        self._disk = disk
+        self._numbers = count()
+        self._lock = Lock()
+        self._stopped = False
+        self._by_place: dict[str, str] = {}  # where each lies, by the path of the tree that its bytes belong at
+
+    def take(self, artifact: Artifact, source: FileIO) -> str:
+        """Copy a file, and return the sha256 of what was copied. May be called by any thread.
+
+        Raises DestinationError when it cannot be written, and OSError when it cannot be read.
+        """
+        target = f"{self._directory}{os.sep}copy{next(self._numbers)}"
+        with self._lock, errors(self._root):
+            self._go_on()
+            self._disk.make_directory(self._directory)
+            descriptor = self._disk.create(target)
+        try:
+            sha256 = copy(source, target, descriptor, size=artifact.size, disk=self._disk, write=self._write)
+        finally:
+            with errors(self._root):
+                os.close(descriptor)
+        # The same file may be in two sources.
+        if self._by_place.setdefault(place(sha256, artifact.filename), target) != target:
+            with errors(self._root):
+                self._disk.unlink(target)
+        return sha256
+
+    def path(self, place: str) -> str | None:
+        """Return where the copy lies that belongs at a path of the tree, None where there is none."""
+        return self._by_place.get(place)
+
+    def move(self, place: str, target: str) -> bool:
+        """Let the copy that belongs at a path of the tree be `target`; tell whether there was one that could be."""
+        found = self._by_place.pop(place, None)
+        if found is None:
+            return False
+        try:
+            self._disk.replace(found, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # something is mounted there
+                raise
+            return False
+        return True
+
+    def forget(self) -> None:
+        """Know of no copy any more: the directory is swept."""
+        self._by_place.clear()
+
+    def stop(self) -> None:
+        """Let no copy begin any more, and those that are under way end soon."""
+        with self._lock:
+            self._stopped = True
+
+    def _go_on(self) -> None:
+        if self._stopped:
+            raise DestinationError("stopped")
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        self._go_on()
+        with errors(self._root):
+            self._disk.write(descriptor, data)
+
+
+def copy(
+    source: FileIO, target: str, descriptor: int, *, size: int, disk: Disk, write: Callable[[int, bytes], object]
+) -> str:
+    """Copy a file of that size to `target`, which is open for writing; return the sha256 of what was copied."""
+    if size > CHUNK and disk.clone(source.fileno(), descriptor):
+        # The clone stays as it is whatever happens to the source: it is what has to be hashed.
+        with open(target, "rb", buffering=0) as clone:
+            return hashlib.file_digest(clone, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while data := source.read(CHUNK):
+        digest.update(data)
+        write(descriptor, data)
+    return digest.hexdigest()

@@ -1,0 +1,381 @@
+"""A large file that is new is read once: hashed while it is copied to where nobody looks, and then renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builds import cold, publish, write
+from disks import FULL_ONCE, INTERRUPTED, Died, Watched
+from mkindex import scan
+from mkindex.build import build
+from mkindex.config import Config
+from mkindex.destinations import copies, directory, staging
+from mkindex.destinations.copies import Copies
+from mkindex.errors import DestinationError, NotPublished
+from mkindex.model import place
+from mkindex.settling import Settling
+from mkindex.sources import Artifact, Fingerprint
+from trees import OWN, dangling, own, tree
+from wheels import wheel, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mkindex.build import Report
+
+MTIME = 1_700_000_000
+LARGE = {"large/data": bytes(range(250)) * 20}
+FILENAME = "large-1.0-py3-none-any.whl"
+
+
+@pytest.fixture(autouse=True)
+def _few_bytes_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in (scan, staging, copies, directory):
+        monkeypatch.setattr(room, "CHUNK", 3000)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """One large wheel, and a small one."""
+    source = tmp_path / "wheels"
+    source.mkdir()
+    write_wheel(source, "large", "1.0", mtime=MTIME, files=LARGE)
+    write_wheel(source, "small", "1.0", mtime=MTIME)
+    return source
+
+
+@pytest.fixture
+def small(source: Path) -> Path:
+    """The same without the large one."""
+    shutil.copytree(source, small := source.parent / "small", ignore=shutil.ignore_patterns("large*"))
+    return small
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    return tmp_path / "public"
+
+
+class On:
+    """Builds on a disk that writes down what is done to it."""
+
+    def __init__(self, public: Path, patch: pytest.MonkeyPatch) -> None:
+        self.public, self._patch, self.disk = public, patch, Watched()
+
+    def __call__(self, source: Path, disk: Watched | None = None, **options: Any) -> Report:  # noqa: ANN401 (Config's)
+        self.disk = disk or Watched()
+        self._patch.setattr(directory, "Disk", lambda: self.disk)
+        return publish(source, self.public, **{"jobs": 1} | options)
+
+    @property
+    def copies(self) -> list[str]:
+        """What was done with copies, in which order: "replace A B"."""
+        names = ([name, *(path.removeprefix(f"{self.public}/") for path in paths)] for name, *paths in self.disk.done)
+        return [" ".join(words).replace(f"{OWN}/tmp/", "") for words in names if f"{OWN}/tmp/copy" in words[1]]
+
+
+@pytest.fixture
+def on(public: Path, monkeypatch: pytest.MonkeyPatch) -> On:
+    return On(public, monkeypatch)
+
+
+def there(path: Path) -> str:
+    """The path that a file has in the tree."""
+    return place(hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
+
+
+TAKEN = ["create copy0", "write copy0", "write copy0"]
+
+
+# --- what is copied while it is scanned -----------------------------------------------------------------------------
+
+
+def test_a_large_file_that_is_new_is_read_and_written_once(source: Path, on: On) -> None:
+    wanted = cold(source)
+    report = on(source)
+    assert on.copies == [*TAKEN, f"replace copy0 {there(source / FILENAME)}"]
+    assert (tree(on.public), own(on.public), report.written) == (wanted, {"manifest"}, len(wanted))
+    assert on(source).plan.unchanged == len(wanted)
+    assert on.copies == []
+
+
+def test_the_same_bytes_under_two_names_are_two_copies(source: Path, on: On) -> None:
+    other = source / "large-1.0-1-py3-none-any.whl"
+    other.write_bytes((source / FILENAME).read_bytes())
+    on(source)
+    assert on.copies == [
+        *TAKEN,
+        *(line.replace("0", "1") for line in TAKEN),
+        f"replace copy0 {there(other)}",
+        f"replace copy1 {there(source / FILENAME)}",
+    ]
+    assert tree(on.public) == cold(source)
+
+
+def test_a_clone_is_what_is_hashed_and_published(source: Path, on: On) -> None:
+    cloned = wheel("large", "1.0", files={"large/data": bytes(5000)})
+
+    class Cloning(Watched):
+        def clone(self, source: int, target: int) -> bool:
+            os.write(target, cloned)  # as if the file had been another at that instant
+            return True
+
+    on(source, Cloning())
+    (source / FILENAME).write_bytes(cloned)
+    path = there(source / FILENAME)
+    assert on.copies == ["create copy0", f"replace copy0 {path}"]
+    assert ((on.public / path).read_bytes(), dangling(tree(on.public))) == (cloned, [])
+
+
+@pytest.mark.parametrize(
+    "options", [{"dry_run": True}, {"link_mode": "hardlink"}, {"files_url": "https://files.example.com/"}], ids=str
+)
+def test_nothing_is_copied_where_no_copies_are_wanted(source: Path, on: On, options: dict[str, Any]) -> None:
+    assert on(source, **options).rejected == ()
+    assert on.copies == []
+
+
+def test_what_the_cache_knows_is_not_copied_before_it_has_to_be(
+    source: Path, on: On, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.cache.RACY_NS", -10_000_000_000)
+    cached: dict[str, Any] = {"cache_dir": str(tmp_path / "cache")}
+    on(source, files_url="https://files.example.com/", **cached)
+    on(source, **cached)
+    assert (on.copies, tree(on.public)) == ([], cold(source))
+
+
+def test_a_file_that_is_held_back_is_not_copied(source: Path, on: On) -> None:
+    os.utime(source / FILENAME)
+    settling = Settling(600)
+    settling.begin(hasty=False)
+    on(source, dry_run=True)
+    build(Config(sources=(str(source),), destination=str(on.public), jobs=1), settling=settling)
+    assert (settling.held, on.copies) == ((str(source / FILENAME),), [])
+
+
+# --- what is there already ------------------------------------------------------------------------------------------
+
+
+def lose_the_manifest(public: Path) -> None:
+    (public / OWN / "manifest").unlink()
+
+
+def check_out(public: Path) -> None:
+    """Be there with other inodes and times."""
+    shutil.copytree(public, other := public.with_name("other"))
+    shutil.rmtree(public)
+    other.rename(public)
+
+
+@pytest.mark.parametrize("damage", [lose_the_manifest, check_out])
+def test_nothing_is_copied_that_is_there_already(source: Path, on: On, damage: Callable[[Path], object]) -> None:
+    on(source)
+    damage(on.public)
+    assert on(source).written == 0
+    assert (on.copies, tree(on.public)) == ([], cold(source))
+
+
+def test_what_is_of_the_name_and_size_of_one_that_is_there_is_copied_when_it_turns_out_to_be_another(
+    source: Path, on: On
+) -> None:
+    on(source)
+    write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": bytes(5000)})
+    on(source)
+    assert (on.copies, tree(on.public)) == ([], cold(source))
+    write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": bytes(5001)})
+    on(source)
+    assert (on.copies, tree(on.public)) == ([*TAKEN, f"replace copy0 {there(source / FILENAME)}"], cold(source))
+
+
+def test_what_a_dead_run_has_brought_to_its_place_is_not_copied_again(source: Path, small: Path, on: On) -> None:
+    on(small)
+    on(source)
+    synced = [name for name, *_ in on.disk.done].index("sync")
+    shutil.rmtree(on.public)
+    on(small)
+    with pytest.raises(Died):
+        on(source, Watched(at=synced + 1))
+    assert (on.public / there(source / FILENAME)).exists()
+    on(source)
+    assert (on.copies, tree(on.public), own(on.public)) == ([], cold(source), {"manifest"})
+
+
+def test_where_files_may_be_on_another_disk_they_are_copied_there(source: Path, small: Path, on: On) -> None:
+    on(small)
+    (on.public / "files").rename(elsewhere := on.public.with_name("elsewhere"))
+    (on.public / "files").symlink_to(elsewhere)
+    on(source)
+    wanted = (source / FILENAME).read_bytes()
+    assert (on.copies, (on.public / there(source / FILENAME)).read_bytes()) == ([], wanted)
+
+
+def test_where_a_copy_cannot_be_renamed_it_is_copied(source: Path, on: On) -> None:
+    class Mounted(Watched):
+        def replace(self, source: str, target: str) -> None:
+            if source.endswith("/copy0"):
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
+            super().replace(source, target)
+
+    on(source, Mounted())
+    assert (on.copies, tree(on.public)) == ([*TAKEN, "unlink copy0"], cold(source))
+
+
+# --- what is not published ------------------------------------------------------------------------------------------
+
+
+def test_what_its_name_or_its_metadata_reject_is_not_copied(source: Path, on: On) -> None:
+    data = wheel("large", "1.0", files=LARGE)
+    write(source, [("large-2.0-py3-none-any.whl", data), ("large-1.0-py2-none-any.whl", data[:-30])])
+    write(source, [("page-1.0-py3-none-any.whl", b"<html>" + bytes(9000)), ("lar ge-3.0-py3-none-any.whl", data)])
+    assert len(on(source).rejected) == 4
+    assert on.copies == [*TAKEN, f"replace copy0 {there(source / FILENAME)}"]
+
+
+def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, small: Path, on: On) -> None:
+    class Meanwhile(Watched):
+        def write(self, descriptor: int, data: bytes) -> None:
+            super().write(descriptor, data)
+            if self.done[-1][1].endswith("copy0"):
+                os.utime(source / FILENAME, (0, len(self.done)))
+
+    (rejected,) = on(source, Meanwhile()).rejected
+    assert (rejected.location, rejected.reason[:26]) == (str(source / FILENAME), "changed while it was read:")
+    assert on.copies == [*TAKEN, "unlink copy0"]
+    assert (tree(on.public), own(on.public)) == (cold(small), {"manifest"})
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_build_that_is_refused_leaves_everything_as_it_was(source: Path, small: Path, on: On, first: bool) -> None:
+    if not first:
+        on(small)
+    before = sorted(on.public.rglob("*"))
+    write(source, [("broken-1.0-py3-none-any.whl", b"PK")])
+    with pytest.raises(NotPublished):
+        on(source, strict=True)
+    assert on.copies == [*TAKEN, "unlink copy0"]
+    assert (sorted(on.public.rglob("*")), on.public.exists()) == (before, not first)
+
+
+def test_of_a_file_that_is_in_two_places_one_copy_goes_at_once(source: Path, on: On) -> None:
+    shutil.copytree(source, source / "again")
+    on(source, recursive=True)
+    second = [line.replace("0", "1") for line in TAKEN]
+    assert on.copies == [*TAKEN, *second, "unlink copy1", f"replace copy0 {there(source / FILENAME)}"]
+    assert tree(on.public) == cold(source, recursive=True)
+
+
+def test_two_files_that_cannot_be_told_apart_leave_nothing(source: Path, small: Path, on: On) -> None:
+    (source / "again").mkdir()
+    write_wheel(source / "again", "large", "1.0", mtime=MTIME, files={"large/data": bytes(5000)})
+    assert len(on(source, recursive=True).rejected) == 2
+    assert sorted(on.copies[6:]) == ["unlink copy0", "unlink copy1"]
+    assert (tree(on.public), own(on.public)) == (cold(small), {"manifest"})
+
+
+def test_what_a_dead_run_left_goes_though_there_is_nothing_to_do(source: Path, on: On) -> None:
+    on(source)
+    write(on.public, [(f"{OWN}/tmp/copy7", b"half")])
+    assert on(source).written == 0
+    assert (on.copies, own(on.public)) == (["unlink copy7"], {"manifest"})
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("step", "where"), [("create", f"/{OWN}/tmp/copy0"), ("write", "")])
+def test_a_full_disk_is_no_fault_of_the_file(source: Path, on: On, step: str, where: str) -> None:
+    on(source)
+    at = 1 + on.disk.done.index((step, f"{on.public}/{OWN}/tmp/copy0"))
+    shutil.rmtree(on.public)
+    with pytest.raises(DestinationError) as caught:
+        on(source, Watched(FULL_ONCE, at=at))
+    wanted = f"cannot write {on.public}{where}: {os.strerror(errno.ENOSPC)}; free some space and run again"
+    assert (str(caught.value), on.public.exists()) == (wanted, False)
+
+
+def test_who_is_interrupted_while_copying_leaves_nothing(source: Path, on: On) -> None:
+    on(source)
+    at = 1 + on.disk.done.index(("write", f"{on.public}/{OWN}/tmp/copy0"))
+    shutil.rmtree(on.public)
+    with pytest.raises(KeyboardInterrupt):
+        on(source, Watched(INTERRUPTED, at=at))
+    assert not on.public.exists()
+
+
+def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(source: Path, on: On) -> None:
+    write_wheel(source, "larger", "1.0", mtime=MTIME, files={"large/data": bytes(9000)})
+    begun, left = threading.Barrier(2, timeout=10), threading.Event()
+    threads: list[threading.Thread] = []
+
+    class Failing(Watched):
+        def write(self, descriptor: int, data: bytes) -> None:
+            super().write(descriptor, data)
+            begun.wait()
+            threads.append(threading.current_thread())
+            if self._names[descriptor].endswith("copy0"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            left.wait(10)
+
+        def remove_directory(self, path: str) -> None:
+            super().remove_directory(path)
+            if path == str(on.public):
+                left.set()
+
+    with pytest.raises(DestinationError, match="free some space"):
+        on(source, Failing(), jobs=2)
+    for thread in threads:
+        thread.join()
+    assert (on.public.exists(), [line.split()[0] for line in on.copies].count("write")) == (False, 2)
+
+
+def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
+    path = source / FILENAME
+    taken = Copies(str(public), str(public / "tmp"), Watched())
+    taken.stop()
+    with path.open("rb", buffering=0) as stream, pytest.raises(DestinationError, match="stopped"):
+        taken.take(Artifact(str(source), FILENAME, Fingerprint.of(path.stat())), stream)
+    assert not public.exists()
+
+
+class Then(Watched):
+    """A disk on which something else happens as soon as all is scanned."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self._happens = happens
+
+    def create(self, path: str) -> int:
+        if path.endswith("/intent"):
+            self._happens()
+        return super().create(path)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_was_copied_is_published_whatever_becomes_of_the_source(source: Path, on: On, gone: bool) -> None:
+    wanted = cold(source)
+    path = source / FILENAME
+    report = on(source, Then(path.unlink if gone else lambda: path.write_bytes(bytes(5000))))
+    assert (tree(on.public), own(on.public), report.rejected) == (wanted, {"manifest"}, ())
+
+
+@pytest.mark.parametrize("data", [LARGE["large/data"], bytes(5000)], ids=["unchanged", "changed"])
+def test_another_attempt_copies_anew(source: Path, on: On, data: bytes) -> None:
+    def change() -> None:
+        if not changed:
+            changed.append(write_wheel(source, "small", "1.0", mtime=MTIME, summary="other bytes"))
+            write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": data})
+
+    changed: list[Path] = []
+    on(source, Then(change))
+    again = [line.replace("0", "1") for line in TAKEN]
+    assert on.copies == [*TAKEN, "unlink copy0", *again, f"replace copy1 {there(source / FILENAME)}"]
+    assert (tree(on.public), own(on.public)) == (cold(source), {"manifest"})
