@@ -168,7 +168,7 @@ def _index(
     marks: list[Marked] = []
     findings: list[Rejected | Note] = []
     for one in found(config, web=remote.web, executor=remote.executor, settling=settling):
-        if isinstance(one, Artifact | Link):
+        if isinstance(one, (Artifact, Link)):  # not Artifact | Link, which is made anew for each of 100,000
             artifacts.append(one)
         elif isinstance(one, Marked):
             marks.append(one)
@@ -211,8 +211,10 @@ def _index(
             if file.warning:
                 findings.append(Note(location=file.artifact.location, text=file.warning))
     refuse(config, index, tuple(findings))
+    if config.previous is None:
+        return index, None, tuple(findings)
     new = tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in before)
-    return index, new if config.previous is not None else None, tuple(findings)
+    return index, new, tuple(findings)
 
 
 def _kept(config: Config, cache: Cache, settling: Settling, artifact: Artifact) -> File | None:
