@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-import threading
+from contextlib import suppress
 
 
 def main() -> None:
@@ -11,15 +11,15 @@ def main() -> None:
     # Of the hundred thousand values that a build makes hardly one is part of a cycle: to look for those at every 700,
     # as Python does, takes a tenth of the time of a build that has nothing to do.
     gc.set_threshold(50_000)
-    from mkindex.cli import INTERRUPTED, run
+    from mkindex.cli import run
 
     status = run(sys.argv[1:])
-    if status == INTERRUPTED or threading.active_count() > 1:
-        for stream in (sys.stdout, sys.stderr):
-            if stream:
+    for stream in (sys.stdout, sys.stderr):
+        if stream:
+            with suppress(OSError):  # whoever wrote results has flushed them, and said so if that failed
                 stream.flush()
-        os._exit(status)  # threads that still read a large file, or send one, would be waited for
-    sys.exit(status)
+    # Threads that still read a large file, or send one, would be waited for; and to take all values apart takes long.
+    os._exit(status)
 
 
 if __name__ == "__main__":

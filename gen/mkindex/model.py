@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName
@@ -160,7 +161,7 @@ def assemble(
         projects=tuple(
             Project(
                 name=name,
-                files=tuple(sorted(by_identity.values(), key=lambda file: file.filename)),
+                files=tuple(sorted(by_identity.values(), key=attrgetter("filename"))),
                 status=statuses.get(name),
             )
             for name, by_identity in sorted(projects.items())

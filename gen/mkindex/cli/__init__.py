@@ -13,7 +13,7 @@ from mkindex.cli.serve import serve
 from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, status_of
 from mkindex.errors import MkindexError
 
-__all__ = ["INTERRUPTED", "cli", "run"]
+__all__ = ["cli", "run"]
 
 
 class _Commands(click.Group):

@@ -7,7 +7,6 @@ from click.core import ParameterSource
 
 from mkindex.cli.terminal import DONE, reader_may_leave
 from mkindex.errors import ConfigError, printable
-from mkindex.hosting import Hosting
 from mkindex.hosts import HOSTS
 
 _OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key")
@@ -81,6 +80,7 @@ def host(
 
     from mkindex.destinations.directory import OWN
     from mkindex.destinations.manifest import index_roots
+    from mkindex.hosting import Hosting
     from mkindex.templating import Templates
 
     if templates is not None and not os.path.isdir(templates):
@@ -102,6 +102,8 @@ def host(
     if users is not None and not auth:
         raise ConfigError("users goes with auth: without it everybody may read")
     root = root and os.path.abspath(root)
+    from mkindex.hosting import Hosting
+
     hosting = Hosting(
         root=root,
         url=url,
