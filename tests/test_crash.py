@@ -240,6 +240,34 @@ def test_killed_at_any_step_every_page_is_whole_and_the_next_build_finishes(stag
     assert wrong == []
 
 
+@pytest.mark.parametrize("grace", [0, 900])
+def test_killed_while_the_index_moves_and_run_as_before_no_page_is_lost(
+    grace: int, fast_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root page of one place is the page of a project in the other, and the dead build meant to write it."""
+    both, one, public = fast_path / "both", fast_path / "one", fast_path / "public"
+    for source, projects in ((both, ("demo", "simple")), (one, ("demo",))):
+        source.mkdir()
+        for project in projects:
+            write_wheel(source, project, "1.0", mtime=MTIME)
+    before = functools.partial(publish, both, public, simple_path="", jobs=1, grace=grace)
+    wanted = cold(both, simple_path="", jobs=1)
+    wrong = []
+    for at in itertools.count(1):
+        shutil.rmtree(public, ignore_errors=True)
+        before()
+        with monkeypatch.context() as patch:
+            patch.setattr(directory, "Disk", functools.partial(Watched, at=at))
+            try:
+                publish(one, public, jobs=1, grace=grace)
+                break
+            except Died:
+                pass
+        before()
+        wrong += [(at, path) for path, data in wanted.items() if tree(public).get(path) != data]
+    assert wrong == []
+
+
 @every_scene
 def test_failing_at_any_step_says_where_and_every_page_is_whole_and_the_next_build_finishes(
     stage: Callable[[], Stage],

@@ -47,6 +47,8 @@ CONTENT = {
 } | {
     "demo-1.0.tar.gz": functools.partial(sdist, "demo", "1.0"),
     "lone-1.zip": functools.partial(sdist, "lone", "1", suffix=".zip"),
+    # Its page is where another index has its root page.
+    "simple-1.0.tar.gz": functools.partial(sdist, "simple", "1.0"),
 }
 FOREIGN = (
     "README",

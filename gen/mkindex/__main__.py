@@ -1,6 +1,5 @@
 """`python -m mkindex`, and what the command `mkindex` runs."""
 
-import gc
 import os
 import sys
 from contextlib import suppress
@@ -8,9 +7,6 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    # Of the hundred thousand values that a build makes hardly one is part of a cycle: to look for those at every 700,
-    # as Python does, takes a tenth of the time of a build that has nothing to do.
-    gc.set_threshold(50_000)
     from mkindex.cli import run
 
     status = run(sys.argv[1:])

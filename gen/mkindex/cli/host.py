@@ -102,7 +102,6 @@ def host(
     if users is not None and not auth:
         raise ConfigError("users goes with auth: without it everybody may read")
     root = root and os.path.abspath(root)
-
     hosting = Hosting(
         root=root,
         url=url,

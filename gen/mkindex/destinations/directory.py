@@ -124,8 +124,9 @@ class Directory:
             unsure.setdefault(section, []).append(Entry(stage, path, "", "", "", None, section))
         for name in sorted(by_name.keys() | unsure.keys()):
             part, more = by_name.get(name, _Part(Place(name, 0, 0))), unsure.get(name, [])
-            held = partial(self._held, part, more)
-            yield Published(name, "" if more else part.key, len(part.intact) + len(more), held)
+            # What a dead run meant to move may be in its intent for one section, and in the manifest for another.
+            key = "" if unsure else part.key
+            yield Published(name, key, len(part.intact) + len(more), partial(self._held, part, more))
 
     def _held(self, part: _Part, unsure: Iterable[Entry]) -> Iterator[Held]:
         """Yield the entries of a section, and what a dead run intended there."""
