@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -455,6 +456,51 @@ def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> N
     for each in damaged:
         with pytest.raises(manifest.Damaged):
             read_manifest(each)
+
+
+LINE = b"0\tfiles/a\t=\tb\t1 2 3 4\t\n"
+HOSTILE = {
+    "a line below no heading": LINE + b"[]\n",
+    "no heading": LINE,
+    "a heading that is none": b"[a\n" + LINE,
+    "a name that no project has": "[ä]\n".encode() + LINE,
+    "two sections of one name": b"[a]\n" + LINE + b"[a]\n" + LINE,
+    "sections in another order": b"[a]\n" + LINE + b"[]\n" + LINE,
+    "lines in another order": b"[]\n" + LINE.replace(b"/a", b"/b") + LINE,
+    "a field too many": b"[]\n" + LINE.replace(b"=", b"=\t"),
+    "other than ASCII": b"[]\n" + LINE.replace(b"/a", "/ä".encode()),
+    "a way out": b"[]\n" + LINE.replace(b"/a", b"/../../a"),
+    "a path of its own": b"[]\n" + LINE.replace(b"files/a", b".mkindex/manifest"),
+    "a path that is none": b"[]\n" + LINE.replace(b"/a", b"/\0"),
+}
+
+
+def sealed(lines: bytes) -> bytes:
+    data = b"mkindex manifest 2\n" + lines
+    return data + b"end %08x\n" % zlib.crc32(data)
+
+
+@pytest.mark.parametrize("lines", HOSTILE.values(), ids=HOSTILE)
+def test_a_manifest_that_says_what_none_of_ours_says_is_a_damaged_one(lines: bytes, wheels: Path, public: Path) -> None:
+    assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry(0, "files/a", "b", "b", "1 2 3 4")]
+    with pytest.raises(manifest.Damaged):
+        read_manifest(sealed(lines))
+    publish(wheels, public)
+    (public / OWN / "manifest").write_bytes(sealed(lines))
+    publish(wheels, public, overwrite=True)
+    assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+
+
+@pytest.mark.parametrize("line", [LINE.replace(b"1 2 3 4", b"1 x"), LINE.replace(b"0\t", b"x\t"), LINE[:-1] + b"x\n"])
+def test_a_manifest_with_values_that_none_of_ours_has_stops_nobody(line: bytes, wheels: Path, public: Path) -> None:
+    write_wheel(wheels, "large", "1.0", files={"x": os.urandom(2 << 20)})
+    for lines in (b"[]\n" + line, b"[]\n3\tindex.html\tkey\tsha\tx\t\n[large]\n" + line):
+        shutil.rmtree(public, ignore_errors=True)
+        (public / OWN).mkdir(parents=True)
+        (public / "index.html").write_text("other")
+        (public / OWN / "manifest").write_bytes(sealed(lines))
+        publish(wheels, public, overwrite=True)
+        assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
 
 
 _POSITIONS = st.tuples(

@@ -20,7 +20,7 @@ from packaging.version import Version
 from mkindex import archive
 from mkindex.archive import Unreadable
 from mkindex.cache import Cache
-from mkindex.errors import MkindexError, Rejected, printable
+from mkindex.errors import Rejected, printable
 from mkindex.fork import split
 from mkindex.model import File, parse_version
 from mkindex.simple.read import FILENAME, STRANGE_NAME, Link
@@ -191,16 +191,7 @@ def examine(artifact: Artifact, hasher: Hasher = sha256_of) -> Outcome:
         if not stat.S_ISREG(before.st_mode):
             return Outcome(None, "not a regular file: copy the file itself in")
         fingerprint = Fingerprint.of(before)
-        try:
-            result: Facts | str = _facts(artifact, descriptor, before.st_size, hasher)._replace(
-                upload_time=wire_time(before.st_mtime_ns // 1_000_000_000)
-            )
-        except Unreadable as error:
-            result = str(error)
-        except (OSError, MkindexError):
-            raise
-        except Exception as error:  # one file never stops the others, whatever a parser makes of it
-            result = f"cannot be understood ({printable(repr(error))}): build it again"
+        result = _facts(artifact, descriptor, before, hasher)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
             return Outcome(None, "changed while it was read: it is taken when it is whole, by the next run")
         return Outcome(fingerprint, result)
@@ -210,16 +201,26 @@ def examine(artifact: Artifact, hasher: Hasher = sha256_of) -> Outcome:
         os.close(descriptor)
 
 
-def _facts(artifact: Artifact, descriptor: int, size: int, hasher: Hasher) -> Facts:
-    filename = artifact.filename
-    if size <= CHUNK:
-        data = os.read(descriptor, size)
-        return describe(filename, io.BytesIO(data), len(data))._replace(sha256=hashlib.sha256(data).hexdigest())
-    with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-        # Name and metadata first: a file that is rejected need not be hashed, nor copied.
-        facts = describe(filename, stream, size)
+def _facts(artifact: Artifact, descriptor: int, status: os.stat_result, hasher: Hasher) -> Facts | str:
+    """Return what there is to know of an open file, or what is wrong. Raises OSError, and what `hasher` raises."""
+    size = status.st_size
+    whole = os.read(descriptor, size) if size <= CHUNK else None
+    stream = io.FileIO(descriptor, closefd=False) if whole is None else io.BytesIO(whole)
+    # Name and metadata first: a file that is rejected need not be hashed, nor copied.
+    try:
+        facts = describe(artifact.filename, stream, size)
+    except Unreadable as error:
+        return str(error)
+    except OSError:
+        raise
+    except Exception as error:  # one file never stops the others, whatever a parser makes of it
+        return f"cannot be understood ({printable(repr(error))}): build it again"
+    if isinstance(stream, io.FileIO):
         stream.seek(0)
-        return facts._replace(sha256=hasher(artifact, stream))
+        sha256 = hasher(artifact, stream)
+    else:
+        sha256 = hashlib.sha256(stream.getbuffer()).hexdigest()
+    return facts._replace(sha256=sha256, upload_time=wire_time(status.st_mtime_ns // 1_000_000_000))
 
 
 def describe(filename: str, stream: _Stream, size: int) -> Facts:

@@ -23,7 +23,7 @@ from mkindex.destinations.copies import Copies
 from mkindex.destinations.disk import Disk, errors
 from mkindex.destinations.lock import exclusive
 from mkindex.destinations.manifest import Change, Lines, Place, Position
-from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of
+from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of, read_mark
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked
 from mkindex.publish import Applied, Entry, Held, Plan, Published, Put
@@ -82,6 +82,7 @@ class Directory:
         self._inspection: Forked[list[_Part]] | None = None
         self._disk = disk or Disk()
         self._known = known
+        self._lock = threading.Lock()
         self._copies = Copies(root, self._path("tmp"), self._disk)
         self._entered = ExitStack()
 
@@ -229,10 +230,10 @@ class Directory:
         files = self._at("files")
         if not self._is_recorded() or os.path.islink(files) or os.path.ismount(files):
             return None
+        listed = (line for _, section in self._manifest() for line in section.lines if line.startswith(manifest.FILE))
         intended = ((path, _mark(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE)
-        marks = (known for known in chain(self._marks.items(), intended) if known[1])
-        found = ((path.rpartition("/")[2], int(mark.split()[1])) for path, mark in marks)
-        return frozenset((name, size) for name, size in found if size > CHUNK)
+        marks = ((path, read_mark(mark)) for path, mark in chain(map(manifest.path_and_mark, listed), intended))
+        return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
 
     def _is_recorded(self) -> bool:
         """Tell whether it is known what pages name: without a manifest, or with a damaged one, nobody can say."""
@@ -245,7 +246,7 @@ class Directory:
 
         May be called by any thread. Raises DestinationError when it cannot be written, OSError when it cannot be read.
         """
-        with errors(self._root):
+        with self._lock, errors(self._root):  # one thread finds out, and the others need not
             is_new = self._sizes is not None and (artifact.filename, artifact.size) not in self._sizes
         return self._copies.take(artifact, source) if is_new else sha256_of(artifact, source)
 
@@ -317,8 +318,8 @@ class Directory:
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put, one in zip(puts, staged, strict=True):
             # As it was when the link was made: what came later may have been a change of the bytes.
-            if isinstance(put.resource, PlacedFile) and isinstance(one, str) and one:
-                yield put.resource.file.local, Fingerprint(*map(int, one.split()))
+            if isinstance(put.resource, PlacedFile) and isinstance(one, str) and (known := read_mark(one)):
+                yield put.resource.file.local, known
 
     def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
         """Yield what is otherwise in the manifest from now on, in its order."""

@@ -140,7 +140,8 @@ class Staging:
             self._disk.write(descriptor, data)
             status = os.fstat(descriptor)
             # Many servers tell a page from the one before by whole seconds: who asks whether it has changed hears no.
-            second = int(after.split()[2]) // _SECOND if after else 0
+            known = read_mark(after)
+            second = known.mtime_ns // _SECOND if known else 0
             if status.st_mtime_ns // _SECOND <= second:
                 self._disk.date(descriptor, (second + 1) * _SECOND)
                 status = os.fstat(descriptor)
@@ -223,6 +224,14 @@ class Staging:
 def mark_of(status: os.stat_result) -> str:
     """Return what the bytes of a file are recognised by, without reading them."""
     return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def read_mark(mark: str) -> Fingerprint | None:
+    """Return what a mark is made of, None where it is no mark of ours: a manifest may come from somebody else."""
+    try:
+        return Fingerprint(*map(int, mark.split()))
+    except (TypeError, ValueError):
+        return None
 
 
 def _is_large(put: Put) -> bool:

@@ -14,7 +14,18 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from packaging.utils import InvalidName, canonicalize_name
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.read import DISTRIBUTIONS, HTML, JSON, Link, Malformed, Page, link_to, parse_html, parse_json
+from mkindex.simple.read import (
+    DISTRIBUTIONS,
+    HTML,
+    JSON,
+    Link,
+    Malformed,
+    Page,
+    Status,
+    link_to,
+    parse_html,
+    parse_json,
+)
 from mkindex.sources import Artifact, Fingerprint, Found, Marked, path_of
 from mkindex.sources.selection import Selection
 from mkindex.web import MAX_PAGE, Answer, Failed, Web
@@ -54,7 +65,7 @@ class Pages:
         elif self._is_index(page):
             yield from self._index([(last(url), url) for url in page.directories], answer)
         elif page.status and page.is_index:  # a project of which nothing is offered
-            yield Marked(canonicalize_name(_directory(answer.url)), page.status)
+            yield _marked(page, page.status, answer.url)
         elif page.directories and self.recursive:
             yield from self._below(page, answer.url)
         else:
@@ -138,7 +149,7 @@ class Pages:
     def _files(self, page: Page, url: str, *, name: str = "") -> Iterator[Found]:
         """Yield the files that a page names, the marker of its project, and what is to be said of it."""
         if page.status:
-            yield Marked(canonicalize_name(page.name or name or _project_of(page) or _directory(url)), page.status)
+            yield _marked(page, page.status, url, name)
         if not page.has_end:
             text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
             yield Note(location=shown(url), text=text)
@@ -242,6 +253,14 @@ def _project_of(page: Page) -> str:
         canonicalize_name(link.filename.partition("-")[0]) for link in page.links if link.filename.endswith(".whl")
     }
     return names.pop() if len(names) == 1 else ""
+
+
+def _marked(page: Page, status: Status, url: str, name: str = "") -> Marked | Note:
+    """Return the status marker of a page's project; which that is, the first says that can be a project's name."""
+    for project in (page.name, name, _project_of(page), _directory(url)):
+        if _is_name(project):
+            return Marked(canonicalize_name(project), status)
+    return Note(location=shown(url), text=f"says {status.status}, but not of which project: passed over")
 
 
 def project_url(root: str, name: str) -> str:
