@@ -32,7 +32,7 @@ from mkindex.destinations.disk import Disk
 from mkindex.destinations.lock import exclusive
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError, NotPublished
-from mkindex.publish import Changed, Destination, Entry, Plan, plan
+from mkindex.publish import Changed, Destination, Entry, Plan, Position, plan
 from mkindex.render import PlacedFile, Resource, Sibling, Site, Stage
 from mkindex.templating import Templates
 from trees import OWN, dangling, identities, is_page, own, tree
@@ -161,12 +161,12 @@ def planned(wanted: list[Resource], there: Destination, *, now: int = 0, grace: 
 
 def held(there: Destination) -> list[tuple[Entry, bool]]:
     found = (held for section in there.sections() for held in section.held())
-    return sorted((held.entry._replace(mark=""), held.intact) for held in found)
+    return [(held.entry._replace(mark=""), held.intact) for held in found]
 
 
 def whole(wanted: list[Resource]) -> list[tuple[Entry, bool]]:
     hashes = [hashlib.sha256(content(each)).hexdigest() for each in wanted]
-    return [(Entry.of(each, sha), True) for each, sha in zip(wanted, hashes, strict=True)]
+    return sorted((Entry.of(each, sha), True) for each, sha in zip(wanted, hashes, strict=True))
 
 
 def test_a_destination_holds_exactly_what_was_applied(destination: Destination, wheels: Path) -> None:
@@ -436,21 +436,19 @@ def test_the_old_manifest_is_closed_when_the_new_one_takes_its_place(
     assert opened == []
 
 
-def position(entry: Entry) -> manifest.Position:
-    return entry.section, entry.stage, entry.path
-
-
 def read_manifest(data: bytes) -> list[Entry]:
-    return [entry for _, section in manifest.sections(io.BytesIO(data)) for entry in manifest.decode(section)]
+    return [
+        entry for extent, lines in manifest.sections(io.BytesIO(data)) for entry in manifest.decode(extent.name, lines)
+    ]
 
 
 def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> None:
     entries = [
-        Entry(3, "index.html", "", "", ""),
-        Entry(0, "files/aa/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4", section="b-c"),
-        Entry(2, "simple/demo/index.html", "key", "b" * 64, "1 2 3 4", 77, "demo"),
+        Entry("", 3, "index.html", "", "", ""),
+        Entry("b-c", 0, "files/aa/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4"),
+        Entry("demo", 2, "simple/demo/index.html", "key", "b" * 64, "1 2 3 4", 77),
     ]
-    data = b"".join(manifest.encode((position(entry), entry) for entry in entries))
+    data = b"".join(manifest.encode((entry.position, entry) for entry in entries))
     assert read_manifest(data) == entries
     damaged = [flipped(data, at) for at in range(len(data))] + [data[:length] for length in range(len(data))]
     for each in damaged:
@@ -482,7 +480,7 @@ def sealed(lines: bytes) -> bytes:
 
 @pytest.mark.parametrize("lines", HOSTILE.values(), ids=HOSTILE)
 def test_a_manifest_that_says_what_none_of_ours_says_is_a_damaged_one(lines: bytes, wheels: Path, public: Path) -> None:
-    assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry(0, "files/a", "b", "b", "1 2 3 4")]
+    assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry("", 0, "files/a", "b", "b", "1 2 3 4")]
     with pytest.raises(manifest.Damaged):
         read_manifest(sealed(lines))
     publish(wheels, public)
@@ -516,21 +514,17 @@ _POSITIONS = st.tuples(
     length=st.sampled_from([2, 100, 1 << 18]),
 )
 def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothing(
-    before: dict[manifest.Position, bool], changes: dict[manifest.Position, bool], length: int
+    before: dict[Position, bool], changes: dict[Position, bool], length: int
 ) -> None:
-    def entry(place: manifest.Position, key: str, sha256: str, retired: int | None) -> Entry:
-        section, stage, path = place
-        return Entry(stage, path, key, sha256, "1 2 3 4", retired, section)
-
-    old: dict[manifest.Position, Entry | None] = {
-        place: entry(place, "old", "b" * 64, 7 if retired else None) for place, retired in before.items()
+    old: dict[Position, Entry | None] = {
+        place: Entry(*place, "old", "b" * 64, "1 2 3 4", 7 if retired else None) for place, retired in before.items()
     }
-    new = {place: entry(place, "new", "", None) if stays else None for place, stays in changes.items()}
+    new = {place: Entry(*place, "new", "", "") if stays else None for place, stays in changes.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest, "_PART", length)
         first = b"".join(manifest.encode(sorted(old.items())))
-        places = [place for place, _ in manifest.sections(io.BytesIO(first))]
-        amended = b"".join(manifest.encode(sorted(new.items()), io.BytesIO(first), places))
+        extents = [extent for extent, _ in manifest.sections(io.BytesIO(first))]
+        amended = b"".join(manifest.encode(sorted(new.items()), io.BytesIO(first), extents))
         whole = b"".join(manifest.encode((place, entry) for place, entry in sorted((old | new).items()) if entry))
     assert amended == whole
 
@@ -984,8 +978,8 @@ def test_a_manifest_or_intent_from_somebody_else_deletes_nothing_outside_of_the_
     mine.write_text("mine")
     publish(wheels, public)
     if which == "manifest":
-        hostile = Entry(2, "simple/../../mine", "key", "sha", "mark")
-        parts = manifest.encode([(position(hostile), hostile)])
+        hostile = Entry("demo", 2, "simple/../../mine", "key", "sha", "mark")
+        parts = manifest.encode([(hostile.position, hostile)])
     else:
         parts = manifest.encode_intent([("demo", 2, "../mine")])
     (public / ".mkindex" / which).write_bytes(b"".join(parts))

@@ -499,6 +499,16 @@ def test_a_project_without_a_file_that_has_a_status_keeps_it(server: Server, kin
     assert found(f"{server.root}/simple/demo/") == [Marked("demo", Status("quarantined"))]
 
 
+@pytest.mark.parametrize("name", ["a/b", "a\nb", "../..", "é", "-"])
+def test_a_status_is_of_no_project_that_cannot_be_one(server: Server, name: str) -> None:
+    text = json.dumps({"name": name, "files": [], "project-status": {"status": "archived"}})
+    server.pages |= {"/simple/demo/": (JSON, text), "/a%20b/": (JSON, text)}
+    assert found(f"{server.root}/simple/demo/") == [Marked("demo", Status("archived"))]
+    assert found(f"{server.root}/a%20b/") == [
+        Note(location=f"{server.root}/a%20b/", text="says archived, but not of which project: passed over")
+    ]
+
+
 # --- here -----------------------------------------------------------------------------------------------------------
 
 

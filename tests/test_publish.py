@@ -14,7 +14,7 @@ from packaging.utils import NormalizedName
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError
 from mkindex.publish import Changed, Destination, Entry, Held, Plan, Published, Put, plan
-from mkindex.render import Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.render import ALL, Page, PlacedFile, Resource, Sibling, Site, Stage, render
 from mkindex.templating import Templates
 from values import Shelf, index, rendered, sections
 
@@ -34,7 +34,7 @@ BYTES = shelf.read(PLACED)
 
 
 def page(path: str, text: str = "", *, optional: bool = False, key: str = "") -> Page:
-    return Page(Stage.PROJECT, path, key or f"key of {text}", text.encode, optional)
+    return Page(ALL, Stage.PROJECT, path, key or f"key of {text}", text.encode, optional)
 
 
 def sha256(data: bytes | str) -> str:
@@ -84,7 +84,7 @@ def test_what_is_there_is_left_alone() -> None:
 
 
 def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
-    before, after = page("a", "one"), Page(Stage.PROJECT, "a", "key of one", not_called)
+    before, after = page("a", "one"), Page(ALL, Stage.PROJECT, "a", "key of one", not_called)
     assert planned([after], memory(before)) == Plan(unchanged=1)
 
 
@@ -185,7 +185,7 @@ def test_overwrite_takes_what_is_in_the_way(optional: bool) -> None:
 
 def test_what_a_dead_run_meant_to_write_is_ours_but_its_bytes_are_not_believed() -> None:
     there, ours = memory(page_html="half"), page("page.html", "whole")
-    unsure = Held(Entry(ours.stage, ours.path, "", "", ""), intact=False)
+    unsure = Held(Entry.of(ours, "")._replace(key=""), intact=False)
     there.sections = known(unsure)  # type: ignore[method-assign]
     assert planned([ours], there) == Plan(puts=(Put(ours, unsure, fresh=False),))
 

@@ -19,7 +19,7 @@ from mkindex.publish import Applied, Changed, Plan, plan
 from mkindex.refusals import refuse, refuse_what_is_too_much
 from mkindex.remote import Remote, in_place
 from mkindex.render import Site, render
-from mkindex.scan import Progress, recall, scan, sha256_of
+from mkindex.scan import Progress, recall, scan
 from mkindex.settling import Settling
 from mkindex.simple.read import Link
 from mkindex.sources import Artifact, Found, Marked, Options, is_remote, local_path, open_source
@@ -109,8 +109,8 @@ def build(
             dry_run=config.dry_run,
         )
 
-        places = config.files_url is None and config.link_mode == "copy" and not config.dry_run
-        hasher = destination.take if places else sha256_of
+        copies = config.files_url is None and config.link_mode == "copy" and not config.dry_run
+        hasher = destination.take if copies else None
 
         def scanned(artifacts: Sequence[Artifact]) -> list[File | Rejected]:
             size = sum(artifact.size for artifact in artifacts)

@@ -9,28 +9,36 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from mkindex.errors import DestinationError
 from mkindex.model import File
-from mkindex.render import ALL, Page, PlacedFile, Resource, Section, Stage
+from mkindex.render import Page, PlacedFile, Resource, Section, Stage
 from mkindex.sources import Artifact, Fingerprint
 
 W = TypeVar("W")
 T = TypeVar("T")
 
 
+# Section, stage and path, by which entries are ordered.
+Position = tuple[str, int, str]
+
+
 class Entry(NamedTuple):
     """A path of the destination that is ours, as the manifest knows it."""
 
+    section: str
     stage: int
     path: str
     key: str  # of the resource it was made from; "": unknown, a run died while it wrote
     sha256: str  # of its bytes; "": unknown
     mark: str  # what the destination recognises the bytes by without reading them; "": look again
     retired: int | None = None  # since when no page names it, in seconds since the epoch
-    section: str = ALL  # that it belongs to
 
     @classmethod
     def of(cls, resource: Resource, sha256: str, mark: str = "") -> Self:
         """Return the entry of a resource whose bytes have this sha256."""
-        return cls(resource.stage, resource.path, resource.key, sha256, mark, None, resource.section)
+        return cls(resource.section, resource.stage, resource.path, resource.key, sha256, mark)
+
+    @property
+    def position(self) -> Position:
+        return self[:3]
 
 
 class Held(NamedTuple):
@@ -45,7 +53,7 @@ class Published(NamedTuple):
 
     name: str
     key: str  # as Section has it; "": something of it is retired, or not intact
-    entries: int  # how many
+    number: int  # of entries
     held: Callable[[], Iterable[Held]]  # each of them, ordered by stage and path
 
 
@@ -114,7 +122,7 @@ def plan(
 ) -> Plan:
     """Compare what should be there, by name of section, with what is there of ours.
 
-    Of a section whose key is that of what is there, no resource is even made. Files that no page names any more are
+    Of a section whose key is that of what is there, nothing else is looked at. Files that no page names any more are
     retired at `now`, and deleted when they have been for `grace` seconds. A path that is taken by something not ours is
     adopted if the bytes are the same; else an optional page is left to its owner, and anything else raises
     DestinationError unless `overwrite`.
@@ -127,14 +135,16 @@ def plan(
     unchanged = 0
     for section, published in _paired(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
         if section and published and section.key == published.key != "":
-            unchanged += published.entries
+            unchanged += published.number
             continue
-        changed += [section] if section else []
+        if section:
+            changed.append(section)
         resources = section.resources() if section else ()
         known = published.held() if published else ()
-        for resource, held in _paired(resources, known, _position, lambda held: held.entry[:2]):
+        for resource, held in _paired(resources, known, _position, lambda held: held.entry[1:3]):
             if resource is None:
-                gone += [held.entry] if held else []
+                assert held is not None
+                gone.append(held.entry)
                 continue
             if held and held.intact and held.entry.key == resource.key:
                 unchanged += 1
@@ -157,7 +167,7 @@ def plan(
     ours = {path for path in wanted if path in paths}
     moved = [entry for entry in gone if entry.path in ours]
     puts += [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
-    gone = sorted((entry for entry in gone if entry.path not in ours), key=itemgetter(0, 1))
+    gone = sorted((entry for entry in gone if entry.path not in ours), key=itemgetter(1, 2))
     foreign = sorted((resource for resource in foreign if resource.path not in ours), key=_position)
     left = [resource.path for resource in foreign if isinstance(resource, Page) and resource.optional]
     blocked = [resource.path for resource in foreign if resource.path not in left]
@@ -174,7 +184,7 @@ def plan(
     }
     return Plan(
         puts=tuple(_ordered(puts)),
-        updates=tuple(sorted((*updates, *retired), key=itemgetter(0, 1))),
+        updates=tuple(sorted((*updates, *retired), key=itemgetter(1, 2))),
         deletes=tuple(entry for entry in reversed(gone) if _due(entry, now, grace) <= now),
         moved=tuple(moved),
         unchanged=unchanged,

@@ -1,7 +1,7 @@
 """Index to resources: which paths there are, what each is made of, and, only when somebody asks, its bytes."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property, partial
@@ -76,12 +76,12 @@ class Sibling:
 class Page:
     """A page: `key` is a digest of all that it is made from, so that an unchanged one is known without rendering."""
 
+    section: str
     stage: Stage
     path: str
     key: str
     render: Callable[[], bytes]
     optional: bool = False  # clients do without it: where somebody has a page of their own, that stays
-    section: str = ALL
 
 
 Resource = PlacedFile | Sibling | Page
@@ -93,8 +93,8 @@ _Root = tuple[str, list[tuple[str, Callable[..., bytes]]]]
 class Section(NamedTuple):
     """All resources of a project, or the pages that name every project."""
 
-    name: str  # of the project
-    key: str  # a digest of all resources, known without making any
+    name: str  # of the project, or ALL
+    key: str  # a digest of all resources, for which none has to be made
     resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
 
 
@@ -174,32 +174,27 @@ def _digest(*parts: object) -> str:
 def render(index: Index, site: Site) -> Iterator[Section]:
     """Yield every resource of the tree, in sections, by name."""
     keys = {project.name: _project_key(project, site) for project in index.projects}
-    yield _section(ALL, sorted(_root_pages(index, site, keys), key=attrgetter("path")))
+    pages = sorted(_root_pages(index, site, keys), key=attrgetter("path"))
+    yield Section(ALL, section_key((page.path, page.key) for page in pages), partial(iter, pages))
     roots = _roots(site)
     for project in index.projects:
-        pages = list(_project_pages(project, keys[project.name], roots, site))
-        yield _section(project.name, pages, project.files if site.files_url is None else ())
+        key = keys[project.name]
+        said = ((f"{root}{project.name}/{name}", key) for root, renderers in roots for name, _ in renderers)
+        yield Section(project.name, section_key(said), partial(_project_resources, project, key, roots, site))
 
 
-def _section(name: str, pages: Sequence[Page], files: Sequence[File] = ()) -> Section:
-    key = section_key((page.path, page.key) for page in pages)
-    return Section(name, key, partial(_resources, files, pages))
-
-
-def _resources(files: Iterable[File], pages: Iterable[Page]) -> Iterator[Resource]:
-    # As paths are ordered, which begin with the hash.
-    placed = sorted((f for f in files if isinstance(f.artifact, Artifact)), key=attrgetter("sha256", "filename"))
-    yield from map(PlacedFile, placed)
-    yield from (Sibling(file) for file in placed if file.core_metadata)
-    yield from pages
-
-
-def _project_pages(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Page]:
+def _project_resources(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Resource]:
+    if site.files_url is None:
+        placed = (file for file in project.files if isinstance(file.artifact, Artifact))
+        # As paths are ordered, which begin with the hash.
+        files = sorted(placed, key=attrgetter("sha256", "filename"))
+        yield from map(PlacedFile, files)
+        yield from (Sibling(file) for file in files if file.core_metadata)
     for root, renderers in roots:
         depth = len(root.split("/"))
         for name, renderer in renderers:
             render = partial(renderer, project, site, depth=depth)
-            yield Page(Stage.PROJECT, f"{root}{project.name}/{name}", key, render, section=project.name)
+            yield Page(project.name, Stage.PROJECT, f"{root}{project.name}/{name}", key, render)
 
 
 def _roots(site: Site) -> list[_Root]:
@@ -260,17 +255,17 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
         return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
 
-    yield Page(Stage.ROOT, site.simple(HTML), names, root)
-    yield Page(Stage.ROOT, site.simple(JSON), names, json)
-    yield Page(Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True)
-    yield Page(Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
+    yield Page(ALL, Stage.ROOT, site.simple(HTML), names, root)
+    yield Page(ALL, Stage.ROOT, site.simple(JSON), names, json)
+    yield Page(ALL, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True)
+    yield Page(ALL, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
     if site.simple_path:
-        yield Page(Stage.ROOT, HTML, everything, landing, optional=True)
+        yield Page(ALL, Stage.ROOT, HTML, everything, landing, optional=True)
     if site.links:
-        yield Page(Stage.ROOT, "links.html", everything, links)
+        yield Page(ALL, Stage.ROOT, "links.html", everything, links)
     if site.json_root is not None:
-        yield Page(Stage.ROOT, f"{site.json_root}/{HTML}", names, json)
+        yield Page(ALL, Stage.ROOT, f"{site.json_root}/{HTML}", names, json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     for path, template in site.host.writes.items():
         key = _digest(site.key, template, *roots.values())
-        yield Page(Stage.ROOT, path, key, partial(site.templates.render, template, **roots))
+        yield Page(ALL, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))

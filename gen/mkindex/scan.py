@@ -42,12 +42,6 @@ _Stream = io.FileIO | io.BufferedIOBase
 Hasher = Callable[[Artifact, io.FileIO], str]
 
 
-def sha256_of(artifact: Artifact, stream: io.FileIO) -> str:
-    """Return the sha256 of a file, which is only read."""
-    del artifact
-    return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 class Facts(NamedTuple):
     """What there is to know of a file, as text, "" for nothing: fields of File, in their order there."""
 
@@ -77,7 +71,7 @@ def scan(
     executor: Executor,
     progress: Callable[[int], object],
     processes: int = 1,
-    hasher: Hasher = sha256_of,
+    hasher: Hasher | None = None,
 ) -> list[File | Rejected]:
     """Return the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with.
 
@@ -179,7 +173,7 @@ def _examine_each(artifacts: Sequence[Artifact]) -> list[Outcome]:
     return [examine(artifact) for artifact in artifacts]
 
 
-def examine(artifact: Artifact, hasher: Hasher = sha256_of) -> Outcome:
+def examine(artifact: Artifact, hasher: Hasher | None = None) -> Outcome:
     """Read one artifact, once. What is wrong with the file becomes the outcome; nothing is raised for it."""
     try:
         # Not blocking: what was a file when it was listed may be a pipe by now.
@@ -201,7 +195,7 @@ def examine(artifact: Artifact, hasher: Hasher = sha256_of) -> Outcome:
         os.close(descriptor)
 
 
-def _facts(artifact: Artifact, descriptor: int, status: os.stat_result, hasher: Hasher) -> Facts | str:
+def _facts(artifact: Artifact, descriptor: int, status: os.stat_result, hasher: Hasher | None) -> Facts | str:
     """Return what there is to know of an open file, or what is wrong. Raises OSError, and what `hasher` raises."""
     size = status.st_size
     whole = os.read(descriptor, size) if size <= CHUNK else None
@@ -215,11 +209,11 @@ def _facts(artifact: Artifact, descriptor: int, status: os.stat_result, hasher: 
         raise
     except Exception as error:  # one file never stops the others, whatever a parser makes of it
         return f"cannot be understood ({printable(repr(error))}): build it again"
-    if isinstance(stream, io.FileIO):
-        stream.seek(0)
+    stream.seek(0)
+    if hasher and isinstance(stream, io.FileIO):
         sha256 = hasher(artifact, stream)
     else:
-        sha256 = hashlib.sha256(stream.getbuffer()).hexdigest()
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return facts._replace(sha256=sha256, upload_time=wire_time(status.st_mtime_ns // 1_000_000_000))
 
 

@@ -129,7 +129,7 @@ def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, 
     wrong: list[str] = []
     try:
         with open(os.path.join(root, OWN, "manifest"), "rb") as stream:
-            for entry in chain.from_iterable(decode(section) for _, section in sections(stream)):
+            for entry in chain.from_iterable(decode(extent.name, lines) for extent, lines in sections(stream)):
                 if entry.retired is not None:
                     retired.add(entry.path)
                 elif entry.path not in listed and (text := _changed(os.path.join(root, entry.path), entry)):

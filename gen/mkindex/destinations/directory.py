@@ -22,13 +22,13 @@ from mkindex.destinations import manifest
 from mkindex.destinations.copies import Copies
 from mkindex.destinations.disk import Disk, errors
 from mkindex.destinations.lock import exclusive
-from mkindex.destinations.manifest import Change, Lines, Place, Position
+from mkindex.destinations.manifest import Change, Extent
 from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of, read_mark
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import Forked
-from mkindex.publish import Applied, Entry, Held, Plan, Published, Put
+from mkindex.publish import Applied, Entry, Held, Plan, Position, Published, Put
 from mkindex.render import PlacedFile, Stage
-from mkindex.scan import CHUNK, sha256_of
+from mkindex.scan import CHUNK
 from mkindex.sources import Artifact, Fingerprint
 
 OWN = ".mkindex"
@@ -38,9 +38,9 @@ _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 class _Part(NamedTuple):
     """What is known of a section: where in the manifest it is, and what of it is intact."""
 
-    place: Place
-    key: str = ""  # "": something of it is retired, or not intact
-    intact: bytes = b""  # for each entry, in their order, 1 or 0
+    extent: Extent
+    key: str  # "": something of it is retired, or not intact
+    intact: bytes  # for each entry, in their order, 1 or 0
 
 
 class Known:
@@ -119,27 +119,28 @@ class Directory:
 
     def sections(self) -> Iterator[Published]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
-        by_name = {part.place.name: part for part in self._parts}
+        parts = {part.extent.name: part for part in self._parts}
         unsure: dict[str, list[Entry]] = {}
         for section, stage, path in self._intended():
-            unsure.setdefault(section, []).append(Entry(stage, path, "", "", "", None, section))
-        for name in sorted(by_name.keys() | unsure.keys()):
-            part, more = by_name.get(name, _Part(Place(name, 0, 0))), unsure.get(name, [])
+            unsure.setdefault(section, []).append(Entry(section, stage, path, "", "", ""))
+        for name in sorted(parts.keys() | unsure.keys()):
+            part, more = parts.get(name), unsure.get(name, [])
             # What a dead run meant to move may be in its intent for one section, and in the manifest for another.
-            key = "" if unsure else part.key
-            yield Published(name, key, len(part.intact) + len(more), partial(self._held, part, more))
+            key = part.key if part and not unsure else ""
+            number = (len(part.intact) if part else 0) + len(more)
+            yield Published(name, key, number, partial(self._held, part, more))
 
-    def _held(self, part: _Part, unsure: Iterable[Entry]) -> Iterator[Held]:
+    def _held(self, part: _Part | None, unsure: Iterable[Entry]) -> Iterator[Held]:
         """Yield the entries of a section, and what a dead run intended there."""
-        listed = map(Held, self._entries(part.place) if part.intact else (), map(bool, part.intact))
+        listed = map(Held, self._entries(part.extent), map(bool, part.intact)) if part else ()
         # Of two entries for a path the manifest's is the first: only that one knows the bytes.
-        both = merge(listed, (Held(entry, intact=False) for entry in unsure), key=lambda held: held.entry[:2])
-        return (next(same) for _, same in groupby(both, key=lambda held: held.entry[:2]))
+        both = merge(listed, (Held(entry, intact=False) for entry in unsure), key=lambda held: held.entry.position)
+        return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
 
-    def _entries(self, place: Place) -> list[Entry]:
+    def _entries(self, extent: Extent) -> list[Entry]:
         path = self._path("manifest")
         with suppress(OSError, manifest.Damaged), open(path, "rb") as file:
-            return list(manifest.decode(manifest.read(file, place)))
+            return list(manifest.decode(extent.name, manifest.read(file, extent)))
         raise DestinationError(f"{printable(path)} changed while it was read: run again, or remove it if that goes on")
 
     @cached_property
@@ -153,9 +154,9 @@ class Directory:
         """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""
         parts: list[_Part] = []
         with suppress(manifest.Damaged):
-            for place, section in self._manifest():
-                intact = bytes(map(self._is_intact, section.lines) if look else b"\1" * len(section.lines))
-                parts.append(_Part(place, manifest.key(section) if all(intact) else "", intact))
+            for extent, lines in self._manifest():
+                intact = bytes(map(self._is_intact, lines) if look else b"\1" * len(lines))
+                parts.append(_Part(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
         return parts
 
     def _is_intact(self, line: bytes) -> bool:
@@ -170,8 +171,9 @@ class Directory:
     def _marks(self) -> dict[str, str]:
         marks: dict[str, str] = {}
         with suppress(manifest.Damaged):
-            for _, section in self._manifest():
-                marks |= {entry.path: entry.mark for entry in manifest.decode(section) if entry.stage == Stage.FILE}
+            for extent, lines in self._manifest():
+                entries = manifest.decode(extent.name, lines)
+                marks |= {entry.path: entry.mark for entry in entries if entry.stage == Stage.FILE}
         return marks
 
     def digest(self, path: str) -> str | None:
@@ -209,7 +211,7 @@ class Directory:
         is_ours = known and known.mark == _mark(self._path("manifest")) != ""
         return known.parts if known and is_ours and not os.path.lexists(self._path("intent")) else None
 
-    def _manifest(self) -> Iterator[tuple[Place, Lines]]:
+    def _manifest(self) -> Iterator[tuple[Extent, list[bytes]]]:
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
             open(self._path("manifest"), "rb") as file,
@@ -230,7 +232,7 @@ class Directory:
         files = self._at("files")
         if not self._is_recorded() or os.path.islink(files) or os.path.ismount(files):
             return None
-        listed = (line for _, section in self._manifest() for line in section.lines if line.startswith(manifest.FILE))
+        listed = (line for _, lines in self._manifest() for line in lines if line.startswith(manifest.FILE))
         intended = ((path, _mark(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE)
         marks = ((path, read_mark(mark)) for path, mark in chain(map(manifest.path_and_mark, listed), intended))
         return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
@@ -248,7 +250,9 @@ class Directory:
         """
         with self._lock, errors(self._root):  # one thread finds out, and the others need not
             is_new = self._sizes is not None and (artifact.filename, artifact.size) not in self._sizes
-        return self._copies.take(artifact, source) if is_new else sha256_of(artifact, source)
+        if is_new:
+            return self._copies.take(artifact, source)
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
     def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
         """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
@@ -289,8 +293,8 @@ class Directory:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
                 before = stack.enter_context(open(self._path("manifest"), "rb"))
-            places = [part.place for part in self._parts]
-            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, places))
+            extents = [part.extent for part in self._parts]
+            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, extents))
         del self._parts
         if self._known and self._length() > _LONG:
             self._known.mark, self._known.parts = _mark(self._path("manifest")), self._inspect(look=False)
@@ -323,8 +327,8 @@ class Directory:
 
     def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
         """Yield what is otherwise in the manifest from now on, in its order."""
-        updates = sorted((_position(entry), entry) for entry in plan.updates)
-        gone = ((position, None) for position in sorted(map(_position, (*plan.deletes, *plan.moved))))
+        updates = sorted((entry.position, entry) for entry in plan.updates)
+        gone = ((position, None) for position in sorted(entry.position for entry in (*plan.deletes, *plan.moved)))
         # Of two for a position the new one comes first.
         changes = merge(self._new(plan, staged), updates, gone, key=itemgetter(0))
         for position, same in groupby(changes, key=itemgetter(0)):
@@ -338,7 +342,8 @@ class Directory:
         for number in sorted(range(len(plan.puts)), key=lambda number: plan.puts[number].resource.section):
             resource, one = plan.puts[number].resource, staged[number]
             known = (resource.key, one) if isinstance(one, str) else (one.sha256, "")
-            yield (resource.section, resource.stage, resource.path), Entry.of(resource, *known)
+            entry = Entry.of(resource, *known)
+            yield entry.position, entry
 
     def _withdraw(self, puts: Iterable[Put], *, forget: bool) -> None:
         """Take back what was written where it belongs, before anything names it; keep the intent if that fails."""
@@ -416,7 +421,7 @@ def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
     for put in plan.puts:
         yield put.resource.section, put.resource.stage, put.resource.path
     for entry in (*plan.deletes, *(plan.updates if unfinished else ())):
-        yield _position(entry)
+        yield entry.position
 
 
 def _missing(path: str) -> list[str]:
@@ -427,10 +432,6 @@ def _missing(path: str) -> list[str]:
         missing.append(path)
         path = os.path.dirname(path)
     return missing
-
-
-def _position(entry: Entry) -> Position:
-    return entry.section, entry.stage, entry.path
 
 
 def _mark(path: str) -> str:

@@ -15,7 +15,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import BinaryIO, NamedTuple
 
-from mkindex.publish import Entry
+from mkindex.publish import Entry, Position
 from mkindex.render import ALL, JSON, Stage, section_key
 
 _MANIFEST = b"mkindex manifest 2\n"
@@ -32,66 +32,59 @@ _NOT_RETIRED = b"\t\n"  # how the line of an entry ends that is not
 _SAME = "="  # the key of a file is its sha256, which is not written twice
 
 
-# Section, stage and path, by which entries are ordered.
-Position = tuple[str, int, str]
 Change = tuple[Position, Entry | None]
 
 
-class Lines(NamedTuple):
-    """A section of a manifest: a line for each entry."""
+class Extent(NamedTuple):
+    """Where the lines of a section are in a manifest."""
 
-    name: str
-    lines: list[bytes]
-
-
-class Place(NamedTuple):
-    """Where the lines of a section are in a manifest, in bytes."""
-
-    name: str
-    at: int
-    length: int
+    name: str  # of the section
+    at: int  # bytes
+    length: int  # bytes
 
 
 class Damaged(Exception):
     """A file of ours that is not what was written."""
 
 
-def encode(changes: Iterable[Change], before: BinaryIO | None = None, places: Sequence[Place] = ()) -> Iterator[bytes]:
+def encode(
+    changes: Iterable[Change], before: BinaryIO | None = None, extents: Sequence[Extent] = ()
+) -> Iterator[bytes]:
     """Yield a manifest, in parts: the one in `before` with changes, and a checksum of it all.
 
-    `changes`: positions in their order, each with the entry that is there from now on, None for none. `places`: of all
+    `changes`: positions in their order, each with the entry that is there from now on, None for none. `extents`: of all
     sections in `before` that stay or change. `before` is closed when it was read.
     """
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
-    for part in _joined(_changed(changes, before, places)):
+    for part in _joined(_changed(changes, before, extents)):
         checksum = zlib.crc32(part, checksum)
         yield part
     yield _END % checksum
 
 
-def _changed(changes: Iterable[Change], before: BinaryIO | None, places: Sequence[Place]) -> Iterator[bytes]:
+def _changed(changes: Iterable[Change], before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
     """Yield sections; those in which nothing changes are copied in one piece, and nothing of them is understood."""
     start = 0
     for name, edits in groupby(changes, key=lambda change: change[0][0]):
-        at = bisect_left(places, name, lo=start, key=attrgetter("name"))
-        yield from _copied(before, places[start:at])
+        at = bisect_left(extents, name, lo=start, key=attrgetter("name"))
+        yield from _copied(before, extents[start:at])
         start = at
         lines: list[bytes] = []
-        if before and at < len(places) and places[at].name == name:
-            lines = read(before, places[at]).lines
+        if before and at < len(extents) and extents[at].name == name:
+            lines = read(before, extents[at])
             start += 1
         yield from _section(name, _edited(lines, edits))
-    yield from _copied(before, places[start:])
+    yield from _copied(before, extents[start:])
     if before:
         before.close()  # some systems replace no file that somebody reads
 
 
-def _copied(before: BinaryIO | None, places: Sequence[Place]) -> Iterator[bytes]:
-    if before and places:
-        start = places[0].at - len(_heading(places[0].name))
+def _copied(before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
+    if before and extents:
+        start = extents[0].at - len(_heading(extents[0].name))
         before.seek(start)
-        left = places[-1].at + places[-1].length - start
+        left = extents[-1].at + extents[-1].length - start
         while part := before.read(min(left, _PART)):
             yield part
             left -= len(part)
@@ -125,18 +118,18 @@ def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
 
 
 def _line(entry: Entry) -> bytes:
-    stage, path, key, sha, mark, retired, _ = entry
+    _, stage, path, key, sha, mark, retired = entry
     same = _SAME if key == sha else key
     return f"{stage:d}\t{path}\t{same}\t{sha}\t{mark}\t{'' if retired is None else retired}\n".encode()
 
 
-def decode(section: Lines) -> Iterator[Entry]:
-    """Yield the entries of a section. Raises Damaged."""
+def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
+    """Yield the entries that the lines of a section say. Raises Damaged."""
     try:
-        for line in section.lines:
+        for line in lines:
             stage, path, key, sha, mark, retired = line[:-1].decode("ascii").split("\t")
             since = int(retired) if retired else None
-            yield Entry(int(stage), path, sha if key == _SAME else key, sha, mark, since, section.name)
+            yield Entry(section, int(stage), path, sha if key == _SAME else key, sha, mark, since)
     except ValueError as error:
         raise Damaged from error
 
@@ -147,8 +140,11 @@ def path_and_mark(line: bytes) -> tuple[str, str]:
     return path, mark
 
 
-def sections(stream: BinaryIO) -> Iterator[tuple[Place, Lines]]:
-    """Yield the sections of a manifest, by name. Raises Damaged: before the first, or at one that leads out."""
+def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
+    """Yield the sections of a manifest with their lines, by name.
+
+    Raises Damaged: before the first, or at one that is not as we write them.
+    """
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -166,14 +162,14 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Place, Lines]]:
         if not is_sound or _names_what_is_not_ours(text):
             raise Damaged
         at += len(_heading(name))
-        yield Place(name, at, len(text)), Lines(name, lines)
+        yield Extent(name, at, len(text)), lines
         at += len(text)
 
 
-def read(stream: BinaryIO, place: Place) -> Lines:
-    """Return a section that is at a place. What is there by now may be anything, if others write, too."""
-    stream.seek(place.at)
-    return Lines(place.name, BytesIO(stream.read(place.length)).readlines())
+def read(stream: BinaryIO, extent: Extent) -> list[bytes]:
+    """Return the lines of a section: those that `sections` found, unless somebody has written a manifest since."""
+    stream.seek(extent.at)
+    return BytesIO(stream.read(extent.length)).readlines()
 
 
 def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
@@ -201,12 +197,12 @@ def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
         yield from stream.readlines(min(_PART, end - at) - 1)  # until there are more bytes than that
 
 
-def key(section: Lines) -> str:
+def key(section: str, lines: Sequence[bytes]) -> str:
     """Return the key of a section, as render has it, "" where something of it is retired. Raises Damaged."""
-    if not all(line.endswith(_NOT_RETIRED) for line in section.lines):
+    if not all(line.endswith(_NOT_RETIRED) for line in lines):
         return ""
-    pages = [line for line in section.lines if not line.startswith((FILE, _METADATA))]
-    return section_key((entry.path, entry.key) for entry in decode(section._replace(lines=pages)))
+    pages = (line for line in lines if not line.startswith((FILE, _METADATA)))
+    return section_key((entry.path, entry.key) for entry in decode(section, pages))
 
 
 def index_roots(path: str) -> list[str]:
@@ -216,7 +212,8 @@ def index_roots(path: str) -> list[str]:
     """
     try:
         with open(path, "rb") as stream:
-            entries = [entry for place, section in sections(stream) if place.name == ALL for entry in decode(section)]
+            every = next(sections(stream), None)
+            entries = list(decode(ALL, every[1])) if every and every[0].name == ALL else []
     except (OSError, Damaged):
         return []
     roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]

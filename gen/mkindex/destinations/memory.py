@@ -6,7 +6,7 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
-from mkindex.publish import Applied, Changed, Entry, Held, Plan, Published
+from mkindex.publish import Applied, Changed, Entry, Held, Plan, Position, Published
 from mkindex.render import Page, PlacedFile, Resource, Sibling, Stage, section_key
 
 
@@ -16,11 +16,13 @@ class Memory:
     def __init__(self, read: Callable[[PlacedFile | Sibling], bytes]) -> None:
         self.content: dict[str, bytes] = {}  # whoever wrote it
         self._read = read
-        self._known: dict[tuple[str, int, str], Entry] = {}
+        self._known: dict[Position, Entry] = {}
 
     def sections(self) -> Iterator[Published]:
         """Yield all that is known to be ours."""
-        for name, entries in groupby(sorted(self._known.values(), key=_position), key=attrgetter("section")):
+        for name, entries in groupby(
+            sorted(self._known.values(), key=attrgetter("position")), key=attrgetter("section")
+        ):
             held = [Held(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path)) for entry in entries]
             is_whole = all(one.intact and one.entry.retired is None for one in held)
             pages = [(one.entry.path, one.entry.key) for one in held if one.entry.stage > Stage.METADATA]
@@ -38,12 +40,12 @@ class Memory:
         for entry in plan.deletes:
             self.content.pop(entry.path, None)
         for entry in (*plan.deletes, *plan.moved):
-            del self._known[_position(entry)]
+            del self._known[entry.position]
         self.content |= {resource.path: data for resource, data in staged}
         new = (Entry.of(resource, _sha256(data)) for resource, data in staged)
         for entry in (*plan.updates, *new):
             mark = self.digest(entry.path) or ""
-            self._known[_position(entry)] = entry._replace(mark=entry.mark or mark)
+            self._known[entry.position] = entry._replace(mark=entry.mark or mark)
         return Applied(written=written)
 
     def _bytes(self, resource: Resource) -> bytes:
@@ -53,10 +55,6 @@ class Memory:
         if _sha256(data) != resource.key:
             raise Changed(resource.file)
         return data
-
-
-def _position(entry: Entry) -> tuple[str, int, str]:
-    return entry.section, entry.stage, entry.path
 
 
 def _sha256(data: bytes) -> str:
