@@ -337,6 +337,28 @@ def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(sou
     assert (on.public.exists(), [line.split()[0] for line in on.copies].count("write")) == (False, 2)
 
 
+def test_a_clone_that_cannot_be_read_is_no_fault_of_the_file(source: Path, on: On) -> None:
+    class Lost(Watched):
+        def clone(self, source: int, target: int) -> bool:
+            os.unlink(on.public / OWN / "tmp/copy0")
+            return True
+
+    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; mend that"):
+        on(source, Lost())
+    assert not on.public.exists()
+
+
+def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen(source: Path, public: Path) -> None:
+    path = source / FILENAME
+    seen = path.read_bytes()
+    artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
+    path.write_bytes(seen + bytes(10_000))
+    taken = Copies(str(public), str(public / "tmp"), Watched())
+    with path.open("rb", buffering=0) as stream:
+        assert taken.take(artifact, stream) == hashlib.sha256(seen).hexdigest()
+    assert tree(public / "tmp") == {"copy0": seen}
+
+
 def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
     taken = Copies(str(public), str(public / "tmp"), Watched())
@@ -379,3 +401,16 @@ def test_another_attempt_copies_anew(source: Path, on: On, data: bytes) -> None:
     again = [line.replace("0", "1") for line in TAKEN]
     assert on.copies == [*TAKEN, "unlink copy0", *again, f"replace copy1 {there(source / FILENAME)}"]
     assert (tree(on.public), own(on.public)) == (cold(source), {"manifest"})
+
+
+@pytest.mark.parametrize("filename", [FILENAME, "middle-1.0-py3-none-any.whl"])
+def test_what_somebody_puts_meanwhile_where_a_file_belongs_stays(
+    filename: str, source: Path, small: Path, on: On
+) -> None:
+    write_wheel(source, "middle", "1.0", mtime=MTIME)
+    on(small)
+    before, path = tree(on.public), there(source / filename)
+    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; mend that"):
+        on(source, Then(lambda: write(on.public, [(path, b"theirs")])))
+    after = {path: data for path, data in tree(on.public).items() if path not in before and not path.endswith("/")}
+    assert (after, own(on.public)) == ({path: b"theirs"}, {"manifest"})

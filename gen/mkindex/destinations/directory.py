@@ -269,8 +269,11 @@ class Directory:
                 staged = staging.stage(plan.puts)
                 self._disk.sync(self._root)
                 ready()
-            except BaseException:
-                self._withdraw(plan.puts, forget=not unfinished)
+            except BaseException as error:
+                theirs = error.filename if isinstance(error, FileExistsError) else None  # put there meanwhile
+                self._withdraw(
+                    [put for put in plan.puts if self._at(put.resource.path) != theirs], forget=not unfinished
+                )
                 raise
             with _unbroken():
                 self._publish(plan, staged, staging)
