@@ -61,7 +61,7 @@ class Watched(Disk):
         self._names[descriptor] = path
         return descriptor
 
-    def write(self, descriptor: int, data: bytes) -> None:
+    def write(self, descriptor: int, data: bytes | memoryview) -> None:
         if self.fault.half and len(self.done) + 1 == self.at:
             super().write(descriptor, data[: len(data) // 2])
         self._step("write", self._names[descriptor], named=False)

@@ -242,7 +242,7 @@ def test_what_its_name_or_its_metadata_reject_is_not_copied(source: Path, on: On
 
 def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, small: Path, on: On) -> None:
     class Meanwhile(Watched):
-        def write(self, descriptor: int, data: bytes) -> None:
+        def write(self, descriptor: int, data: bytes | memoryview) -> None:
             super().write(descriptor, data)
             if self.done[-1][1].endswith("copy0"):
                 os.utime(source / FILENAME, (0, len(self.done)))
@@ -317,7 +317,7 @@ def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(sou
     threads: list[threading.Thread] = []
 
     class Failing(Watched):
-        def write(self, descriptor: int, data: bytes) -> None:
+        def write(self, descriptor: int, data: bytes | memoryview) -> None:
             super().write(descriptor, data)
             begun.wait()
             threads.append(threading.current_thread())

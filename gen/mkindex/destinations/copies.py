@@ -25,7 +25,7 @@ class Copies:
         self._disk = disk
         self._numbers = count()
         self._lock = Lock()
-        self._stopped = False
+        self._end: DestinationError | None = None  # why no copy goes on
         self._by_path: dict[str, str] = {}  # where each lies, by the path of the tree that its bytes belong at
 
     def take(self, artifact: Artifact, source: FileIO) -> str:
@@ -41,6 +41,9 @@ class Copies:
             descriptor = self._disk.create(target)
         try:
             sha256 = copy(source, target, descriptor, size=artifact.size, disk=self._disk, write=self._write)
+        except DestinationError as error:
+            self._end = self._end or error  # and the others, which may have gigabytes before them, need not go on
+            raise
         except BaseException:
             self._drop(target)
             raise
@@ -78,7 +81,7 @@ class Copies:
     def _drop(self, target: str) -> None:
         """Make room again; unless all is being swept, by who ends the run."""
         with self._lock, suppress(OSError):
-            if not self._stopped:
+            if not self._end:
                 self._disk.unlink(target)
 
     def forget(self) -> None:
@@ -88,20 +91,20 @@ class Copies:
     def stop(self) -> None:
         """Let no copy begin any more, and those that are under way end soon."""
         with self._lock:
-            self._stopped = True
+            self._end = self._end or DestinationError("stopped")
 
     def _go_on(self) -> None:
-        if self._stopped:
-            raise DestinationError("stopped")
+        if self._end:
+            raise self._end
 
-    def _write(self, descriptor: int, data: bytes) -> None:
+    def _write(self, descriptor: int, data: memoryview) -> None:
         self._go_on()
         with errors(self._root):
             self._disk.write(descriptor, data)
 
 
 def copy(
-    source: FileIO, target: str, descriptor: int, *, size: int, disk: Disk, write: Callable[[int, bytes], object]
+    source: FileIO, target: str, descriptor: int, *, size: int, disk: Disk, write: Callable[[int, memoryview], object]
 ) -> str:
     """Copy the first `size` bytes of a file to `target`, which is open for writing; return the sha256 of the copy.
 
@@ -112,8 +115,10 @@ def copy(
         with errors(target), open(target, "rb", buffering=0) as clone:
             return hashlib.file_digest(clone, "sha256").hexdigest()
     digest = hashlib.sha256()
-    while size and (data := source.read(min(CHUNK, size))):
+    buffer = memoryview(bytearray(min(CHUNK, size)))  # the same all the time: to get new pages takes as long as to copy
+    while size and (length := source.readinto(buffer[:size])):
+        data = buffer[:length]
         digest.update(data)
         write(descriptor, data)
-        size -= len(data)
+        size -= length
     return digest.hexdigest()

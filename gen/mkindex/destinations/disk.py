@@ -34,7 +34,7 @@ class Disk:
         # The umask decides who may read it: a web server runs as somebody else.
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY, 0o666)
 
-    def write(self, descriptor: int, data: bytes) -> None:
+    def write(self, descriptor: int, data: bytes | memoryview) -> None:
         """Write all of `data`."""
         written = os.write(descriptor, data)
         while written < len(data):  # a signal, or a disk that is filling up

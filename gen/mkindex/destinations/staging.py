@@ -68,7 +68,7 @@ class Staging:
         self._direct = direct
         self._digest = digest
         self._stopped = False
-        self._copied: tuple[File | None, bytes] = None, b""  # the last part that was read of the last file
+        self._copied: tuple[File, memoryview] | None = None  # the last part that was read of the last file
 
     def temporary(self, number: int) -> str:
         """Return the other name of the put of that number."""
@@ -152,7 +152,7 @@ class Staging:
     def _copy(self, file: File, target: str) -> str:
         """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
 
-        def write(descriptor: int, data: bytes) -> None:
+        def write(descriptor: int, data: memoryview) -> None:
             if self._stopped:
                 raise DestinationError("stopped")
             self._disk.write(descriptor, data)
@@ -172,9 +172,9 @@ class Staging:
         path = self._copies.lies_at(place(file.sha256, file.filename)) or file.local.path
         span = Span.parse(file.metadata_span or "")
         try:
-            if self._copied[0] is file and len(self._copied[1]) == file.size:
+            if self._copied and self._copied[0] is file and len(self._copied[1]) == file.size:
                 whole = self._copied[1]
-                raw = cut(lambda start, length: whole[start : start + length], span)
+                raw = cut(lambda start, length: bytes(whole[start : start + length]), span)
             else:
                 with _source(path, file) as wheel:
                     raw = cut(reader(wheel), span)
