@@ -206,16 +206,30 @@ def _roots(site: Site) -> list[_Root]:
 
 
 def _project_key(project: Project, site: Site) -> str:
-    return _digest(
-        site.key,
-        project.status,
-        *(
-            f"{file.filename} {file.version} {file.sha256} {file.size} {file.core_metadata} {file.upload_time} "
-            f"{file.requires_python} {file.yanked!r} {file.provenance} {file.metadata_name} "
-            f"{file.artifact.url if isinstance(file.artifact, Link) else site.files_url and file.artifact.relative}"
-            for file in project.files
-        ),
-    )
+    said = [site.key, str(project.status)]
+    # Taken apart at once: to ask each file for a dozen attributes takes longer.
+    for (
+        artifact,
+        filename,
+        _,
+        version,
+        sha256,
+        _,
+        python,
+        metadata,
+        _,
+        time,
+        _,
+        name,
+        yanked,
+        provenance,
+    ) in project.files:
+        where = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
+        said.append(
+            f"{filename} {version} {sha256} {artifact.size} {metadata} {time} {python} {yanked!r} {provenance} {name} "
+            f"{where}"
+        )
+    return _digest(*said)
 
 
 def _project_html(project: Project, site: Site, *, depth: int) -> bytes:
