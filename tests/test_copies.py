@@ -359,6 +359,17 @@ def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen
     assert tree(public / "tmp") == {"copy0": seen}
 
 
+def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path, public: Path) -> None:
+    path = source / FILENAME
+    listed = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
+    path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
+    taken = Copies(str(public), str(public / "tmp"), Watched())
+    fingerprint, found = scan.examine(listed, taken.take)
+    assert isinstance(found, scan.Facts)
+    assert (fingerprint, found.sha256) == (Fingerprint.of(path.stat()), hashlib.sha256(larger).hexdigest())
+    assert tree(public / "tmp") == {"copy0": larger}
+
+
 def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
     taken = Copies(str(public), str(public / "tmp"), Watched())

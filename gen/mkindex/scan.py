@@ -185,7 +185,8 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Outcome:
         if not stat.S_ISREG(before.st_mode):
             return Outcome(None, "not a regular file: copy the file itself in")
         fingerprint = Fingerprint.of(before)
-        result = _facts(artifact, descriptor, before, hasher)
+        # As it is by now: since it was listed it may have got longer, and what is copied must be all that is hashed.
+        result = _facts(artifact._replace(fingerprint=fingerprint), descriptor, hasher)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
             return Outcome(None, "changed while it was read: it is taken when it is whole, by the next run")
         return Outcome(fingerprint, result)
@@ -195,9 +196,9 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Outcome:
         os.close(descriptor)
 
 
-def _facts(artifact: Artifact, descriptor: int, status: os.stat_result, hasher: Hasher | None) -> Facts | str:
+def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts | str:
     """Return what there is to know of an open file, or what is wrong. Raises OSError, and what `hasher` raises."""
-    size = status.st_size
+    size = artifact.size
     whole = os.read(descriptor, size) if size <= CHUNK else None
     stream = io.FileIO(descriptor, closefd=False) if whole is None else io.BytesIO(whole)
     # Name and metadata first: a file that is rejected need not be hashed, nor copied.
@@ -214,7 +215,7 @@ def _facts(artifact: Artifact, descriptor: int, status: os.stat_result, hasher: 
         sha256 = hasher(artifact, stream)
     else:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return facts._replace(sha256=sha256, upload_time=wire_time(status.st_mtime_ns // 1_000_000_000))
+    return facts._replace(sha256=sha256, upload_time=wire_time(artifact.fingerprint.mtime_ns // 1_000_000_000))
 
 
 def describe(filename: str, stream: _Stream, size: int) -> Facts:
