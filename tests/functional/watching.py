@@ -37,8 +37,8 @@ class Watching:
         self.process = process
         self.said: list[dict[str, Any]] = []
         self._errors = errors
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -91,7 +91,7 @@ class Watching:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        self.reader.join(PATIENCE)
         return status
 
     def open_files(self) -> int:
@@ -110,7 +110,9 @@ def watching(*arguments: str | Path, log: Path, prefix: Sequence[str] = (), **op
         log.open("w") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, **options) as process,
     ):
+        watching = Watching(process, log)
         try:
-            yield Watching(process, log)
+            yield watching
         finally:
             process.kill()
+            watching.reader.join(PATIENCE)  # or what it reads from would be closed under it
