@@ -438,7 +438,8 @@ def test_a_signal_ends_it_between_two_steps(here: Path, wheels: Path, number: si
         with started(here, "--settle", "0") as watch:
             watch.until(watch.builds, "a first build")
             for version in range(20):
-                write_wheel(wheels, "demo", f"{turn}.{version}")
+                whole = write_wheel(here, "demo", f"{turn}.{version}")
+                whole.rename(wheels / whole.name)  # an unfinished one would be told of
                 time.sleep(0.003)
             assert (watch.stop(number), watch.errors) == (0, "")
         assert own(here / "public") == {"manifest"}
