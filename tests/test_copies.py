@@ -16,7 +16,7 @@ from disks import FULL_ONCE, INTERRUPTED, Died, Watched
 from mkindex import scan
 from mkindex.build import build
 from mkindex.config import Config
-from mkindex.destinations import copies, directory, staging
+from mkindex.destinations import copies, directory, inventory, staging
 from mkindex.destinations.copies import Copies
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.model import place
@@ -38,7 +38,7 @@ FILENAME = "large-1.0-py3-none-any.whl"
 
 @pytest.fixture(autouse=True)
 def _few_bytes_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in (scan, staging, copies, directory):
+    for room in (scan, staging, copies, inventory):
         monkeypatch.setattr(room, "CHUNK", 3000)
 
 

@@ -23,7 +23,7 @@ import pytest
 from builds import cold, publish, scratch, write
 from disks import BROKEN, BROKEN_ONCE, FULL, FULL_ONCE, INTERRUPTED, KILLED, KILLED_IN_A_WRITE, Died, Fault, Watched
 from mkindex import scan
-from mkindex.destinations import copies, directory, staging
+from mkindex.destinations import copies, directory, inventory, staging
 from mkindex.errors import DestinationError
 from mkindex.templating import Templates
 from needs import missing
@@ -205,7 +205,7 @@ def stage(request: pytest.FixtureRequest, fast_path: Path, monkeypatch: pytest.M
     """Makes the scene that the test is run with ready, as often as it is called."""
     scene = SCENES[request.param]
     if scene.large:
-        for room in (scan, staging, copies, directory):
+        for room in (scan, staging, copies, inventory):
             monkeypatch.setattr(room, "CHUNK", 400)
     return lambda: Stage(scene, fast_path, monkeypatch)
 

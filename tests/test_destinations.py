@@ -25,10 +25,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builds import cold, publish, write
-from mkindex.destinations import directory as room
-from mkindex.destinations import manifest
-from mkindex.destinations.directory import Directory, Known
+from mkindex.destinations import directory, inventory, manifest
+from mkindex.destinations.directory import Directory
 from mkindex.destinations.disk import Disk
+from mkindex.destinations.inventory import Known
 from mkindex.destinations.lock import exclusive
 from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError, NotPublished
@@ -82,7 +82,7 @@ def change(source: Path) -> None:
 def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
     wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_LONG", 100)
+    monkeypatch.setattr(inventory, "_LONG", 100)
     known = Known()
 
     def there(known: Known | None) -> list[bool]:
@@ -731,7 +731,7 @@ def test_a_destination_may_be_a_symlink_to_a_directory(wheels: Path, public: Pat
 @pytest.fixture
 def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Disk], None]:
     """Lets builds write to the disk given."""
-    return lambda disk: monkeypatch.setattr(room, "Disk", lambda: disk)
+    return lambda disk: monkeypatch.setattr(directory, "Disk", lambda: disk)
 
 
 class Refusing(Disk):

@@ -90,7 +90,7 @@ class Builds(RuleBasedStateMachine):
         patch = self.patches.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("mkindex.build.Templates", functools.cache(Templates))
         patch.setattr("mkindex.destinations.directory.Disk", Watched)
-        for room in ("scan", *(f"destinations.{name}" for name in ("copies", "directory", "staging"))):
+        for room in ("scan", *(f"destinations.{name}" for name in ("copies", "inventory", "staging"))):
             patch.setattr(f"mkindex.{room}.CHUNK", 950)  # half of the files are large then
         if self.racy_ns is not None:
             patch.setattr("mkindex.cache.RACY_NS", self.racy_ns)

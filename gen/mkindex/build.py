@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.destinations.directory import OWN, Directory
+from mkindex.destinations.directory import Directory
+from mkindex.destinations.inventory import OWN
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
 from mkindex.hosts import HOSTS, Host
 from mkindex.model import File, Index, assemble, place

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 from mkindex.cache import RACY_NS
-from mkindex.destinations.directory import Known
+from mkindex.destinations.inventory import Known
 from mkindex.errors import Note, Rejected, SourceError, printable
 from mkindex.model import File
 from mkindex.simple.read import Link

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from mkindex.check.pages import absolute, address, last, read
 from mkindex.check.places import Place, directory_of, path_of
 from mkindex.check.seen import Entry, Kind, Page, Start
-from mkindex.destinations.directory import OWN
+from mkindex.destinations.inventory import OWN
 from mkindex.destinations.manifest import index_roots
 from mkindex.errors import SourceError, printable, shown
 from mkindex.simple.read import DISTRIBUTIONS

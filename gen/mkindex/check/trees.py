@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import chain
 
 from mkindex.check.seen import Tree
-from mkindex.destinations.directory import OWN
+from mkindex.destinations.inventory import OWN
 from mkindex.destinations.manifest import Damaged, decode, sections
 from mkindex.publish import Entry
 from mkindex.render import Stage

@@ -78,7 +78,7 @@ def host(
     """
     from pathlib import Path
 
-    from mkindex.destinations.directory import OWN
+    from mkindex.destinations.inventory import OWN
     from mkindex.destinations.manifest import index_roots
     from mkindex.hosting import Hosting
     from mkindex.templating import Templates

@@ -4,54 +4,27 @@ import errno
 import hashlib
 import os
 import signal
-import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property, partial
 from heapq import merge
 from io import FileIO
-from itertools import chain, groupby
+from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Self
 
-from mkindex import fork
 from mkindex.destinations import manifest
 from mkindex.destinations.copies import Copies
 from mkindex.destinations.disk import Disk, errors
+from mkindex.destinations.inventory import OWN, Inventory, Known, mark_at, read_mark
 from mkindex.destinations.lock import exclusive
-from mkindex.destinations.manifest import Change, Extent
-from mkindex.destinations.staging import Outcome, Staged, Staging, mark_of, read_mark
-from mkindex.errors import DestinationError, printable
-from mkindex.fork import Forked
-from mkindex.publish import Applied, Entry, Held, Plan, Position, Published, Put
-from mkindex.render import PlacedFile, Stage
-from mkindex.scan import CHUNK
+from mkindex.destinations.manifest import Change
+from mkindex.destinations.staging import Outcome, Staged, Staging
+from mkindex.publish import Applied, Entry, Plan, Position, Published, Put
+from mkindex.render import PlacedFile
 from mkindex.sources import Artifact, Fingerprint
-
-OWN = ".mkindex"
-_LONG = 1 << 20  # bytes of a manifest: some thousand entries
-
-
-class _Part(NamedTuple):
-    """What is known of a section: where in the manifest it is, and what of it is intact."""
-
-    extent: Extent
-    key: str  # "": something of it is retired, or not intact
-    intact: bytes  # for each entry, in their order, 1 or 0
-
-
-class Known:
-    """What a process that stays knows of a long manifest that it wrote: while it does, the tree is trusted."""
-
-    def __init__(self) -> None:
-        self.mark = ""  # of the manifest
-        self.parts: Sequence[_Part] = ()
-
-    def forget(self) -> None:
-        self.mark, self.parts = "", ()
 
 
 class Directory:
@@ -79,10 +52,8 @@ class Directory:
         self._hardlink = hardlink
         self._processes = processes
         self._patience = patience
-        self._inspection: Forked[list[_Part]] | None = None
         self._disk = disk or Disk()
-        self._known = known
-        self._lock = threading.Lock()
+        self._inventory = Inventory(root, known=known)
         self._copies = Copies(root, self._path("tmp"), self._disk)
         self._entered = ExitStack()
 
@@ -95,9 +66,8 @@ class Directory:
             self._sweep()  # what a dead run left
             entered.callback(self._remove_copies)
             # A long manifest is compared with the tree while the source is being listed.
-            if self._processes > 1 and fork.possible() and not self._intended() and self._length() > _LONG:
-                self._inspection = Forked(self._inspect)
-                entered.callback(self._inspection.stop)
+            if self._processes > 1:
+                entered.callback(self._inventory.look_ahead())
             self._entered = entered.pop_all()
         return self
 
@@ -115,142 +85,24 @@ class Directory:
         """Where files wait that come from far away: the next run goes on with what a dead one got."""
         return self._path("downloads")
 
-    # --- what is there ----------------------------------------------------------------------------------------------
-
     def sections(self) -> Iterator[Published]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
-        parts = {part.extent.name: part for part in self._parts}
-        unsure: dict[str, list[Entry]] = {}
-        for section, stage, path in self._intended():
-            unsure.setdefault(section, []).append(Entry(section, stage, path, "", "", ""))
-        for name in sorted(parts.keys() | unsure.keys()):
-            part, more = parts.get(name), unsure.get(name, [])
-            # What a dead run meant to move may be in its intent for one section, and in the manifest for another.
-            key = part.key if part and not unsure else ""
-            number = (len(part.intact) if part else 0) + len(more)
-            yield Published(name, key, number, partial(self._held, part, more))
-
-    def _held(self, part: _Part | None, unsure: Iterable[Entry]) -> Iterator[Held]:
-        """Yield the entries of a section, and what a dead run intended there."""
-        listed = map(Held, self._entries(part.extent), map(bool, part.intact)) if part else ()
-        # Of two entries for a path the manifest's is the first: only that one knows the bytes.
-        both = merge(listed, (Held(entry, intact=False) for entry in unsure), key=lambda held: held.entry.position)
-        return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
-
-    def _entries(self, extent: Extent) -> list[Entry]:
-        path = self._path("manifest")
-        with suppress(OSError, manifest.Damaged), open(path, "rb") as file:
-            return list(manifest.decode(extent.name, manifest.read(file, extent)))
-        raise DestinationError(f"{printable(path)} changed while it was read: run again, or remove it if that goes on")
-
-    @cached_property
-    def _parts(self) -> Sequence[_Part]:
-        """What there is; it is looked at once, and again after a plan was carried out."""
-        inspection, self._inspection = self._inspection, None
-        remembered = self._remembered()
-        return inspection.result() if inspection else self._inspect() if remembered is None else remembered
-
-    def _inspect(self, *, look: bool = True) -> list[_Part]:
-        """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""
-        parts: list[_Part] = []
-        with suppress(manifest.Damaged):
-            for extent, lines in self._manifest():
-                intact = bytes(map(self._is_intact, lines) if look else b"\1" * len(lines))
-                parts.append(_Part(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
-        return parts
-
-    def _is_intact(self, line: bytes) -> bool:
-        path, mark = manifest.path_and_mark(line)
-        return mark == _mark(self._at(path)) != ""
+        return self._inventory.sections()
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and still what was written."""
-        return self._marks.get(path) == _mark(self._at(path)) != ""
-
-    @cached_property
-    def _marks(self) -> dict[str, str]:
-        marks: dict[str, str] = {}
-        with suppress(manifest.Damaged):
-            for extent, lines in self._manifest():
-                entries = manifest.decode(extent.name, lines)
-                marks |= {entry.path: entry.mark for entry in entries if entry.stage == Stage.FILE}
-        return marks
+        return self._inventory.holds(path)
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
-        if path.partition("/")[0] not in self._names:
-            return None
-        target = self._at(path)
-        with errors(target):
-            try:
-                mode = os.lstat(target).st_mode
-            except FileNotFoundError:
-                return None
-            if stat.S_ISDIR(mode):
-                raise DestinationError(f"{printable(target)} is a directory where a file belongs: move it away")
-            if not stat.S_ISREG(mode):
-                return ""
-            with open(target, "rb", buffering=0) as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        """What is in the root when the plan is made: a first build need not look for every path of it."""
-        with errors(self._root):
-            return frozenset(os.listdir(self._root) if os.path.lexists(self._root) else ())
-
-    def _length(self) -> int:
-        """Return the length of the manifest in bytes."""
-        with suppress(OSError):
-            return os.path.getsize(self._path("manifest"))
-        return 0
-
-    def _remembered(self) -> Sequence[_Part] | None:
-        """Return what the manifest says, where we wrote it, and finished what we began."""
-        known = self._known
-        is_ours = known and known.mark == _mark(self._path("manifest")) != ""
-        return known.parts if known and is_ours and not os.path.lexists(self._path("intent")) else None
-
-    def _manifest(self) -> Iterator[tuple[Extent, list[bytes]]]:
-        with (
-            suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
-            open(self._path("manifest"), "rb") as file,
-        ):
-            yield from manifest.sections(file)
-
-    def _intended(self) -> list[Position]:
-        with (
-            suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged),
-            open(self._path("intent"), "rb") as file,
-        ):
-            return manifest.decode_intent(file)
-        return []
-
-    @cached_property
-    def _sizes(self) -> frozenset[tuple[str, int]] | None:
-        """Names and sizes of the large files that are ours; None: nobody can say, or they lie on another disk."""
-        files = self._at("files")
-        if not self._is_recorded() or os.path.islink(files) or os.path.ismount(files):
-            return None
-        listed = (line for _, lines in self._manifest() for line in lines if line.startswith(manifest.FILE))
-        intended = ((path, _mark(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE)
-        marks = ((path, read_mark(mark)) for path, mark in chain(map(manifest.path_and_mark, listed), intended))
-        return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
-
-    def _is_recorded(self) -> bool:
-        """Tell whether it is known what pages name: without a manifest, or with a damaged one, nobody can say."""
-        return bool(self._parts) or not os.path.lexists(self._at("files"))
-
-    # --- what is to be there ----------------------------------------------------------------------------------------
+        return self._inventory.digest(path)
 
     def take(self, artifact: Artifact, source: FileIO) -> str:
         """Return the sha256 of a large file, having copied what was hashed, unless it may well be there already.
 
         May be called by any thread. Raises DestinationError when it cannot be written, OSError when it cannot be read.
         """
-        with self._lock, errors(self._root):  # one thread finds out, and the others need not
-            is_new = self._sizes is not None and (artifact.filename, artifact.size) not in self._sizes
-        if is_new:
+        if self._inventory.lacks(artifact.filename, artifact.size):
             return self._copies.take(artifact, source)
         return hashlib.file_digest(source, "sha256").hexdigest()
 
@@ -260,7 +112,7 @@ class Directory:
         if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
             ready()
             return Applied()
-        self.__dict__.pop("_names", None)
+        self._inventory.touch()
         staging = self._staging()
         with errors(self._root):
             try:
@@ -296,11 +148,9 @@ class Directory:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
                 before = stack.enter_context(open(self._path("manifest"), "rb"))
-            extents = [part.extent for part in self._parts]
+            extents = self._inventory.extents
             self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, extents))
-        del self._parts
-        if self._known and self._length() > _LONG:
-            self._known.mark, self._known.parts = _mark(self._path("manifest")), self._inspect(look=False)
+        self._inventory.renew()
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
@@ -318,8 +168,8 @@ class Directory:
             executor=self._executor,
             processes=self._processes,
             hardlink=self._hardlink,
-            direct=self._is_recorded(),
-            digest=self.digest,
+            direct=self._inventory.is_recorded,
+            digest=self._inventory.digest,
         )
 
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
@@ -337,7 +187,7 @@ class Directory:
         for position, same in groupby(changes, key=itemgetter(0)):
             _, entry = next(same)
             # Renaming changed the change time.
-            yield position, entry._replace(mark=_mark(self._at(entry.path))) if entry and not entry.mark else entry
+            yield position, entry._replace(mark=mark_at(self._at(entry.path))) if entry and not entry.mark else entry
 
     def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
         """Yield the entries of what was put, in the order of the manifest."""
@@ -435,14 +285,6 @@ def _missing(path: str) -> list[str]:
         missing.append(path)
         path = os.path.dirname(path)
     return missing
-
-
-def _mark(path: str) -> str:
-    """Return what the file at `path` is recognised by, "" where none can be seen."""
-    try:
-        return mark_of(os.lstat(path))
-    except OSError:
-        return ""
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mkindex.archive import Span, Unreadable, cut, reader
 from mkindex.destinations.copies import Copies, copy
 from mkindex.destinations.disk import Disk
+from mkindex.destinations.inventory import mark_of, read_mark
 from mkindex.errors import DestinationError, printable
 from mkindex.fork import split
 from mkindex.model import File, place
@@ -219,19 +220,6 @@ class Staging:
         if Fingerprint.of(status)[:3] != scanned[:3]:
             raise Changed(file)
         return mark_of(status)
-
-
-def mark_of(status: os.stat_result) -> str:
-    """Return what the bytes of a file are recognised by, without reading them."""
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-
-
-def read_mark(mark: str) -> Fingerprint | None:
-    """Return what a mark is made of, None where it is no mark of ours: a manifest may come from somebody else."""
-    try:
-        return Fingerprint(*map(int, mark.split()))
-    except (TypeError, ValueError):
-        return None
 
 
 def _is_large(put: Put) -> bool:
