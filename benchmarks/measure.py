@@ -71,27 +71,33 @@ def peak_memory(pid: int) -> int:
     return int(lines["VmHWM"].split()[0]) * 1024
 
 
-def race(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Timing]:
-    """Run all contenders in turn, several times: what disturbs the machine disturbs them alike."""
+def race(contenders: Mapping[str, Contender], rounds: int, *, aside: str | None = None) -> dict[str, Timing]:
+    """Run all contenders in turn, several times: what disturbs the machine disturbs them alike.
+
+    `aside`: a directory into which trees of many files are moved, where removing them would slow down the next run.
+    """
     timings = {name: Timing() for name in contenders}
     for turn in range(rounds):
         for name in sorted(contenders, reverse=turn % 2 == 1):
             contender = contenders[name]
-            clear(*contender.fresh)
+            clear(*contender.fresh, aside=aside)
             contender.before()
             os.sync()
             seconds, peak = run(contender.command)
             timings[name].seconds.append(seconds)
             timings[name].peak = max(timings[name].peak, peak)
-            clear(*contender.fresh)
+            clear(*contender.fresh, aside=aside)
     return timings
 
 
-def clear(*patterns: str) -> None:
-    """Remove whatever matches."""
+def clear(*patterns: str, aside: str | None = None) -> None:
+    """Remove whatever matches, or move it into the directory `aside`."""
     for pattern in patterns:
         for path in glob.glob(pattern):
-            if os.path.isdir(path) and not os.path.islink(path):
+            if aside:
+                os.makedirs(aside, exist_ok=True)
+                os.rename(path, f"{aside}/{len(os.listdir(aside))}")
+            elif os.path.isdir(path) and not os.path.islink(path):
                 shutil.rmtree(path)
             else:
                 os.unlink(path)

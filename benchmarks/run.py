@@ -8,10 +8,12 @@ import itertools
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
 from subprocess import check_output
 
 from benchmarks.machine import file_system
+from benchmarks.measure import clear
 from benchmarks.report import page, recall, remember
 from benchmarks.scenarios import ANYWHERE, QUICK, SCENARIOS, Bench, Sizes
 
@@ -47,11 +49,12 @@ def main() -> None:
     version = check_output([chosen.mkindex, "--version"], text=True).split()[-1]
     results = {} if chosen.quick else recall(f"{BUILD}/results.json")
     places = [place for place in chosen.place or PLACES if os.path.isdir(PLACES[place])]
-    for place, scenario in itertools.product(places, chosen.scenarios or SCENARIOS):
-        if scenario in ANYWHERE and place != places[0]:
-            continue
-        print(f"{place}: {scenario}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="mkindex-", dir=PLACES[place]) as root:
+    with ExitStack() as later:
+        for place, scenario in itertools.product(places, chosen.scenarios or SCENARIOS):
+            if scenario in ANYWHERE and place != places[0]:
+                continue
+            print(f"{place}: {scenario}", file=sys.stderr)
+            root = later.enter_context(tempfile.TemporaryDirectory(prefix="mkindex-", dir=PLACES[place]))
             bench = Bench(
                 mkindex=os.path.abspath(chosen.mkindex),
                 place=f"{place}, {file_system(root)}",
@@ -59,11 +62,15 @@ def main() -> None:
                 sizes=sizes,
             )
             results[scenario if scenario in ANYWHERE else f"{scenario}, {place}"] = SCENARIOS[scenario](bench)
-        results = {key: results[key] for key in sorted(results, key=in_order)}
-        if not chosen.quick:
-            remember(f"{BUILD}/results.json", results)
-            with open(chosen.output, "w") as file:
-                file.write(page(version, results))
+            if bench.aside:  # many files wait for the end; few large ones need not
+                clear(f"{root}/huge-*")
+            else:
+                later.close()
+            results = {key: results[key] for key in sorted(results, key=in_order)}
+            if not chosen.quick:
+                remember(f"{BUILD}/results.json", results)
+                with open(chosen.output, "w") as file:
+                    file.write(page(version, results))
     if chosen.quick:
         print(page(version, results))
 

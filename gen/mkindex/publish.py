@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
@@ -69,7 +68,7 @@ class Put(NamedTuple):
 class Plan:
     """What makes a destination right. Computed whole before anything is changed."""
 
-    puts: tuple[Put, ...] = ()  # in the order of publishing
+    puts: tuple[Put, ...] = ()  # in the order of publishing: by stage, section and path
     updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
     deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
     moved: tuple[Entry, ...] = ()  # what is known of paths that are another section's from now on
@@ -166,7 +165,9 @@ def plan(
     wanted = (resource.path for section in changed for resource in section.resources()) if paths else ()
     ours = {path for path in wanted if path in paths}
     moved = [entry for entry in gone if entry.path in ours]
-    puts += [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
+    if ours:
+        puts += [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
+        puts.sort(key=lambda put: (put.resource.section, *_position(put.resource)))
     gone = sorted((entry for entry in gone if entry.path not in ours), key=itemgetter(1, 2))
     foreign = sorted((resource for resource in foreign if resource.path not in ours), key=_position)
     left = [resource.path for resource in foreign if isinstance(resource, Page) and resource.optional]
@@ -183,7 +184,8 @@ def plan(
         entry.path.rpartition("/")[2] for entry in gone if entry.stage <= Stage.METADATA and entry.retired is None
     }
     return Plan(
-        puts=tuple(_ordered(puts)),
+        # Of a stage they are by section and path already.
+        puts=tuple(sorted(puts, key=lambda put: put.resource.stage)),
         updates=tuple(sorted((*updates, *retired), key=itemgetter(1, 2))),
         deletes=tuple(entry for entry in reversed(gone) if _due(entry, now, grace) <= now),
         moved=tuple(moved),
@@ -220,12 +222,6 @@ def _position(resource: Resource) -> tuple[int, str]:
     return resource.stage, resource.path
 
 
-def _ordered(puts: Iterable[Put]) -> Iterator[Put]:
-    """Yield puts in the order of publishing; one stage at a time, or the paths of all of them were held at once."""
-    for _, some in groupby(sorted(puts, key=lambda put: put.resource.stage), key=lambda put: put.resource.stage):
-        yield from sorted(some, key=lambda put: put.resource.path)
-
-
 def _paired(
     wanted: Iterable[W], there: Iterable[T], of_wanted: Callable[[W], Any], of_there: Callable[[T], Any]
 ) -> Iterator[tuple[W | None, T | None]]:
@@ -233,6 +229,9 @@ def _paired(
     waiting = iter(there)
     found = next(waiting, None)
     for one in wanted:
+        if found is None:
+            yield one, None
+            continue
         key = of_wanted(one)
         while found is not None and of_there(found) < key:
             yield None, found

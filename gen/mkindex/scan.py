@@ -27,7 +27,6 @@ from mkindex.simple.read import FILENAME, STRANGE_NAME, Link
 from mkindex.sources import Artifact, Fingerprint, wire_time
 
 CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
-_AT_ONCE = 5_000  # files whose outcomes are held in memory
 
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
@@ -95,11 +94,9 @@ def scan(
 
     unknown = [number for number, result in enumerate(results) if result is None]
     small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
-    for start in range(0, len(small), _AT_ONCE):
-        some = small[start : start + _AT_ONCE]
-        outcomes = split(_examine_each, [artifacts[number] for number in some], processes=processes)
-        for number, outcome in zip(some, outcomes, strict=True):
-            settle(number, outcome)
+    outcomes = split(_examine_each, [artifacts[number] for number in small], processes=processes)
+    for number, outcome in zip(small, outcomes, strict=True):
+        settle(number, outcome)
     large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
     outcomes_of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large])
     for number, outcome in zip(large, outcomes_of_large, strict=True):

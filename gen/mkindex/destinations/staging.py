@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from heapq import merge
 from io import FileIO
-from itertools import islice
 from typing import NamedTuple
 
 from mkindex.archive import Span, Unreadable, cut, reader
@@ -24,7 +23,6 @@ from mkindex.scan import CHUNK
 from mkindex.sources import Fingerprint
 
 _SECOND = 1_000_000_000  # nanoseconds
-_AT_ONCE = 10_000  # resources that are handed out to processes together
 
 
 class Staged(NamedTuple):
@@ -85,11 +83,10 @@ class Staging:
             return self._stage_one(puts[number], number)
 
         staged: list[Outcome] = [""] * len(puts)
-        small = (number for number in _by_path(puts) if not _is_large(puts[number]))
-        while some := list(islice(small, _AT_ONCE)):
-            results = split(lambda part: list(map(stage_one, part)), some, processes=self._processes)
-            for number, result in zip(some, results, strict=True):
-                staged[number] = result
+        small = [number for number in _together(puts) if not _is_large(puts[number])]
+        results = split(lambda part: list(map(stage_one, part)), small, processes=self._processes)
+        for number, result in zip(small, results, strict=True):
+            staged[number] = result
         futures = {
             number: self._executor.submit(stage_one, number) for number, put in enumerate(puts) if _is_large(put)
         }
@@ -226,10 +223,15 @@ def _is_large(put: Put) -> bool:
     return isinstance(put.resource, PlacedFile) and put.resource.file.local.size > CHUNK
 
 
-def _by_path(puts: Sequence[Put]) -> Iterator[int]:
-    """Yield the numbers of the puts by path: a wheel's metadata is then cut from what has just been copied."""
+def _together(puts: Sequence[Put]) -> Iterator[int]:
+    """Yield the numbers of the puts, so that a wheel's metadata is cut from what has just been copied."""
+
+    def place(number: int) -> tuple[str, str]:
+        resource = puts[number].resource
+        return resource.section, "" if isinstance(resource, Page) else resource.file.sha256
+
     ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
-    return merge(*map(range, [0, *ends], ends), key=lambda number: puts[number].resource.path)
+    return merge(*map(range, [0, *ends], ends), key=place)
 
 
 def _source(path: str, file: File) -> FileIO:
