@@ -12,8 +12,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _WORTH_IT = 1000  # items: below that a process costs more than it saves
-_AT_ONCE = 5_000  # items that are shared out together
-_PIECES = 16  # for each process
+_AT_ONCE = 5_000  # items whose results are held together
+_PIECES = 16  # for each process; all of their numbers fit a byte
 
 
 class Forked(Generic[R]):
@@ -68,20 +68,15 @@ def possible() -> bool:
 
 
 def split(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], *, processes: int) -> Iterator[R]:
-    """Yield the results of `work(items)`, done in as many processes as are worth it; some thousand are held at a time.
-
-    Who is done with a piece of the items takes the next one that nobody has.
-    """
-    if processes == 1 or len(items) < _WORTH_IT or not possible():
-        yield from work(items)
-        return
-    batch = -(-len(items) // -(-len(items) // _AT_ONCE))
-    for start in range(0, len(items), batch):
-        yield from _shared(work, items[start : start + batch], processes)
+    """Yield the results of `work(items)`, done in as many processes as are worth it, some thousand items at a time."""
+    is_shared = processes > 1 and len(items) >= _WORTH_IT and possible()
+    for start in range(0, len(items), _AT_ONCE):
+        some = items[start : start + _AT_ONCE]
+        yield from _shared(work, some, processes) if is_shared else work(some)
 
 
 def _shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], processes: int) -> Iterator[R]:
-    """Yield the results of one batch, which is shared out by a pipe: a byte for each piece of it."""
+    """Yield the results of `work(items)`; who is done with a piece takes the next, whose number is in a pipe."""
     size = -(-len(items) // min(processes * _PIECES, 256))
     reading, writing = os.pipe()
     os.write(writing, bytes(range(-(-len(items) // size))))

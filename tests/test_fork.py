@@ -1,0 +1,77 @@
+"""Work in other processes: run by a process of its own, since one with threads cannot be copied."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process")
+
+# Arguments: the work, how many items 0, 1 ... there are, and by how many processes it is done. Prints the results.
+SCRIPT = """
+import json, os, sys, time
+from mkindex import fork
+
+work, count, processes = sys.argv[1], *map(int, sys.argv[2:])
+first = os.getpid()
+
+def double(items):
+    return [2 * item for item in items]
+
+def is_first(items):
+    time.sleep(1 if os.getpid() == first else 0.001)
+    return [os.getpid() == first for _ in items]
+
+def fails(items):
+    if 1234 in items:
+        raise ValueError("1234")
+    return double(items)
+
+def dies(items):
+    if os.getpid() != first:
+        os._exit(1)
+    time.sleep(0.05)
+    return double(items)
+
+try:
+    print(json.dumps(list(fork.split(globals()[work], range(count), processes=processes))))
+except Exception as error:
+    print(json.dumps(repr(error)))
+"""
+
+
+def split(work: str, count: int, processes: int) -> object:
+    command = [sys.executable, "-c", SCRIPT, work, str(count), str(processes)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 40])
+@pytest.mark.parametrize("count", [0, 999, 1001, 5000, 12_345])
+def test_results_are_those_of_all_items_in_their_order(count: int, processes: int) -> None:
+    assert split("double", count, processes) == [2 * item for item in range(count)]
+
+
+@pytest.mark.parametrize(("count", "processes", "is_shared"), [(999, 2, False), (1000, 1, False), (1000, 2, True)])
+def test_only_many_items_are_shared(count: int, processes: int, is_shared: bool) -> None:
+    done_by_first = split("is_first", count, processes)
+    assert isinstance(done_by_first, list)
+    assert (done_by_first != [True] * count) is is_shared
+
+
+def test_who_is_faster_does_more() -> None:
+    done_by_first = split("is_first", 1000, 2)
+    assert isinstance(done_by_first, list)
+    assert 0 < sum(done_by_first) < 100
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_what_the_work_raises_is_raised(processes: int) -> None:
+    assert split("fails", 5000, processes) == "ValueError('1234')"
+
+
+def test_a_process_that_dies_is_an_error() -> None:
+    assert split("dies", 5000, 2) == "ChildProcessError('a process that mkindex had started was killed')"
