@@ -3,35 +3,29 @@
 Nothing here knows what a page or a wheel is. No text that leaves this module has a password or a query string in it.
 """
 
-import os
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from mkindex import __version__
 from mkindex.cache import Cache
-from mkindex.errors import ConfigError, MkindexError, printable, shown
+from mkindex.errors import MkindexError, printable, shown
 from mkindex.simple.read import HTML, JSON
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response, Session
-    from urllib3.util import Retry
+    from requests import Response
+
+    from mkindex.session import Session
 
 T = TypeVar("T")
 
 MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has some 40 MB
 _KEPT_PAGE = 8 << 20  # characters of a page that the cache remembers
-_CHUNK = 1 << 16
-_CONNECT, _READ = 10, 30  # seconds
 _PATIENCE, _SLOWEST = 60, 1000  # after so many seconds, so many bytes a second are the least that is waited for
-_LONGEST_PAUSE = 60  # seconds that a server may ask to wait before the next attempt
-_REDIRECTS = 5
 _BREAKS = 5  # how often a transfer may break and be resumed
 
 # What pip asks for, and anything: what a page is shows when one looks at it.
@@ -198,6 +192,8 @@ class Web:
 
         `most`: bytes of the body that are read; 0: none. Failed only where no answer came at all.
         """
+        from mkindex.session import REDIRECTS
+
         hops: list[str] = []
         while True:
             reply = self._looked(method, hops[-1] if hops else url, headers, most)
@@ -207,8 +203,8 @@ class Web:
             # Each step is a request of its own, which takes along no credentials but those for its own host.
             target = self._target(url, reply.url, location)
             hops.append(target)
-            if len(hops) > _REDIRECTS:
-                raise Failed(url, f"redirects more than {_REDIRECTS} times")
+            if len(hops) > REDIRECTS:
+                raise Failed(url, f"redirects more than {REDIRECTS} times")
 
     @staticmethod
     def _target(url: str, here: str, location: str) -> str:
@@ -321,12 +317,12 @@ class Web:
 
     def _received(self, response: "Response", url: str) -> Iterator[bytes]:
         """Yield a body as it comes in and as it was sent. Raises _Broken; Failed when it comes too slowly."""
-        import urllib3
+        from mkindex.session import BREAKS, CHUNK, reason
 
         started, received = time.monotonic(), 0
         try:
             # Not `read`, which returns when it has all that it was asked for, be that in a day.
-            while chunk := response.raw.read1(_CHUNK, decode_content=False):
+            while chunk := response.raw.read1(CHUNK, decode_content=False):
                 received += len(chunk)
                 elapsed = time.monotonic() - started
                 if self._closed.is_set():
@@ -334,14 +330,13 @@ class Web:
                 if elapsed > _PATIENCE and received < _SLOWEST * elapsed:
                     raise Failed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s")
                 yield chunk
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _Broken(_reason(error)) from error
+        except BREAKS as error:
+            raise _Broken(reason(error)) from error
 
     @contextmanager
     def _asked(self, method: str, url: str, headers: dict[str, str], *, follow: bool = True) -> Iterator["Response"]:
         """Yield the answer to a request, its body not yet read."""
-        import requests
-        import urllib3
+        from mkindex.session import ERRORS, NO_ANSWER, leave, reason
 
         if self._closed.is_set():
             raise Failed(url, "stopped")
@@ -350,18 +345,19 @@ class Web:
             if response.status_code == 401 and self._ask_keyring(url):
                 response.close()
                 response = self._sent(method, url, headers, follow=follow)
-        # Not all that a server can make go wrong becomes one of the first.
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            kind = Unreachable if isinstance(error, requests.ConnectionError | requests.Timeout) else Failed
-            raise kind(url, _reason(error)) from error
+        except ERRORS as error:
+            kind = Unreachable if isinstance(error, NO_ANSWER) else Failed
+            raise kind(url, reason(error)) from error
         with response:
             if method == "HEAD" or response.status_code >= 300:
-                _leave(response)
+                leave(response)
             yield response
 
     def _sent(self, method: str, url: str, headers: dict[str, str], *, follow: bool) -> "Response":
+        from mkindex.session import TIMEOUT, nobody
+
         # None: requests looks into ~/.netrc
-        auth = _as_it_is if self._anonymous else self._credentials.get(_origin(url))
+        auth = nobody if self._anonymous else self._credentials.get(_origin(url))
         session = self._session
         return session.request(
             method,
@@ -369,7 +365,7 @@ class Web:
             headers=headers,
             auth=auth,
             stream=True,
-            timeout=(_CONNECT, _READ),
+            timeout=TIMEOUT,
             allow_redirects=follow,
             verify=session.verify,  # or REQUESTS_CA_BUNDLE would count before SSL_CERT_FILE
         )
@@ -390,93 +386,13 @@ class Web:
 
     @cached_property
     def _session(self) -> "Session":
-        from http.cookiejar import DefaultCookiePolicy
+        from mkindex.session import Session
 
-        import requests
-        from requests.adapters import HTTPAdapter
-
-        anonymous = self._anonymous
-
-        class Session(requests.Session):
-            def get_redirect_target(self, resp: "Response") -> str | None:
-                target = super().get_redirect_target(resp)
-                if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
-                    raise requests.exceptions.InvalidSchema("redirects from https to http, where anybody can listen")
-                return target
-
-            def rebuild_auth(self, prepared_request: "PreparedRequest", response: "Response") -> None:
-                # A host may not hand out credentials for another one in an address, either.
-                parts = urlsplit(prepared_request.url or "")
-                prepared_request.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-                if not anonymous:
-                    super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
-
-        class Adapter(HTTPAdapter):
-            def send(self, *args: Any, **options: Any) -> "Response":  # noqa: ANN401 (as it is)
-                response = super().send(*args, **options)
-                if response.is_redirect:
-                    _leave(response)
-                return response
-
-        session = Session()
-        session.max_redirects = _REDIRECTS
-        session.headers["User-Agent"] = f"mkindex/{__version__}"
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        if authorities := os.environ.get("SSL_CERT_FILE"):
-            if not os.path.isfile(authorities):
-                raise ConfigError(f"SSL_CERT_FILE: there is no file {printable(authorities)}")
-            session.verify = authorities
-        adapter = Adapter(pool_connections=self._connections, pool_maxsize=self._connections, max_retries=_retry())
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        return session
-
-
-def _as_it_is(request: "PreparedRequest") -> "PreparedRequest":
-    return request
+        return Session(connections=self._connections, anonymous=self._anonymous)
 
 
 class _Broken(Exception):
     """A transfer that can be resumed."""
-
-
-def _retry() -> "Retry":
-    from urllib3 import BaseHTTPResponse
-    from urllib3.connectionpool import ConnectionPool
-    from urllib3.exceptions import HTTPError
-    from urllib3.util import Retry
-
-    class Bounded(Retry):
-        def increment(
-            self,
-            method: str | None = None,
-            url: str | None = None,
-            response: BaseHTTPResponse | None = None,
-            error: Exception | None = None,
-            _pool: ConnectionPool | None = None,
-            _stacktrace: TracebackType | None = None,
-        ) -> Self:
-            if response:
-                response.close()  # or it would be read to its end
-            return super().increment(method, url, response, error, _pool, _stacktrace)
-
-        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-            with suppress(ValueError, HTTPError):  # a date that makes no sense
-                asked = super().get_retry_after(response)
-                return None if asked is None else min(asked, _LONGEST_PAUSE)
-            return None
-
-    return Bounded(
-        total=4,
-        connect=2,
-        other=0,
-        redirect=False,
-        status_forcelist=(429, 500, 502, 503, 504),
-        allowed_methods=("GET", "HEAD"),
-        backoff_factor=0.5,
-        backoff_jitter=0.2,
-        raise_on_status=False,
-    )
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -502,20 +418,6 @@ def _refuse_other(response: "Response", url: str, *, start: int, validator: str)
         place = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
         if place != str(start):
             raise Failed(url, f"sends another part than the one that was asked for ({printable(place) or 'none'})")
-
-
-def _leave(response: "Response") -> None:
-    """Let nobody read the body of an answer that is none: it may be endless, or a bomb.
-
-    A short one is read: what is not read to its end costs the connection. What trickles is not worth it.
-    """
-    from urllib3.exceptions import HTTPError
-
-    with suppress(HTTPError, OSError):
-        response.raw.read1(_CHUNK, decode_content=False)
-    if not response.raw.closed:
-        response.raw.close()
-    response._content = b""  # or requests would read it before it follows a redirect
 
 
 def _about(response: "Response", url: str) -> About:
@@ -550,41 +452,3 @@ def _text(body: bytes, response: "Response") -> str:
     except (LookupError, ValueError):
         text = body.decode(errors="replace")
     return text.removeprefix("\ufeff")
-
-
-def _reason(error: BaseException) -> str:
-    """Say what went wrong on the way; the texts of requests would show the whole address, with what is secret in it."""
-    import requests
-
-    if isinstance(error, requests.exceptions.TooManyRedirects):
-        return f"redirects more than {_REDIRECTS} times"
-    if isinstance(error, requests.exceptions.InvalidSchema):
-        text = str(error)
-        return text if text.startswith("redirects") else "redirects to what is no web address"
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"its certificate is not accepted ({_innermost(error)}): name the file of its authority in SSL_CERT_FILE"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"does not answer within {_READ} s"
-    if isinstance(error, requests.exceptions.InvalidURL | ValueError) and not isinstance(
-        error, requests.ConnectionError
-    ):
-        return "it, or what it redirects to, is no valid address"
-    return (
-        f"cannot be reached: {_innermost(error)}" if isinstance(error, requests.ConnectionError) else _innermost(error)
-    )
-
-
-def _innermost(error: BaseException) -> str:
-    """Return what the system said first of all."""
-    while True:
-        reason = getattr(error, "reason", None)
-        deeper = reason if isinstance(reason, BaseException) else error.__cause__ or error.__context__
-        deeper = deeper or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
-        if deeper is None:
-            break
-        error = deeper
-    if isinstance(error, OSError) and error.strerror:
-        return printable(error.strerror)
-    return printable(type(error).__name__ if "/" in str(error) else str(error) or type(error).__name__)
