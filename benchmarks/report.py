@@ -13,7 +13,9 @@ INTRODUCTION = """# How fast mkindex is, beside its peers and its limits
 Written by `make bench`; the scripts beside this page are all of it. What is compared ran in turns, on a file system
 that was synced before each run, and the medians are compared. Times are of whole processes, start-up included, their
 data in the page cache. Peak memory is of the largest process; less than about 25 MB cannot be told apart. A limit is a
-bare Python program; synced: it also waits until the disk has everything, as mkindex does and no peer does."""
+bare Python program; synced: it also waits until the disk has everything, as mkindex does and no peer does. What a first
+run wrote to a disk stays there until all is measured: ext4 passes over what was removed in the last minutes whenever it
+creates a file, which takes several times as long as the creation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

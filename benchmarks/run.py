@@ -13,7 +13,6 @@ from dataclasses import replace
 from subprocess import check_output
 
 from benchmarks.machine import file_system
-from benchmarks.measure import clear
 from benchmarks.report import page, recall, remember
 from benchmarks.scenarios import ANYWHERE, QUICK, SCENARIOS, Bench, Sizes
 
@@ -62,9 +61,7 @@ def main() -> None:
                 sizes=sizes,
             )
             results[scenario if scenario in ANYWHERE else f"{scenario}, {place}"] = SCENARIOS[scenario](bench)
-            if bench.aside:  # many files wait for the end; few large ones need not
-                clear(f"{root}/huge-*")
-            else:
+            if not bench.aside:
                 later.close()
             results = {key: results[key] for key in sorted(results, key=in_order)}
             if not chosen.quick:

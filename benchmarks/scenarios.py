@@ -14,7 +14,7 @@ from subprocess import check_call
 
 from benchmarks import corpus, peers, webserver
 from benchmarks.machine import cores, read, room
-from benchmarks.measure import Contender, Timing, cpu_seconds, file_calls, peak_memory, race, run
+from benchmarks.measure import Contender, Timing, clear, cpu_seconds, file_calls, peak_memory, race, run
 from benchmarks.report import Result, Target, seconds
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -156,6 +156,7 @@ def huge_link(bench: Bench) -> Result:
     source, wheels = bench.make_huge(bench.sizes.huge, copies=1)
     limits = bench.limit("hash on threads", "hash", source)
     timings = race({LINK: bench.build(source, "hardlink"), **limits}, bench.sizes.long_rounds)
+    clear(source)
     result = Result(title=f"{wheels}, linked ({bench.place})")
     result.add(timings)
     for name in limits:
@@ -177,6 +178,7 @@ def huge_copy(bench: Bench) -> Result:
         **bench.limit("copy and hash in one pass on threads", "copy", source),
     }
     timings = race({COPY: bench.build(source), **limits}, bench.sizes.long_rounds)
+    clear(source)
     result = Result(title=f"{wheels}, copied ({bench.place})")
     result.add(timings)
     for synced in (False, True):
@@ -302,6 +304,7 @@ def memory(bench: Bench) -> Result:
         **first_runs(bench.peers(source, "simple503", "simple-repository-generator", "index-503")),
     }
     timings = race(contenders, 1)
+    clear(source)
     result = Result(title=f"{wheels}, memory ({bench.place})")
     result.add(timings)
     for name in (COPY, LINK):

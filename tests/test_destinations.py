@@ -876,6 +876,16 @@ def test_a_file_that_changes_while_several_processes_copy_is_noticed(
         assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
 
 
+def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another(wheels: Path, public: Path) -> None:
+    (wheels / "demo-1.0-py3-none-any.whl.a.whl").write_bytes((wheels / "demo-1.0-py3-none-any.whl").read_bytes())
+    for version in ("1.0", "2.0"):
+        write_wheel(wheels, "zoo", version, mtime=MTIME)
+        publish(wheels, public)
+    assert tree(public) == cold(wheels)
+    with (public / OWN / "manifest").open("rb") as file:
+        assert [extent.name for extent, _ in manifest.sections(file)] == ["", "demo", "other", "zoo"]
+
+
 # --- one at a time --------------------------------------------------------------------------------------------------
 
 

@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process")
 
 # Arguments: the work, how many items 0, 1 ... there are, and by how many processes it is done. Prints the results.
 SCRIPT = """
-import json, os, sys, time
+import json, os, signal, sys, time
 from mkindex import fork
 
-work, count, processes = sys.argv[1], *map(int, sys.argv[2:])
+work, count, processes = sys.argv[1], *map(int, sys.argv[2:4])
 first = os.getpid()
 
 def double(items):
@@ -31,6 +35,22 @@ def fails(items):
         raise ValueError("1234")
     return double(items)
 
+def others_fail(items):
+    if os.getpid() != first:
+        raise ValueError("others")
+    with open(sys.argv[4], "a") as done:
+        print(len(items), file=done)
+    time.sleep(0.1)
+    return items
+
+def interrupted(items):
+    with open(sys.argv[4], "a") as done:
+        print(len(items), file=done)
+    time.sleep(0.1)
+    if os.getpid() == first:
+        os.kill(first, signal.SIGKILL)
+    return items
+
 def dies(items):
     if os.getpid() != first:
         os._exit(1)
@@ -44,9 +64,15 @@ except Exception as error:
 """
 
 
-def split(work: str, count: int, processes: int) -> object:
-    command = [sys.executable, "-c", SCRIPT, work, str(count), str(processes)]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+def split(work: str, count: int, processes: int, *paths: Path) -> object:
+    command = [sys.executable, "-c", SCRIPT, work, str(count), str(processes), *map(str, paths)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
+    return json.loads(said or "null")
+
+
+def done(path: Path) -> int:
+    """How many items were done, as those say that were done."""
+    return sum(map(int, path.read_text().split()))
 
 
 @pytest.mark.parametrize("processes", [1, 2, 40])
@@ -65,7 +91,7 @@ def test_only_many_items_are_shared(count: int, processes: int, is_shared: bool)
 def test_who_is_faster_does_more() -> None:
     done_by_first = split("is_first", 1000, 2)
     assert isinstance(done_by_first, list)
-    assert 0 < sum(done_by_first) < 100
+    assert sum(done_by_first) < 100
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
@@ -73,5 +99,15 @@ def test_what_the_work_raises_is_raised(processes: int) -> None:
     assert split("fails", 5000, processes) == "ValueError('1234')"
 
 
+def test_what_fails_in_one_process_is_not_gone_on_with_in_the_others(tmp_path: Path) -> None:
+    assert split("others_fail", 5000, 2, tmp_path / "done") == "ValueError('others')"
+    assert done(tmp_path / "done") < 2500
+
+
+def test_nothing_goes_on_when_the_first_process_has_been_killed(tmp_path: Path) -> None:
+    assert split("interrupted", 5000, 2, tmp_path / "done") is None  # having waited until nobody could say more
+    assert done(tmp_path / "done") < 2500
+
+
 def test_a_process_that_dies_is_an_error() -> None:
-    assert split("dies", 5000, 2) == "ChildProcessError('a process that mkindex had started was killed')"
+    assert str(split("dies", 5000, 2)).startswith("MkindexError('a process that helped was killed: ")

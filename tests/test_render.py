@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urljoin
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model import Index, ProjectStatus
-from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage
+from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, render
 from mkindex.templating import Templates
 from trees import anchors, entries, tree
 from values import Shelf, index, rendered
@@ -77,11 +77,21 @@ sites = st.builds(
 )
 
 
-@given(indexes(), sites)
-def test_resources_come_by_stage_and_path_and_no_path_comes_twice(index: Index, site: Site) -> None:
-    found = [(resource.stage, resource.path) for resource in rendered(index, site)]
+# The same bytes under names that begin alike.
+ALIKE = [shelf.file(f"demo-1.0-py3-none-any.whl{more}", b"the same") for more in ("", ".a.whl", ".z.whl")]
+
+
+@given(indexes(), sites, st.sampled_from([None, "json", "simple-json"]))
+@example(index(*ALIKE), site(), None)
+def test_resources_come_by_section_stage_and_path_and_no_path_comes_twice(
+    index: Index, site: Site, json_root: str | None
+) -> None:
+    site = dataclasses.replace(site, json_root=json_root if site.simple_path else None)
+    each = [(section.name, resource) for section in render(index, site) for resource in section.resources()]
+    found = [(resource.section, resource.stage, resource.path) for _, resource in each]
     assert found == sorted(found)
-    assert len({path for _, path in found}) == len(found)
+    assert [section for section, _ in each] == [section for section, _, _ in found]
+    assert len({path for _, _, path in found}) == len(found)
 
 
 @given(indexes(), sites)

@@ -5,35 +5,48 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Generic, NoReturn, TypeVar
+
+from mkindex.errors import MkindexError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _WORTH_IT = 1000  # items: below that a process costs more than it saves
 _AT_ONCE = 5_000  # items whose results are held together
-_PIECES = 16  # for each process; all of their numbers fit a byte
+_PIECES = 16  # for each process
+_MOST_PIECES = 256  # each has a byte for a number
+
+# What ends a process, and is to wait for a moment.
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Forked(Generic[R]):
     """A call that goes on in a copy of this process: it sees all values as they are now, and returns its result."""
 
     def __init__(self, call: Callable[[], R]) -> None:
-        self._reading, writing = os.pipe()
-        self._pid = os.fork()
+        reading, writing = os.pipe()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
         if self._pid == 0:
-            os.close(self._reading)
+            os.close(reading)
             _answer(call, writing)
         os.close(writing)
+        self._pipe = open(reading, "rb")  # noqa: SIM115 (until the process has ended)
 
     def result(self) -> R:
-        """Wait for the result. Raises what the call raised; ChildProcessError when the process died."""
-        with open(self._reading, "rb") as pipe:
-            data = pipe.read()
-        os.waitpid(self._pid, 0)
+        """Wait for the result. Raises what the call raised; MkindexError when the process was killed."""
+        data = self._pipe.read()
+        self.stop()
         if not data:
-            raise ChildProcessError("a process that mkindex had started was killed")
+            raise MkindexError(
+                "a process that helped was killed: see whether there is enough memory, or let one do it all (--jobs 1)"
+            )
         done, value = pickle.loads(data)  # noqa: S301 (from a copy of ourselves, through a pipe that nobody else has)
         if not done:
             raise value
@@ -41,18 +54,20 @@ class Forked(Generic[R]):
         return result
 
     def stop(self) -> None:
-        """End the process, and wait until it has ended."""
-        with suppress(OSError):
-            os.close(self._reading)
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+        """End the process, if it has not ended, and wait until it has."""
+        self._pipe.close()
+        if self._pid:
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(self._pid, signal.SIGKILL)
+                os.waitpid(self._pid, 0)
+            self._pid = 0
 
 
 def _answer(call: Callable[[], R], writing: int) -> NoReturn:
     """Write what a call returns or raises to a pipe, and end the process without what it inherited to do at its end."""
     try:
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
             answer = pickle.dumps((True, call()))
         except BaseException as error:
             answer = pickle.dumps((False, error))
@@ -62,6 +77,16 @@ def _answer(call: Callable[[], R], writing: int) -> NoReturn:
         os._exit(0)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until who forks knows of the other process, which could not be ended before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def possible() -> bool:
     """Tell whether this process can be copied: a copy has only one thread, and locks that others held stay locked."""
     return hasattr(os, "fork") and threading.active_count() == 1
@@ -69,37 +94,47 @@ def possible() -> bool:
 
 def split(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], *, processes: int) -> Iterator[R]:
     """Yield the results of `work(items)`, done in as many processes as are worth it, some thousand items at a time."""
-    is_shared = processes > 1 and len(items) >= _WORTH_IT and possible()
-    for start in range(0, len(items), _AT_ONCE):
-        some = items[start : start + _AT_ONCE]
+    parts = -(-len(items) // _AT_ONCE)
+    for number in range(parts):
+        some = _part(items, number, parts)
+        is_shared = processes > 1 and len(some) >= _WORTH_IT and possible()
         yield from _shared(work, some, processes) if is_shared else work(some)
+
+
+def _part(items: Sequence[T], number: int, parts: int) -> Sequence[T]:
+    """Return one of so many parts of about the same size."""
+    return items[len(items) * number // parts : len(items) * (number + 1) // parts]
 
 
 def _shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], processes: int) -> Iterator[R]:
     """Yield the results of `work(items)`; who is done with a piece takes the next, whose number is in a pipe."""
-    size = -(-len(items) // min(processes * _PIECES, 256))
+    pieces = min(processes * _PIECES, _MOST_PIECES, len(items))
+    first = os.getpid()
     reading, writing = os.pipe()
-    os.write(writing, bytes(range(-(-len(items) // size))))
+    os.write(writing, bytes(range(pieces)))
     os.close(writing)
 
     def share() -> dict[int, list[R]]:
         results = {}
-        while taken := os.read(reading, 1):
-            results[taken[0]] = work(items[taken[0] * size : (taken[0] + 1) * size])
+        try:
+            # Nobody needs what a process does when the first one has been killed.
+            while first in (os.getpid(), os.getppid()) and (taken := os.read(reading, 1)):
+                results[taken[0]] = work(_part(items, taken[0], pieces))
+        except BaseException:
+            os.read(reading, pieces)  # the others need not go on
+            raise
         return results
 
     others: list[Forked[dict[int, list[R]]]] = []
     try:
-        others += (Forked(share) for _ in range(processes - 1))
+        with undisturbed():
+            others += (Forked(share) for _ in range(min(processes, pieces) - 1))
         results = share()
-        while others:
-            results |= others[0].result()
-            del others[0]
-    except BaseException:
         for other in others:
-            other.stop()
-        raise
+            results |= other.result()
     finally:
         os.close(reading)
-    for number in range(len(results)):
+        for other in others:
+            other.stop()
+    for number in range(pieces):
         yield from results.pop(number)

@@ -70,7 +70,7 @@ class Plan:
 
     puts: tuple[Put, ...] = ()  # in the order of publishing: by stage, section and path
     updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
-    deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
+    deletes: tuple[Entry, ...] = ()  # what is published last comes first
     moved: tuple[Entry, ...] = ()  # what is known of paths that are another section's from now on
     unchanged: int = 0
     retired: int = 0  # among the updates: files that no page names from now on
@@ -184,7 +184,7 @@ def plan(
         entry.path.rpartition("/")[2] for entry in gone if entry.stage <= Stage.METADATA and entry.retired is None
     }
     return Plan(
-        # Of a stage they are by section and path already.
+        # As sections and their resources came, they are by section and path already.
         puts=tuple(sorted(puts, key=lambda put: put.resource.stage)),
         updates=tuple(sorted((*updates, *retired), key=itemgetter(1, 2))),
         deletes=tuple(entry for entry in reversed(gone) if _due(entry, now, grace) <= now),

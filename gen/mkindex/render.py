@@ -189,7 +189,8 @@ def _project_resources(project: Project, key: str, roots: Iterable[_Root], site:
         # As paths are ordered, which begin with the hash.
         files = sorted(placed, key=attrgetter("sha256", "filename"))
         yield from map(PlacedFile, files)
-        yield from (Sibling(file) for file in files if file.core_metadata)
+        # One name may be the beginning of another.
+        yield from sorted((Sibling(file) for file in files if file.core_metadata), key=attrgetter("path"))
     for root, renderers in roots:
         depth = len(root.split("/"))
         for name, renderer in renderers:

@@ -66,8 +66,9 @@ class Directory:
             self._sweep()  # what a dead run left
             entered.callback(self._remove_copies)
             # A long manifest is compared with the tree while the source is being listed.
+            entered.callback(self._inventory.close)
             if self._processes > 1:
-                entered.callback(self._inventory.look_ahead())
+                self._inventory.look_ahead()
             self._entered = entered.pop_all()
         return self
 
@@ -112,7 +113,6 @@ class Directory:
         if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
             ready()
             return Applied()
-        self._inventory.touch()
         staging = self._staging()
         with errors(self._root):
             try:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from heapq import merge
@@ -49,7 +49,7 @@ class Known:
 
 
 class Inventory:
-    """The tree below `root`, as it was when it was first asked for something; `known`: what need not be looked at."""
+    """The tree below `root`, as it was when that was asked for first; `known`: what need not be looked at."""
 
     def __init__(self, root: str, *, known: Known | None = None) -> None:
         self._root = root
@@ -59,20 +59,21 @@ class Inventory:
         self._ahead: Forked[list[Part]] | None = None
         self._lock = threading.Lock()
 
-    def look_ahead(self) -> Callable[[], object]:
-        """Compare a long manifest with the tree in another process meanwhile, if there can be one; return its end."""
+    def look_ahead(self) -> None:
+        """Compare a long manifest with the tree in another process meanwhile, if there can be one, until `close()`."""
         if fork.possible() and not self._intended() and self._length() > _LONG:
-            self._ahead = Forked(self._inspect)
-            return self._ahead.stop
-        return bool
+            with fork.undisturbed():
+                self._ahead = Forked(self._inspect)
 
-    def touch(self) -> None:
-        """Know no more what is in the root: from now on something is written there."""
-        self.__dict__.pop("_names", None)
+    def close(self) -> None:
+        """End what was begun ahead."""
+        if self._ahead:
+            self._ahead.stop()
 
     def renew(self) -> None:
-        """Take what the manifest says, which was just written, as what there is."""
-        self.__dict__.pop("_parts", None)
+        """Look again at what there is; who stays takes what the manifest says, which was just written, as that."""
+        for looked_at in ("_parts", "_marks", "_sizes", "_names"):
+            self.__dict__.pop(looked_at, None)
         if self._known and self._length() > _LONG:
             self._known.mark, self._known.parts = mark_at(self._manifest), self._inspect(look=False)
 
@@ -80,6 +81,7 @@ class Inventory:
 
     def sections(self) -> Iterator[Published]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
+        self.__dict__.pop("_names", None)
         parts = {part.extent.name: part for part in self._parts}
         unsure: dict[str, list[Entry]] = {}
         for section, stage, path in self._intended():
@@ -116,9 +118,11 @@ class Inventory:
     @cached_property
     def _parts(self) -> Sequence[Part]:
         """What there is; it is looked at once, and again after a plan was carried out."""
-        ahead, self._ahead = self._ahead, None
+        if self._ahead:
+            parts, self._ahead = self._ahead.result(), None
+            return parts
         remembered = self._remembered()
-        return ahead.result() if ahead else self._inspect() if remembered is None else remembered
+        return self._inspect() if remembered is None else remembered
 
     def _remembered(self) -> Sequence[Part] | None:
         """Return what the manifest says, where we wrote it, and finished what we began."""
@@ -208,7 +212,7 @@ class Inventory:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        """What is in the root when the plan is made: a first build need not look for every path of it."""
+        """What is in the root when a plan is made: a first build need not look for every path of it."""
         with errors(self._root):
             return frozenset(os.listdir(self._root) if os.path.lexists(self._root) else ())
 

@@ -226,12 +226,12 @@ def _is_large(put: Put) -> bool:
 def _together(puts: Sequence[Put]) -> Iterator[int]:
     """Yield the numbers of the puts, so that a wheel's metadata is cut from what has just been copied."""
 
-    def place(number: int) -> tuple[str, str]:
+    def of_one_file(number: int) -> tuple[str, str]:
         resource = puts[number].resource
-        return resource.section, "" if isinstance(resource, Page) else resource.file.sha256
+        return resource.section, "" if isinstance(resource, Page) else resource.file.sha256  # as paths begin
 
     ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
-    return merge(*map(range, [0, *ends], ends), key=place)
+    return merge(*map(range, [0, *ends], ends), key=of_one_file)
 
 
 def _source(path: str, file: File) -> FileIO:
