@@ -128,6 +128,38 @@ def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, numbe
     assert own(public) == {"manifest"}
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("what", ["tmp/", "intent", ".mkindex"])
+def test_signals_wait_while_what_was_prepared_is_withdrawn(
+    wheels: Path, public: Path, number: signal.Signals, what: str
+) -> None:
+    class Interrupted(Disk):
+        def unlink(self, path: str) -> None:
+            if what in path:
+                signal.raise_signal(number)
+            super().unlink(path)
+
+        def remove_directory(self, path: str) -> None:
+            if path.endswith(what):
+                signal.raise_signal(number)
+            super().remove_directory(path)
+
+    def not_ready() -> None:
+        raise TimeoutError
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            ThreadPoolExecutor(1) as executor,
+            Directory(str(public), executor=executor, disk=Interrupted()) as there,
+        ):
+            there.apply(planned(resources(wheels), there), not_ready)
+    finally:
+        signal.signal(number, before)
+    assert not public.exists()
+
+
 # --- the contract ---------------------------------------------------------------------------------------------------
 
 

@@ -75,7 +75,8 @@ class Directory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._entered.close()
+        with _unbroken():
+            self._entered.close()
 
     @property
     def root(self) -> str:
@@ -123,9 +124,10 @@ class Directory:
                 ready()
             except BaseException as error:
                 theirs = error.filename if isinstance(error, FileExistsError) else None  # put there meanwhile
-                self._withdraw(
-                    [put for put in plan.puts if self._at(put.resource.path) != theirs], forget=not unfinished
-                )
+                with _unbroken():
+                    self._withdraw(
+                        [put for put in plan.puts if self._at(put.resource.path) != theirs], forget=not unfinished
+                    )
                 raise
             with _unbroken():
                 self._publish(plan, staged, staging)
@@ -289,7 +291,7 @@ def _missing(path: str) -> list[str]:
 
 @contextmanager
 def _unbroken() -> Iterator[None]:
-    """Let Ctrl-C, and SIGTERM where it has a handler, wait for a moment until the tree is all as it should be."""
+    """Let Ctrl-C, and SIGTERM where it has a handler, wait for a moment until all is as it should be."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
     if threading.current_thread() is not threading.main_thread():
