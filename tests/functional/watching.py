@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,14 @@ class Watching:
 
     def until(self, true: Callable[[], object], what: str) -> None:
         """Wait until something is so while it runs."""
+
+        def is_so() -> object:
+            with suppress(FileNotFoundError):  # what is looked at may go at that moment
+                return true()
+            return False
+
         try:
-            eventually(lambda: true() or self.process.poll() is not None, what)
+            eventually(lambda: is_so() or self.process.poll() is not None, what)
         except AssertionError as error:
             raise AssertionError(f"{error}; it said {self.said[-10:]} {self.errors}") from error
         assert self.process.poll() is None, f"it ended: {self.errors}"
