@@ -229,7 +229,7 @@ def _paired(
     waiting = iter(there)
     found = next(waiting, None)
     for one in wanted:
-        if found is None:
+        if found is None:  # a key costs as much as all else here
             yield one, None
             continue
         key = of_wanted(one)

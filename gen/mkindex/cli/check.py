@@ -100,7 +100,7 @@ def check(
     no_cache: bool,
     quiet: bool,
     verbose: bool,
-    **options: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401 (the fields of Options, which checks them)
 ) -> int:
     """Prove an index right, or say what a client will do wrong with it.
 

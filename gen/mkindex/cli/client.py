@@ -35,7 +35,7 @@ Exit status: 0 printed; 2 usage, or what this client cannot do; 3 it is no index
     help="Only the projects whose name fits; poetry needs to be told.",
 )
 @click.option("--name", metavar="NAME", default="", help="What the index is called.  [default: made from its address]")
-def client(target: str, **options: Any) -> int:  # noqa: ANN401
+def client(target: str, **options: Any) -> int:  # noqa: ANN401 (the fields of Options)
     """Print the configuration of a client for an index, to be pasted as it is.
 
     It keeps the projects of the index to the index, so that nobody can put a higher version of one into its place

@@ -105,9 +105,6 @@ def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
     """Yield the lines of a section with changes; what stays is found by bisection, since most of it does."""
-    if not lines:
-        yield from (_line(entry) for _, entry in edits if entry)
-        return
     start = 0
     for (_, stage, path), entry in edits:
         # A tab comes before all that can be in a path: lines are in the order of their positions.
