@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from wheels import write_sdist, write_wheel  # noqa: E402
+from support.wheels import write_sdist, write_wheel  # noqa: E402
 
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 NATIVE = ("cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64", "cp312-cp312-macosx_11_0_arm64")

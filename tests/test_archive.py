@@ -22,7 +22,7 @@ from packaging.metadata import parse_email
 
 from mkindex import archive, tarball
 from mkindex.archive import Metadata, Span, Unreadable, parse_metadata
-from wheels import metadata, sdist, wheel
+from support.wheels import metadata, sdist, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -19,8 +19,8 @@ from mkindex import cache as cache_module
 from mkindex import scan
 from mkindex.cache import RACY_NS, Cache
 from mkindex.sources import Artifact, Fingerprint
-from opened import opened
-from wheels import wheel, write_sdist, write_wheel
+from support.sources import open_with_defaults
+from support.wheels import wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +164,7 @@ class Scanner:
 
     def __call__(self, cache: Path | None) -> list[File | Rejected]:
         self.read.clear()
-        artifacts = [one for one in opened(str(self.directory)).artifacts() if isinstance(one, Artifact)]
+        artifacts = [one for one in open_with_defaults(str(self.directory)).artifacts() if isinstance(one, Artifact)]
         with Cache(cache) as facts, ThreadPoolExecutor(1) as executor:
             return list(scan.scan(artifacts, cache=facts, executor=executor, progress=lambda _: None))
 

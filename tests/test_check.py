@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.requirements import Requirement
 
-from builds import publish
-from hosts import JSON, Reply, hosting
 from mkindex.check import Options, check, show
 from mkindex.check.choices import Choice, why
 from mkindex.check.findings import Judge, Rule, Severity, table
@@ -28,8 +26,10 @@ from mkindex.check.wheels import content_of
 from mkindex.cli import run
 from mkindex.errors import ConfigError, MkindexError
 from mkindex.web import Reply as Answer
-from mutations import NEW, OLD, good_tree, harmed
-from wheels import wheel, write_sdist, write_wheel
+from support.builds import publish
+from support.index_server import JSON_TYPE, Reply, serve_index
+from support.mutations import NEW, OLD, build_good_index, copy_index
+from support.wheels import wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ URL = "https://example.com/simple/demo/"
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return good_tree(tmp_path_factory.mktemp("check"))
+    return build_good_index(tmp_path_factory.mktemp("check"))
 
 
 def no_progress(total: int) -> nullcontext[Callable[[int], object]]:
@@ -112,7 +112,7 @@ def test_a_slow_server_is_a_note() -> None:
 def test_a_page_of_too_many_files_is_a_note() -> None:
     files = [{"filename": f"demo-{n}-py3-none-any.whl"} for n in range(10_001)]
     text = json.dumps({"meta": {"api-version": "1.0"}, "name": "demo", "files": files})
-    large = page(text, media_type=JSON)
+    large = page(text, media_type=JSON_TYPE)
     assert ("large-page", f"{len(text):,} bytes, 10,001 files") in broken(large)
 
 
@@ -144,11 +144,11 @@ def test_a_page_that_is_fresh_for_ten_minutes_at_most_is_right(control: str) -> 
 
 
 def test_who_gives_a_find_links_page_for_an_index_is_told_both_ways_out(good: Path, tmp_path: Path) -> None:
-    victim = harmed(good, tmp_path, "html")
+    victim = copy_index(good, tmp_path, "html")
     (victim.tree / "wheels.html").write_text(
         f'<!DOCTYPE html><a href="{NEW}#sha256={"0" * 64}">{NEW}</a><a href="x/gamma-1.0-py3-none-any.whl">x</a>'
     )
-    with hosting(victim.tree) as server:
+    with serve_index(victim.tree) as server:
         report = checked(f"{server.url}wheels.html", files="none")
         text = next(found.text for found in report.findings if found.rule.name == "find-links-page")
     address = f"{server.url}wheels.html"
@@ -173,7 +173,7 @@ def test_who_gives_a_find_links_page_for_an_index_is_told_both_ways_out(good: Pa
 )
 def test_what_was_given_is_recognised(good: Path, given: str, kind: str, first: str | None) -> None:
     (good / "links.html").write_text((good / "simple/alpha/index.html").read_text().replace("../../", ""))
-    with hosting(good) as server:
+    with serve_index(good) as server:
         report = checked(f"{server.url}{given}")
     (good / "links.html").unlink()
     worst = [found.rule.name for found in report.findings if found.rule.severity == Severity.ERROR]
@@ -203,14 +203,14 @@ def test_an_index_below_another_path_is_found_in_its_tree(tmp_path: Path) -> Non
 
 
 def test_only_projects_that_were_asked_for_are_looked_at(good: Path) -> None:
-    with hosting(good) as server:
+    with serve_index(good) as server:
         report = checked(f"{server.url}simple/", project=("Alp*", "GAMMA"))
     assert (report.projects, report.files, report.looked) == (2, 3, 3)
 
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_projects_that_are_named_are_found_without_a_root(good: Path, status: int) -> None:
-    with hosting(good) as server:
+    with serve_index(good) as server:
         server.faults.append(lambda path, reply: Reply(status) if path == "/simple/" else reply)
         report = checked(f"{server.url}simple/", project=("Alpha",))
         chosen = checked(f"{server.url}simple/", why="alpha").why
@@ -219,14 +219,14 @@ def test_projects_that_are_named_are_found_without_a_root(good: Path, status: in
 
 
 def test_of_a_sample_the_newest_files_are_looked_at(good: Path) -> None:
-    with hosting(good) as server:
+    with serve_index(good) as server:
         report = checked(f"{server.url}simple/", project=("alpha",), sample=1)
         asked = [path for path in server.asked if path.endswith(".whl") and path.startswith("HEAD")]
     assert (report.files, report.looked, [path.rpartition("/")[2] for path in asked]) == (2, 1, [NEW])
 
 
 def test_without_files_none_is_asked_for(good: Path) -> None:
-    with hosting(good) as server:
+    with serve_index(good) as server:
         report = checked(f"{server.url}simple/", files="none")
         assert (report.looked, [path for path in server.asked if path.startswith("HEAD")]) == (0, [])
 
@@ -236,7 +236,7 @@ def test_what_was_read_of_a_server_is_not_read_again(good: Path, tmp_path: Path,
     def got(server_asked: list[str]) -> set[str]:
         return {path.rpartition("/")[2] for path in server_asked if path.startswith("GET") and path.endswith(".whl")}
 
-    with hosting(good) as server:
+    with serve_index(good) as server:
         first = checked(f"{server.url}simple/", files=level, cache_dir=str(tmp_path))
         before = got(server.asked)
         server.asked.clear()
@@ -247,8 +247,8 @@ def test_what_was_read_of_a_server_is_not_read_again(good: Path, tmp_path: Path,
 
 
 def test_what_is_remembered_of_a_file_does_not_hide_that_the_page_changed(good: Path, tmp_path: Path) -> None:
-    victim = harmed(good, tmp_path / "x", "html")
-    with hosting(victim.tree) as server:
+    victim = copy_index(good, tmp_path / "x", "html")
+    with serve_index(victim.tree) as server:
         checked(f"{server.url}simple/", files="hash", cache_dir=str(tmp_path / "cache"))
         victim.anchor(NEW, r"#sha256=\w+", f"#sha256={'0' * 64}")
         report = checked(f"{server.url}simple/", files="hash", cache_dir=str(tmp_path / "cache"))
@@ -259,7 +259,7 @@ def test_a_large_wheel_is_read_in_parts(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "big", "1.0", files={"big/data": random.Random(1).randbytes(3 << 20)})
     publish(tmp_path / "wheels", tmp_path / "public")
-    with hosting(tmp_path / "public") as server:
+    with serve_index(tmp_path / "public") as server:
         report = checked(f"{server.url}simple/", files="deep")
         sizes: list[int] = []
 
@@ -274,14 +274,14 @@ def test_a_large_wheel_is_read_in_parts(tmp_path: Path) -> None:
 
 
 def test_a_server_that_knows_no_head_is_asked_for_files_otherwise(good: Path) -> None:
-    with hosting(good) as server:
+    with serve_index(good) as server:
         server.faults.append(lambda _, reply: Reply(405) if server.asked[-1].startswith("HEAD") else reply)
         report = checked(f"{server.url}simple/", jobs=1)
     assert (report.looked, [name for name in names(report) if name != "file-cache"]) == (5, [])
 
 
 def test_a_redirect_without_an_end_is_a_finding_and_not_the_end(good: Path) -> None:
-    with hosting(good) as server:
+    with serve_index(good) as server:
         server.faults.append(
             lambda path, reply: Reply(302, headers={"Location": path}) if path == "/simple/alpha/" else reply
         )
@@ -398,7 +398,7 @@ def test_requirements_are_looked_for_with_markers_extras_and_the_files_that_fit(
 
 
 def test_requirements_are_looked_for_beyond_the_projects_that_are_checked(good: Path) -> None:
-    with hosting(good) as server:
+    with serve_index(good) as server:
         report = checked(f"{server.url}simple/", project=("alpha",), closure=True)
     assert ("unsatisfied" in names(report), report.projects) == (False, 1)
 
@@ -432,7 +432,7 @@ def harmful(data: bytes, seed: int) -> bytes:
 @pytest.mark.parametrize("seed", range(300))
 def test_no_page_whatever_is_on_it_makes_a_check_crash(good: Path, seed: int) -> None:
     for project in ("", "alpha"):
-        for name, media_type in (("index.html", "text/html"), ("index.v1_json", JSON)):
+        for name, media_type in (("index.html", "text/html"), ("index.v1_json", JSON_TYPE)):
             data = harmful((good / "simple" / project / name).read_bytes(), seed)
             reply = Answer(URL, 200, {"content-type": media_type}, data)
             for kind in ("root", "project", "flat"):
@@ -457,7 +457,7 @@ def test_no_value_of_any_field_makes_a_check_crash(good: Path, value: object) ->
     pages += [{**whole, "projects": [{"name": value}]}, {**whole, "files": [value]}, value]  # type: ignore[list-item]
     for one in pages:
         for kind in ("root", "project"):
-            found = read(Answer(URL, 200, {"content-type": JSON}, json.dumps(one).encode()), kind, project="alpha")
+            found = read(Answer(URL, 200, {"content-type": JSON_TYPE}, json.dumps(one).encode()), kind, project="alpha")
             list(Judge().findings(found, "page"))
             list(Judge().findings(Project(name="alpha", html=found, json=found), "page"))
 
@@ -472,7 +472,7 @@ def test_no_bytes_of_a_file_make_a_check_crash(seed: int) -> None:
 
 def test_a_whole_check_of_damaged_pages_ends_well(good: Path, tmp_path: Path) -> None:
     for seed in range(30):
-        victim = harmed(good, tmp_path / str(seed), "both")
+        victim = copy_index(good, tmp_path / str(seed), "both")
         for path in (victim.tree / "simple").rglob("index.*"):
             path.write_bytes(harmful(path.read_bytes(), seed))
         checked(victim.tree, files="deep", closure=True)
@@ -505,7 +505,7 @@ def test_a_good_index_is_0_and_says_how_much_was_looked_at(good: Path, capsys: p
 def test_an_error_is_1_and_a_warning_only_with_strict(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    victim = harmed(good, tmp_path, "html")
+    victim = copy_index(good, tmp_path, "html")
     victim.anchor(OLD, r"#sha256=\w+", "")
     statuses = [Run(capsys, victim.tree).status, Run(capsys, victim.tree, "--strict").status]
     victim.file(NEW).write_bytes(b"PK")
@@ -564,15 +564,15 @@ def test_a_server_that_lets_nobody_look_is_3(
     good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
-    with hosting(good) as server:
+    with serve_index(good) as server:
         server.faults.append(lambda *_: Reply(status))
         assert Run(capsys, f"{server.url}simple/").status == 3
 
 
 def test_no_secret_of_an_address_is_shown(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    victim = harmed(good, tmp_path, "html")
+    victim = copy_index(good, tmp_path, "html")
     victim.anchor(NEW, r'href="[^"#]*', f'href="http://me:geheim@127.0.0.1:9/{NEW}?signature=geheim')
-    with hosting(victim.tree) as server:
+    with serve_index(victim.tree) as server:
         given = server.url.replace("://", "://me:geheim@")
         for more in (["--files", "none"], ["--json"], ["--format", "github"], ["--why", "alpha"]):
             done = Run(capsys, f"{given}simple/?key=geheim" if more[0] == "--why" else f"{given}simple/", *more)
@@ -584,7 +584,7 @@ def test_a_server_that_dies_on_the_way_is_3(
     good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
-    with hosting(good) as server:
+    with serve_index(good) as server:
 
         def die(path: str, reply: Reply) -> Reply:
             if path.startswith("/files/"):
@@ -600,7 +600,7 @@ def test_a_server_that_dies_on_the_way_is_3(
 def test_the_json_report_has_the_documented_shape(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    victim = harmed(good, tmp_path, "html")
+    victim = copy_index(good, tmp_path, "html")
     victim.file(NEW).unlink()
     done = Run(capsys, victim.tree, "--json")
     report = json.loads(done.out)
@@ -640,7 +640,7 @@ def test_the_json_report_has_the_documented_shape(
 def test_findings_become_annotations_of_a_workflow(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    victim = harmed(good, tmp_path, "html")
+    victim = copy_index(good, tmp_path, "html")
     victim.anchor(NEW, f">{NEW}<", ">100% new:\nit<")
     done = Run(capsys, victim.tree, "--format", "github")
     place = f"simple/alpha/index.html {NEW}"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hosts import hosting
 from mkindex.check import Options, check
 from mkindex.check.findings import Severity, table
-from mutations import MUTATIONS, Form, Mutation, Place, Victim, good_tree, harmed
+from support.index_server import serve_index
+from support.mutations import MUTATIONS, Form, IndexCopy, Mutation, Place, build_good_index, copy_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ ELSEWHERE = {"insecure-link", "insecure-redirect", "plain-http", "large-page", "
 
 @pytest.fixture(scope="session")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return good_tree(tmp_path_factory.mktemp("mutations"))
+    return build_good_index(tmp_path_factory.mktemp("mutations"))
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def no_progress(total: int) -> nullcontext[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def checked(victim: Victim, place: Place, mutation: Mutation | None = None) -> Report:
+def checked(victim: IndexCopy, place: Place, mutation: Mutation | None = None) -> Report:
     """Check an index in a directory, or served by a host."""
     options = {name: value for name, value in (mutation.options if mutation else {}).items() if name != "manifest"}
     level = mutation.files if mutation else "deep"
@@ -58,10 +58,10 @@ def test_a_defect_is_found_by_its_rule_and_nothing_else_is_an_error(
     good: Path, tmp_path: Path, record_property: Callable[[str, object], None], case: tuple[Mutation, Form, Place]
 ) -> None:
     mutation, form, place = case
-    victim = harmed(good, tmp_path, form, manifest="manifest" in mutation.options)
+    victim = copy_index(good, tmp_path, form, manifest="manifest" in mutation.options)
     with ExitStack() as stack:
         if place == "served":
-            victim.host = stack.enter_context(hosting(victim.tree))
+            victim.host = stack.enter_context(serve_index(victim.tree))
         mutation.harm(victim)
         report = checked(victim, place, mutation)
     every = found(report, *Severity)
@@ -76,8 +76,8 @@ def test_a_defect_is_found_by_its_rule_and_nothing_else_is_an_error(
 def test_nothing_is_found_in_the_good_index(
     good: Path, tmp_path: Path, record_property: Callable[[str, object], None], form: Form, place: Place
 ) -> None:
-    victim = harmed(good, tmp_path, form, manifest=form == "both")
-    with hosting(victim.tree) as victim.host:
+    victim = copy_index(good, tmp_path, form, manifest=form == "both")
+    with serve_index(victim.tree) as victim.host:
         report = checked(victim, place)
     false = found(report, Severity.ERROR, Severity.WARNING)
     for rule in false:

@@ -20,7 +20,7 @@ import mkindex
 from mkindex import cli
 from mkindex.config import Config
 from mkindex.errors import MkindexError
-from wheels import metadata, wheel, write_sdist, write_wheel
+from support.wheels import metadata, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import hostile
-from builds import publish
-from hosts import Host, Reply, hosting
 from mkindex.cli import run
 from mkindex.client import Options, configuration
 from mkindex.client.look import Facts, look
 from mkindex.client.texts import CLIENTS, index_name, written
 from mkindex.errors import ConfigError, MkindexError, SourceError
-from wheels import write_sdist, write_wheel
+from support import scripted_server
+from support.builds import publish
+from support.index_server import IndexServer, Reply, serve_index
+from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,7 +265,7 @@ def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
-    hostile.alone(monkeypatch, tmp_path / "home")
+    scripted_server.isolate_client(monkeypatch, tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
@@ -279,8 +279,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def host(tree: Path) -> Iterator[Host]:
-    with hosting(tree) as host:
+def host(tree: Path) -> Iterator[IndexServer]:
+    with serve_index(tree) as host:
         yield host
 
 
@@ -288,12 +288,12 @@ ALL = ("demo", "demo-app", "helper")
 
 
 @pytest.mark.parametrize("given", ["simple/", "simple", "", "index.html", "simple/index.html", "simple/#secret"])
-def test_an_index_is_found_from_whatever_address_leads_to_it(host: Host, given: str) -> None:
+def test_an_index_is_found_from_whatever_address_leads_to_it(host: IndexServer, given: str) -> None:
     assert look(f"{host.url}{given}") == Facts(url=f"{host.url}simple/", projects=ALL)
 
 
 @pytest.mark.parametrize("given", ["simple/demo/", "simple/demo", "simple/demo/index.html"])
-def test_the_page_of_a_project_stands_for_that_project_of_its_index(host: Host, tree: Path, given: str) -> None:
+def test_the_page_of_a_project_stands_for_that_project_of_its_index(host: IndexServer, tree: Path, given: str) -> None:
     assert look(f"{host.url}{given}") == Facts(url=f"{host.url}simple/", projects=("demo",), chosen=True)
     assert look(str(tree / given)) == Facts(url=f"{tree.as_uri()}/simple/", projects=("demo",), chosen=True)
 
@@ -304,7 +304,7 @@ def test_a_directory_is_an_address_that_begins_with_file(tree: Path, given: str)
     assert look(str(tree / given)) == look((tree / given).as_uri()) == facts
 
 
-def test_a_find_links_page_and_a_listing_are_flat(host: Host, tree: Path) -> None:
+def test_a_find_links_page_and_a_listing_are_flat(host: IndexServer, tree: Path) -> None:
     assert look(f"{host.url}links.html") == Facts(url=f"{host.url}links.html", projects=ALL, flat=True)
     assert look(str(tree / "links.html")) == Facts(url=f"{tree.as_uri()}/links.html", projects=ALL, flat=True)
     links = "".join(
@@ -327,7 +327,7 @@ def test_a_find_links_page_and_a_listing_are_flat(host: Host, tree: Path) -> Non
 )
 @pytest.mark.parametrize("given", ["simple/", "links.html"])
 def test_projects_are_chosen_by_name_or_pattern(
-    host: Host, given: str, globs: list[str], projects: tuple[str, ...]
+    host: IndexServer, given: str, globs: list[str], projects: tuple[str, ...]
 ) -> None:
     facts = look(f"{host.url}{given}", globs)
     assert (facts.projects, facts.chosen) == (projects, True)
@@ -335,7 +335,7 @@ def test_projects_are_chosen_by_name_or_pattern(
 
 @pytest.mark.parametrize("glob", ["dem", "x*", "demo==1", "../demo"])
 @pytest.mark.parametrize("given", ["simple/", "links.html"])
-def test_a_project_that_is_not_there_is_an_error(host: Host, given: str, glob: str) -> None:
+def test_a_project_that_is_not_there_is_an_error(host: IndexServer, given: str, glob: str) -> None:
     with pytest.raises(SourceError) as error:
         look(f"{host.url}{given}", ["demo", glob])
     assert str(error.value) == (
@@ -343,7 +343,7 @@ def test_a_project_that_is_not_there_is_an_error(host: Host, given: str, glob: s
     )
 
 
-def test_projects_of_an_index_that_lists_none_are_named(host: Host) -> None:
+def test_projects_of_an_index_that_lists_none_are_named(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
     with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
         look(f"{host.url}simple/")
@@ -352,7 +352,7 @@ def test_projects_of_an_index_that_lists_none_are_named(host: Host) -> None:
         look(f"{host.url}simple/", ["gone"])
 
 
-def test_names_that_are_none_are_passed_over(host: Host) -> None:
+def test_names_that_are_none_are_passed_over(host: IndexServer) -> None:
     links = "".join(f'<a href="{name}/">x</a>' for name in ("demo", "a%0Ab", "a%22%5D", "%C3%A9", "x%20=%20%7B%7D"))
     root = Reply(200, f"<!DOCTYPE html>{links}".encode(), {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/simple/" else reply)
@@ -396,13 +396,13 @@ UNSAID = "pages come without Cache-Control: uv would guess ten minutes"
     ],
 )
 def test_uv_is_told_how_long_pages_are_good_where_the_host_says_it_badly(
-    host: Host, headers: dict[str, str | None], late: str
+    host: IndexServer, headers: dict[str, str | None], late: str
 ) -> None:
     host.faults.append(lambda path, reply: reply.but(**headers) if path.startswith("/simple/") else reply)
     assert look(f"{host.url}simple/") == Facts(url=f"{host.url}simple/", projects=ALL, late=late)
 
 
-def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(host: Host) -> None:
+def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: reply.but(cache_control="no-cache"))
     facts = Facts(url=f"{host.url}simple/", projects=ALL, keeps_files=False)
     assert look(facts.url) == facts
@@ -415,12 +415,12 @@ def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(hos
     assert look(facts.url) == replace(facts, keeps_files=True)
 
 
-def test_a_host_that_forbids_what_it_does_not_have_is_found_out(host: Host) -> None:
+def test_a_host_that_forbids_what_it_does_not_have_is_found_out(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
     assert look(f"{host.url}simple/") == Facts(url=f"{host.url}simple/", projects=ALL, answers_403=True)
 
 
-def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_host_is_named(host: Host) -> None:
+def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_host_is_named(host: IndexServer) -> None:
     def moved(path: str, reply: Reply) -> Reply:
         found = re.match("/old/(.*)", path)
         return Reply(301, headers={"Location": f"{host.url}simple/{found[1]}"}) if found else reply
@@ -432,15 +432,15 @@ def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_ho
     assert look(f"{other}old/") == Facts(url=f"{other}old/", projects=ALL, elsewhere=name)
 
 
-def test_another_port_of_the_same_host_is_another_server(host: Host, tree: Path) -> None:
-    with hosting(tree) as front:
+def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree: Path) -> None:
+    with serve_index(tree) as front:
         there = host.url.rstrip("/")
         front.faults.append(lambda path, reply: Reply(302, headers={"Location": f"{there}{path}"}))
         name = there.removeprefix("http://")
         assert look(f"{front.url}simple/") == Facts(url=f"{front.url}simple/", projects=ALL, elsewhere=name)
 
 
-def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_given(host: Host) -> None:
+def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_given(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(302, headers={"Location": "/list/"}) if path == "/simple/" else reply)
     root = Reply(200, b'<!DOCTYPE html><a href="demo/">demo</a>', {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/list/" else reply)
@@ -458,7 +458,7 @@ def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_give
 BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
 
 
-def test_a_password_is_wanted_where_a_stranger_sees_something_else(host: Host) -> None:
+def test_a_password_is_wanted_where_a_stranger_sees_something_else(host: IndexServer) -> None:
     mine = host.url.replace("//", "//user:hunter2@")
     facts = Facts(url=f"{host.url}simple/", projects=ALL)
     assert look(f"{mine}simple/") == facts
@@ -468,7 +468,9 @@ def test_a_password_is_wanted_where_a_stranger_sees_something_else(host: Host) -
     assert look(f"{mine}links.html") == flat
 
 
-def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(host: Host, tmp_path: Path) -> None:
+def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(
+    host: IndexServer, tmp_path: Path
+) -> None:
     (tmp_path / "home/.netrc").write_text("machine 127.0.0.1 login user password hunter2\n")
     (tmp_path / "home/.netrc").chmod(0o600)
     assert not look(f"{host.url}simple/").wants_password
@@ -476,7 +478,7 @@ def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(h
     assert look(f"{host.url}simple/").wants_password
 
 
-def test_without_a_password_projects_are_named_or_nothing_is_said(host: Host) -> None:
+def test_without_a_password_projects_are_named_or_nothing_is_said(host: IndexServer) -> None:
     host.authorization = BASIC
     facts = Facts(url=f"{host.url}simple/", projects=ALL[:2], chosen=True, wants_password=True, unseen=True)
     assert look(f"{host.url}simple#x", ["Demo_App", "demo"]) == facts
@@ -497,7 +499,7 @@ def test_without_a_password_projects_are_named_or_nothing_is_said(host: Host) ->
 )
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
 def test_nothing_secret_is_ever_printed(
-    host: Host, capsys: pytest.CaptureFixture[str], client: str, given: str, status: int
+    host: IndexServer, capsys: pytest.CaptureFixture[str], client: str, given: str, status: int
 ) -> None:
     host.authorization = BASIC
     if status != 200:
@@ -530,7 +532,7 @@ def page(body: str, media_type: str = "text/html") -> Reply:
          "there is no project in it yet"),
     ],
 )  # fmt: skip
-def test_what_is_no_index_is_an_error_that_says_what_to_do(host: Host, reply: Reply, says: str) -> None:
+def test_what_is_no_index_is_an_error_that_says_what_to_do(host: IndexServer, reply: Reply, says: str) -> None:
     host.faults.append(lambda path, other: reply if path == "/here/" else other)
     with pytest.raises(SourceError) as error:
         look(f"{host.url}here/")
@@ -538,8 +540,8 @@ def test_what_is_no_index_is_an_error_that_says_what_to_do(host: Host, reply: Re
     assert says in str(error.value)
 
 
-def test_a_page_of_another_host_is_not_gone_to(host: Host, tree: Path) -> None:
-    with hosting(tree) as other:
+def test_a_page_of_another_host_is_not_gone_to(host: IndexServer, tree: Path) -> None:
+    with serve_index(tree) as other:
         body = f'<base href="{other.url}"><a href="x">people</a>'
         host.faults.append(lambda path, reply: page(body) if path == "/people/" else reply)
         with pytest.raises(SourceError, match=f"an index seems to be at {re.escape(other.url)}simple/: give that"):

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builds import cold, publish, write
-from disks import FULL_ONCE, INTERRUPTED, Died, Watched
 from mkindex import scan
 from mkindex.build import build
 from mkindex.config import Config
@@ -22,8 +20,10 @@ from mkindex.errors import DestinationError, NotPublished
 from mkindex.model import place
 from mkindex.settling import Settling
 from mkindex.sources import Artifact, Fingerprint
-from trees import OWN, dangling, own, tree
-from wheels import wheel, write_wheel
+from support.builds import cold_build, publish, write_files
+from support.faulty_disk import FULL_ONCE, INTERRUPTED, FaultyDisk, ProcessKilled
+from support.trees import OWN_DIRECTORY, find_broken_links, own_files, read_tree
+from support.wheels import wheel, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +68,10 @@ class On:
     """Builds on a disk that writes down what is done to it."""
 
     def __init__(self, public: Path, patch: pytest.MonkeyPatch) -> None:
-        self.public, self._patch, self.disk = public, patch, Watched()
+        self.public, self._patch, self.disk = public, patch, FaultyDisk()
 
-    def __call__(self, source: Path, disk: Watched | None = None, **options: Any) -> Report:  # noqa: ANN401 (Config's)
-        self.disk = disk or Watched()
+    def __call__(self, source: Path, disk: FaultyDisk | None = None, **options: Any) -> Report:  # noqa: ANN401 (Config's)
+        self.disk = disk or FaultyDisk()
         self._patch.setattr(directory, "Disk", lambda: self.disk)
         return publish(source, self.public, **{"jobs": 1} | options)
 
@@ -79,7 +79,11 @@ class On:
     def copies(self) -> list[str]:
         """What was done with copies, in which order: "replace A B"."""
         names = ([name, *(path.removeprefix(f"{self.public}/") for path in paths)] for name, *paths in self.disk.done)
-        return [" ".join(words).replace(f"{OWN}/tmp/", "") for words in names if f"{OWN}/tmp/copy" in words[1]]
+        return [
+            " ".join(words).replace(f"{OWN_DIRECTORY}/tmp/", "")
+            for words in names
+            if f"{OWN_DIRECTORY}/tmp/copy" in words[1]
+        ]
 
 
 @pytest.fixture
@@ -99,10 +103,10 @@ TAKEN = ["create copy0", "write copy0", "write copy0"]
 
 
 def test_a_large_file_that_is_new_is_read_and_written_once(source: Path, on: On) -> None:
-    wanted = cold(source)
+    wanted = cold_build(source)
     report = on(source)
     assert on.copies == [*TAKEN, f"replace copy0 {there(source / FILENAME)}"]
-    assert (tree(on.public), own(on.public), report.written) == (wanted, {"manifest"}, len(wanted))
+    assert (read_tree(on.public), own_files(on.public), report.written) == (wanted, {"manifest"}, len(wanted))
     assert on(source).plan.unchanged == len(wanted)
     assert on.copies == []
 
@@ -117,13 +121,13 @@ def test_the_same_bytes_under_two_names_are_two_copies(source: Path, on: On) -> 
         f"replace copy0 {there(other)}",
         f"replace copy1 {there(source / FILENAME)}",
     ]
-    assert tree(on.public) == cold(source)
+    assert read_tree(on.public) == cold_build(source)
 
 
 def test_a_clone_is_what_is_hashed_and_published(source: Path, on: On) -> None:
     cloned = wheel("large", "1.0", files={"large/data": bytes(5000)})
 
-    class Cloning(Watched):
+    class Cloning(FaultyDisk):
         def clone(self, source: int, target: int) -> bool:
             os.write(target, cloned)  # as if the file had been another at that instant
             return True
@@ -132,7 +136,7 @@ def test_a_clone_is_what_is_hashed_and_published(source: Path, on: On) -> None:
     (source / FILENAME).write_bytes(cloned)
     path = there(source / FILENAME)
     assert on.copies == ["create copy0", f"replace copy0 {path}"]
-    assert ((on.public / path).read_bytes(), dangling(tree(on.public))) == (cloned, [])
+    assert ((on.public / path).read_bytes(), find_broken_links(read_tree(on.public))) == (cloned, [])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +154,7 @@ def test_what_the_cache_knows_is_not_copied_before_it_has_to_be(
     cached: dict[str, Any] = {"cache_dir": str(tmp_path / "cache")}
     on(source, files_url="https://files.example.com/", **cached)
     on(source, **cached)
-    assert (on.copies, tree(on.public)) == ([], cold(source))
+    assert (on.copies, read_tree(on.public)) == ([], cold_build(source))
 
 
 def test_a_file_that_is_held_back_is_not_copied(source: Path, on: On) -> None:
@@ -166,7 +170,7 @@ def test_a_file_that_is_held_back_is_not_copied(source: Path, on: On) -> None:
 
 
 def lose_the_manifest(public: Path) -> None:
-    (public / OWN / "manifest").unlink()
+    (public / OWN_DIRECTORY / "manifest").unlink()
 
 
 def check_out(public: Path) -> None:
@@ -181,7 +185,7 @@ def test_nothing_is_copied_that_is_there_already(source: Path, on: On, damage: C
     on(source)
     damage(on.public)
     assert on(source).written == 0
-    assert (on.copies, tree(on.public)) == ([], cold(source))
+    assert (on.copies, read_tree(on.public)) == ([], cold_build(source))
 
 
 def test_what_is_of_the_name_and_size_of_one_that_is_there_is_copied_when_it_turns_out_to_be_another(
@@ -190,10 +194,13 @@ def test_what_is_of_the_name_and_size_of_one_that_is_there_is_copied_when_it_tur
     on(source)
     write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": bytes(5000)})
     on(source)
-    assert (on.copies, tree(on.public)) == ([], cold(source))
+    assert (on.copies, read_tree(on.public)) == ([], cold_build(source))
     write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": bytes(5001)})
     on(source)
-    assert (on.copies, tree(on.public)) == ([*TAKEN, f"replace copy0 {there(source / FILENAME)}"], cold(source))
+    assert (on.copies, read_tree(on.public)) == (
+        [*TAKEN, f"replace copy0 {there(source / FILENAME)}"],
+        cold_build(source),
+    )
 
 
 def test_what_a_dead_run_has_brought_to_its_place_is_not_copied_again(source: Path, small: Path, on: On) -> None:
@@ -202,11 +209,11 @@ def test_what_a_dead_run_has_brought_to_its_place_is_not_copied_again(source: Pa
     synced = [name for name, *_ in on.disk.done].index("sync")
     shutil.rmtree(on.public)
     on(small)
-    with pytest.raises(Died):
-        on(source, Watched(at=synced + 1))
+    with pytest.raises(ProcessKilled):
+        on(source, FaultyDisk(at=synced + 1))
     assert (on.public / there(source / FILENAME)).exists()
     on(source)
-    assert (on.copies, tree(on.public), own(on.public)) == ([], cold(source), {"manifest"})
+    assert (on.copies, read_tree(on.public), own_files(on.public)) == ([], cold_build(source), {"manifest"})
 
 
 def test_where_files_may_be_on_another_disk_they_are_copied_there(source: Path, small: Path, on: On) -> None:
@@ -219,14 +226,14 @@ def test_where_files_may_be_on_another_disk_they_are_copied_there(source: Path, 
 
 
 def test_where_a_copy_cannot_be_renamed_it_is_copied(source: Path, on: On) -> None:
-    class Mounted(Watched):
+    class Mounted(FaultyDisk):
         def replace(self, source: str, target: str) -> None:
             if source.endswith("/copy0"):
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
             super().replace(source, target)
 
     on(source, Mounted())
-    assert (on.copies, tree(on.public)) == ([*TAKEN, "unlink copy0"], cold(source))
+    assert (on.copies, read_tree(on.public)) == ([*TAKEN, "unlink copy0"], cold_build(source))
 
 
 # --- what is not published ------------------------------------------------------------------------------------------
@@ -234,14 +241,14 @@ def test_where_a_copy_cannot_be_renamed_it_is_copied(source: Path, on: On) -> No
 
 def test_what_its_name_or_its_metadata_reject_is_not_copied(source: Path, on: On) -> None:
     data = wheel("large", "1.0", files=LARGE)
-    write(source, [("large-2.0-py3-none-any.whl", data), ("large-1.0-py2-none-any.whl", data[:-30])])
-    write(source, [("page-1.0-py3-none-any.whl", b"<html>" + bytes(9000)), ("lar ge-3.0-py3-none-any.whl", data)])
+    write_files(source, [("large-2.0-py3-none-any.whl", data), ("large-1.0-py2-none-any.whl", data[:-30])])
+    write_files(source, [("page-1.0-py3-none-any.whl", b"<html>" + bytes(9000)), ("lar ge-3.0-py3-none-any.whl", data)])
     assert len(on(source).rejected) == 4
     assert on.copies == [*TAKEN, f"replace copy0 {there(source / FILENAME)}"]
 
 
 def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, small: Path, on: On) -> None:
-    class Meanwhile(Watched):
+    class Meanwhile(FaultyDisk):
         def write(self, descriptor: int, data: bytes | memoryview) -> None:
             super().write(descriptor, data)
             if self.done[-1][1].endswith("copy0"):
@@ -250,7 +257,7 @@ def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, sma
     (rejected,) = on(source, Meanwhile()).rejected
     assert (rejected.location, rejected.reason[:26]) == (str(source / FILENAME), "changed while it was read:")
     assert on.copies == [*TAKEN, "unlink copy0"]
-    assert (tree(on.public), own(on.public)) == (cold(small), {"manifest"})
+    assert (read_tree(on.public), own_files(on.public)) == (cold_build(small), {"manifest"})
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -258,7 +265,7 @@ def test_a_build_that_is_refused_leaves_everything_as_it_was(source: Path, small
     if not first:
         on(small)
     before = sorted(on.public.rglob("*"))
-    write(source, [("broken-1.0-py3-none-any.whl", b"PK")])
+    write_files(source, [("broken-1.0-py3-none-any.whl", b"PK")])
     with pytest.raises(NotPublished):
         on(source, strict=True)
     assert on.copies == [*TAKEN, "unlink copy0"]
@@ -270,7 +277,7 @@ def test_of_a_file_that_is_in_two_places_one_copy_goes_at_once(source: Path, on:
     on(source, recursive=True)
     second = [line.replace("0", "1") for line in TAKEN]
     assert on.copies == [*TAKEN, *second, "unlink copy1", f"replace copy0 {there(source / FILENAME)}"]
-    assert tree(on.public) == cold(source, recursive=True)
+    assert read_tree(on.public) == cold_build(source, recursive=True)
 
 
 def test_two_files_that_cannot_be_told_apart_leave_nothing(source: Path, small: Path, on: On) -> None:
@@ -278,36 +285,36 @@ def test_two_files_that_cannot_be_told_apart_leave_nothing(source: Path, small: 
     write_wheel(source / "again", "large", "1.0", mtime=MTIME, files={"large/data": bytes(5000)})
     assert len(on(source, recursive=True).rejected) == 2
     assert sorted(on.copies[6:]) == ["unlink copy0", "unlink copy1"]
-    assert (tree(on.public), own(on.public)) == (cold(small), {"manifest"})
+    assert (read_tree(on.public), own_files(on.public)) == (cold_build(small), {"manifest"})
 
 
 def test_what_a_dead_run_left_goes_though_there_is_nothing_to_do(source: Path, on: On) -> None:
     on(source)
-    write(on.public, [(f"{OWN}/tmp/copy7", b"half")])
+    write_files(on.public, [(f"{OWN_DIRECTORY}/tmp/copy7", b"half")])
     assert on(source).written == 0
-    assert (on.copies, own(on.public)) == (["unlink copy7"], {"manifest"})
+    assert (on.copies, own_files(on.public)) == (["unlink copy7"], {"manifest"})
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("step", "where"), [("create", f"/{OWN}/tmp/copy0"), ("write", "")])
+@pytest.mark.parametrize(("step", "where"), [("create", f"/{OWN_DIRECTORY}/tmp/copy0"), ("write", "")])
 def test_a_full_disk_is_no_fault_of_the_file(source: Path, on: On, step: str, where: str) -> None:
     on(source)
-    at = 1 + on.disk.done.index((step, f"{on.public}/{OWN}/tmp/copy0"))
+    at = 1 + on.disk.done.index((step, f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(on.public)
     with pytest.raises(DestinationError) as caught:
-        on(source, Watched(FULL_ONCE, at=at))
+        on(source, FaultyDisk(FULL_ONCE, at=at))
     wanted = f"cannot write {on.public}{where}: {os.strerror(errno.ENOSPC)}; free some space and run again"
     assert (str(caught.value), on.public.exists()) == (wanted, False)
 
 
 def test_who_is_interrupted_while_copying_leaves_nothing(source: Path, on: On) -> None:
     on(source)
-    at = 1 + on.disk.done.index(("write", f"{on.public}/{OWN}/tmp/copy0"))
+    at = 1 + on.disk.done.index(("write", f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(on.public)
     with pytest.raises(KeyboardInterrupt):
-        on(source, Watched(INTERRUPTED, at=at))
+        on(source, FaultyDisk(INTERRUPTED, at=at))
     assert not on.public.exists()
 
 
@@ -316,7 +323,7 @@ def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(sou
     begun, left = threading.Barrier(2, timeout=10), threading.Event()
     threads: list[threading.Thread] = []
 
-    class Failing(Watched):
+    class Failing(FaultyDisk):
         def write(self, descriptor: int, data: bytes | memoryview) -> None:
             super().write(descriptor, data)
             begun.wait()
@@ -338,9 +345,9 @@ def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(sou
 
 
 def test_a_clone_that_cannot_be_read_is_no_fault_of_the_file(source: Path, on: On) -> None:
-    class Lost(Watched):
+    class Lost(FaultyDisk):
         def clone(self, source: int, target: int) -> bool:
-            os.unlink(on.public / OWN / "tmp/copy0")
+            os.unlink(on.public / OWN_DIRECTORY / "tmp/copy0")
             return True
 
     with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; mend that"):
@@ -353,33 +360,33 @@ def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(seen + bytes(10_000))
-    taken = Copies(str(public), str(public / "tmp"), Watched())
+    taken = Copies(str(public), str(public / "tmp"), FaultyDisk())
     with path.open("rb", buffering=0) as stream:
         assert taken.take(artifact, stream) == hashlib.sha256(seen).hexdigest()
-    assert tree(public / "tmp") == {"copy0": seen}
+    assert read_tree(public / "tmp") == {"copy0": seen}
 
 
 def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path, public: Path) -> None:
     path = source / FILENAME
     listed = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
-    taken = Copies(str(public), str(public / "tmp"), Watched())
+    taken = Copies(str(public), str(public / "tmp"), FaultyDisk())
     fingerprint, found = scan.examine(listed, taken.take)
     assert isinstance(found, scan.Facts)
     assert (fingerprint, found.sha256) == (Fingerprint.of(path.stat()), hashlib.sha256(larger).hexdigest())
-    assert tree(public / "tmp") == {"copy0": larger}
+    assert read_tree(public / "tmp") == {"copy0": larger}
 
 
 def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
-    taken = Copies(str(public), str(public / "tmp"), Watched())
+    taken = Copies(str(public), str(public / "tmp"), FaultyDisk())
     taken.stop()
     with path.open("rb", buffering=0) as stream, pytest.raises(DestinationError, match="stopped"):
         taken.take(Artifact(str(source), FILENAME, Fingerprint.of(path.stat())), stream)
     assert not public.exists()
 
 
-class Then(Watched):
+class Then(FaultyDisk):
     """A disk on which something else happens as soon as all is scanned."""
 
     def __init__(self, happens: Callable[[], object]) -> None:
@@ -394,10 +401,10 @@ class Then(Watched):
 
 @pytest.mark.parametrize("gone", [True, False])
 def test_what_was_copied_is_published_whatever_becomes_of_the_source(source: Path, on: On, gone: bool) -> None:
-    wanted = cold(source)
+    wanted = cold_build(source)
     path = source / FILENAME
     report = on(source, Then(path.unlink if gone else lambda: path.write_bytes(bytes(5000))))
-    assert (tree(on.public), own(on.public), report.rejected) == (wanted, {"manifest"}, ())
+    assert (read_tree(on.public), own_files(on.public), report.rejected) == (wanted, {"manifest"}, ())
 
 
 @pytest.mark.parametrize("data", [LARGE["large/data"], bytes(5000)], ids=["unchanged", "changed"])
@@ -411,7 +418,7 @@ def test_another_attempt_copies_anew(source: Path, on: On, data: bytes) -> None:
     on(source, Then(change))
     again = [line.replace("0", "1") for line in TAKEN]
     assert on.copies == [*TAKEN, "unlink copy0", *again, f"replace copy1 {there(source / FILENAME)}"]
-    assert (tree(on.public), own(on.public)) == (cold(source), {"manifest"})
+    assert (read_tree(on.public), own_files(on.public)) == (cold_build(source), {"manifest"})
 
 
 @pytest.mark.parametrize("filename", [FILENAME, "middle-1.0-py3-none-any.whl"])
@@ -420,8 +427,8 @@ def test_what_somebody_puts_meanwhile_where_a_file_belongs_stays(
 ) -> None:
     write_wheel(source, "middle", "1.0", mtime=MTIME)
     on(small)
-    before, path = tree(on.public), there(source / filename)
+    before, path = read_tree(on.public), there(source / filename)
     with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; mend that"):
-        on(source, Then(lambda: write(on.public, [(path, b"theirs")])))
-    after = {path: data for path, data in tree(on.public).items() if path not in before and not path.endswith("/")}
-    assert (after, own(on.public)) == ({path: b"theirs"}, {"manifest"})
+        on(source, Then(lambda: write_files(on.public, [(path, b"theirs")])))
+    after = {path: data for path, data in read_tree(on.public).items() if path not in before and not path.endswith("/")}
+    assert (after, own_files(on.public)) == ({path: b"theirs"}, {"manifest"})

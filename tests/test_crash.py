@@ -20,15 +20,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builds import cold, publish, scratch, write
-from disks import BROKEN, BROKEN_ONCE, FULL, FULL_ONCE, INTERRUPTED, KILLED, KILLED_IN_A_WRITE, Died, Fault, Watched
 from mkindex import scan
 from mkindex.destinations import copies, directory, inventory, staging
 from mkindex.errors import DestinationError
 from mkindex.templating import Templates
-from needs import missing
-from trees import OWN, dangling, identities, is_page, own, tree
-from wheels import write_sdist, write_wheel
+from support.builds import cold_build, publish, scratch_directory, write_files
+from support.faulty_disk import (
+    BROKEN,
+    BROKEN_ONCE,
+    FULL,
+    FULL_ONCE,
+    INTERRUPTED,
+    KILLED,
+    KILLED_IN_A_WRITE,
+    Fault,
+    FaultyDisk,
+    ProcessKilled,
+)
+from support.requirements import skip_or_fail
+from support.trees import OWN_DIRECTORY, file_identities, find_broken_links, is_page, own_files, read_tree
+from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,13 +94,13 @@ def nothing(path: Path) -> None:
 
 def lose(public: Path) -> None:
     """Lose the manifest, and a file that pages name."""
-    (public / OWN / "manifest").unlink()
+    (public / OWN_DIRECTORY / "manifest").unlink()
     min(public.glob("files/*/*/demo*")).unlink()
 
 
 def lose_and_damage(public: Path) -> None:
     """Damage the manifest, and lose a file that pages name."""
-    (public / OWN / "manifest").write_bytes(b"damaged")
+    (public / OWN_DIRECTORY / "manifest").write_bytes(b"damaged")
     min(public.glob("files/*/*/demo*")).unlink()
 
 
@@ -129,7 +140,7 @@ AFTERWARDS: dict[str, Callable[[Path], object]] = {
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the templates once, and start no process."""
     monkeypatch.setattr("mkindex.build.Templates", functools.cache(Templates))
-    monkeypatch.setattr(directory, "Disk", Watched)
+    monkeypatch.setattr(directory, "Disk", FaultyDisk)
 
 
 class Stage:
@@ -145,50 +156,50 @@ class Stage:
         start(self.source)
         self.foreign = {} if scene.first else FOREIGN
         if not scene.first:
-            write(self.public, FOREIGN.items())
+            write_files(self.public, FOREIGN.items())
             publish(self.source, self.public, jobs=1)
         scene.change(self.source)
         scene.damage(self.public)
-        self.before, self.own = tree(self.public), own(self.public)
-        self.untouched = {path: identities(self.public)[path] for path in self.foreign}
+        self.before, self.own = read_tree(self.public), own_files(self.public)
+        self.untouched = {path: file_identities(self.public)[path] for path in self.foreign}
         self.wanted = self.made()
 
     def made(self) -> dict[str, bytes]:
         """What a cold build makes of the source as it is now, beside what is somebody else's."""
         key = (tuple((path.name, path.read_bytes()) for path in sorted(self.source.iterdir())), str(self.options))
         if key not in _made:
-            _made[key] = cold(self.source, **self.options)
+            _made[key] = cold_build(self.source, **self.options)
         return _made[key] | self.foreign
 
-    def run(self, disk: Watched) -> BaseException | None:
+    def run(self, disk: FaultyDisk) -> BaseException | None:
         """Build on that disk; return what it came to."""
         with self.patch.context() as patch:
             patch.setattr(directory, "Disk", lambda: disk)
             try:
                 publish(self.source, self.public, **self.options)
-            except (Died, KeyboardInterrupt, DestinationError) as error:
+            except (ProcessKilled, KeyboardInterrupt, DestinationError) as error:
                 return error
         return None
 
     def seen(self) -> list[str]:
         """What is wrong with what readers see, at whatever instant."""
-        content = tree(self.public)
+        content = read_tree(self.public)
         pages = {path: data for path, data in content.items() if is_page(path) and not path.endswith("/")}
         wrong = [path for path, data in pages.items() if data not in (self.before.get(path), self.wanted.get(path))]
         for simple in {"simple", self.simple}:
-            wrong += {*dangling(content, simple=simple)} - {*dangling(self.before, simple=simple)}
-        there = identities(self.public)
+            wrong += {*find_broken_links(content, simple=simple)} - {*find_broken_links(self.before, simple=simple)}
+        there = file_identities(self.public)
         return wrong + [path for path, identity in self.untouched.items() if there[path] != identity]
 
     def finished(self, afterwards: Callable[[Path], object]) -> list[str]:
         """Build again; return what is not as a cold build makes it."""
         afterwards(self.source)
         publish(self.source, self.public, **self.options)
-        content, wanted = tree(self.public), self.made()
+        content, wanted = read_tree(self.public), self.made()
         if self.options.get("grace"):  # what was named once, or was to be, may still be there
             content = {path: data for path, data in content.items() if path in wanted or is_page(path)}
         wrong = [path for path in content.keys() | wanted.keys() if content.get(path) != wanted.get(path)]
-        return wrong + dangling(content, simple=self.simple) + [*(own(self.public) - {"manifest"})]
+        return wrong + find_broken_links(content, simple=self.simple) + [*(own_files(self.public) - {"manifest"})]
 
 
 _made: dict[object, dict[str, bytes]] = {}
@@ -196,7 +207,7 @@ _made: dict[object, dict[str, bytes]] = {}
 
 @pytest.fixture
 def fast_path() -> Iterator[Path]:
-    with scratch() as root:
+    with scratch_directory() as root:
         yield Path(root)
 
 
@@ -218,7 +229,7 @@ def points(stage: Callable[[], Stage], *kinds: tuple[Fault, ...]) -> Iterator[tu
 
     The faults of a kind, and what happens to the source, take turns; all of them have theirs at every step in a soak.
     """
-    stage().run(watched := Watched())
+    stage().run(watched := FaultyDisk())
     for at, number in itertools.product(range(1, len(watched.done) + 1), range(len(kinds))):
         faults = [(fault, afterwards) for fault in kinds[number] for afterwards in AFTERWARDS]
         for fault, afterwards in faults if SOAK else [faults[(5 * at + number) % len(faults)]]:
@@ -233,9 +244,9 @@ def test_killed_at_any_step_every_page_is_whole_and_the_next_build_finishes(stag
     wrong = []
     for at, fault, afterwards in points(stage, (KILLED, KILLED_IN_A_WRITE)):
         here = stage()
-        assert isinstance(here.run(Watched(fault, at=at)), Died)
-        if (here.public / OWN).is_dir():
-            (here.public / OWN / "lock").touch()  # a process that is really killed leaves it
+        assert isinstance(here.run(FaultyDisk(fault, at=at)), ProcessKilled)
+        if (here.public / OWN_DIRECTORY).is_dir():
+            (here.public / OWN_DIRECTORY / "lock").touch()  # a process that is really killed leaves it
         wrong += [(at, afterwards, what) for what in here.seen() + here.finished(AFTERWARDS[afterwards])]
     assert wrong == []
 
@@ -251,20 +262,20 @@ def test_killed_while_the_index_moves_and_run_as_before_no_page_is_lost(
         for project in projects:
             write_wheel(source, project, "1.0", mtime=MTIME)
     before = functools.partial(publish, both, public, simple_path="", jobs=1, grace=grace)
-    wanted = cold(both, simple_path="", jobs=1)
+    wanted = cold_build(both, simple_path="", jobs=1)
     wrong = []
     for at in itertools.count(1):
         shutil.rmtree(public, ignore_errors=True)
         before()
         with monkeypatch.context() as patch:
-            patch.setattr(directory, "Disk", functools.partial(Watched, at=at))
+            patch.setattr(directory, "Disk", functools.partial(FaultyDisk, at=at))
             try:
                 publish(one, public, jobs=1, grace=grace)
                 break
-            except Died:
+            except ProcessKilled:
                 pass
         before()
-        wrong += [(at, path) for path, data in wanted.items() if tree(public).get(path) != data]
+        wrong += [(at, path) for path, data in wanted.items() if read_tree(public).get(path) != data]
     assert wrong == []
 
 
@@ -275,9 +286,9 @@ def test_failing_at_any_step_says_where_and_every_page_is_whole_and_the_next_bui
     wrong = []
     for at, fault, afterwards in points(stage, (FULL_ONCE, BROKEN_ONCE, INTERRUPTED), (FULL, BROKEN)):
         here = stage()
-        match here.run(Watched(fault, at=at)):
+        match here.run(FaultyDisk(fault, at=at)):
             case None:  # it was while tidying up
-                wrong += [(at, "done", path) for path in here.seen() if tree(here.public) != here.wanted]
+                wrong += [(at, "done", path) for path in here.seen() if read_tree(here.public) != here.wanted]
             case DestinationError() as error:
                 assert str(here.public) in str(error)
             case error:
@@ -291,11 +302,11 @@ def test_failing_before_the_first_page_is_published_leaves_everything_as_it_was(
     wrong = []
     for at, fault, _ in points(stage, (FULL_ONCE, INTERRUPTED)):
         here = stage()
-        outcome = here.run(disk := Watched(fault, at=at))
+        outcome = here.run(disk := FaultyDisk(fault, at=at))
         if outcome is None or any(operation == "sync" for operation, *_ in disk.done[: at - 1]):
             break
-        if (tree(here.public), own(here.public)) != (here.before, here.own):
-            wrong.append((at, *disk.done[at - 1], own(here.public) - here.own))
+        if (read_tree(here.public), own_files(here.public)) != (here.before, here.own):
+            wrong.append((at, *disk.done[at - 1], own_files(here.public) - here.own))
     assert wrong == []
 
 
@@ -303,9 +314,9 @@ def test_a_write_that_takes_some_bytes_at_a_time_writes_all(fast_path: Path, mon
     here = Stage(SCENES["the first build"], fast_path, monkeypatch)
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
-    assert here.run(Watched()) is None
+    assert here.run(FaultyDisk()) is None
     monkeypatch.undo()
-    assert tree(here.public) == here.wanted
+    assert read_tree(here.public) == here.wanted
 
 
 # --- power failures -------------------------------------------------------------------------------------------------
@@ -323,7 +334,7 @@ def too_early(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes
     durable: set[str] = set()  # of our own
     for operation, *paths in done:
         path = paths[-1].removeprefix(f"{public}/")
-        is_own = path.startswith(f"{OWN}/")
+        is_own = path.startswith(f"{OWN_DIRECTORY}/")
         relied_on = True
         if operation == "sync":
             bytes_at_risk.clear()
@@ -340,9 +351,11 @@ def too_early(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes
             if paths[0].removeprefix(f"{public}/") in bytes_at_risk:
                 bytes_at_risk.add(path)
                 # Where nobody looks yet, bytes may come later.
-                relied_on &= path.startswith(f"{OWN}/tmp/") or (path.startswith("files/") and path not in before)
-            renamed |= {path.removeprefix(f"{OWN}/")} if is_own else set()
-        if path == f"{OWN}/manifest" or (operation, path) == ("unlink", f"{OWN}/intent"):
+                relied_on &= path.startswith(f"{OWN_DIRECTORY}/tmp/") or (
+                    path.startswith("files/") and path not in before
+                )
+            renamed |= {path.removeprefix(f"{OWN_DIRECTORY}/")} if is_own else set()
+        if path == f"{OWN_DIRECTORY}/manifest" or (operation, path) == ("unlink", f"{OWN_DIRECTORY}/intent"):
             relied_on &= not names_at_risk and not bytes_at_risk - {path}
         elif not is_own and operation == "unlink":
             relied_on &= "manifest" in durable
@@ -356,7 +369,7 @@ def too_early(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes
 @every_scene
 def test_nothing_relies_on_what_a_power_failure_could_undo(stage: Callable[[], Stage]) -> None:
     here = stage()
-    assert here.run(disk := Watched()) is None
+    assert here.run(disk := FaultyDisk()) is None
     assert too_early(disk.done, here.public, here.before) == []
 
 
@@ -376,7 +389,7 @@ def test_processes_that_are_killed_at_any_moment_leave_every_page_whole(fast_pat
         source.mkdir()
         for version in range(1, 400):  # enough of them to be worth several processes
             write_wheel(source, f"demo-{version % 150}", str(version), mtime=MTIME, summary=f"{number * (version % 9)}")
-    wanted = [cold(source) for source in sources]
+    wanted = [cold_build(source) for source in sources]
     seconds = 60.0
     for number in range(2):
         started = time.monotonic()
@@ -389,32 +402,32 @@ def test_processes_that_are_killed_at_any_moment_leave_every_page_whole(fast_pat
             time.sleep(chance.uniform(0.3, 0.9) * seconds)
             process.send_signal(signal.SIGKILL if number % 4 else signal.SIGINT)
         killed += process.returncode != 0
-        content = tree(public) if public.exists() else {}
-        assert dangling(content) == []
+        content = read_tree(public) if public.exists() else {}
+        assert find_broken_links(content) == []
         pages = {path: page for path, page in content.items() if is_page(path) and not path.endswith("/")}
         assert [path for path, page in pages.items() if page not in (made.get(path) for made in wanted)] == []
         if number % 5 == 4:
             publish(sources[1 - which], public)
-            assert (tree(public), own(public)) == (wanted[1 - which], {"manifest"})
+            assert (read_tree(public), own_files(public)) == (wanted[1 - which], {"manifest"})
     assert killed > 0
 
 
 @pytest.mark.parametrize("call", ["/^rename", "/^unlink", "/^mkdir", "fsync", "syncfs"])
 def test_a_process_that_is_killed_in_a_system_call_leaves_every_page_whole(call: str, tmp_path: Path) -> None:
-    strace = shutil.which("strace") or missing("strace")
+    strace = shutil.which("strace") or skip_or_fail("strace")
     if subprocess.run([strace, "-qq", "-o", os.devnull, "true"], check=False).returncode:
-        missing("the right to use strace")
+        skip_or_fail("the right to use strace")
     source, public = tmp_path / "wheels", tmp_path / "public"
     source.mkdir()
     start(source)
     publish(source, public)
     change(source)
-    old, new, killed = tree(public), cold(source), 0
+    old, new, killed = read_tree(public), cold_build(source), 0
     for when in range(1, 99) if SOAK else (1, 2, 4, 7):
         kill = [strace, "-f", "-qq", "-o", os.devnull, f"--trace={call}", f"--inject={call}:signal=SIGKILL:when={when}"]
         process = subprocess.run([*kill, *command(source, public)], env=QUIET, check=False)
-        content = tree(public)
-        assert dangling(content) == []
+        content = read_tree(public)
+        assert find_broken_links(content) == []
         pages = {path: page for path, page in content.items() if is_page(path) and not path.endswith("/")}
         assert [path for path, page in pages.items() if page not in (old.get(path), new.get(path))] == []
         if process.returncode == 0:
@@ -422,4 +435,4 @@ def test_a_process_that_is_killed_in_a_system_call_leaves_every_page_whole(call:
         killed += 1
     assert killed
     publish(source, public)
-    assert (tree(public), own(public)) == (new, {"manifest"})
+    assert (read_tree(public), own_files(public)) == (new, {"manifest"})

@@ -24,7 +24,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builds import cold, publish, write
 from mkindex.destinations import directory, inventory, manifest
 from mkindex.destinations.directory import Directory
 from mkindex.destinations.disk import Disk
@@ -35,9 +34,10 @@ from mkindex.errors import DestinationError, NotPublished
 from mkindex.publish import Changed, Destination, Entry, Plan, Position, plan
 from mkindex.render import PlacedFile, Resource, Sibling, Site, Stage
 from mkindex.templating import Templates
-from trees import OWN, dangling, identities, is_page, own, tree
-from values import rendered, sections
-from wheels import sdist, wheel, write_sdist, write_wheel
+from support.builds import cold_build, publish, write_files
+from support.index_values import group_sections, render_resources
+from support.trees import OWN_DIRECTORY, file_identities, find_broken_links, is_page, own_files, read_tree
+from support.wheels import sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ def public(tmp_path: Path) -> Path:
 
 
 def resources(source: Path, site: Site = SITE) -> list[Resource]:
-    return rendered(publish(source, source.parent / "nowhere", dry_run=True).index, site)
+    return render_resources(publish(source, source.parent / "nowhere", dry_run=True).index, site)
 
 
 def change(source: Path) -> None:
@@ -125,7 +125,7 @@ def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, numbe
             assert held(there) == whole(wanted)
     finally:
         signal.signal(number, before)
-    assert own(public) == {"manifest"}
+    assert own_files(public) == {"manifest"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -188,7 +188,7 @@ def content(resource: Resource) -> bytes:
 
 
 def planned(wanted: list[Resource], there: Destination, *, now: int = 0, grace: int = 0) -> Plan:
-    return plan(sections(wanted), there, now=now, grace=grace)
+    return plan(group_sections(wanted), there, now=now, grace=grace)
 
 
 def held(there: Destination) -> list[tuple[Entry, bool]]:
@@ -311,26 +311,26 @@ FOREIGN = {
 
 
 def test_files_of_somebody_else_stay_as_they_are(wheels: Path, public: Path) -> None:
-    write(public, FOREIGN.items())
-    before = identities(public)
+    write_files(public, FOREIGN.items())
+    before = file_identities(public)
     for alter in (lambda _: None, change, lambda source: (source / "added-1.0-py3-none-any.whl").unlink()):
         alter(wheels)
         publish(wheels, public)
-        assert tree(public) == FOREIGN | cold(wheels)
-    assert identities(public).items() >= before.items()
+        assert read_tree(public) == FOREIGN | cold_build(wheels)
+    assert file_identities(public).items() >= before.items()
 
 
 def test_a_landing_page_of_the_users_own_is_left_and_told(wheels: Path, public: Path) -> None:
-    write(public, [("index.html", b"mine"), ("404.html", b"mine")])
+    write_files(public, [("index.html", b"mine"), ("404.html", b"mine")])
     for _ in range(2):
         report = publish(wheels, public)
         assert [(note.location, note.text) for note in notes(report)] == [
             ("404.html", "a page of your own, left as it is (--overwrite replaces it)"),
             ("index.html", "a page of your own, left as it is (--overwrite replaces it)"),
         ]
-        assert tree(public) == cold(wheels) | {"index.html": b"mine", "404.html": b"mine"}
+        assert read_tree(public) == cold_build(wheels) | {"index.html": b"mine", "404.html": b"mine"}
     publish(wheels, public, overwrite=True)
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 def notes(report: Report) -> list[Any]:
@@ -338,54 +338,54 @@ def notes(report: Report) -> list[Any]:
 
 
 def test_a_page_in_the_way_stops_the_build_unless_it_may_be_overwritten(wheels: Path, public: Path) -> None:
-    for path in cold(wheels):
+    for path in cold_build(wheels):
         if path in ("index.html", "404.html", ".nojekyll"):
             continue
-        write(public, [(path, b"theirs")])
+        write_files(public, [(path, b"theirs")])
         with pytest.raises(DestinationError, match=f"^in the way, .*: {path.replace('+', '.')}. Move it away"):
             publish(wheels, public)
-        assert (tree(public), own(public)) == ({path: b"theirs"}, set())
+        assert (read_tree(public), own_files(public)) == ({path: b"theirs"}, set())
         publish(wheels, public, overwrite=True)
-        assert tree(public) == cold(wheels)
+        assert read_tree(public) == cold_build(wheels)
         shutil.rmtree(public)
 
 
 def test_the_same_bytes_of_somebody_else_are_adopted_where_they_lie(wheels: Path, public: Path) -> None:
-    write(public, cold(wheels).items())
-    before = identities(public)
+    write_files(public, cold_build(wheels).items())
+    before = file_identities(public)
     report = publish(wheels, public)
     assert (report.written, report.plan.unchanged) == (0, len(before))
-    assert identities(public) == before
+    assert file_identities(public) == before
     assert publish(wheels, public).plan == Plan(unchanged=len(before))
 
 
 @pytest.mark.parametrize("path", ["simple/demo/index.html", "index.html"])
 def test_a_directory_where_a_file_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
-    write(public, [(f"{path}/theirs", b"theirs")])
+    write_files(public, [(f"{path}/theirs", b"theirs")])
     for overwrite in (False, True):
         with pytest.raises(DestinationError, match=f"{path} is a directory where a file belongs: move it away"):
             publish(wheels, public, overwrite=overwrite)
-        assert tree(public) == {f"{path}/theirs": b"theirs"}
+        assert read_tree(public) == {f"{path}/theirs": b"theirs"}
 
 
 @pytest.mark.parametrize("path", ["simple", "simple/demo", "files"])
 def test_a_file_where_a_directory_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
-    write(public, [(path, b"theirs")])
+    write_files(public, [(path, b"theirs")])
     for overwrite in (False, True):
         with pytest.raises(DestinationError, match=f"{path}.*a file stands where a directory belongs: move it away"):
             publish(wheels, public, overwrite=overwrite)
-        assert tree(public) == {path: b"theirs"}
+        assert read_tree(public) == {path: b"theirs"}
 
 
 def test_a_symlink_in_the_way_is_not_followed(wheels: Path, public: Path, tmp_path: Path) -> None:
-    (tmp_path / "theirs").write_bytes(cold(wheels)["simple/index.html"])
+    (tmp_path / "theirs").write_bytes(cold_build(wheels)["simple/index.html"])
     (public / "simple").mkdir(parents=True)
     (public / "simple/index.html").symlink_to(tmp_path / "theirs")
     with pytest.raises(DestinationError, match=r"^in the way, .*: simple/index.html\."):
         publish(wheels, public)
     publish(wheels, public, overwrite=True)
-    assert tree(public) == cold(wheels)
-    assert (tmp_path / "theirs").read_bytes() == cold(wheels)["simple/index.html"]
+    assert read_tree(public) == cold_build(wheels)
+    assert (tmp_path / "theirs").read_bytes() == cold_build(wheels)["simple/index.html"]
 
 
 # --- what we know of it ---------------------------------------------------------------------------------------------
@@ -408,18 +408,18 @@ LOSSES: dict[str, Callable[[bytes], bytes]] = {
 
 
 def lose(public: Path, loss: str) -> None:
-    path = public / OWN / "manifest"
+    path = public / OWN_DIRECTORY / "manifest"
     path.unlink() if loss == "lost" else path.write_bytes(LOSSES[loss](path.read_bytes()))
 
 
 @pytest.mark.parametrize("loss", ["lost", *LOSSES])
 def test_without_a_sound_manifest_identical_bytes_are_adopted(loss: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)
-    before = identities(public)
+    before = file_identities(public)
     lose(public, loss)
     report = publish(wheels, public)
     assert (report.written, report.plan.unchanged) == (0, len(before))
-    assert identities(public) == before
+    assert file_identities(public) == before
     assert publish(wheels, public).plan == Plan(unchanged=len(before))
 
 
@@ -427,13 +427,13 @@ def test_without_a_sound_manifest_identical_bytes_are_adopted(loss: str, wheels:
 def test_without_a_sound_manifest_other_bytes_need_overwrite(loss: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)
     lose(public, loss)
-    before = tree(public)
+    before = read_tree(public)
     write_wheel(wheels, "demo", "3.0", mtime=MTIME)
     with pytest.raises(DestinationError, match=r": simple/demo/index.html, simple/demo/index.v1_json\. Move"):
         publish(wheels, public)
-    assert tree(public) == before
+    assert read_tree(public) == before
     publish(wheels, public, overwrite=True)
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 def test_a_page_that_replaces_another_is_younger_by_a_second_for_readers_who_see_whole_seconds(
@@ -446,7 +446,7 @@ def test_a_page_that_replaces_another_is_younger_by_a_second_for_readers_who_see
         publish(wheels, public)
         seconds.append(page.stat().st_mtime_ns // 1_000_000_000)
     assert seconds == sorted(set(seconds))
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 def test_the_old_manifest_is_closed_when_the_new_one_takes_its_place(
@@ -516,9 +516,9 @@ def test_a_manifest_that_says_what_none_of_ours_says_is_a_damaged_one(lines: byt
     with pytest.raises(manifest.Damaged):
         read_manifest(sealed(lines))
     publish(wheels, public)
-    (public / OWN / "manifest").write_bytes(sealed(lines))
+    (public / OWN_DIRECTORY / "manifest").write_bytes(sealed(lines))
     publish(wheels, public, overwrite=True)
-    assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
 @pytest.mark.parametrize("line", [LINE.replace(b"1 2 3 4", b"1 x"), LINE.replace(b"0\t", b"x\t"), LINE[:-1] + b"x\n"])
@@ -526,11 +526,11 @@ def test_a_manifest_with_values_that_none_of_ours_has_stops_nobody(line: bytes, 
     write_wheel(wheels, "large", "1.0", files={"x": os.urandom(2 << 20)})
     for lines in (b"[]\n" + line, b"[]\n3\tindex.html\tkey\tsha\tx\t\n[large]\n" + line):
         shutil.rmtree(public, ignore_errors=True)
-        (public / OWN).mkdir(parents=True)
+        (public / OWN_DIRECTORY).mkdir(parents=True)
         (public / "index.html").write_text("other")
-        (public / OWN / "manifest").write_bytes(sealed(lines))
+        (public / OWN_DIRECTORY / "manifest").write_bytes(sealed(lines))
         publish(wheels, public, overwrite=True)
-        assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+        assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
 _POSITIONS = st.tuples(
@@ -566,15 +566,15 @@ def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothin
 )
 def test_a_damaged_intent_stops_nobody(intent: bytes, wheels: Path, public: Path) -> None:
     publish(wheels, public)
-    (public / OWN / "intent").write_bytes(intent)
+    (public / OWN_DIRECTORY / "intent").write_bytes(intent)
     publish(wheels, public)
-    assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
 def test_no_path_of_the_machine_is_in_what_we_keep(wheels: Path, public: Path) -> None:
     publish(wheels, public, link_mode="hardlink")
-    assert own(public) == {"manifest"}
-    assert str(public.parent).encode() not in (public / OWN / "manifest").read_bytes()
+    assert own_files(public) == {"manifest"}
+    assert str(public.parent).encode() not in (public / OWN_DIRECTORY / "manifest").read_bytes()
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
@@ -615,15 +615,15 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_what_somebody_did_to_one_of_our_files_is_put_right(damage: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)
-    expected = cold(wheels)
+    expected = cold_build(wheels)
     for path in expected:
-        before = identities(public)
+        before = file_identities(public)
         if damage in ("emptied", "edited in place") and path == ".nojekyll":
             continue
         DAMAGE[damage](public / path)
         publish(wheels, public)
-        assert tree(public) == expected
-        assert {name for name, identity in identities(public).items() if before[name] != identity} == {path}
+        assert read_tree(public) == expected
+        assert {name for name, identity in file_identities(public).items() if before[name] != identity} == {path}
 
 
 @pytest.mark.parametrize("path", ["simple", "simple/demo", "files", "."])
@@ -631,21 +631,21 @@ def test_a_directory_of_ours_that_somebody_deleted_is_made_again(path: str, whee
     publish(wheels, public)
     shutil.rmtree(public / path)
     publish(wheels, public)
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 def test_one_of_our_files_that_became_a_symlink_is_a_file_again_and_its_target_is_not_touched(
     wheels: Path, public: Path, tmp_path: Path
 ) -> None:
     publish(wheels, public)
-    for number, path in enumerate(cold(wheels)):
+    for number, path in enumerate(cold_build(wheels)):
         theirs = tmp_path / f"theirs-{number}"
         (public / path).rename(theirs)
         (public / path).symlink_to(theirs)
     publish(wheels, public)
-    assert tree(public) == cold(wheels)
-    assert [(tmp_path / f"theirs-{number}").read_bytes() for number in range(len(cold(wheels)))] == [
-        *cold(wheels).values()
+    assert read_tree(public) == cold_build(wheels)
+    assert [(tmp_path / f"theirs-{number}").read_bytes() for number in range(len(cold_build(wheels)))] == [
+        *cold_build(wheels).values()
     ]
 
 
@@ -665,7 +665,7 @@ def test_what_is_gone_already_need_not_be_removed(wheels: Path, public: Path) ->
     shutil.rmtree(public / "simple/other")
     (public / "simple/other").write_bytes(b"theirs")
     publish(wheels, public)
-    assert (tree(public), own(public)) == (cold(wheels) | {"simple/other": b"theirs"}, {"manifest"})
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels) | {"simple/other": b"theirs"}, {"manifest"})
 
 
 # --- unchanged pages, options ---------------------------------------------------------------------------------------
@@ -673,10 +673,10 @@ def test_what_is_gone_already_need_not_be_removed(wheels: Path, public: Path) ->
 
 def test_a_build_touches_only_what_it_changes(wheels: Path, public: Path) -> None:
     publish(wheels, public)
-    before = identities(public)
+    before = file_identities(public)
     write_wheel(wheels, "other", "2.0", mtime=MTIME)
     publish(wheels, public)
-    touched = {path for path, identity in identities(public).items() if before.get(path) != identity}
+    touched = {path for path, identity in file_identities(public).items() if before.get(path) != identity}
     assert {path for path in touched if is_page(path)} == {
         "simple/other/index.html",
         "simple/other/index.v1_json",
@@ -701,32 +701,32 @@ def test_other_options_make_what_a_cold_build_makes_and_touch_no_page_that_stays
     before: dict[str, Any], after: dict[str, Any], wheels: Path, public: Path
 ) -> None:
     publish(wheels, public, **before)
-    old, identity = tree(public), identities(public)
+    old, identity = read_tree(public), file_identities(public)
     publish(wheels, public, **after)
-    new = tree(public)
-    assert new == cold(wheels, **after)
+    new = read_tree(public)
+    assert new == cold_build(wheels, **after)
     same = {path for path in old if new.get(path) == old[path]}
-    assert {path: identities(public)[path] for path in same} == {path: identity[path] for path in same}
+    assert {path: file_identities(public)[path] for path in same} == {path: identity[path] for path in same}
 
 
 def test_with_a_files_url_nothing_is_placed_and_what_was_is_retired(wheels: Path, public: Path) -> None:
     publish(wheels, public)
-    before = tree(public)
+    before = read_tree(public)
     report = publish(wheels, public, files_url="https://files.example", grace=60)
     files = {path: data for path, data in before.items() if not is_page(path)}
     assert (report.plan.retired, len(report.plan.deletes)) == (len(files), 0)
-    assert tree(public) == cold(wheels, files_url="https://files.example") | files
+    assert read_tree(public) == cold_build(wheels, files_url="https://files.example") | files
 
 
 def test_a_retired_file_goes_after_its_grace(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(wheels, public)
-    before = tree(public)
+    before = read_tree(public)
     change(wheels)
-    kept = {path: data for path, data in before.items() if not is_page(path)} | cold(wheels)
-    for now, expected in (1000, kept), (1599, kept), (1600, cold(wheels)):
+    kept = {path: data for path, data in before.items() if not is_page(path)} | cold_build(wheels)
+    for now, expected in (1000, kept), (1599, kept), (1600, cold_build(wheels)):
         monkeypatch.setattr("time.time", lambda now=now: now)
         publish(wheels, public, grace=600)
-        assert tree(public) == expected
+        assert read_tree(public) == expected
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
@@ -747,14 +747,14 @@ def test_hard_links_are_the_files_of_the_source_which_stays_as_it_is(wheels: Pat
     assert {path.name: (path.read_bytes(), path.stat().st_ino, path.stat().st_mtime_ns) for path in placed} == before
     change(wheels)
     publish(wheels, public, link_mode="hardlink")
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 def test_a_destination_may_be_a_symlink_to_a_directory(wheels: Path, public: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     public.symlink_to("elsewhere")
     publish(wheels, public)
-    assert tree(tmp_path / "elsewhere") == cold(wheels)
+    assert read_tree(tmp_path / "elsewhere") == cold_build(wheels)
 
 
 # --- the disk, as it can be -----------------------------------------------------------------------------------------
@@ -800,7 +800,7 @@ class Meddling(Disk):
         return super().__getattribute__(name)
 
     def _meddled(self, operation: Callable[..., object], *arguments: str) -> object:
-        if self.times and f"{OWN}/" not in arguments[-1]:
+        if self.times and f"{OWN_DIRECTORY}/" not in arguments[-1]:
             self.times -= 1
             self.meddle()
         return operation(*arguments)
@@ -832,9 +832,9 @@ def test_a_file_that_changes_between_scan_and_copy_is_read_again(
     on_disk(Meddling(meddle, before=operation, times=2))
     options = {"link_mode": link_mode, "cache_dir": str(public.parent / "cache")}
     publish(wheels, public, **options)
-    assert dangling(tree(public)) == []
+    assert find_broken_links(read_tree(public)) == []
     publish(wheels, public, **options)
-    assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
 @pytest.mark.parametrize("link_mode", ["copy", "hardlink"])
@@ -858,7 +858,7 @@ def test_a_hard_linked_file_that_is_written_to_before_it_is_published_is_put_rig
     on_disk(Meddling(meddle, before="sync", times=1))
     publish(wheels, public, **options)
     publish(wheels, public, **options)
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 # mkindex with several processes for a handful of sdists. Whenever one but the first is about to copy a file, somebody
@@ -905,7 +905,7 @@ def test_a_file_that_changes_while_several_processes_copy_is_noticed(
         assert "tar.gz changes while it is read: wait until it is whole" in done.stderr
     else:
         assert (done.returncode, (tmp_path / "flag").exists()) == (0, False)
-        assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+        assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
 def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another(wheels: Path, public: Path) -> None:
@@ -913,8 +913,8 @@ def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another
     for version in ("1.0", "2.0"):
         write_wheel(wheels, "zoo", version, mtime=MTIME)
         publish(wheels, public)
-    assert tree(public) == cold(wheels)
-    with (public / OWN / "manifest").open("rb") as file:
+    assert read_tree(public) == cold_build(wheels)
+    with (public / OWN_DIRECTORY / "manifest").open("rb") as file:
         assert [extent.name for extent, _ in manifest.sections(file)] == ["", "demo", "other", "zoo"]
 
 
@@ -923,28 +923,28 @@ def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another
 
 def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(wheels, public)
-    before = tree(public)
+    before = read_tree(public)
     change(wheels)
     monkeypatch.setattr("mkindex.build.Directory", partial(Directory, patience=0.1))
     with (
-        exclusive(str(public / OWN / "lock"), patience=0),
+        exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0),
         pytest.raises(DestinationError, match=r"another mkindex has been writing there .*lock\): wait for it"),
     ):
         publish(wheels, public)
-    assert tree(public) == before
+    assert read_tree(public) == before
     publish(wheels, public)
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 def test_a_second_writer_waits_for_the_first(wheels: Path, public: Path) -> None:
     with ThreadPoolExecutor(1) as executor:
-        with exclusive(str(public / OWN / "lock"), patience=0):
+        with exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0):
             second = executor.submit(publish, wheels, public)
             with pytest.raises(TimeoutError):
                 second.result(0.3)
-            assert tree(public) == {}
+            assert read_tree(public) == {}
         second.result(10)
-    assert tree(public) == cold(wheels)
+    assert read_tree(public) == cold_build(wheels)
 
 
 HOLD = """
@@ -959,7 +959,7 @@ with exclusive(sys.argv[1], patience=0):
 def test_a_lock_whose_holder_was_killed_holds_nobody_up(
     wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = public / OWN / "lock"
+    lock = public / OWN_DIRECTORY / "lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
@@ -969,14 +969,14 @@ def test_a_lock_whose_holder_was_killed_holds_nobody_up(
         holder.send_signal(signal.SIGKILL)
     assert lock.exists()
     publish(wheels, public)
-    assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
 def test_eight_writers_at_once_all_succeed(wheels: Path, public: Path) -> None:
     with ThreadPoolExecutor(8) as executor:
         reports = list(executor.map(lambda _: publish(wheels, public), range(8)))
-    assert sorted(report.written for report in reports) == [0] * 7 + [len(cold(wheels))]
-    assert (tree(public), own(public)) == (cold(wheels), {"manifest"})
+    assert sorted(report.written for report in reports) == [0] * 7 + [len(cold_build(wheels))]
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
 # --- no trace -------------------------------------------------------------------------------------------------------
@@ -990,7 +990,7 @@ def test_a_run_that_publishes_nothing_leaves_no_trace(
     (tmp_path / "empty").mkdir()
     if there is not None:
         public.mkdir()
-        write(public, there.items())
+        write_files(public, there.items())
     with pytest.raises(NotPublished) if not options else contextlib.nullcontext():
         publish(tmp_path / "empty", public, **options)
     assert (sorted(os.listdir(public)) if public.exists() else None) == (None if there is None else sorted(there))
@@ -1005,10 +1005,10 @@ def test_a_run_that_publishes_nothing_leaves_no_directory_above_its_destination(
 
 def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(wheels: Path, public: Path) -> None:
     publish(wheels, public)
-    before, kept = identities(public), identities(public / OWN)
+    before, kept = file_identities(public), file_identities(public / OWN_DIRECTORY)
     change(wheels)
     dry = publish(wheels, public, dry_run=True)
-    assert (identities(public), identities(public / OWN)) == (before, kept)
+    assert (file_identities(public), file_identities(public / OWN_DIRECTORY)) == (before, kept)
     wet = publish(wheels, public)
     assert [put.resource.path for put in dry.plan.puts] == [put.resource.path for put in wet.plan.puts]
     assert dry.plan.deletes == wet.plan.deletes
@@ -1028,4 +1028,4 @@ def test_a_manifest_or_intent_from_somebody_else_deletes_nothing_outside_of_the_
         parts = manifest.encode_intent([("demo", 2, "../mine")])
     (public / ".mkindex" / which).write_bytes(b"".join(parts))
     publish(wheels, public, overwrite=True)
-    assert (mine.read_text(), tree(public)) == ("mine", cold(wheels))
+    assert (mine.read_text(), read_tree(public)) == ("mine", cold_build(wheels))

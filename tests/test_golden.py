@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from builds import publish, write
-from trees import is_page, tree
+from support.builds import publish, write_files
+from support.trees import is_page, read_tree
 
 GOLDEN = Path(__file__).parent / "golden"
 MAKE = Path(__file__).parent.parent / "examples" / "make.py"
@@ -57,21 +57,21 @@ def described(public: Path) -> dict[str, str]:
     """Pages as text, files by their hash."""
     return {
         path: data.decode("ascii") if is_page(path) else hashlib.sha256(data).hexdigest()
-        for path, data in tree(public).items()
+        for path, data in read_tree(public).items()
     }
 
 
 def golden() -> dict[str, str]:
-    pages = {path: data.decode("ascii") for path, data in tree(GOLDEN / "pages").items()}
+    pages = {path: data.decode("ascii") for path, data in read_tree(GOLDEN / "pages").items()}
     lines = (line.split("  ", 1) for line in (GOLDEN / "files.sha256").read_text("ascii").splitlines())
     return pages | {path: sha256 for sha256, path in lines}
 
 
 def write_golden(made: dict[str, str]) -> None:
     shutil.rmtree(GOLDEN, ignore_errors=True)
-    write(GOLDEN / "pages", ((path, text.encode("ascii")) for path, text in made.items() if is_page(path)))
+    write_files(GOLDEN / "pages", ((path, text.encode("ascii")) for path, text in made.items() if is_page(path)))
     lines = sorted(f"{sha256}  {path}\n" for path, sha256 in made.items() if not is_page(path))
-    write(GOLDEN, [("files.sha256", "".join(lines).encode("ascii"))])
+    write_files(GOLDEN, [("files.sha256", "".join(lines).encode("ascii"))])
 
 
 def test_the_index_of_the_examples_is_the_golden_one(examples: Path, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builds import publish
 from mkindex import cli
 from mkindex.errors import ConfigError
 from mkindex.hosting import Hosting
 from mkindex.hosts import HOSTS
 from mkindex.templating import Templates
-from wheels import write_wheel
+from support.builds import publish
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,6 @@ from urllib.parse import unquote, urljoin
 
 import pytest
 
-from builds import cold, publish, write
 from mkindex import cli
 from mkindex.build import outputs
 from mkindex.config import Config
@@ -20,9 +19,10 @@ from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts import HOSTS
 from mkindex.render import Page, Site
 from mkindex.templating import Templates
-from trees import identities, own, tree
-from values import Shelf, index, rendered
-from wheels import metadata, sdist, wheel, wheel_filename, write_wheel
+from support.builds import cold_build, publish, write_files
+from support.index_values import FakeFiles, make_index, render_resources
+from support.trees import file_identities, own_files, read_tree
+from support.wheels import metadata, sdist, wheel, wheel_filename, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def source(tmp_path: Path) -> Path:
         wheel_filename("demo", "1!2.0+cu128"): wheel("demo", "1!2.0+cu128"),
         "other-1.0.tar.gz": sdist("other", "1.0"),
     }
-    write(directory, files.items())
+    write_files(directory, files.items())
     for path in directory.iterdir():
         os.utime(path, (10**9, 10**9))
     return directory
@@ -63,14 +63,16 @@ def test_the_bounds_are_those_that_the_hosts_document() -> None:
 def refusal(source: Path, public: Path, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
     """Why a tree is not published, None where it is; where it is not, all is as it was."""
     there = public.exists()
-    before = (tree(public), own(public), identities(public)) if there else ({}, set(), {})
+    before = (read_tree(public), own_files(public), file_identities(public)) if there else ({}, set(), {})
     for dry_run in True, False:
         try:
             publish(source, public, dry_run=dry_run, **options)
         except NotPublished as error:
             why = str(error)
             assert public.exists() == there
-            assert ((tree(public), own(public), identities(public)) if there else ({}, set(), {})) == before
+            assert (
+                (read_tree(public), own_files(public), file_identities(public)) if there else ({}, set(), {})
+            ) == before
         else:
             why = ""
     return why or None
@@ -87,7 +89,7 @@ def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_n
     for more, expected in (0, None), (1, too_large):
         content = wheel("big", "1.0", files={"pad": bytes(bound - 1000 + bound - without + more)})
         assert len(content) == bound + more
-        write(tmp_path / "wheels", [(name, content)])
+        write_files(tmp_path / "wheels", [(name, content)])
         assert refusal(tmp_path / "wheels", tmp_path / f"public{more}", host="cloudflare-pages") == expected
         assert refusal(tmp_path / "wheels", tmp_path / "public", host="netlify") is None
         files_url = "https://files.example.com/"
@@ -101,7 +103,7 @@ def test_what_is_too_much_is_told_before_anything_is_published(
     if there:
         publish(source, tmp_path / "public")
         write_wheel(source, "new", "1.0")
-    content = cold(source, host="cloudflare-pages", json_root="json")
+    content = cold_build(source, host="cloudflare-pages", json_root="json")
     number = len(content)  # the manifest counts, and _headers does not
     del content["_headers"]
     by_size = sorted(
@@ -150,9 +152,10 @@ def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
     publish(source, public)
     (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="another"))
     old = [len(wheel("demo", "1.0")), len(metadata("demo", "1.0"))]
-    now = {"max_bytes": sum(map(len, cold(source).values())) + sum(old), "max_files": len(cold(source)) + 1 + len(old)}[
-        key
-    ]
+    now = {
+        "max_bytes": sum(map(len, cold_build(source).values())) + sum(old),
+        "max_files": len(cold_build(source)) + 1 + len(old),
+    }[key]
 
     def told(bound: int, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
         bounds: dict[str, Any] = {"max_bytes": None, "max_files": None, key: bound}
@@ -170,7 +173,7 @@ def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
 
 def test_a_page_counts_as_any_file_does(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"files_url": "https://files.example.com/", "links": True, "host": "cloudflare-pages"}
-    sizes = {path: len(page) for path, page in cold(source, **options).items() if path != "_headers"}
+    sizes = {path: len(page) for path, page in cold_build(source, **options).items() if path != "_headers"}
     largest = max(sizes, key=sizes.__getitem__)
     for bound, expected in (sizes[largest], None), (sizes[largest] - 1, largest):
         host = replace(HOSTS["cloudflare-pages"], max_file=bound, max_bytes=None)
@@ -212,7 +215,7 @@ def test_that_a_site_is_public_is_said_in_the_first_build_for_that_host_only(sou
 def test_it_is_said_each_time_where_somebody_has_a_nojekyll_of_their_own_that_cannot_be_taken_over(
     source: Path, tmp_path: Path, content: bytes
 ) -> None:
-    write(tmp_path / "public", [(".nojekyll", content)])
+    write_files(tmp_path / "public", [(".nojekyll", content)])
     found = [publish(source, tmp_path / "public", host="github-pages").findings for _ in range(2)]
     notes = [[one.text for one in findings if isinstance(one, Note)] for findings in found]
     left = "a page of your own, left as it is (--overwrite replaces it)"
@@ -337,7 +340,7 @@ def test_a_host_is_given_as_for_and_by_no_other_name(
     else:
         (tmp_path / "mkindex.toml").write_text('for = "netlify"\njson-root = "json"\n')
     assert (cli.run(arguments), capsys.readouterr().err) == (0, "")
-    assert tree(tmp_path / "public") == cold(source, host="netlify", json_root="json")
+    assert read_tree(tmp_path / "public") == cold_build(source, host="netlify", json_root="json")
     (tmp_path / "mkindex.toml").write_text('host = "netlify"\n')
     assert cli.run([str(source), "public"]) == 2
     assert "no such key: host" in capsys.readouterr().err
@@ -355,7 +358,7 @@ def test_a_host_that_nobody_knows_is_a_mistake_that_names_those_that_are_known(
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_tree_for_a_host_is_the_one_for_none_and_what_the_host_reads(source: Path, host: str) -> None:
-    plain, made = cold(source), cold(source, host=host)
+    plain, made = cold_build(source), cold_build(source, host=host)
     assert {path: made.get(path) for path in plain} == plain
     expected = {"cloudflare-pages": {"_headers"}, "netlify": {"_headers"}, "apache": {".htaccess"}, "s3": {"upload.sh"}}
     assert made.keys() - plain.keys() == expected.get(host, set())
@@ -367,8 +370,8 @@ def test_a_tree_for_a_host_is_the_one_for_none_and_what_the_host_reads(source: P
 def test_the_pages_of_a_json_root_are_json_and_their_links_lead_to_the_files(
     source: Path, simple: str, root: str
 ) -> None:
-    made = cold(source, host="netlify", simple_path=simple, json_root=root)
-    plain = cold(source, host="netlify", simple_path=simple)
+    made = cold_build(source, host="netlify", simple_path=simple, json_root=root)
+    plain = cold_build(source, host="netlify", simple_path=simple)
     pages = {f"{root}/index.html", f"{root}/demo/index.html", f"{root}/other/index.html"}
     assert made.keys() - plain.keys() == pages
     for path in pages:
@@ -391,10 +394,10 @@ def test_the_pages_of_a_json_root_are_json_and_their_links_lead_to_the_files(
     ("simple", "root"), [("simple", "simple-json"), ("simple-json", "simple"), ("b", "a"), ("a", "b")]
 )
 def test_resources_come_in_the_order_to_publish_them_in(simple: str, root: str) -> None:
-    shelf = Shelf()
-    project = index(*(shelf.file(f"{name}-1.0-py3-none-any.whl") for name in ("a", "a_b", "b")))
+    shelf = FakeFiles()
+    project = make_index(*(shelf.file(f"{name}-1.0-py3-none-any.whl") for name in ("a", "a_b", "b")))
     site = Site(simple_path=simple, json_root=root, host=HOSTS["netlify"], templates=Templates())
-    order = [(resource.stage, resource.path) for resource in rendered(project, site)]
+    order = [(resource.stage, resource.path) for resource in render_resources(project, site)]
     assert order == sorted(order)
     assert len({path for _, path in order}) == len(order)
 
@@ -415,40 +418,40 @@ def test_a_build_for_another_host_leaves_nothing_of_the_one_before(source: Path,
     ]
     for step in steps:
         publish(source, public, **step)
-        assert tree(public) == cold(source, **step)
+        assert read_tree(public) == cold_build(source, **step)
     assert publish(source, public).written == 0
 
 
 def test_what_another_host_needs_touches_nothing_else(source: Path, tmp_path: Path) -> None:
     public = tmp_path / "public"
     publish(source, public)
-    before = identities(public)
+    before = file_identities(public)
     for host in HOSTS:
         root = None if HOSTS[host].one_root else "json"
         publish(source, public, host=host, json_root=root)
-        after = identities(public)
+        after = file_identities(public)
         assert {path for path in before if after[path] != before[path]} <= {".nojekyll"}
 
 
 def test_a_file_of_ones_own_where_the_host_has_its_own_is_in_the_way(source: Path, tmp_path: Path) -> None:
-    write(tmp_path / "public", [("_headers", b"theirs")])
+    write_files(tmp_path / "public", [("_headers", b"theirs")])
     with pytest.raises(
         DestinationError, match=r"in the way, and not known to be written by mkindex: _headers\. Move it"
     ):
         publish(source, tmp_path / "public", host="netlify")
-    assert tree(tmp_path / "public") == {"_headers": b"theirs"}
+    assert read_tree(tmp_path / "public") == {"_headers": b"theirs"}
     publish(source, tmp_path / "public", host="s3")
     assert (tmp_path / "public/_headers").read_bytes() == b"theirs"
     publish(source, tmp_path / "public", host="netlify", overwrite=True)
-    assert tree(tmp_path / "public") == cold(source, host="netlify")
+    assert read_tree(tmp_path / "public") == cold_build(source, host="netlify")
     publish(source, tmp_path / "public")
-    assert tree(tmp_path / "public") == cold(source)
+    assert read_tree(tmp_path / "public") == cold_build(source)
 
 
 def test_what_a_host_reads_is_made_anew_when_the_roots_move_or_the_template_changes(
     source: Path, tmp_path: Path
 ) -> None:
-    write(tmp_path / "templates", [("hosts/_headers", b"{{ simple }} {{ json_root }}\n")])
+    write_files(tmp_path / "templates", [("hosts/_headers", b"{{ simple }} {{ json_root }}\n")])
     found = []
     for options in (
         {"simple_path": ""},
@@ -524,7 +527,7 @@ ROOTS = [
 def test_headers_say_of_each_path_what_it_is_and_never_one_thing_twice(
     source: Path, host: str, simple: str, root: str | None
 ) -> None:
-    made = cold(source, host=f"{host}{'-pages' * (host == 'cloudflare')}", simple_path=simple, json_root=root)
+    made = cold_build(source, host=f"{host}{'-pages' * (host == 'cloudflare')}", simple_path=simple, json_root=root)
     known = list(rules(made.pop("_headers")))
     for path in made:
         address = f"/{path.removesuffix('index.html')}"
@@ -542,11 +545,11 @@ def test_headers_say_of_each_path_what_it_is_and_never_one_thing_twice(
 
 
 def test_what_a_page_is_made_of_is_not_which_host_it_is_for() -> None:
-    shelf = Shelf()
-    project = index(shelf.file("a-1.0-py3-none-any.whl"))
+    shelf = FakeFiles()
+    project = make_index(shelf.file("a-1.0-py3-none-any.whl"))
     sites = (Site(host=host, templates=Templates()) for host in HOSTS.values())
     keys = [
-        {one.path: one.key for one in rendered(project, site) if isinstance(one, Page) and one.path in PLAIN}
+        {one.path: one.key for one in render_resources(project, site) if isinstance(one, Page) and one.path in PLAIN}
         for site in sites
     ]
     assert {path for one in keys for path in one if one[path] != keys[1][path]} == {".nojekyll"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mkindex import __version__
-from trees import tree
+from support.trees import read_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples" / "wheels"
@@ -72,7 +72,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Return the tree that mkindex makes as it runs in these tests."""
     directory = tmp_path_factory.mktemp("expected")
     run(sys.executable, "-m", "mkindex", "--links", EXAMPLES, directory)
-    return tree(directory)
+    return read_tree(directory)
 
 
 def install(what: str, source: Path, directory: Path) -> Path:
@@ -100,7 +100,7 @@ def test_an_installed_mkindex_makes_the_same_tree(
     command = install(what, source, tmp_path / "environment")
     assert run(command, "--version") == f"mkindex {__version__}\n"
     run(command, "--links", EXAMPLES, tmp_path / "tree")
-    assert tree(tmp_path / "tree") == expected
+    assert read_tree(tmp_path / "tree") == expected
 
 
 def test_the_wheel_holds_the_package_its_templates_and_nothing_else(wheel: Path, checkout: Path) -> None:

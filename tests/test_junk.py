@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex import cli
-from wheels import metadata, sdist, wheel, write_sdist, write_wheel
+from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,10 +21,10 @@ from mkindex.simple.read import STRANGE_NAME, Link, parse_json
 from mkindex.sources import Artifact, Fingerprint, Found
 from mkindex.sources.lists import List
 from mkindex.sources.selection import Selection
-from needs import missing
-from opened import opened
-from trees import HTML, JSON, tree
-from wheels import write_sdist, write_wheel
+from support.requirements import skip_or_fail
+from support.sources import open_with_defaults
+from support.trees import HTML, JSON, read_tree
+from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -435,7 +435,7 @@ def give(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 def test_a_list_and_a_directory_make_the_same_index(here: Path) -> None:
     (here / "wheels/list.txt").write_text(f"{FILE}\ndemo-1.0.tar.gz\nsub/other-2.0-py3-none-any.whl\n")
     assert [run(str(here / "wheels/list.txt"), "one"), run("--recursive", str(here / "wheels"), "two")] == [0, 0]
-    assert tree(Path("one")) == tree(Path("two"))
+    assert read_tree(Path("one")) == read_tree(Path("two"))
 
 
 def test_paths_from_standard_input_are_relative_to_where_one_stands(
@@ -544,7 +544,7 @@ def test_a_file_that_changes_while_standard_input_names_it_is_an_error_since_the
 )
 def test_what_a_file_is_shows_when_one_looks_at_it(here: Path, content: bytes, kind: str) -> None:
     (here / "file").write_bytes(content)
-    assert type(opened(str(here / "file"))).__name__ == kind
+    assert type(open_with_defaults(str(here / "file"))).__name__ == kind
 
 
 # --- beside dumb-pypi -----------------------------------------------------------------------------------------------
@@ -585,7 +585,7 @@ def said_by(root: Path) -> set[tuple[object, ...]]:
 
 def test_the_pages_of_dumb_pypi_say_the_same_of_the_same_list(here: Path) -> None:
     if not DUMB_PYPI.exists():
-        missing("dumb-pypi (make peers)")
+        skip_or_fail("dumb-pypi (make peers)")
     (here / "list.jsonl").write_bytes(objects(*LIST))
     command = [str(DUMB_PYPI), "--package-list-json", str(here / "list.jsonl"), "--packages-url", FILES_URL]
     subprocess.run([*command, "--output-dir", "theirs"], check=True, timeout=60)

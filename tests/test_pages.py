@@ -15,8 +15,8 @@ from mkindex.errors import Note, Rejected, SourceError
 from mkindex.simple.read import HTML, JSON, STRANGE_NAME, Link, Status
 from mkindex.sources import Artifact, Fingerprint, Found, Marked
 from mkindex.sources.selection import Selection
-from opened import opened
-from wheels import write_sdist, write_wheel
+from support.sources import open_with_defaults
+from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def server(running: Server) -> Server:
 
 
 def found(spec: str, *include: str, **chosen: Any) -> list[Found]:  # noqa: ANN401 (fields of Options)
-    return list(opened(spec, **({"selection": Selection(include=include)} | chosen)).artifacts())
+    return list(open_with_defaults(spec, **({"selection": Selection(include=include)} | chosen)).artifacts())
 
 
 def wrong(spec: str, *include: str, **chosen: Any) -> str:  # noqa: ANN401 (fields of Options)

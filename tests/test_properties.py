@@ -25,12 +25,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from builds import cold, publish, scratch, write
-from disks import BROKEN, FULL_ONCE, INTERRUPTED, KILLED, KILLED_IN_A_WRITE, Died, Fault, Watched
 from mkindex.errors import DestinationError
 from mkindex.templating import Templates
-from trees import OWN, dangling, identities, is_page, own, tree
-from wheels import sdist, wheel
+from support.builds import cold_build, publish, scratch_directory, write_files
+from support.faulty_disk import (
+    BROKEN,
+    FULL_ONCE,
+    INTERRUPTED,
+    KILLED,
+    KILLED_IN_A_WRITE,
+    Fault,
+    FaultyDisk,
+    ProcessKilled,
+)
+from support.trees import OWN_DIRECTORY, file_identities, find_broken_links, is_page, own_files, read_tree
+from support.wheels import sdist, wheel
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -86,10 +95,10 @@ class Builds(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patches = ExitStack()
-        root = Path(self.patches.enter_context(scratch()))
+        root = Path(self.patches.enter_context(scratch_directory()))
         patch = self.patches.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("mkindex.build.Templates", functools.cache(Templates))
-        patch.setattr("mkindex.destinations.directory.Disk", Watched)
+        patch.setattr("mkindex.destinations.directory.Disk", FaultyDisk)
         for room in ("scan", *(f"destinations.{name}" for name in ("copies", "inventory", "staging"))):
             patch.setattr(f"mkindex.{room}.CHUNK", 950)  # half of the files are large then
         if self.racy_ns is not None:
@@ -159,14 +168,14 @@ class Builds(RuleBasedStateMachine):
     # --- the destination --------------------------------------------------------------------------------------------
 
     def published(self) -> list[str]:
-        content = tree(self.public) if self.public.exists() else {}
+        content = read_tree(self.public) if self.public.exists() else {}
         return sorted(path for path in content if path not in self.foreign and not path.endswith("/"))
 
     @rule(path=st.sampled_from(FOREIGN), data=st.sampled_from([b"theirs", b""]))
     def foreign_file(self, path: str, data: bytes) -> None:
         if os.path.lexists(self.public / path) and path not in self.foreign:
             return  # it is ours
-        write(self.public, [(path, data)])
+        write_files(self.public, [(path, data)])
         self.foreign[path] = data
 
     @precondition(lambda self: self.published())
@@ -196,11 +205,11 @@ class Builds(RuleBasedStateMachine):
         if not any(path.startswith(f"{directory}/") for path in self.foreign):
             shutil.rmtree(self.public / directory, ignore_errors=True)
 
-    @precondition(lambda self: (self.public / OWN / "manifest").exists())
+    @precondition(lambda self: (self.public / OWN_DIRECTORY / "manifest").exists())
     @rule(at=st.none() | numbers, cut=st.booleans())
     def lose_manifest(self, at: int | None, cut: bool) -> None:
         """Lose or damage it: what no build makes again is nobody's from now on, and what one does is to be taken."""
-        manifest = self.public / OWN / "manifest"
+        manifest = self.public / OWN_DIRECTORY / "manifest"
         data = bytearray(manifest.read_bytes())
         if at is None or not data:
             manifest.unlink()
@@ -209,9 +218,9 @@ class Builds(RuleBasedStateMachine):
             manifest.write_bytes(data[: at % len(data)] if cut else data)
         self.overwrite = True
         self.retired.clear()
-        self.foreign |= {path: data for path, data in tree(self.public).items() if not path.endswith("/")}
+        self.foreign |= {path: data for path, data in read_tree(self.public).items() if not path.endswith("/")}
         with suppress(FileNotFoundError):  # what a build that died was about to do is known all the same
-            intent = (self.public / OWN / "intent").read_text("ascii")
+            intent = (self.public / OWN_DIRECTORY / "intent").read_text("ascii")
             self.perhaps |= {line.rpartition("\t")[2] for line in intent.splitlines()}
 
     # --- the rest ---------------------------------------------------------------------------------------------------
@@ -242,7 +251,7 @@ class Builds(RuleBasedStateMachine):
         self.now += seconds
 
     def what_is_there(self) -> dict[str, bytes]:
-        return tree(self.public) if self.public.exists() else {}
+        return read_tree(self.public) if self.public.exists() else {}
 
     def gone(self, before: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
         """Return the files of ours that are there and not wanted."""
@@ -250,7 +259,7 @@ class Builds(RuleBasedStateMachine):
         return [path for path in ours if not is_page(path) and not path.endswith("/")]
 
     def wanted(self) -> dict[str, bytes]:
-        return cold(self.source, **self.options, allow_empty=True, jobs=1)
+        return cold_build(self.source, **self.options, allow_empty=True, jobs=1)
 
     def publish(self) -> Report:
         settings = {"allow_empty": True, "jobs": 1, "grace": self.grace, "overwrite": self.overwrite}
@@ -259,17 +268,17 @@ class Builds(RuleBasedStateMachine):
             return publish(self.source, self.public, **self.options, **settings, cache_dir=str(self.cache))
 
     def dangling(self, content: dict[str, bytes]) -> list[str]:
-        return dangling(
+        return find_broken_links(
             content, simple=self.options.get("simple_path", "simple"), files_url=self.options.get("files_url")
         )
 
     @rule(at=st.integers(1, 90), fault=st.sampled_from([KILLED, KILLED_IN_A_WRITE, INTERRUPTED, FULL_ONCE, BROKEN]))
     def die(self, at: int, fault: Fault) -> None:
         wanted, before = self.wanted(), self.what_is_there()
-        disk = Watched(fault, at=at)
+        disk = FaultyDisk(fault, at=at)
         with (
             mock.patch("mkindex.destinations.directory.Disk", return_value=disk),
-            suppress(Died, KeyboardInterrupt, DestinationError),
+            suppress(ProcessKilled, KeyboardInterrupt, DestinationError),
         ):
             self.publish()
         content = self.what_is_there()
@@ -286,7 +295,7 @@ class Builds(RuleBasedStateMachine):
     @rule()
     def build(self) -> None:
         wanted, before = self.wanted(), self.what_is_there()
-        touched = identities(self.public) if self.public.exists() else {}
+        touched = file_identities(self.public) if self.public.exists() else {}
         self.foreign = {path: before[path] for path in self.foreign.keys() & before.keys() - wanted.keys()}
         missing = {path: self.retired.get(path, (self.now, None)) for path in self.gone(before, wanted)}
         self.publish()
@@ -305,12 +314,12 @@ class Builds(RuleBasedStateMachine):
         }
         expected = wanted | self.foreign | {path: before[path] for path in self.retired}
         assert [path for path in after.keys() | expected.keys() if after.get(path) != expected.get(path)] == []
-        assert own(self.public) == {"manifest"}
+        assert own_files(self.public) == {"manifest"}
         assert self.dangling(wanted) == []
-        then = identities(self.public)
+        then = file_identities(self.public)
         assert [path for path in then if before.get(path) == after[path] and then[path] != touched[path]] == []
         again = self.publish()
-        assert (again.written, again.plan.puts, identities(self.public)) == (0, (), then)
+        assert (again.written, again.plan.puts, file_identities(self.public)) == (0, (), then)
         time.sleep(TICK)
 
 

@@ -16,7 +16,7 @@ from mkindex.errors import DestinationError
 from mkindex.publish import Changed, Destination, Entry, Held, Plan, Published, Put, plan
 from mkindex.render import ALL, Page, PlacedFile, Resource, Sibling, Site, Stage, render
 from mkindex.templating import Templates
-from values import Shelf, index, rendered, sections
+from support.index_values import FakeFiles, group_sections, make_index, render_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 SITE = Site(templates=Templates())
 NOON = 43_200
 
-shelf = Shelf()
+shelf = FakeFiles()
 WHEEL = shelf.file("demo-1.0-py3-none-any.whl")
 PLACED, METADATA = PlacedFile(WHEEL), Sibling(WHEEL)
-PAGES = [resource for resource in rendered(index(WHEEL), SITE) if isinstance(resource, Page)]
+PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, Page)]
 BYTES = shelf.read(PLACED)
 
 
@@ -61,13 +61,13 @@ def not_called() -> NoReturn:
 
 def memory(*published: Resource, **foreign: str) -> Memory:
     made = Memory(shelf.read)
-    made.apply(plan(sections(published), made, now=0, grace=0))
+    made.apply(plan(group_sections(published), made, now=0, grace=0))
     made.content |= {path.replace("_", "."): text.encode() for path, text in foreign.items()}
     return made
 
 
 def planned(resources: Sequence[Resource], there: Destination, *, overwrite: bool = False, grace: int = 0) -> Plan:
-    return plan(sections(resources), there, now=NOON, grace=grace, overwrite=overwrite)
+    return plan(group_sections(resources), there, now=NOON, grace=grace, overwrite=overwrite)
 
 
 # --- one rule at a time ---------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
 def test_of_a_section_with_the_same_key_no_resource_is_even_made() -> None:
     before: list[Resource] = [PLACED, METADATA, *PAGES]
     there = memory(*before)
-    wanted = [section._replace(resources=not_called) for section in sections(before)]
+    wanted = [section._replace(resources=not_called) for section in group_sections(before)]
     assert plan(wanted, there, now=NOON, grace=0) == Plan(unchanged=len(before))
 
 
@@ -221,8 +221,8 @@ def test_a_file_whose_source_changed_is_not_published() -> None:
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
 def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[str, str]) -> None:
-    project = index(shelf.file("simple-1.0.tar.gz"))
-    before, after = (rendered(project, Site(simple_path=path, templates=SITE.templates)) for path in paths)
+    project = make_index(shelf.file("simple-1.0.tar.gz"))
+    before, after = (render_resources(project, Site(simple_path=path, templates=SITE.templates)) for path in paths)
     there = memory(*before)
     there.apply(planned(after, there))
     assert there.content == memory(*after).content
@@ -270,7 +270,7 @@ sites = st.builds(
 
 def resources(files: dict[str, bytes], site: Site) -> list[Resource]:
     made: list[File] = [shelf.file(name, content) for name, content in files.items()]
-    return rendered(index(*made), site)
+    return render_resources(make_index(*made), site)
 
 
 @given(st.tuples(files, sites), st.tuples(files, sites))
@@ -278,7 +278,7 @@ def test_sections_have_the_same_key_if_and_only_if_they_have_the_same_resources(
     one: tuple[dict[str, bytes], Site], other: tuple[dict[str, bytes], Site]
 ) -> None:
     def known(files: dict[str, bytes], site: Site) -> dict[str, tuple[str, list[tuple[str, str]]]]:
-        made = render(index(*(shelf.file(name, content) for name, content in files.items())), site)
+        made = render(make_index(*(shelf.file(name, content) for name, content in files.items())), site)
         return {each.name: (each.key, [(part.path, part.key) for part in each.resources()]) for each in made}
 
     before, after = known(*one), known(*other)
@@ -315,7 +315,7 @@ def test_a_file_that_any_page_named_stays_for_the_grace_and_not_longer(
     since: dict[str, int] = {}  # when a file was first missing
     for passed, wanted in builds:
         now += passed
-        there.apply(plan(sections(resources(wanted, SITE)), there, now=now, grace=600))
+        there.apply(plan(group_sections(resources(wanted, SITE)), there, now=now, grace=600))
         named = cold(resources(wanted, SITE))
         since = {path: since.get(path, now) for path in there.content.keys() | since.keys() if path not in named}
         since = {path: when for path, when in since.items() if now - when < 600}

@@ -38,8 +38,8 @@ from mkindex.simple.read import (
     parse_json,
 )
 from mkindex.templating import Templates
-from needs import missing
-from values import Shelf, index, rendered
+from support.index_values import FakeFiles, make_index, render_resources
+from support.requirements import skip_or_fail
 
 HOST = "https://host.example"
 PAGE = f"{HOST}/whl/page.html"
@@ -892,7 +892,7 @@ def test_a_name_or_a_status_that_makes_no_sense_says_nothing(name: object, marke
 # --- what we write, read --------------------------------------------------------------------------------------------
 
 TEMPLATES = Templates()  # compiled once
-shelf = Shelf()
+shelf = FakeFiles()
 
 words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1)
 reasons = st.lists(words, min_size=1, max_size=3).map(" ".join)
@@ -916,7 +916,7 @@ statuses = st.builds(ProjectStatus, status=st.sampled_from(["archived", "depreca
 @st.composite
 def indexes(draw: st.DrawFn) -> Index:
     filenames = draw(st.sets(st.builds("{}-{}{}".format, names, versions, endings), max_size=8))
-    made = index(*(shelf.file(name, **draw(facts)) for name in sorted(filenames)))
+    made = make_index(*(shelf.file(name, **draw(facts)) for name in sorted(filenames)))
     return Index(
         projects=tuple(
             Project(name=project.name, files=project.files, status=draw(st.none() | statuses))
@@ -935,7 +935,9 @@ sites = st.builds(
 
 @given(indexes(), sites)
 def test_what_is_written_is_read_back_from_html_and_from_json_alike(index: Index, site: Site) -> None:
-    pages = {page.path: page.render().decode("ascii") for page in rendered(index, site) if isinstance(page, Rendered)}
+    pages = {
+        page.path: page.render().decode("ascii") for page in render_resources(index, site) if isinstance(page, Rendered)
+    }
     listed: list[Link] = []
     for project in index.projects:
         url = f"{HOST}/{site.simple(project.name)}/"
@@ -1019,7 +1021,7 @@ def pips(text: str, media_type: str = "text/html") -> set[Said]:
     try:
         from pip._internal.index.collector import IndexContent, parse_links
     except ImportError:
-        missing("pip, beside mkindex")
+        skip_or_fail("pip, beside mkindex")
     content = IndexContent(text.encode(), media_type, "utf-8", PAGE, cache_link_parsing=False)
     return {
         Said(

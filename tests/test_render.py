@@ -19,9 +19,9 @@ from mkindex.errors import MkindexError
 from mkindex.model import Index, ProjectStatus
 from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, render
 from mkindex.templating import Templates
-from trees import anchors, entries, tree
-from values import Shelf, index, rendered
-from wheels import write_wheel
+from support.index_values import FakeFiles, make_index, render_resources
+from support.trees import anchors, html_entries, read_tree
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ SHIPPED = Path(__file__).parent.parent / "templates"
 TEMPLATES = Templates()  # compiled once
 HOST = "https://host.example/below/"
 
-shelf = Shelf()
+shelf = FakeFiles()
 
 
 site = partial(Site, templates=TEMPLATES)
@@ -65,7 +65,7 @@ def indexes(draw: st.DrawFn) -> Index:
     filenames = draw(st.sets(st.builds("{}-{}{}".format, names, versions, endings), max_size=12))
     # Now and then two files have the same bytes.
     contents = st.sampled_from([b"", b"", b"the same"])
-    return index(*(shelf.file(name, draw(contents), **draw(facts)) for name in sorted(filenames)))
+    return make_index(*(shelf.file(name, draw(contents), **draw(facts)) for name in sorted(filenames)))
 
 
 sites = st.builds(
@@ -82,7 +82,7 @@ ALIKE = [shelf.file(f"demo-1.0-py3-none-any.whl{more}", b"the same") for more in
 
 
 @given(indexes(), sites, st.sampled_from([None, "json", "simple-json"]))
-@example(index(*ALIKE), site(), None)
+@example(make_index(*ALIKE), site(), None)
 def test_resources_come_by_section_stage_and_path_and_no_path_comes_twice(
     index: Index, site: Site, json_root: str | None
 ) -> None:
@@ -96,7 +96,7 @@ def test_resources_come_by_section_stage_and_path_and_no_path_comes_twice(
 
 @given(indexes(), sites)
 def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Index, site: Site) -> None:
-    resources = {resource.path: resource for resource in rendered(index, site)}
+    resources = {resource.path: resource for resource in render_resources(index, site)}
     for path, page in pages(resources.values()).items():
         if path.endswith(JSON):
             links = [project["name"] + "/" for project in json.loads(page).get("projects", [])]
@@ -104,7 +104,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
         elif path in (site.simple(HTML), "index.html"):
             links, files = [anchor.attributes["href"] or "" for anchor in anchors(page)], []
         else:
-            links, files = [], entries(page)
+            links, files = [], html_entries(page)
         for link in links:
             assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + HTML], Page)
         for file in files:
@@ -122,11 +122,11 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
 
 @given(indexes(), sites)
 def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_known(index: Index, site: Site) -> None:
-    found = pages(rendered(index, site))
+    found = pages(render_resources(index, site))
     depth = len(site.simple("project", HTML).split("/")) - 1
     for project in index.projects:
         said = json.loads(found[site.simple(project.name, JSON)])
-        assert entries(found[site.simple(project.name, HTML)]) == said["files"]
+        assert html_entries(found[site.simple(project.name, HTML)]) == said["files"]
         optional = ["requires_python", "provenance", "upload_time"]
         assert said == {
             "meta": {"api-version": "1.4"},
@@ -150,7 +150,7 @@ def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_k
 
 @given(indexes(), sites)
 def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Index, site: Site) -> None:
-    found = pages(rendered(index, site))
+    found = pages(render_resources(index, site))
     for project in index.projects:
         told = anchors(found[site.simple(project.name, HTML)])
         assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in told} == {
@@ -160,7 +160,7 @@ def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Ind
 
 @given(indexes(), sites)
 def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
-    for path, page in pages(rendered(index, site)).items():
+    for path, page in pages(render_resources(index, site)).items():
         if path.endswith(".html"):
             assert page.isascii()
             assert page.startswith(b"<!DOCTYPE html>\n")
@@ -174,10 +174,10 @@ def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
 
 @given(indexes(), sites)
 def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site) -> None:
-    found = pages(rendered(index, dataclasses.replace(site, links=True)))
+    found = pages(render_resources(index, dataclasses.replace(site, links=True)))
     depth = len(site.simple("project", HTML).split("/")) - 1
-    listed = [file for project in index.projects for file in entries(found[site.simple(project.name, HTML)])]
-    assert entries(found["links.html"]) == [
+    listed = [file for project in index.projects for file in html_entries(found[site.simple(project.name, HTML)])]
+    assert html_entries(found["links.html"]) == [
         file | {"url": file["url"].removeprefix("../" * depth)} if site.files_url is None else file for file in listed
     ]
 
@@ -185,7 +185,9 @@ def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site)
 @given(indexes(), sites, st.data())
 def test_a_page_that_differs_has_another_key(index: Index, site: Site, data: st.DataObject) -> None:
     other = data.draw(st.one_of(indexes(), st.just(index)))
-    before, after = ({r.path: r for r in rendered(made, site) if isinstance(r, Page)} for made in (index, other))
+    before, after = (
+        {r.path: r for r in render_resources(made, site) if isinstance(r, Page)} for made in (index, other)
+    )
     for path in before.keys() & after.keys():
         if before[path].render() != after[path].render():
             assert before[path].key != after[path].key
@@ -197,7 +199,7 @@ A, B, C, D, M = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32, "e5" * 32)  # hashe
 
 
 def test_a_project_page_with_every_attribute_is_exactly_this() -> None:
-    project = index(
+    project = make_index(
         shelf.file(
             "demo-1.0-py3-none-any.whl",
             b"four",
@@ -213,7 +215,7 @@ def test_a_project_page_with_every_attribute_is_exactly_this() -> None:
         shelf.file("demo-1!0.5-py3-none-any.whl", b"four", sha256=D, core_metadata=None),
     ).projects[0]
     project = dataclasses.replace(project, status=ProjectStatus(status="archived", reason='see "demo2" & <b>é</b>'))
-    found = pages(rendered(Index(projects=(project,)), site()))
+    found = pages(render_resources(Index(projects=(project,)), site()))
     assert found["simple/demo/index.html"].decode() == PROJECT_HTML
     assert json.loads(found["simple/demo/index.v1_json"]) == PROJECT_JSON
 
@@ -286,9 +288,9 @@ PROJECT_JSON = {
 
 def test_a_quarantined_project_offers_no_file_on_any_page() -> None:
     project = dataclasses.replace(
-        index(shelf.file("demo-1.0.tar.gz")).projects[0], status=ProjectStatus(status="quarantined")
+        make_index(shelf.file("demo-1.0.tar.gz")).projects[0], status=ProjectStatus(status="quarantined")
     )
-    found = pages(rendered(Index(projects=(project,)), site(links=True)))
+    found = pages(render_resources(Index(projects=(project,)), site(links=True)))
     assert found["simple/demo/index.html"].decode() == QUARANTINED_HTML
     assert json.loads(found["simple/demo/index.v1_json"]) == {
         "meta": {"api-version": "1.4"},
@@ -317,7 +319,7 @@ QUARANTINED_HTML = """\
 
 
 def test_the_root_pages_are_exactly_these() -> None:
-    found = pages(rendered(index(shelf.file("demo-1.0.tar.gz"), shelf.file("a_b-1.0.tar.gz")), site()))
+    found = pages(render_resources(make_index(shelf.file("demo-1.0.tar.gz"), shelf.file("a_b-1.0.tar.gz")), site()))
     assert found["simple/index.html"].decode() == ROOT_HTML
     assert found["simple/index.v1_json"] == (
         b'{"meta":{"api-version":"1.4"},"projects":[{"name":"a-b"},{"name":"demo"}]}\n'
@@ -352,7 +354,7 @@ ROOT_HTML = """\
 
 
 def test_an_index_at_the_root_has_no_landing_page() -> None:
-    found = pages(rendered(index(shelf.file("demo-1.0.tar.gz")), site(simple_path="")))
+    found = pages(render_resources(make_index(shelf.file("demo-1.0.tar.gz")), site(simple_path="")))
     assert found.keys() == {
         "demo/index.html",
         "demo/index.v1_json",
@@ -366,24 +368,24 @@ def test_an_index_at_the_root_has_no_landing_page() -> None:
 
 def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
     made = shelf.file("demo-1.0+cpu-py3-none-any.whl")
-    moved = index(made._replace(artifact=made.local._replace(relative=f"cu 12/ä/{made.filename}")))
-    resources = rendered(moved, site(files_url="https://files.example/whl"))
+    moved = make_index(made._replace(artifact=made.local._replace(relative=f"cu 12/ä/{made.filename}")))
+    resources = render_resources(moved, site(files_url="https://files.example/whl"))
     assert {resource.stage for resource in resources} == {Stage.PROJECT, Stage.ROOT}
-    assert [entry["url"] for entry in entries(pages(resources)["simple/demo/index.html"])] == [
+    assert [entry["url"] for entry in html_entries(pages(resources)["simple/demo/index.html"])] == [
         "https://files.example/whl/cu%2012/%C3%A4/demo-1.0%2Bcpu-py3-none-any.whl"
     ]
 
 
 def test_a_directory_whose_name_is_no_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
     made = shelf.file("demo-1.0.tar.gz")
-    moved = index(made._replace(artifact=made.local._replace(relative=f"caf\udce9/{made.filename}")))
-    page = pages(rendered(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
-    assert [entry["url"] for entry in entries(page)] == ["https://files.example/caf%E9/demo-1.0.tar.gz"]
+    moved = make_index(made._replace(artifact=made.local._replace(relative=f"caf\udce9/{made.filename}")))
+    page = pages(render_resources(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
+    assert [entry["url"] for entry in html_entries(page)] == ["https://files.example/caf%E9/demo-1.0.tar.gz"]
 
 
 def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
     wheel = shelf.file("demo-1.0+cpu-py3-none-any.whl")
-    resources = rendered(index(wheel), site())
+    resources = render_resources(make_index(wheel), site())
     assert [resource for resource in resources if not isinstance(resource, Page)] == [PlacedFile(wheel), Sibling(wheel)]
     sha256 = wheel.sha256
     assert [PlacedFile(wheel).path, Sibling(wheel).path] == [
@@ -394,7 +396,7 @@ def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
 
 # --- templates ------------------------------------------------------------------------------------------------------
 
-DEMO = index(shelf.file("demo-1.0-py3-none-any.whl"))
+DEMO = make_index(shelf.file("demo-1.0-py3-none-any.whl"))
 MADE_FROM = {
     "404.html": {"404.html"},
     "index.html": {"index.html"},
@@ -417,8 +419,12 @@ def test_a_template_of_the_users_own_changes_the_pages_made_from_it_and_the_keys
     own.parent.mkdir(exist_ok=True)
     text = (SHIPPED / name).read_text()
     own.write_text(text.replace("<a ", "<a id=own ").replace("</title>", "!</title>"))
-    before = {r.path: r for r in rendered(DEMO, site(links=True)) if isinstance(r, Page)}
-    after = {r.path: r for r in rendered(DEMO, Site(links=True, templates=Templates(tmp_path))) if isinstance(r, Page)}
+    before = {r.path: r for r in render_resources(DEMO, site(links=True)) if isinstance(r, Page)}
+    after = {
+        r.path: r
+        for r in render_resources(DEMO, Site(links=True, templates=Templates(tmp_path)))
+        if isinstance(r, Page)
+    }
     assert {path for path in before if before[path].render() != after[path].render()} == MADE_FROM[name]
     assert {path for path in before if before[path].key == after[path].key} == {".nojekyll"}
 
@@ -427,7 +433,9 @@ def test_templates_that_say_the_same_elsewhere_give_the_same_keys(tmp_path: Path
     for directory in ("one", "two"):
         (tmp_path / directory).mkdir()
         (tmp_path / directory / "404.html").write_text("gone\n")
-    one, two = ([r.key for r in rendered(DEMO, Site(templates=Templates(tmp_path / name)))] for name in ("one", "two"))
+    one, two = (
+        [r.key for r in render_resources(DEMO, Site(templates=Templates(tmp_path / name)))] for name in ("one", "two")
+    )
     assert one == two
 
 
@@ -447,12 +455,12 @@ def test_a_mistake_in_a_template_of_the_users_own_is_named_with_its_line(mistake
     write_wheel(_made(tmp_path / "wheels"), "demo", "1.0")
     config = Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public"))
     build(config)
-    before = tree(tmp_path / "public")
+    before = read_tree(tmp_path / "public")
     template = _made(tmp_path / "templates" / "simple") / "project.html"
     template.write_bytes(MISTAKES[mistake])
     with pytest.raises(MkindexError, match=r"simple/project\.html\D*\b3\b"):
         build(dataclasses.replace(config, templates=str(tmp_path / "templates")))
-    assert tree(tmp_path / "public") == before
+    assert read_tree(tmp_path / "public") == before
 
 
 def test_a_template_that_is_not_utf_8_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from mkindex.errors import DestinationError, Rejected
 from mkindex.model import File
 from mkindex.scan import Facts, examine
 from mkindex.sources import Artifact, Fingerprint, wire_time
-from wheels import metadata, sdist, wheel, write_sdist, write_wheel
+from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

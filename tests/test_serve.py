@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from builds import publish
 from mkindex.errors import ServeError
 from mkindex.serve import Server, negotiate, part
-from wheels import write_wheel
+from support.builds import publish
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

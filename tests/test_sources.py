@@ -12,8 +12,8 @@ from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.sources import Artifact, Fingerprint, Found
-from opened import opened
-from wheels import write_wheel
+from support.sources import open_with_defaults
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ def artifact(root: Path, relative: str) -> Artifact:
 
 
 def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[Found]:
-    return list(opened(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
+    return list(open_with_defaults(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
 
 
 def passed_over(root: Path, name: str) -> Note:
@@ -143,7 +143,7 @@ def test_a_file_that_goes_while_the_source_is_listed_was_not_there(
 ) -> None:
     touch(tmp_path, "a.whl", "b.whl")
     expected = [artifact(tmp_path, "a.whl")]
-    source = opened(str(tmp_path)).artifacts()
+    source = open_with_defaults(str(tmp_path)).artifacts()
     found = [next(source)]
     (tmp_path / "b.whl").unlink()
     assert [*found, *source] == expected
@@ -266,7 +266,7 @@ def test_a_source_that_does_not_exist_or_is_a_file_is_an_error(tmp_path: Path) -
 )
 def test_a_malformed_address_is_never_taken_for_a_path(spec: str, wrong: str) -> None:
     with pytest.raises(SourceError) as error:
-        opened(spec)
+        open_with_defaults(spec)
     assert str(error.value) == (
         f"{spec} {wrong}: name a directory, a page or a list, here or at https://… "
         f"(a directory of that name is ./{spec})"
@@ -276,7 +276,7 @@ def test_a_malformed_address_is_never_taken_for_a_path(spec: str, wrong: str) ->
 @pytest.mark.parametrize("spec", ["http://host:port/", "http://[::1/", "http://user:pass/word@host/"])
 def test_of_a_malformed_address_nothing_is_shown_that_could_be_a_password(spec: str) -> None:
     with pytest.raises(SourceError) as error:
-        opened(spec)
+        open_with_defaults(spec)
     assert str(error.value) == (
         "http:… is no address that can be asked: name a directory, a page or a list, here or at https://… "
         "(a directory of that name is ./http:…)"
@@ -285,13 +285,13 @@ def test_of_a_malformed_address_nothing_is_shown_that_could_be_a_password(spec: 
 
 def test_no_name_at_all_is_no_source() -> None:
     with pytest.raises(SourceError):
-        list(opened("").artifacts())
+        list(open_with_defaults("").artifacts())
 
 
 def test_a_directory_with_a_colon_in_its_name_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "htps:/a.whl")
     monkeypatch.chdir(tmp_path)
-    assert list(opened("htps:").artifacts()) == [artifact(tmp_path / "htps:", "a.whl")]
+    assert list(open_with_defaults("htps:").artifacts()) == [artifact(tmp_path / "htps:", "a.whl")]
 
 
 # --- our own output -------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builds import publish
-from trees import dangling, tree
-from wheels import wheel, write_sdist, write_wheel
+from support.builds import publish
+from support.trees import find_broken_links, read_tree
+from support.wheels import wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,9 @@ class Store:
 
     def content(self) -> dict[str, bytes]:
         """What is there, by its key."""
-        return {key.removesuffix("@"): content for key, content in tree(self._root / "store").items() if key[-1] != "/"}
+        return {
+            key.removesuffix("@"): content for key, content in read_tree(self._root / "store").items() if key[-1] != "/"
+        }
 
     def copy(self, root: Path) -> Store:
         copy = Store(root)
@@ -122,7 +124,7 @@ def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_fin
     public, before = tmp_path / "the public", Store(tmp_path / "before")
     publish(source, public, host="s3", **options)
     assert before.upload(public) == 0
-    assert before.content() == uploaded(tree(public))
+    assert before.content() == uploaded(read_tree(public))
     (source / "old-1.0.tar.gz").unlink()
     write_wheel(source, "new", "1.0")
     # Another hash on pages of the same size, with an older time: a comparison of those would not see it.
@@ -136,14 +138,14 @@ def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_fin
     while True:
         store = before.copy(tmp_path / f"store-{dies_at}")
         status = store.upload(public, dies_at=dies_at)
-        assert [wrong for pages in seen(store.content()) for wrong in dangling(pages)] == []
+        assert [wrong for pages in seen(store.content()) for wrong in find_broken_links(pages)] == []
         if status == 0:
             break
         assert store.upload(public) == 0
-        assert store.content() == uploaded(tree(public))
+        assert store.content() == uploaded(read_tree(public))
         dies_at += 1
     assert dies_at == store.calls + 1
-    assert store.content() == uploaded(tree(public))
+    assert store.content() == uploaded(read_tree(public))
 
 
 def test_files_that_are_elsewhere_stay_there_and_those_of_before_in_the_bucket(source: Path, tmp_path: Path) -> None:
@@ -153,7 +155,9 @@ def test_files_that_are_elsewhere_stay_there_and_those_of_before_in_the_bucket(s
     files = {key: content for key, content in store.content().items() if "/files/" in key}
     publish(source, public, host="s3", files_url="https://files.example.com/")
     assert store.upload(public, "s3://bucket/a/b/") == 0
-    pages = {f"a/b/{key}": page for key, page in uploaded(tree(public)).items()} | {"a/b/": tree(public)["index.html"]}
+    pages = {f"a/b/{key}": page for key, page in uploaded(read_tree(public)).items()} | {
+        "a/b/": read_tree(public)["index.html"]
+    }
     assert store.content() == files | pages
 
 
@@ -163,7 +167,7 @@ def test_projects_may_be_called_as_parts_of_the_tree_are(source: Path, tmp_path:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3", json_root="json")
     assert (store.upload(public), store.upload(public)) == (0, 0)
-    assert store.content() == uploaded(tree(public))
+    assert store.content() == uploaded(read_tree(public))
 
 
 def test_all_is_uploaded_again_where_that_is_wanted(source: Path, tmp_path: Path) -> None:
@@ -175,7 +179,7 @@ def test_all_is_uploaded_again_where_that_is_wanted(source: Path, tmp_path: Path
     assert store.calls < first
     assert store.upload(public, UPLOAD_ALL="1") == 0
     assert store.calls == first
-    assert store.content() == uploaded(tree(public))
+    assert store.content() == uploaded(read_tree(public))
 
 
 @pytest.mark.parametrize("to", ["", "bucket", "s3://", "https://bucket"])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builds import publish
-from hosts import JSON, Host, Reply, hosting
 from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import ConfigError, Note, SourceError
-from trees import entries, tree
-from wheels import wheel, write_sdist, write_wheel
+from support.builds import publish
+from support.index_server import JSON_TYPE, IndexServer, Reply, serve_index
+from support.trees import html_entries, read_tree
+from support.wheels import wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,8 @@ def site(source: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def host(site: Path) -> Iterator[Host]:
-    with hosting(site) as host:
+def host(site: Path) -> Iterator[IndexServer]:
+    with serve_index(site) as host:
         yield host
 
 
@@ -61,7 +61,7 @@ def touch(directory: Path, seconds: int) -> None:
 def times(tree: Path, simple: str = "simple") -> dict[str, str]:
     """The upload time of each file, by its name."""
     pages = (tree / simple).glob("*/index.html")
-    return {entry["filename"]: entry["upload-time"] for page in pages for entry in entries(page.read_bytes())}
+    return {entry["filename"]: entry["upload-time"] for page in pages for entry in html_entries(page.read_bytes())}
 
 
 def publish_from(index: str, destination: Path, **options: Any) -> Report:  # noqa: ANN401 (the fields of Config)
@@ -76,7 +76,7 @@ def refusal(source: Path, destination: Path, previous: str, **options: object) -
     """What stops a build, which has published nothing then."""
     with pytest.raises(SourceError) as caught:
         publish(source, destination, previous=previous, cache_dir=None, **options)
-    assert not destination.exists() or tree(destination) == {}
+    assert not destination.exists() or read_tree(destination) == {}
     return str(caught.value)
 
 
@@ -85,7 +85,7 @@ def refusal(source: Path, destination: Path, previous: str, **options: object) -
 
 @pytest.mark.parametrize("form", ["directory", "its index", "file:", "server", "index on a server", "no slash", "page"])
 def test_an_unchanged_site_is_made_again_byte_for_byte_in_a_fresh_checkout(
-    form: str, source: Path, site: Path, host: Host, tmp_path: Path
+    form: str, source: Path, site: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     previous = {
         "directory": str(site),
@@ -97,8 +97,8 @@ def test_an_unchanged_site_is_made_again_byte_for_byte_in_a_fresh_checkout(
         "page": f"{host.url}simple/index.html",
     }[form]
     report = publish(source, tmp_path / "new", previous=previous)
-    new = tree(tmp_path / "new")
-    assert {path: new[path] for path in new if path != ".nojekyll"} == tree(site)
+    new = read_tree(tmp_path / "new")
+    assert {path: new[path] for path in new if path != ".nojekyll"} == read_tree(site)
     assert notes(report) == []
 
 
@@ -109,11 +109,11 @@ def test_without_a_previous_site_the_times_are_those_of_the_checkout(source: Pat
 
 
 def test_one_wheel_more_changes_the_pages_of_its_project_and_the_roots(
-    source: Path, site: Path, host: Host, tmp_path: Path
+    source: Path, site: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     added = write_wheel(source, "demo", "1.2", mtime=LATER)
     publish(source, tmp_path / "new", previous=host.url)
-    old, new = tree(site), tree(tmp_path / "new")
+    old, new = read_tree(site), read_tree(tmp_path / "new")
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     where = f"files/{(sha := hashlib.sha256(added.read_bytes()).hexdigest())[:2]}/{sha[2:]}/{added.name}"
     pages = {"simple/demo/index.html", "simple/demo/index.v1_json", "index.html", ".nojekyll"}
@@ -121,7 +121,7 @@ def test_one_wheel_more_changes_the_pages_of_its_project_and_the_roots(
     assert times(tmp_path / "new") == times(site) | {added.name: "2025-12-11T05:48:20Z"}
 
 
-def test_a_file_is_known_by_its_bytes_and_not_by_its_name(source: Path, host: Host, tmp_path: Path) -> None:
+def test_a_file_is_known_by_its_bytes_and_not_by_its_name(source: Path, host: IndexServer, tmp_path: Path) -> None:
     (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="built again"))
     touch(source, LATER)
     publish(source, tmp_path / "new", previous=host.url)
@@ -133,7 +133,7 @@ def test_a_file_is_known_by_its_bytes_and_not_by_its_name(source: Path, host: Ho
 
 
 def test_only_mtimes_are_brought_down_to_source_date_epoch(
-    source: Path, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, host: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_wheel(source, "demo", "1.2", mtime=LATER)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
@@ -148,7 +148,7 @@ def test_only_mtimes_are_brought_down_to_source_date_epoch(
 
 def test_what_a_source_says_itself_of_upload_times_stays(source: Path, site: Path, tmp_path: Path) -> None:
     publish(source, tmp_path / "recent")
-    with hosting(tmp_path / "recent") as recent:
+    with serve_index(tmp_path / "recent") as recent:
         report = publish_from(f"{recent.url}simple/", tmp_path / "new", previous=str(site))
     assert notes(report) == []
     assert set(times(tmp_path / "new").values()) == {"2025-12-11T05:48:20Z"}
@@ -156,7 +156,7 @@ def test_what_a_source_says_itself_of_upload_times_stays(source: Path, site: Pat
 
 def test_a_link_without_an_upload_time_gets_the_one_that_is_published(source: Path, site: Path, tmp_path: Path) -> None:
     publish(source, tmp_path / "timeless", upload_time="none")
-    with hosting(tmp_path / "timeless") as timeless:
+    with serve_index(tmp_path / "timeless") as timeless:
         spec = f"{timeless.url}simple/"
         publish_from(spec, tmp_path / "new", previous=str(site))
         publish_from(spec, tmp_path / "ours", previous=str(site), remote="mirror")
@@ -178,7 +178,7 @@ def test_the_index_may_have_been_elsewhere_in_its_tree(source: Path, tmp_path: P
 
 
 def test_only_the_pages_of_projects_that_are_published_again_are_asked_for(
-    source: Path, host: Host, tmp_path: Path
+    source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     (source / "other-2.0.tar.gz").unlink()
     write_wheel(source, "new-one", "1.0", mtime=LATER)
@@ -187,7 +187,7 @@ def test_only_the_pages_of_projects_that_are_published_again_are_asked_for(
 
 
 def test_a_new_project_is_published_where_what_is_not_there_is_forbidden(
-    source: Path, host: Host, tmp_path: Path
+    source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
     write_wheel(source, "new-one", "1.0", mtime=LATER)
@@ -216,21 +216,21 @@ def lied(source: Path, **claims: object) -> Reply:
     sha256 = hashlib.sha256((source / name).read_bytes()).hexdigest()
     file = {"filename": name, "url": f"../../{name}", "hashes": {"sha256": sha256}, **claims}
     page = {"meta": {"api-version": "1.1"}, "name": "demo", "files": [file]}
-    return Reply(200, json.dumps(page).encode(), {"Content-Type": JSON})
+    return Reply(200, json.dumps(page).encode(), {"Content-Type": JSON_TYPE})
 
 
-def test_nothing_but_the_time_is_taken_from_the_page(source: Path, host: Host, tmp_path: Path) -> None:
+def test_nothing_but_the_time_is_taken_from_the_page(source: Path, host: IndexServer, tmp_path: Path) -> None:
     lie = lied(
         source,
         **{"upload-time": THEN, "requires-python": ">=99", "yanked": "evil", "size": 1, "provenance": "https://a.b/c"},
         **{"core-metadata": {"sha256": "0" * 64}, "gpg-sig": True},
     )
-    old = tree(host.root)
+    old = read_tree(host.root)
     host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
     for name in ("demo-1.1-py3-none-any.whl", "other-2.0.tar.gz"):
         os.utime(source / name, (1_714_979_289, 1_714_979_289))
     publish(source, tmp_path / "new", previous=host.url, cache_dir=None)
-    assert tree(tmp_path / "new") == old | {".nojekyll": b""}
+    assert read_tree(tmp_path / "new") == old | {".nojekyll": b""}
 
 
 @pytest.mark.parametrize(
@@ -241,14 +241,14 @@ def test_nothing_but_the_time_is_taken_from_the_page(source: Path, host: Host, t
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_what_is_no_time_is_passed_over(time: object, source: Path, host: Host, tmp_path: Path) -> None:
+def test_what_is_no_time_is_passed_over(time: object, source: Path, host: IndexServer, tmp_path: Path) -> None:
     lie = lied(source, **{"upload-time": time})
     host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
     publish(source, tmp_path / "new", previous=host.url, cache_dir=None)
     assert times(tmp_path / "new")["demo-1.0-py3-none-any.whl"] == "2025-12-11T05:48:20Z"
 
 
-def test_a_hash_of_another_kind_proves_nothing(source: Path, host: Host, tmp_path: Path) -> None:
+def test_a_hash_of_another_kind_proves_nothing(source: Path, host: IndexServer, tmp_path: Path) -> None:
     data = (source / "demo-1.0-py3-none-any.whl").read_bytes()
     hashes = {name: hashlib.new(name, data).hexdigest() for name in ("md5", "sha1", "sha512")}
     lie = lied(source, **{"upload-time": THEN, "hashes": hashes})
@@ -257,12 +257,12 @@ def test_a_hash_of_another_kind_proves_nothing(source: Path, host: Host, tmp_pat
     assert times(tmp_path / "new")["demo-1.0-py3-none-any.whl"] == "2025-12-11T05:48:20Z"
 
 
-def test_a_file_of_unknown_hash_is_like_no_other(source: Path, host: Host, tmp_path: Path) -> None:
+def test_a_file_of_unknown_hash_is_like_no_other(source: Path, host: IndexServer, tmp_path: Path) -> None:
     files = [f'<a href="{name}">{name}</a>' for name in ("demo-1.0-py3-none-any.whl", "demo-1.1-py3-none-any.whl")]
     (source / "index.html").write_text("<!DOCTYPE html>" + "".join(files))
     lie = lied(source, **{"upload-time": THEN, "hashes": {}})
     host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
-    with hosting(source) as flat:
+    with serve_index(source) as flat:
         options: dict[str, Any] = {"allow_unhashed": True, "include": ("demo",), "previous": host.url}
         report = build(Config(sources=(flat.url,), destination=str(tmp_path / "new"), **options))
     assert [file.upload_time for project in report.index.projects for file in project.files] == [None, None]
@@ -279,14 +279,14 @@ def test_where_nothing_is_published_yet_a_note_says_so(form: str, source: Path, 
         there.mkdir()
     if form == "dots":
         (there / ".git").mkdir()
-    with hosting(there) as host:
+    with serve_index(there) as host:
         previous = host.url if form == "server" else str(there)
         report = publish(source, tmp_path / "new", previous=previous, cache_dir=None)
         assert notes(report) == [(previous, "nothing is published there yet")]
     assert len(times(tmp_path / "new")) == 3
 
 
-def test_a_server_that_shows_no_root_may_have_the_projects(source: Path, host: Host, tmp_path: Path) -> None:
+def test_a_server_that_shows_no_root_may_have_the_projects(source: Path, host: IndexServer, tmp_path: Path) -> None:
     host.faults.append(lambda path, reply: Reply(404) if path in ("/", "/simple/") else reply)
     report = publish(source, tmp_path / "new", previous=host.url, cache_dir=None)
     assert set(times(tmp_path / "new").values()) == {THEN}
@@ -306,7 +306,7 @@ ADVICE = {
 @pytest.mark.parametrize("path", ["/", "/simple/", "/simple/demo/"])
 @pytest.mark.parametrize("status", ADVICE)
 def test_a_server_that_does_not_answer_stops_everything(
-    path: str, status: int, source: Path, host: Host, tmp_path: Path
+    path: str, status: int, source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     why = f"answers {status}: {ADVICE[status]}"
     host.faults.append(lambda asked, good: Reply(status) if asked == path else good)
@@ -314,7 +314,7 @@ def test_a_server_that_does_not_answer_stops_everything(
 
 
 def test_so_does_a_server_in_trouble_and_one_that_cannot_be_reached(
-    source: Path, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, host: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
     host.faults.append(lambda path, good: Reply(503) if path == "/simple/other/" else good)
@@ -333,14 +333,16 @@ def test_so_does_a_server_in_trouble_and_one_that_cannot_be_reached(
         ('{"meta": {}, "files": {}}', "is JSON, but names neither projects nor files"),
     ],
 )
-def test_a_page_that_is_none_stops_everything(body: str, why: str, source: Path, host: Host, tmp_path: Path) -> None:
-    broken = Reply(200, body.encode(), {"Content-Type": JSON if body.startswith("{") else "text/html"})
+def test_a_page_that_is_none_stops_everything(
+    body: str, why: str, source: Path, host: IndexServer, tmp_path: Path
+) -> None:
+    broken = Reply(200, body.encode(), {"Content-Type": JSON_TYPE if body.startswith("{") else "text/html"})
     host.faults.append(lambda path, good: broken if path == "/simple/demo/" else good)
     told = refusal(source, tmp_path / "new", host.url)
     assert told == f"previous site: {host.url}simple/demo/ {why}{TOLD}"
 
 
-def test_a_project_or_a_page_for_people_is_no_index(source: Path, host: Host, tmp_path: Path) -> None:
+def test_a_project_or_a_page_for_people_is_no_index(source: Path, host: IndexServer, tmp_path: Path) -> None:
     (host.root / "about").mkdir()
     (host.root / "about/index.html").write_text("<!DOCTYPE html><title>About</title><a href='simple/'>us</a></html>")
     for path in ("simple/demo/", "about/"):
@@ -357,7 +359,7 @@ def test_a_directory_with_something_else_is_no_first_publication(source: Path, t
     )
 
 
-def test_no_user_password_or_token_is_told(source: Path, host: Host, tmp_path: Path) -> None:
+def test_no_user_password_or_token_is_told(source: Path, host: IndexServer, tmp_path: Path) -> None:
     host.faults.append(lambda path, good: Reply(403) if "demo" in path else good)
     secret = host.url.replace("//", "//alice:hunter2@") + "?token=s3cret"
     told = refusal(source, tmp_path / "new", secret)

@@ -22,7 +22,6 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from builds import publish
 from mkindex import hints, settling
 from mkindex.build import build
 from mkindex.config import Config
@@ -34,8 +33,9 @@ from mkindex.simple.read import Link
 from mkindex.sources import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.watch import Built
-from trees import tree
-from wheels import wheel, write_wheel
+from support.builds import publish
+from support.trees import read_tree
+from support.wheels import wheel, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -171,14 +171,14 @@ def test_a_build_that_is_not_ready_changes_nothing(config: Config, tmp_path: Pat
         raise LookupError
 
     build(config)
-    before = tree(tmp_path / "public")
+    before = read_tree(tmp_path / "public")
     write_wheel(tmp_path / "wheels", "demo", "2.0")
     write_wheel(tmp_path / "wheels", "other", "2.0")
     with pytest.raises(LookupError):
         build(config, ready=never)
-    assert tree(tmp_path / "public") == before
+    assert read_tree(tmp_path / "public") == before
     build(config)
-    assert "simple/other/index.html" in tree(tmp_path / "public")
+    assert "simple/other/index.html" in read_tree(tmp_path / "public")
 
 
 @pytest.mark.parametrize("mode", ["copy", "hardlink"])

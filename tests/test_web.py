@@ -17,12 +17,25 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import hostile
-from hostile import LONG_AGO, Hostile, Reply, Request, cached, dropped, endless, file, page, redirect, status, then
 from mkindex import __version__, web
 from mkindex.cache import Cache
 from mkindex.errors import ConfigError, printable
 from mkindex.web import About, Answer, Failed, Web
+from support import scripted_server
+from support.scripted_server import (
+    LONG_AGO,
+    Reply,
+    Request,
+    ScriptedServer,
+    conditional,
+    cut_after,
+    endless_body,
+    file_route,
+    page_reply,
+    redirect_reply,
+    reply_sequence,
+    status_reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,18 +51,18 @@ TORN = '<!DOCTYPE html><html><a href="a-1.0-py3-none-any.whl">'
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
     """The seconds that were waited for, had they been."""
-    return hostile.alone(monkeypatch, tmp_path)
+    return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
 @pytest.fixture
-def server() -> Iterator[Hostile]:
-    with hostile.serving() as server:
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server.run_server() as server:
         yield server
 
 
 @pytest.fixture
-def other() -> Iterator[Hostile]:
-    with hostile.serving() as server:
+def other() -> Iterator[ScriptedServer]:
+    with scripted_server.run_server() as server:
         yield server
 
 
@@ -66,7 +79,7 @@ def failure(call: Callable[[], object]) -> Failed:
     return caught.value
 
 
-def said(call: Callable[[], object], server: Hostile) -> str:
+def said(call: Callable[[], object], server: ScriptedServer) -> str:
     return str(failure(call)).replace(server.url, "HOST/").replace(server.elsewhere, "ELSEWHERE/")
 
 
@@ -93,8 +106,8 @@ def within(call: Callable[[], object], seconds: float = 10) -> object:
 # --- pages ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_is_its_address_its_type_and_its_text(server: Hostile, client: Web) -> None:
-    server.routes["/p"] = page("<p>ä</p>", "Text/HTML; charset=utf-8")
+def test_a_page_is_its_address_its_type_and_its_text(server: ScriptedServer, client: Web) -> None:
+    server.routes["/p"] = page_reply("<p>ä</p>", "Text/HTML; charset=utf-8")
     assert client.page(f"{server.url}p") == Answer(f"{server.url}p", "text/html", "<p>ä</p>")
     (request,) = server.asked
     assert {name: request.headers[name] for name in ("user-agent", "accept", "accept-encoding")} == {
@@ -121,16 +134,16 @@ def test_a_page_is_its_address_its_type_and_its_text(server: Hostile, client: We
     ],
 )
 def test_a_page_is_decoded_as_it_says_and_else_as_utf_8(
-    server: Hostile, client: Web, body: bytes, media_type: str, text: str
+    server: ScriptedServer, client: Web, body: bytes, media_type: str, text: str
 ) -> None:
-    server.routes["/p"] = page(body, media_type)
+    server.routes["/p"] = page_reply(body, media_type)
     assert client.page(f"{server.url}p").text == text
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate"])
-def test_a_compressed_page_is_decompressed(server: Hostile, client: Web, name: str) -> None:
+def test_a_compressed_page_is_decompressed(server: ScriptedServer, client: Web, name: str) -> None:
     body = gzip.compress(b"page", mtime=0) if name == "gzip" else zlib.compress(b"page")
-    server.routes["/p"] = page(body, content_encoding=name)
+    server.routes["/p"] = page_reply(body, content_encoding=name)
     assert client.page(f"{server.url}p").text == "page"
 
 
@@ -143,9 +156,9 @@ def test_a_compressed_page_is_decompressed(server: Hostile, client: Web, name: s
     ],
 )
 def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
-    server: Hostile, client: Web, body: bytes, why: str
+    server: ScriptedServer, client: Web, body: bytes, why: str
 ) -> None:
-    server.routes["/p"] = page(body, content_encoding="gzip")
+    server.routes["/p"] = page_reply(body, content_encoding="gzip")
     assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {why}"
 
 
@@ -158,14 +171,14 @@ def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
 )
 @pytest.mark.parametrize("code", [200, 404])
 def test_a_bomb_is_left_before_it_goes_off(
-    *, server: Hostile, client: Web, layers: int, why: str, code: int, monkeypatch: pytest.MonkeyPatch
+    *, server: ScriptedServer, client: Web, layers: int, why: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
     bomb = bytes(48 << 20)
     for _ in range(layers):
         bomb = gzip.compress(bomb, 6)
     assert len(bomb) < 1 << 16
-    server.routes["/p"] = replace(page(bomb, content_encoding=", ".join(["gzip"] * layers)), status=code)
+    server.routes["/p"] = replace(page_reply(bomb, content_encoding=", ".join(["gzip"] * layers)), status=code)
     tracemalloc.start()
     reason = failure(lambda: client.page(f"{server.url}p")).why
     _, most = tracemalloc.get_traced_memory()
@@ -174,9 +187,9 @@ def test_a_bomb_is_left_before_it_goes_off(
     assert most < 20 << 20
 
 
-def test_an_endless_page_is_left(server: Hostile, client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_page_is_left(server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
-    server.routes["/p"] = Reply(endless())
+    server.routes["/p"] = Reply(endless_body())
     assert said(lambda: client.page(f"{server.url}p"), server) == (
         "HOST/p: a page of more than 1 MiB: more than mkindex reads"
     )
@@ -186,25 +199,27 @@ def test_an_endless_page_is_left(server: Hostile, client: Web, monkeypatch: pyte
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("length", [None, 1_000_000], ids=["chunked", "with a length"])
 def test_a_page_that_comes_too_slowly_is_left(
-    server: Hostile, client: Web, length: int | None, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: Web, length: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "_PATIENCE", 0.2)
     monkeypatch.setattr(web, "_SLOWEST", 100_000)
-    server.routes["/p"] = Reply(endless(b"x", 0.01), length=length)
+    server.routes["/p"] = Reply(endless_body(b"x", 0.01), length=length)
     assert str(within(lambda: client.page(f"{server.url}p"))).partition(":")[0] == "too slow"
 
 
 @pytest.mark.timeout(60)
-def test_a_file_that_comes_too_slowly_is_left(server: Hostile, client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_comes_too_slowly_is_left(
+    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(web, "_PATIENCE", 0.2)
     monkeypatch.setattr(web, "_SLOWEST", 100_000)
-    server.routes["/f"] = Reply(endless(b"x", 0.01), length=1_000_000)
+    server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
     assert str(within(lambda: streamed(client, f"{server.url}f"))).partition(":")[0] == "too slow"
 
 
 @pytest.mark.timeout(60)
-def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = Reply(endless(b"x", 0.01), length=1_000_000)
+def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
     reasons: list[str] = []
     asking = threading.Thread(target=lambda: reasons.append(failure(lambda: streamed(client, f"{server.url}f")).why))
     asking.daemon = True
@@ -216,14 +231,14 @@ def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: Hostile,
     assert failure(lambda: client.page(f"{server.url}p")).why == "stopped"
 
 
-def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: Hostile, client: Web) -> None:
+def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: ScriptedServer, client: Web) -> None:
     server.routes["/p"] = Reply(TORN.encode(), length=1000)
     assert said(lambda: client.page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
 
 
-def test_a_page_that_breaks_off_once_is_asked_for_again(server: Hostile, client: Web) -> None:
-    whole = page("<p>" + "x" * 50_000)
-    server.routes["/p"] = then(dropped(lambda _: whole, 20_000), whole)
+def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: Web) -> None:
+    whole = page_reply("<p>" + "x" * 50_000)
+    server.routes["/p"] = reply_sequence(cut_after(lambda _: whole, 20_000), whole)
     assert client.page(f"{server.url}p").text == "<p>" + "x" * 50_000
     assert server.requests() == ["GET 200 /p", "GET 200 /p"]
 
@@ -241,26 +256,26 @@ ADVICE = {
 
 @pytest.mark.parametrize(("code", "why"), ADVICE.items())
 def test_an_answer_that_is_none_is_a_failure_with_advice_and_not_asked_for_again(
-    server: Hostile, client: Web, code: int, why: str
+    server: ScriptedServer, client: Web, code: int, why: str
 ) -> None:
-    server.routes["/p"] = status(code)
+    server.routes["/p"] = status_reply(code)
     error = failure(lambda: client.page(f"{server.url}p"))
     assert (error.status, error.why, str(error)) == (code, why, f"{server.url}p: {why}")
     assert server.requests() == [f"GET {code} /p"]
 
 
 TORN_ERRORS = {
-    "torn": replace(status(404), length=10),
-    "no gzip": status(404, content_encoding="gzip"),
-    "a length of nonsense": status(404, content_length="9" * 5000),
-    "a length below zero": status(404, content_length="-1"),
-    "endless": Reply(endless(), 404),
-    "no length": replace(status(404), says_length=False),
+    "torn": replace(status_reply(404), length=10),
+    "no gzip": status_reply(404, content_encoding="gzip"),
+    "a length of nonsense": status_reply(404, content_length="9" * 5000),
+    "a length below zero": status_reply(404, content_length="-1"),
+    "endless": Reply(endless_body(), 404),
+    "no length": replace(status_reply(404), says_length=False),
 }
 
 
 @pytest.mark.parametrize("reply", TORN_ERRORS.values(), ids=TORN_ERRORS)
-def test_an_error_is_what_it_is_whatever_comes_with_it(server: Hostile, client: Web, reply: Reply) -> None:
+def test_an_error_is_what_it_is_whatever_comes_with_it(server: ScriptedServer, client: Web, reply: Reply) -> None:
     server.routes["/x"] = reply
     url = f"{server.url}x"
     for call in (
@@ -273,19 +288,19 @@ def test_an_error_is_what_it_is_whatever_comes_with_it(server: Hostile, client: 
 
 
 def trickle(code: int, length: int | None, **headers: str) -> Reply:
-    return Reply(endless(b"x", 0.02), code, length=length).but(**headers)
+    return Reply(endless_body(b"x", 0.02), code, length=length).but(**headers)
 
 
 @pytest.mark.parametrize("length", [10_000, 10_000_000, None])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_comes_with_an_error_or_a_redirect_is_not_waited_for(
-    server: Hostile, client: Web, length: int | None
+    server: ScriptedServer, client: Web, length: int | None
 ) -> None:
     server.routes |= {
         "/404": trickle(404, length),
         "/302": trickle(302, length, location="/p"),
-        "/503": then(trickle(503, length), page("fine")),
-        "/p": page("fine"),
+        "/503": reply_sequence(trickle(503, length), page_reply("fine")),
+        "/p": page_reply("fine"),
     }
     answers = [within(lambda path=path: client.page(f"{server.url}{path}"), 2) for path in ("404", "302", "503")]  # type: ignore[misc]
     assert [answer.text if isinstance(answer, Answer) else answer for answer in answers] == [
@@ -295,9 +310,12 @@ def test_what_comes_with_an_error_or_a_redirect_is_not_waited_for(
     ]
 
 
-def test_a_bomb_in_a_redirect_does_not_go_off(server: Hostile, client: Web) -> None:
+def test_a_bomb_in_a_redirect_does_not_go_off(server: ScriptedServer, client: Web) -> None:
     bomb = gzip.compress(bytes(48 << 20))
-    server.routes |= {"/r": replace(page(bomb, content_encoding="gzip", location="/p"), status=302), "/p": page("fine")}
+    server.routes |= {
+        "/r": replace(page_reply(bomb, content_encoding="gzip", location="/p"), status=302),
+        "/p": page_reply("fine"),
+    }
     tracemalloc.start()
     assert client.page(f"{server.url}r").text == "fine"
     _, most = tracemalloc.get_traced_memory()
@@ -309,17 +327,17 @@ def test_a_bomb_in_a_redirect_does_not_go_off(server: Hostile, client: Web) -> N
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
-def test_a_server_in_trouble_is_asked_again(server: Hostile, client: Web, code: int) -> None:
-    server.routes["/p"] = then(status(code), status(code), page("fine"))
+def test_a_server_in_trouble_is_asked_again(server: ScriptedServer, client: Web, code: int) -> None:
+    server.routes["/p"] = reply_sequence(status_reply(code), status_reply(code), page_reply("fine"))
     assert client.page(f"{server.url}p").text == "fine"
     assert server.requests() == [f"GET {code} /p", f"GET {code} /p", "GET 200 /p"]
 
 
 @pytest.mark.parametrize("code", [429, 503])
 def test_a_server_that_stays_in_trouble_is_asked_five_times(
-    server: Hostile, client: Web, code: int, pauses: list[float]
+    server: ScriptedServer, client: Web, code: int, pauses: list[float]
 ) -> None:
-    server.routes["/p"] = status(code)
+    server.routes["/p"] = status_reply(code)
     error = failure(lambda: client.page(f"{server.url}p"))
     assert error.status == code
     assert server.requests() == [f"GET {code} /p"] * 5
@@ -331,27 +349,27 @@ def test_a_server_that_stays_in_trouble_is_asked_five_times(
 
 @pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("0", 0), ("86400", 60), ("9" * 30, 60)])
 def test_a_pause_that_a_server_asks_for_is_kept_within_bounds(
-    server: Hostile, client: Web, asked: str, waited: float, pauses: list[float]
+    server: ScriptedServer, client: Web, asked: str, waited: float, pauses: list[float]
 ) -> None:
-    server.routes["/p"] = then(status(429, retry_after=asked), page("fine"))
+    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
     assert client.page(f"{server.url}p").text == "fine"
     assert [pause for pause in pauses if pause] == [waited] * bool(waited)
 
 
 @pytest.mark.parametrize("asked", ["soon", "Mon, 01 Jan 99999 00:00:00 GMT", "-1", "\x1b[31m"])
-def test_a_pause_that_makes_no_sense_is_none(server: Hostile, client: Web, asked: str) -> None:
-    server.routes["/p"] = then(status(429, retry_after=asked), page("fine"))
+def test_a_pause_that_makes_no_sense_is_none(server: ScriptedServer, client: Web, asked: str) -> None:
+    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
     assert client.page(f"{server.url}p").text == "fine"
 
 
-def test_a_server_that_hangs_up_is_asked_again(server: Hostile, client: Web) -> None:
+def test_a_server_that_hangs_up_is_asked_again(server: ScriptedServer, client: Web) -> None:
     calls: list[Request] = []
 
     def route(request: Request) -> Reply:
         calls.append(request)
         if len(calls) < 3:
             raise ConnectionAbortedError
-        return page("fine")
+        return page_reply("fine")
 
     server.routes["/p"] = route
     assert client.page(f"{server.url}p").text == "fine"
@@ -359,7 +377,7 @@ def test_a_server_that_hangs_up_is_asked_again(server: Hostile, client: Web) -> 
 
 
 def test_a_server_that_is_not_there_is_a_failure(client: Web) -> None:
-    with hostile.serving() as gone:
+    with scripted_server.run_server() as gone:
         url = gone.url
     assert str(failure(lambda: client.page(f"{url}p?secret"))) == f"{url}p: cannot be reached: Connection refused"
 
@@ -367,18 +385,18 @@ def test_a_server_that_is_not_there_is_a_failure(client: Web) -> None:
 # --- redirects ------------------------------------------------------------------------------------------------------
 
 
-def test_five_redirects_are_followed_and_no_more(server: Hostile, client: Web) -> None:
+def test_five_redirects_are_followed_and_no_more(server: ScriptedServer, client: Web) -> None:
     for number in range(6):
-        server.routes[f"/{number}"] = redirect(f"/{number + 1}", (301, 302, 303, 307, 308, 301)[number])
-    server.routes["/6"] = page("far")
+        server.routes[f"/{number}"] = redirect_reply(f"/{number + 1}", (301, 302, 303, 307, 308, 301)[number])
+    server.routes["/6"] = page_reply("far")
     assert client.page(f"{server.url}1") == Answer(f"{server.url}6", "text/html", "far")
     server.forget()
     assert said(lambda: client.page(f"{server.url}0"), server) == "HOST/0: redirects more than 5 times"
     assert len(server.requests()) == 6
 
 
-def test_a_loop_ends(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = redirect("/f")
+def test_a_loop_ends(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = redirect_reply("/f")
     assert said(lambda: client.about(f"{server.url}f"), server) == "HOST/f: redirects more than 5 times"
     assert server.requests() == ["HEAD 302 /f"] * 6
 
@@ -392,8 +410,8 @@ def test_a_loop_ends(server: Hostile, client: Web) -> None:
         ("mailto:", "redirects to what is no web address"),
     ],
 )
-def test_a_redirect_to_something_else_is_a_failure(server: Hostile, client: Web, to: str, why: str) -> None:
-    server.routes["/f"] = redirect(to)
+def test_a_redirect_to_something_else_is_a_failure(server: ScriptedServer, client: Web, to: str, why: str) -> None:
+    server.routes["/f"] = redirect_reply(to)
     assert failure(lambda: client.about(f"{server.url}f")).why == why
 
 
@@ -414,8 +432,8 @@ def test_a_redirect_to_something_else_is_a_failure(server: Hostile, client: Web,
         "http://*/",
     ],
 )
-def test_a_redirect_to_nonsense_is_a_failure(server: Hostile, client: Web, to: str) -> None:
-    server.routes["/f"] = redirect(to)
+def test_a_redirect_to_nonsense_is_a_failure(server: ScriptedServer, client: Web, to: str) -> None:
+    server.routes["/f"] = redirect_reply(to)
     address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
     for ask in client.about, client.page:
         assert "hunter2" not in str(failure(lambda ask=ask: ask(f"{address}f")))  # type: ignore[misc]
@@ -423,16 +441,16 @@ def test_a_redirect_to_nonsense_is_a_failure(server: Hostile, client: Web, to: s
 
 
 def test_a_secure_page_does_not_redirect_to_where_anybody_can_listen(
-    server: Hostile, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    authority, certificate = hostile.certificates(tmp_path)
+    authority, certificate = scripted_server.make_certificates(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    server.routes["/p"] = page("fine")
-    with hostile.serving(certificate=certificate) as secure:
-        secure.routes["/p"] = redirect(f"{server.url}p")
-        secure.routes["/P"] = redirect(f"{server.url}p".replace("http", "HTTP"))
-        server.routes["/up"] = redirect(f"{secure.url}fine")
-        secure.routes["/fine"] = page("secure")
+    server.routes["/p"] = page_reply("fine")
+    with scripted_server.run_server(certificate=certificate) as secure:
+        secure.routes["/p"] = redirect_reply(f"{server.url}p")
+        secure.routes["/P"] = redirect_reply(f"{server.url}p".replace("http", "HTTP"))
+        server.routes["/up"] = redirect_reply(f"{secure.url}fine")
+        secure.routes["/fine"] = page_reply("secure")
         assert client.page(f"{server.url}up") == Answer(f"{secure.url}fine", "text/html", "secure")
         server.forget()
         for path in "p", "P":
@@ -449,9 +467,9 @@ def test_a_secure_page_does_not_redirect_to_where_anybody_can_listen(
 def test_a_certificate_of_ones_own_authority_is_accepted_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    authority, certificate = hostile.certificates(tmp_path)
-    with hostile.serving(certificate=certificate) as secure:
-        secure.routes["/p"] = page("secret")
+    authority, certificate = scripted_server.make_certificates(tmp_path)
+    with scripted_server.run_server(certificate=certificate) as secure:
+        secure.routes["/p"] = page_reply("secret")
         error = failure(lambda: Web(Cache(None), connections=1).page(f"{secure.url}p"))
         assert error.why.startswith("its certificate is not accepted (")
         assert error.why.endswith("): name the file of its authority in SSL_CERT_FILE")
@@ -467,38 +485,40 @@ def test_a_certificate_of_ones_own_authority_is_accepted_and_no_other(
 def test_an_authority_that_cannot_be_read_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
-    _, certificate = hostile.certificates(tmp_path)
+    _, certificate = scripted_server.make_certificates(tmp_path)
     if content is not None:
         (tmp_path / "mine.pem").write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine.pem"))
-    with hostile.serving(certificate=certificate) as secure:
+    with scripted_server.run_server(certificate=certificate) as secure:
         with pytest.raises((Failed, ConfigError), match="SSL_CERT_FILE"):
             Web(Cache(None), connections=1).page(f"{secure.url}p")
         gc.collect()
 
 
-def test_a_proxy_of_the_environment_is_used(server: Hostile, client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_used(
+    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("http_proxy", server.url.replace("//", "//me:hunter2@"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server.routes["http://wheels.test/p"] = page("by proxy")
-    server.routes["/p"] = page("direct")
+    server.routes["http://wheels.test/p"] = page_reply("by proxy")
+    server.routes["/p"] = page_reply("direct")
     assert client.page("http://wheels.test/p").text == "by proxy"
     assert client.page(f"{server.url}p").text == "direct"
-    server.routes["http://wheels.test/p"] = status(407)
+    server.routes["http://wheels.test/p"] = status_reply(407)
     assert str(failure(lambda: client.page("http://wheels.test/p"))) == f"http://wheels.test/p: {ADVICE[407]}"
 
 
 def test_a_proxy_that_is_not_there_is_named_without_its_password(client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    with hostile.serving() as gone:
+    with scripted_server.run_server() as gone:
         monkeypatch.setenv("http_proxy", gone.url.replace("//", "//me:hunter2@"))
     assert str(failure(lambda: client.page("http://wheels.test/p"))) == (
         "http://wheels.test/p: the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
     )
 
 
-def test_cookies_are_not_kept(server: Hostile, client: Web) -> None:
-    server.routes["/p"] = page("page", set_cookie="a=b; Path=/")
-    server.routes["/r"] = redirect(f"{server.elsewhere}p").but(set_cookie="c=d; Path=/")
+def test_cookies_are_not_kept(server: ScriptedServer, client: Web) -> None:
+    server.routes["/p"] = page_reply("page", set_cookie="a=b; Path=/")
+    server.routes["/r"] = redirect_reply(f"{server.elsewhere}p").but(set_cookie="c=d; Path=/")
     for path in "p", "r", "p":
         client.page(f"{server.url}{path}")
     assert [request.headers.get("cookie") for request in server.asked] == [None] * 4
@@ -512,18 +532,20 @@ OF_KEYRING = "Basic a2V5cmluZzpodW50ZXI0"  # keyring:hunter4
 
 
 def wanting(authorization: str, reply: Reply) -> Callable[[Request], Reply]:
-    return lambda request: reply if request.headers.get("authorization") == authorization else status(401)
+    return lambda request: reply if request.headers.get("authorization") == authorization else status_reply(401)
 
 
-def authorizations(server: Hostile) -> list[str | None]:
+def authorizations(server: ScriptedServer) -> list[str | None]:
     return [request.headers.get("authorization") for request in server.asked]
 
 
-def test_credentials_of_an_address_are_kept_for_its_host_alone(server: Hostile, other: Hostile, client: Web) -> None:
+def test_credentials_of_an_address_are_kept_for_its_host_alone(
+    server: ScriptedServer, other: ScriptedServer, client: Web
+) -> None:
     assert client.without_credentials(server.url) == server.url
     assert client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}p?q") == f"{server.url}p?q"
     for one in server, other:
-        one.routes |= {"/p": page("page"), "/f": file(CONTENT)}
+        one.routes |= {"/p": page_reply("page"), "/f": file_route(CONTENT)}
     client.page(f"{server.url}p")
     streamed(client, f"{server.url}f")
     client.part(f"{server.url}f", 0, 10)
@@ -542,24 +564,24 @@ def test_credentials_of_an_address_are_kept_for_its_host_alone(server: Hostile, 
         ("a@b:c", "Basic YUBiOmM="),
     ],
 )
-def test_credentials_are_unquoted(server: Hostile, client: Web, netloc: str, expected: str) -> None:
-    server.routes["/p"] = page("page")
+def test_credentials_are_unquoted(server: ScriptedServer, client: Web, netloc: str, expected: str) -> None:
+    server.routes["/p"] = page_reply("page")
     client.page(client.without_credentials(f"{server.url.replace('//', f'//{netloc}@')}p"))
     assert authorizations(server) == [expected]
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_credentials_do_not_follow_a_redirect_to_another_host(
-    server: Hostile, other: Hostile, client: Web, code: int
+    server: ScriptedServer, other: ScriptedServer, client: Web, code: int
 ) -> None:
     address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
     server.routes |= {
-        "/p": redirect(f"{other.url}p", code),
-        "/q": redirect(f"{server.elsewhere}here", code),
-        "/r": redirect("/here", code),
-        "/here": page("page"),
+        "/p": redirect_reply(f"{other.url}p", code),
+        "/q": redirect_reply(f"{server.elsewhere}here", code),
+        "/r": redirect_reply("/here", code),
+        "/here": page_reply("page"),
     }
-    other.routes["/p"] = page("page")
+    other.routes["/p"] = page_reply("page")
     for path in "pqr":
         client.page(f"{address}{path}")
     assert authorizations(other) == [None]
@@ -572,10 +594,12 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
     ]
 
 
-def test_a_host_cannot_hand_out_credentials_in_a_redirect(server: Hostile, other: Hostile, client: Web) -> None:
-    server.routes["/p"] = redirect(f"{other.url.replace('//', '//user:hunter2@')}p")
-    server.routes["/q"] = redirect(f"{server.url.replace('//', '//user:hunter2@')}r")
-    server.routes["/r"] = other.routes["/p"] = page("page")
+def test_a_host_cannot_hand_out_credentials_in_a_redirect(
+    server: ScriptedServer, other: ScriptedServer, client: Web
+) -> None:
+    server.routes["/p"] = redirect_reply(f"{other.url.replace('//', '//user:hunter2@')}p")
+    server.routes["/q"] = redirect_reply(f"{server.url.replace('//', '//user:hunter2@')}r")
+    server.routes["/r"] = other.routes["/p"] = page_reply("page")
     assert client.page(f"{server.url}p").url == f"{other.url}p"
     assert client.page(f"{server.url}q").url == f"{server.url}r"
     assert authorizations(other) + authorizations(server) == [None] * 4
@@ -583,24 +607,28 @@ def test_a_host_cannot_hand_out_credentials_in_a_redirect(server: Hostile, other
 
 @pytest.mark.parametrize("place", ["HOME", "NETRC"])
 def test_credentials_of_netrc_are_for_the_host_that_it_names(
-    server: Hostile, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    server: ScriptedServer, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     path = tmp_path / (".netrc" if place == "HOME" else "elsewhere")
     path.write_text("machine localhost login netrc password hunter3\n")
     path.chmod(0o600)
     if place == "NETRC":
         monkeypatch.setenv("NETRC", str(path))
-    server.routes |= {"/p": wanting(OF_NETRC, page("page")), "/r": redirect(f"{server.url}q"), "/q": page("open")}
+    server.routes |= {
+        "/p": wanting(OF_NETRC, page_reply("page")),
+        "/r": redirect_reply(f"{server.url}q"),
+        "/q": page_reply("open"),
+    }
     assert client.page(f"{server.elsewhere}p").text == "page"
     assert client.page(f"{server.elsewhere}r").text == "open"
     assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
-def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: Hostile, tmp_path: Path) -> None:
+def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login netrc password hunter3\n")
     (tmp_path / ".netrc").chmod(0o600)
-    server.routes |= {"/p": page("page"), "/r": redirect("/p")}
+    server.routes |= {"/p": page_reply("page"), "/r": redirect_reply("/p")}
     with Cache(None) as cache:
         for anonymous in (False, True):
             client = Web(cache, connections=1, anonymous=anonymous)
@@ -609,15 +637,15 @@ def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: Hostile, tmp
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
-def test_a_netrc_that_is_broken_is_none(server: Hostile, client: Web, tmp_path: Path) -> None:
+def test_a_netrc_that_is_broken_is_none(server: ScriptedServer, client: Web, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text('machine 127.0.0.1 login "x\npassword\n\x00')
     (tmp_path / ".netrc").chmod(0o600)
-    server.routes["/p"] = page("page")
+    server.routes["/p"] = page_reply("page")
     assert client.page(f"{server.url}p").text == "page"
 
 
 @pytest.fixture
-def keyring(server: Hostile, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Put a keyring in place that knows the server; return what it is asked for."""
     asked: list[str] = []
 
@@ -631,10 +659,10 @@ def keyring(server: Hostile, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
-    server: Hostile, client: Web, keyring: list[str]
+    server: ScriptedServer, client: Web, keyring: list[str]
 ) -> None:
-    server.routes["/open"] = page("open")
-    server.routes["/p"] = wanting(OF_KEYRING, page("page"))
+    server.routes["/open"] = page_reply("open")
+    server.routes["/p"] = wanting(OF_KEYRING, page_reply("page"))
     server.routes["/f"] = wanting(OF_KEYRING, Reply(b"file"))
     assert client.page(f"{server.url}open").text == "open"
     assert keyring == []
@@ -646,35 +674,35 @@ def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
 
 
 def test_credentials_of_a_keyring_stay_with_their_host(
-    server: Hostile, other: Hostile, client: Web, keyring: list[str]
+    server: ScriptedServer, other: ScriptedServer, client: Web, keyring: list[str]
 ) -> None:
-    server.routes["/p"] = redirect(f"{other.url}p")
-    other.routes["/p"] = status(401)
+    server.routes["/p"] = redirect_reply(f"{other.url}p")
+    other.routes["/p"] = status_reply(401)
     assert failure(lambda: client.page(f"{server.url}p")).status == 401
     assert set(authorizations(other)) == {None}
 
 
 def test_a_keyring_without_an_answer_or_with_an_error_leaves_it_at_that(
-    server: Hostile, client: Web, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(service: str, username: str | None) -> object:
         raise RuntimeError("hunter4")
 
-    server.routes["/p"] = status(401)
+    server.routes["/p"] = status_reply(401)
     for get in broken, lambda service, username: None:
         monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=get))
         assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
     assert server.requests() == ["GET 401 /p"] * 2
 
 
-TROUBLES: dict[str, Callable[[Hostile], Reply | Callable[[Request], Reply]]] = {
-    "401": lambda _: status(401),
-    "403": lambda _: status(403),
-    "503": lambda _: status(503),
-    "a loop": lambda server: redirect(f"{server.url}x?token=hunter2"),
-    "a redirect to nothing": lambda _: redirect("http://127.0.0.1:1/?token=hunter2"),
-    "a redirect to nonsense": lambda _: redirect("foo:hunter2"),
-    "a redirect to credentials": lambda _: redirect("http://user:hunter2@127.0.0.1:1/"),
+TROUBLES: dict[str, Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]] = {
+    "401": lambda _: status_reply(401),
+    "403": lambda _: status_reply(403),
+    "503": lambda _: status_reply(503),
+    "a loop": lambda server: redirect_reply(f"{server.url}x?token=hunter2"),
+    "a redirect to nothing": lambda _: redirect_reply("http://127.0.0.1:1/?token=hunter2"),
+    "a redirect to nonsense": lambda _: redirect_reply("foo:hunter2"),
+    "a redirect to credentials": lambda _: redirect_reply("http://user:hunter2@127.0.0.1:1/"),
     "torn": lambda _: Reply(b"x", length=10),
     "another part": lambda _: Reply(b"x", 206, {"Content-Range": "bytes 7-7/8"}),
     "no gzip": lambda _: Reply(b"x", headers={"Content-Encoding": "gzip"}),
@@ -683,7 +711,7 @@ TROUBLES: dict[str, Callable[[Hostile], Reply | Callable[[Request], Reply]]] = {
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_no_failure_tells_credentials_or_a_query(
-    server: Hostile, client: Web, trouble: Callable[[Hostile], Reply | Callable[[Request], Reply]]
+    server: ScriptedServer, client: Web, trouble: Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]
 ) -> None:
     server.routes["/x"] = trouble(server)
     url = client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}x?token=hunter2")
@@ -707,41 +735,41 @@ def test_no_failure_tells_credentials_or_a_query(
 
 @pytest.mark.parametrize("headers", [{"etag": '"1"'}, {"etag": 'W/"1"'}, {"last_modified": LONG_AGO}])
 def test_a_page_that_has_not_changed_is_not_sent_again(
-    server: Hostile, tmp_path: Path, headers: dict[str, str]
+    server: ScriptedServer, tmp_path: Path, headers: dict[str, str]
 ) -> None:
-    server.routes["/r"] = redirect("/p")
-    server.routes["/p"] = cached(page("<p>ä", **headers))
+    server.routes["/r"] = redirect_reply("/p")
+    server.routes["/p"] = conditional(page_reply("<p>ä", **headers))
     for _ in range(2):
         with Cache(tmp_path / "cache") as cache:
             assert Web(cache, connections=1).page(f"{server.url}r") == Answer(f"{server.url}p", "text/html", "<p>ä")
     assert server.requests() == ["GET 302 /r", "GET 200 /p", "GET 302 /r", "GET 304 /p"]
-    server.routes["/p"] = cached(page("other", etag='"2"'))
+    server.routes["/p"] = conditional(page_reply("other", etag='"2"'))
     with Cache(tmp_path / "cache") as cache:
         assert Web(cache, connections=1).page(f"{server.url}r").text == "other"
 
 
-def test_a_page_that_nothing_tells_apart_is_read_each_time(server: Hostile, tmp_path: Path) -> None:
+def test_a_page_that_nothing_tells_apart_is_read_each_time(server: ScriptedServer, tmp_path: Path) -> None:
     for text in "one", "two":
-        server.routes["/p"] = page(text)
+        server.routes["/p"] = page_reply(text)
         with Cache(tmp_path / "cache") as cache:
             assert Web(cache, connections=1).page(f"{server.url}p").text == text
     assert [set(request.headers) & {"if-none-match", "if-modified-since"} for request in server.asked] == [set()] * 2
 
 
-def test_an_etag_with_a_tab_in_it_does_no_harm(server: Hostile, tmp_path: Path) -> None:
-    server.routes["/p"] = page("page", etag='"a\tb"')
+def test_an_etag_with_a_tab_in_it_does_no_harm(server: ScriptedServer, tmp_path: Path) -> None:
+    server.routes["/p"] = page_reply("page", etag='"a\tb"')
     for _ in range(2):
         with Cache(tmp_path / "cache") as cache:
             assert Web(cache, connections=1).page(f"{server.url}p").text == "page"
 
 
-def test_not_modified_of_what_is_not_known_is_a_failure(server: Hostile, client: Web) -> None:
+def test_not_modified_of_what_is_not_known_is_a_failure(server: ScriptedServer, client: Web) -> None:
     server.routes["/p"] = Reply(status=304)
     assert failure(lambda: client.page(f"{server.url}p")).status == 304
 
 
-def test_nothing_secret_is_remembered_of_a_page(server: Hostile, tmp_path: Path) -> None:
-    server.routes["/p"] = page("page", etag='"1"')
+def test_nothing_secret_is_remembered_of_a_page(server: ScriptedServer, tmp_path: Path) -> None:
+    server.routes["/p"] = page_reply("page", etag='"1"')
     with Cache(tmp_path / "cache") as cache:
         client = Web(cache, connections=1)
         client.page(client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}p"))
@@ -753,17 +781,17 @@ def test_nothing_secret_is_remembered_of_a_page(server: Hostile, tmp_path: Path)
 # --- what is said of a file -----------------------------------------------------------------------------------------
 
 
-def test_a_file_is_asked_for_by_head(server: Hostile, client: Web) -> None:
-    server.routes["/r"] = redirect("/f")
-    server.routes["/f"] = file(CONTENT, etag='"1"', media_type="Application/X; a=b")
+def test_a_file_is_asked_for_by_head(server: ScriptedServer, client: Web) -> None:
+    server.routes["/r"] = redirect_reply("/f")
+    server.routes["/f"] = file_route(CONTENT, etag='"1"', media_type="Application/X; a=b")
     assert client.about(f"{server.url}r") == About(f"{server.url}f", "application/x", len(CONTENT), '"1"')
     assert server.requests() == ["HEAD 302 /r", "HEAD 200 /f"]
     assert server.sent() == 0
 
 
 @pytest.mark.parametrize("head", [403, 405, 501])
-def test_a_server_that_knows_no_head_is_asked_by_get(server: Hostile, client: Web, head: int) -> None:
-    server.routes["/f"] = file(CONTENT, head=head)
+def test_a_server_that_knows_no_head_is_asked_by_get(server: ScriptedServer, client: Web, head: int) -> None:
+    server.routes["/f"] = file_route(CONTENT, head=head)
     assert client.about(f"{server.url}f") == About(f"{server.url}f", "application/octet-stream", len(CONTENT), LONG_AGO)
     assert server.requests() == [f"HEAD {head} /f", "GET 200 /f"]
 
@@ -781,7 +809,7 @@ ABOUT: list[tuple[dict[str, str], int | None, str]] = [
 
 @pytest.mark.parametrize(("headers", "size", "validator"), ABOUT)
 def test_what_a_server_says_of_a_file_is_taken_with_care(
-    server: Hostile, client: Web, headers: dict[str, str], size: int | None, validator: str
+    server: ScriptedServer, client: Web, headers: dict[str, str], size: int | None, validator: str
 ) -> None:
     server.routes["/f"] = Reply(b"x").but(**headers)
     assert client.about(f"{server.url}f") == About(f"{server.url}f", "", size, validator)
@@ -790,8 +818,8 @@ def test_what_a_server_says_of_a_file_is_taken_with_care(
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_part_is_fetched_alone(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = file(CONTENT, etag='"1"')
+def test_a_part_is_fetched_alone(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = file_route(CONTENT, etag='"1"')
     url = f"{server.url}f"
     assert client.part(url, 1000, 10, validator='"1"') == CONTENT[1000:1010]
     assert client.part(url, len(CONTENT) - 10, 10) == CONTENT[-10:]
@@ -799,16 +827,16 @@ def test_a_part_is_fetched_alone(server: Hostile, client: Web) -> None:
     assert [request.headers["range"] for request in server.asked] == ["bytes=1000-1009", "bytes=102390-102399"]
 
 
-def test_an_etag_that_was_weak_and_is_not_any_more_tells_of_no_change(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = then(file(CONTENT, etag='W/"1"'), file(CONTENT, etag='"1"'))
+def test_an_etag_that_was_weak_and_is_not_any_more_tells_of_no_change(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = reply_sequence(file_route(CONTENT, etag='W/"1"'), file_route(CONTENT, etag='"1"'))
     url = f"{server.url}f"
     about = client.about(url)
     assert about == About(url, "application/octet-stream", len(CONTENT), LONG_AGO)
     assert client.part(url, 1000, 10, validator=about.validator) == CONTENT[1000:1010]
 
 
-def test_a_server_without_ranges_is_asked_once(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = server.routes["/g"] = file(CONTENT, ranges=False)
+def test_a_server_without_ranges_is_asked_once(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = server.routes["/g"] = file_route(CONTENT, ranges=False)
     assert client.has_ranges(f"{server.url}f")
     assert (client.part(f"{server.url}f", 0, 10), client.part(f"{server.url}g", 0, 10)) == (None, None)
     assert (client.has_ranges(f"{server.url}g"), client.has_ranges(f"{server.elsewhere}g")) == (False, True)
@@ -838,28 +866,28 @@ LIES = {
     ),
     "too much": (part_of(5, b"x" * 11), "more bytes came than the 10 that were asked for"),
     "too little": (part_of(5, b"x" * 9), "9 bytes came of 10 that were asked for"),
-    "an error": (status(416), "answers 416: ask who runs it"),
+    "an error": (status_reply(416), "answers 416: ask who runs it"),
 }
 
 
 @pytest.mark.parametrize(("reply", "why"), LIES.values(), ids=LIES)
 def test_a_part_that_is_another_than_the_one_asked_for_is_a_failure(
-    server: Hostile, client: Web, reply: Reply, why: str
+    server: ScriptedServer, client: Web, reply: Reply, why: str
 ) -> None:
     server.routes["/f"] = reply
     assert said(lambda: client.part(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
 
 
-def test_a_part_without_an_end_is_left(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = Reply(endless(), 206, {"Content-Range": "bytes 0-9/10"})
+def test_a_part_without_an_end_is_left(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = Reply(endless_body(), 206, {"Content-Range": "bytes 0-9/10"})
     assert failure(lambda: client.part(f"{server.url}f", 0, 10)).why == (
         "more bytes came than the 10 that were asked for"
     )
 
 
-def test_a_part_that_breaks_off_once_is_asked_for_again(server: Hostile, client: Web) -> None:
-    whole = file(CONTENT)
-    server.routes["/f"] = then(dropped(whole, 5), whole)
+def test_a_part_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: Web) -> None:
+    whole = file_route(CONTENT)
+    server.routes["/f"] = reply_sequence(cut_after(whole, 5), whole)
     assert client.part(f"{server.url}f", 0, 10) == CONTENT[:10]
     assert server.requests() == ["GET 206 /f"] * 2
 
@@ -867,23 +895,23 @@ def test_a_part_that_breaks_off_once_is_asked_for_again(server: Hostile, client:
 # --- whole files ----------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_streamed(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = file(CONTENT)
+def test_a_file_is_streamed(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = file_route(CONTENT)
     assert streamed(client, f"{server.url}f") == CONTENT
     assert streamed(client, f"{server.url}f", start=100_000) == CONTENT[100_000:]
     assert server.requests() == ["HEAD 200 /f", "GET 200 /f", "HEAD 200 /f", "GET 206 /f"]
 
 
-def test_a_file_is_not_decompressed(server: Hostile, client: Web) -> None:
+def test_a_file_is_not_decompressed(server: ScriptedServer, client: Web) -> None:
     body = gzip.compress(b"tar")
     server.routes["/f"] = Reply(body, headers={"Content-Encoding": "gzip"})
     assert streamed(client, f"{server.url}f") == body
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_transfer_that_breaks_goes_on_where_it_broke(server: Hostile, client: Web, ranges: bool) -> None:
-    whole = file(CONTENT, etag='"1"', ranges=ranges)
-    server.routes["/f"] = then(whole, dropped(whole, 30_000), dropped(whole, 40_000), whole)
+def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, client: Web, ranges: bool) -> None:
+    whole = file_route(CONTENT, etag='"1"', ranges=ranges)
+    server.routes["/f"] = reply_sequence(whole, cut_after(whole, 30_000), cut_after(whole, 40_000), whole)
     assert streamed(client, f"{server.url}f") == CONTENT
     if ranges:
         assert [request.headers.get("range") for request in server.asked] == [
@@ -897,48 +925,48 @@ def test_a_transfer_that_breaks_goes_on_where_it_broke(server: Hostile, client: 
         assert server.requests() == ["HEAD 200 /f"] + ["GET 200 /f"] * 3
 
 
-def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: Hostile, client: Web) -> None:
+def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: ScriptedServer, client: Web) -> None:
     def torn(request: Request) -> Reply:
         return Reply(lambda: iter([CONTENT]), headers={"Last-Modified": LONG_AGO}, cut=len(CONTENT))
 
-    server.routes["/f"] = then(file(CONTENT), torn, file(CONTENT))
+    server.routes["/f"] = reply_sequence(file_route(CONTENT), torn, file_route(CONTENT))
     assert streamed(client, f"{server.url}f") == CONTENT
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_transfer_is_not_begun_that_has_come_to_its_end(server: Hostile, client: Web, ranges: bool) -> None:
-    server.routes["/f"] = file(CONTENT, ranges=ranges)
+def test_a_transfer_is_not_begun_that_has_come_to_its_end(server: ScriptedServer, client: Web, ranges: bool) -> None:
+    server.routes["/f"] = file_route(CONTENT, ranges=ranges)
     assert streamed(client, f"{server.url}f", start=len(CONTENT)) == b""
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_file_that_changes_while_it_is_read_is_a_failure(server: Hostile, client: Web, ranges: bool) -> None:
-    first, second = file(CONTENT, etag='"1"', ranges=ranges), file(CONTENT[::-1], etag='"2"', ranges=ranges)
-    server.routes["/f"] = then(first, dropped(first, 30_000), second)
+def test_a_file_that_changes_while_it_is_read_is_a_failure(server: ScriptedServer, client: Web, ranges: bool) -> None:
+    first, second = file_route(CONTENT, etag='"1"', ranges=ranges), file_route(CONTENT[::-1], etag='"2"', ranges=ranges)
+    server.routes["/f"] = reply_sequence(first, cut_after(first, 30_000), second)
     why = "changed while it was read: run again"
     assert said(lambda: streamed(client, f"{server.url}f"), server) == f"HOST/f: {why}"
 
 
-def test_a_transfer_that_never_gets_on_is_given_up(server: Hostile, client: Web) -> None:
-    whole = file(CONTENT)
-    server.routes["/f"] = then(whole, dropped(whole, 10_000), dropped(whole, 0))
+def test_a_transfer_that_never_gets_on_is_given_up(server: ScriptedServer, client: Web) -> None:
+    whole = file_route(CONTENT)
+    server.routes["/f"] = reply_sequence(whole, cut_after(whole, 10_000), cut_after(whole, 0))
     assert failure(lambda: streamed(client, f"{server.url}f")).why.startswith("broke off after 10,000 bytes (")
     assert len(server.requests()) <= 12
 
 
-def test_a_transfer_that_gets_on_a_little_each_time_comes_to_its_end(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = then(file(CONTENT), dropped(file(CONTENT), 9_000))
+def test_a_transfer_that_gets_on_a_little_each_time_comes_to_its_end(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = reply_sequence(file_route(CONTENT), cut_after(file_route(CONTENT), 9_000))
     assert streamed(client, f"{server.url}f") == CONTENT
     assert (len(server.requests()), server.sent()) == (13, len(CONTENT))
 
 
-def test_a_file_that_is_shorter_than_was_said_is_a_failure(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = then(file(CONTENT), Reply(b"x" * 10))
+def test_a_file_that_is_shorter_than_was_said_is_a_failure(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(b"x" * 10))
     assert failure(lambda: streamed(client, f"{server.url}f")).why == "ended after 10 bytes of 102,400"
 
 
-def test_a_file_that_is_longer_than_was_said_is_left_there(server: Hostile, client: Web) -> None:
-    server.routes["/f"] = then(file(CONTENT), Reply(endless()))
+def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(endless_body()))
     received = 0
 
     def read() -> None:
@@ -951,9 +979,13 @@ def test_a_file_that_is_longer_than_was_said_is_left_there(server: Hostile, clie
     assert received <= len(CONTENT)
 
 
-def test_a_transfer_that_goes_on_elsewhere_than_where_it_broke_is_a_failure(server: Hostile, client: Web) -> None:
-    whole = file(CONTENT)
-    server.routes["/f"] = then(whole, dropped(whole, 30_000), part_of(0, CONTENT, last_modified=LONG_AGO, etag=""))
+def test_a_transfer_that_goes_on_elsewhere_than_where_it_broke_is_a_failure(
+    server: ScriptedServer, client: Web
+) -> None:
+    whole = file_route(CONTENT)
+    server.routes["/f"] = reply_sequence(
+        whole, cut_after(whole, 30_000), part_of(0, CONTENT, last_modified=LONG_AGO, etag="")
+    )
     assert failure(lambda: streamed(client, f"{server.url}f")).why == (
         "sends another part than the one that was asked for (0)"
     )
@@ -962,8 +994,8 @@ def test_a_transfer_that_goes_on_elsewhere_than_where_it_broke_is_a_failure(serv
 # --- many at once ---------------------------------------------------------------------------------------------------
 
 
-def test_connections_are_kept_and_used_again(server: Hostile, client: Web) -> None:
-    server.routes["/p"] = page("page")
+def test_connections_are_kept_and_used_again(server: ScriptedServer, client: Web) -> None:
+    server.routes["/p"] = page_reply("page")
     ports: set[object] = set()
     accept = server._server.get_request
 
@@ -978,9 +1010,9 @@ def test_connections_are_kept_and_used_again(server: Hostile, client: Web) -> No
     assert len(ports) == 1
 
 
-def test_threads_share_what_is_known(server: Hostile, tmp_path: Path) -> None:
+def test_threads_share_what_is_known(server: ScriptedServer, tmp_path: Path) -> None:
     for number in range(40):
-        server.routes[f"/{number}"] = cached(page(str(number) * 3000, etag=f'"{number}"'))
+        server.routes[f"/{number}"] = conditional(page_reply(str(number) * 3000, etag=f'"{number}"'))
     for _ in range(2):
         found: dict[int, str] = {}
         with Cache(tmp_path / "cache") as cache:
@@ -999,9 +1031,9 @@ def test_threads_share_what_is_known(server: Hostile, tmp_path: Path) -> None:
     assert sorted(server.requests()) == sorted(f"GET {code} /{number}" for code in (200, 304) for number in range(40))
 
 
-def test_nothing_waits_in_these_tests(server: Hostile, client: Web) -> None:
+def test_nothing_waits_in_these_tests(server: ScriptedServer, client: Web) -> None:
     """A test of the tests: what waits between two attempts is stood in for."""
     started = time.monotonic()
-    server.routes["/p"] = status(503)
+    server.routes["/p"] = status_reply(503)
     failure(lambda: client.page(f"{server.url}p"))
     assert time.monotonic() - started < 20

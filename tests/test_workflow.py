@@ -14,7 +14,7 @@ import pytest
 from mkindex import cli
 from mkindex.errors import MkindexError, Note, NotPublished, Rejected
 from mkindex.workflow import annotated, annotation, failure
-from wheels import write_wheel
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functional.clients import Home
-from functional.servers import Server, serving
+from support.clients import ClientHome
+from support.http_servers import LoggedServer, serve_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,26 +57,26 @@ def tree(site: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _server(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tree, tmp_path_factory.mktemp("server") / "log") as server:
+def _server(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedServer]:
+    with serve_directory(tree, tmp_path_factory.mktemp("server") / "log") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def _site_server(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(site, tmp_path_factory.mktemp("server") / "log") as server:
+def _site_server(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedServer]:
+    with serve_directory(site, tmp_path_factory.mktemp("server") / "log") as server:
         yield server
 
 
 @pytest.fixture
-def server(_server: Server) -> Server:
+def server(_server: LoggedServer) -> LoggedServer:
     """Return a server with the index at its root, which was asked for nothing yet."""
     _server.forget()
     return _server
 
 
 @pytest.fixture(params=["root", "sub-path", "file"])
-def base(request: pytest.FixtureRequest, _server: Server, _site_server: Server, tree: Path) -> str:
+def base(request: pytest.FixtureRequest, _server: LoggedServer, _site_server: LoggedServer, tree: Path) -> str:
     """Return an address of the index, with the slash at its end."""
     return {"root": _server.url, "sub-path": f"{_site_server.url}{SUB_PATH}", "file": f"{tree.as_uri()}/"}[
         request.param
@@ -84,5 +84,5 @@ def base(request: pytest.FixtureRequest, _server: Server, _site_server: Server, 
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+def home(tmp_path: Path) -> ClientHome:
+    return ClientHome(tmp_path)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from functional.actions import BASH, ROOT, Runner, Used, checkout
-from functional.clients import CLIENTS, INSTALLERS, Home
-from functional.servers import serving
-from hosts import Reply, hosting
 from mkindex.cli import run
-from needs import missing
-from trees import dangling, tree
-from wheels import write_wheel
+from support.action_runner import BASH, ROOT, ActionResult, Runner, checkout
+from support.clients import CLIENTS, INSTALLERS, ClientHome
+from support.http_servers import serve_directory
+from support.index_server import Reply, serve_index
+from support.requirements import skip_or_fail
+from support.trees import find_broken_links, read_tree
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,13 @@ OFFLINE = re.compile(r"name resolution|No matching distribution|NewConnectionErr
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """A runner on which the action is installed already: that takes seconds, and is the same each time."""
     if not BASH:
-        missing("bash")
+        skip_or_fail("bash")
     directory = tmp_path_factory.mktemp("runner")
     runner = Runner(checkout(directory / "action"), directory / "temp")
     (directory / "workspace").mkdir()
     used = runner.use(directory / "workspace", {"python": sys.executable})
     if used.steps["install"].status and OFFLINE.search(used.log):
-        missing("a package registry, to install what the action needs")
+        skip_or_fail("a package registry, to install what the action needs")
     assert used.steps["install"].status == 0, used.log
     return runner
 
@@ -63,7 +63,7 @@ def artifact(public: Path, to: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> tuple[Used, Path]:
+def first(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> tuple[ActionResult, Path]:
     """The first publication: what the action said, and the site."""
     directory = tmp_path_factory.mktemp("first")
     used = runner.use(workspace(directory / "work", days=3), {"previous": str(directory / "nothing")})
@@ -81,7 +81,7 @@ def remembered(*places: Path) -> Iterator[tuple[Path, bytes]]:
 # --- what it does ---------------------------------------------------------------------------------------------------
 
 
-def test_wheels_go_in_and_a_tree_a_summary_and_outputs_come_out(first: tuple[Used, Path]) -> None:
+def test_wheels_go_in_and_a_tree_a_summary_and_outputs_come_out(first: tuple[ActionResult, Path]) -> None:
     used, site = first
     assert used.status == 0, used.log
     assert used.outputs == {"path": "public", "projects": "10", "files": "16", "rejected": "0"}
@@ -91,16 +91,16 @@ def test_wheels_go_in_and_a_tree_a_summary_and_outputs_come_out(first: tuple[Use
     assert "\n| 10 | 16 | 27.1 kB | 0 |\n" in used.summary
     assert "\nNot on the previous site: 16 files.\n" in used.summary
     assert [line for line in used.annotations if not line.startswith("::notice title=mkindex::")] == []
-    assert dangling(tree(site)) == []
+    assert find_broken_links(read_tree(site)) == []
     assert not list(site.rglob(".*"))
 
 
 @pytest.mark.parametrize("client", ["pip", "uv"])
 def test_clients_install_from_the_site_that_the_artifact_makes(
-    client: str, first: tuple[Used, Path], tmp_path: Path
+    client: str, first: tuple[ActionResult, Path], tmp_path: Path
 ) -> None:
-    with serving(first[1], tmp_path / "log") as server:
-        assert INSTALLERS[client](Home(tmp_path), f"{server.url}simple/", ["demo-app[color]"]) == {
+    with serve_directory(first[1], tmp_path / "log") as server:
+        assert INSTALLERS[client](ClientHome(tmp_path), f"{server.url}simple/", ["demo-app[color]"]) == {
             "demo": "1.1",
             "demo-app": "1.0",
             "demo-colors": "1.0",
@@ -108,16 +108,16 @@ def test_clients_install_from_the_site_that_the_artifact_makes(
 
 
 def test_the_next_run_on_a_fresh_checkout_changes_only_what_is_new(
-    runner: Runner, first: tuple[Used, Path], tmp_path: Path
+    runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path
 ) -> None:
     fresh = workspace(tmp_path / "work")
-    with serving(first[1], tmp_path / "log") as server:
+    with serve_directory(first[1], tmp_path / "log") as server:
         again = runner.use(fresh, {"previous": server.url, "destination": "again"})
         added = write_wheel(fresh / "dist", "demo", "1.2", mtime=int(time.time()))
         used = runner.use(fresh, {"previous": f"{server.url}simple/"})
-    old = tree(first[1])
-    assert (again.status, tree(artifact(fresh / "again", tmp_path / "again"))) == (0, old), again.log
-    new = tree(artifact(fresh / "public", tmp_path / "public"))
+    old = read_tree(first[1])
+    assert (again.status, read_tree(artifact(fresh / "again", tmp_path / "again"))) == (0, old), again.log
+    new = read_tree(artifact(fresh / "public", tmp_path / "public"))
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     assert {path for path in changed if not path.startswith("files/")} == {
         *("index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
@@ -130,11 +130,11 @@ def test_the_next_run_on_a_fresh_checkout_changes_only_what_is_new(
     assert "\nEvery file was on the previous site.\n" in again.summary
 
 
-def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[Used, Path], tmp_path: Path) -> None:
+def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path) -> None:
     fresh = workspace(tmp_path / "work")
     write_wheel(fresh / "dist", "newcomer", "1.0", mtime=int(time.time()))
     used = runner.use(fresh, {"previous": str(first[1])})
-    old, new = tree(first[1]), tree(artifact(fresh / "public", tmp_path / "public"))
+    old, new = read_tree(first[1]), read_tree(artifact(fresh / "public", tmp_path / "public"))
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     assert used.status == 0, used.log
     assert {path for path in changed if not path.startswith("files/")} == {
@@ -144,18 +144,18 @@ def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[Used, 
 
 
 def test_older_releases_stay_with_the_published_index_as_a_source(
-    runner: Runner, first: tuple[Used, Path], tmp_path: Path
+    runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "dist").mkdir()
     write_wheel(tmp_path / "dist", "demo", "1.2")
     write_wheel(tmp_path / "dist", "demo", "1.1", summary="the same version, built again")
     options = {"remote": "mirror", "all": "true", "prefer": "first", "recursive": "false", "max-download": "1MB"}
-    with serving(first[1], tmp_path / "log") as server:
+    with serve_directory(first[1], tmp_path / "log") as server:
         sources = f"\n{server.url}simple/\r\n  dist  "
         used = runner.use(tmp_path, {"sources": sources, "previous": server.url, **options})
     assert (used.status, used.outputs["files"], used.outputs["rejected"]) == (0, "17", "0"), used.log
-    old, new = tree(first[1]), tree(tmp_path / "public")
-    assert dangling(new) == []
+    old, new = read_tree(first[1]), read_tree(tmp_path / "public")
+    assert find_broken_links(new) == []
     assert {path for path in old if old[path] != new.get(path)} == {
         *("index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
     }
@@ -165,7 +165,7 @@ def test_files_may_be_elsewhere_and_the_check_asks_for_them(runner: Runner, tmp_
     for tag in "v1.0", "v1.1":
         (tmp_path / "dist" / tag).mkdir(parents=True)
         write_wheel(tmp_path / "dist" / tag, "demo", tag[1:])
-    with serving(tmp_path / "dist", tmp_path / "log") as server:
+    with serve_directory(tmp_path / "dist", tmp_path / "log") as server:
         given = {"recursive": "true", "files-url": server.url.rstrip("/")}
         used = runner.use(tmp_path, given)
         shutil.move(tmp_path / "dist", tmp_path / "elsewhere")
@@ -203,7 +203,7 @@ def test_without_wheels_it_fails_and_leaves_no_tree_to_upload(sources: str, runn
     assert used.outputs == {"path": "", "projects": "", "files": "", "rejected": ""}
     assert len(used.annotations) == 1
     assert used.annotations[0].startswith("::error title=mkindex::")
-    assert not (tmp_path / "public").exists() or tree(tmp_path / "public") == {}
+    assert not (tmp_path / "public").exists() or read_tree(tmp_path / "public") == {}
 
 
 def test_a_rejected_wheel_is_an_annotation_and_the_rest_is_published(runner: Runner, tmp_path: Path) -> None:
@@ -226,18 +226,18 @@ def test_strict_fails_where_a_wheel_is_rejected(runner: Runner, tmp_path: Path) 
     assert (used.status, used.outputs["path"]) == (3, "")
     assert used.annotations[1:] == ["::error title=mkindex::1 rejected, and --strict publishes nothing then"]
     assert used.summary.startswith("### Package index: not published\n")
-    assert tree(fresh / "public") == {}
+    assert read_tree(fresh / "public") == {}
 
 
 def test_a_published_site_that_cannot_be_read_stops_it(
-    runner: Runner, first: tuple[Used, Path], tmp_path: Path
+    runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path
 ) -> None:
     fresh = workspace(tmp_path)
-    with hosting(first[1]) as host:
+    with serve_index(first[1]) as host:
         host.faults.append(lambda path, reply: Reply(403) if path == "/simple/demo/" else reply)
         used = runner.use(fresh, {"previous": host.url})
     assert (used.status, used.outputs["path"]) == (3, "")
-    assert tree(fresh / "public") == {}
+    assert read_tree(fresh / "public") == {}
 
 
 def test_what_check_finds_wrong_is_not_handed_on(runner: Runner, tmp_path: Path) -> None:
@@ -316,14 +316,16 @@ def answering(path: str, status: int, asked: str, good: Reply) -> Reply:
     return Reply(status) if asked == path else good
 
 
-def test_no_password_is_in_anything_that_is_written(runner: Runner, first: tuple[Used, Path], tmp_path: Path) -> None:
+def test_no_password_is_in_anything_that_is_written(
+    runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path
+) -> None:
     user, password, token = "alice", "hunter2-of-the-url", "t0ken-of-the-query"
     netrc = tmp_path / "home/.netrc"
     netrc.parent.mkdir()
     fresh = workspace(tmp_path / "work")
     secret = [password, token, b64encode(f"{user}:{password}".encode()).decode().rstrip("=")]
     logs = []
-    with hosting(first[1]) as host:
+    with serve_index(first[1]) as host:
         for path, status in (("", 200), ("/simple/demo/", 403), ("/simple/", 401), ("/simple/other/", 404)):
             host.faults[:] = [partial(answering, path, status)]
             address = host.url.removeprefix("http://")
@@ -380,7 +382,7 @@ def test_no_script_of_the_action_holds_an_expression_and_no_step_uses_another_ac
 def judged(*command: str | Path) -> None:
     judge = CLIENTS / command[0] / "bin" / str(command[0]).rpartition("-")[0]
     if not judge.exists():
-        missing(f"{command[0]}: make clients")
+        skip_or_fail(f"{command[0]}: make clients")
     done = subprocess.run([judge, *command[1:]], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

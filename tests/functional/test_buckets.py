@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
-from builds import publish, write
-from functional.buckets import Bucket, bucket
-from functional.clients import INSTALLERS, Home
-from trees import tree
-from wheels import wheel, write_sdist, write_wheel
+from support.builds import publish, write_files
+from support.clients import INSTALLERS, ClientHome
+from support.s3_server import Bucket, run_bucket
+from support.trees import read_tree
+from support.wheels import wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ SHORT, LONG = "max-age=60, must-revalidate", "public, max-age=31536000, immutabl
 @pytest.fixture
 def there(tmp_path: Path) -> Iterator[Bucket]:
     (tmp_path / "server").mkdir()
-    with bucket(tmp_path / "server") as server:
+    with run_bucket(tmp_path / "server") as server:
         yield server
 
 
@@ -70,14 +70,14 @@ def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_upl
 ) -> None:
     public, to = tmp_path / "the public", f"s3://an-index/{PREFIX}/"
     foreign = [f"{PREFIX}/simple.txt", f"{PREFIX}/simple/notes/read me", "simple/demo/index.v1_json", "files/a"]
-    write(tmp_path / "theirs", ((key, b"theirs") for key in foreign))
+    write_files(tmp_path / "theirs", ((key, b"theirs") for key in foreign))
     there.fill(tmp_path / "theirs")
     there.changes()
 
     publish(source, public, host="s3", json_root="json")
     assert there.run("sh", public / "upload.sh", to) == f"uploaded to {to}: 23 pages, 0 removed\n"
     ours = {key: one for key, one in stored(there, f"{PREFIX}/").items() if f"{PREFIX}/{key}" not in foreign}
-    assert ours == objects(tree(public))
+    assert ours == objects(read_tree(public))
     stages = [_stage(change) for change in there.changes()]
     assert stages == sorted(stages)
     assert set(stages) == {0, 1, 2}
@@ -85,7 +85,7 @@ def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_upl
     url = f"{there.url}{quote(PREFIX)}"
     for number, client in enumerate(["pip", "uv"]):
         for root in "simple", "json":
-            home = Home(tmp_path / f"home-{number}-{root}")
+            home = ClientHome(tmp_path / f"home-{number}-{root}")
             home.path.mkdir()
             assert INSTALLERS[client](home, f"{url}/{root}/", ["demo", "demo-cuda", "demo-source"]) == {
                 "demo": "1.0",
@@ -112,7 +112,7 @@ def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_upl
     assert {change for change in changes if _stage(change) == 3} == {f"DELETE {PREFIX}/{key}" for key in gone}
     assert {key for key in stored(there, "") if key in foreign} == set(foreign)
     ours = {key: one for key, one in stored(there, f"{PREFIX}/").items() if f"{PREFIX}/{key}" not in foreign}
-    assert ours == objects(tree(public))
+    assert ours == objects(read_tree(public))
 
 
 def _stage(change: str) -> int:
@@ -128,11 +128,11 @@ def test_an_index_at_the_root_of_a_bucket_leaves_what_else_is_there(
     source: Path, tmp_path: Path, there: Bucket
 ) -> None:
     # Of another index, or of a project that is gone: nobody can tell.
-    write(tmp_path / "theirs", [("other/index.v1_json", b"theirs")])
+    write_files(tmp_path / "theirs", [("other/index.v1_json", b"theirs")])
     there.fill(tmp_path / "theirs")
     publish(source, tmp_path / "public", host="s3", simple_path="", links=True)
     there.run("sh", tmp_path / "public/upload.sh", "s3://an-index")
-    expected = objects(tree(tmp_path / "public"))
+    expected = objects(read_tree(tmp_path / "public"))
     del expected[""]  # no object has such a name
     assert there.listed() == expected.keys() | {"other/index.v1_json"}
     there.changes()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functional.clients import INSTALLERS, Home, Refused
-from hosts import hosting
 from mkindex.check.findings import Effect, Rule, table
-from mutations import MUTATIONS, Form, Mutation, good_tree, harmed
+from support.clients import INSTALLERS, ClientFailed, ClientHome
+from support.index_server import serve_index
+from support.mutations import MUTATIONS, Form, Mutation, build_good_index, copy_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,30 +34,30 @@ CASES = [
 
 @pytest.fixture(scope="session")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return good_tree(tmp_path_factory.mktemp("agreement"))
+    return build_good_index(tmp_path_factory.mktemp("agreement"))
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("form", ["html", "json"])
-def test_the_good_index_is_installed_from(good: Path, tmp_path: Path, home: Home, client: str, form: str) -> None:
-    victim = harmed(good, tmp_path, "html" if form == "html" else "json")
-    with hosting(victim.tree) as host:
+def test_the_good_index_is_installed_from(good: Path, tmp_path: Path, home: ClientHome, client: str, form: str) -> None:
+    victim = copy_index(good, tmp_path, "html" if form == "html" else "json")
+    with serve_index(victim.tree) as host:
         assert CLIENTS[client](home, f"{host.url}simple/", ["alpha"]) == {"alpha": "2.0", "gamma": "1.0"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)).replace(" ", "-"))
 def test_a_client_does_what_the_rule_says(
-    good: Path, tmp_path: Path, home: Home, case: tuple[Mutation, Form, str]
+    good: Path, tmp_path: Path, home: ClientHome, case: tuple[Mutation, Form, str]
 ) -> None:
     mutation, form, client = case
-    victim = harmed(good, tmp_path / "victim", form)
-    with hosting(victim.tree) as victim.host:
+    victim = copy_index(good, tmp_path / "victim", form)
+    with serve_index(victim.tree) as victim.host:
         mutation.harm(victim)
         # A find-links page is what somebody gives for an index: not by the option for such pages.
         index = f"{victim.host.url}{victim.given}".replace("flat.html", "flat.html/")
         try:
             installed: dict[str, str] | None = CLIENTS[client](home, index, list(mutation.install))
-        except Refused:
+        except ClientFailed:
             installed = None
     if effect(RULES[mutation.rule], client) is Effect.FAILS:
         assert installed is None

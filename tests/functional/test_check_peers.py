@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from benchmarks import webserver
 
-from needs import missing
-from wheels import TAG, wheel, write_sdist, write_wheel
+from support.requirements import skip_or_fail
+from support.wheels import TAG, wheel, write_sdist, write_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".peers"
@@ -57,7 +57,7 @@ PAGES = ["bare", "foo", "foo-bar", "torchish"]
 def run(peer: str, program: str, *arguments: str | Path, stdin: str = "") -> None:
     path = PEERS / peer / "bin" / program
     if not path.exists():
-        missing(f"{peer}: make peers")
+        skip_or_fail(f"{peer}: make peers")
     subprocess.run([path, *arguments], input=stdin, check=True, capture_output=True, text=True, timeout=120)
 
 
@@ -171,6 +171,6 @@ def test_nothing_is_found_in_our_own_tree_in_a_directory(many: Path, tree: str, 
 @pytest.mark.parametrize("tree", ["many", "examples"])
 def test_nothing_is_found_in_our_own_tree_behind_nginx(many: Path, tmp_path: Path, tree: str) -> None:
     if not webserver.program():
-        missing("nginx: apt-get install nginx-light")
+        skip_or_fail("nginx: apt-get install nginx-light")
     with webserver.nginx(str(many / tree), str(tmp_path / "nginx")) as url:
         assert checked(f"{url}simple/", "--files", "deep") == (0, {})

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import hostile
-from builds import publish
-from functional.clients import Home, Refused, in_project, installed, write_project
-from functional.servers import serving
-from hosts import Host, Reply, hosting
 from mkindex.cli import run
-from wheels import write_wheel
+from support import scripted_server
+from support.builds import publish
+from support.clients import ClientFailed, ClientHome, installed_in_project, installed_versions, write_project
+from support.http_servers import serve_directory
+from support.index_server import IndexServer, Reply, serve_index
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,19 +48,19 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         write_wheel(wheels, name, "9.0")
     write_wheel(wheels, "other", "1.0")
     publish(wheels, tree)
-    with serving(tree, tree / "log") as server:
+    with serve_directory(tree, tree / "log") as server:
         yield f"{server.url}simple/"
 
 
 @pytest.fixture(scope="session")
 def served(private: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(private, tmp_path_factory.mktemp("log") / "log") as server:
+    with serve_directory(private, tmp_path_factory.mktemp("log") / "log") as server:
         yield server.url
 
 
 @pytest.fixture
-def host(private: Path) -> Iterator[Host]:
-    with hosting(private) as host:
+def host(private: Path) -> Iterator[IndexServer]:
+    with serve_index(private) as host:
         yield host
 
 
@@ -68,7 +68,7 @@ def host(private: Path) -> Iterator[Host]:
 class User:
     """Who pastes what is printed into a project. `public`: where clients look by default."""
 
-    home: Home
+    home: ClientHome
     public: str
     capsys: pytest.CaptureFixture[str]
 
@@ -93,21 +93,21 @@ class User:
 
 
 @pytest.fixture
-def user(home: Home, stranger: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> User:
-    hostile.alone(monkeypatch, home.path)
+def user(home: ClientHome, stranger: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> User:
+    scripted_server.isolate_client(monkeypatch, home.path)
     return User(home, stranger, capsys)
 
 
 # --- each client, where it looks by default at what a stranger has published ------------------------------------------
 
 
-def _uv(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+def _uv(home: ClientHome, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
     write_project(home, requirements, f"[tool.uv]\npackage = false\n\n{text}")
     home.uv("sync", "--default-index", public)
-    return in_project(home)
+    return installed_in_project(home)
 
 
-def _pip(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+def _pip(home: ClientHome, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
     home.project.mkdir(exist_ok=True)
     (home.project / "pip.conf").write_text(text)
     # What the machine adds to it.
@@ -115,24 +115,24 @@ def _pip(home: Home, text: str, requirements: Sequence[str], public: str) -> dic
     (home.path / "etc/pip/pip.conf").write_text(f"[global]\nextra-index-url = {public}\n")
     settings = {**home.settings, "PIP_CONFIG_FILE": str(home.project / "pip.conf")}
     replace(home, settings=settings).pip("pip", "install", "--target", home.path / "target", *requirements)
-    return installed(home.path / "target")
+    return installed_versions(home.path / "target")
 
 
-def _poetry(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+def _poetry(home: ClientHome, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
     source = f'[[tool.poetry.source]]\nname = "public"\nurl = "{public}"\npriority = "primary"\n'
     write_project(home, requirements, f"[tool.poetry]\npackage-mode = false\n\n{source}\n{text}")
     home.run("poetry", "poetry", "install")
-    return in_project(home)
+    return installed_in_project(home)
 
 
-def _pdm(home: Home, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
+def _pdm(home: ClientHome, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
     source = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{public}"\n'
     write_project(home, requirements, f"[tool.pdm]\ndistribution = false\n\n{source}\n{text}")
     home.run("pdm", "pdm", "install")
-    return in_project(home)
+    return installed_in_project(home)
 
 
-INSTALL: dict[str, Callable[[Home, str, Sequence[str], str], dict[str, str]]] = {
+INSTALL: dict[str, Callable[[ClientHome, str, Sequence[str], str], dict[str, str]]] = {
     "uv": _uv,
     "pip": _pip,
     "poetry": _poetry,
@@ -185,10 +185,10 @@ def test_without_what_guards_them_the_higher_ones_are_taken(client: str, guard: 
     assert user.install(client, text, "demo")["demo"] == "9.0"
 
 
-def test_uv_takes_the_higher_one_from_a_bare_extra_index(served: str, stranger: str, home: Home) -> None:
+def test_uv_takes_the_higher_one_from_a_bare_extra_index(served: str, stranger: str, home: ClientHome) -> None:
     indexes = ("--index-url", f"{served}simple/", "--extra-index-url", stranger)
     home.uv("pip", "install", "--no-config", *indexes, "--target", home.path / "target", "demo")
-    assert installed(home.path / "target") == {"demo": "9.0"}
+    assert installed_versions(home.path / "target") == {"demo": "9.0"}
 
 
 def test_uv_keeps_to_its_index_only_what_is_required_in_the_file_itself(served: str, user: User) -> None:
@@ -230,7 +230,7 @@ def test_pip_installs_from_a_list_with_hashes_as_a_comment_says(
         "".join(f"{name} --hash=sha256:{hashes[f'{name}-1.0-py3-none-any.whl']}\n" for name in OURS)
     )
     user.home.pip("pip", *command.split(), "--index-url", stranger, "--target", user.home.path / "target")
-    assert installed(user.home.path / "target") == OURS
+    assert installed_versions(user.home.path / "target") == OURS
 
 
 # --- passwords --------------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ NAME, PASSWORD = "somebody", "hunter2"
 
 
 @pytest.fixture
-def guarded(host: Host) -> Host:
+def guarded(host: IndexServer) -> IndexServer:
     host.authorization = "Basic " + base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()
     return host
 
@@ -253,11 +253,11 @@ def _credentials(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", ["simple/", "links.html"])
 @pytest.mark.parametrize("how", ["uv", "uv netrc", "pip netrc", "poetry", "pdm netrc"])
-def test_a_client_logs_in_as_the_configuration_says(how: str, page: str, guarded: Host, user: User) -> None:
+def test_a_client_logs_in_as_the_configuration_says(how: str, page: str, guarded: IndexServer, user: User) -> None:
     client, _, netrc = how.partition(" ")
     text = user.printed(guarded.url.replace("//", f"//{NAME}:{PASSWORD}@") + page, client)
     assert not re.search(f"{NAME}|{PASSWORD}|@", text)
-    with pytest.raises(Refused):
+    with pytest.raises(ClientFailed):
         user.install(client, text, *REQUIRED[client])
     settings = {}
     if netrc:
@@ -273,7 +273,7 @@ def test_a_client_logs_in_as_the_configuration_says(how: str, page: str, guarded
 
 @pytest.mark.parametrize("client", ["uv", "poetry"])
 def test_what_nobody_may_look_at_is_configured_by_the_names_of_its_projects(
-    client: str, guarded: Host, user: User
+    client: str, guarded: IndexServer, user: User
 ) -> None:
     text = user.printed(f"{guarded.url}simple/", client, "--project", "demo", "--project", "helper")
     assert user.install(client, text, "demo", "helper", **_credentials(text)) == OURS
@@ -286,23 +286,25 @@ def forbidding(path: str, reply: Reply) -> Reply:
     return Reply(403, b"no") if reply.status == 404 else reply
 
 
-def test_uv_goes_on_where_a_host_answers_403_but_never_for_what_is_ours(host: Host, user: User) -> None:
+def test_uv_goes_on_where_a_host_answers_403_but_never_for_what_is_ours(host: IndexServer, user: User) -> None:
     host.faults.append(forbidding)
     text = user.printed(f"{host.url}simple/", "uv")
     assert user.install("uv", text, "demo", "helper", "other") == {**OURS, "other": "1.0"}
     (line,) = re.findall("^helper = .*", text, re.MULTILINE)
-    with pytest.raises(Refused, match="gone was not found in the package registry"):
+    with pytest.raises(ClientFailed, match="gone was not found in the package registry"):
         user.install("uv", text + line.replace("helper", "gone"), "gone")
 
 
 @pytest.mark.parametrize("line", [True, False])
-def test_uv_needs_to_be_told_of_403_where_it_looks_for_everything_there(line: bool, host: Host, user: User) -> None:
+def test_uv_needs_to_be_told_of_403_where_it_looks_for_everything_there(
+    line: bool, host: IndexServer, user: User
+) -> None:
     host.faults.append(forbidding)
     text = _without(user.printed(f"{host.url}simple/", "uv"), "^explicit = true[^\n]*$")
     if line:
         assert user.install("uv", text, "demo", "other") == {**OURS, "other": "1.0"}
     else:
-        with pytest.raises(Refused, match="403"):
+        with pytest.raises(ClientFailed, match="403"):
             user.install("uv", _without(text, "^ignore-error-codes[^\n]*$"), "demo", "other")
 
 
@@ -314,7 +316,7 @@ def test_uv_sees_a_new_release_at_once_where_a_host_does_not_say_how_long_pages_
     wheels.mkdir()
     write_wheel(wheels, "demo", "1.0")
     publish(wheels, tree)
-    with hosting(tree) as host:
+    with serve_index(tree) as host:
         host.faults.append(lambda path, reply: reply.but(cache_control=None))
         text = user.printed(f"{host.url}simple/", "uv")
         assert 'cache-control = { api = "no-cache", files = "max-age=365000000, immutable" }' in text
@@ -325,4 +327,4 @@ def test_uv_sees_a_new_release_at_once_where_a_host_does_not_say_how_long_pages_
         (user.home.project / "uv.lock").unlink()
         assert user.install("uv", text, "demo") == {"demo": seen}
         user.home.uv("sync", "--upgrade", "--default-index", user.public)
-        assert in_project(user.home) == {"demo": "1.1"}
+        assert installed_in_project(user.home) == {"demo": "1.1"}

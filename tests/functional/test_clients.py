@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functional.clients import (
+from support.clients import (
     INSTALLERS,
     PIPS,
-    Home,
-    Refused,
-    in_project,
-    installed,
+    ClientFailed,
+    ClientHome,
+    installed_in_project,
+    installed_versions,
     write_pdm_project,
     write_poetry_project,
     write_project,
@@ -24,7 +24,7 @@ from functional.clients import (
 )
 
 if TYPE_CHECKING:
-    from functional.servers import Server
+    from support.http_servers import LoggedServer
 
 PLACES = ("root", "sub-path", "file")
 REACHES = [
@@ -52,13 +52,13 @@ CASES = {
 @EVERYWHERE
 @pytest.mark.parametrize(("requirements", "expected"), CASES.values(), ids=CASES)
 def test_a_client_installs(
-    client: str, base: str, requirements: list[str], expected: dict[str, str], home: Home
+    client: str, base: str, requirements: list[str], expected: dict[str, str], home: ClientHome
 ) -> None:
     assert INSTALLERS[client](home, f"{base}simple/", requirements) == expected
 
 
 @EVERYWHERE
-def test_a_client_installs_from_the_page_of_all_links(client: str, base: str, home: Home) -> None:
+def test_a_client_installs_from_the_page_of_all_links(client: str, base: str, home: ClientHome) -> None:
     requirements = ["demo-app[color]", "demo-cuda==1.0+cu128", "demo-source", "demo-epoch"]
     assert INSTALLERS[client](home, f"{base}links.html", requirements) == {
         "demo": "1.1",
@@ -71,13 +71,15 @@ def test_a_client_installs_from_the_page_of_all_links(client: str, base: str, ho
 
 
 @pytest.mark.parametrize("client", INSTALLERS)
-def test_a_client_does_not_install_what_is_not_there(client: str, home: Home, server: Server) -> None:
-    with pytest.raises(Refused, match=r"demo\b"):
+def test_a_client_does_not_install_what_is_not_there(client: str, home: ClientHome, server: LoggedServer) -> None:
+    with pytest.raises(ClientFailed, match=r"demo\b"):
         INSTALLERS[client](home, f"{server.url}simple/", ["demo==1.2"])
 
 
 @pytest.mark.parametrize("client", INSTALLERS)
-def test_a_version_that_is_not_for_this_python_is_not_downloaded(client: str, home: Home, server: Server) -> None:
+def test_a_version_that_is_not_for_this_python_is_not_downloaded(
+    client: str, home: ClientHome, server: LoggedServer
+) -> None:
     INSTALLERS[client](home, f"{server.url}simple/", ["demo"])
     assert {name for name in server.names() if name.endswith((".whl", ".tar.gz", ".zip"))} == {
         "demo-1.1-py3-none-any.whl"
@@ -85,7 +87,9 @@ def test_a_version_that_is_not_for_this_python_is_not_downloaded(client: str, ho
 
 
 @pytest.mark.parametrize("client", ["uv", *PIPS])
-def test_a_version_that_the_page_rules_out_is_not_even_looked_into(client: str, home: Home, server: Server) -> None:
+def test_a_version_that_the_page_rules_out_is_not_even_looked_into(
+    client: str, home: ClientHome, server: LoggedServer
+) -> None:
     INSTALLERS[client](home, f"{server.url}simple/", ["demo"])
     assert {name for name in server.names() if "2.0" in name} == set()
 
@@ -104,13 +108,13 @@ RESOLVED = {
 }
 
 
-def test_pip_resolves_without_a_wheel(home: Home, server: Server) -> None:
+def test_pip_resolves_without_a_wheel(home: ClientHome, server: LoggedServer) -> None:
     said = home.pip("pip", "install", "--dry-run", "--index-url", f"{server.url}simple/", *REQUIREMENTS)
     assert re.findall(r"^Would install (.*)$", said, re.MULTILINE) == ["demo-1.1 demo-app-1.0 demo-colors-1.0"]
     assert server.names() == RESOLVED
 
 
-def test_uv_compiles_without_a_wheel(home: Home, server: Server) -> None:
+def test_uv_compiles_without_a_wheel(home: ClientHome, server: LoggedServer) -> None:
     home.project.mkdir()
     home.project.joinpath("requirements.in").write_text("\n".join(REQUIREMENTS))
     index = f"{server.url}simple/"
@@ -120,19 +124,19 @@ def test_uv_compiles_without_a_wheel(home: Home, server: Server) -> None:
     assert server.names() == RESOLVED
 
 
-def test_uv_locks_without_a_wheel(home: Home, server: Server) -> None:
+def test_uv_locks_without_a_wheel(home: ClientHome, server: LoggedServer) -> None:
     write_uv_project(home, f"{server.url}simple/", REQUIREMENTS)
     home.uv("lock")
     assert server.names() == RESOLVED
 
 
-def test_poetry_locks_without_a_wheel(home: Home, server: Server) -> None:
+def test_poetry_locks_without_a_wheel(home: ClientHome, server: LoggedServer) -> None:
     write_poetry_project(home, f"{server.url}simple/", REQUIREMENTS)
     home.run("poetry", "poetry", "lock")
     assert server.names() == RESOLVED
 
 
-def test_pdm_locks_without_a_wheel(home: Home, server: Server) -> None:
+def test_pdm_locks_without_a_wheel(home: ClientHome, server: LoggedServer) -> None:
     write_pdm_project(home, f"{server.url}simple/", REQUIREMENTS)
     home.run("pdm", "pdm", "lock")
     assert server.names() == RESOLVED
@@ -172,7 +176,7 @@ def locked(hashes: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("base", PLACES, indirect=True)
 def test_uv_locks_every_file_as_the_index_lists_it_and_syncs_from_a_cold_cache(
-    base: str, home: Home, tree: Path
+    base: str, home: ClientHome, tree: Path
 ) -> None:
     write_uv_project(home, f"{base}simple/", EVERY_PROJECT)
     home.uv("lock")
@@ -191,10 +195,12 @@ def test_uv_locks_every_file_as_the_index_lists_it_and_syncs_from_a_cold_cache(
     }
     home.forget()
     home.uv("sync", "--frozen")
-    assert in_project(home) == INSTALLED
+    assert installed_in_project(home) == INSTALLED
 
 
-def test_uv_syncs_what_is_locked_without_asking_for_a_page(home: Home, server: Server, hashes: dict[str, str]) -> None:
+def test_uv_syncs_what_is_locked_without_asking_for_a_page(
+    home: ClientHome, server: LoggedServer, hashes: dict[str, str]
+) -> None:
     write_uv_project(home, f"{server.url}simple/", EVERY_PROJECT)
     home.uv("lock")
     home.forget()
@@ -206,7 +212,7 @@ def test_uv_syncs_what_is_locked_without_asking_for_a_page(home: Home, server: S
 
 
 def test_poetry_locks_every_hash_and_installs_from_a_cold_cache(
-    home: Home, server: Server, hashes: dict[str, str]
+    home: ClientHome, server: LoggedServer, hashes: dict[str, str]
 ) -> None:
     write_poetry_project(home, f"{server.url}simple/", EVERY_PROJECT)
     home.run("poetry", "poetry", "lock")
@@ -214,24 +220,26 @@ def test_poetry_locks_every_hash_and_installs_from_a_cold_cache(
     assert {file["file"]: file["hash"] for package in packages for file in package["files"]} == locked(hashes)
     home.forget()
     home.run("poetry", "poetry", "sync")
-    assert in_project(home) == INSTALLED
+    assert installed_in_project(home) == INSTALLED
 
 
 @pytest.mark.parametrize("base", PLACES, indirect=True)
-def test_pdm_locks_every_hash_and_installs_from_a_cold_cache(base: str, home: Home, hashes: dict[str, str]) -> None:
+def test_pdm_locks_every_hash_and_installs_from_a_cold_cache(
+    base: str, home: ClientHome, hashes: dict[str, str]
+) -> None:
     write_pdm_project(home, f"{base}simple/", EVERY_PROJECT)
     home.run("pdm", "pdm", "lock")
     packages = tomllib.loads(home.project.joinpath("pdm.lock").read_text())["package"]
     assert {file["file"]: file["hash"] for package in packages for file in package["files"]} == locked(hashes)
     home.forget()
     home.run("pdm", "pdm", "sync")
-    assert in_project(home) == INSTALLED
+    assert installed_in_project(home) == INSTALLED
 
 
 @pytest.mark.parametrize("client", ["uv", *PIPS])
 @pytest.mark.parametrize("base", PLACES, indirect=True)
 def test_a_client_that_is_given_hashes_takes_these_files_and_no_others(
-    client: str, base: str, home: Home, hashes: dict[str, str]
+    client: str, base: str, home: ClientHome, hashes: dict[str, str]
 ) -> None:
     def install(demo: str) -> dict[str, str]:
         home.project.mkdir(exist_ok=True)
@@ -240,7 +248,7 @@ def test_a_client_that_is_given_hashes_takes_these_files_and_no_others(
         )
         return INSTALLERS[client](home, f"{base}simple/", ["--require-hashes", "--requirement", "requirements.txt"])
 
-    with pytest.raises(Refused, match=r"(?i)\bhash"):
+    with pytest.raises(ClientFailed, match=r"(?i)\bhash"):
         install(hashes["demo-1.0-py3-none-any.whl"])
     assert install(hashes["demo-1.1-py3-none-any.whl"]) == {"demo": "1.1", "demo-source": "1.0"}
 
@@ -254,25 +262,27 @@ def test_a_client_that_is_given_hashes_takes_these_files_and_no_others(
     [("2026-01-01T12:00:00Z", {"demo": "1.0"}), ("2026-01-02T12:00:00Z", {"demo": "1.1"})],
     ids=["the first day", "the second day"],
 )
-def test_uv_leaves_out_what_is_newer_than_a_day(base: str, day: str, expected: dict[str, str], home: Home) -> None:
+def test_uv_leaves_out_what_is_newer_than_a_day(
+    base: str, day: str, expected: dict[str, str], home: ClientHome
+) -> None:
     assert INSTALLERS["uv"](home, f"{base}simple/", ["demo", "--exclude-newer", day]) == expected
 
 
-def test_uv_finds_nothing_that_is_older_than_the_oldest_file(home: Home, server: Server) -> None:
-    with pytest.raises(Refused, match="demo"):
+def test_uv_finds_nothing_that_is_older_than_the_oldest_file(home: ClientHome, server: LoggedServer) -> None:
+    with pytest.raises(ClientFailed, match="demo"):
         INSTALLERS["uv"](home, f"{server.url}simple/", ["demo", "--exclude-newer", "2025-12-31T12:00:00Z"])
 
 
-def test_uv_takes_only_what_is_named_from_an_explicit_index(home: Home, server: Server) -> None:
+def test_uv_takes_only_what_is_named_from_an_explicit_index(home: ClientHome, server: LoggedServer) -> None:
     index = f'[[tool.uv.index]]\nname = "private"\nurl = "{server.url}simple/"\nexplicit = true\n'
     write_project(
         home, ["demo"], f'[tool.uv]\npackage = false\n{index}[tool.uv.sources]\ndemo = {{ index = "private" }}\n'
     )
     home.uv("sync", "--default-index", "http://127.0.0.1:9/")
-    assert in_project(home) == {"demo": "1.1"}
+    assert installed_in_project(home) == {"demo": "1.1"}
 
 
-def test_pip_takes_the_wheel_with_the_highest_build_tag(home: Home, server: Server) -> None:
+def test_pip_takes_the_wheel_with_the_highest_build_tag(home: ClientHome, server: LoggedServer) -> None:
     INSTALLERS["pip"](home, f"{server.url}simple/", ["demo-build"])
-    assert installed(home.path / "target") == {"demo-build": "1.0"}
+    assert installed_versions(home.path / "target") == {"demo-build": "1.0"}
     assert {name for name in server.names() if name.endswith(".whl")} == {"demo_build-1.0-2-py3-none-any.whl"}

@@ -13,9 +13,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from builds import publish
-from functional.clients import CLIENTS, INSTALLERS, KEPT, SETTINGS, Home
-from trees import tree
+from support.builds import publish
+from support.clients import CLIENTS, INSTALLERS, KEPT_VARIABLES, SETTINGS, ClientHome
+from support.trees import read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def address(public: Path) -> Iterator[str]:
     # Where requests come from, which it would ask Cloudflare.
     (own / "node_modules/.mf").mkdir(parents=True)
     (own / "node_modules/.mf/cf.json").write_text("{}")
-    environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS
+    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | SETTINGS
     environment |= {"HOME": str(own), "WRANGLER_SEND_METRICS": "false", "NO_UPDATE_NOTIFIER": "1", "CI": "1"}
     command = [program, "pages", "dev", public, "--ip=127.0.0.1", "--port=0", "--compatibility-date=2025-09-01"]
     log = own / "log"
@@ -83,7 +83,7 @@ def get(url: str) -> tuple[int, str | None, str | None, str | None, bytes]:
 
 
 def test_everything_has_its_type_and_files_arrive_as_they_are(public: Path, address: str) -> None:
-    for path, content in tree(public).items():
+    for path, content in read_tree(public).items():
         if path in ("_headers", ".nojekyll"):
             continue
         status, kind, cached, encoding, received = get(
@@ -102,7 +102,7 @@ def test_everything_has_its_type_and_files_arrive_as_they_are(public: Path, addr
 
 @pytest.mark.parametrize("root", ["simple", "simple-json"])
 @pytest.mark.parametrize("client", ["pip", "uv", "poetry"])
-def test_clients_install_from_both_roots(client: str, root: str, home: Home, address: str) -> None:
+def test_clients_install_from_both_roots(client: str, root: str, home: ClientHome, address: str) -> None:
     found = INSTALLERS[client](
         home, f"{address}/{root}/", ["demo-app[color]==1.0", "demo-cuda==1.0+cu128", "demo-source"]
     )

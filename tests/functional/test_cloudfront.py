@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from needs import missing
+from support.requirements import skip_or_fail
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/hosting/s3.md"
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
@@ -40,7 +40,7 @@ FILE = "/python/files/aa/bb/demo-1.0-py3-none-any.whl"
 )
 def test_the_function_names_the_page_that_a_client_wants(path: str, accept: str | None, expected: str | int) -> None:
     if not shutil.which("node"):
-        missing("node")
+        skip_or_fail("node")
     (function,) = re.findall(r"```js\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     headers = {"accept": {"value": accept}} if accept else {}
     event = json.dumps({"request": {"method": "GET", "uri": path, "headers": headers}})

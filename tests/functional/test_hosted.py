@@ -17,13 +17,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from functional.clients import INSTALLERS, Home, Refused, write_project
-from functional.webservers import HOSTS, hosted, judged, with_htaccess
 from mkindex import hosts
 from mkindex.hosting import Hosting
 from mkindex.templating import Templates
-from needs import missing
-from trees import tree as contents
+from support.clients import INSTALLERS, ClientFailed, ClientHome, write_project
+from support.requirements import skip_or_fail
+from support.trees import read_tree as contents
+from support.web_servers import HOSTS, serve_printed_config, serve_with_htaccess, validate_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,11 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def served(server: str, tree: Path, scratch: Path, url: str = "http://127.0.0.1/") -> AbstractContextManager[str]:
-    return with_htaccess(tree, scratch) if server == ".htaccess" else hosted(server, tree, scratch, url)
+    return (
+        serve_with_htaccess(tree, scratch)
+        if server == ".htaccess"
+        else serve_printed_config(server, tree, scratch, url)
+    )
 
 
 # --- requests -------------------------------------------------------------------------------------------------------
@@ -217,7 +221,9 @@ def test_files_arrive_as_they_are_whatever_encoding_a_client_would_take(tree: Pa
 
 
 def test_files_arrive_as_they_are_from_a_caddy_that_compresses(tree: Path, scratch: Path) -> None:
-    with hosted("caddy", tree, scratch, edit=lambda text, _: text.replace(" {\n", " {\n\tencode gzip\n", 1)) as base:
+    with serve_printed_config(
+        "caddy", tree, scratch, edit=lambda text, _: text.replace(" {\n", " {\n\tencode gzip\n", 1)
+    ) as base:
         answer = ask(base + FILE, Accept_Encoding="gzip")
         assert (answer.body, answer.headers.get("content-encoding")) == ((tree / FILE).read_bytes(), None)
 
@@ -252,7 +258,7 @@ def test_the_index_may_lie_anywhere_in_the_tree(
 ) -> None:
     tree = built(wheels, public / f"{server} {simple.replace('/', ' ')}", "--simple-path", simple)
     index = "" if simple == "." else f"{simple}/"
-    with hosted(server, tree, tmp_path / "scratch", "http://127.0.0.1/pypi/") as base:
+    with serve_printed_config(server, tree, tmp_path / "scratch", "http://127.0.0.1/pypi/") as base:
         assert f"mkindex check {base}{index}\n" in (tmp_path / "scratch/printed.conf").read_text()
         assert ask(f"{base}{index}", Accept=JSON).summary == (200, JSON, SHORT)
         assert ask(f"{base}{index}demo/", Accept=JSON).summary == (200, JSON, SHORT)
@@ -299,11 +305,11 @@ def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
         Hosting(root="/~/x", url="https://_x:18086/", **own),
     ]
     printed = [one.configuration(PRINTS[server], Templates()) for one in accepted]
-    said = judged(server, "\n".join(printed), tmp_path / "scratch")
+    said = validate_config(server, "\n".join(printed), tmp_path / "scratch")
     if server != "caddy":  # which warns of all that it does not do about certificates
         assert [line for line in said.splitlines() if "warn" in line.lower() and "does not exist" not in line] == []
     for text in printed:
-        judged(server, text, tmp_path / "scratch")
+        validate_config(server, text, tmp_path / "scratch")
         if server == "caddy":
             formatted = subprocess.run(
                 ["caddy", "fmt", tmp_path / "scratch/printed.conf"],
@@ -320,7 +326,9 @@ def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
 
 @pytest.mark.parametrize("client", ["pip", "uv", "poetry"])
 @pytest.mark.parametrize("server", [*HOSTS, ".htaccess"])
-def test_clients_install_and_get_json(json_tree: Path, home: Home, scratch: Path, server: str, client: str) -> None:
+def test_clients_install_and_get_json(
+    json_tree: Path, home: ClientHome, scratch: Path, server: str, client: str
+) -> None:
     with served(server, json_tree, scratch, "http://127.0.0.1/pypi/") as base:
         found = INSTALLERS[client](home, f"{base}simple/", ["demo-app", "demo-source"])
     assert found == {"demo": "1.1", "demo-app": "1.0", "demo-source": "1.0"}
@@ -334,11 +342,11 @@ def users(public: Path) -> dict[str, Path]:
     """The files of who may read, made as the printed comments say."""
     directory = public / "users; #2"
     directory.mkdir()
-    caddy = shutil.which("caddy") or missing("caddy: apt-get install caddy")
+    caddy = shutil.which("caddy") or skip_or_fail("caddy: apt-get install caddy")
     command = [caddy, "hash-password", "--plaintext", PASSWORD]
     hashed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
     (directory / "caddy").write_text(f"{NAME} {hashed}\n")
-    openssl = shutil.which("openssl") or missing("openssl")
+    openssl = shutil.which("openssl") or skip_or_fail("openssl")
     command = [openssl, "passwd", "-6", "-stdin"]
     crypted = subprocess.run(command, input=PASSWORD, check=True, capture_output=True, text=True, timeout=60).stdout
     for server in ("nginx", "apache"):
@@ -353,7 +361,7 @@ def test_with_auth_nobody_reads_without_the_password(
     basic = f"Basic {b64encode(f'{NAME}:{PASSWORD}'.encode()).decode()}"
     wrong = f"Basic {b64encode(f'{NAME}:wrong'.encode()).decode()}"
     url = "http://127.0.0.1/pypi/"
-    with hosted(server, tree, scratch, url, "--auth", "--users", users[server]) as base:
+    with serve_printed_config(server, tree, scratch, url, "--auth", "--users", users[server]) as base:
         for path in ("", "simple/", "simple/demo/", "simple/demo", "simple/nope/", "links.html", "404.html", FILE):
             without: list[dict[str, Any]] = [{}, {"Authorization": wrong}, {"Accept": JSON}]
             for headers in without:
@@ -385,9 +393,11 @@ def test_with_auth_clients_install_by_netrc_and_variables_and_are_refused_withou
     json_tree: Path, tmp_path: Path, scratch: Path, users: dict[str, Path], server: str
 ) -> None:
     said = []
-    with hosted(server, json_tree, scratch, "http://127.0.0.1/pypi/", "--auth", "--users", users[server]) as base:
+    with serve_printed_config(
+        server, json_tree, scratch, "http://127.0.0.1/pypi/", "--auth", "--users", users[server]
+    ) as base:
 
-        def install(client: str, home: Home) -> str:
+        def install(client: str, home: ClientHome) -> str:
             into = ("--target", str(home.path / "target"), "demo")
             if client == "pip":
                 return home.pip("pip", "install", "--index-url", f"{base}simple/", "--no-input", *into)
@@ -401,9 +411,9 @@ def test_with_auth_clients_install_by_netrc_and_variables_and_are_refused_withou
         for client, variables in (("pip", {}), ("uv", {}), ("uv sync", {}), ("uv sync", names)):
             path = tmp_path / f"{client}-{len(variables)}"
             path.mkdir()
-            home = Home(path, settings=variables)
+            home = ClientHome(path, settings=variables)
             if not variables:
-                with pytest.raises(Refused) as refused:
+                with pytest.raises(ClientFailed) as refused:
                     install(client, home)
                 said.append(str(refused.value))
                 (path / ".netrc").write_text(f"machine 127.0.0.1\nlogin {NAME}\npassword {PASSWORD}\n")
@@ -421,7 +431,7 @@ def test_with_auth_clients_install_by_netrc_and_variables_and_are_refused_withou
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     directory = tmp_path_factory.mktemp("certificate")
-    openssl = shutil.which("openssl") or missing("openssl")
+    openssl = shutil.which("openssl") or skip_or_fail("openssl")
     certificate, key = directory / "own; cert.pem", directory / "own; key.pem"
     new = [*("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")]
     named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
@@ -435,7 +445,7 @@ def test_https_with_a_certificate_of_ones_own(
     tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str
 ) -> None:
     own = ("--certificate", certificate[0], "--key", certificate[1])
-    with hosted(server, tree, scratch, "https://localhost/pypi/", *own) as base:
+    with serve_printed_config(server, tree, scratch, "https://localhost/pypi/", *own) as base:
         context = ssl.create_default_context(cafile=certificate[0])
         assert ask(f"{base}simple/demo/", context=context, Accept=JSON).summary == (200, JSON, SHORT)
         answer = ask(f"{base}simple/demo", context=context)
@@ -454,6 +464,6 @@ def test_who_comes_by_http_is_sent_to_https(
         unused = printed.replace("listen 127.0.0.1:443", f"listen unix:{scratch}/socket")
         return listen + unused.replace("127.0.0.1:80", f"127.0.0.1:{port}")
 
-    with hosted(server, tree, scratch, edit=with_a_port_of_the_test) as base:
+    with serve_printed_config(server, tree, scratch, edit=with_a_port_of_the_test) as base:
         answer = ask(f"{base}pypi/simple/demo/?x=1")
         assert (answer.status, answer.headers["location"]) == (301, "https://127.0.0.1/pypi/simple/demo/?x=1")

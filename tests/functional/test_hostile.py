@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import html5lib
 import pytest
 
-from wheels import core_metadata, wheel, wheel_filename, write_wheel
+from support.wheels import core_metadata, wheel, wheel_filename, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,12 +19,12 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from packaging.version import Version
 
-from builds import scratch
-from functional.clients import INSTALLERS, Home
-from functional.servers import nginx, serving
-from functional.watching import watching
-from trees import entries
-from wheels import wheel
+from support.builds import scratch_directory
+from support.clients import INSTALLERS, ClientHome
+from support.http_servers import serve_directory, serve_with_nginx
+from support.trees import html_entries
+from support.watch_process import run_watch
+from support.wheels import wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,14 +63,14 @@ class Writer:
 def newest(public: Path) -> Version:
     """The newest version of demo that is listed."""
     page = (public / "simple/demo/index.html").read_bytes()
-    return max(Version(entry["filename"].split("-")[1]) for entry in entries(page))
+    return max(Version(entry["filename"].split("-")[1]) for entry in html_entries(page))
 
 
 def install(client: str, url: str, public: Path, home: Path) -> None:
     """Install both projects; whatever is listed when it begins must be there, or something newer."""
     least = newest(public)
     home.mkdir()
-    found = INSTALLERS[client](Home(home), f"{url}simple/", ["demo", "same"])
+    found = INSTALLERS[client](ClientHome(home), f"{url}simple/", ["demo", "same"])
     assert set(found) == {"demo", "same"}, found
     assert Version(found["demo"]) >= least, (found, least)
     number = int((home / "target/demo.py").read_text().removeprefix("number = "))
@@ -84,7 +84,7 @@ def read(url: str) -> None:
     for project in ("demo", "same"):
         page = f"{url}simple/{project}/"
         with get(page, timeout=30) as answer:
-            files = entries(answer.read())
+            files = html_entries(answer.read())
         assert files
         for file in files:
             with get(urljoin(page, file["url"]), timeout=30) as answer:
@@ -96,7 +96,7 @@ def read(url: str) -> None:
 def test_clients_install_while_wheels_come_and_go(server: str) -> None:
     done: Counter[str] = Counter()
     failures: list[str] = []
-    with scratch() as directory, ExitStack() as stack:
+    with scratch_directory() as directory, ExitStack() as stack:
         here = Path(directory)
         here.chmod(0o755)
         (here / "wheels").mkdir()
@@ -104,12 +104,12 @@ def test_clients_install_while_wheels_come_and_go(server: str) -> None:
         writer.step()
         public = here / "public"
         serve = ["--serve", "--bind", "127.0.0.1:0"] if server == "mkindex --serve" else []
-        watch = stack.enter_context(watching("--settle", "0.1", *serve, here / "wheels", public, log=here / "log"))
+        watch = stack.enter_context(run_watch("--settle", "0.1", *serve, here / "wheels", public, log=here / "log"))
         watch.until((public / "simple/same/index.html").exists, "an index")
         if server == "nginx":
-            url = stack.enter_context(nginx(public, here / "nginx"))
+            url = stack.enter_context(serve_with_nginx(public, here / "nginx"))
         elif server == "http.server":
-            url = stack.enter_context(serving(public, here / "server.log")).url
+            url = stack.enter_context(serve_directory(public, here / "server.log")).url
         else:
             url = watch.url
         deadline = time.monotonic() + SECONDS

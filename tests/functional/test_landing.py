@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import html5lib
 import pytest
 
-from needs import missing
+from support.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def shown(url: str, profile: Path) -> Element:
     """Return the page at `url` as it is after its scripts ran."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
-        missing("chromium")
+        skip_or_fail("chromium")
     command = [browser, *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

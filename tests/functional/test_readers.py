@@ -22,8 +22,8 @@ from unearth.link import Link
 
 from mkindex.model import Index, Project, ProjectStatus
 from mkindex.render import Page, Site
-from values import Shelf, index, rendered
-from wheels import write_sdist, write_wheel
+from support.index_values import FakeFiles, make_index, render_resources
+from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -258,19 +258,19 @@ REASON = 'broken: "quoted" <b>&amp;</b> d\u00e9j\u00e0 \u202evu'
 
 
 def pages_of(made: Index) -> Pages:
-    return {part.path: part.render() for part in rendered(made, Site()) if isinstance(part, Page)}
+    return {part.path: part.render() for part in render_resources(made, Site()) if isinstance(part, Page)}
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
-    shelf = Shelf()
+    shelf = FakeFiles()
     files = [
         shelf.file("demo-1.0-py3-none-any.whl"),
         shelf.file("demo-1.1-py3-none-any.whl", yanked=""),
         shelf.file("demo-1.2-py3-none-any.whl", yanked=REASON),
         shelf.file("demo-1.2.tar.gz", yanked=REASON, requires_python=">=3.8"),
     ]
-    found = read(pages_of(index(*files)), reader)
+    found = read(pages_of(make_index(*files)), reader)
     assert {name: (said["yanked"], said["requires-python"]) for name, said in found["demo"].items()} == {
         "demo-1.0-py3-none-any.whl": (None, None),
         "demo-1.1-py3-none-any.whl": ("", None),
@@ -281,9 +281,11 @@ def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
 
 def test_pypi_simple_tells_provenance_and_the_status_of_a_project() -> None:
     provenance = "https://index.example/demo.provenance?a=1&b=2"
-    file = Shelf().file("demo-1.0-py3-none-any.whl", provenance=provenance)
+    file = FakeFiles().file("demo-1.0-py3-none-any.whl", provenance=provenance)
     status = ProjectStatus(status="deprecated", reason=REASON)
-    made = Index(projects=tuple(Project(name=one.name, files=one.files, status=status) for one in index(file).projects))
+    made = Index(
+        projects=tuple(Project(name=one.name, files=one.files, status=status) for one in make_index(file).projects)
+    )
     pages = pages_of(made)
     found = [
         pypi_simple.ProjectPage.from_html("demo", pages[f"simple/demo/{HTML}"]),

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from functional.clients import Refused, in_project, installed, write_uv_project
-from functional.servers import serving
-from functional.webservers import WEB_SERVERS
-from trees import dangling, tree
-from wheels import write_wheel
+from support.clients import ClientFailed, installed_in_project, installed_versions, write_uv_project
+from support.http_servers import serve_directory
+from support.trees import find_broken_links, read_tree
+from support.web_servers import WEB_SERVERS
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from functional.clients import Home
-    from functional.servers import Server
+    from support.clients import ClientHome
+    from support.http_servers import LoggedServer
 
 
 def mkindex(source: str, destination: Path, *options: str) -> str:
@@ -69,14 +69,14 @@ def expected(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """Return the tree that the directory itself becomes."""
     directory = tmp_path_factory.mktemp("expected")
     mkindex(str(shared / "wheels"), directory, "--recursive", "--upload-time", "none")
-    return tree(directory)
+    return read_tree(directory)
 
 
 def test_a_listing_is_mirrored_as_the_directory_that_it_is_of(
     listing: str, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
-    assert tree(tmp_path / "public") == expected
+    assert read_tree(tmp_path / "public") == expected
     said = mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
     assert "(0 written, " in said
 
@@ -87,9 +87,9 @@ def test_a_listing_becomes_an_index_of_the_files_where_they_are(
     said = mkindex(listing, tmp_path / "public")
     assert "1 subdirectory not read (--recursive reads them)" in said
     mkindex(listing, tmp_path / "public", "--recursive")
-    found = tree(tmp_path / "public")
+    found = read_tree(tmp_path / "public")
     assert [path for path in found if path.startswith("files/")] == []
-    assert dangling(found, files_url=listing) == []
+    assert find_broken_links(found, files_url=listing) == []
     entries, wanted = [], []
     for path, content in expected.items():
         if path.endswith("index.v1_json") and path != "simple/index.v1_json":
@@ -134,9 +134,9 @@ def published(request: pytest.FixtureRequest, origin: Path, tmp_path: Path) -> I
         with ExitStack() as until_then:
             # What is mirrored has to do without the origin.
             life = stack if request.param == "reference" else until_then
-            page = f"{life.enter_context(serving(origin, tmp_path / 'origin.log')).url}wheels.html"
+            page = f"{life.enter_context(serve_directory(origin, tmp_path / 'origin.log')).url}wheels.html"
             mkindex(page, tmp_path / "public", "--remote", request.param)
-        server: Server = stack.enter_context(serving(tmp_path / "public", tmp_path / "public.log"))
+        server: LoggedServer = stack.enter_context(serve_directory(tmp_path / "public", tmp_path / "public.log"))
         yield Published(f"{server.url}simple/", page)
 
 
@@ -145,19 +145,19 @@ def hashes(origin: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in origin.glob("pool/*")}
 
 
-def test_the_page_itself_is_no_index_for_any_client(origin: Path, home: Home, tmp_path: Path) -> None:
-    with serving(origin, tmp_path / "log") as server:
+def test_the_page_itself_is_no_index_for_any_client(origin: Path, home: ClientHome, tmp_path: Path) -> None:
+    with serve_directory(origin, tmp_path / "log") as server:
         write_uv_project(home, f"{server.url}wheels.html", NAMES[:1])
         path = home.project / "pyproject.toml"
         path.write_text(path.read_text().replace('format = "flat"\n', ""))
-        with pytest.raises(Refused, match=r"demo-00 was not found in the (package|provided package)"):
+        with pytest.raises(ClientFailed, match=r"demo-00 was not found in the (package|provided package)"):
             home.uv("lock")
-        with pytest.raises(Refused, match=r"No matching distribution found for demo-00"):
+        with pytest.raises(ClientFailed, match=r"No matching distribution found for demo-00"):
             home.pip("pip", "install", "--dry-run", "--index-url", f"{server.url}wheels.html", "demo-00")
 
 
 def test_uv_locks_with_a_hash_for_every_file_and_syncs(
-    published: Published, home: Home, hashes: dict[str, str]
+    published: Published, home: ClientHome, hashes: dict[str, str]
 ) -> None:
     write_uv_project(home, published.url, NAMES[:1])
     home.uv("lock")
@@ -167,10 +167,10 @@ def test_uv_locks_with_a_hash_for_every_file_and_syncs(
     }
     assert locked == {name: f"sha256:{sha256}" for name, sha256 in hashes.items()}
     home.uv("sync", "--locked")
-    assert in_project(home) == EVERYTHING
+    assert installed_in_project(home) == EVERYTHING
 
 
-def test_pip_installs_with_hashes_required(published: Published, home: Home, hashes: dict[str, str]) -> None:
+def test_pip_installs_with_hashes_required(published: Published, home: ClientHome, hashes: dict[str, str]) -> None:
     home.project.mkdir()
     requirements = home.project / "requirements.txt"
     by_project = {name.partition("-")[0].replace("_", "-"): sha256 for name, sha256 in hashes.items()}
@@ -178,4 +178,4 @@ def test_pip_installs_with_hashes_required(published: Published, home: Home, has
     target = home.path / "target"
     options = ("--require-hashes", "--index-url", published.url, "--target", target, "-r", requirements)
     home.pip("pip", "install", *options)
-    assert installed(target) == EVERYTHING
+    assert installed_versions(target) == EVERYTHING

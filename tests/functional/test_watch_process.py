@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import hostile
-from builds import cold, publish, scratch
-from functional.watching import Watching, eventually, watching
-from needs import missing
-from trees import dangling, own, tree
-from wheels import wheel, write_wheel
+from support import scripted_server
+from support.builds import cold_build, publish, scratch_directory
+from support.requirements import skip_or_fail
+from support.trees import find_broken_links, own_files, read_tree
+from support.watch_process import WatchProcess, run_watch, wait_until
+from support.wheels import wheel, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ NAME = "demo-1.0-py3-none-any.whl"
 
 @pytest.fixture
 def here() -> Iterator[Path]:
-    with scratch() as directory:
+    with scratch_directory() as directory:
         (Path(directory) / "wheels").mkdir()
         yield Path(directory)
 
@@ -43,8 +43,8 @@ def wheels(here: Path) -> Path:
     return here / "wheels"
 
 
-def started(here: Path, *arguments: str, **options: Any) -> AbstractContextManager[Watching]:  # noqa: ANN401 (of Popen)
-    return watching("--grace", "0", *arguments, here / "wheels", here / "public", log=here / "log", **options)
+def started(here: Path, *arguments: str, **options: Any) -> AbstractContextManager[WatchProcess]:  # noqa: ANN401 (of Popen)
+    return run_watch("--grace", "0", *arguments, here / "wheels", here / "public", log=here / "log", **options)
 
 
 def listed(here: Path, name: str = "demo") -> str:
@@ -52,12 +52,12 @@ def listed(here: Path, name: str = "demo") -> str:
     return page.read_text() if page.exists() else ""
 
 
-def done(watch: Watching, here: Path) -> None:
+def done(watch: WatchProcess, here: Path) -> None:
     """Wait until the tree is that of a cold build."""
     watch.until_quiet(0.7)
-    expected = cold(here / "wheels")
-    watch.until(lambda: tree(here / "public") == expected, f"a tree as a cold build makes it: {watch.errors}")
-    assert own(here / "public") == {"manifest"}
+    expected = cold_build(here / "wheels")
+    watch.until(lambda: read_tree(here / "public") == expected, f"a tree as a cold build makes it: {watch.errors}")
+    assert own_files(here / "public") == {"manifest"}
 
 
 # --- what is elsewhere ----------------------------------------------------------------------------------------------
@@ -65,11 +65,11 @@ def done(watch: Watching, here: Path) -> None:
 
 def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(here: Path, wheels: Path) -> None:
     content = wheel("far", "1.0")
-    with hostile.serving() as server:
+    with scripted_server.run_server() as server:
         server.routes |= {
-            "/links.html": hostile.page('<a href="far-1.0-py3-none-any.whl">far</a>'),
-            "/far-1.0-py3-none-any.whl": hostile.file(content),
-            "/far-2.0-py3-none-any.whl": hostile.file(wheel("far", "2.0")),
+            "/links.html": scripted_server.page_reply('<a href="far-1.0-py3-none-any.whl">far</a>'),
+            "/far-1.0-py3-none-any.whl": scripted_server.file_route(content),
+            "/far-2.0-py3-none-any.whl": scripted_server.file_route(wheel("far", "2.0")),
         }
         with started(here, f"{server.url}links.html", "--interval", "3") as watch:
             watch.until(lambda: listed(here, "far"), "the remote project")
@@ -82,9 +82,9 @@ def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(her
             watch.until(lambda: "demo-2.0" in listed(here), "the new wheel here")
             assert server.requests() == []
             two = "".join(f'<a href="far-{version}-py3-none-any.whl">far</a>' for version in ("1.0", "2.0"))
-            server.routes["/links.html"] = hostile.page(two)
+            server.routes["/links.html"] = scripted_server.page_reply(two)
             watch.until(lambda: "far-2.0" in listed(here, "far"), "the new wheel there")
-            server.routes["/links.html"] = hostile.status(503)
+            server.routes["/links.html"] = scripted_server.status_reply(503)
             watch.until(lambda: watch.texts("error"), "an error")
             write_wheel(wheels, "demo", "3.0")
             watch.until(lambda: "demo-3.0" in listed(here), "a new wheel here while the server is in trouble")
@@ -162,9 +162,9 @@ def test_after_a_storm_the_tree_is_that_of_a_cold_build(here: Path, wheels: Path
             time.sleep(0.002)
         storm.end()
         watch.until_quiet(1)
-        expected = cold(wheels, recursive=True)
-        watch.until(lambda: tree(here / "public") == expected, "a tree as a cold build makes it")
-        assert dangling(expected) == []
+        expected = cold_build(wheels, recursive=True)
+        watch.until(lambda: read_tree(here / "public") == expected, "a tree as a cold build makes it")
+        assert find_broken_links(expected) == []
         print(f"{steps} operations in {now:.1f} s, {len(watch.builds())} builds")  # noqa: T201
 
 
@@ -222,7 +222,7 @@ def test_the_old_page_stays_until_the_new_file_is_whole(here: Path, wheels: Path
             write_wheel(wheels, "other", "1.0")
             watch.until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
             assert old in listed(here)
-            assert dangling(tree(here / "public")) == []
+            assert find_broken_links(read_tree(here / "public")) == []
             file.write(data[20_000:])
         watch.until(lambda: hashlib.sha256(data).hexdigest() in listed(here), "the new file")
         # The page is there before it is said.
@@ -262,14 +262,14 @@ def test_a_file_that_is_renamed_into_place_is_taken_at_once(here: Path, wheels: 
 def test_a_source_that_is_gone_and_made_anew_is_watched_again(here: Path, wheels: Path, how: str) -> None:
     with started(here, "--poll-interval", "0.2") as watch:
         watch.until_quiet(0.5)
-        before = tree(here / "public")
+        before = read_tree(here / "public")
         if how == "removed":
             shutil.rmtree(wheels)
         else:
             wheels.rename(here / "away")
         if how != "moved at once":
             watch.until(lambda: "does not exist" in watch.errors + str(watch.texts("error")), "an error")
-        assert tree(here / "public") == before
+        assert read_tree(here / "public") == before
         wheels.mkdir()
         write_wheel(wheels, "demo", "2.0")
         watch.until(lambda: "demo-2.0" in listed(here), "the new directory's file")
@@ -281,33 +281,33 @@ def test_a_source_that_is_gone_and_made_anew_is_watched_again(here: Path, wheels
 def test_a_source_that_becomes_empty_empties_nothing(here: Path, wheels: Path) -> None:
     (here / "more").mkdir()
     write_wheel(here / "more", "other", "1.0")
-    with watching(wheels, here / "more", here / "public", log=here / "log") as watch:
+    with run_watch(wheels, here / "more", here / "public", log=here / "log") as watch:
         watch.until_quiet(0.5)
-        before = tree(here / "public")
+        before = read_tree(here / "public")
         (wheels / NAME).rename(here / "away")
         watch.until(lambda: watch.texts("error"), "an error")
-        assert tree(here / "public") == before
+        assert read_tree(here / "public") == before
         why = "is empty, and was not: the index stays as it is (is something not mounted? With --allow-empty"
         assert [text for text in watch.texts("error") if why not in text] == []
         (here / "away").rename(wheels / NAME)
         watch.until(lambda: len(watch.builds()) > 1, "a build that works again")
-        assert tree(here / "public") == before
+        assert read_tree(here / "public") == before
 
 
 def test_a_source_that_cannot_be_read_empties_nothing(here: Path, wheels: Path) -> None:
     if shutil.which("setpriv") is None:
-        missing("setpriv (util-linux)")
+        skip_or_fail("setpriv (util-linux)")
     # Whoever may override permissions would not notice.
     capabilities = "-dac_override,-dac_read_search"
     prefix = ["setpriv", "--bounding-set", capabilities, "--inh-caps", capabilities] if os.getuid() == 0 else []
     with started(here, prefix=prefix) as watch:
         watch.until_quiet(0.5)
-        before = tree(here / "public")
+        before = read_tree(here / "public")
         wheels.chmod(0)
         try:
             watch.until(lambda: watch.texts("error"), "an error")
             assert watch.texts("error") == [f"cannot read directory {wheels}: Permission denied"]
-            assert tree(here / "public") == before
+            assert read_tree(here / "public") == before
         finally:
             wheels.chmod(0o755)
         write_wheel(wheels, "demo", "2.0")
@@ -318,7 +318,7 @@ def test_a_source_that_cannot_be_read_empties_nothing(here: Path, wheels: Path) 
 def test_a_limit_of_the_system_makes_it_poll(here: Path, wheels: Path) -> None:
     limited = ["unshare", "-Ur", "sh", "-c", 'echo 2 >/proc/sys/user/max_inotify_watches && exec "$@"', "sh"]
     if subprocess.run([*limited, "true"], check=False, capture_output=True).returncode:
-        missing("user namespaces, to lower the limit of watched directories in")
+        skip_or_fail("user namespaces, to lower the limit of watched directories in")
     for number in range(5):
         (wheels / f"d{number}").mkdir()
     with started(here, "--recursive", "--poll-interval", "0.2", prefix=limited) as watch:
@@ -337,7 +337,7 @@ def test_a_limit_of_the_system_makes_it_poll(here: Path, wheels: Path) -> None:
 def test_nothing_that_it_does_itself_wakes_it(here: Path, wheels: Path, where: str, mode: str) -> None:
     public = {"beside": here / "public", "inside": wheels / "public", "same": wheels}[where]
     options = ["--recursive", "--link-mode", mode, "--grace", "1", "--verbose"]
-    with watching(*options, wheels, public, log=here / "log") as watch:
+    with run_watch(*options, wheels, public, log=here / "log") as watch:
         watch.until_quiet(1)
         write_wheel(wheels, "demo", "2.0")
         write_wheel(wheels, "demo", "3.0")
@@ -405,9 +405,9 @@ def test_an_error_is_told_once_and_the_next_change_tries_again(here: Path, wheel
 def test_a_rescan_mends_the_tree(here: Path, wheels: Path) -> None:
     with started(here, "--rescan", "1") as watch:
         watch.until_quiet(0.5)
-        before = tree(here / "public")
+        before = read_tree(here / "public")
         (here / "public/simple/demo/index.html").unlink()
-        watch.until(lambda: tree(here / "public") == before, "the page again")
+        watch.until(lambda: read_tree(here / "public") == before, "the page again")
 
 
 # --- signals --------------------------------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_a_rescan_mends_the_tree(here: Path, wheels: Path) -> None:
 def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
     configuration = here / "mkindex.toml"
     configuration.write_text("sources = ['wheels']\ndestination = 'public'\n")
-    with watching(log=here / "log", cwd=here) as watch:
+    with run_watch(log=here / "log", cwd=here) as watch:
         watch.until(lambda: NAME in listed(here), "a page")
         configuration.write_text("sources = ['wheels']\ndestination = 'public'\nlinks = true\n")
         watch.process.send_signal(signal.SIGHUP)
@@ -442,8 +442,8 @@ def test_a_signal_ends_it_between_two_steps(here: Path, wheels: Path, number: si
                 whole.rename(wheels / whole.name)  # an unfinished one would be told of
                 time.sleep(0.003)
             assert (watch.stop(number), watch.errors) == (0, "")
-        assert own(here / "public") == {"manifest"}
-        assert dangling(tree(here / "public")) == []
+        assert own_files(here / "public") == {"manifest"}
+        assert find_broken_links(read_tree(here / "public")) == []
 
 
 # --- for long -------------------------------------------------------------------------------------------------------
@@ -457,7 +457,7 @@ def test_memory_and_open_files_stay_as_they_are(here: Path, wheels: Path) -> Non
             before = len(watch.builds())
             (wheels / ".new").write_bytes(wheel("demo", "2.0", files={"x": b"%d" % number}))
             (wheels / ".new").rename(wheels / "demo-2.0-py3-none-any.whl")
-            eventually(partial(watch.has_built, before), "a build")
+            wait_until(partial(watch.has_built, before), "a build")
             if number in (builds // 3, builds - 1):
                 time.sleep(0.3)
                 seen.append((watch.open_files(), watch.resident()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
-OWN = ".mkindex"
+OWN_DIRECTORY = ".mkindex"
 HTML, JSON = "index.html", "index.v1_json"
 
 
@@ -50,7 +50,7 @@ def anchors(page: bytes) -> list[Anchor]:
     return reader.anchors
 
 
-def entries(page: bytes) -> list[dict[str, Any]]:
+def html_entries(page: bytes) -> list[dict[str, Any]]:
     """What the anchors of an HTML project page say, as its JSON would say it."""
     return [_entry(*anchor) for anchor in anchors(page)]
 
@@ -68,13 +68,13 @@ def _entry(attributes: dict[str, str | None], text: str) -> dict[str, Any]:
     return entry
 
 
-def tree(root: Path) -> dict[str, bytes]:
+def read_tree(root: Path) -> dict[str, bytes]:
     """Every path below `root` but what mkindex keeps for itself; directories end with "/", links are what they say."""
     found: dict[str, bytes] = {}
     for directory, directories, names in os.walk(root):
         here = Path(directory).relative_to(root)
         if here == Path():
-            directories[:] = set(directories) - {OWN}
+            directories[:] = set(directories) - {OWN_DIRECTORY}
         if here != Path() and not names and not directories:
             found[f"{here.as_posix()}/"] = b""
         for name in (*names, *(name for name in directories if (root / here / name).is_symlink())):
@@ -83,16 +83,16 @@ def tree(root: Path) -> dict[str, bytes]:
     return found
 
 
-def own(root: Path) -> set[str]:
+def own_files(root: Path) -> set[str]:
     """The names of what mkindex keeps for itself."""
-    return set(os.listdir(root / OWN)) if (root / OWN).exists() else set()
+    return set(os.listdir(root / OWN_DIRECTORY)) if (root / OWN_DIRECTORY).exists() else set()
 
 
-def identities(root: Path) -> dict[str, tuple[int, int]]:
+def file_identities(root: Path) -> dict[str, tuple[int, int]]:
     """Inode and mtime of every path of the tree."""
     return {
         path: ((root / path).lstat().st_ino, (root / path).lstat().st_mtime_ns)
-        for path in tree(root)
+        for path in read_tree(root)
         if not path.endswith("/")
     }
 
@@ -102,7 +102,7 @@ def is_page(path: str) -> bool:
     return not path.startswith("files/")
 
 
-def dangling(content: dict[str, bytes], *, simple: str = "simple", files_url: str | None = None) -> list[str]:
+def find_broken_links(content: dict[str, bytes], *, simple: str = "simple", files_url: str | None = None) -> list[str]:
     """What a client would stumble over: pages that are not whole, links to what is not there or has another hash."""
     wrong: list[str] = []
     for path, page in content.items():

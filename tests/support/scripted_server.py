@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, TypeAlias
 
-from needs import missing
-from wheels import TIMESTAMP
+from support.requirements import skip_or_fail
+from support.wheels import TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,13 +56,13 @@ class Reply:
 
     def but(self, **headers: str) -> Reply:
         """The same with other headers: `content_type` is Content-Type."""
-        return replace(self, headers={**self.headers, **{_header(name): value for name, value in headers.items()}})
+        return replace(self, headers={**self.headers, **{_header_name(name): value for name, value in headers.items()}})
 
 
 Route: TypeAlias = "Reply | bytes | Callable[[Request], Reply]"
 
 
-class Hostile:
+class ScriptedServer:
     """A running server: `routes` by path, without the query; each path that is none of them answers 404."""
 
     def __init__(self, *, certificate: Path | None = None) -> None:
@@ -181,14 +181,14 @@ class Hostile:
             handler.close_connection = True
 
 
-def _header(name: str) -> str:
+def _header_name(name: str) -> str:
     return name.replace("_", "-").title().replace("Etag", "ETag")
 
 
 @contextmanager
-def serving(*, certificate: Path | None = None) -> Iterator[Hostile]:
+def run_server(*, certificate: Path | None = None) -> Iterator[ScriptedServer]:
     """A hostile server, on a port that nobody uses."""
-    server = Hostile(certificate=certificate)
+    server = ScriptedServer(certificate=certificate)
     try:
         yield server
     finally:
@@ -198,21 +198,21 @@ def serving(*, certificate: Path | None = None) -> Iterator[Hostile]:
 # --- what it answers ------------------------------------------------------------------------------------------------
 
 
-def page(text: str | bytes, media_type: str = "text/html", **headers: str) -> Reply:
+def page_reply(text: str | bytes, media_type: str = "text/html", **headers: str) -> Reply:
     """A page; `headers`: etag='"1"' is ETag."""
     body = text if isinstance(text, bytes) else text.encode()
     return Reply(body).but(content_type=media_type, **headers)
 
 
-def status(code: int, **headers: str) -> Reply:
+def status_reply(code: int, **headers: str) -> Reply:
     return Reply(b"no", code).but(**headers)
 
 
-def redirect(to: str, code: int = 302) -> Reply:
-    return status(code, location=to)
+def redirect_reply(to: str, code: int = 302) -> Reply:
+    return status_reply(code, location=to)
 
 
-def then(*replies: Route) -> Callable[[Request], Reply]:
+def reply_sequence(*replies: Route) -> Callable[[Request], Reply]:
     """Each reply once, one after another, and the last of them from then on."""
     left = list(replies)
     lock = threading.Lock()
@@ -225,7 +225,7 @@ def then(*replies: Route) -> Callable[[Request], Reply]:
     return route
 
 
-def cached(reply: Reply) -> Callable[[Request], Reply]:
+def conditional(reply: Reply) -> Callable[[Request], Reply]:
     """A reply that is sent only to who does not have it, as the ETag or else Last-Modified says."""
 
     def route(request: Request) -> Reply:
@@ -240,7 +240,7 @@ def cached(reply: Reply) -> Callable[[Request], Reply]:
     return route
 
 
-def file(
+def file_route(
     content: bytes | Path,
     *,
     etag: str = "",
@@ -271,14 +271,14 @@ def file(
 
     def route(request: Request) -> Reply:
         if request.method == "HEAD" and head != 200:
-            return status(head)
+            return status_reply(head)
         asked = _RANGE.fullmatch(request.headers.get("range", "")) if ranges else None
         start, end = 0, size
         headers = dict(whole)
         if asked:
             start, end = int(asked[1]), min(int(asked[2] or size - 1) + 1, size)
             if start >= end:
-                return status(416, content_range=f"bytes */{size}")
+                return status_reply(416, content_range=f"bytes */{size}")
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         return Reply(
             lambda: read(start, end),
@@ -291,12 +291,12 @@ def file(
     return route
 
 
-def dropped(route: Callable[[Request], Reply], after: int) -> Callable[[Request], Reply]:
+def cut_after(route: Callable[[Request], Reply], after: int) -> Callable[[Request], Reply]:
     """What another route answers, but for what comes after so many bytes."""
     return lambda request: replace(route(request), cut=after)
 
 
-def endless(part: bytes = b"\0" * _CHUNK, pause: float = 0.0) -> Callable[[], Iterator[bytes]]:
+def endless_body(part: bytes = b"\0" * _CHUNK, pause: float = 0.0) -> Callable[[], Iterator[bytes]]:
     """A body without an end."""
 
     def parts() -> Iterator[bytes]:
@@ -310,14 +310,14 @@ def endless(part: bytes = b"\0" * _CHUNK, pause: float = 0.0) -> Callable[[], It
 # --- who asks it ----------------------------------------------------------------------------------------------------
 
 
-class _Impatient(threading.Event):
+class _NoWaitEvent(threading.Event):
     """Does not wait for the time between two attempts."""
 
     def wait(self, timeout: float | None = None) -> bool:
         return super().wait(None if timeout is None else 0)
 
 
-def alone(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
+def isolate_client(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
     """Let nothing that this machine is set to reach a client in this process, and let that not wait to try again.
 
     Returns the seconds that it would have waited between requests, as they come.
@@ -328,14 +328,14 @@ def alone(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
     patch.setenv("HOME", str(home))
     pauses: list[float] = []
     patch.setattr("urllib3.util.retry.time", SimpleNamespace(time=time.time, sleep=pauses.append))
-    patch.setattr("mkindex.web.threading", SimpleNamespace(Event=_Impatient, Lock=threading.Lock))
+    patch.setattr("mkindex.web.threading", SimpleNamespace(Event=_NoWaitEvent, Lock=threading.Lock))
     return pauses
 
 
-def certificates(directory: Path) -> tuple[Path, Path]:
+def make_certificates(directory: Path) -> tuple[Path, Path]:
     """Make an authority, and a certificate of it for this machine, with its key; return both files."""
     if not shutil.which("openssl"):
-        missing("openssl")
+        skip_or_fail("openssl")
 
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True, timeout=60)

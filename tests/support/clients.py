@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from packaging.utils import canonicalize_name
 
-from needs import missing
+from support.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +24,21 @@ CLIENTS = Path(__file__).resolve().parents[2] / ".clients"
 PIPS = ("pip", "pip-23.1.2", "pip-22.3.1")
 
 # All that clients get to know of the environment: how to run, and whom to trust.
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-NOBODY = "http://127.0.0.1:9"  # a proxy that is not there: who asks another machine than this one fails
+KEPT_VARIABLES = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
+UNREACHABLE_PROXY = "http://127.0.0.1:9"  # a proxy that is not there: who asks another machine than this one fails
 SETTINGS = {
-    **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOBODY),
+    **dict.fromkeys(
+        ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), UNREACHABLE_PROXY
+    ),
     **dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1"),
     "PIP_CONFIG_FILE": os.devnull,
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -42,12 +53,12 @@ SETTINGS = {
 }
 
 
-class Refused(Exception):
+class ClientFailed(Exception):
     """A client that exited with another status than 0; its text is what it said."""
 
 
 @dataclass(frozen=True)
-class Home:
+class ClientHome:
     """An empty home directory: a client that runs here has no settings, no cache and no project of its own.
 
     `settings`: of the environment, besides those that every client gets.
@@ -65,8 +76,8 @@ class Home:
         self.project.mkdir(exist_ok=True)
         program = CLIENTS / client / "bin" / command[0]
         if not (CLIENTS / client / ".ready").exists():
-            missing(f"{client}: make clients")
-        environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS
+            skip_or_fail(f"{client}: make clients")
+        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | SETTINGS
         environment["HOME"] = str(self.path)
         for kind in ("config", "cache", "data", "state"):
             environment[f"XDG_{kind.upper()}_HOME"] = str(self.path / kind)
@@ -84,7 +95,7 @@ class Home:
             check=False,
         )
         if done.returncode:
-            raise Refused(f"{client} {' '.join(map(str, command))}\n{done.stdout}")
+            raise ClientFailed(f"{client} {' '.join(map(str, command))}\n{done.stdout}")
         return done.stdout
 
     def pip(self, client: str, *arguments: str | Path) -> str:
@@ -102,22 +113,22 @@ class Home:
     def _needs_a_python_that_runs(self, client: str) -> None:
         try:
             self.run(client, "python", "-m", "pip", "--version")
-        except Refused:
-            missing(f"{client}: a Python old enough to run it (make clients CLIENT_PYTHON=python3.11)")
+        except ClientFailed:
+            skip_or_fail(f"{client}: a Python old enough to run it (make clients CLIENT_PYTHON=python3.11)")
 
 
-def installed(directory: Path) -> dict[str, str]:
+def installed_versions(directory: Path) -> dict[str, str]:
     """Return project and version of every distribution in a directory that Python imports from; not pip's own."""
     distributions = importlib.metadata.distributions(path=[str(directory)])
     return {canonicalize_name(found.name): found.version for found in distributions if found.name != "pip"}
 
 
-def address(url: str) -> str:
+def index_option(url: str) -> str:
     """Return the option that pip and uv take an address with: a find-links page's name ends in .html."""
     return "--find-links" if url.endswith(".html") else "--index-url"
 
 
-def write_project(home: Home, requirements: Sequence[str], tool: str) -> None:
+def write_project(home: ClientHome, requirements: Sequence[str], tool: str) -> None:
     """Write the pyproject.toml of a project that only has dependencies."""
     home.project.mkdir(exist_ok=True)
     home.project.joinpath("pyproject.toml").write_text(
@@ -126,18 +137,18 @@ def write_project(home: Home, requirements: Sequence[str], tool: str) -> None:
     )
 
 
-def write_uv_project(home: Home, url: str, requirements: Sequence[str]) -> None:
+def write_uv_project(home: ClientHome, url: str, requirements: Sequence[str]) -> None:
     flat = 'format = "flat"\n' if url.endswith(".html") else ""
     index = f'[[tool.uv.index]]\nname = "ours"\nurl = "{url}"\ndefault = true\n{flat}'
     write_project(home, requirements, f"[tool.uv]\npackage = false\n{index}")
 
 
-def write_poetry_project(home: Home, url: str, requirements: Sequence[str]) -> None:
+def write_poetry_project(home: ClientHome, url: str, requirements: Sequence[str]) -> None:
     source = f'[[tool.poetry.source]]\nname = "ours"\nurl = "{url}"\npriority = "primary"\n'
     write_project(home, requirements, f"[tool.poetry]\npackage-mode = false\n{source}")
 
 
-def write_pdm_project(home: Home, url: str, requirements: Sequence[str]) -> None:
+def write_pdm_project(home: ClientHome, url: str, requirements: Sequence[str]) -> None:
     kind = "find_links" if url.endswith(".html") else "index"
     # A source of this name takes the place of the one that PDM would ask else.
     source = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{url}"\ntype = "{kind}"\n'
@@ -147,45 +158,47 @@ def write_pdm_project(home: Home, url: str, requirements: Sequence[str]) -> None
 class Installer(Protocol):
     """Install requirements from an index, or from a find-links page; return what was installed."""
 
-    def __call__(self, home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]: ...
+    def __call__(self, home: ClientHome, url: str, requirements: Sequence[str]) -> dict[str, str]: ...
 
 
-def _pip(home: Home, url: str, requirements: Sequence[str], *, client: str) -> dict[str, str]:
+def _pip(home: ClientHome, url: str, requirements: Sequence[str], *, client: str) -> dict[str, str]:
     alone = ["--no-index"] if url.endswith(".html") else []
-    home.pip(client, "install", *alone, address(url), url, "--target", home.path / "target", *requirements)
-    return installed(home.path / "target")
+    home.pip(client, "install", *alone, index_option(url), url, "--target", home.path / "target", *requirements)
+    return installed_versions(home.path / "target")
 
 
-def _uv(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+def _uv(home: ClientHome, url: str, requirements: Sequence[str]) -> dict[str, str]:
     alone = ["--no-index"] if url.endswith(".html") else []
-    home.uv("pip", "install", "--no-config", *alone, address(url), url, "--target", home.path / "target", *requirements)
-    return installed(home.path / "target")
+    home.uv(
+        "pip", "install", "--no-config", *alone, index_option(url), url, "--target", home.path / "target", *requirements
+    )
+    return installed_versions(home.path / "target")
 
 
-def _uv_sync(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+def _uv_sync(home: ClientHome, url: str, requirements: Sequence[str]) -> dict[str, str]:
     write_uv_project(home, url, requirements)
     home.uv("sync")
-    return in_project(home)
+    return installed_in_project(home)
 
 
-def _poetry(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+def _poetry(home: ClientHome, url: str, requirements: Sequence[str]) -> dict[str, str]:
     write_poetry_project(home, url, requirements)
     home.run("poetry", "poetry", "install")
-    return in_project(home)
+    return installed_in_project(home)
 
 
-def _pdm(home: Home, url: str, requirements: Sequence[str]) -> dict[str, str]:
+def _pdm(home: ClientHome, url: str, requirements: Sequence[str]) -> dict[str, str]:
     write_pdm_project(home, url, requirements)
     home.run("pdm", "pdm", "install")
-    return in_project(home)
+    return installed_in_project(home)
 
 
-def in_project(home: Home) -> dict[str, str]:
+def installed_in_project(home: ClientHome) -> dict[str, str]:
     """Return what is installed in the environment of the project, wherever that is."""
     places = [*home.project.glob(".venv/lib/python*/site-packages"), *home.project.glob("__pypackages__/*/lib")]
     if len(places) != 1:
         pytest.fail(f"there should be one environment in {home.project}: {places}")
-    return installed(places[0])
+    return installed_versions(places[0])
 
 
 INSTALLERS: dict[str, Installer] = {

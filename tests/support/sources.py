@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mkindex.sources.selection import Selection
 
 
-class Chosen(TypedDict, total=False):
+class SourceOptions(TypedDict, total=False):
     """Fields of Options."""
 
     selection: Selection
@@ -25,7 +25,7 @@ class Chosen(TypedDict, total=False):
     exclude: tuple[str, ...]
 
 
-def opened(spec: str, **chosen: Unpack[Chosen]) -> Source:
+def open_with_defaults(spec: str, **chosen: Unpack[SourceOptions]) -> Source:
     """Return the source that `spec` is."""
     options = Options(web=Web(Cache(None), connections=2), executor=ThreadPoolExecutor(2), **chosen)
     return open_source(spec, options)

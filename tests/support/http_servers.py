@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from needs import missing
+from support.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ http {{
 _LOGGED = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[0-9.]+" (?P<status>\d+)')
 
 
-class Server:
+class LoggedServer:
     """What is known of a running server: its address, and its log since `forget` was called."""
 
     def __init__(self, url: str, log: Path) -> None:
@@ -76,7 +76,7 @@ class Server:
 
 
 @contextmanager
-def serving(directory: Path, log: Path) -> Iterator[Server]:
+def serve_directory(directory: Path, log: Path) -> Iterator[LoggedServer]:
     """Serve a directory, on a port that nobody uses."""
     command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(directory), "0"]
     with (
@@ -88,17 +88,17 @@ def serving(directory: Path, log: Path) -> Iterator[Server]:
             started = process.stdout.readline()
             port = re.search(r" port (\d+) ", started)
             assert port, f"http.server says {started!r}, {log.read_text()!r}"
-            yield Server(f"http://127.0.0.1:{port[1]}/", log)
+            yield LoggedServer(f"http://127.0.0.1:{port[1]}/", log)
         finally:
             process.kill()
 
 
 @contextmanager
-def nginx(directory: Path, own: Path) -> Iterator[str]:
+def serve_with_nginx(directory: Path, own: Path) -> Iterator[str]:
     """Serve a directory with nginx, which keeps its things in `own`; yield its address."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
-        missing("nginx")
+        skip_or_fail("nginx")
     own.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -26,7 +26,7 @@ _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 
 
 @dataclass
-class Step:
+class StepResult:
     """What came of a step."""
 
     status: int
@@ -36,10 +36,10 @@ class Step:
 
 
 @dataclass
-class Used:
+class ActionResult:
     """What came of the whole action: its steps up to the first that failed, and its outputs."""
 
-    steps: dict[str, Step]
+    steps: dict[str, StepResult]
     outputs: dict[str, str]
 
     @property
@@ -79,14 +79,14 @@ class Runner:
         self.temp = temp
         self.definition: dict[str, Any] = yaml.safe_load((action / "action.yml").read_text())
         self._steps: list[dict[str, Any]] = self.definition["runs"]["steps"]
-        self._installed: Step | None = None
+        self._installed: StepResult | None = None
         self._count = 0
         temp.mkdir()
 
-    def use(self, workspace: Path, inputs: dict[str, str] | None = None, *, home: Path | None = None) -> Used:
+    def use(self, workspace: Path, inputs: dict[str, str] | None = None, *, home: Path | None = None) -> ActionResult:
         """Run the steps until one fails."""
         given = self._inputs(inputs or {})
-        steps: dict[str, Step] = {}
+        steps: dict[str, StepResult] = {}
         for step in self._steps:
             if step["id"] == "install":
                 if self._installed is None:
@@ -100,18 +100,18 @@ class Runner:
         outputs = {
             name: self._evaluated(output["value"], given, steps) for name, output in self.definition["outputs"].items()
         }
-        return Used(steps, outputs)
+        return ActionResult(steps, outputs)
 
     def step(
         self,
         name: str,
         workspace: Path,
         inputs: dict[str, str],
-        steps: dict[str, Step],
+        steps: dict[str, StepResult],
         *,
         home: Path | None = None,
         path: str | None = None,
-    ) -> Step:
+    ) -> StepResult:
         """Run one step with bash, as `shell: bash` says; `path`: another PATH."""
         (step,) = [step for step in self._steps if step["id"] == name]
         assert step["shell"] == "bash"
@@ -149,11 +149,11 @@ class Runner:
             check=False,
         )
         assert [(own / file).read_text() for file in files[2:]] == ["", ""]
-        return Step(
+        return StepResult(
             done.returncode,
             done.stdout,
             (own / "GITHUB_STEP_SUMMARY").read_text(),
-            _parsed((own / "GITHUB_OUTPUT").read_text()),
+            _parse_outputs((own / "GITHUB_OUTPUT").read_text()),
         )
 
     def _inputs(self, given: dict[str, str]) -> dict[str, str]:
@@ -162,7 +162,7 @@ class Runner:
             raise KeyError(f"no such inputs: {unknown}")
         return declared | given
 
-    def _evaluated(self, text: str, inputs: dict[str, str], steps: dict[str, Step]) -> str:
+    def _evaluated(self, text: str, inputs: dict[str, str], steps: dict[str, StepResult]) -> str:
         ids = [step["id"] for step in self._steps]
 
         def value(match: re.Match[str]) -> str:
@@ -180,7 +180,7 @@ class Runner:
         return _EXPRESSION.sub(value, str(text))
 
 
-def _parsed(content: str) -> dict[str, str]:
+def _parse_outputs(content: str) -> dict[str, str]:
     """Read what a step wrote to GITHUB_OUTPUT: "name=value" in a line each, as the action writes it."""
     outputs = {}
     for line in content.splitlines():

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 from urllib.request import ProxyHandler, build_opener
 
-from functional.clients import CLIENTS, KEPT
-from needs import missing
+from support.clients import CLIENTS, KEPT_VARIABLES
+from support.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ class Bucket:
 
     def run(self, *command: str | Path) -> str:
         """Run a command that finds `aws`, and this server by it; return what it says."""
-        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         environment |= {
             "PATH": f"{CLIENTS / 'awscli' / 'bin'}:{os.environ['PATH']}",
             "HOME": str(self.log.parent),
@@ -85,11 +85,11 @@ class Bucket:
 
 
 @contextmanager
-def bucket(own: Path) -> Iterator[Bucket]:
+def run_bucket(own: Path) -> Iterator[Bucket]:
     """Run a server with an empty bucket; its log lies in `own`."""
     for client in "moto", "awscli":
         if not (CLIENTS / client / ".ready").exists():
-            missing(f"{client}: make clients")
+            skip_or_fail(f"{client}: make clients")
     log = own / "log"
     command = [str(CLIENTS / "moto/bin/moto_server"), "-H", "127.0.0.1", "-p", "0"]
     with log.open("a") as errors, subprocess.Popen(command, stdout=errors, stderr=errors) as process:

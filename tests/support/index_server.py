@@ -12,13 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from wheels import TIMESTAMP
+from support.wheels import TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-JSON = "application/vnd.pypi.simple.v1+json"
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 LONG_AGO = formatdate(TIMESTAMP, usegmt=True)
 
 
@@ -41,7 +41,7 @@ class Reply:
 Fault = "Callable[[str, Reply], Reply]"  # given the path that was asked for
 
 
-class Host:
+class IndexServer:
     """A running server of a directory. `faults` change what it would answer, one after another.
 
     `authorization`: that header, without which it shows nothing.
@@ -110,11 +110,11 @@ class Host:
         if place.is_dir():
             if not path.endswith("/"):
                 return Reply(301, headers={"Location": f"{path}/"})
-            wants_json = JSON in accept and (place / "index.v1_json").exists()
+            wants_json = JSON_TYPE in accept and (place / "index.v1_json").exists()
             page = place / ("index.v1_json" if wants_json or not (place / "index.html").exists() else "index.html")
             if not page.exists():
                 return Reply(404, b"nothing here")
-            headers["Content-Type"] = JSON if page.name == "index.v1_json" else "text/html"
+            headers["Content-Type"] = JSON_TYPE if page.name == "index.v1_json" else "text/html"
             return self._tagged(Reply(200, page.read_bytes(), headers))
         if not place.is_file() or path.endswith("/"):
             return Reply(404, b"nothing here")
@@ -135,9 +135,9 @@ class Host:
 
 
 @contextmanager
-def hosting(root: Path) -> Iterator[Host]:
+def serve_index(root: Path) -> Iterator[IndexServer]:
     """Serve a directory, on a port that nobody uses."""
-    host = Host(root)
+    host = IndexServer(root)
     try:
         yield host
     finally:

@@ -28,7 +28,7 @@ TIMESTAMP = 1580601600  # DATE in UTC
 Suffix = Literal[".tar.gz", ".zip"]
 
 # The wheel's files lie ready in the sdist's tree and RECORD lists them.
-BACKEND = '''\
+BACKEND_CODE = '''\
 """Builds the wheel with nothing but the standard library."""
 
 import csv
@@ -49,8 +49,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
             archive.write(path)
     return WHEEL
 '''
-IN_TREE = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-SETUPTOOLS = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+IN_TREE_BACKEND = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+SETUPTOOLS_BACKEND = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
 
 
 # The keywords of `metadata`, `wheel` and `sdist`:
@@ -150,9 +150,9 @@ def sdist(
         pkg_info = metadata(name, version, **fields)
     stem = _stem(name, version)
     files = _module(name, version) if files is None else files
-    members = {"PKG-INFO": pkg_info, "pyproject.toml": (IN_TREE if backend else SETUPTOOLS).encode()}
+    members = {"PKG-INFO": pkg_info, "pyproject.toml": (IN_TREE_BACKEND if backend else SETUPTOOLS_BACKEND).encode()}
     if backend:
-        code = BACKEND.format(wheel=wheel_filename(name, version), record=f"{stem}.dist-info/RECORD")
+        code = BACKEND_CODE.format(wheel=wheel_filename(name, version), record=f"{stem}.dist-info/RECORD")
         members["backend.py"] = code.encode()
         files = _wheel_members(files, pkg_info, f"{stem}.dist-info", TAG, None)
     members |= files

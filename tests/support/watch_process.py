@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 MKINDEX = (sys.executable, "-m", "mkindex")
-PATIENCE = 60.0  # seconds until what must happen some time is taken not to
+TIMEOUT = 60.0  # seconds until what must happen some time is taken not to
 
 
-def eventually(true: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+def wait_until(true: Callable[[], object], what: str, patience: float = TIMEOUT) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + patience
     while not true():
@@ -30,7 +30,7 @@ def eventually(true: Callable[[], object], what: str, patience: float = PATIENCE
         time.sleep(0.01)
 
 
-class Watching:
+class WatchProcess:
     """A watch that runs: what it has said so far, each line a dictionary."""
 
     def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
@@ -72,7 +72,7 @@ class Watching:
             return False
 
         try:
-            eventually(lambda: is_so() or self.process.poll() is not None, what)
+            wait_until(lambda: is_so() or self.process.poll() is not None, what)
         except AssertionError as error:
             raise AssertionError(f"{error}; it said {self.said[-10:]} {self.errors}") from error
         assert self.process.poll() is None, f"it ended: {self.errors}"
@@ -96,8 +96,8 @@ class Watching:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        status = self.process.wait(PATIENCE)
-        self.reader.join(PATIENCE)
+        status = self.process.wait(TIMEOUT)
+        self.reader.join(TIMEOUT)
         return status
 
     def open_files(self) -> int:
@@ -109,16 +109,16 @@ class Watching:
 
 
 @contextmanager
-def watching(*arguments: str | Path, log: Path, prefix: Sequence[str] = (), **options: Any) -> Iterator[Watching]:  # noqa: ANN401 (of Popen)
+def run_watch(*arguments: str | Path, log: Path, prefix: Sequence[str] = (), **options: Any) -> Iterator[WatchProcess]:  # noqa: ANN401 (of Popen)
     """Watch with these arguments until the context is left; `prefix`: a command that runs it."""
     command = [*prefix, *MKINDEX, "--watch", "--json", *map(str, arguments)]
     with (
         log.open("w") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, **options) as process,
     ):
-        watching = Watching(process, log)
+        watching = WatchProcess(process, log)
         try:
             yield watching
         finally:
             process.kill()
-            watching.reader.join(PATIENCE)  # or what it reads from would be closed under it
+            watching.reader.join(TIMEOUT)  # or what it reads from would be closed under it

@@ -12,9 +12,9 @@ import zipfile
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from builds import publish
-from hosts import Host, Reply
-from wheels import core_metadata, write_sdist, write_wheel
+from support.builds import publish
+from support.index_server import IndexServer, Reply
+from support.wheels import core_metadata, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ CUDA = "beta-1.0+cu128-py3-none-any.whl"
 HTML, JSON = "index.html", "index.v1_json"
 
 
-def good_tree(directory: Path) -> Path:
+def build_good_index(directory: Path) -> Path:
     """Make the index that is going to be harmed: alpha needs gamma in its newest version, beta has odd names."""
     source, tree = directory / "source", directory / "good"
     source.mkdir(parents=True)
@@ -42,12 +42,12 @@ def good_tree(directory: Path) -> Path:
 
 
 @dataclass
-class Victim:
+class IndexCopy:
     """A copy of the good index, with its pages in one form or in both, that a mutation harms."""
 
     tree: Path
     form: Form
-    host: Host | None = None
+    host: IndexServer | None = None
     given: str = "simple/"  # what is checked and installed from, below the host
 
     # --- places -----------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class Mutation:
 
     name: str
     rule: str
-    harm: Callable[[Victim], object]
+    harm: Callable[[IndexCopy], object]
     forms: tuple[Form, ...] = ("html", "json")
     places: tuple[Place, ...] = ("local", "served")
     files: Literal["none", "head", "hash", "deep"] | None = "hash"
@@ -156,17 +156,17 @@ class Mutation:
         return self.name
 
 
-def _each(*steps: Callable[[Victim], object]) -> Callable[[Victim], object]:
+def _each(*steps: Callable[[IndexCopy], object]) -> Callable[[IndexCopy], object]:
     """Do several things, one after another."""
     return lambda victim: [step(victim) for step in steps]
 
 
-def _unlink(victim: Victim, filename: str, ending: str = "") -> None:
+def _unlink(victim: IndexCopy, filename: str, ending: str = "") -> None:
     path = victim.file(filename)
     path.with_name(path.name + ending).unlink()
 
 
-def _twice(victim: Victim, change: Callable[[dict[str, Any]], object], pattern: str, put: str) -> None:
+def _twice(victim: IndexCopy, change: Callable[[dict[str, Any]], object], pattern: str, put: str) -> None:
     """List a file twice, the second time a little different."""
 
     def html(text: str) -> str:
@@ -184,7 +184,7 @@ def _twice(victim: Victim, change: Callable[[dict[str, Any]], object], pattern: 
 
 
 def _both(
-    victim: Victim,
+    victim: IndexCopy,
     pattern: str,
     put: str | Callable[[re.Match[str]], str],
     change: Callable[[dict[str, Any]], object],
@@ -194,23 +194,23 @@ def _both(
     victim.entry(name, change)
 
 
-def _link(victim: Victim, url: str, name: str = NEW) -> None:
+def _link(victim: IndexCopy, url: str, name: str = NEW) -> None:
     """Let a file be linked in another way, its hash behind."""
     _both(victim, r'href="[^"#]*', f'href="{url}', lambda one: one.update(url=url), name)
 
 
-def _prefix_link(victim: Victim, prefix: str) -> None:
+def _prefix_link(victim: IndexCopy, prefix: str) -> None:
     _both(victim, r'href="(\.\./\.\./)', f'href="{prefix}', lambda one: one.update(url=prefix + one["url"][6:]))
 
 
-def _drop(victim: Victim, filename: str) -> None:
+def _drop(victim: IndexCopy, filename: str) -> None:
     """Take a file off the pages."""
     project = filename.partition("-")[0]
     victim.html(project, lambda text: re.sub(rf"<a [^>]*>{re.escape(filename)}</a><br>\n", "", text))
     victim.json(project, lambda page: page.update(files=[f for f in page["files"] if f["filename"] != filename]))
 
 
-def _requires_python(victim: Victim, value: str) -> None:
+def _requires_python(victim: IndexCopy, value: str) -> None:
     from html import escape
 
     _both(
@@ -221,7 +221,7 @@ def _requires_python(victim: Victim, value: str) -> None:
     )
 
 
-def _rename(victim: Victim, old: str, new: str) -> None:
+def _rename(victim: IndexCopy, old: str, new: str) -> None:
     """Give a file, its sibling and its entries another name."""
     path = victim.file(old)
     path.with_name(f"{old}.metadata").rename(path.with_name(f"{new}.metadata"))
@@ -229,14 +229,14 @@ def _rename(victim: Victim, old: str, new: str) -> None:
     victim.each_page(old.partition("-")[0], lambda page: page.replace(old.encode(), new.encode()))
 
 
-def _move_project(victim: Victim, old: str, new: str, *, listed: bool = True) -> None:
+def _move_project(victim: IndexCopy, old: str, new: str, *, listed: bool = True) -> None:
     victim.page(old, "").rename(victim.page(new, ""))
     if listed:
         victim.each_page("", lambda page: page.replace(f'"{old}/"'.encode(), f'"{new}/"'.encode()))
         victim.json("", lambda page: [one.update(name=new) for one in page["projects"] if one["name"] == old])
 
 
-def _collide(victim: Victim) -> None:
+def _collide(victim: IndexCopy) -> None:
     victim.html("", lambda text: text.replace("</body>", '<a href="Alpha/">Alpha</a><br>\n</body>'))
     victim.json("", lambda page: page["projects"].append({"name": "Alpha"}))
 
@@ -245,12 +245,12 @@ def _other_metadata(version: str = "2.0", name: str = "alpha", **fields: Any) ->
     return core_metadata(name, version, **{"requires_python": ">=3.8", "requires_dist": ["gamma>=1"]} | fields)
 
 
-def _torn(victim: Victim) -> None:
+def _torn(victim: IndexCopy) -> None:
     """Cut pages off in the middle of the entry of the newest file."""
     victim.each_page("alpha", lambda page: page[: page.index(NEW.encode()) - 20])
 
 
-def _unfinished(victim: Victim) -> None:
+def _unfinished(victim: IndexCopy) -> None:
     """Cut the page off before the entry of the newest file."""
 
     def cut(text: str) -> str:
@@ -260,19 +260,19 @@ def _unfinished(victim: Victim) -> None:
     victim.html("alpha", cut)
 
 
-def _append(victim: Victim, filename: str, data: bytes) -> None:
+def _append(victim: IndexCopy, filename: str, data: bytes) -> None:
     with victim.file(filename).open("ab") as file:
         file.write(data)
     victim.rehash(filename)
 
 
-def _prepend(victim: Victim) -> None:
+def _prepend(victim: IndexCopy) -> None:
     path = victim.file(NEW)
     path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
     victim.rehash(NEW)
 
 
-def _twice_in_zip(victim: Victim) -> None:
+def _twice_in_zip(victim: IndexCopy) -> None:
     import warnings
 
     path = victim.file(NEW)
@@ -281,7 +281,7 @@ def _twice_in_zip(victim: Victim) -> None:
     victim.rehash(NEW)
 
 
-def _local_header(victim: Victim) -> None:
+def _local_header(victim: IndexCopy) -> None:
     """Let the local header of a member have another name than the directory says."""
     path = victim.file(NEW)
     data = path.read_bytes()
@@ -293,29 +293,29 @@ def _unrecorded(members: dict[str, bytes]) -> None:
     members["alpha/more.py"] = b""
 
 
-def _damage_metadata(victim: Victim) -> None:
+def _damage_metadata(victim: IndexCopy) -> None:
     """Leave a zip that opens, and nothing in it."""
     victim.file(NEW).write_bytes(b"PK\5\6" + bytes(18))
     victim.rehash(NEW)
 
 
-def _manifest_size(victim: Victim) -> None:
+def _manifest_size(victim: IndexCopy) -> None:
     with victim.page("gamma", HTML).open("ab") as file:
         file.write(b"\n")
 
 
-def _other_host(victim: Victim, reply: Callable[[Reply], Reply]) -> None:
+def _other_host(victim: IndexCopy, reply: Callable[[Reply], Reply]) -> None:
     victim.fault(".*", reply)
 
 
-def _shift(victim: Victim) -> None:
+def _shift(victim: IndexCopy) -> None:
     """Move the pages one level deeper, and redirect there."""
     shutil.move(victim.tree / "simple/alpha", victim.tree / "simple/deep/er/alpha")
     assert victim.host
     victim.fault("/simple/alpha/", lambda _: Reply(302, headers={"Location": "/simple/deep/er/alpha/"}))
 
 
-def _flat(victim: Victim) -> None:
+def _flat(victim: IndexCopy) -> None:
     lines = "".join(
         line
         for project in ("alpha", "beta", "gamma")
@@ -327,22 +327,22 @@ def _flat(victim: Victim) -> None:
     victim.given = "flat.html"
 
 
-def _people(victim: Victim) -> None:
+def _people(victim: IndexCopy) -> None:
     victim.given = ""
 
 
-def _login(victim: Victim) -> None:
+def _login(victim: IndexCopy) -> None:
     victim.html("", lambda _: '<!DOCTYPE html><html><body><form><input type="password"></form></body></html>')
 
 
-def _status(victim: Victim, status: str) -> None:
+def _status(victim: IndexCopy, status: str) -> None:
     victim.html(
         "gamma", lambda t: t.replace("<title>", f'<meta name="pypi:project-status" content="{status}">\n<title>')
     )
     victim.json("gamma", lambda page: page.update({"project-status": {"status": status}}))
 
 
-def _unyank(victim: Victim) -> None:
+def _unyank(victim: IndexCopy) -> None:
     victim.attribute(NEW, "data-yanked")
     victim.entry(NEW, lambda one: one.update(yanked=""))
 
@@ -360,7 +360,7 @@ def _bare(text: str, **changes: Any) -> Callable[[dict[str, Any]], object]:  # n
     return lambda one: one.update({text: changes["value"]})
 
 
-def _case_twins(victim: Victim) -> None:
+def _case_twins(victim: IndexCopy) -> None:
     path = victim.file(OLD)
     (path.parent / "README").write_text("one")
     (path.parent / "readme").write_text("two")
@@ -372,24 +372,24 @@ def _gzipped(reply: Reply) -> Reply:
     return replace(reply, body=gzip.compress(reply.body)).but(content_encoding="gzip") if reply.status == 200 else reply
 
 
-def _relink(victim: Victim) -> None:
+def _relink(victim: IndexCopy) -> None:
     """Put a link to the wheel that was moved away into its place."""
     digest = hashlib.sha256((victim.tree.parent / "away.whl").read_bytes()).hexdigest()
     (victim.tree / f"files/{digest[:2]}/{digest[2:]}/{OLD}").symlink_to(victim.tree.parent / "away.whl")
 
 
-H: tuple[Form, ...] = ("html",)
-J: tuple[Form, ...] = ("json",)
-B: tuple[Form, ...] = ("both",)
-L: tuple[Place, ...] = ("local",)
-S: tuple[Place, ...] = ("served",)
+HTML_ONLY: tuple[Form, ...] = ("html",)
+JSON_ONLY: tuple[Form, ...] = ("json",)
+BOTH_FORMS: tuple[Form, ...] = ("both",)
+LOCAL: tuple[Place, ...] = ("local",)
+SERVED: tuple[Place, ...] = ("served",)
 
 MUTATIONS: tuple[Mutation, ...] = (
     # What it is
-    Mutation("a find-links page for an index", "find-links-page", _flat, H),
-    Mutation("a page for people for an index", "not-an-index", _people, B, S),
-    Mutation("a login page for an index", "not-an-index", _login, H, agreed=False),
-    Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "given", "nothing/"), B, S),
+    Mutation("a find-links page for an index", "find-links-page", _flat, HTML_ONLY),
+    Mutation("a page for people for an index", "not-an-index", _people, BOTH_FORMS, SERVED),
+    Mutation("a login page for an index", "not-an-index", _login, HTML_ONLY, agreed=False),
+    Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "given", "nothing/"), BOTH_FORMS, SERVED),
     # Installs break
     Mutation("the newest wheel is gone", "file-missing", lambda v: _unlink(v, NEW), files="head"),
     Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), agreed=False),
@@ -397,14 +397,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "the newest wheel answers 403",
         "file-missing",
         lambda v: v.fault(f".*/{NEW}", lambda _: Reply(403)),
-        places=S,
+        places=SERVED,
         files="head",
     ),
     Mutation(
         "a page in place of the newest wheel",
         "file-is-page",
         lambda v: v.fault(f".*/{NEW}", lambda _: Reply(200, b"<html>please log in", {"Content-Type": "text/html"})),
-        places=S,
+        places=SERVED,
         files="head",
     ),
     Mutation(
@@ -423,33 +423,33 @@ MUTATIONS: tuple[Mutation, ...] = (
         "pages of another type",
         "content-type",
         lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="application/json")),
-        places=S,
+        places=SERVED,
     ),
     Mutation(
         "pages as plain text",
         "content-type",
         lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="text/plain")),
-        places=S,
+        places=SERVED,
     ),
     Mutation(
         "pages of no type",
         "content-type",
         lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type=None)),
-        places=S,
+        places=SERVED,
         agreed=False,
     ),
     Mutation(
         "JSON as HTML",
         "content-type",
         lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="text/html")),
-        J,
-        S,
+        JSON_ONLY,
+        SERVED,
     ),
     Mutation(
         "a root of another type",
         "content-type",
         lambda v: v.fault("/simple/", lambda r: r.but(content_type="application/json")),
-        places=S,
+        places=SERVED,
         agreed=False,
     ),
     Mutation("a page cut off within a tag", "page-broken", _torn),
@@ -459,9 +459,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a page shorter than it says",
         "page-broken",
         lambda v: v.fault("/simple/alpha/", lambda r: replace(r, body=r.body[:-30], says=len(r.body))),
-        places=S,
+        places=SERVED,
     ),
-    Mutation("a page cut off between tags", "page-unfinished", _unfinished, H),
+    Mutation("a page cut off between tags", "page-unfinished", _unfinished, HTML_ONLY),
     Mutation(
         "a page without files",
         "page-empty",
@@ -470,11 +470,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     Mutation("a project without its page", "page-missing", lambda v: shutil.rmtree(v.page("alpha", ""))),
-    Mutation("a page at another spelling", "page-missing", lambda v: _move_project(v, "alpha", "Alpha"), H),
+    Mutation("a page at another spelling", "page-missing", lambda v: _move_project(v, "alpha", "Alpha"), HTML_ONLY),
     Mutation(
-        "a page that answers 403", "page-missing", lambda v: v.fault("/simple/alpha/", lambda _: Reply(403)), places=S
+        "a page that answers 403",
+        "page-missing",
+        lambda v: v.fault("/simple/alpha/", lambda _: Reply(403)),
+        places=SERVED,
     ),
-    Mutation("a redirect that moves links", "redirect-moves-links", _shift, places=S),
+    Mutation("a redirect that moves links", "redirect-moves-links", _shift, places=SERVED),
     Mutation("a wheel replaced", "file-hash", lambda v: v.file(NEW).write_bytes(v.file(OLD).read_bytes())),
     Mutation(
         "a wheel cut off",
@@ -494,25 +497,33 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: _both(v, r'data-size="\d+"', 'data-size="7"', _bare("size", value=7)),
         files="head",
     ),
-    Mutation("a size of null", "field-type", lambda v: v.entry(NEW, _bare("size", value=None)), J),
-    Mutation("a size in quotes", "field-type", lambda v: v.entry(NEW, _bare("size", value="100")), J),
+    Mutation("a size of null", "field-type", lambda v: v.entry(NEW, _bare("size", value=None)), JSON_ONLY),
+    Mutation("a size in quotes", "field-type", lambda v: v.entry(NEW, _bare("size", value="100")), JSON_ONLY),
     Mutation(
-        "an upload time that is none", "field-type", lambda v: v.entry(NEW, _bare("upload-time", value="yesterday")), J
+        "an upload time that is none",
+        "field-type",
+        lambda v: v.entry(NEW, _bare("upload-time", value="yesterday")),
+        JSON_ONLY,
     ),
     Mutation(
         "an upload time without T and Z",
         "field-type",
         lambda v: v.entry(NEW, _bare("upload-time", value="2026-01-02 03:04:05")),
-        J,
+        JSON_ONLY,
     ),
     Mutation(
-        "core metadata that is a text", "field-type", lambda v: v.entry(NEW, _bare("core-metadata", value="yes")), J
+        "core metadata that is a text",
+        "field-type",
+        lambda v: v.entry(NEW, _bare("core-metadata", value="yes")),
+        JSON_ONLY,
     ),
-    Mutation("yanked of null", "field-type", lambda v: v.entry(NEW, _bare("yanked", value=None)), J),
-    Mutation("hashes that are a list", "field-type", lambda v: v.entry(NEW, _bare("hashes", value=[])), J),
-    Mutation("no hashes at all", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("hashes")), J),
-    Mutation("a file without an address", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("url")), J),
-    Mutation("a file that is a text", "field-type", lambda v: v.json("alpha", lambda p: p["files"].append("x")), J),
+    Mutation("yanked of null", "field-type", lambda v: v.entry(NEW, _bare("yanked", value=None)), JSON_ONLY),
+    Mutation("hashes that are a list", "field-type", lambda v: v.entry(NEW, _bare("hashes", value=[])), JSON_ONLY),
+    Mutation("no hashes at all", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("hashes")), JSON_ONLY),
+    Mutation("a file without an address", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("url")), JSON_ONLY),
+    Mutation(
+        "a file that is a text", "field-type", lambda v: v.json("alpha", lambda p: p["files"].append("x")), JSON_ONLY
+    ),
     Mutation("a link one level wrong", "file-missing", lambda v: _prefix_link(v, "../"), files="head"),
     Mutation("a link to nowhere on the web", "bad-link", lambda v: _link(v, f"javascript:x/{NEW}")),
     Mutation("a link to a file of the machine", "bad-link", lambda v: _link(v, f"file:///srv/{NEW}")),
@@ -521,16 +532,16 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a link to another name",
         "bad-link",
         lambda v: v.entry(NEW, lambda one: one.update(url="../../files/x/other.whl")),
-        J,
+        JSON_ONLY,
         files="none",
     ),
-    Mutation("a hash of an unknown kind", "fragment", lambda v: v.anchor(NEW, "#sha256=", "#sha1="), H),
-    Mutation("egg= behind a link", "fragment", lambda v: v.anchor(NEW, r"#sha256=\w+", "#egg=alpha"), H),
+    Mutation("a hash of an unknown kind", "fragment", lambda v: v.anchor(NEW, "#sha256=", "#sha1="), HTML_ONLY),
+    Mutation("egg= behind a link", "fragment", lambda v: v.anchor(NEW, r"#sha256=\w+", "#egg=alpha"), HTML_ONLY),
     Mutation(
         "a base that is relative",
         "base-link",
         lambda v: v.html("alpha", lambda t: t.replace("<title>", '<base href="../alpha/">\n<title>')),
-        H,
+        HTML_ONLY,
     ),
     Mutation(
         'metadata="false" in HTML',
@@ -540,7 +551,7 @@ MUTATIONS: tuple[Mutation, ...] = (
             lambda v: v.attribute(NEW, 'data-core-metadata="false"'),
             lambda v: _unlink(v, NEW, ".metadata"),
         ),
-        H,
+        HTML_ONLY,
     ),
     Mutation("a wheel that is no archive", "wheel-broken", _damage_metadata, files="deep"),
     Mutation(
@@ -594,18 +605,23 @@ MUTATIONS: tuple[Mutation, ...] = (
         "HTML and JSON with other files",
         "forms-disagree",
         lambda v: v.json("alpha", lambda p: p.update(files=p["files"][:1], versions=["1.0"])),
-        B,
+        BOTH_FORMS,
     ),
-    Mutation("JSON and no HTML", "forms-disagree", lambda v: v.page("alpha", HTML).unlink(), B),
-    Mutation("HTML and no JSON", "forms-disagree", lambda v: v.page("alpha", JSON).unlink(), B),
+    Mutation("JSON and no HTML", "forms-disagree", lambda v: v.page("alpha", HTML).unlink(), BOTH_FORMS),
+    Mutation("HTML and no JSON", "forms-disagree", lambda v: v.page("alpha", JSON).unlink(), BOTH_FORMS),
     Mutation(
         "HTML and JSON with other hashes",
         "forms-disagree",
         lambda v: v.entry(NEW, lambda one: one.update(hashes={"sha256": "0" * 64})),
-        B,
+        BOTH_FORMS,
         files="head",
     ),
-    Mutation("HTML and JSON yanked and not", "forms-disagree", lambda v: v.entry(NEW, _bare("yanked", value=True)), B),
+    Mutation(
+        "HTML and JSON yanked and not",
+        "forms-disagree",
+        lambda v: v.entry(NEW, _bare("yanked", value=True)),
+        BOTH_FORMS,
+    ),
     Mutation(
         "a file of another project",
         "foreign-file",
@@ -685,7 +701,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a root that links without the slash",
         "root-link",
         lambda v: v.html("", lambda t: t.replace('href="alpha/"', 'href="alpha"')),
-        H,
+        HTML_ONLY,
     ),
     Mutation(
         "no metadata advertised",
@@ -694,18 +710,24 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("a project listed in two spellings", "name-collision", _collide),
     # Security
-    Mutation("a handler in an anchor", "unsafe-page", lambda v: v.attribute(NEW, 'onclick="alert(1)"'), H),
+    Mutation("a handler in an anchor", "unsafe-page", lambda v: v.attribute(NEW, 'onclick="alert(1)"'), HTML_ONLY),
     Mutation(
-        "a quote that was not escaped", "unsafe-page", lambda v: v.attribute(NEW, 'data-yanked="it said "no" twice"'), H
+        "a quote that was not escaped",
+        "unsafe-page",
+        lambda v: v.attribute(NEW, 'data-yanked="it said "no" twice"'),
+        HTML_ONLY,
     ),
     Mutation(
         "a link that runs",
         "unsafe-page",
         lambda v: v.html("alpha", lambda t: t.replace("</h1>", '</h1><a href="javascript:alert(1)">x</a>')),
-        H,
+        HTML_ONLY,
     ),
     Mutation(
-        "control characters in a field", "unsafe-page", lambda v: v.entry(NEW, _bare("yanked", value="red \x1b[31m")), J
+        "control characters in a field",
+        "unsafe-page",
+        lambda v: v.entry(NEW, _bare("yanked", value="red \x1b[31m")),
+        JSON_ONLY,
     ),
     Mutation(
         "a password in a link",
@@ -723,28 +745,34 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     # Freshness and transport
     Mutation(
-        "wheels packed on the way", "content-encoding", lambda v: v.fault(r".*\.whl", _gzipped), places=S, files="head"
+        "wheels packed on the way",
+        "content-encoding",
+        lambda v: v.fault(r".*\.whl", _gzipped),
+        places=SERVED,
+        files="head",
     ),
     Mutation(
         "neither ETag nor Last-Modified",
         "no-validator",
         lambda v: _other_host(v, lambda r: r.but(etag=None, last_modified=None)),
-        places=S,
+        places=SERVED,
     ),
-    Mutation("no Cache-Control", "page-cache", lambda v: _other_host(v, lambda r: r.but(cache_control=None)), places=S),
+    Mutation(
+        "no Cache-Control", "page-cache", lambda v: _other_host(v, lambda r: r.but(cache_control=None)), places=SERVED
+    ),
     Mutation(
         "pages cached for a day",
         "page-cache",
         lambda v: _other_host(v, lambda r: r.but(cache_control="max-age=86400")),
-        places=S,
+        places=SERVED,
     ),
     Mutation(
         "files not cached",
         "file-cache",
         lambda v: _other_host(v, lambda r: r.but(cache_control="max-age=600")),
-        places=S,
+        places=SERVED,
     ),
-    Mutation("no Vary", "no-vary", lambda v: _other_host(v, lambda r: r.but(vary=None)), B, S),
+    Mutation("no Vary", "no-vary", lambda v: _other_host(v, lambda r: r.but(vary=None)), BOTH_FORMS, SERVED),
     Mutation(
         "no ranges",
         "no-range",
@@ -754,32 +782,35 @@ MUTATIONS: tuple[Mutation, ...] = (
                 replace(r, status=200, body=v.file(CUDA).read_bytes()).but(content_range=None) if r.status == 206 else r
             ),
         ),
-        places=S,
+        places=SERVED,
     ),
     Mutation(
         "403 for what is not there",
         "unknown-project",
         lambda v: v.fault("/simple/mkindex-.*", lambda _: Reply(403)),
-        places=S,
+        places=SERVED,
     ),
     Mutation(
         "200 for what is not there",
         "unknown-project",
         lambda v: v.fault("/simple/mkindex-.*", lambda _: Reply(200, b"<html></html>", {"Content-Type": "text/html"})),
-        places=S,
+        places=SERVED,
     ),
     Mutation(
         "no redirect to the slash",
         "no-redirect",
         lambda v: _other_host(v, lambda r: Reply(404) if r.status == 301 else r),
-        places=S,
+        places=SERVED,
     ),
-    Mutation("another root each time", "unstable", lambda v: v.fault("/simple/", _Unstable()), places=S),
-    Mutation("no JSON", "no-json", lambda v: None, H, S),
-    Mutation("no HTML", "no-html", lambda v: None, J, S),
+    Mutation("another root each time", "unstable", lambda v: v.fault("/simple/", _Unstable()), places=SERVED),
+    Mutation("no JSON", "no-json", lambda v: None, HTML_ONLY, SERVED),
+    Mutation("no HTML", "no-html", lambda v: None, JSON_ONLY, SERVED),
     # Conformance
     Mutation(
-        "no api-version", "api-version", lambda v: v.json("alpha", lambda p: p.pop("meta") and p.update(meta={})), J
+        "no api-version",
+        "api-version",
+        lambda v: v.json("alpha", lambda p: p.pop("meta") and p.update(meta={})),
+        JSON_ONLY,
     ),
     Mutation(
         "api-version 2.0",
@@ -793,30 +824,40 @@ MUTATIONS: tuple[Mutation, ...] = (
         "features of a later api-version",
         "api-version",
         lambda v: v.json("alpha", lambda p: p.update(meta={"api-version": "1.0"})),
-        J,
+        JSON_ONLY,
     ),
     Mutation(
-        "a link that shows something else", "anchor-text", lambda v: v.anchor(NEW, f">{NEW}<", ">alpha, the newest<"), H
+        "a link that shows something else",
+        "anchor-text",
+        lambda v: v.anchor(NEW, f">{NEW}<", ">alpha, the newest<"),
+        HTML_ONLY,
     ),
-    Mutation("no versions", "versions", lambda v: v.json("alpha", lambda p: p.pop("versions")), J),
-    Mutation("versions that lack one", "versions", lambda v: v.json("alpha", lambda p: p.update(versions=["1.0"])), J),
-    Mutation("no sizes", "versions", lambda v: v.entry(NEW, lambda one: one.pop("size")), J),
+    Mutation("no versions", "versions", lambda v: v.json("alpha", lambda p: p.pop("versions")), JSON_ONLY),
     Mutation(
-        "the name of another project", "page-name", lambda v: v.json("alpha", lambda p: p.update(name="omega")), J
+        "versions that lack one", "versions", lambda v: v.json("alpha", lambda p: p.update(versions=["1.0"])), JSON_ONLY
     ),
-    Mutation("no name", "page-name", lambda v: v.json("alpha", lambda p: p.pop("name")), J),
-    Mutation("no doctype", "no-doctype", lambda v: v.html("alpha", lambda t: t.replace("<!DOCTYPE html>\n", "")), H),
+    Mutation("no sizes", "versions", lambda v: v.entry(NEW, lambda one: one.pop("size")), JSON_ONLY),
+    Mutation(
+        "the name of another project",
+        "page-name",
+        lambda v: v.json("alpha", lambda p: p.update(name="omega")),
+        JSON_ONLY,
+    ),
+    Mutation("no name", "page-name", lambda v: v.json("alpha", lambda p: p.pop("name")), JSON_ONLY),
+    Mutation(
+        "no doctype", "no-doctype", lambda v: v.html("alpha", lambda t: t.replace("<!DOCTYPE html>\n", "")), HTML_ONLY
+    ),
     Mutation(
         "a link to the parent directory",
         "stray-link",
         lambda v: v.html("alpha", lambda t: t.replace("</h1>", '</h1><a href="..">up</a>')),
-        H,
+        HTML_ONLY,
     ),
     Mutation(
         "a link on the root that is no project",
         "stray-link",
         lambda v: v.html("", lambda t: t.replace("</body>", '<a href="https://example.com/made/by">by</a></body>')),
-        H,
+        HTML_ONLY,
     ),
     Mutation(
         "a signature that is not there",
@@ -829,13 +870,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: _both(
             v, "<a ", '<a data-provenance="https://127.0.0.1:9/x" ', _bare("provenance", value="https://127.0.0.1:9/x")
         ),
-        places=S,
+        places=SERVED,
     ),
     Mutation(
         "dist-info-metadata in JSON",
         "dist-info-metadata",
         lambda v: v.entry(NEW, lambda one: one.update({"dist-info-metadata": one["core-metadata"]})),
-        J,
+        JSON_ONLY,
     ),
     Mutation("a status that there is not", "project-status", lambda v: _status(v, "resting")),
     Mutation("files of a quarantined project", "project-status", lambda v: _status(v, "quarantined")),
@@ -844,18 +885,22 @@ MUTATIONS: tuple[Mutation, ...] = (
         "raw-plus",
         lambda v: _both(v, "%2B", "+", lambda one: one.update(url=one["url"].replace("%2B", "+")), CUDA),
     ),
-    Mutation("links that begin with a slash", "root-relative", lambda v: _prefix_link(v, "/"), places=L),
+    Mutation("links that begin with a slash", "root-relative", lambda v: _prefix_link(v, "/"), places=LOCAL),
     # A directory
     Mutation(
-        "a temporary file", "leftover", lambda v: (v.page("alpha", "") / "index.html.tmp").write_text("half"), B, L
+        "a temporary file",
+        "leftover",
+        lambda v: (v.page("alpha", "") / "index.html.tmp").write_text("half"),
+        BOTH_FORMS,
+        LOCAL,
     ),
     Mutation(
         "a wheel that no page lists",
         "not-listed",
         _each(lambda v: _drop(v, NEW), lambda v: v.json("alpha", lambda p: p.update(versions=["1.0"]))),
-        B,
+        BOTH_FORMS,
         intended={"alpha": "2.0"},
-        places=L,
+        places=LOCAL,
     ),
     Mutation(
         "a project that the root does not list",
@@ -864,12 +909,14 @@ MUTATIONS: tuple[Mutation, ...] = (
             lambda v: v.html("", lambda t: t.replace('<a href="gamma/">gamma</a><br>\n', "")),
             lambda v: v.json("", lambda p: p.update(projects=p["projects"][:2])),
         ),
-        B,
-        L,
+        BOTH_FORMS,
+        LOCAL,
         files="none",
         options={"ignore": ("not-listed",)},
     ),
-    Mutation("a manifest that knows other pages", "manifest", _manifest_size, B, L, options={"manifest": True}),
+    Mutation(
+        "a manifest that knows other pages", "manifest", _manifest_size, BOTH_FORMS, LOCAL, options={"manifest": True}
+    ),
     Mutation(
         "a link out of the tree",
         "link-leaves",
@@ -879,17 +926,17 @@ MUTATIONS: tuple[Mutation, ...] = (
             lambda v: v.tree.joinpath("files/aa").mkdir(exist_ok=True),
             _relink,
         ),
-        B,
-        L,
+        BOTH_FORMS,
+        LOCAL,
     ),
-    Mutation("names that differ in case", "case-collision", _case_twins, B, L),
-    Mutation("a file that a server cannot read", "unreadable", lambda v: v.file(NEW).chmod(0o600), B, L),
+    Mutation("names that differ in case", "case-collision", _case_twins, BOTH_FORMS, LOCAL),
+    Mutation("a file that a server cannot read", "unreadable", lambda v: v.file(NEW).chmod(0o600), BOTH_FORMS, LOCAL),
     Mutation(
         "a file newer than its page",
         "page-older",
         lambda v: os.utime(v.file(NEW), (4_000_000_000, 4_000_000_000)),
-        B,
-        L,
+        BOTH_FORMS,
+        LOCAL,
     ),
     # Closure
     Mutation(
@@ -907,11 +954,11 @@ MUTATIONS: tuple[Mutation, ...] = (
 )
 
 
-def harmed(good: Path, directory: Path, form: Form, *, manifest: bool = False) -> Victim:
+def copy_index(good: Path, directory: Path, form: Form, *, manifest: bool = False) -> IndexCopy:
     """Copy the good tree, with pages of one form only."""
     tree = directory / "tree"
     shutil.copytree(good, tree, ignore=None if manifest else shutil.ignore_patterns(".mkindex"))
     for name in {"html": [JSON], "json": [HTML]}.get(form, []):
         for path in (tree / "simple").rglob(name):
             path.unlink()
-    return Victim(tree, form)
+    return IndexCopy(tree, form)

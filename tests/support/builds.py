@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkindex.build import Report, build
 from mkindex.config import Config
-from trees import tree
+from support.trees import read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MEMORY = "/dev/shm"  # where Linux has a file system in memory: files come and go many times faster there
 
 
-def scratch() -> tempfile.TemporaryDirectory[str]:
+def scratch_directory() -> tempfile.TemporaryDirectory[str]:
     """A directory for builds by the thousand."""
     return tempfile.TemporaryDirectory(prefix="mkindex-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
 
@@ -29,14 +29,14 @@ def publish(source: Path, destination: Path, **options: Any) -> Report:  # noqa:
     return build(Config(**where, **({"grace": 0} | options)))
 
 
-def cold(source: Path, **options: Any) -> dict[str, bytes]:  # noqa: ANN401 (the fields of Config)
+def cold_build(source: Path, **options: Any) -> dict[str, bytes]:  # noqa: ANN401 (the fields of Config)
     """The tree that a build makes where nothing is yet; always of copies, since it is made on another disk."""
-    with scratch() as directory:
+    with scratch_directory() as directory:
         publish(source, Path(directory) / "cold", **options | {"link_mode": "copy"})
-        return tree(Path(directory) / "cold")
+        return read_tree(Path(directory) / "cold")
 
 
-def write(root: Path, files: Iterable[tuple[str, bytes]]) -> None:
+def write_files(root: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write files, and the directories they lie in."""
     for name, content in files:
         path = root / name

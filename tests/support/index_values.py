@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mkindex.render import PlacedFile, Resource, Sibling, Site
 
 
-class Facts(TypedDict, total=False):
+class FileFacts(TypedDict, total=False):
     """Fields of File."""
 
     sha256: str
@@ -32,18 +32,18 @@ class Facts(TypedDict, total=False):
     provenance: str
 
 
-class Shelf:
+class FakeFiles:
     """Makes files out of names and bytes, and knows the bytes: what a source and a scan are to a build."""
 
     def __init__(self) -> None:
         self._bytes: dict[str, bytes] = {}
 
-    def file(self, filename: str, content: bytes = b"", **facts: Unpack[Facts]) -> File:
+    def file(self, filename: str, content: bytes = b"", **facts: Unpack[FileFacts]) -> File:
         """A file with these bytes (its name, where none are given); wheels have core metadata."""
         content = content or filename.encode()
         wheel = filename.endswith(".whl")
         project, version = parse_wheel_filename(filename)[:2] if wheel else parse_sdist_filename(filename)
-        known: Facts = {
+        known: FileFacts = {
             "sha256": self._keep(content),
             "core_metadata": self._keep(b"METADATA of " + content) if wheel else None,
         }
@@ -65,13 +65,13 @@ class Shelf:
         return sha256
 
 
-def rendered(index: Index, site: Site) -> list[Resource]:
+def render_resources(index: Index, site: Site) -> list[Resource]:
     """All resources of the tree, in the order of publishing."""
     found = (resource for section in render(index, site) for resource in section.resources())
     return sorted(found, key=lambda resource: (resource.stage, resource.path))
 
 
-def sections(resources: Iterable[Resource]) -> list[Section]:
+def group_sections(resources: Iterable[Resource]) -> list[Section]:
     """These resources in sections, as a plan takes them."""
     made = []
     for name, some in groupby(sorted(resources, key=attrgetter("section")), key=attrgetter("section")):
@@ -81,7 +81,7 @@ def sections(resources: Iterable[Resource]) -> list[Section]:
     return made
 
 
-def index(*files: File) -> Index:
+def make_index(*files: File) -> Index:
     """The index of these files, of which none is in another's way."""
     made, findings = assemble(files)
     assert not findings

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from functional import servers
 from mkindex.templating import Templates
-from needs import missing
+from support import http_servers
+from support.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +76,7 @@ _MODULES = Path("/usr/lib/apache2/modules")
 
 
 # What our configuration meets on a machine: temporary files and logs of the test, and settings that are against it.
-_NGINX_AROUND = """\
+_NGINX_SITE = """\
 daemon off;
 master_process off;
 pid {scratch}/nginx.pid;
@@ -104,7 +104,7 @@ http {{
 }}
 """
 
-_APACHE_AROUND = """\
+_APACHE_SITE = """\
 ServerName 127.0.0.1
 ServerRoot {scratch}
 PidFile {scratch}/apache.pid
@@ -139,7 +139,7 @@ _APACHE_MODULES = (
     *("asis", "ssl"),
 )
 
-_CADDY_AROUND = """\
+_CADDY_SITE = """\
 {{
 	admin off
 	auto_https disable_redirects
@@ -150,64 +150,68 @@ import {printed}
 
 
 @contextmanager
-def nginx(directory: Path, scratch: Path) -> Iterator[str]:
+def list_with_nginx(directory: Path, scratch: Path) -> Iterator[str]:
     program = _program("nginx", "nginx-light")
-    with _running(
-        lambda port: [program, "-c", _written(scratch, _NGINX.format(scratch=scratch, directory=directory, port=port))],
+    with _run_on_free_port(
+        lambda port: [
+            program,
+            "-c",
+            _write_config(scratch, _NGINX.format(scratch=scratch, directory=directory, port=port)),
+        ],
         scratch / "error.log",
     ) as url:
         yield url
 
 
 @contextmanager
-def apache(directory: Path, scratch: Path, look: str = "FancyIndexing HTMLTable") -> Iterator[str]:
+def list_with_apache(directory: Path, scratch: Path, look: str = "FancyIndexing HTMLTable") -> Iterator[str]:
     program = _program("apache2", "apache2")
 
     def command(port: int) -> list[str]:
         text = _APACHE.format(scratch=scratch, directory=directory, port=port, modules=_MODULES, look=look)
-        return [program, "-X", "-f", _written(scratch, text)]
+        return [program, "-X", "-f", _write_config(scratch, text)]
 
-    with _running(command, scratch / "error.log") as url:
+    with _run_on_free_port(command, scratch / "error.log") as url:
         yield url
 
 
 @contextmanager
-def plain_apache(directory: Path, scratch: Path) -> Iterator[str]:
+def list_with_plain_apache(directory: Path, scratch: Path) -> Iterator[str]:
     """Lists names and nothing else."""
-    with apache(directory, scratch, "-FancyIndexing") as url:
+    with list_with_apache(directory, scratch, "-FancyIndexing") as url:
         yield url
 
 
 @contextmanager
-def python(directory: Path, scratch: Path) -> Iterator[str]:
+def list_with_python(directory: Path, scratch: Path) -> Iterator[str]:
     """Sends no ranges."""
-    with servers.serving(directory, scratch / "log") as server:
+    with http_servers.serve_directory(directory, scratch / "log") as server:
         yield server.url
 
 
-def _around_nginx(printed: Path, scratch: Path) -> list[str]:
-    text = _NGINX_AROUND.format(scratch=scratch, printed=printed)
-    return [_program("nginx", "nginx-light"), "-e", f"{scratch}/error.log", "-c", _written(scratch, text)]
+def _nginx_command(printed: Path, scratch: Path) -> list[str]:
+    text = _NGINX_SITE.format(scratch=scratch, printed=printed)
+    return [_program("nginx", "nginx-light"), "-e", f"{scratch}/error.log", "-c", _write_config(scratch, text)]
 
 
-def _around_apache(printed: Path, scratch: Path) -> list[str]:
+def _apache_command(printed: Path, scratch: Path) -> list[str]:
     modules = "\n".join(f"LoadModule {name}_module {_MODULES}/mod_{name}.so" for name in _APACHE_MODULES)
-    text = _APACHE_AROUND.format(scratch=scratch, modules=modules, printed=printed)
-    return [_program("apache2", "apache2-bin"), "-X", "-f", _written(scratch, text)]
+    text = _APACHE_SITE.format(scratch=scratch, modules=modules, printed=printed)
+    return [_program("apache2", "apache2-bin"), "-X", "-f", _write_config(scratch, text)]
 
 
-def _around_caddy(printed: Path, scratch: Path) -> list[str]:
+def _caddy_command(printed: Path, scratch: Path) -> list[str]:
     program = _program("caddy", "caddy")
-    config = _written(scratch, _CADDY_AROUND.format(scratch=scratch, printed=printed))
+    config = _write_config(scratch, _CADDY_SITE.format(scratch=scratch, printed=printed))
     return [program, "run", "--config", config, "--adapter", "caddyfile"]
 
 
-_AROUND = {"nginx": _around_nginx, "apache": _around_apache, "caddy": _around_caddy}
-HOSTS = tuple(_AROUND)
+_COMMANDS = {"nginx": _nginx_command, "apache": _apache_command, "caddy": _caddy_command}
+HOSTS = tuple(_COMMANDS)
 
 
 @contextmanager
-def hosted(
+def serve_printed_config(
     server: str,
     tree: Path,
     scratch: Path,
@@ -228,19 +232,19 @@ def hosted(
         text = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout
         printed = scratch / "printed.conf"
         printed.write_text(edit(text, port))
-        return _AROUND[server](printed, scratch)
+        return _COMMANDS[server](printed, scratch)
 
     scratch.mkdir(exist_ok=True)
-    with _running(command, scratch / "error.log") as found:
+    with _run_on_free_port(command, scratch / "error.log") as found:
         port = found.rpartition(":")[2].strip("/")
         yield f"{scheme}://{host}:{port}/{path}".rstrip("/") + "/"
 
 
-def judged(server: str, printed: str, scratch: Path) -> str:
+def validate_config(server: str, printed: str, scratch: Path) -> str:
     """Return what a server says of a configuration without running it. Raises CalledProcessError if it is refused."""
     scratch.mkdir(exist_ok=True)
     (scratch / "printed.conf").write_text(printed)
-    command = _AROUND[server](scratch / "printed.conf", scratch)
+    command = _COMMANDS[server](scratch / "printed.conf", scratch)
     look = {"nginx": [*command, "-t"], "apache": [*command[:1], "-t", *command[2:]]}
     look["caddy"] = [command[0], "validate", *command[2:]]
     done = subprocess.run(look[server], check=True, capture_output=True, text=True, timeout=60)
@@ -248,7 +252,7 @@ def judged(server: str, printed: str, scratch: Path) -> str:
 
 
 @contextmanager
-def with_htaccess(tree: Path, scratch: Path) -> Iterator[str]:
+def serve_with_htaccess(tree: Path, scratch: Path) -> Iterator[str]:
     """Serve a tree below a path with an Apache that knows nothing of it but what its own .htaccess says."""
 
     def command(port: int) -> list[str]:
@@ -256,35 +260,35 @@ def with_htaccess(tree: Path, scratch: Path) -> Iterator[str]:
         (scratch / "site.conf").write_text(
             f'Listen 127.0.0.1:{port}\nAlias /some/where "{tree}"\n<Directory "{tree}">\n{allowed}\n</Directory>\n'
         )
-        return _around_apache(scratch / "site.conf", scratch)
+        return _apache_command(scratch / "site.conf", scratch)
 
     scratch.mkdir(exist_ok=True)
     (tree / ".htaccess").write_bytes(Templates().render("hosts/htaccess"))
-    with _running(command, scratch / "error.log") as url:
+    with _run_on_free_port(command, scratch / "error.log") as url:
         yield f"{url}some/where/"
 
 
 WEB_SERVERS: dict[str, WebServer] = {
-    "python": python,
-    "nginx": nginx,
-    "apache": apache,
-    "apache, plainly": plain_apache,
+    "python": list_with_python,
+    "nginx": list_with_nginx,
+    "apache": list_with_apache,
+    "apache, plainly": list_with_plain_apache,
 }
 
 
 def _program(name: str, package: str) -> str:
     found = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    return found or missing(f"{name}: apt-get install {package}")
+    return found or skip_or_fail(f"{name}: apt-get install {package}")
 
 
-def _written(scratch: Path, text: str) -> str:
+def _write_config(scratch: Path, text: str) -> str:
     path = scratch / "server.conf"
     path.write_text(text)
     return str(path)
 
 
 @contextmanager
-def _running(command: Callable[[int], Sequence[str]], log: Path) -> Iterator[str]:
+def _run_on_free_port(command: Callable[[int], Sequence[str]], log: Path) -> Iterator[str]:
     """Run a server on a port that nobody uses; yield its address when it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

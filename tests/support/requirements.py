@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 
-def missing(what: str) -> NoReturn:
+def skip_or_fail(what: str) -> NoReturn:
     """Leave a test for want of `what`, loudly: with MKINDEX_REQUIRE=all as a failure."""
     if os.environ.get("MKINDEX_REQUIRE") == "all":
         pytest.fail(f"MISSING: {what}", pytrace=False)

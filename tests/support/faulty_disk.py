@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Died(BaseException):
+class ProcessKilled(BaseException):
     """The writer is dead: nothing it would still do is done."""
 
 
@@ -30,14 +30,14 @@ def _failing(number: int) -> Callable[[str | None], OSError]:
     return lambda path: OSError(number, os.strerror(number), path)
 
 
-KILLED = Fault(lambda _: Died(), lasting=True)
-KILLED_IN_A_WRITE = Fault(lambda _: Died(), lasting=True, half=True)
+KILLED = Fault(lambda _: ProcessKilled(), lasting=True)
+KILLED_IN_A_WRITE = Fault(lambda _: ProcessKilled(), lasting=True, half=True)
 INTERRUPTED = Fault(lambda _: KeyboardInterrupt(), half=True)
 FULL_ONCE, FULL = (Fault(_failing(errno.ENOSPC), lasting=lasting, half=True) for lasting in (False, True))
 BROKEN_ONCE, BROKEN = (Fault(_failing(errno.EIO), lasting=lasting) for lasting in (False, True))
 
 
-class Watched(Disk):
+class FaultyDisk(Disk):
     """A disk that writes down what is done to it, and fails at one step, if any. Nothing is really synced."""
 
     def __init__(self, fault: Fault = KILLED, *, at: int = 0) -> None:

@@ -1,0 +1,1 @@
+"""Helpers that the tests share: what they build, serve, break and run."""
