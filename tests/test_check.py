@@ -144,11 +144,11 @@ def test_a_page_that_is_fresh_for_ten_minutes_at_most_is_right(control: str) -> 
 
 
 def test_who_gives_a_find_links_page_for_an_index_is_told_both_ways_out(good: Path, tmp_path: Path) -> None:
-    victim = copy_index(good, tmp_path, "html")
-    (victim.tree / "wheels.html").write_text(
+    index_copy = copy_index(good, tmp_path, "html")
+    (index_copy.tree / "wheels.html").write_text(
         f'<!DOCTYPE html><a href="{NEW}#sha256={"0" * 64}">{NEW}</a><a href="x/gamma-1.0-py3-none-any.whl">x</a>'
     )
-    with serve_index(victim.tree) as server:
+    with serve_index(index_copy.tree) as server:
         report = checked(f"{server.url}wheels.html", files="none")
         text = next(found.text for found in report.findings if found.rule.name == "find-links-page")
     address = f"{server.url}wheels.html"
@@ -160,7 +160,7 @@ def test_who_gives_a_find_links_page_for_an_index_is_told_both_ways_out(good: Pa
 
 
 @pytest.mark.parametrize(
-    ("given", "kind", "first"),
+    ("address", "kind", "first"),
     [
         ("simple/", "index", None),
         ("simple", "index", None),
@@ -221,14 +221,14 @@ def test_projects_that_are_named_are_found_without_a_root(good: Path, status: in
 def test_of_a_sample_the_newest_files_are_looked_at(good: Path) -> None:
     with serve_index(good) as server:
         report = checked(f"{server.url}simple/", project=("alpha",), sample=1)
-        asked = [path for path in server.asked if path.endswith(".whl") and path.startswith("HEAD")]
+        asked = [path for path in server.received if path.endswith(".whl") and path.startswith("HEAD")]
     assert (report.files, report.looked, [path.rpartition("/")[2] for path in asked]) == (2, 1, [NEW])
 
 
 def test_without_files_none_is_asked_for(good: Path) -> None:
     with serve_index(good) as server:
         report = checked(f"{server.url}simple/", files="none")
-        assert (report.looked, [path for path in server.asked if path.startswith("HEAD")]) == (0, [])
+        assert (report.looked, [path for path in server.received if path.startswith("HEAD")]) == (0, [])
 
 
 @pytest.mark.parametrize("level", ["hash", "deep"])
@@ -238,19 +238,19 @@ def test_what_was_read_of_a_server_is_not_read_again(good: Path, tmp_path: Path,
 
     with serve_index(good) as server:
         first = checked(f"{server.url}simple/", files=level, cache_dir=str(tmp_path))
-        before = got(server.asked)
-        server.asked.clear()
+        before = got(server.received)
+        server.received.clear()
         again = checked(f"{server.url}simple/", files=level, cache_dir=str(tmp_path))
-        one_byte = got(server.asked)
+        one_byte = got(server.received)
     assert (len(before), len(one_byte)) == (4, 1)  # the host is still asked for one byte of one file
     assert replace(first, seconds=0) == replace(again, seconds=0)
 
 
 def test_what_is_remembered_of_a_file_does_not_hide_that_the_page_changed(good: Path, tmp_path: Path) -> None:
-    victim = copy_index(good, tmp_path / "x", "html")
-    with serve_index(victim.tree) as server:
+    index_copy = copy_index(good, tmp_path / "x", "html")
+    with serve_index(index_copy.tree) as server:
         checked(f"{server.url}simple/", files="hash", cache_dir=str(tmp_path / "cache"))
-        victim.anchor(NEW, r"#sha256=\w+", f"#sha256={'0' * 64}")
+        index_copy.anchor(NEW, r"#sha256=\w+", f"#sha256={'0' * 64}")
         report = checked(f"{server.url}simple/", files="hash", cache_dir=str(tmp_path / "cache"))
     assert "file-hash" in names(report)
 
@@ -275,7 +275,7 @@ def test_a_large_wheel_is_read_in_parts(tmp_path: Path) -> None:
 
 def test_a_server_that_knows_no_head_is_asked_for_files_otherwise(good: Path) -> None:
     with serve_index(good) as server:
-        server.faults.append(lambda _, reply: Reply(405) if server.asked[-1].startswith("HEAD") else reply)
+        server.faults.append(lambda _, reply: Reply(405) if server.received[-1].startswith("HEAD") else reply)
         report = checked(f"{server.url}simple/", jobs=1)
     assert (report.looked, [name for name in names(report) if name != "file-cache"]) == (5, [])
 
@@ -472,10 +472,10 @@ def test_no_bytes_of_a_file_make_a_check_crash(seed: int) -> None:
 
 def test_a_whole_check_of_damaged_pages_ends_well(good: Path, tmp_path: Path) -> None:
     for seed in range(30):
-        victim = copy_index(good, tmp_path / str(seed), "both")
-        for path in (victim.tree / "simple").rglob("index.*"):
+        index_copy = copy_index(good, tmp_path / str(seed), "both")
+        for path in (index_copy.tree / "simple").rglob("index.*"):
             path.write_bytes(harmful(path.read_bytes(), seed))
-        checked(victim.tree, files="deep", closure=True)
+        checked(index_copy.tree, files="deep", closure=True)
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
@@ -505,13 +505,13 @@ def test_a_good_index_is_0_and_says_how_much_was_looked_at(good: Path, capsys: p
 def test_an_error_is_1_and_a_warning_only_with_strict(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    victim = copy_index(good, tmp_path, "html")
-    victim.anchor(OLD, r"#sha256=\w+", "")
-    statuses = [Run(capsys, victim.tree).status, Run(capsys, victim.tree, "--strict").status]
-    victim.file(NEW).write_bytes(b"PK")
-    statuses.append(Run(capsys, victim.tree).status)
-    statuses.append(Run(capsys, victim.tree, "--ignore", "file-hash", "--ignore", "file-size").status)
-    statuses.append(Run(capsys, victim.tree, "--select", "no-hash").status)
+    index_copy = copy_index(good, tmp_path, "html")
+    index_copy.anchor(OLD, r"#sha256=\w+", "")
+    statuses = [Run(capsys, index_copy.tree).status, Run(capsys, index_copy.tree, "--strict").status]
+    index_copy.file(NEW).write_bytes(b"PK")
+    statuses.append(Run(capsys, index_copy.tree).status)
+    statuses.append(Run(capsys, index_copy.tree, "--ignore", "file-hash", "--ignore", "file-size").status)
+    statuses.append(Run(capsys, index_copy.tree, "--select", "no-hash").status)
     assert statuses == [0, 1, 1, 0, 0]
 
 
@@ -570,9 +570,9 @@ def test_a_server_that_lets_nobody_look_is_3(
 
 
 def test_no_secret_of_an_address_is_shown(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    victim = copy_index(good, tmp_path, "html")
-    victim.anchor(NEW, r'href="[^"#]*', f'href="http://me:geheim@127.0.0.1:9/{NEW}?signature=geheim')
-    with serve_index(victim.tree) as server:
+    index_copy = copy_index(good, tmp_path, "html")
+    index_copy.anchor(NEW, r'href="[^"#]*', f'href="http://me:geheim@127.0.0.1:9/{NEW}?signature=geheim')
+    with serve_index(index_copy.tree) as server:
         given = server.url.replace("://", "://me:geheim@")
         for more in (["--files", "none"], ["--json"], ["--format", "github"], ["--why", "alpha"]):
             done = Run(capsys, f"{given}simple/?key=geheim" if more[0] == "--why" else f"{given}simple/", *more)
@@ -600,9 +600,9 @@ def test_a_server_that_dies_on_the_way_is_3(
 def test_the_json_report_has_the_documented_shape(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    victim = copy_index(good, tmp_path, "html")
-    victim.file(NEW).unlink()
-    done = Run(capsys, victim.tree, "--json")
+    index_copy = copy_index(good, tmp_path, "html")
+    index_copy.file(NEW).unlink()
+    done = Run(capsys, index_copy.tree, "--json")
     report = json.loads(done.out)
     rule = table()["file-missing"]
     assert report.pop("seconds") >= 0
@@ -618,8 +618,8 @@ def test_the_json_report_has_the_documented_shape(
     }
     assert report == {
         "version": 1,
-        "target": str(victim.tree),
-        "url": f"{victim.tree}/simple/",
+        "target": str(index_copy.tree),
+        "url": f"{index_copy.tree}/simple/",
         "kind": "index",
         "projects": 3,
         "files": 5,
@@ -640,9 +640,9 @@ def test_the_json_report_has_the_documented_shape(
 def test_findings_become_annotations_of_a_workflow(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    victim = copy_index(good, tmp_path, "html")
-    victim.anchor(NEW, f">{NEW}<", ">100% new:\nit<")
-    done = Run(capsys, victim.tree, "--format", "github")
+    index_copy = copy_index(good, tmp_path, "html")
+    index_copy.anchor(NEW, f">{NEW}<", ">100% new:\nit<")
+    done = Run(capsys, index_copy.tree, "--format", "github")
     place = f"simple/alpha/index.html {NEW}"
     assert done.out == (
         f"::warning title=mkindex check%3A anchor-text::{place}: shows '100%25 new:\\nit'. "

@@ -38,14 +38,16 @@ def no_progress(total: int) -> nullcontext[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def checked(victim: IndexCopy, place: Place, mutation: Mutation | None = None) -> Report:
+def checked(index_copy: IndexCopy, place: Place, mutation: Mutation | None = None) -> Report:
     """Check an index in a directory, or served by a host."""
     options = {name: value for name, value in (mutation.options if mutation else {}).items() if name != "manifest"}
     level = mutation.files if mutation else "deep"
     if place == "served":
-        assert victim.host
-        return check(Options(target=f"{victim.host.url}{victim.given}", files=level, **options), progress=no_progress)
-    given = victim.tree if victim.given == "simple/" else victim.tree / victim.given
+        assert index_copy.host
+        return check(
+            Options(target=f"{index_copy.host.url}{index_copy.address}", files=level, **options), progress=no_progress
+        )
+    given = index_copy.tree if index_copy.address == "simple/" else index_copy.tree / index_copy.address
     return check(Options(target=str(given), files=level, **options), progress=no_progress)
 
 
@@ -58,12 +60,12 @@ def test_a_defect_is_found_by_its_rule_and_nothing_else_is_an_error(
     good: Path, tmp_path: Path, record_property: Callable[[str, object], None], case: tuple[Mutation, Form, Place]
 ) -> None:
     mutation, form, place = case
-    victim = copy_index(good, tmp_path, form, manifest="manifest" in mutation.options)
+    index_copy = copy_index(good, tmp_path, form, manifest="manifest" in mutation.options)
     with ExitStack() as stack:
         if place == "served":
-            victim.host = stack.enter_context(serve_index(victim.tree))
-        mutation.harm(victim)
-        report = checked(victim, place, mutation)
+            index_copy.host = stack.enter_context(serve_index(index_copy.tree))
+        mutation.apply(index_copy)
+        report = checked(index_copy, place, mutation)
     every = found(report, *Severity)
     others = found(report, Severity.ERROR) - {mutation.rule}
     outcome = "missed" if mutation.rule not in every else "other errors" if others else "caught"
@@ -76,9 +78,9 @@ def test_a_defect_is_found_by_its_rule_and_nothing_else_is_an_error(
 def test_nothing_is_found_in_the_good_index(
     good: Path, tmp_path: Path, record_property: Callable[[str, object], None], form: Form, place: Place
 ) -> None:
-    victim = copy_index(good, tmp_path, form, manifest=form == "both")
-    with serve_index(victim.tree) as victim.host:
-        report = checked(victim, place)
+    index_copy = copy_index(good, tmp_path, form, manifest=form == "both")
+    with serve_index(index_copy.tree) as index_copy.host:
+        report = checked(index_copy, place)
     false = found(report, Severity.ERROR, Severity.WARNING)
     for rule in false:
         record_property("mutation", f"{rule}\t{form}, {place}\tfalse alarm\tthe good index")

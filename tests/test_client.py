@@ -398,12 +398,12 @@ UNSAID = "pages come without Cache-Control: uv would guess ten minutes"
 def test_uv_is_told_how_long_pages_are_good_where_the_host_says_it_badly(
     host: IndexServer, headers: dict[str, str | None], late: str
 ) -> None:
-    host.faults.append(lambda path, reply: reply.but(**headers) if path.startswith("/simple/") else reply)
+    host.faults.append(lambda path, reply: reply.with_headers(**headers) if path.startswith("/simple/") else reply)
     assert look(f"{host.url}simple/") == Facts(url=f"{host.url}simple/", projects=ALL, late=late)
 
 
 def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(host: IndexServer) -> None:
-    host.faults.append(lambda path, reply: reply.but(cache_control="no-cache"))
+    host.faults.append(lambda path, reply: reply.with_headers(cache_control="no-cache"))
     facts = Facts(url=f"{host.url}simple/", projects=ALL, keeps_files=False)
     assert look(facts.url) == facts
 

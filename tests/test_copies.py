@@ -78,7 +78,9 @@ class On:
     @property
     def copies(self) -> list[str]:
         """What was done with copies, in which order: "replace A B"."""
-        names = ([name, *(path.removeprefix(f"{self.public}/") for path in paths)] for name, *paths in self.disk.done)
+        names = (
+            [name, *(path.removeprefix(f"{self.public}/") for path in paths)] for name, *paths in self.disk.operations
+        )
         return [
             " ".join(words).replace(f"{OWN_DIRECTORY}/tmp/", "")
             for words in names
@@ -206,7 +208,7 @@ def test_what_is_of_the_name_and_size_of_one_that_is_there_is_copied_when_it_tur
 def test_what_a_dead_run_has_brought_to_its_place_is_not_copied_again(source: Path, small: Path, on: On) -> None:
     on(small)
     on(source)
-    synced = [name for name, *_ in on.disk.done].index("sync")
+    synced = [name for name, *_ in on.disk.operations].index("sync")
     shutil.rmtree(on.public)
     on(small)
     with pytest.raises(ProcessKilled):
@@ -251,8 +253,8 @@ def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, sma
     class Meanwhile(FaultyDisk):
         def write(self, descriptor: int, data: bytes | memoryview) -> None:
             super().write(descriptor, data)
-            if self.done[-1][1].endswith("copy0"):
-                os.utime(source / FILENAME, (0, len(self.done)))
+            if self.operations[-1][1].endswith("copy0"):
+                os.utime(source / FILENAME, (0, len(self.operations)))
 
     (rejected,) = on(source, Meanwhile()).rejected
     assert (rejected.location, rejected.reason[:26]) == (str(source / FILENAME), "changed while it was read:")
@@ -301,7 +303,7 @@ def test_what_a_dead_run_left_goes_though_there_is_nothing_to_do(source: Path, o
 @pytest.mark.parametrize(("step", "where"), [("create", f"/{OWN_DIRECTORY}/tmp/copy0"), ("write", "")])
 def test_a_full_disk_is_no_fault_of_the_file(source: Path, on: On, step: str, where: str) -> None:
     on(source)
-    at = 1 + on.disk.done.index((step, f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
+    at = 1 + on.disk.operations.index((step, f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(on.public)
     with pytest.raises(DestinationError) as caught:
         on(source, FaultyDisk(FULL_ONCE, at=at))
@@ -311,7 +313,7 @@ def test_a_full_disk_is_no_fault_of_the_file(source: Path, on: On, step: str, wh
 
 def test_who_is_interrupted_while_copying_leaves_nothing(source: Path, on: On) -> None:
     on(source)
-    at = 1 + on.disk.done.index(("write", f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
+    at = 1 + on.disk.operations.index(("write", f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(on.public)
     with pytest.raises(KeyboardInterrupt):
         on(source, FaultyDisk(INTERRUPTED, at=at))

@@ -230,7 +230,7 @@ def points(stage: Callable[[], Stage], *kinds: tuple[Fault, ...]) -> Iterator[tu
     The faults of a kind, and what happens to the source, take turns; all of them have theirs at every step in a soak.
     """
     stage().run(watched := FaultyDisk())
-    for at, number in itertools.product(range(1, len(watched.done) + 1), range(len(kinds))):
+    for at, number in itertools.product(range(1, len(watched.operations) + 1), range(len(kinds))):
         faults = [(fault, afterwards) for fault in kinds[number] for afterwards in AFTERWARDS]
         for fault, afterwards in faults if SOAK else [faults[(5 * at + number) % len(faults)]]:
             yield at, fault, afterwards
@@ -303,10 +303,10 @@ def test_failing_before_the_first_page_is_published_leaves_everything_as_it_was(
     for at, fault, _ in points(stage, (FULL_ONCE, INTERRUPTED)):
         here = stage()
         outcome = here.run(disk := FaultyDisk(fault, at=at))
-        if outcome is None or any(operation == "sync" for operation, *_ in disk.done[: at - 1]):
+        if outcome is None or any(operation == "sync" for operation, *_ in disk.operations[: at - 1]):
             break
         if (read_tree(here.public), own_files(here.public)) != (here.before, here.own):
-            wrong.append((at, *disk.done[at - 1], own_files(here.public) - here.own))
+            wrong.append((at, *disk.operations[at - 1], own_files(here.public) - here.own))
     assert wrong == []
 
 
@@ -370,7 +370,7 @@ def too_early(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes
 def test_nothing_relies_on_what_a_power_failure_could_undo(stage: Callable[[], Stage]) -> None:
     here = stage()
     assert here.run(disk := FaultyDisk()) is None
-    assert too_early(disk.done, here.public, here.before) == []
+    assert too_early(disk.operations, here.public, here.before) == []
 
 
 # --- real processes, really killed ----------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class Server:
     def __init__(self) -> None:
         self.pages: dict[str, tuple[str, str]] = {}  # by path and query: media type and text
         self.redirects: dict[str, str] = {}
-        self.asked: list[str] = []
+        self.received: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,7 +42,7 @@ class Server:
             wbufsize = 1 << 16  # an answer goes out in one piece
 
             def do_GET(self) -> None:
-                outer.asked.append(self.path)
+                outer.received.append(self.path)
                 found = outer.pages.get(self.path)
                 self.send_response(301 if self.path in outer.redirects else 200 if found else 404)
                 if self.path in outer.redirects:
@@ -84,7 +84,7 @@ def running() -> Iterator[Server]:
 def server(running: Server) -> Server:
     running.pages.clear()
     running.redirects.clear()
-    running.asked.clear()
+    running.received.clear()
     return running
 
 
@@ -318,7 +318,7 @@ def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(se
         Link(url=url + OTHER, filename=OTHER),
         Note(location=url, text="1 subdirectory not read (--recursive reads them)"),
     ]
-    assert (found(url), server.asked) == (expected, ["/whl/"])
+    assert (found(url), server.received) == (expected, ["/whl/"])
 
 
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
@@ -342,7 +342,7 @@ def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(
     links = [one for one in found(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
     paths = [FILE, OTHER, "sub/demo-3.0.zip", "sub/deep/demo-4.0.zip"]
     assert links == [Link(url=f"{server.root}/whl/{path}", filename=path.rpartition("/")[2]) for path in paths]
-    assert server.asked == ["/whl/", "/whl/sub/", "/whl/sub/deep/"]
+    assert server.received == ["/whl/", "/whl/sub/", "/whl/sub/deep/"]
 
 
 @pytest.mark.parametrize(("path", "head"), [("/whl/", "<title>Index of /whl/</title>"), ("/whl/", ""), ("/whl", "")])
@@ -370,7 +370,7 @@ def test_a_directory_that_leads_back_is_read_once(server: Server) -> None:
     server.redirects["/whl/up/"] = "/whl/"
     links = [one for one in found(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
     assert set(links) == {Link(url=f"{server.root}/whl/demo-1.0.zip", filename="demo-1.0.zip")}
-    assert server.asked == ["/whl/", "/whl/up/", "/whl/"]
+    assert server.received == ["/whl/", "/whl/up/", "/whl/"]
 
 
 def test_directories_without_end_are_an_error(server: Server) -> None:
@@ -417,7 +417,7 @@ def test_of_an_index_only_the_chosen_projects_are_asked_for(server: Server, how:
     server.pages["/simple/demo/"] = TEXT, "<a href="
     link = Link(url=f"{server.root}/files/{OTHER}", filename=OTHER, sha256=A)
     assert found(f"{server.root}/simple/", "Other") == [link]
-    assert set(server.asked) == {"/simple/", "/simple/other/"}
+    assert set(server.received) == {"/simple/", "/simple/other/"}
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -464,7 +464,7 @@ def test_an_index_with_a_query_in_its_address_has_its_projects_where_any_index_h
     server.pages |= {f"{path}?format=x": page for path, page in server.pages.items() if "?" not in path}
     links = [Link(url=f"{server.root}/files/{name}", filename=name, sha256=A) for name in (FILE, OTHER)]
     assert found(f"{server.root}/simple/?format=x", whole_index=True) == links
-    assert {path.partition("?")[0] for path in server.asked} == {"/simple/", "/simple/demo/", "/simple/other/"}
+    assert {path.partition("?")[0] for path in server.received} == {"/simple/", "/simple/demo/", "/simple/other/"}
 
 
 @pytest.mark.parametrize("path", ["/whl/rocm6.2", "/whl/rocm6.2/", "/3.12", "/my.index"])
@@ -482,7 +482,7 @@ def test_names_of_projects_lead_nowhere_else(server: Server) -> None:
     link = Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)
     text = "10 of the projects that it lists have names that no project can have: passed over"
     assert listed == [Note(location=f"{server.root}/simple/", text=text), link]
-    assert [path for path in server.asked if not re.fullmatch(r"/simple/([^/?#]+/)?", path)] == []
+    assert [path for path in server.received if not re.fullmatch(r"/simple/([^/?#]+/)?", path)] == []
 
 
 def test_an_index_without_a_project_names_nothing(server: Server) -> None:
@@ -639,7 +639,7 @@ def test_of_a_page_here_that_is_none_it_is_said_what_was_seen(here: Path, name: 
 def test_an_address_of_a_file_is_that_file(server: Server, tmp_path: Path) -> None:
     address = f"{server.root}/a%2Bb/demo-1.0-py3-none-any.whl"
     assert found(address) == [Link(url=address, filename="demo-1.0-py3-none-any.whl")]
-    assert server.asked == []
+    assert server.received == []
 
 
 def test_the_fragment_of_an_address_of_a_file_is_its_hash(server: Server) -> None:

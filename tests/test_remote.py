@@ -460,7 +460,7 @@ def test_a_link_that_redirects_is_listed_as_the_page_has_it(
 ) -> None:
     server.routes |= {
         "/p": linked(hashed(A, WHEEL)),
-        f"/{A}": redirect_reply(f"{server.elsewhere}store/x?signature=hunter2"),
+        f"/{A}": redirect_reply(f"{server.other_host_url}store/x?signature=hunter2"),
     }
     server.routes["/store/x"] = file_route(WHEEL)
     done = run(f"{server.url}p")
@@ -664,7 +664,10 @@ def test_a_source_that_fails_half_way_is_left_out_as_a_whole(
 def test_nothing_that_a_server_says_can_drive_a_terminal(
     server: ScriptedServer, run: Callable[..., Run], headers: dict[str, str]
 ) -> None:
-    server.routes |= {"/p": Reply(b"nothing").but(**headers), "/q": linked("a.%1b[31mx", "b.\x9b1m", hashed(B, OTHER))}
+    server.routes |= {
+        "/p": Reply(b"nothing").with_headers(**headers),
+        "/q": linked("a.%1b[31mx", "b.\x9b1m", hashed(B, OTHER)),
+    }
     server.routes[f"/{B}"] = file_route(OTHER)
     assert run(f"{server.url}p").status == 3
     assert run(f"{server.url}q", "--verbose").status == 0
@@ -678,7 +681,7 @@ def test_a_second_run_downloads_nothing(
     server: ScriptedServer, public: Path, run: Callable[..., Run], says: str
 ) -> None:
     server.routes |= {
-        "/p": conditional(linked(says, hashed(B, OTHER)).but(etag='"1"')),
+        "/p": conditional(linked(says, hashed(B, OTHER)).with_headers(etag='"1"')),
         f"/{A}": file_route(WHEEL),
         f"/{B}": file_route(OTHER),
     }
@@ -989,7 +992,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     server.routes |= {"/p": linked(hashed(A, BIG)), f"/{A}": file_route(BIG, pause=0.01)}
     with started(server, "--remote", "mirror") as process:
         try:
-            server.until_sent(600_000, f"/{A}")
+            server.wait_until_sent(600_000, f"/{A}")
         finally:
             process.kill()
     (part,) = parts(public)
@@ -998,7 +1001,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     server.routes[f"/{A}"] = file_route(BIG)
     done = run(f"{server.url}p", "--remote", "mirror")
     assert (done.status, done.requests) == (0, ["GET 200 /p", f"HEAD 200 /{A}", f"GET 206 /{A}"])
-    assert server.asked[-1].headers["range"] == f"bytes={there}-"
+    assert server.received[-1].headers["range"] == f"bytes={there}-"
     assert (find_broken_links(read_tree(public)), own_files(public)) == ([], {"manifest"})
 
 
@@ -1077,7 +1080,7 @@ def test_credentials_open_pages_and_files_and_are_written_nowhere(
     else:
         address = server.url.replace("//", "//user:hunter2@")
     server.routes |= {
-        "/p": wanting(conditional(linked(hashed(A, WHEEL, GIVEN), B, C).but(etag='"1"'))),
+        "/p": wanting(conditional(linked(hashed(A, WHEEL, GIVEN), B, C).with_headers(etag='"1"'))),
         f"/{A}": wanting(file_route(WHEEL)),
         SIBLING: wanting(Reply(METADATA)),
         f"/{B}": wanting(file_route(OTHER)),

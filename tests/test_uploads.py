@@ -183,7 +183,7 @@ def test_only_the_pages_of_projects_that_are_published_again_are_asked_for(
     (source / "other-2.0.tar.gz").unlink()
     write_wheel(source, "new-one", "1.0", mtime=LATER)
     publish(source, tmp_path / "new", previous=f"{host.url}simple/", cache_dir=None)
-    assert sorted(host.asked) == ["GET /simple/", "GET /simple/demo/"]
+    assert sorted(host.received) == ["GET /simple/", "GET /simple/demo/"]
 
 
 def test_a_new_project_is_published_where_what_is_not_there_is_forbidden(

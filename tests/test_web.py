@@ -80,7 +80,7 @@ def failure(call: Callable[[], object]) -> Failed:
 
 
 def said(call: Callable[[], object], server: ScriptedServer) -> str:
-    return str(failure(call)).replace(server.url, "HOST/").replace(server.elsewhere, "ELSEWHERE/")
+    return str(failure(call)).replace(server.url, "HOST/").replace(server.other_host_url, "ELSEWHERE/")
 
 
 def streamed(client: Web, url: str, *, start: int = 0, about: About | None = None) -> bytes:
@@ -109,7 +109,7 @@ def within(call: Callable[[], object], seconds: float = 10) -> object:
 def test_a_page_is_its_address_its_type_and_its_text(server: ScriptedServer, client: Web) -> None:
     server.routes["/p"] = page_reply("<p>ä</p>", "Text/HTML; charset=utf-8")
     assert client.page(f"{server.url}p") == Answer(f"{server.url}p", "text/html", "<p>ä</p>")
-    (request,) = server.asked
+    (request,) = server.received
     assert {name: request.headers[name] for name in ("user-agent", "accept", "accept-encoding")} == {
         "user-agent": f"mkindex/{__version__}",
         "accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, "
@@ -224,7 +224,7 @@ def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: Scripted
     asking = threading.Thread(target=lambda: reasons.append(failure(lambda: streamed(client, f"{server.url}f")).why))
     asking.daemon = True
     asking.start()
-    server.until_sent(10, "/f")
+    server.wait_until_sent(10, "/f")
     client.close()
     asking.join(10)
     assert reasons == ["stopped"]
@@ -288,7 +288,7 @@ def test_an_error_is_what_it_is_whatever_comes_with_it(server: ScriptedServer, c
 
 
 def trickle(code: int, length: int | None, **headers: str) -> Reply:
-    return Reply(endless_body(b"x", 0.02), code, length=length).but(**headers)
+    return Reply(endless_body(b"x", 0.02), code, length=length).with_headers(**headers)
 
 
 @pytest.mark.parametrize("length", [10_000, 10_000_000, None])
@@ -518,10 +518,10 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(client: Web, mo
 
 def test_cookies_are_not_kept(server: ScriptedServer, client: Web) -> None:
     server.routes["/p"] = page_reply("page", set_cookie="a=b; Path=/")
-    server.routes["/r"] = redirect_reply(f"{server.elsewhere}p").but(set_cookie="c=d; Path=/")
+    server.routes["/r"] = redirect_reply(f"{server.other_host_url}p").with_headers(set_cookie="c=d; Path=/")
     for path in "p", "r", "p":
         client.page(f"{server.url}{path}")
-    assert [request.headers.get("cookie") for request in server.asked] == [None] * 4
+    assert [request.headers.get("cookie") for request in server.received] == [None] * 4
 
 
 # --- credentials ----------------------------------------------------------------------------------------------------
@@ -536,7 +536,7 @@ def wanting(authorization: str, reply: Reply) -> Callable[[Request], Reply]:
 
 
 def authorizations(server: ScriptedServer) -> list[str | None]:
-    return [request.headers.get("authorization") for request in server.asked]
+    return [request.headers.get("authorization") for request in server.received]
 
 
 def test_credentials_of_an_address_are_kept_for_its_host_alone(
@@ -549,7 +549,7 @@ def test_credentials_of_an_address_are_kept_for_its_host_alone(
     client.page(f"{server.url}p")
     streamed(client, f"{server.url}f")
     client.part(f"{server.url}f", 0, 10)
-    client.page(f"{server.elsewhere}p")
+    client.page(f"{server.other_host_url}p")
     assert authorizations(server) == [BASIC] * 4 + [None]
     client.page(f"{other.url}p")
     assert authorizations(other) == [None]
@@ -577,7 +577,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
     address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
     server.routes |= {
         "/p": redirect_reply(f"{other.url}p", code),
-        "/q": redirect_reply(f"{server.elsewhere}here", code),
+        "/q": redirect_reply(f"{server.other_host_url}here", code),
         "/r": redirect_reply("/here", code),
         "/here": page_reply("page"),
     }
@@ -585,7 +585,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
     for path in "pqr":
         client.page(f"{address}{path}")
     assert authorizations(other) == [None]
-    assert [(request.path, request.headers.get("authorization")) for request in server.asked] == [
+    assert [(request.path, request.headers.get("authorization")) for request in server.received] == [
         ("/p", BASIC),
         ("/q", BASIC),
         ("/here", None),
@@ -619,8 +619,8 @@ def test_credentials_of_netrc_are_for_the_host_that_it_names(
         "/r": redirect_reply(f"{server.url}q"),
         "/q": page_reply("open"),
     }
-    assert client.page(f"{server.elsewhere}p").text == "page"
-    assert client.page(f"{server.elsewhere}r").text == "open"
+    assert client.page(f"{server.other_host_url}p").text == "page"
+    assert client.page(f"{server.other_host_url}r").text == "open"
     assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
@@ -753,7 +753,7 @@ def test_a_page_that_nothing_tells_apart_is_read_each_time(server: ScriptedServe
         server.routes["/p"] = page_reply(text)
         with Cache(tmp_path / "cache") as cache:
             assert Web(cache, connections=1).page(f"{server.url}p").text == text
-    assert [set(request.headers) & {"if-none-match", "if-modified-since"} for request in server.asked] == [set()] * 2
+    assert [set(request.headers) & {"if-none-match", "if-modified-since"} for request in server.received] == [set()] * 2
 
 
 def test_an_etag_with_a_tab_in_it_does_no_harm(server: ScriptedServer, tmp_path: Path) -> None:
@@ -811,7 +811,7 @@ ABOUT: list[tuple[dict[str, str], int | None, str]] = [
 def test_what_a_server_says_of_a_file_is_taken_with_care(
     server: ScriptedServer, client: Web, headers: dict[str, str], size: int | None, validator: str
 ) -> None:
-    server.routes["/f"] = Reply(b"x").but(**headers)
+    server.routes["/f"] = Reply(b"x").with_headers(**headers)
     assert client.about(f"{server.url}f") == About(f"{server.url}f", "", size, validator)
 
 
@@ -824,7 +824,7 @@ def test_a_part_is_fetched_alone(server: ScriptedServer, client: Web) -> None:
     assert client.part(url, 1000, 10, validator='"1"') == CONTENT[1000:1010]
     assert client.part(url, len(CONTENT) - 10, 10) == CONTENT[-10:]
     assert (server.requests(), server.sent()) == (["GET 206 /f"] * 2, 20)
-    assert [request.headers["range"] for request in server.asked] == ["bytes=1000-1009", "bytes=102390-102399"]
+    assert [request.headers["range"] for request in server.received] == ["bytes=1000-1009", "bytes=102390-102399"]
 
 
 def test_an_etag_that_was_weak_and_is_not_any_more_tells_of_no_change(server: ScriptedServer, client: Web) -> None:
@@ -839,13 +839,13 @@ def test_a_server_without_ranges_is_asked_once(server: ScriptedServer, client: W
     server.routes["/f"] = server.routes["/g"] = file_route(CONTENT, ranges=False)
     assert client.has_ranges(f"{server.url}f")
     assert (client.part(f"{server.url}f", 0, 10), client.part(f"{server.url}g", 0, 10)) == (None, None)
-    assert (client.has_ranges(f"{server.url}g"), client.has_ranges(f"{server.elsewhere}g")) == (False, True)
+    assert (client.has_ranges(f"{server.url}g"), client.has_ranges(f"{server.other_host_url}g")) == (False, True)
     assert server.requests() == ["GET 200 /f"]
 
 
 def part_of(start: int, data: bytes, **headers: str) -> Reply:
     said = {"Content-Range": f"bytes {start}-{start + len(data) - 1}/1000", "ETag": '"1"'}
-    return Reply(data, 206, said).but(**headers)
+    return Reply(data, 206, said).with_headers(**headers)
 
 
 LIES = {
@@ -914,7 +914,7 @@ def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, c
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 30_000), cut_after(whole, 40_000), whole)
     assert streamed(client, f"{server.url}f") == CONTENT
     if ranges:
-        assert [request.headers.get("range") for request in server.asked] == [
+        assert [request.headers.get("range") for request in server.received] == [
             None,
             None,
             "bytes=30000-",

@@ -28,7 +28,7 @@ CASES = [
     for mutation in MUTATIONS
     for form in mutation.forms
     for client in CLIENTS
-    if mutation.agreed and effect(RULES[mutation.rule], client) in (Effect.FAILS, Effect.WRONG)
+    if mutation.try_clients and effect(RULES[mutation.rule], client) in (Effect.FAILS, Effect.WRONG)
 ]
 
 
@@ -40,8 +40,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("form", ["html", "json"])
 def test_the_good_index_is_installed_from(good: Path, tmp_path: Path, home: ClientHome, client: str, form: str) -> None:
-    victim = copy_index(good, tmp_path, "html" if form == "html" else "json")
-    with serve_index(victim.tree) as host:
+    index_copy = copy_index(good, tmp_path, "html" if form == "html" else "json")
+    with serve_index(index_copy.tree) as host:
         assert CLIENTS[client](home, f"{host.url}simple/", ["alpha"]) == {"alpha": "2.0", "gamma": "1.0"}
 
 
@@ -50,11 +50,11 @@ def test_a_client_does_what_the_rule_says(
     good: Path, tmp_path: Path, home: ClientHome, case: tuple[Mutation, Form, str]
 ) -> None:
     mutation, form, client = case
-    victim = copy_index(good, tmp_path / "victim", form)
-    with serve_index(victim.tree) as victim.host:
-        mutation.harm(victim)
+    index_copy = copy_index(good, tmp_path / "index_copy", form)
+    with serve_index(index_copy.tree) as index_copy.host:
+        mutation.apply(index_copy)
         # A find-links page is what somebody gives for an index: not by the option for such pages.
-        index = f"{victim.host.url}{victim.given}".replace("flat.html", "flat.html/")
+        index = f"{index_copy.host.url}{index_copy.address}".replace("flat.html", "flat.html/")
         try:
             installed: dict[str, str] | None = CLIENTS[client](home, index, list(mutation.install))
         except ClientFailed:

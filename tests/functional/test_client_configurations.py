@@ -317,7 +317,7 @@ def test_uv_sees_a_new_release_at_once_where_a_host_does_not_say_how_long_pages_
     write_wheel(wheels, "demo", "1.0")
     publish(wheels, tree)
     with serve_index(tree) as host:
-        host.faults.append(lambda path, reply: reply.but(cache_control=None))
+        host.faults.append(lambda path, reply: reply.with_headers(cache_control=None))
         text = user.printed(f"{host.url}simple/", "uv")
         assert 'cache-control = { api = "no-cache", files = "max-age=365000000, immutable" }' in text
         text = text if line else _without(text, "^cache-control[^\n]*$")

@@ -105,7 +105,7 @@ def test_clients_install_while_wheels_come_and_go(server: str) -> None:
         public = here / "public"
         serve = ["--serve", "--bind", "127.0.0.1:0"] if server == "mkindex --serve" else []
         watch = stack.enter_context(run_watch("--settle", "0.1", *serve, here / "wheels", public, log=here / "log"))
-        watch.until((public / "simple/same/index.html").exists, "an index")
+        watch.wait_until((public / "simple/same/index.html").exists, "an index")
         if server == "nginx":
             url = stack.enter_context(serve_with_nginx(public, here / "nginx"))
         elif server == "http.server":

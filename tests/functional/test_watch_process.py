@@ -54,9 +54,9 @@ def listed(here: Path, name: str = "demo") -> str:
 
 def done(watch: WatchProcess, here: Path) -> None:
     """Wait until the tree is that of a cold build."""
-    watch.until_quiet(0.7)
+    watch.wait_until_quiet(0.7)
     expected = cold_build(here / "wheels")
-    watch.until(lambda: read_tree(here / "public") == expected, f"a tree as a cold build makes it: {watch.errors}")
+    watch.wait_until(lambda: read_tree(here / "public") == expected, f"a tree as a cold build makes it: {watch.errors}")
     assert own_files(here / "public") == {"manifest"}
 
 
@@ -72,22 +72,22 @@ def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(her
             "/far-2.0-py3-none-any.whl": scripted_server.file_route(wheel("far", "2.0")),
         }
         with started(here, f"{server.url}links.html", "--interval", "3") as watch:
-            watch.until(lambda: listed(here, "far"), "the remote project")
+            watch.wait_until(lambda: listed(here, "far"), "the remote project")
             why = "in 1 file will be read to compute sha256 (--allow-unhashed leaves it out)"
             host = server.url.removeprefix("http://").rstrip("/")
             assert watch.texts("note") == [f"{host}: {len(content)} bytes {why}"]
-            watch.until_quiet(0.5)
+            watch.wait_until_quiet(0.5)
             server.forget()
             write_wheel(wheels, "demo", "2.0")
-            watch.until(lambda: "demo-2.0" in listed(here), "the new wheel here")
+            watch.wait_until(lambda: "demo-2.0" in listed(here), "the new wheel here")
             assert server.requests() == []
             two = "".join(f'<a href="far-{version}-py3-none-any.whl">far</a>' for version in ("1.0", "2.0"))
             server.routes["/links.html"] = scripted_server.page_reply(two)
-            watch.until(lambda: "far-2.0" in listed(here, "far"), "the new wheel there")
+            watch.wait_until(lambda: "far-2.0" in listed(here, "far"), "the new wheel there")
             server.routes["/links.html"] = scripted_server.status_reply(503)
-            watch.until(lambda: watch.texts("error"), "an error")
+            watch.wait_until(lambda: watch.texts("error"), "an error")
             write_wheel(wheels, "demo", "3.0")
-            watch.until(lambda: "demo-3.0" in listed(here), "a new wheel here while the server is in trouble")
+            watch.wait_until(lambda: "demo-3.0" in listed(here), "a new wheel here while the server is in trouble")
             assert "far-2.0" in listed(here, "far")
 
 
@@ -161,9 +161,9 @@ def test_after_a_storm_the_tree_is_that_of_a_cold_build(here: Path, wheels: Path
                 steps += 1
             time.sleep(0.002)
         storm.end()
-        watch.until_quiet(1)
+        watch.wait_until_quiet(1)
         expected = cold_build(wheels, recursive=True)
-        watch.until(lambda: read_tree(here / "public") == expected, "a tree as a cold build makes it")
+        watch.wait_until(lambda: read_tree(here / "public") == expected, "a tree as a cold build makes it")
         assert find_broken_links(expected) == []
         print(f"{steps} operations in {now:.1f} s, {len(watch.builds())} builds")  # noqa: T201
 
@@ -171,7 +171,7 @@ def test_after_a_storm_the_tree_is_that_of_a_cold_build(here: Path, wheels: Path
 def test_a_queue_of_events_that_ran_over_loses_nothing(here: Path, wheels: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     with started(here, "--rescan", "20") as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         watch.process.send_signal(signal.SIGSTOP)
         # What the queue has room for is told of files that are of no use.
         for number in range(0 if SOAK else limit):
@@ -179,7 +179,7 @@ def test_a_queue_of_events_that_ran_over_loses_nothing(here: Path, wheels: Path)
         for number in range(20_000 if SOAK else 1_000):
             write_wheel(wheels, "demo", f"2.{number}")
         watch.process.send_signal(signal.SIGCONT)
-        watch.until(lambda: "demo-2.999-" in listed(here), "a page with what came last")
+        watch.wait_until(lambda: "demo-2.999-" in listed(here), "a page with what came last")
         done(watch, here)
 
 
@@ -201,10 +201,10 @@ def test_a_file_that_is_copied_slowly_is_listed_once_and_whole(here: Path, wheel
     name = "demo-2.0-py3-none-any.whl"
     data = wheel("demo", "2.0", files={"demo/data": os.urandom(200_000)}, compressed=False)
     with started(here, *polling) as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         copy_slowly(data, wheels / name, 10 if SOAK else 3)
-        watch.until(lambda: name in listed(here), "a page with the file")
-        watch.until_quiet(1)
+        watch.wait_until(lambda: name in listed(here), "a page with the file")
+        watch.wait_until_quiet(1)
         assert [build["added"] for build in watch.builds() if name in build["added"]] == [[name]]
         assert {len(build["rejected"]) for build in watch.builds()} == {0}
         assert hashlib.sha256(data).hexdigest() in listed(here)
@@ -215,18 +215,18 @@ def test_the_old_page_stays_until_the_new_file_is_whole(here: Path, wheels: Path
     data = wheel("demo", "1.0", files={"demo/new": os.urandom(50_000)}, compressed=False)
     old = hashlib.sha256((wheels / NAME).read_bytes()).hexdigest()
     with started(here) as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         with (wheels / NAME).open("wb") as file:
             file.write(data[:20_000])
             file.flush()
             write_wheel(wheels, "other", "1.0")
-            watch.until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
+            watch.wait_until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
             assert old in listed(here)
             assert find_broken_links(read_tree(here / "public")) == []
             file.write(data[20_000:])
-        watch.until(lambda: hashlib.sha256(data).hexdigest() in listed(here), "the new file")
+        watch.wait_until(lambda: hashlib.sha256(data).hexdigest() in listed(here), "the new file")
         # The page is there before it is said.
-        watch.until(lambda: any(build["replaced"] == [NAME] for build in watch.builds()), "the build that says so")
+        watch.wait_until(lambda: any(build["replaced"] == [NAME] for build in watch.builds()), "the build that says so")
         assert not any(NAME in build["removed"] for build in watch.builds())
         done(watch, here)
 
@@ -241,17 +241,17 @@ def test_a_restart_while_a_file_is_overwritten_keeps_the_old_page(here: Path, wh
         file.truncate(100)
         write_wheel(wheels, "other", "1.0")
         with started(here, *cache) as watch:
-            watch.until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
+            watch.wait_until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
             assert listed(here) == old
 
 
 def test_a_file_that_is_renamed_into_place_is_taken_at_once(here: Path, wheels: Path) -> None:
     with started(here, "--settle", "0.5") as watch:
-        watch.until_quiet(0.7)
+        watch.wait_until_quiet(0.7)
         write_wheel(here, "demo", "2.0")
         os.utime(here / "demo-2.0-py3-none-any.whl", (1e9, 1e9))
         (here / "demo-2.0-py3-none-any.whl").rename(wheels / "demo-2.0-py3-none-any.whl")
-        watch.until(lambda: "demo-2.0" in listed(here), "a page with the file")
+        watch.wait_until(lambda: "demo-2.0" in listed(here), "a page with the file")
         assert [build["held"] for build in watch.builds()] == [[]] * len(watch.builds())
 
 
@@ -261,20 +261,20 @@ def test_a_file_that_is_renamed_into_place_is_taken_at_once(here: Path, wheels: 
 @pytest.mark.parametrize("how", ["removed", "moved", "moved at once"])
 def test_a_source_that_is_gone_and_made_anew_is_watched_again(here: Path, wheels: Path, how: str) -> None:
     with started(here, "--poll-interval", "0.2") as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         before = read_tree(here / "public")
         if how == "removed":
             shutil.rmtree(wheels)
         else:
             wheels.rename(here / "away")
         if how != "moved at once":
-            watch.until(lambda: "does not exist" in watch.errors + str(watch.texts("error")), "an error")
+            watch.wait_until(lambda: "does not exist" in watch.errors + str(watch.texts("error")), "an error")
         assert read_tree(here / "public") == before
         wheels.mkdir()
         write_wheel(wheels, "demo", "2.0")
-        watch.until(lambda: "demo-2.0" in listed(here), "the new directory's file")
+        watch.wait_until(lambda: "demo-2.0" in listed(here), "the new directory's file")
         write_wheel(wheels, "demo", "3.0")
-        watch.until(lambda: "demo-3.0" in listed(here), "a later change in it")
+        watch.wait_until(lambda: "demo-3.0" in listed(here), "a later change in it")
         done(watch, here)
 
 
@@ -282,15 +282,15 @@ def test_a_source_that_becomes_empty_empties_nothing(here: Path, wheels: Path) -
     (here / "more").mkdir()
     write_wheel(here / "more", "other", "1.0")
     with run_watch(wheels, here / "more", here / "public", log=here / "log") as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         before = read_tree(here / "public")
         (wheels / NAME).rename(here / "away")
-        watch.until(lambda: watch.texts("error"), "an error")
+        watch.wait_until(lambda: watch.texts("error"), "an error")
         assert read_tree(here / "public") == before
         why = "is empty, and was not: the index stays as it is (is something not mounted? With --allow-empty"
         assert [text for text in watch.texts("error") if why not in text] == []
         (here / "away").rename(wheels / NAME)
-        watch.until(lambda: len(watch.builds()) > 1, "a build that works again")
+        watch.wait_until(lambda: len(watch.builds()) > 1, "a build that works again")
         assert read_tree(here / "public") == before
 
 
@@ -301,17 +301,17 @@ def test_a_source_that_cannot_be_read_empties_nothing(here: Path, wheels: Path) 
     capabilities = "-dac_override,-dac_read_search"
     prefix = ["setpriv", "--bounding-set", capabilities, "--inh-caps", capabilities] if os.getuid() == 0 else []
     with started(here, prefix=prefix) as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         before = read_tree(here / "public")
         wheels.chmod(0)
         try:
-            watch.until(lambda: watch.texts("error"), "an error")
+            watch.wait_until(lambda: watch.texts("error"), "an error")
             assert watch.texts("error") == [f"cannot read directory {wheels}: Permission denied"]
             assert read_tree(here / "public") == before
         finally:
             wheels.chmod(0o755)
         write_wheel(wheels, "demo", "2.0")
-        watch.until(lambda: "demo-2.0" in listed(here), "a later change")
+        watch.wait_until(lambda: "demo-2.0" in listed(here), "a later change")
         done(watch, here)
 
 
@@ -322,9 +322,9 @@ def test_a_limit_of_the_system_makes_it_poll(here: Path, wheels: Path) -> None:
     for number in range(5):
         (wheels / f"d{number}").mkdir()
     with started(here, "--recursive", "--poll-interval", "0.2", prefix=limited) as watch:
-        watch.until(lambda: watch.texts("note"), "a note")
+        watch.wait_until(lambda: watch.texts("note"), "a note")
         write_wheel(wheels / "d4", "demo", "2.0")
-        watch.until(lambda: "demo-2.0" in listed(here), "a page with the file")
+        watch.wait_until(lambda: "demo-2.0" in listed(here), "a page with the file")
         reason = "the system's limit of watched directories is reached (sysctl fs.inotify): looking every 0.2 s instead"
         assert watch.texts("note") == [reason]
 
@@ -338,13 +338,17 @@ def test_nothing_that_it_does_itself_wakes_it(here: Path, wheels: Path, where: s
     public = {"beside": here / "public", "inside": wheels / "public", "same": wheels}[where]
     options = ["--recursive", "--link-mode", mode, "--grace", "1", "--verbose"]
     with run_watch(*options, wheels, public, log=here / "log") as watch:
-        watch.until_quiet(1)
+        watch.wait_until_quiet(1)
         write_wheel(wheels, "demo", "2.0")
         write_wheel(wheels, "demo", "3.0")
-        watch.until(lambda: (public / "simple/demo/index.html").read_text().count("<a ") == 3, "all of them listed")
+        watch.wait_until(
+            lambda: (public / "simple/demo/index.html").read_text().count("<a ") == 3, "all of them listed"
+        )
         (wheels / "demo-2.0-py3-none-any.whl").unlink()
-        watch.until(lambda: not list(public.glob("files/*/*/demo-2*")), "the removed one gone, when its grace was over")
-        watch.until_quiet(1)
+        watch.wait_until(
+            lambda: not list(public.glob("files/*/*/demo-2*")), "the removed one gone, when its grace was over"
+        )
+        watch.wait_until_quiet(1)
         before = len(watch.builds())
         time.sleep(1.5)
         assert watch.builds()[before:] == [], watch.builds()
@@ -353,7 +357,7 @@ def test_nothing_that_it_does_itself_wakes_it(here: Path, wheels: Path, where: s
 
 def test_what_is_no_distribution_wakes_nobody(here: Path, wheels: Path) -> None:
     with started(here, "--verbose") as watch:
-        watch.until_quiet(1)
+        watch.wait_until_quiet(1)
         before = len(watch.builds())
         for name in ("README.md", ".hidden.whl", "a.whl.part", "x.whl~"):
             (wheels / name).write_text("x")
@@ -365,49 +369,49 @@ def test_what_is_no_distribution_wakes_nobody(here: Path, wheels: Path) -> None:
 
 def test_directories_are_followed_as_they_come_and_go(here: Path, wheels: Path) -> None:
     with started(here, "--recursive") as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         (wheels / "a/b").mkdir(parents=True)
         write_wheel(wheels / "a/b", "deep", "1.0")
-        watch.until(lambda: "deep-1.0" in listed(here, "deep"), "a file in a new directory")
+        watch.wait_until(lambda: "deep-1.0" in listed(here, "deep"), "a file in a new directory")
         write_wheel(wheels / "a/b", "deep", "2.0")
-        watch.until(lambda: "deep-2.0" in listed(here, "deep"), "a later one")
+        watch.wait_until(lambda: "deep-2.0" in listed(here, "deep"), "a later one")
         shutil.rmtree(wheels / "a")
-        watch.until(lambda: not listed(here, "deep"), "no page for what is gone")
+        watch.wait_until(lambda: not listed(here, "deep"), "no page for what is gone")
 
 
 def test_it_waits_for_the_first_file(here: Path) -> None:
     with started(here) as watch:
-        watch.until(lambda: watch.texts("error"), "an error")
+        watch.wait_until(lambda: watch.texts("error"), "an error")
         write_wheel(here / "wheels", "demo", "1.0")
-        watch.until(lambda: NAME in listed(here), "a page with the file")
+        watch.wait_until(lambda: NAME in listed(here), "a page with the file")
         assert [text.partition(":")[0] for text in watch.texts("error")] == ["nothing to publish"]
 
 
 def test_an_error_is_told_once_and_the_next_change_tries_again(here: Path, wheels: Path) -> None:
     with started(here) as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         (here / "public/simple/other").mkdir()
         (here / "public/simple/other/index.html").write_text("mine")
         write_wheel(wheels, "other", "1.0")
-        watch.until(lambda: watch.texts("error"), "an error")
+        watch.wait_until(lambda: watch.texts("error"), "an error")
         write_wheel(wheels, "demo", "2.0")
-        watch.until_quiet(1)
+        watch.wait_until_quiet(1)
         assert [text.partition(":")[0] for text in watch.texts("error")] == [
             "in the way, and not known to be written by mkindex"
         ]
         assert "demo-2.0" not in listed(here)
         (here / "public/simple/other/index.html").unlink()
         write_wheel(wheels, "demo", "3.0")
-        watch.until(lambda: "demo-3.0" in listed(here), "a page with the file")
+        watch.wait_until(lambda: "demo-3.0" in listed(here), "a page with the file")
         done(watch, here)
 
 
 def test_a_rescan_mends_the_tree(here: Path, wheels: Path) -> None:
     with started(here, "--rescan", "1") as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         before = read_tree(here / "public")
         (here / "public/simple/demo/index.html").unlink()
-        watch.until(lambda: read_tree(here / "public") == before, "the page again")
+        watch.wait_until(lambda: read_tree(here / "public") == before, "the page again")
 
 
 # --- signals --------------------------------------------------------------------------------------------------------
@@ -417,26 +421,28 @@ def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
     configuration = here / "mkindex.toml"
     configuration.write_text("sources = ['wheels']\ndestination = 'public'\n")
     with run_watch(log=here / "log", cwd=here) as watch:
-        watch.until(lambda: NAME in listed(here), "a page")
+        watch.wait_until(lambda: NAME in listed(here), "a page")
         configuration.write_text("sources = ['wheels']\ndestination = 'public'\nlinks = true\n")
         watch.process.send_signal(signal.SIGHUP)
-        watch.until((here / "public/links.html").exists, "the page that is configured now")
+        watch.wait_until((here / "public/links.html").exists, "the page that is configured now")
         for number, (wrong, reason) in enumerate(
             (("nonsense = true", "no such key: nonsense"), ("grace = -1", "grace"))
         ):
             configuration.write_text(f"{wrong}\n")
             watch.process.send_signal(signal.SIGHUP)
-            watch.until(partial(watch.has_told, "error", number), "an error")
+            watch.wait_until(partial(watch.has_reported, "error", number), "an error")
             assert reason in watch.texts("error")[number]
         write_wheel(wheels, "demo", "2.0")
-        watch.until(lambda: "demo-2.0" in (here / "public/links.html").read_text(), "a change, as configured before")
+        watch.wait_until(
+            lambda: "demo-2.0" in (here / "public/links.html").read_text(), "a change, as configured before"
+        )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_between_two_steps(here: Path, wheels: Path, number: signal.Signals) -> None:
     for turn in range(10 if SOAK else 3):
         with started(here, "--settle", "0") as watch:
-            watch.until(watch.builds, "a first build")
+            watch.wait_until(watch.builds, "a first build")
             for version in range(20):
                 whole = write_wheel(here, "demo", f"{turn}.{version}")
                 whole.rename(wheels / whole.name)  # an unfinished one would be told of
@@ -452,7 +458,7 @@ def test_a_signal_ends_it_between_two_steps(here: Path, wheels: Path, number: si
 def test_memory_and_open_files_stay_as_they_are(here: Path, wheels: Path) -> None:
     builds, seen = (3000 if SOAK else 300), []
     with started(here, "--settle", "0", "--verbose") as watch:
-        watch.until_quiet(0.5)
+        watch.wait_until_quiet(0.5)
         for number in range(builds):
             before = len(watch.builds())
             (wheels / ".new").write_bytes(wheel("demo", "2.0", files={"x": b"%d" % number}))

@@ -23,7 +23,7 @@ class Fault:
 
     error: Callable[[str | None], BaseException]
     lasting: bool = False
-    half: bool = False  # half of what was to be written is
+    writes_half: bool = False  # half of what was to be written is
 
 
 def _failing(number: int) -> Callable[[str | None], OSError]:
@@ -31,9 +31,9 @@ def _failing(number: int) -> Callable[[str | None], OSError]:
 
 
 KILLED = Fault(lambda _: ProcessKilled(), lasting=True)
-KILLED_IN_A_WRITE = Fault(lambda _: ProcessKilled(), lasting=True, half=True)
-INTERRUPTED = Fault(lambda _: KeyboardInterrupt(), half=True)
-FULL_ONCE, FULL = (Fault(_failing(errno.ENOSPC), lasting=lasting, half=True) for lasting in (False, True))
+KILLED_IN_A_WRITE = Fault(lambda _: ProcessKilled(), lasting=True, writes_half=True)
+INTERRUPTED = Fault(lambda _: KeyboardInterrupt(), writes_half=True)
+FULL_ONCE, FULL = (Fault(_failing(errno.ENOSPC), lasting=lasting, writes_half=True) for lasting in (False, True))
 BROKEN_ONCE, BROKEN = (Fault(_failing(errno.EIO), lasting=lasting) for lasting in (False, True))
 
 
@@ -43,12 +43,12 @@ class FaultyDisk(Disk):
     def __init__(self, fault: Fault = KILLED, *, at: int = 0) -> None:
         super().__init__()
         self.fault, self.at = fault, at
-        self.done: list[tuple[str, ...]] = []
+        self.operations: list[tuple[str, ...]] = []
         self._names: dict[int, str] = {}
 
     def _step(self, operation: str, *paths: str, named: bool = True) -> None:
-        self.done.append((operation, *paths))
-        if self.at and (len(self.done) == self.at or (len(self.done) > self.at and self.fault.lasting)):
+        self.operations.append((operation, *paths))
+        if self.at and (len(self.operations) == self.at or (len(self.operations) > self.at and self.fault.lasting)):
             raise self.fault.error(paths[-1] if named else None)
 
     def make_directory(self, path: str) -> None:
@@ -62,7 +62,7 @@ class FaultyDisk(Disk):
         return descriptor
 
     def write(self, descriptor: int, data: bytes | memoryview) -> None:
-        if self.fault.half and len(self.done) + 1 == self.at:
+        if self.fault.writes_half and len(self.operations) + 1 == self.at:
             super().write(descriptor, data[: len(data) // 2])
         self._step("write", self._names[descriptor], named=False)
         super().write(descriptor, data)

@@ -24,14 +24,14 @@ LONG_AGO = formatdate(TIMESTAMP, usegmt=True)
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; `says`: the length that it says it has, where that is not the truth."""
+    """An answer; `content_length`: the length that it says it has, where that is not the truth."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    says: int | None = None
+    content_length: int | None = None
 
-    def but(self, **headers: str | None) -> Reply:
+    def with_headers(self, **headers: str | None) -> Reply:
         """The same with other headers: `content_type` is Content-Type; None: without it."""
         changed = {name.replace("_", "-").title().replace("Etag", "ETag"): value for name, value in headers.items()}
         kept = {name: value for name, value in {**self.headers, **changed}.items() if value is not None}
@@ -50,7 +50,7 @@ class IndexServer:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.faults: list[Callable[[str, Reply], Reply]] = []
-        self.asked: list[str] = []
+        self.received: list[str] = []
         self.authorization = ""
         host = self
 
@@ -88,7 +88,7 @@ class IndexServer:
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         path = unquote(handler.path.partition("?")[0])
-        self.asked.append(f"{handler.command} {path}")
+        self.received.append(f"{handler.command} {path}")
         if self.authorization and handler.headers.get("Authorization") != self.authorization:
             reply = Reply(401, b"who are you?", {"WWW-Authenticate": 'Basic realm="here"'})
         else:
@@ -98,11 +98,13 @@ class IndexServer:
         handler.send_response(reply.status)
         for name, value in reply.headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(reply.body) if reply.says is None else reply.says))
+        handler.send_header(
+            "Content-Length", str(len(reply.body) if reply.content_length is None else reply.content_length)
+        )
         handler.end_headers()
         if handler.command != "HEAD":
             handler.wfile.write(reply.body)
-        handler.close_connection |= reply.says is not None
+        handler.close_connection |= reply.content_length is not None
 
     def _good(self, path: str, accept: str, part: str) -> Reply:
         place = self.root / path.strip("/")
@@ -126,12 +128,12 @@ class IndexServer:
         if match := re.fullmatch(r"bytes=(\d+)-(\d*)", part):
             start, end = int(match[1]), min(int(match[2] or len(reply.body)), len(reply.body) - 1)
             said = f"bytes {start}-{end}/{len(reply.body)}"
-            return replace(reply, status=206, body=reply.body[start : end + 1]).but(content_range=said)
+            return replace(reply, status=206, body=reply.body[start : end + 1]).with_headers(content_range=said)
         return reply
 
     @staticmethod
     def _tagged(reply: Reply) -> Reply:
-        return reply.but(etag=f'"{hashlib.sha256(reply.body).hexdigest()[:16]}"')
+        return reply.with_headers(etag=f'"{hashlib.sha256(reply.body).hexdigest()[:16]}"')
 
 
 @contextmanager

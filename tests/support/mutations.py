@@ -48,7 +48,7 @@ class IndexCopy:
     tree: Path
     form: Form
     host: IndexServer | None = None
-    given: str = "simple/"  # what is checked and installed from, below the host
+    address: str = "simple/"  # what is checked and installed from, below the host
 
     # --- places -----------------------------------------------------------------------------------------------------
 
@@ -143,14 +143,14 @@ class Mutation:
 
     name: str
     rule: str
-    harm: Callable[[IndexCopy], object]
+    apply: Callable[[IndexCopy], object]
     forms: tuple[Form, ...] = ("html", "json")
     places: tuple[Place, ...] = ("local", "served")
     files: Literal["none", "head", "hash", "deep"] | None = "hash"
     install: tuple[str, ...] = ("alpha",)
     intended: dict[str, str] = field(default_factory=lambda: {"alpha": "2.0", "gamma": "1.0"})
     options: dict[str, Any] = field(default_factory=dict)
-    agreed: bool = True  # whether clients are tried on it; a milder case than the rule speaks of they may take
+    try_clients: bool = True  # whether clients are tried on it; a milder case than the rule speaks of they may take
 
     def __str__(self) -> str:
         return self.name
@@ -158,193 +158,193 @@ class Mutation:
 
 def _each(*steps: Callable[[IndexCopy], object]) -> Callable[[IndexCopy], object]:
     """Do several things, one after another."""
-    return lambda victim: [step(victim) for step in steps]
+    return lambda index_copy: [step(index_copy) for step in steps]
 
 
-def _unlink(victim: IndexCopy, filename: str, ending: str = "") -> None:
-    path = victim.file(filename)
+def _unlink(index_copy: IndexCopy, filename: str, ending: str = "") -> None:
+    path = index_copy.file(filename)
     path.with_name(path.name + ending).unlink()
 
 
-def _twice(victim: IndexCopy, change: Callable[[dict[str, Any]], object], pattern: str, put: str) -> None:
+def _twice(index_copy: IndexCopy, change: Callable[[dict[str, Any]], object], pattern: str, put: str) -> None:
     """List a file twice, the second time a little different."""
 
     def html(text: str) -> str:
         line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
         return text.replace(line, line + re.sub(pattern, put, line))
 
-    victim.html("alpha", html)
+    index_copy.html("alpha", html)
 
     def double(page: dict[str, Any]) -> None:
         again = dict(next(one for one in page["files"] if one["filename"] == NEW))
         change(again)
         page["files"].append(again)
 
-    victim.json("alpha", double)
+    index_copy.json("alpha", double)
 
 
 def _both(
-    victim: IndexCopy,
+    index_copy: IndexCopy,
     pattern: str,
     put: str | Callable[[re.Match[str]], str],
     change: Callable[[dict[str, Any]], object],
     name: str = NEW,
 ) -> None:
-    victim.anchor(name, pattern, put)
-    victim.entry(name, change)
+    index_copy.anchor(name, pattern, put)
+    index_copy.entry(name, change)
 
 
-def _link(victim: IndexCopy, url: str, name: str = NEW) -> None:
+def _link(index_copy: IndexCopy, url: str, name: str = NEW) -> None:
     """Let a file be linked in another way, its hash behind."""
-    _both(victim, r'href="[^"#]*', f'href="{url}', lambda one: one.update(url=url), name)
+    _both(index_copy, r'href="[^"#]*', f'href="{url}', lambda one: one.update(url=url), name)
 
 
-def _prefix_link(victim: IndexCopy, prefix: str) -> None:
-    _both(victim, r'href="(\.\./\.\./)', f'href="{prefix}', lambda one: one.update(url=prefix + one["url"][6:]))
+def _prefix_link(index_copy: IndexCopy, prefix: str) -> None:
+    _both(index_copy, r'href="(\.\./\.\./)', f'href="{prefix}', lambda one: one.update(url=prefix + one["url"][6:]))
 
 
-def _drop(victim: IndexCopy, filename: str) -> None:
+def _drop(index_copy: IndexCopy, filename: str) -> None:
     """Take a file off the pages."""
     project = filename.partition("-")[0]
-    victim.html(project, lambda text: re.sub(rf"<a [^>]*>{re.escape(filename)}</a><br>\n", "", text))
-    victim.json(project, lambda page: page.update(files=[f for f in page["files"] if f["filename"] != filename]))
+    index_copy.html(project, lambda text: re.sub(rf"<a [^>]*>{re.escape(filename)}</a><br>\n", "", text))
+    index_copy.json(project, lambda page: page.update(files=[f for f in page["files"] if f["filename"] != filename]))
 
 
-def _requires_python(victim: IndexCopy, value: str) -> None:
+def _requires_python(index_copy: IndexCopy, value: str) -> None:
     from html import escape
 
     _both(
-        victim,
+        index_copy,
         r'data-requires-python="[^"]*"',
         f'data-requires-python="{escape(value)}"',
         lambda one: one.update({"requires-python": value}),
     )
 
 
-def _rename(victim: IndexCopy, old: str, new: str) -> None:
+def _rename(index_copy: IndexCopy, old: str, new: str) -> None:
     """Give a file, its sibling and its entries another name."""
-    path = victim.file(old)
+    path = index_copy.file(old)
     path.with_name(f"{old}.metadata").rename(path.with_name(f"{new}.metadata"))
     path.rename(path.with_name(new))
-    victim.each_page(old.partition("-")[0], lambda page: page.replace(old.encode(), new.encode()))
+    index_copy.each_page(old.partition("-")[0], lambda page: page.replace(old.encode(), new.encode()))
 
 
-def _move_project(victim: IndexCopy, old: str, new: str, *, listed: bool = True) -> None:
-    victim.page(old, "").rename(victim.page(new, ""))
+def _move_project(index_copy: IndexCopy, old: str, new: str, *, listed: bool = True) -> None:
+    index_copy.page(old, "").rename(index_copy.page(new, ""))
     if listed:
-        victim.each_page("", lambda page: page.replace(f'"{old}/"'.encode(), f'"{new}/"'.encode()))
-        victim.json("", lambda page: [one.update(name=new) for one in page["projects"] if one["name"] == old])
+        index_copy.each_page("", lambda page: page.replace(f'"{old}/"'.encode(), f'"{new}/"'.encode()))
+        index_copy.json("", lambda page: [one.update(name=new) for one in page["projects"] if one["name"] == old])
 
 
-def _collide(victim: IndexCopy) -> None:
-    victim.html("", lambda text: text.replace("</body>", '<a href="Alpha/">Alpha</a><br>\n</body>'))
-    victim.json("", lambda page: page["projects"].append({"name": "Alpha"}))
+def _collide(index_copy: IndexCopy) -> None:
+    index_copy.html("", lambda text: text.replace("</body>", '<a href="Alpha/">Alpha</a><br>\n</body>'))
+    index_copy.json("", lambda page: page["projects"].append({"name": "Alpha"}))
 
 
 def _other_metadata(version: str = "2.0", name: str = "alpha", **fields: Any) -> bytes:  # noqa: ANN401
     return core_metadata(name, version, **{"requires_python": ">=3.8", "requires_dist": ["gamma>=1"]} | fields)
 
 
-def _torn(victim: IndexCopy) -> None:
+def _torn(index_copy: IndexCopy) -> None:
     """Cut pages off in the middle of the entry of the newest file."""
-    victim.each_page("alpha", lambda page: page[: page.index(NEW.encode()) - 20])
+    index_copy.each_page("alpha", lambda page: page[: page.index(NEW.encode()) - 20])
 
 
-def _unfinished(victim: IndexCopy) -> None:
+def _unfinished(index_copy: IndexCopy) -> None:
     """Cut the page off before the entry of the newest file."""
 
     def cut(text: str) -> str:
         line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
         return text[: text.index(line)]
 
-    victim.html("alpha", cut)
+    index_copy.html("alpha", cut)
 
 
-def _append(victim: IndexCopy, filename: str, data: bytes) -> None:
-    with victim.file(filename).open("ab") as file:
+def _append(index_copy: IndexCopy, filename: str, data: bytes) -> None:
+    with index_copy.file(filename).open("ab") as file:
         file.write(data)
-    victim.rehash(filename)
+    index_copy.rehash(filename)
 
 
-def _prepend(victim: IndexCopy) -> None:
-    path = victim.file(NEW)
+def _prepend(index_copy: IndexCopy) -> None:
+    path = index_copy.file(NEW)
     path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
-    victim.rehash(NEW)
+    index_copy.rehash(NEW)
 
 
-def _twice_in_zip(victim: IndexCopy) -> None:
+def _twice_in_zip(index_copy: IndexCopy) -> None:
     import warnings
 
-    path = victim.file(NEW)
+    path = index_copy.file(NEW)
     with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("alpha/__init__.py", b"something else")
-    victim.rehash(NEW)
+    index_copy.rehash(NEW)
 
 
-def _local_header(victim: IndexCopy) -> None:
+def _local_header(index_copy: IndexCopy) -> None:
     """Let the local header of a member have another name than the directory says."""
-    path = victim.file(NEW)
+    path = index_copy.file(NEW)
     data = path.read_bytes()
     path.write_bytes(data.replace(b"alpha/__init__.py", b"alpha/__evil__.py", 1))
-    victim.rehash(NEW)
+    index_copy.rehash(NEW)
 
 
 def _unrecorded(members: dict[str, bytes]) -> None:
     members["alpha/more.py"] = b""
 
 
-def _damage_metadata(victim: IndexCopy) -> None:
+def _damage_metadata(index_copy: IndexCopy) -> None:
     """Leave a zip that opens, and nothing in it."""
-    victim.file(NEW).write_bytes(b"PK\5\6" + bytes(18))
-    victim.rehash(NEW)
+    index_copy.file(NEW).write_bytes(b"PK\5\6" + bytes(18))
+    index_copy.rehash(NEW)
 
 
-def _manifest_size(victim: IndexCopy) -> None:
-    with victim.page("gamma", HTML).open("ab") as file:
+def _manifest_size(index_copy: IndexCopy) -> None:
+    with index_copy.page("gamma", HTML).open("ab") as file:
         file.write(b"\n")
 
 
-def _other_host(victim: IndexCopy, reply: Callable[[Reply], Reply]) -> None:
-    victim.fault(".*", reply)
+def _other_host(index_copy: IndexCopy, reply: Callable[[Reply], Reply]) -> None:
+    index_copy.fault(".*", reply)
 
 
-def _shift(victim: IndexCopy) -> None:
+def _shift(index_copy: IndexCopy) -> None:
     """Move the pages one level deeper, and redirect there."""
-    shutil.move(victim.tree / "simple/alpha", victim.tree / "simple/deep/er/alpha")
-    assert victim.host
-    victim.fault("/simple/alpha/", lambda _: Reply(302, headers={"Location": "/simple/deep/er/alpha/"}))
+    shutil.move(index_copy.tree / "simple/alpha", index_copy.tree / "simple/deep/er/alpha")
+    assert index_copy.host
+    index_copy.fault("/simple/alpha/", lambda _: Reply(302, headers={"Location": "/simple/deep/er/alpha/"}))
 
 
-def _flat(victim: IndexCopy) -> None:
+def _flat(index_copy: IndexCopy) -> None:
     lines = "".join(
         line
         for project in ("alpha", "beta", "gamma")
-        for line in victim.page(project, HTML).read_text().splitlines(keepends=True)
+        for line in index_copy.page(project, HTML).read_text().splitlines(keepends=True)
         if "<a " in line
     ).replace("../../", "")
     page = f"<!DOCTYPE html>\n<html><body>\n{lines}</body></html>\n"
-    (victim.tree / "flat.html").write_text(page)
-    victim.given = "flat.html"
+    (index_copy.tree / "flat.html").write_text(page)
+    index_copy.address = "flat.html"
 
 
-def _people(victim: IndexCopy) -> None:
-    victim.given = ""
+def _people(index_copy: IndexCopy) -> None:
+    index_copy.address = ""
 
 
-def _login(victim: IndexCopy) -> None:
-    victim.html("", lambda _: '<!DOCTYPE html><html><body><form><input type="password"></form></body></html>')
+def _login(index_copy: IndexCopy) -> None:
+    index_copy.html("", lambda _: '<!DOCTYPE html><html><body><form><input type="password"></form></body></html>')
 
 
-def _status(victim: IndexCopy, status: str) -> None:
-    victim.html(
+def _status(index_copy: IndexCopy, status: str) -> None:
+    index_copy.html(
         "gamma", lambda t: t.replace("<title>", f'<meta name="pypi:project-status" content="{status}">\n<title>')
     )
-    victim.json("gamma", lambda page: page.update({"project-status": {"status": status}}))
+    index_copy.json("gamma", lambda page: page.update({"project-status": {"status": status}}))
 
 
-def _unyank(victim: IndexCopy) -> None:
-    victim.attribute(NEW, "data-yanked")
-    victim.entry(NEW, lambda one: one.update(yanked=""))
+def _unyank(index_copy: IndexCopy) -> None:
+    index_copy.attribute(NEW, "data-yanked")
+    index_copy.entry(NEW, lambda one: one.update(yanked=""))
 
 
 class _Unstable:
@@ -360,8 +360,8 @@ def _bare(text: str, **changes: Any) -> Callable[[dict[str, Any]], object]:  # n
     return lambda one: one.update({text: changes["value"]})
 
 
-def _case_twins(victim: IndexCopy) -> None:
-    path = victim.file(OLD)
+def _case_twins(index_copy: IndexCopy) -> None:
+    path = index_copy.file(OLD)
     (path.parent / "README").write_text("one")
     (path.parent / "readme").write_text("two")
 
@@ -369,13 +369,17 @@ def _case_twins(victim: IndexCopy) -> None:
 def _gzipped(reply: Reply) -> Reply:
     import gzip
 
-    return replace(reply, body=gzip.compress(reply.body)).but(content_encoding="gzip") if reply.status == 200 else reply
+    return (
+        replace(reply, body=gzip.compress(reply.body)).with_headers(content_encoding="gzip")
+        if reply.status == 200
+        else reply
+    )
 
 
-def _relink(victim: IndexCopy) -> None:
+def _relink(index_copy: IndexCopy) -> None:
     """Put a link to the wheel that was moved away into its place."""
-    digest = hashlib.sha256((victim.tree.parent / "away.whl").read_bytes()).hexdigest()
-    (victim.tree / f"files/{digest[:2]}/{digest[2:]}/{OLD}").symlink_to(victim.tree.parent / "away.whl")
+    digest = hashlib.sha256((index_copy.tree.parent / "away.whl").read_bytes()).hexdigest()
+    (index_copy.tree / f"files/{digest[:2]}/{digest[2:]}/{OLD}").symlink_to(index_copy.tree.parent / "away.whl")
 
 
 HTML_ONLY: tuple[Form, ...] = ("html",)
@@ -388,11 +392,11 @@ MUTATIONS: tuple[Mutation, ...] = (
     # What it is
     Mutation("a find-links page for an index", "find-links-page", _flat, HTML_ONLY),
     Mutation("a page for people for an index", "not-an-index", _people, BOTH_FORMS, SERVED),
-    Mutation("a login page for an index", "not-an-index", _login, HTML_ONLY, agreed=False),
-    Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "given", "nothing/"), BOTH_FORMS, SERVED),
+    Mutation("a login page for an index", "not-an-index", _login, HTML_ONLY, try_clients=False),
+    Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "address", "nothing/"), BOTH_FORMS, SERVED),
     # Installs break
     Mutation("the newest wheel is gone", "file-missing", lambda v: _unlink(v, NEW), files="head"),
-    Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), agreed=False),
+    Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), try_clients=False),
     Mutation(
         "the newest wheel answers 403",
         "file-missing",
@@ -422,35 +426,35 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "pages of another type",
         "content-type",
-        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="application/json")),
+        lambda v: v.fault("/simple/alpha/", lambda r: r.with_headers(content_type="application/json")),
         places=SERVED,
     ),
     Mutation(
         "pages as plain text",
         "content-type",
-        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="text/plain")),
+        lambda v: v.fault("/simple/alpha/", lambda r: r.with_headers(content_type="text/plain")),
         places=SERVED,
     ),
     Mutation(
         "pages of no type",
         "content-type",
-        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type=None)),
+        lambda v: v.fault("/simple/alpha/", lambda r: r.with_headers(content_type=None)),
         places=SERVED,
-        agreed=False,
+        try_clients=False,
     ),
     Mutation(
         "JSON as HTML",
         "content-type",
-        lambda v: v.fault("/simple/alpha/", lambda r: r.but(content_type="text/html")),
+        lambda v: v.fault("/simple/alpha/", lambda r: r.with_headers(content_type="text/html")),
         JSON_ONLY,
         SERVED,
     ),
     Mutation(
         "a root of another type",
         "content-type",
-        lambda v: v.fault("/simple/", lambda r: r.but(content_type="application/json")),
+        lambda v: v.fault("/simple/", lambda r: r.with_headers(content_type="application/json")),
         places=SERVED,
-        agreed=False,
+        try_clients=False,
     ),
     Mutation("a page cut off within a tag", "page-broken", _torn),
     Mutation("a page of no byte", "page-broken", lambda v: v.each_page("alpha", lambda _: b"")),
@@ -458,7 +462,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a page shorter than it says",
         "page-broken",
-        lambda v: v.fault("/simple/alpha/", lambda r: replace(r, body=r.body[:-30], says=len(r.body))),
+        lambda v: v.fault("/simple/alpha/", lambda r: replace(r, body=r.body[:-30], content_length=len(r.body))),
         places=SERVED,
     ),
     Mutation("a page cut off between tags", "page-unfinished", _unfinished, HTML_ONLY),
@@ -483,13 +487,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a wheel cut off",
         "file-hash",
         lambda v: v.file(NEW).write_bytes(v.file(NEW).read_bytes()[:-10]),
-        agreed=False,  # uv fails, too, after having asked again and again for a quarter of a minute
+        try_clients=False,  # uv fails, too, after having asked again and again for a quarter of a minute
     ),
     Mutation(
         "one bit of an sdist flipped",
         "file-hash",
         lambda v: v.file("beta-1.0.tar.gz").write_bytes(b"\x1f\x8b\x09" + v.file("beta-1.0.tar.gz").read_bytes()[3:]),
-        agreed=False,
+        try_clients=False,
     ),
     Mutation(
         "a size that is not the file's",
@@ -559,7 +563,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "wheel-broken",
         _each(lambda v: v.file(NEW).write_bytes(v.file(NEW).read_bytes()[:-40]), lambda v: v.rehash(NEW)),
         files="deep",
-        agreed=False,  # the same
+        try_clients=False,  # the same
     ),
     # Silently wrong
     Mutation(
@@ -754,32 +758,37 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "neither ETag nor Last-Modified",
         "no-validator",
-        lambda v: _other_host(v, lambda r: r.but(etag=None, last_modified=None)),
+        lambda v: _other_host(v, lambda r: r.with_headers(etag=None, last_modified=None)),
         places=SERVED,
     ),
     Mutation(
-        "no Cache-Control", "page-cache", lambda v: _other_host(v, lambda r: r.but(cache_control=None)), places=SERVED
+        "no Cache-Control",
+        "page-cache",
+        lambda v: _other_host(v, lambda r: r.with_headers(cache_control=None)),
+        places=SERVED,
     ),
     Mutation(
         "pages cached for a day",
         "page-cache",
-        lambda v: _other_host(v, lambda r: r.but(cache_control="max-age=86400")),
+        lambda v: _other_host(v, lambda r: r.with_headers(cache_control="max-age=86400")),
         places=SERVED,
     ),
     Mutation(
         "files not cached",
         "file-cache",
-        lambda v: _other_host(v, lambda r: r.but(cache_control="max-age=600")),
+        lambda v: _other_host(v, lambda r: r.with_headers(cache_control="max-age=600")),
         places=SERVED,
     ),
-    Mutation("no Vary", "no-vary", lambda v: _other_host(v, lambda r: r.but(vary=None)), BOTH_FORMS, SERVED),
+    Mutation("no Vary", "no-vary", lambda v: _other_host(v, lambda r: r.with_headers(vary=None)), BOTH_FORMS, SERVED),
     Mutation(
         "no ranges",
         "no-range",
         lambda v: v.fault(
             r".*\.(whl|gz)",
             lambda r: (
-                replace(r, status=200, body=v.file(CUDA).read_bytes()).but(content_range=None) if r.status == 206 else r
+                replace(r, status=200, body=v.file(CUDA).read_bytes()).with_headers(content_range=None)
+                if r.status == 206
+                else r
             ),
         ),
         places=SERVED,

@@ -54,7 +54,7 @@ class Reply:
     says_length: bool = True  # else it is chunked
     cut: int | None = None  # the connection ends after so many bytes of the body
 
-    def but(self, **headers: str) -> Reply:
+    def with_headers(self, **headers: str) -> Reply:
         """The same with other headers: `content_type` is Content-Type."""
         return replace(self, headers={**self.headers, **{_header_name(name): value for name, value in headers.items()}})
 
@@ -67,7 +67,7 @@ class ScriptedServer:
 
     def __init__(self, *, certificate: Path | None = None) -> None:
         self.routes: dict[str, Route] = {}
-        self.asked: list[Request] = []
+        self.received: list[Request] = []
         self.stopped = threading.Event()
         self._lock = threading.Lock()
         hostile = self
@@ -109,7 +109,7 @@ class ScriptedServer:
         return f"{self._scheme}://127.0.0.1:{self.port}/"
 
     @property
-    def elsewhere(self) -> str:
+    def other_host_url(self) -> str:
         """The same server, as another host."""
         return f"{self._scheme}://localhost:{self.port}/"
 
@@ -122,21 +122,21 @@ class ScriptedServer:
     def requests(self) -> list[str]:
         """Every request, as "GET 200 /path", in the order in which they came."""
         with self._lock:
-            return [str(request) for request in self.asked]
+            return [str(request) for request in self.received]
 
     def forget(self) -> None:
         with self._lock:
-            self.asked.clear()
+            self.received.clear()
 
     def sent(self) -> int:
         """Bytes of all bodies."""
         with self._lock:
-            return sum(request.sent for request in self.asked)
+            return sum(request.sent for request in self.received)
 
-    def until_sent(self, number: int, path: str) -> None:
+    def wait_until_sent(self, number: int, path: str) -> None:
         """Wait until so many bytes of what is at a path are on their way."""
         deadline = time.monotonic() + 30
-        while not any(request.path == path and request.sent >= number for request in list(self.asked)):
+        while not any(request.path == path and request.sent >= number for request in list(self.received)):
             assert time.monotonic() < deadline, self.requests()
             time.sleep(0.01)
 
@@ -144,7 +144,7 @@ class ScriptedServer:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         request = Request(handler.command, handler.path, headers)
         with self._lock:
-            self.asked.append(request)
+            self.received.append(request)
         route = self.routes.get(handler.path.partition("?")[0], Reply(b"nothing here", 404))
         reply = Reply(route) if isinstance(route, bytes) else route if isinstance(route, Reply) else route(request)
         request.status = reply.status
@@ -201,11 +201,11 @@ def run_server(*, certificate: Path | None = None) -> Iterator[ScriptedServer]:
 def page_reply(text: str | bytes, media_type: str = "text/html", **headers: str) -> Reply:
     """A page; `headers`: etag='"1"' is ETag."""
     body = text if isinstance(text, bytes) else text.encode()
-    return Reply(body).but(content_type=media_type, **headers)
+    return Reply(body).with_headers(content_type=media_type, **headers)
 
 
 def status_reply(code: int, **headers: str) -> Reply:
-    return Reply(b"no", code).but(**headers)
+    return Reply(b"no", code).with_headers(**headers)
 
 
 def redirect_reply(to: str, code: int = 302) -> Reply:

@@ -35,14 +35,14 @@ class WatchProcess:
 
     def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
         self.process = process
-        self.said: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self._errors = errors
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout
-        self.said.extend(map(json.loads, iter(self.process.stdout.readline, "")))
+        self.events.extend(map(json.loads, iter(self.process.stdout.readline, "")))
 
     @property
     def errors(self) -> str:
@@ -50,20 +50,20 @@ class WatchProcess:
         return self._errors.read_text()
 
     def builds(self) -> list[dict[str, Any]]:
-        return [line for line in self.said if line["event"] == "build"]
+        return [line for line in self.events if line["event"] == "build"]
 
     def has_built(self, before: int) -> bool:
         """Whether there were more builds than so many."""
         return len(self.builds()) > before
 
     def texts(self, event: str) -> list[str]:
-        return [line["text"] for line in self.said if line["event"] == event]
+        return [line["text"] for line in self.events if line["event"] == event]
 
-    def has_told(self, event: str, before: int) -> bool:
+    def has_reported(self, event: str, before: int) -> bool:
         """Whether it told of more than so many errors, or notes."""
         return len(self.texts(event)) > before
 
-    def until(self, true: Callable[[], object], what: str) -> None:
+    def wait_until(self, true: Callable[[], object], what: str) -> None:
         """Wait until something is so while it runs."""
 
         def is_so() -> object:
@@ -74,22 +74,22 @@ class WatchProcess:
         try:
             wait_until(lambda: is_so() or self.process.poll() is not None, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}; it said {self.said[-10:]} {self.errors}") from error
+            raise AssertionError(f"{error}; it said {self.events[-10:]} {self.errors}") from error
         assert self.process.poll() is None, f"it ended: {self.errors}"
 
-    def until_quiet(self, seconds: float = 1.5) -> None:
+    def wait_until_quiet(self, seconds: float = 1.5) -> None:
         """Wait until it has said nothing for a while."""
-        self.until(self.builds, "a first build")
+        self.wait_until(self.builds, "a first build")
         known, since = -1, time.monotonic()
         while time.monotonic() - since < seconds:
-            if len(self.said) != known:
-                known, since = len(self.said), time.monotonic()
+            if len(self.events) != known:
+                known, since = len(self.events), time.monotonic()
             time.sleep(0.02)
 
     @property
     def url(self) -> str:
         """The address at which it serves."""
-        self.until(lambda: any("serving" in text for text in self.texts("note")), "an address")
+        self.wait_until(lambda: any("serving" in text for text in self.texts("note")), "an address")
         (found,) = (re.search(r"http://\S+/", text) for text in self.texts("note") if "serving" in text)
         assert found
         return found[0]
