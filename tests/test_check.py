@@ -160,7 +160,7 @@ def test_who_gives_a_find_links_page_for_an_index_is_told_both_ways_out(good: Pa
 
 
 @pytest.mark.parametrize(
-    ("address", "kind", "first"),
+    ("given", "kind", "first"),
     [
         ("simple/", "index", None),
         ("simple", "index", None),
