@@ -1,42 +1,35 @@
-"""Rules over values, what is chosen and why, and the command line of `mkindex check`."""
+"""`check`: rules, what it recognises, how much it reads, and which file an installer would take."""
 
 from __future__ import annotations
 
-import io
 import json
 import random
-import re
-import shutil
-import socket
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from packaging.requirements import Requirement
 
-from mkindex.check import Options, check, show
+from mkindex.check import Options, check
 from mkindex.check.choices import Choice, why
-from mkindex.check.findings import Judge, Rule, Severity, table
+from mkindex.check.findings import Judge, Severity
 from mkindex.check.pages import read
 from mkindex.check.seen import Entry, Host, Page, Project
 from mkindex.check.targets import target
-from mkindex.check.wheels import content_of
-from mkindex.cli import run
-from mkindex.errors import ConfigError, MkindexError
 from mkindex.web import Reply as Answer
 from support.builds import publish
 from support.index_server import JSON_TYPE, Reply, serve_index
 from support.mutations import NEW, OLD, build_good_index, copy_index
-from support.wheels import wheel, write_sdist, write_wheel
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mkindex.check import Report
 
-DOCS = Path(__file__).parent.parent / "docs/check.md"
+
 URL = "https://example.com/simple/demo/"
 
 
@@ -67,7 +60,7 @@ def broken(subject: object) -> list[tuple[str, str]]:
     return [(found.rule.name, found.text) for found in Judge().findings(subject, "page")]
 
 
-# --- rules that no server of this machine can break -----------------------------------------------------------------
+# --- rules that no server of this machine can break -------------------------------------------------------------------
 
 
 def test_an_http_link_on_an_https_page_is_an_error() -> None:
@@ -140,7 +133,7 @@ def test_a_page_that_is_fresh_for_ten_minutes_at_most_is_right(control: str) -> 
     assert broken(host(page=Answer(URL, 200, headers))) == []
 
 
-# --- what it is -----------------------------------------------------------------------------------------------------
+# --- what it is -------------------------------------------------------------------------------------------------------
 
 
 def test_who_gives_a_find_links_page_for_an_index_is_told_both_ways_out(good: Path, tmp_path: Path) -> None:
@@ -199,7 +192,7 @@ def test_an_index_below_another_path_is_found_in_its_tree(tmp_path: Path) -> Non
         assert (report.kind, report.projects, report.read, names(report)) == ("index", 1, 1, [])
 
 
-# --- how much -------------------------------------------------------------------------------------------------------
+# --- how much ---------------------------------------------------------------------------------------------------------
 
 
 def test_only_projects_that_were_asked_for_are_looked_at(good: Path) -> None:
@@ -290,7 +283,7 @@ def test_a_redirect_without_an_end_is_a_finding_and_not_the_end(good: Path) -> N
     assert (found.rule.name, found.text) == ("page-missing", "redirects more than 5 times")
 
 
-# --- why and closure ------------------------------------------------------------------------------------------------
+# --- why and closure --------------------------------------------------------------------------------------------------
 
 
 def entry(filename: str, *, python: str = "", yanked: str | None = None, sha256: str = "0" * 64) -> Entry:
@@ -401,321 +394,3 @@ def test_requirements_are_looked_for_beyond_the_projects_that_are_checked(good: 
     with serve_index(good) as server:
         report = checked(f"{server.url}simple/", project=("alpha",), closure=True)
     assert ("unsatisfied" in names(report), report.projects) == (False, 1)
-
-
-# --- bad input ------------------------------------------------------------------------------------------------------
-
-
-def harmful(data: bytes, seed: int) -> bytes:
-    """Change some bytes, or leave out, double or insert some."""
-    chance = random.Random(seed)
-    made = bytearray(data)
-    for _ in range(chance.randint(1, 8)):
-        at, length = chance.randrange(len(made) + 1), chance.randrange(40)
-        piece = chance.choice(
-            [
-                b"",
-                chance.randbytes(length),
-                bytes(made[at : at + length]),
-                b"null",
-                b"[",
-                b"1e999",
-                b"\\ud800",
-                b"\0",
-                b"//[",
-            ]
-        )
-        made[at : at + chance.randrange(length + 1)] = piece
-    return bytes(made)
-
-
-@pytest.mark.parametrize("seed", range(300))
-def test_no_page_whatever_is_on_it_makes_a_check_crash(good: Path, seed: int) -> None:
-    for project in ("", "alpha"):
-        for name, media_type in (("index.html", "text/html"), ("index.v1_json", JSON_TYPE)):
-            data = harmful((good / "simple" / project / name).read_bytes(), seed)
-            reply = Answer(URL, 200, {"content-type": media_type}, data)
-            for kind in ("root", "project", "flat"):
-                found = read(reply, kind, project="alpha")
-                list(Judge().findings(found, "page"))
-                list(Judge().findings(Project(name="alpha", html=found, json=found), "page"))
-
-
-ODD: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], [[]], {}, {"x": None}, "\ud800", "http://[", 10**400]
-
-
-@pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:20])
-def test_no_value_of_any_field_makes_a_check_crash(good: Path, value: object) -> None:
-    whole = json.loads((good / "simple/alpha/index.v1_json").read_text())
-    first = whole["files"][0]
-    pages = [{**whole, key: value} for key in (*whole, "projects", "project-status")]
-    pages += [
-        {**whole, "files": [{**first, key: value}]}
-        for key in (*first, "yanked", "provenance", "dist-info-metadata", "gpg-sig")
-    ]
-    pages += [{**whole, "meta": {"api-version": value}}, {**whole, "project-status": {"status": value}}]
-    pages += [{**whole, "projects": [{"name": value}]}, {**whole, "files": [value]}, value]  # type: ignore[list-item]
-    for one in pages:
-        for kind in ("root", "project"):
-            found = read(Answer(URL, 200, {"content-type": JSON_TYPE}, json.dumps(one).encode()), kind, project="alpha")
-            list(Judge().findings(found, "page"))
-            list(Judge().findings(Project(name="alpha", html=found, json=found), "page"))
-
-
-@pytest.mark.parametrize("seed", range(300))
-def test_no_bytes_of_a_file_make_a_check_crash(seed: int) -> None:
-    data = harmful(wheel("demo", "1.0", requires_dist=["a", "b"]), seed)
-    content_of("demo-1.0-py3-none-any.whl", io.BytesIO(data), len(data), whole=True)
-    content_of("demo-1.0.tar.gz", io.BytesIO(data), len(data), whole=True)
-    content_of("demo-1.0.zip", io.BytesIO(data), len(data), whole=True)
-
-
-def test_a_whole_check_of_damaged_pages_ends_well(good: Path, tmp_path: Path) -> None:
-    for seed in range(30):
-        index_copy = copy_index(good, tmp_path / str(seed), "both")
-        for path in (index_copy.tree / "simple").rglob("index.*"):
-            path.write_bytes(harmful(path.read_bytes(), seed))
-        checked(index_copy.tree, files="deep", closure=True)
-
-
-# --- the command line -----------------------------------------------------------------------------------------------
-
-
-class Run:
-    """One call of `mkindex check`, and what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
-        self.status = self._status(list(map(str, arguments)))
-        self.out, self.err = capsys.readouterr()
-
-    @staticmethod
-    def _status(arguments: list[str]) -> int:
-        return run(["check", "--no-cache", *arguments])
-
-
-def test_a_good_index_is_0_and_says_how_much_was_looked_at(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = Run(capsys, good)
-    lines = done.out.splitlines()
-    assert (done.status, done.err, lines[:2]) == (0, "", [f"{good}/simple/: an index", ""])
-    assert re.fullmatch(
-        r"0 errors, 0 warnings, 0 notes; 3 projects, 5 files \(5 looked at, 5 hashed\) in \d+\.\d\d s", lines[2]
-    )
-
-
-def test_an_error_is_1_and_a_warning_only_with_strict(
-    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    index_copy = copy_index(good, tmp_path, "html")
-    index_copy.anchor(OLD, r"#sha256=\w+", "")
-    statuses = [Run(capsys, index_copy.tree).status, Run(capsys, index_copy.tree, "--strict").status]
-    index_copy.file(NEW).write_bytes(b"PK")
-    statuses.append(Run(capsys, index_copy.tree).status)
-    statuses.append(Run(capsys, index_copy.tree, "--ignore", "file-hash", "--ignore", "file-size").status)
-    statuses.append(Run(capsys, index_copy.tree, "--select", "no-hash").status)
-    assert statuses == [0, 1, 1, 0, 0]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["x", "y"],
-        ["x", "--ignore", "nothing"],
-        ["x", "--select", "nothing"],
-        ["x", "--why", "not a requirement!"],
-        ["x", "--why", "demo @ https://example.com/demo.whl"],
-        ["x", "--why", "demo", "--python", "2.7"],
-        ["x", "--why", "demo", "--platform", "amiga"],
-        ["x", "--python", "3.12"],
-        ["x", "--require-hashes"],
-        ["x", "--files", "all"],
-        ["x", "--sample", "0"],
-        ["--explain", "nothing"],
-        [""],
-    ],
-    ids=" ".join,
-)
-def test_what_cannot_be_asked_for_is_2(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(Path(__file__).parent / "golden", tmp_path / "x", dirs_exist_ok=True)
-    done = Run(capsys, *arguments)
-    assert (done.status, done.out) == (2, "")
-    assert done.err
-
-
-def test_what_cannot_be_looked_at_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        silent = f"http://127.0.0.1:{nobody.getsockname()[1]}/simple/"
-        found = {
-            given: Run(capsys, given) for given in (silent, f"{tmp_path}/gone", "ftp://example.com/", "http://[x/")
-        }
-    assert {given: (done.status, done.out) for given, done in found.items()} == dict.fromkeys(found, (3, ""))
-    assert found[silent].err == f"error {silent}: cannot be reached: Connection refused\n"
-    assert found[f"{tmp_path}/gone"].err == (
-        f"error {tmp_path}/gone does not exist: name a directory with an index in it, or its address\n"
-    )
-
-
-@pytest.mark.parametrize("status", [401, 403, 429, 500])
-def test_a_server_that_lets_nobody_look_is_3(
-    good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
-) -> None:
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
-    with serve_index(good) as server:
-        server.faults.append(lambda *_: Reply(status))
-        assert Run(capsys, f"{server.url}simple/").status == 3
-
-
-def test_no_secret_of_an_address_is_shown(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    index_copy = copy_index(good, tmp_path, "html")
-    index_copy.anchor(NEW, r'href="[^"#]*', f'href="http://me:geheim@127.0.0.1:9/{NEW}?signature=geheim')
-    with serve_index(index_copy.tree) as server:
-        given = server.url.replace("://", "://me:geheim@")
-        for more in (["--files", "none"], ["--json"], ["--format", "github"], ["--why", "alpha"]):
-            done = Run(capsys, f"{given}simple/?key=geheim" if more[0] == "--why" else f"{given}simple/", *more)
-            assert "geheim" not in done.out + done.err
-            assert done.out + done.err
-
-
-def test_a_server_that_dies_on_the_way_is_3(
-    good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
-    with serve_index(good) as server:
-
-        def die(path: str, reply: Reply) -> Reply:
-            if path.startswith("/files/"):
-                raise ConnectionError
-            return reply
-
-        server.faults.append(die)
-        done = Run(capsys, f"{server.url}simple/")
-    assert (done.status, done.out) == (3, "")
-    assert "5 requests in a row were in vain. Check again later" in done.err
-
-
-def test_the_json_report_has_the_documented_shape(
-    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    index_copy = copy_index(good, tmp_path, "html")
-    index_copy.file(NEW).unlink()
-    done = Run(capsys, index_copy.tree, "--json")
-    report = json.loads(done.out)
-    rule = table()["file-missing"]
-    assert report.pop("seconds") >= 0
-    (found,) = report.pop("findings")
-    assert re.fullmatch(rf"is not there \(\.\./\.\./files/.*{NEW}\)", found.pop("text"))
-    assert found == {
-        "rule": "file-missing",
-        "severity": "error",
-        "page": "simple/alpha/index.html",
-        "file": NEW,
-        "clients": rule.clients,
-        "mend": rule.mend,
-    }
-    assert report == {
-        "version": 1,
-        "target": str(index_copy.tree),
-        "url": f"{index_copy.tree}/simple/",
-        "kind": "index",
-        "projects": 3,
-        "files": 5,
-        "looked-at": 5,
-        "read": 4,
-        "level": "hash",
-        "host": [],
-        "closure": None,
-        "counts": {"error": 1, "warning": 0, "note": 0},
-    }
-    example = re.search(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert example
-    documented = json.loads(example[1])
-    assert set(documented) - {"why"} == {*report, "seconds", "findings"}
-    assert set(documented["findings"][0]) == {*found, "text"}
-
-
-def test_findings_become_annotations_of_a_workflow(
-    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    index_copy = copy_index(good, tmp_path, "html")
-    index_copy.anchor(NEW, f">{NEW}<", ">100% new:\nit<")
-    done = Run(capsys, index_copy.tree, "--format", "github")
-    place = f"simple/alpha/index.html {NEW}"
-    assert done.out == (
-        f"::warning title=mkindex check%3A anchor-text::{place}: shows '100%25 new:\\nit'. "
-        "Let the link show the filename, and nothing else.\n"
-    )
-
-
-def test_what_cannot_be_looked_at_becomes_one_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = Run(capsys, tmp_path / "##[add-mask]x", "--format", "github")
-    assert (done.status, done.err) == (3, "")
-    assert done.out.startswith("::error title=mkindex check::")
-    assert done.out.count("\n") == 1
-    assert Run(capsys, tmp_path / "gone", "--format", "github", "--json").out == ""
-
-
-def test_a_rule_is_explained_and_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    rule = table()["metadata-hash"]
-    assert Run(capsys, "--explain", "metadata-hash").out == show.explained(rule) + "\n"
-    done = Run(capsys, "--explain", "all")
-    assert [line.split()[1] for line in done.out.splitlines()] == list(table())
-
-
-def test_why_is_1_when_no_file_fits(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fits, none = (Run(capsys, good, "--why", text, "--python", "3.12") for text in ("alpha", "alpha>2"))
-    assert (fits.status, none.status) == (0, 1)
-    assert fits.out == f"simple/alpha/index.html: 2 files\n  takes {NEW}\n  would do {OLD}\n"
-    assert none.out.endswith("No file fits: a client says that there is no such version.\n")
-    as_json = json.loads(Run(capsys, good, "--why", "alpha", "--json").out)["why"]
-    assert as_json[0] == {"file": NEW, "version": "2.0", "taken": True, "reasons": []}
-
-
-def test_why_of_a_project_that_is_not_there_is_3(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = Run(capsys, good, "--why", "nothing")
-    assert (done.status, done.err) == (
-        3,
-        "error simple/nothing/: there is no page of nothing that can be read: answers 404\n",
-    )
-
-
-def test_options_of_a_check_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ConfigError):
-        Options(target="")
-    assert issubclass(ConfigError, MkindexError)
-
-
-def test_many_findings_of_a_kind_are_cut_short_and_shown_in_full_on_request(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "wheels").mkdir()
-    for number in range(15):
-        write_sdist(tmp_path / "wheels", "demo", f"{number}.0")
-    publish(tmp_path / "wheels", tmp_path / "public")
-    shutil.rmtree(tmp_path / "public/files")
-    short, whole = (Run(capsys, tmp_path / "public", "--select", "file-missing", *more).out for more in ((), ("-v",)))
-    assert ("  … and 5 more (-v shows all)" in short.splitlines(), whole.count("is not there (")) == (True, 15)
-
-
-def row(rule: Rule) -> str:
-    return f"| `{rule.name}` | {rule.what} | {rule.pip} | {rule.uv} | {rule.clients} | {rule.mend} |"
-
-
-def test_the_documents_have_every_rule_as_it_is() -> None:
-    sections = re.split(r"^### ", DOCS.read_text(), flags=re.MULTILINE)
-    for severity in Severity:
-        (section,) = (one for one in sections if one.lower().startswith(f"{severity}s"))
-        rows = [line for line in section.splitlines() if line.startswith("| `")]
-        assert rows == [row(rule) for rule in table().values() if rule.severity == severity]
-
-
-@pytest.mark.parametrize(("variable", "value"), [("MKINDEX_JSON", "1"), ("MKINDEX_FORMAT", "json")])
-def test_the_form_of_the_report_can_be_said_by_the_environment(
-    good: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str, value: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    done = Run(capsys, good)
-    assert (done.status, json.loads(done.out)["version"]) == (0, 1)

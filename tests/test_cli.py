@@ -1,31 +1,24 @@
-"""The command line: what it takes, what it prints where, and its exit status."""
+"""The command line: exit status, usage, and what is printed."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import signal
-import struct
 import subprocess
 import sys
-import time
-import zlib
-from typing import TYPE_CHECKING, Any
-from urllib.request import ProxyHandler, build_opener
+from typing import TYPE_CHECKING
 
 import pytest
 
 import mkindex
 from mkindex import cli
-from mkindex.config import Config
-from mkindex.errors import MkindexError
 from support.wheels import metadata, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
+from support.command_line import WHEEL, Run, snapshot
 
-WHEEL = "demo-1.0-py3-none-any.whl"
 SOON = "Requires-Python 'soon' is not valid and is left out: uv would not see the file"
 
 
@@ -38,31 +31,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Run:
-    """What a run of the command came to."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        capsys.readouterr()
-        self.status = cli.run([*arguments])
-        self.out, self.err = capsys.readouterr()
-
-
-def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
-    """Every path below `root`, with the inode, the mtime and the bytes of a file."""
-    found: dict[str, tuple[object, ...]] = {}
-    for path in sorted(root.rglob("*")):
-        status = path.lstat()
-        file = (status.st_ino, status.st_mtime_ns, path.read_bytes()) if path.is_file() else ()
-        found[str(path.relative_to(root))] = status.st_mode, *file
-    return found
-
-
 def directory_times(root: Path) -> dict[str, int]:
     """When something was last made or removed in each directory."""
     return {directory: os.stat(directory).st_mtime_ns for directory, _, _ in os.walk(root)}
 
 
-# --- exit status ----------------------------------------------------------------------------------------------------
+# --- exit status ------------------------------------------------------------------------------------------------------
 
 
 def test_done_is_0_and_says_what_was_done_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +188,7 @@ def test_an_index_stays_as_it_was_when_there_is_nothing_to_publish(
     assert Run(capsys, "--allow-empty", "wheels", "public").status == 0
 
 
-# --- usage ----------------------------------------------------------------------------------------------------------
+# --- usage ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,174 +222,7 @@ def test_a_directory_that_is_called_like_a_command_is_named_with_a_dot(
     assert Run(capsys, "./build", "public").status == 0
 
 
-# --- options --------------------------------------------------------------------------------------------------------
-
-
-class Captured(MkindexError):
-    """Stands in for a build."""
-
-
-@pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
-    """The configurations of the builds that were asked for, which do nothing."""
-    seen: list[Config] = []
-
-    def build(config: Config, **_: object) -> None:
-        seen.append(config)
-        raise Captured
-
-    monkeypatch.setattr("mkindex.build.build", build)
-    return seen
-
-
-OPTIONS: dict[str, Any] = {
-    "recursive": True,
-    "follow-symlinks": True,
-    "link-mode": "hardlink",
-    "files-url": "https://example.com/x",
-    "files-have-metadata": True,
-    "prefer": "first",
-    "upload-time": "none",
-    "simple-path": "a/b",
-    "for": "netlify",
-    "json-root": "a/c",
-    "links": True,
-    "templates": "wheels",
-    "grace": 5,
-    "overwrite": True,
-    "allow-empty": True,
-    "strict": True,
-    "dry-run": True,
-    "jobs": 3,
-    "cache-dir": "cache",
-    "settle": 1.5,
-    "poll": True,
-    "poll-interval": 5.0,
-    "rescan": 60.0,
-    "interval": 3600.0,
-    "bind": "localhost:80",
-}
-
-
-def expected(**other: str) -> list[Config]:
-    values = {name.replace("for", "host").replace("-", "_"): value for name, value in OPTIONS.items()} | other
-    return [Config(sources=("wheels",), destination="public", **values)]
-
-
-def test_every_option_can_be_given_on_the_command_line(configured: list[Config]) -> None:
-    arguments = []
-    for name, value in OPTIONS.items():
-        arguments += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    cli.run([*arguments, "wheels", "public"])
-    assert configured == expected()
-
-
-def test_every_option_can_be_given_in_the_environment(
-    configured: list[Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in OPTIONS.items():
-        monkeypatch.setenv(f"MKINDEX_{name.upper().replace('-', '_')}", "1" if value is True else str(value))
-    cli.run(["wheels", "public"])
-    assert configured == expected()
-
-
-def test_every_option_can_be_given_in_mkindex_toml(here: Path, configured: list[Config]) -> None:
-    (here / "mkindex.toml").write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in OPTIONS.items()))
-    cli.run(["wheels", "public"])
-    assert configured == expected(templates="./wheels", cache_dir="./cache")
-
-
-@pytest.mark.parametrize("how", ["command line", "environment", "file"])
-def test_so_can_the_previous_site(
-    how: str, here: Path, configured: list[Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = "https://example.com/"
-    if how == "environment":
-        monkeypatch.setenv("MKINDEX_PREVIOUS", site)
-    if how == "file":
-        (here / "mkindex.toml").write_text(f"previous = '{site}'\n")
-    cli.run([*(["--previous", site] if how == "command line" else []), "wheels", "public"])
-    assert [config.previous for config in configured] == [site]
-
-
-def test_a_variable_that_is_empty_is_as_good_as_none_and_a_flag_may_be_false(
-    configured: list[Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = {*OPTIONS, "previous", "remote", "include", "exclude", "max-download", "format", "json", "no-cache"}
-    for value in "", "false":
-        for name in names if not value else [name for name, given in OPTIONS.items() if given is True]:
-            monkeypatch.setenv(f"MKINDEX_{name.upper().replace('-', '_')}", value)
-        cli.run(["--cache-dir", "x", "wheels", "public"])
-    assert configured == [Config(sources=("wheels",), destination="public", cache_dir="x")] * 2
-
-
-def test_several_patterns_of_the_environment_stand_with_white_space_between(
-    configured: list[Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MKINDEX_INCLUDE", "torch\nnumpy-2.*\n\n")
-    cli.run(["wheels", "public"])
-    assert [config.include for config in configured] == [("torch", "numpy-2.*")]
-
-
-def test_sources_and_destination_can_stand_in_mkindex_toml(here: Path, configured: list[Config]) -> None:
-    (here / "conf").mkdir()
-    (here / "conf/index.toml").write_text('sources = ["../wheels", "/x"]\ndestination = "public"\n')
-    cli.run(["--config", "conf/index.toml"])
-    (config,) = configured
-    assert (config.sources, config.destination) == (("conf/../wheels", "/x"), "conf/public")
-
-
-@pytest.mark.parametrize("arguments", [[], ["build"], ["-v"]], ids=" ".join)
-def test_a_mkindex_toml_that_says_it_all_needs_no_argument(
-    here: Path, configured: list[Config], arguments: list[str]
-) -> None:
-    (here / "mkindex.toml").write_text('sources = ["wheels"]\ndestination = "public"\n')
-    cli.run(arguments)
-    assert [(config.sources, config.destination) for config in configured] == [(("./wheels",), "./public")]
-
-
-def test_the_command_line_counts_before_the_environment_and_that_before_the_file(
-    here: Path, configured: list[Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (here / "mkindex.toml").write_text("grace = 1\njobs = 1\nsimple-path = 'one'\n")
-    monkeypatch.setenv("MKINDEX_GRACE", "2")
-    monkeypatch.setenv("MKINDEX_JOBS", "2")
-    cli.run(["--grace", "3", "wheels", "public"])
-    assert [(config.grace, config.jobs, config.simple_path) for config in configured] == [(3, 2, "one")]
-
-
-def test_a_wrong_key_of_mkindex_toml_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for content, named in (("colour = 1", "colour"), ("jobs = 'many'", "jobs"), ("recursive = 'x'", "recursive")):
-        (here / "mkindex.toml").write_text(content)
-        run = Run(capsys, "wheels", "public")
-        assert (run.status, named in run.err) == (2, True), (content, run.err)
-
-
-def test_what_is_printed_can_be_set_in_the_environment_and_the_file(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MKINDEX_QUIET", "1")
-    assert Run(capsys, "wheels", "public").out == ""
-    monkeypatch.setenv("MKINDEX_JSON", "1")
-    assert Run(capsys, "wheels", "public").out[:1] == "{"
-    monkeypatch.delenv("MKINDEX_QUIET")
-    monkeypatch.delenv("MKINDEX_JSON")
-    (here / "mkindex.toml").write_text("quiet = true\nno-cache = true\n")
-    run = Run(capsys, "wheels", "public")
-    assert (run.status, run.out, run.err) == (0, "", "")
-
-
-@pytest.mark.parametrize(
-    ("path", "meant"), [(".", ""), ("./", ""), ("a", "a"), ("a/", "a"), (".a", None), ("../a", None), ("..", None)]
-)
-def test_the_path_of_the_index_is_the_one_that_was_given(
-    configured: list[Config], path: str, meant: str | None
-) -> None:
-    status = cli.run(["--simple-path", path, "wheels", "public"])
-    assert ([config.simple_path for config in configured], status) == (([meant], 3) if meant is not None else ([], 2))
-
-
-# --- output ---------------------------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------------------------------
 
 
 def test_json_is_the_whole_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -551,127 +358,3 @@ def test_names_that_are_no_utf8_are_told_of_in_any_locale(here: Path) -> None:
             timeout=60,
         )
         assert (run.returncode, b"Traceback" in run.stderr) == (1, False), run.stderr
-
-
-# --- watch and serve ------------------------------------------------------------------------------------------------
-
-
-def running(here: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "mkindex", *arguments]
-    return subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_says_where_it_is_and_what_it_is_asked_for_until_it_is_stopped(
-    here: Path, number: signal.Signals
-) -> None:
-    assert cli.run(["wheels", "public", "-q"]) == 0
-    with running(here, "serve", "public", "--bind", "127.0.0.1:0") as server:
-        assert server.stdout
-        said = server.stdout.readline()
-        match = re.fullmatch(r"serving public at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", said)
-        assert match, said
-        with build_opener(ProxyHandler({})).open(f"{match[1]}simple/demo/", timeout=20) as answer:
-            assert WHEEL in answer.read().decode()
-        server.send_signal(number)
-        out, err = server.communicate(timeout=20)
-    assert (server.returncode, out, err) == (0, "", '127.0.0.1 "GET /simple/demo/ HTTP/1.1" 200\n')
-
-
-def test_a_server_that_others_can_reach_says_so(here: Path) -> None:
-    assert cli.run(["wheels", "public", "-q"]) == 0
-    with running(here, "serve", "public", "--bind", "0.0.0.0:0") as server:
-        assert server.stdout
-        server.stdout.readline()
-        server.terminate()
-        _, err = server.communicate(timeout=20)
-    text = "other machines can reach this server: it asks nobody for a password, and encrypts nothing"
-    assert err == f"warning 0.0.0.0:0: {text}\n"
-
-
-@pytest.mark.parametrize("arguments", [("serve", "gone"), ("serve", "public", "--bind", "nowhere.invalid:0")])
-def test_what_cannot_be_served_is_3(here: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str]) -> None:
-    (here / "public").mkdir()
-    run = Run(capsys, *arguments)
-    assert (run.status, run.out, run.err.count("\n")) == (3, "", 1)
-
-
-def test_a_watch_that_cannot_begin_is_3(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (Run(capsys, "gone", "public", "--watch").status, sorted(os.listdir(here))) == (3, ["wheels"])
-
-
-def test_a_watch_speaks_to_a_person(here: Path) -> None:
-    (here / "wheels/bad.egg").write_bytes(b"x")
-    with running(here, "wheels", "public", "--watch", "--serve", "--bind", "127.0.0.1:0") as watch:
-        assert watch.stdout
-        said = [watch.stdout.readline() for _ in range(2)]
-        watch.terminate()
-        _, err = watch.communicate(timeout=20)
-    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
-    assert re.fullmatch(time + r"serving public at http://127\.0\.0\.1:\d+/\n", said[0])
-    assert re.fullmatch(time + rf"added {re.escape(WHEEL)}; 1 rejected; 1 file in \d\.\d\d s\n", said[1])
-    assert (watch.returncode, err) == (
-        0,
-        f"rejected {here}/wheels/bad.egg: eggs are no longer installable: build a wheel\n",
-    )
-
-
-# --- pipes and signals ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("rejected", "status"), [(False, 0), (True, 1)])
-def test_a_reader_that_has_seen_enough_is_no_error(here: Path, rejected: bool, status: int) -> None:
-    if rejected:
-        (here / "wheels/bad.egg").write_bytes(b"x")
-    reading, writing = os.pipe()
-    os.close(reading)
-    run = subprocess.run(
-        [sys.executable, "-m", "mkindex", "-v", "wheels", "public"],
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        check=False,
-        timeout=60,
-    )
-    os.close(writing)
-    assert (run.returncode, b"Error" in run.stderr) == (status, False), run.stderr
-    assert (here / "public/simple/demo/index.html").exists()
-
-
-def test_a_standard_output_that_is_closed_is_no_error(here: Path) -> None:
-    command = [sys.executable, "-m", "mkindex", "wheels", "public"]
-    run = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, check=False, timeout=60)
-    assert (run.returncode, run.stderr) == (0, b"")
-
-
-def write_large_wheel(path: Path, size: int) -> None:
-    """A wheel with a member of `size` zeros, which take no room on the disk."""
-    members = {"foo-1.0.dist-info/METADATA": metadata("foo", "1.0"), "foo/data": None}
-    directory = b""
-    with path.open("wb") as file:
-        for name, content in members.items():
-            length = size if content is None else len(content)
-            crc = 0 if content is None else zlib.crc32(content)
-            common = (0, 0, 0, 0, crc, length, length, len(name), 0)
-            directory += struct.pack("<4s2H4H3L2H", b"PK\1\2", 20, 20, *common)
-            directory += struct.pack("<3H2L", 0, 0, 0, 0, file.tell()) + name.encode()
-            file.write(struct.pack("<4sH4H3L2H", b"PK\3\4", 20, *common) + name.encode())
-            file.write(content) if content else file.seek(size, os.SEEK_CUR)
-        start = file.tell()
-        file.write(directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, len(directory), start, 0))
-
-
-def test_ctrl_c_is_130_and_leaves_the_destination_as_it_was(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Run(capsys, "wheels", "public")
-    before = snapshot(here / "public")
-    write_large_wheel(here / "wheels/foo-1.0-py3-none-any.whl", 1 << 30)
-    run = subprocess.Popen(
-        [sys.executable, "-m", "mkindex", "wheels", "public"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    while not (here / "public/.mkindex/lock").exists():
-        assert run.poll() is None
-        time.sleep(0.01)
-    time.sleep(0.1)
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=120)
-    assert (run.returncode, out, err.strip()) == (130, b"", b"interrupted: the next run finishes the job")
-    assert snapshot(here / "public") == before

@@ -1,0 +1,71 @@
+"""Archives in memory, and how they are read or refused."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mkindex import archive
+from mkindex.archive import Span, Unreadable
+from support.wheels import metadata, wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+MIB = 1 << 20
+METADATA = metadata("foo", "1.0")
+WHEEL = wheel("foo", "1.0")
+
+
+def reader(data: bytes) -> archive.ReadAt:
+    stream = io.BytesIO(data)
+
+    def read_at(start: int, length: int) -> bytes:
+        stream.seek(start)
+        return stream.read(length)
+
+    return read_at
+
+
+def read_wheel(data: bytes) -> tuple[str, bytes]:
+    directory, raw, span = archive.wheel_metadata(reader(data), len(data))
+    assert archive.cut(reader(data), Span.parse(str(span))) == raw
+    return directory, raw
+
+
+def read_zip(data: bytes) -> bytes:
+    return archive.zip_pkg_info(reader(data), len(data))
+
+
+def refusal(read: Callable[[bytes], object], data: bytes) -> str | None:
+    """Why `read` refuses `data`; None: it does not."""
+    try:
+        read(data)
+    except Unreadable as error:
+        return str(error)
+    return None
+
+
+@contextmanager
+def peak_below(limit: int) -> Iterator[None]:
+    """Fail when more than `limit` bytes are held at once."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < limit
+    finally:
+        tracemalloc.stop()
+
+
+def deflated_zeros(size: int) -> bytes:
+    """`size` bytes, whole MiB, of a deflate stream without an end; made in no time."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return (packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)) * (size // MIB)
+
+
+PAX_KEYS = [b"path", b"size", b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.major", b"GNU.sparse.minor"]
+PAX_KEYS += [b"GNU.sparse.realsize", b"GNU.sparse.name", b"GNU.sparse.numbytes", b"GNU.sparse.offset", b"hdrcharset"]

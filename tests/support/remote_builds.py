@@ -1,0 +1,90 @@
+"""Builds from a scripted server: what a run prints, asks for and publishes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from mkindex import cli
+from support.scripted_server import (
+    Reply,
+    ScriptedServer,
+    page_reply,
+)
+from support.trees import anchors
+from support.wheels import metadata, wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+A, B, C = "a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl", "c-1.0-py3-none-any.whl"
+WHEEL = wheel("a", "1.0", requires_python=">=3.8")
+METADATA = metadata("a", "1.0", requires_python=">=3.8")
+OTHER = wheel("b", "1.0")
+
+
+class Run:
+    """What a run of the command came to, and what the server was asked for meanwhile."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], server: ScriptedServer, *arguments: str) -> None:
+        server.forget()
+        capsys.readouterr()
+        self.status = cli.run([*arguments, "public", "--jobs", "1", "--cache-dir", "cache"])
+        self.out, err = capsys.readouterr()
+        self.requests = server.requests()
+        self.said = [line.replace(server.url, "HOST/") for line in err.splitlines()]
+        assert [line for line in (self.out + err).split("\n") if not line.isprintable()] == []
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def linked(*names: str) -> Reply:
+    """A page of links to files beside it."""
+    return page_reply("<!DOCTYPE html>\n" + "".join(f'<a href="{name}">x</a>\n' for name in names))
+
+
+def hashed(name: str, content: bytes, more: str = "") -> str:
+    """A link with the hash of the file, and more attributes."""
+    return f"{name}#sha256={sha256(content)}" + (f'" {more} data-x="' if more else "")
+
+
+def entries(root: Path, project: str, server: ScriptedServer) -> list[dict[str, Any]]:
+    """What the JSON page says, which the HTML page says, too."""
+    text = (root / "simple" / project / "index.v1_json").read_text()
+    html = (root / "simple" / project / "index.html").read_bytes()
+    files: list[dict[str, Any]] = json.loads(text.replace(server.url, "HOST/"))["files"]
+    assert [anchor.text for anchor in anchors(html)] == [file["filename"] for file in files]
+    return files
+
+
+def projects(root: Path) -> list[str]:
+    return [entry["name"] for entry in json.loads((root / "simple/index.v1_json").read_text())["projects"]]
+
+
+def listed(name: str, content: bytes, **more: object) -> dict[str, Any]:
+    return {
+        "filename": name,
+        "url": f"HOST/{name}",
+        "hashes": {"sha256": sha256(content)},
+        "size": len(content),
+        **{key.replace("_", "-"): value for key, value in more.items()},
+    }
+
+
+LISTED = listed(A, WHEEL, requires_python=">=3.8")
+STREAMED = [f"HEAD 200 /{A}", f"GET 200 /{A}"]
+
+
+def weaker(name: str) -> str:
+    return f"{A}#{name}={hashlib.new(name, WHEEL).hexdigest()}"
+
+
+SIBLING = f"/{A}.metadata"
+OF_SIBLING = {"core-metadata": {"sha256": sha256(METADATA)}}
+GIVEN = f'data-core-metadata="sha256={sha256(METADATA)}"'
+TRUE = 'data-core-metadata="true"'

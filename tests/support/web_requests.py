@@ -1,0 +1,47 @@
+"""Requests to a scripted server, and the failures that they end in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mkindex.errors import printable
+from mkindex.web import About, Failed, Web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.scripted_server import (
+        ScriptedServer,
+    )
+
+
+CONTENT = bytes(range(256)) * 400  # 102,400 bytes
+
+
+def failure(call: Callable[[], object]) -> Failed:
+    """What a call fails with, which no terminal is hurt by."""
+    with pytest.raises(Failed) as caught:
+        call()
+    assert printable(str(caught.value)) == str(caught.value)
+    return caught.value
+
+
+def said(call: Callable[[], object], server: ScriptedServer) -> str:
+    return str(failure(call)).replace(server.url, "HOST/").replace(server.other_host_url, "ELSEWHERE/")
+
+
+def streamed(client: Web, url: str, *, start: int = 0, about: About | None = None) -> bytes:
+    return b"".join(client.stream(about or client.about(url), url, start=start))
+
+
+ADVICE = {
+    401: "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
+    403: "answers 403: it lets nobody, or not you, read it",
+    404: "answers 404: there is no such thing",
+    407: "answers 407: the proxy wants a user name and a password: put them into HTTPS_PROXY",
+    410: "answers 410: ask who runs it",
+    418: "answers 418: ask who runs it",
+    501: "answers 501: the server is in trouble: try again later",
+}

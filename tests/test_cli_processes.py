@@ -1,0 +1,156 @@
+"""mkindex as a process: servers, watches, closed pipes and signals."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from typing import TYPE_CHECKING
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from mkindex import cli
+from support.wheels import metadata, write_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+from support.command_line import WHEEL, Run, snapshot
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to stand in, with a wheel in ./wheels."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    return tmp_path
+
+
+# --- watch and serve --------------------------------------------------------------------------------------------------
+
+
+def running(here: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mkindex", *arguments]
+    return subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_says_where_it_is_and_what_it_is_asked_for_until_it_is_stopped(
+    here: Path, number: signal.Signals
+) -> None:
+    assert cli.run(["wheels", "public", "-q"]) == 0
+    with running(here, "serve", "public", "--bind", "127.0.0.1:0") as server:
+        assert server.stdout
+        said = server.stdout.readline()
+        match = re.fullmatch(r"serving public at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", said)
+        assert match, said
+        with build_opener(ProxyHandler({})).open(f"{match[1]}simple/demo/", timeout=20) as answer:
+            assert WHEEL in answer.read().decode()
+        server.send_signal(number)
+        out, err = server.communicate(timeout=20)
+    assert (server.returncode, out, err) == (0, "", '127.0.0.1 "GET /simple/demo/ HTTP/1.1" 200\n')
+
+
+def test_a_server_that_others_can_reach_says_so(here: Path) -> None:
+    assert cli.run(["wheels", "public", "-q"]) == 0
+    with running(here, "serve", "public", "--bind", "0.0.0.0:0") as server:
+        assert server.stdout
+        server.stdout.readline()
+        server.terminate()
+        _, err = server.communicate(timeout=20)
+    text = "other machines can reach this server: it asks nobody for a password, and encrypts nothing"
+    assert err == f"warning 0.0.0.0:0: {text}\n"
+
+
+@pytest.mark.parametrize("arguments", [("serve", "gone"), ("serve", "public", "--bind", "nowhere.invalid:0")])
+def test_what_cannot_be_served_is_3(here: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str]) -> None:
+    (here / "public").mkdir()
+    run = Run(capsys, *arguments)
+    assert (run.status, run.out, run.err.count("\n")) == (3, "", 1)
+
+
+def test_a_watch_that_cannot_begin_is_3(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (Run(capsys, "gone", "public", "--watch").status, sorted(os.listdir(here))) == (3, ["wheels"])
+
+
+def test_a_watch_speaks_to_a_person(here: Path) -> None:
+    (here / "wheels/bad.egg").write_bytes(b"x")
+    with running(here, "wheels", "public", "--watch", "--serve", "--bind", "127.0.0.1:0") as watch:
+        assert watch.stdout
+        said = [watch.stdout.readline() for _ in range(2)]
+        watch.terminate()
+        _, err = watch.communicate(timeout=20)
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
+    assert re.fullmatch(time + r"serving public at http://127\.0\.0\.1:\d+/\n", said[0])
+    assert re.fullmatch(time + rf"added {re.escape(WHEEL)}; 1 rejected; 1 file in \d\.\d\d s\n", said[1])
+    assert (watch.returncode, err) == (
+        0,
+        f"rejected {here}/wheels/bad.egg: eggs are no longer installable: build a wheel\n",
+    )
+
+
+# --- pipes and signals ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rejected", "status"), [(False, 0), (True, 1)])
+def test_a_reader_that_has_seen_enough_is_no_error(here: Path, rejected: bool, status: int) -> None:
+    if rejected:
+        (here / "wheels/bad.egg").write_bytes(b"x")
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        [sys.executable, "-m", "mkindex", "-v", "wheels", "public"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    os.close(writing)
+    assert (run.returncode, b"Error" in run.stderr) == (status, False), run.stderr
+    assert (here / "public/simple/demo/index.html").exists()
+
+
+def test_a_standard_output_that_is_closed_is_no_error(here: Path) -> None:
+    command = [sys.executable, "-m", "mkindex", "wheels", "public"]
+    run = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
+def write_large_wheel(path: Path, size: int) -> None:
+    """A wheel with a member of `size` zeros, which take no room on the disk."""
+    members = {"foo-1.0.dist-info/METADATA": metadata("foo", "1.0"), "foo/data": None}
+    directory = b""
+    with path.open("wb") as file:
+        for name, content in members.items():
+            length = size if content is None else len(content)
+            crc = 0 if content is None else zlib.crc32(content)
+            common = (0, 0, 0, 0, crc, length, length, len(name), 0)
+            directory += struct.pack("<4s2H4H3L2H", b"PK\1\2", 20, 20, *common)
+            directory += struct.pack("<3H2L", 0, 0, 0, 0, file.tell()) + name.encode()
+            file.write(struct.pack("<4sH4H3L2H", b"PK\3\4", 20, *common) + name.encode())
+            file.write(content) if content else file.seek(size, os.SEEK_CUR)
+        start = file.tell()
+        file.write(directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, len(directory), start, 0))
+
+
+def test_ctrl_c_is_130_and_leaves_the_destination_as_it_was(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Run(capsys, "wheels", "public")
+    before = snapshot(here / "public")
+    write_large_wheel(here / "wheels/foo-1.0-py3-none-any.whl", 1 << 30)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "mkindex", "wheels", "public"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (here / "public/.mkindex/lock").exists():
+        assert run.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, out, err.strip()) == (130, b"", b"interrupted: the next run finishes the job")
+    assert snapshot(here / "public") == before

@@ -1,0 +1,317 @@
+"""The manifest and the intent file: their codec, damage, and what a long-running process remembers."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mkindex.destinations import inventory, manifest
+from mkindex.destinations.directory import Directory
+from mkindex.destinations.disk import Disk
+from mkindex.destinations.inventory import Known
+from mkindex.errors import DestinationError
+from mkindex.publish import Entry, Plan, Position
+from mkindex.render import Stage
+from support.builds import cold_build, publish
+from support.trees import OWN_DIRECTORY, file_identities, own_files, read_tree
+from support.wheels import write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+from support.publishing import MTIME, change, flipped, held, planned, resources, whole
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A source: two projects, two wheels and an sdist."""
+    source = tmp_path / "wheels"
+    source.mkdir()
+    write_wheel(source, "demo", "1.0", mtime=MTIME)
+    write_wheel(source, "demo", "2.0+cpu", mtime=MTIME)
+    write_sdist(source, "other", "1.0", mtime=MTIME)
+    return source
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    return tmp_path / "public"
+
+
+# --- what a process that stays knows ----------------------------------------------------------------------------------
+
+
+def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
+    wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "_LONG", 100)
+    known = Known()
+
+    def there(known: Known | None) -> list[bool]:
+        with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+            wanted = resources(wheels)
+            destination.apply(planned(wanted, destination))
+            (public / "404.html").write_text("other")
+            assert [entry for entry, _ in held(destination)] == [entry for entry, _ in whole(wanted)]
+            return sorted({intact for _, intact in held(destination)})
+
+    assert there(None) == [False, True]
+    (public / "404.html").unlink()
+    assert there(known) == [True]
+    known.forget()
+    with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+        assert sorted({intact for _, intact in held(destination)}) == [False, True]
+    change(wheels)
+    assert there(known) == [True]
+    write_wheel(wheels, "another", "1.0")
+    publish(wheels, public)
+    with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+        assert [entry for entry, _ in held(destination)] == [entry for entry, _ in whole(resources(wheels))]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, number: signal.Signals) -> None:
+    class Interrupted(Disk):
+        def replace(self, source: str, target: str) -> None:
+            super().replace(source, target)
+            if target.endswith("/index.html"):
+                signal.raise_signal(number)
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        wanted = resources(wheels)
+        with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, disk=Interrupted()) as there:
+            with pytest.raises(KeyboardInterrupt):
+                there.apply(planned(wanted, there))
+            assert signal.getsignal(number) is signal.default_int_handler
+            assert held(there) == whole(wanted)
+    finally:
+        signal.signal(number, before)
+    assert own_files(public) == {"manifest"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("what", ["tmp/", "intent", ".mkindex"])
+def test_signals_wait_while_what_was_prepared_is_withdrawn(
+    wheels: Path, public: Path, number: signal.Signals, what: str
+) -> None:
+    class Interrupted(Disk):
+        def unlink(self, path: str) -> None:
+            if what in path:
+                signal.raise_signal(number)
+            super().unlink(path)
+
+        def remove_directory(self, path: str) -> None:
+            if path.endswith(what):
+                signal.raise_signal(number)
+            super().remove_directory(path)
+
+    def not_ready() -> None:
+        raise TimeoutError
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            ThreadPoolExecutor(1) as executor,
+            Directory(str(public), executor=executor, disk=Interrupted()) as there,
+        ):
+            there.apply(planned(resources(wheels), there), not_ready)
+    finally:
+        signal.signal(number, before)
+    assert not public.exists()
+
+
+# --- what we know of it -----------------------------------------------------------------------------------------------
+
+
+LOSSES: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda _: b"",
+    "cut off": lambda data: data[: len(data) // 2],
+    "without its end": lambda data: data[:-1],
+    "flipped in its first line": lambda data: flipped(data, 3),
+    "flipped in the middle": lambda data: flipped(data, len(data) // 2),
+    "longer": lambda data: data + b"\n",
+    "twice": lambda data: data + data,
+    "binary": lambda _: bytes(range(256)),
+}
+
+
+def lose(public: Path, loss: str) -> None:
+    path = public / OWN_DIRECTORY / "manifest"
+    path.unlink() if loss == "lost" else path.write_bytes(LOSSES[loss](path.read_bytes()))
+
+
+@pytest.mark.parametrize("loss", ["lost", *LOSSES])
+def test_without_a_sound_manifest_identical_bytes_are_adopted(loss: str, wheels: Path, public: Path) -> None:
+    publish(wheels, public)
+    before = file_identities(public)
+    lose(public, loss)
+    report = publish(wheels, public)
+    assert (report.written, report.plan.unchanged) == (0, len(before))
+    assert file_identities(public) == before
+    assert publish(wheels, public).plan == Plan(unchanged=len(before))
+
+
+@pytest.mark.parametrize("loss", ["lost", *LOSSES])
+def test_without_a_sound_manifest_other_bytes_need_overwrite(loss: str, wheels: Path, public: Path) -> None:
+    publish(wheels, public)
+    lose(public, loss)
+    before = read_tree(public)
+    write_wheel(wheels, "demo", "3.0", mtime=MTIME)
+    with pytest.raises(DestinationError, match=r": simple/demo/index.html, simple/demo/index.v1_json\. Move"):
+        publish(wheels, public)
+    assert read_tree(public) == before
+    publish(wheels, public, overwrite=True)
+    assert read_tree(public) == cold_build(wheels)
+
+
+def test_a_page_that_replaces_another_is_younger_by_a_second_for_readers_who_see_whole_seconds(
+    wheels: Path, public: Path
+) -> None:
+    page = public / "simple/demo/index.html"
+    seconds = []
+    for number in range(3):
+        write_wheel(wheels, "demo", "3.0", mtime=MTIME, summary=f"bytes {number}")
+        publish(wheels, public)
+        seconds.append(page.stat().st_mtime_ns // 1_000_000_000)
+    assert seconds == sorted(set(seconds))
+    assert read_tree(public) == cold_build(wheels)
+
+
+def test_the_old_manifest_is_closed_when_the_new_one_takes_its_place(
+    wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(wheels, public)
+    write_wheel(wheels, "demo", "3.0", mtime=MTIME)
+    opened: list[Path] = []
+    replace = os.replace
+
+    def watched(source: str, target: str) -> None:
+        if os.path.exists(target):
+            links = list(Path("/proc/self/fd").iterdir())
+            opened.extend(link for link in links if link.exists() and link.samefile(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    publish(wheels, public)
+    assert opened == []
+
+
+def read_manifest(data: bytes) -> list[Entry]:
+    return [
+        entry for extent, lines in manifest.sections(io.BytesIO(data)) for entry in manifest.decode(extent.name, lines)
+    ]
+
+
+def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> None:
+    entries = [
+        Entry("", 3, "index.html", "", "", ""),
+        Entry("b-c", 0, "files/aa/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4"),
+        Entry("demo", 2, "simple/demo/index.html", "key", "b" * 64, "1 2 3 4", 77),
+    ]
+    data = b"".join(manifest.encode((entry.position, entry) for entry in entries))
+    assert read_manifest(data) == entries
+    damaged = [flipped(data, at) for at in range(len(data))] + [data[:length] for length in range(len(data))]
+    for each in damaged:
+        with pytest.raises(manifest.Damaged):
+            read_manifest(each)
+
+
+LINE = b"0\tfiles/a\t=\tb\t1 2 3 4\t\n"
+HOSTILE = {
+    "a line below no heading": LINE + b"[]\n",
+    "no heading": LINE,
+    "a heading that is none": b"[a\n" + LINE,
+    "a name that no project has": "[ä]\n".encode() + LINE,
+    "two sections of one name": b"[a]\n" + LINE + b"[a]\n" + LINE,
+    "sections in another order": b"[a]\n" + LINE + b"[]\n" + LINE,
+    "lines in another order": b"[]\n" + LINE.replace(b"/a", b"/b") + LINE,
+    "a field too many": b"[]\n" + LINE.replace(b"=", b"=\t"),
+    "other than ASCII": b"[]\n" + LINE.replace(b"/a", "/ä".encode()),
+    "a way out": b"[]\n" + LINE.replace(b"/a", b"/../../a"),
+    "a path of its own": b"[]\n" + LINE.replace(b"files/a", b".mkindex/manifest"),
+    "a path that is none": b"[]\n" + LINE.replace(b"/a", b"/\0"),
+}
+
+
+def sealed(lines: bytes) -> bytes:
+    data = b"mkindex manifest 2\n" + lines
+    return data + b"end %08x\n" % zlib.crc32(data)
+
+
+@pytest.mark.parametrize("lines", HOSTILE.values(), ids=HOSTILE)
+def test_a_manifest_that_says_what_none_of_ours_says_is_a_damaged_one(lines: bytes, wheels: Path, public: Path) -> None:
+    assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry("", 0, "files/a", "b", "b", "1 2 3 4")]
+    with pytest.raises(manifest.Damaged):
+        read_manifest(sealed(lines))
+    publish(wheels, public)
+    (public / OWN_DIRECTORY / "manifest").write_bytes(sealed(lines))
+    publish(wheels, public, overwrite=True)
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
+
+
+@pytest.mark.parametrize("line", [LINE.replace(b"1 2 3 4", b"1 x"), LINE.replace(b"0\t", b"x\t"), LINE[:-1] + b"x\n"])
+def test_a_manifest_with_values_that_none_of_ours_has_stops_nobody(line: bytes, wheels: Path, public: Path) -> None:
+    write_wheel(wheels, "large", "1.0", files={"x": os.urandom(2 << 20)})
+    for lines in (b"[]\n" + line, b"[]\n3\tindex.html\tkey\tsha\tx\t\n[large]\n" + line):
+        shutil.rmtree(public, ignore_errors=True)
+        (public / OWN_DIRECTORY).mkdir(parents=True)
+        (public / "index.html").write_text("other")
+        (public / OWN_DIRECTORY / "manifest").write_bytes(sealed(lines))
+        publish(wheels, public, overwrite=True)
+        assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
+
+
+_POSITIONS = st.tuples(
+    st.sampled_from(["", "demo", "e"]),
+    st.sampled_from(Stage),
+    st.sampled_from([a + b for a in ("a", "a-b", "a/", "b") for b in ("", "+", "x", "/y")]),
+)
+
+
+@given(
+    before=st.dictionaries(_POSITIONS, st.booleans()),
+    changes=st.dictionaries(_POSITIONS, st.booleans()),
+    length=st.sampled_from([2, 100, 1 << 18]),
+)
+def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothing(
+    before: dict[Position, bool], changes: dict[Position, bool], length: int
+) -> None:
+    old: dict[Position, Entry | None] = {
+        place: Entry(*place, "old", "b" * 64, "1 2 3 4", 7 if retired else None) for place, retired in before.items()
+    }
+    new = {place: Entry(*place, "new", "", "") if stays else None for place, stays in changes.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest, "_PART", length)
+        first = b"".join(manifest.encode(sorted(old.items())))
+        extents = [extent for extent, _ in manifest.sections(io.BytesIO(first))]
+        amended = b"".join(manifest.encode(sorted(new.items()), io.BytesIO(first), extents))
+        whole = b"".join(manifest.encode((place, entry) for place, entry in sorted((old | new).items()) if entry))
+    assert amended == whole
+
+
+@pytest.mark.parametrize(
+    "intent", [b"", b"mkindex intent 2\ndemo\t2\tsimple", b"mkindex intent 2\nx\n", bytes(range(256))]
+)
+def test_a_damaged_intent_stops_nobody(intent: bytes, wheels: Path, public: Path) -> None:
+    publish(wheels, public)
+    (public / OWN_DIRECTORY / "intent").write_bytes(intent)
+    publish(wheels, public)
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
+
+
+def test_no_path_of_the_machine_is_in_what_we_keep(wheels: Path, public: Path) -> None:
+    publish(wheels, public, link_mode="hardlink")
+    assert own_files(public) == {"manifest"}
+    assert str(public.parent).encode() not in (public / OWN_DIRECTORY / "manifest").read_bytes()

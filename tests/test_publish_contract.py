@@ -1,0 +1,143 @@
+"""What every destination has to do, in memory and on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mkindex.destinations.directory import Directory
+from mkindex.destinations.memory import Memory
+from mkindex.publish import Changed, Destination, Plan
+from support.wheels import wheel, write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+from support.publishing import MTIME, SITE, change, content, held, planned, read, resources, whole
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A source: two projects, two wheels and an sdist."""
+    source = tmp_path / "wheels"
+    source.mkdir()
+    write_wheel(source, "demo", "1.0", mtime=MTIME)
+    write_wheel(source, "demo", "2.0+cpu", mtime=MTIME)
+    write_sdist(source, "other", "1.0", mtime=MTIME)
+    return source
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    return tmp_path / "public"
+
+
+@pytest.fixture(params=["memory", "copy", "hardlink"])
+def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destination]:
+    if request.param == "memory":
+        yield Memory(read)
+        return
+    with (
+        ThreadPoolExecutor(2) as executor,
+        Directory(str(public), executor=executor, hardlink=request.param == "hardlink") as there,
+    ):
+        yield there
+
+
+def test_a_destination_holds_exactly_what_was_applied(destination: Destination, wheels: Path) -> None:
+    wanted = resources(wheels)
+    applied = destination.apply(planned(wanted, destination))
+    assert applied.written == len(wanted)
+    assert held(destination) == whole(wanted)
+    assert {each.path: destination.digest(each.path) for each in wanted} == {
+        each.path: hashlib.sha256(content(each)).hexdigest() for each in wanted
+    }
+    assert destination.digest("simple/nothing.html") is None
+
+
+def test_what_is_not_ready_is_not_applied(destination: Destination, wheels: Path) -> None:
+    class NotReady(Exception):
+        pass
+
+    def never() -> None:
+        raise NotReady
+
+    wanted = resources(wheels)
+    with pytest.raises(NotReady):
+        destination.apply(planned(wanted, destination), never)
+    assert held(destination) == []
+    wanted = resources(wheels)  # a hard link, though withdrawn, has changed the change time
+    destination.apply(planned(wanted, destination))
+    before = whole(wanted)
+    change(wheels)
+    with pytest.raises(NotReady):
+        destination.apply(planned(resources(wheels), destination), never)
+    with pytest.raises(NotReady):
+        destination.apply(Plan(), never)
+    assert [entry for entry, _ in held(destination)] == [entry for entry, _ in before]
+    destination.apply(planned(resources(wheels), destination))
+    assert held(destination) == whole(resources(wheels))
+
+
+def test_applying_what_is_there_changes_nothing(destination: Destination, wheels: Path) -> None:
+    wanted = resources(wheels)
+    destination.apply(planned(wanted, destination))
+    again = planned(wanted, destination)
+    assert again == Plan(unchanged=len(wanted))
+    assert destination.apply(again).written == 0
+    assert held(destination) == whole(wanted)
+
+
+def test_a_destination_holds_what_was_applied_last(destination: Destination, wheels: Path) -> None:
+    destination.apply(planned(before := resources(wheels), destination))
+    change(wheels)
+    destination.apply(planned(after := resources(wheels), destination))
+    assert held(destination) == whole(after)
+    gone = {each.path for each in before} - {each.path for each in after}
+    assert [destination.digest(path) for path in sorted(gone)] == [None] * len(gone)
+
+
+def test_a_destination_remembers_what_is_retired_and_since_when(destination: Destination, wheels: Path) -> None:
+    destination.apply(planned(before := resources(wheels), destination))
+    all_there = whole(before)
+    (retired,) = (entry._replace(retired=77) for entry, _ in all_there if entry.path.endswith(".tar.gz"))
+    (wheels / "other-1.0.tar.gz").unlink()
+    destination.apply(planned(after := resources(wheels), destination, now=77, grace=5))
+    assert [entry for entry, _ in held(destination)] == sorted([*(entry for entry, _ in whole(after)), retired])
+    write_sdist(wheels, "other", "1.0", mtime=MTIME)
+    destination.apply(planned(resources(wheels), destination, now=78, grace=5))
+    assert held(destination) == all_there
+
+
+@pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
+def test_a_page_of_a_project_and_the_root_page_can_change_places(
+    destination: Destination, wheels: Path, paths: tuple[str, str]
+) -> None:
+    write_wheel(wheels, "simple", "1.0", mtime=MTIME)
+    for path in paths:
+        wanted = resources(wheels, replace(SITE, simple_path=path))
+        destination.apply(planned(wanted, destination))
+        assert held(destination) == whole(wanted)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_destination_takes_no_file_that_is_not_what_was_scanned(
+    destination: Destination, wheels: Path, gone: bool
+) -> None:
+    destination.apply(planned(before := resources(wheels), destination))
+    pages = whole(before)
+    new = write_wheel(wheels, "new", "1.0", mtime=MTIME)
+    wanted = resources(wheels)
+    if gone and not isinstance(destination, Memory):
+        new.unlink()
+    else:
+        new.write_bytes(wheel("new", "1.0", summary="not what was scanned"))
+    with pytest.raises(Changed, match=r"new-1.0-py3-none-any.whl changes while it is read"):
+        destination.apply(planned(wanted, destination))
+    assert held(destination) == pages
+    assert [destination.digest(each.path) for each in wanted if "new-1.0" in each.path] == [None, None]

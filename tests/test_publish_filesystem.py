@@ -1,0 +1,269 @@
+"""Files that change while they are copied, missing hard links, and several writers at once."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mkindex.destinations import directory, manifest
+from mkindex.destinations.directory import Directory
+from mkindex.destinations.disk import Disk
+from mkindex.destinations.lock import exclusive
+from mkindex.errors import DestinationError
+from mkindex.publish import Changed
+from support.builds import cold_build, publish
+from support.trees import OWN_DIRECTORY, find_broken_links, own_files, read_tree
+from support.wheels import sdist, wheel, write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+from support.publishing import MTIME, change
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A source: two projects, two wheels and an sdist."""
+    source = tmp_path / "wheels"
+    source.mkdir()
+    write_wheel(source, "demo", "1.0", mtime=MTIME)
+    write_wheel(source, "demo", "2.0+cpu", mtime=MTIME)
+    write_sdist(source, "other", "1.0", mtime=MTIME)
+    return source
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    return tmp_path / "public"
+
+
+# --- the disk, as it can be -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Disk], None]:
+    """Lets builds write to the disk given."""
+    return lambda disk: monkeypatch.setattr(directory, "Disk", lambda: disk)
+
+
+class Refusing(Disk):
+    """A disk that makes no hard links, for this reason."""
+
+    def __init__(self, reason: int) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def link(self, source: str, target: str) -> None:
+        raise OSError(self.reason, os.strerror(self.reason), source, None, target)
+
+
+@pytest.mark.parametrize("reason", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
+def test_where_no_hard_link_can_be_made_the_error_says_what_to_do(
+    reason: int, wheels: Path, public: Path, on_disk: Callable[[Disk], None]
+) -> None:
+    on_disk(Refusing(reason))
+    with pytest.raises(DestinationError, match=r"\.(whl|tar\.gz).*--link-mode copy"):
+        publish(wheels, public, link_mode="hardlink")
+    assert not public.exists()
+
+
+class Meddling(Disk):
+    """A disk on which somebody meddles right before an operation: the first of its kind in each of the first runs."""
+
+    def __init__(self, meddle: Callable[[], object], *, before: str, times: int) -> None:
+        super().__init__()
+        self.meddle, self.before, self.times = meddle, before, times
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401
+        if name in ("create", "link", "sync") and name == self.before:
+            return partial(self._meddled, super().__getattribute__(name))
+        return super().__getattribute__(name)
+
+    def _meddled(self, operation: Callable[..., object], *arguments: str) -> object:
+        if self.times and f"{OWN_DIRECTORY}/" not in arguments[-1]:
+            self.times -= 1
+            self.meddle()
+        return operation(*arguments)
+
+
+def _rewrite(path: Path, counter: itertools.count[int]) -> None:
+    path.write_bytes(wheel("demo", "1.0", summary=f"version {next(counter)}"))
+
+
+def _put_another(path: Path, counter: itertools.count[int]) -> None:
+    _rewrite(other := path.with_suffix(".new"), counter)
+    other.replace(path)
+
+
+def _remove(path: Path, counter: itertools.count[int]) -> None:
+    path.unlink(missing_ok=True)
+
+
+MEDDLING = {"rewritten": _rewrite, "replaced": _put_another, "removed": _remove}
+
+
+@pytest.mark.parametrize("mode", [("copy", "create"), ("hardlink", "link")], ids=lambda mode: mode[0])
+@pytest.mark.parametrize("meddling", MEDDLING)
+def test_a_file_that_changes_between_scan_and_copy_is_read_again(
+    meddling: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Disk], None]
+) -> None:
+    link_mode, operation = mode
+    meddle = partial(MEDDLING[meddling], wheels / "demo-1.0-py3-none-any.whl", itertools.count())
+    on_disk(Meddling(meddle, before=operation, times=2))
+    options = {"link_mode": link_mode, "cache_dir": str(public.parent / "cache")}
+    publish(wheels, public, **options)
+    assert find_broken_links(read_tree(public)) == []
+    publish(wheels, public, **options)
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
+
+
+@pytest.mark.parametrize("link_mode", ["copy", "hardlink"])
+def test_a_file_that_keeps_changing_is_an_error_and_nothing_is_published(
+    link_mode: str, wheels: Path, public: Path, on_disk: Callable[[Disk], None]
+) -> None:
+    meddle = partial(_rewrite, wheels / "demo-1.0-py3-none-any.whl", itertools.count())
+    on_disk(Meddling(meddle, before="create" if link_mode == "copy" else "link", times=99))
+    with pytest.raises(Changed, match=r"demo-1.0-py3-none-any.whl changes while it is read: wait until it is whole"):
+        publish(wheels, public, link_mode=link_mode)
+    assert not public.exists()
+
+
+def test_a_hard_linked_file_that_is_written_to_before_it_is_published_is_put_right_by_the_next_build(
+    wheels: Path, public: Path, on_disk: Callable[[Disk], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.cache.RACY_NS", 0)
+    options = {"link_mode": "hardlink", "cache_dir": str(tmp_path / "cache")}
+    publish(wheels, tmp_path / "other", cache_dir=options["cache_dir"])
+    meddle = partial((wheels / "other-1.0.tar.gz").write_bytes, sdist("other", "1.0", summary="other bytes"))
+    on_disk(Meddling(meddle, before="sync", times=1))
+    publish(wheels, public, **options)
+    publish(wheels, public, **options)
+    assert read_tree(public) == cold_build(wheels)
+
+
+# mkindex with several processes for a handful of sdists. Whenever one but the first is about to copy a file, somebody
+# writes to it: to the time in its gzip header. Or only the first time.
+IN_PROCESSES = """
+import os, sys, time
+from contextlib import suppress
+from mkindex import fork
+from mkindex.destinations import directory, disk
+
+always, *arguments = sys.argv[1:]
+fork._WORTH_IT = 1
+first = os.getpid()
+
+class Meddled(disk.Disk):
+    def create(self, path):
+        if os.getpid() == first:
+            time.sleep(0.1)  # or it might be done before the others begin
+        elif path.endswith(".tar.gz"):
+            with suppress(FileNotFoundError):
+                always == "always" or os.unlink(always)
+                with open(os.path.join(arguments[-2], os.path.basename(path)), "r+b") as file:
+                    file.seek(4)
+                    file.write(os.urandom(4))
+        return super().create(path)
+
+directory.Disk = Meddled
+from mkindex.cli import run
+sys.exit(run(arguments))
+"""
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_file_that_changes_while_several_processes_copy_is_noticed(
+    always: bool, wheels: Path, public: Path, tmp_path: Path
+) -> None:
+    for number in range(12):
+        write_sdist(wheels, f"more-{number}", "1.0", mtime=MTIME)
+    (tmp_path / "flag").touch()
+    arguments = ["always" if always else tmp_path / "flag", "--no-cache", "--jobs=4", wheels, public]
+    done = subprocess.run([sys.executable, "-c", IN_PROCESSES, *arguments], capture_output=True, text=True, check=False)
+    if always:
+        assert (done.returncode, public.exists()) == (3, False)
+        assert "tar.gz changes while it is read: wait until it is whole" in done.stderr
+    else:
+        assert (done.returncode, (tmp_path / "flag").exists()) == (0, False)
+        assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
+
+
+def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another(wheels: Path, public: Path) -> None:
+    (wheels / "demo-1.0-py3-none-any.whl.a.whl").write_bytes((wheels / "demo-1.0-py3-none-any.whl").read_bytes())
+    for version in ("1.0", "2.0"):
+        write_wheel(wheels, "zoo", version, mtime=MTIME)
+        publish(wheels, public)
+    assert read_tree(public) == cold_build(wheels)
+    with (public / OWN_DIRECTORY / "manifest").open("rb") as file:
+        assert [extent.name for extent, _ in manifest.sections(file)] == ["", "demo", "other", "zoo"]
+
+
+# --- one at a time ----------------------------------------------------------------------------------------------------
+
+
+def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(wheels, public)
+    before = read_tree(public)
+    change(wheels)
+    monkeypatch.setattr("mkindex.build.Directory", partial(Directory, patience=0.1))
+    with (
+        exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0),
+        pytest.raises(DestinationError, match=r"another mkindex has been writing there .*lock\): wait for it"),
+    ):
+        publish(wheels, public)
+    assert read_tree(public) == before
+    publish(wheels, public)
+    assert read_tree(public) == cold_build(wheels)
+
+
+def test_a_second_writer_waits_for_the_first(wheels: Path, public: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        with exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0):
+            second = executor.submit(publish, wheels, public)
+            with pytest.raises(TimeoutError):
+                second.result(0.3)
+            assert read_tree(public) == {}
+        second.result(10)
+    assert read_tree(public) == cold_build(wheels)
+
+
+HOLD = """
+import sys, time
+from mkindex.destinations.lock import exclusive
+with exclusive(sys.argv[1], patience=0):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_whose_holder_was_killed_holds_nobody_up(
+    wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = public / OWN_DIRECTORY / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        monkeypatch.setattr("mkindex.build.Directory", partial(Directory, patience=0))
+        with pytest.raises(DestinationError, match="another mkindex"):
+            publish(wheels, public)
+        holder.send_signal(signal.SIGKILL)
+    assert lock.exists()
+    publish(wheels, public)
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
+
+
+def test_eight_writers_at_once_all_succeed(wheels: Path, public: Path) -> None:
+    with ThreadPoolExecutor(8) as executor:
+        reports = list(executor.map(lambda _: publish(wheels, public), range(8)))
+    assert sorted(report.written for report in reports) == [0] * 7 + [len(cold_build(wheels))]
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})

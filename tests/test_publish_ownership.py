@@ -1,0 +1,223 @@
+"""Files of somebody else in a destination, and damage to our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mkindex.errors import DestinationError
+from mkindex.publish import Plan
+from support.builds import cold_build, publish, write_files
+from support.trees import file_identities, own_files, read_tree
+from support.wheels import write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mkindex.build import Report
+from support.publishing import MTIME, change, flipped
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A source: two projects, two wheels and an sdist."""
+    source = tmp_path / "wheels"
+    source.mkdir()
+    write_wheel(source, "demo", "1.0", mtime=MTIME)
+    write_wheel(source, "demo", "2.0+cpu", mtime=MTIME)
+    write_sdist(source, "other", "1.0", mtime=MTIME)
+    return source
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    return tmp_path / "public"
+
+
+# --- what somebody else has there -------------------------------------------------------------------------------------
+
+
+FOREIGN = {
+    "README": b"theirs",
+    ".git/HEAD": b"theirs",
+    ".mkindexrc": b"theirs",
+    "simple/notes.txt": b"theirs",
+    "simple/demo/notes.txt": b"theirs",
+    "simple/nobody/index.html": b"theirs",
+    "files/00/theirs.whl": b"theirs",
+    "docs/index.html": b"theirs",
+    "links.html": b"theirs",
+}
+
+
+def test_files_of_somebody_else_stay_as_they_are(wheels: Path, public: Path) -> None:
+    write_files(public, FOREIGN.items())
+    before = file_identities(public)
+    for alter in (lambda _: None, change, lambda source: (source / "added-1.0-py3-none-any.whl").unlink()):
+        alter(wheels)
+        publish(wheels, public)
+        assert read_tree(public) == FOREIGN | cold_build(wheels)
+    assert file_identities(public).items() >= before.items()
+
+
+def test_a_landing_page_of_the_users_own_is_left_and_told(wheels: Path, public: Path) -> None:
+    write_files(public, [("index.html", b"mine"), ("404.html", b"mine")])
+    for _ in range(2):
+        report = publish(wheels, public)
+        assert [(note.location, note.text) for note in notes(report)] == [
+            ("404.html", "a page of your own, left as it is (--overwrite replaces it)"),
+            ("index.html", "a page of your own, left as it is (--overwrite replaces it)"),
+        ]
+        assert read_tree(public) == cold_build(wheels) | {"index.html": b"mine", "404.html": b"mine"}
+    publish(wheels, public, overwrite=True)
+    assert read_tree(public) == cold_build(wheels)
+
+
+def notes(report: Report) -> list[Any]:
+    return [finding for finding in report.findings if finding not in report.rejected]
+
+
+def test_a_page_in_the_way_stops_the_build_unless_it_may_be_overwritten(wheels: Path, public: Path) -> None:
+    for path in cold_build(wheels):
+        if path in ("index.html", "404.html", ".nojekyll"):
+            continue
+        write_files(public, [(path, b"theirs")])
+        with pytest.raises(DestinationError, match=f"^in the way, .*: {path.replace('+', '.')}. Move it away"):
+            publish(wheels, public)
+        assert (read_tree(public), own_files(public)) == ({path: b"theirs"}, set())
+        publish(wheels, public, overwrite=True)
+        assert read_tree(public) == cold_build(wheels)
+        shutil.rmtree(public)
+
+
+def test_the_same_bytes_of_somebody_else_are_adopted_where_they_lie(wheels: Path, public: Path) -> None:
+    write_files(public, cold_build(wheels).items())
+    before = file_identities(public)
+    report = publish(wheels, public)
+    assert (report.written, report.plan.unchanged) == (0, len(before))
+    assert file_identities(public) == before
+    assert publish(wheels, public).plan == Plan(unchanged=len(before))
+
+
+@pytest.mark.parametrize("path", ["simple/demo/index.html", "index.html"])
+def test_a_directory_where_a_file_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
+    write_files(public, [(f"{path}/theirs", b"theirs")])
+    for overwrite in (False, True):
+        with pytest.raises(DestinationError, match=f"{path} is a directory where a file belongs: move it away"):
+            publish(wheels, public, overwrite=overwrite)
+        assert read_tree(public) == {f"{path}/theirs": b"theirs"}
+
+
+@pytest.mark.parametrize("path", ["simple", "simple/demo", "files"])
+def test_a_file_where_a_directory_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
+    write_files(public, [(path, b"theirs")])
+    for overwrite in (False, True):
+        with pytest.raises(DestinationError, match=f"{path}.*a file stands where a directory belongs: move it away"):
+            publish(wheels, public, overwrite=overwrite)
+        assert read_tree(public) == {path: b"theirs"}
+
+
+def test_a_symlink_in_the_way_is_not_followed(wheels: Path, public: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_bytes(cold_build(wheels)["simple/index.html"])
+    (public / "simple").mkdir(parents=True)
+    (public / "simple/index.html").symlink_to(tmp_path / "theirs")
+    with pytest.raises(DestinationError, match=r"^in the way, .*: simple/index.html\."):
+        publish(wheels, public)
+    publish(wheels, public, overwrite=True)
+    assert read_tree(public) == cold_build(wheels)
+    assert (tmp_path / "theirs").read_bytes() == cold_build(wheels)["simple/index.html"]
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+
+
+def _edit(path: Path) -> None:
+    path.write_bytes(flipped(path.read_bytes() or b"x", 0))
+
+
+def _exchange(path: Path) -> None:
+    other = path.with_name(".exchange")
+    other.write_bytes(flipped(path.read_bytes() or b"x", 0))
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+
+
+def _link_nowhere(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def _make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "edited in place": _edit,
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "emptied": lambda path: path.write_bytes(b""),
+    "exchanged with its size and mtime kept": _exchange,
+    "deleted": Path.unlink,
+    "a dangling symlink": _link_nowhere,
+    "a pipe": _make_pipe,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_somebody_did_to_one_of_our_files_is_put_right(damage: str, wheels: Path, public: Path) -> None:
+    publish(wheels, public)
+    expected = cold_build(wheels)
+    for path in expected:
+        before = file_identities(public)
+        if damage in ("emptied", "edited in place") and path == ".nojekyll":
+            continue
+        DAMAGE[damage](public / path)
+        publish(wheels, public)
+        assert read_tree(public) == expected
+        assert {name for name, identity in file_identities(public).items() if before[name] != identity} == {path}
+
+
+@pytest.mark.parametrize("path", ["simple", "simple/demo", "files", "."])
+def test_a_directory_of_ours_that_somebody_deleted_is_made_again(path: str, wheels: Path, public: Path) -> None:
+    publish(wheels, public)
+    shutil.rmtree(public / path)
+    publish(wheels, public)
+    assert read_tree(public) == cold_build(wheels)
+
+
+def test_one_of_our_files_that_became_a_symlink_is_a_file_again_and_its_target_is_not_touched(
+    wheels: Path, public: Path, tmp_path: Path
+) -> None:
+    publish(wheels, public)
+    for number, path in enumerate(cold_build(wheels)):
+        theirs = tmp_path / f"theirs-{number}"
+        (public / path).rename(theirs)
+        (public / path).symlink_to(theirs)
+    publish(wheels, public)
+    assert read_tree(public) == cold_build(wheels)
+    assert [(tmp_path / f"theirs-{number}").read_bytes() for number in range(len(cold_build(wheels)))] == [
+        *cold_build(wheels).values()
+    ]
+
+
+def test_a_symlink_to_itself_in_place_of_a_directory_of_ours_is_an_error_that_names_it(
+    wheels: Path, public: Path
+) -> None:
+    publish(wheels, public)
+    shutil.rmtree(public / "simple/demo")
+    (public / "simple/demo").symlink_to("demo")
+    with pytest.raises(DestinationError, match="simple/demo"):
+        publish(wheels, public)
+
+
+def test_what_is_gone_already_need_not_be_removed(wheels: Path, public: Path) -> None:
+    publish(wheels, public)
+    (wheels / "other-1.0.tar.gz").unlink()
+    shutil.rmtree(public / "simple/other")
+    (public / "simple/other").write_bytes(b"theirs")
+    publish(wheels, public)
+    assert (read_tree(public), own_files(public)) == (cold_build(wheels) | {"simple/other": b"theirs"}, {"manifest"})

@@ -1,0 +1,344 @@
+"""Wrong files, servers in trouble, and passwords: what is rejected, what ends a build, and what is never printed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import scripted_server
+from support.scripted_server import (
+    Reply,
+    Request,
+    ScriptedServer,
+    conditional,
+    file_route,
+    page_reply,
+    redirect_reply,
+    status_reply,
+)
+from support.trees import find_broken_links, own_files, read_tree
+from support.wheels import wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+from support.remote_builds import GIVEN, METADATA, OTHER, SIBLING, WHEEL, A, B, C, Run, hashed, linked, projects, sha256
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    scripted_server.isolate_client(monkeypatch, tmp_path / "home")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server.run_server() as server:
+        yield server
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    return tmp_path / "public"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[..., Run]:
+    return lambda *arguments: Run(capsys, server, *arguments)
+
+
+# --- what is not listed -----------------------------------------------------------------------------------------------
+
+
+WRONG = f'data-size="{len(WHEEL) + 1}"'
+MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
+    "404": (hashed(A, WHEEL), status_reply(404), "answers 404: there is no such thing"),
+    "403": (hashed(A, WHEEL), status_reply(403), "answers 403: it lets nobody, or not you, read it"),
+    "410": (hashed(A, WHEEL), status_reply(410), "answers 410: ask who runs it"),
+    "a page": (hashed(A, WHEEL), page_reply("<p>sign in"), "answers with a page, not with a file: mend the link"),
+    "a redirect to a page": (
+        hashed(A, WHEEL),
+        redirect_reply("/p"),
+        "answers with a page, not with a file: mend the link",
+    ),
+    "a page served as a file": (
+        A,
+        file_route(b"<!DOCTYPE html><p>sign in" + bytes(99)),
+        "an HTML or XML page, not a wheel: download it again",
+    ),
+    "another size": (
+        hashed(A, WHEEL, WRONG),
+        file_route(WHEEL),
+        f"has {len(WHEEL):,} bytes, and the page says {len(WHEEL) + 1:,}: somebody changed it. Mend the page",
+    ),
+    "another md5": (
+        f"{A}#md5={'0' * 32}",
+        file_route(WHEEL),
+        f"its md5 is {hashlib.md5(WHEEL).hexdigest()}, and the page says {'0' * 32}: somebody changed it",
+    ),
+    "nothing in it": (A, file_route(b""), "an empty file: copy it again"),
+    "no wheel": (A, file_route(b"PK\3\4" + bytes(500)), ""),
+    "another project": (
+        A,
+        file_route(wheel("z", "1.0")),
+        "its z-1.0.dist-info is not of a 1.0, as its name says: rebuild it",
+    ),
+    "no name": ("a.whl", file_route(WHEEL), ""),
+}
+
+
+@pytest.mark.parametrize("how", ["reference", "mirror"])
+@pytest.mark.parametrize(("link", "reply", "why"), MISTAKEN.values(), ids=MISTAKEN)
+def test_what_cannot_be_installed_is_rejected_and_the_rest_is_published(
+    *,
+    server: ScriptedServer,
+    public: Path,
+    run: Callable[..., Run],
+    link: str,
+    reply: scripted_server.Route,
+    why: str,
+    how: str,
+) -> None:
+    name = link.partition("#")[0]
+    server.routes |= {"/p": linked(link, hashed(B, OTHER)), f"/{name}": reply, f"/{B}": file_route(OTHER)}
+    for _ in range(2):
+        done = run(f"{server.url}p", "--remote", how)
+        rejected = [line for line in done.said if line.startswith("rejected ")]
+        assert (done.status, projects(public), len(rejected)) == (1, ["b"], 1)
+        assert rejected[0].startswith(f"rejected HOST/{name}: {why}")
+        assert (
+            find_broken_links({path: content for path, content in read_tree(public).items() if how == "mirror"}) == []
+        )
+        assert {path.rpartition("/")[2] for path in read_tree(public) if path.startswith("files/")} == (
+            {B, f"{B}.metadata"} if how == "mirror" else set()
+        )
+        assert own_files(public) == {"manifest"}
+
+
+def test_a_mirrored_file_of_another_hash_is_rejected_and_never_to_be_seen(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    server.routes |= {
+        "/p": linked(hashed(A, b"x"), hashed(B, OTHER)),
+        f"/{A}": file_route(WHEEL),
+        f"/{B}": file_route(OTHER),
+    }
+    for _ in range(2):
+        done = run(f"{server.url}p", "--remote", "mirror")
+        assert (done.status, projects(public)) == (1, ["b"])
+        assert f"its sha256 is {sha256(WHEEL)}, and the page says {sha256(b'x')}: somebody changed it" in done.said[-1]
+        assert [path for path in read_tree(public) if A in path] == []
+        assert own_files(public) == {"manifest"}
+
+
+def test_links_that_a_page_may_not_have_are_rejected(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    links = (
+        f"file:///etc/{A}",
+        f"javascript:alert(1)/{A}",
+        f"http://user:hunter2@127.0.0.1/{A}",
+        f"http://user:hun%2Fter2@127.0.0.1/{A}?hunter2",
+        "x%22%3E-1.0-py3-none-any.whl",
+        "%2e%2e%2fa-1.0-py3-none-any.whl",
+    )
+    server.routes |= {"/p": linked(*links, hashed(B, OTHER)), f"/{B}": file_route(OTHER)}
+    done = run(f"{server.url}p")
+    assert (done.status, projects(public), len([line for line in done.said if "rejected" in line])) == (1, ["b"], 6)
+    assert "hunter2" not in "".join(done.said)
+    assert done.requests == ["GET 200 /p", f"HEAD 200 /{B}", f"GET 206 /{B}"]
+
+
+# --- a server in trouble ----------------------------------------------------------------------------------------------
+
+
+def torn(request: Request) -> Reply:
+    return replace(file_route(WHEEL)(request), cut=0)
+
+
+TROUBLES: dict[str, tuple[scripted_server.Route, str]] = {
+    "503": (status_reply(503), "answers 503: the server is in trouble: try again later"),
+    "500": (status_reply(500), "answers 500: the server is in trouble: try again later"),
+    "401": (
+        status_reply(401),
+        "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
+    ),
+    "429": (status_reply(429), "answers 429: it was asked too often: try again later, or with --jobs 1"),
+    "dropped": (torn, "broke off"),
+    "a loop": (redirect_reply(f"/{A}"), "redirects more than 5 times"),
+    "another part": (
+        lambda request: Reply(WHEEL, 206 if request.method == "GET" else 200, {"Content-Range": "bytes 1-2/3"}),
+        "sends another part than the one that was asked for (1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ["reference", "mirror"])
+@pytest.mark.parametrize(("reply", "why"), TROUBLES.values(), ids=TROUBLES)
+def test_a_server_in_trouble_leaves_the_tree_as_it_was_unless_told_to_keep_going(
+    *, server: ScriptedServer, public: Path, run: Callable[..., Run], reply: scripted_server.Route, why: str, how: str
+) -> None:
+    server.routes |= {"/old": linked(hashed(C, wheel("c", "1.0"))), f"/{C}": file_route(wheel("c", "1.0"))}
+    assert run(f"{server.url}old", "--remote", how).status == 0
+    before, manifest = read_tree(public), (public / ".mkindex/manifest").read_bytes()
+    server.routes |= {"/p": linked(hashed(A, WHEEL), hashed(B, OTHER)), f"/{A}": reply, f"/{B}": file_route(OTHER)}
+    done = run(f"{server.url}p", "--remote", how)
+    assert (done.status, done.said[-1].startswith(f"error HOST/{A}: {why}")) == (3, True), done.said
+    assert done.said[-1].endswith("(--keep-going publishes the rest)")
+    assert (read_tree(public), (public / ".mkindex/manifest").read_bytes()) == (before, manifest)
+    done = run(f"{server.url}p", "--remote", how, "--keep-going")
+    assert (done.status, projects(public)) == (1, ["b"])
+    assert [line for line in done.said if line.startswith(f"rejected HOST/{A}: {why}")] != []
+    server.routes[f"/{A}"] = file_route(WHEEL)
+    assert (run(f"{server.url}p", "--remote", how).status, projects(public)) == (0, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        status_reply(503),
+        status_reply(404),
+        page_reply(f'<a href="{A}">x</a><a href="b'),
+        page_reply("{", "application/json"),
+        Reply(b"\0"),
+    ],
+    ids=["503", "404", "torn", "JSON", "binary"],
+)
+def test_a_page_that_cannot_be_read_leaves_the_tree_as_it_was_unless_told_to_keep_going(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], reply: Reply
+) -> None:
+    server.routes |= {"/p": linked(hashed(A, WHEEL)), "/q": reply, f"/{A}": file_route(WHEEL)}
+    assert run(f"{server.url}p").status == 0
+    before = read_tree(public)
+    done = run(f"{server.url}p", f"{server.url}q?token=hunter2")
+    assert (done.status, read_tree(public), "hunter2" in done.said[-1]) == (3, before, False)
+    done = run(f"{server.url}p", f"{server.url}q?token=hunter2", "--keep-going")
+    assert (done.status, read_tree(public), "hunter2" in done.said[-1]) == (1, before, False)
+    assert done.said[-1].startswith("rejected HOST/q: left out as a whole: ")
+
+
+def test_a_source_that_fails_half_way_is_left_out_as_a_whole(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    server.routes |= {
+        "/simple/": page_reply(
+            '<meta name="pypi:repository-version" content="1.0"><a href="a/">a</a><a href="z/">z</a>'
+        ),
+        "/simple/a/": linked(hashed(f"/{A}", WHEEL)),
+        "/simple/z/": status_reply(503),
+        f"/{A}": file_route(WHEEL),
+        f"/{B}": file_route(OTHER),
+        "/p": linked(hashed(B, OTHER)),
+    }
+    assert run(f"{server.url}simple/", f"{server.url}p", "--all").status == 3
+    done = run(f"{server.url}simple/", f"{server.url}p", "--all", "--keep-going")
+    assert (done.status, projects(public)) == (1, ["b"])
+    assert "left out as a whole" in done.said[-1]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"content_type": "x\x1b[31m/y"}, {"content_type": "text/html; charset=\x1b"}, {"etag": "\x1b[31m"}],
+)
+def test_nothing_that_a_server_says_can_drive_a_terminal(
+    server: ScriptedServer, run: Callable[..., Run], headers: dict[str, str]
+) -> None:
+    server.routes |= {
+        "/p": Reply(b"nothing").with_headers(**headers),
+        "/q": linked("a.%1b[31mx", "b.\x9b1m", hashed(B, OTHER)),
+    }
+    server.routes[f"/{B}"] = file_route(OTHER)
+    assert run(f"{server.url}p").status == 3
+    assert run(f"{server.url}q", "--verbose").status == 0
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def wanting(reply: scripted_server.Route) -> Callable[[Request], Reply]:
+    def route(request: Request) -> Reply:
+        if request.headers.get("authorization") != "Basic dXNlcjpodW50ZXIy":
+            return status_reply(401)
+        return reply if isinstance(reply, Reply) else reply(request) if callable(reply) else Reply(reply)
+
+    return route
+
+
+@pytest.mark.parametrize("how", ["reference", "mirror"])
+@pytest.mark.parametrize("place", ["address", "netrc"])
+def test_credentials_open_pages_and_files_and_are_written_nowhere(
+    *, server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], how: str, place: str
+) -> None:
+    address = server.url
+    if place == "netrc":
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home/.netrc").write_text("machine 127.0.0.1 login user password hunter2\n")
+        (tmp_path / "home/.netrc").chmod(0o600)
+    else:
+        address = server.url.replace("//", "//user:hunter2@")
+    server.routes |= {
+        "/p": wanting(conditional(linked(hashed(A, WHEEL, GIVEN), B, C).with_headers(etag='"1"'))),
+        f"/{A}": wanting(file_route(WHEEL)),
+        SIBLING: wanting(Reply(METADATA)),
+        f"/{B}": wanting(file_route(OTHER)),
+        f"/{C}": wanting(status_reply(404)),
+    }
+    said = ""
+    for options in (), ("--verbose",), ("--json",):
+        done = run(f"{address}p", "--remote", how, *options)
+        assert (done.status, projects(public)) == (1, ["a", "b"])
+        said += done.out + "\n".join(done.said)
+    server.routes[f"/{B}"] = status_reply(503)
+    for path in "p", "q":
+        done = run(f"{address}{path}", "--remote", how, "--no-cache")
+        said += done.out + "\n".join(done.said)
+    written = b"".join(
+        path.read_bytes() for top in ("public", "cache") for path in Path(top).rglob("*") if path.is_file()
+    )
+    assert ("hunter2" in said, b"hunter2" in written, b"dXNlcjpodW50ZXIy" in written) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "http://user:hunter2@127.0.0.1:99999/",
+        "http://user:hunter2@[::1/",
+        "http://user:hunter2@/p",
+        "ftp://user:hunter2@host/p",
+        "http://user:hunter2/x@127.0.0.1/",
+        "http://user:hunter2?x@127.0.0.1/",
+        "http://user:hunter2#x@127.0.0.1/",
+        "http://user:hunter2 x@127.0.0.1/",
+        "http://user:hunter2@127.0.0.1:1/p",
+        "http:user:hunter2@127.0.0.1:1/p",
+        "https:/user:hunter2@127.0.0.1/p",
+    ],
+)
+def test_no_address_however_wrong_is_shown_with_its_password(run: Callable[..., Run], spec: str) -> None:
+    for options in (), ("--keep-going", "--allow-empty"):
+        done = run(spec, *options)
+        assert done.status in (1, 2, 3)
+        assert "hunter2" not in done.out + "".join(done.said)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "https://user:hunter2@host/readme.txt",
+        "https://user:hunter2@host/a-1.0.tar.bz2",
+        "https://user:hunter2@host/a-1.0-py3-none-any.whl",
+        "https://host/readme.txt?hunter2",
+        "https://user:hunter2@host:x/a-1.0-py3-none-any.whl",
+        "https://user:hunter2@[host/a-1.0-py3-none-any.whl",
+        '{"filename": "https://user:hunter2@host/a.txt"}',
+    ],
+)
+def test_no_line_of_a_list_is_shown_with_its_password(tmp_path: Path, run: Callable[..., Run], line: str) -> None:
+    (tmp_path / "list.txt").write_text(f"{line}\n")
+    for options in (), ("--files-url", "https://host/"):
+        done = run("list.txt", "--allow-empty", "--verbose", *options)
+        assert done.status in (0, 1, 3)
+        assert "hunter2" not in done.out + "".join(done.said)

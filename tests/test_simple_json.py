@@ -1,0 +1,227 @@
+"""JSON pages, read: every key, wrong types, and hostile values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mkindex.errors import Rejected
+from mkindex.simple.read import (
+    STRANGE_NAME,
+    Link,
+    Malformed,
+    Page,
+    parse_json,
+)
+from support.simple_pages import CREDENTIALS, DEMO, FILE, MD5, NO_HOST, PAGE, URL, A, B, entry, json_page, scheme
+
+
+def test_every_key_of_a_file_is_read() -> None:
+    assert entry(
+        hashes={"sha256": A, "md5": MD5},
+        requires_python=">=3.9, <4",
+        yanked='broken & "old"',
+        core_metadata={"sha256": B},
+        dist_info_metadata=True,
+        size=1234,
+        upload_time="2026-01-02T03:04:05.5Z",
+        provenance="https://host.example/p",
+        gpg_sig=True,
+        _unknown=[1],
+    ) == json_page(
+        Link(
+            url=URL,
+            filename=FILE,
+            sha256=A,
+            requires_python=">=3.9, <4",
+            yanked='broken & "old"',
+            core_metadata=B,
+            size=1234,
+            upload_time="2026-01-02T03:04:05.500000Z",
+            provenance="https://host.example/p",
+        )
+    )
+
+
+GARBAGE: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    1.5,
+    "",
+    "garbage",
+    [],
+    [1],
+    {},
+    {"x": 1},
+    {"sha256": 1},
+    {"sha256": "z"},
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "known"),
+    [
+        ("hashes", "sha256", {}),
+        ("requires-python", "requires_python", {"garbage": "garbage"}),
+        ("size", "size", {"0": 0, "1": 1}),
+        ("upload-time", "upload_time", {}),
+        ("provenance", "provenance", {}),
+    ],
+)
+@pytest.mark.parametrize("value", GARBAGE, ids=repr)
+def test_a_value_of_the_wrong_type_says_nothing(key: str, field: str, known: dict[str, Any], value: object) -> None:
+    expected = known.get(str(value), getattr(DEMO, field))
+    assert entry(**{key: value}) == json_page(DEMO._replace(**{field: expected}))
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=repr)
+def test_what_is_not_said_to_be_yanked_is_not_and_anything_else_is(value: object) -> None:
+    yanked = None if not value else value if isinstance(value, str) else ""
+    assert entry(yanked=value) == json_page(DEMO._replace(yanked=yanked))
+
+
+@pytest.mark.parametrize(
+    ("keys", "core_metadata"),
+    [
+        ({}, None),
+        ({"core-metadata": True}, ""),
+        ({"core-metadata": False}, None),
+        ({"core-metadata": None}, None),
+        ({"core-metadata": {}}, ""),
+        ({"core-metadata": {"sha256": A}}, A),
+        ({"core-metadata": {"sha256": A.upper()}}, A),
+        ({"core-metadata": {"sha512": "e" * 128}}, ""),
+        ({"core-metadata": {"sha256": None}}, ""),
+        ({"dist-info-metadata": {"sha256": A}}, A),
+        ({"dist-info-metadata": True}, ""),
+        ({"core-metadata": {"sha256": A}, "dist-info-metadata": {"sha256": B}}, A),
+        ({"core-metadata": False, "dist-info-metadata": {"sha256": B}}, None),
+    ],
+)
+def test_core_metadata_in_json_is_there_with_a_hash_or_without_one(
+    keys: dict[str, Any], core_metadata: str | None
+) -> None:
+    assert entry(**keys) == json_page(DEMO._replace(core_metadata=core_metadata))
+
+
+def test_a_size_that_no_client_can_read_is_not_said() -> None:
+    assert [entry(size=size).links[0].size for size in (2**53, 10**30)] == [2**53, None]
+
+
+def test_text_that_no_client_can_read_does_not_get_any_further() -> None:
+    (link,) = entry(yanked="a\ud800b\x00c", requires_python=">=3\ud800").links
+    texts = (link.yanked or "", link.requires_python)
+    assert [text for text in texts if "\ud800" in text or "\x00" in text] == []
+    assert link.yanked is not None
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        None,
+        True,
+        1,
+        "x",
+        [],
+        {},
+        {"filename": FILE},
+        {"url": FILE},
+        {"filename": 1, "url": FILE},
+        {"filename": FILE, "url": None},
+        {"filename": None, "url": FILE},
+    ],
+    ids=repr,
+)
+def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
+    page = parse_json(json.dumps({"files": [file, {"filename": FILE, "url": FILE}], "name": "demo"}), PAGE)
+    wrong = "has no filename or url" if isinstance(file, dict) else "is no object"
+    wrong = f"an entry of this page {wrong}: ask who runs it"
+    assert page == json_page(DEMO, refused=(Rejected(location=PAGE, reason=wrong),))
+
+
+@pytest.mark.parametrize(
+    ("filename", "url", "reason"),
+    [
+        (FILE, f"file:///srv/{FILE}", scheme("file")),
+        (FILE, f"javascript:{FILE}", scheme("javascript")),
+        (FILE, f"https://user:secret@host.example/{FILE}", CREDENTIALS),
+        (FILE, f"http:///{FILE}", NO_HOST),
+        (f"../{FILE}", FILE, STRANGE_NAME),
+        ('"-1.0.zip', FILE, STRANGE_NAME),
+        ("a\n-1.0.zip", FILE, STRANGE_NAME),
+        ("ä-1.0.zip", FILE, STRANGE_NAME),
+        (f"{'a' * 300}.zip", FILE, STRANGE_NAME),
+    ],
+)
+def test_a_hostile_entry_is_refused_alone(filename: str, url: str, reason: str) -> None:
+    page = entry(filename=filename, url=url)
+    assert [(refused.reason, "secret" in refused.location) for refused in page.refused] == [(reason, False)]
+    assert page.links == ()
+
+
+@pytest.mark.parametrize("url", ["https://[x/a.zip", "https://host:port/a.zip", "https://ho st/a.zip", "\ud800/a.zip"])
+def test_an_entry_that_nobody_can_ask_for_is_refused_alone(url: str) -> None:
+    page = entry(filename="a.zip", url=url)
+    assert (page.links, len(page.refused)) == ((), 1)
+
+
+def test_a_file_that_clients_do_not_install_is_named() -> None:
+    assert entry(filename="demo-1.0.exe", url="demo-1.0.exe") == json_page(other_files=("demo-1.0.exe",))
+
+
+def test_a_root_names_its_projects_as_they_are_spelled() -> None:
+    document = {
+        "meta": {"api-version": "1.0"},
+        "projects": [{"name": "De.Mo"}, None, {}, {"name": 1}, "x", {"name": "a"}],
+    }
+    assert parse_json(json.dumps(document), PAGE) == Page(projects=("De.Mo", "a"), is_json=True, is_index=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    {
+        "": "is no JSON, or not all of it",
+        "{": "is no JSON, or not all of it",
+        '{"files": []}}': "is no JSON, or not all of it",
+        "<html>": "is no JSON, or not all of it",
+        "[" * 100_000: "is no JSON, or not all of it",
+        '{"files":' * 100_000: "is no JSON, or not all of it",
+        '{"files": [' + "9" * 5000 + "]}": "is no JSON, or not all of it",
+        "[]": "is JSON, but no page of the Simple API",
+        "null": "is JSON, but no page of the Simple API",
+        '"files"': "is JSON, but no page of the Simple API",
+        "{}": "is JSON, but names neither projects nor files",
+        '{"files": null}': "is JSON, but names neither projects nor files",
+        '{"files": {}}': "is JSON, but names neither projects nor files",
+        '{"projects": "x"}': "is JSON, but names neither projects nor files",
+        '{"meta": {"api-version": "2.0"}, "files": []}': "is of version 2.0 of the Simple API",
+        '{"meta": {"api-version": "10.1"}, "files": []}': "is of version 10.1 of the Simple API",
+        '{"meta": {"api-version": ""}, "files": []}': "is of version  of the Simple API",
+    }.items(),
+    ids=lambda text: text[:20],
+)
+def test_a_json_page_that_says_nothing_reliable_is_an_error(text: str, wrong: str) -> None:
+    with pytest.raises(Malformed) as error:
+        parse_json(text, PAGE)
+    assert str(error.value).startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    "meta", [None, 1, [], {}, {"api-version": None}, {"api-version": "1.99"}, {"api-version": "1"}]
+)
+def test_a_version_that_is_missing_or_higher_in_its_second_number_is_read(meta: object) -> None:
+    document = {"meta": meta, "name": "demo", "files": [{"filename": FILE, "url": FILE}]}
+    assert parse_json(json.dumps(document), PAGE) == json_page(DEMO)
+
+
+@pytest.mark.parametrize("name", [None, 1, [], {}])
+@pytest.mark.parametrize("marker", [None, 1, "archived", [], {}, *({"status": value} for value in GARBAGE)], ids=repr)
+def test_a_name_or_a_status_that_makes_no_sense_says_nothing(name: object, marker: object) -> None:
+    document = {"name": name, "project-status": marker, "files": [{"filename": FILE, "url": FILE}]}
+    assert parse_json(json.dumps(document), PAGE) == json_page(DEMO, name="")

@@ -1,0 +1,306 @@
+"""Pages and listings as sources."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mkindex.errors import Note, Rejected
+from mkindex.simple.read import HTML, JSON, Link, Status
+from mkindex.sources import Artifact, Marked
+from support.wheels import write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+from support.page_server import AGENT, FILE, OTHER, REPOSITORY, TEXT, A, Server, files, found, html, root, wrong
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            patch.delenv(name, raising=False)
+        patch.setenv("NETRC", os.devnull)
+        server = Server()
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    running.pages.clear()
+    running.redirects.clear()
+    running.received.clear()
+    return running
+
+
+# Listings as servers write them, of a directory with a wheel, an sdist, other files and one directory.
+HTTP_SERVER = f"""\
+<!DOCTYPE HTML>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Directory listing for /whl/</title>
+</head>
+<body>
+<h1>Directory listing for /whl/</h1>
+<hr>
+<ul>
+<li><a href="{FILE}">{FILE}</a></li>
+<li><a href="{OTHER}">{OTHER}</a></li>
+<li><a href="README.md">README.md</a></li>
+<li><a href="sub/">sub/</a></li>
+</ul>
+<hr>
+</body>
+</html>
+"""
+NGINX = f"""\
+<html>\r
+<head><title>Index of /whl/</title></head>\r
+<body>\r
+<h1>Index of /whl/</h1><hr><pre><a href="../">../</a>\r
+<a href="sub/">sub/</a>                                               20-Nov-2026 10:00                   -\r
+<a href="{FILE}">demo-1.0-py3-none-any.w..&gt;</a>      20-Nov-2026 10:00                1234\r
+<a href="{OTHER}">{OTHER}</a>                                   20-Nov-2026 10:00                 567\r
+<a href="README.md">README.md</a>                                          20-Nov-2026 10:00                  89\r
+</pre><hr></body>\r
+</html>\r
+"""
+APACHE = f"""\
+<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">
+<html>
+ <head>
+  <title>Index of /whl</title>
+ </head>
+ <body>
+<h1>Index of /whl</h1>
+  <table>
+   <tr><th valign="top"><img src="/icons/blank.gif" alt="[ICO]"></th><th><a href="?C=N;O=D">Name</a></th>\
+<th><a href="?C=M;O=A">Last modified</a></th><th><a href="?C=S;O=A">Size</a></th><th><a href="?C=D;O=A">Description</a>\
+</th></tr>
+   <tr><th colspan="5"><hr></th></tr>
+<tr><td valign="top"><img src="/icons/back.gif" alt="[PARENTDIR]"></td><td><a href="/">Parent Directory</a></td>\
+<td>&nbsp;</td><td align="right">  - </td><td>&nbsp;</td></tr>
+<tr><td valign="top"><img src="/icons/unknown.gif" alt="[   ]"></td><td><a href="{FILE}">\
+demo-1.0-py3-none-any..&gt;</a></td><td align="right">2026-11-20 10:00  </td>\
+<td align="right">1.2K</td><td>&nbsp;</td></tr>
+<tr><td valign="top"><img src="/icons/compressed.gif" alt="[   ]"></td><td><a href="{OTHER}">{OTHER}</a></td>\
+<td align="right">2026-11-20 10:00  </td><td align="right">567 </td><td>&nbsp;</td></tr>
+<tr><td valign="top"><img src="/icons/hand.right.gif" alt="[   ]"></td><td><a href="README.md">README.md</a></td>\
+<td align="right">2026-11-20 10:00  </td><td align="right"> 89 </td><td>&nbsp;</td></tr>
+<tr><td valign="top"><img src="/icons/folder.gif" alt="[DIR]"></td><td><a href="sub/">sub/</a></td>\
+<td align="right">2026-11-20 10:00  </td><td align="right">  - </td><td>&nbsp;</td></tr>
+   <tr><th colspan="5"><hr></th></tr>
+</table>
+<address>Apache/2.4.62 (Debian) Server at host.example Port 443</address>
+</body></html>
+"""
+LISTINGS = {"http.server": HTTP_SERVER, "nginx": NGINX, "Apache": APACHE}
+
+
+# --- one page ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n"])
+@pytest.mark.parametrize("kind", [JSON, f"{JSON}; charset=utf-8", JSON.upper()])
+def test_a_project_page_in_json_is_what_it_says(server: Server, kind: str, start: str) -> None:
+    server.pages["/simple/demo/"] = (
+        kind,
+        start + files(FILE, **{"project-status": {"status": "archived", "reason": "old"}}),
+    )
+    assert found(f"{server.root}/simple/demo/") == [
+        Marked("demo", Status("archived", "old")),
+        Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
+    ]
+
+
+@pytest.mark.parametrize("kind", [TEXT, HTML, "application/xhtml+xml", "TEXT/HTML; charset=UTF-8"])
+def test_a_project_page_in_html_is_one_of_its_files(server: Server, kind: str) -> None:
+    server.pages["/simple/demo/"] = kind, html(f"../../files/{FILE}#sha256={A}", head=REPOSITORY)
+    assert found(f"{server.root}/simple/demo/") == [Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)]
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain; charset=utf-8", "binary/octet-stream", ""])
+@pytest.mark.parametrize("start", ["", "\n  ", "\ufeff", "<!-- generated -->\n"])
+def test_a_flat_page_is_one_whatever_it_is_served_as(server: Server, kind: str, start: str) -> None:
+    server.pages["/wheels.html"] = kind, start + html(FILE, f"whl/{OTHER}?a=1&amp;b=2", "page2.html", "a/", "LICENSE")
+    kinds = "links to other files passed over: 1 .html"
+    assert found(f"{server.root}/wheels.html") == [
+        Note(location=f"{server.root}/wheels.html", text=kinds, detail=True),
+        Link(url=f"{server.root}/{FILE}", filename=FILE),
+        Link(url=f"{server.root}/whl/{OTHER}?a=1&b=2", filename=OTHER),
+    ]
+
+
+def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: Server) -> None:
+    server.redirects |= {"/wheels": "/wheels/", "/wheels/": "/v2/whl/"}
+    server.pages["/v2/whl/"] = TEXT, html(FILE)
+    assert found(f"{server.root}/wheels#top") == [Link(url=f"{server.root}/v2/whl/{FILE}", filename=FILE)]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/octet-stream", TEXT, ""])
+@pytest.mark.parametrize("page", [files(FILE), root("demo")], ids=["project", "root"])
+def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Server, kind: str, page: str) -> None:
+    server.pages["/simple/demo/"] = kind, page
+    assert wrong(f"{server.root}/simple/demo/", whole_index=True) == (
+        f"{server.root}/simple/demo/: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, "
+        f"too. Let the server say {JSON}, or save the page and name the file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("text/plain", "hello", "/x is of type text/plain and does not look like a page: name one with links to files"),
+        ("", "PK\x03\x04", "/x is of type unknown and does not look like a page: name one with links to files"),
+        (
+            "application/octet-stream",
+            "",
+            "/x is of type application/octet-stream and does not look like a page: name one with links to files",
+        ),
+        (TEXT, "", f"/x: {AGENT}"),
+        (TEXT, "hello", f"/x: {AGENT}"),
+        (TEXT, html("LICENSE", "a.html", "https://else.example/"), f"/x: {AGENT}; 3 went elsewhere"),
+        (TEXT, html("a/", "b/"), f"/x: {AGENT}; 2 links went to directories: use --recursive"),
+        (
+            TEXT,
+            html("../", "a/", "a.txt"),
+            f"/x: {AGENT}; 1 links went to directories: use --recursive; 2 went elsewhere",
+        ),
+        (JSON, "[]", "/x is JSON, but no page of the Simple API"),
+        (
+            JSON,
+            '{"meta": {"api-version": "2.0"}, "files": []}',
+            "/x is of version 2.0 of the Simple API, and mkindex knows version 1",
+        ),
+        (JSON, '{"files": [', "/x is no JSON, or not all of it (Expecting value: line 1 column 12 (char 11))"),
+        (
+            TEXT,
+            f'<a href="{FILE}">x</a><a href="',
+            "/x ends inside a tag or a comment: it was cut off, so that links may be missing",
+        ),
+    ],
+)
+def test_of_a_page_that_is_none_it_is_said_what_was_seen(server: Server, kind: str, text: str, message: str) -> None:
+    server.pages["/x"] = kind, text
+    assert wrong(f"{server.root}/x") == server.root + message
+
+
+def test_an_answer_that_is_none_is_an_error_that_says_what_to_do(server: Server) -> None:
+    assert wrong(f"{server.root}/gone?token=secret") == f"{server.root}/gone: answers 404: there is no such thing"
+
+
+def test_a_page_that_is_not_closed_is_read_with_a_note(server: Server) -> None:
+    server.pages["/x"] = TEXT, f'<html><a href="{FILE}">x</a>'
+    text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
+    assert found(f"{server.root}/x") == [
+        Note(location=f"{server.root}/x", text=text),
+        Link(url=f"{server.root}/{FILE}", filename=FILE),
+    ]
+
+
+def test_hostile_links_are_rejected_and_the_rest_is_listed(server: Server, tmp_path: Path) -> None:
+    write_wheel(tmp_path, "demo", "1.0")
+    text = f'<a href="{tmp_path.as_uri()}/{FILE}">1</a><a href="https://u:secret@host.example/{FILE}">2</a>'
+    server.pages["/x"] = TEXT, f'{text}<a href="{OTHER}">3</a>'
+    server.pages["/base"] = (
+        TEXT,
+        f'<base href="{tmp_path.as_uri()}/"><a href="{FILE}">1</a><a href="{server.root}/{OTHER}">2</a>',
+    )
+    server.pages["/json"] = JSON, json.dumps({"files": [{"filename": FILE, "url": f"{tmp_path.as_uri()}/{FILE}"}]})
+    listed = Link(url=f"{server.root}/{OTHER}", filename=OTHER)
+    one, two, three = found(f"{server.root}/x")
+    assert isinstance(one, Rejected)
+    assert isinstance(two, Rejected)
+    assert (two.location, three) == (f"https://host.example/{FILE}", listed)
+    for path in ("/base", "/json"):
+        assert [one for one in found(server.root + path) if isinstance(one, Artifact)] == []
+    assert listed in found(f"{server.root}/base")
+
+
+def test_only_wanted_files_of_a_page_are_listed(server: Server) -> None:
+    server.pages["/x"] = TEXT, html(FILE, OTHER)
+    assert found(f"{server.root}/x", "Other") == [Link(url=f"{server.root}/{OTHER}", filename=OTHER)]
+
+
+# --- listings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
+def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(server: Server, listing: str) -> None:
+    url = f"{server.root}/whl/"
+    server.pages["/whl/"] = TEXT, listing
+    expected = [
+        Note(location=url, text="links to other files passed over: 1 .md", detail=True),
+        Link(url=url + FILE, filename=FILE),
+        Link(url=url + OTHER, filename=OTHER),
+        Note(location=url, text="1 subdirectory not read (--recursive reads them)"),
+    ]
+    assert (found(url), server.received) == (expected, ["/whl/"])
+
+
+@pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
+def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(server: Server, listing: str) -> None:
+    server.pages |= {
+        "/whl/": (TEXT, listing),
+        "/whl/sub/": (
+            TEXT,
+            html(
+                "../",
+                "./",
+                "/whl/",
+                "deep/",
+                "/whl/sub/deep/",
+                "demo-3.0.zip",
+                head="<title>Index of /whl/sub/</title>",
+            ),
+        ),
+        "/whl/sub/deep/": (TEXT, html("../", "demo-4.0.zip")),
+    }
+    links = [one for one in found(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
+    paths = [FILE, OTHER, "sub/demo-3.0.zip", "sub/deep/demo-4.0.zip"]
+    assert links == [Link(url=f"{server.root}/whl/{path}", filename=path.rpartition("/")[2]) for path in paths]
+    assert server.received == ["/whl/", "/whl/sub/", "/whl/sub/deep/"]
+
+
+@pytest.mark.parametrize(("path", "head"), [("/whl/", "<title>Index of /whl/</title>"), ("/whl/", ""), ("/whl", "")])
+def test_a_page_of_directories_only_is_read_when_asked_for(server: Server, path: str, head: str) -> None:
+    server.pages |= {path: (TEXT, html("/whl/cu118/", "/whl/cu121/", head=head))}
+    server.pages |= {f"/whl/{cuda}/": (TEXT, html(f"demo-1.0+{cuda}.zip", head=head)) for cuda in ("cu118", "cu121")}
+    assert (
+        wrong(f"{server.root}{path}") == f"{server.root}{path}: {AGENT}; 2 links went to directories: use --recursive"
+    )
+    assert found(f"{server.root}{path}", recursive=True) == [
+        Link(url=f"{server.root}/whl/{cuda}/demo-1.0%2B{cuda}.zip", filename=f"demo-1.0+{cuda}.zip")
+        for cuda in ("cu118", "cu121")
+    ]
+
+
+def test_a_directory_that_cannot_be_read_is_an_error_and_not_a_shorter_listing(server: Server) -> None:
+    server.pages["/whl/"] = TEXT, HTTP_SERVER
+    assert (
+        wrong(f"{server.root}/whl/", recursive=True) == f"{server.root}/whl/sub/: answers 404: there is no such thing"
+    )
+
+
+def test_a_directory_that_leads_back_is_read_once(server: Server) -> None:
+    server.pages["/whl/"] = TEXT, html("up/", "demo-1.0.zip")
+    server.redirects["/whl/up/"] = "/whl/"
+    links = [one for one in found(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
+    assert set(links) == {Link(url=f"{server.root}/whl/demo-1.0.zip", filename="demo-1.0.zip")}
+    assert server.received == ["/whl/", "/whl/up/", "/whl/"]
+
+
+def test_directories_without_end_are_an_error(server: Server) -> None:
+    path = "/"
+    for _ in range(30):
+        server.pages[path] = TEXT, html("a/", "demo-1.0.zip")
+        path += "a/"
+    assert wrong(f"{server.root}/", recursive=True) == (
+        f"{server.root}/: more than 10,000 pages or 20 levels below it: name what is wanted"
+    )

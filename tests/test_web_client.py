@@ -1,0 +1,532 @@
+"""The HTTP client: pages, retries, redirects, certificates, proxies and connections."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import threading
+import time
+import tracemalloc
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mkindex import __version__, web
+from mkindex.cache import Cache
+from mkindex.errors import ConfigError
+from mkindex.web import About, Answer, Failed, Web
+from support import scripted_server
+from support.scripted_server import (
+    Reply,
+    Request,
+    ScriptedServer,
+    conditional,
+    cut_after,
+    endless_body,
+    page_reply,
+    redirect_reply,
+    reply_sequence,
+    status_reply,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+from support.web_requests import ADVICE, failure, said, streamed
+
+# What urllib3 and requests leave to the garbage collector when they raise.
+left_open = pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
+TORN = '<!DOCTYPE html><html><a href="a-1.0-py3-none-any.whl">'
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
+    """The seconds that were waited for, had they been."""
+    return scripted_server.isolate_client(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server.run_server() as server:
+        yield server
+
+
+@pytest.fixture
+def client() -> Web:
+    return Web(Cache(None), connections=2)
+
+
+def within(call: Callable[[], object], seconds: float = 10) -> object:
+    """What a call returns, or the reason for which it failed; None if it takes longer."""
+    found: list[object] = []
+
+    def run() -> None:
+        try:
+            found.append(call())
+        except Failed as error:
+            found.append(error.why)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else None
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_is_its_address_its_type_and_its_text(server: ScriptedServer, client: Web) -> None:
+    server.routes["/p"] = page_reply("<p>ä</p>", "Text/HTML; charset=utf-8")
+    assert client.page(f"{server.url}p") == Answer(f"{server.url}p", "text/html", "<p>ä</p>")
+    (request,) = server.received
+    assert {name: request.headers[name] for name in ("user-agent", "accept", "accept-encoding")} == {
+        "user-agent": f"mkindex/{__version__}",
+        "accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, "
+        "text/html; q=0.01, */*; q=0.001",
+        "accept-encoding": "gzip",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "text"),
+    [
+        (b"\xe4", "text/html; charset=latin-1", "ä"),
+        (b"\xef\xbb\xbf<p>", "text/html", "<p>"),
+        (b"\xe4", "text/html", "\ufffd"),
+        (b"x", "text/html; charset=no-such-thing", "x"),
+        (b"x", "text/html; charset=", "x"),
+        (b"x", "text/html; charset=\x1b", "x"),
+        (b"x", "text/html; charset=idna", "x"),
+        (b"x", "text/html; charset=undefined", "x"),
+        (b"x", "text/html; charset=rot13", "x"),
+        (b"x", "text/html; charset=hex", "x"),
+    ],
+)
+def test_a_page_is_decoded_as_it_says_and_else_as_utf_8(
+    server: ScriptedServer, client: Web, body: bytes, media_type: str, text: str
+) -> None:
+    server.routes["/p"] = page_reply(body, media_type)
+    assert client.page(f"{server.url}p").text == text
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate"])
+def test_a_compressed_page_is_decompressed(server: ScriptedServer, client: Web, name: str) -> None:
+    body = gzip.compress(b"page", mtime=0) if name == "gzip" else zlib.compress(b"page")
+    server.routes["/p"] = page_reply(body, content_encoding=name)
+    assert client.page(f"{server.url}p").text == "page"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"no gzip at all", "is said to be compressed, and is not, or damaged"),
+        (gzip.compress(b"page" * 100, mtime=0)[:-12], "broke off (within what was compressed)"),
+        (b"", "broke off (within what was compressed)"),
+    ],
+)
+def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
+    server: ScriptedServer, client: Web, body: bytes, why: str
+) -> None:
+    server.routes["/p"] = page_reply(body, content_encoding="gzip")
+    assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {why}"
+
+
+@pytest.mark.parametrize(
+    ("layers", "why"),
+    [
+        (1, "a page of more than 1 MiB: more than mkindex reads"),
+        (2, "is compressed in a way that was not asked for (gzip, gzip)"),
+    ],
+)
+@pytest.mark.parametrize("code", [200, 404])
+def test_a_bomb_is_left_before_it_goes_off(
+    *, server: ScriptedServer, client: Web, layers: int, why: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
+    bomb = bytes(48 << 20)
+    for _ in range(layers):
+        bomb = gzip.compress(bomb, 6)
+    assert len(bomb) < 1 << 16
+    server.routes["/p"] = replace(page_reply(bomb, content_encoding=", ".join(["gzip"] * layers)), status=code)
+    tracemalloc.start()
+    reason = failure(lambda: client.page(f"{server.url}p")).why
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reason == (why if code == 200 else ADVICE[404])
+    assert most < 20 << 20
+
+
+def test_an_endless_page_is_left(server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
+    server.routes["/p"] = Reply(endless_body())
+    assert said(lambda: client.page(f"{server.url}p"), server) == (
+        "HOST/p: a page of more than 1 MiB: more than mkindex reads"
+    )
+    assert server.sent() < 16 << 20
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("length", [None, 1_000_000], ids=["chunked", "with a length"])
+def test_a_page_that_comes_too_slowly_is_left(
+    server: ScriptedServer, client: Web, length: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "_PATIENCE", 0.2)
+    monkeypatch.setattr(web, "_SLOWEST", 100_000)
+    server.routes["/p"] = Reply(endless_body(b"x", 0.01), length=length)
+    assert str(within(lambda: client.page(f"{server.url}p"))).partition(":")[0] == "too slow"
+
+
+@pytest.mark.timeout(60)
+def test_a_file_that_comes_too_slowly_is_left(
+    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "_PATIENCE", 0.2)
+    monkeypatch.setattr(web, "_SLOWEST", 100_000)
+    server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
+    assert str(within(lambda: streamed(client, f"{server.url}f"))).partition(":")[0] == "too slow"
+
+
+@pytest.mark.timeout(60)
+def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
+    reasons: list[str] = []
+    asking = threading.Thread(target=lambda: reasons.append(failure(lambda: streamed(client, f"{server.url}f")).why))
+    asking.daemon = True
+    asking.start()
+    server.wait_until_sent(10, "/f")
+    client.close()
+    asking.join(10)
+    assert reasons == ["stopped"]
+    assert failure(lambda: client.page(f"{server.url}p")).why == "stopped"
+
+
+def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: ScriptedServer, client: Web) -> None:
+    server.routes["/p"] = Reply(TORN.encode(), length=1000)
+    assert said(lambda: client.page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
+
+
+def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: Web) -> None:
+    whole = page_reply("<p>" + "x" * 50_000)
+    server.routes["/p"] = reply_sequence(cut_after(lambda _: whole, 20_000), whole)
+    assert client.page(f"{server.url}p").text == "<p>" + "x" * 50_000
+    assert server.requests() == ["GET 200 /p", "GET 200 /p"]
+
+
+@pytest.mark.parametrize(("code", "why"), ADVICE.items())
+def test_an_answer_that_is_none_is_a_failure_with_advice_and_not_asked_for_again(
+    server: ScriptedServer, client: Web, code: int, why: str
+) -> None:
+    server.routes["/p"] = status_reply(code)
+    error = failure(lambda: client.page(f"{server.url}p"))
+    assert (error.status, error.why, str(error)) == (code, why, f"{server.url}p: {why}")
+    assert server.requests() == [f"GET {code} /p"]
+
+
+TORN_ERRORS = {
+    "torn": replace(status_reply(404), length=10),
+    "no gzip": status_reply(404, content_encoding="gzip"),
+    "a length of nonsense": status_reply(404, content_length="9" * 5000),
+    "a length below zero": status_reply(404, content_length="-1"),
+    "endless": Reply(endless_body(), 404),
+    "no length": replace(status_reply(404), says_length=False),
+}
+
+
+@pytest.mark.parametrize("reply", TORN_ERRORS.values(), ids=TORN_ERRORS)
+def test_an_error_is_what_it_is_whatever_comes_with_it(server: ScriptedServer, client: Web, reply: Reply) -> None:
+    server.routes["/x"] = reply
+    url = f"{server.url}x"
+    for call in (
+        lambda: client.page(url),
+        lambda: client.about(url),
+        lambda: client.part(url, 0, 1),
+        lambda: streamed(client, url, about=About(url, "", 10, "")),
+    ):
+        assert failure(call).why == ADVICE[404]
+
+
+def trickle(code: int, length: int | None, **headers: str) -> Reply:
+    return Reply(endless_body(b"x", 0.02), code, length=length).with_headers(**headers)
+
+
+@pytest.mark.parametrize("length", [10_000, 10_000_000, None])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_comes_with_an_error_or_a_redirect_is_not_waited_for(
+    server: ScriptedServer, client: Web, length: int | None
+) -> None:
+    server.routes |= {
+        "/404": trickle(404, length),
+        "/302": trickle(302, length, location="/p"),
+        "/503": reply_sequence(trickle(503, length), page_reply("fine")),
+        "/p": page_reply("fine"),
+    }
+    answers = [within(lambda path=path: client.page(f"{server.url}{path}"), 2) for path in ("404", "302", "503")]  # type: ignore[misc]
+    assert [answer.text if isinstance(answer, Answer) else answer for answer in answers] == [
+        ADVICE[404],
+        "fine",
+        "fine",
+    ]
+
+
+def test_a_bomb_in_a_redirect_does_not_go_off(server: ScriptedServer, client: Web) -> None:
+    bomb = gzip.compress(bytes(48 << 20))
+    server.routes |= {
+        "/r": replace(page_reply(bomb, content_encoding="gzip", location="/p"), status=302),
+        "/p": page_reply("fine"),
+    }
+    tracemalloc.start()
+    assert client.page(f"{server.url}r").text == "fine"
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 << 20
+
+
+# --- trying again -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_a_server_in_trouble_is_asked_again(server: ScriptedServer, client: Web, code: int) -> None:
+    server.routes["/p"] = reply_sequence(status_reply(code), status_reply(code), page_reply("fine"))
+    assert client.page(f"{server.url}p").text == "fine"
+    assert server.requests() == [f"GET {code} /p", f"GET {code} /p", "GET 200 /p"]
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_that_stays_in_trouble_is_asked_five_times(
+    server: ScriptedServer, client: Web, code: int, pauses: list[float]
+) -> None:
+    server.routes["/p"] = status_reply(code)
+    error = failure(lambda: client.page(f"{server.url}p"))
+    assert error.status == code
+    assert server.requests() == [f"GET {code} /p"] * 5
+    # From one attempt to the next at least twice as long; but for the first, with a little chance in it.
+    assert [round(pause, 1) for pause in pauses if pause] == [
+        pytest.approx(expected, abs=0.3) for expected in (1, 2, 4)
+    ]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("0", 0), ("86400", 60), ("9" * 30, 60)])
+def test_a_pause_that_a_server_asks_for_is_kept_within_bounds(
+    server: ScriptedServer, client: Web, asked: str, waited: float, pauses: list[float]
+) -> None:
+    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
+    assert client.page(f"{server.url}p").text == "fine"
+    assert [pause for pause in pauses if pause] == [waited] * bool(waited)
+
+
+@pytest.mark.parametrize("asked", ["soon", "Mon, 01 Jan 99999 00:00:00 GMT", "-1", "\x1b[31m"])
+def test_a_pause_that_makes_no_sense_is_none(server: ScriptedServer, client: Web, asked: str) -> None:
+    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
+    assert client.page(f"{server.url}p").text == "fine"
+
+
+def test_a_server_that_hangs_up_is_asked_again(server: ScriptedServer, client: Web) -> None:
+    calls: list[Request] = []
+
+    def route(request: Request) -> Reply:
+        calls.append(request)
+        if len(calls) < 3:
+            raise ConnectionAbortedError
+        return page_reply("fine")
+
+    server.routes["/p"] = route
+    assert client.page(f"{server.url}p").text == "fine"
+    assert len(calls) == 3
+
+
+def test_a_server_that_is_not_there_is_a_failure(client: Web) -> None:
+    with scripted_server.run_server() as gone:
+        url = gone.url
+    assert str(failure(lambda: client.page(f"{url}p?secret"))) == f"{url}p: cannot be reached: Connection refused"
+
+
+# --- redirects --------------------------------------------------------------------------------------------------------
+
+
+def test_five_redirects_are_followed_and_no_more(server: ScriptedServer, client: Web) -> None:
+    for number in range(6):
+        server.routes[f"/{number}"] = redirect_reply(f"/{number + 1}", (301, 302, 303, 307, 308, 301)[number])
+    server.routes["/6"] = page_reply("far")
+    assert client.page(f"{server.url}1") == Answer(f"{server.url}6", "text/html", "far")
+    server.forget()
+    assert said(lambda: client.page(f"{server.url}0"), server) == "HOST/0: redirects more than 5 times"
+    assert len(server.requests()) == 6
+
+
+def test_a_loop_ends(server: ScriptedServer, client: Web) -> None:
+    server.routes["/f"] = redirect_reply("/f")
+    assert said(lambda: client.about(f"{server.url}f"), server) == "HOST/f: redirects more than 5 times"
+    assert server.requests() == ["HEAD 302 /f"] * 6
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("file:///etc/passwd", "redirects to what is no web address"),
+        ("javascript:alert(1)", "redirects to what is no web address"),
+        ("ftp://127.0.0.1/x", "redirects to what is no web address"),
+        ("mailto:", "redirects to what is no web address"),
+    ],
+)
+def test_a_redirect_to_something_else_is_a_failure(server: ScriptedServer, client: Web, to: str, why: str) -> None:
+    server.routes["/f"] = redirect_reply(to)
+    assert failure(lambda: client.about(f"{server.url}f")).why == why
+
+
+@left_open
+@pytest.mark.parametrize(
+    "to",
+    [
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:x/",
+        "http://\xff/",
+        f"http://{'a' * 300}/",
+        "//",
+        "http:",
+        "http://\x1b[31m/",
+        "http://a b/",
+        "http://.a/",
+        "http://*/",
+    ],
+)
+def test_a_redirect_to_nonsense_is_a_failure(server: ScriptedServer, client: Web, to: str) -> None:
+    server.routes["/f"] = redirect_reply(to)
+    address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
+    for ask in client.about, client.page:
+        assert "hunter2" not in str(failure(lambda ask=ask: ask(f"{address}f")))  # type: ignore[misc]
+        gc.collect()
+
+
+def test_a_secure_page_does_not_redirect_to_where_anybody_can_listen(
+    server: ScriptedServer, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, certificate = scripted_server.make_certificates(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    server.routes["/p"] = page_reply("fine")
+    with scripted_server.run_server(certificate=certificate) as secure:
+        secure.routes["/p"] = redirect_reply(f"{server.url}p")
+        secure.routes["/P"] = redirect_reply(f"{server.url}p".replace("http", "HTTP"))
+        server.routes["/up"] = redirect_reply(f"{secure.url}fine")
+        secure.routes["/fine"] = page_reply("secure")
+        assert client.page(f"{server.url}up") == Answer(f"{secure.url}fine", "text/html", "secure")
+        server.forget()
+        for path in "p", "P":
+            assert failure(lambda path=path: client.page(f"{secure.url}{path}")).why == (  # type: ignore[misc]
+                "redirects from https to http, where anybody can listen"
+            )
+    assert server.requests() == []
+
+
+# --- certificates, proxies, cookies -----------------------------------------------------------------------------------
+
+
+@left_open
+def test_a_certificate_of_ones_own_authority_is_accepted_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    authority, certificate = scripted_server.make_certificates(tmp_path)
+    with scripted_server.run_server(certificate=certificate) as secure:
+        secure.routes["/p"] = page_reply("secret")
+        error = failure(lambda: Web(Cache(None), connections=1).page(f"{secure.url}p"))
+        assert error.why.startswith("its certificate is not accepted (")
+        assert error.why.endswith("): name the file of its authority in SSL_CERT_FILE")
+        assert pauses == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        assert Web(Cache(None), connections=1).page(f"{secure.url}p").text == "secret"
+        del error
+        gc.collect()
+
+
+@left_open
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_an_authority_that_cannot_be_read_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    _, certificate = scripted_server.make_certificates(tmp_path)
+    if content is not None:
+        (tmp_path / "mine.pem").write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine.pem"))
+    with scripted_server.run_server(certificate=certificate) as secure:
+        with pytest.raises((Failed, ConfigError), match="SSL_CERT_FILE"):
+            Web(Cache(None), connections=1).page(f"{secure.url}p")
+        gc.collect()
+
+
+def test_a_proxy_of_the_environment_is_used(
+    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url.replace("//", "//me:hunter2@"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.routes["http://wheels.test/p"] = page_reply("by proxy")
+    server.routes["/p"] = page_reply("direct")
+    assert client.page("http://wheels.test/p").text == "by proxy"
+    assert client.page(f"{server.url}p").text == "direct"
+    server.routes["http://wheels.test/p"] = status_reply(407)
+    assert str(failure(lambda: client.page("http://wheels.test/p"))) == f"http://wheels.test/p: {ADVICE[407]}"
+
+
+def test_a_proxy_that_is_not_there_is_named_without_its_password(client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_server.run_server() as gone:
+        monkeypatch.setenv("http_proxy", gone.url.replace("//", "//me:hunter2@"))
+    assert str(failure(lambda: client.page("http://wheels.test/p"))) == (
+        "http://wheels.test/p: the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
+    )
+
+
+def test_cookies_are_not_kept(server: ScriptedServer, client: Web) -> None:
+    server.routes["/p"] = page_reply("page", set_cookie="a=b; Path=/")
+    server.routes["/r"] = redirect_reply(f"{server.other_host_url}p").with_headers(set_cookie="c=d; Path=/")
+    for path in "p", "r", "p":
+        client.page(f"{server.url}{path}")
+    assert [request.headers.get("cookie") for request in server.received] == [None] * 4
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+def test_connections_are_kept_and_used_again(server: ScriptedServer, client: Web) -> None:
+    server.routes["/p"] = page_reply("page")
+    ports: set[object] = set()
+    accept = server._server.get_request
+
+    def counted() -> tuple[object, object]:
+        connection, address = accept()
+        ports.add(address)
+        return connection, address
+
+    server._server.get_request = counted  # type: ignore[method-assign, assignment]
+    for _ in range(20):
+        client.page(f"{server.url}p")
+    assert len(ports) == 1
+
+
+def test_threads_share_what_is_known(server: ScriptedServer, tmp_path: Path) -> None:
+    for number in range(40):
+        server.routes[f"/{number}"] = conditional(page_reply(str(number) * 3000, etag=f'"{number}"'))
+    for _ in range(2):
+        found: dict[int, str] = {}
+        with Cache(tmp_path / "cache") as cache:
+            client = Web(cache, connections=4)
+
+            def ask(numbers: range, client: Web = client, found: dict[int, str] = found) -> None:
+                for number in numbers:
+                    found[number] = client.page(f"{server.url}{number}").text
+
+            threads = [threading.Thread(target=ask, args=(range(start, 40, 4),)) for start in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert found == {number: str(number) * 3000 for number in range(40)}
+    assert sorted(server.requests()) == sorted(f"GET {code} /{number}" for code in (200, 304) for number in range(40))
+
+
+def test_nothing_waits_in_these_tests(server: ScriptedServer, client: Web) -> None:
+    """A test of the tests: what waits between two attempts is stood in for."""
+    started = time.monotonic()
+    server.routes["/p"] = status_reply(503)
+    failure(lambda: client.page(f"{server.url}p"))
+    assert time.monotonic() - started < 20

@@ -1,0 +1,256 @@
+"""Credentials of addresses, netrc and keyrings: which host gets them, and where they never appear."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from mkindex.cache import Cache
+from mkindex.web import About, Failed, Web
+from support import scripted_server
+from support.scripted_server import (
+    Reply,
+    Request,
+    ScriptedServer,
+    file_route,
+    page_reply,
+    redirect_reply,
+    status_reply,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+from support.web_requests import ADVICE, CONTENT, failure, said, streamed
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
+    """The seconds that were waited for, had they been."""
+    return scripted_server.isolate_client(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server.run_server() as server:
+        yield server
+
+
+@pytest.fixture
+def other() -> Iterator[ScriptedServer]:
+    with scripted_server.run_server() as server:
+        yield server
+
+
+@pytest.fixture
+def client() -> Web:
+    return Web(Cache(None), connections=2)
+
+
+BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
+OF_NETRC = "Basic bmV0cmM6aHVudGVyMw=="  # netrc:hunter3
+OF_KEYRING = "Basic a2V5cmluZzpodW50ZXI0"  # keyring:hunter4
+
+
+def wanting(authorization: str, reply: Reply) -> Callable[[Request], Reply]:
+    return lambda request: reply if request.headers.get("authorization") == authorization else status_reply(401)
+
+
+def authorizations(server: ScriptedServer) -> list[str | None]:
+    return [request.headers.get("authorization") for request in server.received]
+
+
+def test_credentials_of_an_address_are_kept_for_its_host_alone(
+    server: ScriptedServer, other: ScriptedServer, client: Web
+) -> None:
+    assert client.without_credentials(server.url) == server.url
+    assert client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}p?q") == f"{server.url}p?q"
+    for one in server, other:
+        one.routes |= {"/p": page_reply("page"), "/f": file_route(CONTENT)}
+    client.page(f"{server.url}p")
+    streamed(client, f"{server.url}f")
+    client.part(f"{server.url}f", 0, 10)
+    client.page(f"{server.other_host_url}p")
+    assert authorizations(server) == [BASIC] * 4 + [None]
+    client.page(f"{other.url}p")
+    assert authorizations(other) == [None]
+
+
+@pytest.mark.parametrize(
+    ("netloc", "expected"),
+    [
+        ("user:p%40ss%3A%2F", "Basic dXNlcjpwQHNzOi8="),
+        ("user", "Basic dXNlcjo="),
+        (":only", "Basic Om9ubHk="),
+        ("a@b:c", "Basic YUBiOmM="),
+    ],
+)
+def test_credentials_are_unquoted(server: ScriptedServer, client: Web, netloc: str, expected: str) -> None:
+    server.routes["/p"] = page_reply("page")
+    client.page(client.without_credentials(f"{server.url.replace('//', f'//{netloc}@')}p"))
+    assert authorizations(server) == [expected]
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_credentials_do_not_follow_a_redirect_to_another_host(
+    server: ScriptedServer, other: ScriptedServer, client: Web, code: int
+) -> None:
+    address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
+    server.routes |= {
+        "/p": redirect_reply(f"{other.url}p", code),
+        "/q": redirect_reply(f"{server.other_host_url}here", code),
+        "/r": redirect_reply("/here", code),
+        "/here": page_reply("page"),
+    }
+    other.routes["/p"] = page_reply("page")
+    for path in "pqr":
+        client.page(f"{address}{path}")
+    assert authorizations(other) == [None]
+    assert [(request.path, request.headers.get("authorization")) for request in server.received] == [
+        ("/p", BASIC),
+        ("/q", BASIC),
+        ("/here", None),
+        ("/r", BASIC),
+        ("/here", BASIC),
+    ]
+
+
+def test_a_host_cannot_hand_out_credentials_in_a_redirect(
+    server: ScriptedServer, other: ScriptedServer, client: Web
+) -> None:
+    server.routes["/p"] = redirect_reply(f"{other.url.replace('//', '//user:hunter2@')}p")
+    server.routes["/q"] = redirect_reply(f"{server.url.replace('//', '//user:hunter2@')}r")
+    server.routes["/r"] = other.routes["/p"] = page_reply("page")
+    assert client.page(f"{server.url}p").url == f"{other.url}p"
+    assert client.page(f"{server.url}q").url == f"{server.url}r"
+    assert authorizations(other) + authorizations(server) == [None] * 4
+
+
+@pytest.mark.parametrize("place", ["HOME", "NETRC"])
+def test_credentials_of_netrc_are_for_the_host_that_it_names(
+    server: ScriptedServer, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    path = tmp_path / (".netrc" if place == "HOME" else "elsewhere")
+    path.write_text("machine localhost login netrc password hunter3\n")
+    path.chmod(0o600)
+    if place == "NETRC":
+        monkeypatch.setenv("NETRC", str(path))
+    server.routes |= {
+        "/p": wanting(OF_NETRC, page_reply("page")),
+        "/r": redirect_reply(f"{server.url}q"),
+        "/q": page_reply("open"),
+    }
+    assert client.page(f"{server.other_host_url}p").text == "page"
+    assert client.page(f"{server.other_host_url}r").text == "open"
+    assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
+    assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
+
+
+def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: ScriptedServer, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login netrc password hunter3\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    server.routes |= {"/p": page_reply("page"), "/r": redirect_reply("/p")}
+    with Cache(None) as cache:
+        for anonymous in (False, True):
+            client = Web(cache, connections=1, anonymous=anonymous)
+            assert client.look(f"{server.url}r", headers={}).body == b"page"
+            client.close()
+    assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
+
+
+def test_a_netrc_that_is_broken_is_none(server: ScriptedServer, client: Web, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text('machine 127.0.0.1 login "x\npassword\n\x00')
+    (tmp_path / ".netrc").chmod(0o600)
+    server.routes["/p"] = page_reply("page")
+    assert client.page(f"{server.url}p").text == "page"
+
+
+@pytest.fixture
+def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put a keyring in place that knows the server; return what it is asked for."""
+    asked: list[str] = []
+
+    def get_credential(service: str, username: str | None) -> object:
+        asked.append(service)
+        known = service == urlsplit(server.url).netloc
+        return SimpleNamespace(username="keyring", password="hunter4") if known else None
+
+    monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=get_credential))
+    return asked
+
+
+def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
+    server: ScriptedServer, client: Web, keyring: list[str]
+) -> None:
+    server.routes["/open"] = page_reply("open")
+    server.routes["/p"] = wanting(OF_KEYRING, page_reply("page"))
+    server.routes["/f"] = wanting(OF_KEYRING, Reply(b"file"))
+    assert client.page(f"{server.url}open").text == "open"
+    assert keyring == []
+    assert client.page(f"{server.url}p?token=hunter5").text == "page"
+    assert streamed(client, f"{server.url}f") == b"file"
+    assert authorizations(server) == [None, None, OF_KEYRING, OF_KEYRING, OF_KEYRING]
+    assert "hunter5" not in "".join(keyring)
+    assert keyring[-1] == urlsplit(server.url).netloc
+
+
+def test_credentials_of_a_keyring_stay_with_their_host(
+    server: ScriptedServer, other: ScriptedServer, client: Web, keyring: list[str]
+) -> None:
+    server.routes["/p"] = redirect_reply(f"{other.url}p")
+    other.routes["/p"] = status_reply(401)
+    assert failure(lambda: client.page(f"{server.url}p")).status == 401
+    assert set(authorizations(other)) == {None}
+
+
+def test_a_keyring_without_an_answer_or_with_an_error_leaves_it_at_that(
+    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(service: str, username: str | None) -> object:
+        raise RuntimeError("hunter4")
+
+    server.routes["/p"] = status_reply(401)
+    for get in broken, lambda service, username: None:
+        monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=get))
+        assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
+    assert server.requests() == ["GET 401 /p"] * 2
+
+
+TROUBLES: dict[str, Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]] = {
+    "401": lambda _: status_reply(401),
+    "403": lambda _: status_reply(403),
+    "503": lambda _: status_reply(503),
+    "a loop": lambda server: redirect_reply(f"{server.url}x?token=hunter2"),
+    "a redirect to nothing": lambda _: redirect_reply("http://127.0.0.1:1/?token=hunter2"),
+    "a redirect to nonsense": lambda _: redirect_reply("foo:hunter2"),
+    "a redirect to credentials": lambda _: redirect_reply("http://user:hunter2@127.0.0.1:1/"),
+    "torn": lambda _: Reply(b"x", length=10),
+    "another part": lambda _: Reply(b"x", 206, {"Content-Range": "bytes 7-7/8"}),
+    "no gzip": lambda _: Reply(b"x", headers={"Content-Encoding": "gzip"}),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+def test_no_failure_tells_credentials_or_a_query(
+    server: ScriptedServer, client: Web, trouble: Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]
+) -> None:
+    server.routes["/x"] = trouble(server)
+    url = client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}x?token=hunter2")
+    about = About(url, "", 10, "")
+    for call in (
+        lambda: client.page(url),
+        lambda: client.part(url, 0, 1),
+        lambda: streamed(client, url, about=about),
+        lambda: client.about(url),
+    ):
+        with suppress(Failed):
+            call()
+            continue
+        error = str(failure(call))
+        assert error.startswith(f"{server.url}x: ")
+        assert ("hunter2" in error, "token" in error) == (False, False)
