@@ -19,8 +19,8 @@ from mkindex.check.seen import Entry, Host, Page, Project
 from mkindex.check.targets import target
 from mkindex.web import Reply as Answer
 from support.builds import publish
+from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import JSON_TYPE, Reply, serve_index
-from support.mutations import NEW, OLD, build_good_index, copy_index
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:

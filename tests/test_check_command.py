@@ -15,8 +15,8 @@ from mkindex.check.findings import Rule, Severity, table
 from mkindex.cli import run
 from mkindex.errors import ConfigError, MkindexError
 from support.builds import publish
+from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import Reply, serve_index
-from support.mutations import NEW, OLD, build_good_index, copy_index
 from support.wheels import write_sdist
 
 DOCS = Path(__file__).parent.parent / "docs/check.md"

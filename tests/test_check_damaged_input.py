@@ -16,8 +16,8 @@ from mkindex.check.pages import read
 from mkindex.check.seen import Project
 from mkindex.check.wheels import content_of
 from mkindex.web import Reply as Answer
+from support.index_copy import build_good_index, copy_index
 from support.index_server import JSON_TYPE
-from support.mutations import build_good_index, copy_index
 from support.wheels import wheel
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pytest
 
 from mkindex.check import Options, check
 from mkindex.check.findings import Severity, table
+from support.index_copy import Form, IndexCopy, Place, build_good_index, copy_index
 from support.index_server import serve_index
-from support.mutations import MUTATIONS, Form, IndexCopy, Mutation, Place, build_good_index, copy_index
+from support.mutations import MUTATIONS, Mutation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

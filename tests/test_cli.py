@@ -13,11 +13,11 @@ import pytest
 
 import mkindex
 from mkindex import cli
+from support.command_line import WHEEL, Run, snapshot
 from support.wheels import metadata, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
-from support.command_line import WHEEL, Run, snapshot
 
 SOON = "Requires-Python 'soon' is not valid and is left out: uv would not see the file"
 

@@ -10,11 +10,11 @@ import pytest
 from mkindex import cli
 from mkindex.config import Config
 from mkindex.errors import MkindexError
+from support.command_line import Run
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
-from support.command_line import Run
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,11 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from mkindex import cli
+from support.command_line import WHEEL, Run, snapshot
 from support.wheels import metadata, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
-from support.command_line import WHEEL, Run, snapshot
 
 
 @pytest.fixture(autouse=True)

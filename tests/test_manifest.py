@@ -23,13 +23,12 @@ from mkindex.errors import DestinationError
 from mkindex.publish import Entry, Plan, Position
 from mkindex.render import Stage
 from support.builds import cold_build, publish
+from support.publishing import MTIME, change_source, expected_entries, flip_bit, held_entries, list_resources, make_plan
 from support.trees import OWN_DIRECTORY, file_identities, own_files, read_tree
 from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-from support.publishing import MTIME, change, flipped, held, planned, resources, whole
 
 
 @pytest.fixture
@@ -59,24 +58,26 @@ def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
 
     def there(known: Known | None) -> list[bool]:
         with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
-            wanted = resources(wheels)
-            destination.apply(planned(wanted, destination))
+            wanted = list_resources(wheels)
+            destination.apply(make_plan(wanted, destination))
             (public / "404.html").write_text("other")
-            assert [entry for entry, _ in held(destination)] == [entry for entry, _ in whole(wanted)]
-            return sorted({intact for _, intact in held(destination)})
+            assert [entry for entry, _ in held_entries(destination)] == [entry for entry, _ in expected_entries(wanted)]
+            return sorted({intact for _, intact in held_entries(destination)})
 
     assert there(None) == [False, True]
     (public / "404.html").unlink()
     assert there(known) == [True]
     known.forget()
     with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
-        assert sorted({intact for _, intact in held(destination)}) == [False, True]
-    change(wheels)
+        assert sorted({intact for _, intact in held_entries(destination)}) == [False, True]
+    change_source(wheels)
     assert there(known) == [True]
     write_wheel(wheels, "another", "1.0")
     publish(wheels, public)
     with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
-        assert [entry for entry, _ in held(destination)] == [entry for entry, _ in whole(resources(wheels))]
+        assert [entry for entry, _ in held_entries(destination)] == [
+            entry for entry, _ in expected_entries(list_resources(wheels))
+        ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -89,12 +90,12 @@ def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, numbe
 
     before = signal.signal(number, signal.default_int_handler)
     try:
-        wanted = resources(wheels)
+        wanted = list_resources(wheels)
         with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, disk=Interrupted()) as there:
             with pytest.raises(KeyboardInterrupt):
-                there.apply(planned(wanted, there))
+                there.apply(make_plan(wanted, there))
             assert signal.getsignal(number) is signal.default_int_handler
-            assert held(there) == whole(wanted)
+            assert held_entries(there) == expected_entries(wanted)
     finally:
         signal.signal(number, before)
     assert own_files(public) == {"manifest"}
@@ -126,7 +127,7 @@ def test_signals_wait_while_what_was_prepared_is_withdrawn(
             ThreadPoolExecutor(1) as executor,
             Directory(str(public), executor=executor, disk=Interrupted()) as there,
         ):
-            there.apply(planned(resources(wheels), there), not_ready)
+            there.apply(make_plan(list_resources(wheels), there), not_ready)
     finally:
         signal.signal(number, before)
     assert not public.exists()
@@ -139,8 +140,8 @@ LOSSES: dict[str, Callable[[bytes], bytes]] = {
     "emptied": lambda _: b"",
     "cut off": lambda data: data[: len(data) // 2],
     "without its end": lambda data: data[:-1],
-    "flipped in its first line": lambda data: flipped(data, 3),
-    "flipped in the middle": lambda data: flipped(data, len(data) // 2),
+    "flipped in its first line": lambda data: flip_bit(data, 3),
+    "flipped in the middle": lambda data: flip_bit(data, len(data) // 2),
     "longer": lambda data: data + b"\n",
     "twice": lambda data: data + data,
     "binary": lambda _: bytes(range(256)),
@@ -222,7 +223,7 @@ def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> N
     ]
     data = b"".join(manifest.encode((entry.position, entry) for entry in entries))
     assert read_manifest(data) == entries
-    damaged = [flipped(data, at) for at in range(len(data))] + [data[:length] for length in range(len(data))]
+    damaged = [flip_bit(data, at) for at in range(len(data))] + [data[:length] for length in range(len(data))]
     for each in damaged:
         with pytest.raises(manifest.Damaged):
             read_manifest(each)

@@ -15,6 +15,27 @@ import pytest
 
 from support import scripted_server
 from support.builds import cold_build, publish
+from support.remote_builds import (
+    GIVEN,
+    LISTED,
+    METADATA,
+    OF_SIBLING,
+    OTHER,
+    SIBLING,
+    STREAMED,
+    TRUE,
+    WHEEL,
+    A,
+    B,
+    C,
+    Run,
+    link_with_hash,
+    link_with_other_hash,
+    page_of_links,
+    read_entries,
+    read_projects,
+    sha256,
+)
 from support.scripted_server import (
     Reply,
     Request,
@@ -32,27 +53,6 @@ from support.wheels import wheel, write_sdist, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-from support.remote_builds import (
-    GIVEN,
-    LISTED,
-    METADATA,
-    OF_SIBLING,
-    OTHER,
-    SIBLING,
-    STREAMED,
-    TRUE,
-    WHEEL,
-    A,
-    B,
-    C,
-    Run,
-    entries,
-    hashed,
-    linked,
-    projects,
-    sha256,
-    weaker,
-)
 
 BIG = wheel("a", "1.0", files={"a.bin": bytes(range(256)) * 8000})  # 2 MB
 
@@ -82,12 +82,14 @@ def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[
 # --- the second run ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("says", [A, weaker("md5"), hashed(A, WHEEL)], ids=["no hash", "md5", "sha256"])
+@pytest.mark.parametrize(
+    "says", [A, link_with_other_hash("md5"), link_with_hash(A, WHEEL)], ids=["no hash", "md5", "sha256"]
+)
 def test_a_second_run_downloads_nothing(
     server: ScriptedServer, public: Path, run: Callable[..., Run], says: str
 ) -> None:
     server.routes |= {
-        "/p": conditional(linked(says, hashed(B, OTHER)).with_headers(etag='"1"')),
+        "/p": conditional(page_of_links(says, link_with_hash(B, OTHER)).with_headers(etag='"1"')),
         f"/{A}": file_route(WHEEL),
         f"/{B}": file_route(OTHER),
     }
@@ -111,24 +113,24 @@ def test_a_file_that_changed_is_read_again(
             content, etag=f'"{number}"' if mark == "etag" else "", modified=modified.get(mark, scripted_server.LONG_AGO)
         )
 
-    server.routes |= {"/p": linked(A), f"/{A}": route(first, 1)}
+    server.routes |= {"/p": page_of_links(A), f"/{A}": route(first, 1)}
     assert run(f"{server.url}p", "--remote", how).status == 0
     server.routes[f"/{A}"] = route(second, 2)
     done = run(f"{server.url}p", "--remote", how)
     assert (done.status, done.requests) == (0, ["GET 200 /p", *STREAMED])
-    assert [entry["hashes"] for entry in entries(public, "a", server)] == [{"sha256": sha256(second)}]
+    assert [entry["hashes"] for entry in read_entries(public, "a", server)] == [{"sha256": sha256(second)}]
 
 
 def test_a_page_with_another_hash_for_a_file_is_believed_at_once(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     """What is remembered of a file is not what a page of yesterday said of it."""
-    right, wrong = weaker("md5"), f"{A}#md5={'0' * 32}"
+    right, wrong = link_with_other_hash("md5"), f"{A}#md5={'0' * 32}"
     server.routes |= {f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
     found = []
     for link in wrong, right, wrong, right:
-        server.routes["/p"] = linked(link, hashed(B, OTHER))
-        found.append((run(f"{server.url}p").status, projects(public)))
+        server.routes["/p"] = page_of_links(link, link_with_hash(B, OTHER))
+        found.append((run(f"{server.url}p").status, read_projects(public)))
     assert found == [(1, ["b"]), (0, ["a", "b"])] * 2
 
 
@@ -137,9 +139,9 @@ def test_what_a_page_says_of_a_file_that_cannot_be_looked_into_is_believed_at_on
 ) -> None:
     server.routes[f"/{A}"] = file_route(WHEEL, ranges=False)
     for python in ">=3.9", ">=3.10":
-        server.routes["/p"] = linked(hashed(A, WHEEL, f'data-requires-python="{python}"'))
+        server.routes["/p"] = page_of_links(link_with_hash(A, WHEEL, f'data-requires-python="{python}"'))
         assert run(f"{server.url}p").status == 0
-        assert [entry["requires-python"] for entry in entries(public, "a", server)] == [python]
+        assert [entry["requires-python"] for entry in read_entries(public, "a", server)] == [python]
 
 
 def test_a_sibling_that_is_advertised_later_is_offered_then(
@@ -147,19 +149,19 @@ def test_a_sibling_that_is_advertised_later_is_offered_then(
 ) -> None:
     server.routes |= {f"/{A}": file_route(WHEEL), SIBLING: METADATA}
     for says, more in ("", {}), (GIVEN, OF_SIBLING), ("", {}), (TRUE, OF_SIBLING):
-        server.routes["/p"] = linked(hashed(A, WHEEL, says))
+        server.routes["/p"] = page_of_links(link_with_hash(A, WHEEL, says))
         assert run(f"{server.url}p").status == 0
-        assert entries(public, "a", server) == [LISTED | more]
+        assert read_entries(public, "a", server) == [LISTED | more]
 
 
 def test_a_wheel_that_could_not_be_looked_into_is_when_it_can_be(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, WHEEL)), f"/{A}": file_route(WHEEL, ranges=False)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL, ranges=False)}
     assert run(f"{server.url}p").status == 0
     server.routes[f"/{A}"] = file_route(WHEEL)
     assert run(f"{server.url}p").status == 0
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
 
 
 # --- mirror -----------------------------------------------------------------------------------------------------------
@@ -182,7 +184,7 @@ def serve_files(server: ScriptedServer, directory: Path) -> list[str]:
     contents = {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
     server.routes |= {f"/{name}": file_route(content) for name, content in contents.items()}
     server.routes |= {f"/{name.replace('+', '%2B').replace('!', '%21')}": file_route(c) for name, c in contents.items()}
-    return [hashed(name, content) for name, content in contents.items()]
+    return [link_with_hash(name, content) for name, content in contents.items()]
 
 
 @pytest.mark.parametrize("with_hash", [True, False])
@@ -190,7 +192,7 @@ def test_a_mirror_is_what_the_directory_itself_would_have_become(
     server: ScriptedServer, public: Path, wheels: Path, run: Callable[..., Run], with_hash: bool
 ) -> None:
     links = serve_files(server, wheels)
-    server.routes["/p"] = linked(*(link if with_hash else link.partition("#")[0] for link in links))
+    server.routes["/p"] = page_of_links(*(link if with_hash else link.partition("#")[0] for link in links))
     done = run(f"{server.url}p", "--remote", "mirror", "--links")
     assert (done.status, read_tree(public), own_files(public)) == (
         0,
@@ -207,12 +209,16 @@ def test_a_mirror_is_what_the_directory_itself_would_have_become(
 def test_what_was_downloaded_and_not_published_is_not_downloaded_again(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, BIG), B), f"/{A}": file_route(BIG), f"/{B}": file_route(b"no wheel")}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, BIG), B),
+        f"/{A}": file_route(BIG),
+        f"/{B}": file_route(b"no wheel"),
+    }
     done = run(f"{server.url}p", "--remote", "mirror", "--strict")
     assert (done.status, read_tree(public)) == (3, {})
     done = run(f"{server.url}p", "--remote", "mirror")
     assert (done.status, done.requests) == (1, ["GET 200 /p", f"HEAD 200 /{A}", f"HEAD 200 /{B}"])
-    assert entries(public, "a", server)[0]["hashes"] == {"sha256": sha256(BIG)}
+    assert read_entries(public, "a", server)[0]["hashes"] == {"sha256": sha256(BIG)}
 
 
 def test_a_mirror_stands_alone_once_its_server_is_gone(
@@ -221,7 +227,7 @@ def test_a_mirror_stands_alone_once_its_server_is_gone(
     path = tmp_path / "page.html"
     with scripted_server.run_server() as server:
         server.routes[f"/{A}"] = file_route(WHEEL)
-        path.write_text(f'<a href="{server.url}{hashed(A, WHEEL)}">a</a>')
+        path.write_text(f'<a href="{server.url}{link_with_hash(A, WHEEL)}">a</a>')
         assert Run(capsys, server, str(path), "--remote", "mirror").requests == STREAMED
     before = read_tree(public)
     done = Run(capsys, server, str(path), "--remote", "mirror")
@@ -239,7 +245,7 @@ def test_a_mirror_stands_alone_once_its_server_is_gone(
 def test_what_is_damaged_in_a_mirror_is_mended(
     server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], harm: str
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, BIG)), f"/{A}": file_route(BIG)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, BIG)), f"/{A}": file_route(BIG)}
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     before = read_tree(public)
     (path,) = public.glob(f"files/*/*/{A}")
@@ -272,7 +278,7 @@ def test_a_mirror_whose_file_is_lost_here_and_there_stays_as_it_was(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
-        "/p": linked(hashed(A, WHEEL), hashed(B, OTHER)),
+        "/p": page_of_links(link_with_hash(A, WHEEL), link_with_hash(B, OTHER)),
         f"/{A}": file_route(WHEEL),
         f"/{B}": file_route(OTHER),
     }
@@ -281,7 +287,7 @@ def test_a_mirror_whose_file_is_lost_here_and_there_stays_as_it_was(
     path.unlink()
     server.routes[f"/{A}"] = status_reply(404)
     done = run(f"{server.url}p", "--remote", "mirror")
-    assert (done.status, projects(public), find_broken_links(read_tree(public))) == (1, ["b"], [])
+    assert (done.status, read_projects(public), find_broken_links(read_tree(public))) == (1, ["b"], [])
 
 
 def parts(public: Path) -> list[Path]:
@@ -290,7 +296,7 @@ def parts(public: Path) -> list[Path]:
 
 def test_nothing_is_to_be_seen_of_a_download_before_it_is_verified(server: ScriptedServer, public: Path) -> None:
     content = file_route(BIG, pause=0.002)
-    server.routes |= {"/p": linked(A), f"/{A}": content}
+    server.routes |= {"/p": page_of_links(A), f"/{A}": content}
     seen: list[list[str]] = []
 
     def watched(request: Request) -> Reply:
@@ -326,7 +332,10 @@ LEFT = {
 def test_whatever_a_run_left_behind_the_next_one_finishes(
     server: ScriptedServer, public: Path, run: Callable[..., Run], left: bytes, ranges: bool
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, BIG)), f"/{A}": cut_after(file_route(BIG, ranges=ranges), 500_000)}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, BIG)),
+        f"/{A}": cut_after(file_route(BIG, ranges=ranges), 500_000),
+    }
     server.routes[f"/{A}"] = reply_sequence(file_route(BIG), cut_after(file_route(BIG), 500_000), status_reply(503))
     assert run(f"{server.url}p", "--remote", "mirror").status == 3
     (part,) = parts(public)
@@ -336,20 +345,27 @@ def test_whatever_a_run_left_behind_the_next_one_finishes(
     assert (run(f"{server.url}p", "--remote", "mirror").status, own_files(public)) == (0, {"manifest"})
     assert find_broken_links(read_tree(public)) == []
     if left == BIG[:1_000_000] and ranges:
-        assert server.sent() == len(BIG) - 1_000_000 + len(linked(hashed(A, BIG)).body)  # type: ignore[arg-type]
+        assert server.sent() == len(BIG) - 1_000_000 + len(page_of_links(link_with_hash(A, BIG)).body)  # type: ignore[arg-type]
 
 
 def test_a_file_that_is_named_twice_is_mirrored_whole(server: ScriptedServer, public: Path) -> None:
     """Two threads that download the same file have to keep out of each other's way."""
-    server.routes |= {"/p": linked(A, hashed(A, BIG), f"./{A}", f"{A}#egg=a"), f"/{A}": file_route(BIG, pause=0.001)}
+    server.routes |= {
+        "/p": page_of_links(A, link_with_hash(A, BIG), f"./{A}", f"{A}#egg=a"),
+        f"/{A}": file_route(BIG, pause=0.001),
+    }
     report = publish(f"{server.url}p", public, remote="mirror", jobs=4)  # type: ignore[arg-type]
-    assert (report.rejected, find_broken_links(read_tree(public)), projects(public)) == ((), [], ["a"])
+    assert (report.rejected, find_broken_links(read_tree(public)), read_projects(public)) == ((), [], ["a"])
 
 
 def test_a_file_that_is_somewhere_else_too_is_mirrored_from_where_it_is_named_first(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(f"1/{A}", f"2/{A}"), f"/1/{A}": file_route(WHEEL), f"/2/{A}": file_route(WHEEL)}
+    server.routes |= {
+        "/p": page_of_links(f"1/{A}", f"2/{A}"),
+        f"/1/{A}": file_route(WHEEL),
+        f"/2/{A}": file_route(WHEEL),
+    }
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     assert [path for path in read_tree(public) if path.endswith(A)] == [
         f"files/{sha256(WHEEL)[:2]}/{sha256(WHEEL)[2:]}/{A}"
@@ -359,18 +375,18 @@ def test_a_file_that_is_somewhere_else_too_is_mirrored_from_where_it_is_named_fi
 def test_a_mirror_with_hard_links_for_what_is_here_is_the_same(
     server: ScriptedServer, public: Path, wheels: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(hashed(C, BIG)), f"/{C}": file_route(wheel("c", "1.0"))}
-    server.routes |= {"/p": linked(C)}
+    server.routes |= {"/p": page_of_links(link_with_hash(C, BIG)), f"/{C}": file_route(wheel("c", "1.0"))}
+    server.routes |= {"/p": page_of_links(C)}
     arguments = (str(wheels), f"{server.url}p", "--remote", "mirror", "--upload-time", "none")
     assert run(*arguments, "--link-mode", "hardlink").status == 0
     before = read_tree(public)
     assert "(0 written, " in run(*arguments, "--link-mode", "hardlink").out
     assert "(0 written, " in run(*arguments).out
-    assert (read_tree(public), projects(public)) == (before, ["a", "b", "c"])
+    assert (read_tree(public), read_projects(public)) == (before, ["a", "b", "c"])
 
 
 def test_a_mirror_has_no_addresses_of_its_own(server: ScriptedServer, run: Callable[..., Run]) -> None:
-    server.routes |= {"/p": linked(hashed(A, WHEEL)), f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p", "--remote", "mirror", "--files-url", "https://cdn.test/")
     assert (done.status, done.requests) == (2, [])
     assert "files-url" in done.said[-1]
@@ -395,7 +411,7 @@ def started(server: ScriptedServer, *arguments: str, limit: int = 0) -> subproce
 def test_a_run_that_is_killed_goes_on_where_it_was(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, BIG)), f"/{A}": file_route(BIG, pause=0.01)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, BIG)), f"/{A}": file_route(BIG, pause=0.01)}
     with started(server, "--remote", "mirror") as process:
         try:
             server.wait_until_sent(600_000, f"/{A}")
@@ -423,7 +439,7 @@ def test_a_run_that_is_interrupted_ends_at_once(
 
     trickle = Reply(endless_body(b" ", 0.05), length=1_000_000)
     server.routes |= {
-        "/p": trickle if slow == "page" else linked(A),
+        "/p": trickle if slow == "page" else page_of_links(A),
         f"/{A}": late if slow == "head" else reply_sequence(file_route(BIG), file_route(BIG, pause=0.2)),
     }
     with started(server, "--remote", how) as process:
@@ -440,17 +456,21 @@ def test_a_run_that_is_interrupted_ends_at_once(
     assert (process.returncode, said.splitlines()[-1]) == (130, "interrupted: the next run finishes the job")
     assert "Traceback" not in said
     assert not public.exists() or read_tree(public) == {}
-    server.routes |= {"/p": linked(A), f"/{A}": file_route(BIG)}
-    assert (run(f"{server.url}p", "--remote", how).status, projects(public)) == (0, ["a"])
+    server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(BIG)}
+    assert (run(f"{server.url}p", "--remote", how).status, read_projects(public)) == (0, ["a"])
 
 
 def test_a_disk_that_is_full_is_named_and_the_tree_is_as_it_was(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(hashed(B, OTHER)), f"/{B}": file_route(OTHER), f"/{A}": file_route(BIG)}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(B, OTHER)),
+        f"/{B}": file_route(OTHER),
+        f"/{A}": file_route(BIG),
+    }
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     before = read_tree(public)
-    server.routes["/p"] = linked(hashed(A, BIG), hashed(B, OTHER))
+    server.routes["/p"] = page_of_links(link_with_hash(A, BIG), link_with_hash(B, OTHER))
     with started(server, "--remote", "mirror", limit=1_000_000) as process:
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
@@ -458,4 +478,8 @@ def test_a_disk_that_is_full_is_named_and_the_tree_is_as_it_was(
     assert said.splitlines()[-1].endswith("/part: File too large; free some space, or mend that, and run again")
     assert read_tree(public) == before
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
-    assert (projects(public), find_broken_links(read_tree(public)), own_files(public)) == (["a", "b"], [], {"manifest"})
+    assert (read_projects(public), find_broken_links(read_tree(public)), own_files(public)) == (
+        ["a", "b"],
+        [],
+        {"manifest"},
+    )

@@ -12,13 +12,22 @@ import pytest
 from mkindex.destinations.directory import Directory
 from mkindex.destinations.memory import Memory
 from mkindex.publish import Changed, Destination, Plan
+from support.publishing import (
+    MTIME,
+    SITE,
+    change_source,
+    expected_entries,
+    held_entries,
+    list_resources,
+    make_plan,
+    read_file,
+    read_resource,
+)
 from support.wheels import wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-from support.publishing import MTIME, SITE, change, content, held, planned, read, resources, whole
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def public(tmp_path: Path) -> Path:
 @pytest.fixture(params=["memory", "copy", "hardlink"])
 def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destination]:
     if request.param == "memory":
-        yield Memory(read)
+        yield Memory(read_file)
         return
     with (
         ThreadPoolExecutor(2) as executor,
@@ -50,12 +59,12 @@ def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destin
 
 
 def test_a_destination_holds_exactly_what_was_applied(destination: Destination, wheels: Path) -> None:
-    wanted = resources(wheels)
-    applied = destination.apply(planned(wanted, destination))
+    wanted = list_resources(wheels)
+    applied = destination.apply(make_plan(wanted, destination))
     assert applied.written == len(wanted)
-    assert held(destination) == whole(wanted)
+    assert held_entries(destination) == expected_entries(wanted)
     assert {each.path: destination.digest(each.path) for each in wanted} == {
-        each.path: hashlib.sha256(content(each)).hexdigest() for each in wanted
+        each.path: hashlib.sha256(read_resource(each)).hexdigest() for each in wanted
     }
     assert destination.digest("simple/nothing.html") is None
 
@@ -67,51 +76,53 @@ def test_what_is_not_ready_is_not_applied(destination: Destination, wheels: Path
     def never() -> None:
         raise NotReady
 
-    wanted = resources(wheels)
+    wanted = list_resources(wheels)
     with pytest.raises(NotReady):
-        destination.apply(planned(wanted, destination), never)
-    assert held(destination) == []
-    wanted = resources(wheels)  # a hard link, though withdrawn, has changed the change time
-    destination.apply(planned(wanted, destination))
-    before = whole(wanted)
-    change(wheels)
+        destination.apply(make_plan(wanted, destination), never)
+    assert held_entries(destination) == []
+    wanted = list_resources(wheels)  # a hard link, though withdrawn, has changed the change time
+    destination.apply(make_plan(wanted, destination))
+    before = expected_entries(wanted)
+    change_source(wheels)
     with pytest.raises(NotReady):
-        destination.apply(planned(resources(wheels), destination), never)
+        destination.apply(make_plan(list_resources(wheels), destination), never)
     with pytest.raises(NotReady):
         destination.apply(Plan(), never)
-    assert [entry for entry, _ in held(destination)] == [entry for entry, _ in before]
-    destination.apply(planned(resources(wheels), destination))
-    assert held(destination) == whole(resources(wheels))
+    assert [entry for entry, _ in held_entries(destination)] == [entry for entry, _ in before]
+    destination.apply(make_plan(list_resources(wheels), destination))
+    assert held_entries(destination) == expected_entries(list_resources(wheels))
 
 
 def test_applying_what_is_there_changes_nothing(destination: Destination, wheels: Path) -> None:
-    wanted = resources(wheels)
-    destination.apply(planned(wanted, destination))
-    again = planned(wanted, destination)
+    wanted = list_resources(wheels)
+    destination.apply(make_plan(wanted, destination))
+    again = make_plan(wanted, destination)
     assert again == Plan(unchanged=len(wanted))
     assert destination.apply(again).written == 0
-    assert held(destination) == whole(wanted)
+    assert held_entries(destination) == expected_entries(wanted)
 
 
 def test_a_destination_holds_what_was_applied_last(destination: Destination, wheels: Path) -> None:
-    destination.apply(planned(before := resources(wheels), destination))
-    change(wheels)
-    destination.apply(planned(after := resources(wheels), destination))
-    assert held(destination) == whole(after)
+    destination.apply(make_plan(before := list_resources(wheels), destination))
+    change_source(wheels)
+    destination.apply(make_plan(after := list_resources(wheels), destination))
+    assert held_entries(destination) == expected_entries(after)
     gone = {each.path for each in before} - {each.path for each in after}
     assert [destination.digest(path) for path in sorted(gone)] == [None] * len(gone)
 
 
 def test_a_destination_remembers_what_is_retired_and_since_when(destination: Destination, wheels: Path) -> None:
-    destination.apply(planned(before := resources(wheels), destination))
-    all_there = whole(before)
+    destination.apply(make_plan(before := list_resources(wheels), destination))
+    all_there = expected_entries(before)
     (retired,) = (entry._replace(retired=77) for entry, _ in all_there if entry.path.endswith(".tar.gz"))
     (wheels / "other-1.0.tar.gz").unlink()
-    destination.apply(planned(after := resources(wheels), destination, now=77, grace=5))
-    assert [entry for entry, _ in held(destination)] == sorted([*(entry for entry, _ in whole(after)), retired])
+    destination.apply(make_plan(after := list_resources(wheels), destination, now=77, grace=5))
+    assert [entry for entry, _ in held_entries(destination)] == sorted(
+        [*(entry for entry, _ in expected_entries(after)), retired]
+    )
     write_sdist(wheels, "other", "1.0", mtime=MTIME)
-    destination.apply(planned(resources(wheels), destination, now=78, grace=5))
-    assert held(destination) == all_there
+    destination.apply(make_plan(list_resources(wheels), destination, now=78, grace=5))
+    assert held_entries(destination) == all_there
 
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
@@ -120,24 +131,24 @@ def test_a_page_of_a_project_and_the_root_page_can_change_places(
 ) -> None:
     write_wheel(wheels, "simple", "1.0", mtime=MTIME)
     for path in paths:
-        wanted = resources(wheels, replace(SITE, simple_path=path))
-        destination.apply(planned(wanted, destination))
-        assert held(destination) == whole(wanted)
+        wanted = list_resources(wheels, replace(SITE, simple_path=path))
+        destination.apply(make_plan(wanted, destination))
+        assert held_entries(destination) == expected_entries(wanted)
 
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_destination_takes_no_file_that_is_not_what_was_scanned(
     destination: Destination, wheels: Path, gone: bool
 ) -> None:
-    destination.apply(planned(before := resources(wheels), destination))
-    pages = whole(before)
+    destination.apply(make_plan(before := list_resources(wheels), destination))
+    pages = expected_entries(before)
     new = write_wheel(wheels, "new", "1.0", mtime=MTIME)
-    wanted = resources(wheels)
+    wanted = list_resources(wheels)
     if gone and not isinstance(destination, Memory):
         new.unlink()
     else:
         new.write_bytes(wheel("new", "1.0", summary="not what was scanned"))
     with pytest.raises(Changed, match=r"new-1.0-py3-none-any.whl changes while it is read"):
-        destination.apply(planned(wanted, destination))
-    assert held(destination) == pages
+        destination.apply(make_plan(wanted, destination))
+    assert held_entries(destination) == pages
     assert [destination.digest(each.path) for each in wanted if "new-1.0" in each.path] == [None, None]

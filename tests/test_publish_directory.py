@@ -13,7 +13,7 @@ from mkindex.destinations import manifest
 from mkindex.errors import NotPublished
 from mkindex.publish import Entry
 from support.builds import cold_build, publish, write_files
-from support.publishing import MTIME, change
+from support.publishing import MTIME, change_source
 from support.trees import OWN_DIRECTORY, file_identities, is_page, read_tree
 from support.wheels import write_sdist, write_wheel
 
@@ -90,7 +90,7 @@ def test_with_a_files_url_nothing_is_placed_and_what_was_is_retired(wheels: Path
 def test_a_retired_file_goes_after_its_grace(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(wheels, public)
     before = read_tree(public)
-    change(wheels)
+    change_source(wheels)
     kept = {path: data for path, data in before.items() if not is_page(path)} | cold_build(wheels)
     for now, expected in (1000, kept), (1599, kept), (1600, cold_build(wheels)):
         monkeypatch.setattr("time.time", lambda now=now: now)
@@ -114,7 +114,7 @@ def test_hard_links_are_the_files_of_the_source_which_stays_as_it_is(wheels: Pat
     publish(wheels, public, link_mode="hardlink")
     placed = [path for path in public.glob("files/*/*/*") if path.suffix != ".metadata"]
     assert {path.name: (path.read_bytes(), path.stat().st_ino, path.stat().st_mtime_ns) for path in placed} == before
-    change(wheels)
+    change_source(wheels)
     publish(wheels, public, link_mode="hardlink")
     assert read_tree(public) == cold_build(wheels)
 
@@ -153,7 +153,7 @@ def test_a_run_that_publishes_nothing_leaves_no_directory_above_its_destination(
 def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(wheels: Path, public: Path) -> None:
     publish(wheels, public)
     before, kept = file_identities(public), file_identities(public / OWN_DIRECTORY)
-    change(wheels)
+    change_source(wheels)
     dry = publish(wheels, public, dry_run=True)
     assert (file_identities(public), file_identities(public / OWN_DIRECTORY)) == (before, kept)
     wet = publish(wheels, public)

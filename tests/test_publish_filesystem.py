@@ -21,14 +21,13 @@ from mkindex.destinations.lock import exclusive
 from mkindex.errors import DestinationError
 from mkindex.publish import Changed
 from support.builds import cold_build, publish
+from support.publishing import MTIME, change_source
 from support.trees import OWN_DIRECTORY, find_broken_links, own_files, read_tree
 from support.wheels import sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-from support.publishing import MTIME, change
 
 
 @pytest.fixture
@@ -214,7 +213,7 @@ def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another
 def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(wheels, public)
     before = read_tree(public)
-    change(wheels)
+    change_source(wheels)
     monkeypatch.setattr("mkindex.build.Directory", partial(Directory, patience=0.1))
     with (
         exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0),

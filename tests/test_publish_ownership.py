@@ -12,6 +12,7 @@ import pytest
 from mkindex.errors import DestinationError
 from mkindex.publish import Plan
 from support.builds import cold_build, publish, write_files
+from support.publishing import MTIME, change_source, flip_bit
 from support.trees import file_identities, own_files, read_tree
 from support.wheels import write_sdist, write_wheel
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mkindex.build import Report
-from support.publishing import MTIME, change, flipped
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ FOREIGN = {
 def test_files_of_somebody_else_stay_as_they_are(wheels: Path, public: Path) -> None:
     write_files(public, FOREIGN.items())
     before = file_identities(public)
-    for alter in (lambda _: None, change, lambda source: (source / "added-1.0-py3-none-any.whl").unlink()):
+    for alter in (lambda _: None, change_source, lambda source: (source / "added-1.0-py3-none-any.whl").unlink()):
         alter(wheels)
         publish(wheels, public)
         assert read_tree(public) == FOREIGN | cold_build(wheels)
@@ -136,12 +136,12 @@ def test_a_symlink_in_the_way_is_not_followed(wheels: Path, public: Path, tmp_pa
 
 
 def _edit(path: Path) -> None:
-    path.write_bytes(flipped(path.read_bytes() or b"x", 0))
+    path.write_bytes(flip_bit(path.read_bytes() or b"x", 0))
 
 
 def _exchange(path: Path) -> None:
     other = path.with_name(".exchange")
-    other.write_bytes(flipped(path.read_bytes() or b"x", 0))
+    other.write_bytes(flip_bit(path.read_bytes() or b"x", 0))
     os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
     other.replace(path)
 

@@ -10,6 +10,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import scripted_server
+from support.remote_builds import (
+    GIVEN,
+    METADATA,
+    OTHER,
+    SIBLING,
+    WHEEL,
+    A,
+    B,
+    C,
+    Run,
+    link_with_hash,
+    page_of_links,
+    read_projects,
+    sha256,
+)
 from support.scripted_server import (
     Reply,
     Request,
@@ -25,7 +40,6 @@ from support.wheels import wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-from support.remote_builds import GIVEN, METADATA, OTHER, SIBLING, WHEEL, A, B, C, Run, hashed, linked, projects, sha256
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +69,16 @@ def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[
 
 WRONG = f'data-size="{len(WHEEL) + 1}"'
 MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
-    "404": (hashed(A, WHEEL), status_reply(404), "answers 404: there is no such thing"),
-    "403": (hashed(A, WHEEL), status_reply(403), "answers 403: it lets nobody, or not you, read it"),
-    "410": (hashed(A, WHEEL), status_reply(410), "answers 410: ask who runs it"),
-    "a page": (hashed(A, WHEEL), page_reply("<p>sign in"), "answers with a page, not with a file: mend the link"),
+    "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: there is no such thing"),
+    "403": (link_with_hash(A, WHEEL), status_reply(403), "answers 403: it lets nobody, or not you, read it"),
+    "410": (link_with_hash(A, WHEEL), status_reply(410), "answers 410: ask who runs it"),
+    "a page": (
+        link_with_hash(A, WHEEL),
+        page_reply("<p>sign in"),
+        "answers with a page, not with a file: mend the link",
+    ),
     "a redirect to a page": (
-        hashed(A, WHEEL),
+        link_with_hash(A, WHEEL),
         redirect_reply("/p"),
         "answers with a page, not with a file: mend the link",
     ),
@@ -70,7 +88,7 @@ MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
         "an HTML or XML page, not a wheel: download it again",
     ),
     "another size": (
-        hashed(A, WHEEL, WRONG),
+        link_with_hash(A, WHEEL, WRONG),
         file_route(WHEEL),
         f"has {len(WHEEL):,} bytes, and the page says {len(WHEEL) + 1:,}: somebody changed it. Mend the page",
     ),
@@ -103,11 +121,15 @@ def test_what_cannot_be_installed_is_rejected_and_the_rest_is_published(
     how: str,
 ) -> None:
     name = link.partition("#")[0]
-    server.routes |= {"/p": linked(link, hashed(B, OTHER)), f"/{name}": reply, f"/{B}": file_route(OTHER)}
+    server.routes |= {
+        "/p": page_of_links(link, link_with_hash(B, OTHER)),
+        f"/{name}": reply,
+        f"/{B}": file_route(OTHER),
+    }
     for _ in range(2):
         done = run(f"{server.url}p", "--remote", how)
         rejected = [line for line in done.said if line.startswith("rejected ")]
-        assert (done.status, projects(public), len(rejected)) == (1, ["b"], 1)
+        assert (done.status, read_projects(public), len(rejected)) == (1, ["b"], 1)
         assert rejected[0].startswith(f"rejected HOST/{name}: {why}")
         assert (
             find_broken_links({path: content for path, content in read_tree(public).items() if how == "mirror"}) == []
@@ -122,13 +144,13 @@ def test_a_mirrored_file_of_another_hash_is_rejected_and_never_to_be_seen(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
-        "/p": linked(hashed(A, b"x"), hashed(B, OTHER)),
+        "/p": page_of_links(link_with_hash(A, b"x"), link_with_hash(B, OTHER)),
         f"/{A}": file_route(WHEEL),
         f"/{B}": file_route(OTHER),
     }
     for _ in range(2):
         done = run(f"{server.url}p", "--remote", "mirror")
-        assert (done.status, projects(public)) == (1, ["b"])
+        assert (done.status, read_projects(public)) == (1, ["b"])
         assert f"its sha256 is {sha256(WHEEL)}, and the page says {sha256(b'x')}: somebody changed it" in done.said[-1]
         assert [path for path in read_tree(public) if A in path] == []
         assert own_files(public) == {"manifest"}
@@ -145,9 +167,13 @@ def test_links_that_a_page_may_not_have_are_rejected(
         "x%22%3E-1.0-py3-none-any.whl",
         "%2e%2e%2fa-1.0-py3-none-any.whl",
     )
-    server.routes |= {"/p": linked(*links, hashed(B, OTHER)), f"/{B}": file_route(OTHER)}
+    server.routes |= {"/p": page_of_links(*links, link_with_hash(B, OTHER)), f"/{B}": file_route(OTHER)}
     done = run(f"{server.url}p")
-    assert (done.status, projects(public), len([line for line in done.said if "rejected" in line])) == (1, ["b"], 6)
+    assert (done.status, read_projects(public), len([line for line in done.said if "rejected" in line])) == (
+        1,
+        ["b"],
+        6,
+    )
     assert "hunter2" not in "".join(done.said)
     assert done.requests == ["GET 200 /p", f"HEAD 200 /{B}", f"GET 206 /{B}"]
 
@@ -181,19 +207,26 @@ TROUBLES: dict[str, tuple[scripted_server.Route, str]] = {
 def test_a_server_in_trouble_leaves_the_tree_as_it_was_unless_told_to_keep_going(
     *, server: ScriptedServer, public: Path, run: Callable[..., Run], reply: scripted_server.Route, why: str, how: str
 ) -> None:
-    server.routes |= {"/old": linked(hashed(C, wheel("c", "1.0"))), f"/{C}": file_route(wheel("c", "1.0"))}
+    server.routes |= {
+        "/old": page_of_links(link_with_hash(C, wheel("c", "1.0"))),
+        f"/{C}": file_route(wheel("c", "1.0")),
+    }
     assert run(f"{server.url}old", "--remote", how).status == 0
     before, manifest = read_tree(public), (public / ".mkindex/manifest").read_bytes()
-    server.routes |= {"/p": linked(hashed(A, WHEEL), hashed(B, OTHER)), f"/{A}": reply, f"/{B}": file_route(OTHER)}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, WHEEL), link_with_hash(B, OTHER)),
+        f"/{A}": reply,
+        f"/{B}": file_route(OTHER),
+    }
     done = run(f"{server.url}p", "--remote", how)
     assert (done.status, done.said[-1].startswith(f"error HOST/{A}: {why}")) == (3, True), done.said
     assert done.said[-1].endswith("(--keep-going publishes the rest)")
     assert (read_tree(public), (public / ".mkindex/manifest").read_bytes()) == (before, manifest)
     done = run(f"{server.url}p", "--remote", how, "--keep-going")
-    assert (done.status, projects(public)) == (1, ["b"])
+    assert (done.status, read_projects(public)) == (1, ["b"])
     assert [line for line in done.said if line.startswith(f"rejected HOST/{A}: {why}")] != []
     server.routes[f"/{A}"] = file_route(WHEEL)
-    assert (run(f"{server.url}p", "--remote", how).status, projects(public)) == (0, ["a", "b"])
+    assert (run(f"{server.url}p", "--remote", how).status, read_projects(public)) == (0, ["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -210,7 +243,7 @@ def test_a_server_in_trouble_leaves_the_tree_as_it_was_unless_told_to_keep_going
 def test_a_page_that_cannot_be_read_leaves_the_tree_as_it_was_unless_told_to_keep_going(
     server: ScriptedServer, public: Path, run: Callable[..., Run], reply: Reply
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, WHEEL)), "/q": reply, f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), "/q": reply, f"/{A}": file_route(WHEEL)}
     assert run(f"{server.url}p").status == 0
     before = read_tree(public)
     done = run(f"{server.url}p", f"{server.url}q?token=hunter2")
@@ -227,15 +260,15 @@ def test_a_source_that_fails_half_way_is_left_out_as_a_whole(
         "/simple/": page_reply(
             '<meta name="pypi:repository-version" content="1.0"><a href="a/">a</a><a href="z/">z</a>'
         ),
-        "/simple/a/": linked(hashed(f"/{A}", WHEEL)),
+        "/simple/a/": page_of_links(link_with_hash(f"/{A}", WHEEL)),
         "/simple/z/": status_reply(503),
         f"/{A}": file_route(WHEEL),
         f"/{B}": file_route(OTHER),
-        "/p": linked(hashed(B, OTHER)),
+        "/p": page_of_links(link_with_hash(B, OTHER)),
     }
     assert run(f"{server.url}simple/", f"{server.url}p", "--all").status == 3
     done = run(f"{server.url}simple/", f"{server.url}p", "--all", "--keep-going")
-    assert (done.status, projects(public)) == (1, ["b"])
+    assert (done.status, read_projects(public)) == (1, ["b"])
     assert "left out as a whole" in done.said[-1]
 
 
@@ -248,7 +281,7 @@ def test_nothing_that_a_server_says_can_drive_a_terminal(
 ) -> None:
     server.routes |= {
         "/p": Reply(b"nothing").with_headers(**headers),
-        "/q": linked("a.%1b[31mx", "b.\x9b1m", hashed(B, OTHER)),
+        "/q": page_of_links("a.%1b[31mx", "b.\x9b1m", link_with_hash(B, OTHER)),
     }
     server.routes[f"/{B}"] = file_route(OTHER)
     assert run(f"{server.url}p").status == 3
@@ -280,7 +313,7 @@ def test_credentials_open_pages_and_files_and_are_written_nowhere(
     else:
         address = server.url.replace("//", "//user:hunter2@")
     server.routes |= {
-        "/p": wanting(conditional(linked(hashed(A, WHEEL, GIVEN), B, C).with_headers(etag='"1"'))),
+        "/p": wanting(conditional(page_of_links(link_with_hash(A, WHEEL, GIVEN), B, C).with_headers(etag='"1"'))),
         f"/{A}": wanting(file_route(WHEEL)),
         SIBLING: wanting(Reply(METADATA)),
         f"/{B}": wanting(file_route(OTHER)),
@@ -289,7 +322,7 @@ def test_credentials_open_pages_and_files_and_are_written_nowhere(
     said = ""
     for options in (), ("--verbose",), ("--json",):
         done = run(f"{address}p", "--remote", how, *options)
-        assert (done.status, projects(public)) == (1, ["a", "b"])
+        assert (done.status, read_projects(public)) == (1, ["a", "b"])
         said += done.out + "\n".join(done.said)
     server.routes[f"/{B}"] = status_reply(503)
     for path in "p", "q":

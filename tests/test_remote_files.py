@@ -12,20 +12,6 @@ from mkindex import remote
 from mkindex.build import build
 from mkindex.config import Config
 from support import scripted_server
-from support.scripted_server import (
-    Reply,
-    ScriptedServer,
-    endless_body,
-    file_route,
-    redirect_reply,
-    status_reply,
-)
-from support.trees import anchors, own_files, read_tree
-from support.wheels import DATE, metadata, sdist, wheel
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 from support.remote_builds import (
     GIVEN,
     LISTED,
@@ -39,14 +25,21 @@ from support.remote_builds import (
     A,
     B,
     Run,
-    entries,
-    hashed,
-    linked,
-    listed,
-    projects,
+    expected_entry,
+    link_with_hash,
+    link_with_other_hash,
+    page_of_links,
+    read_entries,
+    read_projects,
     sha256,
-    weaker,
 )
+from support.scripted_server import Reply, ScriptedServer, endless_body, file_route, redirect_reply, status_reply
+from support.trees import anchors, own_files, read_tree
+from support.wheels import DATE, metadata, sdist, wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -80,25 +73,26 @@ SEEN = [f"HEAD 200 /{A}", f"GET 206 /{A}"]
 def test_a_file_with_a_hash_is_looked_into_and_not_read(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, WHEEL)), f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p")
     assert (done.status, done.said, done.requests) == (0, [], ["GET 200 /p", *SEEN])
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
     assert sorted(path for path in read_tree(public) if path.startswith("files")) == []
 
 
 @pytest.mark.parametrize(
-    "link", [A, weaker("md5"), weaker("sha512"), f"{A}#md5=nonsense", f"{A}#egg=a", f"{A}#sha256="]
+    "link",
+    [A, link_with_other_hash("md5"), link_with_other_hash("sha512"), f"{A}#md5=nonsense", f"{A}#egg=a", f"{A}#sha256="],
 )
 def test_a_file_without_a_sha256_is_read_once_for_it(
     server: ScriptedServer, public: Path, run: Callable[..., Run], link: str
 ) -> None:
-    server.routes |= {"/p": linked(link), f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(link), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p")
     note = f"{len(WHEEL)} bytes in 1 file will be read to compute sha256 (--allow-unhashed leaves it out)"
     assert (done.status, done.requests) == (0, ["GET 200 /p", *STREAMED])
     assert done.said == [f"note 127.0.0.1:{server.port}: {note}"]
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
 
 
 @pytest.mark.parametrize("options", [{}, {"remote": "mirror"}])
@@ -106,7 +100,7 @@ def test_what_will_be_read_is_announced_before_it_is(
     server: ScriptedServer, tmp_path: Path, options: dict[str, str]
 ) -> None:
 
-    server.routes |= {"/p": linked(A, B), f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
+    server.routes |= {"/p": page_of_links(A, B), f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
     before: list[list[str]] = []
     config: Any = {"sources": (f"{server.url}p",), "destination": str(tmp_path / "public"), **options}
     build(Config(**config), announce=lambda note: before.append(server.requests()))
@@ -117,7 +111,7 @@ def test_what_will_be_read_is_announced_before_it_is(
 def test_more_than_may_be_downloaded_stops_before_anything_is(
     server: ScriptedServer, public: Path, run: Callable[..., Run], how: str
 ) -> None:
-    server.routes |= {"/p": linked(A, B), f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
+    server.routes |= {"/p": page_of_links(A, B), f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
     total = len(WHEEL) + len(OTHER)
     done = run(f"{server.url}p", "--max-download", str(total - 1), "--remote", how)
     why = "to mirror them" if how == "mirror" else "to compute sha256 (--allow-unhashed leaves it out)"
@@ -142,7 +136,7 @@ def test_files_of_unknown_size_are_read_no_further_than_may_be_downloaded_in_all
     half = wheel("a", "1.0", files={"x": bytes(60_000)})
     other = wheel("b", "1.0", files={"x": bytes(60_000)})
     server.routes |= {
-        "/p": linked(A, B),
+        "/p": page_of_links(A, B),
         f"/{A}": file_route(half, length=False),
         f"/{B}": file_route(other, length=False),
     }
@@ -156,7 +150,7 @@ def test_files_of_unknown_size_are_read_no_further_than_may_be_downloaded_in_all
 def test_a_file_without_an_end_is_left_at_what_may_be_downloaded(
     server: ScriptedServer, public: Path, run: Callable[..., Run], how: str
 ) -> None:
-    server.routes |= {"/p": linked(A), f"/{A}": Reply(endless_body())}
+    server.routes |= {"/p": page_of_links(A), f"/{A}": Reply(endless_body())}
     done = run(f"{server.url}p", "--max-download", "1MB", "--remote", how)
     assert done.status == 3
     assert "--max-download" in done.said[-1]
@@ -165,19 +159,19 @@ def test_a_file_without_an_end_is_left_at_what_may_be_downloaded(
 
 
 def test_a_hash_can_be_left_out(server: ScriptedServer, public: Path, run: Callable[..., Run]) -> None:
-    server.routes |= {"/p": linked(A), f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p", "--allow-unhashed", "--max-download", "0")
     assert (done.status, done.said, done.requests) == (0, [], ["GET 200 /p", *SEEN])
-    assert entries(public, "a", server) == [LISTED | {"hashes": {}}]
+    assert read_entries(public, "a", server) == [LISTED | {"hashes": {}}]
     assert [anchor.attributes["href"] for anchor in anchors((public / "simple/a/index.html").read_bytes())] == [
         f"{server.url}{A}"
     ]
     assert run(f"{server.url}p").status == 0
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
 
 
 def test_a_dry_run_reads_and_writes_nothing(server: ScriptedServer, public: Path, run: Callable[..., Run]) -> None:
-    server.routes |= {"/p": linked(A), f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(WHEEL)}
     for how in "reference", "mirror":
         done = run(f"{server.url}p", "--dry-run", "--remote", how)
         assert (done.status, [request for request in done.requests if request.startswith("GET 200 /a")]) == (0, [])
@@ -189,7 +183,7 @@ def test_a_dry_run_reads_and_writes_nothing(server: ScriptedServer, public: Path
 def test_a_file_that_is_named_twice_is_asked_for_once(
     server: ScriptedServer, public: Path, run: Callable[..., Run], how: str
 ) -> None:
-    server.routes |= {"/p": linked(A, A), f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(A, A), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p", "--remote", how)
     assert (done.status, done.requests) == (0, ["GET 200 /p", *STREAMED])
 
@@ -227,12 +221,12 @@ def test_of_a_huge_wheel_little_is_fetched(
     server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], first: bool
 ) -> None:
     path = huge_wheel(tmp_path / A, 300_000_000, first=first)
-    server.routes |= {"/p": linked(f"{A}#sha256={'0' * 64}"), f"/{A}": file_route(path, etag='"1"')}
+    server.routes |= {"/p": page_of_links(f"{A}#sha256={'0' * 64}"), f"/{A}": file_route(path, etag='"1"')}
     done = run(f"{server.url}p")
     assert (done.status, done.said) == (0, [])
     assert done.requests == ["GET 200 /p", f"HEAD 200 /{A}", f"GET 206 /{A}", f"GET 206 /{A}"]
     assert server.sent() < 100_000
-    assert [(entry["size"], entry["requires-python"]) for entry in entries(public, "a", server)] == [
+    assert [(entry["size"], entry["requires-python"]) for entry in read_entries(public, "a", server)] == [
         (path.stat().st_size, ">=3.8")
     ]
 
@@ -241,7 +235,7 @@ def test_of_a_huge_directory_no_more_is_fetched_than_there_is_of_it(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     content = wheel("a", "1.0", files={f"a/{'x' * 90}{n}": b"" for n in range(1000)} | {"a/z": bytes(3_000_000)})
-    server.routes |= {"/p": linked(hashed(A, content)), f"/{A}": file_route(content)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, content)), f"/{A}": file_route(content)}
     assert run(f"{server.url}p").status == 0
     assert server.sent() < 400_000
 
@@ -296,11 +290,11 @@ def test_a_metadata_sibling_is_offered_when_it_is_there_and_right(
     asked: list[str],
     more: dict[str, Any],
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, WHEEL, says)), f"/{A}": file_route(WHEEL), SIBLING: reply}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL, says)), f"/{A}": file_route(WHEEL), SIBLING: reply}
     done = run(f"{server.url}p")
     assert (done.status, done.said) == (0, [])
     assert (done.requests[1], sorted(done.requests[2:])) == (f"HEAD 200 /{A}", sorted(asked))
-    assert entries(public, "a", server) == [LISTED | more]
+    assert read_entries(public, "a", server) == [LISTED | more]
 
 
 def test_a_sibling_that_is_of_another_wheel_is_not_believed(
@@ -308,10 +302,14 @@ def test_a_sibling_that_is_of_another_wheel_is_not_believed(
 ) -> None:
     evil = metadata("evil", "1.0")
     says = f'data-core-metadata="sha256={sha256(evil)}"'
-    server.routes |= {"/p": linked(hashed(A, WHEEL, says), hashed(B, OTHER)), f"/{A}": file_route(WHEEL), SIBLING: evil}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, WHEEL, says), link_with_hash(B, OTHER)),
+        f"/{A}": file_route(WHEEL),
+        SIBLING: evil,
+    }
     server.routes[f"/{B}"] = file_route(OTHER)
     done = run(f"{server.url}p")
-    assert (done.status, projects(public)) == (1, ["b"])
+    assert (done.status, read_projects(public)) == (1, ["b"])
     assert "METADATA says evil 1.0" in done.said[0]
 
 
@@ -319,9 +317,13 @@ def test_a_sibling_without_an_end_is_left(
     server: ScriptedServer, public: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "MAX_METADATA", 100_000)
-    server.routes |= {"/p": linked(hashed(A, WHEEL, TRUE)), f"/{A}": file_route(WHEEL), SIBLING: Reply(endless_body())}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, WHEEL, TRUE)),
+        f"/{A}": file_route(WHEEL),
+        SIBLING: Reply(endless_body()),
+    }
     assert run(f"{server.url}p").status == 0
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
 
 
 @pytest.mark.parametrize(
@@ -330,17 +332,21 @@ def test_a_sibling_without_an_end_is_left(
 def test_a_server_in_trouble_with_a_sibling_leaves_the_tree_as_it_was(
     server: ScriptedServer, public: Path, run: Callable[..., Run], trouble: Reply
 ) -> None:
-    server.routes |= {"/p": linked(hashed(A, WHEEL, GIVEN)), f"/{A}": file_route(WHEEL), SIBLING: trouble}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, WHEEL, GIVEN)),
+        f"/{A}": file_route(WHEEL),
+        SIBLING: trouble,
+    }
     assert (run(f"{server.url}p").status, public.exists()) == (3, False)
     server.routes[SIBLING] = METADATA
     assert run(f"{server.url}p").status == 0
-    assert entries(public, "a", server) == [LISTED | OF_SIBLING]
+    assert read_entries(public, "a", server) == [LISTED | OF_SIBLING]
     before = read_tree(public)
     server.routes[SIBLING] = trouble
     assert (run(f"{server.url}p").status, read_tree(public)) == (3, before)
     server.routes[SIBLING] = status_reply(404)
     assert run(f"{server.url}p").status == 0
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
 
 
 def test_a_server_that_only_sends_whole_files_has_its_wheels_listed_by_name(
@@ -348,7 +354,7 @@ def test_a_server_that_only_sends_whole_files_has_its_wheels_listed_by_name(
 ) -> None:
     says = 'data-requires-python="&gt;=3.9"'
     server.routes |= {
-        "/p": linked(hashed(A, WHEEL, says), hashed(B, OTHER)),
+        "/p": page_of_links(link_with_hash(A, WHEEL, says), link_with_hash(B, OTHER)),
         f"/{A}": file_route(WHEEL, ranges=False),
         f"/{B}": file_route(OTHER, ranges=False),
     }
@@ -356,16 +362,16 @@ def test_a_server_that_only_sends_whole_files_has_its_wheels_listed_by_name(
     why = "its metadata can only be read there together with the whole file: listed as its name and the page say"
     assert (done.status, done.said) == (0, [f"note HOST/{A}: {why}", f"note HOST/{B}: {why}"])
     assert done.requests == ["GET 200 /p", f"HEAD 200 /{A}", f"HEAD 200 /{B}", f"GET 200 /{A}"]
-    assert entries(public, "a", server) == [LISTED | {"requires-python": ">=3.9"}]
+    assert read_entries(public, "a", server) == [LISTED | {"requires-python": ">=3.9"}]
 
 
 def test_a_server_that_only_sends_whole_files_has_those_read_that_have_no_hash(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    server.routes |= {"/p": linked(A), f"/{A}": file_route(WHEEL, ranges=False)}
+    server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(WHEEL, ranges=False)}
     done = run(f"{server.url}p")
     assert (done.status, done.requests) == (0, ["GET 200 /p", *STREAMED])
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
 
 
 def test_a_file_longer_than_what_is_kept_of_it_is_understood(
@@ -375,29 +381,29 @@ def test_a_file_longer_than_what_is_kept_of_it_is_understood(
     for first in True, False:
         path = huge_wheel(tmp_path / A, 1_000_000, first=first)
         content = path.read_bytes()
-        server.routes |= {"/p": linked(A), f"/{A}": file_route(path, ranges=False, etag=f'"{first}"')}
+        server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(path, ranges=False, etag=f'"{first}"')}
         assert run(f"{server.url}p").status == 0
-        assert entries(public, "a", server) == [listed(A, content, requires_python=">=3.8")]
+        assert read_entries(public, "a", server) == [expected_entry(A, content, requires_python=">=3.8")]
 
 
 def test_an_sdist_is_listed_by_its_name_or_what_is_in_it(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     content = sdist("a", "1.0", requires_python=">=3.8")
-    server.routes |= {"/p": linked("a-1.0.tar.gz"), "/a-1.0.tar.gz": file_route(content)}
+    server.routes |= {"/p": page_of_links("a-1.0.tar.gz"), "/a-1.0.tar.gz": file_route(content)}
     assert run(f"{server.url}p").status == 0
-    assert entries(public, "a", server) == [listed("a-1.0.tar.gz", content, requires_python=">=3.8")]
+    assert read_entries(public, "a", server) == [expected_entry("a-1.0.tar.gz", content, requires_python=">=3.8")]
 
 
 def test_a_link_that_redirects_is_listed_as_the_page_has_it(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
-        "/p": linked(hashed(A, WHEEL)),
+        "/p": page_of_links(link_with_hash(A, WHEEL)),
         f"/{A}": redirect_reply(f"{server.other_host_url}store/x?signature=hunter2"),
     }
     server.routes["/store/x"] = file_route(WHEEL)
     done = run(f"{server.url}p")
     assert done.status == 0
-    assert entries(public, "a", server) == [LISTED]
+    assert read_entries(public, "a", server) == [LISTED]
     assert b"hunter2" not in b"".join(read_tree(public).values())

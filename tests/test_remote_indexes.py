@@ -16,17 +16,25 @@ from mkindex.model import File, place
 from mkindex.remote import in_place
 from support import scripted_server
 from support.builds import publish
-from support.scripted_server import (
-    ScriptedServer,
-    file_route,
-    page_reply,
+from support.remote_builds import (
+    LISTED,
+    OTHER,
+    WHEEL,
+    A,
+    B,
+    Run,
+    link_with_hash,
+    page_of_links,
+    read_entries,
+    read_projects,
+    sha256,
 )
+from support.scripted_server import ScriptedServer, file_route, page_reply
 from support.trees import read_tree
 from support.wheels import metadata, wheel, wheel_filename, write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-from support.remote_builds import LISTED, OTHER, WHEEL, A, B, Run, entries, hashed, linked, projects, sha256
 
 SECOND = "2026-01-02T03:04:05Z"
 
@@ -77,12 +85,12 @@ def test_a_file_of_two_sources_is_listed_where_it_was_found_first(
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / A).write_bytes(WHEEL)
     server.routes |= {f"/{one}/{A}": file_route(WHEEL) for one in "pq"}
-    server.routes |= {"/p/": linked(A), "/q/": linked(hashed(A, WHEEL))}
+    server.routes |= {"/p/": page_of_links(A), "/q/": page_of_links(link_with_hash(A, WHEEL))}
     found = {}
     for order in ("p/", "q/"), ("q/", "p/"), ("here", "p/"), ("p/", "here"):
         done = run(*(one if one == "here" else f"{server.url}{one}" for one in order))
-        assert (done.status, projects(public)) == (0, ["a"])
-        (entry,) = entries(public, "a", server)
+        assert (done.status, read_projects(public)) == (0, ["a"])
+        (entry,) = read_entries(public, "a", server)
         found[order] = entry["url"].partition("files/")[0]
     assert found == {
         ("p/", "q/"): f"HOST/p/{A}",
@@ -97,10 +105,10 @@ def test_files_that_clients_cannot_tell_apart_are_listed_neither_or_the_first(
 ) -> None:
     changed = wheel("a", "1.0", summary="changed")
     server.routes |= {f"/p/{A}": file_route(WHEEL), f"/q/{A}": file_route(changed), f"/q/{B}": file_route(OTHER)}
-    server.routes |= {"/p/": linked(hashed(A, WHEEL)), "/q/": linked(A, hashed(B, OTHER))}
+    server.routes |= {"/p/": page_of_links(link_with_hash(A, WHEEL)), "/q/": page_of_links(A, link_with_hash(B, OTHER))}
     done = run(f"{server.url}p/", f"{server.url}q/")
     why = "and their bytes differ: remove one, or use --prefer first"
-    assert (done.status, projects(public), [line for line in done.said if "rejected" in line]) == (
+    assert (done.status, read_projects(public), [line for line in done.said if "rejected" in line]) == (
         1,
         ["b"],
         [
@@ -110,8 +118,8 @@ def test_files_that_clients_cannot_tell_apart_are_listed_neither_or_the_first(
     )
     done = run(f"{server.url}p/", f"{server.url}q/", "--prefer", "first")
     text = f"not published: its bytes differ from those of HOST/p/{A}, which comes first"
-    assert (done.status, projects(public), done.said) == (0, ["a", "b"], [f"note HOST/q/{A}: {text}"])
-    assert entries(public, "a", server) == [LISTED | {"url": f"HOST/p/{A}"}]
+    assert (done.status, read_projects(public), done.said) == (0, ["a", "b"], [f"note HOST/q/{A}: {text}"])
+    assert read_entries(public, "a", server) == [LISTED | {"url": f"HOST/p/{A}"}]
 
 
 # --- indexes ----------------------------------------------------------------------------------------------------------
@@ -183,8 +191,8 @@ def test_what_an_index_says_of_a_file_is_carried_over(
     server: ScriptedServer, public: Path, run: Callable[..., Run], said_of: list[dict[str, Any]]
 ) -> None:
     done = run(f"{server.url}simple/", "--all")
-    assert (done.status, done.said, projects(public)) == (0, [], ["a", "q"])
-    assert entries(public, "a", server) == [
+    assert (done.status, done.said, read_projects(public)) == (0, [], ["a", "q"])
+    assert read_entries(public, "a", server) == [
         entry | {"url": entry["url"].replace("../../", "HOST/"), "hashes": {"sha256": entry["hashes"]["sha256"]}}
         for entry in said_of
     ]
@@ -243,7 +251,7 @@ def test_a_project_that_an_index_lists_and_does_not_have_is_rejected_alone(
 ) -> None:
     del server.routes["/simple/q/"]
     done = run(f"{server.url}simple/", "--all")
-    assert (done.status, projects(public)) == (1, ["a"])
+    assert (done.status, read_projects(public)) == (1, ["a"])
     assert done.said == [
         "rejected HOST/simple/q/: the index lists this project, and its page answers 404: there is no such thing"
     ]
@@ -258,8 +266,8 @@ def test_one_project_is_lifted_out_of_an_index(
         "error HOST/simple/ is an index of 2 projects: name those that you want with --include, or take --all"
     ]
     done = run(f"{server.url}simple/", "--include", "A", "--exclude", "a-1.1*")
-    assert (done.status, projects(public)) == (0, ["a"])
-    assert [entry["filename"] for entry in entries(public, "a", server)] == [
+    assert (done.status, read_projects(public)) == (0, ["a"])
+    assert [entry["filename"] for entry in read_entries(public, "a", server)] == [
         "a-1.0+x-py3-none-any.whl",
         "a-1.2+x-py3-none-any.whl",
     ]
@@ -267,7 +275,7 @@ def test_one_project_is_lifted_out_of_an_index(
 
 
 def test_a_mirrored_file_that_was_harmed_is_not_taken_for_what_it_was(server: ScriptedServer, public: Path) -> None:
-    server.routes |= {"/p": linked(hashed(A, WHEEL)), f"/{A}": file_route(WHEEL)}
+    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL)}
     config = Config(sources=(f"{server.url}p",), destination=str(public), remote="mirror")
     ((before,),) = (project.files for project in build(config).index.projects)
     with ThreadPoolExecutor(1) as executor:

@@ -23,21 +23,11 @@ from mkindex.render import HTML as HTML_PAGE
 from mkindex.render import JSON as JSON_PAGE
 from mkindex.render import Page as Rendered
 from mkindex.render import Site
-from mkindex.simple.read import (
-    DISTRIBUTIONS,
-    FILENAME,
-    JSON,
-    Link,
-    Malformed,
-    Page,
-    Status,
-    parse_html,
-    parse_json,
-)
+from mkindex.simple.read import DISTRIBUTIONS, FILENAME, JSON, Link, Malformed, Page, Status, parse_html, parse_json
 from mkindex.templating import Templates
 from support.index_values import FakeFiles, make_index, render_resources
 from support.requirements import skip_or_fail
-from support.simple_pages import CUT_OFF, FILE, HOST, MD5, PAGE, URL, A, B, json_page
+from support.simple_pages import CUT_OFF, FILE, HOST, MD5, PAGE, URL, A, B, json_result
 
 # --- what we write, read ----------------------------------------------------------------------------------------------
 
@@ -113,7 +103,7 @@ def test_what_is_written_is_read_back_from_html_and_from_json_alike(index: Index
         assert parse_html(pages[site.simple(project.name, HTML_PAGE)], url) == Page(
             links=links, status=status, is_index=True
         )
-        assert parse_json(pages[site.simple(project.name, JSON_PAGE)], url) == json_page(
+        assert parse_json(pages[site.simple(project.name, JSON_PAGE)], url) == json_result(
             *links, status=status, name=project.name
         )
     root = f"{HOST}/{site.simple('')}"

@@ -6,14 +6,8 @@ import json
 
 import pytest
 
-from mkindex.simple.read import (
-    Link,
-    Page,
-    Status,
-    parse_html,
-    parse_json,
-)
-from support.simple_pages import DEMO, FILE, HOST, MD5, PAGE, URL, A, B, entry, json_page, said
+from mkindex.simple.read import Link, Page, Status, parse_html, parse_json
+from support.simple_pages import DEMO, FILE, HOST, MD5, PAGE, URL, A, B, html_result, json_file_page, json_result
 
 
 def anchor(href: str = FILE, attributes: str = "") -> Page:
@@ -22,7 +16,7 @@ def anchor(href: str = FILE, attributes: str = "") -> Page:
 
 
 def at(url: str, filename: str = FILE) -> Page:
-    return said(Link(url=url, filename=filename))
+    return html_result(Link(url=url, filename=filename))
 
 
 # --- HTML: what a link says -------------------------------------------------------------------------------------------
@@ -35,7 +29,7 @@ def test_every_attribute_of_a_link_is_read() -> None:
         'data-upload-time="2026-01-02T03:04:05Z" data-provenance="https://host.example/p?a=1&amp;b=2" '
         'data-gpg-sig="true" rel="internal" class="x"'
     )
-    assert anchor(f"{FILE}#sha256={A}", attributes) == said(
+    assert anchor(f"{FILE}#sha256={A}", attributes) == html_result(
         Link(
             url=URL,
             filename=FILE,
@@ -78,7 +72,7 @@ def test_every_attribute_of_a_link_is_read() -> None:
     }.items(),
 )
 def test_the_strongest_hash_that_is_one_counts(fragment: str, expected: tuple[str, str]) -> None:
-    assert anchor(FILE + fragment) == said(DEMO._replace(sha256=expected[0], other_hash=expected[1]))
+    assert anchor(FILE + fragment) == html_result(DEMO._replace(sha256=expected[0], other_hash=expected[1]))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +90,7 @@ def test_the_strongest_hash_that_is_one_counts(fragment: str, expected: tuple[st
 def test_a_link_is_yanked_with_or_without_a_reason_and_even_without_a_value(
     attributes: str, yanked: str | None
 ) -> None:
-    assert anchor(attributes=attributes) == said(DEMO._replace(yanked=yanked))
+    assert anchor(attributes=attributes) == html_result(DEMO._replace(yanked=yanked))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +113,7 @@ def test_a_link_is_yanked_with_or_without_a_reason_and_even_without_a_value(
     }.items(),
 )
 def test_core_metadata_is_there_with_a_hash_or_without_one(attributes: str, core_metadata: str | None) -> None:
-    assert anchor(attributes=attributes) == said(DEMO._replace(core_metadata=core_metadata))
+    assert anchor(attributes=attributes) == html_result(DEMO._replace(core_metadata=core_metadata))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +130,9 @@ def test_core_metadata_is_there_with_a_hash_or_without_one(attributes: str, core
     }.items(),
 )
 def test_requires_python_is_read_across_lines(value: str, requires_python: str) -> None:
-    assert anchor(attributes=f'data-requires-python="{value}"') == said(DEMO._replace(requires_python=requires_python))
+    assert anchor(attributes=f'data-requires-python="{value}"') == html_result(
+        DEMO._replace(requires_python=requires_python)
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +140,7 @@ def test_requires_python_is_read_across_lines(value: str, requires_python: str) 
     {"0": 0, "1234": 1234, "": None, "-1": None, "1.5": None, "1e3": None, "٣": None, "9" * 30: None}.items(),
 )
 def test_a_size_is_a_number_of_bytes_or_not_said(value: str, size: int | None) -> None:
-    assert anchor(attributes=f'data-size="{value}"') == said(DEMO._replace(size=size))
+    assert anchor(attributes=f'data-size="{value}"') == html_result(DEMO._replace(size=size))
 
 
 TIMES = {
@@ -172,9 +168,9 @@ TIMES = {
 
 @pytest.mark.parametrize(("value", "time"), TIMES.items())
 def test_an_upload_time_is_one_that_clients_can_read_or_not_said(value: str, time: str) -> None:
-    assert (anchor(attributes=f'data-upload-time="{value}"'), entry(upload_time=value)) == (
-        said(DEMO._replace(upload_time=time)),
-        json_page(DEMO._replace(upload_time=time)),
+    assert (anchor(attributes=f'data-upload-time="{value}"'), json_file_page(upload_time=value)) == (
+        html_result(DEMO._replace(upload_time=time)),
+        json_result(DEMO._replace(upload_time=time)),
     )
 
 
@@ -182,7 +178,10 @@ def test_an_upload_time_is_one_that_clients_can_read_or_not_said(value: str, tim
     "value", ["http://host.example/p", "javascript:x", "/p", "https://host.example/\u202e", "https://ä.example", ""]
 )
 def test_provenance_is_an_https_url_or_not_said(value: str) -> None:
-    assert (anchor(attributes=f'data-provenance="{value}"'), entry(provenance=value)) == (said(DEMO), json_page(DEMO))
+    assert (anchor(attributes=f'data-provenance="{value}"'), json_file_page(provenance=value)) == (
+        html_result(DEMO),
+        json_result(DEMO),
+    )
 
 
 # --- HTML: where a link leads -----------------------------------------------------------------------------------------
@@ -195,29 +194,29 @@ PLUS_URL = f"{HOST}/whl/demo-1.0%2Bcu128-py3-none-any.whl"
 @pytest.mark.parametrize(
     ("href", "expected"),
     {
-        FILE: said(DEMO),
-        f"./{FILE}": said(DEMO),
+        FILE: html_result(DEMO),
+        f"./{FILE}": html_result(DEMO),
         f"/{FILE}": at(f"{HOST}/{FILE}"),
         f"../{FILE}": at(f"{HOST}/{FILE}"),
         f"../../../{FILE}": at(f"{HOST}/{FILE}"),
         f"//other.example/{FILE}": at(f"https://other.example/{FILE}"),
         f"http://other.example:8080/a/{FILE}": at(f"http://other.example:8080/a/{FILE}"),
-        f"HTTPS://host.example/whl/{FILE}": said(DEMO),
+        f"HTTPS://host.example/whl/{FILE}": html_result(DEMO),
         f"https://[::1]:8080/{FILE}": at(f"https://[::1]:8080/{FILE}"),
-        f"  \n {FILE}\t ": said(DEMO),
-        "demo-1.0\n-py3-\r\n\tnone-any.whl": said(DEMO),
+        f"  \n {FILE}\t ": html_result(DEMO),
+        "demo-1.0\n-py3-\r\n\tnone-any.whl": html_result(DEMO),
         # As it stands on so many pages: a query whose ampersand is not escaped.
         f"{FILE}?a=1&copy=2": at(f"{URL}?a=1&copy=2"),
         f"{FILE}?a=1&amp;copy=2": at(f"{URL}?a=1&copy=2"),
         f"{FILE}?sig=a%2Bb%3D&amp;se=2026": at(f"{URL}?sig=a%2Bb%3D&se=2026"),
         f"{FILE}?name=a b": at(f"{URL}?name=a%20b"),
-        f"{FILE}?": said(DEMO),
+        f"{FILE}?": html_result(DEMO),
         PLUS: at(PLUS_URL, PLUS),
         PLUS.replace("+", "&#43;"): at(PLUS_URL, PLUS),
         PLUS.replace("+", "&plus;"): at(PLUS_URL, PLUS),
         PLUS.replace("+", "%2B"): at(PLUS_URL, PLUS),
         PLUS.replace("+", "%2b"): at(PLUS_URL, PLUS),
-        "demo%2D1.0-py3-none-any.whl": said(DEMO),
+        "demo%2D1.0-py3-none-any.whl": html_result(DEMO),
         f"a b/{FILE}": at(f"{HOST}/whl/a%20b/{FILE}"),
         f"a%20b/{FILE}": at(f"{HOST}/whl/a%20b/{FILE}"),
         f"ä/{FILE}": at(f"{HOST}/whl/%C3%A4/{FILE}"),
@@ -314,7 +313,7 @@ def test_a_page_may_be_as_crooked_as_it_likes(text: str) -> None:
 )
 def test_what_only_looks_like_a_link_is_none(hidden: str) -> None:
     text = hidden.format('<a href="hidden-1.0.zip">x</a>') + f'<a href="{FILE}">x</a>'
-    assert parse_html(text, PAGE) == said(DEMO)
+    assert parse_html(text, PAGE) == html_result(DEMO)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +326,7 @@ def test_what_only_looks_like_a_link_is_none(hidden: str) -> None:
     ],
 )
 def test_a_link_that_is_there_twice_is_one(text: str) -> None:
-    assert parse_html(text, PAGE) == said(DEMO)
+    assert parse_html(text, PAGE) == html_result(DEMO)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +340,7 @@ def test_a_link_that_is_there_twice_is_one(text: str) -> None:
     }.items(),
 )
 def test_a_document_that_is_not_closed_is_noticed(start: str, has_end: bool) -> None:
-    assert parse_html(start.format(f'<a href="{FILE}">x</a>'), PAGE) == said(DEMO, has_end=has_end)
+    assert parse_html(start.format(f'<a href="{FILE}">x</a>'), PAGE) == html_result(DEMO, has_end=has_end)
 
 
 def test_links_to_anything_else_are_counted_by_kind() -> None:
@@ -400,7 +399,7 @@ def test_a_root_may_be_named_with_its_slash_without_it_and_by_its_file(root: str
 )
 def test_a_listing_of_a_server_is_known_by_its_title(title: str, is_listing: bool) -> None:
     page = parse_html(f'<html><head><title>{title}</title></head><a href="{FILE}">x</a></html>', PAGE)
-    assert page == said(DEMO, is_listing=is_listing)
+    assert page == html_result(DEMO, is_listing=is_listing)
 
 
 @pytest.mark.parametrize(
@@ -423,4 +422,4 @@ def test_the_status_of_a_project_is_read(status: str, reason: str | None, expect
     marker = {"status": status} | ({} if reason is None else {"reason": reason})
     document = {"name": "demo", "project-status": marker, "files": []}
     assert parse_html(text, PAGE) == Page(status=expected, is_index=True)
-    assert parse_json(json.dumps(document), PAGE) == json_page(status=expected)
+    assert parse_json(json.dumps(document), PAGE) == json_result(status=expected)

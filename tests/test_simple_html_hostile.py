@@ -9,14 +9,21 @@ import pytest
 
 from mkindex.errors import Rejected
 from mkindex.simple import read
-from mkindex.simple.read import (
-    STRANGE_NAME,
-    Link,
-    Malformed,
-    parse_html,
-    parse_json,
+from mkindex.simple.read import STRANGE_NAME, Link, Malformed, parse_html, parse_json
+from support.simple_pages import (
+    CREDENTIALS,
+    CUT_OFF,
+    DEMO,
+    FILE,
+    HOST,
+    NO_HOST,
+    PAGE,
+    URL,
+    A,
+    B,
+    html_result,
+    refused_scheme,
 )
-from support.simple_pages import CREDENTIALS, CUT_OFF, DEMO, FILE, HOST, NO_HOST, PAGE, URL, A, B, said, scheme
 
 TOO_DEEP = "nests more than 10,000 elements, or has as many attributes in one"
 
@@ -27,13 +34,13 @@ TOO_DEEP = "nests more than 10,000 elements, or has as many attributes in one"
 @pytest.mark.parametrize(
     ("href", "location", "reason"),
     [
-        (f"javascript:{FILE}", f"javascript:{FILE}", scheme("javascript")),
-        (f"JavaScript:{FILE}", f"JavaScript:{FILE}", scheme("javascript")),
-        (f"java\nscript:{FILE}", f"javascript:{FILE}", scheme("javascript")),
-        (f"file:///srv/{FILE}", f"file:///srv/{FILE}", scheme("file")),
-        (f"FILE:/srv/{FILE}", f"FILE:/srv/{FILE}", scheme("file")),
-        (f"ftp://host.example/{FILE}", f"ftp://host.example/{FILE}", scheme("ftp")),
-        (f"git+https://host.example/{FILE}", f"git+https://host.example/{FILE}", scheme("git+https")),
+        (f"javascript:{FILE}", f"javascript:{FILE}", refused_scheme("javascript")),
+        (f"JavaScript:{FILE}", f"JavaScript:{FILE}", refused_scheme("javascript")),
+        (f"java\nscript:{FILE}", f"javascript:{FILE}", refused_scheme("javascript")),
+        (f"file:///srv/{FILE}", f"file:///srv/{FILE}", refused_scheme("file")),
+        (f"FILE:/srv/{FILE}", f"FILE:/srv/{FILE}", refused_scheme("file")),
+        (f"ftp://host.example/{FILE}", f"ftp://host.example/{FILE}", refused_scheme("ftp")),
+        (f"git+https://host.example/{FILE}", f"git+https://host.example/{FILE}", refused_scheme("git+https")),
         (f"data:,{FILE}", f"data:,{FILE}", STRANGE_NAME),
         (f"https://user:secret@host.example/{FILE}", f"https://host.example/{FILE}", CREDENTIALS),
         (f"https://user@host.example/{FILE}?t=secret", f"https://host.example/{FILE}", CREDENTIALS),
@@ -63,7 +70,7 @@ TOO_DEEP = "nests more than 10,000 elements, or has as many attributes in one"
 )
 def test_a_hostile_link_is_refused_alone(href: str, location: str, reason: str) -> None:
     page = parse_html(f'<a href="{href}">x</a><a href="{FILE}">y</a>', PAGE)
-    assert page == said(DEMO, refused=(Rejected(location=location, reason=reason),))
+    assert page == html_result(DEMO, refused=(Rejected(location=location, reason=reason),))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_a_page_from_a_server_names_no_file_of_this_machine_not_even_by_its_base
 
 def test_a_page_of_this_machine_may_name_its_files_and_those_of_servers() -> None:
     text = f'<a href="{FILE}">1</a><a href="../a%20b/demo-1.0.zip">2</a><a href="{URL}">3</a>'
-    assert parse_html(text, "file:///srv/whl/page.html") == said(
+    assert parse_html(text, "file:///srv/whl/page.html") == html_result(
         Link(url=f"file:///srv/whl/{FILE}", filename=FILE),
         Link(url="file:///srv/a%20b/demo-1.0.zip", filename="demo-1.0.zip"),
         DEMO,

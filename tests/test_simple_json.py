@@ -8,18 +8,25 @@ from typing import Any
 import pytest
 
 from mkindex.errors import Rejected
-from mkindex.simple.read import (
-    STRANGE_NAME,
-    Link,
-    Malformed,
-    Page,
-    parse_json,
+from mkindex.simple.read import STRANGE_NAME, Link, Malformed, Page, parse_json
+from support.simple_pages import (
+    CREDENTIALS,
+    DEMO,
+    FILE,
+    MD5,
+    NO_HOST,
+    PAGE,
+    URL,
+    A,
+    B,
+    json_file_page,
+    json_result,
+    refused_scheme,
 )
-from support.simple_pages import CREDENTIALS, DEMO, FILE, MD5, NO_HOST, PAGE, URL, A, B, entry, json_page, scheme
 
 
 def test_every_key_of_a_file_is_read() -> None:
-    assert entry(
+    assert json_file_page(
         hashes={"sha256": A, "md5": MD5},
         requires_python=">=3.9, <4",
         yanked='broken & "old"',
@@ -30,7 +37,7 @@ def test_every_key_of_a_file_is_read() -> None:
         provenance="https://host.example/p",
         gpg_sig=True,
         _unknown=[1],
-    ) == json_page(
+    ) == json_result(
         Link(
             url=URL,
             filename=FILE,
@@ -77,13 +84,13 @@ GARBAGE: list[Any] = [
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
 def test_a_value_of_the_wrong_type_says_nothing(key: str, field: str, known: dict[str, Any], value: object) -> None:
     expected = known.get(str(value), getattr(DEMO, field))
-    assert entry(**{key: value}) == json_page(DEMO._replace(**{field: expected}))
+    assert json_file_page(**{key: value}) == json_result(DEMO._replace(**{field: expected}))
 
 
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
 def test_what_is_not_said_to_be_yanked_is_not_and_anything_else_is(value: object) -> None:
     yanked = None if not value else value if isinstance(value, str) else ""
-    assert entry(yanked=value) == json_page(DEMO._replace(yanked=yanked))
+    assert json_file_page(yanked=value) == json_result(DEMO._replace(yanked=yanked))
 
 
 @pytest.mark.parametrize(
@@ -107,15 +114,15 @@ def test_what_is_not_said_to_be_yanked_is_not_and_anything_else_is(value: object
 def test_core_metadata_in_json_is_there_with_a_hash_or_without_one(
     keys: dict[str, Any], core_metadata: str | None
 ) -> None:
-    assert entry(**keys) == json_page(DEMO._replace(core_metadata=core_metadata))
+    assert json_file_page(**keys) == json_result(DEMO._replace(core_metadata=core_metadata))
 
 
 def test_a_size_that_no_client_can_read_is_not_said() -> None:
-    assert [entry(size=size).links[0].size for size in (2**53, 10**30)] == [2**53, None]
+    assert [json_file_page(size=size).links[0].size for size in (2**53, 10**30)] == [2**53, None]
 
 
 def test_text_that_no_client_can_read_does_not_get_any_further() -> None:
-    (link,) = entry(yanked="a\ud800b\x00c", requires_python=">=3\ud800").links
+    (link,) = json_file_page(yanked="a\ud800b\x00c", requires_python=">=3\ud800").links
     texts = (link.yanked or "", link.requires_python)
     assert [text for text in texts if "\ud800" in text or "\x00" in text] == []
     assert link.yanked is not None
@@ -142,14 +149,14 @@ def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
     page = parse_json(json.dumps({"files": [file, {"filename": FILE, "url": FILE}], "name": "demo"}), PAGE)
     wrong = "has no filename or url" if isinstance(file, dict) else "is no object"
     wrong = f"an entry of this page {wrong}: ask who runs it"
-    assert page == json_page(DEMO, refused=(Rejected(location=PAGE, reason=wrong),))
+    assert page == json_result(DEMO, refused=(Rejected(location=PAGE, reason=wrong),))
 
 
 @pytest.mark.parametrize(
     ("filename", "url", "reason"),
     [
-        (FILE, f"file:///srv/{FILE}", scheme("file")),
-        (FILE, f"javascript:{FILE}", scheme("javascript")),
+        (FILE, f"file:///srv/{FILE}", refused_scheme("file")),
+        (FILE, f"javascript:{FILE}", refused_scheme("javascript")),
         (FILE, f"https://user:secret@host.example/{FILE}", CREDENTIALS),
         (FILE, f"http:///{FILE}", NO_HOST),
         (f"../{FILE}", FILE, STRANGE_NAME),
@@ -160,19 +167,19 @@ def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
     ],
 )
 def test_a_hostile_entry_is_refused_alone(filename: str, url: str, reason: str) -> None:
-    page = entry(filename=filename, url=url)
+    page = json_file_page(filename=filename, url=url)
     assert [(refused.reason, "secret" in refused.location) for refused in page.refused] == [(reason, False)]
     assert page.links == ()
 
 
 @pytest.mark.parametrize("url", ["https://[x/a.zip", "https://host:port/a.zip", "https://ho st/a.zip", "\ud800/a.zip"])
 def test_an_entry_that_nobody_can_ask_for_is_refused_alone(url: str) -> None:
-    page = entry(filename="a.zip", url=url)
+    page = json_file_page(filename="a.zip", url=url)
     assert (page.links, len(page.refused)) == ((), 1)
 
 
 def test_a_file_that_clients_do_not_install_is_named() -> None:
-    assert entry(filename="demo-1.0.exe", url="demo-1.0.exe") == json_page(other_files=("demo-1.0.exe",))
+    assert json_file_page(filename="demo-1.0.exe", url="demo-1.0.exe") == json_result(other_files=("demo-1.0.exe",))
 
 
 def test_a_root_names_its_projects_as_they_are_spelled() -> None:
@@ -217,11 +224,11 @@ def test_a_json_page_that_says_nothing_reliable_is_an_error(text: str, wrong: st
 )
 def test_a_version_that_is_missing_or_higher_in_its_second_number_is_read(meta: object) -> None:
     document = {"meta": meta, "name": "demo", "files": [{"filename": FILE, "url": FILE}]}
-    assert parse_json(json.dumps(document), PAGE) == json_page(DEMO)
+    assert parse_json(json.dumps(document), PAGE) == json_result(DEMO)
 
 
 @pytest.mark.parametrize("name", [None, 1, [], {}])
 @pytest.mark.parametrize("marker", [None, 1, "archived", [], {}, *({"status": value} for value in GARBAGE)], ids=repr)
 def test_a_name_or_a_status_that_makes_no_sense_says_nothing(name: object, marker: object) -> None:
     document = {"name": name, "project-status": marker, "files": [{"filename": FILE, "url": FILE}]}
-    assert parse_json(json.dumps(document), PAGE) == json_page(DEMO, name="")
+    assert parse_json(json.dumps(document), PAGE) == json_result(DEMO, name="")

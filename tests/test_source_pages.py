@@ -11,27 +11,40 @@ import pytest
 from mkindex.errors import Note, Rejected
 from mkindex.simple.read import HTML, JSON, Link, Status
 from mkindex.sources import Artifact, Marked
+from support.page_server import (
+    AGENT,
+    FILE,
+    OTHER,
+    REPOSITORY,
+    TEXT,
+    A,
+    PageServer,
+    error_text,
+    find_files,
+    html_page,
+    json_page,
+    json_root,
+)
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-from support.page_server import AGENT, FILE, OTHER, REPOSITORY, TEXT, A, Server, files, found, html, root, wrong
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
+def running() -> Iterator[PageServer]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             patch.delenv(name, raising=False)
         patch.setenv("NETRC", os.devnull)
-        server = Server()
+        server = PageServer()
         yield server
         server.close()
 
 
 @pytest.fixture
-def server(running: Server) -> Server:
+def server(running: PageServer) -> PageServer:
     running.pages.clear()
     running.redirects.clear()
     running.received.clear()
@@ -108,46 +121,51 @@ LISTINGS = {"http.server": HTTP_SERVER, "nginx": NGINX, "Apache": APACHE}
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n"])
 @pytest.mark.parametrize("kind", [JSON, f"{JSON}; charset=utf-8", JSON.upper()])
-def test_a_project_page_in_json_is_what_it_says(server: Server, kind: str, start: str) -> None:
+def test_a_project_page_in_json_is_what_it_says(server: PageServer, kind: str, start: str) -> None:
     server.pages["/simple/demo/"] = (
         kind,
-        start + files(FILE, **{"project-status": {"status": "archived", "reason": "old"}}),
+        start + json_page(FILE, **{"project-status": {"status": "archived", "reason": "old"}}),
     )
-    assert found(f"{server.root}/simple/demo/") == [
+    assert find_files(f"{server.root}/simple/demo/") == [
         Marked("demo", Status("archived", "old")),
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
     ]
 
 
 @pytest.mark.parametrize("kind", [TEXT, HTML, "application/xhtml+xml", "TEXT/HTML; charset=UTF-8"])
-def test_a_project_page_in_html_is_one_of_its_files(server: Server, kind: str) -> None:
-    server.pages["/simple/demo/"] = kind, html(f"../../files/{FILE}#sha256={A}", head=REPOSITORY)
-    assert found(f"{server.root}/simple/demo/") == [Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)]
+def test_a_project_page_in_html_is_one_of_its_files(server: PageServer, kind: str) -> None:
+    server.pages["/simple/demo/"] = kind, html_page(f"../../files/{FILE}#sha256={A}", head=REPOSITORY)
+    assert find_files(f"{server.root}/simple/demo/") == [
+        Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain; charset=utf-8", "binary/octet-stream", ""])
 @pytest.mark.parametrize("start", ["", "\n  ", "\ufeff", "<!-- generated -->\n"])
-def test_a_flat_page_is_one_whatever_it_is_served_as(server: Server, kind: str, start: str) -> None:
-    server.pages["/wheels.html"] = kind, start + html(FILE, f"whl/{OTHER}?a=1&amp;b=2", "page2.html", "a/", "LICENSE")
+def test_a_flat_page_is_one_whatever_it_is_served_as(server: PageServer, kind: str, start: str) -> None:
+    server.pages["/wheels.html"] = (
+        kind,
+        start + html_page(FILE, f"whl/{OTHER}?a=1&amp;b=2", "page2.html", "a/", "LICENSE"),
+    )
     kinds = "links to other files passed over: 1 .html"
-    assert found(f"{server.root}/wheels.html") == [
+    assert find_files(f"{server.root}/wheels.html") == [
         Note(location=f"{server.root}/wheels.html", text=kinds, detail=True),
         Link(url=f"{server.root}/{FILE}", filename=FILE),
         Link(url=f"{server.root}/whl/{OTHER}?a=1&b=2", filename=OTHER),
     ]
 
 
-def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: Server) -> None:
+def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: PageServer) -> None:
     server.redirects |= {"/wheels": "/wheels/", "/wheels/": "/v2/whl/"}
-    server.pages["/v2/whl/"] = TEXT, html(FILE)
-    assert found(f"{server.root}/wheels#top") == [Link(url=f"{server.root}/v2/whl/{FILE}", filename=FILE)]
+    server.pages["/v2/whl/"] = TEXT, html_page(FILE)
+    assert find_files(f"{server.root}/wheels#top") == [Link(url=f"{server.root}/v2/whl/{FILE}", filename=FILE)]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/octet-stream", TEXT, ""])
-@pytest.mark.parametrize("page", [files(FILE), root("demo")], ids=["project", "root"])
-def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Server, kind: str, page: str) -> None:
+@pytest.mark.parametrize("page", [json_page(FILE), json_root("demo")], ids=["project", "root"])
+def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: PageServer, kind: str, page: str) -> None:
     server.pages["/simple/demo/"] = kind, page
-    assert wrong(f"{server.root}/simple/demo/", whole_index=True) == (
+    assert error_text(f"{server.root}/simple/demo/", whole_index=True) == (
         f"{server.root}/simple/demo/: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, "
         f"too. Let the server say {JSON}, or save the page and name the file"
     )
@@ -165,11 +183,11 @@ def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Ser
         ),
         (TEXT, "", f"/x: {AGENT}"),
         (TEXT, "hello", f"/x: {AGENT}"),
-        (TEXT, html("LICENSE", "a.html", "https://else.example/"), f"/x: {AGENT}; 3 went elsewhere"),
-        (TEXT, html("a/", "b/"), f"/x: {AGENT}; 2 links went to directories: use --recursive"),
+        (TEXT, html_page("LICENSE", "a.html", "https://else.example/"), f"/x: {AGENT}; 3 went elsewhere"),
+        (TEXT, html_page("a/", "b/"), f"/x: {AGENT}; 2 links went to directories: use --recursive"),
         (
             TEXT,
-            html("../", "a/", "a.txt"),
+            html_page("../", "a/", "a.txt"),
             f"/x: {AGENT}; 1 links went to directories: use --recursive; 2 went elsewhere",
         ),
         (JSON, "[]", "/x is JSON, but no page of the Simple API"),
@@ -186,25 +204,27 @@ def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Ser
         ),
     ],
 )
-def test_of_a_page_that_is_none_it_is_said_what_was_seen(server: Server, kind: str, text: str, message: str) -> None:
+def test_of_a_page_that_is_none_it_is_said_what_was_seen(
+    server: PageServer, kind: str, text: str, message: str
+) -> None:
     server.pages["/x"] = kind, text
-    assert wrong(f"{server.root}/x") == server.root + message
+    assert error_text(f"{server.root}/x") == server.root + message
 
 
-def test_an_answer_that_is_none_is_an_error_that_says_what_to_do(server: Server) -> None:
-    assert wrong(f"{server.root}/gone?token=secret") == f"{server.root}/gone: answers 404: there is no such thing"
+def test_an_answer_that_is_none_is_an_error_that_says_what_to_do(server: PageServer) -> None:
+    assert error_text(f"{server.root}/gone?token=secret") == f"{server.root}/gone: answers 404: there is no such thing"
 
 
-def test_a_page_that_is_not_closed_is_read_with_a_note(server: Server) -> None:
+def test_a_page_that_is_not_closed_is_read_with_a_note(server: PageServer) -> None:
     server.pages["/x"] = TEXT, f'<html><a href="{FILE}">x</a>'
     text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
-    assert found(f"{server.root}/x") == [
+    assert find_files(f"{server.root}/x") == [
         Note(location=f"{server.root}/x", text=text),
         Link(url=f"{server.root}/{FILE}", filename=FILE),
     ]
 
 
-def test_hostile_links_are_rejected_and_the_rest_is_listed(server: Server, tmp_path: Path) -> None:
+def test_hostile_links_are_rejected_and_the_rest_is_listed(server: PageServer, tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "1.0")
     text = f'<a href="{tmp_path.as_uri()}/{FILE}">1</a><a href="https://u:secret@host.example/{FILE}">2</a>'
     server.pages["/x"] = TEXT, f'{text}<a href="{OTHER}">3</a>'
@@ -214,25 +234,25 @@ def test_hostile_links_are_rejected_and_the_rest_is_listed(server: Server, tmp_p
     )
     server.pages["/json"] = JSON, json.dumps({"files": [{"filename": FILE, "url": f"{tmp_path.as_uri()}/{FILE}"}]})
     listed = Link(url=f"{server.root}/{OTHER}", filename=OTHER)
-    one, two, three = found(f"{server.root}/x")
+    one, two, three = find_files(f"{server.root}/x")
     assert isinstance(one, Rejected)
     assert isinstance(two, Rejected)
     assert (two.location, three) == (f"https://host.example/{FILE}", listed)
     for path in ("/base", "/json"):
-        assert [one for one in found(server.root + path) if isinstance(one, Artifact)] == []
-    assert listed in found(f"{server.root}/base")
+        assert [one for one in find_files(server.root + path) if isinstance(one, Artifact)] == []
+    assert listed in find_files(f"{server.root}/base")
 
 
-def test_only_wanted_files_of_a_page_are_listed(server: Server) -> None:
-    server.pages["/x"] = TEXT, html(FILE, OTHER)
-    assert found(f"{server.root}/x", "Other") == [Link(url=f"{server.root}/{OTHER}", filename=OTHER)]
+def test_only_wanted_files_of_a_page_are_listed(server: PageServer) -> None:
+    server.pages["/x"] = TEXT, html_page(FILE, OTHER)
+    assert find_files(f"{server.root}/x", "Other") == [Link(url=f"{server.root}/{OTHER}", filename=OTHER)]
 
 
 # --- listings ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
-def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(server: Server, listing: str) -> None:
+def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(server: PageServer, listing: str) -> None:
     url = f"{server.root}/whl/"
     server.pages["/whl/"] = TEXT, listing
     expected = [
@@ -241,16 +261,18 @@ def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(se
         Link(url=url + OTHER, filename=OTHER),
         Note(location=url, text="1 subdirectory not read (--recursive reads them)"),
     ]
-    assert (found(url), server.received) == (expected, ["/whl/"])
+    assert (find_files(url), server.received) == (expected, ["/whl/"])
 
 
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
-def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(server: Server, listing: str) -> None:
+def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(
+    server: PageServer, listing: str
+) -> None:
     server.pages |= {
         "/whl/": (TEXT, listing),
         "/whl/sub/": (
             TEXT,
-            html(
+            html_page(
                 "../",
                 "./",
                 "/whl/",
@@ -260,47 +282,51 @@ def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(
                 head="<title>Index of /whl/sub/</title>",
             ),
         ),
-        "/whl/sub/deep/": (TEXT, html("../", "demo-4.0.zip")),
+        "/whl/sub/deep/": (TEXT, html_page("../", "demo-4.0.zip")),
     }
-    links = [one for one in found(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
+    links = [one for one in find_files(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
     paths = [FILE, OTHER, "sub/demo-3.0.zip", "sub/deep/demo-4.0.zip"]
     assert links == [Link(url=f"{server.root}/whl/{path}", filename=path.rpartition("/")[2]) for path in paths]
     assert server.received == ["/whl/", "/whl/sub/", "/whl/sub/deep/"]
 
 
 @pytest.mark.parametrize(("path", "head"), [("/whl/", "<title>Index of /whl/</title>"), ("/whl/", ""), ("/whl", "")])
-def test_a_page_of_directories_only_is_read_when_asked_for(server: Server, path: str, head: str) -> None:
-    server.pages |= {path: (TEXT, html("/whl/cu118/", "/whl/cu121/", head=head))}
-    server.pages |= {f"/whl/{cuda}/": (TEXT, html(f"demo-1.0+{cuda}.zip", head=head)) for cuda in ("cu118", "cu121")}
+def test_a_page_of_directories_only_is_read_when_asked_for(server: PageServer, path: str, head: str) -> None:
+    server.pages |= {path: (TEXT, html_page("/whl/cu118/", "/whl/cu121/", head=head))}
+    server.pages |= {
+        f"/whl/{cuda}/": (TEXT, html_page(f"demo-1.0+{cuda}.zip", head=head)) for cuda in ("cu118", "cu121")
+    }
     assert (
-        wrong(f"{server.root}{path}") == f"{server.root}{path}: {AGENT}; 2 links went to directories: use --recursive"
+        error_text(f"{server.root}{path}")
+        == f"{server.root}{path}: {AGENT}; 2 links went to directories: use --recursive"
     )
-    assert found(f"{server.root}{path}", recursive=True) == [
+    assert find_files(f"{server.root}{path}", recursive=True) == [
         Link(url=f"{server.root}/whl/{cuda}/demo-1.0%2B{cuda}.zip", filename=f"demo-1.0+{cuda}.zip")
         for cuda in ("cu118", "cu121")
     ]
 
 
-def test_a_directory_that_cannot_be_read_is_an_error_and_not_a_shorter_listing(server: Server) -> None:
+def test_a_directory_that_cannot_be_read_is_an_error_and_not_a_shorter_listing(server: PageServer) -> None:
     server.pages["/whl/"] = TEXT, HTTP_SERVER
     assert (
-        wrong(f"{server.root}/whl/", recursive=True) == f"{server.root}/whl/sub/: answers 404: there is no such thing"
+        error_text(f"{server.root}/whl/", recursive=True)
+        == f"{server.root}/whl/sub/: answers 404: there is no such thing"
     )
 
 
-def test_a_directory_that_leads_back_is_read_once(server: Server) -> None:
-    server.pages["/whl/"] = TEXT, html("up/", "demo-1.0.zip")
+def test_a_directory_that_leads_back_is_read_once(server: PageServer) -> None:
+    server.pages["/whl/"] = TEXT, html_page("up/", "demo-1.0.zip")
     server.redirects["/whl/up/"] = "/whl/"
-    links = [one for one in found(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
+    links = [one for one in find_files(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
     assert set(links) == {Link(url=f"{server.root}/whl/demo-1.0.zip", filename="demo-1.0.zip")}
     assert server.received == ["/whl/", "/whl/up/", "/whl/"]
 
 
-def test_directories_without_end_are_an_error(server: Server) -> None:
+def test_directories_without_end_are_an_error(server: PageServer) -> None:
     path = "/"
     for _ in range(30):
-        server.pages[path] = TEXT, html("a/", "demo-1.0.zip")
+        server.pages[path] = TEXT, html_page("a/", "demo-1.0.zip")
         path += "a/"
-    assert wrong(f"{server.root}/", recursive=True) == (
+    assert error_text(f"{server.root}/", recursive=True) == (
         f"{server.root}/: more than 10,000 pages or 20 levels below it: name what is wanted"
     )

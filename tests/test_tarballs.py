@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkindex import tarball
+from support.archives import METADATA, MIB, PAX_KEYS, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
 from support.wheels import sdist
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-from support.archives import METADATA, MIB, PAX_KEYS, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
 
 
 def read_tar(data: bytes) -> bytes | None:

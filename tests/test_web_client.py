@@ -30,11 +30,11 @@ from support.scripted_server import (
     reply_sequence,
     status_reply,
 )
+from support.web_requests import ADVICE, failure, failure_text, stream_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-from support.web_requests import ADVICE, failure, said, streamed
 
 # What urllib3 and requests leave to the garbage collector when they raise.
 left_open = pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
@@ -130,7 +130,7 @@ def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
     server: ScriptedServer, client: Web, body: bytes, why: str
 ) -> None:
     server.routes["/p"] = page_reply(body, content_encoding="gzip")
-    assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {why}"
+    assert failure_text(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {why}"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_bomb_is_left_before_it_goes_off(
 def test_an_endless_page_is_left(server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
     server.routes["/p"] = Reply(endless_body())
-    assert said(lambda: client.page(f"{server.url}p"), server) == (
+    assert failure_text(lambda: client.page(f"{server.url}p"), server) == (
         "HOST/p: a page of more than 1 MiB: more than mkindex reads"
     )
     assert server.sent() < 16 << 20
@@ -185,14 +185,16 @@ def test_a_file_that_comes_too_slowly_is_left(
     monkeypatch.setattr(web, "_PATIENCE", 0.2)
     monkeypatch.setattr(web, "_SLOWEST", 100_000)
     server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
-    assert str(within(lambda: streamed(client, f"{server.url}f"))).partition(":")[0] == "too slow"
+    assert str(within(lambda: stream_bytes(client, f"{server.url}f"))).partition(":")[0] == "too slow"
 
 
 @pytest.mark.timeout(60)
 def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: ScriptedServer, client: Web) -> None:
     server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
     reasons: list[str] = []
-    asking = threading.Thread(target=lambda: reasons.append(failure(lambda: streamed(client, f"{server.url}f")).why))
+    asking = threading.Thread(
+        target=lambda: reasons.append(failure(lambda: stream_bytes(client, f"{server.url}f")).why)
+    )
     asking.daemon = True
     asking.start()
     server.wait_until_sent(10, "/f")
@@ -204,7 +206,7 @@ def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: Scripted
 
 def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: ScriptedServer, client: Web) -> None:
     server.routes["/p"] = Reply(TORN.encode(), length=1000)
-    assert said(lambda: client.page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
+    assert failure_text(lambda: client.page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
 
 
 def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: Web) -> None:
@@ -242,7 +244,7 @@ def test_an_error_is_what_it_is_whatever_comes_with_it(server: ScriptedServer, c
         lambda: client.page(url),
         lambda: client.about(url),
         lambda: client.part(url, 0, 1),
-        lambda: streamed(client, url, about=About(url, "", 10, "")),
+        lambda: stream_bytes(client, url, about=About(url, "", 10, "")),
     ):
         assert failure(call).why == ADVICE[404]
 
@@ -351,13 +353,13 @@ def test_five_redirects_are_followed_and_no_more(server: ScriptedServer, client:
     server.routes["/6"] = page_reply("far")
     assert client.page(f"{server.url}1") == Answer(f"{server.url}6", "text/html", "far")
     server.forget()
-    assert said(lambda: client.page(f"{server.url}0"), server) == "HOST/0: redirects more than 5 times"
+    assert failure_text(lambda: client.page(f"{server.url}0"), server) == "HOST/0: redirects more than 5 times"
     assert len(server.requests()) == 6
 
 
 def test_a_loop_ends(server: ScriptedServer, client: Web) -> None:
     server.routes["/f"] = redirect_reply("/f")
-    assert said(lambda: client.about(f"{server.url}f"), server) == "HOST/f: redirects more than 5 times"
+    assert failure_text(lambda: client.about(f"{server.url}f"), server) == "HOST/f: redirects more than 5 times"
     assert server.requests() == ["HEAD 302 /f"] * 6
 
 

@@ -13,20 +13,12 @@ import pytest
 from mkindex.cache import Cache
 from mkindex.web import About, Failed, Web
 from support import scripted_server
-from support.scripted_server import (
-    Reply,
-    Request,
-    ScriptedServer,
-    file_route,
-    page_reply,
-    redirect_reply,
-    status_reply,
-)
+from support.scripted_server import Reply, Request, ScriptedServer, file_route, page_reply, redirect_reply, status_reply
+from support.web_requests import ADVICE, CONTENT, failure, failure_text, stream_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-from support.web_requests import ADVICE, CONTENT, failure, said, streamed
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +65,7 @@ def test_credentials_of_an_address_are_kept_for_its_host_alone(
     for one in server, other:
         one.routes |= {"/p": page_reply("page"), "/f": file_route(CONTENT)}
     client.page(f"{server.url}p")
-    streamed(client, f"{server.url}f")
+    stream_bytes(client, f"{server.url}f")
     client.part(f"{server.url}f", 0, 10)
     client.page(f"{server.other_host_url}p")
     assert authorizations(server) == [BASIC] * 4 + [None]
@@ -147,7 +139,7 @@ def test_credentials_of_netrc_are_for_the_host_that_it_names(
     }
     assert client.page(f"{server.other_host_url}p").text == "page"
     assert client.page(f"{server.other_host_url}r").text == "open"
-    assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
+    assert failure_text(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
@@ -193,7 +185,7 @@ def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
     assert client.page(f"{server.url}open").text == "open"
     assert keyring == []
     assert client.page(f"{server.url}p?token=hunter5").text == "page"
-    assert streamed(client, f"{server.url}f") == b"file"
+    assert stream_bytes(client, f"{server.url}f") == b"file"
     assert authorizations(server) == [None, None, OF_KEYRING, OF_KEYRING, OF_KEYRING]
     assert "hunter5" not in "".join(keyring)
     assert keyring[-1] == urlsplit(server.url).netloc
@@ -217,7 +209,7 @@ def test_a_keyring_without_an_answer_or_with_an_error_leaves_it_at_that(
     server.routes["/p"] = status_reply(401)
     for get in broken, lambda service, username: None:
         monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=get))
-        assert said(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
+        assert failure_text(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
     assert server.requests() == ["GET 401 /p"] * 2
 
 
@@ -245,7 +237,7 @@ def test_no_failure_tells_credentials_or_a_query(
     for call in (
         lambda: client.page(url),
         lambda: client.part(url, 0, 1),
-        lambda: streamed(client, url, about=about),
+        lambda: stream_bytes(client, url, about=about),
         lambda: client.about(url),
     ):
         with suppress(Failed):

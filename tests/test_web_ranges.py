@@ -21,11 +21,11 @@ from support.scripted_server import (
     reply_sequence,
     status_reply,
 )
+from support.web_requests import CONTENT, failure, failure_text, stream_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-from support.web_requests import CONTENT, failure, said, streamed
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_a_part_that_is_another_than_the_one_asked_for_is_a_failure(
     server: ScriptedServer, client: Web, reply: Reply, why: str
 ) -> None:
     server.routes["/f"] = reply
-    assert said(lambda: client.part(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
+    assert failure_text(lambda: client.part(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
 
 
 def test_a_part_without_an_end_is_left(server: ScriptedServer, client: Web) -> None:
@@ -127,22 +127,22 @@ def test_a_part_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, 
 
 def test_a_file_is_streamed(server: ScriptedServer, client: Web) -> None:
     server.routes["/f"] = file_route(CONTENT)
-    assert streamed(client, f"{server.url}f") == CONTENT
-    assert streamed(client, f"{server.url}f", start=100_000) == CONTENT[100_000:]
+    assert stream_bytes(client, f"{server.url}f") == CONTENT
+    assert stream_bytes(client, f"{server.url}f", start=100_000) == CONTENT[100_000:]
     assert server.requests() == ["HEAD 200 /f", "GET 200 /f", "HEAD 200 /f", "GET 206 /f"]
 
 
 def test_a_file_is_not_decompressed(server: ScriptedServer, client: Web) -> None:
     body = gzip.compress(b"tar")
     server.routes["/f"] = Reply(body, headers={"Content-Encoding": "gzip"})
-    assert streamed(client, f"{server.url}f") == body
+    assert stream_bytes(client, f"{server.url}f") == body
 
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, client: Web, ranges: bool) -> None:
     whole = file_route(CONTENT, etag='"1"', ranges=ranges)
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 30_000), cut_after(whole, 40_000), whole)
-    assert streamed(client, f"{server.url}f") == CONTENT
+    assert stream_bytes(client, f"{server.url}f") == CONTENT
     if ranges:
         assert [request.headers.get("range") for request in server.received] == [
             None,
@@ -160,13 +160,13 @@ def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: ScriptedServer,
         return Reply(lambda: iter([CONTENT]), headers={"Last-Modified": LONG_AGO}, cut=len(CONTENT))
 
     server.routes["/f"] = reply_sequence(file_route(CONTENT), torn, file_route(CONTENT))
-    assert streamed(client, f"{server.url}f") == CONTENT
+    assert stream_bytes(client, f"{server.url}f") == CONTENT
 
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_transfer_is_not_begun_that_has_come_to_its_end(server: ScriptedServer, client: Web, ranges: bool) -> None:
     server.routes["/f"] = file_route(CONTENT, ranges=ranges)
-    assert streamed(client, f"{server.url}f", start=len(CONTENT)) == b""
+    assert stream_bytes(client, f"{server.url}f", start=len(CONTENT)) == b""
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -174,25 +174,25 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure(server: ScriptedServe
     first, second = file_route(CONTENT, etag='"1"', ranges=ranges), file_route(CONTENT[::-1], etag='"2"', ranges=ranges)
     server.routes["/f"] = reply_sequence(first, cut_after(first, 30_000), second)
     why = "changed while it was read: run again"
-    assert said(lambda: streamed(client, f"{server.url}f"), server) == f"HOST/f: {why}"
+    assert failure_text(lambda: stream_bytes(client, f"{server.url}f"), server) == f"HOST/f: {why}"
 
 
 def test_a_transfer_that_never_gets_on_is_given_up(server: ScriptedServer, client: Web) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 10_000), cut_after(whole, 0))
-    assert failure(lambda: streamed(client, f"{server.url}f")).why.startswith("broke off after 10,000 bytes (")
+    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why.startswith("broke off after 10,000 bytes (")
     assert len(server.requests()) <= 12
 
 
 def test_a_transfer_that_gets_on_a_little_each_time_comes_to_its_end(server: ScriptedServer, client: Web) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), cut_after(file_route(CONTENT), 9_000))
-    assert streamed(client, f"{server.url}f") == CONTENT
+    assert stream_bytes(client, f"{server.url}f") == CONTENT
     assert (len(server.requests()), server.sent()) == (13, len(CONTENT))
 
 
 def test_a_file_that_is_shorter_than_was_said_is_a_failure(server: ScriptedServer, client: Web) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(b"x" * 10))
-    assert failure(lambda: streamed(client, f"{server.url}f")).why == "ended after 10 bytes of 102,400"
+    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == "ended after 10 bytes of 102,400"
 
 
 def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServer, client: Web) -> None:
@@ -216,6 +216,6 @@ def test_a_transfer_that_goes_on_elsewhere_than_where_it_broke_is_a_failure(
     server.routes["/f"] = reply_sequence(
         whole, cut_after(whole, 30_000), part_of(0, CONTENT, last_modified=LONG_AGO, etag="")
     )
-    assert failure(lambda: streamed(client, f"{server.url}f")).why == (
+    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == (
         "sends another part than the one that was asked for (0)"
     )

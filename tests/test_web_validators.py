@@ -9,20 +9,12 @@ import pytest
 from mkindex.cache import Cache
 from mkindex.web import About, Answer, Web
 from support import scripted_server
-from support.scripted_server import (
-    LONG_AGO,
-    Reply,
-    ScriptedServer,
-    conditional,
-    file_route,
-    page_reply,
-    redirect_reply,
-)
+from support.scripted_server import LONG_AGO, Reply, ScriptedServer, conditional, file_route, page_reply, redirect_reply
+from support.web_requests import CONTENT, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-from support.web_requests import CONTENT, failure
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from support.archives import METADATA, MIB, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
 from support.wheels import wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-from support.archives import METADATA, MIB, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
 
 COMPRESSED = wheel("foo", "1.0", compressed=True)
 

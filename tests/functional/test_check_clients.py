@@ -9,8 +9,9 @@ import pytest
 
 from mkindex.check.findings import Effect, Rule, table
 from support.clients import INSTALLERS, ClientFailed, ClientHome
+from support.index_copy import Form, build_good_index, copy_index
 from support.index_server import serve_index
-from support.mutations import MUTATIONS, Form, Mutation, build_good_index, copy_index
+from support.mutations import MUTATIONS, Mutation
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ A, B = "a1" * 32, "b2" * 32
 TEXT = "text/html"
 
 
-class Server:
+class PageServer:
     """A server of pages on this machine: what it has, and what it was asked for."""
 
     def __init__(self) -> None:
@@ -63,27 +63,27 @@ class Server:
         self._server.server_close()
 
 
-def found(spec: str, *include: str, **chosen: Any) -> list[Found]:  # noqa: ANN401 (fields of Options)
+def find_files(spec: str, *include: str, **chosen: Any) -> list[Found]:  # noqa: ANN401 (fields of Options)
     return list(open_with_defaults(spec, **({"selection": Selection(include=include)} | chosen)).artifacts())
 
 
-def wrong(spec: str, *include: str, **chosen: Any) -> str:  # noqa: ANN401 (fields of Options)
+def error_text(spec: str, *include: str, **chosen: Any) -> str:  # noqa: ANN401 (fields of Options)
     with pytest.raises(SourceError) as error:
-        found(spec, *include, **chosen)
+        find_files(spec, *include, **chosen)
     return str(error.value)
 
 
-def html(*hrefs: str, head: str = "") -> str:
+def html_page(*hrefs: str, head: str = "") -> str:
     anchors = "".join(f'<a href="{href}">{href.strip("/")}</a><br>\n' for href in hrefs)
     return f"<!DOCTYPE html>\n<html><head>{head}</head><body>\n{anchors}</body></html>\n"
 
 
-def files(*names: str, **rest: Any) -> str:  # noqa: ANN401 (keys of a JSON page)
+def json_page(*names: str, **rest: Any) -> str:  # noqa: ANN401 (keys of a JSON page)
     entries = [{"filename": name, "url": f"../../files/{name}", "hashes": {"sha256": A}} for name in names]
     return json.dumps({"meta": {"api-version": "1.4"}, "name": names[0].split("-")[0], "files": entries} | rest)
 
 
-def root(*names: str) -> str:
+def json_root(*names: str) -> str:
     return json.dumps({"meta": {"api-version": "1.4"}, "projects": [{"name": name} for name in names]})
 
 

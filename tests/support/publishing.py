@@ -17,11 +17,11 @@ MTIME = 1_700_000_000
 SITE = Site(templates=Templates())
 
 
-def resources(source: Path, site: Site = SITE) -> list[Resource]:
+def list_resources(source: Path, site: Site = SITE) -> list[Resource]:
     return render_resources(publish(source, source.parent / "nowhere", dry_run=True).index, site)
 
 
-def change(source: Path) -> None:
+def change_source(source: Path) -> None:
     """Add a wheel, give another other bytes, and remove the sdist."""
     write_wheel(source, "added", "1.0", mtime=MTIME)
     (source / "demo-1.0-py3-none-any.whl").unlink()  # another file, not the linked one written to
@@ -29,7 +29,7 @@ def change(source: Path) -> None:
     (source / "other-1.0.tar.gz").unlink()
 
 
-def read(resource: PlacedFile | Sibling) -> bytes:
+def read_file(resource: PlacedFile | Sibling) -> bytes:
     path = Path(resource.file.local.path)
     if isinstance(resource, PlacedFile):
         return path.read_bytes()
@@ -37,23 +37,23 @@ def read(resource: PlacedFile | Sibling) -> bytes:
         return archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA")))
 
 
-def content(resource: Resource) -> bytes:
-    return read(resource) if isinstance(resource, PlacedFile | Sibling) else resource.render()
+def read_resource(resource: Resource) -> bytes:
+    return read_file(resource) if isinstance(resource, PlacedFile | Sibling) else resource.render()
 
 
-def planned(wanted: list[Resource], there: Destination, *, now: int = 0, grace: int = 0) -> Plan:
+def make_plan(wanted: list[Resource], there: Destination, *, now: int = 0, grace: int = 0) -> Plan:
     return plan(group_sections(wanted), there, now=now, grace=grace)
 
 
-def held(there: Destination) -> list[tuple[Entry, bool]]:
+def held_entries(there: Destination) -> list[tuple[Entry, bool]]:
     found = (held for section in there.sections() for held in section.held())
     return [(held.entry._replace(mark=""), held.intact) for held in found]
 
 
-def whole(wanted: list[Resource]) -> list[tuple[Entry, bool]]:
-    hashes = [hashlib.sha256(content(each)).hexdigest() for each in wanted]
+def expected_entries(wanted: list[Resource]) -> list[tuple[Entry, bool]]:
+    hashes = [hashlib.sha256(read_resource(each)).hexdigest() for each in wanted]
     return sorted((Entry.of(each, sha), True) for each, sha in zip(wanted, hashes, strict=True))
 
 
-def flipped(data: bytes, at: int) -> bytes:
+def flip_bit(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]

@@ -7,11 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mkindex import cli
-from support.scripted_server import (
-    Reply,
-    ScriptedServer,
-    page_reply,
-)
+from support.scripted_server import Reply, ScriptedServer, page_reply
 from support.trees import anchors
 from support.wheels import metadata, wheel
 
@@ -43,17 +39,17 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def linked(*names: str) -> Reply:
+def page_of_links(*names: str) -> Reply:
     """A page of links to files beside it."""
     return page_reply("<!DOCTYPE html>\n" + "".join(f'<a href="{name}">x</a>\n' for name in names))
 
 
-def hashed(name: str, content: bytes, more: str = "") -> str:
+def link_with_hash(name: str, content: bytes, more: str = "") -> str:
     """A link with the hash of the file, and more attributes."""
     return f"{name}#sha256={sha256(content)}" + (f'" {more} data-x="' if more else "")
 
 
-def entries(root: Path, project: str, server: ScriptedServer) -> list[dict[str, Any]]:
+def read_entries(root: Path, project: str, server: ScriptedServer) -> list[dict[str, Any]]:
     """What the JSON page says, which the HTML page says, too."""
     text = (root / "simple" / project / "index.v1_json").read_text()
     html = (root / "simple" / project / "index.html").read_bytes()
@@ -62,11 +58,11 @@ def entries(root: Path, project: str, server: ScriptedServer) -> list[dict[str, 
     return files
 
 
-def projects(root: Path) -> list[str]:
+def read_projects(root: Path) -> list[str]:
     return [entry["name"] for entry in json.loads((root / "simple/index.v1_json").read_text())["projects"]]
 
 
-def listed(name: str, content: bytes, **more: object) -> dict[str, Any]:
+def expected_entry(name: str, content: bytes, **more: object) -> dict[str, Any]:
     return {
         "filename": name,
         "url": f"HOST/{name}",
@@ -76,11 +72,11 @@ def listed(name: str, content: bytes, **more: object) -> dict[str, Any]:
     }
 
 
-LISTED = listed(A, WHEEL, requires_python=">=3.8")
+LISTED = expected_entry(A, WHEEL, requires_python=">=3.8")
 STREAMED = [f"HEAD 200 /{A}", f"GET 200 /{A}"]
 
 
-def weaker(name: str) -> str:
+def link_with_other_hash(name: str) -> str:
     return f"{A}#{name}={hashlib.new(name, WHEEL).hexdigest()}"
 
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mkindex.simple.read import (
-    Link,
-    Page,
-    parse_json,
-)
+from mkindex.simple.read import Link, Page, parse_json
 
 HOST = "https://host.example"
 PAGE = f"{HOST}/whl/page.html"
@@ -23,17 +19,17 @@ NO_HOST = "the link names no host: mend the page"
 CUT_OFF = "ends inside a tag or a comment: it was cut off, so that links may be missing"
 
 
-def entry(**keys: Any) -> Page:  # noqa: ANN401 (whatever JSON has)
+def json_file_page(**keys: Any) -> Page:  # noqa: ANN401 (whatever JSON has)
     """What a JSON page says that has one file."""
     file = {"filename": FILE, "url": FILE} | {name.replace("_", "-"): value for name, value in keys.items()}
     return parse_json(json.dumps({"meta": {"api-version": "1.4"}, "name": "demo", "files": [file]}), PAGE)
 
 
-def said(*links: Link, **rest: Any) -> Page:  # noqa: ANN401 (fields of Page)
+def html_result(*links: Link, **rest: Any) -> Page:  # noqa: ANN401 (fields of Page)
     return Page(links=links, **rest)
 
 
-def json_page(*links: Link, **rest: Any) -> Page:  # noqa: ANN401 (fields of Page)
+def json_result(*links: Link, **rest: Any) -> Page:  # noqa: ANN401 (fields of Page)
     fields: dict[str, Any] = {"is_json": True, "is_index": True, "name": "demo"} | rest
     return Page(links=links, **fields)
 
@@ -41,5 +37,5 @@ def json_page(*links: Link, **rest: Any) -> Page:  # noqa: ANN401 (fields of Pag
 DEMO = Link(url=URL, filename=FILE)
 
 
-def scheme(name: str) -> str:
+def refused_scheme(name: str) -> str:
     return f"a page may not link to a {name}: address: mend the page"

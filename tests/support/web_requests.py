@@ -12,9 +12,7 @@ from mkindex.web import About, Failed, Web
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.scripted_server import (
-        ScriptedServer,
-    )
+    from support.scripted_server import ScriptedServer
 
 
 CONTENT = bytes(range(256)) * 400  # 102,400 bytes
@@ -28,11 +26,11 @@ def failure(call: Callable[[], object]) -> Failed:
     return caught.value
 
 
-def said(call: Callable[[], object], server: ScriptedServer) -> str:
+def failure_text(call: Callable[[], object], server: ScriptedServer) -> str:
     return str(failure(call)).replace(server.url, "HOST/").replace(server.other_host_url, "ELSEWHERE/")
 
 
-def streamed(client: Web, url: str, *, start: int = 0, about: About | None = None) -> bytes:
+def stream_bytes(client: Web, url: str, *, start: int = 0, about: About | None = None) -> bytes:
     return b"".join(client.stream(about or client.about(url), url, start=start))
 
 

@@ -1,0 +1,245 @@
+"""Single changes to a copy of an index, of which mutations are made."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from support.index_copy import HTML, NEW, OLD, IndexCopy
+from support.index_server import Reply
+from support.wheels import core_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def all_of(*steps: Callable[[IndexCopy], object]) -> Callable[[IndexCopy], object]:
+    """Do several things, one after another."""
+    return lambda index_copy: [step(index_copy) for step in steps]
+
+
+def remove_file(index_copy: IndexCopy, filename: str, ending: str = "") -> None:
+    path = index_copy.file(filename)
+    path.with_name(path.name + ending).unlink()
+
+
+def list_twice(index_copy: IndexCopy, change: Callable[[dict[str, Any]], object], pattern: str, put: str) -> None:
+    """List a file twice, the second time a little different."""
+
+    def html(text: str) -> str:
+        line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
+        return text.replace(line, line + re.sub(pattern, put, line))
+
+    index_copy.html("alpha", html)
+
+    def double(page: dict[str, Any]) -> None:
+        again = dict(next(one for one in page["files"] if one["filename"] == NEW))
+        change(again)
+        page["files"].append(again)
+
+    index_copy.json("alpha", double)
+
+
+def change_both(
+    index_copy: IndexCopy,
+    pattern: str,
+    put: str | Callable[[re.Match[str]], str],
+    change: Callable[[dict[str, Any]], object],
+    name: str = NEW,
+) -> None:
+    index_copy.anchor(name, pattern, put)
+    index_copy.entry(name, change)
+
+
+def set_link(index_copy: IndexCopy, url: str, name: str = NEW) -> None:
+    """Let a file be linked in another way, its hash behind."""
+    change_both(index_copy, r'href="[^"#]*', f'href="{url}', lambda one: one.update(url=url), name)
+
+
+def prefix_link(index_copy: IndexCopy, prefix: str) -> None:
+    change_both(
+        index_copy, r'href="(\.\./\.\./)', f'href="{prefix}', lambda one: one.update(url=prefix + one["url"][6:])
+    )
+
+
+def drop_entry(index_copy: IndexCopy, filename: str) -> None:
+    """Take a file off the pages."""
+    project = filename.partition("-")[0]
+    index_copy.html(project, lambda text: re.sub(rf"<a [^>]*>{re.escape(filename)}</a><br>\n", "", text))
+    index_copy.json(project, lambda page: page.update(files=[f for f in page["files"] if f["filename"] != filename]))
+
+
+def set_requires_python(index_copy: IndexCopy, value: str) -> None:
+    from html import escape
+
+    change_both(
+        index_copy,
+        r'data-requires-python="[^"]*"',
+        f'data-requires-python="{escape(value)}"',
+        lambda one: one.update({"requires-python": value}),
+    )
+
+
+def rename_file(index_copy: IndexCopy, old: str, new: str) -> None:
+    """Give a file, its sibling and its entries another name."""
+    path = index_copy.file(old)
+    path.with_name(f"{old}.metadata").rename(path.with_name(f"{new}.metadata"))
+    path.rename(path.with_name(new))
+    index_copy.each_page(old.partition("-")[0], lambda page: page.replace(old.encode(), new.encode()))
+
+
+def move_project(index_copy: IndexCopy, old: str, new: str, *, listed: bool = True) -> None:
+    index_copy.page(old, "").rename(index_copy.page(new, ""))
+    if listed:
+        index_copy.each_page("", lambda page: page.replace(f'"{old}/"'.encode(), f'"{new}/"'.encode()))
+        index_copy.json("", lambda page: [one.update(name=new) for one in page["projects"] if one["name"] == old])
+
+
+def add_second_spelling(index_copy: IndexCopy) -> None:
+    index_copy.html("", lambda text: text.replace("</body>", '<a href="Alpha/">Alpha</a><br>\n</body>'))
+    index_copy.json("", lambda page: page["projects"].append({"name": "Alpha"}))
+
+
+def changed_metadata(version: str = "2.0", name: str = "alpha", **fields: Any) -> bytes:  # noqa: ANN401
+    return core_metadata(name, version, **{"requires_python": ">=3.8", "requires_dist": ["gamma>=1"]} | fields)
+
+
+def cut_pages(index_copy: IndexCopy) -> None:
+    """Cut pages off in the middle of the entry of the newest file."""
+    index_copy.each_page("alpha", lambda page: page[: page.index(NEW.encode()) - 20])
+
+
+def cut_html_before_newest(index_copy: IndexCopy) -> None:
+    """Cut the page off before the entry of the newest file."""
+
+    def cut(text: str) -> str:
+        line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
+        return text[: text.index(line)]
+
+    index_copy.html("alpha", cut)
+
+
+def append_to_file(index_copy: IndexCopy, filename: str, data: bytes) -> None:
+    with index_copy.file(filename).open("ab") as file:
+        file.write(data)
+    index_copy.rehash(filename)
+
+
+def prepend_to_wheel(index_copy: IndexCopy) -> None:
+    path = index_copy.file(NEW)
+    path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
+    index_copy.rehash(NEW)
+
+
+def duplicate_member(index_copy: IndexCopy) -> None:
+    import warnings
+
+    path = index_copy.file(NEW)
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("alpha/__init__.py", b"something else")
+    index_copy.rehash(NEW)
+
+
+def rename_in_local_header(index_copy: IndexCopy) -> None:
+    """Let the local header of a member have another name than the directory says."""
+    path = index_copy.file(NEW)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"alpha/__init__.py", b"alpha/__evil__.py", 1))
+    index_copy.rehash(NEW)
+
+
+def add_unrecorded_member(members: dict[str, bytes]) -> None:
+    members["alpha/more.py"] = b""
+
+
+def empty_zip(index_copy: IndexCopy) -> None:
+    """Leave a zip that opens, and nothing in it."""
+    index_copy.file(NEW).write_bytes(b"PK\5\6" + bytes(18))
+    index_copy.rehash(NEW)
+
+
+def change_page_size(index_copy: IndexCopy) -> None:
+    with index_copy.page("gamma", HTML).open("ab") as file:
+        file.write(b"\n")
+
+
+def change_replies(index_copy: IndexCopy, reply: Callable[[Reply], Reply]) -> None:
+    index_copy.fault(".*", reply)
+
+
+def redirect_deeper(index_copy: IndexCopy) -> None:
+    """Move the pages one level deeper, and redirect there."""
+    shutil.move(index_copy.tree / "simple/alpha", index_copy.tree / "simple/deep/er/alpha")
+    assert index_copy.host
+    index_copy.fault("/simple/alpha/", lambda _: Reply(302, headers={"Location": "/simple/deep/er/alpha/"}))
+
+
+def make_find_links_page(index_copy: IndexCopy) -> None:
+    lines = "".join(
+        line
+        for project in ("alpha", "beta", "gamma")
+        for line in index_copy.page(project, HTML).read_text().splitlines(keepends=True)
+        if "<a " in line
+    ).replace("../../", "")
+    page = f"<!DOCTYPE html>\n<html><body>\n{lines}</body></html>\n"
+    (index_copy.tree / "flat.html").write_text(page)
+    index_copy.address = "flat.html"
+
+
+def point_at_people_page(index_copy: IndexCopy) -> None:
+    index_copy.address = ""
+
+
+def make_login_page(index_copy: IndexCopy) -> None:
+    index_copy.html("", lambda _: '<!DOCTYPE html><html><body><form><input type="password"></form></body></html>')
+
+
+def set_status(index_copy: IndexCopy, status: str) -> None:
+    index_copy.html(
+        "gamma", lambda t: t.replace("<title>", f'<meta name="pypi:project-status" content="{status}">\n<title>')
+    )
+    index_copy.json("gamma", lambda page: page.update({"project-status": {"status": status}}))
+
+
+def yank_without_reason(index_copy: IndexCopy) -> None:
+    index_copy.attribute(NEW, "data-yanked")
+    index_copy.entry(NEW, lambda one: one.update(yanked=""))
+
+
+class ChangingReply:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, reply: Reply) -> Reply:
+        self.count += 1
+        return replace(reply, body=reply.body.rstrip() + b" " * self.count) if reply.status == 200 else reply
+
+
+def set_key(text: str, **changes: Any) -> Callable[[dict[str, Any]], object]:  # noqa: ANN401
+    return lambda one: one.update({text: changes["value"]})
+
+
+def add_names_differing_in_case(index_copy: IndexCopy) -> None:
+    path = index_copy.file(OLD)
+    (path.parent / "README").write_text("one")
+    (path.parent / "readme").write_text("two")
+
+
+def gzip_reply(reply: Reply) -> Reply:
+    import gzip
+
+    return (
+        replace(reply, body=gzip.compress(reply.body)).with_headers(content_encoding="gzip")
+        if reply.status == 200
+        else reply
+    )
+
+
+def symlink_to_moved_wheel(index_copy: IndexCopy) -> None:
+    """Put a link to the wheel that was moved away into its place."""
+    digest = hashlib.sha256((index_copy.tree.parent / "away.whl").read_bytes()).hexdigest()
+    (index_copy.tree / f"files/{digest[:2]}/{digest[2:]}/{OLD}").symlink_to(index_copy.tree.parent / "away.whl")
