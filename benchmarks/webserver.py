@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import urlopen
 
-from mkindex.hosting import Hosting
-from mkindex.templating import Templates
+from mkindex.hosts.server_config import Hosting
+from mkindex.site.templates import Templates
 
 
 def program() -> str | None:

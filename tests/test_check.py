@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.requirements import Requirement
 
-from mkindex.check import Options, check
-from mkindex.check.choices import Choice, why
+from mkindex.check.candidates import Choice, why
+from mkindex.check.engine import Options, check
 from mkindex.check.findings import Judge, Severity
+from mkindex.check.observations import Entry, Host, Page, Project
 from mkindex.check.pages import read
-from mkindex.check.seen import Entry, Host, Page, Project
 from mkindex.check.targets import target
-from mkindex.web import Reply as Answer
+from mkindex.web.client import Reply as Answer
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import JSON_TYPE, Reply, serve_index
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.check import Report
+    from mkindex.check.engine import Report
 
 
 URL = "https://example.com/simple/demo/"

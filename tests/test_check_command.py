@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mkindex.check import Options, show
+from mkindex.check.engine import Options
 from mkindex.check.findings import Rule, Severity, table
 from mkindex.cli import run
 from mkindex.errors import ConfigError, MkindexError
+from mkindex.reports import check as show
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import Reply, serve_index

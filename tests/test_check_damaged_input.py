@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.check import Options, check
+from mkindex.check.engine import Options, check
 from mkindex.check.findings import Judge
+from mkindex.check.observations import Project
 from mkindex.check.pages import read
-from mkindex.check.seen import Project
 from mkindex.check.wheels import content_of
-from mkindex.web import Reply as Answer
+from mkindex.web.client import Reply as Answer
 from support.index_copy import build_good_index, copy_index
 from support.index_server import JSON_TYPE
 from support.wheels import wheel
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.check import Report
+    from mkindex.check.engine import Report
 
 
 URL = "https://example.com/simple/demo/"

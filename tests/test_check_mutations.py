@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.check import Options, check
+from mkindex.check.engine import Options, check
 from mkindex.check.findings import Severity, table
 from support.index_copy import Form, IndexCopy, Place, build_good_index, copy_index
 from support.index_server import serve_index
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.check import Report
+    from mkindex.check.engine import Report
 
 CASES = [(mutation, form, place) for mutation in MUTATIONS for form in mutation.forms for place in mutation.places]
 # These need a certificate, or a host that is not this machine: `test_check` has them as values.
@@ -32,7 +32,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
-    monkeypatch.setattr("mkindex.web.threading.Event.wait", lambda *_: False)
+    monkeypatch.setattr("mkindex.web.client.threading.Event.wait", lambda *_: False)
 
 
 def no_progress(total: int) -> nullcontext[Callable[[int], object]]:

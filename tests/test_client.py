@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex._client import Options, configuration
 from mkindex.cli import run
-from mkindex.client import Options, configuration
-from mkindex.client.look import Facts, look
-from mkindex.client.texts import CLIENTS, written
+from mkindex.clients.configurations import CLIENTS, written
 from mkindex.errors import ConfigError, MkindexError, SourceError
+from mkindex.probe import Facts, look
 from support import scripted_server
 from support.builds import publish
 from support.index_server import IndexServer, Reply, serve_index

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.client import Options
-from mkindex.client.look import Facts
-from mkindex.client.texts import CLIENTS, index_name, written
+from mkindex._client import Options
+from mkindex.clients.configurations import CLIENTS, index_name, written
 from mkindex.errors import ConfigError
+from mkindex.probe import Facts
 from support import scripted_server
 
 if TYPE_CHECKING:

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex import scan
 from mkindex.build import build
 from mkindex.config import Config
-from mkindex.destinations import copies, directory, inventory, staging
-from mkindex.destinations.copies import Copies
 from mkindex.errors import DestinationError, NotPublished
-from mkindex.model import place
-from mkindex.settling import Settling
-from mkindex.sources import Artifact, Fingerprint
+from mkindex.examine import local as scan
+from mkindex.model.index import place
+from mkindex.publish import directory, staging
+from mkindex.publish import ownership as inventory
+from mkindex.publish import precopy as copies
+from mkindex.publish.precopy import Copies
+from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.watch.young_files import Settling
 from support.builds import cold_build, publish, write_files
 from support.faulty_disk import FULL_ONCE, INTERRUPTED, FaultyDisk, ProcessKilled
 from support.trees import OWN_DIRECTORY, find_broken_links, own_files, read_tree

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex import scan
-from mkindex.destinations import copies, directory, inventory, staging
 from mkindex.errors import DestinationError
-from mkindex.templating import Templates
+from mkindex.examine import local as scan
+from mkindex.publish import directory, staging
+from mkindex.publish import ownership as inventory
+from mkindex.publish import precopy as copies
+from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, scratch_directory, write_files
 from support.faulty_disk import (
     BROKEN,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mkindex import cli
 from mkindex.errors import ConfigError
-from mkindex.hosting import Hosting
-from mkindex.hosts import HOSTS
-from mkindex.templating import Templates
+from mkindex.hosts.server_config import Hosting
+from mkindex.hosts.table import HOSTS
+from mkindex.site.templates import Templates
 from support.builds import publish
 from support.wheels import write_wheel
 

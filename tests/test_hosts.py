@@ -16,9 +16,9 @@ from mkindex import cli
 from mkindex.build import outputs
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
-from mkindex.hosts import HOSTS
-from mkindex.render import Page, Site
-from mkindex.templating import Templates
+from mkindex.hosts.table import HOSTS
+from mkindex.site.render import Page, Site
+from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, write_files
 from support.index_values import FakeFiles, make_index, render_resources
 from support.trees import file_identities, own_files, read_tree

@@ -16,10 +16,10 @@ import pytest
 
 from mkindex import cli
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.scan import scan
-from mkindex.simple.read import STRANGE_NAME, Link, parse_json
-from mkindex.sources import Artifact, Fingerprint, Found
+from mkindex.examine.local import scan
+from mkindex.simple.reader import STRANGE_NAME, Link, parse_json
 from mkindex.sources.lists import List
+from mkindex.sources.open import Artifact, Fingerprint, Found
 from mkindex.sources.selection import Selection
 from support.requirements import skip_or_fail
 from support.sources import open_with_defaults

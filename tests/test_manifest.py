@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkindex.destinations import inventory, manifest
-from mkindex.destinations.directory import Directory
-from mkindex.destinations.disk import Disk
-from mkindex.destinations.inventory import Known
 from mkindex.errors import DestinationError
-from mkindex.publish import Entry, Plan, Position
-from mkindex.render import Stage
+from mkindex.publish import ownership as inventory
+from mkindex.publish.directory import Directory
+from mkindex.publish.filesystem import Disk
+from mkindex.publish.ownership import Known
+from mkindex.publish.plan import Entry, Plan, Position
+from mkindex.site.render import Stage
+from mkindex.tree import manifest
 from support.builds import cold_build, publish
 from support.publishing import MTIME, change_source, expected_entries, flip_bit, held_entries, list_resources, make_plan
 from support.trees import OWN_DIRECTORY, file_identities, own_files, read_tree

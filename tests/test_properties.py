@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from mkindex.errors import DestinationError
-from mkindex.templating import Templates
+from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, scratch_directory, write_files
 from support.faulty_disk import (
     BROKEN,
@@ -92,7 +92,7 @@ class Builds(RuleBasedStateMachine):
         root = Path(self.patches.enter_context(scratch_directory()))
         patch = self.patches.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("mkindex.build.Templates", functools.cache(Templates))
-        patch.setattr("mkindex.destinations.directory.Disk", FaultyDisk)
+        patch.setattr("mkindex.publish.directory.Disk", FaultyDisk)
         for room in ("scan", *(f"destinations.{name}" for name in ("copies", "inventory", "staging"))):
             patch.setattr(f"mkindex.{room}.CHUNK", 950)  # half of the files are large then
         if self.racy_ns is not None:
@@ -271,7 +271,7 @@ class Builds(RuleBasedStateMachine):
         wanted, before = self.wanted(), self.what_is_there()
         disk = FaultyDisk(fault, at=at)
         with (
-            mock.patch("mkindex.destinations.directory.Disk", return_value=disk),
+            mock.patch("mkindex.publish.directory.Disk", return_value=disk),
             suppress(ProcessKilled, KeyboardInterrupt, DestinationError),
         ):
             self.publish()

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import NormalizedName
 
-from mkindex.destinations.memory import Memory
 from mkindex.errors import DestinationError
-from mkindex.publish import Changed, Destination, Entry, Held, Plan, Published, Put, plan
-from mkindex.render import ALL, Page, PlacedFile, Resource, Sibling, Site, Stage, render
-from mkindex.templating import Templates
+from mkindex.publish.memory import Memory
+from mkindex.publish.plan import Changed, Destination, Entry, Held, Plan, Published, Put, plan
+from mkindex.site.render import ALL, Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.site.templates import Templates
 from support.index_values import FakeFiles, group_sections, make_index, render_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mkindex.model import File
+    from mkindex.model.index import File
 
 SITE = Site(templates=Templates())
 NOON = 43_200

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.destinations.directory import Directory
-from mkindex.destinations.memory import Memory
-from mkindex.publish import Changed, Destination, Plan
+from mkindex.publish.directory import Directory
+from mkindex.publish.memory import Memory
+from mkindex.publish.plan import Changed, Destination, Plan
 from support.publishing import (
     MTIME,
     SITE,

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.destinations import directory, manifest
-from mkindex.destinations.directory import Directory
-from mkindex.destinations.disk import Disk
-from mkindex.destinations.lock import exclusive
 from mkindex.errors import DestinationError
-from mkindex.publish import Changed
+from mkindex.publish import directory
+from mkindex.publish.directory import Directory
+from mkindex.publish.filesystem import Disk
+from mkindex.publish.lock import exclusive
+from mkindex.publish.plan import Changed
+from mkindex.tree import manifest
 from support.builds import cold_build, publish
 from support.publishing import MTIME, change_source
 from support.trees import OWN_DIRECTORY, find_broken_links, own_files, read_tree

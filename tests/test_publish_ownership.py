@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import DestinationError
-from mkindex.publish import Plan
+from mkindex.publish.plan import Plan
 from support.builds import cold_build, publish, write_files
 from support.publishing import MTIME, change_source, flip_bit
 from support.trees import file_identities, own_files, read_tree

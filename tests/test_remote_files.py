@@ -8,9 +8,9 @@ from zipfile import ZipFile, ZipInfo
 
 import pytest
 
-from mkindex import remote
 from mkindex.build import build
 from mkindex.config import Config
+from mkindex.examine import remote
 from support import scripted_server
 from support.remote_builds import (
     GIVEN,

@@ -11,9 +11,9 @@ import pytest
 
 from mkindex.build import build
 from mkindex.config import Config
-from mkindex.destinations.directory import Directory
-from mkindex.model import File, place
-from mkindex.remote import in_place
+from mkindex.examine.remote import in_place
+from mkindex.model.index import File, place
+from mkindex.publish.directory import Directory
 from support import scripted_server
 from support.builds import publish
 from support.remote_builds import (

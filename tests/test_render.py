@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
-from mkindex.model import Index, ProjectStatus
-from mkindex.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, render
-from mkindex.templating import Templates
+from mkindex.model.index import Index, ProjectStatus
+from mkindex.site.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.site.templates import Templates
 from support.index_values import FakeFiles, make_index, render_resources
 from support.trees import anchors, html_entries, read_tree
 from support.wheels import write_wheel

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.utils import canonicalize_name
 
-from mkindex import archive, fork, scan, tarball
+from mkindex import parallel
 from mkindex.cache import Cache
+from mkindex.distributions import tarballs as tarball
+from mkindex.distributions import zips as archive
 from mkindex.errors import DestinationError, Rejected
-from mkindex.model import File
-from mkindex.scan import Facts, examine
-from mkindex.sources import Artifact, Fingerprint, wire_time
+from mkindex.examine import local as scan
+from mkindex.examine.local import Facts, examine
+from mkindex.model.index import File
+from mkindex.sources.open import Artifact, Fingerprint, wire_time
 from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -153,7 +156,7 @@ def test_a_file_read_in_pieces_has_the_same_facts_as_one_read_whole(
 
 
 def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork, "_WORTH_IT", 2)
+    monkeypatch.setattr(parallel, "_WORTH_IT", 2)
     paths = [write_wheel(tmp_path, "foo", f"{n}.0") for n in range(9)] + [written(tmp_path / "bad.whl", b"x")]
     artifacts = [artifact(path) for path in paths]
     found = []

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from unearth.collector import IndexPage, parse_html_page, parse_json_response
 from unearth.link import Link as UnearthLink
 
-from mkindex.model import Index, Project, ProjectStatus
-from mkindex.render import HTML as HTML_PAGE
-from mkindex.render import JSON as JSON_PAGE
-from mkindex.render import Page as Rendered
-from mkindex.render import Site
-from mkindex.simple.read import DISTRIBUTIONS, FILENAME, JSON, Link, Malformed, Page, Status, parse_html, parse_json
-from mkindex.templating import Templates
+from mkindex.model.index import Index, Project, ProjectStatus
+from mkindex.simple.reader import DISTRIBUTIONS, FILENAME, JSON, Link, Malformed, Page, Status, parse_html, parse_json
+from mkindex.site.render import HTML as HTML_PAGE
+from mkindex.site.render import JSON as JSON_PAGE
+from mkindex.site.render import Page as Rendered
+from mkindex.site.render import Site
+from mkindex.site.templates import Templates
 from support.index_values import FakeFiles, make_index, render_resources
 from support.requirements import skip_or_fail
 from support.simple_pages import CUT_OFF, FILE, HOST, MD5, PAGE, URL, A, B, json_result

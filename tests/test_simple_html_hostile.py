@@ -8,8 +8,8 @@ import re
 import pytest
 
 from mkindex.errors import Rejected
-from mkindex.simple import read
-from mkindex.simple.read import STRANGE_NAME, Link, Malformed, parse_html, parse_json
+from mkindex.simple import reader as read
+from mkindex.simple.reader import STRANGE_NAME, Link, Malformed, parse_html, parse_json
 from support.simple_pages import (
     CREDENTIALS,
     CUT_OFF,

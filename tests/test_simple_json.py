@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mkindex.errors import Rejected
-from mkindex.simple.read import STRANGE_NAME, Link, Malformed, Page, parse_json
+from mkindex.simple.reader import STRANGE_NAME, Link, Malformed, Page, parse_json
 from support.simple_pages import (
     CREDENTIALS,
     DEMO,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.errors import Note, Rejected
-from mkindex.simple.read import JSON, Link, Status
-from mkindex.sources import Marked
+from mkindex.simple.reader import JSON, Link, Status
+from mkindex.sources.open import Marked
 from support.page_server import (
     FILE,
     OTHER,

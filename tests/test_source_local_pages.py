@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import Note, Rejected
-from mkindex.simple.read import STRANGE_NAME, Link, Status
-from mkindex.sources import Artifact, Fingerprint, Marked
+from mkindex.simple.reader import STRANGE_NAME, Link, Status
+from mkindex.sources.open import Artifact, Fingerprint, Marked
 from support.page_server import (
     AGENT,
     FILE,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.errors import Note, Rejected
-from mkindex.simple.read import HTML, JSON, Link, Status
-from mkindex.sources import Artifact, Marked
+from mkindex.simple.reader import HTML, JSON, Link, Status
+from mkindex.sources.open import Artifact, Marked
 from support.page_server import (
     AGENT,
     FILE,

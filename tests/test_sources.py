@@ -11,7 +11,7 @@ import pytest
 from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.sources import Artifact, Fingerprint, Found
+from mkindex.sources.open import Artifact, Fingerprint, Found
 from support.sources import open_with_defaults
 from support.wheels import write_wheel
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkindex import tarball
+from mkindex.distributions import tarballs as tarball
 from support.archives import METADATA, MIB, PAX_KEYS, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
 from support.wheels import sdist
 

@@ -22,17 +22,18 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from mkindex import hints, settling
 from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError, Note, Rejected, SourceError
-from mkindex.hints import Hints
-from mkindex.journal import for_a_machine, for_a_person
-from mkindex.settling import YOUNG, Settling
-from mkindex.simple.read import Link
-from mkindex.sources import Artifact, Fingerprint
+from mkindex.reports.events import for_a_machine, for_a_person
+from mkindex.simple.reader import Link
+from mkindex.sources.open import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
-from mkindex.watch import Built
+from mkindex.watch import triggers as hints
+from mkindex.watch import young_files as settling
+from mkindex.watch.loop import Built
+from mkindex.watch.triggers import Hints
+from mkindex.watch.young_files import YOUNG, Settling
 from support.builds import publish
 from support.trees import read_tree
 from support.wheels import wheel, write_wheel
@@ -40,7 +41,7 @@ from support.wheels import wheel, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mkindex.model import File
+    from mkindex.model.index import File
 
 NAME = "demo-1.0-py3-none-any.whl"
 SETTLE = 0.3

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex import __version__, web
+from mkindex import __version__
 from mkindex.cache import Cache
 from mkindex.errors import ConfigError
-from mkindex.web import About, Answer, Failed, Web
+from mkindex.web import client as web
+from mkindex.web.client import About, Answer, Failed, Web
 from support import scripted_server
 from support.scripted_server import (
     Reply,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web import About, Failed, Web
+from mkindex.web.client import About, Failed, Web
 from support import scripted_server
 from support.scripted_server import Reply, Request, ScriptedServer, file_route, page_reply, redirect_reply, status_reply
 from support.web_requests import ADVICE, CONTENT, failure, failure_text, stream_bytes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web import About, Web
+from mkindex.web.client import About, Web
 from support import scripted_server
 from support.scripted_server import (
     LONG_AGO,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web import About, Answer, Web
+from mkindex.web.client import About, Answer, Web
 from support import scripted_server
 from support.scripted_server import LONG_AGO, Reply, ScriptedServer, conditional, file_route, page_reply, redirect_reply
 from support.web_requests import CONTENT, failure

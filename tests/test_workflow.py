@@ -13,7 +13,7 @@ import pytest
 
 from mkindex import cli
 from mkindex.errors import MkindexError, Note, NotPublished, Rejected
-from mkindex.workflow import annotated, annotation, failure
+from mkindex.reports.github import annotated, annotation, failure
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:

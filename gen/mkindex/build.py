@@ -11,23 +11,23 @@ from pathlib import Path
 
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.destinations.directory import Directory
-from mkindex.destinations.inventory import OWN
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.hosts import HOSTS, Host
-from mkindex.model import File, Index, assemble, place
-from mkindex.publish import Applied, Changed, Plan, plan
-from mkindex.refusals import refuse, refuse_what_is_too_much
-from mkindex.remote import Remote, in_place
-from mkindex.render import Site, render
-from mkindex.scan import Progress, recall, scan
-from mkindex.settling import Settling
-from mkindex.simple.read import Link
-from mkindex.sources import Artifact, Found, Marked, Options, is_remote, local_path, open_source
+from mkindex.examine.local import Progress, recall, scan
+from mkindex.examine.remote import Remote, in_place
+from mkindex.examine.upload_times import dated, published
+from mkindex.hosts.table import HOSTS, Host
+from mkindex.model.index import File, Index, assemble, place
+from mkindex.publish.directory import Directory
+from mkindex.publish.ownership import OWN
+from mkindex.publish.plan import Applied, Changed, Plan, plan
+from mkindex.simple.reader import Link
+from mkindex.site.limits import refuse, refuse_what_is_too_much
+from mkindex.site.render import Site, render
+from mkindex.site.templates import Templates
+from mkindex.sources.open import Artifact, Found, Marked, Options, is_remote, local_path, open_source
 from mkindex.sources.selection import Selection
-from mkindex.templating import Templates
-from mkindex.uploads import dated, published
-from mkindex.web import Web
+from mkindex.watch.young_files import Settling
+from mkindex.web.client import Web
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
 _MANY_ATTEMPTS = 10  # where each of them holds more files back

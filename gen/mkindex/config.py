@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from mkindex.errors import ConfigError, printable, shown
-from mkindex.hosts import HOSTS
+from mkindex.hosts.table import HOSTS
 
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

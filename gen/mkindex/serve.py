@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mkindex import __version__
 from mkindex.errors import ServeError, printable
-from mkindex.render import HTML, JSON
+from mkindex.site.render import HTML, JSON
 
 _AT_ONCE = 500  # connections, each with a thread of its own; who comes later waits
 _CROWDED = 100  # connections from which on none is kept for a next request

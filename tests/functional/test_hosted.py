@@ -17,9 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from mkindex import hosts
-from mkindex.hosting import Hosting
-from mkindex.templating import Templates
+from mkindex.hosts import table as hosts
+from mkindex.hosts.server_config import Hosting
+from mkindex.site.templates import Templates
 from support.clients import INSTALLERS, ClientFailed, ClientHome, write_project
 from support.requirements import skip_or_fail
 from support.trees import read_tree as contents

@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel
 from unearth.collector import IndexPage, parse_html_page, parse_json_response
 from unearth.link import Link
 
-from mkindex.model import Index, Project, ProjectStatus
-from mkindex.render import Page, Site
+from mkindex.model.index import Index, Project, ProjectStatus
+from mkindex.site.render import Page, Site
 from support.index_values import FakeFiles, make_index, render_resources
 from support.wheels import write_sdist, write_wheel
 

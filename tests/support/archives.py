@@ -8,8 +8,8 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mkindex import archive
-from mkindex.archive import Span, Unreadable
+from mkindex.distributions import zips as archive
+from mkindex.distributions.zips import Span, Unreadable
 from support.wheels import metadata, wheel
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mkindex.destinations.disk import Disk
+from mkindex.publish.filesystem import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

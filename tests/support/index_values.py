@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from mkindex.model import File, Index, assemble
-from mkindex.render import Page, Section, render, section_key
-from mkindex.sources import Artifact, Fingerprint
+from mkindex.model.index import File, Index, assemble
+from mkindex.site.render import Page, Section, render, section_key
+from mkindex.sources.open import Artifact, Fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mkindex.render import PlacedFile, Resource, Sibling, Site
+    from mkindex.site.render import PlacedFile, Resource, Sibling, Site
 
 
 class FileFacts(TypedDict, total=False):

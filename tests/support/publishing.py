@@ -6,9 +6,9 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from mkindex.publish import Destination, Entry, Plan, plan
-from mkindex.render import PlacedFile, Resource, Sibling, Site
-from mkindex.templating import Templates
+from mkindex.publish.plan import Destination, Entry, Plan, plan
+from mkindex.site.render import PlacedFile, Resource, Sibling, Site
+from mkindex.site.templates import Templates
 from support.builds import publish
 from support.index_values import group_sections, render_resources
 from support.wheels import write_wheel

@@ -328,7 +328,7 @@ def isolate_client(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
     patch.setenv("HOME", str(home))
     pauses: list[float] = []
     patch.setattr("urllib3.util.retry.time", SimpleNamespace(time=time.time, sleep=pauses.append))
-    patch.setattr("mkindex.web.threading", SimpleNamespace(Event=_NoWaitEvent, Lock=threading.Lock))
+    patch.setattr("mkindex.web.client.threading", SimpleNamespace(Event=_NoWaitEvent, Lock=threading.Lock))
     return pauses
 
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from mkindex.cache import Cache
-from mkindex.sources import Options, Source, open_source
-from mkindex.web import Web
+from mkindex.sources.open import Options, Source, open_source
+from mkindex.web.client import Web
 
 if TYPE_CHECKING:
     from mkindex.sources.selection import Selection

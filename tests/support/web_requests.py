@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.errors import printable
-from mkindex.web import About, Failed, Web
+from mkindex.web.client import About, Failed, Web
 
 if TYPE_CHECKING:
     from collections.abc import Callable

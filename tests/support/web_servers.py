@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkindex.templating import Templates
+from mkindex.site.templates import Templates
 from support import http_servers
 from support.requirements import skip_or_fail
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from mkindex.archive import MAX_METADATA
 from mkindex.cache import Cache
-from mkindex.check.places import NoParts, Place, path_of
-from mkindex.check.seen import Content, Entry, Level, Requirements, SeenFile
+from mkindex.check.fetch import NoParts, Place, path_of
+from mkindex.check.observations import Content, Entry, Level, Requirements, SeenFile
 from mkindex.check.wheels import content_of, requirements
-from mkindex.simple.read import DISTRIBUTIONS
-from mkindex.web import Failed, Reply
+from mkindex.distributions.zips import MAX_METADATA
+from mkindex.simple.reader import DISTRIBUTIONS
+from mkindex.web.client import Failed, Reply
 
 if TYPE_CHECKING:
     from io import BufferedIOBase

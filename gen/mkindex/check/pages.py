@@ -8,10 +8,10 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
-from mkindex.check.seen import Entry, Form, Kind, Page
+from mkindex.check.observations import Entry, Form, Kind, Page
 from mkindex.errors import printable, shown
-from mkindex.simple.read import HTML, JSON, Malformed, hashes_in, hashes_of, parse_html, parse_json
-from mkindex.web import Reply
+from mkindex.simple.reader import HTML, JSON, Malformed, hashes_in, hashes_of, parse_html, parse_json
+from mkindex.web.client import Reply
 
 HTML_TYPES = ("text/html", HTML)
 # Whatever somebody may once have installed: as a link it is meant as a file, and not as a companion of one.

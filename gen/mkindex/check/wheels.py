@@ -16,11 +16,11 @@ from typing import BinaryIO, cast
 
 from packaging.utils import canonicalize_name
 
-from mkindex.archive import MAX_MEMBERS, MAX_METADATA, Unreadable
-from mkindex.check.seen import Content, Requirements
+from mkindex.check.observations import Content, Requirements
+from mkindex.distributions.tarballs import tar_pkg_info
+from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA, Unreadable
 from mkindex.errors import printable
-from mkindex.tarball import tar_pkg_info
-from mkindex.web import Failed
+from mkindex.web.client import Failed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
 _DESCRIPTOR = 0x8  # flag: checksum and sizes follow the data

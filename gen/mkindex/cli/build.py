@@ -28,7 +28,7 @@ from mkindex.cli.terminal import (
     user_cache,
 )
 from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, printable
-from mkindex.hosts import HOSTS
+from mkindex.hosts.table import HOSTS
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -301,7 +301,7 @@ def build(
     # takes a tenth of the time of a build with nothing to do. A watch stays, and must not pile them up.
     gc.set_threshold(50_000)
     from mkindex.build import build as run_build
-    from mkindex.report import as_json, summary
+    from mkindex.reports.text import as_json, summary
 
     told = partial(_annotate if form == "github" else print_findings, quiet=quiet, verbose=verbose)
     try:
@@ -326,7 +326,7 @@ def build(
 
 
 def _annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
-    from mkindex.workflow import annotated
+    from mkindex.reports.github import annotated
 
     with reader_may_leave():
         for line in annotated(findings, quiet=quiet, verbose=verbose):
@@ -334,7 +334,7 @@ def _annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool
 
 
 def _tell_workflow(report: "Report", destination: str) -> None:
-    from mkindex.workflow import OUTPUT, SUMMARY, outputs, summary
+    from mkindex.reports.github import OUTPUT, SUMMARY, outputs, summary
 
     _append(SUMMARY, summary(report, destination))
     _append(OUTPUT, outputs(report))
@@ -342,7 +342,7 @@ def _tell_workflow(report: "Report", destination: str) -> None:
 
 def _failed(error: MkindexError, form: str) -> int:
     """Tell a workflow why nothing was published, and return the status; raise the error for whom else it concerns."""
-    from mkindex.workflow import SUMMARY, annotation, failure
+    from mkindex.reports.github import SUMMARY, annotation, failure
 
     if form != "github":
         raise error
@@ -354,7 +354,7 @@ def _failed(error: MkindexError, form: str) -> int:
 
 def _append(variable: str, text: str) -> None:
     """Append to the file that the runner names, if it does: what was published stays so if that fails."""
-    from mkindex.workflow import annotation, append
+    from mkindex.reports.github import annotation, append
 
     try:
         append(variable, text)
@@ -383,8 +383,8 @@ def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **opt
 
 def _watch(ctx: click.Context, config: "Config", *, json: bool, quiet: bool, verbose: bool) -> int:
     """Watch, and serve if that is wanted, until a signal says stop: that is what was asked for, and no failure."""
-    from mkindex.journal import Event, for_a_machine, for_a_person
-    from mkindex.watch import Built, Watch
+    from mkindex.reports.events import Event, for_a_machine, for_a_person
+    from mkindex.watch.loop import Built, Watch
 
     def told(event: Event) -> None:
         if isinstance(event, Built):

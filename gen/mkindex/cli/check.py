@@ -24,7 +24,7 @@ def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     if value is None or ctx.resilient_parsing:
         return
     from mkindex.check.findings import table
-    from mkindex.check.show import all_rules, explained
+    from mkindex.reports.check import all_rules, explained
 
     if value != "all" and value not in table():
         raise click.BadParameter(f"there is no rule {value!r}; `--explain all` lists them", ctx, parameter)
@@ -107,9 +107,10 @@ def check(
     DIR_OR_URL is a directory with an index in it, or the address of one, whoever made it. Each finding names the page
     and the file, what pip and uv do about it, and how to mend it.
     """
-    from mkindex.check import Options, show
-    from mkindex.check import check as run_check
-    from mkindex.workflow import annotation
+    from mkindex.check.engine import Options
+    from mkindex.check.engine import check as run_check
+    from mkindex.reports import check as show
+    from mkindex.reports.github import annotation
 
     form = form_of_report(ctx, options.pop("format"), json=json)
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()

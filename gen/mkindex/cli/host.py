@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 from mkindex.cli.terminal import DONE, reader_may_leave
 from mkindex.errors import ConfigError, printable
-from mkindex.hosts import HOSTS
+from mkindex.hosts.table import HOSTS
 
 _OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key")
 
@@ -78,10 +78,10 @@ def host(
     """
     from pathlib import Path
 
-    from mkindex.destinations.inventory import OWN
-    from mkindex.destinations.manifest import index_roots
-    from mkindex.hosting import Hosting
-    from mkindex.templating import Templates
+    from mkindex.hosts.server_config import Hosting
+    from mkindex.publish.ownership import OWN
+    from mkindex.site.templates import Templates
+    from mkindex.tree.manifest import index_roots
 
     if templates is not None and not os.path.isdir(templates):
         raise ConfigError(f"templates {printable(templates)} is no directory")

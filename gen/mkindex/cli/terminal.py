@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected, printable
-from mkindex.report import sized
+from mkindex.reports.text import sized
 
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from mkindex.errors import Note, Rejected, SourceError, printable
-from mkindex.simple.read import DISTRIBUTIONS
-from mkindex.sources import Artifact, Fingerprint, unsupported
+from mkindex.simple.reader import DISTRIBUTIONS
+from mkindex.sources.open import Artifact, Fingerprint, unsupported
 from mkindex.sources.selection import EVERYTHING, Selection
 
 # What editors, browsers, rsync and download tools call a file that is not whole yet.

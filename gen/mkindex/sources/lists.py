@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
 from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.read import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, hashes_in, link_to, text_of
-from mkindex.sources import Artifact, Fingerprint, Found, path_of, unsupported, wire_time
+from mkindex.simple.reader import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, hashes_in, link_to, text_of
+from mkindex.sources.open import Artifact, Fingerprint, Found, path_of, unsupported, wire_time
 from mkindex.sources.selection import Selection
 
 _LONGEST = 1 << 20  # bytes of a line

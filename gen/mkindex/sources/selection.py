@@ -10,7 +10,7 @@ from functools import cached_property
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from mkindex.simple.read import DISTRIBUTIONS
+from mkindex.simple.reader import DISTRIBUTIONS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,11 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Seen, rule
-from mkindex.check.names import identity, sdist_of
+from mkindex.check.observations import Requirements, SeenFile
 from mkindex.check.pages import link_shown
-from mkindex.check.seen import Requirements, SeenFile
+from mkindex.distributions.filenames import identity, sdist_of
 from mkindex.errors import shown
-from mkindex.simple.read import DISTRIBUTIONS
+from mkindex.simple.reader import DISTRIBUTIONS
 
 
 def _there(file: SeenFile) -> bool:

@@ -11,10 +11,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, NOTE, WARNING, WRONG, Seen, rule
-from mkindex.check.names import identity, sdist_of
+from mkindex.check.observations import Entry, Page
 from mkindex.check.pages import CONTROL, kind_of, link_shown
-from mkindex.check.seen import Entry, Page
-from mkindex.simple.read import DISTRIBUTIONS, FILENAME, HTML, JSON
+from mkindex.distributions.filenames import identity, sdist_of
+from mkindex.simple.reader import DISTRIBUTIONS, FILENAME, HTML, JSON
 
 _HASHES = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 _UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")

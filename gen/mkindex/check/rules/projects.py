@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, Seen, rule
+from mkindex.check.observations import Entry, Page, Project, Start, Unsatisfied
 from mkindex.check.pages import last
-from mkindex.check.seen import Entry, Page, Project, Start, Unsatisfied
 
 
 @rule(

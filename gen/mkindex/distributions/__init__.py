@@ -1,0 +1,1 @@
+"""Wheels and sdists: their filenames, their archives, and the core metadata inside."""

@@ -1,0 +1,1 @@
+"""The hosts that a tree can go to, and the configurations of web servers."""

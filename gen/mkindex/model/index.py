@@ -1,0 +1,185 @@
+"""What an index is made of: files, releases, projects; and `assemble()`, which makes one of files. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from mkindex.errors import Note, Rejected, printable
+from mkindex.simple.reader import Link
+from mkindex.sources.open import Artifact, Marked
+
+
+class File(NamedTuple):
+    """One distribution as the simple API lists it: facts only, never a page-relative URL."""
+
+    artifact: Artifact | Link  # Link: it stays where it is, and pages name its address there
+    filename: str
+    project: NormalizedName
+    version: str  # normalised, PEP 440
+    sha256: str  # lower-case hex, of the bytes of the artifact; "": unknown, which only that of a Link can be
+    # The filename with name, version and tags in normal form, where it differs: two files that clients cannot tell
+    # apart have the same.
+    normal_filename: str | None = None
+    requires_python: str | None = None
+    core_metadata: str | None = None  # sha256 of the wheel's METADATA; None: it is not offered
+    metadata_span: str | None = None  # where METADATA lies in the wheel: an archive.Span, as text
+    upload_time: str | None = None  # UTC, as on the wire: "2026-01-02T03:04:05Z"
+    warning: str | None = None  # what a person should know of it
+    metadata_name: str | None = None  # the Name in METADATA, where that is not the project's normalized name
+    yanked: str | None = None  # None: no. "": yes, without a reason
+    provenance: str | None = None  # an absolute https URL (PEP 740)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None: unknown, as it can be of a Link."""
+        return self.artifact.size
+
+    @property
+    def local(self) -> Artifact:
+        """The artifact of a file that is placed in the tree: one of this machine."""
+        assert isinstance(self.artifact, Artifact)
+        return self.artifact
+
+    @property
+    def identity(self) -> str:
+        return self.normal_filename or self.filename
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """One version of a project."""
+
+    version: str
+    files: tuple[File, ...]  # by filename
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectStatus:
+    """A project status marker (PEP 792): active, archived, quarantined or deprecated, and why."""
+
+    status: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """A normalized name and its files."""
+
+    name: NormalizedName
+    files: tuple[File, ...]  # by filename; `releases()` has the order of versions
+    status: ProjectStatus | None = None
+
+    def releases(self) -> list[Release]:
+        """Return the releases, oldest first as PEP 440 orders them; made when asked for, since it is dear."""
+        by_version: defaultdict[str, list[File]] = defaultdict(list)
+        for file in self.files:
+            by_version[file.version].append(file)
+        # "1.0" and "1.0.0" are equal versions: their text makes the order total.
+        order = sorted(by_version, key=lambda version: (parse_version(version), version))
+        return [Release(version=version, files=tuple(by_version[version])) for version in order]
+
+    def offered(self) -> list[Release]:
+        """Return the releases that pages may name. PEP 792: of a quarantined project an index MUST NOT offer any."""
+        return [] if self.is_quarantined else self.releases()
+
+    @property
+    def is_quarantined(self) -> bool:
+        return self.status is not None and self.status.status == "quarantined"
+
+    def newest(self) -> str:
+        """Return the version that a person is offered: the newest final one that is not yanked, else the newest."""
+
+        def rank(text: str) -> tuple[bool, Version]:
+            version = parse_version(text)
+            return not version.is_prerelease, version
+
+        # Not by way of the releases: those are dear, and the landing page asks every project.
+        files = () if self.is_quarantined else self.files
+        versions = {file.version for file in files if file.yanked is None} or {file.version for file in files}
+        return max(sorted(versions), key=rank, default="")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Index:
+    """All projects, by name."""
+
+    projects: tuple[Project, ...]
+
+
+def place(sha256: str, filename: str) -> str:
+    """Return the path of a file in the published tree: made of its own hash, so that it never changes there."""
+    return f"files/{sha256[:2]}/{sha256[2:]}/{filename}"
+
+
+@lru_cache(maxsize=4096)
+def parse_version(version: str) -> Version:
+    """Parse a PEP 440 version, remembering the last few thousand: projects share most of theirs."""
+    return Version(version)
+
+
+def assemble(
+    files: Iterable[File], marks: Iterable[Marked] = (), *, prefer_first: bool = False
+) -> tuple[Index, list[Rejected | Note]]:
+    """Group files, given in the order of their sources, into projects.
+
+    A file that is there twice with the same bytes is listed once, from where it was found first. Of files that clients
+    cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
+    markers for a project the first counts; one with a marker is listed even if it has no file.
+    """
+    projects: defaultdict[NormalizedName, dict[str, File]] = defaultdict(dict)
+    statuses: dict[str, ProjectStatus] = {}
+    for project, (status, reason) in marks:
+        statuses.setdefault(project, ProjectStatus(status=status, reason=reason or None))
+        projects[NormalizedName(project)] = {}
+    twins: dict[tuple[NormalizedName, str], list[File]] = {}
+    for file in files:
+        first = projects[file.project].setdefault(file.identity, file)
+        if first is not file:
+            twins.setdefault((file.project, file.identity), [first]).append(file)
+    findings: list[Rejected | Note] = []
+    for (project, identity), rivals in twins.items():
+        first = rivals[0]
+        if all(_is_same(file, first) for file in rivals):
+            continue
+        if prefer_first:
+            text = (
+                f"not published: its bytes differ from those of {printable(first.artifact.location)}, which comes first"
+            )
+            findings += [Note(location=f.artifact.location, text=text) for f in rivals if not _is_same(f, first)]
+        else:
+            del projects[project][identity]
+            for file in rivals:
+                rival = next((rival for rival in rivals if not _is_same(rival, file)), first)
+                findings.append(Rejected(location=file.artifact.location, reason=_indistinguishable(rival)))
+    return Index(
+        projects=tuple(
+            Project(
+                name=name,
+                files=tuple(sorted(by_identity.values(), key=attrgetter("filename"))),
+                status=statuses.get(name),
+            )
+            for name, by_identity in sorted(projects.items())
+            if by_identity or name in statuses
+        )
+    ), findings
+
+
+def _is_same(file: File, other: File) -> bool:
+    """Tell whether two files are known to have the same bytes: a hash that is not known is like no other."""
+    if file.sha256 and other.sha256:
+        return file.sha256 == other.sha256
+    one, two = file.artifact, other.artifact
+    return isinstance(one, Link) and isinstance(two, Link) and one.url == two.url
+
+
+def _indistinguishable(rival: File) -> str:
+    return (
+        f"clients cannot tell it from {printable(rival.artifact.location)}, and their bytes differ: "
+        "remove one, or use --prefer first"
+    )

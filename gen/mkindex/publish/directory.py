@@ -1,0 +1,308 @@
+"""A directory as destination: whole pages at every instant, and a next run that finishes what a dead one began."""
+
+import errno
+import hashlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager, suppress
+from heapq import merge
+from io import FileIO
+from itertools import groupby
+from operator import itemgetter
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from mkindex.publish.filesystem import Disk, errors
+from mkindex.publish.lock import exclusive
+from mkindex.publish.ownership import OWN, Inventory, Known, mark_at, read_mark
+from mkindex.publish.plan import Applied, Entry, Plan, Position, Published, Put
+from mkindex.publish.precopy import Copies
+from mkindex.publish.staging import Outcome, Staged, Staging
+from mkindex.site.render import PlacedFile
+from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.tree import manifest
+from mkindex.tree.manifest import Change
+
+
+class Directory:
+    """The tree below `root`; whoever enters it as a context manager is its only writer.
+
+    Its own subdirectory holds `manifest`, all that is ours; `intent`, what a run writes and deletes, while it does;
+    `tmp/`, bytes that have no right to be seen yet; `downloads/`, files that come from far away; `lock`. Between runs
+    there is only the first of these, and after one that failed what the next goes on with.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        executor: Executor,
+        hardlink: bool = False,
+        processes: int = 1,
+        patience: float = 60.0,  # seconds to wait for another writer
+        disk: Disk | None = None,
+        known: Known | None = None,
+    ) -> None:
+        self._root = root
+        self._own = os.path.join(root, OWN)
+        self._executor = executor
+        self._hardlink = hardlink
+        self._processes = processes
+        self._patience = patience
+        self._disk = disk or Disk()
+        self._inventory = Inventory(root, known=known)
+        self._copies = Copies(root, self._path("tmp"), self._disk)
+        self._entered = ExitStack()
+
+    def __enter__(self) -> Self:
+        with errors(self._root), ExitStack() as entered:
+            for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
+                entered.callback(self._remove_if_empty, missing)
+            entered.callback(self._remove_if_empty, self._own)
+            entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
+            self._sweep()  # what a dead run left
+            entered.callback(self._remove_copies)
+            # A long manifest is compared with the tree while the source is being listed.
+            entered.callback(self._inventory.close)
+            if self._processes > 1:
+                self._inventory.look_ahead()
+            self._entered = entered.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _unbroken():
+            self._entered.close()
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    @property
+    def downloads(self) -> str:
+        """Where files wait that come from far away: the next run goes on with what a dead one got."""
+        return self._path("downloads")
+
+    def sections(self) -> Iterator[Published]:
+        """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
+        return self._inventory.sections()
+
+    def holds(self, path: str) -> bool:
+        """Tell whether the file at `path` is ours and still what was written."""
+        return self._inventory.holds(path)
+
+    def digest(self, path: str) -> str | None:
+        """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
+        return self._inventory.digest(path)
+
+    def take(self, artifact: Artifact, source: FileIO) -> str:
+        """Return the sha256 of a large file, having copied what was hashed, unless it may well be there already.
+
+        May be called by any thread. Raises DestinationError when it cannot be written, OSError when it cannot be read.
+        """
+        if self._inventory.lacks(artifact.filename, artifact.size):
+            return self._copies.take(artifact, source)
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
+        """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
+        unfinished = os.path.lexists(self._path("intent"))
+        if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
+            ready()
+            return Applied()
+        staging = self._staging()
+        with errors(self._root):
+            try:
+                self._disk.make_directory(self._path("tmp"))
+                self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
+                staged = staging.stage(plan.puts)
+                self._disk.sync(self._root)
+                ready()
+            except BaseException as error:
+                theirs = error.filename if isinstance(error, FileExistsError) else None  # put there meanwhile
+                with _unbroken():
+                    self._withdraw(
+                        [put for put in plan.puts if self._at(put.resource.path) != theirs], forget=not unfinished
+                    )
+                raise
+            with _unbroken():
+                self._publish(plan, staged, staging)
+        return Applied(
+            written=sum(isinstance(one, str) or one.is_temporary for one in staged),
+            links=tuple(self._links(plan.puts, staged)) if self._hardlink else (),
+        )
+
+    def _publish(self, plan: Plan, staged: Sequence[Outcome], staging: Staging) -> None:
+        moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
+        for number in moved:
+            target = self._at(plan.puts[number].resource.path)
+            self._disk.make_directory(os.path.dirname(target))
+            self._disk.replace(staging.temporary(number), target)
+        if moved:
+            self._disk.sync(self._root)
+        # Before marks are taken: a file that was linked from there gets another change time by that.
+        self._remove_downloads()
+        with ExitStack() as stack:
+            before: BinaryIO | None = None
+            with suppress(FileNotFoundError, NotADirectoryError):
+                before = stack.enter_context(open(self._path("manifest"), "rb"))
+            extents = self._inventory.extents
+            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, extents))
+        self._inventory.renew()
+        for entry in plan.deletes:
+            self._delete(entry.path)
+        if plan.deletes:
+            self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
+        self._sweep()
+        self._disk.unlink(self._path("intent"))
+
+    def _staging(self) -> Staging:
+        return Staging(
+            self._root,
+            self._path("tmp"),
+            downloads=self.downloads,
+            copies=self._copies,
+            disk=self._disk,
+            executor=self._executor,
+            processes=self._processes,
+            hardlink=self._hardlink,
+            direct=self._inventory.is_recorded,
+            digest=self._inventory.digest,
+        )
+
+    def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
+        for put, one in zip(puts, staged, strict=True):
+            # As it was when the link was made: what came later may have been a change of the bytes.
+            if isinstance(put.resource, PlacedFile) and isinstance(one, str) and (known := read_mark(one)):
+                yield put.resource.file.local, known
+
+    def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
+        """Yield what is otherwise in the manifest from now on, in its order."""
+        updates = sorted((entry.position, entry) for entry in plan.updates)
+        gone = ((position, None) for position in sorted(entry.position for entry in (*plan.deletes, *plan.moved)))
+        # Of two for a position the new one comes first.
+        changes = merge(self._new(plan, staged), updates, gone, key=itemgetter(0))
+        for position, same in groupby(changes, key=itemgetter(0)):
+            _, entry = next(same)
+            # Renaming changed the change time.
+            yield position, entry._replace(mark=mark_at(self._at(entry.path))) if entry and not entry.mark else entry
+
+    def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
+        """Yield the entries of what was put, in the order of the manifest."""
+        # In a section they are in the order in which they were put.
+        for number in sorted(range(len(plan.puts)), key=lambda number: plan.puts[number].resource.section):
+            resource, one = plan.puts[number].resource, staged[number]
+            known = (resource.key, one) if isinstance(one, str) else (one.sha256, "")
+            entry = Entry.of(resource, *known)
+            yield entry.position, entry
+
+    def _withdraw(self, puts: Iterable[Put], *, forget: bool) -> None:
+        """Take back what was written where it belongs, before anything names it; keep the intent if that fails."""
+        with suppress(OSError):
+            for put in puts:
+                if put.fresh:
+                    self._delete(put.resource.path)
+            self._sweep()
+            if forget:
+                with suppress(FileNotFoundError):
+                    self._disk.unlink(self._path("intent"))
+
+    def _delete(self, path: str) -> None:
+        # Somebody, or a run that died, was faster; a directory was never ours to begin with.
+        gone = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+        with suppress(*gone):
+            self._disk.unlink(self._at(path))
+        while path := os.path.dirname(path):
+            try:
+                self._disk.remove_directory(self._at(path))
+            except gone:
+                continue
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                return
+
+    def _remove_downloads(self) -> None:
+        if os.path.lexists(self.downloads):
+            for directory, _, names in os.walk(self.downloads, topdown=False):
+                for name in names:
+                    self._disk.unlink(os.path.join(directory, name))
+                self._disk.remove_directory(directory)
+
+    def _remove_copies(self) -> None:
+        """Leave nothing of what was not published in the end, though it be copied at this moment."""
+        self._copies.stop()
+        with suppress(OSError):
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self._copies.forget()
+        directory = self._path("tmp")
+        with suppress(FileNotFoundError):
+            for name in os.listdir(directory):
+                self._disk.unlink(os.path.join(directory, name))
+            self._disk.remove_directory(directory)
+
+    def _write_own(self, name: str, parts: Iterable[bytes]) -> None:
+        """Replace a file of our own by one that is whole and on the disk."""
+        temporary, target = self._path(f"tmp/{name}"), self._path(name)
+        descriptor = self._disk.create(temporary)
+        try:
+            for part in parts:
+                self._disk.write(descriptor, part)
+            self._disk.flush(descriptor)
+        finally:
+            os.close(descriptor)
+        self._disk.replace(temporary, target)
+        self._disk.flush_directory(self._own)
+
+    def _at(self, path: str) -> str:
+        return f"{self._root}{os.sep}{path}"
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._own, name)
+
+    def _remove_if_empty(self, directory: str) -> None:
+        with suppress(OSError):
+            self._disk.remove_directory(directory)
+
+
+def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
+    """Yield what a plan writes and deletes; after a run that died also what stays of it, which only its intent knew."""
+    for put in plan.puts:
+        yield put.resource.section, put.resource.stage, put.resource.path
+    for entry in (*plan.deletes, *(plan.updates if unfinished else ())):
+        yield entry.position
+
+
+def _missing(path: str) -> list[str]:
+    """Return the directories that are to be made for `path`, the innermost first."""
+    missing = []
+    path = os.path.abspath(path)
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Let Ctrl-C, and SIGTERM where it has a handler, wait for a moment until all is as it should be."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        handlers.clear()
+    came: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda caught, _: came.append(caught))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])

@@ -1,0 +1,61 @@
+"""A destination in memory: what is published where, without a disk that could get in the way."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+
+from mkindex.publish.plan import Applied, Changed, Entry, Held, Plan, Position, Published
+from mkindex.site.render import Page, PlacedFile, Resource, Sibling, Stage, section_key
+
+
+class Memory:
+    """A dictionary of paths and bytes; `read` gives the bytes of a file, or of the core metadata beside it."""
+
+    def __init__(self, read: Callable[[PlacedFile | Sibling], bytes]) -> None:
+        self.content: dict[str, bytes] = {}  # whoever wrote it
+        self._read = read
+        self._known: dict[Position, Entry] = {}
+
+    def sections(self) -> Iterator[Published]:
+        """Yield all that is known to be ours."""
+        for name, entries in groupby(
+            sorted(self._known.values(), key=attrgetter("position")), key=attrgetter("section")
+        ):
+            held = [Held(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path)) for entry in entries]
+            is_whole = all(one.intact and one.entry.retired is None for one in held)
+            pages = [(one.entry.path, one.entry.key) for one in held if one.entry.stage > Stage.METADATA]
+            yield Published(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
+
+    def digest(self, path: str) -> str | None:
+        """Return the sha256 of what is at `path`, None where nothing is."""
+        return _sha256(self.content[path]) if path in self.content else None
+
+    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
+        """Carry a plan out. Raises Changed before anything is."""
+        staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
+        ready()
+        written = sum(self.content.get(resource.path) != data for resource, data in staged)
+        for entry in plan.deletes:
+            self.content.pop(entry.path, None)
+        for entry in (*plan.deletes, *plan.moved):
+            del self._known[entry.position]
+        self.content |= {resource.path: data for resource, data in staged}
+        new = (Entry.of(resource, _sha256(data)) for resource, data in staged)
+        for entry in (*plan.updates, *new):
+            mark = self.digest(entry.path) or ""
+            self._known[entry.position] = entry._replace(mark=entry.mark or mark)
+        return Applied(written=written)
+
+    def _bytes(self, resource: Resource) -> bytes:
+        if isinstance(resource, Page):
+            return resource.render()
+        data = self._read(resource)
+        if _sha256(data) != resource.key:
+            raise Changed(resource.file)
+        return data
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,241 @@
+"""The bytes of a plan brought to the disk: what no page can name yet where it belongs, the rest under other names."""
+
+import errno
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, wait
+from heapq import merge
+from io import FileIO
+from typing import NamedTuple
+
+from mkindex.distributions.zips import Span, Unreadable, cut, reader
+from mkindex.errors import DestinationError, printable
+from mkindex.examine.local import CHUNK
+from mkindex.model.index import File, place
+from mkindex.parallel import split
+from mkindex.publish.filesystem import Disk
+from mkindex.publish.ownership import mark_of, read_mark
+from mkindex.publish.plan import Changed, Put
+from mkindex.publish.precopy import Copies, copy
+from mkindex.site.render import Page, PlacedFile, Sibling, Stage
+from mkindex.sources.open import Fingerprint
+
+_SECOND = 1_000_000_000  # nanoseconds
+
+
+class Staged(NamedTuple):
+    """A put whose bytes have no place yet: they lie under a temporary name, or turned out to be there already."""
+
+    sha256: str
+    is_temporary: bool
+
+
+# What a put became: of the many that are in their place at once only the mark is kept.
+Outcome = str | Staged
+
+
+class Staging:
+    """Writes the puts of one plan for the tree below `root`; `direct`: files no page can name go where they belong.
+
+    `digest` returns the sha256 of what is at a path of the tree.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        temporary: str,
+        *,
+        downloads: str,
+        copies: Copies,
+        disk: Disk,
+        executor: Executor,
+        processes: int,
+        hardlink: bool,
+        direct: bool,
+        digest: Callable[[str], str | None],
+    ) -> None:
+        self._root = root
+        self._directory = temporary
+        self._downloads = downloads
+        self._copies = copies
+        self._disk = disk
+        self._executor = executor
+        self._processes = processes
+        self._place = self._link if hardlink else self._copy
+        self._direct = direct
+        self._digest = digest
+        self._stopped = False
+        self._copied: tuple[File, memoryview] | None = None  # the last part that was read of the last file
+
+    def temporary(self, number: int) -> str:
+        """Return the other name of the put of that number."""
+        return f"{self._directory}{os.sep}{number}"
+
+    def stage(self, puts: Sequence[Put]) -> list[Outcome]:
+        """Write the puts: small resources by several processes, if there are many, then large files by the executor.
+
+        Raises Changed, DestinationError and OSError; nothing is written any more by then.
+        """
+
+        def stage_one(number: int) -> Outcome:
+            return self._stage_one(puts[number], number)
+
+        staged: list[Outcome] = [""] * len(puts)
+        small = [number for number in _together(puts) if not _is_large(puts[number])]
+        results = split(lambda part: list(map(stage_one, part)), small, processes=self._processes)
+        for number, result in zip(small, results, strict=True):
+            staged[number] = result
+        futures = {
+            number: self._executor.submit(stage_one, number) for number, put in enumerate(puts) if _is_large(put)
+        }
+        try:
+            for number, future in futures.items():
+                staged[number] = future.result()
+        except BaseException:
+            self._stopped = True
+            for future in futures.values():
+                future.cancel()
+            wait(futures.values())
+            raise
+        return staged
+
+    def _stage_one(self, put: Put, number: int) -> Outcome:
+        resource = put.resource
+        is_temporary = not (self._direct and put.fresh) or isinstance(resource, Page)
+        target = self.temporary(number) if is_temporary else f"{self._root}{os.sep}{resource.path}"
+        if isinstance(resource, Page):
+            data = resource.render()
+            sha256 = hashlib.sha256(data).hexdigest()
+            if put.previous:
+                entry, intact = put.previous
+                if sha256 == (entry.sha256 if intact else self._digest(entry.path)):
+                    return Staged(sha256, is_temporary=False)
+            self._create(target, data, after=put.previous.entry.mark if put.previous else "")
+            return Staged(sha256, is_temporary=True)
+        if isinstance(resource, Sibling):
+            mark = self._create(target, self._metadata(resource.file))
+        else:
+            if not is_temporary:
+                self._disk.make_directory(os.path.dirname(target))
+            if resource.file.local.root.startswith(f"{self._downloads}{os.sep}"):
+                mark = self._adopt(resource.file, target)
+            elif self._copies.move(resource.path, target):
+                mark = mark_of(os.lstat(target))
+            else:
+                mark = self._place(resource.file, target)
+        return Staged(resource.key, is_temporary=True) if is_temporary else mark
+
+    def _create(self, target: str, data: bytes, *, after: str = "") -> str:
+        """Write a file; `after`: the mark of the one that it will replace, which it must not look like to a reader."""
+        try:
+            descriptor = self._disk.create(target)
+        except FileNotFoundError:
+            self._disk.make_directory(os.path.dirname(target))
+            descriptor = self._disk.create(target)
+        try:
+            self._disk.write(descriptor, data)
+            status = os.fstat(descriptor)
+            # Many servers tell a page from the one before by whole seconds: who asks whether it has changed hears no.
+            known = read_mark(after)
+            second = known.mtime_ns // _SECOND if known else 0
+            if status.st_mtime_ns // _SECOND <= second:
+                self._disk.date(descriptor, (second + 1) * _SECOND)
+                status = os.fstat(descriptor)
+            return mark_of(status)
+        finally:
+            os.close(descriptor)
+
+    def _copy(self, file: File, target: str) -> str:
+        """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
+
+        def write(descriptor: int, data: memoryview) -> None:
+            if self._stopped:
+                raise DestinationError("stopped")
+            self._disk.write(descriptor, data)
+            self._copied = file, data
+
+        with _source(file.local.path, file) as source:
+            descriptor = self._disk.create(target)
+            try:
+                if copy(source, target, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
+                    raise Changed(file)
+                return mark_of(os.fstat(descriptor))
+            finally:
+                os.close(descriptor)
+
+    def _metadata(self, file: File) -> bytes:
+        """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
+        path = self._copies.lies_at(place(file.sha256, file.filename)) or file.local.path
+        span = Span.parse(file.metadata_span or "")
+        try:
+            if self._copied and self._copied[0] is file and len(self._copied[1]) == file.size:
+                whole = self._copied[1]
+                raw = cut(lambda start, length: bytes(whole[start : start + length]), span)
+            else:
+                with _source(path, file) as wheel:
+                    raw = cut(reader(wheel), span)
+        except Unreadable as error:
+            raise Changed(file) from error
+        if hashlib.sha256(raw).hexdigest() != file.core_metadata:
+            raise Changed(file)
+        return raw
+
+    def _adopt(self, file: File, target: str) -> str:
+        """Let a download be what is published, without another copy; its mark is taken when the download is gone."""
+        try:
+            self._link(file, target)
+        except Changed:
+            raise
+        except DestinationError:  # a disk without hard links
+            self._copy(file, target)
+        return ""
+
+    def _link(self, file: File, target: str) -> str:
+        """Link a file; Changed when it is not the one that was scanned, before or since."""
+        path, scanned = file.local.path, file.local.fingerprint
+        try:
+            if Fingerprint.of(os.stat(path)) != scanned:
+                raise Changed(file)
+            path = os.path.realpath(path)
+        except FileNotFoundError as error:
+            raise Changed(file) from error
+        try:
+            self._disk.link(path, target)
+        except FileNotFoundError as error:
+            raise Changed(file) from error
+        except OSError as error:
+            if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+                raise DestinationError(
+                    f"{printable(path)} cannot be linked into {printable(self._root)} ({error.strerror}): "
+                    "use --link-mode copy"
+                ) from error
+            raise
+        # The link itself changes the change time, and nothing else.
+        status = os.lstat(target)
+        if Fingerprint.of(status)[:3] != scanned[:3]:
+            raise Changed(file)
+        return mark_of(status)
+
+
+def _is_large(put: Put) -> bool:
+    return isinstance(put.resource, PlacedFile) and put.resource.file.local.size > CHUNK
+
+
+def _together(puts: Sequence[Put]) -> Iterator[int]:
+    """Yield the numbers of the puts, so that a wheel's metadata is cut from what has just been copied."""
+
+    def of_one_file(number: int) -> tuple[str, str]:
+        resource = puts[number].resource
+        return resource.section, "" if isinstance(resource, Page) else resource.file.sha256  # as paths begin
+
+    ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
+    return merge(*map(range, [0, *ends], ends), key=of_one_file)
+
+
+def _source(path: str, file: File) -> FileIO:
+    try:
+        return FileIO(path)
+    except FileNotFoundError as error:
+        raise Changed(file) from error

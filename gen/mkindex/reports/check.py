@@ -1,0 +1,146 @@
+"""Findings for people, for programs, and for a workflow on GitHub."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, Literal
+
+import click
+
+from mkindex.check.engine import Report
+from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity, table
+from mkindex.errors import printable
+from mkindex.reports.github import annotation
+
+VERSION = 1  # of the JSON report
+_FEW = 10  # findings of one rule that are shown one by one
+_LEVELS: dict[Severity, Literal["error", "warning", "notice"]] = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
+_COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "blue"}
+_KINDS = {
+    "index": "an index",
+    "project": "the page of one project",
+    "flat": "a find-links page, not an index",
+    "mistyped": "a page of a type that clients refuse",
+    "login": "a login page, not an index",
+    "people": "a page for people, not an index",
+    "page": "the page of an index, not its address",
+    "nothing": "nothing that clients could install from",
+}
+
+
+def lines(report: Report, *, verbose: bool, quiet: bool) -> Iterator[str]:
+    """Yield the report for people: what it is, the findings grouped by rule, the worst first, and counts."""
+    if report.why is not None:
+        yield from _why(report)
+        return
+    yield f"{report.url}: {_KINDS.get(report.kind, report.kind)}" + (
+        f" ({'; '.join(report.host)})" if report.host else ""
+    )
+    for rule, group in groupby(report.findings, key=lambda found: found.rule):
+        found = list(group)
+        if rule.severity == NOTE and quiet:
+            continue
+        yield ""
+        severity = click.style(rule.severity, fg=_COLOURS[rule.severity], bold=True)
+        yield f"{severity} {click.style(rule.name, bold=True)}, in {_count(len(found), 'place')}"
+        shown = found if verbose else found[:_FEW]
+        yield from (f"  {where(one)}: {one.text}" for one in shown)
+        if len(shown) < len(found):
+            yield f"  … and {len(found) - len(shown):,} more (-v shows all)"
+        for label, text in (("wanted", rule.what), ("clients", rule.clients), ("mend", rule.mend)):
+            yield f"    {click.style(f'{label}:', dim=True)} {text}"
+    yield ""
+    if report.closure:
+        yield report.closure
+    yield summary(report)
+
+
+def summary(report: Report) -> str:
+    """Return one line of counts."""
+    counts = ", ".join(_count(report.count(severity), severity.value) for severity in Severity)
+    seen = "none looked at" if report.level == "none" else f"{report.looked:,} looked at"
+    seen += {"hash": f", {report.read:,} hashed", "deep": f", {report.read:,} read"}.get(report.level, "")
+    return (
+        f"{counts}; {_count(report.projects, 'project')}, {_count(report.files, 'file')} ({seen}) "
+        f"in {report.seconds:.2f} s"
+    )
+
+
+def where(found: Finding) -> str:
+    """Return the place of a finding."""
+    return f"{found.page} {found.file}" if found.file else found.page
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _why(report: Report) -> Iterator[str]:
+    choices = report.why or ()
+    yield f"{report.url}: {_count(len(choices), 'file')}"
+    for choice in choices:
+        mark = "takes" if choice.chosen else "would do" if not choice.reasons else "passes over"
+        colour = "green" if choice.chosen else "yellow" if choice.reasons else "blue"
+        reason = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
+        yield f"  {click.style(mark, fg=colour)} {printable(choice.filename)}{printable(reason)}"
+    if not any(choice.chosen for choice in choices):
+        yield "No file fits: a client says that there is no such version."
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the report in the shape that docs/check.md describes; it only grows within a version."""
+    made: dict[str, Any] = {
+        "version": VERSION,
+        "target": report.target,
+        "url": report.url,
+        "kind": report.kind,
+        "projects": report.projects,
+        "files": report.files,
+        "looked-at": report.looked,
+        "read": report.read,
+        "level": report.level,
+        "host": list(report.host),
+        "closure": report.closure or None,
+        "seconds": round(report.seconds, 3),
+        "counts": {severity.value: report.count(severity) for severity in Severity},
+        "findings": [
+            {
+                "rule": one.rule.name,
+                "severity": one.rule.severity.value,
+                "page": one.page,
+                "file": one.file or None,
+                "text": one.text,
+                "clients": one.rule.clients,
+                "mend": one.rule.mend,
+            }
+            for one in report.findings
+        ],
+    }
+    if report.why is not None:
+        made["why"] = [
+            {"file": one.filename, "version": one.version or None, "taken": one.chosen, "reasons": list(one.reasons)}
+            for one in report.why
+        ]
+    return made
+
+
+def github(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield findings as annotations of a GitHub workflow."""
+    for one in findings:
+        yield annotation(
+            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{where(one)}: {one.text}. {one.rule.mend}"
+        )
+
+
+def explained(rule: Rule) -> str:
+    """Return all that there is to say of a rule."""
+    return (
+        f"{rule.name} ({rule.severity})\n  {rule.what}\n\n"
+        f"  pip {rule.pip}, uv {rule.uv}. {rule.clients}\n\n  To mend it: {rule.mend}"
+    )
+
+
+def all_rules() -> str:
+    """Return every rule in a line."""
+    rules = table().values()
+    width = max(len(rule.name) for rule in rules)
+    return "\n".join(f"{rule.severity:8} {rule.name:{width}}  {rule.what}" for rule in rules)

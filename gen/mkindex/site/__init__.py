@@ -1,0 +1,1 @@
+"""The index as a tree of resources: pages, files and their metadata."""

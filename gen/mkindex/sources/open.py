@@ -1,0 +1,225 @@
+"""Where artifacts come from: one protocol, and `open_source()` which tells what a spec means."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+
+from mkindex.errors import Note, Rejected, SourceError, printable, shown
+from mkindex.simple.reader import DISTRIBUTIONS, Link, Status
+from mkindex.sources.selection import EVERYTHING, Selection
+
+if TYPE_CHECKING:
+    from mkindex.web.client import Web
+
+# Endings of what is or was a distribution; anything else beside the wheels (README, .asc, .txt …) is nobody's mistake.
+_UNSUPPORTED = {
+    ".tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
+    ".tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
+    ".tar.zst": "no client installs .tar.zst sdists: rebuild it as .tar.gz",
+    ".tar.z": "no client but poetry installs .tar.Z sdists: rebuild it as .tar.gz",
+    ".tgz": "uv and packaging ignore .tgz sdists: rename it to .tar.gz",
+    ".tar": "uv and packaging ignore .tar sdists: rebuild it as .tar.gz",
+    ".egg": "eggs are no longer installable: build a wheel",
+    ".exe": "pip and uv do not install .exe installers: build a wheel",
+    ".msi": "pip and uv do not install .msi installers: build a wheel",
+    ".rpm": "pip and uv do not install .rpm packages: build a wheel",
+}
+
+
+YEAR_10000 = 253_402_300_800  # seconds since the epoch
+
+
+class Fingerprint(NamedTuple):
+    """What `stat` says of a file's bytes; while it stays the same they are taken to be the same."""
+
+    inode: int
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Self:
+        return cls(stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+class Artifact(NamedTuple):
+    """A file on this machine that a source found, not yet opened. A tuple, as File is: there may be 100,000."""
+
+    root: str  # the source: an absolute directory
+    relative: str  # below it, with "/" between
+    fingerprint: Fingerprint
+    link: Link | None = None  # of the page or list that names it, with what is said of it there
+
+    @property
+    def filename(self) -> str:
+        return self.relative.rpartition("/")[2]
+
+    @property
+    def path(self) -> str:
+        return f"{self.root}/{self.relative}"
+
+    @property
+    def location(self) -> str:
+        """Where it is, as findings say it: a download is known by the address that it came from."""
+        return self.link.location if self.link and self.link.is_elsewhere else self.path
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.fingerprint.size
+
+
+class Marked(NamedTuple):
+    """The status marker that a source has for a project (PEP 792)."""
+
+    project: str  # normalized
+    status: Status
+
+
+# An artifact is a file of this machine, or what a page says of one elsewhere.
+Found = Artifact | Link | Marked | Rejected | Note
+
+
+class Source(Protocol):
+    """Something that lists artifacts, in an order of its own that is the same each time.
+
+    `artifacts()` raises SourceError when it cannot see all there is: half a listing would look like files removed.
+    """
+
+    def artifacts(self) -> Iterator[Found]: ...
+
+
+def wire_time(seconds: int) -> str:
+    """Return a time as the API writes it, "" for one that clients cannot read."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < YEAR_10000 else ""
+
+
+def path_of(url: str) -> str:
+    """Return the path that a `file:` address is of."""
+    if os.name == "nt":
+        from urllib.request import url2pathname  # imports half of the standard library
+
+        return url2pathname(urlsplit(url).path)
+    return os.fsdecode(unquote_to_bytes(urlsplit(url).path))
+
+
+def is_remote(spec: str) -> bool:
+    """Tell whether a source is one that has to be asked for over the network."""
+    return spec.lower().startswith(("http://", "https://")) and not os.path.exists(spec)
+
+
+def local_path(spec: str) -> str | None:
+    """Return the path on this machine that a source is at; None: it is elsewhere, or standard input."""
+    if spec == "-" or is_remote(spec):
+        return None
+    return path_of(spec) if spec.lower().startswith("file:") and not os.path.exists(spec) else spec
+
+
+def unsupported(filename: str) -> str | None:
+    """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
+    lower = filename.lower()
+    for ending in DISTRIBUTIONS:
+        if lower.endswith(ending):
+            return f"clients do not recognise an ending in capitals: rename it to {ending}"
+    return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How sources are read, all of them alike."""
+
+    web: "Web"
+    executor: Executor  # for pages
+    selection: Selection = EVERYTHING
+    recursive: bool = False
+    follow_symlinks: bool = False
+    whole_index: bool = False
+    files_url: str | None = None
+    verify_links: bool = False
+    exclude: tuple[str, ...] = ()  # real paths of directories that are never entered
+
+
+def open_source(spec: str, options: Options) -> Source:
+    """Tell what `spec` is by its form; what a URL or a file is, is found out by looking at it.
+
+    Raises SourceError where it is nothing that can be read; a malformed URL is never taken for a path.
+    """
+    if not spec:
+        raise SourceError("an empty SOURCE: name a directory, . for this one")
+    if spec == "-":
+        return _list("-", options)
+    # One letter before the colon is a Windows drive; "./a:b" says that a path is meant.
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", spec)
+    if not scheme or os.path.exists(spec):
+        return _local(os.path.abspath(spec), options)
+    parts = _split(spec)
+    kind = scheme[1].lower()
+    if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
+        path = path_of(spec)
+        is_page = os.path.isfile(os.path.join(path, "index.html"))
+        return _pages(spec, options) if is_page else _local(os.path.abspath(path), options)
+    if kind in ("http", "https") and parts and parts.hostname:
+        return _pages(options.web.without_credentials(spec), options)
+    wrong = "is no address that can be asked" if kind in ("http", "https", "file") else "is of a kind that is not known"
+    raise SourceError(
+        f"{shown(spec)} {wrong}: name a directory, a page or a list, here or at https://… "
+        f"(a directory of that name is ./{shown(spec)})"
+    )
+
+
+def _local(path: str, options: Options) -> Source:
+    """Return the source at a path: a directory; or a file, of which the beginning tells what it is."""
+    from mkindex.sources.directory import Directory
+
+    if not os.path.isfile(path):
+        return Directory(
+            path,
+            recursive=options.recursive,
+            follow_symlinks=options.follow_symlinks,
+            exclude=options.exclude,
+            selection=options.selection,
+        )
+    if path.endswith(DISTRIBUTIONS):
+        raise SourceError(f"source {printable(path)} is a file: name the directory it lies in")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError as error:
+        raise SourceError(f"cannot read {printable(path)}: {error.strerror}") from error
+    # Keys of a page of the JSON API, which no line of a list has.
+    is_page = start.startswith(b"<") or (start.startswith(b"{") and re.search(rb'"(meta|files|projects)"\s*:', start))
+    return _pages(Path(path).as_uri(), options) if is_page or path.endswith((".html", ".htm")) else _list(path, options)
+
+
+def _pages(url: str, options: Options) -> Source:
+    from mkindex.sources.pages import Pages
+
+    return Pages(
+        url=url,
+        web=options.web,
+        executor=options.executor,
+        selection=options.selection,
+        recursive=options.recursive,
+        whole_index=options.whole_index,
+    )
+
+
+def _list(path: str, options: Options) -> Source:
+    from mkindex.sources.lists import List
+
+    return List(path=path, selection=options.selection, files_url=options.files_url, verify=options.verify_links)
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL, None where it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if url.isprintable() and " " not in url and (parts.port or 0) >= 0 else None
+    except ValueError:
+        return None

@@ -1,0 +1,260 @@
+"""What mkindex knows of a directory it writes to: the manifest of what is there, the intent of a run under way.
+
+Both are text, a line for each path with tabs between the fields; the lines of a section are below its name in brackets.
+Neither is believed about a path that leads out of the directory: a tree may come from somebody else, and what is listed
+may be deleted.
+"""
+
+import os
+import re
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import groupby
+from operator import attrgetter
+from typing import BinaryIO, NamedTuple
+
+from mkindex.publish.plan import Entry, Position
+from mkindex.site.render import ALL, JSON, Stage, section_key
+
+_MANIFEST = b"mkindex manifest 2\n"
+_INTENT = b"mkindex intent 2\n"
+_END = b"end %08x\n"
+_END_LENGTH = len(_END % 0)
+_NOT_OURS = re.compile(rb"(?<![^/\t\n])(\.\.|\.mkindex)(?![^/\t\n])|\0")  # a part of a path that leads out, or to this
+_LINE = re.compile(rb"[0-3]\t[^\t]+\t[^\t]*\t[^\t]*\t[^\t]*\t\d*\n")
+_HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+_PART = 1 << 18  # bytes that are read or written at once
+FILE, _METADATA = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))  # how their lines begin
+_NOT_RETIRED = b"\t\n"  # how the line of an entry ends that is not
+_SAME = "="  # the key of a file is its sha256, which is not written twice
+
+
+Change = tuple[Position, Entry | None]
+
+
+class Extent(NamedTuple):
+    """Where the lines of a section are in a manifest."""
+
+    name: str  # of the section
+    at: int  # bytes
+    length: int  # bytes
+
+
+class Damaged(Exception):
+    """A file of ours that is not what was written."""
+
+
+def encode(
+    changes: Iterable[Change], before: BinaryIO | None = None, extents: Sequence[Extent] = ()
+) -> Iterator[bytes]:
+    """Yield a manifest, in parts: the one in `before` with changes, and a checksum of it all.
+
+    `changes`: positions in their order, each with the entry that is there from now on, None for none. `extents`: of all
+    sections in `before` that stay or change. `before` is closed when it was read.
+    """
+    checksum = zlib.crc32(_MANIFEST)
+    yield _MANIFEST
+    for part in _joined(_changed(changes, before, extents)):
+        checksum = zlib.crc32(part, checksum)
+        yield part
+    yield _END % checksum
+
+
+def _changed(changes: Iterable[Change], before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
+    """Yield sections; those in which nothing changes are copied in one piece, and nothing of them is understood."""
+    start = 0
+    for name, edits in groupby(changes, key=lambda change: change[0][0]):
+        at = bisect_left(extents, name, lo=start, key=attrgetter("name"))
+        yield from _copied(before, extents[start:at])
+        start = at
+        lines: list[bytes] = []
+        if before and at < len(extents) and extents[at].name == name:
+            lines = read(before, extents[at])
+            start += 1
+        yield from _section(name, _edited(lines, edits))
+    yield from _copied(before, extents[start:])
+    if before:
+        before.close()  # some systems replace no file that somebody reads
+
+
+def _copied(before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
+    if before and extents:
+        start = extents[0].at - len(_heading(extents[0].name))
+        before.seek(start)
+        left = extents[-1].at + extents[-1].length - start
+        while part := before.read(min(left, _PART)):
+            yield part
+            left -= len(part)
+
+
+def _heading(name: str) -> bytes:
+    return f"[{name}]\n".encode()
+
+
+def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a section with its heading; nothing of one that has no entry."""
+    lines = iter(lines)
+    if first := next(lines, None):
+        yield _heading(name)
+        yield first
+        yield from lines
+
+
+def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
+    """Yield the lines of a section with changes; what stays is found by bisection, since most of it does."""
+    start = 0
+    for (_, stage, path), entry in edits:
+        # A tab comes before all that can be in a path: lines are in the order of their positions.
+        head = f"{stage:d}\t{path}\t".encode()
+        at = bisect_left(lines, head, lo=start)
+        yield from lines[start:at]
+        if entry:
+            yield _line(entry)
+        start = at + (at < len(lines) and lines[at].startswith(head))
+    yield from lines[start:]
+
+
+def _line(entry: Entry) -> bytes:
+    _, stage, path, key, sha, mark, retired = entry
+    same = _SAME if key == sha else key
+    return f"{stage:d}\t{path}\t{same}\t{sha}\t{mark}\t{'' if retired is None else retired}\n".encode()
+
+
+def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
+    """Yield the entries that the lines of a section say. Raises Damaged."""
+    try:
+        for line in lines:
+            stage, path, key, sha, mark, retired = line[:-1].decode("ascii").split("\t")
+            since = int(retired) if retired else None
+            yield Entry(section, int(stage), path, sha if key == _SAME else key, sha, mark, since)
+    except ValueError as error:
+        raise Damaged from error
+
+
+def path_and_mark(line: bytes) -> tuple[str, str]:
+    """Return these of an entry; to understand all of it takes longer."""
+    _, path, _, _, mark, _ = line.decode().split("\t")
+    return path, mark
+
+
+def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
+    """Yield the sections of a manifest with their lines, by name.
+
+    Raises Damaged: before the first, or at one that is not as we write them.
+    """
+    length = stream.seek(0, os.SEEK_END) - _END_LENGTH
+    stream.seek(0)
+    checksum, left = 0, max(length, 0)
+    while part := stream.read(min(left, 1 << 20)):
+        checksum, left = zlib.crc32(part, checksum), left - len(part)
+    if left or stream.read() != _END % checksum:
+        raise Damaged
+    stream.seek(0)
+    if stream.readline() != _MANIFEST:
+        raise Damaged
+    at = stream.tell()
+    for name, lines in _by_name(_each_line(stream, length)):
+        text = b"".join(lines)
+        is_sound = text.isascii() and lines == sorted(lines) and all(map(_LINE.fullmatch, lines))
+        if not is_sound or _names_what_is_not_ours(text):
+            raise Damaged
+        at += len(_heading(name))
+        yield Extent(name, at, len(text)), lines
+        at += len(text)
+
+
+def read(stream: BinaryIO, extent: Extent) -> list[bytes]:
+    """Return the lines of a section: those that `sections` found, unless somebody has written a manifest since."""
+    stream.seek(extent.at)
+    return BytesIO(stream.read(extent.length)).readlines()
+
+
+def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield each section with its lines. Raises Damaged where a line is in none, or their names are not in order."""
+    name: str | None = None
+    some: list[bytes] = []
+    for line in lines:
+        if not line.startswith(b"["):
+            some.append(line)
+            continue
+        heading = _HEADING.fullmatch(line)
+        if heading is None or (name is None and some) or (name is not None and heading[1].decode() <= name):
+            raise Damaged
+        if name is not None:
+            yield name, some
+        name, some = heading[1].decode(), []
+    if name is not None:
+        yield name, some
+    elif some:
+        raise Damaged
+
+
+def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
+    while (at := stream.tell()) < end:
+        yield from stream.readlines(min(_PART, end - at) - 1)  # until there are more bytes than that
+
+
+def key(section: str, lines: Sequence[bytes]) -> str:
+    """Return the key of a section, as render has it, "" where something of it is retired. Raises Damaged."""
+    if not all(line.endswith(_NOT_RETIRED) for line in lines):
+        return ""
+    pages = (line for line in lines if not line.startswith((FILE, _METADATA)))
+    return section_key((entry.path, entry.key) for entry in decode(section, pages))
+
+
+def index_roots(path: str) -> list[str]:
+    """Return where the indexes of a tree are, as its manifest at `path` says: each "", or with a slash at its end.
+
+    Nothing is what a manifest says that is missing or damaged; and no path of ours has anything strange in it.
+    """
+    try:
+        with open(path, "rb") as stream:
+            every = next(sections(stream), None)
+            entries = list(decode(ALL, every[1])) if every and every[0].name == ALL else []
+    except (OSError, Damaged):
+        return []
+    roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]
+    return [root.removesuffix(JSON) for root in roots if root.endswith(JSON) and _PLAIN.fullmatch(root)]
+
+
+def encode_intent(positions: Iterable[Position]) -> Iterator[bytes]:
+    """Yield, in parts, the intent to write or delete what is at these positions."""
+    yield _INTENT
+    yield from _joined(f"{section}\t{stage:d}\t{path}\n".encode() for section, stage, path in positions)
+
+
+def decode_intent(stream: BinaryIO) -> list[Position]:
+    """Return what a run intended to write or delete, by section, stage and path. Raises Damaged."""
+    if stream.readline() != _INTENT:
+        raise Damaged
+    try:
+        lines = stream.readlines()
+        fields = (line.decode("ascii")[:-1].split("\t") for line in lines)
+        positions = sorted({(section, int(stage), path) for section, stage, path in fields})
+    except ValueError as error:
+        raise Damaged from error
+    if any(map(_names_what_is_not_ours, lines)):
+        raise Damaged
+    return positions
+
+
+def _names_what_is_not_ours(lines: bytes) -> bool:
+    # To search for what is hardly ever there takes much less time than to match.
+    return any(part in lines for part in (b"..", b".mkindex", b"\0")) and _NOT_OURS.search(lines) is not None
+
+
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join pieces to parts of some hundred kilobytes: one system call each, and never all in memory."""
+    part: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        part.append(piece)
+        size += len(piece)
+        if size >= _PART:
+            yield b"".join(part)
+            part.clear()
+            size = 0
+    yield b"".join(part)

@@ -1,0 +1,1 @@
+"""Build again whenever a source changes."""

@@ -1,0 +1,1 @@
+"""HTTP: one transport, and the client that adds redirects, credentials, retries, bounds and a cache."""
