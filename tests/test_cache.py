@@ -18,7 +18,7 @@ import pytest
 from mkindex import cache as cache_module
 from mkindex.cache import RACY_NS, Cache
 from mkindex.examine import local as scan
-from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.model.files import Artifact, Fingerprint
 from support.sources import open_with_defaults
 from support.wheels import wheel, write_sdist, write_wheel
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mkindex.errors import Rejected
-    from mkindex.model.index import File
+    from mkindex.model.files import File
 
 NOW = 1_700_000_000 * 10**9
 OLD = NOW - RACY_NS - 1

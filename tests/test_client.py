@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex._client import Options, configuration
 from mkindex.cli import run
-from mkindex.clients.configurations import CLIENTS, written
+from mkindex.clients.configurations import CLIENTS, ServedIndex, written
 from mkindex.errors import ConfigError, MkindexError, SourceError
-from mkindex.probe import Facts, look
+from mkindex.probe import Options, configuration, look
 from support import scripted_server
 from support.builds import publish
 from support.index_server import IndexServer, Reply, serve_index
@@ -56,31 +55,31 @@ ALL = ("demo", "demo-app", "helper")
 
 @pytest.mark.parametrize("given", ["simple/", "simple", "", "index.html", "simple/index.html", "simple/#secret"])
 def test_an_index_is_found_from_whatever_address_leads_to_it(host: IndexServer, given: str) -> None:
-    assert look(f"{host.url}{given}") == Facts(url=f"{host.url}simple/", projects=ALL)
+    assert look(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=ALL)
 
 
 @pytest.mark.parametrize("given", ["simple/demo/", "simple/demo", "simple/demo/index.html"])
 def test_the_page_of_a_project_stands_for_that_project_of_its_index(host: IndexServer, tree: Path, given: str) -> None:
-    assert look(f"{host.url}{given}") == Facts(url=f"{host.url}simple/", projects=("demo",), chosen=True)
-    assert look(str(tree / given)) == Facts(url=f"{tree.as_uri()}/simple/", projects=("demo",), chosen=True)
+    assert look(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=("demo",), chosen=True)
+    assert look(str(tree / given)) == ServedIndex(url=f"{tree.as_uri()}/simple/", projects=("demo",), chosen=True)
 
 
 @pytest.mark.parametrize("given", ["", "simple", "simple/index.html"])
 def test_a_directory_is_an_address_that_begins_with_file(tree: Path, given: str) -> None:
-    facts = Facts(url=f"{tree.as_uri()}/simple/", projects=ALL)
+    facts = ServedIndex(url=f"{tree.as_uri()}/simple/", projects=ALL)
     assert look(str(tree / given)) == look((tree / given).as_uri()) == facts
 
 
 def test_a_find_links_page_and_a_listing_are_flat(host: IndexServer, tree: Path) -> None:
-    assert look(f"{host.url}links.html") == Facts(url=f"{host.url}links.html", projects=ALL, flat=True)
-    assert look(str(tree / "links.html")) == Facts(url=f"{tree.as_uri()}/links.html", projects=ALL, flat=True)
+    assert look(f"{host.url}links.html") == ServedIndex(url=f"{host.url}links.html", projects=ALL, flat=True)
+    assert look(str(tree / "links.html")) == ServedIndex(url=f"{tree.as_uri()}/links.html", projects=ALL, flat=True)
     links = "".join(
         f'<a href="{name}">{name}</a>'
         for name in ("a_a-1-py3-none-any.whl", "b-1.tar.gz", "c-1-py3.9.egg", "d-1-x.whl")
     )
     listing = Reply(200, f"<title>Index of /w/</title>{links}".encode(), {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: listing if path == "/w/" else reply)
-    assert look(f"{host.url}w") == Facts(url=f"{host.url}w/", projects=("a-a", "b"), flat=True)
+    assert look(f"{host.url}w") == ServedIndex(url=f"{host.url}w/", projects=("a-a", "b"), flat=True)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,9 @@ def test_projects_of_an_index_that_lists_none_are_named(host: IndexServer) -> No
     host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
     with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
         look(f"{host.url}simple/")
-    assert look(f"{host.url}simple/", ["demo"]) == Facts(url=f"{host.url}simple/", projects=("demo",), chosen=True)
+    assert look(f"{host.url}simple/", ["demo"]) == ServedIndex(
+        url=f"{host.url}simple/", projects=("demo",), chosen=True
+    )
     with pytest.raises(SourceError, match="there is no such project; it does not say which ones it has"):
         look(f"{host.url}simple/", ["gone"])
 
@@ -166,12 +167,12 @@ def test_uv_is_told_how_long_pages_are_good_where_the_host_says_it_badly(
     host: IndexServer, headers: dict[str, str | None], late: str
 ) -> None:
     host.faults.append(lambda path, reply: reply.with_headers(**headers) if path.startswith("/simple/") else reply)
-    assert look(f"{host.url}simple/") == Facts(url=f"{host.url}simple/", projects=ALL, late=late)
+    assert look(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, late=late)
 
 
 def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: reply.with_headers(cache_control="no-cache"))
-    facts = Facts(url=f"{host.url}simple/", projects=ALL, keeps_files=False)
+    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL, keeps_files=False)
     assert look(facts.url) == facts
 
     def elsewhere(path: str, reply: Reply) -> Reply:
@@ -184,7 +185,7 @@ def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(hos
 
 def test_a_host_that_forbids_what_it_does_not_have_is_found_out(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
-    assert look(f"{host.url}simple/") == Facts(url=f"{host.url}simple/", projects=ALL, answers_403=True)
+    assert look(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, answers_403=True)
 
 
 def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_host_is_named(host: IndexServer) -> None:
@@ -193,10 +194,10 @@ def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_ho
         return Reply(301, headers={"Location": f"{host.url}simple/{found[1]}"}) if found else reply
 
     host.faults.append(moved)
-    assert look(f"{host.url}old/") == Facts(url=f"{host.url}simple/", projects=ALL)
+    assert look(f"{host.url}old/") == ServedIndex(url=f"{host.url}simple/", projects=ALL)
     other = host.url.replace("127.0.0.1", "localhost")
     name = host.url.removeprefix("http://").rstrip("/")
-    assert look(f"{other}old/") == Facts(url=f"{other}old/", projects=ALL, elsewhere=name)
+    assert look(f"{other}old/") == ServedIndex(url=f"{other}old/", projects=ALL, elsewhere=name)
 
 
 def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree: Path) -> None:
@@ -204,7 +205,7 @@ def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree
         there = host.url.rstrip("/")
         front.faults.append(lambda path, reply: Reply(302, headers={"Location": f"{there}{path}"}))
         name = there.removeprefix("http://")
-        assert look(f"{front.url}simple/") == Facts(url=f"{front.url}simple/", projects=ALL, elsewhere=name)
+        assert look(f"{front.url}simple/") == ServedIndex(url=f"{front.url}simple/", projects=ALL, elsewhere=name)
 
 
 def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_given(host: IndexServer) -> None:
@@ -228,11 +229,11 @@ BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
 
 def test_a_password_is_wanted_where_a_stranger_sees_something_else(host: IndexServer) -> None:
     mine = host.url.replace("//", "//user:hunter2@")
-    facts = Facts(url=f"{host.url}simple/", projects=ALL)
+    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL)
     assert look(f"{mine}simple/") == facts
     host.authorization = BASIC
     assert look(f"{mine}simple/") == replace(facts, wants_password=True)
-    flat = Facts(url=f"{host.url}links.html", projects=ALL, flat=True, wants_password=True)
+    flat = ServedIndex(url=f"{host.url}links.html", projects=ALL, flat=True, wants_password=True)
     assert look(f"{mine}links.html") == flat
 
 
@@ -248,7 +249,7 @@ def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(
 
 def test_without_a_password_projects_are_named_or_nothing_is_said(host: IndexServer) -> None:
     host.authorization = BASIC
-    facts = Facts(url=f"{host.url}simple/", projects=ALL[:2], chosen=True, wants_password=True, unseen=True)
+    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL[:2], chosen=True, wants_password=True, unseen=True)
     assert look(f"{host.url}simple#x", ["Demo_App", "demo"]) == facts
     assert look(f"{host.url}links.html", ["demo-app", "demo"]) == replace(facts, url=f"{host.url}links.html", flat=True)
     for globs in ([], ["demo*"], ["demo", "no name"]):

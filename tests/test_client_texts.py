@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex._client import Options
-from mkindex.clients.configurations import CLIENTS, index_name, written
+from mkindex.clients.configurations import CLIENTS, ServedIndex, index_name, written
 from mkindex.errors import ConfigError
-from mkindex.probe import Facts
+from mkindex.probe import Options
 from support import scripted_server
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 
 URL = "https://packages.example.com/simple/"
-PLAIN = Facts(url=URL, projects=("demo", "demo-app"))
-WORST = Facts(
+PLAIN = ServedIndex(url=URL, projects=("demo", "demo-app"))
+WORST = ServedIndex(
     url="http://packages.example.com:8080/team/simple/",
     projects=("demo",),
     chosen=True,
@@ -32,7 +31,7 @@ WORST = Facts(
     keeps_files=False,
     elsewhere="cdn.example.com",
 )
-FLAT = Facts(url="https://packages.example.com/links.html", projects=("demo", "demo-app"), flat=True)
+FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("demo", "demo-app"), flat=True)
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -213,7 +212,7 @@ def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> 
         ),
     ],
 )
-def test_what_poetry_cannot_do_is_an_error(facts: Facts, says: str) -> None:
+def test_what_poetry_cannot_do_is_an_error(facts: ServedIndex, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         written(facts, "poetry")
 
@@ -238,7 +237,7 @@ def test_what_poetry_cannot_do_is_an_error(facts: Facts, says: str) -> None:
     ],
 )
 def test_an_index_is_called_as_it_is_reached(url: str, flat: bool, name: str) -> None:
-    assert index_name(Facts(url=url, projects=("demo",), flat=flat)) == name
+    assert index_name(ServedIndex(url=url, projects=("demo",), flat=flat)) == name
 
 
 @pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])

@@ -15,12 +15,12 @@ from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.examine import local as scan
-from mkindex.model.index import place
+from mkindex.model.files import Artifact, Facts, Fingerprint
 from mkindex.publish import directory, staging
 from mkindex.publish import ownership as inventory
 from mkindex.publish import precopy as copies
 from mkindex.publish.precopy import Copies
-from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.tree.names import file_path
 from mkindex.watch.young_files import Settling
 from support.builds import cold_build, publish, write_files
 from support.faulty_disk import FULL_ONCE, INTERRUPTED, FaultyDisk, ProcessKilled
@@ -97,7 +97,7 @@ def on(public: Path, monkeypatch: pytest.MonkeyPatch) -> On:
 
 def there(path: Path) -> str:
     """The path that a file has in the tree."""
-    return place(hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
+    return file_path(hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
 
 
 TAKEN = ["create copy0", "write copy0", "write copy0"]
@@ -376,7 +376,7 @@ def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path
     path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
     taken = Copies(str(public), str(public / "tmp"), FaultyDisk())
     fingerprint, found = scan.examine(listed, taken.take)
-    assert isinstance(found, scan.Facts)
+    assert isinstance(found, Facts)
     assert (fingerprint, found.sha256) == (Fingerprint.of(path.stat()), hashlib.sha256(larger).hexdigest())
     assert read_tree(public / "tmp") == {"copy0": larger}
 

@@ -15,11 +15,12 @@ from urllib.parse import unquote, urldefrag, urljoin
 import pytest
 
 from mkindex import cli
+from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.examine.local import scan
-from mkindex.simple.reader import STRANGE_NAME, Link, parse_json
+from mkindex.model.files import Artifact, Fingerprint, Link
+from mkindex.simple.reader import parse_json
 from mkindex.sources.lists import List
-from mkindex.sources.open import Artifact, Fingerprint, Found
 from mkindex.sources.selection import Selection
 from support.requirements import skip_or_fail
 from support.sources import open_with_defaults
@@ -28,6 +29,8 @@ from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from mkindex.sources.open import Found
 
 FILES_URL = "https://files.example/whl"
 FILE = "demo-1.0-py3-none-any.whl"

@@ -20,9 +20,9 @@ from mkindex.publish import ownership as inventory
 from mkindex.publish.directory import Directory
 from mkindex.publish.filesystem import Disk
 from mkindex.publish.ownership import Known
-from mkindex.publish.plan import Entry, Plan, Position
-from mkindex.site.render import Stage
+from mkindex.publish.plan import Plan
 from mkindex.tree import manifest
+from mkindex.tree.manifest import Entry, Position, Stage
 from support.builds import cold_build, publish
 from support.publishing import MTIME, change_source, expected_entries, flip_bit, held_entries, list_resources, make_plan
 from support.trees import OWN_DIRECTORY, file_identities, own_files, read_tree

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.metadata import parse_email
 
-from mkindex.distributions.zips import Metadata, Unreadable, parse_metadata
+from mkindex.distributions.metadata import Metadata, parse_metadata
+from mkindex.errors import Unreadable
 from support.archives import MIB, peak_below, refusal
 from support.wheels import metadata
 

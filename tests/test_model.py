@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mkindex.errors import Note, Rejected
-from mkindex.model.index import File, Index, Project, Release, assemble
-from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.model.files import Artifact, File, Fingerprint
+from mkindex.model.index import Index, Project, Release, assemble
 
 
 def file(

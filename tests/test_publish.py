@@ -13,15 +13,16 @@ from packaging.utils import NormalizedName
 
 from mkindex.errors import DestinationError
 from mkindex.publish.memory import Memory
-from mkindex.publish.plan import Changed, Destination, Entry, Held, Plan, Published, Put, plan
-from mkindex.site.render import ALL, Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.publish.plan import Changed, Destination, Held, Plan, Published, Put, plan
+from mkindex.site.render import Page, PlacedFile, Resource, Sibling, Site, render
 from mkindex.site.templates import Templates
+from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage
 from support.index_values import FakeFiles, group_sections, make_index, render_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mkindex.model.index import File
+    from mkindex.model.files import File
 
 SITE = Site(templates=Templates())
 NOON = 43_200
@@ -34,7 +35,7 @@ BYTES = shelf.read(PLACED)
 
 
 def page(path: str, text: str = "", *, optional: bool = False, key: str = "") -> Page:
-    return Page(ALL, Stage.PROJECT, path, key or f"key of {text}", text.encode, optional)
+    return Page(ROOT_SECTION, Stage.PROJECT, path, key or f"key of {text}", text.encode, optional)
 
 
 def sha256(data: bytes | str) -> str:
@@ -84,7 +85,7 @@ def test_what_is_there_is_left_alone() -> None:
 
 
 def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
-    before, after = page("a", "one"), Page(ALL, Stage.PROJECT, "a", "key of one", not_called)
+    before, after = page("a", "one"), Page(ROOT_SECTION, Stage.PROJECT, "a", "key of one", not_called)
     assert planned([after], memory(before)) == Plan(unchanged=1)
 
 

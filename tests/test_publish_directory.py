@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import NotPublished
-from mkindex.publish.plan import Entry
 from mkindex.tree import manifest
+from mkindex.tree.manifest import Entry
 from support.builds import cold_build, publish, write_files
 from support.publishing import MTIME, change_source
 from support.trees import OWN_DIRECTORY, file_identities, is_page, read_tree

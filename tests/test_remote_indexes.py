@@ -12,8 +12,9 @@ import pytest
 from mkindex.build import build
 from mkindex.config import Config
 from mkindex.examine.remote import in_place
-from mkindex.model.index import File, place
+from mkindex.model.files import File
 from mkindex.publish.directory import Directory
+from mkindex.tree.names import file_path
 from support import scripted_server
 from support.builds import publish
 from support.remote_builds import (
@@ -281,6 +282,6 @@ def test_a_mirrored_file_that_was_harmed_is_not_taken_for_what_it_was(server: Sc
     with ThreadPoolExecutor(1) as executor:
         found = in_place(before, Directory(str(public), executor=executor))
         assert isinstance(found, File)
-        assert found.local.path == f"{public}/{place(sha256(WHEEL), A)}"
+        assert found.local.path == f"{public}/{file_path(sha256(WHEEL), A)}"
         Path(found.local.path).write_bytes(b"harm")
         assert in_place(before, Directory(str(public), executor=executor)) is None

@@ -17,8 +17,10 @@ from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model.index import Index, ProjectStatus
-from mkindex.site.render import HTML, JSON, Page, PlacedFile, Resource, Sibling, Site, Stage, render
+from mkindex.site.render import Page, PlacedFile, Resource, Sibling, Site, render
 from mkindex.site.templates import Templates
+from mkindex.tree.manifest import Stage
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON
 from support.index_values import FakeFiles, make_index, render_resources
 from support.trees import anchors, html_entries, read_tree
 from support.wheels import write_wheel
@@ -98,15 +100,15 @@ def test_resources_come_by_section_stage_and_path_and_no_path_comes_twice(
 def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Index, site: Site) -> None:
     resources = {resource.path: resource for resource in render_resources(index, site)}
     for path, page in pages(resources.values()).items():
-        if path.endswith(JSON):
+        if path.endswith(INDEX_JSON):
             links = [project["name"] + "/" for project in json.loads(page).get("projects", [])]
             files = json.loads(page).get("files", [])
-        elif path in (site.simple(HTML), "index.html"):
+        elif path in (site.simple(INDEX_HTML), "index.html"):
             links, files = [anchor.attributes["href"] or "" for anchor in anchors(page)], []
         else:
             links, files = [], html_entries(page)
         for link in links:
-            assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + HTML], Page)
+            assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + INDEX_HTML], Page)
         for file in files:
             if site.files_url is not None:
                 assert file["url"] == site.files_url + quote(file["filename"], safe="")
@@ -123,10 +125,10 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
 @given(indexes(), sites)
 def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_known(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
-    depth = len(site.simple("project", HTML).split("/")) - 1
+    depth = len(site.simple("project", INDEX_HTML).split("/")) - 1
     for project in index.projects:
-        said = json.loads(found[site.simple(project.name, JSON)])
-        assert html_entries(found[site.simple(project.name, HTML)]) == said["files"]
+        said = json.loads(found[site.simple(project.name, INDEX_JSON)])
+        assert html_entries(found[site.simple(project.name, INDEX_HTML)]) == said["files"]
         optional = ["requires_python", "provenance", "upload_time"]
         assert said == {
             "meta": {"api-version": "1.4"},
@@ -152,7 +154,7 @@ def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_k
 def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
     for project in index.projects:
-        told = anchors(found[site.simple(project.name, HTML)])
+        told = anchors(found[site.simple(project.name, INDEX_HTML)])
         assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in told} == {
             file.filename: site.core_metadata(file) is not None and file.metadata_name is None for file in project.files
         }
@@ -165,7 +167,7 @@ def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
             assert page.isascii()
             assert page.startswith(b"<!DOCTYPE html>\n")
             assert page.endswith(b"</html>\n")
-        elif path.endswith(JSON):
+        elif path.endswith(INDEX_JSON):
             assert page.isascii()
             assert page == json.dumps(json.loads(page), separators=(",", ":")).encode() + b"\n"
         else:
@@ -175,8 +177,8 @@ def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
 @given(indexes(), sites)
 def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site) -> None:
     found = pages(render_resources(index, dataclasses.replace(site, links=True)))
-    depth = len(site.simple("project", HTML).split("/")) - 1
-    listed = [file for project in index.projects for file in html_entries(found[site.simple(project.name, HTML)])]
+    depth = len(site.simple("project", INDEX_HTML).split("/")) - 1
+    listed = [file for project in index.projects for file in html_entries(found[site.simple(project.name, INDEX_HTML)])]
     assert html_entries(found["links.html"]) == [
         file | {"url": file["url"].removeprefix("../" * depth)} if site.files_url is None else file for file in listed
     ]

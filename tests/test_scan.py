@@ -23,9 +23,8 @@ from mkindex.distributions import tarballs as tarball
 from mkindex.distributions import zips as archive
 from mkindex.errors import DestinationError, Rejected
 from mkindex.examine import local as scan
-from mkindex.examine.local import Facts, examine
-from mkindex.model.index import File
-from mkindex.sources.open import Artifact, Fingerprint, wire_time
+from mkindex.examine.local import examine
+from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, format_upload_time
 from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def test_a_wheel_and_an_sdist_become_files_with_all_their_facts(tmp_path: Path) 
 
 
 def test_outcomes_are_in_the_order_of_the_artifacts_whatever_their_size(tmp_path: Path) -> None:
-    large = {"foo/data": bytes(2 * scan.CHUNK)}
+    large = {"foo/data": bytes(2 * CHUNK)}
     paths = [
         write_wheel(tmp_path, "foo", f"{n}.0", files=large if n % 2 else None)
         if n % 3
@@ -116,7 +115,7 @@ def test_outcomes_are_in_the_order_of_the_artifacts_whatever_their_size(tmp_path
 
 
 def test_a_large_file_is_hashed_as_it_is_told_from_its_beginning(tmp_path: Path) -> None:
-    large = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * scan.CHUNK)})
+    large = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * CHUNK)})
     small = write_wheel(tmp_path, "small", "1.0")
     told: list[tuple[str, bytes]] = []
 
@@ -133,7 +132,7 @@ def test_a_large_file_is_hashed_as_it_is_told_from_its_beginning(tmp_path: Path)
 
 
 def test_who_hashes_may_reject_a_file_that_cannot_be_read_or_end_the_scan(tmp_path: Path) -> None:
-    path = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * scan.CHUNK)})
+    path = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * CHUNK)})
     errors: list[Exception] = [OSError(errno.EIO, "broken"), DestinationError("full")]
 
     def hasher(artifact: Artifact, stream: io.FileIO) -> str:
@@ -186,7 +185,7 @@ def test_the_upload_time_is_the_mtime_in_whole_seconds(tmp_path: Path) -> None:
 
 
 def test_a_time_that_clients_cannot_read_is_no_upload_time() -> None:
-    assert {seconds: wire_time(seconds) for seconds in (-1, 0, 253_402_300_799, 253_402_300_800)} == {
+    assert {seconds: format_upload_time(seconds) for seconds in (-1, 0, 253_402_300_799, 253_402_300_800)} == {
         -1: "",
         0: "1970-01-01T00:00:00Z",
         253_402_300_799: "9999-12-31T23:59:59Z",
@@ -544,7 +543,7 @@ def test_a_place_in_a_zip_that_no_file_has_is_refused(tmp_path: Path) -> None:
     fields = (20, 20, 0, 0, 0, 0, 0, 1, 1, len(name), len(extra), 0, 0, 0, 0, 0xFFFFFFFF)
     entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", *fields) + name + extra
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), 4, 0)
-    for padding in (b"PK\3\4", b"PK\3\4" + bytes(2 * scan.CHUNK)):
+    for padding in (b"PK\3\4", b"PK\3\4" + bytes(2 * CHUNK)):
         moved = end[:16] + struct.pack("<L", len(padding)) + end[20:]
         assert isinstance(result(tmp_path, WHEEL, padding + entry + moved), str)
 

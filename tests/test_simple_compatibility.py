@@ -18,13 +18,16 @@ from hypothesis import strategies as st
 from unearth.collector import IndexPage, parse_html_page, parse_json_response
 from unearth.link import Link as UnearthLink
 
+from mkindex.distributions.filenames import FILENAME, SUFFIXES
+from mkindex.model.files import Link, Status
 from mkindex.model.index import Index, Project, ProjectStatus
-from mkindex.simple.reader import DISTRIBUTIONS, FILENAME, JSON, Link, Malformed, Page, Status, parse_html, parse_json
-from mkindex.site.render import HTML as HTML_PAGE
-from mkindex.site.render import JSON as JSON_PAGE
+from mkindex.simple.media_types import JSON_TYPE
+from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.site.render import Page as Rendered
 from mkindex.site.render import Site
 from mkindex.site.templates import Templates
+from mkindex.tree.names import INDEX_HTML as HTML_PAGE
+from mkindex.tree.names import INDEX_JSON as JSON_PAGE
 from support.index_values import FakeFiles, make_index, render_resources
 from support.requirements import skip_or_fail
 from support.simple_pages import CUT_OFF, FILE, HOST, MD5, PAGE, URL, A, B, json_result
@@ -135,12 +138,12 @@ def spelled(url: str) -> str:
 
 
 def is_wanted(url: str) -> bool:
-    return urlsplit(url).scheme in ("http", "https") and urlsplit(url).path.endswith(DISTRIBUTIONS)
+    return urlsplit(url).scheme in ("http", "https") and urlsplit(url).path.endswith(SUFFIXES)
 
 
 def ours(text: str, media_type: str = "text/html") -> set[Said] | str:
     try:
-        page = parse_json(text, PAGE) if media_type == JSON else parse_html(text, PAGE)
+        page = parse_json(text, PAGE) if media_type == JSON_TYPE else parse_html(text, PAGE)
     except Malformed as error:
         return str(error)
     return {
@@ -178,7 +181,7 @@ def pips(text: str, media_type: str = "text/html") -> set[Said]:
 
 def unearths(text: str, media_type: str = "text/html") -> set[Said]:
     page = IndexPage(UnearthLink(PAGE), text.encode(), "utf-8", media_type)
-    found = (parse_json_response if media_type == JSON else parse_html_page)(page)
+    found = (parse_json_response if media_type == JSON_TYPE else parse_html_page)(page)
     return {
         Said(
             spelled(link.url_without_fragment),
@@ -410,4 +413,4 @@ def json_of(seed: int) -> str:
 def test_json_pages_are_read_as_pip_and_unearth_read_them() -> None:
     for seed in range(200):
         text = json_of(seed)
-        assert ours(text, JSON) == pips(text, JSON) == unearths(text, JSON), text
+        assert ours(text, JSON_TYPE) == pips(text, JSON_TYPE) == unearths(text, JSON_TYPE), text

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from mkindex.simple.reader import Link, Page, Status, parse_html, parse_json
+from mkindex.model.files import Link, Status
+from mkindex.simple.reader import Page, parse_html, parse_json
 from support.simple_pages import DEMO, FILE, HOST, MD5, PAGE, URL, A, B, html_result, json_file_page, json_result
 
 

@@ -7,9 +7,11 @@ import re
 
 import pytest
 
+from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Rejected
+from mkindex.model.files import Link
 from mkindex.simple import reader as read
-from mkindex.simple.reader import STRANGE_NAME, Link, Malformed, parse_html, parse_json
+from mkindex.simple.reader import Malformed, parse_html, parse_json
 from support.simple_pages import (
     CREDENTIALS,
     CUT_OFF,

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Rejected
-from mkindex.simple.reader import STRANGE_NAME, Link, Malformed, Page, parse_json
+from mkindex.model.files import Link
+from mkindex.simple.reader import Malformed, Page, parse_json
 from support.simple_pages import (
     CREDENTIALS,
     DEMO,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.errors import Note, Rejected
-from mkindex.simple.reader import JSON, Link, Status
-from mkindex.sources.open import Marked
+from mkindex.model.files import Link, Status, StatusMarker
+from mkindex.simple.media_types import JSON_TYPE
 from support.page_server import (
     FILE,
     OTHER,
@@ -53,8 +53,8 @@ def an_index(server: PageServer, how: str, *, path: str = "/simple/") -> None:
     """An index of two projects."""
     projects = {"demo": FILE, "other": OTHER}
     if how == "JSON":
-        server.pages[path] = JSON, json_root("Demo", "other")
-        server.pages |= {f"/simple/{name}/": (JSON, json_page(file)) for name, file in projects.items()}
+        server.pages[path] = JSON_TYPE, json_root("Demo", "other")
+        server.pages |= {f"/simple/{name}/": (JSON_TYPE, json_page(file)) for name, file in projects.items()}
         return
     head = {"PEP 503": "", "PEP 629": REPOSITORY, "a listing": "<title>Index of /simple/</title>"}[how]
     server.pages[path] = TEXT, html_page("/simple/demo/", "/simple/other/", head=head)
@@ -133,15 +133,15 @@ def test_an_index_with_a_query_in_its_address_has_its_projects_where_any_index_h
 
 @pytest.mark.parametrize("path", ["/whl/rocm6.2", "/whl/rocm6.2/", "/3.12", "/my.index"])
 def test_the_address_of_an_index_may_have_a_dot_in_it(server: PageServer, path: str) -> None:
-    server.pages[path] = JSON, json_root("demo")
-    server.pages[f"{path.rstrip('/')}/demo/"] = JSON, json_page(FILE)
+    server.pages[path] = JSON_TYPE, json_root("demo")
+    server.pages[f"{path.rstrip('/')}/demo/"] = JSON_TYPE, json_page(FILE)
     assert [type(one) for one in find_files(f"{server.root}{path}", whole_index=True)] == [Link]
 
 
 def test_names_of_projects_lead_nowhere_else(server: PageServer) -> None:
     names = ["../../secret", "//else.example/x", "a?b#c", "http://else.example/", "", ".", "..", "a b", "é", "a%2F.."]
     an_index(server, "JSON")
-    server.pages["/simple/"] = JSON, json_root(*names, "demo")
+    server.pages["/simple/"] = JSON_TYPE, json_root(*names, "demo")
     listed = find_files(f"{server.root}/simple/", whole_index=True)
     link = Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)
     text = "10 of the projects that it lists have names that no project can have: passed over"
@@ -151,26 +151,26 @@ def test_names_of_projects_lead_nowhere_else(server: PageServer) -> None:
 
 def test_an_index_without_a_project_names_nothing(server: PageServer) -> None:
     server.pages |= {
-        "/simple/": (JSON, json_root()),
-        "/simple/demo/": (JSON, json.dumps({"name": "demo", "files": []})),
+        "/simple/": (JSON_TYPE, json_root()),
+        "/simple/demo/": (JSON_TYPE, json.dumps({"name": "demo", "files": []})),
     }
     assert [find_files(f"{server.root}{path}", whole_index=True) for path in ("/simple/", "/simple/demo/")] == [[], []]
 
 
-@pytest.mark.parametrize("kind", [JSON, TEXT])
+@pytest.mark.parametrize("kind", [JSON_TYPE, TEXT])
 def test_a_project_without_a_file_that_has_a_status_keeps_it(server: PageServer, kind: str) -> None:
     head = f'{REPOSITORY}<meta name="pypi:project-status" content="quarantined">'
     status = {"project-status": {"status": "quarantined"}}
-    text = json.dumps({"name": "demo", "files": []} | status) if kind == JSON else html_page(head=head)
+    text = json.dumps({"name": "demo", "files": []} | status) if kind == JSON_TYPE else html_page(head=head)
     server.pages["/simple/demo/"] = kind, text
-    assert find_files(f"{server.root}/simple/demo/") == [Marked("demo", Status("quarantined"))]
+    assert find_files(f"{server.root}/simple/demo/") == [StatusMarker("demo", Status("quarantined"))]
 
 
 @pytest.mark.parametrize("name", ["a/b", "a\nb", "../..", "é", "-"])
 def test_a_status_is_of_no_project_that_cannot_be_one(server: PageServer, name: str) -> None:
     text = json.dumps({"name": name, "files": [], "project-status": {"status": "archived"}})
-    server.pages |= {"/simple/demo/": (JSON, text), "/a%20b/": (JSON, text)}
-    assert find_files(f"{server.root}/simple/demo/") == [Marked("demo", Status("archived"))]
+    server.pages |= {"/simple/demo/": (JSON_TYPE, text), "/a%20b/": (JSON_TYPE, text)}
+    assert find_files(f"{server.root}/simple/demo/") == [StatusMarker("demo", Status("archived"))]
     assert find_files(f"{server.root}/a%20b/") == [
         Note(location=f"{server.root}/a%20b/", text="says archived, but not of which project: passed over")
     ]

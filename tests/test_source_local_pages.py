@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Note, Rejected
-from mkindex.simple.reader import STRANGE_NAME, Link, Status
-from mkindex.sources.open import Artifact, Fingerprint, Marked
+from mkindex.model.files import Artifact, Fingerprint, Link, Status, StatusMarker
 from support.page_server import (
     AGENT,
     FILE,
@@ -199,6 +199,6 @@ def test_an_address_of_a_file_that_no_file_can_have_is_an_error(server: PageServ
 def test_a_status_is_that_of_the_project_whatever_its_page_is_called(server: PageServer, name: str) -> None:
     marked = '<meta name="pypi:project-status" content="deprecated">'
     server.pages[f"/simple/{name}"] = TEXT, html_page("demo-1.0-py3-none-any.whl", head=marked)
-    assert [one for one in find_files(f"{server.root}/simple/{name}") if isinstance(one, Marked)] == [
-        Marked("demo", Status("deprecated"))
+    assert [one for one in find_files(f"{server.root}/simple/{name}") if isinstance(one, StatusMarker)] == [
+        StatusMarker("demo", Status("deprecated"))
     ]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.errors import Note, Rejected
-from mkindex.simple.reader import HTML, JSON, Link, Status
-from mkindex.sources.open import Artifact, Marked
+from mkindex.model.files import Artifact, Link, Status, StatusMarker
+from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from support.page_server import (
     AGENT,
     FILE,
@@ -120,19 +120,19 @@ LISTINGS = {"http.server": HTTP_SERVER, "nginx": NGINX, "Apache": APACHE}
 
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n"])
-@pytest.mark.parametrize("kind", [JSON, f"{JSON}; charset=utf-8", JSON.upper()])
+@pytest.mark.parametrize("kind", [JSON_TYPE, f"{JSON_TYPE}; charset=utf-8", JSON_TYPE.upper()])
 def test_a_project_page_in_json_is_what_it_says(server: PageServer, kind: str, start: str) -> None:
     server.pages["/simple/demo/"] = (
         kind,
         start + json_page(FILE, **{"project-status": {"status": "archived", "reason": "old"}}),
     )
     assert find_files(f"{server.root}/simple/demo/") == [
-        Marked("demo", Status("archived", "old")),
+        StatusMarker("demo", Status("archived", "old")),
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
     ]
 
 
-@pytest.mark.parametrize("kind", [TEXT, HTML, "application/xhtml+xml", "TEXT/HTML; charset=UTF-8"])
+@pytest.mark.parametrize("kind", [TEXT, HTML_TYPE, "application/xhtml+xml", "TEXT/HTML; charset=UTF-8"])
 def test_a_project_page_in_html_is_one_of_its_files(server: PageServer, kind: str) -> None:
     server.pages["/simple/demo/"] = kind, html_page(f"../../files/{FILE}#sha256={A}", head=REPOSITORY)
     assert find_files(f"{server.root}/simple/demo/") == [
@@ -167,7 +167,7 @@ def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Pag
     server.pages["/simple/demo/"] = kind, page
     assert error_text(f"{server.root}/simple/demo/", whole_index=True) == (
         f"{server.root}/simple/demo/: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, "
-        f"too. Let the server say {JSON}, or save the page and name the file"
+        f"too. Let the server say {JSON_TYPE}, or save the page and name the file"
     )
 
 
@@ -190,13 +190,13 @@ def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Pag
             html_page("../", "a/", "a.txt"),
             f"/x: {AGENT}; 1 links went to directories: use --recursive; 2 went elsewhere",
         ),
-        (JSON, "[]", "/x is JSON, but no page of the Simple API"),
+        (JSON_TYPE, "[]", "/x is JSON, but no page of the Simple API"),
         (
-            JSON,
+            JSON_TYPE,
             '{"meta": {"api-version": "2.0"}, "files": []}',
             "/x is of version 2.0 of the Simple API, and mkindex knows version 1",
         ),
-        (JSON, '{"files": [', "/x is no JSON, or not all of it (Expecting value: line 1 column 12 (char 11))"),
+        (JSON_TYPE, '{"files": [', "/x is no JSON, or not all of it (Expecting value: line 1 column 12 (char 11))"),
         (
             TEXT,
             f'<a href="{FILE}">x</a><a href="',
@@ -232,7 +232,7 @@ def test_hostile_links_are_rejected_and_the_rest_is_listed(server: PageServer, t
         TEXT,
         f'<base href="{tmp_path.as_uri()}/"><a href="{FILE}">1</a><a href="{server.root}/{OTHER}">2</a>',
     )
-    server.pages["/json"] = JSON, json.dumps({"files": [{"filename": FILE, "url": f"{tmp_path.as_uri()}/{FILE}"}]})
+    server.pages["/json"] = JSON_TYPE, json.dumps({"files": [{"filename": FILE, "url": f"{tmp_path.as_uri()}/{FILE}"}]})
     listed = Link(url=f"{server.root}/{OTHER}", filename=OTHER)
     one, two, three = find_files(f"{server.root}/x")
     assert isinstance(one, Rejected)

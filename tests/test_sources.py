@@ -11,13 +11,15 @@ import pytest
 from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.sources.open import Artifact, Fingerprint, Found
+from mkindex.model.files import Artifact, Fingerprint
 from support.sources import open_with_defaults
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from mkindex.sources.open import Found
 
 
 def touch(root: Path, *names: str) -> None:

@@ -25,9 +25,8 @@ from watchdog.events import (
 from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError, Note, Rejected, SourceError
+from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.reports.events import for_a_machine, for_a_person
-from mkindex.simple.reader import Link
-from mkindex.sources.open import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.watch import triggers as hints
 from mkindex.watch import young_files as settling
@@ -41,7 +40,7 @@ from support.wheels import wheel, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mkindex.model.index import File
+    from mkindex.model.files import File
 
 NAME = "demo-1.0-py3-none-any.whl"
 SETTLE = 0.3

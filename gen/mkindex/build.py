@@ -11,21 +11,22 @@ from pathlib import Path
 
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.errors import Note, Rejected, SourceError, printable, shown
+from mkindex.errors import Note, Rejected, SourceError
 from mkindex.examine.local import Progress, recall, scan
 from mkindex.examine.remote import Remote, in_place
 from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
-from mkindex.model.index import File, Index, assemble, place
+from mkindex.model.files import Artifact, File, Link, StatusMarker
+from mkindex.model.index import Index, assemble
 from mkindex.publish.directory import Directory
-from mkindex.publish.ownership import OWN
 from mkindex.publish.plan import Applied, Changed, Plan, plan
-from mkindex.simple.reader import Link
 from mkindex.site.limits import refuse, refuse_what_is_too_much
 from mkindex.site.render import Site, render
 from mkindex.site.templates import Templates
-from mkindex.sources.open import Artifact, Found, Marked, Options, is_remote, local_path, open_source
+from mkindex.sources.open import Found, Options, is_remote, local_path, open_source
 from mkindex.sources.selection import Selection
+from mkindex.text import printable, redacted
+from mkindex.tree.names import STATE_DIRECTORY, file_path
 from mkindex.watch.young_files import Settling
 from mkindex.web.client import Web
 
@@ -166,12 +167,12 @@ def _index(
 ) -> tuple[Index, tuple[str, ...] | None, tuple[Rejected | Note, ...]]:
     """Return what is to be published, the filenames that the previous site has not, and what was found."""
     artifacts: list[Artifact | Link] = []
-    marks: list[Marked] = []
+    marks: list[StatusMarker] = []
     findings: list[Rejected | Note] = []
     for one in found(config, web=remote.web, executor=remote.executor, settling=settling):
         if isinstance(one, (Artifact, Link)):  # not Artifact | Link, which is made anew for each of 100,000
             artifacts.append(one)
-        elif isinstance(one, Marked):
+        elif isinstance(one, StatusMarker):
             marks.append(one)
         else:
             findings.append(one)
@@ -203,7 +204,7 @@ def _index(
         )
         before = there or {}
         if there is None:
-            findings.append(Note(location=shown(config.previous), text="nothing is published there yet"))
+            findings.append(Note(location=redacted(config.previous), text="nothing is published there yet"))
     files = dated(config, files, before)
     index, conflicts = assemble(files, marks, prefer_first=config.prefer == "first")
     findings += conflicts
@@ -231,7 +232,7 @@ def _kept(config: Config, cache: Cache, settling: Settling, artifact: Artifact) 
 
 def _is_published(config: Config, file: File, inode: int) -> bool:
     with suppress(OSError):
-        status = os.stat(os.path.join(config.destination, place(file.sha256, file.filename)))
+        status = os.stat(os.path.join(config.destination, file_path(file.sha256, file.filename)))
         return status.st_size == file.size and status.st_ino != inode
     return False
 
@@ -240,7 +241,7 @@ def outputs(config: Config) -> list[str]:
     """Return the real paths of the directories that mkindex writes below the destination."""
     destination = os.path.realpath(config.destination)
     roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
-    return [os.path.join(destination, name) for name in (OWN, "files", *roots) if name]
+    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, "files", *roots) if name]
 
 
 def found(config: Config, *, web: Web, executor: Executor, settling: Settling | None = None) -> Iterator[Found]:
@@ -272,7 +273,7 @@ def found(config: Config, *, web: Web, executor: Executor, settling: Settling | 
         try:
             yield from list(listed())  # all of it, or nothing
         except SourceError as error:
-            yield Rejected(location=shown(spec), reason=f"left out as a whole: {error}")
+            yield Rejected(location=redacted(spec), reason=f"left out as a whole: {error}")
 
 
 def _site(config: Config) -> Site:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from mkindex import __version__
-from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.model.files import Artifact, Fingerprint
 
 _NAME = "facts.sqlite3"
 _FORMAT = 1  # of the database

@@ -1,6 +1,5 @@
 """What can go wrong: errors that stop a build, and findings that do not."""
 
-import re
 from dataclasses import dataclass
 
 
@@ -53,22 +52,5 @@ class Note:
     detail: bool = False
 
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_ADDRESS = re.compile(r"[^:]+://(?:[^/@]*@)?(?:\[[0-9A-Fa-f:.]*\]|[^/:@]*)(?::\d*)?(?:/|$)")
-
-
-def shown(location: str) -> str:
-    """Return a path, or an address without what can be a secret in it: user, password and query."""
-    scheme = _SCHEME.match(location)
-    if not scheme:
-        return printable(location)
-    address = re.split(r"[?#]", location, maxsplit=1)[0]
-    if _ADDRESS.match(address):
-        return printable(re.sub(r"(?<=://)[^/]*@", "", address))
-    # Nobody can tell what of it was meant to be a password.
-    return f"{scheme[0]}…" if re.search("[:@]", address[scheme.end() :]) else printable(address)
-
-
-def printable(text: str) -> str:
-    """Escape what could drive a terminal or break a line: control characters, bidi marks, lone bytes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+class Unreadable(Exception):
+    """An archive, or the metadata in it, that cannot be published; its text says why and what to do."""

@@ -21,45 +21,20 @@ from mkindex.check.fetch import Place, path_of
 from mkindex.check.identify import Begun, Denied, begin, forms
 from mkindex.check.observations import Entry, Page, Start
 from mkindex.check.pages import NOBODY, listed, project_url, read
-from mkindex.check.rules.server import is_loopback, lifetime
-from mkindex.errors import SourceError, printable, shown
+from mkindex.check.rules.server import lifetime
+from mkindex.clients.configurations import PAGES, TAKEN, ServedIndex, few, written
+from mkindex.errors import ConfigError, SourceError
+from mkindex.text import printable, redacted
 from mkindex.web.client import Reply, Web
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
-PAGES = (".html", ".htm")
 _SAMPLE = 3  # projects whose pages are looked at
 _LONGEST = 600  # seconds that a page may be cached: what the public index says
 _LONG = 86_400  # seconds that a file may be cached, at least
 _ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """What a client has to know of an index."""
-
-    url: str  # of the index, or of the find-links page: ASCII, without credentials, query and fragment
-    projects: tuple[str, ...]  # normalized names, sorted: those that are to be kept to it
-    flat: bool = False  # a find-links page
-    chosen: bool = False  # somebody named the projects; else they are all that there are
-    wants_password: bool = False
-    unseen: bool = False  # nobody let us in: what is elsewhere in here is a guess
-    answers_403: bool = False  # for a project that it does not have
-    late: str = ""  # why uv would see a new release late; "": it does not
-    keeps_files: bool = True  # files may be kept for ever as it is, or nobody knows that they may
-    elsewhere: str = ""  # the host that requests for its pages are redirected to, where that is another
-
-    @property
-    def local(self) -> bool:
-        return self.url.startswith("file:")
-
-    @property
-    def is_open_to_all(self) -> bool:
-        """Whether who is between can change what is installed."""
-        parts = urlsplit(self.url)
-        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
-
-
-def look(target: str, globs: Sequence[str] = ()) -> Facts:
+def look(target: str, globs: Sequence[str] = ()) -> ServedIndex:
     """Find out what a directory or an address is, and what a client has to know of it.
 
     `globs`: names of projects, or patterns of them; none of these: all projects. Raises SourceError, and Failed where
@@ -93,7 +68,7 @@ def _begun(target: str, web: Web, globs: Sequence[str]) -> tuple[Begun, Sequence
     return found, globs or (begun.pages[0].project,)
 
 
-def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
+def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> ServedIndex:
     where, place = _where(begun), begun.place
     if begun.start.kind != "index":
         raise SourceError(f"{where}: {_no_index(begun)}")
@@ -112,9 +87,9 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
             break
     else:
         raise SourceError(
-            f"{shown(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. {_more(where)}"
+            f"{redacted(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. {_more(where)}"
         )
-    facts = Facts(url=_ascii(root), projects=projects, chosen=bool(globs))
+    facts = ServedIndex(url=_ascii(root), projects=projects, chosen=bool(globs))
     if not place.local:
         unknown = place.page(project_url(root, NOBODY))
         return _served(replace(facts, answers_403=unknown.status == 403), usable, place, stranger)
@@ -123,10 +98,10 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
     return facts
 
 
-def _flat(begun: Begun, globs: Sequence[str], stranger: Web) -> Facts:
+def _flat(begun: Begun, globs: Sequence[str], stranger: Web) -> ServedIndex:
     (page, *_), place = begun.pages, begun.place
     projects = _chosen(_projects(page.entries), globs, _where(begun), lambda _: False)
-    facts = Facts(url=_ascii(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
+    facts = ServedIndex(url=_ascii(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
     return facts if place.local else _served(facts, [page], place, stranger)
 
 
@@ -138,7 +113,7 @@ def _projects(entries: Iterable[Entry]) -> Iterator[str]:
             yield parse(entry.filename)[0]
 
 
-def _served(facts: Facts, pages: Sequence[Page], place: Place, stranger: Web) -> Facts:
+def _served(facts: ServedIndex, pages: Sequence[Page], place: Place, stranger: Web) -> ServedIndex:
     """Add what only a server can do to a client."""
     page = pages[0]
     as_stranger = read(Place(root=place.root, web=stranger).page(page.url), page.kind, project=page.project)
@@ -152,12 +127,12 @@ def _served(facts: Facts, pages: Sequence[Page], place: Place, stranger: Web) ->
     )
 
 
-def _unseen(denied: Denied, globs: Sequence[str]) -> Facts:
+def _unseen(denied: Denied, globs: Sequence[str]) -> ServedIndex:
     """Return what can be said of an index that only those may look at who have a password."""
     names = {canonicalize_name(name) for name in globs}
     if denied.status == 401 and names and all(map(_PROJECT.fullmatch, names)):
         url = _ascii(denied.url)
-        return Facts(
+        return ServedIndex(
             url=url,
             projects=tuple(sorted(names)),
             flat=url.endswith(PAGES),
@@ -203,7 +178,7 @@ def _more(where: str) -> str:
 
 
 def _where(begun: Begun) -> str:
-    return printable(path_of(begun.url)) if begun.place.local else shown(begun.url)
+    return printable(path_of(begun.url)) if begun.place.local else redacted(begun.url)
 
 
 def _host(url: str) -> str:
@@ -241,11 +216,6 @@ def _chosen(names: Iterable[str], globs: Sequence[str], where: str, is_there: Ca
     return tuple(sorted(chosen))
 
 
-def few(names: Sequence[str]) -> list[str]:
-    """Return the first names, with a mark where there are more."""
-    return [*names[:5], "…"] if len(names) > 6 else list(names)
-
-
 def _some(names: Sequence[str]) -> list[str]:
     """Return a few names from all over the list."""
     last = len(names) - 1
@@ -281,3 +251,39 @@ def _ascii(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
     return parts._replace(netloc=host, path=quote(parts.path, safe="/%:@!&()*+,;=~"), query="", fragment="").geturl()
+
+
+_NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # of an index, as uv takes it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What is asked for: the options of the command line. Raises ConfigError for a value that makes no sense."""
+
+    target: str
+    client: str | None = None  # one of CLIENTS; None: uv, and the others are named
+    project: tuple[str, ...] = ()  # names, and patterns of names; none: all
+    name: str = ""  # of the index; "": made from its address
+
+    def __post_init__(self) -> None:
+        if not self.target:
+            raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
+        if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
+            raise ConfigError(
+                f"{redacted(self.target)}: what follows the question mark can be a secret, and clients lose it where they "
+                "put a project's name behind an address. Give the address without it; passwords belong into ~/.netrc"
+            )
+        if self.name and (not _NAME.fullmatch(self.name) or self.name.lower() == TAKEN):
+            raise ConfigError(
+                f"name {printable(self.name)!r}: it is made of letters, digits, hyphens, underscores and periods, and "
+                "pypi is another index"
+            )
+        if self.client == "poetry" and "." in self.name:
+            raise ConfigError(
+                f"name {self.name!r}: poetry makes a variable of it, which can have no period in its name"
+            )
+
+
+def configuration(options: Options) -> str:
+    """Return the text to paste. Raises ConfigError, SourceError, and Failed where nobody answers."""
+    return written(look(options.target, options.project), options.client, options.name)

@@ -17,8 +17,9 @@ from typing import ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from mkindex import __version__
-from mkindex.errors import ServeError, printable
-from mkindex.site.render import HTML, JSON
+from mkindex.errors import ServeError
+from mkindex.text import printable
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON
 
 _AT_ONCE = 500  # connections, each with a thread of its own; who comes later waits
 _CROWDED = 100  # connections from which on none is kept for a next request
@@ -55,9 +56,11 @@ class Variant:
 
 # PEP 691, "Version + Format Selection". The first is meant where it makes no difference to the client.
 VARIANTS = (
-    Variant(asked=("text/html",), sent=_HTML_TYPE, name=HTML),
-    Variant(asked=(f"{_SIMPLE}v1+json", f"{_SIMPLE}latest+json"), sent=f"{_SIMPLE}v1+json", name=JSON),
-    Variant(asked=(f"{_SIMPLE}v1+html", f"{_SIMPLE}latest+html"), sent=f"{_SIMPLE}v1+html; charset=utf-8", name=HTML),
+    Variant(asked=("text/html",), sent=_HTML_TYPE, name=INDEX_HTML),
+    Variant(asked=(f"{_SIMPLE}v1+json", f"{_SIMPLE}latest+json"), sent=f"{_SIMPLE}v1+json", name=INDEX_JSON),
+    Variant(
+        asked=(f"{_SIMPLE}v1+html", f"{_SIMPLE}latest+html"), sent=f"{_SIMPLE}v1+html; charset=utf-8", name=INDEX_HTML
+    ),
 )
 
 
@@ -209,8 +212,8 @@ class Handler(BaseHTTPRequestHandler):
                 where = f"./{quote(path.rpartition('/')[2], errors='surrogateescape')}/"
                 raise _Refused(HTTPStatus.MOVED_PERMANENTLY, Location=where + (f"?{query}" if query else ""))
             return path, self._type(path), {}
-        if not all(os.path.isfile(self._real(path + name)) for name in (HTML, JSON)):
-            return path + HTML, _HTML_TYPE, {}
+        if not all(os.path.isfile(self._real(path + name)) for name in (INDEX_HTML, INDEX_JSON)):
+            return path + INDEX_HTML, _HTML_TYPE, {}
         variant = negotiate(", ".join(self.headers.get_all("Accept", [])))
         if variant is None:
             raise _Refused(HTTPStatus.NOT_ACCEPTABLE, Vary="Accept")

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mkindex.distributions import zips as archive
-from mkindex.distributions.zips import Span, Unreadable
+from mkindex.distributions.zips import Span
+from mkindex.errors import Unreadable
 from support.wheels import metadata, wheel
 
 if TYPE_CHECKING:

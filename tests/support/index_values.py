@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from mkindex.model.index import File, Index, assemble
-from mkindex.site.render import Page, Section, render, section_key
-from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.model.files import Artifact, File, Fingerprint
+from mkindex.model.index import Index, assemble
+from mkindex.site.render import Page, Section, render
+from mkindex.tree.manifest import section_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,10 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from mkindex.publish.plan import Destination, Entry, Plan, plan
+from mkindex.publish.plan import Destination, Plan, plan
 from mkindex.site.render import PlacedFile, Resource, Sibling, Site
 from mkindex.site.templates import Templates
+from mkindex.tree.manifest import Entry
 from support.builds import publish
 from support.index_values import group_sections, render_resources
 from support.wheels import write_wheel

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mkindex.simple.reader import Link, Page, parse_json
+from mkindex.model.files import Link
+from mkindex.simple.reader import Page, parse_json
 
 HOST = "https://host.example"
 PAGE = f"{HOST}/whl/page.html"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.errors import printable
+from mkindex.text import printable
 from mkindex.web.client import About, Failed, Web
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from packaging.version import InvalidVersion, Version
 
 from mkindex.check.observations import Entry, Unsatisfied
 from mkindex.check.targets import Target
-from mkindex.distributions.filenames import identity, sdist_of
-from mkindex.errors import ConfigError, printable
-from mkindex.simple.reader import DISTRIBUTIONS
+from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.errors import ConfigError
+from mkindex.text import printable
 
 
 class Candidate(NamedTuple):
@@ -55,7 +55,7 @@ def requirement(text: str) -> Requirement:
 def candidate(entry: Entry, project: str) -> Candidate | str:
     """Return a file as clients see it, or why they cannot."""
     filename = entry.filename
-    if not filename.endswith(DISTRIBUTIONS):
+    if not filename.endswith(SUFFIXES):
         return "the name ends in what no client installs"
     try:
         if filename.endswith(".whl"):

@@ -9,11 +9,9 @@ from contextlib import suppress
 from itertools import chain
 
 from mkindex.check.observations import Tree
-from mkindex.publish.ownership import OWN
-from mkindex.publish.plan import Entry
-from mkindex.simple.reader import DISTRIBUTIONS
-from mkindex.site.render import Stage
-from mkindex.tree.manifest import Damaged, decode, sections
+from mkindex.distributions.filenames import SUFFIXES
+from mkindex.tree.manifest import Damaged, Entry, Stage, decode, sections
+from mkindex.tree.names import STATE_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 _PAGES = ("index.html", "index.v1_json")
@@ -38,7 +36,7 @@ def walked(
     leftovers, unlisted, unreadable, leaving = [], [], [], []
     names: dict[str, list[str]] = {}
     directories: set[str] = set()
-    ours = os.path.isdir(os.path.join(root, OWN))
+    ours = os.path.isdir(os.path.join(root, STATE_DIRECTORY))
     retired, manifest = _manifest(root, listed) if ours else (set(), ())
     real = os.path.realpath(root)
     # What a listed path links to, by symlink or hard link, is listed.
@@ -60,14 +58,9 @@ def walked(
             directories.add(path)
         elif name.endswith(_TEMPORARY) or (name.startswith((".~", ".tmp."))):
             leftovers.append(path)
-        elif (
-            all_seen
-            and name.endswith(DISTRIBUTIONS)
-            and path not in retired
-            and (found.st_dev, found.st_ino) not in same
-        ):
+        elif all_seen and name.endswith(SUFFIXES) and path not in retired and (found.st_dev, found.st_ino) not in same:
             unlisted.append(path)
-    leftovers += _own_leftovers(os.path.join(root, OWN))
+    leftovers += _own_leftovers(os.path.join(root, STATE_DIRECTORY))
     return Tree(
         root=root,
         ours=ours,
@@ -91,7 +84,7 @@ def _below(root: str, prefix: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
         return
     for entry in found:
         path = f"{prefix}{entry.name}"
-        if path in (OWN, ".git"):
+        if path in (STATE_DIRECTORY, ".git"):
             continue
         yield path, entry
         if entry.is_dir(follow_symlinks=False):
@@ -109,10 +102,11 @@ def _own_leftovers(own: str) -> Iterator[str]:
     """Yield what an interrupted run of mkindex left among what it keeps for itself."""
     with suppress(OSError):
         yield from (
-            os.path.join(OWN, _OWN_TEMPORARY, name) for name in sorted(os.listdir(os.path.join(own, _OWN_TEMPORARY)))
+            os.path.join(STATE_DIRECTORY, _OWN_TEMPORARY, name)
+            for name in sorted(os.listdir(os.path.join(own, _OWN_TEMPORARY)))
         )
     if os.path.exists(os.path.join(own, "intent")):
-        yield f"{OWN}/intent"
+        yield f"{STATE_DIRECTORY}/intent"
 
 
 def _not_on_root(root: str, simple: str, directories: Collection[str], projects: Collection[str]) -> Iterator[str]:
@@ -128,16 +122,16 @@ def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, 
     retired: set[str] = set()
     wrong: list[str] = []
     try:
-        with open(os.path.join(root, OWN, "manifest"), "rb") as stream:
+        with open(os.path.join(root, STATE_DIRECTORY, "manifest"), "rb") as stream:
             for entry in chain.from_iterable(decode(extent.name, lines) for extent, lines in sections(stream)):
                 if entry.retired is not None:
                     retired.add(entry.path)
                 elif entry.path not in listed and (text := _changed(os.path.join(root, entry.path), entry)):
                     wrong.append(f"{entry.path}\t{text}")
     except FileNotFoundError:
-        wrong.append(f"{OWN}/manifest\tis not there, although mkindex made this tree")
+        wrong.append(f"{STATE_DIRECTORY}/manifest\tis not there, although mkindex made this tree")
     except (OSError, Damaged) as error:
-        wrong.append(f"{OWN}/manifest\tis damaged or cannot be read ({type(error).__name__})")
+        wrong.append(f"{STATE_DIRECTORY}/manifest\tis damaged or cannot be read ({type(error).__name__})")
     return retired, tuple(wrong)
 
 

@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from mkindex.distributions.zips import MAX_DIRECTORY, MAX_METADATA
-from mkindex.errors import SourceError, printable
-from mkindex.simple.reader import HTML, JSON
+from mkindex.errors import SourceError
+from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.text import printable
 from mkindex.web.client import MAX_PAGE, About, Failed, Reply, Unreachable, Web
 
-_AS_CLIENTS = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01"
-_ONLY_HTML = f"{HTML}, text/html; q=0.9"
+_AS_CLIENTS = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01"
+_ONLY_HTML = f"{HTML_TYPE}, text/html; q=0.9"
 _CHUNK = 1 << 18
 _NO_HEAD = (403, 405, 501)  # a signed URL allows one method only, and some servers know no HEAD
-_TYPES = {".html": "text/html", ".htm": "text/html", ".v1_json": JSON, ".v1_html": HTML}
+_TYPES = {".html": "text/html", ".htm": "text/html", ".v1_json": JSON_TYPE, ".v1_html": HTML_TYPE}
 _NAMES = {"html": ("index.html", "index.htm"), "json": ("index.v1_json",)}
 _PART, _TAIL = 16 << 10, 64 << 10  # bytes that are fetched at once of a remote file, and of its end
 _PLAIN = {"Accept-Encoding": "identity"}
@@ -43,7 +44,7 @@ class Place:
         """Return a page, in the form that clients prefer, or in one form only. Raises Failed."""
         if url.startswith("file:"):
             return _local_page(url, form)
-        accept = {"html": _ONLY_HTML, "json": JSON}.get(form, _AS_CLIENTS)
+        accept = {"html": _ONLY_HTML, "json": JSON_TYPE}.get(form, _AS_CLIENTS)
         return self.asked(url, {"Accept": accept, "Accept-Encoding": "gzip", "Cache-Control": "max-age=0"})
 
     def about(self, url: str) -> Reply:
@@ -130,7 +131,7 @@ def _local_page(url: str, form: str) -> Reply:
             return Reply(url, 403 if isinstance(error, PermissionError) else 404, {})
         kind = _TYPES.get(os.path.splitext(candidate)[1], "")
         if not kind:  # a page of another name, saved from somewhere
-            kind = JSON if data.lstrip()[:1] == b"{" else "text/html"
+            kind = JSON_TYPE if data.lstrip()[:1] == b"{" else "text/html"
         broken = f"has more than {MAX_PAGE >> 20} MiB" if len(data) > MAX_PAGE else ""
         return Reply(Path(candidate).as_uri(), 200, {"content-type": kind}, data, broken=broken)
     return Reply(url, 404, {})

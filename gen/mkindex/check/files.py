@@ -16,8 +16,8 @@ from mkindex.cache import Cache
 from mkindex.check.fetch import NoParts, Place, path_of
 from mkindex.check.observations import Content, Entry, Level, Requirements, SeenFile
 from mkindex.check.wheels import content_of, requirements
+from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
-from mkindex.simple.reader import DISTRIBUTIONS
 from mkindex.web.client import Failed, Reply
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Looker:
 
     def _deep(self, seen: SeenFile) -> SeenFile:
         url, filename = seen.entry.url, seen.entry.filename
-        if not filename.endswith(DISTRIBUTIONS):
+        if not filename.endswith(SUFFIXES):
             return self._hashed(seen)
         in_parts = not seen.local and filename.endswith(".whl") and seen.size and seen.size > _FETCHED_WHOLE
         if in_parts and seen.size and (stream := self.place.parts(url, seen.size)):

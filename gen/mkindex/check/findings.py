@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from mkindex.errors import printable
+from mkindex.text import printable
 
 S = TypeVar("S")
 

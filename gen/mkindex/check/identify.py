@@ -11,10 +11,11 @@ from packaging.utils import canonicalize_name
 from mkindex.check.fetch import Place, directory_of, path_of
 from mkindex.check.observations import Entry, Kind, Page, Start
 from mkindex.check.pages import absolute, address, last, read
-from mkindex.errors import SourceError, printable, shown
-from mkindex.publish.ownership import OWN
-from mkindex.simple.reader import DISTRIBUTIONS
+from mkindex.distributions.filenames import SUFFIXES
+from mkindex.errors import SourceError
+from mkindex.text import printable, redacted
 from mkindex.tree.manifest import index_roots
+from mkindex.tree.names import STATE_DIRECTORY
 from mkindex.web.client import Failed, Web
 
 _TRIED = 3  # pages that are looked at to tell a root from a page of other directories
@@ -40,7 +41,7 @@ class Denied(SourceError):
     """A server that does not show what is at an address; `status`: that of its answer."""
 
     def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{shown(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        super().__init__(f"{redacted(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
         self.url = url
         self.status = status
 
@@ -57,16 +58,16 @@ def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
         except ValueError:
             has_host = None
         if not has_host:
-            raise SourceError(f"{shown(given)} is no address that can be asked")
+            raise SourceError(f"{redacted(given)} is no address that can be asked")
         return _served(bare, web, patient=patient)
     if "://" in given and not given.startswith("file:"):
-        raise SourceError(f"{shown(given)}: name a directory, or an address that begins with https:// or http://")
+        raise SourceError(f"{redacted(given)}: name a directory, or an address that begins with https:// or http://")
     path = path_of(given) if given.startswith("file:") else given
     if not os.path.exists(path):
         raise SourceError(f"{printable(path)} does not exist: name a directory with an index in it, or its address")
     absolute_path = os.path.abspath(path)
     if not os.path.isdir(absolute_path):
-        if not os.path.isfile(absolute_path) or absolute_path.endswith(DISTRIBUTIONS):
+        if not os.path.isfile(absolute_path) or absolute_path.endswith(SUFFIXES):
             raise SourceError(f"{printable(path)} is neither a directory nor a page: name the directory of an index")
         parent = f"{Path(absolute_path).parent.as_uri()}/"
         is_index = os.path.basename(absolute_path) in ("index.html", "index.v1_json")
@@ -80,13 +81,13 @@ def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
 
 def _directory(place: Place, path: str, given: str) -> Begun:
     directory_of(place.root)
-    for below in (*index_roots(os.path.join(path, OWN, "manifest")), "simple/", ""):
+    for below in (*index_roots(os.path.join(path, STATE_DIRECTORY, "manifest")), "simple/", ""):
         url = absolute(place.root, below) if below else place.root
         if any(place.page(url, form).status == 200 for form in ("html", "json")):
             begun = _told(place, url)
             if below or begun.start.kind != "nothing":
                 return Begun(place=place, start=begun.start, url=begun.url, pages=begun.pages, directory=path)
-    files = sum(entry.name.endswith(DISTRIBUTIONS) for entry in os.scandir(path))
+    files = sum(entry.name.endswith(SUFFIXES) for entry in os.scandir(path))
     says = "there is no page in it: neither simple/index.html nor index.html"
     if files:
         says = (

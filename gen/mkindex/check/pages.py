@@ -9,11 +9,13 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from mkindex.check.observations import Entry, Form, Kind, Page
-from mkindex.errors import printable, shown
-from mkindex.simple.reader import HTML, JSON, Malformed, hashes_in, hashes_of, parse_html, parse_json
+from mkindex.simple.links import hashes_in, hashes_of
+from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.simple.reader import Malformed, parse_html, parse_json
+from mkindex.text import printable, redacted
 from mkindex.web.client import Reply
 
-HTML_TYPES = ("text/html", HTML)
+HTML_TYPES = ("text/html", HTML_TYPE)
 # Whatever somebody may once have installed: as a link it is meant as a file, and not as a companion of one.
 FILES = (
     *(".whl", ".tar.gz", ".zip", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.Z", ".egg", ".exe", ".msi"),
@@ -32,7 +34,7 @@ def read(reply: Reply, kind: Kind, *, project: str = "", root: str = "") -> Page
 
     `root`: the file: URL of the directory that is checked, which links that begin with a slash are taken to be below.
     """
-    form: Form = "json" if reply.media_type == JSON else "html" if reply.media_type in HTML_TYPES else ""
+    form: Form = "json" if reply.media_type == JSON_TYPE else "html" if reply.media_type in HTML_TYPES else ""
     page = Page(kind=kind, project=project, form=form, reply=reply, root=root, base=reply.url, broken=reply.broken)
     if reply.status != 200 or reply.broken or not form:
         return page
@@ -268,11 +270,11 @@ def last(url: str) -> str:
 
 def link_shown(link: str) -> str:
     """Return a link as a person may see it: without what can be a secret in it, and not too long."""
-    return shown(link)[:160] if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0])[:160]
+    return redacted(link)[:160] if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0])[:160]
 
 
 def address(url: str, root: str = "") -> str:
     """Return how a person is shown an address: below a directory that is checked, as a path in that."""
     if root and url.startswith(root):
         return printable(unquote(url[len(root) :])) or "."
-    return shown(url)
+    return redacted(url)

@@ -9,7 +9,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, platform_tags, sys_tags
 from packaging.utils import parse_wheel_filename
 
-from mkindex.errors import ConfigError, printable
+from mkindex.errors import ConfigError
+from mkindex.text import printable
 
 # What one means who names only the system: what most machines of today can run.
 _SHORT = {

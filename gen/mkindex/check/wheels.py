@@ -18,8 +18,9 @@ from packaging.utils import canonicalize_name
 
 from mkindex.check.observations import Content, Requirements
 from mkindex.distributions.tarballs import tar_pkg_info
-from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA, Unreadable
-from mkindex.errors import printable
+from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
+from mkindex.errors import Unreadable
+from mkindex.text import printable
 from mkindex.web.client import Failed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7

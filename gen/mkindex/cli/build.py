@@ -27,8 +27,9 @@ from mkindex.cli.terminal import (
     status_of,
     user_cache,
 )
-from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, printable
+from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from mkindex.build import Report

@@ -42,7 +42,7 @@ def client(target: str, **options: Any) -> int:  # noqa: ANN401 (the fields of O
     elsewhere. What has to be said stands in it as comments. Passwords are taken from ~/.netrc, or from the address, and
     never printed.
     """
-    from mkindex._client import Options, configuration
+    from mkindex.probe import Options, configuration
 
     text = configuration(Options(target=target, **options))
     with reader_may_leave():

@@ -6,8 +6,9 @@ import click
 from click.core import ParameterSource
 
 from mkindex.cli.terminal import DONE, reader_may_leave
-from mkindex.errors import ConfigError, printable
+from mkindex.errors import ConfigError
 from mkindex.hosts.table import HOSTS
+from mkindex.text import printable
 
 _OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key")
 
@@ -79,9 +80,9 @@ def host(
     from pathlib import Path
 
     from mkindex.hosts.server_config import Hosting
-    from mkindex.publish.ownership import OWN
     from mkindex.site.templates import Templates
     from mkindex.tree.manifest import index_roots
+    from mkindex.tree.names import STATE_DIRECTORY
 
     if templates is not None and not os.path.isdir(templates):
         raise ConfigError(f"templates {printable(templates)} is no directory")
@@ -109,7 +110,7 @@ def host(
         certificate=certificate,
         key=key,
         # The tree may be on another machine, and need not be there yet.
-        simple=next(iter(index_roots(os.path.join(root, OWN, "manifest"))), "simple/"),
+        simple=next(iter(index_roots(os.path.join(root, STATE_DIRECTORY, "manifest"))), "simple/"),
     )
     if auth and hosting.scheme == "http" and hosting.leaves_the_machine:
         text = "over http everybody between can read the passwords: give a url that begins with https://"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mkindex.cli.terminal import DONE
-from mkindex.errors import printable
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from mkindex.serve import Server

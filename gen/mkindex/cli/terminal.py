@@ -10,8 +10,8 @@ from contextlib import contextmanager, nullcontext
 import click
 from click.core import ParameterSource
 
-from mkindex.errors import ConfigError, MkindexError, Note, Rejected, printable
-from mkindex.reports.text import sized
+from mkindex.errors import ConfigError, MkindexError, Note, Rejected
+from mkindex.text import format_size, printable
 
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -74,7 +74,7 @@ def bar(total: int) -> Iterator[Callable[[int], object]]:
             with lock:
                 done += count
                 rate = int(done / max(time.monotonic() - started, 0.1))
-                bar.update(count, f"{sized(done)} of {sized(total)}, {sized(rate)}/s")
+                bar.update(count, f"{format_size(done)} of {format_size(total)}, {format_size(rate)}/s")
 
         yield advance
 

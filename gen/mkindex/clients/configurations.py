@@ -3,19 +3,55 @@
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from mkindex.check.fetch import path_of
-from mkindex.errors import ConfigError, printable
-from mkindex.probe import PAGES, Facts, few
+from mkindex.errors import ConfigError
+from mkindex.simple.links import is_loopback
+from mkindex.text import printable
+
+PAGES = (".html", ".htm")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedIndex:
+    """What a client has to know of an index."""
+
+    url: str  # of the index, or of the find-links page: ASCII, without credentials, query and fragment
+    projects: tuple[str, ...]  # normalized names, sorted: those that are to be kept to it
+    flat: bool = False  # a find-links page
+    chosen: bool = False  # somebody named the projects; else they are all that there are
+    wants_password: bool = False
+    unseen: bool = False  # nobody let us in: what is elsewhere in here is a guess
+    answers_403: bool = False  # for a project that it does not have
+    late: str = ""  # why uv would see a new release late; "": it does not
+    keeps_files: bool = True  # files may be kept for ever as it is, or nobody knows that they may
+    elsewhere: str = ""  # the host that requests for its pages are redirected to, where that is another
+
+    @property
+    def local(self) -> bool:
+        return self.url.startswith("file:")
+
+    @property
+    def is_open_to_all(self) -> bool:
+        """Whether who is between can change what is installed."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+def few(names: Sequence[str]) -> list[str]:
+    """Return the first names, with a mark where there are more."""
+    return [*names[:5], "…"] if len(names) > 6 else list(names)
+
 
 _MERGE = "# Where there is such a table already, leave out its name here, and put the lines into that."
 _MANY = 300  # projects that nobody lists by hand
 TAKEN = "pypi"  # what clients call the public index
 
 
-def index_name(facts: Facts) -> str:
+def index_name(facts: ServedIndex) -> str:
     """Return a name for an index that says where it is: host, port and path, or the directory."""
     parts = urlsplit(facts.url)
     path = [unquote(part) for part in parts.path.removesuffix(".html").removesuffix(".htm").split("/") if part]
@@ -26,7 +62,7 @@ def index_name(facts: Facts) -> str:
     return f"{name}-index".lstrip("-") if name in ("", TAKEN) else name
 
 
-def written(facts: Facts, client: str | None = None, name: str = "") -> str:
+def written(facts: ServedIndex, client: str | None = None, name: str = "") -> str:
     """Return the configuration of a client: lines of ASCII, each with its end.
 
     `client`, `name`: as in Options. Raises ConfigError for what this client cannot do.
@@ -39,7 +75,7 @@ def written(facts: Facts, client: str | None = None, name: str = "") -> str:
     return "".join(f"{line}\n" for line in lines).encode("ascii", "backslashreplace").decode()
 
 
-def _uv(facts: Facts, name: str) -> Iterator[str]:
+def _uv(facts: ServedIndex, name: str) -> Iterator[str]:
     yield "# For uv, in pyproject.toml."
     yield from _warnings(facts)
     yield "[[tool.uv.index]]"
@@ -73,7 +109,7 @@ def _uv(facts: Facts, name: str) -> Iterator[str]:
     yield from (f"{project} = {{ index = {_quoted(name)} }}" for project in facts.projects)
 
 
-def _pip(facts: Facts, name: str) -> Iterator[str]:
+def _pip(facts: ServedIndex, name: str) -> Iterator[str]:
     del name
     yield "# For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names."
     yield from _warnings(facts)
@@ -97,7 +133,7 @@ def _pip(facts: Facts, name: str) -> Iterator[str]:
         yield "find-links ="
 
 
-def _poetry(facts: Facts, name: str) -> Iterator[str]:
+def _poetry(facts: ServedIndex, name: str) -> Iterator[str]:
     if facts.local:
         raise ConfigError(
             f"poetry reads nothing from a directory: serve {printable(path_of(facts.url))}, as mkindex serve does with "
@@ -133,7 +169,7 @@ def _poetry(facts: Facts, name: str) -> Iterator[str]:
     yield from (f"{project} = {{ source = {_quoted(name)} }}" for project in facts.projects)
 
 
-def _pdm(facts: Facts, name: str) -> Iterator[str]:
+def _pdm(facts: ServedIndex, name: str) -> Iterator[str]:
     yield "# For PDM, in pyproject.toml."
     yield from _warnings(facts)
     if facts.is_open_to_all:
@@ -152,10 +188,15 @@ def _pdm(facts: Facts, name: str) -> Iterator[str]:
     yield 'exclude_packages = ["*"]'
 
 
-CLIENTS: dict[str, Callable[[Facts, str], Iterator[str]]] = {"uv": _uv, "pip": _pip, "poetry": _poetry, "pdm": _pdm}
+CLIENTS: dict[str, Callable[[ServedIndex, str], Iterator[str]]] = {
+    "uv": _uv,
+    "pip": _pip,
+    "poetry": _poetry,
+    "pdm": _pdm,
+}
 
 
-def _warnings(facts: Facts) -> Iterator[str]:
+def _warnings(facts: ServedIndex) -> Iterator[str]:
     """Yield what holds for every client, as comments."""
     yield "# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed."
     if facts.unseen:
@@ -168,7 +209,7 @@ def _warnings(facts: Facts) -> Iterator[str]:
         yield f"# All its {len(facts.projects):,} projects; --project NAME_OR_GLOB prints those that you need."
 
 
-def _netrc(facts: Facts) -> str:
+def _netrc(facts: ServedIndex) -> str:
     return f"machine {urlsplit(facts.url).hostname} login USERNAME password PASSWORD"
 
 

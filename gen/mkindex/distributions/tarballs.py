@@ -4,8 +4,9 @@ import gzip
 import tarfile
 from io import BufferedIOBase, FileIO
 
-from mkindex.distributions.zips import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, MAX_METADATA, Unreadable
-from mkindex.errors import printable
+from mkindex.distributions.zips import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, MAX_METADATA
+from mkindex.errors import Unreadable
+from mkindex.text import printable
 
 MAX_TAR_HEADER = 1 << 20  # bytes of one long name or pax record
 

@@ -5,7 +5,6 @@ the page gives, or else with what the server recognises the file by.
 """
 
 import hashlib
-import io
 import os
 import stat
 from collections import deque
@@ -18,38 +17,22 @@ from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from mkindex.cache import Cache
-from mkindex.distributions.zips import MAX_DIRECTORY, MAX_METADATA, Unreadable
-from mkindex.errors import DestinationError, Note, Rejected, SourceError, printable
-from mkindex.examine.local import (
-    CHUNK,
-    Facts,
-    Progress,
-    describe,
-    describe_metadata,
-    describe_name,
-    dump,
-    examine,
-    listed,
-    load,
-)
-from mkindex.model.index import File, place
-from mkindex.simple.reader import Link
-from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.distributions.describe import describe, describe_metadata, describe_name
+from mkindex.distributions.zips import MAX_METADATA
+from mkindex.errors import DestinationError, Note, Rejected, SourceError, Unreadable
+from mkindex.examine.local import Progress, examine
+from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, Link, decode_facts, encode_facts, make_file
+from mkindex.text import printable
+from mkindex.tree.names import file_path
 from mkindex.web.client import About, Failed, Web
+from mkindex.web.ranges import OutOfReach, RangeStream
 
-_TAIL = 64 << 10  # bytes at the end of a file that are fetched together: a zip's directory lies there, and METADATA
-_LEAST = 16 << 10  # bytes fetched at once elsewhere
-_FETCHED = MAX_DIRECTORY + 2 * MAX_METADATA  # bytes of one wheel that are fetched in parts at most
 _KEPT = 4 << 20  # bytes that are kept of the beginning and of the end of a file while it is streamed
 
 _BY_NAME = "its metadata can only be read there together with the whole file: listed as its name and the page say"
 _OF_WHO_ASKS = frozenset({401, 407, 408, 429})  # statuses of a client's error that say nothing of the file
 
 Outcome = File | Rejected
-
-
-class _OutOfReach(Exception):
-    """Bytes of a remote file that cannot be had without reading all of it."""
 
 
 class _Asked(NamedTuple):
@@ -121,11 +104,11 @@ class Remote:
 
     def _recalled(self, link: Link, mark: str, *, mirrored: bool) -> Facts | str | None:
         known = self.cache.recall(_key(link, mirrored=mirrored)) if mark else None
-        return load(known[1]) if known and known[0] == mark else None
+        return decode_facts(known[1]) if known and known[0] == mark else None
 
     def _remember(self, link: Link, mark: str, found: Facts | str, *, mirrored: bool) -> None:
         if mark:
-            self.cache.remember(_key(link, mirrored=mirrored), mark, dump(found))
+            self.cache.remember(_key(link, mirrored=mirrored), mark, encode_facts(found))
 
     def _is_streamed(self, asked: _Asked) -> bool:
         return asked.found is None and not asked.link.sha256 and not self.allow_unhashed
@@ -142,12 +125,12 @@ class Remote:
             self._remember(link, asked.mark, found, mirrored=False)
         except Failed as error:
             return self._rejected(link, error)
-        return listed(link, found)
+        return make_file(link, found)
 
     def _read(self, asked: _Asked, advance: Callable[[int], object]) -> tuple[Link, Facts]:
         """Return what is to be known of a file that stays where it is. Raises Unreadable and Failed."""
         link, about, *_ = asked
-        window: _Window | None
+        window: RangeStream | None
         if self._is_streamed(asked) and not self.dry_run:
             sha256, size, window = self._streamed(link, about, advance)
             link = link._replace(size=size)
@@ -159,7 +142,7 @@ class Remote:
                 facts = describe_metadata(link.filename, sibling)
             else:
                 facts = self._described(link, window)
-        except _OutOfReach:
+        except OutOfReach:
             # Not remembered: another time the server may be asked for a part.
             facts = describe_name(link.filename, link.requires_python)._replace(sha256=sha256)
             # Of an sdist the name is enough.
@@ -171,9 +154,9 @@ class Remote:
         return link, facts
 
     @staticmethod
-    def _described(link: Link, window: "_Window | None") -> Facts:
+    def _described(link: Link, window: "RangeStream | None") -> Facts:
         if window is None or (link.filename.endswith(".tar.gz") and not window.is_whole):
-            raise _OutOfReach
+            raise OutOfReach
         return describe(link.filename, window, window.size)
 
     def _sibling(self, link: Link) -> bytes | None:
@@ -197,7 +180,7 @@ class Remote:
                 raise
             return False
 
-    def _window(self, link: Link, about: About) -> "_Window | None":
+    def _window(self, link: Link, about: About) -> "RangeStream | None":
         """Return a file as a stream of which only what is read is fetched; None where that cannot be."""
         if not about.size or not self.web.has_ranges(link.url):
             return None
@@ -205,12 +188,12 @@ class Remote:
         def fetch(start: int, length: int) -> bytes:
             part = self.web.part(link.url, start, length, validator=about.validator)
             if part is None:
-                raise _OutOfReach
+                raise OutOfReach
             return part
 
-        return _Window(about.size, fetch=fetch)
+        return RangeStream(about.size, fetch=fetch)
 
-    def _streamed(self, link: Link, about: About, advance: Callable[[int], object]) -> tuple[str, int, "_Window"]:
+    def _streamed(self, link: Link, about: About, advance: Callable[[int], object]) -> tuple[str, int, "RangeStream"]:
         """Read a file once, keeping nothing on the disk: return its sha256, its length, and what is kept of it."""
         digests = _Digests(link)
         head, tail, kept = bytearray(), deque[bytes](), 0
@@ -227,7 +210,7 @@ class Remote:
                 kept -= len(tail.popleft())
         if wrong := digests.wrong():
             raise Unreadable(wrong)
-        window = _Window(size)
+        window = RangeStream(size)
         window.keep(size - kept, b"".join(tail))
         window.keep(0, bytes(head))
         return digests.sha256, size, window
@@ -262,13 +245,13 @@ class Remote:
         found = asked.found if asked else self._recalled(link, mark, mirrored=True)
         sha256 = link.sha256 or (found.sha256 if isinstance(found, Facts) else "")
         if isinstance(found, str):
-            return listed(link, found)
-        path = place(sha256, link.filename)
+            return make_file(link, found)
+        path = file_path(sha256, link.filename)
         if sha256 and (artifact := _artifact(tree.root, path, link)):
             learned: Facts | str = found if found and tree.holds(path) else examine(artifact).result
             if isinstance(learned, Facts) and learned.sha256 == sha256:
                 self._remember(link, mark, learned, mirrored=True)
-                return listed(artifact, learned)
+                return make_file(artifact, learned)
         return asked or self._ask(link, mirrored=True)
 
     def _download(self, asked: _Asked, downloads: str, advance: Callable[[int], object]) -> Outcome:
@@ -292,7 +275,7 @@ class Remote:
                     advance(len(chunk))
             if wrong := digests.wrong():
                 os.unlink(part)
-                return self._download(asked, downloads, advance) if resumed else listed(link, wrong)
+                return self._download(asked, downloads, advance) if resumed else make_file(link, wrong)
             os.replace(part, target)
             with open(target, "rb", buffering=0) as stream:
                 fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
@@ -308,7 +291,7 @@ class Remote:
                 f"cannot write {printable(part)}: {error.strerror}; free some space, or mend that, and run again"
             ) from error
         self._remember(link, mark, found, mirrored=True)
-        return listed(Artifact(directory, link.filename, fingerprint, link), found)
+        return make_file(Artifact(directory, link.filename, fingerprint, link), found)
 
     # --- both -------------------------------------------------------------------------------------------------------
 
@@ -357,14 +340,14 @@ def _trusted(link: Link) -> Outcome:
         facts = describe_name(link.filename, link.requires_python)
     except Unreadable as error:
         return Rejected(location=link.location, reason=str(error))
-    return listed(link, facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or ""))
+    return make_file(link, facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or ""))
 
 
 def in_place(outcome: Outcome, tree: "Tree") -> Outcome | None:
     """Return what came of a link before, as it is once that was published; None: a mirrored file is not there."""
     if isinstance(outcome, Rejected) or isinstance(outcome.artifact, Link) or not outcome.artifact.link:
         return outcome
-    path = place(outcome.sha256, outcome.filename)
+    path = file_path(outcome.sha256, outcome.filename)
     artifact = _artifact(tree.root, path, outcome.artifact.link) if tree.holds(path) else None
     return outcome._replace(artifact=artifact) if artifact else None
 
@@ -410,62 +393,6 @@ class _Digests:
             name = self._other.name
             return f"its {name} is {self._other.hexdigest()}, and the page says {self._expected}: somebody changed it"
         return ""
-
-
-class _Window(io.BufferedIOBase):
-    """A file elsewhere as a stream that can seek: some of its bytes are there, the rest `fetch` gets, or nothing does.
-
-    Reading raises _OutOfReach for bytes that are not to be had.
-    """
-
-    def __init__(self, size: int, *, fetch: Callable[[int, int], bytes] | None = None) -> None:
-        self.size = size
-        self._fetch = fetch
-        self._kept: list[tuple[int, bytes]] = []
-        self._fetched = 0
-        self._at = 0
-
-    def keep(self, start: int, data: bytes) -> None:
-        """Make bytes of the file readable that begin at `start`."""
-        self._kept.append((start, data))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of the file is there."""
-        return any(len(data) == self.size for _, data in self._kept)
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int | None = -1) -> bytes:
-        end = self.size if size is None or size < 0 else min(self._at + size, self.size)
-        data = self._bytes(self._at, max(end - self._at, 0))
-        self._at += len(data)
-        return data
-
-    def _bytes(self, start: int, length: int) -> bytes:
-        for kept, data in self._kept:
-            if kept <= start and start + length <= kept + len(data):
-                return data[start - kept : start - kept + length]
-        first, last = start, max(start + length, min(start + _LEAST, self.size))
-        if last > self.size - _TAIL:
-            first, last = min(start, max(self.size - _TAIL, 0)), self.size
-        self._fetched += last - first
-        if self._fetch is None or self._fetched > _FETCHED:
-            raise _OutOfReach
-        data = self._fetch(first, last - first)
-        self.keep(first, data)
-        return data[start - first : start - first + length]
 
 
 def _artifact(root: str, path: str, link: Link) -> Artifact | None:

@@ -13,11 +13,13 @@ from urllib.parse import urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from mkindex.config import Config
-from mkindex.errors import ConfigError, SourceError, printable, shown
-from mkindex.model.index import File
+from mkindex.errors import ConfigError, SourceError
+from mkindex.model.files import YEAR_10000, Artifact, File, format_upload_time
+from mkindex.simple.links import last_segment, project_url
 from mkindex.simple.reader import Page
-from mkindex.sources.open import YEAR_10000, Artifact, local_path, wire_time
-from mkindex.sources.pages import Missing, fetched, last, parsed, project_url
+from mkindex.sources.open import local_path
+from mkindex.sources.pages import Missing, fetched, parsed
+from mkindex.text import printable, redacted
 from mkindex.web.client import Web
 
 _USUAL = "simple"  # where an index lies in its tree, if nobody wants it elsewhere
@@ -44,7 +46,7 @@ def published(
         except Missing:
             return None
         if not (page.is_index or page.links):
-            raise SourceError(f"{shown(url)} is no page of an index")
+            raise SourceError(f"{redacted(url)} is no page of an index")
         return _earliest((link.sha256, link.upload_time) for link in page.links if link.sha256 in wanted)
 
     try:
@@ -73,7 +75,7 @@ def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[
         raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
     if not (epoch or before):
         return files
-    latest = epoch and (wire_time(int(epoch[:20])) or wire_time(YEAR_10000 - 1))
+    latest = epoch and (format_upload_time(int(epoch[:20])) or format_upload_time(YEAR_10000 - 1))
     return [_dated(file, before.get(file.sha256), latest) for file in files]
 
 
@@ -107,9 +109,9 @@ def _root(places: Iterable[str], web: Web) -> _Root | None:
             continue
         page = parsed(answer)
         if _is_root(page):
-            names = page.projects or map(last, page.directories)
+            names = page.projects or map(last_segment, page.directories)
             return _Root(answer.url, frozenset(map(canonicalize_name, names)))
-        strange = strange or shown(answer.url)
+        strange = strange or redacted(answer.url)
     if strange:
         raise SourceError(f"{strange} is no index, and has none below it: name the address that clients install from")
     return None

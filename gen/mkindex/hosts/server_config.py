@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mkindex.errors import ConfigError, printable
+from mkindex.errors import ConfigError
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from mkindex.site.templates import Templates

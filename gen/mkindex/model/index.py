@@ -5,50 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from mkindex.errors import Note, Rejected, printable
-from mkindex.simple.reader import Link
-from mkindex.sources.open import Artifact, Marked
-
-
-class File(NamedTuple):
-    """One distribution as the simple API lists it: facts only, never a page-relative URL."""
-
-    artifact: Artifact | Link  # Link: it stays where it is, and pages name its address there
-    filename: str
-    project: NormalizedName
-    version: str  # normalised, PEP 440
-    sha256: str  # lower-case hex, of the bytes of the artifact; "": unknown, which only that of a Link can be
-    # The filename with name, version and tags in normal form, where it differs: two files that clients cannot tell
-    # apart have the same.
-    normal_filename: str | None = None
-    requires_python: str | None = None
-    core_metadata: str | None = None  # sha256 of the wheel's METADATA; None: it is not offered
-    metadata_span: str | None = None  # where METADATA lies in the wheel: an archive.Span, as text
-    upload_time: str | None = None  # UTC, as on the wire: "2026-01-02T03:04:05Z"
-    warning: str | None = None  # what a person should know of it
-    metadata_name: str | None = None  # the Name in METADATA, where that is not the project's normalized name
-    yanked: str | None = None  # None: no. "": yes, without a reason
-    provenance: str | None = None  # an absolute https URL (PEP 740)
-
-    @property
-    def size(self) -> int | None:
-        """Bytes; None: unknown, as it can be of a Link."""
-        return self.artifact.size
-
-    @property
-    def local(self) -> Artifact:
-        """The artifact of a file that is placed in the tree: one of this machine."""
-        assert isinstance(self.artifact, Artifact)
-        return self.artifact
-
-    @property
-    def identity(self) -> str:
-        return self.normal_filename or self.filename
+from mkindex.errors import Note, Rejected
+from mkindex.model.files import File, Link, StatusMarker
+from mkindex.text import printable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,11 +75,6 @@ class Index:
     projects: tuple[Project, ...]
 
 
-def place(sha256: str, filename: str) -> str:
-    """Return the path of a file in the published tree: made of its own hash, so that it never changes there."""
-    return f"files/{sha256[:2]}/{sha256[2:]}/{filename}"
-
-
 @lru_cache(maxsize=4096)
 def parse_version(version: str) -> Version:
     """Parse a PEP 440 version, remembering the last few thousand: projects share most of theirs."""
@@ -124,7 +82,7 @@ def parse_version(version: str) -> Version:
 
 
 def assemble(
-    files: Iterable[File], marks: Iterable[Marked] = (), *, prefer_first: bool = False
+    files: Iterable[File], marks: Iterable[StatusMarker] = (), *, prefer_first: bool = False
 ) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 

@@ -15,16 +15,17 @@ from operator import itemgetter
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Disk, errors
 from mkindex.publish.lock import exclusive
-from mkindex.publish.ownership import OWN, Inventory, Known, mark_at, read_mark
-from mkindex.publish.plan import Applied, Entry, Plan, Position, Published, Put
+from mkindex.publish.ownership import Inventory, Known, mark_at, read_mark
+from mkindex.publish.plan import Applied, Plan, Published, Put
 from mkindex.publish.precopy import Copies
 from mkindex.publish.staging import Outcome, Staged, Staging
 from mkindex.site.render import PlacedFile
-from mkindex.sources.open import Artifact, Fingerprint
 from mkindex.tree import manifest
-from mkindex.tree.manifest import Change
+from mkindex.tree.manifest import Change, Entry, Position
+from mkindex.tree.names import STATE_DIRECTORY
 
 
 class Directory:
@@ -47,7 +48,7 @@ class Directory:
         known: Known | None = None,
     ) -> None:
         self._root = root
-        self._own = os.path.join(root, OWN)
+        self._own = os.path.join(root, STATE_DIRECTORY)
         self._executor = executor
         self._hardlink = hardlink
         self._processes = processes

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mkindex.errors import DestinationError, printable
+from mkindex.errors import DestinationError
+from mkindex.text import printable
 
 _CLONE = 0x40049409  # FICLONE, linux/fs.h: share the blocks of one file with another, copied when written to
 _BINARY = getattr(os, "O_BINARY", 0)

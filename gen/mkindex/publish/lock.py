@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from mkindex.errors import DestinationError, printable
+from mkindex.errors import DestinationError
+from mkindex.text import printable
 
 if sys.platform == "win32":
     import msvcrt

@@ -6,8 +6,9 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
-from mkindex.publish.plan import Applied, Changed, Entry, Held, Plan, Position, Published
-from mkindex.site.render import Page, PlacedFile, Resource, Sibling, Stage, section_key
+from mkindex.publish.plan import Applied, Changed, Held, Plan, Published
+from mkindex.site.render import Page, PlacedFile, Resource, Sibling
+from mkindex.tree.manifest import Entry, Position, Stage, section_key
 
 
 class Memory:

@@ -15,17 +15,16 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from mkindex import parallel
-from mkindex.errors import DestinationError, printable
-from mkindex.examine.local import CHUNK
+from mkindex.errors import DestinationError
+from mkindex.model.files import CHUNK, Fingerprint
 from mkindex.parallel import Forked
 from mkindex.publish.filesystem import errors
-from mkindex.publish.plan import Entry, Held, Position, Published
-from mkindex.site.render import Stage
-from mkindex.sources.open import Fingerprint
+from mkindex.publish.plan import Held, Published
+from mkindex.text import printable
 from mkindex.tree import manifest
-from mkindex.tree.manifest import Extent
+from mkindex.tree.manifest import Entry, Extent, Position, Stage
+from mkindex.tree.names import STATE_DIRECTORY
 
-OWN = ".mkindex"
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
@@ -53,8 +52,8 @@ class Inventory:
 
     def __init__(self, root: str, *, known: Known | None = None) -> None:
         self._root = root
-        self._manifest = os.path.join(root, OWN, "manifest")
-        self._intent = os.path.join(root, OWN, "intent")
+        self._manifest = os.path.join(root, STATE_DIRECTORY, "manifest")
+        self._intent = os.path.join(root, STATE_DIRECTORY, "intent")
         self._known = known
         self._ahead: Forked[list[Part]] | None = None
         self._lock = threading.Lock()

@@ -7,37 +7,12 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from mkindex.errors import DestinationError
-from mkindex.model.index import File
-from mkindex.site.render import Page, PlacedFile, Resource, Section, Stage
-from mkindex.sources.open import Artifact, Fingerprint
+from mkindex.model.files import Artifact, File, Fingerprint
+from mkindex.site.render import Page, PlacedFile, Resource, Section
+from mkindex.tree.manifest import Entry, Stage
 
 W = TypeVar("W")
 T = TypeVar("T")
-
-
-# Section, stage and path, by which entries are ordered.
-Position = tuple[str, int, str]
-
-
-class Entry(NamedTuple):
-    """A path of the destination that is ours, as the manifest knows it."""
-
-    section: str
-    stage: int
-    path: str
-    key: str  # of the resource it was made from; "": unknown, a run died while it wrote
-    sha256: str  # of its bytes; "": unknown
-    mark: str  # what the destination recognises the bytes by without reading them; "": look again
-    retired: int | None = None  # since when no page names it, in seconds since the epoch
-
-    @classmethod
-    def of(cls, resource: Resource, sha256: str, mark: str = "") -> Self:
-        """Return the entry of a resource whose bytes have this sha256."""
-        return cls(resource.section, resource.stage, resource.path, resource.key, sha256, mark)
-
-    @property
-    def position(self) -> Position:
-        return self[:3]
 
 
 class Held(NamedTuple):

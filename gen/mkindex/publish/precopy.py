@@ -10,10 +10,9 @@ from itertools import count
 from threading import Lock
 
 from mkindex.errors import DestinationError
-from mkindex.examine.local import CHUNK
-from mkindex.model.index import place
+from mkindex.model.files import CHUNK, Artifact
 from mkindex.publish.filesystem import Disk, errors
-from mkindex.sources.open import Artifact
+from mkindex.tree.names import file_path
 
 
 class Copies:
@@ -50,7 +49,7 @@ class Copies:
         finally:
             with errors(self._root):
                 os.close(descriptor)
-        path = place(sha256, artifact.filename)
+        path = file_path(sha256, artifact.filename)
         # The same file may be in two sources.
         if self._by_path.setdefault(path, target) != target:
             self._drop(target)

@@ -10,17 +10,18 @@ from heapq import merge
 from io import FileIO
 from typing import NamedTuple
 
-from mkindex.distributions.zips import Span, Unreadable, cut, reader
-from mkindex.errors import DestinationError, printable
-from mkindex.examine.local import CHUNK
-from mkindex.model.index import File, place
+from mkindex.distributions.zips import Span, cut, reader
+from mkindex.errors import DestinationError, Unreadable
+from mkindex.model.files import CHUNK, File, Fingerprint
 from mkindex.parallel import split
 from mkindex.publish.filesystem import Disk
 from mkindex.publish.ownership import mark_of, read_mark
 from mkindex.publish.plan import Changed, Put
 from mkindex.publish.precopy import Copies, copy
-from mkindex.site.render import Page, PlacedFile, Sibling, Stage
-from mkindex.sources.open import Fingerprint
+from mkindex.site.render import Page, PlacedFile, Sibling
+from mkindex.text import printable
+from mkindex.tree.manifest import Stage
+from mkindex.tree.names import file_path
 
 _SECOND = 1_000_000_000  # nanoseconds
 
@@ -167,7 +168,7 @@ class Staging:
 
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
-        path = self._copies.lies_at(place(file.sha256, file.filename)) or file.local.path
+        path = self._copies.lies_at(file_path(file.sha256, file.filename)) or file.local.path
         span = Span.parse(file.metadata_span or "")
         try:
             if self._copied and self._copied[0] is file and len(self._copied[1]) == file.size:

@@ -8,8 +8,8 @@ import click
 
 from mkindex.check.engine import Report
 from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity, table
-from mkindex.errors import printable
 from mkindex.reports.github import annotation
+from mkindex.text import printable
 
 VERSION = 1  # of the JSON report
 _FEW = 10  # findings of one rule that are shown one by one

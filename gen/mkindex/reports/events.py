@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from json import dumps
 from typing import Any
 
-from mkindex.errors import MkindexError, printable
+from mkindex.errors import MkindexError
+from mkindex.text import printable
 from mkindex.watch.loop import Built
 
 _SHOWN = 3  # names in a line for a person

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mkindex.errors import MkindexError, Note, NotPublished, Rejected, printable
-from mkindex.reports.text import counted, sized
+from mkindex.errors import MkindexError, Note, NotPublished, Rejected
+from mkindex.text import format_size, plural, printable
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -58,7 +58,7 @@ def summary(report: "Report", destination: str) -> str:
     numbers = (
         f"{len(report.index.projects):,}",
         f"{len(files):,}",
-        sized(sum(file.size or 0 for file in files)),
+        format_size(sum(file.size or 0 for file in files)),
         f"{len(report.rejected):,}",
     )
     return "\n".join(
@@ -98,7 +98,7 @@ def _news(report: "Report") -> Iterator[str]:
     if not report.new:
         yield from ("Every file was on the previous site.", "")
         return
-    yield from (f"Not on the previous site: {counted(len(report.new), 'file')}.", "")
+    yield from (f"Not on the previous site: {plural(len(report.new), 'file')}.", "")
     yield from (f"* {_code(name)}" for name in report.new[:_ROWS])
     yield from (*_more(len(report.new)), "")
 

@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mkindex.errors import Note, printable
+from mkindex.errors import Note
 from mkindex.hosts.table import HOSTS
+from mkindex.text import format_size, plural, printable
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -29,11 +30,11 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
     if plan.retired:
         counts.append(f"{plan.retired} kept for readers of older pages")
     yield (
-        f"{printable(config.destination)}: {counted(len(projects), 'project')}, {counted(len(files), 'file')}, "
-        f"{sized(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
+        f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
+        f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
     )
     if report.rejected:
-        yield f"{counted(len(report.rejected), 'file')} rejected, see above"
+        yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if projects and not report.dry_run:
         then = HOSTS[config.host].next if config.host else None
         url = f"{'https://ADDRESS' if then else 'http://localhost:8000'}/{f'{config.simple_path}/'.lstrip('/')}"
@@ -64,16 +65,3 @@ def as_json(report: "Report") -> dict[str, Any]:
         "remove": [entry.path for entry in report.plan.deletes],
         **news,
     }
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def sized(size: int) -> str:
-    """Return a number of bytes in words, with a decimal unit."""
-    if size < 1000:
-        return counted(size, "byte")
-    power = min((len(str(size)) - 1) // 3, 4)
-    return f"{size / 1000**power:,.1f} {' kMGT'[power]}B"

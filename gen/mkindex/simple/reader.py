@@ -4,82 +4,46 @@ Knows no network and no disk. Nothing is believed to be well-formed: a file whos
 a page that makes none as a whole.
 """
 
-import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple, Self
-from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
+from typing import NamedTuple, Self
+from urllib.parse import unquote, urljoin, urlsplit
 
-from mkindex.errors import Rejected, printable, shown
+from mkindex.distributions.filenames import SUFFIXES
+from mkindex.errors import Rejected
+from mkindex.model.files import Link, Status
+from mkindex.simple.links import (
+    MAX_SIZE,
+    address_of,
+    hashes_in,
+    hashes_of,
+    provenance_of,
+    strip_address,
+    text_of,
+    upload_time_of,
+)
+from mkindex.text import printable, redacted
 
-JSON, HTML = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html"
 MAX_LINKS = 1_000_000  # on one page, to files
 MAX_PROJECTS = 10_000_000  # the public index has a million
 _MAX_NESTED = 10_000  # elements one in the other, and attributes of one
-_MAX_SIZE = 10**18  # bytes of a file that clients read as 64 bits
 
-# The endings that uv, pip and poetry all install from (PEP 427, PEP 625; `.zip` for older sdists).
-DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
-# packaging's parsers let quotes, line breaks and percent signs through.
-FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
-STRANGE_NAME = "a name with characters other than letters, digits and ._+!- in it: build it again"
 
-_HEX = re.compile(r"[0-9a-fA-F]+")
-# Longest first: the strongest of the hashes that a page gives is the one that counts.
-_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 _PLAIN = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")  # a path to a directory that needs no parsing
-_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # Elements that end at the next of their kind, or have no content.
 _TAG = re.compile(
     r"<(/?)(?!(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)([a-z][^\s/>]*)", re.IGNORECASE
 )
 _BETWEEN = re.compile(r"[\s/]+")  # attributes
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
 _STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
 _LISTING = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
 
 
 class Malformed(Exception):
     """A page that says nothing reliable; the text says what is wrong with it."""
-
-
-class Link(NamedTuple):
-    """A file that a page or a list names, and what is said of it there. A tuple, since there may be a million."""
-
-    url: str  # absolute, percent-encoded, without fragment
-    filename: str
-    sha256: str = ""  # lower-case hex; "": not said
-    other_hash: str = ""  # the strongest of another kind, as "md5=…", if there is no sha256
-    requires_python: str = ""
-    yanked: str | None = None  # None: no. "": yes, without a reason
-    core_metadata: str | None = None  # sha256 of the `.metadata` sibling. "": it is there, of unknown hash
-    size: int | None = None  # bytes
-    upload_time: str = ""  # as on the wire
-    provenance: str = ""
-    trusted: bool = False  # not to be asked for: somebody vouches that it is there
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether it is not a file of this machine."""
-        return not self.url.startswith("file:")
-
-    @property
-    def location(self) -> str:
-        """What a person may see of its address: credentials could lie in the rest."""
-        return shown(self.url)
-
-
-class Status(NamedTuple):
-    """The status marker of a project (PEP 792)."""
-
-    status: str
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,16 +104,16 @@ def parse_json(text: str, url: str) -> Page:
 def _json_link(file: object, page: str) -> Link | Rejected | str:
     """Return what a file's entry says, its name if it is none that clients install, or why it cannot be taken."""
     if not isinstance(file, dict):
-        return Rejected(location=shown(page), reason="an entry of this page is no object: ask who runs it")
+        return Rejected(location=redacted(page), reason="an entry of this page is no object: ask who runs it")
     filename, address = file.get("filename"), file.get("url")
     if not isinstance(filename, str) or not isinstance(address, str):
-        return Rejected(location=shown(page), reason="an entry of this page has no filename or url: ask who runs it")
-    if not filename.endswith(DISTRIBUTIONS):
+        return Rejected(location=redacted(page), reason="an entry of this page has no filename or url: ask who runs it")
+    if not filename.endswith(SUFFIXES):
         return filename
     try:
-        url = address_of(urljoin(page, _stripped(address)), filename, from_file=page.startswith("file:"))
+        url = address_of(urljoin(page, strip_address(address)), filename, from_file=page.startswith("file:"))
     except ValueError as error:
-        return Rejected(location=f"{shown(page)}: {printable(filename)}", reason=str(error))
+        return Rejected(location=f"{redacted(page)}: {printable(filename)}", reason=str(error))
     hashes = file.get("hashes")
     sha256, other = hashes_of(hashes if isinstance(hashes, dict) else {})
     metadata = file.get("core-metadata", file.get("dist-info-metadata"))
@@ -163,9 +127,9 @@ def _json_link(file: object, page: str) -> Link | Rejected | str:
         requires_python=text_of(file.get("requires-python")),
         yanked=text_of(yanked) if yanked else None,  # whatever it is; of no text the reason is ""
         core_metadata=hashes_of(metadata)[0] if isinstance(metadata, dict) else "" if metadata is True else None,
-        size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < _MAX_SIZE else None,
-        upload_time=_upload_time(text_of(file.get("upload-time"))),
-        provenance=_provenance(file.get("provenance")),
+        size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < MAX_SIZE else None,
+        upload_time=upload_time_of(text_of(file.get("upload-time"))),
+        provenance=provenance_of(file.get("provenance")),
     )
 
 
@@ -186,7 +150,7 @@ def parse_html(text: str, url: str) -> Page:
     nodes = tree.css("a[href]")
     if len(nodes) > MAX_PROJECTS:
         raise Malformed(f"has more than {MAX_PROJECTS:,} links")
-    here = _Here.of(url, _stripped(base.attributes.get("href") or "") if base else "")
+    here = _Here.of(url, strip_address(base.attributes.get("href") or "") if base else "")
     found = [_html_link(node.attributes, here) for node in nodes]
     below = dict.fromkeys(target for target in found if isinstance(target, _Below))
     metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
@@ -258,7 +222,7 @@ class _Below(str):
 
 def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejected | _Below | str | None:
     """Return what an anchor leads to: a file, one that cannot be taken, a directory, another file's name, None."""
-    href = _stripped(attributes["href"] or "")
+    href = strip_address(attributes["href"] or "")
     if plain := _PLAIN.fullmatch(href):  # of a public index there are a million
         target = here.origin + href if plain[1] else here.origin + here.directories[0] + href
         below = here.below(target)
@@ -269,13 +233,13 @@ def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejecte
     except ValueError:
         return None
     filename = unquote(parts.path.rpartition("/")[2])
-    if not filename.endswith(DISTRIBUTIONS):
+    if not filename.endswith(SUFFIXES):
         below = here.below(target)
         return _Below(below) if below else filename if "." in filename else None
     try:
         url = address_of(target, filename, from_file=here.page.startswith("file:"))
     except ValueError as error:
-        return Rejected(location=shown(target), reason=str(error))
+        return Rejected(location=redacted(target), reason=str(error))
     sha256, other = hashes_in(parts.fragment)
     metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
     size = attributes.get("data-size") or ""
@@ -289,90 +253,8 @@ def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejecte
         yanked=text_of(attributes["data-yanked"]) if "data-yanked" in attributes else None,
         core_metadata=None if metadata == "false" else hashes_in(metadata or "")[0],
         size=int(size) if size.isascii() and size.isdecimal() and len(size) < 18 else None,
-        upload_time=_upload_time(attributes.get("data-upload-time") or ""),
-        provenance=_provenance(attributes.get("data-provenance")),
-    )
-
-
-def _stripped(href: str) -> str:
-    """Drop what the URL standard has a browser drop: white space around, line breaks and tabs within."""
-    return href.strip().translate({9: None, 10: None, 13: None})
-
-
-def address_of(url: str, filename: str, *, from_file: bool) -> str:
-    """Return the absolute address of a file, spelled in one way only. Raises ValueError, which says what is wrong.
-
-    `from_file`: a page or a list of this machine names it, which may name files of this machine, too.
-    """
-    if not FILENAME.fullmatch(filename):
-        raise ValueError(STRANGE_NAME)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and from_file):
-        raise ValueError(f"a page may not link to a {printable(parts.scheme)}: address: mend the page")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("the link has a user name or a password in it, which every reader would see: mend the page")
-    host = parts.netloc
-    if not host.isascii():
-        host = (parts.hostname or "").encode("idna").decode() + (f":{parts.port}" if parts.port else "")
-    is_host = host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)
-    if not is_host or (parts.port or 0) < 0:
-        raise ValueError("the link names no host: mend the page")
-    # A literal "+" is a space to S3; pip spells all paths anew in this way before it asks.
-    path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in parts.path.split("/"))
-    query = quote_from_bytes(parts.query.encode(), safe="%/:=&?~+!$,;'@()*[]|")
-    return urlunsplit((parts.scheme, host, path, query, ""))
-
-
-def link_to(address: str) -> Link:
-    """Return the link that a user's own address of a file is, with the hash in its fragment. Raises ValueError."""
-    parts = urlsplit(address)
-    filename = unquote(parts.path.rpartition("/")[2])
-    sha256, other = hashes_in(parts.fragment)
-    url = address_of(address, filename, from_file=True)
-    return Link(url=url, filename=filename, sha256=sha256, other_hash=other)
-
-
-def hashes_in(fragment: str) -> tuple[str, str]:
-    """Return the hashes in the fragment of an address, "sha256=…" and what may stand beside it, as `hashes_of` does."""
-    return hashes_of(dict(part.partition("=")[::2] for part in unquote(fragment).split("&")))
-
-
-def hashes_of(hashes: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return the sha256, and where there is none the strongest other hash as "name=hex"; each "" for none."""
-    known = {
-        str(name).lower(): value.lower()
-        for name, value in hashes.items()
-        if isinstance(value, str) and len(value) == _DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
-    }
-    if "sha256" in known:
-        return known["sha256"], ""
-    return "", next(
-        (f"{name}={known[name]}" for name in _DIGITS if name in known and name in hashlib.algorithms_available), ""
-    )
-
-
-def text_of(value: object) -> str:
-    """Return a text on one line, without what no page can hold: control characters and halves of surrogate pairs."""
-    return " ".join(_UNWRITABLE.sub(" ", value).split()) if isinstance(value, str) else ""
-
-
-def _upload_time(value: str) -> str:
-    """Return a time in the form that all clients read, with no fraction or one of six digits; "" for no time."""
-    match = _TIME.fullmatch(value)
-    try:
-        datetime.fromisoformat(match[1] if match else "")
-    except ValueError:
-        return ""
-    assert match
-    return f"{match[1]}.{match[2][:6]:0<6}Z" if match[2] and match[2].strip("0") else f"{match[1]}Z"
-
-
-def _provenance(value: object) -> str:
-    # PEP 740: "The value … MUST be a fully qualified URL", and https.
-    return (
-        value
-        if isinstance(value, str) and value.startswith("https://") and value.isprintable() and value.isascii()
-        else ""
+        upload_time=upload_time_of(attributes.get("data-upload-time") or ""),
+        provenance=provenance_of(attributes.get("data-provenance")),
     )
 
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mkindex.model.index import File, Index, Project
+from mkindex.model.files import File
+from mkindex.model.index import Index, Project
 
 # HTML is frozen at this version (PEP 833); 1.5 would promise namespaces (PEP 752), which a static index has none of.
 API_VERSION = "1.4"

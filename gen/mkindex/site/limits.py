@@ -6,11 +6,12 @@ from contextlib import suppress
 
 from mkindex.config import Config
 from mkindex.distributions.zips import Span
-from mkindex.errors import Note, NotPublished, Rejected, shown
+from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.render import Page, PlacedFile, Resource, Sibling
 from mkindex.sources.open import local_path
+from mkindex.text import redacted
 
 _A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
 
@@ -23,7 +24,7 @@ def refuse(config: Config, index: Index, findings: Findings) -> None:
     if config.strict and rejected:
         raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
     if not index.projects and not config.allow_empty:
-        where = ", ".join(map(shown, config.sources))
+        where = ", ".join(map(redacted, config.sources))
         why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
         if config.include or config.exclude:
             why += " that --include and --exclude leave"
@@ -94,5 +95,5 @@ def _hint(old: int) -> str:
 
 
 def _named(files: list[tuple[int, str]]) -> str:
-    shown = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
-    return shown + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    redacted = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
+    return redacted + (f" and {len(files) - 5} more" if len(files) > 5 else "")

@@ -1,9 +1,7 @@
 """Index to resources: which paths there are, what each is made of, and, only when somebody asks, its bytes."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import cached_property, partial
 from operator import attrgetter
 from typing import ClassVar, NamedTuple
@@ -13,23 +11,12 @@ from packaging.utils import NormalizedName
 
 from mkindex import __version__
 from mkindex.hosts.table import Host
-from mkindex.model.index import File, Index, Project, place
+from mkindex.model.files import Artifact, File, Link
+from mkindex.model.index import Index, Project
 from mkindex.simple import writer as write
-from mkindex.simple.reader import Link
 from mkindex.site.templates import Templates
-from mkindex.sources.open import Artifact
-
-HTML, JSON = "index.html", "index.v1_json"
-ALL = ""  # the section of pages that name every project, or none
-
-
-class Stage(IntEnum):
-    """When a resource is published: whatever names another one comes after it."""
-
-    FILE = 0
-    METADATA = 1
-    PROJECT = 2
-    ROOT = 3
+from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, file_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +32,7 @@ class PlacedFile:
 
     @property
     def path(self) -> str:
-        return place(self.file.sha256, self.file.filename)
+        return file_path(self.file.sha256, self.file.filename)
 
     @property
     def key(self) -> str:
@@ -65,7 +52,7 @@ class Sibling:
 
     @property
     def path(self) -> str:
-        return f"{place(self.file.sha256, self.file.filename)}.metadata"
+        return f"{file_path(self.file.sha256, self.file.filename)}.metadata"
 
     @property
     def key(self) -> str:
@@ -98,15 +85,6 @@ class Section(NamedTuple):
     resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
 
 
-def section_key(pages: Iterable[tuple[str, str]]) -> str:
-    """Return the key of a section whose pages, in their order, have these paths and keys; "": it has none.
-
-    It is one of the files, too: as long as nothing changes that pages say of them, they are the same.
-    """
-    said = [f"{path} {key}" for path, key in pages]
-    return _digest(*said) if said else ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """What the published tree looks like; the only place where addresses are joined and quoted."""
@@ -131,7 +109,7 @@ class Site:
         if self.files_url is not None:
             return f"{self.files_url.rstrip('/')}/{_quoted(file.artifact.relative)}"
         # Of the path of a placed file only its last part can need quoting.
-        return f"{'../' * depth}{place(file.sha256, '')}{_quoted(file.filename)}"
+        return f"{'../' * depth}{file_path(file.sha256, '')}{_quoted(file.filename)}"
 
     def core_metadata(self, file: File) -> str | None:
         """Return the sha256 of the file's `.metadata` sibling if there is one beside the file."""
@@ -152,12 +130,12 @@ class Site:
     @property
     def said(self) -> str:
         """The key of `.nojekyll`: a digest of what whoever publishes was told. If it is new, that is to be told."""
-        return _digest(self.host.once) if self.host.once else "nothing"
+        return digest(self.host.once) if self.host.once else "nothing"
 
     @cached_property
     def key(self) -> str:
         """A digest of all that every page depends on, but for its own path."""
-        return _digest(
+        return digest(
             __version__, self.simple_path, self.files_url, self.files_have_metadata, self.links, self.templates.digest
         )
 
@@ -167,15 +145,11 @@ def _quoted(path: str) -> str:
     return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
 def render(index: Index, site: Site) -> Iterator[Section]:
     """Yield every resource of the tree, in sections, by name."""
     keys = {project.name: _project_key(project, site) for project in index.projects}
     pages = sorted(_root_pages(index, site, keys), key=attrgetter("path"))
-    yield Section(ALL, section_key((page.path, page.key) for page in pages), partial(iter, pages))
+    yield Section(ROOT_SECTION, section_key((page.path, page.key) for page in pages), partial(iter, pages))
     roots = _roots(site)
     for project in index.projects:
         key = keys[project.name]
@@ -200,9 +174,9 @@ def _project_resources(project: Project, key: str, roots: Iterable[_Root], site:
 
 def _roots(site: Site) -> list[_Root]:
     """Return the roots, as paths are ordered."""
-    roots: list[_Root] = [(site.simple(""), [(HTML, _project_html), (JSON, _project_json)])]
+    roots: list[_Root] = [(site.simple(""), [(INDEX_HTML, _project_html), (INDEX_JSON, _project_json)])]
     if site.json_root is not None:
-        roots.append((f"{site.json_root}/", [(HTML, _project_json)]))
+        roots.append((f"{site.json_root}/", [(INDEX_HTML, _project_json)]))
     return sorted(roots)
 
 
@@ -230,7 +204,7 @@ def _project_key(project: Project, site: Site) -> str:
             f"{filename} {version} {sha256} {artifact.size} {metadata} {time} {python} {yanked!r} {provenance} {name} "
             f"{where}"
         )
-    return _digest(*said)
+    return digest(*said)
 
 
 def _project_html(project: Project, site: Site, *, depth: int) -> bytes:
@@ -253,8 +227,8 @@ def _project_json(project: Project, site: Site, *, depth: int) -> bytes:
 
 def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[Page]:
     """Yield the pages that name every project or file, and those that name none."""
-    names = _digest(site.key, *keys)
-    everything = _digest(site.key, *keys.values())
+    names = digest(site.key, *keys)
+    everything = digest(site.key, *keys.values())
 
     def root() -> bytes:
         return site.templates.render("simple/root.html", page=write.root_page(index))
@@ -270,17 +244,17 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
         return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
 
-    yield Page(ALL, Stage.ROOT, site.simple(HTML), names, root)
-    yield Page(ALL, Stage.ROOT, site.simple(JSON), names, json)
-    yield Page(ALL, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True)
-    yield Page(ALL, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
+    yield Page(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_HTML), names, root)
+    yield Page(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_JSON), names, json)
+    yield Page(ROOT_SECTION, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True)
+    yield Page(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
     if site.simple_path:
-        yield Page(ALL, Stage.ROOT, HTML, everything, landing, optional=True)
+        yield Page(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
     if site.links:
-        yield Page(ALL, Stage.ROOT, "links.html", everything, links)
+        yield Page(ROOT_SECTION, Stage.ROOT, "links.html", everything, links)
     if site.json_root is not None:
-        yield Page(ALL, Stage.ROOT, f"{site.json_root}/{HTML}", names, json)
+        yield Page(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     for path, template in site.host.writes.items():
-        key = _digest(site.key, template, *roots.values())
-        yield Page(ALL, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))
+        key = digest(site.key, template, *roots.values())
+        yield Page(ROOT_SECTION, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))

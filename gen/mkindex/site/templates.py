@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkindex.errors import TemplateError, printable
+from mkindex.errors import TemplateError
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
-from mkindex.errors import Note, Rejected, SourceError, printable
-from mkindex.simple.reader import DISTRIBUTIONS
-from mkindex.sources.open import Artifact, Fingerprint, unsupported
+from mkindex.distributions.filenames import SUFFIXES, unsupported
+from mkindex.errors import Note, Rejected, SourceError
+from mkindex.model.files import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
+from mkindex.text import printable
 
 # What editors, browsers, rsync and download tools call a file that is not whole yet.
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
@@ -45,7 +46,7 @@ class Directory:
             while entries:
                 entry = entries.pop()  # and forget it: each keeps its whole status
                 name = entry.name
-                is_distribution = name.endswith(DISTRIBUTIONS)
+                is_distribution = name.endswith(SUFFIXES)
                 if name.startswith(".") or (not is_distribution and name.endswith(_TEMPORARY)):
                     continue
                 if is_distribution and selective and not self.selection.file(name):

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
-from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.reader import DISTRIBUTIONS, FILENAME, STRANGE_NAME, Link, hashes_in, link_to, text_of
-from mkindex.sources.open import Artifact, Fingerprint, Found, path_of, unsupported, wire_time
+from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, unsupported
+from mkindex.errors import Note, Rejected, SourceError
+from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
+from mkindex.simple.links import hashes_in, link_to, path_of, text_of
+from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
+from mkindex.text import printable, redacted
 
 _LONGEST = 1 << 20  # bytes of a line
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -67,7 +70,7 @@ class List:
     def _of_text(self, text: str) -> Found | None:
         if _SCHEME.match(text):
             name = unquote(urlsplit(text).path.rpartition("/")[2])
-            return self._found(text, link_to(text) if name.endswith(DISTRIBUTIONS) else Link(url=text, filename=name))
+            return self._found(text, link_to(text) if name.endswith(SUFFIXES) else Link(url=text, filename=name))
         return self._found(text, Link(url="", filename=text.rpartition("/")[2]))
 
     def _of_object(self, entry: Any) -> Found | None:  # noqa: ANN401 (whatever JSON has)
@@ -77,7 +80,7 @@ class List:
             raise ValueError("an object without a filename: give a path, or the address alone on its line")
         sha256, other = _hashes(entry.get("hash"))
         if entry.get("hash") and not (sha256 or other):
-            raise ValueError(f"the hash of {shown(filename)} is none that is known: give sha256=… and 64 digits")
+            raise ValueError(f"the hash of {redacted(filename)} is none that is known: give sha256=… and 64 digits")
         metadata = entry.get("core_metadata")
         link = Link(
             url="",
@@ -93,20 +96,20 @@ class List:
 
     def _found(self, text: str, link: Link) -> Found | None:
         """Return what a line comes to: a link, a file of this machine, or why neither."""
-        if not link.filename.endswith(DISTRIBUTIONS):
+        if not link.filename.endswith(SUFFIXES):
             if reason := unsupported(link.filename):
-                return Note(location=shown(text), text=f"passed over: {reason}", detail=True)
-            raise ValueError(f"{shown(text)} is neither a wheel nor an sdist: give a path or a URL a line")
+                return Note(location=redacted(text), text=f"passed over: {reason}", detail=True)
+            raise ValueError(f"{redacted(text)} is neither a wheel nor an sdist: give a path or a URL a line")
         if not self.selection.file(link.filename):
             return None
         if link.url:
             return link if link.is_elsewhere else self._local(path_of(link.url), link)
         if self.files_url is not None:
             if not FILENAME.fullmatch(link.filename):
-                raise ValueError(f"{shown(text)}: {STRANGE_NAME}")
+                raise ValueError(f"{redacted(text)}: {STRANGE_NAME}")
             path = posixpath.normpath(text) if "/" in text else text
             if path.startswith(("/", "../")):
-                raise ValueError(f"{shown(text)}: no path below --files-url: give it relative to that")
+                raise ValueError(f"{redacted(text)}: no path below --files-url: give it relative to that")
             path = path if _PLAIN.fullmatch(path) else quote(path, safe="/", errors="surrogateescape")
             return link._replace(url=f"{self.files_url.rstrip('/')}/{path}", trusted=not self.verify)
         return self._local(text, link)
@@ -137,4 +140,4 @@ def _time(timestamp: object) -> str:
     """Return a time in seconds since the epoch as the API writes it, "" for what is none."""
     if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not math.isfinite(timestamp):
         return ""
-    return wire_time(int(timestamp))
+    return format_upload_time(int(timestamp))

@@ -2,88 +2,26 @@
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
-from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import SplitResult, urlsplit
 
-from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.reader import DISTRIBUTIONS, Link, Status
+from mkindex.distributions.filenames import SUFFIXES
+from mkindex.errors import Note, Rejected, SourceError
+from mkindex.model.files import Artifact, Link, StatusMarker
+from mkindex.simple.links import path_of
 from mkindex.sources.selection import EVERYTHING, Selection
+from mkindex.text import printable, redacted
 
 if TYPE_CHECKING:
     from mkindex.web.client import Web
 
-# Endings of what is or was a distribution; anything else beside the wheels (README, .asc, .txt …) is nobody's mistake.
-_UNSUPPORTED = {
-    ".tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
-    ".tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
-    ".tar.zst": "no client installs .tar.zst sdists: rebuild it as .tar.gz",
-    ".tar.z": "no client but poetry installs .tar.Z sdists: rebuild it as .tar.gz",
-    ".tgz": "uv and packaging ignore .tgz sdists: rename it to .tar.gz",
-    ".tar": "uv and packaging ignore .tar sdists: rebuild it as .tar.gz",
-    ".egg": "eggs are no longer installable: build a wheel",
-    ".exe": "pip and uv do not install .exe installers: build a wheel",
-    ".msi": "pip and uv do not install .msi installers: build a wheel",
-    ".rpm": "pip and uv do not install .rpm packages: build a wheel",
-}
-
-
-YEAR_10000 = 253_402_300_800  # seconds since the epoch
-
-
-class Fingerprint(NamedTuple):
-    """What `stat` says of a file's bytes; while it stays the same they are taken to be the same."""
-
-    inode: int
-    size: int  # bytes
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, stat: os.stat_result) -> Self:
-        return cls(stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-class Artifact(NamedTuple):
-    """A file on this machine that a source found, not yet opened. A tuple, as File is: there may be 100,000."""
-
-    root: str  # the source: an absolute directory
-    relative: str  # below it, with "/" between
-    fingerprint: Fingerprint
-    link: Link | None = None  # of the page or list that names it, with what is said of it there
-
-    @property
-    def filename(self) -> str:
-        return self.relative.rpartition("/")[2]
-
-    @property
-    def path(self) -> str:
-        return f"{self.root}/{self.relative}"
-
-    @property
-    def location(self) -> str:
-        """Where it is, as findings say it: a download is known by the address that it came from."""
-        return self.link.location if self.link and self.link.is_elsewhere else self.path
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.fingerprint.size
-
-
-class Marked(NamedTuple):
-    """The status marker that a source has for a project (PEP 792)."""
-
-    project: str  # normalized
-    status: Status
-
 
 # An artifact is a file of this machine, or what a page says of one elsewhere.
-Found = Artifact | Link | Marked | Rejected | Note
+Found = Artifact | Link | StatusMarker | Rejected | Note
 
 
 class Source(Protocol):
@@ -93,20 +31,6 @@ class Source(Protocol):
     """
 
     def artifacts(self) -> Iterator[Found]: ...
-
-
-def wire_time(seconds: int) -> str:
-    """Return a time as the API writes it, "" for one that clients cannot read."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < YEAR_10000 else ""
-
-
-def path_of(url: str) -> str:
-    """Return the path that a `file:` address is of."""
-    if os.name == "nt":
-        from urllib.request import url2pathname  # imports half of the standard library
-
-        return url2pathname(urlsplit(url).path)
-    return os.fsdecode(unquote_to_bytes(urlsplit(url).path))
 
 
 def is_remote(spec: str) -> bool:
@@ -119,15 +43,6 @@ def local_path(spec: str) -> str | None:
     if spec == "-" or is_remote(spec):
         return None
     return path_of(spec) if spec.lower().startswith("file:") and not os.path.exists(spec) else spec
-
-
-def unsupported(filename: str) -> str | None:
-    """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
-    lower = filename.lower()
-    for ending in DISTRIBUTIONS:
-        if lower.endswith(ending):
-            return f"clients do not recognise an ending in capitals: rename it to {ending}"
-    return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +83,8 @@ def open_source(spec: str, options: Options) -> Source:
         return _pages(options.web.without_credentials(spec), options)
     wrong = "is no address that can be asked" if kind in ("http", "https", "file") else "is of a kind that is not known"
     raise SourceError(
-        f"{shown(spec)} {wrong}: name a directory, a page or a list, here or at https://… "
-        f"(a directory of that name is ./{shown(spec)})"
+        f"{redacted(spec)} {wrong}: name a directory, a page or a list, here or at https://… "
+        f"(a directory of that name is ./{redacted(spec)})"
     )
 
 
@@ -185,7 +100,7 @@ def _local(path: str, options: Options) -> Source:
             exclude=options.exclude,
             selection=options.selection,
         )
-    if path.endswith(DISTRIBUTIONS):
+    if path.endswith(SUFFIXES):
         raise SourceError(f"source {printable(path)} is a file: name the directory it lies in")
     try:
         with open(path, "rb") as file:

@@ -9,25 +9,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from mkindex.errors import Note, Rejected, SourceError, printable, shown
-from mkindex.simple.reader import (
-    DISTRIBUTIONS,
-    HTML,
-    JSON,
-    Link,
-    Malformed,
-    Page,
-    Status,
-    link_to,
-    parse_html,
-    parse_json,
-)
-from mkindex.sources.open import Artifact, Fingerprint, Found, Marked, path_of
+from mkindex.distributions.filenames import SUFFIXES
+from mkindex.errors import Note, Rejected, SourceError
+from mkindex.model.files import Artifact, Fingerprint, Link, Status, StatusMarker
+from mkindex.simple.links import last_segment, link_to, path_of, project_url
+from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
+from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
+from mkindex.text import printable, redacted
 from mkindex.web.client import MAX_PAGE, Answer, Failed, Web
 
 _DEEPEST, _MOST = 20, 10_000  # levels below a listing that are read, and pages in all
@@ -48,7 +41,7 @@ class Pages:
     def artifacts(self) -> Iterator[Found]:
         """Yield what the pages name, in their order. Raises SourceError where a page cannot be read or understood."""
         url = self.url.partition("#")[0]
-        if last(url).endswith(DISTRIBUTIONS):  # no page, but a file itself
+        if last_segment(url).endswith(SUFFIXES):  # no page, but a file itself
             yield from self._itself()
             return
         answer = self._get(url)
@@ -57,25 +50,25 @@ class Pages:
             names = [(name, project_url(answer.url, name)) for name in page.projects if _is_name(name)]
             if strange := len(page.projects) - len(names):
                 text = f"{strange:,} of the projects that it lists have names that no project can have: passed over"
-                yield Note(location=shown(answer.url), text=text)
+                yield Note(location=redacted(answer.url), text=text)
             yield from self._index(names, answer) if names else self._files(page, answer.url)
         elif page.links or page.refused:
             yield from self._files(page, answer.url)
             yield from self._below(page, answer.url)
         elif self._is_index(page):
-            yield from self._index([(last(url), url) for url in page.directories], answer)
+            yield from self._index([(last_segment(url), url) for url in page.directories], answer)
         elif page.status and page.is_index:  # a project of which nothing is offered
             yield _marked(page, page.status, answer.url)
         elif page.directories and self.recursive:
             yield from self._below(page, answer.url)
         else:
-            raise SourceError(f"{shown(answer.url)}: {_nothing(page)}")
+            raise SourceError(f"{redacted(answer.url)}: {_nothing(page)}")
 
     def _itself(self) -> Iterator[Found]:
         try:
             link = link_to(self.url)
         except ValueError as error:
-            raise SourceError(f"{shown(self.url)}: {error}") from error
+            raise SourceError(f"{redacted(self.url)}: {error}") from error
         if self.selection.file(link.filename):
             yield link if link.is_elsewhere else _local(link, link.url)
 
@@ -85,13 +78,13 @@ class Pages:
         """Tell whether a page without files is the root of an index: its links lead to the pages of projects."""
         if not page.directories or not (page.is_index or page.is_listing or not (page.elsewhere or page.other_files)):
             return False
-        wanted = [url for url in page.directories if self.selection.project(last(url))]
+        wanted = [url for url in page.directories if self.selection.project(last_segment(url))]
         for url in (wanted or page.directories)[:_TRIED]:
             try:
                 child = parsed(self._get(url))
             except SourceError:
                 continue
-            name = canonicalize_name(last(url))
+            name = canonicalize_name(last_segment(url))
             if child.is_index or any(_is_of(link, name) for link in child.links):
                 return True
         return False
@@ -100,7 +93,7 @@ class Pages:
         """Yield what the pages of the projects name. Each: name and URL."""
         if not (self.whole_index or self.selection.include):
             raise SourceError(
-                f"{shown(answer.url)} is an index of {len(projects):,} projects: name those that you want "
+                f"{redacted(answer.url)} is an index of {len(projects):,} projects: name those that you want "
                 "with --include, or take --all"
             )
         chosen = [(name, url) for name, url in projects if self.selection.project(name)]
@@ -116,7 +109,7 @@ class Pages:
         try:
             answer = self._get(url)
         except Missing as error:
-            return Rejected(location=shown(url), reason=f"the index lists this project, and its page {error.why}")
+            return Rejected(location=redacted(url), reason=f"the index lists this project, and its page {error.why}")
         return answer.url, parsed(answer)
 
     def _below(self, page: Page, url: str) -> Iterator[Found]:
@@ -127,7 +120,7 @@ class Pages:
             if page.is_listing:
                 count = len(page.directories)
                 text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} not read (--recursive reads them)"
-                yield Note(location=shown(url), text=text)
+                yield Note(location=redacted(url), text=text)
             return
         seen, level = {url}, list(page.directories)
         for _ in range(_DEEPEST):
@@ -142,7 +135,9 @@ class Pages:
             level = [below for found in pages for below in found.directories]
             if not level:
                 return
-        raise SourceError(f"{shown(url)}: more than {_MOST:,} pages or {_DEEPEST} levels below it: name what is wanted")
+        raise SourceError(
+            f"{redacted(url)}: more than {_MOST:,} pages or {_DEEPEST} levels below it: name what is wanted"
+        )
 
     # --- what it names ----------------------------------------------------------------------------------------------
 
@@ -152,11 +147,11 @@ class Pages:
             yield _marked(page, page.status, url, name)
         if not page.has_end:
             text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
-            yield Note(location=shown(url), text=text)
+            yield Note(location=redacted(url), text=text)
         kinds = Counter(printable(os.path.splitext(name)[1].lower()) for name in page.other_files)
         if kinds:
             count = ", ".join(f"{number:,} {kind or 'others'}" for kind, number in sorted(kinds.items()))
-            yield Note(location=shown(url), text=f"links to other files passed over: {count}", detail=True)
+            yield Note(location=redacted(url), text=f"links to other files passed over: {count}", detail=True)
         yield from page.refused
         for link in page.links:
             if self.selection.file(link.filename):
@@ -196,28 +191,28 @@ def _read_file(url: str) -> Answer:
         with open(path, "rb") as file:
             data = file.read(MAX_PAGE + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise Missing(f"cannot read {shown(url)}: {error.strerror}", "is not there") from error
+        raise Missing(f"cannot read {redacted(url)}: {error.strerror}", "is not there") from error
     except OSError as error:
-        raise SourceError(f"cannot read {shown(url)}: {error.strerror}") from error
+        raise SourceError(f"cannot read {redacted(url)}: {error.strerror}") from error
     if len(data) > MAX_PAGE:
-        raise SourceError(f"{shown(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+        raise SourceError(f"{redacted(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
     text = data.decode("utf-8-sig", "replace")
-    return Answer(url, JSON if text.lstrip().startswith("{") else "", text)
+    return Answer(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
 
 
 def parsed(answer: Answer) -> Page:
     """Read a page as what it says it is, or what it looks like. Raises SourceError where it is none."""
-    where, kind, start = shown(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
+    where, kind, start = redacted(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
     try:
-        if kind == JSON:
+        if kind == JSON_TYPE:
             return parse_json(answer.text, answer.url)
-        if start == "<" or (start != "{" and kind in ("text/html", HTML, "application/xhtml+xml")):
+        if start == "<" or (start != "{" and kind in ("text/html", HTML_TYPE, "application/xhtml+xml")):
             return parse_html(answer.text, answer.url)
         if start == "{":
             parse_json(answer.text, answer.url)
             raise SourceError(
                 f"{where}: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, too. "
-                f"Let the server say {JSON}, or save the page and name the file"
+                f"Let the server say {JSON_TYPE}, or save the page and name the file"
             )
     except Malformed as error:
         raise SourceError(f"{where} {error}") from error
@@ -233,18 +228,13 @@ def _nothing(page: Page) -> str:
         seen.append(f"{len(page.directories):,} links went to directories: use --recursive")
     if page.other_files or page.elsewhere:
         seen.append(f"{len(page.other_files) + page.elsewhere:,} went elsewhere")
-    return "; ".join([f"this page has no link to a wheel or sdist ({', '.join(DISTRIBUTIONS)})", *seen])
-
-
-def last(url: str) -> str:
-    """Return the last part of a URL's path."""
-    return unquote(url.partition("?")[0].rstrip("/").rpartition("/")[2])
+    return "; ".join([f"this page has no link to a wheel or sdist ({', '.join(SUFFIXES)})", *seen])
 
 
 def _directory(url: str) -> str:
     """Return the name of the directory that a page is the index of."""
-    name = last(url)
-    return last(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
+    name = last_segment(url)
+    return last_segment(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
 
 
 def _project_of(page: Page) -> str:
@@ -255,21 +245,12 @@ def _project_of(page: Page) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
-def _marked(page: Page, status: Status, url: str, name: str = "") -> Marked | Note:
+def _marked(page: Page, status: Status, url: str, name: str = "") -> StatusMarker | Note:
     """Return the status marker of a page's project; which that is, the first says that can be a project's name."""
     for project in (page.name, name, _project_of(page), _directory(url)):
         if _is_name(project):
-            return Marked(canonicalize_name(project), status)
-    return Note(location=shown(url), text=f"says {status.status}, but not of which project: passed over")
-
-
-def project_url(root: str, name: str) -> str:
-    """Return the address of a project's page, made from that of the root as clients do."""
-    parts = urlsplit(root)
-    directory, _, page = parts.path.rpartition("/")
-    # What is no page is what clients put a slash behind.
-    directory = directory if not page or page.endswith((".html", ".htm", "json")) else parts.path
-    return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
+            return StatusMarker(canonicalize_name(project), status)
+    return Note(location=redacted(url), text=f"says {status.status}, but not of which project: passed over")
 
 
 def _is_name(name: str) -> bool:

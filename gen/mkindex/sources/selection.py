@@ -10,7 +10,7 @@ from functools import cached_property
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from mkindex.simple.reader import DISTRIBUTIONS
+from mkindex.distributions.filenames import SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def _projects(filename: str) -> Iterator[str]:
     if filename.endswith(".whl"):
         yield canonicalize_name(filename.partition("-")[0])
         return
-    stem = next((filename.removesuffix(ending) for ending in DISTRIBUTIONS if filename.endswith(ending)), filename)
+    stem = next((filename.removesuffix(ending) for ending in SUFFIXES if filename.endswith(ending)), filename)
     for hyphen in re.finditer("-", stem):
         with suppress(ValueError):
             Version(stem[hyphen.end() :])

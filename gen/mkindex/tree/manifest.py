@@ -5,18 +5,83 @@ Neither is believed about a path that leads out of the directory: a tree may com
 may be deleted.
 """
 
+import hashlib
 import os
 import re
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from io import BytesIO
 from itertools import groupby
 from operator import attrgetter
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
-from mkindex.publish.plan import Entry, Position
-from mkindex.site.render import ALL, JSON, Stage, section_key
+from mkindex.tree.names import INDEX_JSON
+
+ROOT_SECTION = ""  # the section of pages that name every project, or none
+
+
+class Stage(IntEnum):
+    """When a resource is published: whatever names another one comes after it."""
+
+    FILE = 0
+    METADATA = 1
+    PROJECT = 2
+    ROOT = 3
+
+
+def digest(*parts: object) -> str:
+    """Return a short digest of the texts of some values."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def section_key(pages: Iterable[tuple[str, str]]) -> str:
+    """Return the key of a section whose pages, in their order, have these paths and keys; "": it has none.
+
+    It is one of the files, too: as long as nothing changes that pages say of them, they are the same.
+    """
+    said = [f"{path} {key}" for path, key in pages]
+    return digest(*said) if said else ""
+
+
+# Section, stage and path, by which entries are ordered.
+Position = tuple[str, int, str]
+
+
+class Keyed(Protocol):
+    """What an entry records of a resource."""
+
+    @property
+    def section(self) -> str: ...
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+
+class Entry(NamedTuple):
+    """A path of the destination that is ours, as the manifest knows it."""
+
+    section: str
+    stage: int
+    path: str
+    key: str  # of the resource it was made from; "": unknown, a run died while it wrote
+    sha256: str  # of its bytes; "": unknown
+    mark: str  # what the destination recognises the bytes by without reading them; "": look again
+    retired: int | None = None  # since when no page names it, in seconds since the epoch
+
+    @classmethod
+    def of(cls, resource: Keyed, sha256: str, mark: str = "") -> Self:
+        """Return the entry of a resource whose bytes have this sha256."""
+        return cls(resource.section, resource.stage, resource.path, resource.key, sha256, mark)
+
+    @property
+    def position(self) -> Position:
+        return self[:3]
+
 
 _MANIFEST = b"mkindex manifest 2\n"
 _INTENT = b"mkindex intent 2\n"
@@ -213,11 +278,11 @@ def index_roots(path: str) -> list[str]:
     try:
         with open(path, "rb") as stream:
             every = next(sections(stream), None)
-            entries = list(decode(ALL, every[1])) if every and every[0].name == ALL else []
+            entries = list(decode(ROOT_SECTION, every[1])) if every and every[0].name == ROOT_SECTION else []
     except (OSError, Damaged):
         return []
     roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]
-    return [root.removesuffix(JSON) for root in roots if root.endswith(JSON) and _PLAIN.fullmatch(root)]
+    return [root.removesuffix(INDEX_JSON) for root in roots if root.endswith(INDEX_JSON) and _PLAIN.fullmatch(root)]
 
 
 def encode_intent(positions: Iterable[Position]) -> Iterator[bytes]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 from mkindex.cache import RACY_NS
-from mkindex.errors import Note, Rejected, SourceError, printable
-from mkindex.model.index import File
+from mkindex.errors import Note, Rejected, SourceError
+from mkindex.model.files import Artifact, File, Fingerprint, Link
 from mkindex.publish.ownership import Known
-from mkindex.simple.reader import Link
-from mkindex.sources.open import Artifact, Fingerprint, Found
+from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
+from mkindex.text import printable
 
 # Seconds for which a file that cannot be read may be one that is not whole: somebody may pause while writing it.
 YOUNG = 60

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from mkindex.cache import Cache
-from mkindex.errors import MkindexError, printable, shown
-from mkindex.simple.reader import HTML, JSON
+from mkindex.errors import MkindexError
+from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.text import printable, redacted
 
 if TYPE_CHECKING:
     from requests import Response
@@ -29,7 +30,7 @@ _PATIENCE, _SLOWEST = 60, 1000  # after so many seconds, so many bytes a second 
 _BREAKS = 5  # how often a transfer may break and be resumed
 
 # What pip asks for, and anything: what a page is shows when one looks at it.
-_ACCEPT = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01, */*; q=0.001"
+_ACCEPT = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01, */*; q=0.001"
 _ADVICE = {
     401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
     403: "it lets nobody, or not you, read it",
@@ -43,7 +44,7 @@ class Failed(MkindexError):
     """An answer that did not come, or is none that can be used. `status`: that of HTTP, 0 where there was none."""
 
     def __init__(self, url: str, why: str, *, status: int = 0) -> None:
-        super().__init__(f"{shown(url)}: {why}")
+        super().__init__(f"{redacted(url)}: {why}")
         self.why = why
         self.status = status
 
@@ -378,7 +379,7 @@ class Web:
         with suppress(Exception), self._lock:  # a keyring that is locked, or none
             import keyring  # type: ignore[import-not-found,unused-ignore] # the extra `keyring`
 
-            for service in (shown(url).rpartition("/")[0], "://".join(origin), origin[1]):
+            for service in (redacted(url).rpartition("/")[0], "://".join(origin), origin[1]):
                 if found := keyring.get_credential(service, None):
                     self._credentials[origin] = found.username, found.password
                     return True

@@ -19,7 +19,8 @@ from urllib3.connectionpool import ConnectionPool
 from urllib3.util import Retry
 
 from mkindex import __version__
-from mkindex.errors import ConfigError, printable
+from mkindex.errors import ConfigError
+from mkindex.text import printable
 
 CHUNK = 1 << 16
 REDIRECTS = 5

@@ -8,9 +8,8 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Seen, rule
 from mkindex.check.observations import Requirements, SeenFile
 from mkindex.check.pages import link_shown
-from mkindex.distributions.filenames import identity, sdist_of
-from mkindex.errors import shown
-from mkindex.simple.reader import DISTRIBUTIONS
+from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.text import redacted
 
 
 def _there(file: SeenFile) -> bool:
@@ -70,7 +69,7 @@ def file_is_page(file: SeenFile) -> Iterator[Seen]:
 def redirect_moves_links(file: SeenFile) -> Iterator[Seen]:
     """A redirect of a page does not lead its relative links astray."""
     if file.moved and file.reply.status in (404, 410):
-        link, page = link_shown(file.entry.link), shown(file.entry.page)
+        link, page = link_shown(file.entry.link), redacted(file.entry.page)
         yield Seen(f"the page was redirected to {page}, and from there {link} leads nowhere")
 
 
@@ -242,7 +241,7 @@ def metadata_name(file: SeenFile) -> Iterator[Seen]:
     """Name and version in the metadata of a file are those of its filename."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    if not _there(file) or found is None or not file.entry.filename.endswith(DISTRIBUTIONS):
+    if not _there(file) or found is None or not file.entry.filename.endswith(SUFFIXES):
         return
     filename, project = file.entry.filename, canonicalize_name(found.name)
     if filename.endswith(".whl"):
@@ -366,4 +365,4 @@ def gpg_sig(file: SeenFile) -> Iterator[Seen]:
 def provenance(file: SeenFile) -> Iterator[Seen]:
     """The provenance of a file is at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Seen(f"{shown(file.provenance.url)} answers {file.provenance.status or 'nothing'}")
+        yield Seen(f"{redacted(file.provenance.url)} answers {file.provenance.status or 'nothing'}")

@@ -1,6 +1,5 @@
 """Rules on how a web server serves an index."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -8,8 +7,9 @@ from urllib.parse import urlsplit
 
 from mkindex.check.findings import DEPENDS, NOTE, WARNING, Seen, rule
 from mkindex.check.observations import Host
-from mkindex.errors import shown
-from mkindex.simple.reader import HTML, JSON
+from mkindex.simple.links import is_loopback
+from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.text import redacted
 from mkindex.web.client import Reply
 
 _LONGEST = 600  # seconds that pages may be cached: ten minutes, as the public index does
@@ -46,10 +46,10 @@ def no_redirect(host: Host) -> Iterator[Seen]:
     if reply is None or host.page is None:
         return
     if reply.status != 200:
-        yield Seen(f"without the slash {shown(reply.url)} answers {reply.status or reply.broken}")
+        yield Seen(f"without the slash {redacted(reply.url)} answers {reply.status or reply.broken}")
     elif not reply.url.endswith("/"):
         yield Seen(
-            f"{shown(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
+            f"{redacted(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
         )
 
 
@@ -67,14 +67,6 @@ def plain_http(host: Host) -> Iterator[Seen]:
     parts = urlsplit(host.url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield Seen("is served over http")
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a host is this machine, as far as its name says."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 @rule(
@@ -219,7 +211,7 @@ def unstable(host: Host) -> Iterator[Seen]:
 def no_json(host: Host) -> Iterator[Seen]:
     """Pages are to be had as JSON."""
     if host.html and not host.json:
-        yield Seen(f"who asks for {JSON} gets HTML")
+        yield Seen(f"who asks for {JSON_TYPE} gets HTML")
 
 
 @rule(
@@ -227,7 +219,7 @@ def no_json(host: Host) -> Iterator[Seen]:
     "no-html",
     NOTE,
     clients="Today's get JSON; older ones, and tools that read HTML only, get nothing.",
-    mend=f"Serve HTML to who asks for text/html or {HTML}.",
+    mend=f"Serve HTML to who asks for text/html or {HTML_TYPE}.",
 )
 def no_html(host: Host) -> Iterator[Seen]:
     """Pages are to be had as HTML."""

@@ -1,0 +1,3 @@
+"""The media types of the Simple API."""
+
+JSON_TYPE, HTML_TYPE = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html"
