@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import urlopen
 
-from mkindex.hosts.server_config import Hosting
+from mkindex.hosts.server_config import ServerConfig
 from mkindex.site.templates import Templates
 
 
@@ -27,7 +27,7 @@ def nginx(tree: str, work: str) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     os.makedirs(work)
-    hosting = Hosting(root=os.path.abspath(tree), url=f"http://127.0.0.1:{port}/")
+    hosting = ServerConfig(root=os.path.abspath(tree), url=f"http://127.0.0.1:{port}/")
     printed = hosting.configuration("hosts/nginx.conf", Templates())
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {work}/{kind};\n" for kind in kinds)

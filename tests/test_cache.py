@@ -156,7 +156,7 @@ class Scanner:
         self.read: list[str] = []
         examine = scan.examine
 
-        def recorded(artifact: Artifact) -> scan.Outcome:
+        def recorded(artifact: Artifact) -> scan.Examined:
             self.read.append(artifact.filename)
             return examine(artifact)
 

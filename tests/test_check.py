@@ -12,12 +12,13 @@ import pytest
 from packaging.requirements import Requirement
 
 from mkindex.check.candidates import Choice, why
-from mkindex.check.engine import Options, check
-from mkindex.check.findings import Judge, Severity
-from mkindex.check.observations import Entry, Host, Page, Project
+from mkindex.check.engine import CheckOptions, check
+from mkindex.check.findings import Severity
+from mkindex.check.judge import Judge
+from mkindex.check.observations import ListedFile, SeenPage, SeenProject, ServerBehaviour
 from mkindex.check.pages import read
 from mkindex.check.targets import target
-from mkindex.web.client import Reply as Answer
+from mkindex.web.client import RawResponse as Answer
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import JSON_TYPE, Reply, serve_index
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.check.engine import Report
+    from mkindex.check.engine import CheckReport
 
 
 URL = "https://example.com/simple/demo/"
@@ -42,15 +43,15 @@ def no_progress(total: int) -> nullcontext[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def checked(where: Path | str, **options: Any) -> Report:  # noqa: ANN401 (the fields of Options)
-    return check(Options(target=str(where), **options), progress=no_progress)
+def checked(where: Path | str, **options: Any) -> CheckReport:  # noqa: ANN401 (the fields of Options)
+    return check(CheckOptions(target=str(where), **options), progress=no_progress)
 
 
-def names(report: Report) -> list[str]:
+def names(report: CheckReport) -> list[str]:
     return [found.rule.name for found in report.findings]
 
 
-def page(text: str, url: str = URL, media_type: str = "text/html", **headers: str) -> Page:
+def page(text: str, url: str = URL, media_type: str = "text/html", **headers: str) -> SeenPage:
     """A page of the project demo, as a server sends it."""
     reply = Answer(url, 200, {"content-type": media_type, **headers}, text.encode())
     return read(reply, "project", project="demo")
@@ -71,15 +72,15 @@ def test_an_http_link_on_an_https_page_is_an_error() -> None:
 
 def test_a_redirect_from_https_to_http_is_an_error() -> None:
     why = "redirects from https to http, where anybody can listen"
-    project = Project(name="demo", html=read(Answer(URL, 0, {}, broken=why), "project", project="demo"))
+    project = SeenProject(name="demo", html=read(Answer(URL, 0, {}, broken=why), "project", project="demo"))
     assert broken(project) == [("insecure-redirect", why)]
 
 
-def host(url: str = "https://example.com/simple/", **seen: Any) -> Host:  # noqa: ANN401 (the fields of Host)
+def host(url: str = "https://example.com/simple/", **seen: Any) -> ServerBehaviour:  # noqa: ANN401 (the fields of Host)
     good = {"etag": '"1"', "cache-control": "max-age=600", "content-type": "text/html"}
     root = read(Answer(url, 200, good, b"<!DOCTYPE html>"), "root")
     fields: Any = {"page": root.reply, "html": True, "json": True, "seconds": 0.1} | seen
-    return Host(url=url, root=root, **fields)
+    return ServerBehaviour(url=url, root=root, **fields)
 
 
 @pytest.mark.parametrize(
@@ -286,9 +287,9 @@ def test_a_redirect_without_an_end_is_a_finding_and_not_the_end(good: Path) -> N
 # --- why and closure --------------------------------------------------------------------------------------------------
 
 
-def entry(filename: str, *, python: str = "", yanked: str | None = None, sha256: str = "0" * 64) -> Entry:
+def entry(filename: str, *, python: str = "", yanked: str | None = None, sha256: str = "0" * 64) -> ListedFile:
     address = f"https://example.com/{filename}"
-    return Entry({}, "json", address, address, filename, URL, "", sha256, "", python, yanked)
+    return ListedFile({}, "json", address, address, filename, URL, "", sha256, "", python, yanked)
 
 
 def test_each_file_is_named_with_the_reasons_for_which_it_is_passed_over() -> None:

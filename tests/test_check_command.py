@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mkindex.check.engine import Options
-from mkindex.check.findings import Rule, Severity, table
+from mkindex.check.engine import CheckOptions
+from mkindex.check.findings import Rule, Severity
+from mkindex.check.judge import rules_by_name
 from mkindex.cli import run
 from mkindex.errors import ConfigError, MkindexError
 from mkindex.reports import check as show
@@ -151,7 +152,7 @@ def test_the_json_report_has_the_documented_shape(
     index_copy.file(NEW).unlink()
     done = Run(capsys, index_copy.tree, "--json")
     report = json.loads(done.out)
-    rule = table()["file-missing"]
+    rule = rules_by_name()["file-missing"]
     assert report.pop("seconds") >= 0
     (found,) = report.pop("findings")
     assert re.fullmatch(rf"is not there \(\.\./\.\./files/.*{NEW}\)", found.pop("text"))
@@ -206,10 +207,10 @@ def test_what_cannot_be_looked_at_becomes_one_too(tmp_path: Path, capsys: pytest
 
 
 def test_a_rule_is_explained_and_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    rule = table()["metadata-hash"]
+    rule = rules_by_name()["metadata-hash"]
     assert Run(capsys, "--explain", "metadata-hash").out == show.explained(rule) + "\n"
     done = Run(capsys, "--explain", "all")
-    assert [line.split()[1] for line in done.out.splitlines()] == list(table())
+    assert [line.split()[1] for line in done.out.splitlines()] == list(rules_by_name())
 
 
 def test_why_is_1_when_no_file_fits(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +232,7 @@ def test_why_of_a_project_that_is_not_there_is_3(good: Path, capsys: pytest.Capt
 
 def test_options_of_a_check_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError):
-        Options(target="")
+        CheckOptions(target="")
     assert issubclass(ConfigError, MkindexError)
 
 
@@ -256,7 +257,7 @@ def test_the_documents_have_every_rule_as_it_is() -> None:
     for severity in Severity:
         (section,) = (one for one in sections if one.lower().startswith(f"{severity}s"))
         rows = [line for line in section.splitlines() if line.startswith("| `")]
-        assert rows == [row(rule) for rule in table().values() if rule.severity == severity]
+        assert rows == [row(rule) for rule in rules_by_name().values() if rule.severity == severity]
 
 
 @pytest.mark.parametrize(("variable", "value"), [("MKINDEX_JSON", "1"), ("MKINDEX_FORMAT", "json")])

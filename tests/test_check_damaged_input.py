@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.check.engine import Options, check
-from mkindex.check.findings import Judge
-from mkindex.check.observations import Project
+from mkindex.check.engine import CheckOptions, check
+from mkindex.check.judge import Judge
+from mkindex.check.observations import SeenProject
 from mkindex.check.pages import read
 from mkindex.check.wheels import content_of
-from mkindex.web.client import Reply as Answer
+from mkindex.web.client import RawResponse as Answer
 from support.index_copy import build_good_index, copy_index
 from support.index_server import JSON_TYPE
 from support.wheels import wheel
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.check.engine import Report
+    from mkindex.check.engine import CheckReport
 
 
 URL = "https://example.com/simple/demo/"
@@ -39,8 +39,8 @@ def no_progress(total: int) -> nullcontext[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def checked(where: Path | str, **options: Any) -> Report:  # noqa: ANN401 (the fields of Options)
-    return check(Options(target=str(where), **options), progress=no_progress)
+def checked(where: Path | str, **options: Any) -> CheckReport:  # noqa: ANN401 (the fields of Options)
+    return check(CheckOptions(target=str(where), **options), progress=no_progress)
 
 
 def harmful(data: bytes, seed: int) -> bytes:
@@ -75,7 +75,7 @@ def test_no_page_whatever_is_on_it_makes_a_check_crash(good: Path, seed: int) ->
             for kind in ("root", "project", "flat"):
                 found = read(reply, kind, project="alpha")
                 list(Judge().findings(found, "page"))
-                list(Judge().findings(Project(name="alpha", html=found, json=found), "page"))
+                list(Judge().findings(SeenProject(name="alpha", html=found, json=found), "page"))
 
 
 ODD: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], [[]], {}, {"x": None}, "\ud800", "http://[", 10**400]
@@ -96,7 +96,7 @@ def test_no_value_of_any_field_makes_a_check_crash(good: Path, value: object) ->
         for kind in ("root", "project"):
             found = read(Answer(URL, 200, {"content-type": JSON_TYPE}, json.dumps(one).encode()), kind, project="alpha")
             list(Judge().findings(found, "page"))
-            list(Judge().findings(Project(name="alpha", html=found, json=found), "page"))
+            list(Judge().findings(SeenProject(name="alpha", html=found, json=found), "page"))
 
 
 @pytest.mark.parametrize("seed", range(300))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.check.engine import Options, check
-from mkindex.check.findings import Severity, table
+from mkindex.check.engine import CheckOptions, check
+from mkindex.check.findings import Severity
+from mkindex.check.judge import rules_by_name
 from support.index_copy import Form, IndexCopy, Place, build_good_index, copy_index
 from support.index_server import serve_index
 from support.mutations import MUTATIONS, Mutation
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.check.engine import Report
+    from mkindex.check.engine import CheckReport
 
 CASES = [(mutation, form, place) for mutation in MUTATIONS for form in mutation.forms for place in mutation.places]
 # These need a certificate, or a host that is not this machine: `test_check` has them as values.
@@ -39,20 +40,21 @@ def no_progress(total: int) -> nullcontext[Callable[[int], object]]:
     return nullcontext(id)
 
 
-def checked(index_copy: IndexCopy, place: Place, mutation: Mutation | None = None) -> Report:
+def checked(index_copy: IndexCopy, place: Place, mutation: Mutation | None = None) -> CheckReport:
     """Check an index in a directory, or served by a host."""
     options = {name: value for name, value in (mutation.options if mutation else {}).items() if name != "manifest"}
     level = mutation.files if mutation else "deep"
     if place == "served":
         assert index_copy.host
         return check(
-            Options(target=f"{index_copy.host.url}{index_copy.address}", files=level, **options), progress=no_progress
+            CheckOptions(target=f"{index_copy.host.url}{index_copy.address}", files=level, **options),
+            progress=no_progress,
         )
     given = index_copy.tree if index_copy.address == "simple/" else index_copy.tree / index_copy.address
-    return check(Options(target=str(given), files=level, **options), progress=no_progress)
+    return check(CheckOptions(target=str(given), files=level, **options), progress=no_progress)
 
 
-def found(report: Report, *severities: Severity) -> set[str]:
+def found(report: CheckReport, *severities: Severity) -> set[str]:
     return {one.rule.name for one in report.findings if one.rule.severity in severities}
 
 
@@ -89,7 +91,7 @@ def test_nothing_is_found_in_the_good_index(
 
 
 def test_there_is_a_defect_for_every_rule() -> None:
-    assert {mutation.rule for mutation in MUTATIONS} | ELSEWHERE == set(table())
+    assert {mutation.rule for mutation in MUTATIONS} | ELSEWHERE == set(rules_by_name())
 
 
 def test_there_are_sixty_defects_at_least() -> None:

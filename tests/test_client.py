@@ -14,7 +14,7 @@ import pytest
 from mkindex.cli import run
 from mkindex.clients.configurations import CLIENTS, ServedIndex, written
 from mkindex.errors import ConfigError, MkindexError, SourceError
-from mkindex.probe import Options, configuration, look
+from mkindex.probe import ClientOptions, configuration, look
 from support import scripted_server
 from support.builds import publish
 from support.index_server import IndexServer, Reply, serve_index
@@ -134,9 +134,9 @@ def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Pa
     strange.symlink_to(tree / "simple")
     if client == "poetry":
         with pytest.raises(ConfigError, match="poetry reads nothing from a directory"):
-            configuration(Options(target=str(strange), client=client))
+            configuration(ClientOptions(target=str(strange), client=client))
         return
-    text = configuration(Options(target=str(strange), client=client))
+    text = configuration(ClientOptions(target=str(strange), client=client))
     if client == "pip":
         parser = configparser.RawConfigParser()
         parser.read_string(text)
@@ -370,4 +370,4 @@ def test_what_cannot_be_printed_is_said_on_standard_error(
 
 def test_options_that_are_wrong_are_found_before_anybody_is_asked() -> None:
     with pytest.raises(MkindexError, match="pypi is another index"):
-        configuration(Options(target="http://127.0.0.1:9/", name="pypi"))
+        configuration(ClientOptions(target="http://127.0.0.1:9/", name="pypi"))

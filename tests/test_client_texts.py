@@ -11,7 +11,7 @@ import pytest
 
 from mkindex.clients.configurations import CLIENTS, ServedIndex, index_name, written
 from mkindex.errors import ConfigError
-from mkindex.probe import Options
+from mkindex.probe import ClientOptions
 from support import scripted_server
 
 if TYPE_CHECKING:
@@ -243,13 +243,13 @@ def test_an_index_is_called_as_it_is_reached(url: str, flat: bool, name: str) ->
 @pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])
 def test_a_name_that_a_client_cannot_use_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="it is made of letters, digits, hyphens, underscores and periods"):
-        Options(target=URL, name=name)
+        ClientOptions(target=URL, name=name)
 
 
 def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
-    assert Options(target=URL, name="our.own", client="uv").name == "our.own"
+    assert ClientOptions(target=URL, name="our.own", client="uv").name == "our.own"
     with pytest.raises(ConfigError, match="poetry makes a variable of it"):
-        Options(target=URL, name="our.own", client="poetry")
+        ClientOptions(target=URL, name="our.own", client="poetry")
 
 
 # --- the index --------------------------------------------------------------------------------------------------------

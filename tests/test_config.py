@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.config import Config, address, read_file
+from mkindex.config import Config, parse_bind, read_file
 from mkindex.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def test_what_makes_no_sense_for_a_watch_is_named(options: dict[str, object], re
     ],
 )
 def test_an_address_is_a_host_and_a_port(bind: str, expected: tuple[str, int]) -> None:
-    assert address(bind) == expected
+    assert parse_bind(bind) == expected
 
 
 # --- mkindex.toml ---------------------------------------------------------------------------------------------------

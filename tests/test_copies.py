@@ -19,7 +19,7 @@ from mkindex.model.files import Artifact, Facts, Fingerprint
 from mkindex.publish import directory, staging
 from mkindex.publish import ownership as inventory
 from mkindex.publish import precopy as copies
-from mkindex.publish.precopy import Copies
+from mkindex.publish.precopy import Precopies
 from mkindex.tree.names import file_path
 from mkindex.watch.young_files import Settling
 from support.builds import cold_build, publish, write_files
@@ -74,7 +74,7 @@ class On:
 
     def __call__(self, source: Path, disk: FaultyDisk | None = None, **options: Any) -> Report:  # noqa: ANN401 (Config's)
         self.disk = disk or FaultyDisk()
-        self._patch.setattr(directory, "Disk", lambda: self.disk)
+        self._patch.setattr(directory, "Filesystem", lambda: self.disk)
         return publish(source, self.public, **{"jobs": 1} | options)
 
     @property
@@ -364,7 +364,7 @@ def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(seen + bytes(10_000))
-    taken = Copies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
     with path.open("rb", buffering=0) as stream:
         assert taken.take(artifact, stream) == hashlib.sha256(seen).hexdigest()
     assert read_tree(public / "tmp") == {"copy0": seen}
@@ -374,7 +374,7 @@ def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path
     path = source / FILENAME
     listed = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
-    taken = Copies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
     fingerprint, found = scan.examine(listed, taken.take)
     assert isinstance(found, Facts)
     assert (fingerprint, found.sha256) == (Fingerprint.of(path.stat()), hashlib.sha256(larger).hexdigest())
@@ -383,7 +383,7 @@ def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path
 
 def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
-    taken = Copies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
     taken.stop()
     with path.open("rb", buffering=0) as stream, pytest.raises(DestinationError, match="stopped"):
         taken.take(Artifact(str(source), FILENAME, Fingerprint.of(path.stat())), stream)

@@ -142,7 +142,7 @@ AFTERWARDS: dict[str, Callable[[Path], object]] = {
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the templates once, and start no process."""
     monkeypatch.setattr("mkindex.build.Templates", functools.cache(Templates))
-    monkeypatch.setattr(directory, "Disk", FaultyDisk)
+    monkeypatch.setattr(directory, "Filesystem", FaultyDisk)
 
 
 class Stage:
@@ -176,7 +176,7 @@ class Stage:
     def run(self, disk: FaultyDisk) -> BaseException | None:
         """Build on that disk; return what it came to."""
         with self.patch.context() as patch:
-            patch.setattr(directory, "Disk", lambda: disk)
+            patch.setattr(directory, "Filesystem", lambda: disk)
             try:
                 publish(self.source, self.public, **self.options)
             except (ProcessKilled, KeyboardInterrupt, DestinationError) as error:
@@ -270,7 +270,7 @@ def test_killed_while_the_index_moves_and_run_as_before_no_page_is_lost(
         shutil.rmtree(public, ignore_errors=True)
         before()
         with monkeypatch.context() as patch:
-            patch.setattr(directory, "Disk", functools.partial(FaultyDisk, at=at))
+            patch.setattr(directory, "Filesystem", functools.partial(FaultyDisk, at=at))
             try:
                 publish(one, public, jobs=1, grace=grace)
                 break

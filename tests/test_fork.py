@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cop
 # Arguments: the work, how many items 0, 1 ... there are, and by how many processes it is done. Prints the results.
 SCRIPT = """
 import json, os, signal, sys, time
-from mkindex import fork
+from mkindex import parallel
 
 work, count, processes = sys.argv[1], *map(int, sys.argv[2:4])
 first = os.getpid()
@@ -58,7 +58,7 @@ def dies(items):
     return double(items)
 
 try:
-    print(json.dumps(list(fork.split(globals()[work], range(count), processes=processes))))
+    print(json.dumps(list(parallel.map_chunks(globals()[work], range(count), processes=processes))))
 except Exception as error:
     print(json.dumps(repr(error)))
 """

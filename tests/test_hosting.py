@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mkindex import cli
 from mkindex.errors import ConfigError
-from mkindex.hosts.server_config import Hosting
+from mkindex.hosts.server_config import ServerConfig
 from mkindex.hosts.table import HOSTS
 from mkindex.site.templates import Templates
 from support.builds import publish
@@ -25,8 +25,8 @@ USERS = {name: one.users for name, one in HOSTS.items() if one.users}
 PRINTS = {name: one.prints for name, one in HOSTS.items() if one.users and one.prints}
 
 
-def hosting(**values: Any) -> Hosting:  # noqa: ANN401
-    return Hosting(**{"root": "/srv/index", "url": "http://localhost/", **values})
+def hosting(**values: Any) -> ServerConfig:  # noqa: ANN401
+    return ServerConfig(**{"root": "/srv/index", "url": "http://localhost/", **values})
 
 
 def parts(url: str) -> tuple[object, ...]:
@@ -121,7 +121,7 @@ OURS = Templates()
 @pytest.mark.parametrize("server", PRINTS)
 def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
     values = {"users": "/srv/USERS", "certificate": "/srv/CERTIFICATE", "key": "/srv/KEY"}
-    printed = hosting(root=ROOT, url="https://localhost/", **values).configuration(PRINTS[server], OURS)
+    printed = OURS.render(PRINTS[server], hosting=hosting(root=ROOT, url="https://localhost/", **values)).decode()
     rules = [line for line in printed.splitlines() if not line.startswith("#")]
     for path in (ROOT, *values.values()):
         assert sum(path in line for line in rules) > 0
@@ -138,8 +138,8 @@ def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
         return
     plain = hosting(root=ROOT, url=f"http://localhost/{PATH}")
     for server in PRINTS.values():
-        expected = plain.configuration(server, OURS).replace(PATH, path).replace(ROOT, root)
-        assert odd.configuration(server, OURS) == expected
+        expected = OURS.render(server, hosting=plain).decode().replace(PATH, path).replace(ROOT, root)
+        assert OURS.render(server, hosting=odd).decode() == expected
 
 
 @pytest.mark.parametrize(

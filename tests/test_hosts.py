@@ -17,7 +17,7 @@ from mkindex.build import outputs
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts.table import HOSTS
-from mkindex.site.render import Page, Site
+from mkindex.site.render import PageResource, Site
 from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, write_files
 from support.index_values import FakeFiles, make_index, render_resources
@@ -549,7 +549,11 @@ def test_what_a_page_is_made_of_is_not_which_host_it_is_for() -> None:
     project = make_index(shelf.file("a-1.0-py3-none-any.whl"))
     sites = (Site(host=host, templates=Templates()) for host in HOSTS.values())
     keys = [
-        {one.path: one.key for one in render_resources(project, site) if isinstance(one, Page) and one.path in PLAIN}
+        {
+            one.path: one.key
+            for one in render_resources(project, site)
+            if isinstance(one, PageResource) and one.path in PLAIN
+        }
         for site in sites
     ]
     assert {path for one in keys for path in one if one[path] != keys[1][path]} == {".nojekyll"}

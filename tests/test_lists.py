@@ -20,7 +20,7 @@ from mkindex.errors import Note, Rejected, SourceError
 from mkindex.examine.local import scan
 from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.simple.reader import parse_json
-from mkindex.sources.lists import List
+from mkindex.sources.lists import ListSource
 from mkindex.sources.selection import Selection
 from support.requirements import skip_or_fail
 from support.sources import open_with_defaults
@@ -52,7 +52,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def listed(path: Path, content: bytes, **options: Any) -> list[Found]:  # noqa: ANN401 (fields of List)
     path.write_bytes(content)
-    return list(List(path=str(path), selection=Selection(), **options).artifacts())
+    return list(ListSource(path=str(path), selection=Selection(), **options).artifacts())
 
 
 def remote(path: Path, content: bytes, *, verify: bool = False) -> list[Found]:
@@ -287,14 +287,14 @@ def test_a_line_without_an_end_is_an_error_and_not_read_to_its_end(here: Path, c
 
 def test_a_list_that_cannot_be_read_is_an_error(here: Path) -> None:
     with pytest.raises(SourceError) as error:
-        list(List(path=str(here / "gone"), selection=Selection()).artifacts())
+        list(ListSource(path=str(here / "gone"), selection=Selection()).artifacts())
     assert str(error.value) == f"cannot read the list {here}/gone: No such file or directory"
 
 
 def test_only_what_is_wanted_is_listed(here: Path) -> None:
     content = f'{FILE}\nhttps://host.example/x-1.0.zip\n{{"filename": "y-1.0.zip"}}\nx-2.0.zip\n'.encode()
     (here / "list").write_bytes(content)
-    source = List(
+    source = ListSource(
         path=str(here / "list"), selection=Selection(include=("x", "y"), exclude=("*-2.*",)), files_url=FILES_URL
     )
     assert list(source.artifacts()) == [
@@ -532,17 +532,17 @@ def test_a_file_that_changes_while_standard_input_names_it_is_an_error_since_the
 @pytest.mark.parametrize(
     ("content", "kind"),
     {
-        b"": "List",
-        b"demo-1.0.zip": "List",
-        b'{"filename": "demo-1.0.zip"}\n{"filename": "x-1.0.zip"}': "List",
-        b'\xef\xbb\xbf{"filename": "demo-1.0.zip", "requires_dist": ["x"]}': "List",
-        b'{"meta": {"api-version": "1.0"}, "files": []}': "Pages",
-        b'\n\n {\n "files": []}': "Pages",
-        b'{"name": "x", "versions": ["1"], "files": []}': "Pages",
-        b'{"projects": []}': "Pages",
-        b'{"project-status": {"status": "archived"}, "files": []}': "Pages",
-        b"<a href=x.whl>": "Pages",
-        b"\xef\xbb\xbf\n<!DOCTYPE html>": "Pages",
+        b"": "ListSource",
+        b"demo-1.0.zip": "ListSource",
+        b'{"filename": "demo-1.0.zip"}\n{"filename": "x-1.0.zip"}': "ListSource",
+        b'\xef\xbb\xbf{"filename": "demo-1.0.zip", "requires_dist": ["x"]}': "ListSource",
+        b'{"meta": {"api-version": "1.0"}, "files": []}': "PageSource",
+        b'\n\n {\n "files": []}': "PageSource",
+        b'{"name": "x", "versions": ["1"], "files": []}': "PageSource",
+        b'{"projects": []}': "PageSource",
+        b'{"project-status": {"status": "archived"}, "files": []}': "PageSource",
+        b"<a href=x.whl>": "PageSource",
+        b"\xef\xbb\xbf\n<!DOCTYPE html>": "PageSource",
     }.items(),
 )
 def test_what_a_file_is_shows_when_one_looks_at_it(here: Path, content: bytes, kind: str) -> None:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from mkindex.errors import DestinationError
 from mkindex.publish import ownership as inventory
-from mkindex.publish.directory import Directory
-from mkindex.publish.filesystem import Disk
-from mkindex.publish.ownership import Known
+from mkindex.publish.directory import DirectoryDestination
+from mkindex.publish.filesystem import Filesystem
+from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Plan
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Position, Stage
@@ -55,10 +55,13 @@ def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
     wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inventory, "_LONG", 100)
-    known = Known()
+    known = TrustedManifest()
 
-    def there(known: Known | None) -> list[bool]:
-        with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+    def there(known: TrustedManifest | None) -> list[bool]:
+        with (
+            ThreadPoolExecutor(1) as executor,
+            DirectoryDestination(str(public), executor=executor, known=known) as destination,
+        ):
             wanted = list_resources(wheels)
             destination.apply(make_plan(wanted, destination))
             (public / "404.html").write_text("other")
@@ -69,13 +72,19 @@ def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
     (public / "404.html").unlink()
     assert there(known) == [True]
     known.forget()
-    with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+    with (
+        ThreadPoolExecutor(1) as executor,
+        DirectoryDestination(str(public), executor=executor, known=known) as destination,
+    ):
         assert sorted({intact for _, intact in held_entries(destination)}) == [False, True]
     change_source(wheels)
     assert there(known) == [True]
     write_wheel(wheels, "another", "1.0")
     publish(wheels, public)
-    with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, known=known) as destination:
+    with (
+        ThreadPoolExecutor(1) as executor,
+        DirectoryDestination(str(public), executor=executor, known=known) as destination,
+    ):
         assert [entry for entry, _ in held_entries(destination)] == [
             entry for entry, _ in expected_entries(list_resources(wheels))
         ]
@@ -83,7 +92,7 @@ def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, number: signal.Signals) -> None:
-    class Interrupted(Disk):
+    class Interrupted(Filesystem):
         def replace(self, source: str, target: str) -> None:
             super().replace(source, target)
             if target.endswith("/index.html"):
@@ -92,7 +101,10 @@ def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, numbe
     before = signal.signal(number, signal.default_int_handler)
     try:
         wanted = list_resources(wheels)
-        with ThreadPoolExecutor(1) as executor, Directory(str(public), executor=executor, disk=Interrupted()) as there:
+        with (
+            ThreadPoolExecutor(1) as executor,
+            DirectoryDestination(str(public), executor=executor, disk=Interrupted()) as there,
+        ):
             with pytest.raises(KeyboardInterrupt):
                 there.apply(make_plan(wanted, there))
             assert signal.getsignal(number) is signal.default_int_handler
@@ -107,7 +119,7 @@ def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, numbe
 def test_signals_wait_while_what_was_prepared_is_withdrawn(
     wheels: Path, public: Path, number: signal.Signals, what: str
 ) -> None:
-    class Interrupted(Disk):
+    class Interrupted(Filesystem):
         def unlink(self, path: str) -> None:
             if what in path:
                 signal.raise_signal(number)
@@ -126,7 +138,7 @@ def test_signals_wait_while_what_was_prepared_is_withdrawn(
         with (
             pytest.raises(KeyboardInterrupt),
             ThreadPoolExecutor(1) as executor,
-            Directory(str(public), executor=executor, disk=Interrupted()) as there,
+            DirectoryDestination(str(public), executor=executor, disk=Interrupted()) as there,
         ):
             there.apply(make_plan(list_resources(wheels), there), not_ready)
     finally:
@@ -226,7 +238,7 @@ def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> N
     assert read_manifest(data) == entries
     damaged = [flip_bit(data, at) for at in range(len(data))] + [data[:length] for length in range(len(data))]
     for each in damaged:
-        with pytest.raises(manifest.Damaged):
+        with pytest.raises(manifest.DamagedManifest):
             read_manifest(each)
 
 
@@ -255,7 +267,7 @@ def sealed(lines: bytes) -> bytes:
 @pytest.mark.parametrize("lines", HOSTILE.values(), ids=HOSTILE)
 def test_a_manifest_that_says_what_none_of_ours_says_is_a_damaged_one(lines: bytes, wheels: Path, public: Path) -> None:
     assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry("", 0, "files/a", "b", "b", "1 2 3 4")]
-    with pytest.raises(manifest.Damaged):
+    with pytest.raises(manifest.DamagedManifest):
         read_manifest(sealed(lines))
     publish(wheels, public)
     (public / OWN_DIRECTORY / "manifest").write_bytes(sealed(lines))

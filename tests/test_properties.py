@@ -92,9 +92,9 @@ class Builds(RuleBasedStateMachine):
         root = Path(self.patches.enter_context(scratch_directory()))
         patch = self.patches.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("mkindex.build.Templates", functools.cache(Templates))
-        patch.setattr("mkindex.publish.directory.Disk", FaultyDisk)
-        for room in ("scan", *(f"destinations.{name}" for name in ("copies", "inventory", "staging"))):
-            patch.setattr(f"mkindex.{room}.CHUNK", 950)  # half of the files are large then
+        patch.setattr("mkindex.publish.directory.Filesystem", FaultyDisk)
+        for module in ("examine.local", "publish.precopy", "publish.ownership", "publish.staging"):
+            patch.setattr(f"mkindex.{module}.CHUNK", 950)  # half of the files are large then
         if self.racy_ns is not None:
             patch.setattr("mkindex.cache.RACY_NS", self.racy_ns)
         self.source, self.public, self.cache = root / "wheels", root / "public", root / "cache"
@@ -271,7 +271,7 @@ class Builds(RuleBasedStateMachine):
         wanted, before = self.wanted(), self.what_is_there()
         disk = FaultyDisk(fault, at=at)
         with (
-            mock.patch("mkindex.publish.directory.Disk", return_value=disk),
+            mock.patch("mkindex.publish.directory.Filesystem", return_value=disk),
             suppress(ProcessKilled, KeyboardInterrupt, DestinationError),
         ):
             self.publish()

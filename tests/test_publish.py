@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from packaging.utils import NormalizedName
 
 from mkindex.errors import DestinationError
-from mkindex.publish.memory import Memory
-from mkindex.publish.plan import Changed, Destination, Held, Plan, Published, Put, plan
-from mkindex.site.render import Page, PlacedFile, Resource, Sibling, Site, render
+from mkindex.publish.memory import MemoryDestination
+from mkindex.publish.plan import Destination, FileChanged, HeldEntry, Plan, PublishedSection, Put, plan
+from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource, Site, render
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage
 from support.index_values import FakeFiles, group_sections, make_index, render_resources
@@ -29,13 +29,13 @@ NOON = 43_200
 
 shelf = FakeFiles()
 WHEEL = shelf.file("demo-1.0-py3-none-any.whl")
-PLACED, METADATA = PlacedFile(WHEEL), Sibling(WHEEL)
-PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, Page)]
+PLACED, METADATA = FileResource(WHEEL), SiblingResource(WHEEL)
+PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, PageResource)]
 BYTES = shelf.read(PLACED)
 
 
-def page(path: str, text: str = "", *, optional: bool = False, key: str = "") -> Page:
-    return Page(ROOT_SECTION, Stage.PROJECT, path, key or f"key of {text}", text.encode, optional)
+def page(path: str, text: str = "", *, optional: bool = False, key: str = "") -> PageResource:
+    return PageResource(ROOT_SECTION, Stage.PROJECT, path, key or f"key of {text}", text.encode, optional)
 
 
 def sha256(data: bytes | str) -> str:
@@ -47,21 +47,21 @@ def entry(resource: Resource, text: bytes | str, *, retired: int | None = None) 
     return Entry.of(resource, sha256(text), sha256(text))._replace(retired=retired)
 
 
-def held(resource: Resource, text: bytes | str, *, intact: bool = True, retired: int | None = None) -> Held:
-    return Held(entry(resource, text, retired=retired), intact)
+def held(resource: Resource, text: bytes | str, *, intact: bool = True, retired: int | None = None) -> HeldEntry:
+    return HeldEntry(entry(resource, text, retired=retired), intact)
 
 
-def known(*held: Held) -> Callable[[], Iterator[Published]]:
+def known(*held: HeldEntry) -> Callable[[], Iterator[PublishedSection]]:
     """What a destination says that knows only this of one section."""
-    return lambda: iter([Published(held[0].entry.section, "", len(held), partial(list, held))])
+    return lambda: iter([PublishedSection(held[0].entry.section, "", len(held), partial(list, held))])
 
 
 def not_called() -> NoReturn:
     raise AssertionError("rendered")
 
 
-def memory(*published: Resource, **foreign: str) -> Memory:
-    made = Memory(shelf.read)
+def memory(*published: Resource, **foreign: str) -> MemoryDestination:
+    made = MemoryDestination(shelf.read)
     made.apply(plan(group_sections(published), made, now=0, grace=0))
     made.content |= {path.replace("_", "."): text.encode() for path, text in foreign.items()}
     return made
@@ -85,7 +85,7 @@ def test_what_is_there_is_left_alone() -> None:
 
 
 def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
-    before, after = page("a", "one"), Page(ROOT_SECTION, Stage.PROJECT, "a", "key of one", not_called)
+    before, after = page("a", "one"), PageResource(ROOT_SECTION, Stage.PROJECT, "a", "key of one", not_called)
     assert planned([after], memory(before)) == Plan(unchanged=1)
 
 
@@ -186,14 +186,14 @@ def test_overwrite_takes_what_is_in_the_way(optional: bool) -> None:
 
 def test_what_a_dead_run_meant_to_write_is_ours_but_its_bytes_are_not_believed() -> None:
     there, ours = memory(page_html="half"), page("page.html", "whole")
-    unsure = Held(Entry.of(ours, "")._replace(key=""), intact=False)
+    unsure = HeldEntry(Entry.of(ours, "")._replace(key=""), intact=False)
     there.sections = known(unsure)  # type: ignore[method-assign]
     assert planned([ours], there) == Plan(puts=(Put(ours, unsure, fresh=False),))
 
 
 def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
     there = memory(PLACED)
-    unsure = Held(Entry.of(PLACED, "")._replace(key=""), intact=False)
+    unsure = HeldEntry(Entry.of(PLACED, "")._replace(key=""), intact=False)
     there.sections = known(unsure)  # type: ignore[method-assign]
     adopted = entry(PLACED, BYTES)._replace(mark="")
     assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
@@ -202,20 +202,20 @@ def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
 def test_a_file_of_a_dead_run_that_was_retired_unread_is_adopted_when_it_is_wanted_again() -> None:
     there = memory(PLACED)
     unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
-    there.sections = known(Held(unread, intact=True))  # type: ignore[method-assign]
+    there.sections = known(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
     assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(mark=""),), unchanged=1)
 
 
 def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:
-    old, new = (PlacedFile(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
+    old, new = (FileResource(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
     assert planned([new], memory(old)) == Plan(
         puts=(Put(new, None, fresh=True),), deletes=(entry(old, b"old"),), replaced=("demo-1.0.tar.gz",)
     )
 
 
 def test_a_file_whose_source_changed_is_not_published() -> None:
-    there = Memory(lambda _: b"other bytes")
-    with pytest.raises(Changed, match=r"^/wheels/demo-1.0-py3-none-any.whl changes while it is read"):
+    there = MemoryDestination(lambda _: b"other bytes")
+    with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changes while it is read"):
         there.apply(planned([PLACED], there))
     assert (there.content, list(there.sections())) == ({}, [])
 
@@ -230,7 +230,7 @@ def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[st
 
 
 def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None:
-    there, moved = memory(PLACED), PlacedFile(WHEEL._replace(project=NormalizedName("other")))
+    there, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
     todo = planned([moved], there)
     assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), moved=(entry(PLACED, BYTES),), unchanged=1)
     there.apply(todo)
@@ -247,8 +247,8 @@ def test_what_a_dead_run_meant_to_write_for_another_section_is_not_deleted(
 ) -> None:
     there = memory(stays, edited)
     there.content[edited.path] = b"edited"
-    unsure = Held(Entry.of(stays, "")._replace(key="", section="another"), intact=False)
-    published = sorted([*there.sections(), Published("another", "", 1, partial(list, [unsure]))])
+    unsure = HeldEntry(Entry.of(stays, "")._replace(key="", section="another"), intact=False)
+    published = sorted([*there.sections(), PublishedSection("another", "", 1, partial(list, [unsure]))])
     there.sections = lambda: iter(published)  # type: ignore[method-assign]
     lost = held(edited, text, intact=False)
     expected = Plan(puts=(Put(edited, lost, fresh=False),), moved=(unsure.entry,), unchanged=1)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.publish.directory import Directory
-from mkindex.publish.memory import Memory
-from mkindex.publish.plan import Changed, Destination, Plan
+from mkindex.publish.directory import DirectoryDestination
+from mkindex.publish.memory import MemoryDestination
+from mkindex.publish.plan import Destination, FileChanged, Plan
 from support.publishing import (
     MTIME,
     SITE,
@@ -49,11 +49,11 @@ def public(tmp_path: Path) -> Path:
 @pytest.fixture(params=["memory", "copy", "hardlink"])
 def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destination]:
     if request.param == "memory":
-        yield Memory(read_file)
+        yield MemoryDestination(read_file)
         return
     with (
         ThreadPoolExecutor(2) as executor,
-        Directory(str(public), executor=executor, hardlink=request.param == "hardlink") as there,
+        DirectoryDestination(str(public), executor=executor, hardlink=request.param == "hardlink") as there,
     ):
         yield there
 
@@ -144,11 +144,11 @@ def test_a_destination_takes_no_file_that_is_not_what_was_scanned(
     pages = expected_entries(before)
     new = write_wheel(wheels, "new", "1.0", mtime=MTIME)
     wanted = list_resources(wheels)
-    if gone and not isinstance(destination, Memory):
+    if gone and not isinstance(destination, MemoryDestination):
         new.unlink()
     else:
         new.write_bytes(wheel("new", "1.0", summary="not what was scanned"))
-    with pytest.raises(Changed, match=r"new-1.0-py3-none-any.whl changes while it is read"):
+    with pytest.raises(FileChanged, match=r"new-1.0-py3-none-any.whl changes while it is read"):
         destination.apply(make_plan(wanted, destination))
     assert held_entries(destination) == pages
     assert [destination.digest(each.path) for each in wanted if "new-1.0" in each.path] == [None, None]

@@ -16,10 +16,10 @@ import pytest
 
 from mkindex.errors import DestinationError
 from mkindex.publish import directory
-from mkindex.publish.directory import Directory
-from mkindex.publish.filesystem import Disk
+from mkindex.publish.directory import DirectoryDestination
+from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.lock import exclusive
-from mkindex.publish.plan import Changed
+from mkindex.publish.plan import FileChanged
 from mkindex.tree import manifest
 from support.builds import cold_build, publish
 from support.publishing import MTIME, change_source
@@ -51,12 +51,12 @@ def public(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Disk], None]:
+def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Filesystem], None]:
     """Lets builds write to the disk given."""
-    return lambda disk: monkeypatch.setattr(directory, "Disk", lambda: disk)
+    return lambda disk: monkeypatch.setattr(directory, "Filesystem", lambda: disk)
 
 
-class Refusing(Disk):
+class Refusing(Filesystem):
     """A disk that makes no hard links, for this reason."""
 
     def __init__(self, reason: int) -> None:
@@ -69,7 +69,7 @@ class Refusing(Disk):
 
 @pytest.mark.parametrize("reason", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
 def test_where_no_hard_link_can_be_made_the_error_says_what_to_do(
-    reason: int, wheels: Path, public: Path, on_disk: Callable[[Disk], None]
+    reason: int, wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     on_disk(Refusing(reason))
     with pytest.raises(DestinationError, match=r"\.(whl|tar\.gz).*--link-mode copy"):
@@ -77,7 +77,7 @@ def test_where_no_hard_link_can_be_made_the_error_says_what_to_do(
     assert not public.exists()
 
 
-class Meddling(Disk):
+class Meddling(Filesystem):
     """A disk on which somebody meddles right before an operation: the first of its kind in each of the first runs."""
 
     def __init__(self, meddle: Callable[[], object], *, before: str, times: int) -> None:
@@ -115,7 +115,7 @@ MEDDLING = {"rewritten": _rewrite, "replaced": _put_another, "removed": _remove}
 @pytest.mark.parametrize("mode", [("copy", "create"), ("hardlink", "link")], ids=lambda mode: mode[0])
 @pytest.mark.parametrize("meddling", MEDDLING)
 def test_a_file_that_changes_between_scan_and_copy_is_read_again(
-    meddling: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Disk], None]
+    meddling: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     link_mode, operation = mode
     meddle = partial(MEDDLING[meddling], wheels / "demo-1.0-py3-none-any.whl", itertools.count())
@@ -129,17 +129,19 @@ def test_a_file_that_changes_between_scan_and_copy_is_read_again(
 
 @pytest.mark.parametrize("link_mode", ["copy", "hardlink"])
 def test_a_file_that_keeps_changing_is_an_error_and_nothing_is_published(
-    link_mode: str, wheels: Path, public: Path, on_disk: Callable[[Disk], None]
+    link_mode: str, wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     meddle = partial(_rewrite, wheels / "demo-1.0-py3-none-any.whl", itertools.count())
     on_disk(Meddling(meddle, before="create" if link_mode == "copy" else "link", times=99))
-    with pytest.raises(Changed, match=r"demo-1.0-py3-none-any.whl changes while it is read: wait until it is whole"):
+    with pytest.raises(
+        FileChanged, match=r"demo-1.0-py3-none-any.whl changes while it is read: wait until it is whole"
+    ):
         publish(wheels, public, link_mode=link_mode)
     assert not public.exists()
 
 
 def test_a_hard_linked_file_that_is_written_to_before_it_is_published_is_put_right_by_the_next_build(
-    wheels: Path, public: Path, on_disk: Callable[[Disk], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wheels: Path, public: Path, on_disk: Callable[[Filesystem], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mkindex.cache.RACY_NS", 0)
     options = {"link_mode": "hardlink", "cache_dir": str(tmp_path / "cache")}
@@ -156,14 +158,14 @@ def test_a_hard_linked_file_that_is_written_to_before_it_is_published_is_put_rig
 IN_PROCESSES = """
 import os, sys, time
 from contextlib import suppress
-from mkindex import fork
-from mkindex.destinations import directory, disk
+from mkindex import parallel
+from mkindex.publish import directory, filesystem
 
 always, *arguments = sys.argv[1:]
-fork._WORTH_IT = 1
+parallel._WORTH_IT = 1
 first = os.getpid()
 
-class Meddled(disk.Disk):
+class Meddled(filesystem.Filesystem):
     def create(self, path):
         if os.getpid() == first:
             time.sleep(0.1)  # or it might be done before the others begin
@@ -175,7 +177,7 @@ class Meddled(disk.Disk):
                     file.write(os.urandom(4))
         return super().create(path)
 
-directory.Disk = Meddled
+directory.Filesystem = Meddled
 from mkindex.cli import run
 sys.exit(run(arguments))
 """
@@ -215,7 +217,7 @@ def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monk
     publish(wheels, public)
     before = read_tree(public)
     change_source(wheels)
-    monkeypatch.setattr("mkindex.build.Directory", partial(Directory, patience=0.1))
+    monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0.1))
     with (
         exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0),
         pytest.raises(DestinationError, match=r"another mkindex has been writing there .*lock\): wait for it"),
@@ -239,7 +241,7 @@ def test_a_second_writer_waits_for_the_first(wheels: Path, public: Path) -> None
 
 HOLD = """
 import sys, time
-from mkindex.destinations.lock import exclusive
+from mkindex.publish.lock import exclusive
 with exclusive(sys.argv[1], patience=0):
     print("held", flush=True)
     time.sleep(60)
@@ -253,7 +255,7 @@ def test_a_lock_whose_holder_was_killed_holds_nobody_up(
     with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
-        monkeypatch.setattr("mkindex.build.Directory", partial(Directory, patience=0))
+        monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0))
         with pytest.raises(DestinationError, match="another mkindex"):
             publish(wheels, public)
         holder.send_signal(signal.SIGKILL)

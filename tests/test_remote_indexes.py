@@ -13,7 +13,7 @@ from mkindex.build import build
 from mkindex.config import Config
 from mkindex.examine.remote import in_place
 from mkindex.model.files import File
-from mkindex.publish.directory import Directory
+from mkindex.publish.directory import DirectoryDestination
 from mkindex.tree.names import file_path
 from support import scripted_server
 from support.builds import publish
@@ -280,8 +280,8 @@ def test_a_mirrored_file_that_was_harmed_is_not_taken_for_what_it_was(server: Sc
     config = Config(sources=(f"{server.url}p",), destination=str(public), remote="mirror")
     ((before,),) = (project.files for project in build(config).index.projects)
     with ThreadPoolExecutor(1) as executor:
-        found = in_place(before, Directory(str(public), executor=executor))
+        found = in_place(before, DirectoryDestination(str(public), executor=executor))
         assert isinstance(found, File)
         assert found.local.path == f"{public}/{file_path(sha256(WHEEL), A)}"
         Path(found.local.path).write_bytes(b"harm")
-        assert in_place(before, Directory(str(public), executor=executor)) is None
+        assert in_place(before, DirectoryDestination(str(public), executor=executor)) is None

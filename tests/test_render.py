@@ -17,7 +17,7 @@ from mkindex.build import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model.index import Index, ProjectStatus
-from mkindex.site.render import Page, PlacedFile, Resource, Sibling, Site, render
+from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource, Site, render
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON
@@ -39,7 +39,7 @@ site = partial(Site, templates=TEMPLATES)
 
 
 def pages(resources: Iterable[Resource]) -> dict[str, bytes]:
-    return {resource.path: resource.render() for resource in resources if isinstance(resource, Page)}
+    return {resource.path: resource.render() for resource in resources if isinstance(resource, PageResource)}
 
 
 # --- any index ------------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
         else:
             links, files = [], html_entries(page)
         for link in links:
-            assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + INDEX_HTML], Page)
+            assert isinstance(resources[urljoin(HOST + path, link).removeprefix(HOST) + INDEX_HTML], PageResource)
         for file in files:
             if site.files_url is not None:
                 assert file["url"] == site.files_url + quote(file["filename"], safe="")
@@ -116,7 +116,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
                 continue
             target = unquote(urljoin(HOST + path, file["url"]).removeprefix(HOST))
             placed = resources[target]
-            assert isinstance(placed, PlacedFile)
+            assert isinstance(placed, FileResource)
             assert placed.key == file["hashes"]["sha256"]
             if "core-metadata" in file:
                 assert resources[f"{target}.metadata"].key == file["core-metadata"]["sha256"]
@@ -188,7 +188,7 @@ def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site)
 def test_a_page_that_differs_has_another_key(index: Index, site: Site, data: st.DataObject) -> None:
     other = data.draw(st.one_of(indexes(), st.just(index)))
     before, after = (
-        {r.path: r for r in render_resources(made, site) if isinstance(r, Page)} for made in (index, other)
+        {r.path: r for r in render_resources(made, site) if isinstance(r, PageResource)} for made in (index, other)
     )
     for path in before.keys() & after.keys():
         if before[path].render() != after[path].render():
@@ -388,9 +388,12 @@ def test_a_directory_whose_name_is_no_unicode_is_linked_by_its_bytes(tmp_path: P
 def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
     wheel = shelf.file("demo-1.0+cpu-py3-none-any.whl")
     resources = render_resources(make_index(wheel), site())
-    assert [resource for resource in resources if not isinstance(resource, Page)] == [PlacedFile(wheel), Sibling(wheel)]
+    assert [resource for resource in resources if not isinstance(resource, PageResource)] == [
+        FileResource(wheel),
+        SiblingResource(wheel),
+    ]
     sha256 = wheel.sha256
-    assert [PlacedFile(wheel).path, Sibling(wheel).path] == [
+    assert [FileResource(wheel).path, SiblingResource(wheel).path] == [
         f"files/{sha256[:2]}/{sha256[2:]}/demo-1.0+cpu-py3-none-any.whl",
         f"files/{sha256[:2]}/{sha256[2:]}/demo-1.0+cpu-py3-none-any.whl.metadata",
     ]
@@ -421,11 +424,11 @@ def test_a_template_of_the_users_own_changes_the_pages_made_from_it_and_the_keys
     own.parent.mkdir(exist_ok=True)
     text = (SHIPPED / name).read_text()
     own.write_text(text.replace("<a ", "<a id=own ").replace("</title>", "!</title>"))
-    before = {r.path: r for r in render_resources(DEMO, site(links=True)) if isinstance(r, Page)}
+    before = {r.path: r for r in render_resources(DEMO, site(links=True)) if isinstance(r, PageResource)}
     after = {
         r.path: r
         for r in render_resources(DEMO, Site(links=True, templates=Templates(tmp_path)))
-        if isinstance(r, Page)
+        if isinstance(r, PageResource)
     }
     assert {path for path in before if before[path].render() != after[path].render()} == MADE_FROM[name]
     assert {path for path in before if before[path].key == after[path].key} == {".nojekyll"}

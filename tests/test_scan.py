@@ -138,7 +138,7 @@ def test_who_hashes_may_reject_a_file_that_cannot_be_read_or_end_the_scan(tmp_pa
     def hasher(artifact: Artifact, stream: io.FileIO) -> str:
         raise errors.pop(0)
 
-    assert examine(artifact(path), hasher) == scan.Outcome(None, "cannot be read: broken")
+    assert examine(artifact(path), hasher) == scan.Examined(None, "cannot be read: broken")
     with pytest.raises(DestinationError, match="full"):
         examine(artifact(path), hasher)
 

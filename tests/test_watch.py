@@ -22,16 +22,16 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from mkindex.build import build
+from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import MkindexError, Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link
-from mkindex.reports.events import for_a_machine, for_a_person
+from mkindex.reports.events import as_json_line, as_text
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.watch import triggers as hints
 from mkindex.watch import young_files as settling
-from mkindex.watch.loop import Built
-from mkindex.watch.triggers import Hints
+from mkindex.watch.loop import BuildEvent
+from mkindex.watch.triggers import Triggers
 from mkindex.watch.young_files import YOUNG, Settling
 from support.builds import publish
 from support.trees import read_tree
@@ -209,7 +209,7 @@ def test_what_is_being_overwritten_stays_listed_while_its_bytes_are_there(tmp_pa
 
 def woken(config: Config, event: FileSystemEvent, files: Settling | None = None) -> bool:
     """Whether an event of the first source gives a hint."""
-    here = Hints(config, files or Settling(SETTLE), print)
+    here = Triggers(config, files or Settling(SETTLE), print)
     place = hints._Place(config.sources[0], config.recursive, (0, 0))
     hints._Handler(here, place, config, files or Settling(SETTLE)).dispatch(event)
     return here.wait(0)
@@ -285,7 +285,7 @@ def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Confi
         path.parent.mkdir,
     ]
     found = []
-    with Hints(polling, Settling(SETTLE), print) as here:
+    with Triggers(polling, Settling(SETTLE), print) as here:
         for step in steps:
             step()
             here.beat()
@@ -345,7 +345,7 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
     publish(tmp_path / "wheels", tmp_path / "public")
     (tmp_path / "wheels/bad.egg").write_bytes(b"x")
     report = build(config)
-    built = Built(
+    built = BuildEvent(
         report=report,
         added=("a.whl", "b.whl", "c\x1b.whl", "d.whl"),
         replaced=("e.whl",),
@@ -354,11 +354,11 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
         news=(),
         recovered=True,
     )
-    assert for_a_person(built)[len("2026-11-20 00:00:00 ") :] == (
+    assert as_text(built)[len("2026-11-20 00:00:00 ") :] == (
         "works again; added a.whl, b.whl, c\\x1b.whl and 1 more; replaced e.whl; 1 rejected; 1 held back until whole; "
         f"1 file in {report.seconds:.2f} s"
     )
-    said = json.loads(for_a_machine(built))
+    said = json.loads(as_json_line(built))
     del said["time"], said["seconds"]
     assert said == {
         "version": 1,
@@ -377,8 +377,8 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
 
 def test_errors_and_notes_are_told_apart() -> None:
     events = (MkindexError("it is so"), "it is so")
-    assert [for_a_person(event)[20:] for event in events] == ["error: it is so", "it is so"]
-    assert [json.loads(for_a_machine(event))["event"] for event in events] == ["error", "note"]
+    assert [as_text(event)[20:] for event in events] == ["error: it is so", "it is so"]
+    assert [json.loads(as_json_line(event))["event"] for event in events] == ["error", "note"]
 
 
 def test_nothing_new_is_no_news(config: Config) -> None:
@@ -386,8 +386,16 @@ def test_nothing_new_is_no_news(config: Config) -> None:
     again = build(config)
     empty: tuple[str, ...] = ()
 
-    def built(report: object, news: tuple[Rejected | Note, ...] = ()) -> Built:
-        return Built(report=report, added=empty, replaced=empty, removed=empty, held=empty, news=news, recovered=False)  # type: ignore[arg-type]
+    def built(report: Report, news: tuple[Rejected | Note, ...] = ()) -> BuildEvent:
+        return BuildEvent(
+            report=report,
+            added=empty,
+            replaced=empty,
+            removed=empty,
+            held=empty,
+            news=news,
+            recovered=False,
+        )
 
     assert [built(report).is_news, built(again).is_news] == [True, False]
     assert built(again, news=(Note(location="x", text="y"),)).is_news

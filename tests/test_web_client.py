@@ -17,7 +17,7 @@ from mkindex import __version__
 from mkindex.cache import Cache
 from mkindex.errors import ConfigError
 from mkindex.web import client as web
-from mkindex.web.client import About, Answer, Failed, Web
+from mkindex.web.client import FileHead, PageResponse, RequestFailed, WebClient
 from support import scripted_server
 from support.scripted_server import (
     Reply,
@@ -55,8 +55,8 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def client() -> Web:
-    return Web(Cache(None), connections=2)
+def client() -> WebClient:
+    return WebClient(Cache(None), connections=2)
 
 
 def within(call: Callable[[], object], seconds: float = 10) -> object:
@@ -66,7 +66,7 @@ def within(call: Callable[[], object], seconds: float = 10) -> object:
     def run() -> None:
         try:
             found.append(call())
-        except Failed as error:
+        except RequestFailed as error:
             found.append(error.why)
 
     thread = threading.Thread(target=run, daemon=True)
@@ -78,9 +78,9 @@ def within(call: Callable[[], object], seconds: float = 10) -> object:
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_is_its_address_its_type_and_its_text(server: ScriptedServer, client: Web) -> None:
+def test_a_page_is_its_address_its_type_and_its_text(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/p"] = page_reply("<p>ä</p>", "Text/HTML; charset=utf-8")
-    assert client.page(f"{server.url}p") == Answer(f"{server.url}p", "text/html", "<p>ä</p>")
+    assert client.page(f"{server.url}p") == PageResponse(f"{server.url}p", "text/html", "<p>ä</p>")
     (request,) = server.received
     assert {name: request.headers[name] for name in ("user-agent", "accept", "accept-encoding")} == {
         "user-agent": f"mkindex/{__version__}",
@@ -106,14 +106,14 @@ def test_a_page_is_its_address_its_type_and_its_text(server: ScriptedServer, cli
     ],
 )
 def test_a_page_is_decoded_as_it_says_and_else_as_utf_8(
-    server: ScriptedServer, client: Web, body: bytes, media_type: str, text: str
+    server: ScriptedServer, client: WebClient, body: bytes, media_type: str, text: str
 ) -> None:
     server.routes["/p"] = page_reply(body, media_type)
     assert client.page(f"{server.url}p").text == text
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate"])
-def test_a_compressed_page_is_decompressed(server: ScriptedServer, client: Web, name: str) -> None:
+def test_a_compressed_page_is_decompressed(server: ScriptedServer, client: WebClient, name: str) -> None:
     body = gzip.compress(b"page", mtime=0) if name == "gzip" else zlib.compress(b"page")
     server.routes["/p"] = page_reply(body, content_encoding=name)
     assert client.page(f"{server.url}p").text == "page"
@@ -128,7 +128,7 @@ def test_a_compressed_page_is_decompressed(server: ScriptedServer, client: Web, 
     ],
 )
 def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
-    server: ScriptedServer, client: Web, body: bytes, why: str
+    server: ScriptedServer, client: WebClient, body: bytes, why: str
 ) -> None:
     server.routes["/p"] = page_reply(body, content_encoding="gzip")
     assert failure_text(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {why}"
@@ -143,7 +143,7 @@ def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
 )
 @pytest.mark.parametrize("code", [200, 404])
 def test_a_bomb_is_left_before_it_goes_off(
-    *, server: ScriptedServer, client: Web, layers: int, why: str, code: int, monkeypatch: pytest.MonkeyPatch
+    *, server: ScriptedServer, client: WebClient, layers: int, why: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
     bomb = bytes(48 << 20)
@@ -159,7 +159,7 @@ def test_a_bomb_is_left_before_it_goes_off(
     assert most < 20 << 20
 
 
-def test_an_endless_page_is_left(server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_page_is_left(server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
     server.routes["/p"] = Reply(endless_body())
     assert failure_text(lambda: client.page(f"{server.url}p"), server) == (
@@ -171,7 +171,7 @@ def test_an_endless_page_is_left(server: ScriptedServer, client: Web, monkeypatc
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("length", [None, 1_000_000], ids=["chunked", "with a length"])
 def test_a_page_that_comes_too_slowly_is_left(
-    server: ScriptedServer, client: Web, length: int | None, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: WebClient, length: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "_PATIENCE", 0.2)
     monkeypatch.setattr(web, "_SLOWEST", 100_000)
@@ -181,7 +181,7 @@ def test_a_page_that_comes_too_slowly_is_left(
 
 @pytest.mark.timeout(60)
 def test_a_file_that_comes_too_slowly_is_left(
-    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "_PATIENCE", 0.2)
     monkeypatch.setattr(web, "_SLOWEST", 100_000)
@@ -190,7 +190,7 @@ def test_a_file_that_comes_too_slowly_is_left(
 
 
 @pytest.mark.timeout(60)
-def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: ScriptedServer, client: Web) -> None:
+def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
     reasons: list[str] = []
     asking = threading.Thread(
@@ -205,12 +205,12 @@ def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: Scripted
     assert failure(lambda: client.page(f"{server.url}p")).why == "stopped"
 
 
-def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: ScriptedServer, client: Web) -> None:
+def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/p"] = Reply(TORN.encode(), length=1000)
     assert failure_text(lambda: client.page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
 
 
-def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: Web) -> None:
+def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: WebClient) -> None:
     whole = page_reply("<p>" + "x" * 50_000)
     server.routes["/p"] = reply_sequence(cut_after(lambda _: whole, 20_000), whole)
     assert client.page(f"{server.url}p").text == "<p>" + "x" * 50_000
@@ -219,7 +219,7 @@ def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, 
 
 @pytest.mark.parametrize(("code", "why"), ADVICE.items())
 def test_an_answer_that_is_none_is_a_failure_with_advice_and_not_asked_for_again(
-    server: ScriptedServer, client: Web, code: int, why: str
+    server: ScriptedServer, client: WebClient, code: int, why: str
 ) -> None:
     server.routes["/p"] = status_reply(code)
     error = failure(lambda: client.page(f"{server.url}p"))
@@ -238,14 +238,14 @@ TORN_ERRORS = {
 
 
 @pytest.mark.parametrize("reply", TORN_ERRORS.values(), ids=TORN_ERRORS)
-def test_an_error_is_what_it_is_whatever_comes_with_it(server: ScriptedServer, client: Web, reply: Reply) -> None:
+def test_an_error_is_what_it_is_whatever_comes_with_it(server: ScriptedServer, client: WebClient, reply: Reply) -> None:
     server.routes["/x"] = reply
     url = f"{server.url}x"
     for call in (
         lambda: client.page(url),
         lambda: client.about(url),
         lambda: client.part(url, 0, 1),
-        lambda: stream_bytes(client, url, about=About(url, "", 10, "")),
+        lambda: stream_bytes(client, url, about=FileHead(url, "", 10, "")),
     ):
         assert failure(call).why == ADVICE[404]
 
@@ -257,7 +257,7 @@ def trickle(code: int, length: int | None, **headers: str) -> Reply:
 @pytest.mark.parametrize("length", [10_000, 10_000_000, None])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_comes_with_an_error_or_a_redirect_is_not_waited_for(
-    server: ScriptedServer, client: Web, length: int | None
+    server: ScriptedServer, client: WebClient, length: int | None
 ) -> None:
     server.routes |= {
         "/404": trickle(404, length),
@@ -266,14 +266,14 @@ def test_what_comes_with_an_error_or_a_redirect_is_not_waited_for(
         "/p": page_reply("fine"),
     }
     answers = [within(lambda path=path: client.page(f"{server.url}{path}"), 2) for path in ("404", "302", "503")]  # type: ignore[misc]
-    assert [answer.text if isinstance(answer, Answer) else answer for answer in answers] == [
+    assert [answer.text if isinstance(answer, PageResponse) else answer for answer in answers] == [
         ADVICE[404],
         "fine",
         "fine",
     ]
 
 
-def test_a_bomb_in_a_redirect_does_not_go_off(server: ScriptedServer, client: Web) -> None:
+def test_a_bomb_in_a_redirect_does_not_go_off(server: ScriptedServer, client: WebClient) -> None:
     bomb = gzip.compress(bytes(48 << 20))
     server.routes |= {
         "/r": replace(page_reply(bomb, content_encoding="gzip", location="/p"), status=302),
@@ -290,7 +290,7 @@ def test_a_bomb_in_a_redirect_does_not_go_off(server: ScriptedServer, client: We
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
-def test_a_server_in_trouble_is_asked_again(server: ScriptedServer, client: Web, code: int) -> None:
+def test_a_server_in_trouble_is_asked_again(server: ScriptedServer, client: WebClient, code: int) -> None:
     server.routes["/p"] = reply_sequence(status_reply(code), status_reply(code), page_reply("fine"))
     assert client.page(f"{server.url}p").text == "fine"
     assert server.requests() == [f"GET {code} /p", f"GET {code} /p", "GET 200 /p"]
@@ -298,7 +298,7 @@ def test_a_server_in_trouble_is_asked_again(server: ScriptedServer, client: Web,
 
 @pytest.mark.parametrize("code", [429, 503])
 def test_a_server_that_stays_in_trouble_is_asked_five_times(
-    server: ScriptedServer, client: Web, code: int, pauses: list[float]
+    server: ScriptedServer, client: WebClient, code: int, pauses: list[float]
 ) -> None:
     server.routes["/p"] = status_reply(code)
     error = failure(lambda: client.page(f"{server.url}p"))
@@ -312,7 +312,7 @@ def test_a_server_that_stays_in_trouble_is_asked_five_times(
 
 @pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("0", 0), ("86400", 60), ("9" * 30, 60)])
 def test_a_pause_that_a_server_asks_for_is_kept_within_bounds(
-    server: ScriptedServer, client: Web, asked: str, waited: float, pauses: list[float]
+    server: ScriptedServer, client: WebClient, asked: str, waited: float, pauses: list[float]
 ) -> None:
     server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
     assert client.page(f"{server.url}p").text == "fine"
@@ -320,12 +320,12 @@ def test_a_pause_that_a_server_asks_for_is_kept_within_bounds(
 
 
 @pytest.mark.parametrize("asked", ["soon", "Mon, 01 Jan 99999 00:00:00 GMT", "-1", "\x1b[31m"])
-def test_a_pause_that_makes_no_sense_is_none(server: ScriptedServer, client: Web, asked: str) -> None:
+def test_a_pause_that_makes_no_sense_is_none(server: ScriptedServer, client: WebClient, asked: str) -> None:
     server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
     assert client.page(f"{server.url}p").text == "fine"
 
 
-def test_a_server_that_hangs_up_is_asked_again(server: ScriptedServer, client: Web) -> None:
+def test_a_server_that_hangs_up_is_asked_again(server: ScriptedServer, client: WebClient) -> None:
     calls: list[Request] = []
 
     def route(request: Request) -> Reply:
@@ -339,7 +339,7 @@ def test_a_server_that_hangs_up_is_asked_again(server: ScriptedServer, client: W
     assert len(calls) == 3
 
 
-def test_a_server_that_is_not_there_is_a_failure(client: Web) -> None:
+def test_a_server_that_is_not_there_is_a_failure(client: WebClient) -> None:
     with scripted_server.run_server() as gone:
         url = gone.url
     assert str(failure(lambda: client.page(f"{url}p?secret"))) == f"{url}p: cannot be reached: Connection refused"
@@ -348,17 +348,17 @@ def test_a_server_that_is_not_there_is_a_failure(client: Web) -> None:
 # --- redirects --------------------------------------------------------------------------------------------------------
 
 
-def test_five_redirects_are_followed_and_no_more(server: ScriptedServer, client: Web) -> None:
+def test_five_redirects_are_followed_and_no_more(server: ScriptedServer, client: WebClient) -> None:
     for number in range(6):
         server.routes[f"/{number}"] = redirect_reply(f"/{number + 1}", (301, 302, 303, 307, 308, 301)[number])
     server.routes["/6"] = page_reply("far")
-    assert client.page(f"{server.url}1") == Answer(f"{server.url}6", "text/html", "far")
+    assert client.page(f"{server.url}1") == PageResponse(f"{server.url}6", "text/html", "far")
     server.forget()
     assert failure_text(lambda: client.page(f"{server.url}0"), server) == "HOST/0: redirects more than 5 times"
     assert len(server.requests()) == 6
 
 
-def test_a_loop_ends(server: ScriptedServer, client: Web) -> None:
+def test_a_loop_ends(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = redirect_reply("/f")
     assert failure_text(lambda: client.about(f"{server.url}f"), server) == "HOST/f: redirects more than 5 times"
     assert server.requests() == ["HEAD 302 /f"] * 6
@@ -373,7 +373,9 @@ def test_a_loop_ends(server: ScriptedServer, client: Web) -> None:
         ("mailto:", "redirects to what is no web address"),
     ],
 )
-def test_a_redirect_to_something_else_is_a_failure(server: ScriptedServer, client: Web, to: str, why: str) -> None:
+def test_a_redirect_to_something_else_is_a_failure(
+    server: ScriptedServer, client: WebClient, to: str, why: str
+) -> None:
     server.routes["/f"] = redirect_reply(to)
     assert failure(lambda: client.about(f"{server.url}f")).why == why
 
@@ -395,7 +397,7 @@ def test_a_redirect_to_something_else_is_a_failure(server: ScriptedServer, clien
         "http://*/",
     ],
 )
-def test_a_redirect_to_nonsense_is_a_failure(server: ScriptedServer, client: Web, to: str) -> None:
+def test_a_redirect_to_nonsense_is_a_failure(server: ScriptedServer, client: WebClient, to: str) -> None:
     server.routes["/f"] = redirect_reply(to)
     address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
     for ask in client.about, client.page:
@@ -404,7 +406,7 @@ def test_a_redirect_to_nonsense_is_a_failure(server: ScriptedServer, client: Web
 
 
 def test_a_secure_page_does_not_redirect_to_where_anybody_can_listen(
-    server: ScriptedServer, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: WebClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority, certificate = scripted_server.make_certificates(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
@@ -414,7 +416,7 @@ def test_a_secure_page_does_not_redirect_to_where_anybody_can_listen(
         secure.routes["/P"] = redirect_reply(f"{server.url}p".replace("http", "HTTP"))
         server.routes["/up"] = redirect_reply(f"{secure.url}fine")
         secure.routes["/fine"] = page_reply("secure")
-        assert client.page(f"{server.url}up") == Answer(f"{secure.url}fine", "text/html", "secure")
+        assert client.page(f"{server.url}up") == PageResponse(f"{secure.url}fine", "text/html", "secure")
         server.forget()
         for path in "p", "P":
             assert failure(lambda path=path: client.page(f"{secure.url}{path}")).why == (  # type: ignore[misc]
@@ -433,12 +435,12 @@ def test_a_certificate_of_ones_own_authority_is_accepted_and_no_other(
     authority, certificate = scripted_server.make_certificates(tmp_path)
     with scripted_server.run_server(certificate=certificate) as secure:
         secure.routes["/p"] = page_reply("secret")
-        error = failure(lambda: Web(Cache(None), connections=1).page(f"{secure.url}p"))
+        error = failure(lambda: WebClient(Cache(None), connections=1).page(f"{secure.url}p"))
         assert error.why.startswith("its certificate is not accepted (")
         assert error.why.endswith("): name the file of its authority in SSL_CERT_FILE")
         assert pauses == []
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-        assert Web(Cache(None), connections=1).page(f"{secure.url}p").text == "secret"
+        assert WebClient(Cache(None), connections=1).page(f"{secure.url}p").text == "secret"
         del error
         gc.collect()
 
@@ -453,13 +455,13 @@ def test_an_authority_that_cannot_be_read_is_a_failure(
         (tmp_path / "mine.pem").write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine.pem"))
     with scripted_server.run_server(certificate=certificate) as secure:
-        with pytest.raises((Failed, ConfigError), match="SSL_CERT_FILE"):
-            Web(Cache(None), connections=1).page(f"{secure.url}p")
+        with pytest.raises((RequestFailed, ConfigError), match="SSL_CERT_FILE"):
+            WebClient(Cache(None), connections=1).page(f"{secure.url}p")
         gc.collect()
 
 
 def test_a_proxy_of_the_environment_is_used(
-    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", server.url.replace("//", "//me:hunter2@"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -471,7 +473,9 @@ def test_a_proxy_of_the_environment_is_used(
     assert str(failure(lambda: client.page("http://wheels.test/p"))) == f"http://wheels.test/p: {ADVICE[407]}"
 
 
-def test_a_proxy_that_is_not_there_is_named_without_its_password(client: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_is_not_there_is_named_without_its_password(
+    client: WebClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with scripted_server.run_server() as gone:
         monkeypatch.setenv("http_proxy", gone.url.replace("//", "//me:hunter2@"))
     assert str(failure(lambda: client.page("http://wheels.test/p"))) == (
@@ -479,7 +483,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(client: Web, mo
     )
 
 
-def test_cookies_are_not_kept(server: ScriptedServer, client: Web) -> None:
+def test_cookies_are_not_kept(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/p"] = page_reply("page", set_cookie="a=b; Path=/")
     server.routes["/r"] = redirect_reply(f"{server.other_host_url}p").with_headers(set_cookie="c=d; Path=/")
     for path in "p", "r", "p":
@@ -490,7 +494,7 @@ def test_cookies_are_not_kept(server: ScriptedServer, client: Web) -> None:
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 
-def test_connections_are_kept_and_used_again(server: ScriptedServer, client: Web) -> None:
+def test_connections_are_kept_and_used_again(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/p"] = page_reply("page")
     ports: set[object] = set()
     accept = server._server.get_request
@@ -512,9 +516,9 @@ def test_threads_share_what_is_known(server: ScriptedServer, tmp_path: Path) -> 
     for _ in range(2):
         found: dict[int, str] = {}
         with Cache(tmp_path / "cache") as cache:
-            client = Web(cache, connections=4)
+            client = WebClient(cache, connections=4)
 
-            def ask(numbers: range, client: Web = client, found: dict[int, str] = found) -> None:
+            def ask(numbers: range, client: WebClient = client, found: dict[int, str] = found) -> None:
                 for number in numbers:
                     found[number] = client.page(f"{server.url}{number}").text
 
@@ -527,7 +531,7 @@ def test_threads_share_what_is_known(server: ScriptedServer, tmp_path: Path) -> 
     assert sorted(server.requests()) == sorted(f"GET {code} /{number}" for code in (200, 304) for number in range(40))
 
 
-def test_nothing_waits_in_these_tests(server: ScriptedServer, client: Web) -> None:
+def test_nothing_waits_in_these_tests(server: ScriptedServer, client: WebClient) -> None:
     """A test of the tests: what waits between two attempts is stood in for."""
     started = time.monotonic()
     server.routes["/p"] = status_reply(503)

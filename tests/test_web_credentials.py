@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web.client import About, Failed, Web
+from mkindex.web.client import FileHead, RequestFailed, WebClient
 from support import scripted_server
 from support.scripted_server import Reply, Request, ScriptedServer, file_route, page_reply, redirect_reply, status_reply
 from support.web_requests import ADVICE, CONTENT, failure, failure_text, stream_bytes
@@ -40,8 +40,8 @@ def other() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def client() -> Web:
-    return Web(Cache(None), connections=2)
+def client() -> WebClient:
+    return WebClient(Cache(None), connections=2)
 
 
 BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
@@ -58,7 +58,7 @@ def authorizations(server: ScriptedServer) -> list[str | None]:
 
 
 def test_credentials_of_an_address_are_kept_for_its_host_alone(
-    server: ScriptedServer, other: ScriptedServer, client: Web
+    server: ScriptedServer, other: ScriptedServer, client: WebClient
 ) -> None:
     assert client.without_credentials(server.url) == server.url
     assert client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}p?q") == f"{server.url}p?q"
@@ -82,7 +82,7 @@ def test_credentials_of_an_address_are_kept_for_its_host_alone(
         ("a@b:c", "Basic YUBiOmM="),
     ],
 )
-def test_credentials_are_unquoted(server: ScriptedServer, client: Web, netloc: str, expected: str) -> None:
+def test_credentials_are_unquoted(server: ScriptedServer, client: WebClient, netloc: str, expected: str) -> None:
     server.routes["/p"] = page_reply("page")
     client.page(client.without_credentials(f"{server.url.replace('//', f'//{netloc}@')}p"))
     assert authorizations(server) == [expected]
@@ -90,7 +90,7 @@ def test_credentials_are_unquoted(server: ScriptedServer, client: Web, netloc: s
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_credentials_do_not_follow_a_redirect_to_another_host(
-    server: ScriptedServer, other: ScriptedServer, client: Web, code: int
+    server: ScriptedServer, other: ScriptedServer, client: WebClient, code: int
 ) -> None:
     address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
     server.routes |= {
@@ -113,7 +113,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
 
 
 def test_a_host_cannot_hand_out_credentials_in_a_redirect(
-    server: ScriptedServer, other: ScriptedServer, client: Web
+    server: ScriptedServer, other: ScriptedServer, client: WebClient
 ) -> None:
     server.routes["/p"] = redirect_reply(f"{other.url.replace('//', '//user:hunter2@')}p")
     server.routes["/q"] = redirect_reply(f"{server.url.replace('//', '//user:hunter2@')}r")
@@ -125,7 +125,7 @@ def test_a_host_cannot_hand_out_credentials_in_a_redirect(
 
 @pytest.mark.parametrize("place", ["HOME", "NETRC"])
 def test_credentials_of_netrc_are_for_the_host_that_it_names(
-    server: ScriptedServer, client: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    server: ScriptedServer, client: WebClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     path = tmp_path / (".netrc" if place == "HOME" else "elsewhere")
     path.write_text("machine localhost login netrc password hunter3\n")
@@ -149,13 +149,13 @@ def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: ScriptedServ
     server.routes |= {"/p": page_reply("page"), "/r": redirect_reply("/p")}
     with Cache(None) as cache:
         for anonymous in (False, True):
-            client = Web(cache, connections=1, anonymous=anonymous)
+            client = WebClient(cache, connections=1, anonymous=anonymous)
             assert client.look(f"{server.url}r", headers={}).body == b"page"
             client.close()
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
-def test_a_netrc_that_is_broken_is_none(server: ScriptedServer, client: Web, tmp_path: Path) -> None:
+def test_a_netrc_that_is_broken_is_none(server: ScriptedServer, client: WebClient, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text('machine 127.0.0.1 login "x\npassword\n\x00')
     (tmp_path / ".netrc").chmod(0o600)
     server.routes["/p"] = page_reply("page")
@@ -177,7 +177,7 @@ def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str
 
 
 def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
-    server: ScriptedServer, client: Web, keyring: list[str]
+    server: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/open"] = page_reply("open")
     server.routes["/p"] = wanting(OF_KEYRING, page_reply("page"))
@@ -192,7 +192,7 @@ def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
 
 
 def test_credentials_of_a_keyring_stay_with_their_host(
-    server: ScriptedServer, other: ScriptedServer, client: Web, keyring: list[str]
+    server: ScriptedServer, other: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/p"] = redirect_reply(f"{other.url}p")
     other.routes["/p"] = status_reply(401)
@@ -201,7 +201,7 @@ def test_credentials_of_a_keyring_stay_with_their_host(
 
 
 def test_a_keyring_without_an_answer_or_with_an_error_leaves_it_at_that(
-    server: ScriptedServer, client: Web, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(service: str, username: str | None) -> object:
         raise RuntimeError("hunter4")
@@ -229,18 +229,18 @@ TROUBLES: dict[str, Callable[[ScriptedServer], Reply | Callable[[Request], Reply
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_no_failure_tells_credentials_or_a_query(
-    server: ScriptedServer, client: Web, trouble: Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]
+    server: ScriptedServer, client: WebClient, trouble: Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]
 ) -> None:
     server.routes["/x"] = trouble(server)
     url = client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}x?token=hunter2")
-    about = About(url, "", 10, "")
+    about = FileHead(url, "", 10, "")
     for call in (
         lambda: client.page(url),
         lambda: client.part(url, 0, 1),
         lambda: stream_bytes(client, url, about=about),
         lambda: client.about(url),
     ):
-        with suppress(Failed):
+        with suppress(RequestFailed):
             call()
             continue
         error = str(failure(call))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web.client import About, Web
+from mkindex.web.client import FileHead, WebClient
 from support import scripted_server
 from support.scripted_server import (
     LONG_AGO,
@@ -41,14 +41,14 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def client() -> Web:
-    return Web(Cache(None), connections=2)
+def client() -> WebClient:
+    return WebClient(Cache(None), connections=2)
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_part_is_fetched_alone(server: ScriptedServer, client: Web) -> None:
+def test_a_part_is_fetched_alone(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = file_route(CONTENT, etag='"1"')
     url = f"{server.url}f"
     assert client.part(url, 1000, 10, validator='"1"') == CONTENT[1000:1010]
@@ -57,15 +57,17 @@ def test_a_part_is_fetched_alone(server: ScriptedServer, client: Web) -> None:
     assert [request.headers["range"] for request in server.received] == ["bytes=1000-1009", "bytes=102390-102399"]
 
 
-def test_an_etag_that_was_weak_and_is_not_any_more_tells_of_no_change(server: ScriptedServer, client: Web) -> None:
+def test_an_etag_that_was_weak_and_is_not_any_more_tells_of_no_change(
+    server: ScriptedServer, client: WebClient
+) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT, etag='W/"1"'), file_route(CONTENT, etag='"1"'))
     url = f"{server.url}f"
     about = client.about(url)
-    assert about == About(url, "application/octet-stream", len(CONTENT), LONG_AGO)
+    assert about == FileHead(url, "application/octet-stream", len(CONTENT), LONG_AGO)
     assert client.part(url, 1000, 10, validator=about.validator) == CONTENT[1000:1010]
 
 
-def test_a_server_without_ranges_is_asked_once(server: ScriptedServer, client: Web) -> None:
+def test_a_server_without_ranges_is_asked_once(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = server.routes["/g"] = file_route(CONTENT, ranges=False)
     assert client.has_ranges(f"{server.url}f")
     assert (client.part(f"{server.url}f", 0, 10), client.part(f"{server.url}g", 0, 10)) == (None, None)
@@ -102,20 +104,20 @@ LIES = {
 
 @pytest.mark.parametrize(("reply", "why"), LIES.values(), ids=LIES)
 def test_a_part_that_is_another_than_the_one_asked_for_is_a_failure(
-    server: ScriptedServer, client: Web, reply: Reply, why: str
+    server: ScriptedServer, client: WebClient, reply: Reply, why: str
 ) -> None:
     server.routes["/f"] = reply
     assert failure_text(lambda: client.part(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
 
 
-def test_a_part_without_an_end_is_left(server: ScriptedServer, client: Web) -> None:
+def test_a_part_without_an_end_is_left(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = Reply(endless_body(), 206, {"Content-Range": "bytes 0-9/10"})
     assert failure(lambda: client.part(f"{server.url}f", 0, 10)).why == (
         "more bytes came than the 10 that were asked for"
     )
 
 
-def test_a_part_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: Web) -> None:
+def test_a_part_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: WebClient) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(cut_after(whole, 5), whole)
     assert client.part(f"{server.url}f", 0, 10) == CONTENT[:10]
@@ -125,21 +127,21 @@ def test_a_part_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, 
 # --- whole files ------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_streamed(server: ScriptedServer, client: Web) -> None:
+def test_a_file_is_streamed(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = file_route(CONTENT)
     assert stream_bytes(client, f"{server.url}f") == CONTENT
     assert stream_bytes(client, f"{server.url}f", start=100_000) == CONTENT[100_000:]
     assert server.requests() == ["HEAD 200 /f", "GET 200 /f", "HEAD 200 /f", "GET 206 /f"]
 
 
-def test_a_file_is_not_decompressed(server: ScriptedServer, client: Web) -> None:
+def test_a_file_is_not_decompressed(server: ScriptedServer, client: WebClient) -> None:
     body = gzip.compress(b"tar")
     server.routes["/f"] = Reply(body, headers={"Content-Encoding": "gzip"})
     assert stream_bytes(client, f"{server.url}f") == body
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, client: Web, ranges: bool) -> None:
+def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, client: WebClient, ranges: bool) -> None:
     whole = file_route(CONTENT, etag='"1"', ranges=ranges)
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 30_000), cut_after(whole, 40_000), whole)
     assert stream_bytes(client, f"{server.url}f") == CONTENT
@@ -155,7 +157,7 @@ def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, c
         assert server.requests() == ["HEAD 200 /f"] + ["GET 200 /f"] * 3
 
 
-def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: ScriptedServer, client: Web) -> None:
+def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: ScriptedServer, client: WebClient) -> None:
     def torn(request: Request) -> Reply:
         return Reply(lambda: iter([CONTENT]), headers={"Last-Modified": LONG_AGO}, cut=len(CONTENT))
 
@@ -164,38 +166,42 @@ def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: ScriptedServer,
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_transfer_is_not_begun_that_has_come_to_its_end(server: ScriptedServer, client: Web, ranges: bool) -> None:
+def test_a_transfer_is_not_begun_that_has_come_to_its_end(
+    server: ScriptedServer, client: WebClient, ranges: bool
+) -> None:
     server.routes["/f"] = file_route(CONTENT, ranges=ranges)
     assert stream_bytes(client, f"{server.url}f", start=len(CONTENT)) == b""
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_file_that_changes_while_it_is_read_is_a_failure(server: ScriptedServer, client: Web, ranges: bool) -> None:
+def test_a_file_that_changes_while_it_is_read_is_a_failure(
+    server: ScriptedServer, client: WebClient, ranges: bool
+) -> None:
     first, second = file_route(CONTENT, etag='"1"', ranges=ranges), file_route(CONTENT[::-1], etag='"2"', ranges=ranges)
     server.routes["/f"] = reply_sequence(first, cut_after(first, 30_000), second)
     why = "changed while it was read: run again"
     assert failure_text(lambda: stream_bytes(client, f"{server.url}f"), server) == f"HOST/f: {why}"
 
 
-def test_a_transfer_that_never_gets_on_is_given_up(server: ScriptedServer, client: Web) -> None:
+def test_a_transfer_that_never_gets_on_is_given_up(server: ScriptedServer, client: WebClient) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 10_000), cut_after(whole, 0))
     assert failure(lambda: stream_bytes(client, f"{server.url}f")).why.startswith("broke off after 10,000 bytes (")
     assert len(server.requests()) <= 12
 
 
-def test_a_transfer_that_gets_on_a_little_each_time_comes_to_its_end(server: ScriptedServer, client: Web) -> None:
+def test_a_transfer_that_gets_on_a_little_each_time_comes_to_its_end(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), cut_after(file_route(CONTENT), 9_000))
     assert stream_bytes(client, f"{server.url}f") == CONTENT
     assert (len(server.requests()), server.sent()) == (13, len(CONTENT))
 
 
-def test_a_file_that_is_shorter_than_was_said_is_a_failure(server: ScriptedServer, client: Web) -> None:
+def test_a_file_that_is_shorter_than_was_said_is_a_failure(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(b"x" * 10))
     assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == "ended after 10 bytes of 102,400"
 
 
-def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServer, client: Web) -> None:
+def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(endless_body()))
     received = 0
 
@@ -210,7 +216,7 @@ def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServe
 
 
 def test_a_transfer_that_goes_on_elsewhere_than_where_it_broke_is_a_failure(
-    server: ScriptedServer, client: Web
+    server: ScriptedServer, client: WebClient
 ) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(

@@ -18,17 +18,17 @@ from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link, StatusMarker
 from mkindex.model.index import Index, assemble
-from mkindex.publish.directory import Directory
-from mkindex.publish.plan import Applied, Changed, Plan, plan
+from mkindex.publish.directory import DirectoryDestination
+from mkindex.publish.plan import Applied, FileChanged, Plan, plan
 from mkindex.site.limits import refuse, refuse_what_is_too_much
 from mkindex.site.render import Site, render
 from mkindex.site.templates import Templates
-from mkindex.sources.open import Found, Options, is_remote, local_path, open_source
+from mkindex.sources.open import Found, SourceOptions, is_remote, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.text import printable, redacted
 from mkindex.tree.names import STATE_DIRECTORY, file_path
 from mkindex.watch.young_files import Settling
-from mkindex.web.client import Web
+from mkindex.web.client import WebClient
 
 _ATTEMPTS = 3  # at a source that changes while it is copied
 _MANY_ATTEMPTS = 10  # where each of them holds more files back
@@ -85,7 +85,7 @@ def build(
     with ExitStack() as stack:
         jobs = config.jobs or _cores()
         executor = _executor(stack, jobs)
-        destination = Directory(
+        destination = DirectoryDestination(
             config.destination,
             executor=executor,
             hardlink=config.link_mode == "hardlink",
@@ -97,7 +97,7 @@ def build(
         cache = stack.enter_context(
             Cache(Path(config.cache_dir) if config.cache_dir else None, remember=not config.dry_run)
         )
-        web = Web(cache, connections=config.jobs or _CONNECTIONS)
+        web = WebClient(cache, connections=config.jobs or _CONNECTIONS)
         stack.callback(web.close)
         remote = Remote(
             web=web,
@@ -137,7 +137,7 @@ def build(
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
-            except Changed as changed:
+            except FileChanged as changed:
                 if attempt == attempts or "-" in config.sources:  # standard input comes only once
                     raise
                 cache.forget(changed.file.local.path)
@@ -163,7 +163,7 @@ def _executor(stack: ExitStack, threads: int) -> Executor:
 
 
 def _index(
-    config: Config, destination: Directory, remote: Remote, scanned: Scanned, settling: Settling | None
+    config: Config, destination: DirectoryDestination, remote: Remote, scanned: Scanned, settling: Settling | None
 ) -> tuple[Index, tuple[str, ...] | None, tuple[Rejected | Note, ...]]:
     """Return what is to be published, the filenames that the previous site has not, and what was found."""
     artifacts: list[Artifact | Link] = []
@@ -244,10 +244,10 @@ def outputs(config: Config) -> list[str]:
     return [os.path.join(destination, name) for name in (STATE_DIRECTORY, "files", *roots) if name]
 
 
-def found(config: Config, *, web: Web, executor: Executor, settling: Settling | None = None) -> Iterator[Found]:
+def found(config: Config, *, web: WebClient, executor: Executor, settling: Settling | None = None) -> Iterator[Found]:
     """Yield what all sources list, but never what mkindex wrote itself; `executor` is for pages."""
     written = outputs(config)
-    options = Options(
+    options = SourceOptions(
         web=web,
         executor=executor,
         selection=Selection(include=config.include, exclude=config.exclude),

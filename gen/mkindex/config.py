@@ -118,7 +118,7 @@ class Config:
             raise ConfigError("watch: standard input, -, is read once and tells of no change: name a file")
         if self.watch and self.dry_run:
             raise ConfigError("watch and dry-run do not go together: a dry run does nothing, and ends")
-        address(self.bind)
+        parse_bind(self.bind)
 
     def _check_previous(self, site: str) -> None:
         if self.upload_time == "none":
@@ -162,7 +162,7 @@ class Config:
             )
 
 
-def address(bind: str) -> tuple[str, int]:
+def parse_bind(bind: str) -> tuple[str, int]:
     """Return host and port of HOST:PORT, an IPv6 address in brackets. Raises ConfigError, which names `bind`."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)]|([A-Za-z0-9.-]+)):(\d{1,5})", bind)
     if not match or int(match[3]) > 65535:

@@ -54,3 +54,7 @@ class Note:
 
 class Unreadable(Exception):
     """An archive, or the metadata in it, that cannot be published; its text says why and what to do."""
+
+
+def nothing(_: object = None, /) -> None:
+    """Do nothing: the default of every callback."""

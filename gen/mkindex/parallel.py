@@ -22,7 +22,7 @@ _MOST_PIECES = 256  # each has a byte for a number
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-class Forked(Generic[R]):
+class ForkedCall(Generic[R]):
     """A call that goes on in a copy of this process: it sees all values as they are now, and returns its result."""
 
     def __init__(self, call: Callable[[], R]) -> None:
@@ -78,7 +78,7 @@ def _answer(call: Callable[[], R], writing: int) -> NoReturn:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM wait until who forks knows of the other process, which could not be ended before."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
@@ -87,17 +87,17 @@ def undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def possible() -> bool:
+def can_fork() -> bool:
     """Tell whether this process can be copied: a copy has only one thread, and locks that others held stay locked."""
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
-def split(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], *, processes: int) -> Iterator[R]:
+def map_chunks(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], *, processes: int) -> Iterator[R]:
     """Yield the results of `work(items)`, done in as many processes as are worth it, some thousand items at a time."""
     parts = -(-len(items) // _AT_ONCE)
     for number in range(parts):
         some = _part(items, number, parts)
-        is_shared = processes > 1 and len(some) >= _WORTH_IT and possible()
+        is_shared = processes > 1 and len(some) >= _WORTH_IT and can_fork()
         yield from _shared(work, some, processes) if is_shared else work(some)
 
 
@@ -125,10 +125,10 @@ def _shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], processe
             raise
         return results
 
-    others: list[Forked[dict[int, list[R]]]] = []
+    others: list[ForkedCall[dict[int, list[R]]]] = []
     try:
-        with undisturbed():
-            others += (Forked(share) for _ in range(min(processes, pieces) - 1))
+        with signals_blocked():
+            others += (ForkedCall(share) for _ in range(min(processes, pieces) - 1))
         results = share()
         for other in others:
             results |= other.result()

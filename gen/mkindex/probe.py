@@ -17,15 +17,15 @@ from packaging.utils import (
 )
 
 from mkindex.cache import Cache
-from mkindex.check.fetch import Place, path_of
-from mkindex.check.identify import Begun, Denied, begin, forms
-from mkindex.check.observations import Entry, Page, Start
+from mkindex.check.fetch import Fetcher, path_of
+from mkindex.check.identify import AccessDenied, Identified, fetch_forms, identify
+from mkindex.check.observations import ListedFile, SeenPage, Start
 from mkindex.check.pages import NOBODY, listed, project_url, read
 from mkindex.check.rules.server import lifetime
 from mkindex.clients.configurations import PAGES, TAKEN, ServedIndex, few, written
 from mkindex.errors import ConfigError, SourceError
 from mkindex.text import printable, redacted
-from mkindex.web.client import Reply, Web
+from mkindex.web.client import RawResponse, WebClient
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
 _SAMPLE = 3  # projects whose pages are looked at
@@ -41,42 +41,42 @@ def look(target: str, globs: Sequence[str] = ()) -> ServedIndex:
     nobody answers.
     """
     with Cache(None) as cache:
-        web, stranger = Web(cache, connections=1), Web(cache, connections=1, anonymous=True)
+        web, stranger = WebClient(cache, connections=1), WebClient(cache, connections=1, anonymous=True)
         try:
             begun, globs = _begun(target, web, globs)
             return _flat(begun, globs, stranger) if begun.start.kind == "flat" else _index(begun, globs, stranger)
-        except Denied as denied:
+        except AccessDenied as denied:
             return _unseen(denied, globs)
         finally:
             web.close()
             stranger.close()
 
 
-def _begun(target: str, web: Web, globs: Sequence[str]) -> tuple[Begun, Sequence[str]]:
+def _begun(target: str, web: WebClient, globs: Sequence[str]) -> tuple[Identified, Sequence[str]]:
     """Find out what was given, and go on from there to the index where that leads to one. Return the globs, too."""
-    begun = begin(target, web, patient=bool(globs) and not any(map(_is_pattern, globs)))
+    begun = identify(target, web, patient=bool(globs) and not any(map(_is_pattern, globs)))
     start = begun.start
     if start.kind in ("people", "page") and start.index and _host(start.index) == _host(begun.url):
-        return begin(start.index, web), globs
+        return identify(start.index, web), globs
     if start.kind != "project":
         return begun, globs
     page = begun.url.rpartition("/")[0]  # …/simple/demo, of …/simple/demo/ or …/simple/demo/index.html
     root = page.rpartition("/")[0] + "/"
-    found = begin(root, web, patient=True)
+    found = identify(root, web, patient=True)
     if found.start.kind != "index":
         found = replace(found, start=Start(kind="index"), url=root, pages=())
     return found, globs or (begun.pages[0].project,)
 
 
-def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> ServedIndex:
+def _index(begun: Identified, globs: Sequence[str], stranger: WebClient) -> ServedIndex:
     where, place = _where(begun), begun.place
     if begun.start.kind != "index":
         raise SourceError(f"{where}: {_no_index(begun)}")
     if begun.pages and not any(page.usable for page in begun.pages):
         raise SourceError(f"{where}: no client can read this page, which {_fault(begun.pages[0])}. {_more(where)}")
 
-    def project(root: str, name: str) -> Page:
-        pages = forms(place, project_url(root, name), "project", name)
+    def project(root: str, name: str) -> SeenPage:
+        pages = fetch_forms(place, project_url(root, name), "project", name)
         # In a directory nobody asks for JSON.
         return next((page for page in pages if page.form == "html"), pages[0]) if place.local else pages[0]
 
@@ -98,14 +98,14 @@ def _index(begun: Begun, globs: Sequence[str], stranger: Web) -> ServedIndex:
     return facts
 
 
-def _flat(begun: Begun, globs: Sequence[str], stranger: Web) -> ServedIndex:
+def _flat(begun: Identified, globs: Sequence[str], stranger: WebClient) -> ServedIndex:
     (page, *_), place = begun.pages, begun.place
     projects = _chosen(_projects(page.entries), globs, _where(begun), lambda _: False)
     facts = ServedIndex(url=_ascii(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
     return facts if place.local else _served(facts, [page], place, stranger)
 
 
-def _projects(entries: Iterable[Entry]) -> Iterator[str]:
+def _projects(entries: Iterable[ListedFile]) -> Iterator[str]:
     """Yield the projects of the files that clients install."""
     for entry in entries:
         with suppress(InvalidWheelFilename, InvalidSdistFilename):
@@ -113,10 +113,10 @@ def _projects(entries: Iterable[Entry]) -> Iterator[str]:
             yield parse(entry.filename)[0]
 
 
-def _served(facts: ServedIndex, pages: Sequence[Page], place: Place, stranger: Web) -> ServedIndex:
+def _served(facts: ServedIndex, pages: Sequence[SeenPage], place: Fetcher, stranger: WebClient) -> ServedIndex:
     """Add what only a server can do to a client."""
     page = pages[0]
-    as_stranger = read(Place(root=place.root, web=stranger).page(page.url), page.kind, project=page.project)
+    as_stranger = read(Fetcher(root=place.root, web=stranger).page(page.url), page.kind, project=page.project)
     return replace(
         facts,
         # A host may show strangers something else: a page to log in, or the public index.
@@ -127,7 +127,7 @@ def _served(facts: ServedIndex, pages: Sequence[Page], place: Place, stranger: W
     )
 
 
-def _unseen(denied: Denied, globs: Sequence[str]) -> ServedIndex:
+def _unseen(denied: AccessDenied, globs: Sequence[str]) -> ServedIndex:
     """Return what can be said of an index that only those may look at who have a password."""
     names = {canonicalize_name(name) for name in globs}
     if denied.status == 401 and names and all(map(_PROJECT.fullmatch, names)):
@@ -145,12 +145,12 @@ def _unseen(denied: Denied, globs: Sequence[str]) -> ServedIndex:
     raise denied
 
 
-def _files(page: Page) -> list[tuple[str, str]] | None:
+def _files(page: SeenPage) -> list[tuple[str, str]] | None:
     """Return what a page lists, without what can be another each time it is asked for; None: it is none."""
     return sorted((entry.filename, entry.sha256) for entry in page.entries) if page.usable else None
 
 
-def _no_index(begun: Begun) -> str:
+def _no_index(begun: Identified) -> str:
     """Say what was found instead of an index, and what to do."""
     start = begun.start
     if start.kind == "mistyped":
@@ -165,7 +165,7 @@ def _no_index(begun: Begun) -> str:
     return f"{says}. Give the address of the index, often …/simple/; if it lists no projects, name them with --project"
 
 
-def _fault(page: Page) -> str:
+def _fault(page: SeenPage) -> str:
     """Say why a page is of no use to a client."""
     if page.broken or page.reply.status != 200:
         return page.broken or f"answers {page.reply.status}"
@@ -177,7 +177,7 @@ def _more(where: str) -> str:
     return f"`mkindex check {shlex.quote(where)}` says more"
 
 
-def _where(begun: Begun) -> str:
+def _where(begun: Identified) -> str:
     return printable(path_of(begun.url)) if begun.place.local else redacted(begun.url)
 
 
@@ -186,7 +186,7 @@ def _host(url: str) -> str:
     return printable(urlsplit(url).netloc.rpartition("@")[2].lower())
 
 
-def _roots(begun: Begun) -> list[str]:
+def _roots(begun: Identified) -> list[str]:
     """Return the addresses where projects may be: where the same server redirects to comes before what was given."""
     if begun.place.local or not begun.pages:
         return [begun.url]
@@ -226,7 +226,7 @@ def _is_pattern(glob: str) -> bool:
     return any(c in glob for c in "*?[")
 
 
-def _late(reply: Reply) -> str:
+def _late(reply: RawResponse) -> str:
     if not {"cache-control", "expires"} & reply.headers.keys():
         return (
             "pages come without Cache-Control: uv would guess ten minutes" if "last-modified" in reply.headers else ""
@@ -235,7 +235,7 @@ def _late(reply: Reply) -> str:
     return f"pages say that they may be kept for {seconds:,} s" if seconds > _LONGEST else ""
 
 
-def _keeps_files(place: Place, entries: Collection[Entry]) -> bool:
+def _keeps_files(place: Fetcher, entries: Collection[ListedFile]) -> bool:
     """Tell whether files are kept for as long as they may be; that is for ever where their address has their hash."""
     if not all(entry.sha256 and entry.sha256 in urlsplit(entry.url).path.replace("/", "") for entry in entries):
         return True
@@ -257,7 +257,7 @@ _NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # of an index, as uv ta
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class ClientOptions:
     """What is asked for: the options of the command line. Raises ConfigError for a value that makes no sense."""
 
     target: str
@@ -270,8 +270,9 @@ class Options:
             raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
         if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
             raise ConfigError(
-                f"{redacted(self.target)}: what follows the question mark can be a secret, and clients lose it where they "
-                "put a project's name behind an address. Give the address without it; passwords belong into ~/.netrc"
+                f"{redacted(self.target)}: what follows the question mark can be a secret, and clients lose it "
+                "where they put a project's name behind an address. Give the address without it; "
+                "passwords belong into ~/.netrc"
             )
         if self.name and (not _NAME.fullmatch(self.name) or self.name.lower() == TAKEN):
             raise ConfigError(
@@ -284,6 +285,6 @@ class Options:
             )
 
 
-def configuration(options: Options) -> str:
+def configuration(options: ClientOptions) -> str:
     """Return the text to paste. Raises ConfigError, SourceError, and Failed where nobody answers."""
     return written(look(options.target, options.project), options.client, options.name)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.check.findings import Effect, Rule, table
+from mkindex.check.findings import Effect, Rule
+from mkindex.check.judge import rules_by_name
 from support.clients import INSTALLERS, ClientFailed, ClientHome
 from support.index_copy import Form, build_good_index, copy_index
 from support.index_server import serve_index
@@ -16,7 +17,7 @@ from support.mutations import MUTATIONS, Mutation
 if TYPE_CHECKING:
     from pathlib import Path
 
-RULES = table()
+RULES = rules_by_name()
 CLIENTS = {"pip": partial(INSTALLERS["pip"]), "uv": INSTALLERS["uv"]}
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from mkindex.hosts import table as hosts
-from mkindex.hosts.server_config import Hosting
+from mkindex.hosts.server_config import ServerConfig
 from mkindex.site.templates import Templates
 from support.clients import INSTALLERS, ClientFailed, ClientHome, write_project
 from support.requirements import skip_or_fail
@@ -297,14 +297,16 @@ def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
     own: dict[str, Any] = {"certificate": str(certificate[0]), "key": str(certificate[1])}
     long = f"{'a' * 63}.{'b' * 63}.example.com"
     accepted = [
-        Hosting(root="/srv/an index; # (1) & <2> | \u00fc ~ %! ^,=@:+ >", url="http://packages.example.com:18081/"),
-        Hosting(root="/s/", url="http://a_b.example:18082/x.y/~z/_-", users=str(users[server])),
-        Hosting(root="/srv/x", url=f"http://{long}:18083/"),
-        Hosting(root="/srv/-y", url="http://[::1]:18084/"),
-        Hosting(root="/" + "/".join(["n" * 250] * 10), url="http://1.2.3.999:18085/"),
-        Hosting(root="/~/x", url="https://_x:18086/", **own),
+        ServerConfig(
+            root="/srv/an index; # (1) & <2> | \u00fc ~ %! ^,=@:+ >", url="http://packages.example.com:18081/"
+        ),
+        ServerConfig(root="/s/", url="http://a_b.example:18082/x.y/~z/_-", users=str(users[server])),
+        ServerConfig(root="/srv/x", url=f"http://{long}:18083/"),
+        ServerConfig(root="/srv/-y", url="http://[::1]:18084/"),
+        ServerConfig(root="/" + "/".join(["n" * 250] * 10), url="http://1.2.3.999:18085/"),
+        ServerConfig(root="/~/x", url="https://_x:18086/", **own),
     ]
-    printed = [one.configuration(PRINTS[server], Templates()) for one in accepted]
+    printed = [Templates().render(PRINTS[server], hosting=one).decode() for one in accepted]
     said = validate_config(server, "\n".join(printed), tmp_path / "scratch")
     if server != "caddy":  # which warns of all that it does not do about certificates
         assert [line for line in said.splitlines() if "warn" in line.lower() and "does not exist" not in line] == []
@@ -457,7 +459,7 @@ def test_who_comes_by_http_is_sent_to_https(
     tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str
 ) -> None:
     url, own = "https://127.0.0.1/pypi/", {"certificate": str(certificate[0]), "key": str(certificate[1])}
-    printed = Hosting(root=str(tree), url=url, **own).configuration(PRINTS[server], Templates())
+    printed = Templates().render(PRINTS[server], hosting=ServerConfig(root=str(tree), url=url, **own)).decode()
 
     def with_a_port_of_the_test(_: str, port: int) -> str:
         listen = f"Listen 127.0.0.1:{port}\n" if server == "apache" else ""  # as Debian's ports.conf does for port 80

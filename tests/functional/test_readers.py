@@ -21,7 +21,7 @@ from unearth.collector import IndexPage, parse_html_page, parse_json_response
 from unearth.link import Link
 
 from mkindex.model.index import Index, Project, ProjectStatus
-from mkindex.site.render import Page, Site
+from mkindex.site.render import PageResource, Site
 from support.index_values import FakeFiles, make_index, render_resources
 from support.wheels import write_sdist, write_wheel
 
@@ -258,7 +258,7 @@ REASON = 'broken: "quoted" <b>&amp;</b> d\u00e9j\u00e0 \u202evu'
 
 
 def pages_of(made: Index) -> Pages:
-    return {part.path: part.render() for part in render_resources(made, Site()) if isinstance(part, Page)}
+    return {part.path: part.render() for part in render_resources(made, Site()) if isinstance(part, PageResource)}
 
 
 @pytest.mark.parametrize("reader", READERS)

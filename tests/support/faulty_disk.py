@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mkindex.publish.filesystem import Disk
+from mkindex.publish.filesystem import Filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ FULL_ONCE, FULL = (Fault(_failing(errno.ENOSPC), lasting=lasting, writes_half=Tr
 BROKEN_ONCE, BROKEN = (Fault(_failing(errno.EIO), lasting=lasting) for lasting in (False, True))
 
 
-class FaultyDisk(Disk):
+class FaultyDisk(Filesystem):
     """A disk that writes down what is done to it, and fails at one step, if any. Nothing is really synced."""
 
     def __init__(self, fault: Fault = KILLED, *, at: int = 0) -> None:

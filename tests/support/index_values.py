@@ -12,13 +12,13 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from mkindex.model.files import Artifact, File, Fingerprint
 from mkindex.model.index import Index, assemble
-from mkindex.site.render import Page, Section, render
+from mkindex.site.render import PageResource, Section, render
 from mkindex.tree.manifest import section_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mkindex.site.render import PlacedFile, Resource, Sibling, Site
+    from mkindex.site.render import FileResource, Resource, SiblingResource, Site
 
 
 class FileFacts(TypedDict, total=False):
@@ -56,7 +56,7 @@ class FakeFiles:
             **(known | facts),
         )
 
-    def read(self, resource: PlacedFile | Sibling) -> bytes:
+    def read(self, resource: FileResource | SiblingResource) -> bytes:
         """The bytes of a file, or of its core metadata."""
         return self._bytes[resource.key]
 
@@ -77,7 +77,7 @@ def group_sections(resources: Iterable[Resource]) -> list[Section]:
     made = []
     for name, some in groupby(sorted(resources, key=attrgetter("section")), key=attrgetter("section")):
         each = sorted(some, key=lambda resource: (resource.stage, resource.path))
-        key = section_key((one.path, one.key) for one in each if isinstance(one, Page))
+        key = section_key((one.path, one.key) for one in each if isinstance(one, PageResource))
         made.append(Section(name, key, partial(list, each)))
     return made
 

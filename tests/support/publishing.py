@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from mkindex.publish.plan import Destination, Plan, plan
-from mkindex.site.render import PlacedFile, Resource, Sibling, Site
+from mkindex.site.render import FileResource, Resource, SiblingResource, Site
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import Entry
 from support.builds import publish
@@ -30,16 +30,16 @@ def change_source(source: Path) -> None:
     (source / "other-1.0.tar.gz").unlink()
 
 
-def read_file(resource: PlacedFile | Sibling) -> bytes:
+def read_file(resource: FileResource | SiblingResource) -> bytes:
     path = Path(resource.file.local.path)
-    if isinstance(resource, PlacedFile):
+    if isinstance(resource, FileResource):
         return path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         return archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA")))
 
 
 def read_resource(resource: Resource) -> bytes:
-    return read_file(resource) if isinstance(resource, PlacedFile | Sibling) else resource.render()
+    return read_file(resource) if isinstance(resource, FileResource | SiblingResource) else resource.render()
 
 
 def make_plan(wanted: list[Resource], there: Destination, *, now: int = 0, grace: int = 0) -> Plan:

@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from mkindex.cache import Cache
-from mkindex.sources.open import Options, Source, open_source
-from mkindex.web.client import Web
+from mkindex.sources.open import Source, SourceOptions, open_source
+from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
     from mkindex.sources.selection import Selection
 
 
-class SourceOptions(TypedDict, total=False):
-    """Fields of Options."""
+class ChosenOptions(TypedDict, total=False):
+    """Fields of SourceOptions."""
 
     selection: Selection
     recursive: bool
@@ -25,7 +25,7 @@ class SourceOptions(TypedDict, total=False):
     exclude: tuple[str, ...]
 
 
-def open_with_defaults(spec: str, **chosen: Unpack[SourceOptions]) -> Source:
+def open_with_defaults(spec: str, **chosen: Unpack[ChosenOptions]) -> Source:
     """Return the source that `spec` is."""
-    options = Options(web=Web(Cache(None), connections=2), executor=ThreadPoolExecutor(2), **chosen)
+    options = SourceOptions(web=WebClient(Cache(None), connections=2), executor=ThreadPoolExecutor(2), **chosen)
     return open_source(spec, options)

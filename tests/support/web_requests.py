@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.text import printable
-from mkindex.web.client import About, Failed, Web
+from mkindex.web.client import FileHead, RequestFailed, WebClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 CONTENT = bytes(range(256)) * 400  # 102,400 bytes
 
 
-def failure(call: Callable[[], object]) -> Failed:
+def failure(call: Callable[[], object]) -> RequestFailed:
     """What a call fails with, which no terminal is hurt by."""
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         call()
     assert printable(str(caught.value)) == str(caught.value)
     return caught.value
@@ -30,7 +30,7 @@ def failure_text(call: Callable[[], object], server: ScriptedServer) -> str:
     return str(failure(call)).replace(server.url, "HOST/").replace(server.other_host_url, "ELSEWHERE/")
 
 
-def stream_bytes(client: Web, url: str, *, start: int = 0, about: About | None = None) -> bytes:
+def stream_bytes(client: WebClient, url: str, *, start: int = 0, about: FileHead | None = None) -> bytes:
     return b"".join(client.stream(about or client.about(url), url, start=start))
 
 

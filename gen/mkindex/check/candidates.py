@@ -7,7 +7,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mkindex.check.observations import Entry, Unsatisfied
+from mkindex.check.observations import ListedFile, Unsatisfied
 from mkindex.check.targets import Target
 from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
 from mkindex.errors import ConfigError
@@ -52,7 +52,7 @@ def requirement(text: str) -> Requirement:
     return wanted
 
 
-def candidate(entry: Entry, project: str) -> Candidate | str:
+def candidate(entry: ListedFile, project: str) -> Candidate | str:
     """Return a file as clients see it, or why they cannot."""
     filename = entry.filename
     if not filename.endswith(SUFFIXES):
@@ -73,7 +73,9 @@ def candidate(entry: Entry, project: str) -> Candidate | str:
     return Candidate(filename, version, entry.requires_python, entry.yanked, has_hash)
 
 
-def why(wanted: Requirement, entries: Sequence[Entry], target: Target, *, require_hashes: bool = False) -> list[Choice]:
+def why(
+    wanted: Requirement, entries: Sequence[ListedFile], target: Target, *, require_hashes: bool = False
+) -> list[Choice]:
     """Return every file of a project, the newest first, each with all reasons why it is passed over."""
     project = canonicalize_name(wanted.name)
     found: list[tuple[Candidate, list[str]]] = []

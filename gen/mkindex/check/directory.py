@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 
-from mkindex.check.observations import Tree
+from mkindex.check.observations import SeenDirectory
 from mkindex.distributions.filenames import SUFFIXES
-from mkindex.tree.manifest import Damaged, Entry, Stage, decode, sections
+from mkindex.tree.manifest import DamagedManifest, Entry, Stage, decode, sections
 from mkindex.tree.names import STATE_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
@@ -27,7 +27,7 @@ def walked(
     projects: Collection[str],
     all_seen: bool,
     stale: Iterable[tuple[str, str]] = (),
-) -> Tree:
+) -> SeenDirectory:
     """Return what is in `root`.
 
     `simple`: the path of the index in it, with a slash at its end or empty; `listed`: paths of files that pages name;
@@ -61,7 +61,7 @@ def walked(
         elif all_seen and name.endswith(SUFFIXES) and path not in retired and (found.st_dev, found.st_ino) not in same:
             unlisted.append(path)
     leftovers += _own_leftovers(os.path.join(root, STATE_DIRECTORY))
-    return Tree(
+    return SeenDirectory(
         root=root,
         ours=ours,
         leftovers=tuple(leftovers),
@@ -130,7 +130,7 @@ def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, 
                     wrong.append(f"{entry.path}\t{text}")
     except FileNotFoundError:
         wrong.append(f"{STATE_DIRECTORY}/manifest\tis not there, although mkindex made this tree")
-    except (OSError, Damaged) as error:
+    except (OSError, DamagedManifest) as error:
         wrong.append(f"{STATE_DIRECTORY}/manifest\tis damaged or cannot be read ({type(error).__name__})")
     return retired, tuple(wrong)
 

@@ -20,17 +20,18 @@ from packaging.version import Version
 from mkindex.cache import Cache
 from mkindex.check import directory as trees
 from mkindex.check.candidates import Candidate, Choice, Needs, candidate, requirement, unsatisfied, why
-from mkindex.check.fetch import Place, path_of
-from mkindex.check.files import Looker
-from mkindex.check.findings import ERROR, WARNING, Finding, Judge, Severity, table, worst_first
-from mkindex.check.identify import Begun, begin, forms
-from mkindex.check.observations import Entry, Host, Level, Page, Project
+from mkindex.check.fetch import Fetcher, path_of
+from mkindex.check.files import FileInspector
+from mkindex.check.findings import ERROR, WARNING, Finding, Severity
+from mkindex.check.identify import Identified, fetch_forms, identify
+from mkindex.check.judge import Judge, rules_by_name, worst_first
+from mkindex.check.observations import Level, ListedFile, SeenPage, SeenProject, ServerBehaviour
 from mkindex.check.pages import NOBODY, address, listed, project_url
 from mkindex.check.rules.server import freshness_told
 from mkindex.check.targets import Target, target
 from mkindex.errors import ConfigError, SourceError
 from mkindex.text import printable, redacted
-from mkindex.web.client import Reply, Web
+from mkindex.web.client import RawResponse, WebClient
 
 _CONNECTIONS = 5  # to servers, at once, where nothing else is said
 _MOST_THREADS = 8  # in a directory
@@ -40,7 +41,7 @@ Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class CheckOptions:
     """One check. The fields are the options of the command line, whose help says more of each.
 
     Raises ConfigError for a value that makes no sense.
@@ -65,7 +66,7 @@ class Options:
             raise ConfigError("name a directory or an address: mkindex check ./public")
         for option, names in (("select", self.select), ("ignore", self.ignore)):
             for name in names:
-                if name not in table():
+                if name not in rules_by_name():
                     raise ConfigError(
                         f"{option} {printable(name)!r}: there is no such rule (mkindex check --explain all lists them)"
                     )
@@ -76,7 +77,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class CheckReport:
     """What was looked at, and what was found."""
 
     target: str
@@ -104,18 +105,18 @@ class Report:
         return bool(self.count(ERROR) or (strict and self.count(WARNING)))
 
 
-def check(options: Options, *, progress: Progress) -> Report:
+def check(options: CheckOptions, *, progress: Progress) -> CheckReport:
     """Look at an index and judge it. Raises SourceError, and Failed where a server cannot be asked."""
     started = time.monotonic()
     wanted = target(options.python, options.platform) if options.closure or options.why else None
     is_far = options.target.startswith(("http:", "https:"))
     jobs = options.jobs or (_CONNECTIONS if is_far else min(_MOST_THREADS, os.cpu_count() or 1))
     with Cache(Path(options.cache_dir) if options.cache_dir else None) as cache:
-        web = Web(cache, connections=jobs)
+        web = WebClient(cache, connections=jobs)
         executor = ThreadPoolExecutor(jobs)
         try:
             literal = bool(options.project) and not any(c in glob for glob in options.project for c in "*?[")
-            begun = begin(options.target, web, patient=literal or options.why is not None)
+            begun = identify(options.target, web, patient=literal or options.why is not None)
             run = _Run(options=options, begun=begun, cache=cache, executor=executor, jobs=jobs, target=wanted)
             report = run.why() if options.why else run.report(progress)
         finally:
@@ -136,17 +137,17 @@ class _Looked(NamedTuple):
 class _Judged(NamedTuple):
     """What is kept of a project once its pages were judged, and the files that are to be looked at."""
 
-    project: Project
+    project: SeenProject
     findings: tuple[Finding, ...]
-    entries: tuple[tuple[Entry, str, bool], ...]  # with the page, and whether that was redirected
+    entries: tuple[tuple[ListedFile, str, bool], ...]  # with the page, and whether that was redirected
     listed: int
     candidates: tuple[Candidate, ...]
 
 
 @dataclass(kw_only=True)
 class _Run:
-    options: Options
-    begun: Begun
+    options: CheckOptions
+    begun: Identified
     cache: Cache
     executor: ThreadPoolExecutor
     jobs: int
@@ -160,11 +161,11 @@ class _Run:
     candidates: dict[str, tuple[Candidate, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.place: Place = self.begun.place
+        self.place: Fetcher = self.begun.place
         self.judge = Judge(select=self.options.select, ignore=self.options.ignore)
         level: Level = self.options.files or ("hash" if self.place.local else "head")
         self.level: Level = "head" if self.options.closure and level == "none" else level
-        self.looker = Looker(
+        self.looker = FileInspector(
             place=self.place,
             cache=self.cache,
             level=self.level,
@@ -174,14 +175,14 @@ class _Run:
 
     # --- the whole --------------------------------------------------------------------------------------------------
 
-    def report(self, progress: Progress) -> Report:
+    def report(self, progress: Progress) -> CheckReport:
         begun, start = self.begun, self.begun.start
         findings = list(self.judge.findings(start, self._shown(begun.url)))
         for page in begun.pages if start.kind in ("index", "mistyped", "page") else ():
             findings += self.judge.findings(page, self._page_shown(page))
         projects = list(self._projects())
-        first: Project | None = None
-        a_file: Entry | None = None
+        first: SeenProject | None = None
+        a_file: ListedFile | None = None
         with progress(len(projects)) as advance:
             for judged, looked in self._looked(projects):
                 findings += judged.findings
@@ -209,7 +210,7 @@ class _Run:
             closure = f"{count:,} requirements of {len(self.needs):,} files looked for, on {self.target.name}"
             for missing in unsatisfied(self.needs, self._candidates, self.target):
                 findings += self.judge.findings(missing, self._shown(begun.url))
-        return Report(
+        return CheckReport(
             target=redacted(self.options.target),
             kind=start.kind,
             url=address(begun.url) if not self.place.local else printable(path_of(begun.url)),
@@ -223,7 +224,7 @@ class _Run:
             closure=closure,
         )
 
-    def why(self) -> Report:
+    def why(self) -> CheckReport:
         """Say of each file of one project why a client takes it or passes over it."""
         assert self.target
         assert self.options.why
@@ -237,7 +238,7 @@ class _Run:
         entries = next(page for page in pages if page.usable).entries
         if self.begun.start.kind == "flat":
             entries = tuple(entry for entry in entries if canonicalize_name(entry.filename).startswith(f"{name}-"))
-        return Report(
+        return CheckReport(
             target=redacted(self.options.target),
             kind=self.begun.start.kind,
             url=self._shown(pages[0].url),
@@ -294,19 +295,19 @@ class _Run:
         while files:
             yield done()
 
-    def _pages(self, name: str, url: str) -> tuple[Page, ...]:
+    def _pages(self, name: str, url: str) -> tuple[SeenPage, ...]:
         if self.begun.start.kind in ("project", "flat"):
             return self.begun.pages
-        return forms(self.place, url, "project", name)
+        return fetch_forms(self.place, url, "project", name)
 
     def _project(self, name: str, url: str, listed_url: str) -> _Judged:
         pages = self._pages(name, url)
         elsewhere = ""
         if listed_url and all(page.reply.status != 200 for page in pages):
-            other = forms(self.place, listed_url, "project", name)
+            other = fetch_forms(self.place, listed_url, "project", name)
             elsewhere = listed_url if other[0].reply.status == 200 else ""
         by_form = {page.form or "html": page for page in pages}
-        project = Project(
+        project = SeenProject(
             name=name,
             html=by_form.get("html"),
             json=by_form.get("json"),
@@ -316,7 +317,7 @@ class _Run:
         findings = list(self.judge.findings(project, self._shown(url)))
         for page in pages:
             findings += self.judge.findings(page, self._page_shown(page))
-        wanted: dict[tuple[str | None, ...], tuple[Entry, str, bool]] = {}
+        wanted: dict[tuple[str | None, ...], tuple[ListedFile, str, bool]] = {}
         for page in sorted(pages, key=lambda page: page.form == "json"):  # which says more, and counts
             for entry in page.entries:
                 key = entry.url, entry.sha256, entry.other_hash, entry.metadata
@@ -334,7 +335,7 @@ class _Run:
             candidates if self.options.closure else (),
         )
 
-    def _file(self, entry: Entry, page: str, moved: bool, project: str) -> _Looked:
+    def _file(self, entry: ListedFile, page: str, moved: bool, project: str) -> _Looked:
         seen = self.looker.seen(entry, moved=moved, flat=self.begun.start.kind == "flat")
         if seen is None:
             return _Looked()
@@ -374,7 +375,7 @@ class _Run:
 
     # --- around them ------------------------------------------------------------------------------------------------
 
-    def _host(self, project: Project | None, file: Entry | None) -> Host:
+    def _host(self, project: SeenProject | None, file: ListedFile | None) -> ServerBehaviour:
         begun = self.begun
         root = begun.pages[0] if begun.pages else None
         page = (project.json or project.html or root) if project else root
@@ -382,15 +383,15 @@ class _Run:
         started = time.monotonic()
         again = self.place.page(begun.url) if root else None
         seconds = time.monotonic() - started
-        reply: Reply | None = None
+        reply: RawResponse | None = None
         if file and file.url.startswith(("http:", "https:")):
             reply = self.place.asked(file.url, _ONE_BYTE, most=0)
         forms_seen = {one.form for one in begun.pages if one.usable}
         forms_seen |= {"html" if project and project.html and project.html.usable else ""}
         forms_seen |= {"json" if project and project.json and project.json.usable else ""}
-        return Host(
+        return ServerBehaviour(
             url=begun.url,
-            root=root or page or forms(self.place, begun.url, "root")[0],
+            root=root or page or fetch_forms(self.place, begun.url, "root")[0],
             again=again,
             unknown=self.place.page(project_url(begun.url, NOBODY)) if is_index else None,
             without_slash=self.place.page(project_url(begun.url, project.name).rstrip("/"))
@@ -422,25 +423,25 @@ class _Run:
     def _shown(self, url: str) -> str:
         return address(url, self.place.root if self.place.local else "")
 
-    def _page_shown(self, page: Page) -> str:
+    def _page_shown(self, page: SeenPage) -> str:
         return self._shown(page.reply.url if self.place.local else page.url)
 
 
 _ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
 
 
-def _is_moved(page: Page) -> bool:
+def _is_moved(page: SeenPage) -> bool:
     """Tell whether a page was redirected to another directory than the one that was asked for."""
     return page.url.rstrip("/") != page.reply.url.rstrip("/")
 
 
-def _newness(entry: Entry, project: str) -> tuple[bool, Version, str]:
+def _newness(entry: ListedFile, project: str) -> tuple[bool, Version, str]:
     """Return what sorts the newest files last, and what clients do not see before them."""
     one = candidate(entry, project)
     return (False, Version("0"), entry.filename) if isinstance(one, str) else (True, one.version, entry.filename)
 
 
-def _told(host: Host) -> tuple[str, ...]:
+def _told(host: ServerBehaviour) -> tuple[str, ...]:
     """Say how a server serves an index, whether that is good or bad."""
     served = " and ".join(name for name, there in (("HTML", host.html), ("JSON", host.json)) if there)
     told = [f"pages as {served or 'neither HTML nor JSON'}"]

@@ -14,7 +14,7 @@ from mkindex.distributions.zips import MAX_DIRECTORY, MAX_METADATA
 from mkindex.errors import SourceError
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
-from mkindex.web.client import MAX_PAGE, About, Failed, Reply, Unreachable, Web
+from mkindex.web.client import MAX_PAGE, FileHead, RawResponse, RequestFailed, Unreachable, WebClient
 
 _AS_CLIENTS = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01"
 _ONLY_HTML = f"{HTML_TYPE}, text/html; q=0.9"
@@ -29,32 +29,32 @@ _FETCHED = MAX_DIRECTORY + 3 * MAX_METADATA
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Fetcher:
     """Where an index is: its root, and whoever is asked for what it names. May be used by several threads."""
 
     root: str  # a URL, file: for a directory
-    web: Web
+    web: WebClient
     silent: Counter[str] = field(default_factory=Counter)  # questions in a row that a host did not answer, or with 5xx
 
     @property
     def local(self) -> bool:
         return self.root.startswith("file:")
 
-    def page(self, url: str, form: str = "") -> Reply:
+    def page(self, url: str, form: str = "") -> RawResponse:
         """Return a page, in the form that clients prefer, or in one form only. Raises Failed."""
         if url.startswith("file:"):
             return _local_page(url, form)
         accept = {"html": _ONLY_HTML, "json": JSON_TYPE}.get(form, _AS_CLIENTS)
         return self.asked(url, {"Accept": accept, "Accept-Encoding": "gzip", "Cache-Control": "max-age=0"})
 
-    def about(self, url: str) -> Reply:
+    def about(self, url: str) -> RawResponse:
         """Return what there is to know of a file without reading it. Raises Failed."""
         if url.startswith("file:"):
             return _local_file(url)
         reply = self.asked(url, _PLAIN, method="HEAD")
         return self.asked(url, _PLAIN, most=0) if reply.status in _NO_HEAD else reply
 
-    def small(self, url: str, most: int) -> Reply:
+    def small(self, url: str, most: int) -> RawResponse:
         """Return a small file with its bytes. Raises Failed."""
         if not url.startswith("file:"):
             return self.asked(url, _PLAIN, most=most)
@@ -67,7 +67,7 @@ class Place:
         except OSError as error:
             return reply._replace(status=403, broken=printable(error.strerror or "cannot be read"))
 
-    def asked(self, url: str, headers: dict[str, str], *, method: str = "GET", most: int = MAX_PAGE) -> Reply:
+    def asked(self, url: str, headers: dict[str, str], *, method: str = "GET", most: int = MAX_PAGE) -> RawResponse:
         """Return any answer, of status 0 where none came.
 
         Raises Failed where the host of the index lets nobody look any more: it is silent, or was asked too often.
@@ -79,24 +79,26 @@ class Place:
                 reply = self.web.look(url, headers=headers, method=method, most=most)
             except Unreachable as error:
                 self.silent[host] += 1
-                reply = Reply(url, 0, {}, broken=error.why)
-            except Failed as error:
-                return Reply(url, 0, {}, broken=error.why)
+                reply = RawResponse(url, 0, {}, broken=error.why)
+            except RequestFailed as error:
+                return RawResponse(url, 0, {}, broken=error.why)
             else:
                 self.silent[host] = self.silent[host] + 1 if reply.status >= 500 else 0
         else:
-            reply = Reply(url, 0, {}, broken="its host does not answer any more")
+            reply = RawResponse(url, 0, {}, broken="its host does not answer any more")
         if is_ours and self.silent[host] >= _PATIENCE:
             answer = reply.broken or f"answers {reply.status}"
-            raise Failed(url, f"{answer}; {_PATIENCE} requests in a row were in vain. Check again later")
+            raise RequestFailed(url, f"{answer}; {_PATIENCE} requests in a row were in vain. Check again later")
         if is_ours and reply.status == 429:
-            raise Failed(url, "answers 429: it was asked too often. Check again later, or with --jobs 1", status=429)
+            raise RequestFailed(
+                url, "answers 429: it was asked too often. Check again later, or with --jobs 1", status=429
+            )
         return reply
 
     def chunks(self, url: str, size: int | None) -> Iterator[bytes]:
         """Yield the bytes of a file. Raises Failed, OSError."""
         if not url.startswith("file:"):
-            yield from self.web.stream(About(url, "", size, ""), url)
+            yield from self.web.stream(FileHead(url, "", size, ""), url)
             return
         with open(path_of(url), "rb", buffering=0) as file:
             while data := file.read(_CHUNK):
@@ -112,7 +114,7 @@ def path_of(url: str) -> str:
     return url2pathname(urlsplit(url).path)
 
 
-def _local_page(url: str, form: str) -> Reply:
+def _local_page(url: str, form: str) -> RawResponse:
     path = path_of(url)
     paths = [path]
     if os.path.isdir(path) or url.endswith("/"):
@@ -128,25 +130,25 @@ def _local_page(url: str, form: str) -> Reply:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:
-            return Reply(url, 403 if isinstance(error, PermissionError) else 404, {})
+            return RawResponse(url, 403 if isinstance(error, PermissionError) else 404, {})
         kind = _TYPES.get(os.path.splitext(candidate)[1], "")
         if not kind:  # a page of another name, saved from somewhere
             kind = JSON_TYPE if data.lstrip()[:1] == b"{" else "text/html"
         broken = f"has more than {MAX_PAGE >> 20} MiB" if len(data) > MAX_PAGE else ""
-        return Reply(Path(candidate).as_uri(), 200, {"content-type": kind}, data, broken=broken)
-    return Reply(url, 404, {})
+        return RawResponse(Path(candidate).as_uri(), 200, {"content-type": kind}, data, broken=broken)
+    return RawResponse(url, 404, {})
 
 
-def _local_file(url: str) -> Reply:
+def _local_file(url: str) -> RawResponse:
     try:
         found = os.stat(path_of(url))
     except PermissionError:
-        return Reply(url, 403, {})
+        return RawResponse(url, 403, {})
     except (OSError, ValueError):
-        return Reply(url, 404, {})
+        return RawResponse(url, 404, {})
     if not stat.S_ISREG(found.st_mode):
-        return Reply(url, 404, {})
-    return Reply(url, 200, {"content-length": str(found.st_size)})
+        return RawResponse(url, 404, {})
+    return RawResponse(url, 200, {"content-length": str(found.st_size)})
 
 
 def directory_of(url: str) -> str:
@@ -162,7 +164,7 @@ def directory_of(url: str) -> str:
 class Parts(io.BufferedIOBase):
     """A remote file as a stream that can seek, of which only what is read is fetched. Reading raises Failed."""
 
-    def __init__(self, web: Web, url: str, size: int) -> None:
+    def __init__(self, web: WebClient, url: str, size: int) -> None:
         self._web, self._url, self._size = web, url, size
         self._kept: list[tuple[int, bytes]] = []
         self._at = self._fetched = 0
@@ -192,7 +194,7 @@ class Parts(io.BufferedIOBase):
             first, last = min(start, max(self._size - _TAIL, 0)), self._size
         self._fetched += last - first
         if self._fetched > _FETCHED:
-            raise Failed(self._url, f"more than {_FETCHED:,} bytes would have to be read to see what is in it")
+            raise RequestFailed(self._url, f"more than {_FETCHED:,} bytes would have to be read to see what is in it")
         data = self._web.part(self._url, first, last - first)
         if data is None:
             raise NoParts(self._url, "sends whole files only")
@@ -200,5 +202,5 @@ class Parts(io.BufferedIOBase):
         return data[start - first : end - first]
 
 
-class NoParts(Failed):
+class NoParts(RequestFailed):
     """A server that sends whole files only."""

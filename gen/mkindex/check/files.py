@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from mkindex.cache import Cache
-from mkindex.check.fetch import NoParts, Place, path_of
-from mkindex.check.observations import Content, Entry, Level, Requirements, SeenFile
+from mkindex.check.fetch import Fetcher, NoParts, path_of
+from mkindex.check.observations import Content, Level, ListedFile, Requirements, SeenFile
 from mkindex.check.wheels import content_of, requirements
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
-from mkindex.web.client import Failed, Reply
+from mkindex.web.client import RawResponse, RequestFailed
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -29,16 +29,16 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looker:
+class FileInspector:
     """Looks at files. May be used by several threads."""
 
-    place: Place
+    place: Fetcher
     cache: Cache
     level: Level
     far_level: Level  # of files elsewhere that a directory's pages name
     wants_requirements: bool = False  # of every file of which they can be had without reading all of it
 
-    def seen(self, entry: Entry, *, moved: bool, flat: bool) -> SeenFile | None:
+    def seen(self, entry: ListedFile, *, moved: bool, flat: bool) -> SeenFile | None:
         """Return what a file is; None where it is not looked at. Raises Failed where its server says nothing at all."""
         level = self.level if not self.place.local or entry.url.startswith("file:") else self.far_level
         if level == "none" or not _can_be_asked(entry, self.place):
@@ -84,7 +84,7 @@ class Looker:
             return _loaded(seen, known[1])
         try:
             read = self._deep(seen) if level == "deep" else self._hashed(seen)
-        except (Failed, OSError) as error:
+        except (RequestFailed, OSError) as error:
             return replace(seen, failed=getattr(error, "why", "") or getattr(error, "strerror", "") or "cannot be read")
         if mark:
             self.cache.remember(key, mark, _dumped(read))
@@ -131,13 +131,13 @@ class Looker:
             )
 
 
-def _can_be_asked(entry: Entry, place: Place) -> bool:
+def _can_be_asked(entry: ListedFile, place: Fetcher) -> bool:
     scheme = urlsplit(entry.url).scheme if entry.url else ""
     # A page of this machine may name files beside it, and none by their whole path.
     return scheme in ("http", "https") or (place.local and scheme == "file" and not entry.link.startswith("file:"))
 
 
-def _size(reply: Reply) -> int | None:
+def _size(reply: RawResponse) -> int | None:
     length = reply.headers.get("content-length", "")
     plain = reply.headers.get("content-encoding", "identity") == "identity"
     return int(length) if plain and length.isascii() and length.isdecimal() and len(length) < 19 else None

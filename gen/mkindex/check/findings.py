@@ -1,11 +1,9 @@
 """What a rule is, what it finds, and the table of all rules."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
-
-from mkindex.text import printable
 
 S = TypeVar("S")
 
@@ -31,7 +29,7 @@ ERROR, WARNING, NOTE = Severity
 FAILS, WRONG, WORKS, DEPENDS = Effect
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """What one rule saw in one place."""
 
     text: str
@@ -51,7 +49,7 @@ class Rule:
     clients: str  # what pip and uv do about it
     mend: str
     subject: type[Any]  # what it looks at
-    see: Callable[[Any], Iterable[Seen]]
+    see: Callable[[Any], Iterable[Observation]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +62,7 @@ class Finding:
     text: str
 
 
-_TABLE: dict[str, Rule] = {}
+RULES: dict[str, Rule] = {}
 
 
 def rule(
@@ -76,12 +74,12 @@ def rule(
     mend: str,
     pip: Effect = WORKS,
     uv: Effect = WORKS,
-) -> Callable[[Callable[[S], Iterable[Seen]]], Callable[[S], Iterable[Seen]]]:
+) -> Callable[[Callable[[S], Iterable[Observation]]], Callable[[S], Iterable[Observation]]]:
     """Put a function into the table of rules; the first line of its docstring says what the rule is."""
 
-    def add(see: Callable[[S], Iterable[Seen]]) -> Callable[[S], Iterable[Seen]]:
+    def add(see: Callable[[S], Iterable[Observation]]) -> Callable[[S], Iterable[Observation]]:
         what = (see.__doc__ or "").strip().partition("\n")[0]
-        _TABLE[name] = Rule(
+        RULES[name] = Rule(
             name=name,
             severity=severity,
             pip=pip,
@@ -95,35 +93,3 @@ def rule(
         return see
 
     return add
-
-
-def table() -> dict[str, Rule]:
-    """Return all rules by name, the worst first."""
-    import mkindex.check.rules  # noqa: F401 (it fills the table)
-
-    order = list(Severity)
-    return {rule.name: rule for rule in sorted(_TABLE.values(), key=lambda rule: order.index(rule.severity))}
-
-
-class Judge:
-    """The rules that are wanted, by what they look at."""
-
-    def __init__(self, *, select: Collection[str] = (), ignore: Collection[str] = ()) -> None:
-        self._by_subject: dict[type[Any], list[Rule]] = {}
-        for one in table().values():
-            if (not select or one.name in select) and one.name not in ignore:
-                self._by_subject.setdefault(one.subject, []).append(one)
-
-    def findings(self, subject: object, page: str, file: str = "") -> Iterator[Finding]:
-        """Yield what is wrong with one subject; `page` and `file`: where it is, unless the rule says otherwise."""
-        for one in self._by_subject.get(type(subject), ()):
-            for text, own_file, own_page in one.see(subject):
-                yield Finding(
-                    rule=one, page=own_page or page, file=printable(own_file or file)[:300], text=printable(text)[:2000]
-                )
-
-
-def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort findings: by severity, then by the place of their rule in the table, then by where they are."""
-    place = {name: number for number, name in enumerate(table())}
-    return sorted(findings, key=lambda found: (place[found.rule.name], found.page, found.file, found.text))

@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-from mkindex.check.fetch import Place, directory_of, path_of
-from mkindex.check.observations import Entry, Kind, Page, Start
+from mkindex.check.fetch import Fetcher, directory_of, path_of
+from mkindex.check.observations import Kind, ListedFile, SeenPage, Start
 from mkindex.check.pages import absolute, address, last, read
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.text import printable, redacted
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import STATE_DIRECTORY
-from mkindex.web.client import Failed, Web
+from mkindex.web.client import RequestFailed, WebClient
 
 _TRIED = 3  # pages that are looked at to tell a root from a page of other directories
 _PAGE_NAMES = (".html", ".htm", ".v1_json", ".v1_html", ".json")
@@ -27,17 +27,17 @@ _ADVICE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class Identified:
     """What was given, and how it goes on from there."""
 
-    place: Place
+    place: Fetcher
     start: Start
     url: str  # of the index, with a slash at its end; or of the one page
-    pages: tuple[Page, ...] = ()  # the root, or the one page, in each form that there is
+    pages: tuple[SeenPage, ...] = ()  # the root, or the one page, in each form that there is
     directory: str = ""  # that was given; "": a server
 
 
-class Denied(SourceError):
+class AccessDenied(SourceError):
     """A server that does not show what is at an address; `status`: that of its answer."""
 
     def __init__(self, url: str, status: int) -> None:
@@ -46,7 +46,7 @@ class Denied(SourceError):
         self.status = status
 
 
-def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
+def identify(given: str, web: WebClient, *, patient: bool = False) -> Identified:
     """Find out what a directory or an address is. Raises SourceError and Failed where it cannot be looked at.
 
     `patient`: a root that is not there is none to complain about, since the projects are named.
@@ -71,63 +71,63 @@ def begin(given: str, web: Web, *, patient: bool = False) -> Begun:
             raise SourceError(f"{printable(path)} is neither a directory nor a page: name the directory of an index")
         parent = f"{Path(absolute_path).parent.as_uri()}/"
         is_index = os.path.basename(absolute_path) in ("index.html", "index.v1_json")
-        return _told(Place(root=parent, web=web), parent if is_index else Path(absolute_path).as_uri())
-    place = Place(root=f"{Path(absolute_path).as_uri()}/".replace("file:////", "file:///"), web=web)
+        return _told(Fetcher(root=parent, web=web), parent if is_index else Path(absolute_path).as_uri())
+    place = Fetcher(root=f"{Path(absolute_path).as_uri()}/".replace("file:////", "file:///"), web=web)
     return _directory(place, absolute_path, given)
 
 
 # --- a directory ----------------------------------------------------------------------------------------------------
 
 
-def _directory(place: Place, path: str, given: str) -> Begun:
+def _directory(place: Fetcher, path: str, given: str) -> Identified:
     directory_of(place.root)
     for below in (*index_roots(os.path.join(path, STATE_DIRECTORY, "manifest")), "simple/", ""):
         url = absolute(place.root, below) if below else place.root
         if any(place.page(url, form).status == 200 for form in ("html", "json")):
             begun = _told(place, url)
             if below or begun.start.kind != "nothing":
-                return Begun(place=place, start=begun.start, url=begun.url, pages=begun.pages, directory=path)
+                return Identified(place=place, start=begun.start, url=begun.url, pages=begun.pages, directory=path)
     files = sum(entry.name.endswith(SUFFIXES) for entry in os.scandir(path))
     says = "there is no page in it: neither simple/index.html nor index.html"
     if files:
         says = (
             f"a directory of {files:,} wheels and sdists without a page; mkindex {given} ./public makes an index of it"
         )
-    return Begun(place=place, start=Start(kind="nothing", says=says), url=place.root, directory=path)
+    return Identified(place=place, start=Start(kind="nothing", says=says), url=place.root, directory=path)
 
 
 # --- a server -------------------------------------------------------------------------------------------------------
 
 
-def _served(url: str, web: Web, *, patient: bool) -> Begun:
+def _served(url: str, web: WebClient, *, patient: bool) -> Identified:
     parts = urlsplit(url)
     is_page = parts.path.endswith(_PAGE_NAMES) or parts.query
     url = parts._replace(fragment="").geturl()
     url = url if is_page or url.endswith("/") else f"{url}/"
-    place = Place(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
+    place = Fetcher(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
     return _told(place, url, patient=patient)
 
 
-def _told(place: Place, url: str, *, patient: bool = False) -> Begun:
-    pages = forms(place, url, "root")
+def _told(place: Fetcher, url: str, *, patient: bool = False) -> Identified:
+    pages = fetch_forms(place, url, "root")
     page = pages[0]
     status = page.reply.status
     if not status:
-        raise Failed(url, page.reply.broken or "does not answer")
+        raise RequestFailed(url, page.reply.broken or "does not answer")
     if patient and status in (403, 404, 410):  # a bucket that lists nothing answers so
-        return Begun(place=place, start=Start(kind="index"), url=url)
+        return Identified(place=place, start=Start(kind="index"), url=url)
     if status not in (200, 404, 410):
-        raise Denied(url, status)
+        raise AccessDenied(url, status)
     start = _start(place, url, page)
     if start.kind in ("project", "flat"):
         kind: Kind = "project" if start.kind == "project" else "flat"
         name = _named(place, url, page) if kind == "project" else ""
         root = place.root if place.local else ""
         pages = tuple(read(one.reply, kind, project=name, root=root) for one in pages)
-    return Begun(place=place, start=start, url=url, pages=pages)
+    return Identified(place=place, start=start, url=url, pages=pages)
 
 
-def forms(place: Place, url: str, kind: Kind, project: str = "") -> tuple[Page, ...]:
+def fetch_forms(place: Fetcher, url: str, kind: Kind, project: str = "") -> tuple[SeenPage, ...]:
     """Return a page in each form that there is, that which clients prefer first; at least one."""
     if place.local and url.endswith("/"):
         found = [place.page(url, form) for form in ("html", "json")]
@@ -140,7 +140,7 @@ def forms(place: Place, url: str, kind: Kind, project: str = "") -> tuple[Page, 
     return (first, second) if second.form == "html" and second.reply.status == 200 else (first,)
 
 
-def _start(place: Place, url: str, page: Page) -> Start:
+def _start(place: Fetcher, url: str, page: SeenPage) -> Start:
     if page.reply.status != 200:
         return Start(kind="nothing", says=f"there is nothing: it answers {page.reply.status}")
     if page.broken or not page.form:
@@ -163,7 +163,7 @@ def _start(place: Place, url: str, page: Page) -> Start:
     return Start(kind="people", says=says, index=address(index) if _names_projects(place, index) else "")
 
 
-def _with_files(place: Place, url: str, page: Page) -> Start:
+def _with_files(place: Fetcher, url: str, page: SeenPage) -> Start:
     name = _named(place, url, page)
     names = Counter(map(_project_of, page.entries))
     if page.form == "json" or (not page.is_listing and names[name] * 2 > len(page.entries)):
@@ -179,33 +179,33 @@ def _with_files(place: Place, url: str, page: Page) -> Start:
     return Start(kind="flat", says=says)
 
 
-def _named(place: Place, url: str, page: Page) -> str:
+def _named(place: Fetcher, url: str, page: SeenPage) -> str:
     """Return the name of the project that a page is of, as its address says it; "" where that is of a page."""
     came = url if place.local else page.reply.url
     directory, _, name = came.rpartition("/")
     return canonicalize_name(last(directory)) if not name or name.startswith("index.") else ""
 
 
-def _project_of(entry: Entry) -> str:
+def _project_of(entry: ListedFile) -> str:
     stem = entry.filename.partition("-")[0] if entry.filename.endswith(".whl") else entry.filename.rpartition("-")[0]
     return canonicalize_name(stem) if stem else ""
 
 
-def _is_root(place: Place, page: Page) -> bool:
+def _is_root(place: Fetcher, page: SeenPage) -> bool:
     """Tell whether a page without files is the root of an index: it says so, or leads to pages of projects."""
     if page.is_index:
         return True
     for _, url in page.projects[:_TRIED]:
         project = canonicalize_name(last(url))
-        child = forms(place, url, "project", project)[0]
+        child = fetch_forms(place, url, "project", project)[0]
         is_empty_project = child.is_index and not child.entries and not child.stray
         if is_empty_project or any(_project_of(entry) == project for entry in child.entries):
             return True
     return False
 
 
-def _names_projects(place: Place, url: str) -> bool:
+def _names_projects(place: Fetcher, url: str) -> bool:
     if not url:
         return False
-    page = forms(place, url, "root")[0]
+    page = fetch_forms(place, url, "root")[0]
     return page.usable and bool(page.projects)

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from mkindex.web.client import Reply
+from mkindex.web.client import RawResponse
 
 Form = Literal["html", "json", ""]  # "": neither
 Kind = Literal["root", "project", "flat"]
 Level = Literal["none", "head", "hash", "deep"]
 
 
-class Entry(NamedTuple):
+class ListedFile(NamedTuple):
     """A file as one page lists it: what stands there, and what that comes to as far as it makes sense."""
 
     raw: Mapping[str, Any]  # the object in JSON, the attributes of the anchor in HTML
@@ -30,17 +30,17 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class SeenPage:
     """A page as it came, and what it says."""
 
     kind: Kind
     project: str = ""  # the normalized name that it was asked for with
     form: Form = ""
-    reply: Reply
+    reply: RawResponse
     root: str = ""  # of a directory that is checked, its file: URL; "": a server's
     base: str = ""  # what its links are relative to
     broken: str = ""  # why nothing on it can be believed
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ListedFile, ...] = ()
     odd: tuple[str, ...] = ()  # what has the wrong type or is missing, apart from the fields of entries
     stray: tuple[str, ...] = ()  # links that lead to no file, or on a root to no project
     dangerous: tuple[str, ...] = ()  # what a browser could be made to run, and signs of an attribute that broke open
@@ -72,12 +72,12 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Project:
+class SeenProject:
     """A project: its name as the index links to it, and its page in each form that there is."""
 
     name: str  # normalized
-    html: Page | None = None
-    json: Page | None = None
+    html: SeenPage | None = None
+    json: SeenPage | None = None
     as_listed: str = ""  # the link on the root page, where it is spelled differently
     forms: frozenset[Form] = frozenset()  # those that the root is there in
 
@@ -106,8 +106,8 @@ class Content(NamedTuple):
 class SeenFile:
     """A file, as its page lists it and as it is."""
 
-    entry: Entry
-    reply: Reply  # without a body
+    entry: ListedFile
+    reply: RawResponse  # without a body
     local: bool
     moved: bool = False  # its page was redirected, so that relative links lead elsewhere
     flat: bool = False  # its page is one of many projects
@@ -116,32 +116,32 @@ class SeenFile:
     size: int | None = None
     sha256: str = ""  # of its bytes; "": not computed
     other: str = ""  # of the kind of `entry.other_hash`, as "md5=…"; "": not computed
-    sibling: Reply | None = None  # None: not asked for
+    sibling: RawResponse | None = None  # None: not asked for
     sibling_sha256: str = ""  # "": not read
     sibling_metadata: Requirements | None = None
-    signature: Reply | None = None  # the `.asc` that the page says is there
-    provenance: Reply | None = None
+    signature: RawResponse | None = None  # the `.asc` that the page says is there
+    provenance: RawResponse | None = None
     content: Content | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Host:
+class ServerBehaviour:
     """How a web server serves an index."""
 
     url: str  # the root
-    root: Page
-    again: Reply | None = None  # the root page, asked for a second time
-    unknown: Reply | None = None  # the page of a project that there is not
-    without_slash: Reply | None = None  # of a project, its redirects not followed
-    page: Reply | None = None  # of a project, as clients ask for it
-    file: Reply | None = None  # the first bytes of a file, asked for alone
+    root: SeenPage
+    again: RawResponse | None = None  # the root page, asked for a second time
+    unknown: RawResponse | None = None  # the page of a project that there is not
+    without_slash: RawResponse | None = None  # of a project, its redirects not followed
+    page: RawResponse | None = None  # of a project, as clients ask for it
+    file: RawResponse | None = None  # the first bytes of a file, asked for alone
     html: bool = False
     json: bool = False
     seconds: float = 0.0  # that the page took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tree:
+class SeenDirectory:
     """What lies in a directory beside what its pages say."""
 
     root: str

@@ -8,12 +8,12 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
-from mkindex.check.observations import Entry, Form, Kind, Page
+from mkindex.check.observations import Form, Kind, ListedFile, SeenPage
 from mkindex.simple.links import hashes_in, hashes_of
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, parse_html, parse_json
 from mkindex.text import printable, redacted
-from mkindex.web.client import Reply
+from mkindex.web.client import RawResponse
 
 HTML_TYPES = ("text/html", HTML_TYPE)
 # Whatever somebody may once have installed: as a link it is meant as a file, and not as a companion of one.
@@ -29,13 +29,13 @@ _HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 
 
-def read(reply: Reply, kind: Kind, *, project: str = "", root: str = "") -> Page:
+def read(reply: RawResponse, kind: Kind, *, project: str = "", root: str = "") -> SeenPage:
     """Return what a page says. Nothing is raised: what makes no sense is said in it.
 
     `root`: the file: URL of the directory that is checked, which links that begin with a slash are taken to be below.
     """
     form: Form = "json" if reply.media_type == JSON_TYPE else "html" if reply.media_type in HTML_TYPES else ""
-    page = Page(kind=kind, project=project, form=form, reply=reply, root=root, base=reply.url, broken=reply.broken)
+    page = SeenPage(kind=kind, project=project, form=form, reply=reply, root=root, base=reply.url, broken=reply.broken)
     if reply.status != 200 or reply.broken or not form:
         return page
     text = reply.body.decode("utf-8-sig", "replace")
@@ -44,7 +44,7 @@ def read(reply: Reply, kind: Kind, *, project: str = "", root: str = "") -> Page
     return _json(page, text) if form == "json" else _html(page, text)
 
 
-def _but(page: Page, **changes: Any) -> Page:  # noqa: ANN401 (the fields of Page)
+def _but(page: SeenPage, **changes: Any) -> SeenPage:  # noqa: ANN401 (the fields of Page)
     from dataclasses import replace
 
     return replace(page, **changes)
@@ -53,7 +53,7 @@ def _but(page: Page, **changes: Any) -> Page:  # noqa: ANN401 (the fields of Pag
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 
-def _json(page: Page, text: str) -> Page:
+def _json(page: SeenPage, text: str) -> SeenPage:
     try:
         parse_json(text, page.base)
     except Malformed as error:
@@ -95,12 +95,12 @@ def _json(page: Page, text: str) -> Page:
     )
 
 
-def _json_entry(raw: Mapping[str, Any], page: Page) -> Entry:
+def _json_entry(raw: Mapping[str, Any], page: SeenPage) -> ListedFile:
     link, filename = raw.get("url"), raw.get("filename")
     hashes, metadata = raw.get("hashes"), raw.get("core-metadata", raw.get("dist-info-metadata"))
     sha256, other = hashes_of(hashes if isinstance(hashes, dict) else {})
     yanked, size, python = raw.get("yanked"), raw.get("size"), raw.get("requires-python")
-    return Entry(
+    return ListedFile(
         raw=raw,
         form="json",
         link=link if isinstance(link, str) else "",
@@ -131,7 +131,7 @@ kind_of = _kind
 # --- HTML -----------------------------------------------------------------------------------------------------------
 
 
-def _html(page: Page, text: str) -> Page:
+def _html(page: SeenPage, text: str) -> SeenPage:
     from selectolax.lexbor import LexborHTMLParser
 
     try:
@@ -145,7 +145,7 @@ def _html(page: Page, text: str) -> Page:
     base = page.base
     if base_link:
         base = absolute(page.base, base_link) or page.base
-    entries: list[Entry] = []
+    entries: list[ListedFile] = []
     stray: list[str] = []
     dangerous: list[str] = []
     projects: list[tuple[str, str]] = []
@@ -194,12 +194,12 @@ def _project_page(link: str, url: str, base: str) -> str:
     return f"{page}/" if is_below and is_page and "?" not in url else ""
 
 
-def _html_entry(raw: Mapping[str, str | None], url: str, base: str, shows: str) -> Entry:
+def _html_entry(raw: Mapping[str, str | None], url: str, base: str, shows: str) -> ListedFile:
     link = (raw["href"] or "").strip()
     sha256, other = hashes_in(link.partition("#")[2])
     metadata = raw.get("data-core-metadata", raw.get("data-dist-info-metadata", "false"))
     size = raw.get("data-size") or ""
-    return Entry(
+    return ListedFile(
         raw=raw,
         form="html",
         link=link,
@@ -251,7 +251,7 @@ def project_url(root: str, name: str) -> str:
     return f"{root.rstrip('/')}/{canonicalize_name(name)}/"
 
 
-def listed(roots: Iterable[Page]) -> dict[str, str]:
+def listed(roots: Iterable[SeenPage]) -> dict[str, str]:
     """Return the normalized names of the projects on a root page, in any form, with the links to them if it has any.
 
     HTML: clients never look at the root, but whoever does goes where the link leads.

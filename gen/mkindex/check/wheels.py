@@ -21,7 +21,7 @@ from mkindex.distributions.tarballs import tar_pkg_info
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import printable
-from mkindex.web.client import Failed
+from mkindex.web.client import RequestFailed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
 _DESCRIPTOR = 0x8  # flag: checksum and sizes follow the data
@@ -42,7 +42,7 @@ def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bo
             raw = tar_pkg_info(stream, size)
             return Content(metadata=requirements(raw) if raw is not None else None)
         return _zip_sdist(stream)
-    except Failed:
+    except RequestFailed:
         raise
     except Unreadable as error:
         return Content(broken=str(error))

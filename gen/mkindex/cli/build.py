@@ -384,18 +384,18 @@ def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **opt
 
 def _watch(ctx: click.Context, config: "Config", *, json: bool, quiet: bool, verbose: bool) -> int:
     """Watch, and serve if that is wanted, until a signal says stop: that is what was asked for, and no failure."""
-    from mkindex.reports.events import Event, for_a_machine, for_a_person
-    from mkindex.watch.loop import Built, Watch
+    from mkindex.reports.events import Event, as_json_line, as_text
+    from mkindex.watch.loop import BuildEvent, Watch
 
     def told(event: Event) -> None:
-        if isinstance(event, Built):
+        if isinstance(event, BuildEvent):
             print_findings(event.news, quiet=quiet, verbose=verbose)
         elif isinstance(event, NotPublished):
             print_findings(event.findings, quiet=quiet, verbose=verbose)
         is_error = isinstance(event, MkindexError)
-        if is_error or (not quiet and (verbose or not isinstance(event, Built) or event.is_news)):
+        if is_error or (not quiet and (verbose or not isinstance(event, BuildEvent) or event.is_news)):
             with reader_may_leave():
-                click.echo(for_a_machine(event) if json else for_a_person(event), err=is_error and not json)
+                click.echo(as_json_line(event) if json else as_text(event), err=is_error and not json)
 
     def reread() -> "Config":
         try:

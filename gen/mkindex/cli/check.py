@@ -23,13 +23,13 @@ def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     """Print what there is to say of a rule, or of all in a line each, and leave."""
     if value is None or ctx.resilient_parsing:
         return
-    from mkindex.check.findings import table
+    from mkindex.check.judge import rules_by_name
     from mkindex.reports.check import all_rules, explained
 
-    if value != "all" and value not in table():
+    if value != "all" and value not in rules_by_name():
         raise click.BadParameter(f"there is no rule {value!r}; `--explain all` lists them", ctx, parameter)
     with reader_may_leave():
-        click.echo(all_rules() if value == "all" else explained(table()[value]))
+        click.echo(all_rules() if value == "all" else explained(rules_by_name()[value]))
     ctx.exit(DONE)
 
 
@@ -107,7 +107,7 @@ def check(
     DIR_OR_URL is a directory with an index in it, or the address of one, whoever made it. Each finding names the page
     and the file, what pip and uv do about it, and how to mend it.
     """
-    from mkindex.check.engine import Options
+    from mkindex.check.engine import CheckOptions
     from mkindex.check.engine import check as run_check
     from mkindex.reports import check as show
     from mkindex.reports.github import annotation
@@ -116,7 +116,7 @@ def check(
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
     shows_progress = sys.stderr.isatty() and not quiet
     try:
-        report = run_check(Options(**options), progress=counter if shows_progress else no_bar)
+        report = run_check(CheckOptions(**options), progress=counter if shows_progress else no_bar)
     except MkindexError as error:
         if form != "github":
             raise

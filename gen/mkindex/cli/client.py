@@ -42,9 +42,9 @@ def client(target: str, **options: Any) -> int:  # noqa: ANN401 (the fields of O
     elsewhere. What has to be said stands in it as comments. Passwords are taken from ~/.netrc, or from the address, and
     never printed.
     """
-    from mkindex.probe import Options, configuration
+    from mkindex.probe import ClientOptions, configuration
 
-    text = configuration(Options(target=target, **options))
+    text = configuration(ClientOptions(target=target, **options))
     with reader_may_leave():
         click.echo(text, nl=False)
     return DONE

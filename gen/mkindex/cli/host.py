@@ -79,7 +79,7 @@ def host(
     """
     from pathlib import Path
 
-    from mkindex.hosts.server_config import Hosting
+    from mkindex.hosts.server_config import ServerConfig
     from mkindex.site.templates import Templates
     from mkindex.tree.manifest import index_roots
     from mkindex.tree.names import STATE_DIRECTORY
@@ -103,7 +103,7 @@ def host(
     if users is not None and not auth:
         raise ConfigError("users goes with auth: without it everybody may read")
     root = root and os.path.abspath(root)
-    hosting = Hosting(
+    hosting = ServerConfig(
         root=root,
         url=url,
         users=(users or wanted.users) if auth else None,
@@ -116,5 +116,5 @@ def host(
         text = "over http everybody between can read the passwords: give a url that begins with https://"
         click.echo(f"{click.style('warning', fg='red', bold=True)} {hosting.origin}: {text}", err=True)
     with reader_may_leave():
-        click.echo(hosting.configuration(wanted.prints, shipped), nl=False)
+        click.echo(shipped.render(wanted.prints, hosting=hosting).decode(), nl=False)
     return DONE

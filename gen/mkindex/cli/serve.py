@@ -16,14 +16,14 @@ BIND = "127.0.0.1:8000"
 
 def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
     """Return a server that listens already, and logs requests. Raises ServeError and ConfigError."""
-    from mkindex.config import address
+    from mkindex.config import parse_bind
     from mkindex.serve import Server
 
     def log(request: str, status: int) -> None:
         if status >= 400 or not errors_only:
             click.echo(f"{request} {status}", err=True)
 
-    server = Server(directory, address(bind), log)
+    server = Server(directory, parse_bind(bind), log)
     if server.is_public:
         text = "other machines can reach this server: it asks nobody for a password, and encrypts nothing"
         click.echo(f"{click.style('warning', fg='red', bold=True)} {bind}: {text}", err=True)

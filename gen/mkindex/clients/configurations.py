@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from mkindex.check.fetch import path_of
 from mkindex.errors import ConfigError
-from mkindex.simple.links import is_loopback
+from mkindex.simple.links import is_loopback, path_of
 from mkindex.text import printable
 
 PAGES = (".html", ".htm")

@@ -25,7 +25,7 @@ from mkindex.model.files import (
     format_upload_time,
     make_file,
 )
-from mkindex.parallel import split
+from mkindex.parallel import map_chunks
 from mkindex.text import printable
 
 # Given the bytes to be read, a context in which it is told of the bytes that were.
@@ -36,7 +36,7 @@ Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 Hasher = Callable[[Artifact, io.FileIO], str]
 
 
-class Outcome(NamedTuple):
+class Examined(NamedTuple):
     """What came of an artifact: the fingerprint it had all the while, None if it had none, and facts or the reason."""
 
     fingerprint: Fingerprint | None
@@ -64,7 +64,7 @@ def scan(
         if text is not None:
             progress(artifact.fingerprint.size)
 
-    def settle(number: int, outcome: Outcome) -> None:
+    def settle(number: int, outcome: Examined) -> None:
         artifact, (fingerprint, found) = artifacts[number], outcome
         progress(artifact.fingerprint.size)
         if fingerprint is not None:
@@ -74,7 +74,7 @@ def scan(
 
     unknown = [number for number, result in enumerate(results) if result is None]
     small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
-    outcomes = split(_examine_each, [artifacts[number] for number in small], processes=processes)
+    outcomes = map_chunks(_examine_each, [artifacts[number] for number in small], processes=processes)
     for number, outcome in zip(small, outcomes, strict=True):
         settle(number, outcome)
     large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
@@ -91,29 +91,29 @@ def recall(artifact: Artifact, *, cache: Cache) -> File | None:
     return result if isinstance(result, File) else None
 
 
-def _examine_each(artifacts: Sequence[Artifact]) -> list[Outcome]:
+def _examine_each(artifacts: Sequence[Artifact]) -> list[Examined]:
     return [examine(artifact) for artifact in artifacts]
 
 
-def examine(artifact: Artifact, hasher: Hasher | None = None) -> Outcome:
+def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
     """Read one artifact, once. What is wrong with the file becomes the outcome; nothing is raised for it."""
     try:
         # Not blocking: what was a file when it was listed may be a pipe by now.
         descriptor = os.open(artifact.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
-        return Outcome(None, f"cannot be read: {error.strerror}")
+        return Examined(None, f"cannot be read: {error.strerror}")
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            return Outcome(None, "not a regular file: copy the file itself in")
+            return Examined(None, "not a regular file: copy the file itself in")
         fingerprint = Fingerprint.of(before)
         # As it is by now: since it was listed it may have got longer, and what is copied must be all that is hashed.
         result = _facts(artifact._replace(fingerprint=fingerprint), descriptor, hasher)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
-            return Outcome(None, "changed while it was read: it is taken when it is whole, by the next run")
-        return Outcome(fingerprint, result)
+            return Examined(None, "changed while it was read: it is taken when it is whole, by the next run")
+        return Examined(fingerprint, result)
     except OSError as error:
-        return Outcome(None, f"cannot be read: {error.strerror}")
+        return Examined(None, f"cannot be read: {error.strerror}")
     finally:
         os.close(descriptor)
 

@@ -24,7 +24,7 @@ from mkindex.examine.local import Progress, examine
 from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, Link, decode_facts, encode_facts, make_file
 from mkindex.text import printable
 from mkindex.tree.names import file_path
-from mkindex.web.client import About, Failed, Web
+from mkindex.web.client import FileHead, RequestFailed, WebClient
 from mkindex.web.ranges import OutOfReach, RangeStream
 
 _KEPT = 4 << 20  # bytes that are kept of the beginning and of the end of a file while it is streamed
@@ -39,7 +39,7 @@ class _Asked(NamedTuple):
     """A link that works: what its server says of the file, and what is known of that from before."""
 
     link: Link
-    about: About
+    about: FileHead
     mark: str  # what is remembered of the file holds as long as this does; "": nothing tells
     found: Facts | str | None  # facts, or the reason for a rejection
 
@@ -48,7 +48,7 @@ class _Asked(NamedTuple):
 class Remote:
     """How links are dealt with in one build. All methods raise SourceError when a server cannot be asked."""
 
-    web: Web
+    web: WebClient
     cache: Cache
     executor: Executor
     announce: Callable[[Note], object]  # told what is going to be read, and why
@@ -85,7 +85,7 @@ class Remote:
             return Rejected(location=f"{link.location} ({link.filename})", reason=reason)
         try:
             about = self.web.about(link.url)
-        except Failed as error:
+        except RequestFailed as error:
             return self._rejected(link, error)
         if about.media_type in ("text/html", "application/xhtml+xml"):
             return Rejected(location=link.location, reason="answers with a page, not with a file: mend the link")
@@ -123,7 +123,7 @@ class Remote:
         except Unreadable as error:
             found = str(error)
             self._remember(link, asked.mark, found, mirrored=False)
-        except Failed as error:
+        except RequestFailed as error:
             return self._rejected(link, error)
         return make_file(link, found)
 
@@ -166,7 +166,7 @@ class Remote:
             return None
         try:
             data = self.web.content(f"{link.url}.metadata", most=MAX_METADATA)
-        except Failed as error:
+        except RequestFailed as error:
             if not _is_of_the_file(error):
                 raise
             return None
@@ -175,12 +175,12 @@ class Remote:
     def _has_sibling(self, link: Link) -> bool:
         try:
             return self.web.about(f"{link.url}.metadata").media_type != "text/html"
-        except Failed as error:
+        except RequestFailed as error:
             if not _is_of_the_file(error):
                 raise
             return False
 
-    def _window(self, link: Link, about: About) -> "RangeStream | None":
+    def _window(self, link: Link, about: FileHead) -> "RangeStream | None":
         """Return a file as a stream of which only what is read is fetched; None where that cannot be."""
         if not about.size or not self.web.has_ranges(link.url):
             return None
@@ -193,7 +193,9 @@ class Remote:
 
         return RangeStream(about.size, fetch=fetch)
 
-    def _streamed(self, link: Link, about: About, advance: Callable[[int], object]) -> tuple[str, int, "RangeStream"]:
+    def _streamed(
+        self, link: Link, about: FileHead, advance: Callable[[int], object]
+    ) -> tuple[str, int, "RangeStream"]:
         """Read a file once, keeping nothing on the disk: return its sha256, its length, and what is kept of it."""
         digests = _Digests(link)
         head, tail, kept = bytearray(), deque[bytes](), 0
@@ -217,7 +219,7 @@ class Remote:
 
     # --- mirror: files become ours ----------------------------------------------------------------------------------
 
-    def mirror(self, links: Sequence[Link], tree: "Tree") -> list[Outcome]:
+    def mirror(self, links: Sequence[Link], tree: "MirrorTree") -> list[Outcome]:
         """Return the File or the rejection of each link, with artifacts in the tree or among its downloads.
 
         Nothing is asked of a file whose sha256 the page gives and that is in its place already. Raises DestinationError
@@ -236,7 +238,7 @@ class Remote:
             by_link = dict(zip(different, self.executor.map(settled, first), strict=True))
         return [by_link[link] for link in links]
 
-    def _placed(self, link: Link, tree: "Tree") -> "_Asked | Outcome":
+    def _placed(self, link: Link, tree: "MirrorTree") -> "_Asked | Outcome":
         """Return the outcome for a file that is where it belongs, or what is needed to download it."""
         asked = None if link.sha256 else self._ask(link, mirrored=True)
         if asked is not None and not isinstance(asked, _Asked):
@@ -284,7 +286,7 @@ class Remote:
                     found = describe(link.filename, stream, fingerprint.size)._replace(sha256=digests.sha256)
                 except Unreadable as error:
                     found = str(error)
-        except Failed as error:
+        except RequestFailed as error:
             return self._rejected(link, error)
         except OSError as error:
             raise DestinationError(
@@ -295,7 +297,7 @@ class Remote:
 
     # --- both -------------------------------------------------------------------------------------------------------
 
-    def _rejected(self, link: Link, error: Failed) -> Rejected:
+    def _rejected(self, link: Link, error: RequestFailed) -> Rejected:
         """Return the rejection of a file that its server does not give. Raises SourceError where it may yet do so."""
         if self.keep_going or _is_of_the_file(error):
             return Rejected(location=link.location, reason=error.why)
@@ -343,7 +345,7 @@ def _trusted(link: Link) -> Outcome:
     return make_file(link, facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or ""))
 
 
-def in_place(outcome: Outcome, tree: "Tree") -> Outcome | None:
+def in_place(outcome: Outcome, tree: "MirrorTree") -> Outcome | None:
     """Return what came of a link before, as it is once that was published; None: a mirrored file is not there."""
     if isinstance(outcome, Rejected) or isinstance(outcome.artifact, Link) or not outcome.artifact.link:
         return outcome
@@ -352,7 +354,7 @@ def in_place(outcome: Outcome, tree: "Tree") -> Outcome | None:
     return outcome._replace(artifact=artifact) if artifact else None
 
 
-class Tree(Protocol):
+class MirrorTree(Protocol):
     """A published tree that files are mirrored into."""
 
     @property
@@ -404,7 +406,7 @@ def _artifact(root: str, path: str, link: Link) -> Artifact | None:
     return None
 
 
-def _is_of_the_file(error: Failed) -> bool:
+def _is_of_the_file(error: RequestFailed) -> bool:
     """Tell whether it is the file that is not there; otherwise the server could not be asked, or would not answer."""
     return 400 <= error.status < 500 and error.status not in _OF_WHO_ASKS
 

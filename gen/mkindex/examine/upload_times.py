@@ -20,13 +20,13 @@ from mkindex.simple.reader import Page
 from mkindex.sources.open import local_path
 from mkindex.sources.pages import Missing, fetched, parsed
 from mkindex.text import printable, redacted
-from mkindex.web.client import Web
+from mkindex.web.client import WebClient
 
 _USUAL = "simple"  # where an index lies in its tree, if nobody wants it elsewhere
 
 
 def published(
-    site: str, files: Collection[File], *, simple_path: str, web: Web, executor: Executor
+    site: str, files: Collection[File], *, simple_path: str, web: WebClient, executor: Executor
 ) -> dict[str, str] | None:
     """Return the upload time of each of `files` that a published index lists, by sha256; "": listed without one.
 
@@ -99,7 +99,7 @@ class _Root(NamedTuple):
     projects: frozenset[str]  # normalized
 
 
-def _root(places: Iterable[str], web: Web) -> _Root | None:
+def _root(places: Iterable[str], web: WebClient) -> _Root | None:
     """Return the root of the index, at the first of these that has one; None: nothing is at any of them."""
     strange = ""
     for place in places:

@@ -9,14 +9,9 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from mkindex.errors import ConfigError
 from mkindex.text import printable
-
-if TYPE_CHECKING:
-    from mkindex.site.templates import Templates
-
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _URL = re.compile(
@@ -29,7 +24,7 @@ _SPECIAL = "\"'`\\${}[]*?"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hosting:
+class ServerConfig:
     """One index on one web server. Raises ConfigError for what no configuration can hold, or what makes no sense.
 
     `root` is the directory of the tree on that server; `url` where it is reached; `users` the file of those who may

@@ -16,19 +16,19 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from mkindex.model.files import Artifact, Fingerprint
-from mkindex.publish.filesystem import Disk, errors
+from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.lock import exclusive
-from mkindex.publish.ownership import Inventory, Known, mark_at, read_mark
-from mkindex.publish.plan import Applied, Plan, Published, Put
-from mkindex.publish.precopy import Copies
+from mkindex.publish.ownership import Inventory, TrustedManifest, mark_at, read_mark
+from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
+from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staged, Staging
-from mkindex.site.render import PlacedFile
+from mkindex.site.render import FileResource
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Change, Entry, Position
 from mkindex.tree.names import STATE_DIRECTORY
 
 
-class Directory:
+class DirectoryDestination:
     """The tree below `root`; whoever enters it as a context manager is its only writer.
 
     Its own subdirectory holds `manifest`, all that is ours; `intent`, what a run writes and deletes, while it does;
@@ -44,8 +44,8 @@ class Directory:
         hardlink: bool = False,
         processes: int = 1,
         patience: float = 60.0,  # seconds to wait for another writer
-        disk: Disk | None = None,
-        known: Known | None = None,
+        disk: Filesystem | None = None,
+        known: TrustedManifest | None = None,
     ) -> None:
         self._root = root
         self._own = os.path.join(root, STATE_DIRECTORY)
@@ -53,13 +53,13 @@ class Directory:
         self._hardlink = hardlink
         self._processes = processes
         self._patience = patience
-        self._disk = disk or Disk()
+        self._disk = disk or Filesystem()
         self._inventory = Inventory(root, known=known)
-        self._copies = Copies(root, self._path("tmp"), self._disk)
+        self._copies = Precopies(root, self._path("tmp"), self._disk)
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
-        with errors(self._root), ExitStack() as entered:
+        with os_errors(self._root), ExitStack() as entered:
             for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
                 entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._own)
@@ -88,7 +88,7 @@ class Directory:
         """Where files wait that come from far away: the next run goes on with what a dead one got."""
         return self._path("downloads")
 
-    def sections(self) -> Iterator[Published]:
+    def sections(self) -> Iterator[PublishedSection]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
         return self._inventory.sections()
 
@@ -116,7 +116,7 @@ class Directory:
             ready()
             return Applied()
         staging = self._staging()
-        with errors(self._root):
+        with os_errors(self._root):
             try:
                 self._disk.make_directory(self._path("tmp"))
                 self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
@@ -178,7 +178,7 @@ class Directory:
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put, one in zip(puts, staged, strict=True):
             # As it was when the link was made: what came later may have been a change of the bytes.
-            if isinstance(put.resource, PlacedFile) and isinstance(one, str) and (known := read_mark(one)):
+            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := read_mark(one)):
                 yield put.resource.file.local, known
 
     def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:

@@ -14,7 +14,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
-class Disk:
+class Filesystem:
     """The operations; all raise OSError."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Disk:
 
 
 @contextmanager
-def errors(path: str) -> Iterator[None]:
+def os_errors(path: str) -> Iterator[None]:
     """Turn what the system says into what to do about it."""
     try:
         yield

@@ -6,28 +6,30 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
-from mkindex.publish.plan import Applied, Changed, Held, Plan, Published
-from mkindex.site.render import Page, PlacedFile, Resource, Sibling
+from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection
+from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
 from mkindex.tree.manifest import Entry, Position, Stage, section_key
 
 
-class Memory:
+class MemoryDestination:
     """A dictionary of paths and bytes; `read` gives the bytes of a file, or of the core metadata beside it."""
 
-    def __init__(self, read: Callable[[PlacedFile | Sibling], bytes]) -> None:
+    def __init__(self, read: Callable[[FileResource | SiblingResource], bytes]) -> None:
         self.content: dict[str, bytes] = {}  # whoever wrote it
         self._read = read
         self._known: dict[Position, Entry] = {}
 
-    def sections(self) -> Iterator[Published]:
+    def sections(self) -> Iterator[PublishedSection]:
         """Yield all that is known to be ours."""
         for name, entries in groupby(
             sorted(self._known.values(), key=attrgetter("position")), key=attrgetter("section")
         ):
-            held = [Held(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path)) for entry in entries]
+            held = [
+                HeldEntry(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path)) for entry in entries
+            ]
             is_whole = all(one.intact and one.entry.retired is None for one in held)
             pages = [(one.entry.path, one.entry.key) for one in held if one.entry.stage > Stage.METADATA]
-            yield Published(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
+            yield PublishedSection(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of what is at `path`, None where nothing is."""
@@ -50,11 +52,11 @@ class Memory:
         return Applied(written=written)
 
     def _bytes(self, resource: Resource) -> bytes:
-        if isinstance(resource, Page):
+        if isinstance(resource, PageResource):
             return resource.render()
         data = self._read(resource)
         if _sha256(data) != resource.key:
-            raise Changed(resource.file)
+            raise FileChanged(resource.file)
         return data
 
 

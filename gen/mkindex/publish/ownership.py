@@ -17,9 +17,9 @@ from typing import NamedTuple
 from mkindex import parallel
 from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK, Fingerprint
-from mkindex.parallel import Forked
-from mkindex.publish.filesystem import errors
-from mkindex.publish.plan import Held, Published
+from mkindex.parallel import ForkedCall
+from mkindex.publish.filesystem import os_errors
+from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position, Stage
@@ -28,7 +28,7 @@ from mkindex.tree.names import STATE_DIRECTORY
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
-class Part(NamedTuple):
+class KnownSection(NamedTuple):
     """What is known of a section: where in the manifest it is, and what of it is intact."""
 
     extent: Extent
@@ -36,12 +36,12 @@ class Part(NamedTuple):
     intact: bytes  # for each entry, in their order, 1 or 0
 
 
-class Known:
+class TrustedManifest:
     """What a process that stays knows of a long manifest that it wrote: while it does, the tree is trusted."""
 
     def __init__(self) -> None:
         self.mark = ""  # of the manifest
-        self.parts: Sequence[Part] = ()
+        self.parts: Sequence[KnownSection] = ()
 
     def forget(self) -> None:
         self.mark, self.parts = "", ()
@@ -50,19 +50,19 @@ class Known:
 class Inventory:
     """The tree below `root`, as it was when that was asked for first; `known`: what need not be looked at."""
 
-    def __init__(self, root: str, *, known: Known | None = None) -> None:
+    def __init__(self, root: str, *, known: TrustedManifest | None = None) -> None:
         self._root = root
         self._manifest = os.path.join(root, STATE_DIRECTORY, "manifest")
         self._intent = os.path.join(root, STATE_DIRECTORY, "intent")
         self._known = known
-        self._ahead: Forked[list[Part]] | None = None
+        self._ahead: ForkedCall[list[KnownSection]] | None = None
         self._lock = threading.Lock()
 
     def look_ahead(self) -> None:
         """Compare a long manifest with the tree in another process meanwhile, if there can be one, until `close()`."""
-        if parallel.possible() and not self._intended() and self._length() > _LONG:
-            with parallel.undisturbed():
-                self._ahead = Forked(self._inspect)
+        if parallel.can_fork() and not self._intended() and self._length() > _LONG:
+            with parallel.signals_blocked():
+                self._ahead = ForkedCall(self._inspect)
 
     def close(self) -> None:
         """End what was begun ahead."""
@@ -78,7 +78,7 @@ class Inventory:
 
     # --- what is ours -----------------------------------------------------------------------------------------------
 
-    def sections(self) -> Iterator[Published]:
+    def sections(self) -> Iterator[PublishedSection]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
         self.__dict__.pop("_names", None)
         parts = {part.extent.name: part for part in self._parts}
@@ -90,7 +90,7 @@ class Inventory:
             # What a dead run meant to move may be in its intent for one section, and in the manifest for another.
             key = part.key if part and not unsure else ""
             number = (len(part.intact) if part else 0) + len(more)
-            yield Published(name, key, number, partial(self._held, part, more))
+            yield PublishedSection(name, key, number, partial(self._held, part, more))
 
     @property
     def extents(self) -> list[Extent]:
@@ -111,11 +111,11 @@ class Inventory:
 
         May be called by any thread. Raises DestinationError when nobody can look.
         """
-        with self._lock, errors(self._root):  # one thread finds out, and the others need not
+        with self._lock, os_errors(self._root):  # one thread finds out, and the others need not
             return self._sizes is not None and (filename, size) not in self._sizes
 
     @cached_property
-    def _parts(self) -> Sequence[Part]:
+    def _parts(self) -> Sequence[KnownSection]:
         """What there is; it is looked at once, and again after a plan was carried out."""
         if self._ahead:
             parts, self._ahead = self._ahead.result(), None
@@ -123,34 +123,34 @@ class Inventory:
         remembered = self._remembered()
         return self._inspect() if remembered is None else remembered
 
-    def _remembered(self) -> Sequence[Part] | None:
+    def _remembered(self) -> Sequence[KnownSection] | None:
         """Return what the manifest says, where we wrote it, and finished what we began."""
         known = self._known
         is_ours = known and known.mark == mark_at(self._manifest) != ""
         return known.parts if known and is_ours and not os.path.lexists(self._intent) else None
 
-    def _inspect(self, *, look: bool = True) -> list[Part]:
+    def _inspect(self, *, look: bool = True) -> list[KnownSection]:
         """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""
-        parts: list[Part] = []
-        with suppress(manifest.Damaged):
+        parts: list[KnownSection] = []
+        with suppress(manifest.DamagedManifest):
             for extent, lines in self._listed():
                 intact = bytes(map(self._is_intact, lines) if look else b"\1" * len(lines))
-                parts.append(Part(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
+                parts.append(KnownSection(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
         return parts
 
     def _is_intact(self, line: bytes) -> bool:
         path, mark = manifest.path_and_mark(line)
         return mark == mark_at(self._at(path)) != ""
 
-    def _held(self, part: Part | None, unsure: Iterable[Entry]) -> Iterator[Held]:
+    def _held(self, part: KnownSection | None, unsure: Iterable[Entry]) -> Iterator[HeldEntry]:
         """Yield the entries of a section, and what a dead run intended there."""
-        listed = map(Held, self._entries(part.extent), map(bool, part.intact)) if part else ()
+        listed = map(HeldEntry, self._entries(part.extent), map(bool, part.intact)) if part else ()
         # Of two entries for a path the manifest's is the first: only that one knows the bytes.
-        both = merge(listed, (Held(entry, intact=False) for entry in unsure), key=lambda held: held.entry.position)
+        both = merge(listed, (HeldEntry(entry, intact=False) for entry in unsure), key=lambda held: held.entry.position)
         return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
 
     def _entries(self, extent: Extent) -> list[Entry]:
-        with suppress(OSError, manifest.Damaged), open(self._manifest, "rb") as file:
+        with suppress(OSError, manifest.DamagedManifest), open(self._manifest, "rb") as file:
             return list(manifest.decode(extent.name, manifest.read(file, extent)))
         path = printable(self._manifest)
         raise DestinationError(f"{path} changed while it was read: run again, or remove it if that goes on")
@@ -158,7 +158,7 @@ class Inventory:
     @cached_property
     def _marks(self) -> dict[str, str]:
         marks: dict[str, str] = {}
-        with suppress(manifest.Damaged):
+        with suppress(manifest.DamagedManifest):
             for extent, lines in self._listed():
                 entries = manifest.decode(extent.name, lines)
                 marks |= {entry.path: entry.mark for entry in entries if entry.stage == Stage.FILE}
@@ -176,11 +176,17 @@ class Inventory:
         return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
 
     def _listed(self) -> Iterator[tuple[Extent, list[bytes]]]:
-        with suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged), open(self._manifest, "rb") as file:
+        with (
+            suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
+            open(self._manifest, "rb") as file,
+        ):
             yield from manifest.sections(file)
 
     def _intended(self) -> list[Position]:
-        with suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged), open(self._intent, "rb") as file:
+        with (
+            suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
+            open(self._intent, "rb") as file,
+        ):
             return manifest.decode_intent(file)
         return []
 
@@ -197,7 +203,7 @@ class Inventory:
         if path.partition("/")[0] not in self._names:
             return None
         target = self._at(path)
-        with errors(target):
+        with os_errors(target):
             try:
                 mode = os.lstat(target).st_mode
             except FileNotFoundError:
@@ -212,7 +218,7 @@ class Inventory:
     @cached_property
     def _names(self) -> frozenset[str]:
         """What is in the root when a plan is made: a first build need not look for every path of it."""
-        with errors(self._root):
+        with os_errors(self._root):
             return frozenset(os.listdir(self._root) if os.path.lexists(self._root) else ())
 
     def _at(self, path: str) -> str:

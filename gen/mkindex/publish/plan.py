@@ -8,34 +8,34 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from mkindex.errors import DestinationError
 from mkindex.model.files import Artifact, File, Fingerprint
-from mkindex.site.render import Page, PlacedFile, Resource, Section
+from mkindex.site.render import FileResource, PageResource, Resource, Section
 from mkindex.tree.manifest import Entry, Stage
 
 W = TypeVar("W")
 T = TypeVar("T")
 
 
-class Held(NamedTuple):
+class HeldEntry(NamedTuple):
     """An entry, and whether what is there is still what was written."""
 
     entry: Entry
     intact: bool
 
 
-class Published(NamedTuple):
+class PublishedSection(NamedTuple):
     """A section as a destination knows it."""
 
     name: str
     key: str  # as Section has it; "": something of it is retired, or not intact
     number: int  # of entries
-    held: Callable[[], Iterable[Held]]  # each of them, ordered by stage and path
+    held: Callable[[], Iterable[HeldEntry]]  # each of them, ordered by stage and path
 
 
 class Put(NamedTuple):
     """A resource to be written, and the entry it replaces; `fresh`: no page can have named its path before."""
 
     resource: Resource
-    previous: Held | None
+    previous: HeldEntry | None
     fresh: bool
 
 
@@ -63,7 +63,7 @@ class Applied:
     links: tuple[tuple[Artifact, Fingerprint], ...] = ()
 
 
-class Changed(DestinationError):
+class FileChanged(DestinationError):
     """The bytes of a file are not those that were scanned: somebody writes to it. Nothing was published."""
 
     def __init__(self, file: File) -> None:
@@ -77,7 +77,7 @@ class Changed(DestinationError):
 class Destination(Protocol):
     """A place for resources. One contract test runs against every implementation."""
 
-    def sections(self) -> Iterator[Published]:
+    def sections(self) -> Iterator[PublishedSection]:
         """Yield all that is known to be ours, by name of section."""
 
     def digest(self, path: str) -> str | None:
@@ -145,7 +145,7 @@ def plan(
         puts.sort(key=lambda put: (put.resource.section, *_position(put.resource)))
     gone = sorted((entry for entry in gone if entry.path not in ours), key=itemgetter(1, 2))
     foreign = sorted((resource for resource in foreign if resource.path not in ours), key=_position)
-    left = [resource.path for resource in foreign if isinstance(resource, Page) and resource.optional]
+    left = [resource.path for resource in foreign if isinstance(resource, PageResource) and resource.optional]
     blocked = [resource.path for resource in foreign if resource.path not in left]
     if blocked:
         shown = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
@@ -171,7 +171,7 @@ def plan(
         replaced=tuple(
             put.resource.file.filename
             for put in puts
-            if isinstance(put.resource, PlacedFile) and put.resource.file.filename in orphaned
+            if isinstance(put.resource, FileResource) and put.resource.file.filename in orphaned
         ),
         left=tuple(left),
     )
@@ -184,9 +184,9 @@ def _due(entry: Entry, now: int, grace: int) -> int:
     return (now if entry.retired is None else entry.retired) + grace
 
 
-def _expected(resource: Resource, held: Held | None) -> str | None:
+def _expected(resource: Resource, held: HeldEntry | None) -> str | None:
     """Return the sha256 of a resource where that is known, or must be: None: write it, and see."""
-    if not isinstance(resource, Page):
+    if not isinstance(resource, PageResource):
         return resource.key
     if held is None:
         return hashlib.sha256(resource.render()).hexdigest()

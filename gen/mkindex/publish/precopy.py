@@ -11,14 +11,14 @@ from threading import Lock
 
 from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK, Artifact
-from mkindex.publish.filesystem import Disk, errors
+from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.tree.names import file_path
 
 
-class Copies:
+class Precopies:
     """The copies that one run makes for the tree at `root`, in a directory that is swept in the end."""
 
-    def __init__(self, root: str, directory: str, disk: Disk) -> None:
+    def __init__(self, root: str, directory: str, disk: Filesystem) -> None:
         self._root = root
         self._directory = directory
         self._disk = disk
@@ -34,7 +34,7 @@ class Copies:
         """
         target = f"{self._directory}{os.sep}copy{next(self._numbers)}"
         # Nothing is made or removed behind the back of who sweeps.
-        with self._lock, errors(self._root):
+        with self._lock, os_errors(self._root):
             self._go_on()
             self._disk.make_directory(self._directory)
             descriptor = self._disk.create(target)
@@ -47,7 +47,7 @@ class Copies:
             self._drop(target)
             raise
         finally:
-            with errors(self._root):
+            with os_errors(self._root):
                 os.close(descriptor)
         path = file_path(sha256, artifact.filename)
         # The same file may be in two sources.
@@ -98,12 +98,18 @@ class Copies:
 
     def _write(self, descriptor: int, data: memoryview) -> None:
         self._go_on()
-        with errors(self._root):
+        with os_errors(self._root):
             self._disk.write(descriptor, data)
 
 
 def copy(
-    source: FileIO, target: str, descriptor: int, *, size: int, disk: Disk, write: Callable[[int, memoryview], object]
+    source: FileIO,
+    target: str,
+    descriptor: int,
+    *,
+    size: int,
+    disk: Filesystem,
+    write: Callable[[int, memoryview], object],
 ) -> str:
     """Copy the first `size` bytes of a file to `target`, which is open for writing; return the sha256 of the copy.
 
@@ -111,7 +117,7 @@ def copy(
     """
     if size > CHUNK and disk.clone(source.fileno(), descriptor):
         # The clone stays as it is whatever happens to the source: it is what has to be hashed.
-        with errors(target), open(target, "rb", buffering=0) as clone:
+        with os_errors(target), open(target, "rb", buffering=0) as clone:
             return hashlib.file_digest(clone, "sha256").hexdigest()
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(min(CHUNK, size)))  # the same all the time: to get new pages takes as long as to copy

@@ -13,12 +13,12 @@ from typing import NamedTuple
 from mkindex.distributions.zips import Span, cut, reader
 from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint
-from mkindex.parallel import split
-from mkindex.publish.filesystem import Disk
+from mkindex.parallel import map_chunks
+from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.ownership import mark_of, read_mark
-from mkindex.publish.plan import Changed, Put
-from mkindex.publish.precopy import Copies, copy
-from mkindex.site.render import Page, PlacedFile, Sibling
+from mkindex.publish.plan import FileChanged, Put
+from mkindex.publish.precopy import Precopies, copy
+from mkindex.site.render import FileResource, PageResource, SiblingResource
 from mkindex.text import printable
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import file_path
@@ -49,8 +49,8 @@ class Staging:
         temporary: str,
         *,
         downloads: str,
-        copies: Copies,
-        disk: Disk,
+        copies: Precopies,
+        disk: Filesystem,
         executor: Executor,
         processes: int,
         hardlink: bool,
@@ -85,7 +85,7 @@ class Staging:
 
         staged: list[Outcome] = [""] * len(puts)
         small = [number for number in _together(puts) if not _is_large(puts[number])]
-        results = split(lambda part: list(map(stage_one, part)), small, processes=self._processes)
+        results = map_chunks(lambda part: list(map(stage_one, part)), small, processes=self._processes)
         for number, result in zip(small, results, strict=True):
             staged[number] = result
         futures = {
@@ -104,9 +104,9 @@ class Staging:
 
     def _stage_one(self, put: Put, number: int) -> Outcome:
         resource = put.resource
-        is_temporary = not (self._direct and put.fresh) or isinstance(resource, Page)
+        is_temporary = not (self._direct and put.fresh) or isinstance(resource, PageResource)
         target = self.temporary(number) if is_temporary else f"{self._root}{os.sep}{resource.path}"
-        if isinstance(resource, Page):
+        if isinstance(resource, PageResource):
             data = resource.render()
             sha256 = hashlib.sha256(data).hexdigest()
             if put.previous:
@@ -115,7 +115,7 @@ class Staging:
                     return Staged(sha256, is_temporary=False)
             self._create(target, data, after=put.previous.entry.mark if put.previous else "")
             return Staged(sha256, is_temporary=True)
-        if isinstance(resource, Sibling):
+        if isinstance(resource, SiblingResource):
             mark = self._create(target, self._metadata(resource.file))
         else:
             if not is_temporary:
@@ -161,7 +161,7 @@ class Staging:
             descriptor = self._disk.create(target)
             try:
                 if copy(source, target, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
-                    raise Changed(file)
+                    raise FileChanged(file)
                 return mark_of(os.fstat(descriptor))
             finally:
                 os.close(descriptor)
@@ -178,16 +178,16 @@ class Staging:
                 with _source(path, file) as wheel:
                     raw = cut(reader(wheel), span)
         except Unreadable as error:
-            raise Changed(file) from error
+            raise FileChanged(file) from error
         if hashlib.sha256(raw).hexdigest() != file.core_metadata:
-            raise Changed(file)
+            raise FileChanged(file)
         return raw
 
     def _adopt(self, file: File, target: str) -> str:
         """Let a download be what is published, without another copy; its mark is taken when the download is gone."""
         try:
             self._link(file, target)
-        except Changed:
+        except FileChanged:
             raise
         except DestinationError:  # a disk without hard links
             self._copy(file, target)
@@ -198,14 +198,14 @@ class Staging:
         path, scanned = file.local.path, file.local.fingerprint
         try:
             if Fingerprint.of(os.stat(path)) != scanned:
-                raise Changed(file)
+                raise FileChanged(file)
             path = os.path.realpath(path)
         except FileNotFoundError as error:
-            raise Changed(file) from error
+            raise FileChanged(file) from error
         try:
             self._disk.link(path, target)
         except FileNotFoundError as error:
-            raise Changed(file) from error
+            raise FileChanged(file) from error
         except OSError as error:
             if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
                 raise DestinationError(
@@ -216,12 +216,12 @@ class Staging:
         # The link itself changes the change time, and nothing else.
         status = os.lstat(target)
         if Fingerprint.of(status)[:3] != scanned[:3]:
-            raise Changed(file)
+            raise FileChanged(file)
         return mark_of(status)
 
 
 def _is_large(put: Put) -> bool:
-    return isinstance(put.resource, PlacedFile) and put.resource.file.local.size > CHUNK
+    return isinstance(put.resource, FileResource) and put.resource.file.local.size > CHUNK
 
 
 def _together(puts: Sequence[Put]) -> Iterator[int]:
@@ -229,7 +229,7 @@ def _together(puts: Sequence[Put]) -> Iterator[int]:
 
     def of_one_file(number: int) -> tuple[str, str]:
         resource = puts[number].resource
-        return resource.section, "" if isinstance(resource, Page) else resource.file.sha256  # as paths begin
+        return resource.section, "" if isinstance(resource, PageResource) else resource.file.sha256  # as paths begin
 
     ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
     return merge(*map(range, [0, *ends], ends), key=of_one_file)
@@ -239,4 +239,4 @@ def _source(path: str, file: File) -> FileIO:
     try:
         return FileIO(path)
     except FileNotFoundError as error:
-        raise Changed(file) from error
+        raise FileChanged(file) from error

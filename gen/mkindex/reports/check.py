@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import click
 
-from mkindex.check.engine import Report
-from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity, table
+from mkindex.check.engine import CheckReport
+from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity
+from mkindex.check.judge import rules_by_name
 from mkindex.reports.github import annotation
 from mkindex.text import printable
 
@@ -27,7 +28,7 @@ _KINDS = {
 }
 
 
-def lines(report: Report, *, verbose: bool, quiet: bool) -> Iterator[str]:
+def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
     """Yield the report for people: what it is, the findings grouped by rule, the worst first, and counts."""
     if report.why is not None:
         yield from _why(report)
@@ -54,7 +55,7 @@ def lines(report: Report, *, verbose: bool, quiet: bool) -> Iterator[str]:
     yield summary(report)
 
 
-def summary(report: Report) -> str:
+def summary(report: CheckReport) -> str:
     """Return one line of counts."""
     counts = ", ".join(_count(report.count(severity), severity.value) for severity in Severity)
     seen = "none looked at" if report.level == "none" else f"{report.looked:,} looked at"
@@ -74,7 +75,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _why(report: Report) -> Iterator[str]:
+def _why(report: CheckReport) -> Iterator[str]:
     choices = report.why or ()
     yield f"{report.url}: {_count(len(choices), 'file')}"
     for choice in choices:
@@ -86,7 +87,7 @@ def _why(report: Report) -> Iterator[str]:
         yield "No file fits: a client says that there is no such version."
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: CheckReport) -> dict[str, Any]:
     """Return the report in the shape that docs/check.md describes; it only grows within a version."""
     made: dict[str, Any] = {
         "version": VERSION,
@@ -141,6 +142,6 @@ def explained(rule: Rule) -> str:
 
 def all_rules() -> str:
     """Return every rule in a line."""
-    rules = table().values()
+    rules = rules_by_name().values()
     width = max(len(rule.name) for rule in rules)
     return "\n".join(f"{rule.severity:8} {rule.name:{width}}  {rule.what}" for rule in rules)

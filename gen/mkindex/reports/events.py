@@ -7,23 +7,23 @@ from typing import Any
 
 from mkindex.errors import MkindexError
 from mkindex.text import printable
-from mkindex.watch.loop import Built
+from mkindex.watch.loop import BuildEvent
 
 _SHOWN = 3  # names in a line for a person
 
-Event = Built | MkindexError | str
+Event = BuildEvent | MkindexError | str
 
 
-def for_a_person(event: Event) -> str:
+def as_text(event: Event) -> str:
     """Return the line for an event, with the time of this place."""
-    if isinstance(event, Built):
+    if isinstance(event, BuildEvent):
         text = "; ".join(_done(event))
     else:
         text = f"error: {event}" if isinstance(event, MkindexError) else event
     return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
 
 
-def _done(built: Built) -> Iterator[str]:
+def _done(built: BuildEvent) -> Iterator[str]:
     if built.recovered:
         yield "works again"
     for verb, names in ("added", built.added), ("replaced", built.replaced), ("removed", built.removed):
@@ -40,15 +40,15 @@ def _done(built: Built) -> Iterator[str]:
     yield f"{files:,} file{'' if files == 1 else 's'} in {built.report.seconds:.2f} s"
 
 
-def for_a_machine(event: Event) -> str:
+def as_json_line(event: Event) -> str:
     """Return the line for an event as JSON, with the time in UTC."""
     now = {"version": 1, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    if isinstance(event, Built):
+    if isinstance(event, BuildEvent):
         return dumps(now | {"event": "build"} | _as_json(event))
     return dumps(now | {"event": "error" if isinstance(event, MkindexError) else "note", "text": str(event)})
 
 
-def _as_json(built: Built) -> dict[str, Any]:
+def _as_json(built: BuildEvent) -> dict[str, Any]:
     report = built.report
     return {
         "added": built.added,

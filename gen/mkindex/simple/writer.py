@@ -11,22 +11,24 @@ from mkindex.model.index import Index, Project
 API_VERSION = "1.4"
 _META = {"api-version": API_VERSION}
 
-Page = dict[str, Any]
+PageDocument = dict[str, Any]
 
 
-def root_page(index: Index) -> Page:
+def root_page(index: Index) -> PageDocument:
     """Return the list of projects (specification: "Base HTML/JSON API", root URL)."""
     return {"meta": _META, "projects": [{"name": project.name} for project in index.projects]}
 
 
-def project_page(project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]) -> Page:
+def project_page(
+    project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
+) -> PageDocument:
     """Return the page of one project: releases in PEP 440 order, and in each the files by name.
 
     What is not known is left out: uv refuses the whole page for a null. Where the size of a file is unknown, the page
     is one of version 1.0: from 1.1 on sizes and the list of versions are mandatory (PEP 700).
     """
     has_sizes = all(file.size is not None for file in project.files)
-    page: Page = {"meta": _META if has_sizes else {"api-version": "1.0"}, "name": project.name}
+    page: PageDocument = {"meta": _META if has_sizes else {"api-version": "1.0"}, "name": project.name}
     if project.status:
         page["project-status"] = {"status": project.status.status}
         if project.status.reason:
@@ -42,11 +44,11 @@ def project_page(project: Project, *, href: Callable[[File], str], core_metadata
 
 def file_entries(
     files: Iterable[File], *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
-) -> list[Page]:
+) -> list[PageDocument]:
     """Return the entry of each file, with exactly the keys that have a value."""
     entries = []
     for file in files:
-        entry: Page = {
+        entry: PageDocument = {
             "filename": file.filename,
             "url": href(file),
             "hashes": {"sha256": file.sha256} if file.sha256 else {},
@@ -69,6 +71,6 @@ def file_entries(
     return entries
 
 
-def encode(page: Page) -> bytes:
+def encode(page: PageDocument) -> bytes:
     """Return a page as JSON: one line, ASCII, so that no reader can guess its encoding wrong."""
     return json.dumps(page, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"

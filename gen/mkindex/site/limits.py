@@ -9,7 +9,7 @@ from mkindex.distributions.zips import Span
 from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
-from mkindex.site.render import Page, PlacedFile, Resource, Sibling
+from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
 from mkindex.sources.open import local_path
 from mkindex.text import redacted
 
@@ -52,7 +52,7 @@ def refuse_what_is_too_much(
         return
     listed = sum(len(project.files) for project in index.projects)
     for resource in resources:
-        if resource.path.partition("/")[0] in host.reserved and isinstance(resource, Page):
+        if resource.path.partition("/")[0] in host.reserved and isinstance(resource, PageResource):
             text = f"{config.host} takes {resource.path} for something else: choose another --simple-path"
             raise NotPublished(text, findings)
     if too_much := _too_much(host, resources, list(_sizes(config, kept)), _A_FILE * listed):
@@ -66,9 +66,9 @@ def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, st
     """
     files, pages = list(old), []
     for resource in resources:
-        if isinstance(resource, PlacedFile):
+        if isinstance(resource, FileResource):
             files.append((resource.file.size or 0, resource.file.filename))
-        elif isinstance(resource, Sibling):
+        elif isinstance(resource, SiblingResource):
             files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
         elif resource.path not in host.writes:  # which is read, and not served
             pages.append(resource)

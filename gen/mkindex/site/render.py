@@ -20,7 +20,7 @@ from mkindex.tree.names import INDEX_HTML, INDEX_JSON, file_path
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedFile:
+class FileResource:
     """A file in the published tree, at a path made of its own hash: it never changes there."""
 
     file: File
@@ -40,7 +40,7 @@ class PlacedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Sibling:
+class SiblingResource:
     """The core metadata beside a placed wheel (PEP 658): the very bytes of its METADATA."""
 
     file: File
@@ -60,7 +60,7 @@ class Sibling:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageResource:
     """A page: `key` is a digest of all that it is made from, so that an unchanged one is known without rendering."""
 
     section: str
@@ -71,7 +71,7 @@ class Page:
     optional: bool = False  # clients do without it: where somebody has a page of their own, that stays
 
 
-Resource = PlacedFile | Sibling | Page
+Resource = FileResource | SiblingResource | PageResource
 
 # Where a root is, with its slash, and which pages a project has there.
 _Root = tuple[str, list[tuple[str, Callable[..., bytes]]]]
@@ -96,7 +96,9 @@ class Site:
     json_root: str | None = None  # where a second root is, of JSON pages named as a host's index documents are
     host: Host = field(default_factory=Host)  # where the tree goes
     templates: Templates = field(default_factory=Templates)
-    _made: list[tuple[Project, int, write.Page]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _made: list[tuple[Project, int, write.PageDocument]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def simple(self, *parts: str) -> str:
         """Return the path of something in the Simple API."""
@@ -117,7 +119,7 @@ class Site:
         is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
         return file.core_metadata if is_there else None
 
-    def project_page(self, project: Project, *, depth: int) -> write.Page:
+    def project_page(self, project: Project, *, depth: int) -> write.PageDocument:
         """Return what the page of a project says that lies `depth` directories below the root.
 
         The last one is kept: HTML and JSON, made in turn, say the same.
@@ -162,14 +164,14 @@ def _project_resources(project: Project, key: str, roots: Iterable[_Root], site:
         placed = (file for file in project.files if isinstance(file.artifact, Artifact))
         # As paths are ordered, which begin with the hash.
         files = sorted(placed, key=attrgetter("sha256", "filename"))
-        yield from map(PlacedFile, files)
+        yield from map(FileResource, files)
         # One name may be the beginning of another.
-        yield from sorted((Sibling(file) for file in files if file.core_metadata), key=attrgetter("path"))
+        yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
     for root, renderers in roots:
         depth = len(root.split("/"))
         for name, renderer in renderers:
             render = partial(renderer, project, site, depth=depth)
-            yield Page(project.name, Stage.PROJECT, f"{root}{project.name}/{name}", key, render)
+            yield PageResource(project.name, Stage.PROJECT, f"{root}{project.name}/{name}", key, render)
 
 
 def _roots(site: Site) -> list[_Root]:
@@ -225,7 +227,7 @@ def _project_json(project: Project, site: Site, *, depth: int) -> bytes:
     return write.encode(site.project_page(project, depth=depth))
 
 
-def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[Page]:
+def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[PageResource]:
     """Yield the pages that name every project or file, and those that name none."""
     names = digest(site.key, *keys)
     everything = digest(site.key, *keys.values())
@@ -244,17 +246,19 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
         return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
 
-    yield Page(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_HTML), names, root)
-    yield Page(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_JSON), names, json)
-    yield Page(ROOT_SECTION, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True)
-    yield Page(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
+    yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_HTML), names, root)
+    yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_JSON), names, json)
+    yield PageResource(
+        ROOT_SECTION, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True
+    )
+    yield PageResource(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
     if site.simple_path:
-        yield Page(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
+        yield PageResource(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
     if site.links:
-        yield Page(ROOT_SECTION, Stage.ROOT, "links.html", everything, links)
+        yield PageResource(ROOT_SECTION, Stage.ROOT, "links.html", everything, links)
     if site.json_root is not None:
-        yield Page(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
+        yield PageResource(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     for path, template in site.host.writes.items():
         key = digest(site.key, template, *roots.values())
-        yield Page(ROOT_SECTION, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))
+        yield PageResource(ROOT_SECTION, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))

@@ -19,7 +19,7 @@ _LEAVES = "a symlink that leaves the source: copy the file itself in, or use --f
 
 
 @dataclass(frozen=True)
-class Directory:
+class DirectorySource:
     """The distributions in `root`, by name. `exclude`: real paths never entered (our own output)."""
 
     root: str

@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~/-]*")  # a path that an address can hold as 
 
 
 @dataclass(frozen=True, kw_only=True)
-class List:
+class ListSource:
     """The files that a list names; `path` is absolute, or "-" for standard input. Relative paths start beside the list.
 
     With `files_url` the list is all there is: the files are there, and are not looked at unless `verify`.

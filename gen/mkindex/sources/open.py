@@ -17,7 +17,7 @@ from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.text import printable, redacted
 
 if TYPE_CHECKING:
-    from mkindex.web.client import Web
+    from mkindex.web.client import WebClient
 
 
 # An artifact is a file of this machine, or what a page says of one elsewhere.
@@ -46,10 +46,10 @@ def local_path(spec: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class SourceOptions:
     """How sources are read, all of them alike."""
 
-    web: "Web"
+    web: "WebClient"
     executor: Executor  # for pages
     selection: Selection = EVERYTHING
     recursive: bool = False
@@ -60,7 +60,7 @@ class Options:
     exclude: tuple[str, ...] = ()  # real paths of directories that are never entered
 
 
-def open_source(spec: str, options: Options) -> Source:
+def open_source(spec: str, options: SourceOptions) -> Source:
     """Tell what `spec` is by its form; what a URL or a file is, is found out by looking at it.
 
     Raises SourceError where it is nothing that can be read; a malformed URL is never taken for a path.
@@ -88,12 +88,12 @@ def open_source(spec: str, options: Options) -> Source:
     )
 
 
-def _local(path: str, options: Options) -> Source:
+def _local(path: str, options: SourceOptions) -> Source:
     """Return the source at a path: a directory; or a file, of which the beginning tells what it is."""
-    from mkindex.sources.directory import Directory
+    from mkindex.sources.directory import DirectorySource
 
     if not os.path.isfile(path):
-        return Directory(
+        return DirectorySource(
             path,
             recursive=options.recursive,
             follow_symlinks=options.follow_symlinks,
@@ -112,10 +112,10 @@ def _local(path: str, options: Options) -> Source:
     return _pages(Path(path).as_uri(), options) if is_page or path.endswith((".html", ".htm")) else _list(path, options)
 
 
-def _pages(url: str, options: Options) -> Source:
-    from mkindex.sources.pages import Pages
+def _pages(url: str, options: SourceOptions) -> Source:
+    from mkindex.sources.pages import PageSource
 
-    return Pages(
+    return PageSource(
         url=url,
         web=options.web,
         executor=options.executor,
@@ -125,10 +125,10 @@ def _pages(url: str, options: Options) -> Source:
     )
 
 
-def _list(path: str, options: Options) -> Source:
-    from mkindex.sources.lists import List
+def _list(path: str, options: SourceOptions) -> Source:
+    from mkindex.sources.lists import ListSource
 
-    return List(path=path, selection=options.selection, files_url=options.files_url, verify=options.verify_links)
+    return ListSource(path=path, selection=options.selection, files_url=options.files_url, verify=options.verify_links)
 
 
 def _split(url: str) -> SplitResult | None:

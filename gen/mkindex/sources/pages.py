@@ -21,18 +21,18 @@ from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import printable, redacted
-from mkindex.web.client import MAX_PAGE, Answer, Failed, Web
+from mkindex.web.client import MAX_PAGE, PageResponse, RequestFailed, WebClient
 
 _DEEPEST, _MOST = 20, 10_000  # levels below a listing that are read, and pages in all
 _TRIED = 3  # projects that are looked at to tell an index from a page of other directories
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class PageSource:
     """The files that the page at `url`, and what it leads to, names."""
 
     url: str  # http, https or file, without credentials; the fragment counts where it is that of a file
-    web: Web
+    web: WebClient
     executor: Executor
     selection: Selection
     recursive: bool = False
@@ -89,7 +89,7 @@ class Pages:
                 return True
         return False
 
-    def _index(self, projects: Sequence[tuple[str, str]], answer: Answer) -> Iterator[Found]:
+    def _index(self, projects: Sequence[tuple[str, str]], answer: PageResponse) -> Iterator[Found]:
         """Yield what the pages of the projects name. Each: name and URL."""
         if not (self.whole_index or self.selection.include):
             raise SourceError(
@@ -159,7 +159,7 @@ class Pages:
 
     # --- getting it -------------------------------------------------------------------------------------------------
 
-    def _get(self, url: str) -> Answer:
+    def _get(self, url: str) -> PageResponse:
         return fetched(url, self.web)
 
 
@@ -171,19 +171,19 @@ class Missing(SourceError):
         self.why = why
 
 
-def fetched(url: str, web: Web) -> Answer:
+def fetched(url: str, web: WebClient) -> PageResponse:
     """Return a page, here or elsewhere. Raises Missing where there is none, SourceError where it cannot be had."""
     if url.startswith("file:"):
         return _read_file(url)
     try:
         return web.page(url)
-    except Failed as error:
+    except RequestFailed as error:
         if error.status in (404, 410):
             raise Missing(str(error), error.why) from error
         raise SourceError(str(error)) from error
 
 
-def _read_file(url: str) -> Answer:
+def _read_file(url: str) -> PageResponse:
     path = path_of(url)
     if os.path.isdir(path):
         path, url = os.path.join(path, "index.html"), f"{url.rstrip('/')}/"
@@ -197,10 +197,10 @@ def _read_file(url: str) -> Answer:
     if len(data) > MAX_PAGE:
         raise SourceError(f"{redacted(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
     text = data.decode("utf-8-sig", "replace")
-    return Answer(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
+    return PageResponse(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
 
 
-def parsed(answer: Answer) -> Page:
+def parsed(answer: PageResponse) -> Page:
     """Read a page as what it says it is, or what it looks like. Raises SourceError where it is none."""
     where, kind, start = redacted(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
     try:

@@ -108,7 +108,7 @@ class Extent(NamedTuple):
     length: int  # bytes
 
 
-class Damaged(Exception):
+class DamagedManifest(Exception):
     """A file of ours that is not what was written."""
 
 
@@ -196,7 +196,7 @@ def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
             since = int(retired) if retired else None
             yield Entry(section, int(stage), path, sha if key == _SAME else key, sha, mark, since)
     except ValueError as error:
-        raise Damaged from error
+        raise DamagedManifest from error
 
 
 def path_and_mark(line: bytes) -> tuple[str, str]:
@@ -216,16 +216,16 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
     while part := stream.read(min(left, 1 << 20)):
         checksum, left = zlib.crc32(part, checksum), left - len(part)
     if left or stream.read() != _END % checksum:
-        raise Damaged
+        raise DamagedManifest
     stream.seek(0)
     if stream.readline() != _MANIFEST:
-        raise Damaged
+        raise DamagedManifest
     at = stream.tell()
     for name, lines in _by_name(_each_line(stream, length)):
         text = b"".join(lines)
         is_sound = text.isascii() and lines == sorted(lines) and all(map(_LINE.fullmatch, lines))
         if not is_sound or _names_what_is_not_ours(text):
-            raise Damaged
+            raise DamagedManifest
         at += len(_heading(name))
         yield Extent(name, at, len(text)), lines
         at += len(text)
@@ -247,14 +247,14 @@ def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
             continue
         heading = _HEADING.fullmatch(line)
         if heading is None or (name is None and some) or (name is not None and heading[1].decode() <= name):
-            raise Damaged
+            raise DamagedManifest
         if name is not None:
             yield name, some
         name, some = heading[1].decode(), []
     if name is not None:
         yield name, some
     elif some:
-        raise Damaged
+        raise DamagedManifest
 
 
 def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
@@ -279,7 +279,7 @@ def index_roots(path: str) -> list[str]:
         with open(path, "rb") as stream:
             every = next(sections(stream), None)
             entries = list(decode(ROOT_SECTION, every[1])) if every and every[0].name == ROOT_SECTION else []
-    except (OSError, Damaged):
+    except (OSError, DamagedManifest):
         return []
     roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]
     return [root.removesuffix(INDEX_JSON) for root in roots if root.endswith(INDEX_JSON) and _PLAIN.fullmatch(root)]
@@ -294,15 +294,15 @@ def encode_intent(positions: Iterable[Position]) -> Iterator[bytes]:
 def decode_intent(stream: BinaryIO) -> list[Position]:
     """Return what a run intended to write or delete, by section, stage and path. Raises Damaged."""
     if stream.readline() != _INTENT:
-        raise Damaged
+        raise DamagedManifest
     try:
         lines = stream.readlines()
         fields = (line.decode("ascii")[:-1].split("\t") for line in lines)
         positions = sorted({(section, int(stage), path) for section, stage, path in fields})
     except ValueError as error:
-        raise Damaged from error
+        raise DamagedManifest from error
     if any(map(_names_what_is_not_ours, lines)):
-        raise Damaged
+        raise DamagedManifest
     return positions
 
 

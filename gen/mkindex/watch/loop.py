@@ -10,10 +10,10 @@ from typing import NoReturn
 from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, SourceError
-from mkindex.publish.plan import Changed
+from mkindex.publish.plan import FileChanged
 from mkindex.sources.open import local_path
 from mkindex.sources.selection import Selection
-from mkindex.watch.triggers import Hints
+from mkindex.watch.triggers import Triggers
 from mkindex.watch.young_files import Settling
 
 _LONGEST = 10  # times `settle`: how long a burst may last before what is whole is published
@@ -22,7 +22,7 @@ _RETRY = 30.0  # seconds after which a build that failed is tried again, if noth
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Built:
+class BuildEvent:
     """A build, and what it made of the one before: filenames, in order."""
 
     report: Report
@@ -54,14 +54,14 @@ class Watch:
         self,
         config: Config,
         *,
-        told: Callable[[Built | MkindexError | str], object],
+        told: Callable[[BuildEvent | MkindexError | str], object],
         reread: Callable[[], Config],
     ) -> None:
         self._config = config
         self._told = told
         self._reread = reread
         self._settling = Settling(config.settle)
-        self._hints: Hints | None = None
+        self._hints: Triggers | None = None
         self._reload = False
         self._published: dict[str, str] | None = None  # sha256 by filename; None: nothing was built yet
         self._findings: frozenset[Rejected | Note] = frozenset()
@@ -82,10 +82,10 @@ class Watch:
 
         Raises MkindexError where already the first build cannot be done, unless that is for the files it found.
         """
-        hints = Hints(self._config, self._settling, self._told)
+        hints = Triggers(self._config, self._settling, self._told)
         try:
             self._build(hints)  # before there is any other thread: several processes can share the work
-        except (NotPublished, Changed) as error:
+        except (NotPublished, FileChanged) as error:
             self._failed(error)
         while True:
             self._hints = hints
@@ -97,9 +97,9 @@ class Watch:
                         self._failed(error)
                     self._await(hints)
             self._reconfigure()
-            hints = Hints(self._config, self._settling, self._told)
+            hints = Triggers(self._config, self._settling, self._told)
 
-    def _await(self, hints: Hints) -> None:
+    def _await(self, hints: Triggers) -> None:
         """Return when there is a reason to build."""
         pulse = self._config.poll_interval
         beat = time.monotonic() + pulse
@@ -113,7 +113,7 @@ class Watch:
             look = now + max(self._config.settle, 0.1) if self._settling.held else beat
             hints.wait(min(look, beat, self._due) - now)
 
-    def _build(self, hints: Hints) -> None:
+    def _build(self, hints: Triggers) -> None:
         """Build; after a hint when it is quiet again, or has not been for long. Raises MkindexError."""
         hints.arm()
         deadline = time.monotonic() + _LONGEST * self._config.settle
@@ -138,7 +138,7 @@ class Watch:
                 raise
             except _Outdated:
                 hasty = False
-            except Changed:
+            except FileChanged:
                 if time.monotonic() > deadline:
                     raise
                 hasty = False
@@ -146,7 +146,7 @@ class Watch:
     def _announced(self, note: Note) -> None:
         self._told(f"{note.location}: {note.text}")
 
-    def _ready(self, hints: Hints, deadline: float) -> None:
+    def _ready(self, hints: Triggers, deadline: float) -> None:
         """Return when what was found may be published. All that takes time is done while we wait."""
         while True:
             now = time.monotonic()
@@ -167,7 +167,7 @@ class Watch:
         error, self._error = self._error, ""
         self._due = self._next(report)
         self._told(
-            Built(
+            BuildEvent(
                 report=report,
                 added=tuple(sorted(self._published.keys() - before.keys())),
                 replaced=tuple(

@@ -40,7 +40,7 @@ from mkindex.distributions.filenames import SUFFIXES, unsupported
 from mkindex.errors import MkindexError
 from mkindex.sources.open import local_path
 from mkindex.watch.young_files import Settling
-from mkindex.web.client import Web
+from mkindex.web.client import WebClient
 
 # Not: opened, and closed without having been written to. A build does that itself.
 _EVENTS: list[type[FileSystemEvent]] = [
@@ -73,7 +73,7 @@ class _Limit(Exception):
     """The system lets nobody watch more directories."""
 
 
-class Hints:
+class Triggers:
     """Hints about the directories among the sources of `config`, while the context is entered.
 
     `told` is called once with the reason where the kernel cannot be asked and is not.
@@ -160,7 +160,7 @@ class Hints:
                 return 0
             local = replace(self._config, sources=self._local)
             with ThreadPoolExecutor(1) as executor:
-                return hash(tuple(found(local, web=Web(Cache(None), connections=1), executor=executor)))
+                return hash(tuple(found(local, web=WebClient(Cache(None), connections=1), executor=executor)))
         except MkindexError as error:
             return hash(str(error))
 
@@ -238,7 +238,7 @@ def _spread(root: str, *, inside: bool, without: list[str]) -> Iterator[tuple[st
 class _Handler(FileSystemEventHandler):
     """Gives a hint for the events of one place that can make a difference."""
 
-    def __init__(self, hints: Hints, place: _Place, config: Config, settling: Settling) -> None:
+    def __init__(self, hints: Triggers, place: _Place, config: Config, settling: Settling) -> None:
         self._hints = hints
         self._place = place
         self._recursive = config.recursive

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from mkindex.cache import RACY_NS
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, File, Fingerprint, Link
-from mkindex.publish.ownership import Known
+from mkindex.publish.ownership import TrustedManifest
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import printable
@@ -37,7 +37,7 @@ class Settling:
 
     def __init__(self, settle: float) -> None:
         self._settle = settle
-        self.destination = Known()
+        self.destination = TrustedManifest()
         self._listed: dict[str, File] = {}  # by path
         self._doubtful: set[str] = set()  # of these, what had changed so recently that a second change might not show
         self._began = 0  # when the build began, in nanoseconds since the epoch

@@ -40,7 +40,7 @@ _ADVICE = {
 }
 
 
-class Failed(MkindexError):
+class RequestFailed(MkindexError):
     """An answer that did not come, or is none that can be used. `status`: that of HTTP, 0 where there was none."""
 
     def __init__(self, url: str, why: str, *, status: int = 0) -> None:
@@ -49,11 +49,11 @@ class Failed(MkindexError):
         self.status = status
 
 
-class Unreachable(Failed):
+class Unreachable(RequestFailed):
     """No answer at all, which the next question will hardly get either."""
 
 
-class Answer(NamedTuple):
+class PageResponse(NamedTuple):
     """A page as it came."""
 
     url: str  # after redirects
@@ -61,7 +61,7 @@ class Answer(NamedTuple):
     text: str
 
 
-class About(NamedTuple):
+class FileHead(NamedTuple):
     """What a server says of a file before it sends it."""
 
     url: str  # after redirects
@@ -70,7 +70,7 @@ class About(NamedTuple):
     validator: str  # a strong ETag, or else Last-Modified: what tells whether the file has changed; "": nothing does
 
 
-class Reply(NamedTuple):
+class RawResponse(NamedTuple):
     """An answer as it came, whatever it says."""
 
     url: str  # after redirects, without credentials
@@ -86,7 +86,7 @@ class Reply(NamedTuple):
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-class Web:
+class WebClient:
     """The servers that one build talks to: one pool of connections, one set of credentials, one cache of pages.
 
     `anonymous`: without any credentials, as a stranger asks. May be used by many threads. All methods raise Failed.
@@ -116,7 +116,7 @@ class Web:
         self._credentials[_origin(bare)] = unquote(parts.username or ""), unquote(parts.password or "")
         return bare
 
-    def page(self, url: str) -> Answer:
+    def page(self, url: str) -> PageResponse:
         """Return a page; one that is known from last time is only asked whether it has changed."""
         known = self._cache.recall(f"page {url}")
         headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip"}
@@ -124,12 +124,12 @@ class Web:
             final, media_type, etag, modified = known[0].split("\t")
             headers |= {"If-None-Match": etag} if etag else {"If-Modified-Since": modified}
 
-        def ask() -> Answer:
+        def ask() -> PageResponse:
             with self._asked("GET", url, headers) as response:
                 if response.status_code == 304 and known:
-                    return Answer(final, media_type, known[1])
+                    return PageResponse(final, media_type, known[1])
                 _refuse(response, url)
-                answer = Answer(
+                answer = PageResponse(
                     response.url or url,
                     _media_type(response),
                     _text(self._body(response, url, most=MAX_PAGE), response),
@@ -139,7 +139,7 @@ class Web:
 
         return self._persistently(url, ask)
 
-    def _keep(self, url: str, answer: Answer, response: "Response") -> None:
+    def _keep(self, url: str, answer: PageResponse, response: "Response") -> None:
         """Remember a page with what it can be asked for again."""
         etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
         if "?" in f"{url}{answer.url}":  # what may be a secret is written nowhere
@@ -152,23 +152,23 @@ class Web:
         """Return a page, unpacked. That is done here, where its end can be told from a break."""
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
-            raise Failed(url, f"is compressed in a way that was not asked for ({printable(encoding)})")
+            raise RequestFailed(url, f"is compressed in a way that was not asked for ({printable(encoding)})")
         unpacker = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either
         body = bytearray()
         try:
             for chunk in self._received(response, url):
                 body += unpacker.decompress(chunk, most + 1) if unpacker else chunk
                 if len(body) > most:
-                    raise Failed(url, f"a page of more than {most >> 20} MiB: more than mkindex reads")
+                    raise RequestFailed(url, f"a page of more than {most >> 20} MiB: more than mkindex reads")
         except zlib.error as error:
-            raise Failed(url, "is said to be compressed, and is not, or damaged") from error
+            raise RequestFailed(url, "is said to be compressed, and is not, or damaged") from error
         if unpacker and not unpacker.eof:
             raise _Broken("within what was compressed")
         if unpacker and unpacker.unused_data:
-            raise Failed(url, "has something behind what is compressed, that clients read or do not")
+            raise RequestFailed(url, "has something behind what is compressed, that clients read or do not")
         return bytes(body)
 
-    def about(self, url: str) -> About:
+    def about(self, url: str) -> FileHead:
         """Return what there is to know of a file without reading it."""
         with self._asked("HEAD", url, {"Accept-Encoding": "identity"}) as response:
             if response.status_code not in (403, 405, 501):
@@ -182,13 +182,13 @@ class Web:
     def content(self, url: str, *, most: int) -> bytes:
         """Return a small file, of at most so many bytes."""
         data = bytearray()
-        for chunk in self.stream(About(url, "", None, ""), url):
+        for chunk in self.stream(FileHead(url, "", None, ""), url):
             data += chunk
             if len(data) > most:
-                raise Failed(url, f"more than {most:,} bytes", status=413)
+                raise RequestFailed(url, f"more than {most:,} bytes", status=413)
         return bytes(data)
 
-    def look(self, url: str, *, headers: dict[str, str], method: str = "GET", most: int = MAX_PAGE) -> Reply:
+    def look(self, url: str, *, headers: dict[str, str], method: str = "GET", most: int = MAX_PAGE) -> RawResponse:
         """Return the answer to one question, be it good or bad: for who judges servers instead of using them.
 
         `most`: bytes of the body that are read; 0: none. Failed only where no answer came at all.
@@ -205,27 +205,27 @@ class Web:
             target = self._target(url, reply.url, location)
             hops.append(target)
             if len(hops) > REDIRECTS:
-                raise Failed(url, f"redirects more than {REDIRECTS} times")
+                raise RequestFailed(url, f"redirects more than {REDIRECTS} times")
 
     @staticmethod
     def _target(url: str, here: str, location: str) -> str:
         try:
             parts = urlsplit(urljoin(here, location))
         except ValueError as error:
-            raise Failed(url, "it, or what it redirects to, is no valid address") from error
+            raise RequestFailed(url, "it, or what it redirects to, is no valid address") from error
         if parts.scheme not in ("http", "https"):
-            raise Failed(url, "redirects to what is no web address")
+            raise RequestFailed(url, "redirects to what is no web address")
         if parts.scheme == "http" and here.startswith("https:"):
-            raise Failed(url, "redirects from https to http, where anybody can listen")
+            raise RequestFailed(url, "redirects from https to http, where anybody can listen")
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
 
-    def _looked(self, method: str, url: str, headers: dict[str, str], most: int) -> Reply:
-        seen: Reply | None = None
+    def _looked(self, method: str, url: str, headers: dict[str, str], most: int) -> RawResponse:
+        seen: RawResponse | None = None
 
-        def ask() -> Reply:
+        def ask() -> RawResponse:
             nonlocal seen
             with self._asked(method, url, headers, follow=False) as response:
-                seen = Reply(
+                seen = RawResponse(
                     url, response.status_code, {name.lower(): value for name, value in response.headers.items()}
                 )
                 is_read = method == "GET" and most and 200 <= response.status_code < 300
@@ -233,7 +233,7 @@ class Web:
 
         try:
             return self._persistently(url, ask)
-        except Failed as error:
+        except RequestFailed as error:
             if seen is None:
                 raise
             return seen._replace(broken=error.why)
@@ -262,9 +262,9 @@ class Web:
                 for chunk in self._received(response, url):
                     data += chunk
                     if len(data) > length:
-                        raise Failed(url, f"more bytes came than the {length:,} that were asked for")
+                        raise RequestFailed(url, f"more bytes came than the {length:,} that were asked for")
             if len(data) < length:
-                raise Failed(url, f"{len(data):,} bytes came of {length:,} that were asked for")
+                raise RequestFailed(url, f"{len(data):,} bytes came of {length:,} that were asked for")
             return bytes(data)
 
         return self._persistently(url, ask)
@@ -276,11 +276,11 @@ class Web:
                 return ask()
             except _Broken as error:
                 if attempt == _BREAKS or self._closed.is_set():
-                    raise Failed(url, f"broke off ({error})") from error
+                    raise RequestFailed(url, f"broke off ({error})") from error
                 self._closed.wait(0.5 * attempt)
         raise AssertionError
 
-    def stream(self, about: About, url: str, *, start: int = 0) -> Iterator[bytes]:
+    def stream(self, about: FileHead, url: str, *, start: int = 0) -> Iterator[bytes]:
         """Yield the bytes of a file from `start` on; a transfer that breaks goes on where it broke."""
         breaks = 0
         while not start or start != about.size:
@@ -289,19 +289,19 @@ class Web:
                 for chunk in self._rest(about, url, start):
                     start += len(chunk)
                     if about.size is not None and start > about.size:
-                        raise Failed(url, f"sends more than the {about.size:,} bytes that it said")
+                        raise RequestFailed(url, f"sends more than the {about.size:,} bytes that it said")
                     yield chunk
             except _Broken as error:
                 breaks = breaks + 1 if start == before else 1
                 if breaks == _BREAKS or self._closed.is_set():
-                    raise Failed(url, f"broke off after {start:,} bytes ({error})") from error
+                    raise RequestFailed(url, f"broke off after {start:,} bytes ({error})") from error
                 self._closed.wait(0.5 * breaks)
                 continue
             if about.size is not None and start != about.size:
-                raise Failed(url, f"ended after {start:,} bytes of {about.size:,}")
+                raise RequestFailed(url, f"ended after {start:,} bytes of {about.size:,}")
             return
 
-    def _rest(self, about: About, url: str, start: int) -> Iterator[bytes]:
+    def _rest(self, about: FileHead, url: str, start: int) -> Iterator[bytes]:
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
@@ -327,9 +327,9 @@ class Web:
                 received += len(chunk)
                 elapsed = time.monotonic() - started
                 if self._closed.is_set():
-                    raise Failed(url, "stopped")
+                    raise RequestFailed(url, "stopped")
                 if elapsed > _PATIENCE and received < _SLOWEST * elapsed:
-                    raise Failed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s")
+                    raise RequestFailed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s")
                 yield chunk
         except BREAKS as error:
             raise _Broken(reason(error)) from error
@@ -340,14 +340,14 @@ class Web:
         from mkindex.web.transport import ERRORS, NO_ANSWER, leave, reason
 
         if self._closed.is_set():
-            raise Failed(url, "stopped")
+            raise RequestFailed(url, "stopped")
         try:
             response = self._sent(method, url, headers, follow=follow)
             if response.status_code == 401 and self._ask_keyring(url):
                 response.close()
                 response = self._sent(method, url, headers, follow=follow)
         except ERRORS as error:
-            kind = Unreachable if isinstance(error, NO_ANSWER) else Failed
+            kind = Unreachable if isinstance(error, NO_ANSWER) else RequestFailed
             raise kind(url, reason(error)) from error
         with response:
             if method == "HEAD" or response.status_code >= 300:
@@ -406,7 +406,7 @@ def _refuse(response: "Response", url: str) -> None:
     status = response.status_code
     if not 200 <= status < 300:
         advice = _ADVICE.get(status, "ask who runs it" if status < 500 else "the server is in trouble: try again later")
-        raise Failed(url, f"answers {status}: {advice}", status=status)
+        raise RequestFailed(url, f"answers {status}: {advice}", status=status)
 
 
 def _refuse_other(response: "Response", url: str, *, start: int, validator: str) -> None:
@@ -414,18 +414,20 @@ def _refuse_other(response: "Response", url: str, *, start: int, validator: str)
     # Where the ETag was no strong one, it may have become one: Apache's is weak for a second after a file was written.
     now = _validator(response) if validator.startswith('"') else response.headers.get("Last-Modified", "")
     if validator and now and now != validator:
-        raise Failed(url, "changed while it was read: run again")
+        raise RequestFailed(url, "changed while it was read: run again")
     if response.status_code == 206:
         place = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
         if place != str(start):
-            raise Failed(url, f"sends another part than the one that was asked for ({printable(place) or 'none'})")
+            raise RequestFailed(
+                url, f"sends another part than the one that was asked for ({printable(place) or 'none'})"
+            )
 
 
-def _about(response: "Response", url: str) -> About:
+def _about(response: "Response", url: str) -> FileHead:
     length = response.headers.get("Content-Length", "")
     # What is compressed on the way has another length then.
     is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
-    return About(
+    return FileHead(
         url=response.url or url,
         media_type=_media_type(response),
         size=int(length) if is_plain and length.isascii() and length.isdecimal() and len(length) < 19 else None,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Seen, rule
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Observation, rule
 from mkindex.check.observations import Requirements, SeenFile
 from mkindex.check.pages import link_shown
 from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
@@ -31,14 +31,14 @@ def _answers(file: SeenFile) -> str:
     clients="Both choose the newest file from the page and stop when it is not there: no older one is tried.",
     mend="Put the file back, or take it off the page. Files before pages: publish in that order.",
 )
-def file_missing(file: SeenFile) -> Iterator[Seen]:
+def file_missing(file: SeenFile) -> Iterator[Observation]:
     """A file that a page lists is there, and may be read."""
     if file.moved and file.reply.status in (404, 410):
         return  # its page was redirected: `redirect-moves-links`
     if file.reply.status != 200 or file.reply.broken:
-        yield Seen(f"{_answers(file)} ({link_shown(file.entry.link)})")
+        yield Observation(f"{_answers(file)} ({link_shown(file.entry.link)})")
     elif file.failed:
-        yield Seen(f"its bytes cannot be had: {file.failed}")
+        yield Observation(f"its bytes cannot be had: {file.failed}")
 
 
 @rule(
@@ -51,10 +51,10 @@ def file_missing(file: SeenFile) -> Iterator[Seen]:
     mend="The server answers with a page for people (a login, or a page of its own for what is missing): let it send "
     "the file, or 404.",
 )
-def file_is_page(file: SeenFile) -> Iterator[Seen]:
+def file_is_page(file: SeenFile) -> Iterator[Observation]:
     """A file is a file, and not an HTML page in its place."""
     if file.reply.status == 200 and file.is_page:
-        yield Seen("an HTML page comes instead of the file")
+        yield Observation("an HTML page comes instead of the file")
 
 
 @rule(
@@ -66,11 +66,11 @@ def file_is_page(file: SeenFile) -> Iterator[Seen]:
     clients="Both resolve relative links against the address that the page came from in the end.",
     mend="Redirect to the same directory (only the slash may be added), or make the links of the page absolute.",
 )
-def redirect_moves_links(file: SeenFile) -> Iterator[Seen]:
+def redirect_moves_links(file: SeenFile) -> Iterator[Observation]:
     """A redirect of a page does not lead its relative links astray."""
     if file.moved and file.reply.status in (404, 410):
         link, page = link_shown(file.entry.link), redacted(file.entry.page)
-        yield Seen(f"the page was redirected to {page}, and from there {link} leads nowhere")
+        yield Observation(f"the page was redirected to {page}, and from there {link} leads nowhere")
 
 
 @rule(
@@ -82,14 +82,14 @@ def redirect_moves_links(file: SeenFile) -> Iterator[Seen]:
     clients="Both refuse the file: its bytes are not those that the page promises.",
     mend="Somebody replaced the file or damaged it: put the right one there, or make the page anew.",
 )
-def file_hash(file: SeenFile) -> Iterator[Seen]:
+def file_hash(file: SeenFile) -> Iterator[Observation]:
     """The bytes of a file have the hash that the page gives."""
     if not _there(file):
         return
     if file.sha256 and file.entry.sha256 not in ("", file.sha256):
-        yield Seen(f"its sha256 is {file.sha256}, and the page says {file.entry.sha256}")
+        yield Observation(f"its sha256 is {file.sha256}, and the page says {file.entry.sha256}")
     if file.other and file.entry.other_hash not in ("", file.other):
-        yield Seen(f"its hash is {file.other}, and the page says {file.entry.other_hash}")
+        yield Observation(f"its hash is {file.other}, and the page says {file.entry.other_hash}")
 
 
 @rule(
@@ -99,11 +99,11 @@ def file_hash(file: SeenFile) -> Iterator[Seen]:
     clients="Neither looks at the size before it installs; progress is shown wrongly, and a lock file keeps it.",
     mend="The page was made for another file: make it anew.",
 )
-def file_size(file: SeenFile) -> Iterator[Seen]:
+def file_size(file: SeenFile) -> Iterator[Observation]:
     """A file has as many bytes as the page says."""
     is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
     if _there(file) and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
-        yield Seen(f"has {file.size:,} bytes, and the page says {file.entry.size:,}")
+        yield Observation(f"has {file.size:,} bytes, and the page says {file.entry.size:,}")
 
 
 @rule(
@@ -115,16 +115,16 @@ def file_size(file: SeenFile) -> Iterator[Seen]:
     clients="Both ask for FILE.metadata and stop when it is not there, although the wheel itself would do.",
     mend="Put the METADATA of the wheel there, or take core-metadata off the page.",
 )
-def metadata_missing(file: SeenFile) -> Iterator[Seen]:
+def metadata_missing(file: SeenFile) -> Iterator[Observation]:
     """The core metadata that a page says lies beside a wheel is there."""
     sibling = file.sibling
     if not _there(file) or sibling is None:
         return
     if sibling.status != 200 or sibling.broken:
         answer = f"answers {sibling.status}" if sibling.status and not file.local else sibling.broken or "is not there"
-        yield Seen(f"{file.entry.filename}.metadata {answer}")
+        yield Observation(f"{file.entry.filename}.metadata {answer}")
     elif sibling.media_type in ("text/html", "application/xhtml+xml"):
-        yield Seen(f"{file.entry.filename}.metadata is an HTML page")
+        yield Observation(f"{file.entry.filename}.metadata is an HTML page")
 
 
 @rule(
@@ -136,10 +136,12 @@ def metadata_missing(file: SeenFile) -> Iterator[Seen]:
     clients="Both refuse the metadata, and with it the file.",
     mend="Copy METADATA out of the wheel byte for byte, and make the page anew.",
 )
-def metadata_hash(file: SeenFile) -> Iterator[Seen]:
+def metadata_hash(file: SeenFile) -> Iterator[Observation]:
     """Core metadata beside a wheel has the hash that the page gives."""
     if _there(file) and file.sibling_sha256 and file.entry.metadata not in (None, "", file.sibling_sha256):
-        yield Seen(f"the sha256 of its .metadata is {file.sibling_sha256}, and the page says {file.entry.metadata}")
+        yield Observation(
+            f"the sha256 of its .metadata is {file.sibling_sha256}, and the page says {file.entry.metadata}"
+        )
 
 
 def _sibling_counts(file: SeenFile) -> bool:
@@ -156,7 +158,7 @@ def _sibling_counts(file: SeenFile) -> bool:
     "it has. pip compares dependencies, and refuses the wheel; of Requires-Python it believes the sibling.",
     mend="Copy METADATA out of the wheel byte for byte, and make the page anew.",
 )
-def metadata_differs(file: SeenFile) -> Iterator[Seen]:
+def metadata_differs(file: SeenFile) -> Iterator[Observation]:
     """Core metadata beside a wheel says what METADATA in the wheel says (--files deep)."""
     inside = file.content.metadata if file.content else None
     beside = file.sibling_metadata
@@ -165,7 +167,9 @@ def metadata_differs(file: SeenFile) -> Iterator[Seen]:
     for field in Requirements._fields:
         if getattr(inside, field) != getattr(beside, field):
             name = field.replace("_", "-").title()
-            yield Seen(f"{name} is {_short(getattr(beside, field))} beside and {_short(getattr(inside, field))} inside")
+            yield Observation(
+                f"{name} is {_short(getattr(beside, field))} beside and {_short(getattr(inside, field))} inside"
+            )
 
 
 def _short(value: object) -> str:
@@ -183,7 +187,7 @@ def _short(value: object) -> str:
     "or offered to one that it is not for.",
     mend="Take Requires-Python from METADATA, letter by letter: make the page anew.",
 )
-def requires_python_differs(file: SeenFile) -> Iterator[Seen]:
+def requires_python_differs(file: SeenFile) -> Iterator[Observation]:
     """Requires-Python on the page is that of the file."""
     if not _there(file):
         return
@@ -193,7 +197,7 @@ def requires_python_differs(file: SeenFile) -> Iterator[Seen]:
         return
     said = file.entry.requires_python
     if _clauses(said) != _clauses(found.requires_python):
-        yield Seen(f"the page says {said!r}, the file {found.requires_python or 'nothing'!r}")
+        yield Observation(f"the page says {said!r}, the file {found.requires_python or 'nothing'!r}")
 
 
 def _clauses(value: str) -> list[str]:
@@ -209,13 +213,13 @@ def _clauses(value: str) -> list[str]:
     "install what does not run.",
     mend="Give data-requires-python, or requires-python in JSON: make the page anew from the file.",
 )
-def requires_python_missing(file: SeenFile) -> Iterator[Seen]:
+def requires_python_missing(file: SeenFile) -> Iterator[Observation]:
     """Requires-Python of a file is on its page, too."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
     is_missing = _there(file) and found and found.requires_python and not file.entry.requires_python
     if found and is_missing and _is_specifier(found.requires_python):
-        yield Seen(f"the file says {found.requires_python!r}, the page nothing")
+        yield Observation(f"the file says {found.requires_python!r}, the page nothing")
 
 
 def _is_specifier(value: str) -> bool:
@@ -237,7 +241,7 @@ def _is_specifier(value: str) -> bool:
     clients="pip passes over the file with a warning and takes an older version; uv stops, or takes the wrong one.",
     mend="Build the file again: renaming it is not enough.",
 )
-def metadata_name(file: SeenFile) -> Iterator[Seen]:
+def metadata_name(file: SeenFile) -> Iterator[Observation]:
     """Name and version in the metadata of a file are those of its filename."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
@@ -253,9 +257,9 @@ def metadata_name(file: SeenFile) -> Iterator[Seen]:
         # Where the name of an sdist ends and its version begins only the metadata can tell.
         name, version = (project, said) if (said := sdist_of(filename, project)) else (filename, "")
     if project != name:
-        yield Seen(f"the filename says {name}, the metadata {found.name or 'nothing'}")
+        yield Observation(f"the filename says {name}, the metadata {found.name or 'nothing'}")
     elif not _same_version(found.version, version):
-        yield Seen(f"the filename says version {version}, the metadata {found.version or 'nothing'}")
+        yield Observation(f"the filename says version {version}, the metadata {found.version or 'nothing'}")
 
 
 def _same_version(one: str, other: str) -> bool:
@@ -273,13 +277,13 @@ def _same_version(one: str, other: str) -> bool:
     "other.",
     mend="Copy METADATA out of the wheel in binary, without a change of line ends.",
 )
-def metadata_bytes(file: SeenFile) -> Iterator[Seen]:
+def metadata_bytes(file: SeenFile) -> Iterator[Observation]:
     """Core metadata beside a wheel is byte for byte that in it (--files deep)."""
     content = file.content
     if not _there(file) or not content or not content.metadata_sha256 or not _sibling_counts(file):
         return
     if content.metadata_sha256 != file.sibling_sha256 and content.metadata == file.sibling_metadata:
-        yield Seen("the same fields, and other bytes")
+        yield Observation("the same fields, and other bytes")
 
 
 @rule(
@@ -291,11 +295,11 @@ def metadata_bytes(file: SeenFile) -> Iterator[Seen]:
     clients="Both download it and cannot install it.",
     mend="Copy or build it again.",
 )
-def wheel_broken(file: SeenFile) -> Iterator[Seen]:
+def wheel_broken(file: SeenFile) -> Iterator[Observation]:
     """A wheel or an sdist can be opened (--files deep)."""
     wrong_bytes = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
     if _there(file) and file.content and file.content.broken and not wrong_bytes:
-        yield Seen(file.content.broken)
+        yield Observation(file.content.broken)
 
 
 @rule(
@@ -308,10 +312,10 @@ def wheel_broken(file: SeenFile) -> Iterator[Seen]:
     "refuses some of them, and the public index all.",
     mend="Build the wheel again with a current build tool.",
 )
-def wheel_ambiguous(file: SeenFile) -> Iterator[Seen]:
+def wheel_ambiguous(file: SeenFile) -> Iterator[Observation]:
     """A wheel is one zip, of which all readers see the same (--files deep)."""
     if _there(file) and file.content:
-        yield from map(Seen, file.content.ambiguous)
+        yield from map(Observation, file.content.ambiguous)
 
 
 @rule(
@@ -321,10 +325,10 @@ def wheel_ambiguous(file: SeenFile) -> Iterator[Seen]:
     clients="What RECORD does not list stays behind when the project is uninstalled; pip warns of it.",
     mend="Build the wheel again: RECORD was not brought up to date when the wheel was changed.",
 )
-def wheel_record(file: SeenFile) -> Iterator[Seen]:
+def wheel_record(file: SeenFile) -> Iterator[Observation]:
     """RECORD of a wheel lists its members, all of them and no others (--files deep)."""
     if _there(file) and file.content:
-        yield from map(Seen, file.content.record)
+        yield from map(Observation, file.content.record)
 
 
 @rule(
@@ -335,11 +339,11 @@ def wheel_record(file: SeenFile) -> Iterator[Seen]:
     clients="pip unpacks it and finds that the hash is another; uv does not.",
     mend="Take Content-Encoding off wheels and sdists, those in a bucket among them: they are no compressed pages.",
 )
-def content_encoding(file: SeenFile) -> Iterator[Seen]:
+def content_encoding(file: SeenFile) -> Iterator[Observation]:
     """A file is sent as it is, without Content-Encoding."""
     encoding = file.reply.headers.get("content-encoding", "identity")
     if _there(file) and encoding not in ("identity", ""):
-        yield Seen(f"is sent with Content-Encoding: {encoding}")
+        yield Observation(f"is sent with Content-Encoding: {encoding}")
 
 
 @rule(
@@ -349,10 +353,10 @@ def content_encoding(file: SeenFile) -> Iterator[Seen]:
     clients="Neither looks for signatures; other tools fail on one that is missing.",
     mend="Put FILE.asc beside the file, or take gpg-sig off the page.",
 )
-def gpg_sig(file: SeenFile) -> Iterator[Seen]:
+def gpg_sig(file: SeenFile) -> Iterator[Observation]:
     """A signature that a page says is there is there."""
     if _there(file) and file.signature is not None and file.signature.status != 200:
-        yield Seen(f"{file.entry.filename}.asc is not there")
+        yield Observation(f"{file.entry.filename}.asc is not there")
 
 
 @rule(
@@ -362,7 +366,7 @@ def gpg_sig(file: SeenFile) -> Iterator[Seen]:
     clients="Neither looks at it; tools that verify attestations fail.",
     mend="Give an absolute https address that answers, or leave it out (PEP 740).",
 )
-def provenance(file: SeenFile) -> Iterator[Seen]:
+def provenance(file: SeenFile) -> Iterator[Observation]:
     """The provenance of a file is at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Seen(f"{redacted(file.provenance.url)} answers {file.provenance.status or 'nothing'}")
+        yield Observation(f"{redacted(file.provenance.url)} answers {file.provenance.status or 'nothing'}")

@@ -7,8 +7,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Seen, rule
-from mkindex.check.observations import Entry, Page
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Observation, rule
+from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.check.pages import CONTROL, kind_of, link_shown
 from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
@@ -22,7 +22,7 @@ _MINOR = {"versions": 1, "size": 1, "upload-time": 1, "project-status": 4, "prov
 
 
 @rule(
-    Page,
+    SeenPage,
     "content-type",
     ERROR,
     pip=FAILS,
@@ -30,24 +30,25 @@ _MINOR = {"versions": 1, "size": 1, "upload-time": 1, "project-status": 4, "prov
     clients="Both refuse a page of any other type; JSON served as application/json is the usual case.",
     mend=f"Let the server say text/html for HTML and {JSON_TYPE} for JSON (`mkindex host` prints a configuration).",
 )
-def content_type(page: Page) -> Iterator[Seen]:
+def content_type(page: SeenPage) -> Iterator[Observation]:
     """A page is served as one of the three types that clients know."""
     if page.reply.status == 200 and not page.form and not page.reply.broken:
         looks = page.reply.body.lstrip()[:1]
         what = "a JSON page" if looks == b"{" else "an HTML page" if looks == b"<" else "what should be a page"
-        yield Seen(
-            f"{what} is served as {page.reply.media_type or 'nothing'}; clients know text/html, {HTML_TYPE}, {JSON_TYPE}"
+        yield Observation(
+            f"{what} is served as {page.reply.media_type or 'nothing'}; "
+            f"clients know text/html, {HTML_TYPE}, {JSON_TYPE}"
         )
     elif page.reply.status == 200 and page.form == "html" and page.reply.body.lstrip()[:1] == b"{":
-        yield Seen(f"a JSON page is served as {page.reply.media_type}: to clients it names no file")
+        yield Observation(f"a JSON page is served as {page.reply.media_type}: to clients it names no file")
 
 
-def _is_json_as_html(page: Page) -> bool:
+def _is_json_as_html(page: SeenPage) -> bool:
     return page.form == "html" and page.reply.body.lstrip()[:1] == b"{"
 
 
 @rule(
-    Page,
+    SeenPage,
     "page-broken",
     ERROR,
     pip=DEPENDS,
@@ -56,14 +57,14 @@ def _is_json_as_html(page: Page) -> bool:
     "installed without a word.",
     mend="Publish the page again; write it under another name and rename it, so that nobody sees half of it.",
 )
-def page_broken(page: Page) -> Iterator[Seen]:
+def page_broken(page: SeenPage) -> Iterator[Observation]:
     """A page is whole and can be read."""
     if page.reply.status == 200 and page.broken and not page.broken.startswith("redirects from https"):
-        yield Seen(page.broken)
+        yield Observation(page.broken)
 
 
 @rule(
-    Page,
+    SeenPage,
     "page-unfinished",
     WARNING,
     pip=WRONG,
@@ -71,14 +72,14 @@ def page_broken(page: Page) -> Iterator[Seen]:
     clients="Both take what is there. HTML allows it; but who writes <html> writes </html>: links may be missing.",
     mend="Publish the page again, whole.",
 )
-def page_unfinished(page: Page) -> Iterator[Seen]:
+def page_unfinished(page: SeenPage) -> Iterator[Observation]:
     """An HTML page that begins as a document ends as one."""
     if page.usable and not page.has_end:
-        yield Seen("begins as a document and has no </html> at its end: it may have been cut off")
+        yield Observation("begins as a document and has no </html> at its end: it may have been cut off")
 
 
 @rule(
-    Page,
+    SeenPage,
     "page-empty",
     WARNING,
     pip=FAILS,
@@ -86,18 +87,18 @@ def page_unfinished(page: Page) -> Iterator[Seen]:
     clients='Both say that there is no such project, or that it has "no versions".',
     mend="List the files, or remove the project. Of a quarantined project say so (PEP 792).",
 )
-def page_empty(page: Page) -> Iterator[Seen]:
+def page_empty(page: SeenPage) -> Iterator[Observation]:
     """The page of a project lists files."""
     is_read = page.usable and not _is_json_as_html(page) and not page.odd
     if is_read and page.kind != "root" and not page.entries and page.status != "quarantined":
-        yield Seen("lists no file")
+        yield Observation("lists no file")
 
 
 # --- fields of JSON -------------------------------------------------------------------------------------------------
 
 
 @rule(
-    Page,
+    SeenPage,
     "field-type",
     ERROR,
     pip=DEPENDS,
@@ -105,14 +106,14 @@ def page_empty(page: Page) -> Iterator[Seen]:
     clients="uv refuses the whole page for one field of the wrong type, a null among them; pip for some.",
     mend="Leave out what is not known; else write it as the specification says.",
 )
-def field_type(page: Page) -> Iterator[Seen]:
+def field_type(page: SeenPage) -> Iterator[Observation]:
     """Every field of a JSON page has the type that the specification gives it."""
     for text in page.odd:
-        yield Seen(text)
+        yield Observation(text)
     for entry in page.entries:
         if entry.form == "json":
             for text in _wrong_fields(entry.raw):
-                yield Seen(text, entry.filename)
+                yield Observation(text, entry.filename)
 
 
 def _wrong_fields(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -157,29 +158,29 @@ def _is_time(value: str) -> bool:
 
 
 @rule(
-    Page,
+    SeenPage,
     "dist-info-metadata",
     WARNING,
     clients="Today's ignore it; pip 22.3 to 23.1.2 crash on it (PEP 714).",
     mend="In JSON write `core-metadata` only.",
 )
-def dist_info_metadata(page: Page) -> Iterator[Seen]:
+def dist_info_metadata(page: SeenPage) -> Iterator[Observation]:
     """A JSON page names core metadata by its present name only."""
     for entry in page.entries:
         for key in ("dist-info-metadata", "data-dist-info-metadata", "data-core-metadata"):
             if entry.form == "json" and key in entry.raw:
-                yield Seen(f"has the key {key}", entry.filename)
+                yield Observation(f"has the key {key}", entry.filename)
 
 
 @rule(
-    Page,
+    SeenPage,
     "api-version",
     WARNING,
     clients="Neither looks at it; pypi-simple and mousebender refuse a major version that they do not know.",
     mend='Say the version whose features the page uses: "meta": {"api-version": "1.4"}, or in HTML '
     '<meta name="pypi:repository-version" content="1.4">.',
 )
-def api_version(page: Page) -> Iterator[Seen]:
+def api_version(page: SeenPage) -> Iterator[Observation]:
     """A page says which version of the API it is of, and uses what that has."""
     if not page.usable or _is_json_as_html(page):
         return
@@ -188,26 +189,26 @@ def api_version(page: Page) -> Iterator[Seen]:
     if version is None and page.form == "html":
         return  # PEP 503 alone is 1.0
     if match is None:
-        yield Seen("says no API version" if version is None else f"says API version {str(version)[:40]!r}")
+        yield Observation("says no API version" if version is None else f"says API version {str(version)[:40]!r}")
         return
     if match[1] != "1":
-        yield Seen(f"says API version {version}: clients know version 1")
+        yield Observation(f"says API version {version}: clients know version 1")
         return
     if page.form == "json":
         used = {key for entry in page.entries for key in entry.raw} | set(page.document)
         late = sorted(key for key, minor in _MINOR.items() if key in used and minor > int(match[2]))
         if late:
-            yield Seen(f"says API version {version}, and uses {', '.join(late)} of a later one")
+            yield Observation(f"says API version {version}, and uses {', '.join(late)} of a later one")
 
 
 @rule(
-    Page,
+    SeenPage,
     "versions",
     WARNING,
     clients="Neither reads it; tools that choose by it miss releases.",
     mend="List the version of every file in `versions`, in normal form, each once; or say API version 1.0.",
 )
-def versions(page: Page) -> Iterator[Seen]:
+def versions(page: SeenPage) -> Iterator[Observation]:
     """A JSON page from version 1.1 on lists the versions of its files, and sizes (PEP 700)."""
     if page.form != "json" or page.kind != "project" or not page.usable or page.api_version in (None, "1.0"):
         return
@@ -215,17 +216,17 @@ def versions(page: Page) -> Iterator[Seen]:
         return
     listed = page.document.get("versions")
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        yield Seen("has no list `versions`")
+        yield Observation("has no list `versions`")
     else:
         known = {_normal(one) for one in listed}
         missing = sorted({v for e in page.entries if (v := _version_of(e, page.project)) and v not in known})
         if missing:
-            yield Seen(f"`versions` lacks {', '.join(missing[:5])}, of which there are files")
+            yield Observation(f"`versions` lacks {', '.join(missing[:5])}, of which there are files")
         if len(known) < len(listed):
-            yield Seen("`versions` names one twice")
+            yield Observation("`versions` names one twice")
     without = sum("size" not in entry.raw for entry in page.entries)
     if without:
-        yield Seen(f"{without:,} files have no size, which is mandatory from version 1.1 on")
+        yield Observation(f"{without:,} files have no size, which is mandatory from version 1.1 on")
 
 
 def _normal(version: str) -> str:
@@ -235,7 +236,7 @@ def _normal(version: str) -> str:
         return version
 
 
-def _version_of(entry: Entry, project: str) -> str | None:
+def _version_of(entry: ListedFile, project: str) -> str | None:
     if not entry.filename.endswith(SUFFIXES):
         return None
     if entry.filename.endswith(".whl"):
@@ -251,42 +252,42 @@ def _version_of(entry: Entry, project: str) -> str | None:
 
 
 @rule(
-    Page,
+    SeenPage,
     "page-name",
     WARNING,
     clients="Neither looks at it; other readers take the page for that of another project.",
     mend="Write the normalized name of the project into `name`.",
 )
-def page_name(page: Page) -> Iterator[Seen]:
+def page_name(page: SeenPage) -> Iterator[Observation]:
     """A JSON page names the project that it is of."""
     if page.form == "json" and page.kind == "project" and page.usable:
         name = page.document.get("name")
         if not isinstance(name, str):
-            yield Seen("has no `name`")
+            yield Observation("has no `name`")
         elif page.project and canonicalize_name(name) != page.project:
-            yield Seen(f"names {name[:80]!r}, and is the page of {page.project}")
+            yield Observation(f"names {name[:80]!r}, and is the page of {page.project}")
 
 
 @rule(
-    Page,
+    SeenPage,
     "project-status",
     WARNING,
     clients="Neither heeds it when it chooses; readers that do refuse a status that they do not know.",
     mend="Say active, archived, quarantined or deprecated, and offer no file of a quarantined project (PEP 792).",
 )
-def project_status(page: Page) -> Iterator[Seen]:
+def project_status(page: SeenPage) -> Iterator[Observation]:
     """The status of a project is one that there is, and a quarantined one offers no file."""
     if page.status and page.status not in _STATUSES:
-        yield Seen(f"status {page.status[:40]!r} is none of {', '.join(_STATUSES)}")
+        yield Observation(f"status {page.status[:40]!r} is none of {', '.join(_STATUSES)}")
     elif page.status == "quarantined" and page.entries:
-        yield Seen(f"is quarantined, and lists {len(page.entries):,} files all the same")
+        yield Observation(f"is quarantined, and lists {len(page.entries):,} files all the same")
 
 
 # --- HTML -----------------------------------------------------------------------------------------------------------
 
 
 @rule(
-    Page,
+    SeenPage,
     "unsafe-page",
     ERROR,
     pip=DEPENDS,
@@ -295,18 +296,18 @@ def project_status(page: Page) -> Iterator[Seen]:
     "the page runs what somebody wrote into a file.",
     mend="Escape what goes into the page, quotes too, and link to http and https only.",
 )
-def unsafe_page(page: Page) -> Iterator[Seen]:
+def unsafe_page(page: SeenPage) -> Iterator[Observation]:
     """Nothing on a page can run, and no attribute breaks out of its quotes."""
-    yield from map(Seen, dict.fromkeys(page.dangerous))
+    yield from map(Observation, dict.fromkeys(page.dangerous))
     for entry in page.entries:
         if entry.form == "json" and any(
             isinstance(value, str) and CONTROL.search(value) for value in entry.raw.values()
         ):
-            yield Seen("a field with control characters in it", entry.filename)
+            yield Observation("a field with control characters in it", entry.filename)
 
 
 @rule(
-    Page,
+    SeenPage,
     "base-link",
     ERROR,
     pip=FAILS,
@@ -314,75 +315,75 @@ def unsafe_page(page: Page) -> Iterator[Seen]:
     clients="Both take it for an absolute address, and find no file or refuse the page.",
     mend="Leave out <base>, or write an absolute address into it.",
 )
-def base_link(page: Page) -> Iterator[Seen]:
+def base_link(page: SeenPage) -> Iterator[Observation]:
     """<base> is absent, or has an absolute address."""
     if page.base_link is not None and not re.match(r"[a-z]+://", page.base_link.strip(), re.IGNORECASE):
-        yield Seen(f"<base href={page.base_link[:80]!r}> is relative")
+        yield Observation(f"<base href={page.base_link[:80]!r}> is relative")
 
 
 @rule(
-    Page,
+    SeenPage,
     "no-doctype",
     WARNING,
     clients="Today's do not care; pip 22.0 failed, and the specification wants valid HTML5.",
     mend="Begin the page with <!DOCTYPE html>.",
 )
-def no_doctype(page: Page) -> Iterator[Seen]:
+def no_doctype(page: SeenPage) -> Iterator[Observation]:
     """An HTML page begins with <!DOCTYPE html>."""
     if page.form == "html" and page.usable and not _is_json_as_html(page) and not page.has_doctype:
-        yield Seen("does not begin with <!DOCTYPE html>")
+        yield Observation("does not begin with <!DOCTYPE html>")
 
 
 @rule(
-    Page,
+    SeenPage,
     "stray-link",
     WARNING,
     clients="uv takes every link of the root for a project, and other readers every link of a page for a file.",
     mend="Leave on the page only the links that it is for.",
 )
-def stray_link(page: Page) -> Iterator[Seen]:
+def stray_link(page: SeenPage) -> Iterator[Observation]:
     """A page has no link but those to files, and a root none but those to projects."""
     if page.usable and page.kind != "flat" and (stray := page.stray):
-        yield Seen(
+        yield Observation(
             f"{len(stray):,} links lead elsewhere: {', '.join(link_shown(link) or 'nothing' for link in stray[:3])}"
         )
     if page.kind == "root" and page.entries and page.projects:
-        yield Seen(f"{len(page.entries):,} links to files stand on the root: {page.entries[0].filename}")
+        yield Observation(f"{len(page.entries):,} links to files stand on the root: {page.entries[0].filename}")
 
 
 @rule(
-    Page,
+    SeenPage,
     "anchor-text",
     WARNING,
     clients="Both take the name from the address; pypi-simple takes what the link shows.",
     mend="Let the link show the filename, and nothing else.",
 )
-def anchor_text(page: Page) -> Iterator[Seen]:
+def anchor_text(page: SeenPage) -> Iterator[Observation]:
     """A link shows the name of its file."""
     for entry in page.entries:
         if entry.form == "html" and entry.text != entry.filename:
-            yield Seen(f"shows {entry.text[:100]!r}", entry.filename)
+            yield Observation(f"shows {entry.text[:100]!r}", entry.filename)
 
 
 @rule(
-    Page,
+    SeenPage,
     "yanked-unclear",
     ERROR,
     pip=WRONG,
     clients="pip takes the file for one that is not yanked, and installs it; uv does not.",
     mend='Write data-yanked="" or a reason in HTML, true or a reason in JSON; or leave it out.',
 )
-def yanked_unclear(page: Page) -> Iterator[Seen]:
+def yanked_unclear(page: SeenPage) -> Iterator[Observation]:
     """Whether a file is yanked is said so that all clients understand it."""
     for entry in page.entries:
         if entry.form == "html" and "data-yanked" in entry.raw and entry.raw["data-yanked"] is None:
-            yield Seen("data-yanked has no value", entry.filename)
+            yield Observation("data-yanked has no value", entry.filename)
         elif entry.form == "json" and entry.raw.get("yanked") == "":
-            yield Seen('yanked is ""', entry.filename)
+            yield Observation('yanked is ""', entry.filename)
 
 
 @rule(
-    Page,
+    SeenPage,
     "metadata-attribute",
     ERROR,
     pip=FAILS,
@@ -390,7 +391,7 @@ def yanked_unclear(page: Page) -> Iterator[Seen]:
     clients='pip takes any text, "false" among them, for a yes, asks for FILE.metadata and stops when it is not there.',
     mend="Write true or sha256=… , or leave the attribute out.",
 )
-def metadata_attribute(page: Page) -> Iterator[Seen]:
+def metadata_attribute(page: SeenPage) -> Iterator[Observation]:
     """data-core-metadata is `true` or a hash."""
     for entry in page.entries:
         for key in ("data-core-metadata", "data-dist-info-metadata"):
@@ -400,7 +401,7 @@ def metadata_attribute(page: Page) -> Iterator[Seen]:
                 if value != "true" and (
                     len(digest) != _HASHES.get(name, -1) or not re.fullmatch(r"[0-9a-fA-F]*", digest)
                 ):
-                    yield Seen(f"{key} is {value[:80]!r}", entry.filename)
+                    yield Observation(f"{key} is {value[:80]!r}", entry.filename)
 
 
 # --- links ----------------------------------------------------------------------------------------------------------

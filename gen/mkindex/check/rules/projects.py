@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, Seen, rule
-from mkindex.check.observations import Entry, Page, Project, Start, Unsatisfied
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, Observation, rule
+from mkindex.check.observations import ListedFile, SeenPage, SeenProject, Start, Unsatisfied
 from mkindex.check.pages import last
 
 
@@ -16,10 +16,10 @@ from mkindex.check.pages import last
     clients='Both ask for ADDRESS/PROJECT/ and say that there is no such project, or that it has "no versions".',
     mend="Give the address below which the pages of the projects are: most often it ends in /simple/.",
 )
-def not_an_index(start: Start) -> Iterator[Seen]:
+def not_an_index(start: Start) -> Iterator[Observation]:
     """What was given is the root of an index, or the page of a project."""
     if start.kind not in ("index", "project", "flat", "mistyped"):
-        yield Seen(start.says + (f"; an index is at {start.index}" if start.index else ""))
+        yield Observation(start.says + (f"; an index is at {start.index}" if start.index else ""))
 
 
 @rule(
@@ -32,14 +32,14 @@ def not_an_index(start: Start) -> Iterator[Seen]:
     mend='Use it as what it is: pip --find-links ADDRESS, uv --find-links ADDRESS or format = "flat"; or make an index '
     "of it: mkindex ADDRESS ./public. If it is meant to be one: --ignore find-links-page.",
 )
-def find_links_page(start: Start) -> Iterator[Seen]:
+def find_links_page(start: Start) -> Iterator[Observation]:
     """What was given is an index, and no find-links page or listing of a directory."""
     if start.kind == "flat":
-        yield Seen(start.says)
+        yield Observation(start.says)
 
 
 @rule(
-    Project,
+    SeenProject,
     "page-missing",
     ERROR,
     pip=FAILS,
@@ -47,24 +47,24 @@ def find_links_page(start: Start) -> Iterator[Seen]:
     clients="Both ask for ROOT/NORMALIZED-NAME/ and say that there is no such project.",
     mend="Publish the page at that address: lower case, each run of - _ . a single -, a slash at its end.",
 )
-def page_missing(project: Project) -> Iterator[Seen]:
+def page_missing(project: SeenProject) -> Iterator[Observation]:
     """Every project that the root lists has a page at its normalized name."""
     pages = [page for page in (project.html, project.json) if page]
     if any(page.reply.status == 200 for page in pages):
         return
     if not pages:
-        yield Seen("there is no page")
+        yield Observation("there is no page")
         return
     reply = pages[0].reply
     if reply.broken.startswith("redirects from https"):
         return  # `insecure-redirect`
     answer = f"answers {reply.status}" if reply.status and not pages[0].local else reply.broken or "there is no page"
     hint = f"; there is one at {last(project.as_listed)}/, which clients do not ask for" if project.as_listed else ""
-    yield Seen(f"{answer}{hint}")
+    yield Observation(f"{answer}{hint}")
 
 
 @rule(
-    Project,
+    SeenProject,
     "insecure-redirect",
     ERROR,
     pip=DEPENDS,
@@ -72,16 +72,16 @@ def page_missing(project: Project) -> Iterator[Seen]:
     clients="Both follow it: whoever is between may read and change what comes.",
     mend="Redirect to https.",
 )
-def insecure_redirect(project: Project) -> Iterator[Seen]:
+def insecure_redirect(project: SeenProject) -> Iterator[Observation]:
     """No page is redirected from https to http."""
     for page in (project.html, project.json):
         if page and page.reply.broken.startswith("redirects from https"):
-            yield Seen(page.reply.broken)
+            yield Observation(page.reply.broken)
             return
 
 
 @rule(
-    Project,
+    SeenProject,
     "forms-disagree",
     ERROR,
     pip=DEPENDS,
@@ -90,31 +90,31 @@ def insecure_redirect(project: Project) -> Iterator[Seen]:
     "it, from file:// HTML.",
     mend="Make both pages anew, from the same data.",
 )
-def forms_disagree(project: Project) -> Iterator[Seen]:
+def forms_disagree(project: SeenProject) -> Iterator[Observation]:
     """The HTML and the JSON page of a project say the same."""
     html, json = project.html, project.json
     for form, page, there in (("HTML", html, json), ("JSON", json, html)):
         if len(project.forms) == 2 and page is None and there and there.usable:
-            yield Seen(f"there is no {form} page, and there is one of the root")
+            yield Observation(f"there is no {form} page, and there is one of the root")
     if not (html and json and html.usable and json.usable) or json.odd:
         return
     ours, theirs = _by_name(html), _by_name(json)
     for name in sorted(ours.keys() - theirs.keys()):
-        yield Seen("only the HTML page lists it", name)
+        yield Observation("only the HTML page lists it", name)
     for name in sorted(theirs.keys() - ours.keys()):
-        yield Seen("only the JSON page lists it", name)
+        yield Observation("only the JSON page lists it", name)
     for name in sorted(ours.keys() & theirs.keys()):
         one, other = ours[name], theirs[name]
         for field in ("sha256", "requires_python", "yanked", "metadata", "size", "url"):
             if _differ(field, getattr(one, field), getattr(other, field)):
                 spelled = field.replace("_", "-")
                 ours_says, theirs_says = _short(getattr(one, field)), _short(getattr(other, field))
-                yield Seen(f"{spelled} is {ours_says} in HTML and {theirs_says} in JSON", name)
+                yield Observation(f"{spelled} is {ours_says} in HTML and {theirs_says} in JSON", name)
     if html.status != json.status and "active" not in (html.status, json.status):
-        yield Seen(f"status is {html.status or 'none'} in HTML and {json.status or 'none'} in JSON")
+        yield Observation(f"status is {html.status or 'none'} in HTML and {json.status or 'none'} in JSON")
 
 
-def _by_name(page: Page) -> dict[str, Entry]:
+def _by_name(page: SeenPage) -> dict[str, ListedFile]:
     return {entry.filename: entry for entry in reversed(page.entries) if entry.filename}
 
 
@@ -141,6 +141,6 @@ def _short(value: object) -> str:
     clients="Who has only this index cannot install the file.",
     mend="Add what is missing: pip download REQUIREMENT, and make the index anew.",
 )
-def unsatisfied(found: Unsatisfied) -> Iterator[Seen]:
+def unsatisfied(found: Unsatisfied) -> Iterator[Observation]:
     """Something in the index satisfies every requirement of its files (--closure)."""
-    yield Seen(f"requires {found.requirement}, and this index has {found.has}", found.file)
+    yield Observation(f"requires {found.requirement}, and this index has {found.has}", found.file)
