@@ -119,10 +119,6 @@ class ServerConfig:
     def leaves_the_machine(self) -> bool:
         return not self.loopback
 
-    def configuration(self, template: str, templates: "Templates") -> str:
-        """Return the text of a server's configuration. Raises TemplateError."""
-        return templates.render(template, hosting=self).decode()
-
 
 def _check_path(option: str, path: str | None) -> None:
     if path is None:
