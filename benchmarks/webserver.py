@@ -28,7 +28,7 @@ def nginx(tree: str, work: str) -> Iterator[str]:
         port = free.getsockname()[1]
     os.makedirs(work)
     hosting = ServerConfig(root=os.path.abspath(tree), url=f"http://127.0.0.1:{port}/")
-    printed = hosting.configuration("hosts/nginx.conf", Templates())
+    printed = Templates().render("hosts/nginx.conf", hosting=hosting).decode()
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {work}/{kind};\n" for kind in kinds)
     # Workers of a master that is root would be somebody who may not read a directory of tests.
