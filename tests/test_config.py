@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.config import Config, parse_bind, read_file
+from mkindex.config import Config, parse_bind
+from mkindex.config_file import read_config_file
 from mkindex.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         serve = true
         bind = "[::1]:80"
     """)
-    read = read_file(toml)
+    read = read_config_file(toml)
     assert set(read) == {field.name for field in fields(Config)}
     assert read == {
         "sources": [f"{toml.parent}/wheels", "/absolute", "https://example.com/", "-"],
@@ -294,7 +295,7 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
 
 def test_an_empty_file_says_nothing(toml: Path) -> None:
     toml.write_text("")
-    assert read_file(toml) == {}
+    assert read_config_file(toml) == {}
 
 
 @pytest.mark.parametrize(
@@ -314,7 +315,7 @@ def test_an_empty_file_says_nothing(toml: Path) -> None:
 def test_a_wrong_key_is_named(toml: Path, content: bytes, reason: str) -> None:
     toml.write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value) == f"{toml}: {reason}"
 
 
@@ -322,13 +323,13 @@ def test_a_wrong_key_is_named(toml: Path, content: bytes, reason: str) -> None:
 def test_what_is_no_toml_is_an_error_of_the_configuration(toml: Path, content: bytes) -> None:
     toml.write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value).startswith(f"cannot read {toml}: ")
 
 
 def test_a_file_that_is_not_there_is_an_error(toml: Path) -> None:
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value).startswith(f"cannot read {toml}: ")
 
 
@@ -336,7 +337,7 @@ def test_a_file_that_is_not_there_is_an_error(toml: Path) -> None:
 def test_a_path_that_no_system_has_is_named(toml: Path, key: str) -> None:
     toml.write_text(f'{key} = ["a\\u0000b"]' if key == "sources" else f'{key} = "a\\u0000b"')
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert key in str(error.value)
 
 
@@ -356,10 +357,10 @@ def test_a_path_that_no_system_has_is_named(toml: Path, key: str) -> None:
 def test_a_value_of_the_wrong_kind_is_an_error_that_names_its_key(toml: Path, content: str, reason: str) -> None:
     toml.write_text(content)
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value) == f"{toml}: {reason}"
 
 
 def test_a_source_with_a_colon_in_its_path_is_relative_to_the_file(toml: Path) -> None:
     toml.write_text('sources = ["./v1:x"]')
-    assert read_file(toml) == {"sources": [f"{toml.parent}/v1:x"]}
+    assert read_config_file(toml) == {"sources": [f"{toml.parent}/v1:x"]}

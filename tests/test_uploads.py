@@ -387,12 +387,12 @@ def test_an_option_that_makes_no_sense_is_refused(options: dict[str, object], wh
 
 
 def test_mkindex_toml_names_it_from_where_it_lies(site: Path, tmp_path: Path) -> None:
-    from mkindex.config import read_file
+    from mkindex.config_file import read_config_file
 
     (tmp_path / "mkindex.toml").write_text('previous = "site"\n')
-    assert read_file(tmp_path / "mkindex.toml") == {"previous": str(site)}
+    assert read_config_file(tmp_path / "mkindex.toml") == {"previous": str(site)}
     (tmp_path / "mkindex.toml").write_text('previous = "https://example.com/"\n')
-    assert read_file(tmp_path / "mkindex.toml") == {"previous": "https://example.com/"}
+    assert read_config_file(tmp_path / "mkindex.toml") == {"previous": "https://example.com/"}
     (tmp_path / "mkindex.toml").write_text('previous = ["site"]\n')
     with pytest.raises(ConfigError, match="previous must be one value"):
-        read_file(tmp_path / "mkindex.toml")
+        read_config_file(tmp_path / "mkindex.toml")

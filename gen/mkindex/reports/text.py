@@ -37,7 +37,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if projects and not report.dry_run:
         then = HOSTS[config.host].next if config.host else None
-        url = f"{'https://ADDRESS' if then else 'http://localhost:8000'}/{f'{config.simple_path}/'.lstrip('/')}"
+        root = (config.url or ("https://ADDRESS" if then else "http://localhost:8000")).rstrip("/")
+        url = f"{root}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""
         yield (then or _HERE).format(printable(shlex.quote(config.destination)))
         yield f"Install from:  pip install --index-url {url} {projects[0].name}"
