@@ -51,8 +51,24 @@ class Report:
     new: tuple[str, ...] | None = None  # filenames that the previous site does not have; None: there is none to ask
 
     @property
+    def files(self) -> tuple[File, ...]:
+        """All files that the index lists, by project and filename."""
+        return tuple(file for project in self.index.projects for file in project.files)
+
+    @property
     def rejected(self) -> tuple[Rejected, ...]:
+        """The files that are not published, with reasons."""
         return tuple(finding for finding in self.findings if isinstance(finding, Rejected))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The other findings, which change no exit status."""
+        return tuple(finding for finding in self.findings if isinstance(finding, Note))
+
+    @property
+    def removed(self) -> int:
+        """The number of paths that were removed from the destination."""
+        return 0 if self.dry_run else len(self.plan.deletes)
 
 
 def _unseen(size: int) -> AbstractContextManager[Callable[[int], object]]:

@@ -62,7 +62,7 @@ def _check_type(option: Option, value: object) -> None:
 
 
 def _check_text(key: str, value: Any, *, is_list: bool = False) -> None:  # noqa: ANN401 (whatever TOML can express)
-    texts = (value if isinstance(value, list) else [None]) if is_list else [value]
+    texts: list[Any] = (value if isinstance(value, list) else [None]) if is_list else [value]
     if not all(isinstance(text, str) for text in texts):
         raise ConfigError(f"{key} must be {'a list of strings' if is_list else 'a string'}")
     if any("\0" in text for text in texts):

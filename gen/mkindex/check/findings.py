@@ -51,6 +51,9 @@ class Rule:
     subject: type[Any]  # what it looks at
     see: Callable[[Any], Iterable[Observation]]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
@@ -60,6 +63,11 @@ class Finding:
     page: str  # its address, or its path in the directory
     file: str
     text: str
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return self.rule.mend
 
 
 RULES: dict[str, Rule] = {}
