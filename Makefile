@@ -55,6 +55,9 @@ bench: peers  ## Measure speed beside peers and limits, into benchmarks/RESULTS.
 examples: $(READY)  ## Make examples/wheels anew, byte for byte the same
 	$(BIN)/python examples/make.py
 
+readme: $(READY)  ## Write the table of options in README.md
+	PYTHONPATH=tests $(BIN)/python -m support.readme
+
 BUILD_NEEDS = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
 lock: $(READY) .clients/uv/.ready  ## Choose anew what the GitHub Action installs, with hashes, into action/requirements.txt
@@ -74,4 +77,4 @@ format: $(READY)  ## Rewrite the sources in the project's format
 clean:  ## Remove what was built and downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-unit soak clients peers bench examples lock lint format clean
+.PHONY: help setup demo test test-unit soak clients peers bench examples readme lock lint format clean

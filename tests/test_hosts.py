@@ -83,7 +83,7 @@ def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_n
     without = len(wheel("big", "1.0", files={"pad": bytes(bound - 1000)}))
     too_large = (
         "cloudflare-pages takes no file above 26,214,400 bytes: big-1.0-py3-none-any.whl (26,214,401 bytes). "
-        "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+        "Put the wheels where there is room, such as a bucket or a GitHub Release, and link to them there: "
         "mkindex WHEELS DEST --files-url https://…"
     )
     for more, expected in (0, None), (1, too_large):
@@ -225,7 +225,7 @@ def test_it_is_said_each_time_where_somebody_has_a_nojekyll_of_their_own_that_ca
 
 LINES = {
     None: "Serve it:      python3 -m http.server --directory {}",
-    "github-pages": "Publish it:    by a workflow, which `mkindex host github-pages` prints",
+    "github-pages": "Publish it:    with the workflow that `mkindex host github-pages` prints",
     "cloudflare-pages": "Publish it:    npx wrangler pages deploy {}",
     "netlify": "Publish it:    npx netlify deploy --prod --no-build --dir {}",
     "nginx": "Serve it:      mkindex host nginx --root {}",
@@ -251,26 +251,25 @@ def test_the_report_says_what_to_do_with_the_tree(
 
 # --- options --------------------------------------------------------------------------------------------------------
 
-BESIDE = "where a project can have the name of a directory. Give two that lie beside each other"
-NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root. Leave json-root out"
-NO_PATH = (
-    "give a relative path of letters, digits and - _ . "
-    "whose first part is none of files, index.html, 404.html, links.html"
+BESIDE = "must not lie in each other: a project could have the name of the inner directory"
+NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
+PATH_RULE = (
+    "must be a relative path of letters, digits and - _ . "
+    "whose first part is not files, index.html, 404.html or links.html"
 )
+CHOICES = "github-pages, cloudflare-pages, netlify, nginx, apache, caddy or s3"
 WRONG: dict[str, dict[str, Any]] = {
-    f"for 'gopher': give one of {', '.join(HOSTS)}": {"host": "gopher"},
-    "for '': give one of " + ", ".join(HOSTS): {"host": ""},
-    "json-root goes with a host that can be told the type of its pages: for cloudflare-pages, netlify, s3": {
-        "json_root": "json"
-    },
-    "json-root is of no use with for github-pages: it takes the type of a page from its name, so that index.html is "
-    "never JSON there. Leave json-root out": {"host": "github-pages", "json_root": "json"},
+    f"host must be {CHOICES}, not 'gopher'": {"host": "gopher"},
+    f"host must be {CHOICES}, not ''": {"host": ""},
+    "json_root requires host with one of cloudflare-pages, netlify, s3": {"json_root": "json"},
+    "json_root is of no use with host github-pages: it derives the type of a page from its name, so index.html cannot "
+    "be JSON": {"host": "github-pages", "json_root": "json"},
     **{
-        f"json-root is of no use with for {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
+        f"json_root is of no use with host {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")
     },
     **{
-        f"json-root {path!r}: {NO_PATH}": {"host": "netlify", "json_root": path}
+        f"json_root {path!r} {PATH_RULE}": {"host": "netlify", "json_root": path}
         for path in (
             "",
             "/",
@@ -286,7 +285,7 @@ WRONG: dict[str, dict[str, Any]] = {
         )
     },
     **{
-        f"json-root {path!r} and simple-path {simple or '.'!r}: one lies in the other, {BESIDE}": {
+        f"json_root {path!r} and simple_path {simple or '.'!r} {BESIDE}": {
             "host": "s3",
             "json_root": path,
             "simple_path": simple,
@@ -298,11 +297,14 @@ WRONG: dict[str, dict[str, Any]] = {
             ("json", ""),
         ]
     },
-    "simple-path '_headers/x': netlify needs a file at that place, choose another": {
+    "simple_path '_headers/x' is taken: netlify needs a file there. Choose another path": {
         "host": "netlify",
         "simple_path": "_headers/x",
     },
-    "json-root 'upload.sh': s3 needs a file at that place, choose another": {"host": "s3", "json_root": "upload.sh"},
+    "json_root 'upload.sh' is taken: s3 needs a file there. Choose another path": {
+        "host": "s3",
+        "json_root": "upload.sh",
+    },
 }
 
 
@@ -343,7 +345,7 @@ def test_a_host_is_given_as_for_and_by_no_other_name(
     assert read_tree(tmp_path / "public") == cold_build(source, host="netlify", json_root="json")
     (tmp_path / "mkindex.toml").write_text('host = "netlify"\n')
     assert cli.run([str(source), "public"]) == 2
-    assert "no such key: host" in capsys.readouterr().err
+    assert "unknown key host" in capsys.readouterr().err
 
 
 def test_a_host_that_nobody_knows_is_a_mistake_that_names_those_that_are_known(

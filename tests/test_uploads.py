@@ -372,12 +372,12 @@ def test_no_user_password_or_token_is_told(source: Path, host: IndexServer, tmp_
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"upload_time": "none"}, "previous and upload-time none exclude each other: no upload time is carried over"),
-        ({"watch": True}, "previous and watch do not go together: a watch has the files that it published before"),
-        ({"previous": ""}, "previous: name the address of a published site, or a directory with one"),
-        ({"previous": "ftp://host/"}, "previous ftp://host/: give an http or https URL, or a directory"),
-        ({"previous": "https:///x"}, "previous https:///x: give an http or https URL, or a directory"),
-        ({"previous": "https://u:p@[/?t=s"}, "previous https://[/: give an http or https URL, or a directory"),
+        ({"upload_time": "none"}, "previous and upload_time none exclude each other: nothing could be kept"),
+        ({"watch": True}, "previous and watch exclude each other: a watch knows what it published before"),
+        ({"previous": ""}, "previous must be the URL of a published site, or a directory with one"),
+        ({"previous": "ftp://host/"}, "previous must be an http or https URL, or a directory, not ftp://host/"),
+        ({"previous": "https:///x"}, "previous must be an http or https URL, or a directory, not https:///x"),
+        ({"previous": "https://u:p@[/?t=s"}, "previous must be an http or https URL, or a directory, not https://[/"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(options: dict[str, object], why: str, source: Path) -> None:
@@ -394,5 +394,5 @@ def test_mkindex_toml_names_it_from_where_it_lies(site: Path, tmp_path: Path) ->
     (tmp_path / "mkindex.toml").write_text('previous = "https://example.com/"\n')
     assert read_config_file(tmp_path / "mkindex.toml") == {"previous": "https://example.com/"}
     (tmp_path / "mkindex.toml").write_text('previous = ["site"]\n')
-    with pytest.raises(ConfigError, match="previous must be one value"):
+    with pytest.raises(ConfigError, match="previous must be a string"):
         read_config_file(tmp_path / "mkindex.toml")

@@ -228,14 +228,14 @@ def test_what_cannot_be_written_is_a_warning(
     capsys.readouterr()
     assert cli.run(["dist", "public", "--format", "github"]) == 0
     told = commands(capsys.readouterr().out.split("\n"))
-    assert told == ["::warning title=mkindex::cannot write what GITHUB_OUTPUT names: Is a directory"]
+    assert told == ["::warning title=mkindex::cannot write the file in GITHUB_OUTPUT: Is a directory"]
 
 
 def test_a_watch_is_no_step_of_a_workflow(runner: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ran = run(runner, capsys, "--watch")
     assert (ran.status, ran.err.splitlines()[-1]) == (
         2,
-        "Error: --format github is for one build, and --watch makes many: leave one out",
+        "error --format github and --watch exclude each other: it reports one build",
     )
 
 

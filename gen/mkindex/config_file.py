@@ -72,7 +72,7 @@ def _check_text(key: str, value: Any, *, is_list: bool = False) -> None:  # noqa
 def _unknown(key: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(key.lower().replace("_", "-"), ["sources", "destination", *_BY_KEY], n=1)
+    close = get_close_matches(key.lower().replace("_", "-"), ["sources", "destination", *_BY_KEY], n=1, cutoff=0.7)
     return f"unknown key {printable(key)}" + (f" (did you mean {close[0]}?)" if close else "")
 
 

@@ -2,15 +2,17 @@
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.exceptions import NoArgsIsHelpError
-from click.shell_completion import CompletionItem
 
 from mkindex import __version__
 from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, print_error, status_of
 from mkindex.errors import MkindexError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["cli", "run"]
 
@@ -48,7 +50,7 @@ class Commands(click.Group):
             command.format_options(inner, formatter)
             command.format_epilog(inner, formatter)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Complete commands, and what the default command takes: its options and paths."""
         command = _command(_DEFAULT)
         with click.Context(command, info_name=ctx.info_name, parent=ctx, resilient_parsing=True) as inner:

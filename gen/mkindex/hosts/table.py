@@ -1,4 +1,4 @@
-"""Where a tree can go: what each host needs in it, what it does not take, and what comes after a build."""
+"""The hosts that a tree can go to: what each needs in the tree, what it refuses, and the next step after a build."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,29 +6,29 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """A host, as far as a tree that is made for it depends on it."""
+    """What a tree has to respect on one host."""
 
-    next: str | None = None  # what to do with the tree, {} being DEST, as the line of a report; None: try it here
-    writes: Mapping[str, str] = field(default_factory=dict)  # paths in the tree, each with the template it is made from
-    prints: str | None = None  # the template that `mkindex host` prints; None: what is in the tree is all
-    users: str | None = None  # of a server of one's own: the file of those who may read, if nobody says otherwise
-    once: str | None = None  # what whoever publishes there has to know; said once
+    next: str | None = None  # the next step, as a line of the report with {} for DEST; None: serve it from here
+    writes: Mapping[str, str] = field(default_factory=dict)  # templates by the path of the file in the tree
+    prints: str | None = None  # the template that `mkindex host` prints; None if the files in the tree are enough
+    users: str | None = None  # the usual password file of a server of your own
+    once: str | None = None  # a warning for whoever publishes there, shown with the first build
     max_file: int | None = None  # bytes
-    max_bytes: int | None = None  # in all
-    max_files: int | None = None  # pages and all
-    reserved: frozenset[str] = frozenset()  # what it takes for something else at the top of a tree
-    way_out: str = ""  # what to do about a tree that is too large
-    one_root: str | None = None  # why a second root of JSON makes no sense; None: a page has its type by path
+    max_bytes: int | None = None  # of all files together
+    max_files: int | None = None  # pages included
+    reserved: frozenset[str] = frozenset()  # names at the root of a tree that the host uses for something else
+    way_out: str = ""  # advice for a tree that is too large
+    one_root: str | None = None  # why a second root for JSON is of no use; None if it is of use
 
     @property
     def refuses(self) -> bool:
-        """Whether there are trees that it does not take."""
+        """Whether some trees exceed its limits."""
         return bool(self.max_file or self.max_bytes or self.max_files or self.reserved)
 
 
-_NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root"
+_NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
 _ELSEWHERE = (
-    "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+    "Put the wheels where there is room, such as a bucket or a GitHub Release, and link to them there: "
     "mkindex WHEELS DEST --files-url https://…"
 )
 
@@ -36,15 +36,15 @@ HOSTS = {
     # docs.github.com: GitHub Pages limits (the site), About large files on GitHub (a file, in a branch).
     "github-pages": Host(
         prints="hosts/workflow.yml",
-        next="Publish it:    by a workflow, which `mkindex host github-pages` prints",
-        once="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise Cloud "
-        "and access to the site is restricted in the settings of the repository",
+        next="Publish it:    with the workflow that `mkindex host github-pages` prints",
+        once="a GitHub Pages site is public, even if its repository is private. Only with GitHub Enterprise Cloud can "
+        "its access be restricted, in the settings of the repository",
         max_file=100_000_000,
         max_bytes=1_000_000_000,
         way_out=_ELSEWHERE,
-        one_root="it takes the type of a page from its name, so that index.html is never JSON there",
+        one_root="it derives the type of a page from its name, so index.html cannot be JSON",
     ),
-    # developers.cloudflare.com: Pages, Limits. What `_headers` says is no file that counts.
+    # developers.cloudflare.com: Pages, Limits. `_headers` does not count as a file.
     "cloudflare-pages": Host(
         next="Publish it:    npx wrangler pages deploy {}",
         writes={"_headers": "hosts/_headers"},
@@ -53,7 +53,7 @@ HOSTS = {
         reserved=frozenset({"functions", "node_modules"}),
         way_out=_ELSEWHERE,
     ),
-    # docs.netlify.com names one limit, 54,000 files in a directory, and here none has more than a few.
+    # docs.netlify.com has one limit, 54,000 files in a directory. Directories of a tree have a few each.
     "netlify": Host(
         next="Publish it:    npx netlify deploy --prod --no-build --dir {}", writes={"_headers": "hosts/_headers"}
     ),
