@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from mkindex.check.findings import Finding
     from mkindex.config import Config
     from mkindex.errors import MkindexError, Note, Rejected
+else:
 
+    def __getattr__(name: str) -> object:
+        """Import a name of the public API when it is first used (PEP 562)."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
-def __getattr__(name: str) -> object:
-    """Import a name of the public API when it is first used (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
+        value = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
