@@ -245,7 +245,7 @@ def test_a_watch_yields_the_error_of_a_later_build(here: Path) -> None:
 
 def test_a_watch_stops_after_an_exception_in_its_block() -> None:
     with pytest.raises(ZeroDivisionError), mkindex.watch_index("wheels", "public", settle=0.05) as events:
-        print(next_build(events).report.written // 0)
+        _ = next_build(events).report.written // 0
     assert watching_threads() == []
 
 
