@@ -485,7 +485,7 @@ def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
     with Server(str(tmp_path), ("127.0.0.1", 0), print) as server, pytest.raises(ServeError) as error:
         Server(str(tmp_path), ("127.0.0.1", server.server_port), print)
     where = f"127.0.0.1:{server.server_port}"
-    assert str(error.value) == f"cannot listen on {where}: Address already in use. Choose another --bind address"
+    assert str(error.value) == f"cannot listen on {where}: Address already in use. Choose another address with --bind"
 
 
 def test_only_a_directory_can_be_served(tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
 from mkindex import __version__
-from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, print_error, status_of
+from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, color, print_error, status_of
 from mkindex.errors import MkindexError
 
 if TYPE_CHECKING:
@@ -73,9 +73,8 @@ def cli() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; return the exit status."""
-    options: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}
     try:
-        status = cli.main(arguments, prog_name="mkindex", standalone_mode=False, **options)
+        status = cli.main(arguments, prog_name="mkindex", standalone_mode=False, color=color())
         return status if isinstance(status, int) else DONE
     except NoArgsIsHelpError as error:
         click.echo(error.message, err=True)

@@ -53,9 +53,14 @@ def user_cache() -> str:
     return platformdirs.user_cache_dir("mkindex", appauthor=False)
 
 
+def color() -> bool | None:
+    """Return the `color` of click.echo: False if NO_COLOR is set, else None, which means colors on a terminal only."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
 def print_error(text: str) -> None:
-    """Print why a command did nothing."""
-    click.echo(f"{click.style('error', fg='red')} {text}", err=True)
+    """Print why a command did nothing. There may be no click context any more, which would know about colors."""
+    click.echo(f"{click.style('error', fg='red')} {text}", err=True, color=color())
 
 
 def print_warning(text: str) -> None:
