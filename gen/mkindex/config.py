@@ -139,7 +139,7 @@ class Config:
 
     url: str | None = option(
         None,
-        "Public address of DEST's root, for the commands and configurations that are printed.",
+        "Public address of the root of DEST, for the commands and configurations that are printed.",
         group=PUBLISHING,
         metavar="URL",
     )

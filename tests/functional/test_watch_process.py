@@ -426,7 +426,7 @@ def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
         watch.process.send_signal(signal.SIGHUP)
         watch.wait_until((here / "public/links.html").exists, "the page that is configured now")
         for number, (wrong, reason) in enumerate(
-            (("nonsense = true", "no such key: nonsense"), ("grace = -1", "grace"))
+            (("nonsense = true", "unknown key nonsense"), ("grace = -1", "grace"))
         ):
             configuration.write_text(f"{wrong}\n")
             watch.process.send_signal(signal.SIGHUP)

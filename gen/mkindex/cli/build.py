@@ -18,9 +18,8 @@ from mkindex.cli.options import (
     Command,
     GroupedOption,
     Location,
-    add_options,
     as_typed,
-    click_option,
+    click_options,
     read_config,
 )
 from mkindex.cli.terminal import (
@@ -49,17 +48,6 @@ class Build(Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGUMENTS] = list(args)
         return super().parse_args(ctx, args)
-
-
-_CONFIG = GroupedOption(
-    ["--config"],
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=read_config,
-    help="Read options from this file.  [default: ./mkindex.toml, if it exists]",
-)
 
 
 @click.command(
@@ -92,8 +80,17 @@ Ctrl-C or SIGTERM ends a watch with 0.
 Shell completion, for bash: eval "$(_MKINDEX_COMPLETE=bash_source mkindex)"; also zsh_source, fish_source.""",
 )
 @click.argument("paths", metavar="SOURCE... DEST", nargs=-1, type=Location())
-@add_options(click_option(one) for group in GROUPS for one in (*OPTIONS, *RUN_OPTIONS) if one.group == group)
-@add_options([_CONFIG])
+@click_options([one for group in GROUPS for one in (*OPTIONS, *RUN_OPTIONS) if one.group == group])
+@click.option(
+    "--config",
+    cls=GroupedOption,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=read_config,
+    help="Read options from this file.  [default: ./mkindex.toml, if it exists]",
+)
 @click.version_option(__version__, message="mkindex %(version)s", cls=GroupedOption)
 @click.pass_context
 def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fields of Config and RunOptions)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mkindex.cli.options import CONTEXT_SETTINGS, Command, add_options, click_option
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_warning, reader_may_leave
 from mkindex.config import BY_NAME
 from mkindex.errors import ConfigError
@@ -38,7 +38,7 @@ Then check the result: mkindex check URL. docs/hosting has a page for each host.
 @click.option(
     "--root", metavar="DIR", default="/srv/index", show_default=True, help="Directory of the tree on the server."
 )
-@add_options([click_option(BY_NAME["url"], default="http://localhost/", group="")])
+@click_option(BY_NAME["url"], default="http://localhost/", group="")
 @click.option("--auth", is_flag=True, help="Require a user name and password (basic authentication).")
 @click.option(
     "--users",
@@ -52,7 +52,7 @@ Then check the result: mkindex check URL. docs/hosting has a page for each host.
     help="Certificate for https.  [default: the one from certbot; caddy gets one itself]",
 )
 @click.option("--key", metavar="FILE", help="Private key of the certificate.")
-@add_options([click_option(BY_NAME["templates"], group="")])
+@click_option(BY_NAME["templates"], group="")
 @click.pass_context
 def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: Any) -> int:  # noqa: ANN401
     """Print the configuration with which a web server serves an index as clients expect it.

@@ -1,7 +1,7 @@
 """The table of options as options of commands, and commands that show them in groups."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -93,19 +93,21 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
 
-def click_option(option: Option, *, default: Any = None, **attributes: Any) -> click.Option:  # noqa: ANN401
-    """Return an option of the table as an option of a command, which may have a default of its own."""
+def click_option(option: Option, *, default: Any = None, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401
+    """Return the decorator for an option of the table, which may have a default of its own in one command."""
     text = str(default) if default is not None else option.default_text
-    return GroupedOption(
-        [*([option.short] if option.short else []), option.flag, option.name],
-        **_click_type(option),
+    return click.option(
+        *([option.short] if option.short else []),
+        option.flag,
+        option.name,
+        cls=GroupedOption,
         # The environment variable is named after the key, which can differ from the name.
         envvar=option.variable,
         allow_from_autoenv=False,
         metavar=option.metavar or None,
         default=option.default if default is None else default,
         help=f"{option.help}  [default: {text}]" if text else option.help,
-        **{"group": option.group, **attributes},
+        **{**_click_type(option), "group": option.group, **attributes},
     )
 
 
@@ -124,12 +126,12 @@ def _click_type(option: Option) -> dict[str, Any]:
     return {"type": {"directory": click.Path(), "location": Location()}.get(option.path, click.STRING)}
 
 
-def add_options(options: Iterable[click.Option]) -> Callable[[F], F]:
-    """Return a decorator that gives a function the options of its command, in this order."""
+def click_options(options: Sequence[Option]) -> Callable[[F], F]:
+    """Return one decorator for several options of the table, which are shown in this order."""
 
     def decorate(function: F) -> F:
-        declared: list[click.Parameter] = function.__dict__.setdefault("__click_params__", [])
-        declared.extend(reversed(list(options)))  # as decorators, which apply from the bottom up
+        for option in reversed(options):
+            function = click_option(option)(function)
         return function
 
     return decorate

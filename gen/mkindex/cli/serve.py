@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mkindex.cli.options import CONTEXT_SETTINGS, Command, add_options, click_option
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_warning
 from mkindex.config import BY_NAME, parse_bind
 from mkindex.text import printable
@@ -30,7 +30,7 @@ def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
 
 @click.command(cls=Command, context_settings=CONTEXT_SETTINGS, short_help="Serve an index over HTTP.")
 @click.argument("directory", metavar="DIR")
-@add_options([click_option(BY_NAME["bind"], group="")])
+@click_option(BY_NAME["bind"], group="")
 @click.option("--quiet", "-q", is_flag=True, help="Log only requests that fail.")
 def serve(directory: str, *, bind: str, quiet: bool) -> int:
     """Serve the index in DIR, which `mkindex SOURCE DIR` built, for development and small networks.
