@@ -18,7 +18,7 @@ from mkindex.check.judge import Judge
 from mkindex.check.observations import ListedFile, SeenPage, SeenProject, ServerBehaviour
 from mkindex.check.pages import read
 from mkindex.check.targets import target
-from mkindex.web.client import RawResponse as Answer
+from mkindex.web.responses import RawResponse as Answer
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import JSON_TYPE, Reply, serve_index

@@ -10,7 +10,7 @@ import pytest
 
 from mkindex.build import build
 from mkindex.config import Config
-from mkindex.examine import remote
+from mkindex.examine import reference
 from support import scripted_server
 from support.remote_builds import (
     GIVEN,
@@ -316,7 +316,7 @@ def test_a_sibling_that_is_of_another_wheel_is_not_believed(
 def test_a_sibling_without_an_end_is_left(
     server: ScriptedServer, public: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "MAX_METADATA", 100_000)
+    monkeypatch.setattr(reference, "MAX_METADATA", 100_000)
     server.routes |= {
         "/p": page_of_links(link_with_hash(A, WHEEL, TRUE)),
         f"/{A}": file_route(WHEEL),
@@ -377,7 +377,7 @@ def test_a_server_that_only_sends_whole_files_has_those_read_that_have_no_hash(
 def test_a_file_longer_than_what_is_kept_of_it_is_understood(
     server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "_KEPT", 70_000)
+    monkeypatch.setattr(reference, "_KEPT", 70_000)
     for first in True, False:
         path = huge_wheel(tmp_path / A, 1_000_000, first=first)
         content = path.read_bytes()

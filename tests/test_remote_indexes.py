@@ -11,7 +11,7 @@ import pytest
 
 from mkindex.build import build
 from mkindex.config import Config
-from mkindex.examine.remote import in_place
+from mkindex.examine.mirror import in_place
 from mkindex.model.files import File
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.tree.names import file_path

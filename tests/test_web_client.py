@@ -16,8 +16,10 @@ import pytest
 from mkindex import __version__
 from mkindex.cache import Cache
 from mkindex.errors import ConfigError
+from mkindex.web import bodies
 from mkindex.web import client as web
-from mkindex.web.client import FileHead, PageResponse, RequestFailed, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import FileHead, PageResponse, RequestFailed
 from support import scripted_server
 from support.scripted_server import (
     Reply,
@@ -80,7 +82,7 @@ def within(call: Callable[[], object], seconds: float = 10) -> object:
 
 def test_a_page_is_its_address_its_type_and_its_text(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/p"] = page_reply("<p>ä</p>", "Text/HTML; charset=utf-8")
-    assert client.page(f"{server.url}p") == PageResponse(f"{server.url}p", "text/html", "<p>ä</p>")
+    assert client.get_page(f"{server.url}p") == PageResponse(f"{server.url}p", "text/html", "<p>ä</p>")
     (request,) = server.received
     assert {name: request.headers[name] for name in ("user-agent", "accept", "accept-encoding")} == {
         "user-agent": f"mkindex/{__version__}",
@@ -109,14 +111,14 @@ def test_a_page_is_decoded_as_it_says_and_else_as_utf_8(
     server: ScriptedServer, client: WebClient, body: bytes, media_type: str, text: str
 ) -> None:
     server.routes["/p"] = page_reply(body, media_type)
-    assert client.page(f"{server.url}p").text == text
+    assert client.get_page(f"{server.url}p").text == text
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate"])
 def test_a_compressed_page_is_decompressed(server: ScriptedServer, client: WebClient, name: str) -> None:
     body = gzip.compress(b"page", mtime=0) if name == "gzip" else zlib.compress(b"page")
     server.routes["/p"] = page_reply(body, content_encoding=name)
-    assert client.page(f"{server.url}p").text == "page"
+    assert client.get_page(f"{server.url}p").text == "page"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
     server: ScriptedServer, client: WebClient, body: bytes, why: str
 ) -> None:
     server.routes["/p"] = page_reply(body, content_encoding="gzip")
-    assert failure_text(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {why}"
+    assert failure_text(lambda: client.get_page(f"{server.url}p"), server) == f"HOST/p: {why}"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_bomb_is_left_before_it_goes_off(
     assert len(bomb) < 1 << 16
     server.routes["/p"] = replace(page_reply(bomb, content_encoding=", ".join(["gzip"] * layers)), status=code)
     tracemalloc.start()
-    reason = failure(lambda: client.page(f"{server.url}p")).why
+    reason = failure(lambda: client.get_page(f"{server.url}p")).why
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert reason == (why if code == 200 else ADVICE[404])
@@ -162,7 +164,7 @@ def test_a_bomb_is_left_before_it_goes_off(
 def test_an_endless_page_is_left(server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
     server.routes["/p"] = Reply(endless_body())
-    assert failure_text(lambda: client.page(f"{server.url}p"), server) == (
+    assert failure_text(lambda: client.get_page(f"{server.url}p"), server) == (
         "HOST/p: a page of more than 1 MiB: more than mkindex reads"
     )
     assert server.sent() < 16 << 20
@@ -173,18 +175,18 @@ def test_an_endless_page_is_left(server: ScriptedServer, client: WebClient, monk
 def test_a_page_that_comes_too_slowly_is_left(
     server: ScriptedServer, client: WebClient, length: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "_PATIENCE", 0.2)
-    monkeypatch.setattr(web, "_SLOWEST", 100_000)
+    monkeypatch.setattr(bodies, "SLOW_AFTER", 0.2)
+    monkeypatch.setattr(bodies, "SLOWEST", 100_000)
     server.routes["/p"] = Reply(endless_body(b"x", 0.01), length=length)
-    assert str(within(lambda: client.page(f"{server.url}p"))).partition(":")[0] == "too slow"
+    assert str(within(lambda: client.get_page(f"{server.url}p"))).partition(":")[0] == "too slow"
 
 
 @pytest.mark.timeout(60)
 def test_a_file_that_comes_too_slowly_is_left(
     server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "_PATIENCE", 0.2)
-    monkeypatch.setattr(web, "_SLOWEST", 100_000)
+    monkeypatch.setattr(bodies, "SLOW_AFTER", 0.2)
+    monkeypatch.setattr(bodies, "SLOWEST", 100_000)
     server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
     assert str(within(lambda: stream_bytes(client, f"{server.url}f"))).partition(":")[0] == "too slow"
 
@@ -202,18 +204,18 @@ def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: Scripted
     client.close()
     asking.join(10)
     assert reasons == ["stopped"]
-    assert failure(lambda: client.page(f"{server.url}p")).why == "stopped"
+    assert failure(lambda: client.get_page(f"{server.url}p")).why == "stopped"
 
 
 def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/p"] = Reply(TORN.encode(), length=1000)
-    assert failure_text(lambda: client.page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
+    assert failure_text(lambda: client.get_page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
 
 
 def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: WebClient) -> None:
     whole = page_reply("<p>" + "x" * 50_000)
     server.routes["/p"] = reply_sequence(cut_after(lambda _: whole, 20_000), whole)
-    assert client.page(f"{server.url}p").text == "<p>" + "x" * 50_000
+    assert client.get_page(f"{server.url}p").text == "<p>" + "x" * 50_000
     assert server.requests() == ["GET 200 /p", "GET 200 /p"]
 
 
@@ -222,7 +224,7 @@ def test_an_answer_that_is_none_is_a_failure_with_advice_and_not_asked_for_again
     server: ScriptedServer, client: WebClient, code: int, why: str
 ) -> None:
     server.routes["/p"] = status_reply(code)
-    error = failure(lambda: client.page(f"{server.url}p"))
+    error = failure(lambda: client.get_page(f"{server.url}p"))
     assert (error.status, error.why, str(error)) == (code, why, f"{server.url}p: {why}")
     assert server.requests() == [f"GET {code} /p"]
 
@@ -242,10 +244,10 @@ def test_an_error_is_what_it_is_whatever_comes_with_it(server: ScriptedServer, c
     server.routes["/x"] = reply
     url = f"{server.url}x"
     for call in (
-        lambda: client.page(url),
-        lambda: client.about(url),
-        lambda: client.part(url, 0, 1),
-        lambda: stream_bytes(client, url, about=FileHead(url, "", 10, "")),
+        lambda: client.get_page(url),
+        lambda: client.head(url),
+        lambda: client.get_range(url, 0, 1),
+        lambda: stream_bytes(client, url, head=FileHead(url, "", 10, "")),
     ):
         assert failure(call).why == ADVICE[404]
 
@@ -265,7 +267,7 @@ def test_what_comes_with_an_error_or_a_redirect_is_not_waited_for(
         "/503": reply_sequence(trickle(503, length), page_reply("fine")),
         "/p": page_reply("fine"),
     }
-    answers = [within(lambda path=path: client.page(f"{server.url}{path}"), 2) for path in ("404", "302", "503")]  # type: ignore[misc]
+    answers = [within(lambda path=path: client.get_page(f"{server.url}{path}"), 2) for path in ("404", "302", "503")]  # type: ignore[misc]
     assert [answer.text if isinstance(answer, PageResponse) else answer for answer in answers] == [
         ADVICE[404],
         "fine",
@@ -280,7 +282,7 @@ def test_a_bomb_in_a_redirect_does_not_go_off(server: ScriptedServer, client: We
         "/p": page_reply("fine"),
     }
     tracemalloc.start()
-    assert client.page(f"{server.url}r").text == "fine"
+    assert client.get_page(f"{server.url}r").text == "fine"
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 20 << 20
@@ -292,7 +294,7 @@ def test_a_bomb_in_a_redirect_does_not_go_off(server: ScriptedServer, client: We
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
 def test_a_server_in_trouble_is_asked_again(server: ScriptedServer, client: WebClient, code: int) -> None:
     server.routes["/p"] = reply_sequence(status_reply(code), status_reply(code), page_reply("fine"))
-    assert client.page(f"{server.url}p").text == "fine"
+    assert client.get_page(f"{server.url}p").text == "fine"
     assert server.requests() == [f"GET {code} /p", f"GET {code} /p", "GET 200 /p"]
 
 
@@ -301,7 +303,7 @@ def test_a_server_that_stays_in_trouble_is_asked_five_times(
     server: ScriptedServer, client: WebClient, code: int, pauses: list[float]
 ) -> None:
     server.routes["/p"] = status_reply(code)
-    error = failure(lambda: client.page(f"{server.url}p"))
+    error = failure(lambda: client.get_page(f"{server.url}p"))
     assert error.status == code
     assert server.requests() == [f"GET {code} /p"] * 5
     # From one attempt to the next at least twice as long; but for the first, with a little chance in it.
@@ -315,14 +317,14 @@ def test_a_pause_that_a_server_asks_for_is_kept_within_bounds(
     server: ScriptedServer, client: WebClient, asked: str, waited: float, pauses: list[float]
 ) -> None:
     server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
-    assert client.page(f"{server.url}p").text == "fine"
+    assert client.get_page(f"{server.url}p").text == "fine"
     assert [pause for pause in pauses if pause] == [waited] * bool(waited)
 
 
 @pytest.mark.parametrize("asked", ["soon", "Mon, 01 Jan 99999 00:00:00 GMT", "-1", "\x1b[31m"])
 def test_a_pause_that_makes_no_sense_is_none(server: ScriptedServer, client: WebClient, asked: str) -> None:
     server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
-    assert client.page(f"{server.url}p").text == "fine"
+    assert client.get_page(f"{server.url}p").text == "fine"
 
 
 def test_a_server_that_hangs_up_is_asked_again(server: ScriptedServer, client: WebClient) -> None:
@@ -335,14 +337,14 @@ def test_a_server_that_hangs_up_is_asked_again(server: ScriptedServer, client: W
         return page_reply("fine")
 
     server.routes["/p"] = route
-    assert client.page(f"{server.url}p").text == "fine"
+    assert client.get_page(f"{server.url}p").text == "fine"
     assert len(calls) == 3
 
 
 def test_a_server_that_is_not_there_is_a_failure(client: WebClient) -> None:
     with scripted_server.run_server() as gone:
         url = gone.url
-    assert str(failure(lambda: client.page(f"{url}p?secret"))) == f"{url}p: cannot be reached: Connection refused"
+    assert str(failure(lambda: client.get_page(f"{url}p?secret"))) == f"{url}p: cannot be reached: Connection refused"
 
 
 # --- redirects --------------------------------------------------------------------------------------------------------
@@ -352,15 +354,15 @@ def test_five_redirects_are_followed_and_no_more(server: ScriptedServer, client:
     for number in range(6):
         server.routes[f"/{number}"] = redirect_reply(f"/{number + 1}", (301, 302, 303, 307, 308, 301)[number])
     server.routes["/6"] = page_reply("far")
-    assert client.page(f"{server.url}1") == PageResponse(f"{server.url}6", "text/html", "far")
+    assert client.get_page(f"{server.url}1") == PageResponse(f"{server.url}6", "text/html", "far")
     server.forget()
-    assert failure_text(lambda: client.page(f"{server.url}0"), server) == "HOST/0: redirects more than 5 times"
+    assert failure_text(lambda: client.get_page(f"{server.url}0"), server) == "HOST/0: redirects more than 5 times"
     assert len(server.requests()) == 6
 
 
 def test_a_loop_ends(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = redirect_reply("/f")
-    assert failure_text(lambda: client.about(f"{server.url}f"), server) == "HOST/f: redirects more than 5 times"
+    assert failure_text(lambda: client.head(f"{server.url}f"), server) == "HOST/f: redirects more than 5 times"
     assert server.requests() == ["HEAD 302 /f"] * 6
 
 
@@ -377,7 +379,7 @@ def test_a_redirect_to_something_else_is_a_failure(
     server: ScriptedServer, client: WebClient, to: str, why: str
 ) -> None:
     server.routes["/f"] = redirect_reply(to)
-    assert failure(lambda: client.about(f"{server.url}f")).why == why
+    assert failure(lambda: client.head(f"{server.url}f")).why == why
 
 
 @left_open
@@ -399,8 +401,8 @@ def test_a_redirect_to_something_else_is_a_failure(
 )
 def test_a_redirect_to_nonsense_is_a_failure(server: ScriptedServer, client: WebClient, to: str) -> None:
     server.routes["/f"] = redirect_reply(to)
-    address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
-    for ask in client.about, client.page:
+    address = client.take_credentials(server.url.replace("//", "//user:hunter2@"))
+    for ask in client.head, client.get_page:
         assert "hunter2" not in str(failure(lambda ask=ask: ask(f"{address}f")))  # type: ignore[misc]
         gc.collect()
 
@@ -416,10 +418,10 @@ def test_a_secure_page_does_not_redirect_to_where_anybody_can_listen(
         secure.routes["/P"] = redirect_reply(f"{server.url}p".replace("http", "HTTP"))
         server.routes["/up"] = redirect_reply(f"{secure.url}fine")
         secure.routes["/fine"] = page_reply("secure")
-        assert client.page(f"{server.url}up") == PageResponse(f"{secure.url}fine", "text/html", "secure")
+        assert client.get_page(f"{server.url}up") == PageResponse(f"{secure.url}fine", "text/html", "secure")
         server.forget()
         for path in "p", "P":
-            assert failure(lambda path=path: client.page(f"{secure.url}{path}")).why == (  # type: ignore[misc]
+            assert failure(lambda path=path: client.get_page(f"{secure.url}{path}")).why == (  # type: ignore[misc]
                 "redirects from https to http, where anybody can listen"
             )
     assert server.requests() == []
@@ -435,12 +437,12 @@ def test_a_certificate_of_ones_own_authority_is_accepted_and_no_other(
     authority, certificate = scripted_server.make_certificates(tmp_path)
     with scripted_server.run_server(certificate=certificate) as secure:
         secure.routes["/p"] = page_reply("secret")
-        error = failure(lambda: WebClient(Cache(None), connections=1).page(f"{secure.url}p"))
+        error = failure(lambda: WebClient(Cache(None), connections=1).get_page(f"{secure.url}p"))
         assert error.why.startswith("its certificate is not accepted (")
         assert error.why.endswith("): name the file of its authority in SSL_CERT_FILE")
         assert pauses == []
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-        assert WebClient(Cache(None), connections=1).page(f"{secure.url}p").text == "secret"
+        assert WebClient(Cache(None), connections=1).get_page(f"{secure.url}p").text == "secret"
         del error
         gc.collect()
 
@@ -456,7 +458,7 @@ def test_an_authority_that_cannot_be_read_is_a_failure(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine.pem"))
     with scripted_server.run_server(certificate=certificate) as secure:
         with pytest.raises((RequestFailed, ConfigError), match="SSL_CERT_FILE"):
-            WebClient(Cache(None), connections=1).page(f"{secure.url}p")
+            WebClient(Cache(None), connections=1).get_page(f"{secure.url}p")
         gc.collect()
 
 
@@ -467,10 +469,10 @@ def test_a_proxy_of_the_environment_is_used(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server.routes["http://wheels.test/p"] = page_reply("by proxy")
     server.routes["/p"] = page_reply("direct")
-    assert client.page("http://wheels.test/p").text == "by proxy"
-    assert client.page(f"{server.url}p").text == "direct"
+    assert client.get_page("http://wheels.test/p").text == "by proxy"
+    assert client.get_page(f"{server.url}p").text == "direct"
     server.routes["http://wheels.test/p"] = status_reply(407)
-    assert str(failure(lambda: client.page("http://wheels.test/p"))) == f"http://wheels.test/p: {ADVICE[407]}"
+    assert str(failure(lambda: client.get_page("http://wheels.test/p"))) == f"http://wheels.test/p: {ADVICE[407]}"
 
 
 def test_a_proxy_that_is_not_there_is_named_without_its_password(
@@ -478,7 +480,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(
 ) -> None:
     with scripted_server.run_server() as gone:
         monkeypatch.setenv("http_proxy", gone.url.replace("//", "//me:hunter2@"))
-    assert str(failure(lambda: client.page("http://wheels.test/p"))) == (
+    assert str(failure(lambda: client.get_page("http://wheels.test/p"))) == (
         "http://wheels.test/p: the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
     )
 
@@ -487,7 +489,7 @@ def test_cookies_are_not_kept(server: ScriptedServer, client: WebClient) -> None
     server.routes["/p"] = page_reply("page", set_cookie="a=b; Path=/")
     server.routes["/r"] = redirect_reply(f"{server.other_host_url}p").with_headers(set_cookie="c=d; Path=/")
     for path in "p", "r", "p":
-        client.page(f"{server.url}{path}")
+        client.get_page(f"{server.url}{path}")
     assert [request.headers.get("cookie") for request in server.received] == [None] * 4
 
 
@@ -506,7 +508,7 @@ def test_connections_are_kept_and_used_again(server: ScriptedServer, client: Web
 
     server._server.get_request = counted  # type: ignore[method-assign, assignment]
     for _ in range(20):
-        client.page(f"{server.url}p")
+        client.get_page(f"{server.url}p")
     assert len(ports) == 1
 
 
@@ -520,7 +522,7 @@ def test_threads_share_what_is_known(server: ScriptedServer, tmp_path: Path) -> 
 
             def ask(numbers: range, client: WebClient = client, found: dict[int, str] = found) -> None:
                 for number in numbers:
-                    found[number] = client.page(f"{server.url}{number}").text
+                    found[number] = client.get_page(f"{server.url}{number}").text
 
             threads = [threading.Thread(target=ask, args=(range(start, 40, 4),)) for start in range(4)]
             for thread in threads:
@@ -535,5 +537,5 @@ def test_nothing_waits_in_these_tests(server: ScriptedServer, client: WebClient)
     """A test of the tests: what waits between two attempts is stood in for."""
     started = time.monotonic()
     server.routes["/p"] = status_reply(503)
-    failure(lambda: client.page(f"{server.url}p"))
+    failure(lambda: client.get_page(f"{server.url}p"))
     assert time.monotonic() - started < 20

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web.client import FileHead, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import FileHead
 from support import scripted_server
 from support.scripted_server import (
     LONG_AGO,
@@ -51,8 +52,8 @@ def client() -> WebClient:
 def test_a_part_is_fetched_alone(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = file_route(CONTENT, etag='"1"')
     url = f"{server.url}f"
-    assert client.part(url, 1000, 10, validator='"1"') == CONTENT[1000:1010]
-    assert client.part(url, len(CONTENT) - 10, 10) == CONTENT[-10:]
+    assert client.get_range(url, 1000, 10, validator='"1"') == CONTENT[1000:1010]
+    assert client.get_range(url, len(CONTENT) - 10, 10) == CONTENT[-10:]
     assert (server.requests(), server.sent()) == (["GET 206 /f"] * 2, 20)
     assert [request.headers["range"] for request in server.received] == ["bytes=1000-1009", "bytes=102390-102399"]
 
@@ -62,15 +63,15 @@ def test_an_etag_that_was_weak_and_is_not_any_more_tells_of_no_change(
 ) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT, etag='W/"1"'), file_route(CONTENT, etag='"1"'))
     url = f"{server.url}f"
-    about = client.about(url)
-    assert about == FileHead(url, "application/octet-stream", len(CONTENT), LONG_AGO)
-    assert client.part(url, 1000, 10, validator=about.validator) == CONTENT[1000:1010]
+    head = client.head(url)
+    assert head == FileHead(url, "application/octet-stream", len(CONTENT), LONG_AGO)
+    assert client.get_range(url, 1000, 10, validator=head.validator) == CONTENT[1000:1010]
 
 
 def test_a_server_without_ranges_is_asked_once(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = server.routes["/g"] = file_route(CONTENT, ranges=False)
     assert client.has_ranges(f"{server.url}f")
-    assert (client.part(f"{server.url}f", 0, 10), client.part(f"{server.url}g", 0, 10)) == (None, None)
+    assert (client.get_range(f"{server.url}f", 0, 10), client.get_range(f"{server.url}g", 0, 10)) == (None, None)
     assert (client.has_ranges(f"{server.url}g"), client.has_ranges(f"{server.other_host_url}g")) == (False, True)
     assert server.requests() == ["GET 200 /f"]
 
@@ -107,12 +108,12 @@ def test_a_part_that_is_another_than_the_one_asked_for_is_a_failure(
     server: ScriptedServer, client: WebClient, reply: Reply, why: str
 ) -> None:
     server.routes["/f"] = reply
-    assert failure_text(lambda: client.part(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
+    assert failure_text(lambda: client.get_range(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
 
 
 def test_a_part_without_an_end_is_left(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = Reply(endless_body(), 206, {"Content-Range": "bytes 0-9/10"})
-    assert failure(lambda: client.part(f"{server.url}f", 0, 10)).why == (
+    assert failure(lambda: client.get_range(f"{server.url}f", 0, 10)).why == (
         "more bytes came than the 10 that were asked for"
     )
 
@@ -120,7 +121,7 @@ def test_a_part_without_an_end_is_left(server: ScriptedServer, client: WebClient
 def test_a_part_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: WebClient) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(cut_after(whole, 5), whole)
-    assert client.part(f"{server.url}f", 0, 10) == CONTENT[:10]
+    assert client.get_range(f"{server.url}f", 0, 10) == CONTENT[:10]
     assert server.requests() == ["GET 206 /f"] * 2
 
 
@@ -207,7 +208,7 @@ def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServe
 
     def read() -> None:
         nonlocal received
-        for chunk in client.stream(client.about(f"{server.url}f"), f"{server.url}f"):
+        for chunk in client.stream(client.head(f"{server.url}f"), f"{server.url}f"):
             received += len(chunk)
             assert received < 4 << 20, "it reads on and on"
 

@@ -25,7 +25,8 @@ from mkindex.check.rules.server import lifetime
 from mkindex.clients.configurations import PAGES, TAKEN, ServedIndex, few, written
 from mkindex.errors import ConfigError, SourceError
 from mkindex.text import printable, redacted
-from mkindex.web.client import RawResponse, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import RawResponse
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
 _SAMPLE = 3  # projects whose pages are looked at
@@ -242,7 +243,7 @@ def _keeps_files(place: Fetcher, entries: Collection[ListedFile]) -> bool:
     first = next((entry for entry in entries if entry.url.startswith(("http:", "https:"))), None)
     if first is None:
         return True
-    reply = place.asked(first.url, _ONE_BYTE, most=0)
+    reply = place.request(first.url, _ONE_BYTE, most=0)
     return reply.status not in (200, 206) or lifetime(reply) >= _LONG
 
 

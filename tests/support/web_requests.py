@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.text import printable
-from mkindex.web.client import FileHead, RequestFailed, WebClient
+from mkindex.web.responses import FileHead, RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mkindex.web.client import WebClient
     from support.scripted_server import ScriptedServer
 
 
@@ -30,8 +31,8 @@ def failure_text(call: Callable[[], object], server: ScriptedServer) -> str:
     return str(failure(call)).replace(server.url, "HOST/").replace(server.other_host_url, "ELSEWHERE/")
 
 
-def stream_bytes(client: WebClient, url: str, *, start: int = 0, about: FileHead | None = None) -> bytes:
-    return b"".join(client.stream(about or client.about(url), url, start=start))
+def stream_bytes(client: WebClient, url: str, *, start: int = 0, head: FileHead | None = None) -> bytes:
+    return b"".join(client.stream(head or client.head(url), url, start=start))
 
 
 ADVICE = {

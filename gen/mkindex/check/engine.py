@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -31,7 +31,10 @@ from mkindex.check.rules.server import freshness_told
 from mkindex.check.targets import Target, target
 from mkindex.errors import ConfigError, SourceError
 from mkindex.text import printable, redacted
-from mkindex.web.client import RawResponse, WebClient
+from mkindex.web.client import WebClient
+
+if TYPE_CHECKING:
+    from mkindex.web.responses import RawResponse
 
 _CONNECTIONS = 5  # to servers, at once, where nothing else is said
 _MOST_THREADS = 8  # in a directory
@@ -336,7 +339,7 @@ class _Run:
         )
 
     def _file(self, entry: ListedFile, page: str, moved: bool, project: str) -> _Looked:
-        seen = self.looker.seen(entry, moved=moved, flat=self.begun.start.kind == "flat")
+        seen = self.looker.inspect(entry, moved=moved, flat=self.begun.start.kind == "flat")
         if seen is None:
             return _Looked()
         found = seen.content.metadata if seen.content else seen.sibling_metadata
@@ -385,7 +388,7 @@ class _Run:
         seconds = time.monotonic() - started
         reply: RawResponse | None = None
         if file and file.url.startswith(("http:", "https:")):
-            reply = self.place.asked(file.url, _ONE_BYTE, most=0)
+            reply = self.place.request(file.url, _ONE_BYTE, most=0)
         forms_seen = {one.form for one in begun.pages if one.usable}
         forms_seen |= {"html" if project and project.html and project.html.usable else ""}
         forms_seen |= {"json" if project and project.json and project.json.usable else ""}

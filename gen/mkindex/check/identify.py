@@ -16,7 +16,8 @@ from mkindex.errors import SourceError
 from mkindex.text import printable, redacted
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import STATE_DIRECTORY
-from mkindex.web.client import RequestFailed, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import RequestFailed
 
 _TRIED = 3  # pages that are looked at to tell a root from a page of other directories
 _PAGE_NAMES = (".html", ".htm", ".v1_json", ".v1_html", ".json")
@@ -53,7 +54,7 @@ def identify(given: str, web: WebClient, *, patient: bool = False) -> Identified
     """
     if given.startswith(("http:", "https:")):
         try:
-            bare = web.without_credentials(given)
+            bare = web.take_credentials(given)
             has_host = urlsplit(bare).hostname and (urlsplit(bare).port or 0) >= 0
         except ValueError:
             has_host = None

@@ -35,7 +35,7 @@ def published(
     cannot be read or is no index, since upload times would change without anybody being told.
     """
     path = local_path(site)
-    top = f"{Path(os.path.abspath(path)).as_uri()}/" if path is not None else web.without_credentials(site)
+    top = f"{Path(os.path.abspath(path)).as_uri()}/" if path is not None else web.take_credentials(site)
     places = [_below(top, f"{part}/" if part else "") for part in dict.fromkeys(("", simple_path, _USUAL))]
     wanted = frozenset(file.sha256 for file in files if file.sha256)
 

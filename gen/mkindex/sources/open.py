@@ -80,7 +80,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
         is_page = os.path.isfile(os.path.join(path, "index.html"))
         return _pages(spec, options) if is_page else _local(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
-        return _pages(options.web.without_credentials(spec), options)
+        return _pages(options.web.take_credentials(spec), options)
     wrong = "is no address that can be asked" if kind in ("http", "https", "file") else "is of a kind that is not known"
     raise SourceError(
         f"{redacted(spec)} {wrong}: name a directory, a page or a list, here or at https://… "

@@ -21,7 +21,9 @@ from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import printable, redacted
-from mkindex.web.client import MAX_PAGE, PageResponse, RequestFailed, WebClient
+from mkindex.web.bodies import MAX_PAGE
+from mkindex.web.client import WebClient
+from mkindex.web.responses import PageResponse, RequestFailed
 
 _DEEPEST, _MOST = 20, 10_000  # levels below a listing that are read, and pages in all
 _TRIED = 3  # projects that are looked at to tell an index from a page of other directories
@@ -176,7 +178,7 @@ def fetched(url: str, web: WebClient) -> PageResponse:
     if url.startswith("file:"):
         return _read_file(url)
     try:
-        return web.page(url)
+        return web.get_page(url)
     except RequestFailed as error:
         if error.status in (404, 410):
             raise Missing(str(error), error.why) from error
