@@ -178,7 +178,7 @@ def test_what_is_printed_is_for_the_tree_that_is_there(
     monkeypatch.chdir(tmp_path)
     run = Run(capsys, server, "--root", "public")
     assert (run.status, run.err) == (0, "")
-    assert run.out.startswith(f"# The package index http://localhost/a/b/, from {tmp_path}/public")
+    assert run.out.startswith(f"# Serves the package index http://localhost/a/b/ from {tmp_path}/public")
     assert f'"{tmp_path}/public' in run.out
     assert "mkindex check http://localhost/a/b/\n" in run.out
     assert "mkindex check http://localhost/simple/\n" in Run(capsys, server).out
