@@ -351,6 +351,7 @@ def test_a_cache_that_another_process_holds_is_done_without(filled: Path, scanne
         holder.close()
 
 
+@pytest.mark.slow
 def test_several_runs_share_a_cache(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
