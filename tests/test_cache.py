@@ -252,6 +252,7 @@ def filled(tmp_path: Path, scanner: Scanner) -> Path:
     return tmp_path / "cache/facts.sqlite3"
 
 
+@pytest.mark.slow
 def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     content = filled.read_bytes()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PLAIN = {".nojekyll", "404.html", "index.html", "simple/index.html", "simple/index.v1_json"}
 PYPI_JSON = "application/vnd.pypi.simple.v1+json"
 FOREVER = "public, max-age=31536000, immutable"
@@ -78,7 +80,6 @@ def refusal(source: Path, public: Path, **options: Any) -> str | None:  # noqa: 
     return why or None
 
 
-@pytest.mark.slow
 def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_not(tmp_path: Path) -> None:
     bound, name = 25 * 1024 * 1024, wheel_filename("big", "1.0")
     without = len(wheel("big", "1.0", files={"pad": bytes(bound - 1000)}))
@@ -145,7 +146,6 @@ def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
     assert not (tmp_path / "public").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("key", ["max_bytes", "max_files"])
 def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
