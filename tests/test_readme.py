@@ -115,6 +115,7 @@ def test_readme_shows_commands_of_both_kinds() -> None:
     assert {True, False} == set(reasons)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", COMMANDS, ids=[f"line {shown.line}: {shown.command}" for shown in COMMANDS])
 def test_a_command_of_readme_works(shown: Shown, example: Path, tmp_path: Path) -> None:
     directory = tmp_path / "here"
