@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from mkindex.text import redacted
+from mkindex.text import redact
 
 
 class CredentialStore:
@@ -38,7 +38,7 @@ class CredentialStore:
         with suppress(Exception), self._lock:  # the keyring may be locked, missing or broken
             import keyring  # type: ignore[import-not-found,unused-ignore] # the extra `keyring`
 
-            for service in (redacted(url).rpartition("/")[0], "://".join(host), host[1]):
+            for service in (redact(url).rpartition("/")[0], "://".join(host), host[1]):
                 if found := keyring.get_credential(service, None):
                     self._by_origin[host] = found.username, found.password
                     return True

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mkindex.errors import MkindexError
-from mkindex.text import redacted
+from mkindex.text import redact
 from mkindex.web.validators import fingerprint, media_type
 
 _ADVICE = {
@@ -19,7 +19,7 @@ class RequestFailed(MkindexError):
     """A request without a usable response. `why` is the text without the address; `status` is 0 without a response."""
 
     def __init__(self, url: str, why: str, *, status: int = 0) -> None:
-        super().__init__(f"{redacted(url)}: {why}")
+        super().__init__(f"{redact(url)}: {why}")
         self.why = why
         self.status = status
 
