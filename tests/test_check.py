@@ -71,7 +71,7 @@ def test_an_http_link_on_an_https_page_is_an_error() -> None:
 
 
 def test_a_redirect_from_https_to_http_is_an_error() -> None:
-    why = "redirects from https to http, where anybody can listen"
+    why = "redirects from https to http, which is not encrypted"
     project = SeenProject(name="demo", html=read(Answer(URL, 0, {}, broken=why), "project", project="demo"))
     assert broken(project) == [("insecure-redirect", why)]
 

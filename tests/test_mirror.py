@@ -478,7 +478,9 @@ def test_a_disk_that_is_full_is_named_and_the_tree_is_as_it_was(
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     assert said.splitlines()[-1].startswith("error cannot write public/.mkindex/downloads/")
-    assert said.splitlines()[-1].endswith("/part: File too large; free some space, or mend that, and run again")
+    assert said.splitlines()[-1].endswith(
+        "/part: File too large. Free some disk space or fix the cause, then run again"
+    )
     assert read_tree(public) == before
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     assert (read_projects(public), find_broken_links(read_tree(public)), own_files(public)) == (

@@ -67,20 +67,29 @@ def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[
 # --- what is not listed -----------------------------------------------------------------------------------------------
 
 
+MISMATCH = "Damaged or replaced file; not published"
 WRONG = f'data-size="{len(WHEEL) + 1}"'
 MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
-    "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: there is no such thing"),
-    "403": (link_with_hash(A, WHEEL), status_reply(403), "answers 403: it lets nobody, or not you, read it"),
-    "410": (link_with_hash(A, WHEEL), status_reply(410), "answers 410: ask who runs it"),
+    "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: not found. Check the address"),
+    "403": (
+        link_with_hash(A, WHEEL),
+        status_reply(403),
+        "answers 403: access denied. Check the address and your credentials",
+    ),
+    "410": (
+        link_with_hash(A, WHEEL),
+        status_reply(410),
+        "answers 410: request refused. Ask the operator of the server",
+    ),
     "a page": (
         link_with_hash(A, WHEEL),
         page_reply("<p>sign in"),
-        "answers with a page, not with a file: mend the link",
+        "the server sends a page instead of the file: fix the link",
     ),
     "a redirect to a page": (
         link_with_hash(A, WHEEL),
         redirect_reply("/p"),
-        "answers with a page, not with a file: mend the link",
+        "the server sends a page instead of the file: fix the link",
     ),
     "a page served as a file": (
         A,
@@ -90,12 +99,12 @@ MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
     "another size": (
         link_with_hash(A, WHEEL, WRONG),
         file_route(WHEEL),
-        f"has {len(WHEEL):,} bytes, and the page says {len(WHEEL) + 1:,}: somebody changed it. Mend the page",
+        f"size mismatch: expected {len(WHEEL) + 1:,} bytes, got {len(WHEEL):,}. {MISMATCH}",
     ),
     "another md5": (
         f"{A}#md5={'0' * 32}",
         file_route(WHEEL),
-        f"its md5 is {hashlib.md5(WHEEL).hexdigest()}, and the page says {'0' * 32}: somebody changed it",
+        f"md5 mismatch: expected {'0' * 32}, got {hashlib.md5(WHEEL).hexdigest()}. {MISMATCH}",
     ),
     "nothing in it": (A, file_route(b""), "an empty file: copy it again"),
     "no wheel": (A, file_route(b"PK\3\4" + bytes(500)), ""),
@@ -151,7 +160,7 @@ def test_a_mirrored_file_of_another_hash_is_rejected_and_never_to_be_seen(
     for _ in range(2):
         done = run(f"{server.url}p", "--remote", "mirror")
         assert (done.status, read_projects(public)) == (1, ["b"])
-        assert f"its sha256 is {sha256(WHEEL)}, and the page says {sha256(b'x')}: somebody changed it" in done.said[-1]
+        assert f"sha256 mismatch: expected {sha256(b'x')}, got {sha256(WHEEL)}. {MISMATCH}" in done.said[-1]
         assert [path for path in read_tree(public) if A in path] == []
         assert own_files(public) == {"manifest"}
 
@@ -186,18 +195,18 @@ def torn(request: Request) -> Reply:
 
 
 TROUBLES: dict[str, tuple[scripted_server.Route, str]] = {
-    "503": (status_reply(503), "answers 503: the server is in trouble: try again later"),
-    "500": (status_reply(500), "answers 500: the server is in trouble: try again later"),
+    "503": (status_reply(503), "answers 503: server error. Try again later"),
+    "500": (status_reply(500), "answers 500: server error. Try again later"),
     "401": (
         status_reply(401),
-        "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
+        "answers 401: user name and password required. Put them into ~/.netrc",
     ),
-    "429": (status_reply(429), "answers 429: it was asked too often: try again later, or with --jobs 1"),
-    "dropped": (torn, "broke off"),
+    "429": (status_reply(429), "answers 429: too many requests. Try again later, or with --jobs 1"),
+    "dropped": (torn, "incomplete response"),
     "a loop": (redirect_reply(f"/{A}"), "redirects more than 5 times"),
     "another part": (
         lambda request: Reply(WHEEL, 206 if request.method == "GET" else 200, {"Content-Range": "bytes 1-2/3"}),
-        "sends another part than the one that was asked for (1)",
+        "sends another range than the one that was requested (1)",
     ),
 }
 

@@ -254,7 +254,7 @@ def test_a_project_that_an_index_lists_and_does_not_have_is_rejected_alone(
     done = run(f"{server.url}simple/", "--all")
     assert (done.status, read_projects(public)) == (1, ["a"])
     assert done.said == [
-        "rejected HOST/simple/q/: the index lists this project, and its page answers 404: there is no such thing"
+        "rejected HOST/simple/q/: the index lists this project, and its page answers 404: not found. Check the address"
     ]
 
 

@@ -105,7 +105,7 @@ def test_an_index_is_known_by_what_the_pages_of_its_projects_say_of_themselves(s
 def test_a_project_that_is_listed_and_not_there_is_rejected_alone(server: PageServer, how: str) -> None:
     an_index(server, how)
     del server.pages["/simple/other/"]
-    reason = "the index lists this project, and its page answers 404: there is no such thing"
+    reason = "the index lists this project, and its page answers 404: not found. Check the address"
     assert find_files(f"{server.root}/simple/", whole_index=True) == [
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
         Rejected(location=f"{server.root}/simple/other/", reason=reason),

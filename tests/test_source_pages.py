@@ -212,7 +212,10 @@ def test_of_a_page_that_is_none_it_is_said_what_was_seen(
 
 
 def test_an_answer_that_is_none_is_an_error_that_says_what_to_do(server: PageServer) -> None:
-    assert error_text(f"{server.root}/gone?token=secret") == f"{server.root}/gone: answers 404: there is no such thing"
+    assert (
+        error_text(f"{server.root}/gone?token=secret")
+        == f"{server.root}/gone: answers 404: not found. Check the address"
+    )
 
 
 def test_a_page_that_is_not_closed_is_read_with_a_note(server: PageServer) -> None:
@@ -310,7 +313,7 @@ def test_a_directory_that_cannot_be_read_is_an_error_and_not_a_shorter_listing(s
     server.pages["/whl/"] = TEXT, HTTP_SERVER
     assert (
         error_text(f"{server.root}/whl/", recursive=True)
-        == f"{server.root}/whl/sub/: answers 404: there is no such thing"
+        == f"{server.root}/whl/sub/: answers 404: not found. Check the address"
     )
 
 

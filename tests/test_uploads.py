@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 THEN, LATER = "2024-05-06T07:08:09Z", 1_765_432_100
-TOLD = " (without it, files would count as uploaded now)"
+TOLD = " (without it, all files would get new upload times)"
 
 
 @pytest.fixture
@@ -297,9 +297,9 @@ def test_a_server_that_shows_no_root_may_have_the_projects(source: Path, host: I
 
 
 ADVICE = {
-    401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
-    403: "it lets nobody, or not you, read it",
-    418: "ask who runs it",
+    401: "user name and password required. Put them into ~/.netrc",
+    403: "access denied. Check the address and your credentials",
+    418: "request refused. Ask the operator of the server",
 }
 
 
@@ -310,7 +310,7 @@ def test_a_server_that_does_not_answer_stops_everything(
 ) -> None:
     why = f"answers {status}: {ADVICE[status]}"
     host.faults.append(lambda asked, good: Reply(status) if asked == path else good)
-    assert refusal(source, tmp_path / "new", host.url) == f"previous site: {host.url[:-1]}{path}: {why}{TOLD}"
+    assert refusal(source, tmp_path / "new", host.url) == f"--previous: {host.url[:-1]}{path}: {why}{TOLD}"
 
 
 def test_so_does_a_server_in_trouble_and_one_that_cannot_be_reached(
@@ -318,17 +318,17 @@ def test_so_does_a_server_in_trouble_and_one_that_cannot_be_reached(
 ) -> None:
     monkeypatch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
     host.faults.append(lambda path, good: Reply(503) if path == "/simple/other/" else good)
-    why = "answers 503: the server is in trouble: try again later"
-    assert refusal(source, tmp_path / "new", host.url) == f"previous site: {host.url}simple/other/: {why}{TOLD}"
+    why = "answers 503: server error. Try again later"
+    assert refusal(source, tmp_path / "new", host.url) == f"--previous: {host.url}simple/other/: {why}{TOLD}"
     host.close()
     why = "cannot be reached: Connection refused"
-    assert refusal(source, tmp_path / "new", host.url) == f"previous site: {host.url}: {why}{TOLD}"
+    assert refusal(source, tmp_path / "new", host.url) == f"--previous: {host.url}: {why}{TOLD}"
 
 
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("<!DOCTYPE html><title>Log in</title><form>", "is no page of an index"),
+        ("<!DOCTYPE html><title>Log in</title><form>", "is not a page of an index"),
         ("<a href='x.whl'", "ends inside a tag or a comment: it was cut off, so that links may be missing"),
         ('{"meta": {}, "files": {}}', "is JSON, but names neither projects nor files"),
     ],
@@ -339,23 +339,23 @@ def test_a_page_that_is_none_stops_everything(
     broken = Reply(200, body.encode(), {"Content-Type": JSON_TYPE if body.startswith("{") else "text/html"})
     host.faults.append(lambda path, good: broken if path == "/simple/demo/" else good)
     told = refusal(source, tmp_path / "new", host.url)
-    assert told == f"previous site: {host.url}simple/demo/ {why}{TOLD}"
+    assert told == f"--previous: {host.url}simple/demo/ {why}{TOLD}"
 
 
 def test_a_project_or_a_page_for_people_is_no_index(source: Path, host: IndexServer, tmp_path: Path) -> None:
     (host.root / "about").mkdir()
     (host.root / "about/index.html").write_text("<!DOCTYPE html><title>About</title><a href='simple/'>us</a></html>")
     for path in ("simple/demo/", "about/"):
-        why = f"{host.url}{path} is no index, and has none below it: name the address that clients install from"
-        assert refusal(source, tmp_path / "new", f"{host.url}{path}") == f"previous site: {why}{TOLD}"
+        why = f"{host.url}{path} is not an index, and has none below it: use the address that clients install from"
+        assert refusal(source, tmp_path / "new", f"{host.url}{path}") == f"--previous: {why}{TOLD}"
 
 
 def test_a_directory_with_something_else_is_no_first_publication(source: Path, tmp_path: Path) -> None:
-    wanted = f"previous site: {source} is neither empty nor an index: name the directory of one{TOLD}"
+    wanted = f"--previous: {source} is neither empty nor an index: use the directory of a published index{TOLD}"
     assert refusal(source, tmp_path / "new", str(source)) == wanted
     wheel = source / "demo-1.0-py3-none-any.whl"
     assert refusal(source, tmp_path / "new", str(wheel)) == (
-        f"previous site: cannot read directory {wheel}: Not a directory{TOLD}"
+        f"--previous: cannot read directory {wheel}: Not a directory{TOLD}"
     )
 
 
@@ -363,7 +363,8 @@ def test_no_user_password_or_token_is_told(source: Path, host: IndexServer, tmp_
     host.faults.append(lambda path, good: Reply(403) if "demo" in path else good)
     secret = host.url.replace("//", "//alice:hunter2@") + "?token=s3cret"
     told = refusal(source, tmp_path / "new", secret)
-    assert told == f"previous site: {host.url}simple/demo/: answers 403: it lets nobody, or not you, read it{TOLD}"
+    why = "answers 403: access denied. Check the address and your credentials"
+    assert told == f"--previous: {host.url}simple/demo/: {why}{TOLD}"
 
 
 # --- the option -----------------------------------------------------------------------------------------------------

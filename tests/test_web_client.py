@@ -124,9 +124,12 @@ def test_a_compressed_page_is_decompressed(server: ScriptedServer, client: WebCl
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"no gzip at all", "is said to be compressed, and is not, or damaged"),
-        (gzip.compress(b"page" * 100, mtime=0)[:-12], "broke off (within what was compressed)"),
-        (b"", "broke off (within what was compressed)"),
+        (b"no gzip at all", "not compressed as its Content-Encoding says, or damaged"),
+        (
+            gzip.compress(b"page" * 100, mtime=0)[:-12],
+            "incomplete response (compressed data is cut off). Try again later",
+        ),
+        (b"", "incomplete response (compressed data is cut off). Try again later"),
     ],
 )
 def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
@@ -139,8 +142,8 @@ def test_a_page_that_cannot_be_decompressed_to_its_end_is_a_failure(
 @pytest.mark.parametrize(
     ("layers", "why"),
     [
-        (1, "a page of more than 1 MiB: more than mkindex reads"),
-        (2, "is compressed in a way that was not asked for (gzip, gzip)"),
+        (1, "a page of more than 1 MiB, the limit of mkindex"),
+        (2, "unsupported Content-Encoding: gzip, gzip"),
     ],
 )
 @pytest.mark.parametrize("code", [200, 404])
@@ -165,7 +168,7 @@ def test_an_endless_page_is_left(server: ScriptedServer, client: WebClient, monk
     monkeypatch.setattr(web, "MAX_PAGE", 1 << 20)
     server.routes["/p"] = Reply(endless_body())
     assert failure_text(lambda: client.get_page(f"{server.url}p"), server) == (
-        "HOST/p: a page of more than 1 MiB: more than mkindex reads"
+        "HOST/p: a page of more than 1 MiB, the limit of mkindex"
     )
     assert server.sent() < 16 << 20
 
@@ -209,7 +212,7 @@ def test_a_file_that_trickles_is_left_as_soon_as_the_build_ends(server: Scripted
 
 def test_a_page_that_says_to_be_longer_than_it_is_is_a_failure(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/p"] = Reply(TORN.encode(), length=1000)
-    assert failure_text(lambda: client.get_page(f"{server.url}p"), server).startswith("HOST/p: broke off (")
+    assert failure_text(lambda: client.get_page(f"{server.url}p"), server).startswith("HOST/p: incomplete response (")
 
 
 def test_a_page_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: WebClient) -> None:
@@ -369,10 +372,10 @@ def test_a_loop_ends(server: ScriptedServer, client: WebClient) -> None:
 @pytest.mark.parametrize(
     ("to", "why"),
     [
-        ("file:///etc/passwd", "redirects to what is no web address"),
-        ("javascript:alert(1)", "redirects to what is no web address"),
-        ("ftp://127.0.0.1/x", "redirects to what is no web address"),
-        ("mailto:", "redirects to what is no web address"),
+        ("file:///etc/passwd", "redirects to an address that is not http or https"),
+        ("javascript:alert(1)", "redirects to an address that is not http or https"),
+        ("ftp://127.0.0.1/x", "redirects to an address that is not http or https"),
+        ("mailto:", "redirects to an address that is not http or https"),
     ],
 )
 def test_a_redirect_to_something_else_is_a_failure(
@@ -422,7 +425,7 @@ def test_a_secure_page_does_not_redirect_to_where_anybody_can_listen(
         server.forget()
         for path in "p", "P":
             assert failure(lambda path=path: client.get_page(f"{secure.url}{path}")).why == (  # type: ignore[misc]
-                "redirects from https to http, where anybody can listen"
+                "redirects from https to http, which is not encrypted"
             )
     assert server.requests() == []
 
@@ -438,8 +441,8 @@ def test_a_certificate_of_ones_own_authority_is_accepted_and_no_other(
     with scripted_server.run_server(certificate=certificate) as secure:
         secure.routes["/p"] = page_reply("secret")
         error = failure(lambda: WebClient(Cache(None), connections=1).get_page(f"{secure.url}p"))
-        assert error.why.startswith("its certificate is not accepted (")
-        assert error.why.endswith("): name the file of its authority in SSL_CERT_FILE")
+        assert error.why.startswith("certificate not trusted (")
+        assert error.why.endswith("): set SSL_CERT_FILE to the certificate of its authority")
         assert pauses == []
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
         assert WebClient(Cache(None), connections=1).get_page(f"{secure.url}p").text == "secret"
@@ -481,7 +484,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(
     with scripted_server.run_server() as gone:
         monkeypatch.setenv("http_proxy", gone.url.replace("//", "//me:hunter2@"))
     assert str(failure(lambda: client.get_page("http://wheels.test/p"))) == (
-        "http://wheels.test/p: the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
+        "http://wheels.test/p: the proxy does not respond: check HTTPS_PROXY and NO_PROXY"
     )
 
 

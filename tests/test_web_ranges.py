@@ -82,24 +82,24 @@ def part_of(start: int, data: bytes, **headers: str) -> Reply:
 
 
 LIES = {
-    "another offset": (part_of(7, b"x" * 10), "sends another part than the one that was asked for (7)"),
-    "no offset": (Reply(b"x" * 10, 206), "sends another part than the one that was asked for (none)"),
+    "another offset": (part_of(7, b"x" * 10), "sends another range than the one that was requested (7)"),
+    "no offset": (Reply(b"x" * 10, 206), "sends another range than the one that was requested (none)"),
     "a strange offset": (
         part_of(0, b"x" * 10, content_range="bytes \x1b-9/10"),
-        "sends another part than the one that was asked for (\\x1b)",
+        "sends another range than the one that was requested (\\x1b)",
     ),
     "a longer offset": (
         part_of(50, b"x" * 10),
-        "sends another part than the one that was asked for (50)",
+        "sends another range than the one that was requested (50)",
     ),
     "another file": (part_of(5, b"x" * 10, etag='"2"'), "changed while it was read: run again"),
     "perhaps another": (
         part_of(5, b"x" * 10, etag='W/"1"', last_modified=LONG_AGO),
         "changed while it was read: run again",
     ),
-    "too much": (part_of(5, b"x" * 11), "more bytes came than the 10 that were asked for"),
-    "too little": (part_of(5, b"x" * 9), "9 bytes came of 10 that were asked for"),
-    "an error": (status_reply(416), "answers 416: ask who runs it"),
+    "too much": (part_of(5, b"x" * 11), "sends more than the 10 bytes that were requested"),
+    "too little": (part_of(5, b"x" * 9), "sends 9 of the 10 bytes that were requested"),
+    "an error": (status_reply(416), "answers 416: request refused. Ask the operator of the server"),
 }
 
 
@@ -114,7 +114,7 @@ def test_a_part_that_is_another_than_the_one_asked_for_is_a_failure(
 def test_a_part_without_an_end_is_left(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = Reply(endless_body(), 206, {"Content-Range": "bytes 0-9/10"})
     assert failure(lambda: client.get_range(f"{server.url}f", 0, 10)).why == (
-        "more bytes came than the 10 that were asked for"
+        "sends more than the 10 bytes that were requested"
     )
 
 
@@ -187,7 +187,9 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure(
 def test_a_transfer_that_never_gets_on_is_given_up(server: ScriptedServer, client: WebClient) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 10_000), cut_after(whole, 0))
-    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why.startswith("broke off after 10,000 bytes (")
+    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why.startswith(
+        "incomplete response after 10,000 bytes ("
+    )
     assert len(server.requests()) <= 12
 
 
@@ -199,7 +201,7 @@ def test_a_transfer_that_gets_on_a_little_each_time_comes_to_its_end(server: Scr
 
 def test_a_file_that_is_shorter_than_was_said_is_a_failure(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(b"x" * 10))
-    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == "ended after 10 bytes of 102,400"
+    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == "ended after 10 of 102,400 bytes"
 
 
 def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServer, client: WebClient) -> None:
@@ -224,5 +226,5 @@ def test_a_transfer_that_goes_on_elsewhere_than_where_it_broke_is_a_failure(
         whole, cut_after(whole, 30_000), part_of(0, CONTENT, last_modified=LONG_AGO, etag="")
     )
     assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == (
-        "sends another part than the one that was asked for (0)"
+        "sends another range than the one that was requested (0)"
     )

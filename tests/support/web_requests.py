@@ -36,11 +36,11 @@ def stream_bytes(client: WebClient, url: str, *, start: int = 0, head: FileHead 
 
 
 ADVICE = {
-    401: "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
-    403: "answers 403: it lets nobody, or not you, read it",
-    404: "answers 404: there is no such thing",
-    407: "answers 407: the proxy wants a user name and a password: put them into HTTPS_PROXY",
-    410: "answers 410: ask who runs it",
-    418: "answers 418: ask who runs it",
-    501: "answers 501: the server is in trouble: try again later",
+    401: "answers 401: user name and password required. Put them into ~/.netrc",
+    403: "answers 403: access denied. Check the address and your credentials",
+    404: "answers 404: not found. Check the address",
+    407: "answers 407: user name and password required by the proxy. Put them into HTTPS_PROXY",
+    410: "answers 410: request refused. Ask the operator of the server",
+    418: "answers 418: request refused. Ask the operator of the server",
+    501: "answers 501: server error. Try again later",
 }

@@ -87,14 +87,12 @@ class Fetcher:
             else:
                 self.failures[host] = self.failures[host] + 1 if reply.status >= 500 else 0
         else:
-            reply = RawResponse(url, 0, {}, broken="its host does not answer any more")
+            reply = RawResponse(url, 0, {}, broken="its host does not respond any more")
         if is_of_index and self.failures[host] >= _MAX_FAILURES:
             answer = reply.broken or f"answers {reply.status}"
-            raise RequestFailed(url, f"{answer}; {_MAX_FAILURES} requests in a row were in vain. Check again later")
+            raise RequestFailed(url, f"{answer}; {_MAX_FAILURES} requests in a row failed. Try again later")
         if is_of_index and reply.status == 429:
-            raise RequestFailed(
-                url, "answers 429: it was asked too often. Check again later, or with --jobs 1", status=429
-            )
+            raise RequestFailed(url, "answers 429: too many requests. Try again later, or with --jobs 1", status=429)
         return reply
 
     def stream(self, url: str, size: int | None) -> Iterator[bytes]:

@@ -18,10 +18,12 @@ from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
 from mkindex.examine.local import Progress
 from mkindex.model.files import Facts, File, Link, decode_facts, encode_facts, make_file
+from mkindex.text import plural
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, RequestFailed
 
 Outcome = File | Rejected
+_MISMATCH = "Damaged or replaced file; not published"
 _PAGES = ("text/html", "application/xhtml+xml")
 # Client errors that do not mean that the file is missing: 401 and 407 ask for credentials, 408 and 429 for patience.
 _NOT_ABOUT_THE_FILE = frozenset({401, 407, 408, 429})
@@ -56,16 +58,16 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     if link.trusted:
         return file_of_trusted(link)
     if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
-        reason = "its address does not end in its filename, which pip goes by: use --remote mirror"
+        reason = "the address does not end in the filename, as pip requires: use --remote mirror"
         return Rejected(location=f"{link.location} ({link.filename})", reason=reason)
     try:
         head = work.web.head(link.url)
     except RequestFailed as error:
         return reject(link, error, work)
     if head.media_type in _PAGES:
-        return Rejected(location=link.location, reason="answers with a page, not with a file: mend the link")
+        return Rejected(location=link.location, reason="the server sends a page instead of the file: fix the link")
     if link.size is not None and head.size is not None and link.size != head.size:
-        reason = f"has {head.size:,} bytes, and the page says {link.size:,}: somebody changed it. Mend the page"
+        reason = f"size mismatch: expected {link.size:,} bytes, got {head.size:,}. {_MISMATCH}"
         return Rejected(location=link.location, reason=reason)
     fingerprint = link.sha256
     if not fingerprint and head.fingerprint:
@@ -132,11 +134,11 @@ def announced_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) ->
     without_size = sum(one.link.size is None for one in links)
     hosts = sorted({urlsplit(one.link.url).netloc for one in links})
     where = ", ".join(hosts[:3]) + (", …" if len(hosts) > 3 else "")
-    what = f"{total:,} bytes in {len(links):,} file{'' if len(links) == 1 else 's'}"
+    what = f"{total:,} bytes in {plural(len(links), 'file')}"
     what += f", {without_size:,} of them of unknown size," if without_size else ""
-    too_much = f"--max-download allows {work.max_download:,}: raise it, or choose fewer files with --include"
+    too_much = f"--max-download allows {work.max_download:,}. Raise it, or choose fewer files with --include"
     if total > work.max_download:
-        raise SourceError(f"{where}: {what} would have to be read {why}, and {too_much}")
+        raise SourceError(f"{where}: {what} would have to be read {why}; {too_much}")
     work.announce(Note(location=where, text=f"{what} {'would' if work.dry_run else 'will'} be read {why}"))
     if work.dry_run:
         yield nothing
@@ -149,7 +151,7 @@ def announced_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) ->
             with lock:
                 read += size
             if read > work.max_download:  # possible only where a size was unknown
-                raise SourceError(f"{where}: more came than was announced, and {too_much}")
+                raise SourceError(f"{where}: more bytes were sent than announced; {too_much}")
             advance(size)
 
         yield count
@@ -176,8 +178,8 @@ class Digests:
     def mismatch(self) -> str:
         """Return which hash is not the one that the page gives, "" for none."""
         if self._link.sha256 not in ("", self.sha256):
-            return f"its sha256 is {self.sha256}, and the page says {self._link.sha256}: somebody changed it"
+            return f"sha256 mismatch: expected {self._link.sha256}, got {self.sha256}. {_MISMATCH}"
         if self._other and self._other.hexdigest() != self._expected:
             name = self._other.name
-            return f"its {name} is {self._other.hexdigest()}, and the page says {self._expected}: somebody changed it"
+            return f"{name} mismatch: expected {self._expected}, got {self._other.hexdigest()}. {_MISMATCH}"
         return ""

@@ -119,7 +119,7 @@ def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Cal
         return reject(link, error, work)
     except OSError as error:
         raise DestinationError(
-            f"cannot write {printable(part)}: {error.strerror}; free some space, or mend that, and run again"
+            f"cannot write {printable(part)}: {error.strerror}. Free some disk space or fix the cause, then run again"
         ) from error
     remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=True)
     return make_file(Artifact(directory, link.filename, fingerprint, link), facts)

@@ -29,7 +29,9 @@ from mkindex.web.responses import FileHead, RequestFailed
 
 # Bytes that are kept of the beginning and of the end of a file while it is streamed: METADATA is near one of them.
 _KEPT = 4 << 20
-_BY_NAME = "its metadata can only be read there together with the whole file: listed as its name and the page say"
+_NO_RANGES = "the server does not support range requests, so"
+_UNKNOWN_PYTHON = f"{_NO_RANGES} Requires-Python is unknown. Installs work, more slowly"
+_PYTHON_OF_PAGE = f"{_NO_RANGES} Requires-Python is as the page says. Installs work, more slowly"
 
 
 def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
@@ -42,7 +44,7 @@ def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
     different = list(dict.fromkeys(links))
     checked = list(work.executor.map(lambda link: check_link(link, work), different))
     whole = [one for one in checked if isinstance(one, CheckedLink) and _is_read_whole(one, work)]
-    with announced_reading(whole, "to compute sha256 (--allow-unhashed leaves it out)", work) as advance:
+    with announced_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
         outcomes = work.executor.map(
             lambda one: list_file(one, work, advance) if isinstance(one, CheckedLink) else one, checked
         )
@@ -89,8 +91,10 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
     except OutOfReach:
         # Not remembered: at another time the server may send parts.
         facts = describe_name(link.filename, link.requires_python)._replace(sha256=sha256)
-        # The name of an sdist is enough.
-        return link, facts._replace(warning=facts.warning or _BY_NAME) if link.filename.endswith(".whl") else facts
+        if link.filename.endswith(".whl"):  # of an sdist the name is enough
+            text = _PYTHON_OF_PAGE if facts.requires_python else _UNKNOWN_PYTHON
+            facts = facts._replace(warning=facts.warning or text)
+        return link, facts
     if sibling is None or hashlib.sha256(sibling).hexdigest() != facts.core_metadata:
         facts = facts._replace(core_metadata="")
     facts = facts._replace(sha256=sha256, metadata_span="")

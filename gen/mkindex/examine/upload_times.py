@@ -46,7 +46,7 @@ def published(
         except Missing:
             return None
         if not (page.is_index or page.links):
-            raise SourceError(f"{redact(url)} is no page of an index")
+            raise SourceError(f"{redact(url)} is not a page of an index")
         return _earliest((link.sha256, link.upload_time) for link in page.links if link.sha256 in hashes)
 
     try:
@@ -62,7 +62,7 @@ def published(
             _require_empty(path)
             return None
     except SourceError as error:
-        raise SourceError(f"previous site: {error} (without it, files would count as uploaded now)") from error
+        raise SourceError(f"--previous: {error} (without it, all files would get new upload times)") from error
     return _earliest(item for times in pages for item in times.items())
 
 
@@ -75,7 +75,7 @@ def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[
         return [file._replace(upload_time=None) for file in files]
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch and not (epoch.isascii() and epoch.isdecimal()):
-        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
+        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}, not a number of seconds: correct or unset it")
     if not (epoch or before):
         return files
     latest = epoch and (format_upload_time(int(epoch[:20])) or format_upload_time(YEAR_10000 - 1))
@@ -117,7 +117,7 @@ def _find_root(roots: Iterable[str], web: WebClient) -> _Root | None:
         other_page = other_page or redact(answer.url)
     if other_page:
         raise SourceError(
-            f"{other_page} is no index, and has none below it: name the address that clients install from"
+            f"{other_page} is not an index, and has none below it: use the address that clients install from"
         )
     return None
 
@@ -153,4 +153,4 @@ def _require_empty(path: str | None) -> None:
     except OSError as error:
         raise SourceError(f"cannot read directory {printable(path)}: {error.strerror}") from error
     if names:
-        raise SourceError(f"{printable(path)} is neither empty nor an index: name the directory of one")
+        raise SourceError(f"{printable(path)} is neither empty nor an index: use the directory of a published index")

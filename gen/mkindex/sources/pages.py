@@ -197,7 +197,7 @@ def _read_file(url: str) -> PageResponse:
     except OSError as error:
         raise SourceError(f"cannot read {redact(url)}: {error.strerror}") from error
     if len(data) > MAX_PAGE:
-        raise SourceError(f"{redact(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+        raise SourceError(f"{redact(url)}: a page of more than {MAX_PAGE >> 20} MiB, the limit of mkindex")
     text = data.decode("utf-8-sig", "replace")
     return PageResponse(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
 

@@ -33,7 +33,7 @@ def read_page(response: Response, url: str, stopped: threading.Event, *, most: i
     """
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
-        raise RequestFailed(url, f"is compressed in a way that was not asked for ({printable(encoding)})")
+        raise RequestFailed(url, f"unsupported Content-Encoding: {printable(encoding)}")
     # 32: the header tells whether it is gzip or zlib.
     inflater = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     body = bytearray()
@@ -41,13 +41,13 @@ def read_page(response: Response, url: str, stopped: threading.Event, *, most: i
         for chunk in read_chunks(response, url, stopped):
             body += inflater.decompress(chunk, most + 1) if inflater else chunk
             if len(body) > most:
-                raise RequestFailed(url, f"a page of more than {most >> 20} MiB: more than mkindex reads")
+                raise RequestFailed(url, f"a page of more than {most >> 20} MiB, the limit of mkindex")
     except zlib.error as error:
-        raise RequestFailed(url, "is said to be compressed, and is not, or damaged") from error
+        raise RequestFailed(url, "not compressed as its Content-Encoding says, or damaged") from error
     if inflater and not inflater.eof:
-        raise TransferBroken("within what was compressed")
+        raise TransferBroken("compressed data is cut off")
     if inflater and inflater.unused_data:
-        raise RequestFailed(url, "has something behind what is compressed, that clients read or do not")
+        raise RequestFailed(url, "data after the end of the compressed page, which some clients read and others ignore")
     return bytes(body)
 
 

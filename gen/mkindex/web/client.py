@@ -91,7 +91,7 @@ class WebClient:
         for chunk in self.stream(FileHead(url, "", None, ""), url):
             data += chunk
             if len(data) > most:
-                raise RequestFailed(url, f"more than {most:,} bytes", status=413)
+                raise RequestFailed(url, f"larger than {most:,} bytes", status=413)
         return bytes(data)
 
     def stream(self, head: FileHead, url: str, *, start: int = 0) -> Iterator[bytes]:
@@ -103,16 +103,18 @@ class WebClient:
                 for chunk in self._rest(head, url, start):
                     start += len(chunk)
                     if head.size is not None and start > head.size:
-                        raise RequestFailed(url, f"sends more than the {head.size:,} bytes that it said")
+                        raise RequestFailed(url, f"sends more than the {head.size:,} bytes that it announced")
                     yield chunk
             except TransferBroken as error:
                 breaks = breaks + 1 if start == before else 1
                 if breaks == MAX_BREAKS or self._stopped.is_set():
-                    raise RequestFailed(url, f"broke off after {start:,} bytes ({error})") from error
+                    raise RequestFailed(
+                        url, f"incomplete response after {start:,} bytes ({error}): try again later"
+                    ) from error
                 self._stopped.wait(PAUSE_AFTER_BREAK * breaks)
                 continue
             if head.size is not None and start != head.size:
-                raise RequestFailed(url, f"ended after {start:,} bytes of {head.size:,}")
+                raise RequestFailed(url, f"ended after {start:,} of {head.size:,} bytes")
             return
 
     def _rest(self, head: FileHead, url: str, start: int) -> Iterator[bytes]:
@@ -154,9 +156,9 @@ class WebClient:
                 for chunk in read_chunks(response, url, self._stopped):
                     data += chunk
                     if len(data) > length:
-                        raise RequestFailed(url, f"more bytes came than the {length:,} that were asked for")
+                        raise RequestFailed(url, f"sends more than the {length:,} bytes that were requested")
             if len(data) < length:
-                raise RequestFailed(url, f"{len(data):,} bytes came of {length:,} that were asked for")
+                raise RequestFailed(url, f"sends {len(data):,} of the {length:,} bytes that were requested")
             return bytes(data)
 
         return repeat_broken(url, ask, self._stopped)
@@ -172,7 +174,7 @@ class WebClient:
         def fetch(start: int, length: int) -> bytes:
             data = self.get_range(url, start, length, validator=validator)
             if data is None:
-                raise RangesRefused(url, "sends whole files only")
+                raise RangesRefused(url, "the server does not support range requests")
             return data
 
         return RangeStream(url, size, fetch=fetch, most=most)
@@ -256,5 +258,5 @@ def _require_same(response: Response, url: str, *, start: int, validator: str) -
         offset = response.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
         if offset != str(start):
             raise RequestFailed(
-                url, f"sends another part than the one that was asked for ({printable(offset) or 'none'})"
+                url, f"sends another range than the one that was requested ({printable(offset) or 'none'})"
             )

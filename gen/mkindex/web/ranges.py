@@ -70,7 +70,7 @@ class RangeStream(io.BufferedIOBase):
             first, last = min(start, max(self.size - _TAIL, 0)), self.size
         self._fetched += last - first
         if self._fetch is None or self._fetched > self._most:
-            raise OutOfReach(self._url, f"more than {self._most:,} bytes would have to be read to see what is in it")
+            raise OutOfReach(self._url, f"its metadata cannot be read without fetching more than {self._most:,} bytes")
         part = self._fetch(first, last - first)
         self.add(first, part)
         return part[start - first : end - first]

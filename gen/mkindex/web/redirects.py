@@ -4,9 +4,9 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 MAX_REDIRECTS = 5
 TOO_MANY = f"redirects more than {MAX_REDIRECTS} times"
-NOT_WEB = "redirects to what is no web address"
-INSECURE = "redirects from https to http, where anybody can listen"
-INVALID = "it, or what it redirects to, is no valid address"
+NOT_WEB = "redirects to an address that is not http or https"
+INSECURE = "redirects from https to http, which is not encrypted"
+INVALID = "not a valid address, or redirects to one that is not valid"
 
 
 class BadRedirect(Exception):

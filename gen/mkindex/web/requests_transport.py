@@ -105,7 +105,7 @@ class _Session(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         if authorities := os.environ.get("SSL_CERT_FILE"):
             if not os.path.isfile(authorities):
-                raise ConfigError(f"SSL_CERT_FILE: there is no file {printable(authorities)}")
+                raise ConfigError(f"SSL_CERT_FILE: file {printable(authorities)} does not exist")
             self.verify = authorities
         adapter = _Adapter(pool_connections=connections, pool_maxsize=connections, max_retries=_RETRIES)
         self.mount("https://", adapter)
@@ -193,11 +193,11 @@ def _reason(error: BaseException) -> str:
         text = str(error)
         return text if text == redirects.INSECURE else redirects.NOT_WEB
     if isinstance(error, requests.exceptions.SSLError):
-        return f"its certificate is not accepted ({_cause(error)}): name the file of its authority in SSL_CERT_FILE"
+        return f"certificate not trusted ({_cause(error)}): set SSL_CERT_FILE to the certificate of its authority"
     if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
+        return "the proxy does not respond: check HTTPS_PROXY and NO_PROXY"
     if isinstance(error, requests.exceptions.Timeout):
-        return f"does not answer within {READ_TIMEOUT} s"
+        return f"no response within {READ_TIMEOUT} s"
     is_unreachable = isinstance(error, requests.ConnectionError)
     if isinstance(error, requests.exceptions.InvalidURL | ValueError) and not is_unreachable:
         return redirects.INVALID

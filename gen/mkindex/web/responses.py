@@ -7,11 +7,11 @@ from mkindex.text import redact
 from mkindex.web.validators import fingerprint, media_type
 
 _ADVICE = {
-    401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
-    403: "it lets nobody, or not you, read it",
-    404: "there is no such thing",
-    407: "the proxy wants a user name and a password: put them into HTTPS_PROXY",
-    429: "it was asked too often: try again later, or with --jobs 1",
+    401: "user name and password required. Put them into ~/.netrc",
+    403: "access denied. Check the address and your credentials",
+    404: "not found. Check the address",
+    407: "user name and password required by the proxy. Put them into HTTPS_PROXY",
+    429: "too many requests. Try again later, or with --jobs 1",
 }
 
 
@@ -69,5 +69,8 @@ class RawResponse(NamedTuple):
 def require_success(status: int, url: str) -> None:
     """Raise RequestFailed for any status but 2xx, with what to do about it."""
     if not 200 <= status < 300:
-        advice = _ADVICE.get(status, "ask who runs it" if status < 500 else "the server is in trouble: try again later")
+        advice = _ADVICE.get(
+            status,
+            "request refused. Ask the operator of the server" if status < 500 else "server error. Try again later",
+        )
         raise RequestFailed(url, f"answers {status}: {advice}", status=status)

@@ -26,6 +26,6 @@ def repeat_broken(url: str, ask: Callable[[], T], stopped: threading.Event) -> T
             return ask()
         except TransferBroken as error:
             if attempt == MAX_BREAKS or stopped.is_set():
-                raise RequestFailed(url, f"broke off ({error})") from error
+                raise RequestFailed(url, f"incomplete response ({error}). Try again later") from error
             stopped.wait(PAUSE_AFTER_BREAK * attempt)
     raise AssertionError
