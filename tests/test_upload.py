@@ -1,4 +1,4 @@
-"""upload.sh, with a bucket that is a directory: stopped at every single call, it never leaves a link that dangles."""
+"""upload.sh with a directory as bucket: stopped at any of its calls, it never leaves a broken link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# As far as upload.sh uses it. A key with a slash at its end is a file named "@"; call $DIES_AT and all later ones fail.
+# The commands that upload.sh uses. The file for a key with a slash at its end is named "@". From call number $DIES_AT
+# on, all calls fail.
 AWS = """#!/bin/sh
 cd "$STORE" || exit
 echo "$*" >>../calls
@@ -59,7 +60,7 @@ esac
 
 
 class Store:
-    """A bucket in a directory, and the calls since it was made."""
+    """A bucket in a directory, and the calls of the last upload."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -86,7 +87,7 @@ class Store:
         return len((self._root / "calls").read_text().splitlines())
 
     def content(self) -> dict[str, bytes]:
-        """What is there, by its key."""
+        """The objects by key."""
         return {
             key.removesuffix("@"): content for key, content in read_tree(self._root / "store").items() if key[-1] != "/"
         }
@@ -98,14 +99,14 @@ class Store:
 
 
 def uploaded(content: dict[str, bytes]) -> dict[str, bytes]:
-    """What a tree is in a bucket."""
+    """The objects that a tree becomes in a bucket."""
     pages = {path: page for path, page in content.items() if path not in (".nojekyll", "upload.sh")}
     keys = {path.removesuffix("index.html"): page for path, page in pages.items() if path.endswith("index.html")}
     return {key: page for key, page in (pages | keys).items() if key}
 
 
-def seen(content: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
-    """A bucket as it is seen: by its index documents, and by its keys that end with a slash."""
+def views(content: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
+    """A bucket as readers see it: by index documents, and by keys that end with a slash."""
     yield content
     yield content | {f"{key}index.html": page for key, page in content.items() if key.endswith("/")}
 
@@ -120,7 +121,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("options", [{}, {"json_root": "json"}], ids=["one root", "two roots"])
-def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_finishes_it(
+def test_an_upload_stopped_anywhere_leaves_no_broken_link_and_the_next_one_completes_it(
     source: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     public, before = tmp_path / "the public", Store(tmp_path / "before")
@@ -129,7 +130,7 @@ def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_fin
     assert before.content() == uploaded(read_tree(public))
     (source / "old-1.0.tar.gz").unlink()
     write_wheel(source, "new", "1.0")
-    # Another hash on pages of the same size, with an older time: a comparison of those would not see it.
+    # Another hash on pages with the same size and an older time: comparing size and time would miss the change.
     (source / "demo-1.0-py3-none-any.whl").write_bytes(
         wheel("demo", "1.0", files={"demo.py": b"__version__ = '1.1'\n"})
     )
@@ -140,7 +141,7 @@ def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_fin
     while True:
         store = before.copy(tmp_path / f"store-{dies_at}")
         status = store.upload(public, dies_at=dies_at)
-        assert [wrong for pages in seen(store.content()) for wrong in find_broken_links(pages)] == []
+        assert [wrong for pages in views(store.content()) for wrong in find_broken_links(pages)] == []
         if status == 0:
             break
         assert store.upload(public) == 0
@@ -150,7 +151,7 @@ def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_fin
     assert store.content() == uploaded(read_tree(public))
 
 
-def test_files_that_are_elsewhere_stay_there_and_those_of_before_in_the_bucket(source: Path, tmp_path: Path) -> None:
+def test_with_files_url_no_file_is_uploaded_or_removed(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")
     assert store.upload(public, "s3://bucket/a/b") == 0
@@ -163,7 +164,7 @@ def test_files_that_are_elsewhere_stay_there_and_those_of_before_in_the_bucket(s
     assert store.content() == files | pages
 
 
-def test_projects_may_be_called_as_parts_of_the_tree_are(source: Path, tmp_path: Path) -> None:
+def test_projects_may_have_the_names_of_parts_of_the_tree(source: Path, tmp_path: Path) -> None:
     for name in "files", "simple", "index", "json", "links":
         write_wheel(source, name, "1.0")
     store, public = Store(tmp_path / "store"), tmp_path / "public"
@@ -172,7 +173,7 @@ def test_projects_may_be_called_as_parts_of_the_tree_are(source: Path, tmp_path:
     assert store.content() == uploaded(read_tree(public))
 
 
-def test_all_is_uploaded_again_where_that_is_wanted(source: Path, tmp_path: Path) -> None:
+def test_everything_is_uploaded_again_on_request(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")
     assert store.upload(public) == 0
@@ -185,13 +186,13 @@ def test_all_is_uploaded_again_where_that_is_wanted(source: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("to", ["", "bucket", "s3://", "https://bucket"])
-def test_what_is_no_address_of_a_bucket_is_a_mistake(source: Path, tmp_path: Path, to: str) -> None:
+def test_an_invalid_bucket_address_is_an_error(source: Path, tmp_path: Path, to: str) -> None:
     publish(source, tmp_path / "public", host="s3")
     store = Store(tmp_path / "store")
     assert (store.upload(tmp_path / "public", to), store.calls) == (2, 0)
 
 
-def test_without_an_index_beside_it_nothing_is_removed(source: Path, tmp_path: Path) -> None:
+def test_nothing_is_removed_without_an_index_beside_the_script(source: Path, tmp_path: Path) -> None:
     publish(source, tmp_path / "public", host="s3")
     store = Store(tmp_path / "store")
     (tmp_path / "public/simple/index.html").unlink()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """The seconds that were waited for, had they been."""
+    """Replace pauses by nothing; return their seconds as they come."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
@@ -50,7 +50,7 @@ OF_NETRC = "Basic bmV0cmM6aHVudGVyMw=="  # netrc:hunter3
 OF_KEYRING = "Basic a2V5cmluZzpodW50ZXI0"  # keyring:hunter4
 
 
-def wanting(authorization: str, reply: Reply) -> Callable[[Request], Reply]:
+def require_credentials(authorization: str, reply: Reply) -> Callable[[Request], Reply]:
     return lambda request: reply if request.headers.get("authorization") == authorization else status_reply(401)
 
 
@@ -58,7 +58,7 @@ def authorizations(server: ScriptedServer) -> list[str | None]:
     return [request.headers.get("authorization") for request in server.received]
 
 
-def test_credentials_of_an_address_are_kept_for_its_host_alone(
+def test_credentials_of_an_address_are_sent_only_to_its_host(
     server: ScriptedServer, other: ScriptedServer, client: WebClient
 ) -> None:
     assert client.take_credentials(server.url) == server.url
@@ -125,7 +125,7 @@ def test_a_host_cannot_hand_out_credentials_in_a_redirect(
 
 
 @pytest.mark.parametrize("place", ["HOME", "NETRC"])
-def test_credentials_of_netrc_are_for_the_host_that_it_names(
+def test_credentials_of_netrc_are_sent_only_to_the_host_it_names(
     server: ScriptedServer, client: WebClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     path = tmp_path / (".netrc" if place == "HOME" else "elsewhere")
@@ -134,7 +134,7 @@ def test_credentials_of_netrc_are_for_the_host_that_it_names(
     if place == "NETRC":
         monkeypatch.setenv("NETRC", str(path))
     server.routes |= {
-        "/p": wanting(OF_NETRC, page_reply("page")),
+        "/p": require_credentials(OF_NETRC, page_reply("page")),
         "/r": redirect_reply(f"{server.url}q"),
         "/q": page_reply("open"),
     }
@@ -144,7 +144,7 @@ def test_credentials_of_netrc_are_for_the_host_that_it_names(
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
-def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: ScriptedServer, tmp_path: Path) -> None:
+def test_an_anonymous_client_sends_no_credentials(server: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login netrc password hunter3\n")
     (tmp_path / ".netrc").chmod(0o600)
     server.routes |= {"/p": page_reply("page"), "/r": redirect_reply("/p")}
@@ -156,7 +156,7 @@ def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: ScriptedServ
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
-def test_a_netrc_that_is_broken_is_none(server: ScriptedServer, client: WebClient, tmp_path: Path) -> None:
+def test_an_invalid_netrc_is_ignored(server: ScriptedServer, client: WebClient, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text('machine 127.0.0.1 login "x\npassword\n\x00')
     (tmp_path / ".netrc").chmod(0o600)
     server.routes["/p"] = page_reply("page")
@@ -165,7 +165,7 @@ def test_a_netrc_that_is_broken_is_none(server: ScriptedServer, client: WebClien
 
 @pytest.fixture
 def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Put a keyring in place that knows the server; return what it is asked for."""
+    """Install a keyring that has credentials for the server; return the services that it is asked for."""
     asked: list[str] = []
 
     def get_credential(service: str, username: str | None) -> object:
@@ -177,12 +177,12 @@ def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str
     return asked
 
 
-def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
+def test_the_keyring_is_asked_once_when_a_server_requires_credentials(
     server: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/open"] = page_reply("open")
-    server.routes["/p"] = wanting(OF_KEYRING, page_reply("page"))
-    server.routes["/f"] = wanting(OF_KEYRING, Reply(b"file"))
+    server.routes["/p"] = require_credentials(OF_KEYRING, page_reply("page"))
+    server.routes["/f"] = require_credentials(OF_KEYRING, Reply(b"file"))
     assert client.get_page(f"{server.url}open").text == "open"
     assert keyring == []
     assert client.get_page(f"{server.url}p?token=hunter5").text == "page"
@@ -192,7 +192,7 @@ def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
     assert keyring[-1] == urlsplit(server.url).netloc
 
 
-def test_credentials_of_a_keyring_stay_with_their_host(
+def test_credentials_of_a_keyring_are_sent_only_to_their_host(
     server: ScriptedServer, other: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/p"] = redirect_reply(f"{other.url}p")
@@ -201,7 +201,7 @@ def test_credentials_of_a_keyring_stay_with_their_host(
     assert set(authorizations(other)) == {None}
 
 
-def test_a_keyring_without_an_answer_or_with_an_error_leaves_it_at_that(
+def test_an_empty_or_broken_keyring_is_ignored(
     server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(service: str, username: str | None) -> object:
@@ -229,7 +229,7 @@ TROUBLES: dict[str, Callable[[ScriptedServer], Reply | Callable[[Request], Reply
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_no_failure_tells_credentials_or_a_query(
+def test_no_error_shows_credentials_or_a_query(
     server: ScriptedServer, client: WebClient, trouble: Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]
 ) -> None:
     server.routes["/x"] = trouble(server)

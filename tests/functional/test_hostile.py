@@ -1,4 +1,4 @@
-"""Files that want to hurt: whatever is in their names and metadata, pages hold what they should and nothing else."""
+"""Hostile filenames and metadata: pages contain the right anchors and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HTML, JSON = "index.html", "index.v1_json"
 
-# Hostile alone; together they are more than two hundred.
+# Each is hostile by itself; with their combinations there are more than two hundred.
 PIECES = (
     '"',
     "'",
@@ -70,7 +70,7 @@ VALUES = [
     '"' * 4000,
 ]
 
-# The names of files are bytes. None of these can be the name of a wheel.
+# Filenames are bytes. None of these is a valid name of a wheel.
 NAMES = [
     *(f"evil-1.0+{piece}-py3-none-any.whl".encode() for piece in PIECES if "/" not in piece),
     *(f"evil-1.0-py3-none-{control}any.whl".encode() for control in CONTROLS),
@@ -96,7 +96,7 @@ NAMES = [
 
 @dataclass(frozen=True)
 class Built:
-    """A published tree, and what was said."""
+    """A published tree, and the messages of the build."""
 
     tree: Path
     said: str
@@ -116,7 +116,7 @@ def build(*sources: Path, tree: Path, options: tuple[str, ...] = ()) -> Built:
 
 @dataclass(frozen=True)
 class Document:
-    """What a browser makes of a page."""
+    """A page as a browser parses it."""
 
     elements: set[str]
     anchors: list[tuple[dict[str, str], str]]  # attributes, text
@@ -134,7 +134,7 @@ def parse(page: bytes) -> Document:
 
 
 def anchor(file: dict[str, Any], path: str) -> tuple[dict[str, str], str]:
-    """Return what the anchor of a file has to be on the page at `path`, made from its entry in JSON."""
+    """Return the expected anchor of a file on the page at `path`, made from its entry in JSON."""
     url = "../" * path.count("/") + file["url"].removeprefix("../../")
     digest = f"sha256={file['core-metadata']['sha256']}"
     attributes = {
@@ -149,7 +149,7 @@ def anchor(file: dict[str, Any], path: str) -> tuple[dict[str, str], str]:
 
 
 def without_the_old_name(document: Document) -> list[tuple[dict[str, str], str]]:
-    """Return the anchors; what is there under the old name of core metadata too must be the same there."""
+    """Return the anchors without data-dist-info-metadata, which must equal data-core-metadata (PEP 714)."""
     for attributes, _ in document.anchors:
         assert attributes.pop("data-dist-info-metadata", None) in (None, attributes["data-core-metadata"])
     return document.anchors
@@ -160,7 +160,7 @@ def without_the_old_name(document: Document) -> list[tuple[dict[str, str], str]]
 
 @pytest.fixture(scope="module")
 def hostile_values(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Return an index of wheels that each require one of VALUES as their Python, and have it everywhere else too."""
+    """Return an index of wheels with one of VALUES each as Requires-Python and in every other field."""
     directory = tmp_path_factory.mktemp("values")
     for number, value in enumerate(VALUES):
         headers = [f"Keywords: {value}", f"Home-page: {value}", f"{value}: {value}"]
@@ -176,7 +176,7 @@ def hostile_values(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build(directory, tree=tmp_path_factory.mktemp("tree"), options=("--links",))
 
 
-def test_more_than_two_hundred_hostile_values_are_published_or_left_out_with_a_warning(hostile_values: Built) -> None:
+def test_over_two_hundred_hostile_values_are_published_or_dropped_with_a_note(hostile_values: Built) -> None:
     entries = hostile_values.entries("hostile")
     assert [file["filename"] for file in entries] == [wheel_filename("hostile", str(n)) for n in range(len(VALUES))]
     assert len(entries) > 200
@@ -186,7 +186,7 @@ def test_more_than_two_hundred_hostile_values_are_published_or_left_out_with_a_w
     for number, value in said.items():
         note = f"{wheel_filename('hostile', str(number))}: Requires-Python "
         assert (note in hostile_values.said) == (value is None)
-    # Such a value may be nonsense, but to packaging it is a valid one.
+    # packaging accepts these values, although they make no sense.
     kept = {VALUES[n] for n, value in said.items() if value is not None}
     assert kept >= {"&", "<!--", '"', "'><br><", "{{7*7}}", "%00", '"' * 4000}
 
@@ -209,12 +209,12 @@ def test_no_hostile_value_gets_onto_the_other_pages(hostile_values: Built, path:
     assert b"alert" not in page
 
 
-def test_nothing_said_of_hostile_values_can_drive_a_terminal(hostile_values: Built) -> None:
+def test_messages_about_hostile_values_have_no_control_characters(hostile_values: Built) -> None:
     assert hostile_values.said != ""
     assert [line for line in hostile_values.said.split("\n") if not line.isprintable()] == []
 
 
-def test_a_name_in_metadata_that_is_markup_is_no_name(tmp_path: Path) -> None:
+def test_markup_in_the_name_of_metadata_is_not_a_name(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     write_wheel(source, "good", "1.0")
@@ -253,7 +253,7 @@ def test_every_hostile_name_is_rejected_in_a_line_of_its_own(hostile_names: Buil
 
 
 @pytest.mark.parametrize("path", ["simple/good/index.html", "links.html"])
-def test_pages_have_the_anchors_of_the_files_with_good_names_and_no_others(hostile_names: Built, path: str) -> None:
+def test_pages_have_anchors_only_for_files_with_valid_names(hostile_names: Built, path: str) -> None:
     document = parse((hostile_names.tree / path).read_bytes())
     wanted = [anchor(file, path) for file in hostile_names.entries("good")]
     assert [text for _, text in wanted] == ["good-1.0-py3-none-any.whl", "good-1.1+local.1-py3-none-any.whl"]

@@ -1,4 +1,4 @@
-"""Requests to a scripted server, and the failures that they end in."""
+"""Requests to a scripted server, and the errors that they end in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTENT = bytes(range(256)) * 400  # 102,400 bytes
 
 
 def failure(call: Callable[[], object]) -> RequestFailed:
-    """What a call fails with, which no terminal is hurt by."""
+    """The error that a call raises; its text has no control characters."""
     with pytest.raises(RequestFailed) as caught:
         call()
     assert printable(str(caught.value)) == str(caught.value)
