@@ -10,7 +10,7 @@ from itertools import chain
 
 from mkindex.check.seen import Tree
 from mkindex.destinations.inventory import OWN
-from mkindex.destinations.manifest import Damaged, decode, sections
+from mkindex.destinations.manifest import Damaged, TooNew, decode, sections
 from mkindex.publish import Entry
 from mkindex.render import Stage
 from mkindex.simple.read import DISTRIBUTIONS
@@ -136,6 +136,8 @@ def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, 
                     wrong.append(f"{entry.path}\t{text}")
     except FileNotFoundError:
         wrong.append(f"{OWN}/manifest\tis not there, although mkindex made this tree")
+    except TooNew as error:
+        wrong.append(f"{OWN}/manifest\t{error}")
     except (OSError, Damaged) as error:
         wrong.append(f"{OWN}/manifest\tis damaged or cannot be read ({type(error).__name__})")
     return retired, tuple(wrong)

@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from heapq import merge
 from itertools import chain, groupby
@@ -64,6 +64,11 @@ class Inventory:
         if fork.possible() and not self._intended() and self._length() > _LONG:
             with fork.undisturbed():
                 self._ahead = Forked(self._inspect)
+
+    def refuse_newer(self) -> None:
+        """Raise DestinationError where a newer version wrote the manifest."""
+        with self._readable(), open(self._manifest, "rb") as file:
+            manifest.refuse_newer(file)
 
     def close(self) -> None:
         """End what was begun ahead."""
@@ -177,8 +182,20 @@ class Inventory:
         return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
 
     def _listed(self) -> Iterator[tuple[Extent, list[bytes]]]:
-        with suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged), open(self._manifest, "rb") as file:
+        with self._readable(), open(self._manifest, "rb") as file:
             yield from manifest.sections(file)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Treat a missing or damaged manifest as none; raise DestinationError where a newer version wrote it."""
+        try:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield
+        except manifest.TooNew as error:
+            advice = "upgrade mkindex, or publish to a new directory"
+            raise DestinationError(f"{printable(self._manifest)} {error}: {advice}") from error
+        except manifest.Damaged:
+            pass
 
     def _intended(self) -> list[Position]:
         with suppress(FileNotFoundError, NotADirectoryError, manifest.Damaged), open(self._intent, "rb") as file:
