@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 FIXTURE = Path(__file__).parent / "fixtures" / "tree-0.1.0"
 LONG = 10**11  # seconds of grace: nothing that is retired is deleted
 OLD_WHEEL = wheel_filename("demo", "0.9")  # the one that is retired
-FOR_ALL = {"index.html", "links.html", "simple/index.html", "simple/index.v1_json"}  # pages of all projects
+PROSE = {"index.html", "404.html"}  # pages for people, whose wording may change with the version
+OF_ALL = {"links.html", "simple/index.html", "simple/index.v1_json"}  # pages of all projects
 
 
 @pytest.fixture
@@ -60,6 +61,15 @@ def reseal(public: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(data + b"end %08x\n" % zlib.crc32(data))
 
 
+def api(public: Path) -> dict[str, tuple[int, int]]:
+    """Inode and mtime of everything that clients read."""
+    return {path: identity for path, identity in identities(public).items() if path not in PROSE}
+
+
+def changed(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> set[str]:
+    return {path for path in before if after.get(path) != before[path]}
+
+
 def of_project(content: dict[str, bytes], name: str) -> set[str]:
     return {path for path in content if path.startswith(f"simple/{name}/") and not path.endswith("/")}
 
@@ -67,15 +77,25 @@ def of_project(content: dict[str, bytes], name: str) -> set[str]:
 # --- a tree -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_sources_write_nothing(sources: list[Path], public: Path) -> None:
-    before, entries = identities(public), read_manifest(public)
+@pytest.mark.parametrize("version", ["0.1.0", "9.9"])
+def test_the_same_sources_write_nothing(
+    sources: list[Path], public: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr("mkindex.render.__version__", version)  # a part of the key of every page
+    before, entries = api(public), read_manifest(public)
     report = publish(sources, public)
-    assert (report.plan.puts, report.plan.deletes, report.written, report.findings) == ((), (), 0, ())
-    assert (identities(public), own(public)) == (before, {"manifest"})
-    # After a copy only the fingerprints are others.
-    assert [entry._replace(mark="") for entry in read_manifest(public)] == [
-        entry._replace(mark="") for entry in entries
+    assert (report.findings, report.plan.deletes) == ((), ())
+    assert (api(public), own(public)) == (before, {"manifest"})
+    # The fingerprints are those of the copy; keys and the hashes of pages for people depend on the version.
+    assert [(entry.position, entry.retired) for entry in read_manifest(public)] == [
+        (entry.position, entry.retired) for entry in entries
     ]
+    assert [entry.sha256 for entry in read_manifest(public) if entry.path not in PROSE] == [
+        entry.sha256 for entry in entries if entry.path not in PROSE
+    ]
+    again = identities(public), (public / OWN / "manifest").stat().st_ino
+    assert publish(sources, public).written == 0
+    assert (identities(public), (public / OWN / "manifest").stat().st_ino) == again
 
 
 def test_the_tree_is_the_one_that_this_version_makes_of_the_same_sources(
@@ -86,47 +106,32 @@ def test_the_tree_is_the_one_that_this_version_makes_of_the_same_sources(
     assert tree(public) == tree(tmp_path / "new")
 
 
-def test_the_second_build_finds_every_fingerprint_as_it_was_noted(sources: list[Path], public: Path) -> None:
-    publish(sources, public)
-    before = (public / OWN / "manifest").stat()
-    report = publish(sources, public)
-    assert (report.written, report.plan.updates) == (0, ())
-    assert (public / OWN / "manifest").stat() == before
-
-
 def test_a_retired_wheel_is_deleted_after_the_grace_and_nothing_else(sources: list[Path], public: Path) -> None:
-    before = identities(public)
+    before = api(public)
     report = publish(sources, public, grace=900)
     gone = {path for path in before if OLD_WHEEL in path}
     assert {entry.path for entry in report.plan.deletes} == gone
     assert len(gone) == 2
-    assert identities(public) == {path: identity for path, identity in before.items() if path not in gone}
+    assert api(public) == {path: identity for path, identity in before.items() if path not in gone}
 
 
 def test_a_retired_wheel_that_is_listed_again_is_not_written_again(sources: list[Path], public: Path) -> None:
-    before = identities(public)
+    before = api(public)
     retired = sources[0].with_name("retired.jsonl")
-    report = publish([*sources, retired], public)
-    assert {put.resource.path for put in report.plan.puts} == {
-        *of_project(tree(public), "demo"),
-        "index.html",
-        "links.html",
-    }
-    files = {path: identity for path, identity in before.items() if path.startswith("files/")}
-    assert {path: identities(public)[path] for path in files} == files
+    publish([*sources, retired], public)
+    assert changed(before, api(public)) == {"links.html", *of_project(tree(public), "demo")}
     assert all(entry.retired is None for entry in read_manifest(public))
 
 
 def test_a_wheel_that_is_added_changes_the_pages_of_its_project_only(
     sources: list[Path], public: Path, tmp_path: Path
 ) -> None:
-    before = identities(public)
+    before = api(public)
     (tmp_path / "more").mkdir()
     write_wheel(tmp_path / "more", "other", "2.0", mtime=TIMESTAMP)
     publish([*sources, tmp_path / "more"], public)
-    after = identities(public)
-    changed = {path for path in before if after.get(path) != before[path]}
-    assert changed == {"index.html", "links.html", *of_project(tree(public), "other")}
+    after = api(public)
+    assert changed(before, after) == {"links.html", *of_project(tree(public), "other")}
     new = wheel_filename("other", "2.0")
     assert {path.rpartition("/")[2] for path in after.keys() - before.keys()} == {new, f"{new}.metadata"}
 
@@ -134,25 +139,24 @@ def test_a_wheel_that_is_added_changes_the_pages_of_its_project_only(
 def test_a_project_that_is_added_changes_the_pages_of_all_projects_too(
     sources: list[Path], public: Path, tmp_path: Path
 ) -> None:
-    before = identities(public)
+    before = api(public)
     (tmp_path / "more").mkdir()
     write_wheel(tmp_path / "more", "added", "1.0", mtime=TIMESTAMP)
     publish([*sources, tmp_path / "more"], public)
-    after = identities(public)
-    assert {path for path in before if after.get(path) != before[path]} == FOR_ALL
+    assert changed(before, api(public)) == OF_ALL
     assert of_project(tree(public), "added") == {"simple/added/index.html", "simple/added/index.v1_json"}
 
 
-def test_a_yank_and_an_unyank_change_the_pages_of_the_project_only(sources: list[Path], public: Path) -> None:
+def test_another_reason_to_yank_and_an_unyank_change_the_pages_of_the_project_only(
+    sources: list[Path], public: Path
+) -> None:
     lines = sources[0].read_text()
-    for reason in ("", "other reason"):
-        before = identities(public)
+    for reason in ("other reason", ""):
+        before = api(public)
         sources[0].write_text(lines.replace("broken on Python 3.14", reason))
         publish(sources, public)
-        after = identities(public)
-        changed = {path for path in before if after.get(path) != before[path]}
-        assert changed == {"index.html", "links.html", *of_project(tree(public), "demo")}
-        assert (b"other reason" in tree(public)["simple/demo/index.html"]) == bool(reason)
+        assert changed(before, api(public)) == {"links.html", *of_project(tree(public), "demo")}
+        assert (b"data-yanked" in tree(public)["simple/demo/index.html"]) == bool(reason)
 
 
 def test_a_project_that_is_removed_takes_its_pages_with_it(sources: list[Path], public: Path) -> None:
@@ -221,7 +225,7 @@ KNOWN = b"\n[other]\n"
 def test_optional_lines_stay_where_nothing_changes_and_are_dropped_where_something_does(
     sources: list[Path], public: Path, tmp_path: Path
 ) -> None:
-    publish(sources, public)
+    publish(sources, public)  # notes the fingerprints of the copy
     reseal(public, KNOWN, b"\nabout-demo\t../x\t.mkindex\n[other]\n")
     reseal(public, b"\n[zoo]\n", b"\nabout-other\t1\nabout-other\t2\n[zoo]\n")
     before, noted = identities(public), (public / OWN / "manifest").read_bytes()
