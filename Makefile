@@ -52,6 +52,9 @@ peers: $(READY)  ## Install other index generators for benchmark and tests, each
 bench: peers  ## Measure speed beside peers and limits, into benchmarks/RESULTS.md (BENCH=--quick: a look)
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
+compare: $(READY)  ## Compare two versions: make compare OLD=PYTHON NEW=PYTHON, each with mkindex installed
+	$(BIN)/python -m benchmarks.versions $(OLD) $(NEW)
+
 examples: $(READY)  ## Make examples/wheels anew, byte for byte the same
 	$(BIN)/python examples/make.py
 
@@ -74,4 +77,4 @@ format: $(READY)  ## Rewrite the sources in the project's format
 clean:  ## Remove what was built and downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-unit soak clients peers bench examples lock lint format clean
+.PHONY: help setup demo test test-unit soak clients peers bench compare examples lock lint format clean

@@ -5,13 +5,13 @@ and the checksum; keys of pages depend on the version and its templates, so only
 reports are compared except for seconds and prose. Then NEW builds over what OLD published, and must not touch it.
 """
 
-import itertools
 import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -24,12 +24,12 @@ from benchmarks.report import table
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # which has wheels, defects and a server
 from hosts import hosting  # noqa: E402
-from mutations import MUTATIONS, good_tree, harmed  # noqa: E402
+from mutations import MUTATIONS, Form, Mutation, Place, good_tree, harmed  # noqa: E402
 from test_junk import BAD, COMPANIONS, HIDDEN  # noqa: E402
 from wheels import write_sdist, write_wheel  # noqa: E402
 
 PROSE = {"text", "reason", "reasons", "clients", "mend", "impact", "fix", "seconds"}  # keys of JSON reports
-URL = "https://example.com/packages"
+URLS = ("--files-url", "https://example.com/packages")
 PUBLIC, OWN = "public", ".mkindex"
 Versions = Sequence[list[str]]
 Differences = list[str]
@@ -52,7 +52,7 @@ def corpora(root: Path, stack: ExitStack) -> Iterator[Corpus]:
     options = {
         "": [],
         "links.html": ["--links", "--upload-time", "none", "--link-mode", "hardlink"],
-        "at the root, files elsewhere": ["--simple-path", ".", "--files-url", URL, "--files-have-metadata"],
+        "at the root, files elsewhere": ["--simple-path", ".", *URLS, "--files-have-metadata"],
         "netlify": ["--for", "netlify", "--json-root", "json", "--links"],
         "github-pages": ["--for", "github-pages", "--grace", "0"],
         "selected": ["--include", "demo*", "--exclude", "*.tar.gz", "--simple-path", "a/b"],
@@ -72,9 +72,7 @@ def corpora(root: Path, stack: ExitStack) -> Iterator[Corpus]:
     yield Corpus(name="5,000 wheels", sources=(str(many),), change=replacing(many))
     corpus.make_list(5_000, str(root))
     listing = str(root / "list.jsonl")
-    yield Corpus(
-        name="a list of 5,000 links", sources=(listing,), options=("--files-url", URL), change=cutting(listing)
-    )
+    yield Corpus(name="a list of 5,000 links", sources=(listing,), options=URLS, change=cutting(listing))
     site = root / "site"
     shutil.copytree(examples, site)
     names = sorted(path.name for path in examples.iterdir())
@@ -201,43 +199,47 @@ def differences(places: Sequence[Path], runs: Sequence[tuple[int, object]], asid
 
 def defects(versions: Versions, root: Path) -> tuple[int, Differences]:
     """Check every defect of the tests with both versions; return how many, and those that are reported otherwise."""
-    good, wrong, number = good_tree(root / "good"), [], 0
-    for mutation in MUTATIONS:
-        for form, place in itertools.product(mutation.forms, mutation.places):
-            number += 1
-            options = ["--json", "--no-cache", *(["--files", mutation.files] if mutation.files else [])]
-            for name, value in mutation.options.items():
-                options += ["--closure"] if name == "closure" else []
-                options += [f"--ignore={rule}" for rule in value] if name == "ignore" else []
-            with tempfile.TemporaryDirectory(dir=root) as directory, ExitStack() as stack:
-                victim = harmed(good, Path(directory), form, manifest="manifest" in mutation.options)
-                if place == "served":
-                    victim.host = stack.enter_context(hosting(victim.tree))
-                mutation.harm(victim)
-                path = victim.tree if victim.given == "simple/" else victim.tree / victim.given
-                target = f"{victim.host.url}{victim.given}" if victim.host else str(path)
-                old, new = both([[*version, "check", *options, target] for version in versions], [root, root])
-            if old != new:
-                wrong.append(f"{mutation} ({form}, {place})")
-    return number, wrong
+    good = good_tree(root / "defects")
+    cases = [(one, form, place) for one in MUTATIONS for form in one.forms for place in one.places]
+
+    def differs(case: tuple[Mutation, Form, Place]) -> bool:
+        mutation, form, place = case
+        options = ["--json", "--no-cache", *(["--files", mutation.files] if mutation.files else [])]
+        options += ["--closure"] if mutation.options.get("closure") else []
+        options += [f"--ignore={rule}" for rule in mutation.options.get("ignore", ())]
+        with tempfile.TemporaryDirectory(dir=root) as directory, ExitStack() as stack:
+            victim = harmed(good, Path(directory), form, manifest="manifest" in mutation.options)
+            if place == "served":
+                victim.host = stack.enter_context(hosting(victim.tree))
+            mutation.harm(victim)
+            path = victim.tree if victim.given == "simple/" else victim.tree / victim.given
+            target = f"{victim.host.url}{victim.given}" if victim.host else str(path)
+            old, new = both([[*version, "check", *options, target] for version in versions], [root, root])
+        return old != new
+
+    with ThreadPoolExecutor(8) as threads:  # a check waits before it asks a server in trouble again
+        different = list(threads.map(differs, cases))
+    wrong = [
+        f"{one} ({form}, {place})" for (one, form, place), is_wrong in zip(cases, different, strict=True) if is_wrong
+    ]
+    return len(cases), wrong
 
 
 def same(versions: Versions, root: Path, aside: Sequence[str]) -> bool:
     """Compare everything, and print a table."""
-    rows: list[list[str]] = []
-    is_same = True
     root.mkdir()
+    rows: list[list[str]] = []
+
+    def add(name: str, compared: str, wrong: Differences) -> None:
+        verdict = f"different ({len(wrong)}): {', '.join(wrong[:3])}" if wrong else "same"
+        rows.append([name, compared, verdict])
+        print(f"{name}, {compared}: {verdict}", file=sys.stderr)
+
     with ExitStack() as stack:
         for one in corpora(root, stack):
             for compared, wrong in compare(one, versions, root, aside):
-                rows.append([one.name, compared, verdict(wrong)])
-                is_same &= not wrong
+                add(one.name, compared, wrong)
     number, wrong = defects(versions, root)
-    rows.append([f"{number} defects", "check", verdict(wrong)])
+    add(f"{number} defects", "check", wrong)
     print(table(["corpus", "compared", ""], rows), end="\n\n", flush=True)
-    return is_same and not wrong
-
-
-def verdict(wrong: Differences) -> str:
-    """Say what is different, the first few of it."""
-    return f"different ({len(wrong)}): {', '.join(wrong[:3])}" if wrong else "same"
+    return all(verdict == "same" for *_, verdict in rows)
