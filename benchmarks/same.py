@@ -117,9 +117,10 @@ def both(commands: Sequence[list[str]], places: Sequence[Path]) -> list[tuple[in
     processes = [
         Popen(command, cwd=place, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, text=True) for command, place in pairs
     ]
-    outputs = [process.communicate()[0] for process in processes]
+    texts = [process.communicate()[0] for process in processes]
+    outputs = [text.replace(str(place), "<place>") for text, place in zip(texts, places, strict=True)]
     return [
-        (process.returncode, without_prose(json.loads(output)) if output.startswith("{") else output[:9])
+        (process.returncode, without_prose(json.loads(output)) if output.startswith("{") else None)
         for process, output in zip(processes, outputs, strict=True)
     ]
 
