@@ -19,6 +19,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 from benchmarks import corpus
+from benchmarks.machine import cores
 from benchmarks.report import table
 
 ROOT = Path(__file__).parent.parent
@@ -218,7 +219,7 @@ def defects(versions: Versions, root: Path) -> tuple[int, Differences]:
             old, new = both([[*version, "check", *options, target] for version in versions], [root, root])
         return old != new
 
-    with ThreadPoolExecutor(8) as threads:  # a check waits before it asks a server in trouble again
+    with ThreadPoolExecutor(2 * cores()) as threads:  # a check waits before it asks a server in trouble again
         different = list(threads.map(differs, cases))
     wrong = [
         f"{one} ({form}, {place})" for (one, form, place), is_wrong in zip(cases, different, strict=True) if is_wrong
