@@ -11,6 +11,7 @@ The exit status is 1 if anything is different, or if a median ratio of times is 
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> None:
         del os.environ[name]
     versions = [command_of(options.old), command_of(options.new)]
     os.makedirs(BUILD, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # after it has removed what it made
     is_good = True
     with tempfile.TemporaryDirectory(prefix="mkindex-", dir=PLACES[options.place]) as root:
         if options.same or not options.time:
