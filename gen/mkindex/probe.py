@@ -92,7 +92,7 @@ def _index(begun: Identified, globs: Sequence[str], stranger: WebClient) -> Serv
         )
     facts = ServedIndex(url=_ascii(root), projects=projects, chosen=bool(globs))
     if not place.local:
-        unknown = place.page(project_url(root, NOBODY))
+        unknown = place.get_page(project_url(root, NOBODY))
         return _served(replace(facts, answers_403=unknown.status == 403), usable, place, stranger)
     if not any(page.form == "html" for page in usable):
         raise SourceError(f"{where}: in a directory clients read HTML only, and there is none. {_more(where)}")
@@ -117,7 +117,7 @@ def _projects(entries: Iterable[ListedFile]) -> Iterator[str]:
 def _served(facts: ServedIndex, pages: Sequence[SeenPage], place: Fetcher, stranger: WebClient) -> ServedIndex:
     """Add what only a server can do to a client."""
     page = pages[0]
-    as_stranger = read(Fetcher(root=place.root, web=stranger).page(page.url), page.kind, project=page.project)
+    as_stranger = read(Fetcher(root=place.root, web=stranger).get_page(page.url), page.kind, project=page.project)
     return replace(
         facts,
         # A host may show strangers something else: a page to log in, or the public index.

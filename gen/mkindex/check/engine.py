@@ -169,7 +169,7 @@ class _Run:
         level: Level = self.options.files or ("hash" if self.place.local else "head")
         self.level: Level = "head" if self.options.closure and level == "none" else level
         self.looker = FileInspector(
-            place=self.place,
+            fetcher=self.place,
             cache=self.cache,
             level=self.level,
             far_level=self.options.files or "head",
@@ -384,7 +384,7 @@ class _Run:
         page = (project.json or project.html or root) if project else root
         is_index = begun.start.kind == "index"
         started = time.monotonic()
-        again = self.place.page(begun.url) if root else None
+        again = self.place.get_page(begun.url) if root else None
         seconds = time.monotonic() - started
         reply: RawResponse | None = None
         if file and file.url.startswith(("http:", "https:")):
@@ -396,8 +396,8 @@ class _Run:
             url=begun.url,
             root=root or page or fetch_forms(self.place, begun.url, "root")[0],
             again=again,
-            unknown=self.place.page(project_url(begun.url, NOBODY)) if is_index else None,
-            without_slash=self.place.page(project_url(begun.url, project.name).rstrip("/"))
+            unknown=self.place.get_page(project_url(begun.url, NOBODY)) if is_index else None,
+            without_slash=self.place.get_page(project_url(begun.url, project.name).rstrip("/"))
             if is_index and project
             else None,
             page=page.reply if page else None,

@@ -42,7 +42,7 @@ class Fetcher:
     def local(self) -> bool:
         return self.root.startswith("file:")
 
-    def page(self, url: str, form: str = "") -> RawResponse:
+    def get_page(self, url: str, form: str = "") -> RawResponse:
         """Return a page; `form`: "html" or "json" only, "" for what clients prefer. Raises RequestFailed."""
         if url.startswith("file:"):
             return _local_page(url, form)
@@ -55,7 +55,7 @@ class Fetcher:
             return _local_file(url)
         return head_or_get(lambda method: self.request(url, _UNCOMPRESSED, method=method, most=0))
 
-    def small_file(self, url: str, most: int) -> RawResponse:
+    def get_small(self, url: str, most: int) -> RawResponse:
         """Return a file of at most `most` bytes. Raises RequestFailed."""
         if not url.startswith("file:"):
             return self.request(url, _UNCOMPRESSED, most=most)

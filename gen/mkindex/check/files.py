@@ -34,7 +34,7 @@ _PAGES = ("text/html", "application/xhtml+xml")
 class FileInspector:
     """Inspects files to the depth that the user asked for. Several threads may use it."""
 
-    place: Fetcher
+    fetcher: Fetcher
     cache: Cache
     level: Level
     far_level: Level  # of files elsewhere that a directory's pages name
@@ -45,10 +45,10 @@ class FileInspector:
 
         Raises RequestFailed where it is of no use to ask its server again.
         """
-        level = self.level if not self.place.local or entry.url.startswith("file:") else self.far_level
-        if level == "none" or not _can_be_fetched(entry, self.place):
+        level = self.level if not self.fetcher.local or entry.url.startswith("file:") else self.far_level
+        if level == "none" or not _can_be_fetched(entry, self.fetcher):
             return None
-        reply = self.place.head(entry.url)
+        reply = self.fetcher.head(entry.url)
         local = entry.url.startswith("file:")
         seen = SeenFile(
             entry=entry, reply=reply, local=local, moved=moved, flat=flat, size=content_length(reply.headers)
@@ -69,17 +69,17 @@ class FileInspector:
         entry, reads = seen.entry, level != "head" or self.wants_requirements
         if entry.metadata is not None:
             url = f"{entry.url}.metadata"
-            sibling = self.place.small_file(url, MAX_METADATA) if reads else self.place.head(url)
+            sibling = self.fetcher.get_small(url, MAX_METADATA) if reads else self.fetcher.head(url)
             body = sibling.body
             seen = replace(seen, sibling=sibling._replace(body=b""))
             if reads and sibling.status == 200 and not sibling.broken:
                 digest = hashlib.sha256(body).hexdigest()
                 seen = replace(seen, sibling_sha256=digest, sibling_metadata=requirements(body))
         if entry.raw.get("gpg-sig") is True or entry.raw.get("data-gpg-sig") == "true":
-            seen = replace(seen, signature=self.place.head(f"{entry.url}.asc"))
+            seen = replace(seen, signature=self.fetcher.head(f"{entry.url}.asc"))
         provenance = entry.raw.get("provenance", entry.raw.get("data-provenance"))
-        if isinstance(provenance, str) and provenance.startswith("https://") and not self.place.local:
-            seen = replace(seen, provenance=self.place.head(provenance))
+        if isinstance(provenance, str) and provenance.startswith("https://") and not self.fetcher.local:
+            seen = replace(seen, provenance=self.fetcher.head(provenance))
         return seen
 
     # --- bytes ------------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class FileInspector:
         name = seen.entry.other_hash.partition("=")[0]
         other = hashlib.new(name, usedforsecurity=False) if name else None
         size, start = 0, b""
-        for chunk in self.place.stream(seen.entry.url, seen.size):
+        for chunk in self.fetcher.stream(seen.entry.url, seen.size):
             digest.update(chunk)
             if other:
                 other.update(chunk)
@@ -127,7 +127,7 @@ class FileInspector:
         if not filename.endswith(SUFFIXES):
             return self._with_hashes(seen)
         in_parts = not seen.local and filename.endswith(".whl") and seen.size and seen.size > _FETCHED_WHOLE
-        if in_parts and seen.size and (stream := self.place.open_ranges(url, seen.size)):
+        if in_parts and seen.size and (stream := self.fetcher.open_ranges(url, seen.size)):
             with suppress(RangesRefused):
                 return replace(seen, content=content_of(filename, stream, seen.size, whole=False))
         if seen.local:
@@ -140,11 +140,11 @@ class FileInspector:
             return replace(seen, content=content_of(filename, cast("BufferedIOBase", copy), seen.size or 0, whole=True))
 
 
-def _can_be_fetched(entry: ListedFile, place: Fetcher) -> bool:
+def _can_be_fetched(entry: ListedFile, fetcher: Fetcher) -> bool:
     scheme = urlsplit(entry.url).scheme if entry.url else ""
     # A page on this machine may link to files relative to it. An absolute file: address could name
     # any file of the machine.
-    return scheme in ("http", "https") or (place.local and scheme == "file" and not entry.link.startswith("file:"))
+    return scheme in ("http", "https") or (fetcher.local and scheme == "file" and not entry.link.startswith("file:"))
 
 
 def _encode(seen: SeenFile) -> str:

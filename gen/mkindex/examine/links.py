@@ -56,7 +56,7 @@ class CheckedLink(NamedTuple):
 def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> CheckedLink | Outcome:
     """Ask the server for what it says of a file. Raises SourceError where the server cannot be asked."""
     if link.trusted:
-        return file_of_trusted(link)
+        return list_trusted(link)
     if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
         reason = "the address does not end in the filename, as pip requires: use --remote mirror"
         return Rejected(location=f"{link.location} ({link.filename})", reason=reason)
@@ -80,7 +80,7 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     return CheckedLink(link._replace(size=head.size if link.size is None else link.size), head, fingerprint, facts)
 
 
-def file_of_trusted(link: Link) -> Outcome:
+def list_trusted(link: Link) -> Outcome:
     """Return the File of a link that the user vouches for: no more than its filename and its list say."""
     try:
         facts = describe_name(link.filename, link.requires_python)
@@ -122,7 +122,7 @@ def is_about_the_file(error: RequestFailed) -> bool:
 
 
 @contextmanager
-def announced_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) -> Iterator[Callable[[int], object]]:
+def announce_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) -> Iterator[Callable[[int], object]]:
     """Announce how much will be read of these files; yield a callback for the number of bytes that were.
 
     Raises SourceError for more than --max-download, before anything is read or, where sizes are unknown, meanwhile.

@@ -14,7 +14,7 @@ from mkindex.examine.links import (
     Digests,
     LinkWork,
     Outcome,
-    announced_reading,
+    announce_reading,
     check_link,
     recall_facts,
     reject,
@@ -50,7 +50,7 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
     where a server cannot be asked, DestinationError where a download cannot be written.
     """
     different = list(dict.fromkeys(links))
-    found = list(work.executor.map(lambda link: _find(link, tree, work), different))
+    found = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
     missing = [one for one in found if isinstance(one, CheckedLink)]
 
     def get(one: CheckedLink | Outcome) -> Outcome:
@@ -58,7 +58,7 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
             return one
         return list_file(one, work, advance) if work.dry_run else _download(one, tree.downloads, work, advance)
 
-    with announced_reading(missing, "to mirror them", work) as advance:
+    with announce_reading(missing, "to mirror them", work) as advance:
         by_link = dict(zip(different, work.executor.map(get, found), strict=True))
     return [by_link[link] for link in links]
 
@@ -72,7 +72,7 @@ def in_place(outcome: Outcome, tree: MirrorTree) -> Outcome | None:
     return outcome._replace(artifact=artifact) if artifact else None
 
 
-def _find(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink | Outcome:
+def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink | Outcome:
     """Return the outcome for a file that is in the tree already, or the checked link of one to be downloaded."""
     checked = None if link.sha256 else check_link(link, work, mirrored=True)
     if checked is not None and not isinstance(checked, CheckedLink):

@@ -16,10 +16,10 @@ from mkindex.examine.links import (
     Digests,
     LinkWork,
     Outcome,
-    announced_reading,
+    announce_reading,
     check_link,
-    file_of_trusted,
     is_about_the_file,
+    list_trusted,
     reject,
     remember_facts,
 )
@@ -40,11 +40,11 @@ def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
     Raises SourceError where a server cannot be asked, and where more than --max-download would have to be read.
     """
     if all(link.trusted for link in links):
-        return [file_of_trusted(link) for link in links]  # there may be a million
+        return [list_trusted(link) for link in links]  # there may be a million
     different = list(dict.fromkeys(links))
     checked = list(work.executor.map(lambda link: check_link(link, work), different))
     whole = [one for one in checked if isinstance(one, CheckedLink) and _is_read_whole(one, work)]
-    with announced_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
+    with announce_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
         outcomes = work.executor.map(
             lambda one: list_file(one, work, advance) if isinstance(one, CheckedLink) else one, checked
         )
