@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mkindex.cache import Cache
 from mkindex.web.client import WebClient
+from mkindex.web.ranges import OutOfReach, RangesRefused, RangeStream
 from mkindex.web.responses import FileHead
 from support import scripted_server
 from support.scripted_server import (
@@ -224,3 +226,61 @@ def test_a_transfer_resumed_at_another_offset_is_an_error(server: ScriptedServer
     assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == (
         "sends another range than the one that was requested (0)"
     )
+
+
+# --- a file as a stream -----------------------------------------------------------------------------------------------
+
+
+def test_a_stream_fetches_only_what_is_read_and_nothing_twice() -> None:
+    fetched: list[tuple[int, int]] = []
+
+    def fetch(start: int, length: int) -> bytes:
+        fetched.append((start, length))
+        return content[start : start + length]
+
+    content = bytes(range(256)) * 4000  # 1,024,000 bytes
+    stream = RangeStream("https://host/f", len(content), fetch=fetch)
+    stream.seek(-22, os.SEEK_END)
+    assert (stream.read(), stream.tell()) == (content[-22:], len(content))
+    stream.seek(1000)
+    assert (stream.read(10), stream.read(10)) == (content[1000:1010], content[1010:1020])
+    stream.seek(len(content) - 60_000)
+    assert stream.read(100) == content[-60_000:-59_900]
+    # The end of a file is fetched in one request of 64 KiB, and elsewhere at least 16 KiB at once.
+    assert fetched == [(len(content) - 65_536, 65_536), (1000, 16_384)]
+    assert not stream.is_whole
+
+
+def test_a_stream_fetches_no_more_than_its_limit() -> None:
+    stream = RangeStream("https://host/f?token=hunter2", 1 << 20, fetch=lambda _, length: bytes(length), most=100_000)
+    stream.seek(-1, os.SEEK_END)
+    stream.read()
+    stream.seek(0)
+    stream.read(20_000)
+    stream.seek(100_000)
+    with pytest.raises(OutOfReach, match="without fetching more than 100,000 bytes") as caught:
+        stream.read(20_000)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_stream_without_a_server_has_only_what_was_added() -> None:
+    stream = RangeStream("https://host/f", 10)
+    stream.add(4, b"456789")
+    stream.seek(-6, os.SEEK_CUR)
+    assert stream.tell() == 0
+    with pytest.raises(OutOfReach):
+        stream.read()
+    stream.seek(5)
+    assert (stream.read(2), stream.is_whole) == (b"56", False)
+    stream.add(0, b"0123456789")
+    stream.seek(0)
+    assert (stream.read(), stream.is_whole) == (b"0123456789", True)
+
+
+def test_a_server_without_range_support_is_not_streamed_from(server: ScriptedServer, client: WebClient) -> None:
+    server.routes["/f"] = file_route(CONTENT, ranges=False)
+    stream = client.open_ranges(f"{server.url}f", len(CONTENT))
+    assert stream
+    with pytest.raises(RangesRefused, match="does not support range requests"):
+        stream.read(1)
+    assert client.open_ranges(f"{server.url}f", len(CONTENT)) is None
