@@ -201,8 +201,8 @@ def test_a_mirror_of_a_directory_is_the_tree_that_the_directory_gives(
     )
     done = run(f"{server.url}p", "--remote", "mirror", "--links")
     heads = [] if with_hash else sorted(f"HEAD 200 /{name}" for name in os.listdir(wheels))
-    asked = sorted(request.replace("%2B", "+").replace("%21", "!") for request in done.requests[1:])
-    assert (done.status, asked) == (0, heads)
+    requests = sorted(request.replace("%2B", "+").replace("%21", "!") for request in done.requests[1:])
+    assert (done.status, requests) == (0, heads)
     assert "(0 written, " in done.out
 
 
@@ -297,7 +297,7 @@ def parts(public: Path) -> list[Path]:
 def test_a_download_is_not_published_before_it_is_verified(server: ScriptedServer, public: Path) -> None:
     content = file_route(BIG, pause=0.002)
     server.routes |= {"/p": page_of_links(A), f"/{A}": content}
-    seen: list[list[str]] = []
+    published: list[list[str]] = []
 
     def watched(request: Request) -> Reply:
         reply = content(request)
@@ -306,14 +306,14 @@ def test_a_download_is_not_published_before_it_is_verified(server: ScriptedServe
 
         def watching() -> Iterator[bytes]:
             for part in body():
-                seen.append(sorted(read_tree(public)) if public.exists() else [])
+                published.append(sorted(read_tree(public)) if public.exists() else [])
                 yield part
 
         return replace(reply, body=watching)
 
     server.routes[f"/{A}"] = watched
     publish(f"{server.url}p", public, remote="mirror")  # type: ignore[arg-type]
-    assert (len(seen) > 100, [paths for paths in seen if paths]) == (True, [])
+    assert (len(published) > 100, [paths for paths in published if paths]) == (True, [])
     assert find_broken_links(read_tree(public)) == []
 
 
@@ -447,8 +447,8 @@ def test_a_run_that_is_interrupted_ends_at_once(
     with start_process(server, "--remote", how) as process:
         try:
             deadline = time.monotonic() + 20
-            wanted = {"file": f"GET 200 /{A}", "page": "GET 200 /p", "head": f"HEAD 0 /{A}"}[slow]
-            while wanted not in server.requests() and time.monotonic() < deadline:
+            expected = {"file": f"GET 200 /{A}", "page": "GET 200 /p", "head": f"HEAD 0 /{A}"}[slow]
+            while expected not in server.requests() and time.monotonic() < deadline:
                 time.sleep(0.02)
             time.sleep(0.1)
             process.send_signal(signal.SIGINT)

@@ -281,21 +281,25 @@ SIBLINGS: dict[str, tuple[str, scripted_server.Route, list[str], dict[str, Any]]
 }
 
 
-@pytest.mark.parametrize(("says", "reply", "asked", "more"), SIBLINGS.values(), ids=SIBLINGS)
+@pytest.mark.parametrize(("attribute", "reply", "requests", "more"), SIBLINGS.values(), ids=SIBLINGS)
 def test_a_metadata_sibling_is_offered_if_it_exists_and_is_correct(
     *,
     server: ScriptedServer,
     public: Path,
     run: Callable[..., Run],
-    says: str,
+    attribute: str,
     reply: scripted_server.Route,
-    asked: list[str],
+    requests: list[str],
     more: dict[str, Any],
 ) -> None:
-    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL, says)), f"/{A}": file_route(WHEEL), SIBLING: reply}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, WHEEL, attribute)),
+        f"/{A}": file_route(WHEEL),
+        SIBLING: reply,
+    }
     done = run(f"{server.url}p")
     assert (done.status, done.messages) == (0, [])
-    assert (done.requests[1], sorted(done.requests[2:])) == (f"HEAD 200 /{A}", sorted(asked))
+    assert (done.requests[1], sorted(done.requests[2:])) == (f"HEAD 200 /{A}", sorted(requests))
     assert read_entries(public, "a", server) == [LISTED | more]
 
 
@@ -303,9 +307,9 @@ def test_a_wheel_with_the_sibling_of_another_one_is_rejected(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     evil = metadata("evil", "1.0")
-    says = f'data-core-metadata="sha256={sha256(evil)}"'
+    attribute = f'data-core-metadata="sha256={sha256(evil)}"'
     server.routes |= {
-        "/p": page_of_links(link_with_hash(A, WHEEL, says), link_with_hash(B, OTHER)),
+        "/p": page_of_links(link_with_hash(A, WHEEL, attribute), link_with_hash(B, OTHER)),
         f"/{A}": file_route(WHEEL),
         SIBLING: evil,
     }
@@ -354,9 +358,9 @@ def test_a_server_error_for_a_sibling_leaves_the_tree_unchanged(
 def test_without_range_support_wheels_are_listed_by_filename_and_page(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    says = 'data-requires-python="&gt;=3.9"'
+    attribute = 'data-requires-python="&gt;=3.9"'
     server.routes |= {
-        "/p": page_of_links(link_with_hash(A, WHEEL, says), link_with_hash(B, OTHER)),
+        "/p": page_of_links(link_with_hash(A, WHEEL, attribute), link_with_hash(B, OTHER)),
         f"/{A}": file_route(WHEEL, ranges=False),
         f"/{B}": file_route(OTHER, ranges=False),
     }

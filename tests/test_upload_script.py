@@ -98,7 +98,7 @@ class Store:
         return copy
 
 
-def uploaded(content: dict[str, bytes]) -> dict[str, bytes]:
+def objects_of(content: dict[str, bytes]) -> dict[str, bytes]:
     """The objects that a tree becomes in a bucket."""
     pages = {path: page for path, page in content.items() if path not in (".nojekyll", "upload.sh")}
     keys = {path.removesuffix("index.html"): page for path, page in pages.items() if path.endswith("index.html")}
@@ -127,7 +127,7 @@ def test_an_upload_stopped_anywhere_leaves_no_broken_link_and_the_next_one_compl
     public, before = tmp_path / "the public", Store(tmp_path / "before")
     publish(source, public, host="s3", **options)
     assert before.upload(public) == 0
-    assert before.content() == uploaded(read_tree(public))
+    assert before.content() == objects_of(read_tree(public))
     (source / "old-1.0.tar.gz").unlink()
     write_wheel(source, "new", "1.0")
     # Another hash on pages with the same size and an older time: comparing size and time would miss the change.
@@ -145,10 +145,10 @@ def test_an_upload_stopped_anywhere_leaves_no_broken_link_and_the_next_one_compl
         if status == 0:
             break
         assert store.upload(public) == 0
-        assert store.content() == uploaded(read_tree(public))
+        assert store.content() == objects_of(read_tree(public))
         dies_at += 1
     assert dies_at == store.calls + 1
-    assert store.content() == uploaded(read_tree(public))
+    assert store.content() == objects_of(read_tree(public))
 
 
 def test_with_files_url_no_file_is_uploaded_or_removed(source: Path, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_with_files_url_no_file_is_uploaded_or_removed(source: Path, tmp_path: P
     files = {key: content for key, content in store.content().items() if "/files/" in key}
     publish(source, public, host="s3", files_url="https://files.example.com/")
     assert store.upload(public, "s3://bucket/a/b/") == 0
-    pages = {f"a/b/{key}": page for key, page in uploaded(read_tree(public)).items()} | {
+    pages = {f"a/b/{key}": page for key, page in objects_of(read_tree(public)).items()} | {
         "a/b/": read_tree(public)["index.html"]
     }
     assert store.content() == files | pages
@@ -170,7 +170,7 @@ def test_projects_may_have_the_names_of_parts_of_the_tree(source: Path, tmp_path
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3", json_root="json")
     assert (store.upload(public), store.upload(public)) == (0, 0)
-    assert store.content() == uploaded(read_tree(public))
+    assert store.content() == objects_of(read_tree(public))
 
 
 def test_everything_is_uploaded_again_on_request(source: Path, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_everything_is_uploaded_again_on_request(source: Path, tmp_path: Path) -
     assert store.calls < first
     assert store.upload(public, UPLOAD_ALL="1") == 0
     assert store.calls == first
-    assert store.content() == uploaded(read_tree(public))
+    assert store.content() == objects_of(read_tree(public))
 
 
 @pytest.mark.parametrize("to", ["", "bucket", "s3://", "https://bucket"])

@@ -199,8 +199,10 @@ def test_the_earliest_of_several_times_for_the_same_bytes_is_used(source: Path, 
     page = site / "simple/demo/index.html"
     lines = page.read_text().splitlines(keepends=True)
     (first,) = [line for line in lines if "demo-1.0-" in line]
-    said = [f"2023-0{month}-01T00:00:00Z" for month in (3, 1, 2)]
-    twins = [first.replace(THEN, time).replace("demo-1.0-", f"demo-1.0-{number}-") for number, time in enumerate(said)]
+    several = [f"2023-0{month}-01T00:00:00Z" for month in (3, 1, 2)]
+    twins = [
+        first.replace(THEN, time).replace("demo-1.0-", f"demo-1.0-{number}-") for number, time in enumerate(several)
+    ]
     nothing = first.replace(f' data-upload-time="{THEN}"', "").replace("demo-1.0-", "demo-1.0-9-")
     page.write_text("".join([*lines[:-2], nothing, *twins, *lines[-2:]]))
     publish(source, tmp_path / "new", previous=str(site))
@@ -309,7 +311,7 @@ def test_an_error_status_stops_the_build(
     path: str, status: int, source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     why = f"answers {status}: {ADVICE[status]}"
-    host.faults.append(lambda asked, good: Reply(status) if asked == path else good)
+    host.faults.append(lambda requested, good: Reply(status) if requested == path else good)
     assert refusal(source, tmp_path / "new", host.url) == f"--previous: {host.url[:-1]}{path}: {why}{CONSEQUENCE}"
 
 
@@ -351,8 +353,10 @@ def test_a_project_page_or_another_website_is_not_an_index(source: Path, host: I
 
 
 def test_a_directory_with_other_files_is_not_a_first_publication(source: Path, tmp_path: Path) -> None:
-    wanted = f"--previous: {source} is neither empty nor an index: use the directory of a published index{CONSEQUENCE}"
-    assert refusal(source, tmp_path / "new", str(source)) == wanted
+    expected = (
+        f"--previous: {source} is neither empty nor an index: use the directory of a published index{CONSEQUENCE}"
+    )
+    assert refusal(source, tmp_path / "new", str(source)) == expected
     wheel = source / "demo-1.0-py3-none-any.whl"
     assert refusal(source, tmp_path / "new", str(wheel)) == (
         f"--previous: cannot read directory {wheel}: Not a directory{CONSEQUENCE}"

@@ -319,18 +319,18 @@ def test_a_request_is_sent_at_most_five_times_with_growing_pauses(
     ]
 
 
-@pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("0", 0), ("86400", 60), ("9" * 30, 60)])
+@pytest.mark.parametrize(("retry_after", "pause"), [("7", 7), ("0", 0), ("86400", 60), ("9" * 30, 60)])
 def test_retry_after_is_respected_up_to_a_minute(
-    server: ScriptedServer, client: WebClient, asked: str, waited: float, pauses: list[float]
+    server: ScriptedServer, client: WebClient, retry_after: str, pause: float, pauses: list[float]
 ) -> None:
-    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
+    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=retry_after), page_reply("fine"))
     assert client.get_page(f"{server.url}p").text == "fine"
-    assert [pause for pause in pauses if pause] == [waited] * bool(waited)
+    assert [one for one in pauses if one] == [pause] * bool(pause)
 
 
-@pytest.mark.parametrize("asked", ["soon", "Mon, 01 Jan 99999 00:00:00 GMT", "-1", "\x1b[31m"])
-def test_an_invalid_retry_after_is_ignored(server: ScriptedServer, client: WebClient, asked: str) -> None:
-    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=asked), page_reply("fine"))
+@pytest.mark.parametrize("retry_after", ["soon", "Mon, 01 Jan 99999 00:00:00 GMT", "-1", "\x1b[31m"])
+def test_an_invalid_retry_after_is_ignored(server: ScriptedServer, client: WebClient, retry_after: str) -> None:
+    server.routes["/p"] = reply_sequence(status_reply(429, retry_after=retry_after), page_reply("fine"))
     assert client.get_page(f"{server.url}p").text == "fine"
 
 

@@ -166,15 +166,15 @@ def test_an_invalid_netrc_is_ignored(server: ScriptedServer, client: WebClient, 
 @pytest.fixture
 def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Install a keyring that has credentials for the server; return the services that it is asked for."""
-    asked: list[str] = []
+    services: list[str] = []
 
     def get_credential(service: str, username: str | None) -> object:
-        asked.append(service)
+        services.append(service)
         known = service == urlsplit(server.url).netloc
         return SimpleNamespace(username="keyring", password="hunter4") if known else None
 
     monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=get_credential))
-    return asked
+    return services
 
 
 def test_the_keyring_is_asked_once_when_a_server_requires_credentials(

@@ -79,8 +79,8 @@ def test_a_server_without_range_support_is_asked_for_a_range_only_once(
 
 
 def range_reply(start: int, data: bytes, **headers: str) -> Reply:
-    said = {"Content-Range": f"bytes {start}-{start + len(data) - 1}/1000", "ETag": '"1"'}
-    return Reply(data, 206, said).with_headers(**headers)
+    headers_of_range = {"Content-Range": f"bytes {start}-{start + len(data) - 1}/1000", "ETag": '"1"'}
+    return Reply(data, 206, headers_of_range).with_headers(**headers)
 
 
 WRONG_REPLIES = {

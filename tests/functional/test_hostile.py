@@ -99,7 +99,7 @@ class Built:
     """A published tree, and the messages of the build."""
 
     tree: Path
-    said: str
+    messages: str
     status: int
 
     def entries(self, project: str) -> list[dict[str, Any]]:
@@ -180,23 +180,23 @@ def test_over_two_hundred_hostile_values_are_published_or_dropped_with_a_note(ho
     entries = hostile_values.entries("hostile")
     assert [file["filename"] for file in entries] == [wheel_filename("hostile", str(n)) for n in range(len(VALUES))]
     assert len(entries) > 200
-    said = {int(file["filename"].split("-")[1]): file.get("requires-python") for file in entries}
-    changed = {VALUES[n]: value for n, value in said.items() if value not in (None, f"==={VALUES[n]}")}
+    pythons = {int(file["filename"].split("-")[1]): file.get("requires-python") for file in entries}
+    changed = {VALUES[n]: value for n, value in pythons.items() if value not in (None, f"==={VALUES[n]}")}
     assert changed == {}
-    for number, value in said.items():
+    for number, value in pythons.items():
         note = f"{wheel_filename('hostile', str(number))}: Requires-Python "
-        assert (note in hostile_values.said) == (value is None)
+        assert (note in hostile_values.messages) == (value is None)
     # packaging accepts these values, although they make no sense.
-    kept = {VALUES[n] for n, value in said.items() if value is not None}
+    kept = {VALUES[n] for n, value in pythons.items() if value is not None}
     assert kept >= {"&", "<!--", '"', "'><br><", "{{7*7}}", "%00", '"' * 4000}
 
 
 @pytest.mark.parametrize("path", ["simple/hostile/index.html", "links.html"])
 def test_an_html5_parser_finds_the_anchors_of_the_files_and_nothing_else(hostile_values: Built, path: str) -> None:
     document = parse((hostile_values.tree / path).read_bytes())
-    wanted = [anchor(file, path) for file in hostile_values.entries("hostile")]
+    expected = [anchor(file, path) for file in hostile_values.entries("hostile")]
     found = without_the_old_name(document)
-    assert [pair for pair in zip(found, wanted, strict=True) if pair[0] != pair[1]] == []
+    assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
     assert document.elements == {"html", "head", "meta", "title", "body", "h1", "a", "br"}
     assert document.errors == []
 
@@ -210,8 +210,8 @@ def test_no_hostile_value_gets_onto_the_other_pages(hostile_values: Built, path:
 
 
 def test_messages_about_hostile_values_have_no_control_characters(hostile_values: Built) -> None:
-    assert hostile_values.said != ""
-    assert [line for line in hostile_values.said.split("\n") if not line.isprintable()] == []
+    assert hostile_values.messages != ""
+    assert [line for line in hostile_values.messages.split("\n") if not line.isprintable()] == []
 
 
 def test_markup_in_the_name_of_metadata_is_not_a_name(tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ def test_markup_in_the_name_of_metadata_is_not_a_name(tmp_path: Path) -> None:
     built = build(source, tree=tmp_path / "tree")
     assert built.status == 1
     assert {path.parent.name for path in (tmp_path / "tree").glob("simple/*/index.html")} == {"good"}
-    assert built.said.count("rejected ") == 8
-    assert [line for line in built.said.split("\n") if not line.isprintable()] == []
+    assert built.messages.count("rejected ") == 8
+    assert [line for line in built.messages.split("\n") if not line.isprintable()] == []
 
 
 # --- names of files --------------------------------------------------------------------------------------------------
@@ -246,18 +246,18 @@ def hostile_names(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def test_every_hostile_name_is_rejected_in_a_line_of_its_own(hostile_names: Built) -> None:
-    rejected = [line for line in hostile_names.said.splitlines() if line.startswith("rejected ")]
+    rejected = [line for line in hostile_names.messages.splitlines() if line.startswith("rejected ")]
     assert (hostile_names.status, len(rejected)) == (1, len(NAMES))
-    assert [line for line in hostile_names.said.split("\n") if not line.isprintable()] == []
-    assert hostile_names.said.count("\n") == len(hostile_names.said.splitlines())
+    assert [line for line in hostile_names.messages.split("\n") if not line.isprintable()] == []
+    assert hostile_names.messages.count("\n") == len(hostile_names.messages.splitlines())
 
 
 @pytest.mark.parametrize("path", ["simple/good/index.html", "links.html"])
 def test_pages_have_anchors_only_for_files_with_valid_names(hostile_names: Built, path: str) -> None:
     document = parse((hostile_names.tree / path).read_bytes())
-    wanted = [anchor(file, path) for file in hostile_names.entries("good")]
-    assert [text for _, text in wanted] == ["good-1.0-py3-none-any.whl", "good-1.1+local.1-py3-none-any.whl"]
-    assert without_the_old_name(document) == wanted
+    expected = [anchor(file, path) for file in hostile_names.entries("good")]
+    assert [text for _, text in expected] == ["good-1.0-py3-none-any.whl", "good-1.1+local.1-py3-none-any.whl"]
+    assert without_the_old_name(document) == expected
     assert document.errors == []
     assert [path.name for path in (hostile_names.tree / "simple").iterdir() if path.is_dir()] == ["good"]
 
@@ -277,5 +277,5 @@ def test_a_file_with_a_long_name_is_published_or_rejected_and_others_are_publish
     assert len(path.name) == length
     built = build(source, tree=tree)
     published = {page.parent.name for page in tree.glob("simple/*/index.html")}
-    rejected = f"rejected {path}: " in built.said
-    assert (built.status, published) == ((1, {"good"}) if rejected else (0, {"good", name})), built.said
+    rejected = f"rejected {path}: " in built.messages
+    assert (built.status, published) == ((1, {"good"}) if rejected else (0, {"good", name})), built.messages

@@ -77,29 +77,29 @@ def test_a_mirrored_listing_gives_the_tree_of_its_directory(
 ) -> None:
     mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
     assert read_tree(tmp_path / "public") == expected
-    said = mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
-    assert "(0 written, " in said
+    output = mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
+    assert "(0 written, " in output
 
 
 def test_a_referenced_listing_gives_an_index_of_files_on_its_server(
     listing: str, expected: dict[str, bytes], shared: Path, tmp_path: Path
 ) -> None:
-    said = mkindex(listing, tmp_path / "public")
-    assert "1 subdirectory not read (--recursive reads them)" in said
+    output = mkindex(listing, tmp_path / "public")
+    assert "1 subdirectory not read (--recursive reads them)" in output
     mkindex(listing, tmp_path / "public", "--recursive")
     found = read_tree(tmp_path / "public")
     assert [path for path in found if path.startswith("files/")] == []
     assert find_broken_links(found, files_url=listing) == []
-    entries, wanted = [], []
+    entries, expected_entries = [], []
     for path, content in expected.items():
         if path.endswith("index.v1_json") and path != "simple/index.v1_json":
             entries += json.loads(found[path])["files"]
-            wanted += json.loads(content)["files"]
-    for entry in wanted:
+            expected_entries += json.loads(content)["files"]
+    for entry in expected_entries:
         below = "more%20%26%20more/" if entry["filename"].startswith("below") else ""
         entry["url"] = listing + below + entry["url"].rpartition("/")[2]
         entry.pop("core-metadata", None)  # the server has none
-    assert entries == wanted
+    assert entries == expected_entries
 
 
 # --- clients --------------------------------------------------------------------------------------------------------

@@ -230,12 +230,12 @@ def conditional(reply: Reply) -> Callable[[Request], Reply]:
 
     def route(request: Request) -> Reply:
         etag, modified = reply.headers.get("ETag"), reply.headers.get("Last-Modified")
-        known = (
+        is_unchanged = (
             request.headers.get("if-none-match") == etag
             if etag
             else (modified is not None and request.headers.get("if-modified-since") == modified)
         )
-        return replace(reply, body=b"", status=304) if known else reply
+        return replace(reply, body=b"", status=304) if is_unchanged else reply
 
     return route
 
@@ -272,17 +272,17 @@ def file_route(
     def route(request: Request) -> Reply:
         if request.method == "HEAD" and head != 200:
             return status_reply(head)
-        asked = _RANGE.fullmatch(request.headers.get("range", "")) if ranges else None
+        requested = _RANGE.fullmatch(request.headers.get("range", "")) if ranges else None
         start, end = 0, size
         headers = dict(whole)
-        if asked:
-            start, end = int(asked[1]), min(int(asked[2] or size - 1) + 1, size)
+        if requested:
+            start, end = int(requested[1]), min(int(requested[2] or size - 1) + 1, size)
             if start >= end:
                 return status_reply(416, content_range=f"bytes */{size}")
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         return Reply(
             lambda: read(start, end),
-            206 if asked else 200,
+            206 if requested else 200,
             headers,
             length=end - start if length else None,
             says_length=length,

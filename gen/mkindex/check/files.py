@@ -88,16 +88,16 @@ class FileInspector:
         """Add hashes, or at level "deep" the content, from the cache where the file has not changed."""
         unchanged = "" if seen.local else fingerprint(validator(seen.reply.headers), seen.size)
         key = f"check {level} {seen.entry.other_hash.partition('=')[0]} {seen.entry.url}"
-        known = self.cache.recall(key) if unchanged else None
-        if known and known[0] == unchanged:
-            return _decode(seen, known[1])
+        cached = self.cache.recall(key) if unchanged else None
+        if cached and cached[0] == unchanged:
+            return _decode(seen, cached[1])
         try:
-            read = self._with_content(seen) if level == "deep" else self._with_hashes(seen)
+            result = self._with_content(seen) if level == "deep" else self._with_hashes(seen)
         except (RequestFailed, OSError) as error:
             return replace(seen, failed=getattr(error, "why", "") or getattr(error, "strerror", "") or "cannot be read")
         if unchanged:
-            self.cache.remember(key, unchanged, _encode(read))
-        return read
+            self.cache.remember(key, unchanged, _encode(result))
+        return result
 
     def _with_hashes(self, seen: SeenFile, copy: "tempfile.SpooledTemporaryFile[bytes] | None" = None) -> SeenFile:
         """Add hashes and size by reading all of a file, and write it to `copy`."""

@@ -54,7 +54,7 @@ class CheckedLink(NamedTuple):
 
 
 def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> CheckedLink | Outcome:
-    """Ask the server for what it says of a file. Raises SourceError where the server cannot be asked."""
+    """Ask the server what it says of a file. Raises SourceError where it gives no usable response."""
     if link.trusted:
         return list_trusted(link)
     if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
@@ -91,8 +91,8 @@ def list_trusted(link: Link) -> Outcome:
 
 def recall_facts(link: Link, fingerprint: str, cache: Cache, *, mirrored: bool) -> Facts | str | None:
     """Return what an earlier run read of the file, None where it is unknown or has changed."""
-    known = cache.recall(_cache_key(link, mirrored=mirrored)) if fingerprint else None
-    return decode_facts(known[1]) if known and known[0] == fingerprint else None
+    cached = cache.recall(_cache_key(link, mirrored=mirrored)) if fingerprint else None
+    return decode_facts(cached[1]) if cached and cached[0] == fingerprint else None
 
 
 def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cache, *, mirrored: bool) -> None:

@@ -47,7 +47,7 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
     """Return the File or the rejection of each link, with artifacts in the tree or among its downloads.
 
     Nothing is requested for a file whose sha256 the page gives and that is in the tree already. Raises SourceError
-    where a server cannot be asked, DestinationError where a download cannot be written.
+    where a server gives no usable response, DestinationError where a download cannot be written.
     """
     different = list(dict.fromkeys(links))
     found = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
@@ -78,13 +78,13 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
     if checked is not None and not isinstance(checked, CheckedLink):
         return checked
     fingerprint = checked.fingerprint if checked else link.sha256
-    known = checked.facts if checked else recall_facts(link, fingerprint, work.cache, mirrored=True)
-    sha256 = link.sha256 or (known.sha256 if isinstance(known, Facts) else "")
-    if isinstance(known, str):
-        return make_file(link, known)
+    cached = checked.facts if checked else recall_facts(link, fingerprint, work.cache, mirrored=True)
+    sha256 = link.sha256 or (cached.sha256 if isinstance(cached, Facts) else "")
+    if isinstance(cached, str):
+        return make_file(link, cached)
     path = file_path(sha256, link.filename)
     if sha256 and (artifact := _artifact_at(tree.root, path, link)):
-        facts: Facts | str = known if known and tree.holds(path) else examine(artifact).result
+        facts: Facts | str = cached if cached and tree.holds(path) else examine(artifact).result
         if isinstance(facts, Facts) and facts.sha256 == sha256:
             remember_facts(link, fingerprint, facts, work.cache, mirrored=True)
             return make_file(artifact, facts)

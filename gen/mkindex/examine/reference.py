@@ -37,7 +37,7 @@ _PYTHON_OF_PAGE = f"{_NO_RANGES} Requires-Python is as the page says. Installs w
 def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
     """Return the File or the rejection of each link, for pages that name files where they are.
 
-    Raises SourceError where a server cannot be asked, and where more than --max-download would have to be read.
+    Raises SourceError where a server gives no usable response, and for more bytes to read than --max-download allows.
     """
     if all(link.trusted for link in links):
         return [list_trusted(link) for link in links]  # there may be a million

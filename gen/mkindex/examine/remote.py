@@ -11,7 +11,7 @@ from mkindex.model.files import Link
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remote(LinkWork):
-    """The two ways to examine the links of one build. Both raise SourceError where a server cannot be asked."""
+    """The two ways to examine the links of one build. Both raise SourceError where a server gives no response."""
 
     def refer(self, links: Sequence[Link]) -> list[Outcome]:
         """Return the File or the rejection of each link, for pages that name files where they are."""

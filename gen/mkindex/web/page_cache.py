@@ -24,11 +24,11 @@ class CachedPage(NamedTuple):
 
 def recall_page(cache: Cache, url: str) -> CachedPage | None:
     """Return the page that was last read from an address, None where it is unknown."""
-    known = cache.recall(f"page {url}")
-    if not known:
+    cached = cache.recall(f"page {url}")
+    if not cached:
         return None
-    final, media_type, etag, last_modified = known[0].split("\t")
-    return CachedPage(PageResponse(final, media_type, known[1]), etag, last_modified)
+    final, media_type, etag, last_modified = cached[0].split("\t")
+    return CachedPage(PageResponse(final, media_type, cached[1]), etag, last_modified)
 
 
 def remember_page(cache: Cache, url: str, page: PageResponse, headers: Mapping[str, str]) -> None:
