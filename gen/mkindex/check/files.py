@@ -49,10 +49,8 @@ class FileInspector:
         if level == "none" or not _can_be_fetched(entry, self.fetcher):
             return None
         reply = self.fetcher.head(entry.url)
-        local = entry.url.startswith("file:")
-        seen = SeenFile(
-            entry=entry, reply=reply, local=local, moved=moved, flat=flat, size=content_length(reply.headers)
-        )
+        local, size = entry.url.startswith("file:"), content_length(reply.headers)
+        seen = SeenFile(entry=entry, reply=reply, local=local, moved=moved, flat=flat, size=size)
         if reply.status != 200:
             return seen
         if reply.media_type in _PAGES:
@@ -94,7 +92,8 @@ class FileInspector:
         try:
             result = self._with_content(seen) if level == "deep" else self._with_hashes(seen)
         except (RequestFailed, OSError) as error:
-            return replace(seen, failed=getattr(error, "why", "") or getattr(error, "strerror", "") or "cannot be read")
+            reason = error.why if isinstance(error, RequestFailed) else error.strerror
+            return replace(seen, failed=reason or "cannot be read")
         if unchanged:
             self.cache.remember(key, unchanged, _encode(result))
         return result
