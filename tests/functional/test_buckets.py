@@ -75,7 +75,8 @@ def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_upl
     there.changes()
 
     publish(source, public, host="s3", json_root="json")
-    assert there.run("sh", public / "upload.sh", to) == f"uploaded to {to}: 23 pages, 0 pages deleted, 0 files deleted\n"
+    first = there.run("sh", public / "upload.sh", to)
+    assert first == f"uploaded to {to}: 23 pages, 0 pages deleted, 0 files deleted\n"
     ours = {key: one for key, one in stored(there, f"{PREFIX}/").items() if f"{PREFIX}/{key}" not in foreign}
     assert ours == objects(read_tree(public))
     stages = [_stage(change) for change in there.changes()]
