@@ -25,11 +25,11 @@ FILES = [
 
 
 def including(*patterns: str) -> list[str]:
-    return [file for file in FILES if Selection(include=patterns).file(file)]
+    return [file for file in FILES if Selection(include=patterns).includes_file(file)]
 
 
 def excluding(*patterns: str) -> list[str]:
-    return [file for file in FILES if not Selection(exclude=patterns).file(file)]
+    return [file for file in FILES if not Selection(exclude=patterns).includes_file(file)]
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_a_pattern_is_for_projects_in_any_spelling_and_for_files(pattern: str, f
 
 def test_several_patterns_choose_what_any_of_them_chooses_and_exclusion_has_the_last_word() -> None:
     selection = Selection(include=("torch*", "flake8"), exclude=("torchvision", "*.tar.gz", "*-win_*"))
-    assert [file for file in FILES if selection.file(file)] == [WHEEL, FILES[4]]
+    assert [file for file in FILES if selection.includes_file(file)] == [WHEEL, FILES[4]]
 
 
 def test_without_patterns_everything_is_wanted() -> None:
-    assert [file for file in FILES if EVERYTHING.file(file)] == FILES
+    assert [file for file in FILES if EVERYTHING.includes_file(file)] == FILES
     assert [bool(EVERYTHING), bool(Selection(include=("x",))), bool(Selection(exclude=("x",)))] == [False, True, True]
-    assert EVERYTHING.project("Any.Thing")
+    assert EVERYTHING.may_include_project("Any.Thing")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_projects_without_a_wanted_file_are_not_even_asked_for(
 ) -> None:
     selection = Selection(include=include, exclude=exclude)
     names = ["Torch", "torch_geometric", "torchvision", "Zope.Interface"]
-    assert [canonicalize_name(name) for name in names if selection.project(name)] == projects
+    assert [canonicalize_name(name) for name in names if selection.may_include_project(name)] == projects
 
 
 # --- any file and any pattern ---------------------------------------------------------------------------------------
@@ -135,8 +135,8 @@ def test_no_project_is_passed_over_that_has_a_wanted_file(data: st.DataObject, f
     include = tuple(data.draw(st.lists(made, max_size=2)))
     exclude = tuple(data.draw(st.lists(made, max_size=1)))
     selection = Selection(include=include, exclude=exclude)
-    if selection.file(filename):
-        assert selection.project(project)
+    if selection.includes_file(filename):
+        assert selection.may_include_project(project)
 
 
 @given(st.data(), files())
@@ -147,7 +147,10 @@ def test_a_file_of_a_project_that_is_named_is_wanted_and_of_one_that_is_excluded
     spelling = data.draw(
         st.sampled_from([project, project.upper(), canonicalize_name(project), project.replace("-", "_")])
     )
-    assert (Selection(include=(spelling,)).file(filename), Selection(exclude=(spelling,)).file(filename)) == (
+    assert (
+        Selection(include=(spelling,)).includes_file(filename),
+        Selection(exclude=(spelling,)).includes_file(filename),
+    ) == (
         True,
         False,
     )

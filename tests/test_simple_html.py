@@ -294,7 +294,7 @@ def test_a_base_behind_the_links_counts_for_them_too() -> None:
 )
 def test_a_page_may_be_as_crooked_as_it_likes(text: str) -> None:
     page = parse_html(text, PAGE)
-    assert (page.links, page.refused) == ((DEMO,), ())
+    assert (page.links, page.rejected) == ((DEMO,), ())
 
 
 @pytest.mark.parametrize(
@@ -373,9 +373,9 @@ def test_links_to_anything_else_are_counted_by_kind() -> None:
     assert page == Page(
         other_files=("demo-1.0.tar.bz2", "demo-1.0.exe", "demo-1.0.WHL", f"{FILE}.asc", f"{FILE}.metadata", "x.html"),
         directories=tuple(f"{HOST}/whl/{name}/" for name in ("sub", "other", "third", FILE)),
-        elsewhere=page.elsewhere,
+        other_links=page.other_links,
     )
-    assert page.elsewhere == 11
+    assert page.other_links == 11
 
 
 @pytest.mark.parametrize("root", [f"{HOST}/simple/", f"{HOST}/simple", f"{HOST}/simple/index.html"])

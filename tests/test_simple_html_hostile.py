@@ -72,7 +72,7 @@ TOO_DEEP = "nests more than 10,000 elements, or has as many attributes in one"
 )
 def test_a_hostile_link_is_refused_alone(href: str, location: str, reason: str) -> None:
     page = parse_html(f'<a href="{href}">x</a><a href="{FILE}">y</a>', PAGE)
-    assert page == html_result(DEMO, refused=(Rejected(location=location, reason=reason),))
+    assert page == html_result(DEMO, rejected=(Rejected(location=location, reason=reason),))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_hostile_link_is_refused_alone(href: str, location: str, reason: str) 
 )
 def test_an_address_that_nobody_can_ask_is_not_listed(netloc: str) -> None:
     page = parse_html(f'<a href="https://{netloc}/{FILE}">x</a><a href="{FILE}">y</a>', PAGE)
-    assert (page.links, len(page.refused) + page.elsewhere) == ((DEMO,), 1)
+    assert (page.links, len(page.rejected) + page.other_links) == ((DEMO,), 1)
 
 
 @pytest.mark.parametrize("base", ["file:///srv/", "FILE:/srv/", "file://localhost/srv/"])
@@ -114,13 +114,13 @@ def test_a_page_of_this_machine_may_name_its_files_and_those_of_servers() -> Non
 @pytest.mark.parametrize("netloc", ["other.example", "10.0.0.1", "user@"])
 def test_a_file_of_another_machine_is_not_taken_for_one_of_this(netloc: str) -> None:
     page = parse_html(f'<a href="file://{netloc}/srv/{FILE}">x</a>', "file:///srv/page.html")
-    assert (page.links, len(page.refused)) == ((), 1)
+    assert (page.links, len(page.rejected)) == ((), 1)
 
 
 @pytest.mark.parametrize("password", ["secret", "sec/ret", "sec?ret", "sec#ret", "sec%2Fret", "se:cr@et"])
 def test_a_password_is_shown_to_nobody(password: str) -> None:
     page = parse_html(f'<a href="https://user:{password}@host.example/{FILE}">x</a>', PAGE)
-    shown = [f"{refused.location} {refused.reason}" for refused in page.refused]
+    shown = [f"{rejected.location} {rejected.reason}" for rejected in page.rejected]
     assert page.links == ()
     assert [text for text in shown if "sec" in text or "ret" in text or "se:cr" in text] == []
 

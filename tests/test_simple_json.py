@@ -151,7 +151,7 @@ def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
     page = parse_json(json.dumps({"files": [file, {"filename": FILE, "url": FILE}], "name": "demo"}), PAGE)
     wrong = "has no filename or url" if isinstance(file, dict) else "is no object"
     wrong = f"an entry of this page {wrong}: ask who runs it"
-    assert page == json_result(DEMO, refused=(Rejected(location=PAGE, reason=wrong),))
+    assert page == json_result(DEMO, rejected=(Rejected(location=PAGE, reason=wrong),))
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
 )
 def test_a_hostile_entry_is_refused_alone(filename: str, url: str, reason: str) -> None:
     page = json_file_page(filename=filename, url=url)
-    assert [(refused.reason, "secret" in refused.location) for refused in page.refused] == [(reason, False)]
+    assert [(rejected.reason, "secret" in rejected.location) for rejected in page.rejected] == [(reason, False)]
     assert page.links == ()
 
 
 @pytest.mark.parametrize("url", ["https://[x/a.zip", "https://host:port/a.zip", "https://ho st/a.zip", "\ud800/a.zip"])
 def test_an_entry_that_nobody_can_ask_for_is_refused_alone(url: str) -> None:
     page = json_file_page(filename="a.zip", url=url)
-    assert (page.links, len(page.refused)) == ((), 1)
+    assert (page.links, len(page.rejected)) == ((), 1)
 
 
 def test_a_file_that_clients_do_not_install_is_named() -> None:
