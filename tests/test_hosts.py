@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 PLAIN = {".nojekyll", "404.html", "index.html", "simple/index.html", "simple/index.v1_json"}
 PYPI_JSON = "application/vnd.pypi.simple.v1+json"
 FOREVER = "public, max-age=31536000, immutable"
-PUBLIC = HOSTS["github-pages"].once or ""
+PUBLIC = HOSTS["github-pages"].notice or ""
 
 
 @pytest.fixture
@@ -122,13 +122,13 @@ def test_what_is_too_much_is_told_before_anything_is_published(
         assert why
         found[key] = why
     named = [f"{name} ({size:,} bytes)" for size, name in by_size]
-    way_out = HOSTS["cloudflare-pages"].way_out
+    advice = HOSTS["cloudflare-pages"].advice
     assert found == {
-        "max_file": f"cloudflare-pages takes no file above {largest - 1:,} bytes: {named[0]}. {way_out}",
+        "max_file": f"cloudflare-pages takes no file above {largest - 1:,} bytes: {named[0]}. {advice}",
         "max_bytes": f"cloudflare-pages takes no more than {total - 1:,} bytes, and these are {total:,}: "
-        f"{', '.join(named[:5])} and {len(named) - 5} more. {way_out}",
+        f"{', '.join(named[:5])} and {len(named) - 5} more. {advice}",
         "max_files": f"cloudflare-pages takes no more than {number - 1:,} files, and these are {number:,}, "
-        f"pages and all. {way_out}",
+        f"pages and all. {advice}",
     }
     monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **fits))
     assert refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json") is None
@@ -429,7 +429,7 @@ def test_what_another_host_needs_touches_nothing_else(source: Path, tmp_path: Pa
     publish(source, public)
     before = file_identities(public)
     for host in HOSTS:
-        root = None if HOSTS[host].one_root else "json"
+        root = None if HOSTS[host].why_no_json_root else "json"
         publish(source, public, host=host, json_root=root)
         after = file_identities(public)
         assert {path for path in before if after[path] != before[path]} <= {".nojekyll"}

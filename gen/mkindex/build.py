@@ -124,7 +124,7 @@ def build(
         for attempt in range(1, attempts + 1):
             index, new, findings = _index(config, destination, remote, scanned, settling)
             # Kept only where the host may refuse some of them: there may be a million.
-            judged = tuple(render(index, site)) if site.host.refuses else ()
+            judged = tuple(render(index, site)) if site.host.has_limits else ()
             todo = plan(
                 judged or render(index, site),
                 destination,
@@ -289,11 +289,11 @@ def _site(config: Config) -> Site:
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
-    if site.host.once:
+    if site.host.notice:
         known = (*(put.resource for put in todo.puts), *todo.updates)
         is_new = any(one.path == ".nojekyll" and one.key == site.said for one in known)
         if is_new or ".nojekyll" in todo.left:  # where that is somebody else's, nobody knows what was said
-            yield Note(location=config.destination, text=site.host.once)
+            yield Note(location=config.destination, text=site.host.notice)
     for filename in todo.replaced:
         text = "its bytes have changed since it was published: lock files that know it will refuse it"
         yield Note(location=filename, text=text)

@@ -16,10 +16,10 @@ from mkindex.model.files import Link
 from mkindex.text import printable
 
 MAX_SIZE = 10**18  # bytes of a file; clients read sizes as 64-bit integers
+# Hexadecimal digits of each kind of hash, the strongest first.
+HASH_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
-# Hexadecimal digits of each kind of hash, the strongest first.
-_HASH_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _NOT_IN_A_PAGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
@@ -116,11 +116,11 @@ def pick_hash(hashes: Mapping[Any, Any]) -> tuple[str, str]:
     valid = {
         str(name).lower(): value.lower()
         for name, value in hashes.items()
-        if isinstance(value, str) and len(value) == _HASH_DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
+        if isinstance(value, str) and len(value) == HASH_DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
     }
     if "sha256" in valid:
         return valid["sha256"], ""
-    usable = (name for name in _HASH_DIGITS if name in valid and name in hashlib.algorithms_available)
+    usable = (name for name in HASH_DIGITS if name in valid and name in hashlib.algorithms_available)
     return "", next((f"{name}={valid[name]}" for name in usable), "")
 
 
