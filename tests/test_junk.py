@@ -142,7 +142,7 @@ def test_companions_are_told_of_only_when_asked_and_hidden_files_never(
 ) -> None:
     cli.run(["-v", "junk", "public"])
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note ")]
-    assert notes == [f"note {junk}/{name}: not a wheel or sdist: passed over" for name in sorted(COMPANIONS)]
+    assert notes == [f"note {junk}/{name}: skipped: not a wheel or sdist" for name in sorted(COMPANIONS)]
 
 
 @pytest.mark.parametrize("existing", [False, True])

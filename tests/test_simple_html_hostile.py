@@ -27,7 +27,7 @@ from support.simple_pages import (
     refused_scheme,
 )
 
-TOO_DEEP = "nests more than 10,000 elements, or has as many attributes in one"
+TOO_DEEP = "has more than 10,000 nested elements, or attributes of one element"
 
 
 # --- HTML: hostile ----------------------------------------------------------------------------------------------------

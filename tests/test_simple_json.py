@@ -149,8 +149,8 @@ def test_text_that_no_client_can_read_does_not_get_any_further() -> None:
 )
 def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
     page = parse_json(json.dumps({"files": [file, {"filename": FILE, "url": FILE}], "name": "demo"}), PAGE)
-    wrong = "has no filename or url" if isinstance(file, dict) else "is no object"
-    wrong = f"an entry of this page {wrong}: ask who runs it"
+    wrong = "has no filename or url" if isinstance(file, dict) else "is not an object"
+    wrong = f"an entry of `files` {wrong}. Ask the operator of the server"
     assert page == json_result(DEMO, rejected=(Rejected(location=PAGE, reason=wrong),))
 
 
@@ -195,20 +195,20 @@ def test_a_root_names_its_projects_as_they_are_spelled() -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     {
-        "": "is no JSON, or not all of it",
-        "{": "is no JSON, or not all of it",
-        '{"files": []}}': "is no JSON, or not all of it",
-        "<html>": "is no JSON, or not all of it",
-        "[" * 100_000: "is no JSON, or not all of it",
-        '{"files":' * 100_000: "is no JSON, or not all of it",
-        '{"files": [' + "9" * 5000 + "]}": "is no JSON, or not all of it",
-        "[]": "is JSON, but no page of the Simple API",
-        "null": "is JSON, but no page of the Simple API",
-        '"files"': "is JSON, but no page of the Simple API",
-        "{}": "is JSON, but names neither projects nor files",
-        '{"files": null}': "is JSON, but names neither projects nor files",
-        '{"files": {}}': "is JSON, but names neither projects nor files",
-        '{"projects": "x"}': "is JSON, but names neither projects nor files",
+        "": "is not valid JSON: damaged or truncated (",
+        "{": "is not valid JSON: damaged or truncated (",
+        '{"files": []}}': "is not valid JSON: damaged or truncated (",
+        "<html>": "is not valid JSON: damaged or truncated (",
+        "[" * 100_000: "is not valid JSON: damaged or truncated (",
+        '{"files":' * 100_000: "is not valid JSON: damaged or truncated (",
+        '{"files": [' + "9" * 5000 + "]}": "is not valid JSON: damaged or truncated (",
+        "[]": "is JSON, but not a page of the Simple API",
+        "null": "is JSON, but not a page of the Simple API",
+        '"files"': "is JSON, but not a page of the Simple API",
+        "{}": "is JSON, but has neither projects nor files",
+        '{"files": null}': "is JSON, but has neither projects nor files",
+        '{"files": {}}': "is JSON, but has neither projects nor files",
+        '{"projects": "x"}': "is JSON, but has neither projects nor files",
         '{"meta": {"api-version": "2.0"}, "files": []}': "is of version 2.0 of the Simple API",
         '{"meta": {"api-version": "10.1"}, "files": []}': "is of version 10.1 of the Simple API",
         '{"meta": {"api-version": ""}, "files": []}': "is of version  of the Simple API",

@@ -88,7 +88,7 @@ def test_of_an_index_only_the_chosen_projects_are_asked_for(server: PageServer, 
 @pytest.mark.parametrize("how", HOW)
 def test_nobody_crawls_an_index_by_mistake(server: PageServer, how: str) -> None:
     an_index(server, how)
-    message = "is an index of 2 projects: name those that you want with --include, or take --all"
+    message = "is an index of 2 projects. Choose projects with --include, or use --all"
     assert error_text(f"{server.root}/simple/") == f"{server.root}/simple/ {message}"
     assert error_text(f"{server.root}/simple/", recursive=True) == f"{server.root}/simple/ {message}"
 
@@ -98,7 +98,7 @@ def test_an_index_is_known_by_what_the_pages_of_its_projects_say_of_themselves(s
         "/simple/": (TEXT, html_page("gone/", "empty/")),
         "/simple/empty/": (TEXT, html_page(head=REPOSITORY)),
     }
-    message = "is an index of 2 projects: name those that you want with --include, or take --all"
+    message = "is an index of 2 projects. Choose projects with --include, or use --all"
     assert error_text(f"{server.root}/simple/") == f"{server.root}/simple/ {message}"
 
 
@@ -106,7 +106,7 @@ def test_an_index_is_known_by_what_the_pages_of_its_projects_say_of_themselves(s
 def test_a_project_that_is_listed_and_not_there_is_rejected_alone(server: PageServer, how: str) -> None:
     an_index(server, how)
     del server.pages["/simple/other/"]
-    reason = "the index lists this project, and its page answers 404: there is no such thing"
+    reason = "the index lists this project, but its page answers 404: there is no such thing"
     assert find_files(f"{server.root}/simple/", whole_index=True) == [
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
         Rejected(location=f"{server.root}/simple/other/", reason=reason),
@@ -117,7 +117,7 @@ def test_a_project_that_is_listed_and_not_there_is_rejected_alone(server: PageSe
 def test_a_project_whose_page_makes_no_sense_stops_everything(server: PageServer, how: str) -> None:
     an_index(server, how)
     server.pages["/simple/other/"] = TEXT, f'<a href="{OTHER}">x</a><a href="'
-    text = "ends inside a tag or a comment: it was cut off, so that links may be missing"
+    text = "ends inside a tag or a comment: it is truncated, and links may be missing"
     assert error_text(f"{server.root}/simple/", whole_index=True) == f"{server.root}/simple/other/ {text}"
 
 
@@ -145,7 +145,7 @@ def test_names_of_projects_lead_nowhere_else(server: PageServer) -> None:
     server.pages["/simple/"] = JSON_TYPE, json_root(*names, "demo")
     listed = find_files(f"{server.root}/simple/", whole_index=True)
     link = Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)
-    text = "10 of the projects that it lists have names that no project can have: passed over"
+    text = "10 projects skipped: not a valid project name"
     assert listed == [Note(location=f"{server.root}/simple/", text=text), link]
     assert [path for path in server.received if not re.fullmatch(r"/simple/([^/?#]+/)?", path)] == []
 
@@ -173,5 +173,7 @@ def test_a_status_is_of_no_project_that_cannot_be_one(server: PageServer, name: 
     server.pages |= {"/simple/demo/": (JSON_TYPE, text), "/a%20b/": (JSON_TYPE, text)}
     assert find_files(f"{server.root}/simple/demo/") == [StatusMarker("demo", ProjectStatus("archived"))]
     assert find_files(f"{server.root}/a%20b/") == [
-        Note(location=f"{server.root}/a%20b/", text="says archived, but not of which project: passed over")
+        Note(
+            location=f"{server.root}/a%20b/", text="project status archived ignored: the page does not name its project"
+        )
     ]

@@ -95,7 +95,7 @@ def test_a_page_here_may_be_named_by_any_file_url(here: Path, form: str) -> None
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_directory_here_is_named_by_a_file_url_too(here: Path, slash: str) -> None:
-    note = Note(location=str(here), text="subdirectories not read: sub (--recursive reads them)")
+    note = Note(location=str(here), text="subdirectories skipped: sub (use --recursive)")
     listed = Artifact(str(here), FILE, Fingerprint.of((here / FILE).stat()))
     assert find_files(here.as_uri() + slash) == [listed, note]
     (here / "index.html").write_text(html_page("sub/demo-1.0.tar.gz"))
@@ -112,7 +112,7 @@ def test_a_file_that_a_page_here_names_and_that_is_not_there_is_rejected_alone(h
     )
     rejected = [one for one in find_files(str(here / "page.html")) if isinstance(one, Rejected)]
     assert [(one.location.rpartition("/")[2], one.reason) for one in rejected if "gone" in one.location] == [
-        ("gone-1.0.zip", "the page names it, and it cannot be read: No such file or directory")
+        ("gone-1.0.zip", "named on the page, but cannot be read: No such file or directory")
     ]
     assert len(rejected) == 4
     assert artifact(here, FILE, (here / FILE).as_uri()) in find_files(str(here / "page.html"))
@@ -158,19 +158,19 @@ def test_an_index_here_is_read_from_its_root(here: Path, name: str) -> None:
     assert isinstance(one, Artifact)
     assert one.path == str(here / FILE)
     assert error_text(str(here / "simple" / name)).endswith(
-        "is an index of 1 projects: name those that you want with --include, or take --all"
+        "is an index of 1 project. Choose projects with --include, or use --all"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     {
-        "empty.html": ("", " is of type unknown and does not look like a page: name one with links to files"),
-        "text.html": ("hello", " is of type unknown and does not look like a page: name one with links to files"),
-        "none.html": (html_page("LICENSE"), f": {AGENT}; 1 went elsewhere"),
+        "empty.html": ("", ": not a page (content type unknown). Give a page with links to wheels or sdists"),
+        "text.html": ("hello", ": not a page (content type unknown). Give a page with links to wheels or sdists"),
+        "none.html": (html_page("LICENSE"), f": {AGENT}, but 1 other link"),
         "torn.html": (
             f'<a href="{FILE}',
-            " ends inside a tag or a comment: it was cut off, so that links may be missing",
+            " ends inside a tag or a comment: it is truncated, and links may be missing",
         ),
     }.items(),
 )

@@ -148,7 +148,7 @@ def test_a_flat_page_is_one_whatever_it_is_served_as(server: PageServer, kind: s
         kind,
         start + html_page(FILE, f"whl/{OTHER}?a=1&amp;b=2", "page2.html", "a/", "LICENSE"),
     )
-    kinds = "links to other files passed over: 1 .html"
+    kinds = "skipped links to other files: 1 .html"
     assert find_files(f"{server.root}/wheels.html") == [
         Note(location=f"{server.root}/wheels.html", text=kinds, detail=True),
         Link(url=f"{server.root}/{FILE}", filename=FILE),
@@ -167,41 +167,45 @@ def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: P
 def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: PageServer, kind: str, page: str) -> None:
     server.pages["/simple/demo/"] = kind, page
     assert error_text(f"{server.root}/simple/demo/", whole_index=True) == (
-        f"{server.root}/simple/demo/: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, "
-        f"too. Let the server say {JSON_TYPE}, or save the page and name the file"
+        f"{server.root}/simple/demo/: a JSON page of the Simple API with the content type {kind or '(none)'}, which "
+        f"pip and uv refuse. Serve it as {JSON_TYPE}, or save the page and give the file as SOURCE"
     )
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        ("text/plain", "hello", "/x is of type text/plain and does not look like a page: name one with links to files"),
-        ("", "PK\x03\x04", "/x is of type unknown and does not look like a page: name one with links to files"),
+        ("text/plain", "hello", "/x: not a page (content type text/plain). Give a page with links to wheels or sdists"),
+        ("", "PK\x03\x04", "/x: not a page (content type unknown). Give a page with links to wheels or sdists"),
         (
             "application/octet-stream",
             "",
-            "/x is of type application/octet-stream and does not look like a page: name one with links to files",
+            "/x: not a page (content type application/octet-stream). Give a page with links to wheels or sdists",
         ),
         (TEXT, "", f"/x: {AGENT}"),
         (TEXT, "hello", f"/x: {AGENT}"),
-        (TEXT, html_page("LICENSE", "a.html", "https://else.example/"), f"/x: {AGENT}; 3 went elsewhere"),
-        (TEXT, html_page("a/", "b/"), f"/x: {AGENT}; 2 links went to directories: use --recursive"),
+        (TEXT, html_page("LICENSE", "a.html", "https://else.example/"), f"/x: {AGENT}, but 3 other links"),
+        (TEXT, html_page("a/", "b/"), f"/x: {AGENT}, but 2 links to directories (use --recursive)"),
         (
             TEXT,
             html_page("../", "a/", "a.txt"),
-            f"/x: {AGENT}; 1 links went to directories: use --recursive; 2 went elsewhere",
+            f"/x: {AGENT}, but 1 link to directories (use --recursive) and 2 other links",
         ),
-        (JSON_TYPE, "[]", "/x is JSON, but no page of the Simple API"),
+        (JSON_TYPE, "[]", "/x is JSON, but not a page of the Simple API"),
         (
             JSON_TYPE,
             '{"meta": {"api-version": "2.0"}, "files": []}',
-            "/x is of version 2.0 of the Simple API, and mkindex knows version 1",
+            "/x is of version 2.0 of the Simple API, but mkindex supports only version 1",
         ),
-        (JSON_TYPE, '{"files": [', "/x is no JSON, or not all of it (Expecting value: line 1 column 12 (char 11))"),
+        (
+            JSON_TYPE,
+            '{"files": [',
+            "/x is not valid JSON: damaged or truncated (Expecting value: line 1 column 12 (char 11))",
+        ),
         (
             TEXT,
             f'<a href="{FILE}">x</a><a href="',
-            "/x ends inside a tag or a comment: it was cut off, so that links may be missing",
+            "/x ends inside a tag or a comment: it is truncated, and links may be missing",
         ),
     ],
 )
@@ -218,7 +222,7 @@ def test_an_answer_that_is_none_is_an_error_that_says_what_to_do(server: PageSer
 
 def test_a_page_that_is_not_closed_is_read_with_a_note(server: PageServer) -> None:
     server.pages["/x"] = TEXT, f'<html><a href="{FILE}">x</a>'
-    text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
+    text = "no </html> at the end of the page: it may be truncated, and links may be missing"
     assert find_files(f"{server.root}/x") == [
         Note(location=f"{server.root}/x", text=text),
         Link(url=f"{server.root}/{FILE}", filename=FILE),
@@ -257,10 +261,10 @@ def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(se
     url = f"{server.root}/whl/"
     server.pages["/whl/"] = TEXT, listing
     expected = [
-        Note(location=url, text="links to other files passed over: 1 .md", detail=True),
+        Note(location=url, text="skipped links to other files: 1 .md", detail=True),
         Link(url=url + FILE, filename=FILE),
         Link(url=url + OTHER, filename=OTHER),
-        Note(location=url, text="1 subdirectory not read (--recursive reads them)"),
+        Note(location=url, text="1 subdirectory skipped (use --recursive)"),
     ]
     assert (find_files(url), server.received) == (expected, ["/whl/"])
 
@@ -299,7 +303,7 @@ def test_a_page_of_directories_only_is_read_when_asked_for(server: PageServer, p
     }
     assert (
         error_text(f"{server.root}{path}")
-        == f"{server.root}{path}: {AGENT}; 2 links went to directories: use --recursive"
+        == f"{server.root}{path}: {AGENT}, but 2 links to directories (use --recursive)"
     )
     assert find_files(f"{server.root}{path}", recursive=True) == [
         Link(url=f"{server.root}/whl/{cuda}/demo-1.0%2B{cuda}.zip", filename=f"demo-1.0+{cuda}.zip")
@@ -329,5 +333,5 @@ def test_directories_without_end_are_an_error(server: PageServer) -> None:
         server.pages[path] = TEXT, html_page("a/", "demo-1.0.zip")
         path += "a/"
     assert error_text(f"{server.root}/", recursive=True) == (
-        f"{server.root}/: more than 10,000 pages or 20 levels below it: name what is wanted"
+        f"{server.root}/: more than 10,000 pages or 20 levels of subdirectories. Give a directory further down"
     )

@@ -37,7 +37,7 @@ def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = Fals
 
 
 def passed_over(root: Path, name: str) -> Note:
-    return Note(location=str(root / name), text="not a wheel or sdist: passed over", detail=True)
+    return Note(location=str(root / name), text="skipped: not a wheel or sdist", detail=True)
 
 
 # --- what is listed -------------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def passed_over(root: Path, name: str) -> Note:
 
 def test_a_flat_source_lists_its_own_files_and_names_its_subdirectories(tmp_path: Path) -> None:
     touch(tmp_path, "b.whl", "a.tar.gz", "sub/c.whl", "other/d.whl")
-    note = "subdirectories not read: other, sub (--recursive reads them)"
+    note = "subdirectories skipped: other, sub (use --recursive)"
     assert listing(tmp_path) == [
         artifact(tmp_path, "a.tar.gz"),
         artifact(tmp_path, "b.whl"),
@@ -55,7 +55,7 @@ def test_a_flat_source_lists_its_own_files_and_names_its_subdirectories(tmp_path
 
 def test_a_note_names_no_more_than_five_subdirectories_and_escapes_them(tmp_path: Path) -> None:
     touch(tmp_path, "1\x1b[31m/x", *(f"{n}/x" for n in range(2, 8)))
-    note = r"subdirectories not read: 1\x1b[31m, 2, 3, 4, 5, … (--recursive reads them)"
+    note = r"subdirectories skipped: 1\x1b[31m, 2, 3, 4, 5, … (use --recursive)"
     assert listing(tmp_path) == [Note(location=str(tmp_path), text=note)]
 
 
@@ -67,7 +67,7 @@ def test_a_recursive_source_lists_the_files_of_its_subdirectories_after_its_own(
 
 def test_a_directory_that_is_called_like_a_wheel_is_a_subdirectory(tmp_path: Path) -> None:
     touch(tmp_path, "a-1.0-py3-none-any.whl/METADATA")
-    note = "subdirectories not read: a-1.0-py3-none-any.whl (--recursive reads them)"
+    note = "subdirectories skipped: a-1.0-py3-none-any.whl (use --recursive)"
     assert listing(tmp_path) == [Note(location=str(tmp_path), text=note)]
 
 
@@ -135,7 +135,7 @@ def test_a_pipe_or_a_device_is_rejected_and_never_opened(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "pipe.whl")
     (tmp_path / "zero.tar.gz").symlink_to("/dev/zero")
     assert listing(tmp_path, follow_symlinks=True) == [
-        Rejected(location=str(tmp_path / name), reason="not a regular file: copy the file itself in")
+        Rejected(location=str(tmp_path / name), reason="not a regular file. Copy the file itself into the source")
         for name in ("pipe.whl", "zero.tar.gz")
     ]
 
@@ -162,7 +162,7 @@ def inside(tmp_path: Path) -> Path:
 
 
 def leaves(link: Path) -> Rejected:
-    reason = "a symlink that leaves the source: copy the file itself in, or use --follow-symlinks"
+    reason = "a symlink that leads out of the source. Copy the file itself, or use --follow-symlinks"
     return Rejected(location=str(link), reason=reason)
 
 
@@ -187,7 +187,7 @@ def test_a_link_to_a_directory_out_of_the_source_is_reported_and_read_only_when_
 
 def test_a_link_that_stays_inside_the_source_is_read(inside: Path) -> None:
     (inside / "b.whl").symlink_to("near/a.whl")
-    note = Note(location=str(inside), text="subdirectories not read: near (--recursive reads them)")
+    note = Note(location=str(inside), text="subdirectories skipped: near (use --recursive)")
     assert listing(inside) == [artifact(inside, "b.whl"), note]
 
 
@@ -249,29 +249,29 @@ def test_a_source_that_does_not_exist_or_is_a_file_is_an_error(tmp_path: Path) -
             listing(tmp_path / name)
         texts[name] = str(error.value)
     assert texts == {
-        "gone": f"source {tmp_path}/gone does not exist",
-        "a.whl": f"source {tmp_path}/a.whl is a file: name the directory it lies in",
+        "gone": f"source {tmp_path}/gone does not exist. Check the path",
+        "a.whl": f"source {tmp_path}/a.whl is a file. Give the directory that contains it",
     }
 
 
 @pytest.mark.parametrize(
     ("spec", "wrong"),
     {
-        "htps:/x": "is of a kind that is not known",
-        "s3://bucket": "is of a kind that is not known",
-        "git+ssh:x": "is of a kind that is not known",
-        "https:/host/x": "is no address that can be asked",
-        "https://": "is no address that can be asked",
-        "http://ho st/": "is no address that can be asked",
-        "file://host/x": "is no address that can be asked",
+        "htps:/x": "has an unsupported scheme",
+        "s3://bucket": "has an unsupported scheme",
+        "git+ssh:x": "has an unsupported scheme",
+        "https:/host/x": "is not a valid address",
+        "https://": "is not a valid address",
+        "http://ho st/": "is not a valid address",
+        "file://host/x": "is not a valid address",
     }.items(),
 )
 def test_a_malformed_address_is_never_taken_for_a_path(spec: str, wrong: str) -> None:
     with pytest.raises(SourceError) as error:
         open_with_defaults(spec)
     assert str(error.value) == (
-        f"{spec} {wrong}: name a directory, a page or a list, here or at https://… "
-        f"(a directory of that name is ./{spec})"
+        f"source {spec} {wrong}. Give a path, or an http, https or file address "
+        f"(for a directory of that name: ./{spec})"
     )
 
 
@@ -280,8 +280,8 @@ def test_of_a_malformed_address_nothing_is_shown_that_could_be_a_password(spec: 
     with pytest.raises(SourceError) as error:
         open_with_defaults(spec)
     assert str(error.value) == (
-        "http:… is no address that can be asked: name a directory, a page or a list, here or at https://… "
-        "(a directory of that name is ./http:…)"
+        "source http:… is not a valid address. Give a path, or an http, https or file address "
+        "(for a directory of that name: ./http:…)"
     )
 
 
@@ -353,7 +353,7 @@ def test_another_index_below_a_source_is_named_and_not_read(tmp_path: Path) -> N
     write_wheel(tmp_path / "old", "old", "1.0")
     run([tmp_path / "old"], tmp_path / "wheels/old-index", recursive=False)
     report = run([tmp_path / "wheels"], tmp_path / "public", recursive=True)
-    note = Note(location=str(tmp_path / "wheels/old-index"), text="an index made by mkindex: not read", detail=True)
+    note = Note(location=str(tmp_path / "wheels/old-index"), text="skipped: an index made by mkindex", detail=True)
     assert (published(report), report.findings) == ([str(wheel)], (note,))
 
 

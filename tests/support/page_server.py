@@ -88,4 +88,4 @@ def json_root(*names: str) -> str:
 
 
 REPOSITORY = '<meta name="pypi:repository-version" content="1.0">'
-AGENT = "this page has no link to a wheel or sdist (.whl, .tar.gz, .zip)"
+AGENT = "no links to wheels or sdists (.whl, .tar.gz, .zip)"

@@ -15,9 +15,9 @@ URL = f"{HOST}/whl/{FILE}"
 A, B = "a1" * 32, "b2" * 32  # sha256
 MD5 = "c3" * 16
 
-CREDENTIALS = "the link has a user name or a password in it, which every reader would see: mend the page"
-NO_HOST = "the link names no host: mend the page"
-CUT_OFF = "ends inside a tag or a comment: it was cut off, so that links may be missing"
+CREDENTIALS = "the link contains a user name or a password, which would be published. Remove it from the link"
+NO_HOST = "the link has no valid host name. Fix the link"
+CUT_OFF = "ends inside a tag or a comment: it is truncated, and links may be missing"
 
 
 def json_file_page(**keys: Any) -> Page:  # noqa: ANN401 (whatever JSON has)
@@ -39,4 +39,4 @@ DEMO = Link(url=URL, filename=FILE)
 
 
 def refused_scheme(name: str) -> str:
-    return f"a page may not link to a {name}: address: mend the page"
+    return f"{name}: links are not allowed. Use an http or https address"

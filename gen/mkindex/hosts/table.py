@@ -26,23 +26,23 @@ class Host:
         return bool(self.max_file or self.max_bytes or self.max_files or self.reserved)
 
 
-_NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root"
+_NEGOTIATES = "it serves JSON or HTML at the same address, as each client prefers"
 _ELSEWHERE = (
-    "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+    "Upload the wheels to a bucket or a GitHub Release, and link to them there: "
     "mkindex WHEELS DEST --files-url https://…"
 )
 
 HOSTS = {
     # docs.github.com: "GitHub Pages limits" for the site, "About large files on GitHub" for a file of a branch.
     "github-pages": Host(
-        next_step="Publish it:    by a workflow, which `mkindex host github-pages` prints",
+        next_step="Publish it:    with the workflow that `mkindex host github-pages` prints",
         printed_template="hosts/workflow.yml",
-        notice="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise "
-        "Cloud and access to the site is restricted in the settings of the repository",
+        notice="a site on GitHub Pages is public, even if its repository is private. Only GitHub Enterprise Cloud can "
+        "restrict access to it, in the settings of the repository",
         max_file=100_000_000,
         max_bytes=1_000_000_000,
         advice=_ELSEWHERE,
-        why_no_json_root="it takes the type of a page from its name, so that index.html is never JSON there",
+        why_no_json_root="it derives the media type of a page from its name, so index.html is never served as JSON",
     ),
     # developers.cloudflare.com: "Pages: Limits". `_headers` does not count as a file.
     "cloudflare-pages": Host(

@@ -47,15 +47,17 @@ def normalize_url(url: str, filename: str, *, allow_local: bool) -> str:
         raise ValueError(STRANGE_NAME)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and allow_local):
-        raise ValueError(f"a page may not link to a {printable(parts.scheme)}: address: mend the page")
+        raise ValueError(f"{printable(parts.scheme)}: links are not allowed. Use an http or https address")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("the link has a user name or a password in it, which every reader would see: mend the page")
+        raise ValueError(
+            "the link contains a user name or a password, which would be published. Remove it from the link"
+        )
     host = parts.netloc
     if not host.isascii():
         host = (parts.hostname or "").encode("idna").decode() + (f":{parts.port}" if parts.port else "")
     is_host = host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)
     if not is_host or (parts.port or 0) < 0:
-        raise ValueError("the link names no host: mend the page")
+        raise ValueError("the link has no valid host name. Fix the link")
     # S3 reads a literal "+" as a space. pip encodes every path in this way before it requests it.
     path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in parts.path.split("/"))
     query = quote_from_bytes(parts.query.encode(), safe="%/:=&?~+!$,;'@()*[]|")

@@ -64,11 +64,11 @@ def parse_html(text: str, url: str) -> Page:
     from selectolax.lexbor import LexborHTMLParser
 
     if _is_slow_to_parse(text):
-        raise Malformed(f"nests more than {_MAX_NESTED:,} elements, or has as many attributes in one")
+        raise Malformed(f"has more than {_MAX_NESTED:,} nested elements, or attributes of one element")
     # No error stops a parser of the HTML standard, but the end of the page is lost in a tag that nothing closes.
     tree = LexborHTMLParser(f"{text}<mkindex-end>")
     if tree.css_first("mkindex-end") is None or text.rstrip().endswith("<"):
-        raise Malformed("ends inside a tag or a comment: it was cut off, so that links may be missing")
+        raise Malformed("ends inside a tag or a comment: it is truncated, and links may be missing")
     base = tree.css_first("base[href]")
     anchors = tree.css("a[href]")
     if len(anchors) > MAX_PROJECTS:
@@ -100,14 +100,14 @@ def parse_json(text: str, url: str) -> Page:
     document = _load_json(text)
     if isinstance(projects := document.get("projects"), list):
         if len(projects) > MAX_PROJECTS:
-            raise Malformed(f"names more than {MAX_PROJECTS:,} projects")
+            raise Malformed(f"has more than {MAX_PROJECTS:,} projects")
         names = [entry.get("name") for entry in projects if isinstance(entry, dict)]
         return Page(projects=tuple(name for name in names if isinstance(name, str)), is_json=True, is_index=True)
     files = document.get("files")
     if not isinstance(files, list):
-        raise Malformed("is JSON, but names neither projects nor files")
+        raise Malformed("is JSON, but has neither projects nor files")
     if len(files) > MAX_LINKS:
-        raise Malformed(f"names more than {MAX_LINKS:,} files")
+        raise Malformed(f"has more than {MAX_LINKS:,} files")
     targets = [_read_json_file(file, url) for file in files]
     name = document.get("name")
     marker = document.get("project-status")
@@ -231,24 +231,28 @@ def _load_json(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Malformed(f"is no JSON, or not all of it ({printable(str(error))})") from error
+        raise Malformed(f"is not valid JSON: damaged or truncated ({printable(str(error))})") from error
     if not isinstance(document, dict):
-        raise Malformed("is JSON, but no page of the Simple API")
+        raise Malformed("is JSON, but not a page of the Simple API")
     meta = document.get("meta")
     version = meta.get("api-version") if isinstance(meta, dict) else None
     # PEP 691: for another major version "a client MUST fail with an appropriate error message to the user".
     if isinstance(version, str) and version.partition(".")[0] != "1":
-        raise Malformed(f"is of version {printable(version)} of the Simple API, and mkindex knows version 1")
+        raise Malformed(f"is of version {printable(version)} of the Simple API, but mkindex supports only version 1")
     return document
 
 
 def _read_json_file(file: object, page: str) -> Link | Rejected | str:
     """Return the link in an entry of `files`, or the name of a file that is not a wheel or sdist."""
     if not isinstance(file, dict):
-        return Rejected(location=redact(page), reason="an entry of this page is no object: ask who runs it")
+        return Rejected(
+            location=redact(page), reason="an entry of `files` is not an object. Ask the operator of the server"
+        )
     filename, address = file.get("filename"), file.get("url")
     if not isinstance(filename, str) or not isinstance(address, str):
-        return Rejected(location=redact(page), reason="an entry of this page has no filename or url: ask who runs it")
+        return Rejected(
+            location=redact(page), reason="an entry of `files` has no filename or url. Ask the operator of the server"
+        )
     if not filename.endswith(SUFFIXES):
         return filename
     try:

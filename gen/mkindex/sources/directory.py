@@ -32,7 +32,11 @@ class DirectorySource:
         Raises SourceError if a directory cannot be read, since its files would look removed.
         """
         if not os.path.isdir(self.root):
-            wrong = "is a file: name the directory it lies in" if os.path.exists(self.root) else "does not exist"
+            wrong = (
+                "is a file. Give the directory that contains it"
+                if os.path.exists(self.root)
+                else "does not exist. Check the path"
+            )
             raise SourceError(f"source {printable(self.root)} {wrong}")
         visited = {os.path.realpath(self.root)}
         pending = [""]
@@ -42,7 +46,7 @@ class DirectorySource:
                 pending += [f"{path}/" for path in reversed(subdirectories)]
             elif subdirectories:
                 names = ", ".join(map(printable, subdirectories[:5])) + (", …" if len(subdirectories) > 5 else "")
-                yield Note(location=self.root, text=f"subdirectories not read: {names} (--recursive reads them)")
+                yield Note(location=self.root, text=f"subdirectories skipped: {names} (use --recursive)")
 
     def _read(self, prefix: str, visited: set[str]) -> Generator[Artifact | Rejected | Note, None, list[str]]:
         """Yield what is in one directory, and return the paths of its subdirectories.
@@ -73,7 +77,7 @@ class DirectorySource:
                 if real in visited or any(f"{real}/".startswith(f"{excluded}/") for excluded in self.exclude):
                     continue
                 if os.path.isdir(os.path.join(real, ".mkindex")):
-                    yield Note(location=entry.path, text="an index made by mkindex: not read", detail=True)
+                    yield Note(location=entry.path, text="skipped: an index made by mkindex", detail=True)
                     continue
                 visited.add(real)
                 subdirectories.append(prefix + name)
@@ -94,7 +98,7 @@ class DirectorySource:
         """Return the status of an entry; None if it is to be ignored."""
         if not self.follow_symlinks and entry.is_symlink() and not self._leads_inside(entry):
             if is_distribution or (self.recursive and os.path.isdir(entry.path)):
-                reason = "a symlink that leaves the source: copy the file itself in, or use --follow-symlinks"
+                reason = "a symlink that leads out of the source. Copy the file itself, or use --follow-symlinks"
                 return Rejected(location=entry.path, reason=reason)
             return None
         try:
@@ -114,7 +118,7 @@ class DirectorySource:
 def _not_a_distribution(entry: os.DirEntry[str], is_distribution: bool) -> Rejected | Note:
     """Return the finding for an entry that is neither a wheel or sdist nor a directory."""
     if is_distribution:
-        return Rejected(location=entry.path, reason="not a regular file: copy the file itself in")
+        return Rejected(location=entry.path, reason="not a regular file. Copy the file itself into the source")
     if reason := why_unsupported(entry.name):
         return Rejected(location=entry.path, reason=reason)
-    return Note(location=entry.path, text="not a wheel or sdist: passed over", detail=True)
+    return Note(location=entry.path, text="skipped: not a wheel or sdist", detail=True)

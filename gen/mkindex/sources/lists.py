@@ -53,16 +53,18 @@ class ListSource:
         while line := stream.readline(_MAX_LINE):
             number += 1
             if len(line) == _MAX_LINE:
-                raise SourceError(f"{name}, line {number}: longer than {_MAX_LINE:,} bytes: is it a list?")
+                raise SourceError(
+                    f"{name}, line {number}: longer than {_MAX_LINE:,} bytes. Give a list with one file per line"
+                )
             entry = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
             if not entry or entry.startswith(b"#"):
                 continue
             try:
                 if entry.startswith(b"{"):
-                    found = self._parse_object(json.loads(entry))
+                    found = self._parse_object(_load_object(entry))
                 else:
                     found = self._parse_text(os.fsdecode(entry))
-            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            except ValueError as error:
                 found = Rejected(location=f"{name}, line {number}", reason=str(error))
             if found is not None:
                 yield found
@@ -75,14 +77,14 @@ class ListSource:
             return self._select(text, link)
         return self._select(text, Link(url="", filename=text.rpartition("/")[2]))
 
-    def _parse_object(self, entry: Any) -> Found | None:  # noqa: ANN401 (any JSON)
+    def _parse_object(self, entry: dict[str, Any]) -> Found | None:
         """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
         filename = entry.get("filename")
         if not isinstance(filename, str) or _SCHEME.match(filename):
-            raise ValueError("an object without a filename: give a path, or the address alone on its line")
+            raise ValueError("`filename` is missing, or not a path. Give a path, or an address without an object")
         sha256, other_hash = _parse_hash(entry.get("hash"))
         if entry.get("hash") and not (sha256 or other_hash):
-            raise ValueError(f"the hash of {redact(filename)} is none that is known: give sha256=… and 64 digits")
+            raise ValueError("`hash` is not a known hash. Give sha256= and 64 hexadecimal digits")
         metadata = entry.get("core_metadata")
         link = Link(
             url="",
@@ -103,8 +105,8 @@ class ListSource:
         """
         if not link.filename.endswith(SUFFIXES):
             if reason := why_unsupported(link.filename):
-                return Note(location=redact(text), text=f"passed over: {reason}", detail=True)
-            raise ValueError(f"{redact(text)} is neither a wheel nor an sdist: give a path or a URL a line")
+                return Note(location=redact(text), text=f"skipped: {reason}", detail=True)
+            raise ValueError("not a wheel or sdist. Give one path or URL per line")
         if not self.selection.includes_file(link.filename):
             return None
         if link.url:
@@ -114,28 +116,40 @@ class ListSource:
         return link._replace(url=_url_below(self.files_url, text, link.filename), trusted=not self.verify)
 
     def _find_local(self, path: str, link: Link) -> Artifact | Rejected:
-        """Return the file at a path of this machine."""
+        """Return the file at a path of this machine. Raises ValueError if it cannot be a path."""
         root = os.getcwd() if self.path == "-" else os.path.dirname(self.path)
         path = os.path.normpath(os.path.join(root, path))
         if not path.startswith(f"{root.rstrip('/')}/"):
             root = os.path.dirname(path)
         try:
             status = os.stat(path)
+        except ValueError as error:  # a NUL, or half of a surrogate pair
+            raise ValueError("not a valid path. Give one path or URL per line") from error
         except OSError as error:
-            return Rejected(location=path, reason=f"the list names it, and it cannot be read: {error.strerror}")
+            return Rejected(location=path, reason=f"named in the list, but cannot be read: {error.strerror}")
         if not stat.S_ISREG(status.st_mode):
-            return Rejected(location=path, reason="the list names it, and it is no regular file: name the files in it")
+            return Rejected(location=path, reason="named in the list, but not a regular file. Give the path of a file")
         relative = os.path.relpath(path, root).replace(os.sep, "/")
         return Artifact(root, relative, Fingerprint.of(status), link._replace(url="file:"))
+
+
+def _load_object(line: bytes) -> dict[str, Any]:
+    """Return the JSON object on a line that begins with a brace. Raises ValueError."""
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
+    return entry
 
 
 def _url_below(files_url: str, path: str, filename: str) -> str:
     """Return the address of a path relative to --files-url. Raises ValueError if it leads elsewhere."""
     if not FILENAME.fullmatch(filename):
-        raise ValueError(f"{redact(path)}: {STRANGE_NAME}")
+        raise ValueError(STRANGE_NAME)
     normal = posixpath.normpath(path) if "/" in path else path
     if normal.startswith(("/", "../")):
-        raise ValueError(f"{redact(path)}: no path below --files-url: give it relative to that")
+        raise ValueError("the path leads out of --files-url. Give a path relative to it")
     quoted = normal if _PLAIN_PATH.fullmatch(normal) else quote(normal, safe="/", errors="surrogateescape")
     return f"{files_url.rstrip('/')}/{quoted}"
 

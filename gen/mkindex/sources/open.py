@@ -54,7 +54,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     Raises SourceError if it can be none. A malformed URL is never taken for a path.
     """
     if not spec:
-        raise SourceError("an empty SOURCE: name a directory, . for this one")
+        raise SourceError("SOURCE is empty. Give a directory (. is the current one), a page or a list")
     if spec == "-":
         return _open_list("-", options)
     # A single letter before the colon is a Windows drive. "./a:b" is a path.
@@ -69,10 +69,10 @@ def open_source(spec: str, options: SourceOptions) -> Source:
         return _open_page(spec, options) if is_page else _open_path(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
         return _open_page(options.web.without_credentials(spec), options)
-    wrong = "is no address that can be asked" if kind in ("http", "https", "file") else "is of a kind that is not known"
+    wrong = "is not a valid address" if kind in ("http", "https", "file") else "has an unsupported scheme"
     raise SourceError(
-        f"{redact(spec)} {wrong}: name a directory, a page or a list, here or at https://… "
-        f"(a directory of that name is ./{redact(spec)})"
+        f"source {redact(spec)} {wrong}. Give a path, or an http, https or file address "
+        f"(for a directory of that name: ./{redact(spec)})"
     )
 
 
@@ -101,7 +101,7 @@ def _open_path(path: str, options: SourceOptions) -> Source:
             selection=options.selection,
         )
     if path.endswith(SUFFIXES):
-        raise SourceError(f"source {printable(path)} is a file: name the directory it lies in")
+        raise SourceError(f"source {printable(path)} is a file. Give the directory that contains it")
     try:
         with open(path, "rb") as file:
             start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -21,7 +21,7 @@ from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redact
+from mkindex.text import plural, printable, redact
 from mkindex.web.client import MAX_PAGE, PageResponse, RequestFailed, WebClient
 
 _MAX_LEVELS, _MAX_PAGES = 20, 10_000  # of a directory listing with --recursive
@@ -50,7 +50,7 @@ class PageSource:
         if page.projects or page.is_json:
             names = [(name, project_url(response.url, name)) for name in page.projects if _is_project_name(name)]
             if strange := len(page.projects) - len(names):
-                text = f"{strange:,} of the projects that it lists have names that no project can have: passed over"
+                text = f"{plural(strange, 'project')} skipped: not a valid project name"
                 yield Note(location=redact(response.url), text=text)
             yield from self._read_index(names, response) if names else self._list_files(page, response.url)
         elif page.links or page.rejected:
@@ -97,8 +97,8 @@ class PageSource:
         """Yield the files of the selected projects. `projects`: name and URL of each."""
         if not (self.whole_index or self.selection.include):
             raise SourceError(
-                f"{redact(root.url)} is an index of {len(projects):,} projects: name those that you want "
-                "with --include, or take --all"
+                f"{redact(root.url)} is an index of {plural(len(projects), 'project')}. "
+                "Choose projects with --include, or use --all"
             )
         selected = [(name, url) for name, url in projects if self.selection.may_include_project(name)]
         pages = self.executor.map(self._read_project, (url for _, url in selected))
@@ -113,7 +113,7 @@ class PageSource:
         try:
             response = self._fetch(url)
         except PageMissing as error:
-            return Rejected(location=redact(url), reason=f"the index lists this project, and its page {error.why}")
+            return Rejected(location=redact(url), reason=f"the index lists this project, but its page {error.why}")
         return response.url, read_page(response)
 
     # --- a page of files ----------------------------------------------------------------------------------------------
@@ -123,12 +123,12 @@ class PageSource:
         if page.status:
             yield _make_status_marker(page, page.status, url, name)
         if not page.has_end:
-            text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
+            text = "no </html> at the end of the page: it may be truncated, and links may be missing"
             yield Note(location=redact(url), text=text)
         endings = Counter(printable(os.path.splitext(name)[1].lower()) for name in page.other_files)
         if endings:
             count = ", ".join(f"{number:,} {ending or 'others'}" for ending, number in sorted(endings.items()))
-            yield Note(location=redact(url), text=f"links to other files passed over: {count}", detail=True)
+            yield Note(location=redact(url), text=f"skipped links to other files: {count}", detail=True)
         yield from page.rejected
         for link in page.links:
             if self.selection.includes_file(link.filename):
@@ -140,7 +140,7 @@ class PageSource:
             yield from self._crawl(page.directories, url)
         elif page.directories and page.is_listing:
             count = len(page.directories)
-            text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} not read (--recursive reads them)"
+            text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} skipped (use --recursive)"
             yield Note(location=redact(url), text=text)
 
     def _crawl(self, directories: Sequence[str], top: str) -> Iterator[Found]:
@@ -159,7 +159,8 @@ class PageSource:
             if not directories:
                 return
         raise SourceError(
-            f"{redact(top)}: more than {_MAX_PAGES:,} pages or {_MAX_LEVELS} levels below it: name what is wanted"
+            f"{redact(top)}: more than {_MAX_PAGES:,} pages or {_MAX_LEVELS} levels of subdirectories. "
+            "Give a directory further down"
         )
 
 
@@ -194,11 +195,11 @@ def _read_file(url: str) -> PageResponse:
         with open(path, "rb") as file:
             data = file.read(MAX_PAGE + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise PageMissing(f"cannot read {redact(url)}: {error.strerror}", "is not there") from error
+        raise PageMissing(f"cannot read {redact(url)}: {error.strerror}", "does not exist") from error
     except OSError as error:
         raise SourceError(f"cannot read {redact(url)}: {error.strerror}") from error
     if len(data) > MAX_PAGE:
-        raise SourceError(f"{redact(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+        raise SourceError(f"{redact(url)}: larger than {MAX_PAGE >> 20} MiB, the limit for a page")
     text = data.decode("utf-8-sig", "replace")
     return PageResponse(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
 
@@ -214,13 +215,13 @@ def read_page(response: PageResponse) -> Page:
         if start == "{":
             parse_json(response.text, response.url)
             raise SourceError(
-                f"{where}: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, too. "
-                f"Let the server say {JSON_TYPE}, or save the page and name the file"
+                f"{where}: a JSON page of the Simple API with the content type {kind or '(none)'}, which pip and uv "
+                f"refuse. Serve it as {JSON_TYPE}, or save the page and give the file as SOURCE"
             )
     except Malformed as error:
         raise SourceError(f"{where} {error}") from error
     raise SourceError(
-        f"{where} is of type {kind or 'unknown'} and does not look like a page: name one with links to files"
+        f"{where}: not a page (content type {kind or 'unknown'}). Give a page with links to wheels or sdists"
     )
 
 
@@ -228,10 +229,11 @@ def _describe_without_files(page: Page) -> str:
     """Return the message for a page that names no files: what it has instead."""
     seen = []
     if page.directories:
-        seen.append(f"{len(page.directories):,} links went to directories: use --recursive")
-    if page.other_files or page.other_links:
-        seen.append(f"{len(page.other_files) + page.other_links:,} went elsewhere")
-    return "; ".join([f"this page has no link to a wheel or sdist ({', '.join(SUFFIXES)})", *seen])
+        seen.append(f"{plural(len(page.directories), 'link')} to directories (use --recursive)")
+    if others := len(page.other_files) + page.other_links:
+        seen.append(plural(others, "other link"))
+    text = f"no links to wheels or sdists ({', '.join(SUFFIXES)})"
+    return f"{text}, but {' and '.join(seen)}" if seen else text
 
 
 # --- the project of a page --------------------------------------------------------------------------------------------
@@ -246,7 +248,9 @@ def _make_status_marker(page: Page, status: ProjectStatus, url: str, name: str =
     for project in (page.name, name, _project_of_wheels(page), _directory_name(url)):
         if _is_project_name(project):
             return StatusMarker(canonicalize_name(project), status)
-    return Note(location=redact(url), text=f"says {status.status}, but not of which project: passed over")
+    return Note(
+        location=redact(url), text=f"project status {status.status} ignored: the page does not name its project"
+    )
 
 
 def _project_of_wheels(page: Page) -> str:
@@ -285,8 +289,8 @@ def _find_local(link: Link, page: str) -> Artifact | Rejected:
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no valid path"
-        return Rejected(location=link.location, reason=f"the page names it, and it cannot be read: {reason}")
+        reason = getattr(error, "strerror", None) or "not a valid path"
+        return Rejected(location=link.location, reason=f"named on the page, but cannot be read: {reason}")
     if not stat.S_ISREG(status.st_mode) or os.path.basename(path) != link.filename:
-        return Rejected(location=link.location, reason="the page names it, and it is no regular file: mend the page")
+        return Rejected(location=link.location, reason="named on the page, but not a regular file. Fix the page")
     return Artifact(root, relative, Fingerprint.of(status), link)
