@@ -142,6 +142,7 @@ def test_a_url_is_a_file_elsewhere_that_nobody_vouches_for(
     [
         f"https://user:secret@host.example/{FILE}",
         f"https://user:sec/ret@host.example/{FILE}",
+        f"https://user:sec\u2100ret@host.example/{FILE}",
         f"https:///{FILE}",
         f"https:/host.example/{FILE}",
         f"https:{FILE}",

@@ -174,6 +174,23 @@ def test_a_hostile_entry_is_refused_alone(filename: str, url: str, reason: str) 
     assert page.links == ()
 
 
+MALFORMED_HOSTS = [
+    "[x",
+    "host:port",
+    "ho st",
+    "host:99999",
+    f"{'a' * 70}.ä",
+    "user:se\u2100cret@host",
+    "u:secret@ho\u2100st",
+]
+
+
+@pytest.mark.parametrize("host", MALFORMED_HOSTS)
+def test_the_reason_for_a_malformed_host_never_shows_it(host: str) -> None:
+    page = json_file_page(filename="a.zip", url=f"https://{host}/a.zip")
+    assert (page.links, [rejected.reason for rejected in page.rejected]) == ((), [NO_HOST])
+
+
 @pytest.mark.parametrize("url", ["https://[x/a.zip", "https://host:port/a.zip", "https://ho st/a.zip", "\ud800/a.zip"])
 def test_an_entry_that_nobody_can_ask_for_is_refused_alone(url: str) -> None:
     page = json_file_page(filename="a.zip", url=url)

@@ -16,7 +16,7 @@ A, B = "a1" * 32, "b2" * 32  # sha256
 MD5 = "c3" * 16
 
 CREDENTIALS = "the link contains a user name or a password, which would be published. Remove it from the link"
-NO_HOST = "the link has no valid host name. Fix the link"
+NO_HOST = "the link has no valid host. Fix the link"
 CUT_OFF = "ends inside a tag or a comment: it is truncated, and links may be missing"
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
@@ -20,6 +20,7 @@ MAX_SIZE = 10**18  # bytes of a file; clients read sizes as 64-bit integers
 HASH_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
+_BAD_HOST = "the link has no valid host. Fix the link"
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _NOT_IN_A_PAGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
@@ -30,7 +31,7 @@ def parse_link(address: str) -> Link:
 
     Raises ValueError as `normalize_url` does.
     """
-    parts = urlsplit(address)
+    parts = split_address(address)
     filename = filename_in(parts.path)
     sha256, other_hash = pick_hash_in(parts.fragment)
     url = normalize_url(address, filename, allow_local=True)
@@ -45,7 +46,7 @@ def normalize_url(url: str, filename: str, *, allow_local: bool) -> str:
     """
     if not FILENAME.fullmatch(filename):
         raise ValueError(STRANGE_NAME)
-    parts = urlsplit(url)
+    parts = split_address(url)
     if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and allow_local):
         raise ValueError(f"{printable(parts.scheme)}: links are not allowed. Use an http or https address")
     if parts.username is not None or parts.password is not None:
@@ -53,15 +54,34 @@ def normalize_url(url: str, filename: str, *, allow_local: bool) -> str:
             "the link contains a user name or a password, which would be published. Remove it from the link"
         )
     host = parts.netloc
-    if not host.isascii():
-        host = (parts.hostname or "").encode("idna").decode() + (f":{parts.port}" if parts.port else "")
-    is_host = host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)
-    if not is_host or (parts.port or 0) < 0:
-        raise ValueError("the link has no valid host name. Fix the link")
+    try:
+        port = parts.port
+        if not host.isascii():
+            host = (parts.hostname or "").encode("idna").decode() + (f":{port}" if port else "")
+    except ValueError as error:
+        raise ValueError(_BAD_HOST) from error
+    if not (host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)):
+        raise ValueError(_BAD_HOST)
     # S3 reads a literal "+" as a space. pip encodes every path in this way before it requests it.
     path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in parts.path.split("/"))
     query = quote_from_bytes(parts.query.encode(), safe="%/:=&?~+!$,;'@()*[]|")
     return urlunsplit((parts.scheme, host, path, query, ""))
+
+
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address. Raises ValueError, without the password that may be in the text of urlsplit()."""
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise ValueError(_BAD_HOST) from error
+
+
+def join_address(page: str, href: str) -> str:
+    """Return the absolute address that a link of a page leads to. Raises ValueError as `split_address` does."""
+    try:
+        return urljoin(page, strip_href(href))
+    except ValueError as error:
+        raise ValueError(_BAD_HOST) from error
 
 
 def strip_href(href: str) -> str:

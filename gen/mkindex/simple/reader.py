@@ -21,6 +21,7 @@ from mkindex.simple.links import (
     clean_text,
     clean_upload_time,
     filename_in,
+    join_address,
     normalize_url,
     pick_hash,
     pick_hash_in,
@@ -256,7 +257,7 @@ def _read_json_file(file: object, page: str) -> Link | Rejected | str:
     if not filename.endswith(SUFFIXES):
         return filename
     try:
-        url = normalize_url(urljoin(page, strip_href(address)), filename, allow_local=page.startswith("file:"))
+        url = normalize_url(join_address(page, address), filename, allow_local=page.startswith("file:"))
     except ValueError as error:
         return Rejected(location=f"{redact(page)}: {printable(filename)}", reason=str(error))
     hashes = file.get("hashes")

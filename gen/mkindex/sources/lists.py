@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
-from mkindex.simple.links import clean_text, filename_in, parse_link, path_of, pick_hash_in
+from mkindex.simple.links import clean_text, filename_in, parse_link, path_of, pick_hash_in, split_address
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import printable, redact
@@ -72,7 +72,7 @@ class ListSource:
     def _parse_text(self, text: str) -> Found | None:
         """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
         if _SCHEME.match(text):
-            filename = filename_in(urlsplit(text).path)
+            filename = filename_in(split_address(text).path)
             link = parse_link(text) if filename.endswith(SUFFIXES) else Link(url=text, filename=filename)
             return self._select(text, link)
         return self._select(text, Link(url="", filename=text.rpartition("/")[2]))
