@@ -350,7 +350,7 @@ def nothing(key: str, *values: Any) -> list[tuple[str, Any, dict[str, Any]]]:  #
         *nothing("hash", None, "", [], {}),
         ("upload_timestamp", 0, {"upload_time": "1970-01-01T00:00:00Z"}),
         ("upload_timestamp", 1767323045.987, {"upload_time": "2026-01-02T03:04:05Z"}),
-        *nothing("upload_timestamp", None, True, "1767323045", -1, -0.5e9, 10**30, 1e300, []),
+        *nothing("upload_timestamp", None, True, "1767323045", -1, -0.5e9, 10**30, 10**400, 1e300, []),
         ("requires_python", ">=3.9,\n <4", {"requires_python": ">=3.9, <4"}),
         *nothing("requires_python", None, "", 3, []),
         ("core_metadata", f"sha256={B}", {"core_metadata": B}),

@@ -163,6 +163,7 @@ def _parse_hash(text: object) -> tuple[str, str]:
 
 def _parse_timestamp(timestamp: object) -> str:
     """Return seconds since the epoch as the Simple API writes times; "" for anything but a number."""
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not math.isfinite(timestamp):
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
         return ""
-    return format_upload_time(int(timestamp))
+    is_finite = isinstance(timestamp, int) or math.isfinite(timestamp)  # isfinite() raises for an int beyond any float
+    return format_upload_time(int(timestamp)) if is_finite else ""
