@@ -13,8 +13,8 @@ from mkindex.model.files import Artifact, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from support.page_server import (
-    AGENT,
     FILE,
+    NO_FILES,
     OTHER,
     REPOSITORY,
     TEXT,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[PageServer]:
+def module_server() -> Iterator[PageServer]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             patch.delenv(name, raising=False)
@@ -45,11 +45,11 @@ def running() -> Iterator[PageServer]:
 
 
 @pytest.fixture
-def server(running: PageServer) -> PageServer:
-    running.pages.clear()
-    running.redirects.clear()
-    running.received.clear()
-    return running
+def server(module_server: PageServer) -> PageServer:
+    module_server.pages.clear()
+    module_server.redirects.clear()
+    module_server.received.clear()
+    return module_server
 
 
 # Listings as servers write them, of a directory with a wheel, an sdist, other files and one directory.
@@ -122,7 +122,7 @@ LISTINGS = {"http.server": HTTP_SERVER, "nginx": NGINX, "Apache": APACHE}
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n"])
 @pytest.mark.parametrize("kind", [JSON_TYPE, f"{JSON_TYPE}; charset=utf-8", JSON_TYPE.upper()])
-def test_a_project_page_in_json_is_what_it_says(server: PageServer, kind: str, start: str) -> None:
+def test_a_project_page_in_json_is_read_with_its_status(server: PageServer, kind: str, start: str) -> None:
     server.pages["/simple/demo/"] = (
         kind,
         start + json_page(FILE, **{"project-status": {"status": "archived", "reason": "old"}}),
@@ -134,7 +134,7 @@ def test_a_project_page_in_json_is_what_it_says(server: PageServer, kind: str, s
 
 
 @pytest.mark.parametrize("kind", [TEXT, HTML_TYPE, "application/xhtml+xml", "TEXT/HTML; charset=UTF-8"])
-def test_a_project_page_in_html_is_one_of_its_files(server: PageServer, kind: str) -> None:
+def test_a_project_page_in_html_is_read_with_any_html_type(server: PageServer, kind: str) -> None:
     server.pages["/simple/demo/"] = kind, html_page(f"../../files/{FILE}#sha256={A}", head=REPOSITORY)
     assert find_files(f"{server.root}/simple/demo/") == [
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)
@@ -143,7 +143,7 @@ def test_a_project_page_in_html_is_one_of_its_files(server: PageServer, kind: st
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain; charset=utf-8", "binary/octet-stream", ""])
 @pytest.mark.parametrize("start", ["", "\n  ", "\ufeff", "<!-- generated -->\n"])
-def test_a_flat_page_is_one_whatever_it_is_served_as(server: PageServer, kind: str, start: str) -> None:
+def test_a_find_links_page_is_read_with_any_content_type(server: PageServer, kind: str, start: str) -> None:
     server.pages["/wheels.html"] = (
         kind,
         start + html_page(FILE, f"whl/{OTHER}?a=1&amp;b=2", "page2.html", "a/", "LICENSE"),
@@ -156,7 +156,7 @@ def test_a_flat_page_is_one_whatever_it_is_served_as(server: PageServer, kind: s
     ]
 
 
-def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: PageServer) -> None:
+def test_links_are_relative_to_the_address_after_redirects(server: PageServer) -> None:
     server.redirects |= {"/wheels": "/wheels/", "/wheels/": "/v2/whl/"}
     server.pages["/v2/whl/"] = TEXT, html_page(FILE)
     assert find_files(f"{server.root}/wheels#top") == [Link(url=f"{server.root}/v2/whl/{FILE}", filename=FILE)]
@@ -164,7 +164,9 @@ def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: P
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/octet-stream", TEXT, ""])
 @pytest.mark.parametrize("page", [json_page(FILE), json_root("demo")], ids=["project", "root"])
-def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: PageServer, kind: str, page: str) -> None:
+def test_a_json_page_with_another_content_type_is_an_error_that_says_so(
+    server: PageServer, kind: str, page: str
+) -> None:
     server.pages["/simple/demo/"] = kind, page
     assert error_text(f"{server.root}/simple/demo/", whole_index=True) == (
         f"{server.root}/simple/demo/: a JSON page of the Simple API with the content type {kind or '(none)'}, which "
@@ -182,14 +184,14 @@ def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Pag
             "",
             "/x: not a page (content type application/octet-stream). Give a page with links to wheels or sdists",
         ),
-        (TEXT, "", f"/x: {AGENT}"),
-        (TEXT, "hello", f"/x: {AGENT}"),
-        (TEXT, html_page("LICENSE", "a.html", "https://else.example/"), f"/x: {AGENT}, but 3 other links"),
-        (TEXT, html_page("a/", "b/"), f"/x: {AGENT}, but 2 links to directories (use --recursive)"),
+        (TEXT, "", f"/x: {NO_FILES}"),
+        (TEXT, "hello", f"/x: {NO_FILES}"),
+        (TEXT, html_page("LICENSE", "a.html", "https://else.example/"), f"/x: {NO_FILES}, but 3 other links"),
+        (TEXT, html_page("a/", "b/"), f"/x: {NO_FILES}, but 2 links to directories (use --recursive)"),
         (
             TEXT,
             html_page("../", "a/", "a.txt"),
-            f"/x: {AGENT}, but 1 link to directories (use --recursive) and 2 other links",
+            f"/x: {NO_FILES}, but 1 link to directories (use --recursive) and 2 other links",
         ),
         (JSON_TYPE, "[]", "/x is JSON, but not a page of the Simple API"),
         (
@@ -209,18 +211,18 @@ def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: Pag
         ),
     ],
 )
-def test_of_a_page_that_is_none_it_is_said_what_was_seen(
+def test_the_error_for_a_response_that_is_not_a_page_describes_it(
     server: PageServer, kind: str, text: str, message: str
 ) -> None:
     server.pages["/x"] = kind, text
     assert error_text(f"{server.root}/x") == server.root + message
 
 
-def test_an_answer_that_is_none_is_an_error_that_says_what_to_do(server: PageServer) -> None:
+def test_the_error_for_a_missing_page_hides_its_query(server: PageServer) -> None:
     assert error_text(f"{server.root}/gone?token=secret") == f"{server.root}/gone: answers 404: there is no such thing"
 
 
-def test_a_page_that_is_not_closed_is_read_with_a_note(server: PageServer) -> None:
+def test_a_page_without_end_tag_is_read_with_a_note(server: PageServer) -> None:
     server.pages["/x"] = TEXT, f'<html><a href="{FILE}">x</a>'
     text = "no </html> at the end of the page: it may be truncated, and links may be missing"
     assert find_files(f"{server.root}/x") == [
@@ -229,7 +231,7 @@ def test_a_page_that_is_not_closed_is_read_with_a_note(server: PageServer) -> No
     ]
 
 
-def test_hostile_links_are_rejected_and_the_rest_is_listed(server: PageServer, tmp_path: Path) -> None:
+def test_hostile_links_are_rejected_and_the_others_are_listed(server: PageServer, tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "1.0")
     text = f'<a href="{tmp_path.as_uri()}/{FILE}">1</a><a href="https://u:secret@host.example/{FILE}">2</a>'
     server.pages["/x"] = TEXT, f'{text}<a href="{OTHER}">3</a>'
@@ -248,7 +250,7 @@ def test_hostile_links_are_rejected_and_the_rest_is_listed(server: PageServer, t
     assert listed in find_files(f"{server.root}/base")
 
 
-def test_only_wanted_files_of_a_page_are_listed(server: PageServer) -> None:
+def test_only_selected_files_of_a_page_are_listed(server: PageServer) -> None:
     server.pages["/x"] = TEXT, html_page(FILE, OTHER)
     assert find_files(f"{server.root}/x", "Other") == [Link(url=f"{server.root}/{OTHER}", filename=OTHER)]
 
@@ -257,7 +259,7 @@ def test_only_wanted_files_of_a_page_are_listed(server: PageServer) -> None:
 
 
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
-def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(server: PageServer, listing: str) -> None:
+def test_a_directory_listing_lists_its_files_and_notes_its_subdirectories(server: PageServer, listing: str) -> None:
     url = f"{server.root}/whl/"
     server.pages["/whl/"] = TEXT, listing
     expected = [
@@ -270,9 +272,7 @@ def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(se
 
 
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
-def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(
-    server: PageServer, listing: str
-) -> None:
+def test_recursive_reads_each_directory_below_a_listing_once(server: PageServer, listing: str) -> None:
     server.pages |= {
         "/whl/": (TEXT, listing),
         "/whl/sub/": (
@@ -296,14 +296,14 @@ def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(
 
 
 @pytest.mark.parametrize(("path", "head"), [("/whl/", "<title>Index of /whl/</title>"), ("/whl/", ""), ("/whl", "")])
-def test_a_page_of_directories_only_is_read_when_asked_for(server: PageServer, path: str, head: str) -> None:
+def test_a_page_with_only_directories_is_read_with_recursive(server: PageServer, path: str, head: str) -> None:
     server.pages |= {path: (TEXT, html_page("/whl/cu118/", "/whl/cu121/", head=head))}
     server.pages |= {
         f"/whl/{cuda}/": (TEXT, html_page(f"demo-1.0+{cuda}.zip", head=head)) for cuda in ("cu118", "cu121")
     }
     assert (
         error_text(f"{server.root}{path}")
-        == f"{server.root}{path}: {AGENT}, but 2 links to directories (use --recursive)"
+        == f"{server.root}{path}: {NO_FILES}, but 2 links to directories (use --recursive)"
     )
     assert find_files(f"{server.root}{path}", recursive=True) == [
         Link(url=f"{server.root}/whl/{cuda}/demo-1.0%2B{cuda}.zip", filename=f"demo-1.0+{cuda}.zip")
@@ -311,7 +311,7 @@ def test_a_page_of_directories_only_is_read_when_asked_for(server: PageServer, p
     ]
 
 
-def test_a_directory_that_cannot_be_read_is_an_error_and_not_a_shorter_listing(server: PageServer) -> None:
+def test_a_missing_directory_below_a_listing_is_an_error(server: PageServer) -> None:
     server.pages["/whl/"] = TEXT, HTTP_SERVER
     assert (
         error_text(f"{server.root}/whl/", recursive=True)
@@ -319,7 +319,7 @@ def test_a_directory_that_cannot_be_read_is_an_error_and_not_a_shorter_listing(s
     )
 
 
-def test_a_directory_that_leads_back_is_read_once(server: PageServer) -> None:
+def test_a_directory_that_redirects_to_its_parent_is_read_once(server: PageServer) -> None:
     server.pages["/whl/"] = TEXT, html_page("up/", "demo-1.0.zip")
     server.redirects["/whl/up/"] = "/whl/"
     links = [one for one in find_files(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
@@ -327,7 +327,7 @@ def test_a_directory_that_leads_back_is_read_once(server: PageServer) -> None:
     assert server.received == ["/whl/", "/whl/up/", "/whl/"]
 
 
-def test_directories_without_end_are_an_error(server: PageServer) -> None:
+def test_endless_directories_are_an_error(server: PageServer) -> None:
     path = "/"
     for _ in range(30):
         server.pages[path] = TEXT, html_page("a/", "demo-1.0.zip")

@@ -1,4 +1,4 @@
-"""Pages to read, and the links that they should give."""
+"""Pages to read, and the links and messages that reading them gives."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NO_HOST = "the link has no valid host. Fix the link"
 CUT_OFF = "ends inside a tag or a comment: it is truncated, and links may be missing"
 
 
-def json_file_page(**keys: Any) -> Page:  # noqa: ANN401 (whatever JSON has)
-    """What a JSON page says that has one file."""
+def json_file_page(**keys: Any) -> Page:  # noqa: ANN401 (any JSON)
+    """Read a JSON page with one file, which has these keys."""
     file = {"filename": FILE, "url": FILE} | {name.replace("_", "-"): value for name, value in keys.items()}
     return parse_json(json.dumps({"meta": {"api-version": "1.4"}, "name": "demo", "files": [file]}), PAGE)
 
@@ -38,5 +38,5 @@ def json_result(*links: Link, **rest: Any) -> Page:  # noqa: ANN401 (fields of P
 DEMO = Link(url=URL, filename=FILE)
 
 
-def refused_scheme(name: str) -> str:
+def scheme_not_allowed(name: str) -> str:
     return f"{name}: links are not allowed. Use an http or https address"
