@@ -254,7 +254,7 @@ def test_a_project_that_an_index_lists_and_does_not_have_is_rejected_alone(
     done = run(f"{server.url}simple/", "--all")
     assert (done.status, read_projects(public)) == (1, ["a"])
     assert done.said == [
-        "rejected HOST/simple/q/: the index lists this project, and its page answers 404: there is no such thing"
+        "rejected HOST/simple/q/: the index lists this project, but its page answers 404: there is no such thing"
     ]
 
 
@@ -263,9 +263,7 @@ def test_one_project_is_lifted_out_of_an_index(
 ) -> None:
     done = run(f"{server.url}simple/")
     assert (done.status, done.requests) == (3, ["GET 200 /simple/"])
-    assert done.said == [
-        "error HOST/simple/ is an index of 2 projects: name those that you want with --include, or take --all"
-    ]
+    assert done.said == ["error HOST/simple/ is an index of 2 projects. Choose projects with --include, or use --all"]
     done = run(f"{server.url}simple/", "--include", "A", "--exclude", "a-1.1*")
     assert (done.status, read_projects(public)) == (0, ["a"])
     assert [entry["filename"] for entry in read_entries(public, "a", server)] == [

@@ -329,8 +329,8 @@ def test_so_does_a_server_in_trouble_and_one_that_cannot_be_reached(
     ("body", "why"),
     [
         ("<!DOCTYPE html><title>Log in</title><form>", "is no page of an index"),
-        ("<a href='x.whl'", "ends inside a tag or a comment: it was cut off, so that links may be missing"),
-        ('{"meta": {}, "files": {}}', "is JSON, but names neither projects nor files"),
+        ("<a href='x.whl'", "ends inside a tag or a comment: it is truncated, and links may be missing"),
+        ('{"meta": {}, "files": {}}', "is JSON, but has neither projects nor files"),
     ],
 )
 def test_a_page_that_is_none_stops_everything(

@@ -85,7 +85,7 @@ def test_a_listing_becomes_an_index_of_the_files_where_they_are(
     listing: str, expected: dict[str, bytes], shared: Path, tmp_path: Path
 ) -> None:
     said = mkindex(listing, tmp_path / "public")
-    assert "1 subdirectory not read (--recursive reads them)" in said
+    assert "1 subdirectory skipped (use --recursive)" in said
     mkindex(listing, tmp_path / "public", "--recursive")
     found = read_tree(tmp_path / "public")
     assert [path for path in found if path.startswith("files/")] == []

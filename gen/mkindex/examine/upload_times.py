@@ -15,10 +15,10 @@ from packaging.utils import canonicalize_name
 from mkindex.config import Config
 from mkindex.errors import ConfigError, SourceError
 from mkindex.model.files import YEAR_10000, Artifact, File, format_upload_time
-from mkindex.simple.links import last_segment, project_url
+from mkindex.simple.links import name_at_end, project_url
 from mkindex.simple.reader import Page
 from mkindex.sources.open import local_path
-from mkindex.sources.pages import Missing, fetched, parsed
+from mkindex.sources.pages import PageMissing, fetch_page, read_page
 from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
@@ -42,8 +42,8 @@ def published(
     def times(url: str) -> dict[str, str] | None:
         """Return what a project's page says of files that are ours, too; None: there is no such page."""
         try:
-            page = parsed(fetched(url, web))
-        except Missing:
+            page = read_page(fetch_page(url, web))
+        except PageMissing:
             return None
         if not (page.is_index or page.links):
             raise SourceError(f"{redact(url)} is no page of an index")
@@ -104,12 +104,12 @@ def _root(places: Iterable[str], web: WebClient) -> _Root | None:
     strange = ""
     for place in places:
         try:
-            answer = fetched(place, web)
-        except Missing:
+            answer = fetch_page(place, web)
+        except PageMissing:
             continue
-        page = parsed(answer)
+        page = read_page(answer)
         if _is_root(page):
-            names = page.projects or map(last_segment, page.directories)
+            names = page.projects or map(name_at_end, page.directories)
             return _Root(answer.url, frozenset(map(canonicalize_name, names)))
         strange = strange or redact(answer.url)
     if strange:
@@ -119,7 +119,7 @@ def _root(places: Iterable[str], web: WebClient) -> _Root | None:
 
 def _is_root(page: Page) -> bool:
     """Tell whether a page is that of an index (PEP 629, PEP 691), and not of one of its projects."""
-    return page.is_index and not (page.links or page.refused or page.other_files or page.name)
+    return page.is_index and not (page.links or page.rejected or page.other_files or page.name)
 
 
 def _below(top: str, path: str) -> str:
