@@ -254,7 +254,7 @@ def test_only_the_project_whose_page_is_missing_is_rejected(
     done = run(f"{server.url}simple/", "--all")
     assert (done.status, read_projects(public)) == (1, ["a"])
     assert done.messages == [
-        "rejected HOST/simple/q/: the index lists this project, and its page answers 404: not found. Check the address"
+        "rejected HOST/simple/q/: the index lists this project, but its page answers 404: not found. Check the address"
     ]
 
 
@@ -264,7 +264,7 @@ def test_include_selects_one_project_of_an_index(
     done = run(f"{server.url}simple/")
     assert (done.status, done.requests) == (3, ["GET 200 /simple/"])
     assert done.messages == [
-        "error HOST/simple/ is an index of 2 projects: name those that you want with --include, or take --all"
+        "error HOST/simple/ is an index of 2 projects. Choose projects with --include, or use --all"
     ]
     done = run(f"{server.url}simple/", "--include", "A", "--exclude", "a-1.1*")
     assert (done.status, read_projects(public)) == (0, ["a"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.builds import publish
+from support.builds import publish, write_files
 from support.trees import find_broken_links, read_tree
 from support.wheels import wheel, write_sdist, write_wheel
 
@@ -44,15 +45,7 @@ case "$1 $2" in
 "s3 sync")
     from=$OLDPWD/$3
     below "$4"
-    case "$*" in
-    *--delete*)
-        (cd "./$key" && find . -type f) | while read -r path; do
-            [ ! -e "$from/$path" ] || continue
-            case "$*" in *--dryrun*) echo "(dryrun) delete: $path" ;; *) rm "./$key/$path" ;; esac
-        done
-        ;;
-    *) cp -R "$from/." "./$key" ;;
-    esac
+    cp -R "$from/." "./$key"
     ;;
 *) exit 2 ;;
 esac
@@ -64,22 +57,25 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.printed = ""
         (root / "bin").mkdir(parents=True)
         (root / "bin/aws").write_text(AWS)
         (root / "bin/aws").chmod(0o755)
         (root / "store").mkdir()
 
     def upload(self, public: Path, to: str = "s3://bucket/", *, dies_at: int = 999, **variables: str) -> int:
-        """Run the script; return its exit status."""
+        """Run the script; return its exit status. `printed` is what it said."""
         (self._root / "calls").write_text("")
         environment = {"PATH": f"{self._root / 'bin'}:{os.environ['PATH']}", "STORE": str(self._root / "store")}
         done = subprocess.run(
             ["sh", public / "upload.sh", to],
             env=environment | {"DIES_AT": str(dies_at), "UPLOAD_GRACE": "0"} | variables,
             capture_output=True,
+            text=True,
             timeout=60,
             check=False,
         )
+        self.printed = done.stdout
         return done.returncode
 
     @property
@@ -140,11 +136,11 @@ def test_an_upload_stopped_anywhere_leaves_no_broken_link_and_the_next_one_compl
     dies_at = 1
     while True:
         store = before.copy(tmp_path / f"store-{dies_at}")
-        status = store.upload(public, dies_at=dies_at)
+        status = store.upload(public, dies_at=dies_at, PRUNE="1")
         assert [wrong for pages in views(store.content()) for wrong in find_broken_links(pages)] == []
         if status == 0:
             break
-        assert store.upload(public) == 0
+        assert store.upload(public, PRUNE="1") == 0
         assert store.content() == objects_of(read_tree(public))
         dies_at += 1
     assert dies_at == store.calls + 1
@@ -183,6 +179,48 @@ def test_everything_is_uploaded_again_on_request(source: Path, tmp_path: Path) -
     assert store.upload(public, UPLOAD_ALL="1") == 0
     assert store.calls == first
     assert store.content() == objects_of(read_tree(public))
+
+
+def test_a_tree_of_one_new_wheel_deletes_no_other_wheel_unless_it_is_told_to(source: Path, tmp_path: Path) -> None:
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3")
+    assert store.upload(public) == 0
+    files = {key: content for key, content in store.content().items() if key.startswith("files/")}
+    runner, dist = tmp_path / "runner", tmp_path / "dist"
+    dist.mkdir()
+    write_wheel(dist, "demo", "2.0")
+    publish(dist, runner, host="s3")
+    new = objects_of(read_tree(runner))
+    foreign = {"files/notes.txt": b"theirs", "files/ab/cd/demo.whl": b"theirs"}
+    write_files(tmp_path / "store/store", foreign.items())
+    assert store.upload(runner) == 0
+    assert store.content() == new | files | foreign
+    assert store.printed == (
+        "uploaded to s3://bucket/: 7 pages, 3 pages deleted, 0 files deleted\n"
+        "3 files in the bucket are listed by no page of this tree. They stay; PRUNE=1 sh upload.sh s3://bucket/ "
+        "deletes them\n"
+    )
+    assert store.upload(runner, PRUNE="1") == 0
+    assert store.content() == new | foreign
+    assert store.printed == "uploaded to s3://bucket/: 0 pages, 0 pages deleted, 3 files deleted\n"
+
+
+@pytest.mark.parametrize("hashed", [True, False], ids=["with hashes", "without hashes"])
+def test_files_of_the_bucket_that_a_page_of_the_tree_names_are_never_deleted(
+    source: Path, tmp_path: Path, *, hashed: bool
+) -> None:
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3")
+    assert store.upload(public) == 0
+    before = {key: content for key, content in store.content().items() if key.startswith("files/")}
+    # As a build from the address of the published index: pages that link to the files in the bucket.
+    reference = shutil.copytree(public, tmp_path / "reference", ignore=shutil.ignore_patterns("files"))
+    for page in reference.rglob("index.*"):
+        text = page.read_text().replace("../../files/", "https://bucket.example.com/files/")
+        page.write_text(text if hashed else re.sub("(?<![0-9a-f/])[0-9a-f]{64}", "", text))
+    assert store.upload(reference, PRUNE="1") == 0
+    kept = {key: content for key, content in store.content().items() if key.startswith("files/")}
+    assert kept == before
 
 
 @pytest.mark.parametrize("to", ["", "bucket", "s3://", "https://bucket"])

@@ -331,8 +331,8 @@ def test_a_server_error_or_an_unreachable_server_stops_the_build(
     ("body", "why"),
     [
         ("<!DOCTYPE html><title>Log in</title><form>", "is not a page of an index"),
-        ("<a href='x.whl'", "ends inside a tag or a comment: it was cut off, so that links may be missing"),
-        ('{"meta": {}, "files": {}}', "is JSON, but names neither projects nor files"),
+        ("<a href='x.whl'", "ends inside a tag or a comment: it is truncated, and links may be missing"),
+        ('{"meta": {}, "files": {}}', "is JSON, but has neither projects nor files"),
     ],
 )
 def test_a_page_that_is_not_of_an_index_stops_the_build(

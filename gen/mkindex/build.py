@@ -17,8 +17,8 @@ from mkindex.examine.mirror import in_place
 from mkindex.examine.remote import Remote
 from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
-from mkindex.model.files import Artifact, File, Link, StatusMarker
-from mkindex.model.index import Index, assemble
+from mkindex.model.files import Artifact, File, Link
+from mkindex.model.index import Index, StatusMarker, assemble
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.plan import Applied, FileChanged, Plan, plan
 from mkindex.site.limits import refuse, refuse_what_is_too_much
@@ -125,7 +125,7 @@ def build(
         for attempt in range(1, attempts + 1):
             index, new, findings = _index(config, destination, remote, scanned, settling)
             # Kept only where the host may refuse some of them: there may be a million.
-            judged = tuple(render(index, site)) if site.host.refuses else ()
+            judged = tuple(render(index, site)) if site.host.has_limits else ()
             todo = plan(
                 judged or render(index, site),
                 destination,
@@ -144,7 +144,7 @@ def build(
                 cache.forget(changed.file.local.path)
                 if settling:
                     settling.slow_down()
-        cache.linked(applied.links)
+        cache.replace_fingerprints(applied.links)
     return Report(
         index=index,
         plan=todo,
@@ -168,13 +168,13 @@ def _index(
 ) -> tuple[Index, tuple[str, ...] | None, tuple[Rejected | Note, ...]]:
     """Return what is to be published, the filenames that the previous site has not, and what was found."""
     artifacts: list[Artifact | Link] = []
-    marks: list[StatusMarker] = []
+    markers: list[StatusMarker] = []
     findings: list[Rejected | Note] = []
     for one in found(config, web=remote.web, executor=remote.executor, settling=settling):
         if isinstance(one, (Artifact, Link)):  # not Artifact | Link, which is made anew for each of 100,000
             artifacts.append(one)
         elif isinstance(one, StatusMarker):
-            marks.append(one)
+            markers.append(one)
         else:
             findings.append(one)
     local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
@@ -207,7 +207,7 @@ def _index(
         if there is None:
             findings.append(Note(location=redact(config.previous), text="nothing is published there yet"))
     files = dated(config, files, before)
-    index, conflicts = assemble(files, marks, prefer_first=config.prefer == "first")
+    index, conflicts = assemble(files, markers, prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
         for file in project.files:
@@ -290,11 +290,11 @@ def _site(config: Config) -> Site:
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
-    if site.host.once:
+    if site.host.notice:
         known = (*(put.resource for put in todo.puts), *todo.updates)
         is_new = any(one.path == ".nojekyll" and one.key == site.said for one in known)
         if is_new or ".nojekyll" in todo.left:  # where that is somebody else's, nobody knows what was said
-            yield Note(location=config.destination, text=site.host.once)
+            yield Note(location=config.destination, text=site.host.notice)
     for filename in todo.replaced:
         text = "its bytes have changed since it was published: lock files that know it will refuse it"
         yield Note(location=filename, text=text)

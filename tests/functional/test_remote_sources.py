@@ -85,7 +85,7 @@ def test_a_referenced_listing_gives_an_index_of_files_on_its_server(
     listing: str, expected: dict[str, bytes], shared: Path, tmp_path: Path
 ) -> None:
     output = mkindex(listing, tmp_path / "public")
-    assert "1 subdirectory not read (--recursive reads them)" in output
+    assert "1 subdirectory skipped (use --recursive)" in output
     mkindex(listing, tmp_path / "public", "--recursive")
     found = read_tree(tmp_path / "public")
     assert [path for path in found if path.startswith("files/")] == []

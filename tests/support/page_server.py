@@ -23,7 +23,7 @@ TEXT = "text/html"
 
 
 class PageServer:
-    """A server of pages on this machine; `received` has the paths of its requests."""
+    """A web server on this machine: the pages that it has, and the paths that were requested."""
 
     def __init__(self) -> None:
         self.pages: dict[str, tuple[str, str]] = {}  # by path and query: media type and text
@@ -33,7 +33,7 @@ class PageServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = 1 << 16  # each response is sent in one piece
+            wbufsize = 1 << 16  # a response is sent in one piece
 
             def do_GET(self) -> None:
                 outer.received.append(self.path)
@@ -88,4 +88,4 @@ def json_root(*names: str) -> str:
 
 
 REPOSITORY = '<meta name="pypi:repository-version" content="1.0">'
-AGENT = "this page has no link to a wheel or sdist (.whl, .tar.gz, .zip)"
+NO_FILES = "no links to wheels or sdists (.whl, .tar.gz, .zip)"

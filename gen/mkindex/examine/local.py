@@ -84,7 +84,7 @@ def scan(
 
 def recall(artifact: Artifact, *, cache: Cache) -> File | None:
     """Return what was last read from the file at the path of this artifact, None where the cache does not have it."""
-    last = cache.last(artifact.path)
+    last = cache.get_last(artifact.path)
     result = make_file(artifact._replace(fingerprint=last[0]), decode_facts(last[1])) if last else None
     return result if isinstance(result, File) else None
 

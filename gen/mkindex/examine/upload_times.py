@@ -15,10 +15,10 @@ from packaging.utils import canonicalize_name
 from mkindex.config import Config
 from mkindex.errors import ConfigError, SourceError
 from mkindex.model.files import YEAR_10000, Artifact, File, format_upload_time
-from mkindex.simple.links import last_segment, project_url
+from mkindex.simple.links import name_at_end, project_url
 from mkindex.simple.reader import Page
 from mkindex.sources.open import local_path
-from mkindex.sources.pages import Missing, fetched, parsed
+from mkindex.sources.pages import PageMissing, fetch_page, read_page
 from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
@@ -42,8 +42,8 @@ def published(
     def read_times(url: str) -> dict[str, str] | None:
         """Return the upload times that a project's page gives for `files`; None: there is no such page."""
         try:
-            page = parsed(fetched(url, web))
-        except Missing:
+            page = read_page(fetch_page(url, web))
+        except PageMissing:
             return None
         if not (page.is_index or page.links):
             raise SourceError(f"{redact(url)} is not a page of an index")
@@ -107,12 +107,12 @@ def _find_root(roots: Iterable[str], web: WebClient) -> _Root | None:
     other_page = ""
     for url in roots:
         try:
-            answer = fetched(url, web)
-        except Missing:
+            answer = fetch_page(url, web)
+        except PageMissing:
             continue
-        page = parsed(answer)
+        page = read_page(answer)
         if _is_root(page):
-            names = page.projects or map(last_segment, page.directories)
+            names = page.projects or map(name_at_end, page.directories)
             return _Root(answer.url, frozenset(map(canonicalize_name, names)))
         other_page = other_page or redact(answer.url)
     if other_page:
@@ -124,7 +124,7 @@ def _find_root(roots: Iterable[str], web: WebClient) -> _Root | None:
 
 def _is_root(page: Page) -> bool:
     """Tell whether a page is the root of an index (PEP 629, PEP 691), and not one of its projects."""
-    return page.is_index and not (page.links or page.refused or page.other_files or page.name)
+    return page.is_index and not (page.links or page.rejected or page.other_files or page.name)
 
 
 def _below(top: str, path: str) -> str:
