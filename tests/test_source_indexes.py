@@ -106,7 +106,7 @@ def test_an_index_is_recognized_by_the_pages_of_its_projects(server: PageServer)
 def test_a_listed_project_without_a_page_is_rejected_and_the_others_are_read(server: PageServer, form: str) -> None:
     serve_index(server, form)
     del server.pages["/simple/other/"]
-    reason = "the index lists this project, but its page answers 404: there is no such thing"
+    reason = "the index lists this project, but its page answers 404: not found. Check the address"
     assert find_files(f"{server.root}/simple/", whole_index=True) == [
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
         Rejected(location=f"{server.root}/simple/other/", reason=reason),

@@ -219,7 +219,8 @@ def test_the_error_for_a_response_that_is_not_a_page_describes_it(
 
 
 def test_the_error_for_a_missing_page_hides_its_query(server: PageServer) -> None:
-    assert error_text(f"{server.root}/gone?token=secret") == f"{server.root}/gone: answers 404: there is no such thing"
+    message = f"{server.root}/gone: answers 404: not found. Check the address"
+    assert error_text(f"{server.root}/gone?token=secret") == message
 
 
 def test_a_page_without_end_tag_is_read_with_a_note(server: PageServer) -> None:
@@ -315,7 +316,7 @@ def test_a_missing_directory_below_a_listing_is_an_error(server: PageServer) -> 
     server.pages["/whl/"] = TEXT, HTTP_SERVER
     assert (
         error_text(f"{server.root}/whl/", recursive=True)
-        == f"{server.root}/whl/sub/: answers 404: there is no such thing"
+        == f"{server.root}/whl/sub/: answers 404: not found. Check the address"
     )
 
 

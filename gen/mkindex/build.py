@@ -13,7 +13,8 @@ from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.examine.local import Progress, recall, scan
-from mkindex.examine.remote import Remote, in_place
+from mkindex.examine.mirror import in_place
+from mkindex.examine.remote import Remote
 from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link

@@ -13,7 +13,7 @@ from mkindex.simple.links import pick_hash, pick_hash_in
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, parse_html, parse_json
 from mkindex.text import printable, redact
-from mkindex.web.client import RawResponse
+from mkindex.web.responses import RawResponse
 
 HTML_TYPES = ("text/html", HTML_TYPE)
 # Whatever somebody may once have installed: as a link it is meant as a file, and not as a companion of one.

@@ -68,7 +68,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
         is_page = os.path.isfile(os.path.join(path, "index.html"))
         return _open_page(spec, options) if is_page else _open_path(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
-        return _open_page(options.web.without_credentials(spec), options)
+        return _open_page(options.web.take_credentials(spec), options)
     wrong = "is not a valid address" if kind in ("http", "https", "file") else "has an unsupported scheme"
     raise SourceError(
         f"source {redact(spec)} {wrong}. Give a path, or an http, https or file address "

@@ -22,7 +22,9 @@ from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import plural, printable, redact
-from mkindex.web.client import MAX_PAGE, PageResponse, RequestFailed, WebClient
+from mkindex.web.bodies import MAX_PAGE
+from mkindex.web.client import WebClient
+from mkindex.web.responses import PageResponse, RequestFailed
 
 _MAX_LEVELS, _MAX_PAGES = 20, 10_000  # of a directory listing with --recursive
 _MAX_SAMPLES = 3  # pages that are read to tell an index from a page with links to other directories
@@ -180,7 +182,7 @@ def fetch_page(url: str, web: WebClient) -> PageResponse:
     if url.startswith("file:"):
         return _read_file(url)
     try:
-        return web.page(url)
+        return web.get_page(url)
     except RequestFailed as error:
         if error.status in (404, 410):
             raise PageMissing(str(error), error.why) from error
