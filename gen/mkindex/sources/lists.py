@@ -60,10 +60,8 @@ class ListSource:
             if not entry or entry.startswith(b"#"):
                 continue
             try:
-                if entry.startswith(b"{"):
-                    found = self._parse_object(_load_object(entry))
-                else:
-                    found = self._parse_text(os.fsdecode(entry))
+                is_object = entry.startswith(b"{")
+                found = self._parse_object(entry) if is_object else self._parse_text(os.fsdecode(entry))
             except ValueError as error:
                 found = Rejected(location=f"{name}, line {number}", reason=str(error))
             if found is not None:
@@ -77,8 +75,13 @@ class ListSource:
             return self._select(text, link)
         return self._select(text, Link(url="", filename=text.rpartition("/")[2]))
 
-    def _parse_object(self, entry: dict[str, Any]) -> Found | None:
+    def _parse_object(self, line: bytes) -> Found | None:
         """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
+        try:
+            entry: dict[str, Any] = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+            raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
         filename = entry.get("filename")
         if not isinstance(filename, str) or _SCHEME.match(filename):
             raise ValueError("`filename` is missing, or not a path. Give a path, or an address without an object")
@@ -131,16 +134,6 @@ class ListSource:
             return Rejected(location=path, reason="named in the list, but not a regular file. Give the path of a file")
         relative = os.path.relpath(path, root).replace(os.sep, "/")
         return Artifact(root, relative, Fingerprint.of(status), link._replace(url="file:"))
-
-
-def _load_object(line: bytes) -> dict[str, Any]:
-    """Return the JSON object on a line that begins with a brace. Raises ValueError."""
-    try:
-        entry: dict[str, Any] = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
-    return entry
 
 
 def _url_below(files_url: str, path: str, filename: str) -> str:
