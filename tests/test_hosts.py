@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin
 import pytest
 
 from mkindex import cli
-from mkindex.build import outputs
+from mkindex.build import output_directories
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts.table import HOSTS
@@ -465,7 +465,7 @@ def test_what_a_host_reads_is_made_anew_when_the_roots_move_or_the_template_chan
 
 def test_what_lies_in_a_json_root_is_no_source(tmp_path: Path) -> None:
     config = Config(sources=("x",), destination=str(tmp_path), host="s3", json_root="json/a", simple_path="simple/b")
-    assert outputs(config) == [f"{tmp_path}/{name}" for name in (".mkindex", "files", "simple", "json")]
+    assert output_directories(config) == [f"{tmp_path}/{name}" for name in (".mkindex", "files", "simple", "json")]
 
 
 # --- _headers -------------------------------------------------------------------------------------------------------

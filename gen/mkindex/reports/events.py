@@ -7,11 +7,9 @@ from typing import Any
 
 from mkindex.errors import MkindexError
 from mkindex.text import printable
-from mkindex.watch.loop import BuildEvent
+from mkindex.watch.loop import BuildEvent, Event
 
 _SHOWN = 3  # names in a line for a person
-
-Event = BuildEvent | MkindexError | str
 
 
 def as_text(event: Event) -> str:

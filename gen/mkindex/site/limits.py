@@ -1,7 +1,7 @@
-"""When nothing is published although it could be: an index that nobody can want, or one that its host does not take."""
+"""What the host of --for does not take: too many files, too large ones, reserved paths."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from mkindex.config import Config
@@ -9,28 +9,11 @@ from mkindex.distributions.zips import Span
 from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
-from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
-from mkindex.sources.open import local_path
-from mkindex.text import redacted
+from mkindex.site.render import FileResource, PageResource, Resource, Section, SiblingResource
 
 _A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
 
 Findings = tuple[Rejected | Note, ...]
-
-
-def refuse(config: Config, index: Index, findings: Findings) -> None:
-    """Raise NotPublished where what was found must not become the index: nothing is left of it, or --strict says so."""
-    rejected = sum(isinstance(finding, Rejected) for finding in findings)
-    if config.strict and rejected:
-        raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
-    if not index.projects and not config.allow_empty:
-        where = ", ".join(map(redacted, config.sources))
-        why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
-        if config.include or config.exclude:
-            why += " that --include and --exclude leave"
-        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
-        hint = "; --recursive also looks into subdirectories" if is_flat else ""
-        raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
 
 
 def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -40,16 +23,15 @@ def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
             yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
 
 
-def refuse_what_is_too_much(
-    config: Config, index: Index, resources: Sequence[Resource], kept: Iterable[str], findings: Findings
+def refuse_beyond_limits(
+    config: Config, index: Index, sections: Iterable[Section], kept: Iterable[str], findings: Findings
 ) -> None:
-    """Raise NotPublished where the host that a tree is for does not take all of it, or not for what it is.
+    """Raise NotPublished if the host of --for has limits that the tree exceeds, or reserves a path of it.
 
-    `kept`: paths of files that lie in the destination besides `resources`.
+    `kept`: paths of retired files, which lie in the destination besides what `sections` hold.
     """
     host = HOSTS[config.host] if config.host else Host()
-    if not host.refuses:
-        return
+    resources = [resource for section in sections for resource in section.resources()]
     listed = sum(len(project.files) for project in index.projects)
     for resource in resources:
         if resource.path.partition("/")[0] in host.reserved and isinstance(resource, PageResource):
@@ -95,5 +77,5 @@ def _hint(old: int) -> str:
 
 
 def _named(files: list[tuple[int, str]]) -> str:
-    redacted = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
-    return redacted + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    names = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
+    return names + (f" and {len(files) - 5} more" if len(files) > 5 else "")
