@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from mkindex.cache import Cache
@@ -113,7 +114,7 @@ def build(
     started = time.monotonic()
     with _workspace(config, trusted, progress, announce) as work:
         site = _site(config)
-        while True:
+        for attempt in count(1):
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
             artifacts, statuses, listing_findings = _sort_listing(listing)
             files, examination_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
@@ -135,12 +136,11 @@ def build(
             )
             if site.host.refuses:
                 refuse_beyond_limits(config, index, sections, todo.kept, findings)
-            attempts -= 1
             try:
                 applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
                 break
             except FileChanged as changed:
-                if attempts <= 0 or "-" in config.sources:  # standard input can be read only once
+                if attempt >= attempts or "-" in config.sources:  # standard input can be read only once
                     raise
                 work.cache.forget(changed.file.local.path)
         work.cache.linked(applied.links)
