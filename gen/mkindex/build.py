@@ -26,7 +26,7 @@ from mkindex.site.render import Site, render
 from mkindex.site.templates import Templates
 from mkindex.sources.open import Found, Source, SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.tree.names import STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
@@ -257,7 +257,7 @@ def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[Found]:
         try:
             yield from list(source.artifacts())  # all of it, or nothing
         except SourceError as error:
-            yield Rejected(location=redacted(spec), reason=f"left out as a whole: {error}")
+            yield Rejected(location=redact(spec), reason=f"left out as a whole: {error}")
 
 
 def _sort_listing(
@@ -342,7 +342,7 @@ def _previous_upload_times(files: Sequence[File], work: Workspace) -> Mapping[st
 
 def _note_missing(config: Config, previous: Mapping[str, str] | None) -> Iterator[Note]:
     if config.previous is not None and previous is None:
-        yield Note(location=redacted(config.previous), text="nothing is published there yet")
+        yield Note(location=redact(config.previous), text="nothing is published there yet")
 
 
 def _new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]:
@@ -365,7 +365,7 @@ def _refuse_empty_or_rejected(config: Config, index: Index, findings: tuple[Reje
     if config.strict and rejected:
         raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
     if not index.projects and not config.allow_empty:
-        where = ", ".join(map(redacted, config.sources))
+        where = ", ".join(map(redact, config.sources))
         why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
         if config.include or config.exclude:
             why += " that --include and --exclude leave"

@@ -24,7 +24,7 @@ from mkindex.check.pages import NOBODY, listed, project_url, read
 from mkindex.check.rules.server import lifetime
 from mkindex.clients.configurations import PAGES, TAKEN, ServedIndex, few, written
 from mkindex.errors import ConfigError, SourceError
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.web.client import RawResponse, WebClient
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
@@ -87,7 +87,7 @@ def _index(begun: Identified, globs: Sequence[str], stranger: WebClient) -> Serv
             break
     else:
         raise SourceError(
-            f"{redacted(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. {_more(where)}"
+            f"{redact(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. {_more(where)}"
         )
     facts = ServedIndex(url=_ascii(root), projects=projects, chosen=bool(globs))
     if not place.local:
@@ -178,7 +178,7 @@ def _more(where: str) -> str:
 
 
 def _where(begun: Identified) -> str:
-    return printable(path_of(begun.url)) if begun.place.local else redacted(begun.url)
+    return printable(path_of(begun.url)) if begun.place.local else redact(begun.url)
 
 
 def _host(url: str) -> str:
@@ -270,7 +270,7 @@ class ClientOptions:
             raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
         if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
             raise ConfigError(
-                f"{redacted(self.target)}: what follows the question mark can be a secret, and clients lose it "
+                f"{redact(self.target)}: what follows the question mark can be a secret, and clients lose it "
                 "where they put a project's name behind an address. Give the address without it; "
                 "passwords belong into ~/.netrc"
             )

@@ -30,7 +30,7 @@ from mkindex.check.pages import NOBODY, address, listed, project_url
 from mkindex.check.rules.server import freshness_told
 from mkindex.check.targets import Target, target
 from mkindex.errors import ConfigError, SourceError
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.web.client import RawResponse, WebClient
 
 _CONNECTIONS = 5  # to servers, at once, where nothing else is said
@@ -211,7 +211,7 @@ class _Run:
             for missing in unsatisfied(self.needs, self._candidates, self.target):
                 findings += self.judge.findings(missing, self._shown(begun.url))
         return CheckReport(
-            target=redacted(self.options.target),
+            target=redact(self.options.target),
             kind=start.kind,
             url=address(begun.url) if not self.place.local else printable(path_of(begun.url)),
             findings=tuple(worst_first(dict.fromkeys(findings))),
@@ -239,7 +239,7 @@ class _Run:
         if self.begun.start.kind == "flat":
             entries = tuple(entry for entry in entries if canonicalize_name(entry.filename).startswith(f"{name}-"))
         return CheckReport(
-            target=redacted(self.options.target),
+            target=redact(self.options.target),
             kind=self.begun.start.kind,
             url=self._shown(pages[0].url),
             projects=1,

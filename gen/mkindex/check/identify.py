@@ -13,7 +13,7 @@ from mkindex.check.observations import Kind, ListedFile, SeenPage, Start
 from mkindex.check.pages import absolute, address, last, read
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import STATE_DIRECTORY
 from mkindex.web.client import RequestFailed, WebClient
@@ -41,7 +41,7 @@ class AccessDenied(SourceError):
     """A server that does not show what is at an address; `status`: that of its answer."""
 
     def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{redacted(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        super().__init__(f"{redact(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
         self.url = url
         self.status = status
 
@@ -58,10 +58,10 @@ def identify(given: str, web: WebClient, *, patient: bool = False) -> Identified
         except ValueError:
             has_host = None
         if not has_host:
-            raise SourceError(f"{redacted(given)} is no address that can be asked")
+            raise SourceError(f"{redact(given)} is no address that can be asked")
         return _served(bare, web, patient=patient)
     if "://" in given and not given.startswith("file:"):
-        raise SourceError(f"{redacted(given)}: name a directory, or an address that begins with https:// or http://")
+        raise SourceError(f"{redact(given)}: name a directory, or an address that begins with https:// or http://")
     path = path_of(given) if given.startswith("file:") else given
     if not os.path.exists(path):
         raise SourceError(f"{printable(path)} does not exist: name a directory with an index in it, or its address")

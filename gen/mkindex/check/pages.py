@@ -12,7 +12,7 @@ from mkindex.check.observations import Form, Kind, ListedFile, SeenPage
 from mkindex.simple.links import hashes_in, hashes_of
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, parse_html, parse_json
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.web.client import RawResponse
 
 HTML_TYPES = ("text/html", HTML_TYPE)
@@ -270,11 +270,11 @@ def last(url: str) -> str:
 
 def link_shown(link: str) -> str:
     """Return a link as a person may see it: without what can be a secret in it, and not too long."""
-    return redacted(link)[:160] if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0])[:160]
+    return redact(link)[:160] if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0])[:160]
 
 
 def address(url: str, root: str = "") -> str:
     """Return how a person is shown an address: below a directory that is checked, as a path in that."""
     if root and url.startswith(root):
         return printable(unquote(url[len(root) :])) or "."
-    return redacted(url)
+    return redact(url)

@@ -77,5 +77,5 @@ def _hint(old: int) -> str:
 
 
 def _named(files: list[tuple[int, str]]) -> str:
-    names = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
-    return names + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    text = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
+    return text + (f" and {len(files) - 5} more" if len(files) > 5 else "")

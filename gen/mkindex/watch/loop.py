@@ -82,7 +82,7 @@ class Watch:
     def reload(self) -> None:
         """Read the configuration again, soon; a signal handler may call this."""
         self._reload = True
-        self._triggers.fire()
+        self._triggers.wake()
 
     def run(self) -> NoReturn:
         """Build, and go on until an exception, such as KeyboardInterrupt, ends it.

@@ -117,16 +117,16 @@ class Triggers:
         """Trigger a build. Signal handlers and other threads may call this."""
         self._queue.put(time.monotonic())
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for a trigger, no longer than `seconds`; tell whether one came."""
-        try:
-            self.last = self._queue.get(timeout=max(seconds, 0))
-        except Empty:
-            return False
+    def wake(self) -> None:
+        """End a wait without triggering a build. Signal handlers and other threads may call this."""
+        self._queue.put(0.0)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a trigger, no longer than `seconds`."""
         with suppress(Empty):
+            self.last = max(self.last, self._queue.get(timeout=max(seconds, 0)))
             while True:
-                self.last = self._queue.get_nowait()
-        return True
+                self.last = max(self.last, self._queue.get_nowait())
 
     def watch_directories(self) -> None:
         """Watch the directories that exist now; trigger a build if they are not those of before."""

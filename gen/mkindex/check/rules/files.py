@@ -9,7 +9,7 @@ from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Observ
 from mkindex.check.observations import Requirements, SeenFile
 from mkindex.check.pages import link_shown
 from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
-from mkindex.text import redacted
+from mkindex.text import redact
 
 
 def _there(file: SeenFile) -> bool:
@@ -69,7 +69,7 @@ def file_is_page(file: SeenFile) -> Iterator[Observation]:
 def redirect_moves_links(file: SeenFile) -> Iterator[Observation]:
     """A redirect of a page does not lead its relative links astray."""
     if file.moved and file.reply.status in (404, 410):
-        link, page = link_shown(file.entry.link), redacted(file.entry.page)
+        link, page = link_shown(file.entry.link), redact(file.entry.page)
         yield Observation(f"the page was redirected to {page}, and from there {link} leads nowhere")
 
 
@@ -369,4 +369,4 @@ def gpg_sig(file: SeenFile) -> Iterator[Observation]:
 def provenance(file: SeenFile) -> Iterator[Observation]:
     """The provenance of a file is at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Observation(f"{redacted(file.provenance.url)} answers {file.provenance.status or 'nothing'}")
+        yield Observation(f"{redact(file.provenance.url)} answers {file.provenance.status or 'nothing'}")

@@ -9,7 +9,7 @@ from mkindex.check.findings import DEPENDS, NOTE, WARNING, Observation, rule
 from mkindex.check.observations import ServerBehaviour
 from mkindex.simple.links import is_loopback
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
-from mkindex.text import redacted
+from mkindex.text import redact
 from mkindex.web.client import RawResponse
 
 _LONGEST = 600  # seconds that pages may be cached: ten minutes, as the public index does
@@ -48,10 +48,10 @@ def no_redirect(host: ServerBehaviour) -> Iterator[Observation]:
     if reply is None or host.page is None:
         return
     if reply.status != 200:
-        yield Observation(f"without the slash {redacted(reply.url)} answers {reply.status or reply.broken}")
+        yield Observation(f"without the slash {redact(reply.url)} answers {reply.status or reply.broken}")
     elif not reply.url.endswith("/"):
         yield Observation(
-            f"{redacted(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
+            f"{redact(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
         )
 
 
