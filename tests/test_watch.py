@@ -115,13 +115,13 @@ def test_a_file_that_cannot_be_read_is_held_back_while_it_is_young(clock: Clock,
 def test_what_is_taken_in_haste_is_looked_at_again(config: Config) -> None:
     path = Path(config.sources[0], NAME)
     for change, moved in ((False, False), (True, True)):
-        files = YoungFiles(0.05)
+        files = YoungFiles(0.5)
         files.begin(hasty=True)
         path.write_bytes(path.read_bytes())
         taken = Artifact(config.sources[0], NAME, Fingerprint.of(path.stat()))
         assert not files.holds(taken)
-        assert 0 < files.seconds_to_wait() <= 0.05
-        time.sleep(0.06)
+        assert 0 < files.seconds_to_wait() <= 0.5
+        time.sleep(0.55)
         if change:
             path.write_bytes(b"other")
         assert files.has_changed() == moved

@@ -13,7 +13,7 @@ import pytest
 
 from mkindex import cli
 from mkindex.errors import MkindexError, Note, NotPublished, Rejected
-from mkindex.reports.github import annotated, annotation, failure
+from mkindex.reports.github import annotate, annotation, failure
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def test_an_annotation_is_one_line_whatever_is_said() -> None:
         Rejected(location="a\nb", reason="no\ngood"),
         Note(location="c", text="d", detail=True),
     ]
-    assert list(annotated(found, quiet=False, verbose=False)) == [
+    assert list(annotate(found, quiet=False, verbose=False)) == [
         "::error title=mkindex::rejected a\\nb: no%0Agood",
     ]
 

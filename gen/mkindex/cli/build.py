@@ -327,10 +327,10 @@ def build(
 
 
 def _annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
-    from mkindex.reports.github import annotated
+    from mkindex.reports.github import annotate
 
     with reader_may_leave():
-        for line in annotated(findings, quiet=quiet, verbose=verbose):
+        for line in annotate(findings, quiet=quiet, verbose=verbose):
             click.echo(line)
 
 
