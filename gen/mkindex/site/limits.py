@@ -1,4 +1,4 @@
-"""What the host of --for does not take: too many files, too large ones, reserved paths."""
+"""The limits of the host that a tree is made for: numbers of files, their sizes, reserved paths."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -11,71 +11,73 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.render import FileResource, PageResource, Resource, Section, SiblingResource
 
-_A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
+_PAGES_PER_FILE = 4_000  # bytes: more than all pages together ever say of one file
 
 Findings = tuple[Rejected | Note, ...]
-
-
-def _sizes(config: Config, paths: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield size and name of files in the destination, as far as they are there."""
-    for path in paths:
-        with suppress(OSError):
-            yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
+SizedFile = tuple[int, str]  # bytes, and a name to show
 
 
 def refuse_beyond_limits(
     config: Config, index: Index, sections: Iterable[Section], kept: Iterable[str], findings: Findings
 ) -> None:
-    """Raise NotPublished if the host of --for has limits that the tree exceeds, or reserves a path of it.
+    """Raise NotPublished if the tree exceeds a limit of the host of --for, or needs a path that the host reserves.
 
-    `kept`: paths of retired files, which lie in the destination besides what `sections` hold.
+    `kept` are the paths of retired files, which lie in the destination besides what `sections` hold. `findings` become
+    those of the error.
     """
     host = HOSTS[config.host] if config.host else Host()
     resources = [resource for section in sections for resource in section.resources()]
-    listed = sum(len(project.files) for project in index.projects)
     for resource in resources:
         if resource.path.partition("/")[0] in host.reserved and isinstance(resource, PageResource):
             text = f"{config.host} takes {resource.path} for something else: choose another --simple-path"
             raise NotPublished(text, findings)
-    if too_much := _too_much(host, resources, list(_sizes(config, kept)), _A_FILE * listed):
-        raise NotPublished(f"{config.host} takes {too_much}. {host.way_out}", findings)
+    max_pages = _PAGES_PER_FILE * sum(len(project.files) for project in index.projects)
+    if exceeded := _exceeded_limit(host, resources, list(_retired_files(config, kept)), max_pages):
+        raise NotPublished(f"{config.host} takes {exceeded}. {host.way_out}", findings)
 
 
-def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, str]], most: int) -> str | None:
-    """Say what a host does not take of a tree, the largest files first; None: it takes all of it.
+def _retired_files(config: Config, paths: Iterable[str]) -> Iterator[SizedFile]:
+    """Yield size and name of the files at these paths in the destination, as far as they exist."""
+    for path in paths:
+        with suppress(OSError):
+            yield os.stat(os.path.join(config.destination, path)).st_size, os.path.basename(path)
 
-    `old` are sizes and names of files that are there besides; `most`: the bytes that pages can have.
+
+def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[SizedFile], max_pages: int) -> str | None:
+    """Return the first limit that a tree exceeds, with the largest files; None: it exceeds none.
+
+    `max_pages`: bytes that all pages together can have.
     """
-    files, pages = list(old), []
+    files, pages = list(retired), []
     for resource in resources:
         if isinstance(resource, FileResource):
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
             files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
-        elif resource.path not in host.writes:  # which is read, and not served
+        elif resource.path not in host.writes:  # the host reads those, and does not serve them
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest
     if host.max_files and number > host.max_files:
-        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{_hint(len(old))}"
+        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{_hint(len(retired))}"
     total = sum(size for size, _ in files)
-    # To render all pages takes as long as a build: only where they can make a difference.
-    if (host.max_bytes and total + most > host.max_bytes) or (host.max_file and most > host.max_file):
+    # To render all pages takes as long as a build: only if they can make a difference.
+    if (host.max_bytes and total + max_pages > host.max_bytes) or (host.max_file and max_pages > host.max_file):
         sizes = [(len(page.render()), page.path) for page in pages]
         files, total = files + sizes, total + sum(size for size, _ in sizes)
     files.sort(key=lambda file: (-file[0], file[1]))
     if large := [file for file in files if host.max_file and file[0] > host.max_file]:
-        are_old = sum(one in old for one in large)
-        return f"no file above {host.max_file:,} bytes: {_named(large)}{_hint(are_old)}"
+        number_retired = sum(file in retired for file in large)
+        return f"no file above {host.max_file:,} bytes: {_names(large)}{_hint(number_retired)}"
     if host.max_bytes and total > host.max_bytes:
-        return f"no more than {host.max_bytes:,} bytes, and these are {total:,}: {_named(files)}{_hint(len(old))}"
+        return f"no more than {host.max_bytes:,} bytes, and these are {total:,}: {_names(files)}{_hint(len(retired))}"
     return None
 
 
-def _hint(old: int) -> str:
-    """Say of some of the files that were counted how they go."""
-    return f". Of them {old:,} are on no page any more, and go with --grace 0" if old else ""
+def _hint(retired: int) -> str:
+    """Return how to get rid of the retired files among those that were counted."""
+    return f". Of them {retired:,} are on no page any more, and go with --grace 0" if retired else ""
 
 
-def _named(files: list[tuple[int, str]]) -> str:
+def _names(files: list[SizedFile]) -> str:
     text = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
     return text + (f" and {len(files) - 5} more" if len(files) > 5 else "")
