@@ -250,7 +250,7 @@ def test_a_page_that_cannot_be_read_leaves_the_tree_as_it_was_unless_told_to_kee
     assert (done.status, read_tree(public), "hunter2" in done.said[-1]) == (3, before, False)
     done = run(f"{server.url}p", f"{server.url}q?token=hunter2", "--keep-going")
     assert (done.status, read_tree(public), "hunter2" in done.said[-1]) == (1, before, False)
-    assert done.said[-1].startswith("rejected HOST/q: left out as a whole: ")
+    assert done.said[-1].startswith("rejected HOST/q: source skipped: ")
 
 
 def test_a_source_that_fails_half_way_is_left_out_as_a_whole(
@@ -269,7 +269,7 @@ def test_a_source_that_fails_half_way_is_left_out_as_a_whole(
     assert run(f"{server.url}simple/", f"{server.url}p", "--all").status == 3
     done = run(f"{server.url}simple/", f"{server.url}p", "--all", "--keep-going")
     assert (done.status, read_projects(public)) == (1, ["b"])
-    assert "left out as a whole" in done.said[-1]
+    assert "source skipped" in done.said[-1]
 
 
 @pytest.mark.parametrize(

@@ -364,7 +364,7 @@ def test_a_source_inside_of_what_we_wrote_is_an_error(tmp_path: Path, name: str)
     write_wheel(source, "demo", "1.0")
     with pytest.raises(SourceError) as error:
         run([source], tmp_path / "public", recursive=True)
-    assert str(error.value) == f"source {source} is what mkindex wrote into {tmp_path}/public"
+    assert str(error.value) == f"source {source} is part of the index in {tmp_path}/public"
 
 
 @pytest.mark.parametrize("path", ["simple/demo/index.html", "files", "simple"])
@@ -375,7 +375,7 @@ def test_our_own_output_is_no_source_however_it_is_named(tmp_path: Path, path: s
     for spec in (f"{tmp_path}/public/{path}", f"file://{tmp_path}/public/{path}"):
         with pytest.raises(SourceError) as error:
             build(Config(sources=(spec,), destination=str(tmp_path / "public"), all=True))
-        assert str(error.value) == f"source {spec} is what mkindex wrote into {tmp_path}/public"
+        assert str(error.value) == f"source {spec} is part of the index in {tmp_path}/public"
 
 
 def test_what_is_no_path_is_not_taken_for_our_own_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ def test_a_source_that_had_files_is_not_believed_to_have_none(config: Config) ->
     last = LastBuild()
     last.end(build(config).files)
     roots = set(config.sources)
-    with pytest.raises(SourceError, match=r"wheels is empty, and was not: the index stays as it is"):
+    with pytest.raises(SourceError, match=r"wheels has become empty: the index stays as it is"):
         last.refuse_emptied([], roots)
     last.refuse_emptied([], set())  # a list may name fewer files than before
     last.restricted(set(), EVERYTHING).refuse_emptied([], roots)  # it is not a source any more
@@ -370,8 +370,8 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
         recovered=True,
     )
     assert as_text(built)[len("2026-11-20 00:00:00 ") :] == (
-        "works again; added a.whl, b.whl, c\\x1b.whl and 1 more; replaced e.whl; 1 rejected; 1 held back until whole; "
-        f"1 file in {report.seconds:.2f} s"
+        "builds succeed again; added a.whl, b.whl, c\\x1b.whl and 1 more; replaced e.whl; 1 rejected; "
+        f"1 held back until complete; 1 file in {report.seconds:.2f} s"
     )
     said = json.loads(as_json_line(built))
     del said["time"], said["seconds"]

@@ -167,10 +167,12 @@ def test_nothing_published_is_an_error_with_a_summary_and_no_outputs(
 ) -> None:
     (runner / "dist" / HOSTILE[1]).write_bytes(b"x")
     ran = run(runner, capsys, "--strict")
-    why = "1 rejected, and --strict publishes nothing then"
+    why = "nothing published: 1 file rejected, and --strict is set"
     assert (ran.status, ran.err, ran.outputs) == (3, "", "")
     assert commands(ran.log)[1:] == [f"::error title=mkindex::{why}"]
-    assert ran.summary.startswith("### Package index: not published\n\n1 rejected, and --strict publishes")
+    assert ran.summary.startswith(
+        "### Package index: not published\n\nnothing published&#58; 1 file rejected, and --strict is set"
+    )
     assert cells(ran.summary)[2][0] == f"{runner}/dist/##[add-mask]a-1.0.zip"
     assert not (runner / "public").exists() or os.listdir("public") == [".mkindex"]
 
@@ -181,7 +183,7 @@ def test_the_summary_stays_below_what_github_takes(runner: Path, capsys: pytest.
     ran = run(runner, capsys, "--previous", "nowhere")
     assert len(commands(ran.log)) == 1501
     assert len(ran.summary.encode()) < 1 << 20
-    assert "… and 1,400 more, which the log names.\n" in ran.summary
+    assert "… and 1,400 more, see the log.\n" in ran.summary
     worst = Rejected(location="\U0001f600" * 10_000, reason="\U0001f600|" * 10_000)
     note = Note(location=worst.location, text=worst.reason)
     assert len(failure(NotPublished(worst.reason, (worst, note) * 10_000)).encode()) < 1 << 20

@@ -26,7 +26,7 @@ from mkindex.site.render import Site, render
 from mkindex.site.templates import Templates
 from mkindex.sources.open import Found, Source, SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redact
+from mkindex.text import plural, printable, redact
 from mkindex.tree.names import STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
@@ -237,7 +237,7 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
     for spec in config.sources:
         real = os.path.realpath(local_path(spec) or os.sep)
         if any(os.path.commonpath([real, output]) == output for output in written):
-            raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
+            raise SourceError(f"source {printable(spec)} is part of the index in {printable(config.destination)}")
     return sources
 
 
@@ -257,7 +257,7 @@ def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[Found]:
         try:
             yield from list(source.artifacts())  # all of it, or nothing
         except SourceError as error:
-            yield Rejected(location=redact(spec), reason=f"left out as a whole: {error}")
+            yield Rejected(location=redact(spec), reason=f"source skipped: {error}")
 
 
 def _sort_listing(
@@ -363,15 +363,16 @@ def _refuse_empty_or_rejected(config: Config, index: Index, findings: tuple[Reje
     """Raise NotPublished for an empty index without --allow-empty, and for a rejected file with --strict."""
     rejected = sum(isinstance(finding, Rejected) for finding in findings)
     if config.strict and rejected:
-        raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
+        raise NotPublished(f"nothing published: {plural(rejected, 'file')} rejected, and --strict is set", findings)
     if not index.projects and not config.allow_empty:
-        where = ", ".join(map(redact, config.sources))
-        why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
+        why = f"no wheel or sdist in {', '.join(map(redact, config.sources))}"
         if config.include or config.exclude:
-            why += " that --include and --exclude leave"
+            why += " matches --include and --exclude"
+        if rejected:
+            why = f"all files were rejected ({rejected})"
         is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
-        hint = "; --recursive also looks into subdirectories" if is_flat else ""
-        raise NotPublished(f"nothing to publish: {why}{hint}. An empty index is made with --allow-empty", findings)
+        hint = " (--recursive also reads subdirectories)" if is_flat else ""
+        raise NotPublished(f"nothing to publish: {why}{hint}. Use --allow-empty to publish an empty index", findings)
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
@@ -381,7 +382,7 @@ def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
         if is_new or ".nojekyll" in todo.left:  # where that is somebody else's, nobody knows what was said
             yield Note(location=config.destination, text=site.host.once)
     for filename in todo.replaced:
-        text = "its bytes have changed since it was published: lock files that know it will refuse it"
+        text = "its contents have changed since it was published: existing lock files will reject the new hash"
         yield Note(location=filename, text=text)
     for path in todo.left:
-        yield Note(location=path, text="a page of your own, left as it is (--overwrite replaces it)")
+        yield Note(location=path, text="not written by mkindex, left as it is (--overwrite replaces it)")

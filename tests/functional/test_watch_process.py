@@ -287,7 +287,7 @@ def test_a_source_that_becomes_empty_empties_nothing(here: Path, wheels: Path) -
         (wheels / NAME).rename(here / "away")
         watch.wait_until(lambda: watch.texts("error"), "an error")
         assert read_tree(here / "public") == before
-        why = "is empty, and was not: the index stays as it is (is something not mounted? With --allow-empty"
+        why = "has become empty: the index stays as it is. Is a disk not mounted? Use --allow-empty"
         assert [text for text in watch.texts("error") if why not in text] == []
         (here / "away").rename(wheels / NAME)
         watch.wait_until(lambda: len(watch.builds()) > 1, "a build that works again")
@@ -325,8 +325,8 @@ def test_a_limit_of_the_system_makes_it_poll(here: Path, wheels: Path) -> None:
         watch.wait_until(lambda: watch.texts("note"), "a note")
         write_wheel(wheels / "d4", "demo", "2.0")
         watch.wait_until(lambda: "demo-2.0" in listed(here), "a page with the file")
-        reason = "the system's limit of watched directories is reached (sysctl fs.inotify): looking every 0.2 s instead"
-        assert watch.texts("note") == [reason]
+        reason = "the system's limit of watched directories is reached (sysctl fs.inotify)"
+        assert watch.texts("note") == [f"{reason}: falling back to polling every 0.2 s"]
 
 
 # --- what wakes it, and what does not -------------------------------------------------------------------------------

@@ -22,14 +22,14 @@ def as_text(event: Event) -> str:
 
 def _changes(event: BuildEvent) -> Iterator[str]:
     if event.recovered:
-        yield "works again"
+        yield "builds succeed again"
     for verb, names in ("added", event.added), ("replaced", event.replaced), ("removed", event.removed):
         if names:
             yield f"{verb} {first_names(names)}"
     if rejected := len(event.report.rejected):
         yield f"{rejected:,} rejected"
     if event.held:
-        yield f"{len(event.held):,} held back until whole"
+        yield f"{len(event.held):,} held back until complete"
     if deleted := len(event.report.plan.deletes):
         yield f"{deleted:,} old paths deleted"
     yield f"{plural(len(event.report.files), 'file')} in {event.report.seconds:.2f} s"

@@ -116,7 +116,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _more(count: int) -> list[str]:
-    return [f"… and {count - _MAX_ROWS:,} more, which the log names."] if count > _MAX_ROWS else []
+    return [f"… and {count - _MAX_ROWS:,} more, see the log."] if count > _MAX_ROWS else []
 
 
 def _code(text: str) -> str:

@@ -30,7 +30,7 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         f"{len(plan.deletes)} {'to remove' if report.dry_run else 'removed'}",
     ]
     if plan.retired:
-        counts.append(f"{plan.retired} kept for readers of older pages")
+        counts.append(f"{plan.retired} retired (kept for --grace)")
     yield (
         f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"

@@ -10,6 +10,7 @@ from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.render import FileResource, PageResource, Resource, Section, SiblingResource
+from mkindex.text import plural
 
 _PAGES_PER_FILE = 4_000  # bytes: more than all pages together ever say of one file
 
@@ -29,11 +30,11 @@ def refuse_beyond_limits(
     resources = [resource for section in sections for resource in section.resources()]
     for resource in resources:
         if resource.path.partition("/")[0] in host.reserved and isinstance(resource, PageResource):
-            text = f"{config.host} takes {resource.path} for something else: choose another --simple-path"
+            text = f"{config.host} reserves the path of the page {resource.path}: choose another --simple-path"
             raise NotPublished(text, findings)
     max_pages = _PAGES_PER_FILE * sum(len(project.files) for project in index.projects)
     if exceeded := _exceeded_limit(host, resources, list(_retired_files(config, kept)), max_pages):
-        raise NotPublished(f"{config.host} takes {exceeded}. {host.way_out}", findings)
+        raise NotPublished(f"{config.host}: {exceeded}. {host.way_out}", findings)
 
 
 def _retired_files(config: Config, paths: Iterable[str]) -> Iterator[SizedFile]:
@@ -58,7 +59,7 @@ def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[Siz
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest
     if host.max_files and number > host.max_files:
-        return f"no more than {host.max_files:,} files, and these are {number:,}, pages and all{_hint(len(retired))}"
+        return f"limit {host.max_files:,} files; this tree has {number:,}, including pages{_hint(len(retired))}"
     total = sum(size for size, _ in files)
     # To render all pages takes as long as a build: only if they can make a difference.
     if (host.max_bytes and total + max_pages > host.max_bytes) or (host.max_file and max_pages > host.max_file):
@@ -67,15 +68,15 @@ def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[Siz
     files.sort(key=lambda file: (-file[0], file[1]))
     if large := [file for file in files if host.max_file and file[0] > host.max_file]:
         number_retired = sum(file in retired for file in large)
-        return f"no file above {host.max_file:,} bytes: {_names(large)}{_hint(number_retired)}"
+        return f"limit {host.max_file:,} bytes for a file; too large: {_names(large)}{_hint(number_retired)}"
     if host.max_bytes and total > host.max_bytes:
-        return f"no more than {host.max_bytes:,} bytes, and these are {total:,}: {_names(files)}{_hint(len(retired))}"
+        return f"limit {host.max_bytes:,} bytes; this tree has {total:,}: {_names(files)}{_hint(len(retired))}"
     return None
 
 
 def _hint(retired: int) -> str:
     """Return how to get rid of the retired files among those that were counted."""
-    return f". Of them {retired:,} are on no page any more, and go with --grace 0" if retired else ""
+    return f". --grace 0 would delete {plural(retired, 'retired file')} of these" if retired else ""
 
 
 def _names(files: list[SizedFile]) -> str:

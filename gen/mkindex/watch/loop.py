@@ -235,7 +235,7 @@ class Watch:
             config = self._read_config()
             for key in _FIXED_KEYS:
                 if getattr(config, key) != getattr(before, key):
-                    raise ConfigError(f"{key} is another than before: restart mkindex for that")
+                    raise ConfigError(f"{key} has changed: restart mkindex to use the new value")
         except MkindexError as error:
             self._on_event(error)
             return
@@ -248,4 +248,4 @@ class Watch:
         if any(getattr(config, key) != getattr(before, key) for key in _KEYS_FOR_LINKS):
             self._answers = Answers()
         self._trusted = TrustedManifest()
-        self._on_event("configuration read again")
+        self._on_event("configuration reloaded")

@@ -154,7 +154,7 @@ class Triggers:
             self._observer.join()
         self._observer = None
         self._listing = self._hash_listing()
-        self._on_note(f"{why}: looking every {self._config.poll_interval:g} s instead")
+        self._on_note(f"{why}: falling back to polling every {self._config.poll_interval:g} s")
 
     def _hash_listing(self) -> int:
         """Return a number that changes when the sources list something else."""
@@ -213,7 +213,7 @@ class Triggers:
                     yield _Directory(path, recursive, (status.st_dev, status.st_ino))
                 count += 1
                 if count > _MAX_DIRECTORIES:
-                    raise _LimitReached(f"there are more than {_MAX_DIRECTORIES} directories beside the destination")
+                    raise _LimitReached(f"more than {_MAX_DIRECTORIES} directories to watch beside the destination")
 
 
 def _written_below(config: Config, root: str) -> list[str]:

@@ -48,7 +48,7 @@ class HoldBack:
             artifact, outcomes[number] = artifacts[number], outcome
             if isinstance(outcome, Rejected) and self._holds(artifact, outcome.reason):
                 held.add(number)
-                yield Note(location=artifact.location, text=f"held back until it is whole: {outcome.reason}")
+                yield Note(location=artifact.location, text=f"held back until it is complete: {outcome.reason}")
         for number in held:
             outcomes[number] = self._published_before(artifacts[number], work)
         yield from filter(None, outcomes)
@@ -125,8 +125,8 @@ class LastBuild:
         gone = {file.local.root for file in self._files.values()} - roots
         for root in sorted(gone & set(directories)):
             raise SourceError(
-                f"source {printable(root)} is empty, and was not: the index stays as it is "
-                "(is something not mounted? With --allow-empty a source may become empty)"
+                f"source {printable(root)} has become empty: the index stays as it is. "
+                "Is a disk not mounted? Use --allow-empty if the source may become empty"
             )
 
     def restricted(self, roots: Collection[str], selection: Selection) -> "LastBuild":
