@@ -1,4 +1,4 @@
-"""What a watch decides: which files it takes when, which events wake it, and what it says of a build."""
+"""What a watch decides: which files it takes when, which events trigger a build, and how it reports one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SETTLE = 0.3
 
 
 class Clock:
-    """Both clocks of the machine, set by hand."""
+    """The two clocks of the time module, set by hand."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -82,7 +82,7 @@ def artifact(clock: Clock, *, age: float, size: int = 1) -> Artifact:
     return Artifact("/wheels", NAME, Fingerprint(1, size, changed, changed))
 
 
-# --- files that are not whole ---------------------------------------------------------------------------------------
+# --- incomplete files -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("age", "held"), [(0.0, True), (0.29, True), (0.31, False), (1e6, False)])
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_read_is_held_back_while_it_is_young(clock: Clock,
     assert (files.holds(half), files.holds(half, "cut off")) == (False, held)
 
 
-def test_what_is_taken_in_haste_is_looked_at_again(config: Config) -> None:
+def test_files_taken_in_haste_are_looked_at_again(config: Config) -> None:
     path = Path(config.sources[0], NAME)
     for change, moved in ((False, False), (True, True)):
         files = YoungFiles(0.5)
@@ -130,7 +130,7 @@ def test_what_is_taken_in_haste_is_looked_at_again(config: Config) -> None:
             assert files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
 
 
-def test_what_is_held_back_is_ripe_when_it_has_stayed_as_it_is(config: Config) -> None:
+def test_a_held_back_file_is_due_when_it_has_not_changed_for_a_while(config: Config) -> None:
     path = Path(config.sources[0], NAME)
     files = YoungFiles(0.2)
     files.begin(hasty=False)
@@ -145,6 +145,28 @@ def test_what_is_held_back_is_ripe_when_it_has_stayed_as_it_is(config: Config) -
     assert files.is_due()  # and is gone
 
 
+def test_each_further_attempt_of_a_build_demands_twice_the_age(clock: Clock) -> None:
+    files = YoungFiles(SETTLE)
+    old = artifact(clock, age=SETTLE * 3)
+    held = []
+    for begin in (True, False, False, True):
+        if begin:
+            files.begin(hasty=True)
+        files.begin_attempt()
+        held.append(files.holds(old))
+    assert held == [False, False, True, False]
+
+
+def test_after_an_attempt_that_failed_no_file_is_taken_in_haste(clock: Clock) -> None:
+    files = YoungFiles(SETTLE)
+    files.begin(hasty=True)
+    young, held = artifact(clock, age=0), []
+    for _ in range(2):
+        files.begin_attempt()
+        held.append((files.holds(young), files.seconds_to_wait() > 0))
+    assert held == [(False, True), (True, False)]
+
+
 def test_a_hard_link_does_not_count_as_a_change(config: Config, tmp_path: Path) -> None:
     path = Path(config.sources[0], NAME)
     files = YoungFiles(0.05)
@@ -156,7 +178,7 @@ def test_a_hard_link_does_not_count_as_a_change(config: Config, tmp_path: Path) 
     assert not files.has_changed()
 
 
-def test_a_source_that_had_files_is_not_believed_to_have_none(config: Config) -> None:
+def test_a_source_directory_that_has_lost_all_files_is_an_error(config: Config) -> None:
     last = LastBuild()
     last.end(build(config).files)
     roots = set(config.sources)
@@ -167,8 +189,8 @@ def test_a_source_that_had_files_is_not_believed_to_have_none(config: Config) ->
     last.restricted(roots, Selection(exclude=("demo",))).refuse_emptied([], roots)  # none of its files is selected
 
 
-def test_a_build_that_is_not_ready_changes_nothing(config: Config, tmp_path: Path) -> None:
-    def never() -> None:
+def test_a_build_that_is_stopped_before_it_commits_changes_nothing(config: Config, tmp_path: Path) -> None:
+    def stop() -> None:
         raise LookupError
 
     build(config)
@@ -176,14 +198,14 @@ def test_a_build_that_is_not_ready_changes_nothing(config: Config, tmp_path: Pat
     write_wheel(tmp_path / "wheels", "demo", "2.0")
     write_wheel(tmp_path / "wheels", "other", "2.0")
     with pytest.raises(LookupError):
-        build(config, before_commit=never)
+        build(config, before_commit=stop)
     assert read_tree(tmp_path / "public") == before
     build(config)
     assert "simple/other/index.html" in read_tree(tmp_path / "public")
 
 
 @pytest.mark.parametrize("mode", ["copy", "hardlink"])
-def test_what_is_being_overwritten_stays_listed_while_its_bytes_are_there(tmp_path: Path, mode: str) -> None:
+def test_a_file_that_is_being_overwritten_stays_listed_while_its_bytes_are_published(tmp_path: Path, mode: str) -> None:
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
     write_wheel(tmp_path / "wheels", "demo", "2.0")
@@ -207,7 +229,7 @@ def test_what_is_being_overwritten_stays_listed_while_its_bytes_are_there(tmp_pa
     assert report.rejected == ()
 
 
-# --- hints ----------------------------------------------------------------------------------------------------------
+# --- triggers -------------------------------------------------------------------------------------------------------
 
 
 def triggers_build(config: Config, event: FileSystemEvent, last: LastBuild | None = None) -> bool:
@@ -241,17 +263,17 @@ def triggers_build(config: Config, event: FileSystemEvent, last: LastBuild | Non
     ],
     ids=lambda value: f"{type(value).__name__} {getattr(value, 'src_path', value)}",
 )
-def test_an_event_wakes_it_if_it_can_make_a_difference(event: FileSystemEvent, expected: bool) -> None:
+def test_an_event_triggers_a_build_if_it_can_make_a_difference(event: FileSystemEvent, expected: bool) -> None:
     assert triggers_build(Config(sources=("/s",), destination="/s/public"), event) == expected
 
 
-def test_directories_make_a_difference_when_they_are_read() -> None:
+def test_events_of_directories_trigger_a_build_with_recursive() -> None:
     config = Config(sources=("/s",), destination="/s/public", recursive=True)
     paths = ("/s/a", "/s/public", "/s/public/files/aa", "/s/publicity")
     assert [triggers_build(config, DirCreatedEvent(path)) for path in paths] == [True, False, False, True]
 
 
-def test_a_link_that_we_make_wakes_nobody(config: Config) -> None:
+def test_making_a_hard_link_does_not_trigger_a_build(config: Config) -> None:
     last = LastBuild()
     last.end(build(config).files)
     linked = Config(sources=config.sources, destination=config.destination, link_mode="hardlink")
@@ -259,7 +281,7 @@ def test_a_link_that_we_make_wakes_nobody(config: Config) -> None:
     assert [triggers_build(one, touched, last) for one in (config, linked)] == [True, False]
 
 
-def test_no_directory_that_we_write_is_watched(tmp_path: Path) -> None:
+def test_directories_that_mkindex_writes_are_not_watched(tmp_path: Path) -> None:
     for name in ("a/b", "public/files/aa/bb", "c/d", ".git"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "page.html").touch()
@@ -276,7 +298,7 @@ def test_no_directory_that_we_write_is_watched(tmp_path: Path) -> None:
     assert watched(f"{root}/page.html") == [(".", False)]
 
 
-def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Config) -> None:
+def test_polling_triggers_a_build_when_the_sources_list_something_else(config: Config) -> None:
     polling = Config(sources=config.sources, destination=config.destination, poll=True)
     path = Path(config.sources[0], NAME)
     steps: list[Callable[[], object]] = [
@@ -297,6 +319,16 @@ def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Confi
             here.wait(0)
             found.append(here.last > before)
     assert found == [False, True, False, True, True, False, True]
+
+
+def test_waking_a_watch_does_not_trigger_a_build(config: Config) -> None:
+    here = Triggers(config, YoungFiles(SETTLE), LastBuild(), print)
+    here.fire()
+    here.wait(60)
+    before = here.last
+    here.wake()
+    here.wait(60)
+    assert here.last == before > 0
 
 
 @pytest.fixture
@@ -336,7 +368,7 @@ def test_remote_sources_are_only_asked_in_builds_that_renew_answers(
     assert requests == ["page", link, "", other, "", "page", other, link, "", ""]
 
 
-def test_answers_for_links_stay_where_asking_fails(monkeypatch: pytest.MonkeyPatch, work: Workspace) -> None:
+def test_the_answers_for_links_stay_when_a_server_fails(monkeypatch: pytest.MonkeyPatch, work: Workspace) -> None:
     link = Link(url="https://host/a", filename="a")
 
     def fail(links: Sequence[Link], work: Workspace) -> Iterator[Rejected]:
@@ -353,10 +385,10 @@ def test_answers_for_links_stay_where_asking_fails(monkeypatch: pytest.MonkeyPat
     assert list(answers.examine([link], work)) == [reject(link)]
 
 
-# --- what it says ---------------------------------------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
+def test_a_line_reports_what_has_changed(config: Config, tmp_path: Path) -> None:
     publish(tmp_path / "wheels", tmp_path / "public")
     (tmp_path / "wheels/bad.egg").write_bytes(b"x")
     report = build(config)
@@ -373,9 +405,9 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
         "builds succeed again; added a.whl, b.whl, c\\x1b.whl and 1 more; replaced e.whl; 1 rejected; "
         f"1 held back until complete; 1 file in {report.seconds:.2f} s"
     )
-    said = json.loads(as_json_line(built))
-    del said["time"], said["seconds"]
-    assert said == {
+    line = json.loads(as_json_line(built))
+    del line["time"], line["seconds"]
+    assert line == {
         "version": 1,
         "event": "build",
         "added": ["a.whl", "b.whl", "c\x1b.whl", "d.whl"],
@@ -390,13 +422,13 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
     }
 
 
-def test_errors_and_notes_are_told_apart() -> None:
+def test_errors_and_notes_are_different_events() -> None:
     events = (MkindexError("it is so"), "it is so")
     assert [as_text(event)[20:] for event in events] == ["error: it is so", "it is so"]
     assert [json.loads(as_json_line(event))["event"] for event in events] == ["error", "note"]
 
 
-def test_nothing_new_is_no_news(config: Config) -> None:
+def test_a_build_without_changes_is_not_news(config: Config) -> None:
     report = build(config)
     again = build(config)
     empty: tuple[str, ...] = ()
@@ -416,7 +448,7 @@ def test_nothing_new_is_no_news(config: Config) -> None:
     assert built(again, news=(Note(location="x", text="y"),)).is_news
 
 
-def test_a_large_file_is_no_reason_to_look_at_the_cache(config: Config) -> None:
+def test_an_unchanged_file_is_known_from_the_last_build_until_a_thorough_one(config: Config) -> None:
     last = LastBuild()
     path = Path(config.sources[0], NAME)
     os.utime(path, (1e9, 1e9))
