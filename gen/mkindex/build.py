@@ -102,14 +102,16 @@ def build(
     progress: Progress = no_progress,
     announce: Callable[[Note], object] = nothing,
 ) -> Report:
-    """Make the index that `config` describes.
+    """Build the index that `config` describes, and publish it.
 
-    `sources` and `examine` replace `open_sources` and `examine_all`. `before_commit` is called when all is prepared and
-    before readers can see any change; what it raises ends the build. `attempts`: how often to try when a file changes
-    while it is copied. `trusted`: what is known of the destination's manifest. `announce` is called before many bytes
-    are read from servers.
+    A watch replaces two steps: `sources` is used instead of `open_sources`, `examine` instead of `examine_all`.
+    `before_commit` is called when everything is prepared, before readers can see any change; what it raises ends the
+    build. `attempts` limits how often a build is tried when files change while they are copied. `trusted` is what the
+    process knows of the manifest from the build before. `progress` and `announce` are called before many bytes are read
+    from files and from servers.
 
-    Raises MkindexError when the index cannot be made. Every page in the destination is then as it was, or whole.
+    Returns what was done, with all findings. Raises MkindexError if the index cannot be built or published. Every page
+    in the destination is then either as it was before, or complete.
     """
     started = time.monotonic()
     with _workspace(config, trusted, progress, announce) as work:
@@ -329,7 +331,7 @@ def _sort_outcomes(outcomes: Iterable[File | Rejected | Note]) -> tuple[list[Fil
     return files, findings
 
 
-# --- what is published at --previous --------------------------------------------------------------------------------
+# --- the previous site ----------------------------------------------------------------------------------------------
 
 
 def _previous_upload_times(files: Sequence[File], work: Workspace) -> Mapping[str, str] | None:
@@ -349,7 +351,7 @@ def _new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]
     return tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in previous)
 
 
-# --- judge ----------------------------------------------------------------------------------------------------------
+# --- findings -------------------------------------------------------------------------------------------------------
 
 
 def _warnings(index: Index) -> Iterator[Note]:
@@ -376,10 +378,12 @@ def _refuse_empty_or_rejected(config: Config, index: Index, findings: tuple[Reje
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
+    """Yield notes about what a plan changes, and what it leaves."""
     if site.host.once:
-        known = (*(put.resource for put in todo.puts), *todo.updates)
-        is_new = any(one.path == ".nojekyll" and one.key == site.said for one in known)
-        if is_new or ".nojekyll" in todo.left:  # where that is somebody else's, nobody knows what was said
+        # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
+        written = (*(put.resource for put in todo.puts), *todo.updates)
+        is_new = any(resource.path == ".nojekyll" and resource.key == site.said for resource in written)
+        if is_new or ".nojekyll" in todo.left:
             yield Note(location=config.destination, text=site.host.once)
     for filename in todo.replaced:
         text = "its contents have changed since it was published: existing lock files will reject the new hash"
