@@ -118,14 +118,14 @@ def build(
         site = _site(config)
         for attempt in count(1):
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
-            artifacts, statuses, listing_findings = _sort_listing(listing)
-            files, examination_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
+            artifacts, statuses, source_findings = _sort_listing(listing)
+            files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
             previous = _previous_upload_times(files, work)
             files = dated(config, files, previous or {})
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
             findings = (
-                *listing_findings,
-                *examination_findings,
+                *source_findings,
+                *file_findings,
                 *_note_missing(config, previous),
                 *conflicts,
                 *_warnings(index),
