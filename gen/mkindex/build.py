@@ -22,7 +22,7 @@ from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, Plan, plan
 from mkindex.site.limits import refuse_beyond_limits
-from mkindex.site.render import Site, render
+from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
 from mkindex.sources.open import Found, Source, SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
@@ -104,11 +104,10 @@ def build(
 ) -> Report:
     """Build the index that `config` describes, and publish it.
 
-    A watch replaces two steps: `sources` is used instead of `open_sources`, `examine` instead of `examine_all`.
-    `before_commit` is called when everything is prepared, before readers can see any change; what it raises ends the
-    build. `attempts` limits how often a build is tried when files change while they are copied. `trusted` is what the
-    process knows of the manifest from the build before. `progress` and `announce` are called before many bytes are read
-    from files and from servers.
+    `sources` and `examine` replace the steps `open_sources` and `examine_all`, for a watch. `before_commit` is called
+    when everything is prepared, before readers can see any change; what it raises ends the build. `attempts` limits how
+    often a build is tried when files change while they are copied. `trusted` is what the process knows of the manifest
+    from the build before. `progress` and `announce` are called before many bytes are read from files and servers.
 
     Returns what was done, with all findings. Raises MkindexError if the index cannot be built or published. Every page
     in the destination is then either as it was before, or complete.
@@ -120,8 +119,7 @@ def build(
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
             artifacts, statuses, source_findings = _sort_listing(listing)
             files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
-            previous = _previous_upload_times(files, work)
-            files = dated(config, files, previous or {})
+            files, previous = _with_upload_times(files, work)
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
             findings = (
                 *source_findings,
@@ -131,13 +129,11 @@ def build(
                 *_warnings(index),
             )
             _refuse_empty_or_rejected(config, index, findings)
-            # Limits are judged on the whole tree. Without any, sections are made one by one: there may be 100,000.
-            sections = tuple(render(index, site)) if site.host.refuses else render(index, site)
+            sections = _sections(index, site)
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
-            if site.host.refuses:
-                refuse_beyond_limits(config, index, sections, todo.kept, findings)
+            refuse_beyond_limits(config, index, sections, todo.kept, findings)
             try:
                 applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
                 break
@@ -334,12 +330,14 @@ def _sort_outcomes(outcomes: Iterable[File | Rejected | Note]) -> tuple[list[Fil
 # --- the previous site ----------------------------------------------------------------------------------------------
 
 
-def _previous_upload_times(files: Sequence[File], work: Workspace) -> Mapping[str, str] | None:
-    """Return the upload times of these files on the --previous site, by sha256; None: none is published there."""
-    config = work.config
-    if config.previous is None:
-        return None
-    return published(config.previous, files, simple_path=config.simple_path, web=work.web, executor=work.connections)
+def _with_upload_times(files: list[File], work: Workspace) -> tuple[list[File], Mapping[str, str] | None]:
+    """Return files with their upload times, and those of the --previous site by sha256; None: it has no index."""
+    config, previous = work.config, None
+    if config.previous is not None:
+        previous = published(
+            config.previous, files, simple_path=config.simple_path, web=work.web, executor=work.connections
+        )
+    return dated(config, files, previous or {}), previous
 
 
 def _note_missing(config: Config, previous: Mapping[str, str] | None) -> Iterator[Note]:
@@ -349,6 +347,15 @@ def _note_missing(config: Config, previous: Mapping[str, str] | None) -> Iterato
 
 def _new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in previous)
+
+
+# --- render ---------------------------------------------------------------------------------------------------------
+
+
+def _sections(index: Index, site: Site) -> Iterable[Section]:
+    """Return what to publish, by project: one at a time, unless the host has limits for all of it."""
+    sections = render(index, site)
+    return tuple(sections) if site.host.refuses else sections
 
 
 # --- findings -------------------------------------------------------------------------------------------------------

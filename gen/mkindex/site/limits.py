@@ -23,10 +23,14 @@ def refuse_beyond_limits(
 ) -> None:
     """Raise NotPublished if the tree exceeds a limit of the host of --for, or needs a path that the host reserves.
 
+    Only a host with limits needs `sections`.
+
     `kept` are the paths of retired files, which lie in the destination besides what `sections` hold. `findings` become
     those of the error.
     """
     host = HOSTS[config.host] if config.host else Host()
+    if not host.refuses:
+        return
     resources = [resource for section in sections for resource in section.resources()]
     for resource in resources:
         if resource.path.partition("/")[0] in host.reserved and isinstance(resource, PageResource):
