@@ -277,12 +277,11 @@ def _sort_listing(
 # --- examine --------------------------------------------------------------------------------------------------------
 
 
-def examine_all(artifacts: Sequence[Artifact | Link], work: Workspace) -> Iterator[File | Rejected]:
-    """Yield the File of each artifact and link, or its rejection, in their order."""
+def examine_all(artifacts: Sequence[Artifact | Link], work: Workspace) -> list[File | Rejected]:
+    """Return the File of each artifact and link, or its rejection, in their order."""
     files = iter(_examine_local([artifact for artifact in artifacts if isinstance(artifact, Artifact)], work))
     links = iter(_examine_links([link for link in artifacts if isinstance(link, Link)], work))
-    for artifact in artifacts:
-        yield next(links if isinstance(artifact, Link) else files)
+    return [next(links if isinstance(artifact, Link) else files) for artifact in artifacts]
 
 
 def _examine_local(artifacts: Sequence[Artifact], work: Workspace) -> list[File | Rejected]:
