@@ -108,12 +108,12 @@ def test_rejected_files_are_errors_and_notes_are_notices(runner: Path, capsys: p
     assert (result.status, result.err) == (1, "")
     assert commands(result.log) == [
         f"::error title=mkindex::rejected {where}/bad.egg: {egg}",
-        f"::notice title=mkindex::{where}: subdirectories not read: sub (--recursive reads them)",
+        f"::notice title=mkindex::{where}: subdirectories skipped: sub (use --recursive)",
     ]
     assert result.outputs == "projects=1\nfiles=1\nrejected=1\n"
     assert cells(result.summary)[3:] == [
         *(["rejected", "why"], ["---", "---"], [f"{where}/bad.egg", egg]),
-        *(["note on", "what"], ["---", "---"], [where, "subdirectories not read: sub (--recursive reads them)"]),
+        *(["note on", "what"], ["---", "---"], [where, "subdirectories skipped: sub (use --recursive)"]),
     ]
 
 
@@ -122,7 +122,7 @@ def test_quiet_hides_notes_and_verbose_shows_details(runner: Path, capsys: pytes
     (runner / "dist/README").write_bytes(b"x")
     assert run(runner, capsys, "--quiet").log == [""]
     lines = commands(run(runner, capsys, "--verbose").log)
-    assert [line.rpartition(": ")[2] for line in lines] == ["passed over", "sub (--recursive reads them)"]
+    assert [line.rpartition(": ")[2] for line in lines] == ["not a wheel or sdist", "sub (use --recursive)"]
 
 
 def test_files_that_the_previous_site_lacks_are_named(runner: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,8 @@ from mkindex.examine.local import Progress, scan
 from mkindex.examine.remote import Remote
 from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
-from mkindex.model.files import Artifact, File, Link, StatusMarker
-from mkindex.model.index import Index, assemble
+from mkindex.model.files import Artifact, File, Link
+from mkindex.model.index import Index, StatusMarker, assemble
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, Plan, plan
@@ -141,7 +141,7 @@ def build(
                 if attempt >= attempts or "-" in config.sources:  # standard input can be read only once
                     raise
                 work.cache.forget(changed.file.local.path)
-        work.cache.linked(applied.links)
+        work.cache.replace_fingerprints(applied.links)
     return Report(
         index=index,
         plan=todo,
@@ -354,7 +354,7 @@ def _new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]
 def _sections(index: Index, site: Site) -> Iterable[Section]:
     """Return what to publish, by project: one at a time, unless the host has limits for all of it."""
     sections = render(index, site)
-    return tuple(sections) if site.host.refuses else sections
+    return tuple(sections) if site.host.has_limits else sections
 
 
 # --- findings -------------------------------------------------------------------------------------------------------
@@ -385,12 +385,12 @@ def _refuse_empty_or_rejected(config: Config, index: Index, findings: tuple[Reje
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     """Yield notes about what a plan changes, and what it leaves."""
-    if site.host.once:
+    if site.host.notice:
         # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
         written = (*(put.resource for put in todo.puts), *todo.updates)
         is_new = any(resource.path == ".nojekyll" and resource.key == site.said for resource in written)
         if is_new or ".nojekyll" in todo.left:
-            yield Note(location=config.destination, text=site.host.once)
+            yield Note(location=config.destination, text=site.host.notice)
     for filename in todo.replaced:
         text = "its contents have changed since it was published: existing lock files will reject the new hash"
         yield Note(location=filename, text=text)

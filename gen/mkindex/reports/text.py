@@ -38,7 +38,7 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
     if report.rejected:
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if projects and not report.dry_run:
-        next_step = HOSTS[config.host].next if config.host else None
+        next_step = HOSTS[config.host].next_step if config.host else None
         address = "https://ADDRESS" if next_step else "http://localhost:8000"
         url = f"{address}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""

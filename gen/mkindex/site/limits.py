@@ -29,7 +29,7 @@ def refuse_beyond_limits(
     those of the error.
     """
     host = HOSTS[config.host] if config.host else Host()
-    if not host.refuses:
+    if not host.has_limits:
         return
     resources = [resource for section in sections for resource in section.resources()]
     for resource in resources:
@@ -38,7 +38,7 @@ def refuse_beyond_limits(
             raise NotPublished(text, findings)
     max_pages = _PAGES_PER_FILE * sum(len(project.files) for project in index.projects)
     if exceeded := _exceeded_limit(host, resources, list(_retired_files(config, kept)), max_pages):
-        raise NotPublished(f"{config.host}: {exceeded}. {host.way_out}", findings)
+        raise NotPublished(f"{config.host}: {exceeded}. {host.advice}", findings)
 
 
 def _retired_files(config: Config, paths: Iterable[str]) -> Iterator[SizedFile]:
@@ -59,7 +59,7 @@ def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[Siz
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
             files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
-        elif resource.path not in host.writes:  # the host reads those, and does not serve them
+        elif resource.path not in host.written_files:  # the host reads those, and does not serve them
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest
     if host.max_files and number > host.max_files:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mkindex.build import Workspace, examine_all, open_sources
 from mkindex.config import Config
 from mkindex.errors import Rejected
-from mkindex.examine.remote import in_place
+from mkindex.examine.mirror import in_place
 from mkindex.model.files import Artifact, File, Link
 from mkindex.sources.open import Found, Source, is_remote
 from mkindex.web.client import WebClient

@@ -36,7 +36,7 @@ from watchdog.observers.api import BaseObserver, ObservedWatch
 from mkindex.build import list_sources, open_sources, output_directories
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.distributions.filenames import SUFFIXES, unsupported
+from mkindex.distributions.filenames import SUFFIXES, why_unsupported
 from mkindex.errors import MkindexError
 from mkindex.sources.open import local_path
 from mkindex.watch.young_files import LastBuild, YoungFiles
@@ -274,7 +274,7 @@ class _Handler(FileSystemEventHandler):
         if event.is_directory:
             return self._recursive
         name = os.path.basename(path)
-        if path not in self._files and (name.startswith(".") or not (name.endswith(SUFFIXES) or unsupported(name))):
+        if path not in self._files and (name.startswith(".") or not (name.endswith(SUFFIXES) or why_unsupported(name))):
             return False
         if isinstance(event, FileModifiedEvent):  # a watch looks again at the files that it holds back
             return not self._young.is_held(path)

@@ -135,7 +135,7 @@ class LastBuild:
         other._files = {
             path: file
             for path, file in self._files.items()
-            if file.local.root in roots and selection.file(file.filename)
+            if file.local.root in roots and selection.includes_file(file.filename)
         }
         return other
 
