@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.requirements import Requirement
 
-from mkindex.check.candidates import Choice, why
 from mkindex.check.engine import CheckOptions, check
+from mkindex.check.environments import environment_for
 from mkindex.check.findings import Severity
 from mkindex.check.judge import Judge
 from mkindex.check.observations import ListedFile, SeenPage, SeenProject, ServerBehaviour
-from mkindex.check.pages import read
-from mkindex.check.targets import target
+from mkindex.check.pages import read_page
+from mkindex.check.why import Choice, explain
 from mkindex.web.client import RawResponse as Answer
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
@@ -54,7 +54,7 @@ def names(report: CheckReport) -> list[str]:
 def page(text: str, url: str = URL, media_type: str = "text/html", **headers: str) -> SeenPage:
     """A page of the project demo, as a server sends it."""
     reply = Answer(url, 200, {"content-type": media_type, **headers}, text.encode())
-    return read(reply, "project", project="demo")
+    return read_page(reply, "project", project="demo")
 
 
 def broken(subject: object) -> list[tuple[str, str]]:
@@ -72,14 +72,14 @@ def test_an_http_link_on_an_https_page_is_an_error() -> None:
 
 def test_a_redirect_from_https_to_http_is_an_error() -> None:
     why = "redirects from https to http, where anybody can listen"
-    project = SeenProject(name="demo", html=read(Answer(URL, 0, {}, broken=why), "project", project="demo"))
+    project = SeenProject(name="demo", html=read_page(Answer(URL, 0, {}, broken=why), "project", project="demo"))
     assert broken(project) == [("insecure-redirect", why)]
 
 
 def host(url: str = "https://example.com/simple/", **seen: Any) -> ServerBehaviour:  # noqa: ANN401 (the fields of Host)
     good = {"etag": '"1"', "cache-control": "max-age=600", "content-type": "text/html"}
-    root = read(Answer(url, 200, good, b"<!DOCTYPE html>"), "root")
-    fields: Any = {"page": root.reply, "html": True, "json": True, "seconds": 0.1} | seen
+    root = read_page(Answer(url, 200, good, b"<!DOCTYPE html>"), "root")
+    fields: Any = {"page": root.reply, "has_html": True, "has_json": True, "seconds": 0.1} | seen
     return ServerBehaviour(url=url, root=root, **fields)
 
 
@@ -199,7 +199,7 @@ def test_an_index_below_another_path_is_found_in_its_tree(tmp_path: Path) -> Non
 def test_only_projects_that_were_asked_for_are_looked_at(good: Path) -> None:
     with serve_index(good) as server:
         report = checked(f"{server.url}simple/", project=("Alp*", "GAMMA"))
-    assert (report.projects, report.files, report.looked) == (2, 3, 3)
+    assert (report.projects, report.files, report.inspected) == (2, 3, 3)
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -208,7 +208,7 @@ def test_projects_that_are_named_are_found_without_a_root(good: Path, status: in
         server.faults.append(lambda path, reply: Reply(status) if path == "/simple/" else reply)
         report = checked(f"{server.url}simple/", project=("Alpha",))
         chosen = checked(f"{server.url}simple/", why="alpha").why
-    assert (report.kind, report.projects, report.looked, names(report)) == ("index", 1, 2, [])
+    assert (report.kind, report.projects, report.inspected, names(report)) == ("index", 1, 2, [])
     assert chosen == (Choice(NEW, "2.0", (), chosen=True), Choice(OLD, "1.0", ()))
 
 
@@ -216,13 +216,13 @@ def test_of_a_sample_the_newest_files_are_looked_at(good: Path) -> None:
     with serve_index(good) as server:
         report = checked(f"{server.url}simple/", project=("alpha",), sample=1)
         asked = [path for path in server.received if path.endswith(".whl") and path.startswith("HEAD")]
-    assert (report.files, report.looked, [path.rpartition("/")[2] for path in asked]) == (2, 1, [NEW])
+    assert (report.files, report.inspected, [path.rpartition("/")[2] for path in asked]) == (2, 1, [NEW])
 
 
 def test_without_files_none_is_asked_for(good: Path) -> None:
     with serve_index(good) as server:
         report = checked(f"{server.url}simple/", files="none")
-        assert (report.looked, [path for path in server.received if path.startswith("HEAD")]) == (0, [])
+        assert (report.inspected, [path for path in server.received if path.startswith("HEAD")]) == (0, [])
 
 
 @pytest.mark.parametrize("level", ["hash", "deep"])
@@ -271,7 +271,7 @@ def test_a_server_that_knows_no_head_is_asked_for_files_otherwise(good: Path) ->
     with serve_index(good) as server:
         server.faults.append(lambda _, reply: Reply(405) if server.received[-1].startswith("HEAD") else reply)
         report = checked(f"{server.url}simple/", jobs=1)
-    assert (report.looked, [name for name in names(report) if name != "file-cache"]) == (5, [])
+    assert (report.inspected, [name for name in names(report) if name != "file-cache"]) == (5, [])
 
 
 def test_a_redirect_without_an_end_is_a_finding_and_not_the_end(good: Path) -> None:
@@ -304,7 +304,7 @@ def test_each_file_is_named_with_the_reasons_for_which_it_is_passed_over() -> No
         entry("demo-4.0-py3-none-any.whl"),
         entry("demo_2.0.whl"),
     ]
-    found = why(Requirement("demo<4"), entries, target("3.12", "linux"), require_hashes=True)
+    found = explain(Requirement("demo<4"), entries, environment_for("3.12", "linux"), require_hashes=True)
     windows = "it is for cp312-cp312-win_amd64, and not for Python 3.12 on linux"
     assert found == [
         Choice("demo-4.0-py3-none-any.whl", "4.0", ("its version 4.0 is not <4",)),
@@ -325,7 +325,14 @@ def test_each_file_is_named_with_the_reasons_for_which_it_is_passed_over() -> No
 def test_a_yanked_file_is_taken_when_it_is_pinned_and_a_pre_release_when_there_is_nothing_else() -> None:
     entries = [entry("demo-1.0-py3-none-any.whl", yanked=""), entry("demo-2.0a1-py3-none-any.whl")]
     chosen = [
-        next((one.filename for one in why(Requirement(text), entries, target("3.12", "linux")) if one.chosen), None)
+        next(
+            (
+                one.filename
+                for one in explain(Requirement(text), entries, environment_for("3.12", "linux"))
+                if one.chosen
+            ),
+            None,
+        )
         for text in ("demo==1.0", "demo", "demo<2")
     ]
     assert chosen == ["demo-1.0-py3-none-any.whl", "demo-2.0a1-py3-none-any.whl", None]
@@ -334,7 +341,7 @@ def test_a_yanked_file_is_taken_when_it_is_pinned_and_a_pre_release_when_there_i
 def test_a_final_release_is_taken_before_a_pre_release() -> None:
     entries = [entry("demo-1.0-py3-none-any.whl"), entry("demo-2.0a1-py3-none-any.whl")]
     reason = "it is a pre-release, and there are final releases (--pre takes it)"
-    assert why(Requirement("demo"), entries, target("3.12", "linux")) == [
+    assert explain(Requirement("demo"), entries, environment_for("3.12", "linux")) == [
         Choice("demo-2.0a1-py3-none-any.whl", "2.0a1", (reason,)),
         Choice("demo-1.0-py3-none-any.whl", "1.0", (), chosen=True),
     ]
@@ -357,8 +364,8 @@ def test_a_platform_takes_what_installers_take_there(platform: str, fits: list[s
     every = ["manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux_2_17_aarch64"]
     every += ["linux_x86_64", "musllinux_1_1_x86_64", "macosx_11_0_arm64", "macosx_10_9_universal2"]
     every += ["macosx_12_0_x86_64", "win_amd64", "win32"]
-    wanted = target("3.12", platform)
-    found = [tag for tag in every if not wanted.unfit(f"demo-1.0-cp312-cp312-{tag}.whl")]
+    wanted = environment_for("3.12", platform)
+    found = [tag for tag in every if not wanted.tag_mismatch(f"demo-1.0-cp312-cp312-{tag}.whl")]
     assert set(fits) <= set(found)
     assert {tag[:5] for tag in found} <= {tag[:5] for tag in fits} | {"linux", "manyl"}
 

@@ -161,8 +161,8 @@ def test_the_json_report_has_the_documented_shape(
         "severity": "error",
         "page": "simple/alpha/index.html",
         "file": NEW,
-        "clients": rule.clients,
-        "mend": rule.mend,
+        "clients": rule.impact,
+        "mend": rule.fix,
     }
     assert report == {
         "version": 1,
@@ -249,7 +249,7 @@ def test_many_findings_of_a_kind_are_cut_short_and_shown_in_full_on_request(
 
 
 def row(rule: Rule) -> str:
-    return f"| `{rule.name}` | {rule.what} | {rule.pip} | {rule.uv} | {rule.clients} | {rule.mend} |"
+    return f"| `{rule.name}` | {rule.summary} | {rule.pip} | {rule.uv} | {rule.impact} | {rule.fix} |"
 
 
 def test_the_documents_have_every_rule_as_it_is() -> None:

@@ -13,7 +13,7 @@ import pytest
 from mkindex.check.engine import CheckOptions, check
 from mkindex.check.judge import Judge
 from mkindex.check.observations import SeenProject
-from mkindex.check.pages import read
+from mkindex.check.pages import read_page
 from mkindex.check.wheels import content_of
 from mkindex.web.client import RawResponse as Answer
 from support.index_copy import build_good_index, copy_index
@@ -73,7 +73,7 @@ def test_no_page_whatever_is_on_it_makes_a_check_crash(good: Path, seed: int) ->
             data = harmful((good / "simple" / project / name).read_bytes(), seed)
             reply = Answer(URL, 200, {"content-type": media_type}, data)
             for kind in ("root", "project", "flat"):
-                found = read(reply, kind, project="alpha")
+                found = read_page(reply, kind, project="alpha")
                 list(Judge().findings(found, "page"))
                 list(Judge().findings(SeenProject(name="alpha", html=found, json=found), "page"))
 
@@ -94,7 +94,9 @@ def test_no_value_of_any_field_makes_a_check_crash(good: Path, value: object) ->
     pages += [{**whole, "projects": [{"name": value}]}, {**whole, "files": [value]}, value]  # type: ignore[list-item]
     for one in pages:
         for kind in ("root", "project"):
-            found = read(Answer(URL, 200, {"content-type": JSON_TYPE}, json.dumps(one).encode()), kind, project="alpha")
+            found = read_page(
+                Answer(URL, 200, {"content-type": JSON_TYPE}, json.dumps(one).encode()), kind, project="alpha"
+            )
             list(Judge().findings(found, "page"))
             list(Judge().findings(SeenProject(name="alpha", html=found, json=found), "page"))
 

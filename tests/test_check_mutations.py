@@ -87,7 +87,7 @@ def test_nothing_is_found_in_the_good_index(
     false = found(report, Severity.ERROR, Severity.WARNING)
     for rule in false:
         record_property("mutation", f"{rule}\t{form}, {place}\tfalse alarm\tthe good index")
-    assert (report.files, report.looked, report.read, false) == (5, 5, 5, set())
+    assert (report.files, report.inspected, report.read, false) == (5, 5, 5, set())
 
 
 def test_there_is_a_defect_for_every_rule() -> None:

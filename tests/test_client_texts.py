@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.clients.configurations import CLIENTS, ServedIndex, index_name, written
+from mkindex.clients.configurations import CLIENTS, ServedIndex, configuration_text, index_name
 from mkindex.errors import ConfigError
 from mkindex.probe import ClientOptions
 from support import scripted_server
@@ -23,15 +23,15 @@ PLAIN = ServedIndex(url=URL, projects=("demo", "demo-app"))
 WORST = ServedIndex(
     url="http://packages.example.com:8080/team/simple/",
     projects=("demo",),
-    chosen=True,
-    wants_password=True,
-    unseen=True,
+    is_selection=True,
+    needs_password=True,
+    is_unverified=True,
     answers_403=True,
-    late="pages come without Cache-Control: uv would guess ten minutes",
-    keeps_files=False,
-    elsewhere="cdn.example.com",
+    stale_pages="pages come without Cache-Control: uv would guess ten minutes",
+    caches_files=False,
+    redirect_host="cdn.example.com",
 )
-FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("demo", "demo-app"), flat=True)
+FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("demo", "demo-app"), is_find_links=True)
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("dem
 
 def test_uv_keeps_all_projects_to_an_explicit_index() -> None:
     assert (
-        written(PLAIN)
+        configuration_text(PLAIN)
         == """\
 # For uv, in pyproject.toml.
 # A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
@@ -62,7 +62,7 @@ demo-app = { index = "packages-example-com" }
 
 def test_uv_is_told_all_that_is_wrong_with_a_host() -> None:
     assert (
-        written(WORST, "uv")
+        configuration_text(WORST, "uv")
         == """\
 # For uv, in pyproject.toml.
 # A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
@@ -91,7 +91,7 @@ demo = { index = "packages-example-com-8080-team" }
 
 
 def test_uv_reads_a_find_links_page_as_a_flat_index_whose_pages_it_keeps_as_the_host_says() -> None:
-    text = written(replace(FLAT, late=WORST.late), "uv", "ours")
+    text = configuration_text(replace(FLAT, stale_pages=WORST.stale_pages), "uv", "ours")
     assert tomllib.loads(text) == {
         "tool": {
             "uv": {
@@ -104,7 +104,7 @@ def test_uv_reads_a_find_links_page_as_a_flat_index_whose_pages_it_keeps_as_the_
 
 def test_pip_asks_one_index_alone() -> None:
     assert (
-        written(replace(WORST, unseen=False, elsewhere=""), "pip")
+        configuration_text(replace(WORST, is_unverified=False, redirect_host=""), "pip")
         == """\
 # For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names.
 # A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
@@ -125,7 +125,7 @@ find-links =
 
 
 def test_pip_asks_no_index_besides_a_find_links_page() -> None:
-    text = written(FLAT, "pip")
+    text = configuration_text(FLAT, "pip")
     assert text.endswith(
         "#   pip install --require-hashes --find-links https://packages.example.com/links.html -r requirements.txt\n"
         "[global]\n"
@@ -136,7 +136,7 @@ def test_pip_asks_no_index_besides_a_find_links_page() -> None:
 
 def test_poetry_keeps_to_an_explicit_source_what_it_requires() -> None:
     assert (
-        written(replace(PLAIN, chosen=True, wants_password=True), "poetry")
+        configuration_text(replace(PLAIN, is_selection=True, needs_password=True), "poetry")
         == """\
 # For poetry, in pyproject.toml.
 # A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
@@ -160,7 +160,7 @@ demo-app = { source = "packages-example-com" }
 
 def test_pdm_looks_for_the_projects_in_one_source_and_for_nothing_else_there() -> None:
     assert (
-        written(replace(FLAT, wants_password=True), "pdm")
+        configuration_text(replace(FLAT, needs_password=True), "pdm")
         == """\
 # For PDM, in pyproject.toml.
 # A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
@@ -183,17 +183,17 @@ exclude_packages = ["*"]
 def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: str) -> None:
     many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
     comment = "# All its 2,000 projects; --project NAME_OR_GLOB prints those that you need.\n"
-    assert comment in written(many, client)
-    assert comment not in written(replace(many, chosen=True), client)
-    assert client == "pip" or written(many, client).count("demo-") == 2000
+    assert comment in configuration_text(many, client)
+    assert comment not in configuration_text(replace(many, is_selection=True), client)
+    assert client == "pip" or configuration_text(many, client).count("demo-") == 2000
 
 
 @pytest.mark.parametrize("client", ["pip", "pdm"])
 def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> None:
-    text = written(replace(PLAIN, url="http://packages.example.com/simple/"), client)
+    text = configuration_text(replace(PLAIN, url="http://packages.example.com/simple/"), client)
     assert "passes over it until it is served over https" in text
     assert "trust" not in text
-    assert "http:" not in written(replace(PLAIN, url="http://localhost/simple/"), client).replace(
+    assert "http:" not in configuration_text(replace(PLAIN, url="http://localhost/simple/"), client).replace(
         "http://localhost", ""
     )
 
@@ -214,7 +214,7 @@ def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> 
 )
 def test_what_poetry_cannot_do_is_an_error(facts: ServedIndex, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        written(facts, "poetry")
+        configuration_text(facts, "poetry")
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_what_poetry_cannot_do_is_an_error(facts: ServedIndex, says: str) -> Non
     ],
 )
 def test_an_index_is_called_as_it_is_reached(url: str, flat: bool, name: str) -> None:
-    assert index_name(ServedIndex(url=url, projects=("demo",), flat=flat)) == name
+    assert index_name(ServedIndex(url=url, projects=("demo",), is_find_links=flat)) == name
 
 
 @pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])

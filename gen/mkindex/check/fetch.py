@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from mkindex.distributions.zips import MAX_DIRECTORY, MAX_METADATA
 from mkindex.errors import SourceError
+from mkindex.simple.links import path_of
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
 from mkindex.web.client import MAX_PAGE, FileHead, RawResponse, RequestFailed, Unreachable, WebClient
@@ -107,11 +107,6 @@ class Fetcher:
     def parts(self, url: str, size: int) -> "Parts | None":
         """Return a remote file as a stream that can seek; None where its server is known to send whole files only."""
         return Parts(self.web, url, size) if self.web.has_ranges(url) else None
-
-
-def path_of(url: str) -> str:
-    """Return the path that a file: address means."""
-    return url2pathname(urlsplit(url).path)
 
 
 def _local_page(url: str, form: str) -> RawResponse:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from mkindex.cache import Cache
-from mkindex.check.fetch import Fetcher, NoParts, path_of
+from mkindex.check.fetch import Fetcher, NoParts
 from mkindex.check.observations import Content, Level, ListedFile, Requirements, SeenFile
 from mkindex.check.wheels import content_of, requirements
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
+from mkindex.simple.links import path_of
 from mkindex.web.client import RawResponse, RequestFailed
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ class FileInspector:
     far_level: Level  # of files elsewhere that a directory's pages name
     wants_requirements: bool = False  # of every file of which they can be had without reading all of it
 
-    def seen(self, entry: ListedFile, *, moved: bool, flat: bool) -> SeenFile | None:
+    def seen(self, entry: ListedFile, *, page_redirected: bool) -> SeenFile | None:
         """Return what a file is; None where it is not looked at. Raises Failed where its server says nothing at all."""
         level = self.level if not self.place.local or entry.url.startswith("file:") else self.far_level
         if level == "none" or not _can_be_asked(entry, self.place):
             return None
         reply = self.place.about(entry.url)
         local = entry.url.startswith("file:")
-        seen = SeenFile(entry=entry, reply=reply, local=local, moved=moved, flat=flat, size=_size(reply))
+        seen = SeenFile(entry=entry, reply=reply, is_local=local, page_redirected=page_redirected, size=_size(reply))
         if reply.status != 200:
             return seen
         if reply.media_type in _PAGES:
@@ -85,7 +86,9 @@ class FileInspector:
         try:
             read = self._deep(seen) if level == "deep" else self._hashed(seen)
         except (RequestFailed, OSError) as error:
-            return replace(seen, failed=getattr(error, "why", "") or getattr(error, "strerror", "") or "cannot be read")
+            return replace(
+                seen, read_error=getattr(error, "why", "") or getattr(error, "strerror", "") or "cannot be read"
+            )
         if mark:
             self.cache.remember(key, mark, _dumped(read))
         return read
@@ -106,7 +109,7 @@ class FileInspector:
         return replace(
             seen,
             sha256=digest.hexdigest(),
-            other=f"{name}={other.hexdigest()}" if other else "",
+            other_hash=f"{name}={other.hexdigest()}" if other else "",
             size=size,
             is_page=start.lstrip()[:1] == b"<",
         )
@@ -115,11 +118,11 @@ class FileInspector:
         url, filename = seen.entry.url, seen.entry.filename
         if not filename.endswith(SUFFIXES):
             return self._hashed(seen)
-        in_parts = not seen.local and filename.endswith(".whl") and seen.size and seen.size > _FETCHED_WHOLE
+        in_parts = not seen.is_local and filename.endswith(".whl") and seen.size and seen.size > _FETCHED_WHOLE
         if in_parts and seen.size and (stream := self.place.parts(url, seen.size)):
             with suppress(NoParts):
                 return replace(seen, content=content_of(filename, stream, seen.size, whole=False))
-        if seen.local:
+        if seen.is_local:
             seen = self._hashed(seen)
             with open(path_of(url), "rb") as file:
                 return replace(seen, content=content_of(filename, file, seen.size or 0, whole=True))
@@ -147,19 +150,19 @@ def _mark(seen: SeenFile) -> str:
     """Return what tells whether a remote file is still the same; "": nothing does."""
     etag, modified = seen.reply.headers.get("etag", ""), seen.reply.headers.get("last-modified", "")
     validator = etag if etag and not etag.startswith("W/") else modified
-    return f"{validator} {seen.size}" if validator and seen.size and not seen.local else ""
+    return f"{validator} {seen.size}" if validator and seen.size and not seen.is_local else ""
 
 
 def _dumped(seen: SeenFile) -> str:
-    return json.dumps([seen.sha256, seen.other, seen.size, seen.is_page, seen.content])
+    return json.dumps([seen.sha256, seen.other_hash, seen.size, seen.is_page, seen.content])
 
 
 def _loaded(seen: SeenFile, text: str) -> SeenFile:
-    sha256, other, size, is_page, content = json.loads(text)
+    sha256, other_hash, size, is_page, content = json.loads(text)
     if content is not None:
         digest, metadata, broken, ambiguous, record = content
         if metadata is not None:
             name, version, python, dist, extras = metadata
             metadata = Requirements(name, version, python, tuple(dist), tuple(extras))
         content = Content(digest, metadata, broken, tuple(ambiguous), tuple(record))
-    return replace(seen, sha256=sha256, other=other, size=size, is_page=is_page, content=content)
+    return replace(seen, sha256=sha256, other_hash=other_hash, size=size, is_page=is_page, content=content)

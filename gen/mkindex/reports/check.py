@@ -10,7 +10,7 @@ from mkindex.check.engine import CheckReport
 from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity
 from mkindex.check.judge import rules_by_name
 from mkindex.reports.github import annotation
-from mkindex.text import printable
+from mkindex.text import plural, printable
 
 VERSION = 1  # of the JSON report
 _FEW = 10  # findings of one rule that are shown one by one
@@ -42,12 +42,12 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
             continue
         yield ""
         severity = click.style(rule.severity, fg=_COLOURS[rule.severity], bold=True)
-        yield f"{severity} {click.style(rule.name, bold=True)}, in {_count(len(found), 'place')}"
+        yield f"{severity} {click.style(rule.name, bold=True)}, in {plural(len(found), 'place')}"
         shown = found if verbose else found[:_FEW]
         yield from (f"  {where(one)}: {one.text}" for one in shown)
         if len(shown) < len(found):
             yield f"  … and {len(found) - len(shown):,} more (-v shows all)"
-        for label, text in (("wanted", rule.what), ("clients", rule.clients), ("mend", rule.mend)):
+        for label, text in (("wanted", rule.summary), ("clients", rule.impact), ("mend", rule.fix)):
             yield f"    {click.style(f'{label}:', dim=True)} {text}"
     yield ""
     if report.closure:
@@ -57,11 +57,11 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
 
 def summary(report: CheckReport) -> str:
     """Return one line of counts."""
-    counts = ", ".join(_count(report.count(severity), severity.value) for severity in Severity)
-    seen = "none looked at" if report.level == "none" else f"{report.looked:,} looked at"
+    counts = ", ".join(plural(report.count(severity), severity.value) for severity in Severity)
+    seen = "none looked at" if report.level == "none" else f"{report.inspected:,} looked at"
     seen += {"hash": f", {report.read:,} hashed", "deep": f", {report.read:,} read"}.get(report.level, "")
     return (
-        f"{counts}; {_count(report.projects, 'project')}, {_count(report.files, 'file')} ({seen}) "
+        f"{counts}; {plural(report.projects, 'project')}, {plural(report.files, 'file')} ({seen}) "
         f"in {report.seconds:.2f} s"
     )
 
@@ -71,13 +71,9 @@ def where(found: Finding) -> str:
     return f"{found.page} {found.file}" if found.file else found.page
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _why(report: CheckReport) -> Iterator[str]:
     choices = report.why or ()
-    yield f"{report.url}: {_count(len(choices), 'file')}"
+    yield f"{report.url}: {plural(len(choices), 'file')}"
     for choice in choices:
         mark = "takes" if choice.chosen else "would do" if not choice.reasons else "passes over"
         colour = "green" if choice.chosen else "yellow" if choice.reasons else "blue"
@@ -96,7 +92,7 @@ def as_json(report: CheckReport) -> dict[str, Any]:
         "kind": report.kind,
         "projects": report.projects,
         "files": report.files,
-        "looked-at": report.looked,
+        "looked-at": report.inspected,
         "read": report.read,
         "level": report.level,
         "host": list(report.host),
@@ -110,8 +106,8 @@ def as_json(report: CheckReport) -> dict[str, Any]:
                 "page": one.page,
                 "file": one.file or None,
                 "text": one.text,
-                "clients": one.rule.clients,
-                "mend": one.rule.mend,
+                "clients": one.rule.impact,
+                "mend": one.fix,
             }
             for one in report.findings
         ],
@@ -128,15 +124,15 @@ def github(findings: Iterable[Finding]) -> Iterator[str]:
     """Yield findings as annotations of a GitHub workflow."""
     for one in findings:
         yield annotation(
-            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{where(one)}: {one.text}. {one.rule.mend}"
+            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{where(one)}: {one.text}. {one.fix}"
         )
 
 
 def explained(rule: Rule) -> str:
     """Return all that there is to say of a rule."""
     return (
-        f"{rule.name} ({rule.severity})\n  {rule.what}\n\n"
-        f"  pip {rule.pip}, uv {rule.uv}. {rule.clients}\n\n  To mend it: {rule.mend}"
+        f"{rule.name} ({rule.severity})\n  {rule.summary}\n\n"
+        f"  pip {rule.pip}, uv {rule.uv}. {rule.impact}\n\n  To mend it: {rule.fix}"
     )
 
 
@@ -144,4 +140,4 @@ def all_rules() -> str:
     """Return every rule in a line."""
     rules = rules_by_name().values()
     width = max(len(rule.name) for rule in rules)
-    return "\n".join(f"{rule.severity:8} {rule.name:{width}}  {rule.what}" for rule in rules)
+    return "\n".join(f"{rule.severity:8} {rule.name:{width}}  {rule.summary}" for rule in rules)

@@ -21,8 +21,8 @@ MAX_SIZE = 10**18  # bytes of a file that clients read as 64 bits
 _HEX = re.compile(r"[0-9a-fA-F]+")
 
 
-# Longest first: the strongest of the hashes that a page gives is the one that counts.
-_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
+# Hexadecimal digits of each hash. Longest first: the strongest of the hashes that a page gives is the one that counts.
+HASH_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
@@ -82,12 +82,12 @@ def hashes_of(hashes: Mapping[Any, Any]) -> tuple[str, str]:
     known = {
         str(name).lower(): value.lower()
         for name, value in hashes.items()
-        if isinstance(value, str) and len(value) == _DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
+        if isinstance(value, str) and len(value) == HASH_DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
     }
     if "sha256" in known:
         return known["sha256"], ""
     return "", next(
-        (f"{name}={known[name]}" for name in _DIGITS if name in known and name in hashlib.algorithms_available), ""
+        (f"{name}={known[name]}" for name in HASH_DIGITS if name in known and name in hashlib.algorithms_available), ""
     )
 
 
@@ -138,6 +138,14 @@ def project_url(root: str, name: str) -> str:
     # What is no page is what clients put a slash behind.
     directory = directory if not page or page.endswith((".html", ".htm", "json")) else parts.path
     return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
+
+
+def client_project_url(root: str, name: str) -> str:
+    """Return the address where pip and uv look for a project's page: they append the name to whatever they are given.
+
+    Unlike `project_url`, this keeps what is wrong with a root: `…/simple/index.html` gives `…/simple/index.html/demo/`.
+    """
+    return f"{root.rstrip('/')}/{canonicalize_name(name)}/"
 
 
 def is_loopback(name: str) -> bool:

@@ -5,19 +5,15 @@ from collections.abc import Iterator
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Observation, rule
+from mkindex.check.addresses import display_link
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
-from mkindex.check.pages import link_shown
 from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
 from mkindex.text import redacted
 
 
-def _there(file: SeenFile) -> bool:
-    return file.reply.status == 200 and not file.reply.broken and not file.is_page
-
-
 def _answers(file: SeenFile) -> str:
-    if file.local:
+    if file.is_local:
         return "cannot be read" if file.reply.status == 403 else "is not there"
     return f"answers {file.reply.status}" if file.reply.status else file.reply.broken or "does not answer"
 
@@ -28,17 +24,17 @@ def _answers(file: SeenFile) -> str:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both choose the newest file from the page and stop when it is not there: no older one is tried.",
-    mend="Put the file back, or take it off the page. Files before pages: publish in that order.",
+    impact="Both choose the newest file from the page and stop when it is not there: no older one is tried.",
+    fix="Put the file back, or take it off the page. Files before pages: publish in that order.",
 )
-def file_missing(file: SeenFile) -> Iterator[Observation]:
+def file_missing(file: SeenFile) -> Iterator[Violation]:
     """A file that a page lists is there, and may be read."""
-    if file.moved and file.reply.status in (404, 410):
+    if file.page_redirected and file.reply.status in (404, 410):
         return  # its page was redirected: `redirect-moves-links`
     if file.reply.status != 200 or file.reply.broken:
-        yield Observation(f"{_answers(file)} ({link_shown(file.entry.link)})")
-    elif file.failed:
-        yield Observation(f"its bytes cannot be had: {file.failed}")
+        yield Violation(f"{_answers(file)} ({display_link(file.entry.link)})")
+    elif file.read_error:
+        yield Violation(f"its bytes cannot be had: {file.read_error}")
 
 
 @rule(
@@ -47,14 +43,14 @@ def file_missing(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both download it, and fail to open it or find that its hash is another.",
-    mend="The server answers with a page for people (a login, or a page of its own for what is missing): let it send "
+    impact="Both download it, and fail to open it or find that its hash is another.",
+    fix="The server answers with a page for people (a login, or a page of its own for what is missing): let it send "
     "the file, or 404.",
 )
-def file_is_page(file: SeenFile) -> Iterator[Observation]:
+def file_is_page(file: SeenFile) -> Iterator[Violation]:
     """A file is a file, and not an HTML page in its place."""
     if file.reply.status == 200 and file.is_page:
-        yield Observation("an HTML page comes instead of the file")
+        yield Violation("an HTML page comes instead of the file")
 
 
 @rule(
@@ -63,14 +59,14 @@ def file_is_page(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both resolve relative links against the address that the page came from in the end.",
-    mend="Redirect to the same directory (only the slash may be added), or make the links of the page absolute.",
+    impact="Both resolve relative links against the address that the page came from in the end.",
+    fix="Redirect to the same directory (only the slash may be added), or make the links of the page absolute.",
 )
-def redirect_moves_links(file: SeenFile) -> Iterator[Observation]:
+def redirect_moves_links(file: SeenFile) -> Iterator[Violation]:
     """A redirect of a page does not lead its relative links astray."""
-    if file.moved and file.reply.status in (404, 410):
-        link, page = link_shown(file.entry.link), redacted(file.entry.page)
-        yield Observation(f"the page was redirected to {page}, and from there {link} leads nowhere")
+    if file.page_redirected and file.reply.status in (404, 410):
+        link, page = display_link(file.entry.link), redacted(file.entry.page)
+        yield Violation(f"the page was redirected to {page}, and from there {link} leads nowhere")
 
 
 @rule(
@@ -79,31 +75,31 @@ def redirect_moves_links(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both refuse the file: its bytes are not those that the page promises.",
-    mend="Somebody replaced the file or damaged it: put the right one there, or make the page anew.",
+    impact="Both refuse the file: its bytes are not those that the page promises.",
+    fix="Somebody replaced the file or damaged it: put the right one there, or make the page anew.",
 )
-def file_hash(file: SeenFile) -> Iterator[Observation]:
+def file_hash(file: SeenFile) -> Iterator[Violation]:
     """The bytes of a file have the hash that the page gives."""
-    if not _there(file):
+    if not file.exists:
         return
     if file.sha256 and file.entry.sha256 not in ("", file.sha256):
-        yield Observation(f"its sha256 is {file.sha256}, and the page says {file.entry.sha256}")
-    if file.other and file.entry.other_hash not in ("", file.other):
-        yield Observation(f"its hash is {file.other}, and the page says {file.entry.other_hash}")
+        yield Violation(f"its sha256 is {file.sha256}, and the page says {file.entry.sha256}")
+    if file.other_hash and file.entry.other_hash not in ("", file.other_hash):
+        yield Violation(f"its hash is {file.other_hash}, and the page says {file.entry.other_hash}")
 
 
 @rule(
     SeenFile,
     "file-size",
     ERROR,
-    clients="Neither looks at the size before it installs; progress is shown wrongly, and a lock file keeps it.",
-    mend="The page was made for another file: make it anew.",
+    impact="Neither looks at the size before it installs; progress is shown wrongly, and a lock file keeps it.",
+    fix="The page was made for another file: make it anew.",
 )
-def file_size(file: SeenFile) -> Iterator[Observation]:
+def file_size(file: SeenFile) -> Iterator[Violation]:
     """A file has as many bytes as the page says."""
     is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
-    if _there(file) and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
-        yield Observation(f"has {file.size:,} bytes, and the page says {file.entry.size:,}")
+    if file.exists and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
+        yield Violation(f"has {file.size:,} bytes, and the page says {file.entry.size:,}")
 
 
 @rule(
@@ -112,19 +108,21 @@ def file_size(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both ask for FILE.metadata and stop when it is not there, although the wheel itself would do.",
-    mend="Put the METADATA of the wheel there, or take core-metadata off the page.",
+    impact="Both ask for FILE.metadata and stop when it is not there, although the wheel itself would do.",
+    fix="Put the METADATA of the wheel there, or take core-metadata off the page.",
 )
-def metadata_missing(file: SeenFile) -> Iterator[Observation]:
+def metadata_missing(file: SeenFile) -> Iterator[Violation]:
     """The core metadata that a page says lies beside a wheel is there."""
     sibling = file.sibling
-    if not _there(file) or sibling is None:
+    if not file.exists or sibling is None:
         return
     if sibling.status != 200 or sibling.broken:
-        answer = f"answers {sibling.status}" if sibling.status and not file.local else sibling.broken or "is not there"
-        yield Observation(f"{file.entry.filename}.metadata {answer}")
+        answer = (
+            f"answers {sibling.status}" if sibling.status and not file.is_local else sibling.broken or "is not there"
+        )
+        yield Violation(f"{file.entry.filename}.metadata {answer}")
     elif sibling.media_type in ("text/html", "application/xhtml+xml"):
-        yield Observation(f"{file.entry.filename}.metadata is an HTML page")
+        yield Violation(f"{file.entry.filename}.metadata is an HTML page")
 
 
 @rule(
@@ -133,13 +131,13 @@ def metadata_missing(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both refuse the metadata, and with it the file.",
-    mend="Copy METADATA out of the wheel byte for byte, and make the page anew.",
+    impact="Both refuse the metadata, and with it the file.",
+    fix="Copy METADATA out of the wheel byte for byte, and make the page anew.",
 )
-def metadata_hash(file: SeenFile) -> Iterator[Observation]:
+def metadata_hash(file: SeenFile) -> Iterator[Violation]:
     """Core metadata beside a wheel has the hash that the page gives."""
-    if _there(file) and file.sibling_sha256 and file.entry.metadata not in (None, "", file.sibling_sha256):
-        yield Observation(
+    if file.exists and file.sibling_sha256 and file.entry.metadata not in (None, "", file.sibling_sha256):
+        yield Violation(
             f"the sha256 of its .metadata is {file.sibling_sha256}, and the page says {file.entry.metadata}"
         )
 
@@ -154,20 +152,20 @@ def _sibling_counts(file: SeenFile) -> bool:
     ERROR,
     pip=DEPENDS,
     uv=WRONG,
-    clients="uv believes the sibling: it installs dependencies that the wheel does not have, or leaves out some that "
+    impact="uv believes the sibling: it installs dependencies that the wheel does not have, or leaves out some that "
     "it has. pip compares dependencies, and refuses the wheel; of Requires-Python it believes the sibling.",
-    mend="Copy METADATA out of the wheel byte for byte, and make the page anew.",
+    fix="Copy METADATA out of the wheel byte for byte, and make the page anew.",
 )
-def metadata_differs(file: SeenFile) -> Iterator[Observation]:
+def metadata_differs(file: SeenFile) -> Iterator[Violation]:
     """Core metadata beside a wheel says what METADATA in the wheel says (--files deep)."""
     inside = file.content.metadata if file.content else None
     beside = file.sibling_metadata
-    if not _there(file) or inside is None or beside is None or not _sibling_counts(file):
+    if not file.exists or inside is None or beside is None or not _sibling_counts(file):
         return
     for field in Requirements._fields:
         if getattr(inside, field) != getattr(beside, field):
             name = field.replace("_", "-").title()
-            yield Observation(
+            yield Violation(
                 f"{name} is {_short(getattr(beside, field))} beside and {_short(getattr(inside, field))} inside"
             )
 
@@ -183,13 +181,13 @@ def _short(value: object) -> str:
     ERROR,
     pip=WRONG,
     uv=WRONG,
-    clients="Both decide by the page, without a look into the file: a version is hidden from a Python that it is for, "
+    impact="Both decide by the page, without a look into the file: a version is hidden from a Python that it is for, "
     "or offered to one that it is not for.",
-    mend="Take Requires-Python from METADATA, letter by letter: make the page anew.",
+    fix="Take Requires-Python from METADATA, letter by letter: make the page anew.",
 )
-def requires_python_differs(file: SeenFile) -> Iterator[Observation]:
+def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
     """Requires-Python on the page is that of the file."""
-    if not _there(file):
+    if not file.exists:
         return
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
@@ -197,7 +195,7 @@ def requires_python_differs(file: SeenFile) -> Iterator[Observation]:
         return
     said = file.entry.requires_python
     if _clauses(said) != _clauses(found.requires_python):
-        yield Observation(f"the page says {said!r}, the file {found.requires_python or 'nothing'!r}")
+        yield Violation(f"the page says {said!r}, the file {found.requires_python or 'nothing'!r}")
 
 
 def _clauses(value: str) -> list[str]:
@@ -209,17 +207,17 @@ def _clauses(value: str) -> list[str]:
     SeenFile,
     "requires-python-missing",
     WARNING,
-    clients="Both have to read the metadata of each version to find out that it is not for this Python; old pips "
+    impact="Both have to read the metadata of each version to find out that it is not for this Python; old pips "
     "install what does not run.",
-    mend="Give data-requires-python, or requires-python in JSON: make the page anew from the file.",
+    fix="Give data-requires-python, or requires-python in JSON: make the page anew from the file.",
 )
-def requires_python_missing(file: SeenFile) -> Iterator[Observation]:
+def requires_python_missing(file: SeenFile) -> Iterator[Violation]:
     """Requires-Python of a file is on its page, too."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    is_missing = _there(file) and found and found.requires_python and not file.entry.requires_python
+    is_missing = file.exists and found and found.requires_python and not file.entry.requires_python
     if found and is_missing and _is_specifier(found.requires_python):
-        yield Observation(f"the file says {found.requires_python!r}, the page nothing")
+        yield Violation(f"the file says {found.requires_python!r}, the page nothing")
 
 
 def _is_specifier(value: str) -> bool:
@@ -238,14 +236,14 @@ def _is_specifier(value: str) -> bool:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="pip passes over the file with a warning and takes an older version; uv stops, or takes the wrong one.",
-    mend="Build the file again: renaming it is not enough.",
+    impact="pip passes over the file with a warning and takes an older version; uv stops, or takes the wrong one.",
+    fix="Build the file again: renaming it is not enough.",
 )
-def metadata_name(file: SeenFile) -> Iterator[Observation]:
+def metadata_name(file: SeenFile) -> Iterator[Violation]:
     """Name and version in the metadata of a file are those of its filename."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    if not _there(file) or found is None or not file.entry.filename.endswith(SUFFIXES):
+    if not file.exists or found is None or not file.entry.filename.endswith(SUFFIXES):
         return
     filename, project = file.entry.filename, canonicalize_name(found.name)
     if filename.endswith(".whl"):
@@ -257,9 +255,9 @@ def metadata_name(file: SeenFile) -> Iterator[Observation]:
         # Where the name of an sdist ends and its version begins only the metadata can tell.
         name, version = (project, said) if (said := sdist_of(filename, project)) else (filename, "")
     if project != name:
-        yield Observation(f"the filename says {name}, the metadata {found.name or 'nothing'}")
+        yield Violation(f"the filename says {name}, the metadata {found.name or 'nothing'}")
     elif not _same_version(found.version, version):
-        yield Observation(f"the filename says version {version}, the metadata {found.version or 'nothing'}")
+        yield Violation(f"the filename says version {version}, the metadata {found.version or 'nothing'}")
 
 
 def _same_version(one: str, other: str) -> bool:
@@ -273,17 +271,17 @@ def _same_version(one: str, other: str) -> bool:
     SeenFile,
     "metadata-bytes",
     WARNING,
-    clients="What is installed is the same as long as the fields agree; a lock file that knows one hash refuses the "
+    impact="What is installed is the same as long as the fields agree; a lock file that knows one hash refuses the "
     "other.",
-    mend="Copy METADATA out of the wheel in binary, without a change of line ends.",
+    fix="Copy METADATA out of the wheel in binary, without a change of line ends.",
 )
-def metadata_bytes(file: SeenFile) -> Iterator[Observation]:
+def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
     """Core metadata beside a wheel is byte for byte that in it (--files deep)."""
     content = file.content
-    if not _there(file) or not content or not content.metadata_sha256 or not _sibling_counts(file):
+    if not file.exists or not content or not content.metadata_sha256 or not _sibling_counts(file):
         return
     if content.metadata_sha256 != file.sibling_sha256 and content.metadata == file.sibling_metadata:
-        yield Observation("the same fields, and other bytes")
+        yield Violation("the same fields, and other bytes")
 
 
 @rule(
@@ -292,14 +290,14 @@ def metadata_bytes(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both download it and cannot install it.",
-    mend="Copy or build it again.",
+    impact="Both download it and cannot install it.",
+    fix="Copy or build it again.",
 )
-def wheel_broken(file: SeenFile) -> Iterator[Observation]:
+def wheel_broken(file: SeenFile) -> Iterator[Violation]:
     """A wheel or an sdist can be opened (--files deep)."""
     wrong_bytes = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
-    if _there(file) and file.content and file.content.broken and not wrong_bytes:
-        yield Observation(file.content.broken)
+    if file.exists and file.content and file.content.broken and not wrong_bytes:
+        yield Violation(file.content.broken)
 
 
 @rule(
@@ -308,27 +306,27 @@ def wheel_broken(file: SeenFile) -> Iterator[Observation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="Two readers of such a zip may see different files, and what was reviewed is not what is installed; uv "
+    impact="Two readers of such a zip may see different files, and what was reviewed is not what is installed; uv "
     "refuses some of them, and the public index all.",
-    mend="Build the wheel again with a current build tool.",
+    fix="Build the wheel again with a current build tool.",
 )
-def wheel_ambiguous(file: SeenFile) -> Iterator[Observation]:
+def wheel_ambiguous(file: SeenFile) -> Iterator[Violation]:
     """A wheel is one zip, of which all readers see the same (--files deep)."""
-    if _there(file) and file.content:
-        yield from map(Observation, file.content.ambiguous)
+    if file.exists and file.content:
+        yield from map(Violation, file.content.ambiguous)
 
 
 @rule(
     SeenFile,
     "wheel-record",
     WARNING,
-    clients="What RECORD does not list stays behind when the project is uninstalled; pip warns of it.",
-    mend="Build the wheel again: RECORD was not brought up to date when the wheel was changed.",
+    impact="What RECORD does not list stays behind when the project is uninstalled; pip warns of it.",
+    fix="Build the wheel again: RECORD was not brought up to date when the wheel was changed.",
 )
-def wheel_record(file: SeenFile) -> Iterator[Observation]:
+def wheel_record(file: SeenFile) -> Iterator[Violation]:
     """RECORD of a wheel lists its members, all of them and no others (--files deep)."""
-    if _there(file) and file.content:
-        yield from map(Observation, file.content.record)
+    if file.exists and file.content:
+        yield from map(Violation, file.content.record)
 
 
 @rule(
@@ -336,37 +334,37 @@ def wheel_record(file: SeenFile) -> Iterator[Observation]:
     "content-encoding",
     WARNING,
     pip=FAILS,
-    clients="pip unpacks it and finds that the hash is another; uv does not.",
-    mend="Take Content-Encoding off wheels and sdists, those in a bucket among them: they are no compressed pages.",
+    impact="pip unpacks it and finds that the hash is another; uv does not.",
+    fix="Take Content-Encoding off wheels and sdists, those in a bucket among them: they are no compressed pages.",
 )
-def content_encoding(file: SeenFile) -> Iterator[Observation]:
+def content_encoding(file: SeenFile) -> Iterator[Violation]:
     """A file is sent as it is, without Content-Encoding."""
     encoding = file.reply.headers.get("content-encoding", "identity")
-    if _there(file) and encoding not in ("identity", ""):
-        yield Observation(f"is sent with Content-Encoding: {encoding}")
+    if file.exists and encoding not in ("identity", ""):
+        yield Violation(f"is sent with Content-Encoding: {encoding}")
 
 
 @rule(
     SeenFile,
     "gpg-sig",
     WARNING,
-    clients="Neither looks for signatures; other tools fail on one that is missing.",
-    mend="Put FILE.asc beside the file, or take gpg-sig off the page.",
+    impact="Neither looks for signatures; other tools fail on one that is missing.",
+    fix="Put FILE.asc beside the file, or take gpg-sig off the page.",
 )
-def gpg_sig(file: SeenFile) -> Iterator[Observation]:
+def gpg_sig(file: SeenFile) -> Iterator[Violation]:
     """A signature that a page says is there is there."""
-    if _there(file) and file.signature is not None and file.signature.status != 200:
-        yield Observation(f"{file.entry.filename}.asc is not there")
+    if file.exists and file.signature is not None and file.signature.status != 200:
+        yield Violation(f"{file.entry.filename}.asc is not there")
 
 
 @rule(
     SeenFile,
     "provenance",
     WARNING,
-    clients="Neither looks at it; tools that verify attestations fail.",
-    mend="Give an absolute https address that answers, or leave it out (PEP 740).",
+    impact="Neither looks at it; tools that verify attestations fail.",
+    fix="Give an absolute https address that answers, or leave it out (PEP 740).",
 )
-def provenance(file: SeenFile) -> Iterator[Observation]:
+def provenance(file: SeenFile) -> Iterator[Violation]:
     """The provenance of a file is at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Observation(f"{redacted(file.provenance.url)} answers {file.provenance.status or 'nothing'}")
+        yield Violation(f"{redacted(file.provenance.url)} answers {file.provenance.status or 'nothing'}")

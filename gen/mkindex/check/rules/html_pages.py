@@ -1,0 +1,127 @@
+"""Rules on the markup of pages, and on the attributes of their anchors (PEP 503)."""
+
+import re
+from collections.abc import Iterator
+
+from mkindex.check.addresses import CONTROL, display_link
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
+from mkindex.check.observations import SeenPage
+from mkindex.simple.links import HASH_DIGITS
+
+
+@rule(
+    SeenPage,
+    "unsafe-page",
+    ERROR,
+    pip=DEPENDS,
+    uv=DEPENDS,
+    impact="Links that are no web addresses are passed over by pip; uv refuses the page for some. A person who opens "
+    "the page runs what somebody wrote into a file.",
+    fix="Escape what goes into the page, quotes too, and link to http and https only.",
+)
+def unsafe_page(page: SeenPage) -> Iterator[Violation]:
+    """Nothing on a page can run, and no attribute breaks out of its quotes."""
+    yield from map(Violation, dict.fromkeys(page.dangers))
+    for entry in page.entries:
+        if entry.form == "json" and any(
+            isinstance(value, str) and CONTROL.search(value) for value in entry.raw.values()
+        ):
+            yield Violation("a field with control characters in it", entry.filename)
+
+
+@rule(
+    SeenPage,
+    "base-link",
+    ERROR,
+    pip=FAILS,
+    uv=FAILS,
+    impact="Both take it for an absolute address, and find no file or refuse the page.",
+    fix="Leave out <base>, or write an absolute address into it.",
+)
+def base_link(page: SeenPage) -> Iterator[Violation]:
+    """<base> is absent, or has an absolute address."""
+    if page.base_href is not None and not re.match(r"[a-z]+://", page.base_href.strip(), re.IGNORECASE):
+        yield Violation(f"<base href={page.base_href[:80]!r}> is relative")
+
+
+@rule(
+    SeenPage,
+    "no-doctype",
+    WARNING,
+    impact="Today's do not care; pip 22.0 failed, and the specification wants valid HTML5.",
+    fix="Begin the page with <!DOCTYPE html>.",
+)
+def no_doctype(page: SeenPage) -> Iterator[Violation]:
+    """An HTML page begins with <!DOCTYPE html>."""
+    if page.form == "html" and page.is_usable and not page.is_json_as_html and not page.has_doctype:
+        yield Violation("does not begin with <!DOCTYPE html>")
+
+
+@rule(
+    SeenPage,
+    "stray-link",
+    WARNING,
+    impact="uv takes every link of the root for a project, and other readers every link of a page for a file.",
+    fix="Leave on the page only the links that it is for.",
+)
+def stray_link(page: SeenPage) -> Iterator[Violation]:
+    """A page has no link but those to files, and a root none but those to projects."""
+    if page.is_usable and page.kind != "flat" and (stray := page.stray_links):
+        yield Violation(
+            f"{len(stray):,} links lead elsewhere: {', '.join(display_link(link) or 'nothing' for link in stray[:3])}"
+        )
+    if page.kind == "root" and page.entries and page.projects:
+        yield Violation(f"{len(page.entries):,} links to files stand on the root: {page.entries[0].filename}")
+
+
+@rule(
+    SeenPage,
+    "anchor-text",
+    WARNING,
+    impact="Both take the name from the address; pypi-simple takes what the link shows.",
+    fix="Let the link show the filename, and nothing else.",
+)
+def anchor_text(page: SeenPage) -> Iterator[Violation]:
+    """A link shows the name of its file."""
+    for entry in page.entries:
+        if entry.form == "html" and entry.anchor_text != entry.filename:
+            yield Violation(f"shows {entry.anchor_text[:100]!r}", entry.filename)
+
+
+@rule(
+    SeenPage,
+    "yanked-unclear",
+    ERROR,
+    pip=WRONG,
+    impact="pip takes the file for one that is not yanked, and installs it; uv does not.",
+    fix='Write data-yanked="" or a reason in HTML, true or a reason in JSON; or leave it out.',
+)
+def yanked_unclear(page: SeenPage) -> Iterator[Violation]:
+    """Whether a file is yanked is said so that all clients understand it."""
+    for entry in page.entries:
+        if entry.form == "html" and "data-yanked" in entry.raw and entry.raw["data-yanked"] is None:
+            yield Violation("data-yanked has no value", entry.filename)
+        elif entry.form == "json" and entry.raw.get("yanked") == "":
+            yield Violation('yanked is ""', entry.filename)
+
+
+@rule(
+    SeenPage,
+    "metadata-attribute",
+    ERROR,
+    pip=FAILS,
+    uv=DEPENDS,
+    impact='pip takes any text, "false" among them, for a yes, asks for FILE.metadata and stops when it is not there.',
+    fix="Write true or sha256=… , or leave the attribute out.",
+)
+def metadata_attribute(page: SeenPage) -> Iterator[Violation]:
+    """data-core-metadata is `true` or a hash."""
+    for entry in page.entries:
+        for key in ("data-core-metadata", "data-dist-info-metadata"):
+            if entry.form == "html" and key in entry.raw:
+                value = entry.raw[key] or ""
+                name, _, digest = value.partition("=")
+                if value != "true" and (
+                    len(digest) != HASH_DIGITS.get(name, -1) or not re.fullmatch(r"[0-9a-fA-F]*", digest)
+                ):
+                    yield Violation(f"{key} is {value[:80]!r}", entry.filename)

@@ -1,0 +1,191 @@
+"""Rules on the fields of pages, most of which only JSON has (PEP 691, PEP 700)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
+from mkindex.check.json_pages import type_name
+from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.simple.links import upload_time_of
+
+_STATUSES = ("active", "archived", "quarantined", "deprecated")
+_MINOR = {"versions": 1, "size": 1, "upload-time": 1, "project-status": 4, "provenance": 3}
+
+
+@rule(
+    SeenPage,
+    "field-type",
+    ERROR,
+    pip=DEPENDS,
+    uv=FAILS,
+    impact="uv refuses the whole page for one field of the wrong type, a null among them; pip for some.",
+    fix="Leave out what is not known; else write it as the specification says.",
+)
+def field_type(page: SeenPage) -> Iterator[Violation]:
+    """Every field of a JSON page has the type that the specification gives it."""
+    for text in page.field_errors:
+        yield Violation(text)
+    for entry in page.entries:
+        if entry.form == "json":
+            for text in _wrong_fields(entry.raw):
+                yield Violation(text, entry.filename)
+
+
+def _wrong_fields(raw: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("filename", "url"):
+        if not isinstance(raw.get(key), str) or not raw[key]:
+            yield f"{key} is {type_name(raw[key]) if key in raw else 'missing'}, and must be a text"
+    hashes = raw.get("hashes")
+    if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
+        yield f"hashes is {type_name(hashes) if 'hashes' in raw else 'missing'}, and must be an object of texts"
+    if "size" in raw and (type(raw["size"]) is not int or not 0 <= raw["size"] < 1 << 63):
+        yield f"size is {type_name(raw['size'])}, and must be a whole number of bytes"
+    if "upload-time" in raw and not (isinstance(raw["upload-time"], str) and upload_time_of(raw["upload-time"])):
+        value = raw["upload-time"]
+        says = f"{value!r}" if isinstance(value, str) else type_name(value)
+        yield f"upload-time is {says}, and must be a UTC time with a T and a Z: 2026-01-02T03:04:05Z"
+    if "yanked" in raw and not isinstance(raw["yanked"], bool | str):
+        yield f"yanked is {type_name(raw['yanked'])}, and must be true, false or a reason"
+    for key in ("core-metadata", "dist-info-metadata"):
+        value = raw.get(key, False)
+        if not isinstance(value, bool) and not (
+            isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        ):
+            yield f"{key} is {type_name(value)}, and must be true, false or an object of hashes"
+    if not isinstance(raw.get("requires-python"), str | None):
+        yield f"requires-python is {type_name(raw['requires-python'])}, and must be a text"
+    if not isinstance(raw.get("provenance"), str | None):
+        yield f"provenance is {type_name(raw['provenance'])}, and must be a text"
+    if "gpg-sig" in raw and not isinstance(raw["gpg-sig"], bool | None):
+        yield f"gpg-sig is {type_name(raw['gpg-sig'])}, and must be true or false"
+
+
+@rule(
+    SeenPage,
+    "dist-info-metadata",
+    WARNING,
+    impact="Today's ignore it; pip 22.3 to 23.1.2 crash on it (PEP 714).",
+    fix="In JSON write `core-metadata` only.",
+)
+def dist_info_metadata(page: SeenPage) -> Iterator[Violation]:
+    """A JSON page names core metadata by its present name only."""
+    for entry in page.entries:
+        for key in ("dist-info-metadata", "data-dist-info-metadata", "data-core-metadata"):
+            if entry.form == "json" and key in entry.raw:
+                yield Violation(f"has the key {key}", entry.filename)
+
+
+@rule(
+    SeenPage,
+    "api-version",
+    WARNING,
+    impact="Neither looks at it; pypi-simple and mousebender refuse a major version that they do not know.",
+    fix='Say the version whose features the page uses: "meta": {"api-version": "1.4"}, or in HTML '
+    '<meta name="pypi:repository-version" content="1.4">.',
+)
+def api_version(page: SeenPage) -> Iterator[Violation]:
+    """A page says which version of the API it is of, and uses what that has."""
+    if not page.is_usable or page.is_json_as_html:
+        return
+    version = page.api_version
+    match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", version) if isinstance(version, str) else None
+    if version is None and page.form == "html":
+        return  # PEP 503 alone is 1.0
+    if match is None:
+        yield Violation("says no API version" if version is None else f"says API version {str(version)[:40]!r}")
+        return
+    if match[1] != "1":
+        yield Violation(f"says API version {version}: clients know version 1")
+        return
+    if page.form == "json":
+        used = {key for entry in page.entries for key in entry.raw} | set(page.document)
+        late = sorted(key for key, minor in _MINOR.items() if key in used and minor > int(match[2]))
+        if late:
+            yield Violation(f"says API version {version}, and uses {', '.join(late)} of a later one")
+
+
+@rule(
+    SeenPage,
+    "versions",
+    WARNING,
+    impact="Neither reads it; tools that choose by it miss releases.",
+    fix="List the version of every file in `versions`, in normal form, each once; or say API version 1.0.",
+)
+def versions(page: SeenPage) -> Iterator[Violation]:
+    """A JSON page from version 1.1 on lists the versions of its files, and sizes (PEP 700)."""
+    if page.form != "json" or page.kind != "project" or not page.is_usable or page.api_version in (None, "1.0"):
+        return
+    if not isinstance(page.api_version, str) or not page.api_version.startswith("1."):
+        return
+    listed = page.document.get("versions")
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        yield Violation("has no list `versions`")
+    else:
+        known = {_normal(one) for one in listed}
+        missing = sorted({v for e in page.entries if (v := _version_of(e, page.project)) and v not in known})
+        if missing:
+            yield Violation(f"`versions` lacks {', '.join(missing[:5])}, of which there are files")
+        if len(known) < len(listed):
+            yield Violation("`versions` names one twice")
+    without = sum("size" not in entry.raw for entry in page.entries)
+    if without:
+        yield Violation(f"{without:,} files have no size, which is mandatory from version 1.1 on")
+
+
+def _normal(version: str) -> str:
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version
+
+
+def _version_of(entry: ListedFile, project: str) -> str | None:
+    if not entry.filename.endswith(SUFFIXES):
+        return None
+    if entry.filename.endswith(".whl"):
+        try:
+            return identity(entry.filename)[1]
+        except ValueError:
+            return None
+    version = sdist_of(entry.filename, project)
+    try:
+        return str(Version(version)) if version else None
+    except InvalidVersion:
+        return None
+
+
+@rule(
+    SeenPage,
+    "page-name",
+    WARNING,
+    impact="Neither looks at it; other readers take the page for that of another project.",
+    fix="Write the normalized name of the project into `name`.",
+)
+def page_name(page: SeenPage) -> Iterator[Violation]:
+    """A JSON page names the project that it is of."""
+    if page.form == "json" and page.kind == "project" and page.is_usable:
+        name = page.document.get("name")
+        if not isinstance(name, str):
+            yield Violation("has no `name`")
+        elif page.project and canonicalize_name(name) != page.project:
+            yield Violation(f"names {name[:80]!r}, and is the page of {page.project}")
+
+
+@rule(
+    SeenPage,
+    "project-status",
+    WARNING,
+    impact="Neither heeds it when it chooses; readers that do refuse a status that they do not know.",
+    fix="Say active, archived, quarantined or deprecated, and offer no file of a quarantined project (PEP 792).",
+)
+def project_status(page: SeenPage) -> Iterator[Violation]:
+    """The status of a project is one that there is, and a quarantined one offers no file."""
+    if page.status and page.status not in _STATUSES:
+        yield Violation(f"status {page.status[:40]!r} is none of {', '.join(_STATUSES)}")
+    elif page.status == "quarantined" and page.entries:
+        yield Violation(f"is quarantined, and lists {len(page.entries):,} files all the same")

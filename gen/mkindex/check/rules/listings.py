@@ -1,0 +1,186 @@
+"""Rules on what a page lists: the files of a project, or the projects of a root."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from mkindex.check.addresses import display_link
+from mkindex.check.findings import DEPENDS, ERROR, NOTE, WARNING, WRONG, Violation, rule
+from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.distributions.filenames import FILENAME, SUFFIXES, identity, sdist_of
+
+_MAX_BYTES, _MAX_FILES = 10 << 20, 10_000  # of the page of a project
+
+
+@rule(
+    SeenPage,
+    "requires-python-invalid",
+    ERROR,
+    uv=WRONG,
+    impact="pip ignores it and takes the file; uv drops the file, and takes an older version without a word.",
+    fix="Correct Requires-Python in the project and build again; until then leave it out of the page.",
+)
+def requires_python_invalid(page: SeenPage) -> Iterator[Violation]:
+    """Requires-Python is a valid version specifier."""
+    for entry in page.entries:
+        try:
+            SpecifierSet(entry.requires_python)
+        except InvalidSpecifier:
+            yield Violation(f"requires-python is {entry.requires_python[:100]!r}", entry.filename)
+
+
+@rule(
+    SeenPage,
+    "foreign-file",
+    ERROR,
+    uv=DEPENDS,
+    impact="pip passes over it; uv may choose it for its version, and stops or installs something else.",
+    fix="Move the file to the page of its own project.",
+)
+def foreign_file(page: SeenPage) -> Iterator[Violation]:
+    """A page lists files of its own project only."""
+    if page.kind != "project" or not page.project:
+        return
+    for entry in page.entries:
+        if entry.filename.endswith(".whl"):
+            name = canonicalize_name(entry.filename.partition("-")[0])
+            if name and name != page.project:
+                yield Violation(f"a file of {name} on the page of {page.project}", entry.filename)
+        elif entry.filename.endswith((".tar.gz", ".zip")) and sdist_of(entry.filename, page.project) is None:
+            yield Violation(f"not a file of {page.project}", entry.filename)
+
+
+@rule(
+    SeenPage,
+    "duplicate-file",
+    ERROR,
+    pip=DEPENDS,
+    uv=DEPENDS,
+    impact="Which of them is installed is chance; a lock file knows one and refuses the other.",
+    fix="List each file once. A changed file gets a new version, or a build tag.",
+)
+def duplicate_file(page: SeenPage) -> Iterator[Violation]:
+    """No two entries of a page mean the same file, and differ."""
+    known: dict[tuple[str, ...], ListedFile] = {}
+    for entry in page.entries:
+        try:
+            key: tuple[str, ...] = identity(entry.filename)
+        except ValueError:
+            key = (entry.filename,)
+        first = known.setdefault(key, entry)
+        if first is entry:
+            continue
+        if first.filename != entry.filename:
+            yield Violation(f"clients cannot tell it from {first.filename}", entry.filename)
+        elif first.sha256 != entry.sha256:
+            yield Violation("is listed twice, with different hashes", entry.filename)
+        elif first.url != entry.url:
+            yield Violation("is listed twice, at different addresses", entry.filename)
+
+
+@rule(
+    SeenPage,
+    "unusable-name",
+    WARNING,
+    pip=WRONG,
+    uv=WRONG,
+    impact="Both pass over the file without a word, and take an older version or say that there is none.",
+    fix="Build it again with a current tool, as .whl or .tar.gz; renaming is seldom enough.",
+)
+def unusable_name(page: SeenPage) -> Iterator[Violation]:
+    """Every file has a name that all clients take for a wheel or an sdist."""
+    for entry in page.entries:
+        if text := _unusable(entry.filename, page.project if page.kind == "project" else ""):
+            yield Violation(text, entry.filename)
+
+
+def _unusable(filename: str, project: str) -> str:
+    if not filename:
+        return ""
+    if not filename.endswith(SUFFIXES):
+        return "uv and packaging install .whl, .tar.gz and .zip only"
+    if not FILENAME.fullmatch(filename):
+        return "has characters other than letters, digits and ._+!-"
+    if not filename.endswith(".whl") and project and (version := sdist_of(filename, project)):
+        return "" if _is_version(version) else f"{version!r} is no version"
+    try:
+        identity(filename)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+@rule(
+    SeenPage,
+    "name-collision",
+    WARNING,
+    pip=DEPENDS,
+    uv=DEPENDS,
+    impact="Both ask for the normalized name only: files that are on the page of another spelling are not found.",
+    fix="Make one project of them, under the normalized name.",
+)
+def name_collision(page: SeenPage) -> Iterator[Violation]:
+    """A root lists each project once, whatever its spelling."""
+    if page.kind != "root":
+        return
+    names = Counter(canonicalize_name(name) for name, _ in page.projects)
+    for name, count in names.items():
+        if count > 1:
+            spelled = sorted({shown for shown, _ in page.projects if canonicalize_name(shown) == name})
+            yield Violation(f"{name} is listed {count} times, as {', '.join(spelled)[:200]}")
+
+
+@rule(
+    SeenPage,
+    "root-link",
+    WARNING,
+    impact="Neither reads the root; poetry's search, mirrors and people follow its links.",
+    fix="Link to NORMALIZED-NAME/ : lower case, each run of - _ . a single -, a slash at the end.",
+)
+def root_link(page: SeenPage) -> Iterator[Violation]:
+    """A root links to each project at its normalized name, with a slash at the end."""
+    wrong = [link for link in page.project_links if not re.search(r"(?:^|/)[a-z0-9]+(?:-[a-z0-9]+)*/$", link)]
+    if wrong:
+        yield Violation(
+            f"{len(wrong):,} links are spelled otherwise: {', '.join(display_link(link) for link in wrong[:3])}"
+        )
+
+
+@rule(
+    SeenPage,
+    "no-metadata",
+    NOTE,
+    impact="Both download a whole wheel, or parts of it, to read what it requires.",
+    fix="Put METADATA beside each wheel as FILE.metadata, and name its hash on the page (PEP 658): mkindex does.",
+)
+def no_metadata(page: SeenPage) -> Iterator[Violation]:
+    """The core metadata of wheels is offered beside them."""
+    wheels = [entry for entry in page.entries if entry.filename.endswith(".whl")]
+    without = [entry.filename for entry in wheels if entry.metadata is None]
+    if without:
+        yield Violation(f"{len(without):,} of {len(wheels):,} wheels have none: {', '.join(without[:2])[:200]}")
+
+
+@rule(
+    SeenPage,
+    "large-page",
+    NOTE,
+    impact="Both read all of it whenever they look for one version.",
+    fix="Move old releases to an index of their own.",
+)
+def large_page(page: SeenPage) -> Iterator[Violation]:
+    """The page of a project is not so large that every install waits for it."""
+    if page.kind == "project" and (len(page.reply.body) > _MAX_BYTES or len(page.entries) > _MAX_FILES):
+        yield Violation(f"{len(page.reply.body):,} bytes, {len(page.entries):,} files")
