@@ -252,6 +252,7 @@ def filled(tmp_path: Path, scanner: Scanner) -> Path:
     return tmp_path / "cache/facts.sqlite3"
 
 
+@pytest.mark.slow
 def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     content = filled.read_bytes()
@@ -351,6 +352,7 @@ def test_a_cache_that_another_process_holds_is_done_without(filled: Path, scanne
         holder.close()
 
 
+@pytest.mark.slow
 def test_several_runs_share_a_cache(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()

@@ -25,7 +25,7 @@ from mkindex.site.render import Site, render
 from mkindex.site.templates import Templates
 from mkindex.sources.open import Found, SourceOptions, is_remote, local_path, open_source
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.tree.names import STATE_DIRECTORY, file_path
 from mkindex.watch.young_files import Settling
 from mkindex.web.client import WebClient
@@ -204,7 +204,7 @@ def _index(
         )
         before = there or {}
         if there is None:
-            findings.append(Note(location=redacted(config.previous), text="nothing is published there yet"))
+            findings.append(Note(location=redact(config.previous), text="nothing is published there yet"))
     files = dated(config, files, before)
     index, conflicts = assemble(files, marks, prefer_first=config.prefer == "first")
     findings += conflicts
@@ -273,7 +273,7 @@ def found(config: Config, *, web: WebClient, executor: Executor, settling: Settl
         try:
             yield from list(listed())  # all of it, or nothing
         except SourceError as error:
-            yield Rejected(location=redacted(spec), reason=f"left out as a whole: {error}")
+            yield Rejected(location=redact(spec), reason=f"left out as a whole: {error}")
 
 
 def _site(config: Config) -> Site:

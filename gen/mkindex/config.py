@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from mkindex.errors import ConfigError
 from mkindex.hosts.table import HOSTS
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -130,7 +130,7 @@ class Config:
         if _SCHEME.match(site) and not os.path.exists(site):
             url = _split(site)
             if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
-                raise ConfigError(f"previous {redacted(site)}: give an http or https URL, or a directory")
+                raise ConfigError(f"previous {redact(site)}: give an http or https URL, or a directory")
 
     def _check_host(self) -> None:
         host = HOSTS.get(self.host or "")

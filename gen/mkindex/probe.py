@@ -27,7 +27,7 @@ from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT
 from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, configuration_text, first_few
 from mkindex.errors import ConfigError, SourceError
 from mkindex.simple.links import client_project_url, path_of
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.web.client import RawResponse, WebClient
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, which is also a bare key in TOML
@@ -51,7 +51,7 @@ class ClientOptions:
             raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
         if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
             raise ConfigError(
-                f"{redacted(self.target)}: what follows the question mark can be a secret, and clients lose it "
+                f"{redact(self.target)}: what follows the question mark can be a secret, and clients lose it "
                 "where they put a project's name behind an address. Give the address without it; "
                 "passwords belong into ~/.netrc"
             )
@@ -137,7 +137,7 @@ def _usable_root(location: Location, projects: Sequence[str]) -> tuple[str, list
         if usable := [page for page in pages if page.is_usable]:
             return root, usable
     raise SourceError(
-        f"{redacted(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. "
+        f"{redact(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. "
         f"{_check_advice(_display(location))}"
     )
 
@@ -308,7 +308,7 @@ def _check_advice(where: str) -> str:
 
 
 def _display(location: Location) -> str:
-    return printable(path_of(location.url)) if location.fetcher.local else redacted(location.url)
+    return printable(path_of(location.url)) if location.fetcher.local else redact(location.url)
 
 
 def _host(url: str) -> str:

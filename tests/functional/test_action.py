@@ -265,7 +265,7 @@ def test_where_no_python_is_new_enough_it_says_what_to_do(runner: Runner, tmp_pa
     old.parent.mkdir()
     old.write_text(f'#!{BASH}\n[ "$2" = x ]\n')
     old.chmod(0o755)
-    why = "no Python 3.11 or newer, with venv, is here: put actions/setup-python before this step"
+    why = "no Python 3.11 or newer with venv: put actions/setup-python before this step"
     for chosen in "", str(old), "gone":
         step = runner.step("install", tmp_path, {"python": chosen}, {}, path=str(old.parent))
         assert (step.status, step.log, step.outputs) == (1, f"::error title=mkindex::{why}\n", {})

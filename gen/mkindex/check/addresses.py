@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_LINK = 160  # characters that are displayed
@@ -31,9 +31,9 @@ def display_url(url: str, root: str = "") -> str:
     """Return an address for people: without secrets, and relative to `root` if it is below it."""
     if root and url.startswith(root):
         return printable(unquote(url[len(root) :])) or "."
-    return redacted(url)
+    return redact(url)
 
 
 def display_link(link: str) -> str:
     """Return a link for people, as written, without secrets and cut to a readable length."""
-    return (redacted(link) if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0]))[:_MAX_LINK]
+    return (redact(link) if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0]))[:_MAX_LINK]

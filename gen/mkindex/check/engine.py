@@ -26,7 +26,7 @@ from mkindex.check.walk import AHEAD, FileResult, ProjectResult, Walk, list_proj
 from mkindex.check.why import explain, parse_requirement, project_page
 from mkindex.errors import nothing
 from mkindex.simple.links import path_of
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
 __all__ = ["CheckOptions", "CheckReport", "Progress", "check"]
@@ -70,7 +70,7 @@ def _explain(options: CheckOptions, why: str, location: Location, environment: E
     requirement = parse_requirement(why)
     page, entries = project_page(location, requirement)
     return CheckReport(
-        target=redacted(options.location),
+        target=redact(options.location),
         kind=location.identity.kind,
         url=location.display(page.url),
         projects=1,
@@ -155,7 +155,7 @@ def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> Chec
     for missing in closure.unsatisfied() if closure else ():
         findings += judge.findings(missing, root)
     return CheckReport(
-        target=redacted(options.location),
+        target=redact(options.location),
         kind=kind,
         url=printable(path_of(location.url)) if location.fetcher.local else root,
         findings=tuple(worst_first(dict.fromkeys(findings))),

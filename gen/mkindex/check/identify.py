@@ -15,7 +15,7 @@ from mkindex.check.pages import read_page
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.simple.links import last_segment, path_of
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
 from mkindex.web.client import RequestFailed, WebClient
@@ -61,7 +61,7 @@ class AccessDenied(SourceError):
     """A server does not show what is at an address; `status` is that of its answer."""
 
     def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{redacted(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        super().__init__(f"{redact(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
         self.url = url
         self.status = status
 
@@ -78,10 +78,10 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
         except ValueError:
             is_valid = False
         if not is_valid:
-            raise SourceError(f"{redacted(target)} is no address that can be asked")
+            raise SourceError(f"{redact(target)} is no address that can be asked")
         return _identify_address(url, web, allow_missing_root=allow_missing_root)
     if "://" in target and not target.startswith("file:"):
-        raise SourceError(f"{redacted(target)}: name a directory, or an address that begins with https:// or http://")
+        raise SourceError(f"{redact(target)}: name a directory, or an address that begins with https:// or http://")
     path = path_of(target) if target.startswith("file:") else target
     if not os.path.exists(path):
         raise SourceError(f"{printable(path)} does not exist: name a directory with an index in it, or its address")

@@ -19,7 +19,7 @@ from mkindex.simple.links import last_segment, project_url
 from mkindex.simple.reader import Page
 from mkindex.sources.open import local_path
 from mkindex.sources.pages import Missing, fetched, parsed
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
 _USUAL = "simple"  # where an index lies in its tree, if nobody wants it elsewhere
@@ -46,7 +46,7 @@ def published(
         except Missing:
             return None
         if not (page.is_index or page.links):
-            raise SourceError(f"{redacted(url)} is no page of an index")
+            raise SourceError(f"{redact(url)} is no page of an index")
         return _earliest((link.sha256, link.upload_time) for link in page.links if link.sha256 in wanted)
 
     try:
@@ -111,7 +111,7 @@ def _root(places: Iterable[str], web: WebClient) -> _Root | None:
         if _is_root(page):
             names = page.projects or map(last_segment, page.directories)
             return _Root(answer.url, frozenset(map(canonicalize_name, names)))
-        strange = strange or redacted(answer.url)
+        strange = strange or redact(answer.url)
     if strange:
         raise SourceError(f"{strange} is no index, and has none below it: name the address that clients install from")
     return None

@@ -25,7 +25,7 @@ from mkindex.simple.links import (
     text_of,
     upload_time_of,
 )
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 
 MAX_LINKS = 1_000_000  # on one page, to files
 MAX_PROJECTS = 10_000_000  # the public index has a million
@@ -104,16 +104,16 @@ def parse_json(text: str, url: str) -> Page:
 def _json_link(file: object, page: str) -> Link | Rejected | str:
     """Return what a file's entry says, its name if it is none that clients install, or why it cannot be taken."""
     if not isinstance(file, dict):
-        return Rejected(location=redacted(page), reason="an entry of this page is no object: ask who runs it")
+        return Rejected(location=redact(page), reason="an entry of this page is no object: ask who runs it")
     filename, address = file.get("filename"), file.get("url")
     if not isinstance(filename, str) or not isinstance(address, str):
-        return Rejected(location=redacted(page), reason="an entry of this page has no filename or url: ask who runs it")
+        return Rejected(location=redact(page), reason="an entry of this page has no filename or url: ask who runs it")
     if not filename.endswith(SUFFIXES):
         return filename
     try:
         url = address_of(urljoin(page, strip_address(address)), filename, from_file=page.startswith("file:"))
     except ValueError as error:
-        return Rejected(location=f"{redacted(page)}: {printable(filename)}", reason=str(error))
+        return Rejected(location=f"{redact(page)}: {printable(filename)}", reason=str(error))
     hashes = file.get("hashes")
     sha256, other = hashes_of(hashes if isinstance(hashes, dict) else {})
     metadata = file.get("core-metadata", file.get("dist-info-metadata"))
@@ -239,7 +239,7 @@ def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejecte
     try:
         url = address_of(target, filename, from_file=here.page.startswith("file:"))
     except ValueError as error:
-        return Rejected(location=redacted(target), reason=str(error))
+        return Rejected(location=redact(target), reason=str(error))
     sha256, other = hashes_in(parts.fragment)
     metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
     size = attributes.get("data-size") or ""

@@ -11,7 +11,7 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
 from mkindex.sources.open import local_path
-from mkindex.text import redacted
+from mkindex.text import redact
 
 _A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
 
@@ -24,7 +24,7 @@ def refuse(config: Config, index: Index, findings: Findings) -> None:
     if config.strict and rejected:
         raise NotPublished(f"{rejected} rejected, and --strict publishes nothing then", findings)
     if not index.projects and not config.allow_empty:
-        where = ", ".join(map(redacted, config.sources))
+        where = ", ".join(map(redact, config.sources))
         why = f"all {rejected} were rejected" if rejected else f"no wheel or sdist in {where}"
         if config.include or config.exclude:
             why += " that --include and --exclude leave"
@@ -95,5 +95,5 @@ def _hint(old: int) -> str:
 
 
 def _named(files: list[tuple[int, str]]) -> str:
-    redacted = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
-    return redacted + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    text = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
+    return text + (f" and {len(files) - 5} more" if len(files) > 5 else "")

@@ -19,7 +19,7 @@ from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
 from mkindex.simple.links import hashes_in, link_to, path_of, text_of
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 
 _LONGEST = 1 << 20  # bytes of a line
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -80,7 +80,7 @@ class ListSource:
             raise ValueError("an object without a filename: give a path, or the address alone on its line")
         sha256, other = _hashes(entry.get("hash"))
         if entry.get("hash") and not (sha256 or other):
-            raise ValueError(f"the hash of {redacted(filename)} is none that is known: give sha256=… and 64 digits")
+            raise ValueError(f"the hash of {redact(filename)} is none that is known: give sha256=… and 64 digits")
         metadata = entry.get("core_metadata")
         link = Link(
             url="",
@@ -98,18 +98,18 @@ class ListSource:
         """Return what a line comes to: a link, a file of this machine, or why neither."""
         if not link.filename.endswith(SUFFIXES):
             if reason := unsupported(link.filename):
-                return Note(location=redacted(text), text=f"passed over: {reason}", detail=True)
-            raise ValueError(f"{redacted(text)} is neither a wheel nor an sdist: give a path or a URL a line")
+                return Note(location=redact(text), text=f"passed over: {reason}", detail=True)
+            raise ValueError(f"{redact(text)} is neither a wheel nor an sdist: give a path or a URL a line")
         if not self.selection.file(link.filename):
             return None
         if link.url:
             return link if link.is_elsewhere else self._local(path_of(link.url), link)
         if self.files_url is not None:
             if not FILENAME.fullmatch(link.filename):
-                raise ValueError(f"{redacted(text)}: {STRANGE_NAME}")
+                raise ValueError(f"{redact(text)}: {STRANGE_NAME}")
             path = posixpath.normpath(text) if "/" in text else text
             if path.startswith(("/", "../")):
-                raise ValueError(f"{redacted(text)}: no path below --files-url: give it relative to that")
+                raise ValueError(f"{redact(text)}: no path below --files-url: give it relative to that")
             path = path if _PLAIN.fullmatch(path) else quote(path, safe="/", errors="surrogateescape")
             return link._replace(url=f"{self.files_url.rstrip('/')}/{path}", trusted=not self.verify)
         return self._local(text, link)

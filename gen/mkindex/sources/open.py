@@ -14,7 +14,7 @@ from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Link, StatusMarker
 from mkindex.simple.links import path_of
 from mkindex.sources.selection import EVERYTHING, Selection
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 
 if TYPE_CHECKING:
     from mkindex.web.client import WebClient
@@ -83,8 +83,8 @@ def open_source(spec: str, options: SourceOptions) -> Source:
         return _pages(options.web.without_credentials(spec), options)
     wrong = "is no address that can be asked" if kind in ("http", "https", "file") else "is of a kind that is not known"
     raise SourceError(
-        f"{redacted(spec)} {wrong}: name a directory, a page or a list, here or at https://… "
-        f"(a directory of that name is ./{redacted(spec)})"
+        f"{redact(spec)} {wrong}: name a directory, a page or a list, here or at https://… "
+        f"(a directory of that name is ./{redact(spec)})"
     )
 
 

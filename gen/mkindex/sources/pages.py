@@ -20,7 +20,7 @@ from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 from mkindex.web.client import MAX_PAGE, PageResponse, RequestFailed, WebClient
 
 _DEEPEST, _MOST = 20, 10_000  # levels below a listing that are read, and pages in all
@@ -50,7 +50,7 @@ class PageSource:
             names = [(name, project_url(answer.url, name)) for name in page.projects if _is_name(name)]
             if strange := len(page.projects) - len(names):
                 text = f"{strange:,} of the projects that it lists have names that no project can have: passed over"
-                yield Note(location=redacted(answer.url), text=text)
+                yield Note(location=redact(answer.url), text=text)
             yield from self._index(names, answer) if names else self._files(page, answer.url)
         elif page.links or page.refused:
             yield from self._files(page, answer.url)
@@ -62,13 +62,13 @@ class PageSource:
         elif page.directories and self.recursive:
             yield from self._below(page, answer.url)
         else:
-            raise SourceError(f"{redacted(answer.url)}: {_nothing(page)}")
+            raise SourceError(f"{redact(answer.url)}: {_nothing(page)}")
 
     def _itself(self) -> Iterator[Found]:
         try:
             link = link_to(self.url)
         except ValueError as error:
-            raise SourceError(f"{redacted(self.url)}: {error}") from error
+            raise SourceError(f"{redact(self.url)}: {error}") from error
         if self.selection.file(link.filename):
             yield link if link.is_elsewhere else _local(link, link.url)
 
@@ -93,7 +93,7 @@ class PageSource:
         """Yield what the pages of the projects name. Each: name and URL."""
         if not (self.whole_index or self.selection.include):
             raise SourceError(
-                f"{redacted(answer.url)} is an index of {len(projects):,} projects: name those that you want "
+                f"{redact(answer.url)} is an index of {len(projects):,} projects: name those that you want "
                 "with --include, or take --all"
             )
         chosen = [(name, url) for name, url in projects if self.selection.project(name)]
@@ -109,7 +109,7 @@ class PageSource:
         try:
             answer = self._get(url)
         except Missing as error:
-            return Rejected(location=redacted(url), reason=f"the index lists this project, and its page {error.why}")
+            return Rejected(location=redact(url), reason=f"the index lists this project, and its page {error.why}")
         return answer.url, parsed(answer)
 
     def _below(self, page: Page, url: str) -> Iterator[Found]:
@@ -120,7 +120,7 @@ class PageSource:
             if page.is_listing:
                 count = len(page.directories)
                 text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} not read (--recursive reads them)"
-                yield Note(location=redacted(url), text=text)
+                yield Note(location=redact(url), text=text)
             return
         seen, level = {url}, list(page.directories)
         for _ in range(_DEEPEST):
@@ -136,7 +136,7 @@ class PageSource:
             if not level:
                 return
         raise SourceError(
-            f"{redacted(url)}: more than {_MOST:,} pages or {_DEEPEST} levels below it: name what is wanted"
+            f"{redact(url)}: more than {_MOST:,} pages or {_DEEPEST} levels below it: name what is wanted"
         )
 
     # --- what it names ----------------------------------------------------------------------------------------------
@@ -147,11 +147,11 @@ class PageSource:
             yield _marked(page, page.status, url, name)
         if not page.has_end:
             text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
-            yield Note(location=redacted(url), text=text)
+            yield Note(location=redact(url), text=text)
         kinds = Counter(printable(os.path.splitext(name)[1].lower()) for name in page.other_files)
         if kinds:
             count = ", ".join(f"{number:,} {kind or 'others'}" for kind, number in sorted(kinds.items()))
-            yield Note(location=redacted(url), text=f"links to other files passed over: {count}", detail=True)
+            yield Note(location=redact(url), text=f"links to other files passed over: {count}", detail=True)
         yield from page.refused
         for link in page.links:
             if self.selection.file(link.filename):
@@ -191,18 +191,18 @@ def _read_file(url: str) -> PageResponse:
         with open(path, "rb") as file:
             data = file.read(MAX_PAGE + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise Missing(f"cannot read {redacted(url)}: {error.strerror}", "is not there") from error
+        raise Missing(f"cannot read {redact(url)}: {error.strerror}", "is not there") from error
     except OSError as error:
-        raise SourceError(f"cannot read {redacted(url)}: {error.strerror}") from error
+        raise SourceError(f"cannot read {redact(url)}: {error.strerror}") from error
     if len(data) > MAX_PAGE:
-        raise SourceError(f"{redacted(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+        raise SourceError(f"{redact(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
     text = data.decode("utf-8-sig", "replace")
     return PageResponse(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
 
 
 def parsed(answer: PageResponse) -> Page:
     """Read a page as what it says it is, or what it looks like. Raises SourceError where it is none."""
-    where, kind, start = redacted(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
+    where, kind, start = redact(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
     try:
         if kind == JSON_TYPE:
             return parse_json(answer.text, answer.url)
@@ -250,7 +250,7 @@ def _marked(page: Page, status: Status, url: str, name: str = "") -> StatusMarke
     for project in (page.name, name, _project_of(page), _directory(url)):
         if _is_name(project):
             return StatusMarker(canonicalize_name(project), status)
-    return Note(location=redacted(url), text=f"says {status.status}, but not of which project: passed over")
+    return Note(location=redact(url), text=f"says {status.status}, but not of which project: passed over")
 
 
 def _is_name(name: str) -> bool:

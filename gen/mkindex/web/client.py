@@ -15,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from mkindex.cache import Cache
 from mkindex.errors import MkindexError
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 
 if TYPE_CHECKING:
     from requests import Response
@@ -44,7 +44,7 @@ class RequestFailed(MkindexError):
     """An answer that did not come, or is none that can be used. `status`: that of HTTP, 0 where there was none."""
 
     def __init__(self, url: str, why: str, *, status: int = 0) -> None:
-        super().__init__(f"{redacted(url)}: {why}")
+        super().__init__(f"{redact(url)}: {why}")
         self.why = why
         self.status = status
 
@@ -379,7 +379,7 @@ class WebClient:
         with suppress(Exception), self._lock:  # a keyring that is locked, or none
             import keyring  # type: ignore[import-not-found,unused-ignore] # the extra `keyring`
 
-            for service in (redacted(url).rpartition("/")[0], "://".join(origin), origin[1]):
+            for service in (redact(url).rpartition("/")[0], "://".join(origin), origin[1]):
                 if found := keyring.get_credential(service, None):
                     self._credentials[origin] = found.username, found.password
                     return True

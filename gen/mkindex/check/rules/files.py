@@ -9,7 +9,7 @@ from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
 from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
-from mkindex.text import redacted
+from mkindex.text import redact
 
 
 def _answers(file: SeenFile) -> str:
@@ -65,7 +65,7 @@ def file_is_page(file: SeenFile) -> Iterator[Violation]:
 def redirect_moves_links(file: SeenFile) -> Iterator[Violation]:
     """A redirect of a page does not lead its relative links astray."""
     if file.page_redirected and file.reply.status in (404, 410):
-        link, page = display_link(file.entry.link), redacted(file.entry.page)
+        link, page = display_link(file.entry.link), redact(file.entry.page)
         yield Violation(f"the page was redirected to {page}, and from there {link} leads nowhere")
 
 
@@ -367,4 +367,4 @@ def gpg_sig(file: SeenFile) -> Iterator[Violation]:
 def provenance(file: SeenFile) -> Iterator[Violation]:
     """The provenance of a file is at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Violation(f"{redacted(file.provenance.url)} answers {file.provenance.status or 'nothing'}")
+        yield Violation(f"{redact(file.provenance.url)} answers {file.provenance.status or 'nothing'}")

@@ -8,7 +8,7 @@ from mkindex.check.freshness import describe_freshness, freshness
 from mkindex.check.observations import ServerBehaviour
 from mkindex.simple.links import is_loopback
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
-from mkindex.text import redacted
+from mkindex.text import redact
 
 _LONGEST = 600  # seconds that pages may be cached: ten minutes, as the public index does
 _SLOW = 5.0
@@ -44,10 +44,10 @@ def no_redirect(server: ServerBehaviour) -> Iterator[Violation]:
     if reply is None or server.page is None:
         return
     if reply.status != 200:
-        yield Violation(f"without the slash {redacted(reply.url)} answers {reply.status or reply.broken}")
+        yield Violation(f"without the slash {redact(reply.url)} answers {reply.status or reply.broken}")
     elif not reply.url.endswith("/"):
         yield Violation(
-            f"{redacted(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
+            f"{redact(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
         )
 
 
