@@ -194,7 +194,7 @@ def test_findings_become_annotations_of_a_workflow(
     place = f"simple/alpha/index.html {NEW}"
     assert done.out == (
         f"::warning title=mkindex check%3A anchor-text::{place}: shows '100%25 new:\\nit'. "
-        "Let the link show the filename, and nothing else.\n"
+        "Use the filename as the text of the link, and nothing else.\n"
     )
 
 
@@ -216,8 +216,8 @@ def test_a_rule_is_explained_and_all_are_listed(capsys: pytest.CaptureFixture[st
 def test_why_is_1_when_no_file_fits(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fits, none = (Run(capsys, good, "--why", text, "--python", "3.12") for text in ("alpha", "alpha>2"))
     assert (fits.status, none.status) == (0, 1)
-    assert fits.out == f"simple/alpha/index.html: 2 files\n  takes {NEW}\n  would do {OLD}\n"
-    assert none.out.endswith("No file fits: a client says that there is no such version.\n")
+    assert fits.out == f"simple/alpha/index.html: 2 files\n  takes {NEW}\n  also fits {OLD}\n"
+    assert none.out.endswith("No file fits: clients report that there is no such version.\n")
     as_json = json.loads(Run(capsys, good, "--why", "alpha", "--json").out)["why"]
     assert as_json[0] == {"file": NEW, "version": "2.0", "taken": True, "reasons": []}
 

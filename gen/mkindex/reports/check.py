@@ -20,11 +20,11 @@ _KINDS = {
     "index": "an index",
     "project": "the page of one project",
     "flat": "a find-links page, not an index",
-    "mistyped": "a page of a type that clients refuse",
+    "mistyped": "a page with a content type that clients reject",
     "login": "a login page, not an index",
     "people": "a page for people, not an index",
     "page": "the page of an index, not its address",
-    "nothing": "nothing that clients could install from",
+    "nothing": "nothing that clients can install from",
 }
 
 
@@ -47,7 +47,7 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
         yield from (f"  {where(one)}: {one.text}" for one in shown)
         if len(shown) < len(found):
             yield f"  … and {len(found) - len(shown):,} more (-v shows all)"
-        for label, text in (("wanted", rule.summary), ("clients", rule.impact), ("mend", rule.fix)):
+        for label, text in (("rule", rule.summary), ("impact", rule.impact), ("fix", rule.fix)):
             yield f"    {click.style(f'{label}:', dim=True)} {text}"
     yield ""
     if report.closure:
@@ -75,12 +75,12 @@ def _why(report: CheckReport) -> Iterator[str]:
     choices = report.why or ()
     yield f"{report.url}: {plural(len(choices), 'file')}"
     for choice in choices:
-        mark = "takes" if choice.chosen else "would do" if not choice.reasons else "passes over"
+        mark = "takes" if choice.chosen else "also fits" if not choice.reasons else "skips"
         colour = "green" if choice.chosen else "yellow" if choice.reasons else "blue"
         reason = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
         yield f"  {click.style(mark, fg=colour)} {printable(choice.filename)}{printable(reason)}"
     if not any(choice.chosen for choice in choices):
-        yield "No file fits: a client says that there is no such version."
+        yield "No file fits: clients report that there is no such version."
 
 
 def as_json(report: CheckReport) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def explained(rule: Rule) -> str:
     """Return all that there is to say of a rule."""
     return (
         f"{rule.name} ({rule.severity})\n  {rule.summary}\n\n"
-        f"  pip {rule.pip}, uv {rule.uv}. {rule.impact}\n\n  To mend it: {rule.fix}"
+        f"  pip {rule.pip}, uv {rule.uv}. {rule.impact}\n\n  Fix: {rule.fix}"
     )
 
 

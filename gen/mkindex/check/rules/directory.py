@@ -10,8 +10,9 @@ from mkindex.check.observations import SeenDirectory
     SeenDirectory,
     "leftover",
     WARNING,
-    impact="Neither sees it.",
-    fix="Remove it once nobody writes into the directory; mkindex finishes and cleans up what a run of its own left.",
+    impact="pip and uv do not see it.",
+    fix="Remove it when nothing is writing to the directory. mkindex cleans up after an interrupted run of its own "
+    "when it runs again.",
 )
 def leftover(directory: SeenDirectory) -> Iterator[Violation]:
     """No temporary file of an interrupted upload or run is left."""
@@ -25,8 +26,8 @@ def leftover(directory: SeenDirectory) -> Iterator[Violation]:
     WARNING,
     pip=WRONG,
     uv=WRONG,
-    impact="Neither finds a file that no page names.",
-    fix="Make the pages anew, or remove the file.",
+    impact="pip and uv do not find a file that no page lists.",
+    fix="Rebuild the pages, or remove the file.",
 )
 def not_listed(directory: SeenDirectory) -> Iterator[Violation]:
     """Every wheel and sdist in the directory is listed on a page."""
@@ -38,11 +39,11 @@ def not_listed(directory: SeenDirectory) -> Iterator[Violation]:
     SeenDirectory,
     "project-not-listed",
     WARNING,
-    impact="Both find it all the same; tools that read the root, mirrors and people do not.",
-    fix="Make the root page anew, or remove the page of a project that is gone.",
+    impact="pip and uv find it all the same. Mirrors, people and tools that read the root page do not.",
+    fix="Rebuild the root page, or remove the page if the project is gone.",
 )
 def project_not_listed(directory: SeenDirectory) -> Iterator[Violation]:
-    """Every page of a project is linked from the root."""
+    """Every project page is linked from the root page."""
     for path in directory.unlisted_projects:
         yield Violation("the root does not list this project", page=path)
 
@@ -51,11 +52,11 @@ def project_not_listed(directory: SeenDirectory) -> Iterator[Violation]:
     SeenDirectory,
     "manifest",
     WARNING,
-    impact="Neither reads it.",
-    fix="Run mkindex again with the same sources: it puts right what is its own.",
+    impact="pip and uv do not read the manifest.",
+    fix="Run mkindex again with the same sources. It repairs what it wrote.",
 )
 def manifest(directory: SeenDirectory) -> Iterator[Violation]:
-    """What mkindex knows of its own output is what is there."""
+    """The tree is what the manifest of mkindex says."""
     for path, error in directory.manifest_errors:
         yield Violation(error, page=path)
 
@@ -64,8 +65,8 @@ def manifest(directory: SeenDirectory) -> Iterator[Violation]:
     SeenDirectory,
     "link-leaves",
     WARNING,
-    impact="Both get what is there, if the server follows it at all; copied elsewhere, the tree lacks it.",
-    fix="Replace the symlink by what it leads to.",
+    impact="pip and uv get the target, if the server follows the symlink at all. A copy of the tree lacks it.",
+    fix="Replace the symlink with its target.",
 )
 def link_leaves(directory: SeenDirectory) -> Iterator[Violation]:
     """No symlink leads out of the directory."""
@@ -77,11 +78,11 @@ def link_leaves(directory: SeenDirectory) -> Iterator[Violation]:
     SeenDirectory,
     "case-collision",
     WARNING,
-    impact="Both are served here; on macOS, Windows and some object stores one of them is lost.",
+    impact="Both are served here. On macOS, Windows and some object stores, one of them is lost.",
     fix="Rename or merge them.",
 )
 def case_collision(directory: SeenDirectory) -> Iterator[Violation]:
-    """No two paths differ only in case or in how Unicode spells them."""
+    """No two paths differ only in case or in their Unicode form."""
     for paths in directory.collisions:
         yield Violation(f"and {', '.join(paths[1:])[:300]} are the same name elsewhere", page=paths[0])
 
@@ -90,11 +91,11 @@ def case_collision(directory: SeenDirectory) -> Iterator[Violation]:
     SeenDirectory,
     "unreadable",
     WARNING,
-    impact="Both get 403 from a web server that runs as somebody else.",
+    impact="pip and uv get 403 from a web server that runs as another user.",
     fix="chmod -R a+rX DIR",
 )
 def unreadable(directory: SeenDirectory) -> Iterator[Violation]:
-    """Everything that is served may be read by everybody."""
+    """Everybody may read everything that is served."""
     for path, mode in directory.unreadable:
         yield Violation(f"has mode {mode}", page=path)
 
@@ -103,10 +104,10 @@ def unreadable(directory: SeenDirectory) -> Iterator[Violation]:
     SeenDirectory,
     "page-older",
     NOTE,
-    impact="Both see what the page says, which may be of the file that was there before.",
-    fix="If the file was replaced, make the page anew.",
+    impact="pip and uv see what the page says, which may describe the previous file.",
+    fix="If the file was replaced, rebuild the page.",
 )
 def page_older(directory: SeenDirectory) -> Iterator[Violation]:
-    """No page is older than the files that it names."""
+    """No page is older than the files that it lists."""
     for page, file in directory.newer_files:
         yield Violation("was changed after the page was written", file=file, page=page)

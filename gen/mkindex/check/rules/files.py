@@ -24,11 +24,11 @@ def _answers(file: SeenFile) -> str:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both choose the newest file from the page and stop when it is not there: no older one is tried.",
-    fix="Put the file back, or take it off the page. Files before pages: publish in that order.",
+    impact="pip and uv choose the newest file on the page and stop if it is missing. They do not try an older one.",
+    fix="Put the file back, or remove it from the page. When publishing, upload files before pages.",
 )
 def file_missing(file: SeenFile) -> Iterator[Violation]:
-    """A file that a page lists is there, and may be read."""
+    """A file that a page lists exists and can be read."""
     if file.page_redirected and file.reply.status in (404, 410):
         return  # its page was redirected: `redirect-moves-links`
     if file.reply.status != 200 or file.reply.broken:
@@ -43,12 +43,12 @@ def file_missing(file: SeenFile) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both download it, and fail to open it or find that its hash is another.",
-    fix="The server answers with a page for people (a login, or a page of its own for what is missing): let it send "
-    "the file, or 404.",
+    impact="pip and uv download the page, then cannot open it or report a hash mismatch.",
+    fix="The server answers with a page for people, such as a login page or its own error page. Make it send the "
+    "file, or 404.",
 )
 def file_is_page(file: SeenFile) -> Iterator[Violation]:
-    """A file is a file, and not an HTML page in its place."""
+    """The address of a file returns the file, not an HTML page."""
     if file.reply.status == 200 and file.is_page:
         yield Violation("an HTML page comes instead of the file")
 
@@ -59,11 +59,11 @@ def file_is_page(file: SeenFile) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both resolve relative links against the address that the page came from in the end.",
-    fix="Redirect to the same directory (only the slash may be added), or make the links of the page absolute.",
+    impact="pip and uv resolve relative links against the final address of the page, after redirects.",
+    fix="Redirect to the same directory (only a slash at the end may be added), or use absolute links on the page.",
 )
 def redirect_moves_links(file: SeenFile) -> Iterator[Violation]:
-    """A redirect of a page does not lead its relative links astray."""
+    """A redirect of a page does not break its relative links."""
     if file.page_redirected and file.reply.status in (404, 410):
         link, page = display_link(file.entry.link), redact(file.entry.page)
         yield Violation(f"the page was redirected to {page}, and from there {link} leads nowhere")
@@ -75,11 +75,11 @@ def redirect_moves_links(file: SeenFile) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both refuse the file: its bytes are not those that the page promises.",
-    fix="Somebody replaced the file or damaged it: put the right one there, or make the page anew.",
+    impact="pip and uv reject the file: its contents are not those that the page describes.",
+    fix="The file was replaced or damaged. Restore it, or rebuild the page.",
 )
 def file_hash(file: SeenFile) -> Iterator[Violation]:
-    """The bytes of a file have the hash that the page gives."""
+    """A file has the hash that the page gives."""
     if not file.exists:
         return
     if file.sha256 and file.entry.sha256 not in ("", file.sha256):
@@ -92,11 +92,12 @@ def file_hash(file: SeenFile) -> Iterator[Violation]:
     SeenFile,
     "file-size",
     ERROR,
-    impact="Neither looks at the size before it installs; progress is shown wrongly, and a lock file keeps it.",
-    fix="The page was made for another file: make it anew.",
+    impact="pip and uv do not check the size before they install. Progress bars are wrong, and lock files store the "
+    "wrong size.",
+    fix="The page was made for another file. Rebuild the page.",
 )
 def file_size(file: SeenFile) -> Iterator[Violation]:
-    """A file has as many bytes as the page says."""
+    """A file has the size that the page gives."""
     is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
     if file.exists and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
         yield Violation(f"has {file.size:,} bytes, and the page says {file.entry.size:,}")
@@ -108,11 +109,11 @@ def file_size(file: SeenFile) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both ask for FILE.metadata and stop when it is not there, although the wheel itself would do.",
-    fix="Put the METADATA of the wheel there, or take core-metadata off the page.",
+    impact="pip and uv request FILE.metadata and stop if it is missing, although the wheel would be enough.",
+    fix="Publish the METADATA of the wheel as FILE.metadata, or remove core-metadata from the page.",
 )
 def metadata_missing(file: SeenFile) -> Iterator[Violation]:
-    """The core metadata that a page says lies beside a wheel is there."""
+    """If a page announces core metadata for a wheel, the .metadata file exists."""
     sibling = file.sibling
     if not file.exists or sibling is None:
         return
@@ -131,11 +132,11 @@ def metadata_missing(file: SeenFile) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both refuse the metadata, and with it the file.",
-    fix="Copy METADATA out of the wheel byte for byte, and make the page anew.",
+    impact="pip and uv reject the metadata, and the file with it.",
+    fix="Copy METADATA byte for byte out of the wheel, then rebuild the page.",
 )
 def metadata_hash(file: SeenFile) -> Iterator[Violation]:
-    """Core metadata beside a wheel has the hash that the page gives."""
+    """A .metadata file has the hash that the page gives."""
     if file.exists and file.sibling_sha256 and file.entry.metadata not in (None, "", file.sibling_sha256):
         yield Violation(
             f"the sha256 of its .metadata is {file.sibling_sha256}, and the page says {file.entry.metadata}"
@@ -152,12 +153,12 @@ def _sibling_counts(file: SeenFile) -> bool:
     ERROR,
     pip=DEPENDS,
     uv=WRONG,
-    impact="uv believes the sibling: it installs dependencies that the wheel does not have, or leaves out some that "
-    "it has. pip compares dependencies, and refuses the wheel; of Requires-Python it believes the sibling.",
-    fix="Copy METADATA out of the wheel byte for byte, and make the page anew.",
+    impact="uv trusts the .metadata file: it installs dependencies that the wheel does not have, or misses some that "
+    "it has. pip compares the dependencies and rejects the wheel, but trusts the .metadata file for Requires-Python.",
+    fix="Copy METADATA byte for byte out of the wheel, then rebuild the page.",
 )
 def metadata_differs(file: SeenFile) -> Iterator[Violation]:
-    """Core metadata beside a wheel says what METADATA in the wheel says (--files deep)."""
+    """A .metadata file has the same fields as METADATA in the wheel (--files deep)."""
     inside = file.content.metadata if file.content else None
     beside = file.sibling_metadata
     if not file.exists or inside is None or beside is None or not _sibling_counts(file):
@@ -181,9 +182,9 @@ def _short(value: object) -> str:
     ERROR,
     pip=WRONG,
     uv=WRONG,
-    impact="Both decide by the page, without a look into the file: a version is hidden from a Python that it is for, "
-    "or offered to one that it is not for.",
-    fix="Take Requires-Python from METADATA, letter by letter: make the page anew.",
+    impact="pip and uv decide by the page, without looking into the file. A version is hidden from a Python that it "
+    "supports, or offered to one that it does not support.",
+    fix="Copy Requires-Python unchanged from METADATA: rebuild the page.",
 )
 def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
     """Requires-Python on the page is that of the file."""
@@ -207,12 +208,12 @@ def _clauses(value: str) -> list[str]:
     SeenFile,
     "requires-python-missing",
     WARNING,
-    impact="Both have to read the metadata of each version to find out that it is not for this Python; old pips "
-    "install what does not run.",
-    fix="Give data-requires-python, or requires-python in JSON: make the page anew from the file.",
+    impact="pip and uv have to read the metadata of every version to find out that it does not support this Python. "
+    "Old versions of pip install files that do not run.",
+    fix="Add data-requires-python (HTML) or requires-python (JSON): rebuild the page from the file.",
 )
 def requires_python_missing(file: SeenFile) -> Iterator[Violation]:
-    """Requires-Python of a file is on its page, too."""
+    """If a file has Requires-Python, its page has it, too."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
     is_missing = file.exists and found and found.requires_python and not file.entry.requires_python
@@ -236,11 +237,11 @@ def _is_specifier(value: str) -> bool:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="pip passes over the file with a warning and takes an older version; uv stops, or takes the wrong one.",
-    fix="Build the file again: renaming it is not enough.",
+    impact="pip ignores the file with a warning and takes an older version. uv stops, or takes the wrong version.",
+    fix="Build the file again. Renaming it is not enough.",
 )
 def metadata_name(file: SeenFile) -> Iterator[Violation]:
-    """Name and version in the metadata of a file are those of its filename."""
+    """Name and version in the metadata of a file match its filename."""
     inside = file.content.metadata if file.content else None
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
     if not file.exists or found is None or not file.entry.filename.endswith(SUFFIXES):
@@ -271,12 +272,12 @@ def _same_version(one: str, other: str) -> bool:
     SeenFile,
     "metadata-bytes",
     WARNING,
-    impact="What is installed is the same as long as the fields agree; a lock file that knows one hash refuses the "
-    "other.",
-    fix="Copy METADATA out of the wheel in binary, without a change of line ends.",
+    impact="What is installed is the same as long as the fields agree. But a lock file that has the hash of one "
+    "rejects the other.",
+    fix="Copy METADATA out of the wheel as binary data, without changing line endings.",
 )
 def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
-    """Core metadata beside a wheel is byte for byte that in it (--files deep)."""
+    """A .metadata file is byte for byte METADATA in the wheel (--files deep)."""
     content = file.content
     if not file.exists or not content or not content.metadata_sha256 or not _sibling_counts(file):
         return
@@ -290,7 +291,7 @@ def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both download it and cannot install it.",
+    impact="pip and uv download it and cannot install it.",
     fix="Copy or build it again.",
 )
 def wheel_broken(file: SeenFile) -> Iterator[Violation]:
@@ -306,12 +307,12 @@ def wheel_broken(file: SeenFile) -> Iterator[Violation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Two readers of such a zip may see different files, and what was reviewed is not what is installed; uv "
-    "refuses some of them, and the public index all.",
+    impact="Two zip readers may see different files, so what was reviewed may not be what is installed. uv rejects "
+    "some such wheels, the public index all of them.",
     fix="Build the wheel again with a current build tool.",
 )
 def wheel_ambiguous(file: SeenFile) -> Iterator[Violation]:
-    """A wheel is one zip, of which all readers see the same (--files deep)."""
+    """A wheel is a zip file that all readers read in the same way (--files deep)."""
     if file.exists and file.content:
         yield from map(Violation, file.content.ambiguous)
 
@@ -320,11 +321,11 @@ def wheel_ambiguous(file: SeenFile) -> Iterator[Violation]:
     SeenFile,
     "wheel-record",
     WARNING,
-    impact="What RECORD does not list stays behind when the project is uninstalled; pip warns of it.",
-    fix="Build the wheel again: RECORD was not brought up to date when the wheel was changed.",
+    impact="Files that RECORD does not list stay behind when the project is uninstalled. pip warns about it.",
+    fix="Build the wheel again: it was changed without updating RECORD.",
 )
 def wheel_record(file: SeenFile) -> Iterator[Violation]:
-    """RECORD of a wheel lists its members, all of them and no others (--files deep)."""
+    """RECORD of a wheel lists all of its members, and nothing else (--files deep)."""
     if file.exists and file.content:
         yield from map(Violation, file.content.record)
 
@@ -334,11 +335,11 @@ def wheel_record(file: SeenFile) -> Iterator[Violation]:
     "content-encoding",
     WARNING,
     pip=FAILS,
-    impact="pip unpacks it and finds that the hash is another; uv does not.",
-    fix="Take Content-Encoding off wheels and sdists, those in a bucket among them: they are no compressed pages.",
+    impact="pip decompresses the file and reports a hash mismatch. uv does not decompress it.",
+    fix="Remove Content-Encoding from wheels and sdists, also from those in a bucket: they are not compressed pages.",
 )
 def content_encoding(file: SeenFile) -> Iterator[Violation]:
-    """A file is sent as it is, without Content-Encoding."""
+    """A file is sent without Content-Encoding."""
     encoding = file.reply.headers.get("content-encoding", "identity")
     if file.exists and encoding not in ("identity", ""):
         yield Violation(f"is sent with Content-Encoding: {encoding}")
@@ -348,11 +349,11 @@ def content_encoding(file: SeenFile) -> Iterator[Violation]:
     SeenFile,
     "gpg-sig",
     WARNING,
-    impact="Neither looks for signatures; other tools fail on one that is missing.",
-    fix="Put FILE.asc beside the file, or take gpg-sig off the page.",
+    impact="pip and uv do not look for signatures. Other tools fail if one is missing.",
+    fix="Put FILE.asc beside the file, or remove gpg-sig from the page.",
 )
 def gpg_sig(file: SeenFile) -> Iterator[Violation]:
-    """A signature that a page says is there is there."""
+    """If a page announces a signature, the signature exists."""
     if file.exists and file.signature is not None and file.signature.status != 200:
         yield Violation(f"{file.entry.filename}.asc is not there")
 
@@ -361,10 +362,10 @@ def gpg_sig(file: SeenFile) -> Iterator[Violation]:
     SeenFile,
     "provenance",
     WARNING,
-    impact="Neither looks at it; tools that verify attestations fail.",
-    fix="Give an absolute https address that answers, or leave it out (PEP 740).",
+    impact="pip and uv ignore it. Tools that verify attestations fail.",
+    fix="Use an absolute https address that exists, or remove the field (PEP 740).",
 )
 def provenance(file: SeenFile) -> Iterator[Violation]:
-    """The provenance of a file is at the address that the page gives."""
+    """The provenance of a file exists at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
         yield Violation(f"{redact(file.provenance.url)} answers {file.provenance.status or 'nothing'}")

@@ -15,12 +15,12 @@ from mkindex.simple.links import HASH_DIGITS
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Links that are no web addresses are passed over by pip; uv refuses the page for some. A person who opens "
-    "the page runs what somebody wrote into a file.",
-    fix="Escape what goes into the page, quotes too, and link to http and https only.",
+    impact="pip ignores links that are not web addresses; uv rejects the page because of some. A person who opens the "
+    "page executes what somebody wrote into a file.",
+    fix="Escape everything that goes into the page, including quotes, and link only to http and https.",
 )
 def unsafe_page(page: SeenPage) -> Iterator[Violation]:
-    """Nothing on a page can run, and no attribute breaks out of its quotes."""
+    """Nothing on a page can be executed, and all attributes are escaped."""
     yield from map(Violation, dict.fromkeys(page.dangers))
     for entry in page.entries:
         if entry.form == "json" and any(
@@ -35,8 +35,8 @@ def unsafe_page(page: SeenPage) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both take it for an absolute address, and find no file or refuse the page.",
-    fix="Leave out <base>, or write an absolute address into it.",
+    impact="pip and uv treat it as an absolute address, and find no file or reject the page.",
+    fix="Remove <base>, or give it an absolute address.",
 )
 def base_link(page: SeenPage) -> Iterator[Violation]:
     """<base> is absent, or has an absolute address."""
@@ -48,7 +48,8 @@ def base_link(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "no-doctype",
     WARNING,
-    impact="Today's do not care; pip 22.0 failed, and the specification wants valid HTML5.",
+    impact="Current versions of pip and uv accept the page. pip 22.0 failed, and the specification requires valid "
+    "HTML5.",
     fix="Begin the page with <!DOCTYPE html>.",
 )
 def no_doctype(page: SeenPage) -> Iterator[Violation]:
@@ -61,11 +62,11 @@ def no_doctype(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "stray-link",
     WARNING,
-    impact="uv takes every link of the root for a project, and other readers every link of a page for a file.",
-    fix="Leave on the page only the links that it is for.",
+    impact="uv takes every link of a root page for a project. Other readers take every link of a page for a file.",
+    fix="Remove the other links from the page.",
 )
 def stray_link(page: SeenPage) -> Iterator[Violation]:
-    """A page has no link but those to files, and a root none but those to projects."""
+    """A project page links only to files, and a root page only to projects."""
     if page.is_usable and page.kind != "flat" and (stray := page.stray_links):
         yield Violation(
             f"{len(stray):,} links lead elsewhere: {', '.join(display_link(link) or 'nothing' for link in stray[:3])}"
@@ -78,11 +79,11 @@ def stray_link(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "anchor-text",
     WARNING,
-    impact="Both take the name from the address; pypi-simple takes what the link shows.",
-    fix="Let the link show the filename, and nothing else.",
+    impact="pip and uv take the filename from the address. pypi-simple takes it from the text.",
+    fix="Use the filename as the text of the link, and nothing else.",
 )
 def anchor_text(page: SeenPage) -> Iterator[Violation]:
-    """A link shows the name of its file."""
+    """The text of a link is the filename."""
     for entry in page.entries:
         if entry.form == "html" and entry.anchor_text != entry.filename:
             yield Violation(f"shows {entry.anchor_text[:100]!r}", entry.filename)
@@ -93,11 +94,11 @@ def anchor_text(page: SeenPage) -> Iterator[Violation]:
     "yanked-unclear",
     ERROR,
     pip=WRONG,
-    impact="pip takes the file for one that is not yanked, and installs it; uv does not.",
-    fix='Write data-yanked="" or a reason in HTML, true or a reason in JSON; or leave it out.',
+    impact="pip does not treat the file as yanked, and installs it. uv treats it as yanked.",
+    fix='Write data-yanked="" or a reason in HTML, true or a reason in JSON. Or remove it.',
 )
 def yanked_unclear(page: SeenPage) -> Iterator[Violation]:
-    """Whether a file is yanked is said so that all clients understand it."""
+    """A yanked file is marked in a way that all clients understand."""
     for entry in page.entries:
         if entry.form == "html" and "data-yanked" in entry.raw and entry.raw["data-yanked"] is None:
             yield Violation("data-yanked has no value", entry.filename)
@@ -111,8 +112,8 @@ def yanked_unclear(page: SeenPage) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=DEPENDS,
-    impact='pip takes any text, "false" among them, for a yes, asks for FILE.metadata and stops when it is not there.',
-    fix="Write true or sha256=… , or leave the attribute out.",
+    impact='pip reads any value as yes, even "false". It requests FILE.metadata and stops if it is missing.',
+    fix="Write true or sha256=…, or remove the attribute.",
 )
 def metadata_attribute(page: SeenPage) -> Iterator[Violation]:
     """data-core-metadata is `true` or a hash."""

@@ -23,11 +23,11 @@ _MINOR = {"versions": 1, "size": 1, "upload-time": 1, "project-status": 4, "prov
     ERROR,
     pip=DEPENDS,
     uv=FAILS,
-    impact="uv refuses the whole page for one field of the wrong type, a null among them; pip for some.",
-    fix="Leave out what is not known; else write it as the specification says.",
+    impact="uv rejects the whole page if one field has the wrong type or is null. pip does so for some fields.",
+    fix="Omit fields whose value is unknown. Write the others as the specification says.",
 )
 def field_type(page: SeenPage) -> Iterator[Violation]:
-    """Every field of a JSON page has the type that the specification gives it."""
+    """Every field of a JSON page has the type that the specification requires."""
     for text in page.field_errors:
         yield Violation(text)
     for entry in page.entries:
@@ -69,11 +69,11 @@ def _wrong_fields(raw: Mapping[str, Any]) -> Iterator[str]:
     SeenPage,
     "dist-info-metadata",
     WARNING,
-    impact="Today's ignore it; pip 22.3 to 23.1.2 crash on it (PEP 714).",
-    fix="In JSON write `core-metadata` only.",
+    impact="Current versions of pip and uv ignore the old name. pip 22.3 to 23.1.2 crash on it (PEP 714).",
+    fix="In JSON, write only `core-metadata`.",
 )
 def dist_info_metadata(page: SeenPage) -> Iterator[Violation]:
-    """A JSON page names core metadata by its present name only."""
+    """A JSON page names core metadata only by its current name."""
     for entry in page.entries:
         for key in ("dist-info-metadata", "data-dist-info-metadata", "data-core-metadata"):
             if entry.form == "json" and key in entry.raw:
@@ -84,12 +84,12 @@ def dist_info_metadata(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "api-version",
     WARNING,
-    impact="Neither looks at it; pypi-simple and mousebender refuse a major version that they do not know.",
-    fix='Say the version whose features the page uses: "meta": {"api-version": "1.4"}, or in HTML '
-    '<meta name="pypi:repository-version" content="1.4">.',
+    impact="pip and uv ignore it. pypi-simple and mousebender reject an unknown major version.",
+    fix='State the version whose features the page uses: "meta": {"api-version": "1.4"}, or in HTML <meta '
+    'name="pypi:repository-version" content="1.4">.',
 )
 def api_version(page: SeenPage) -> Iterator[Violation]:
-    """A page says which version of the API it is of, and uses what that has."""
+    """A page states its API version, and uses only features of that version."""
     if not page.is_usable or page.is_json_as_html:
         return
     version = page.api_version
@@ -113,11 +113,11 @@ def api_version(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "versions",
     WARNING,
-    impact="Neither reads it; tools that choose by it miss releases.",
-    fix="List the version of every file in `versions`, in normal form, each once; or say API version 1.0.",
+    impact="pip and uv ignore `versions`. Tools that choose by it miss releases.",
+    fix="List the normalized version of every file in `versions`, each once, or state API version 1.0.",
 )
 def versions(page: SeenPage) -> Iterator[Violation]:
-    """A JSON page from version 1.1 on lists the versions of its files, and sizes (PEP 700)."""
+    """A JSON page of API version 1.1 or later lists the versions of its files, and their sizes (PEP 700)."""
     if page.form != "json" or page.kind != "project" or not page.is_usable or page.api_version in (None, "1.0"):
         return
     if not isinstance(page.api_version, str) or not page.api_version.startswith("1."):
@@ -163,11 +163,11 @@ def _version_of(entry: ListedFile, project: str) -> str | None:
     SeenPage,
     "page-name",
     WARNING,
-    impact="Neither looks at it; other readers take the page for that of another project.",
-    fix="Write the normalized name of the project into `name`.",
+    impact="pip and uv ignore it. Other readers take the page for that of another project.",
+    fix="Set `name` to the normalized name of the project.",
 )
 def page_name(page: SeenPage) -> Iterator[Violation]:
-    """A JSON page names the project that it is of."""
+    """The name on a JSON page is that of its project."""
     if page.form == "json" and page.kind == "project" and page.is_usable:
         name = page.document.get("name")
         if not isinstance(name, str):
@@ -180,11 +180,11 @@ def page_name(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "project-status",
     WARNING,
-    impact="Neither heeds it when it chooses; readers that do refuse a status that they do not know.",
-    fix="Say active, archived, quarantined or deprecated, and offer no file of a quarantined project (PEP 792).",
+    impact="pip and uv ignore it when they choose a file. Readers that use it reject an unknown status.",
+    fix="Use active, archived, quarantined or deprecated, and list no files of a quarantined project (PEP 792).",
 )
 def project_status(page: SeenPage) -> Iterator[Violation]:
-    """The status of a project is one that there is, and a quarantined one offers no file."""
+    """A project has a known status, and lists no files if it is quarantined."""
     if page.status and page.status not in _STATUSES:
         yield Violation(f"status {page.status[:40]!r} is none of {', '.join(_STATUSES)}")
     elif page.status == "quarantined" and page.entries:

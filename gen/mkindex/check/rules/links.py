@@ -18,12 +18,12 @@ _UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="A relative link that goes one level wrong ends at 404: both stop. What is no address is passed over, or "
-    "costs the whole page.",
-    fix="Link relative to the page, percent-encoded, or with a whole http or https address.",
+    impact="If a relative link is one level off, it leads to a 404, and pip and uv stop. If a link is not an address, "
+    "they ignore it or reject the whole page.",
+    fix="Use percent-encoded links relative to the page, or absolute http or https addresses.",
 )
 def bad_link(page: SeenPage) -> Iterator[Violation]:
-    """Every link to a file is an address that a client can ask."""
+    """Every link to a file is an address that clients can request."""
     for entry in page.entries:
         scheme = urlsplit(entry.url).scheme if entry.url else ""
         if entry.form == "json" and not isinstance(entry.raw.get("url"), str):
@@ -48,12 +48,12 @@ def bad_link(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "insecure-link",
     ERROR,
-    impact="Both download over http what they were told about over https; whoever is between may read it, and without "
-    "a hash also change it.",
+    impact="pip and uv download the file over http. Anybody on the network path can read it and, without a hash, "
+    "change it.",
     fix="Link to https, or relative to the page.",
 )
 def insecure_link(page: SeenPage) -> Iterator[Violation]:
-    """A page that came over https names no file by http."""
+    """A page served over https links to no file over http."""
     for entry in page.entries:
         if page.base.startswith("https:") and entry.url.startswith("http:"):
             yield Violation("an http link on an https page", entry.filename)
@@ -63,11 +63,11 @@ def insecure_link(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "credentials-in-link",
     ERROR,
-    impact="Both use them, and so does everybody else who reads the page.",
-    fix="Take user and password out of the link, and change the password.",
+    impact="pip and uv use them, and so can everybody else who reads the page.",
+    fix="Remove user name and password from the link, and change the password.",
 )
 def credentials_in_link(page: SeenPage) -> Iterator[Violation]:
-    """No link has a user name or a password in it."""
+    """No link contains a user name or a password."""
     for entry in page.entries:
         if entry.url and "@" in urlsplit(entry.url).netloc:
             yield Violation("the link has a user name or a password in it", entry.filename)
@@ -78,12 +78,12 @@ def credentials_in_link(page: SeenPage) -> Iterator[Violation]:
     "raw-plus",
     WARNING,
     uv=DEPENDS,
-    impact="pip asks for %2B whatever the page says; uv asks for what is there, and S3 and CloudFront take a + for a "
-    "space: 403.",
-    fix="Write %2B for + in links.",
+    impact="pip requests %2B in any case. uv requests what is written, and S3 and CloudFront read a + as a space: "
+    "they answer 403.",
+    fix="Write %2B instead of + in links.",
 )
 def raw_plus(page: SeenPage) -> Iterator[Violation]:
-    """A + in a link is written %2B."""
+    """A + in a link is written as %2B."""
     for entry in page.entries:
         if "+" in entry.link.partition("#")[0].partition("?")[0]:
             yield Violation(f"a + in the link: {display_link(entry.link)}", entry.filename)
@@ -95,9 +95,9 @@ def raw_plus(page: SeenPage) -> Iterator[Violation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Both find the files only where the tree is at the root of a host: below a path (as on GitHub Pages) and "
-    "from file:// the links lead nowhere.",
-    fix="Link relative to the page: ../../files/… instead of /files/…",
+    impact="pip and uv find the files only if the tree is at the root of a host. Below a path (as on GitHub Pages) "
+    "and from file:// the links are broken.",
+    fix="Use links relative to the page: ../../files/… instead of /files/…",
 )
 def root_relative(page: SeenPage) -> Iterator[Violation]:
     """The links of a tree do not depend on where it is served."""
@@ -113,12 +113,12 @@ def root_relative(page: SeenPage) -> Iterator[Violation]:
     ERROR,
     pip=DEPENDS,
     uv=FAILS,
-    impact="uv refuses the whole page for a hash of a kind that it does not know, or for egg=; pip ignores it, or "
+    impact="uv rejects the whole page because of an unknown hash algorithm, or because of egg=. pip ignores it, or "
     "does not find the file.",
-    fix="Write #sha256=… and nothing else behind a link.",
+    fix="End links with #sha256=… and nothing else.",
 )
 def fragment(page: SeenPage) -> Iterator[Violation]:
-    """Behind a link stands one hash of a kind that all clients know, or nothing."""
+    """The fragment of a link is one hash that all clients know, or empty."""
     for entry in page.entries:
         text = unquote(entry.link.partition("#")[2])
         if entry.form != "html" or "=" not in text:
@@ -134,11 +134,12 @@ def fragment(page: SeenPage) -> Iterator[Violation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="A hash that no file can have makes both refuse the file; in capitals it fails with pip before 23.3.",
-    fix="Write 64 lower-case hexadecimal digits for sha256: make the page anew.",
+    impact="pip and uv reject a file with a hash that no file can have. A hash in upper case fails with pip before "
+    "23.3.",
+    fix="Write sha256 as 64 lower-case hexadecimal digits: rebuild the page.",
 )
 def hash_malformed(page: SeenPage) -> Iterator[Violation]:
-    """A hash has the digits that its kind has, in lower case."""
+    """A hash has as many digits as its algorithm requires, in lower case."""
     for entry in page.entries:
         for name, value in _hashes(entry):
             length = HASH_DIGITS.get(name)
@@ -163,9 +164,9 @@ def _hashes(entry: ListedFile) -> Iterator[tuple[str, str]]:
     SeenPage,
     "no-hash",
     WARNING,
-    impact="Both install whatever comes; `pip --require-hashes` and lock files refuse the file or have to download it "
-    "first.",
-    fix="Give sha256 of every file: `mkindex SOURCE DEST` computes it.",
+    impact="pip and uv install whatever they receive. `pip --require-hashes` and lock files reject the file, or have "
+    "to download it first.",
+    fix="Add the sha256 of every file. `mkindex SOURCE DEST` computes it.",
 )
 def no_hash(page: SeenPage) -> Iterator[Violation]:
     """Every file has a sha256, or a stronger hash."""

@@ -21,8 +21,8 @@ _MAX_BYTES, _MAX_FILES = 10 << 20, 10_000  # of the page of a project
     "requires-python-invalid",
     ERROR,
     uv=WRONG,
-    impact="pip ignores it and takes the file; uv drops the file, and takes an older version without a word.",
-    fix="Correct Requires-Python in the project and build again; until then leave it out of the page.",
+    impact="pip ignores it and takes the file. uv ignores the file, and takes an older version without an error.",
+    fix="Fix Requires-Python in the project and build it again. Until then, remove it from the page.",
 )
 def requires_python_invalid(page: SeenPage) -> Iterator[Violation]:
     """Requires-Python is a valid version specifier."""
@@ -38,11 +38,11 @@ def requires_python_invalid(page: SeenPage) -> Iterator[Violation]:
     "foreign-file",
     ERROR,
     uv=DEPENDS,
-    impact="pip passes over it; uv may choose it for its version, and stops or installs something else.",
+    impact="pip ignores the file. uv may choose it because of its version, and then stops or installs something else.",
     fix="Move the file to the page of its own project.",
 )
 def foreign_file(page: SeenPage) -> Iterator[Violation]:
-    """A page lists files of its own project only."""
+    """A page lists only files of its own project."""
     if page.kind != "project" or not page.project:
         return
     for entry in page.entries:
@@ -60,11 +60,11 @@ def foreign_file(page: SeenPage) -> Iterator[Violation]:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Which of them is installed is chance; a lock file knows one and refuses the other.",
-    fix="List each file once. A changed file gets a new version, or a build tag.",
+    impact="Which of them is installed is left to chance. A lock file has the hash of one and rejects the other.",
+    fix="List each file once. Give a changed file a new version, or a build tag.",
 )
 def duplicate_file(page: SeenPage) -> Iterator[Violation]:
-    """No two entries of a page mean the same file, and differ."""
+    """Entries of a page that mean the same file do not differ."""
     known: dict[tuple[str, ...], ListedFile] = {}
     for entry in page.entries:
         try:
@@ -88,11 +88,11 @@ def duplicate_file(page: SeenPage) -> Iterator[Violation]:
     WARNING,
     pip=WRONG,
     uv=WRONG,
-    impact="Both pass over the file without a word, and take an older version or say that there is none.",
-    fix="Build it again with a current tool, as .whl or .tar.gz; renaming is seldom enough.",
+    impact="pip and uv ignore the file without an error, and take an older version or report that there is none.",
+    fix="Build it again with a current tool, as .whl or .tar.gz. Renaming it is rarely enough.",
 )
 def unusable_name(page: SeenPage) -> Iterator[Violation]:
-    """Every file has a name that all clients take for a wheel or an sdist."""
+    """Every file has a name that all clients accept as a wheel or an sdist."""
     for entry in page.entries:
         if text := _unusable(entry.filename, page.project if page.kind == "project" else ""):
             yield Violation(text, entry.filename)
@@ -128,11 +128,11 @@ def _is_version(text: str) -> bool:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Both ask for the normalized name only: files that are on the page of another spelling are not found.",
-    fix="Make one project of them, under the normalized name.",
+    impact="pip and uv request only the normalized name. They do not find files on the page of another spelling.",
+    fix="Merge them into one project under the normalized name.",
 )
 def name_collision(page: SeenPage) -> Iterator[Violation]:
-    """A root lists each project once, whatever its spelling."""
+    """A root page lists each project once, in one spelling."""
     if page.kind != "root":
         return
     names = Counter(canonicalize_name(name) for name, _ in page.projects)
@@ -146,11 +146,11 @@ def name_collision(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "root-link",
     WARNING,
-    impact="Neither reads the root; poetry's search, mirrors and people follow its links.",
-    fix="Link to NORMALIZED-NAME/ : lower case, each run of - _ . a single -, a slash at the end.",
+    impact="pip and uv do not read the root page. poetry's search, mirrors and people follow its links.",
+    fix="Link to NORMALIZED-NAME/: lower case, each run of - _ . replaced by a single -, a slash at the end.",
 )
 def root_link(page: SeenPage) -> Iterator[Violation]:
-    """A root links to each project at its normalized name, with a slash at the end."""
+    """A root page links to each project by its normalized name, with a slash at the end."""
     wrong = [link for link in page.project_links if not re.search(r"(?:^|/)[a-z0-9]+(?:-[a-z0-9]+)*/$", link)]
     if wrong:
         yield Violation(
@@ -162,11 +162,11 @@ def root_link(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "no-metadata",
     NOTE,
-    impact="Both download a whole wheel, or parts of it, to read what it requires.",
-    fix="Put METADATA beside each wheel as FILE.metadata, and name its hash on the page (PEP 658): mkindex does.",
+    impact="pip and uv download a whole wheel, or parts of it, to read its requirements.",
+    fix="Publish METADATA beside each wheel as FILE.metadata, and its hash on the page (PEP 658). mkindex does so.",
 )
 def no_metadata(page: SeenPage) -> Iterator[Violation]:
-    """The core metadata of wheels is offered beside them."""
+    """The core metadata of wheels is available beside them."""
     wheels = [entry for entry in page.entries if entry.filename.endswith(".whl")]
     without = [entry.filename for entry in wheels if entry.metadata is None]
     if without:
@@ -177,10 +177,10 @@ def no_metadata(page: SeenPage) -> Iterator[Violation]:
     SeenPage,
     "large-page",
     NOTE,
-    impact="Both read all of it whenever they look for one version.",
-    fix="Move old releases to an index of their own.",
+    impact="pip and uv read all of it, even if they look for one version.",
+    fix="Move old releases to another index.",
 )
 def large_page(page: SeenPage) -> Iterator[Violation]:
-    """The page of a project is not so large that every install waits for it."""
+    """The page of a project has at most 10 MiB and 10,000 files."""
     if page.kind == "project" and (len(page.reply.body) > _MAX_BYTES or len(page.entries) > _MAX_FILES):
         yield Violation(f"{len(page.reply.body):,} bytes, {len(page.entries):,} files")

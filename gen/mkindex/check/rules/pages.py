@@ -13,11 +13,12 @@ from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both refuse a page of any other type; JSON served as application/json is the usual case.",
-    fix=f"Let the server say text/html for HTML and {JSON_TYPE} for JSON (`mkindex host` prints a configuration).",
+    impact="pip and uv reject a page of any other type. JSON served as application/json is the usual case.",
+    fix=f"Configure the server to send text/html for HTML and {JSON_TYPE} for JSON (`mkindex host` prints a "
+    "configuration).",
 )
 def content_type(page: SeenPage) -> Iterator[Violation]:
-    """A page is served as one of the three types that clients know."""
+    """A page has one of the three content types that clients accept."""
     if page.reply.status == 200 and not page.form and not page.reply.broken:
         looks = page.reply.body.lstrip()[:1]
         what = "a JSON page" if looks == b"{" else "an HTML page" if looks == b"<" else "what should be a page"
@@ -35,12 +36,12 @@ def content_type(page: SeenPage) -> Iterator[Violation]:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Of JSON that is cut off both say so and stop. Of HTML both take what is there: an older version is "
-    "installed without a word.",
-    fix="Publish the page again; write it under another name and rename it, so that nobody sees half of it.",
+    impact="If JSON is cut off, pip and uv report an error and stop. If HTML is cut off, they use what is there: an "
+    "older version is installed without an error.",
+    fix="Publish the page again. Write it under a temporary name and rename it, so that clients never see half of it.",
 )
 def page_broken(page: SeenPage) -> Iterator[Violation]:
-    """A page is whole and can be read."""
+    """A page is complete and can be read."""
     if page.reply.status == 200 and page.broken and not page.broken.startswith("redirects from https"):
         yield Violation(page.broken)
 
@@ -51,8 +52,9 @@ def page_broken(page: SeenPage) -> Iterator[Violation]:
     WARNING,
     pip=WRONG,
     uv=WRONG,
-    impact="Both take what is there. HTML allows it; but who writes <html> writes </html>: links may be missing.",
-    fix="Publish the page again, whole.",
+    impact="pip and uv use what is there. HTML allows it, but a page with <html> usually has </html>, too: links may "
+    "be missing.",
+    fix="Publish the complete page again.",
 )
 def page_unfinished(page: SeenPage) -> Iterator[Violation]:
     """An HTML page that begins as a document ends as one."""
@@ -66,8 +68,8 @@ def page_unfinished(page: SeenPage) -> Iterator[Violation]:
     WARNING,
     pip=FAILS,
     uv=FAILS,
-    impact='Both say that there is no such project, or that it has "no versions".',
-    fix="List the files, or remove the project. Of a quarantined project say so (PEP 792).",
+    impact='pip and uv report that the project does not exist, or that it has "no versions".',
+    fix="List the files, or remove the project. If it is quarantined, set its status (PEP 792).",
 )
 def page_empty(page: SeenPage) -> Iterator[Violation]:
     """The page of a project lists files."""

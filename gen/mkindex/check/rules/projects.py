@@ -13,11 +13,12 @@ from mkindex.simple.links import last_segment
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact='Both ask for ADDRESS/PROJECT/ and say that there is no such project, or that it has "no versions".',
-    fix="Give the address below which the pages of the projects are: most often it ends in /simple/.",
+    impact='pip and uv request ADDRESS/PROJECT/ and report that the project does not exist, or that it has "no '
+    'versions".',
+    fix="Give the address that has the project pages below it. Most often it ends in /simple/.",
 )
 def not_an_index(identity: Identity) -> Iterator[Violation]:
-    """What was given is the root of an index, or the page of a project."""
+    """The target is the root of an index, or the page of a project."""
     if identity.kind not in ("index", "project", "flat", "mistyped"):
         yield Violation(identity.description + (f"; an index is at {identity.index_url}" if identity.index_url else ""))
 
@@ -28,12 +29,12 @@ def not_an_index(identity: Identity) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both look below it for a page for each project, and find none.",
-    fix='Use it as what it is: pip --find-links ADDRESS, uv --find-links ADDRESS or format = "flat"; or make an index '
-    "of it: mkindex ADDRESS ./public. If it is meant to be one: --ignore find-links-page.",
+    impact="pip and uv look below it for a page of each project, and find none.",
+    fix='Use it as a find-links page: pip --find-links ADDRESS, uv --find-links ADDRESS or format = "flat". Or make '
+    "an index of it: mkindex ADDRESS ./public. If it is meant to be a find-links page: --ignore find-links-page.",
 )
 def find_links_page(identity: Identity) -> Iterator[Violation]:
-    """What was given is an index, and no find-links page or listing of a directory."""
+    """The target is an index, not a find-links page or a directory listing."""
     if identity.kind == "flat":
         yield Violation(identity.description)
 
@@ -44,8 +45,8 @@ def find_links_page(identity: Identity) -> Iterator[Violation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Both ask for ROOT/NORMALIZED-NAME/ and say that there is no such project.",
-    fix="Publish the page at that address: lower case, each run of - _ . a single -, a slash at its end.",
+    impact="pip and uv request ROOT/NORMALIZED-NAME/ and report that the project does not exist.",
+    fix="Publish the page at that address: lower case, each run of - _ . replaced by a single -, a slash at the end.",
 )
 def page_missing(project: SeenProject) -> Iterator[Violation]:
     """Every project that the root lists has a page at its normalized name."""
@@ -73,7 +74,7 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Both follow it: whoever is between may read and change what comes.",
+    impact="pip and uv follow the redirect. Anybody on the network path can read and change the answer.",
     fix="Redirect to https.",
 )
 def insecure_redirect(project: SeenProject) -> Iterator[Violation]:
@@ -90,12 +91,12 @@ def insecure_redirect(project: SeenProject) -> Iterator[Violation]:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="What is installed depends on the form that a client happens to get: over http JSON where the server has "
-    "it, from file:// HTML.",
-    fix="Make both pages anew, from the same data.",
+    impact="What is installed depends on the form that a client gets: over http JSON if the server has it, from "
+    "file:// HTML.",
+    fix="Rebuild both pages from the same data.",
 )
 def forms_disagree(project: SeenProject) -> Iterator[Violation]:
-    """The HTML and the JSON page of a project say the same."""
+    """The HTML page and the JSON page of a project say the same."""
     html, json = project.html, project.json
     for form, page, there in (("HTML", html, json), ("JSON", json, html)):
         if len(project.root_forms) == 2 and page is None and there and there.is_usable:
@@ -142,9 +143,9 @@ def _short(value: object) -> str:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    impact="Who has only this index cannot install the file.",
-    fix="Add what is missing: pip download REQUIREMENT, and make the index anew.",
+    impact="Clients that use only this index cannot install the file.",
+    fix="Add what is missing (pip download REQUIREMENT), then rebuild the index.",
 )
 def unsatisfied(found: Unsatisfied) -> Iterator[Violation]:
-    """Something in the index satisfies every requirement of its files (--closure)."""
+    """The index satisfies every requirement of its files (--closure)."""
     yield Violation(f"requires {found.requirement}, and this index has {found.available}", found.file)

@@ -19,13 +19,13 @@ _SLOW = 5.0
     "unknown-project",
     WARNING,
     uv=DEPENDS,
-    impact="Where there are several indexes, uv stops at one that answers 403 (or 200) for a project that it does not "
-    "have, and never asks the next; pip goes on.",
-    fix="Answer 404: give a bucket's readers s3:ListBucket, a single-page host a 404.html; or tell uv "
-    "ignore-error-codes = [403].",
+    impact="With several indexes, uv stops at one that answers 403 (or 200) for an unknown project, and never asks "
+    "the next one. pip goes on.",
+    fix="Answer 404. In a bucket, grant readers s3:ListBucket; on a host for single-page applications, add a "
+    "404.html. Or set ignore-error-codes = [403] in the configuration of uv.",
 )
 def unknown_project(server: ServerBehaviour) -> Iterator[Violation]:
-    """A project that is not there is answered with 404."""
+    """A request for an unknown project is answered with 404."""
     reply = server.unknown_project
     if reply is not None and reply.status not in (404, 410):
         yield Violation(f"a project that does not exist is answered with {reply.status or reply.broken}")
@@ -35,11 +35,11 @@ def unknown_project(server: ServerBehaviour) -> Iterator[Violation]:
     ServerBehaviour,
     "no-redirect",
     WARNING,
-    impact="Both ask with the slash; people, proxies and older tools without it.",
-    fix="Redirect ROOT/PROJECT to ROOT/PROJECT/, on the same host.",
+    impact="pip and uv request the address with the slash. People, proxies and older tools may omit it.",
+    fix="Redirect ROOT/PROJECT to ROOT/PROJECT/ on the same host.",
 )
 def no_redirect(server: ServerBehaviour) -> Iterator[Violation]:
-    """The page of a project is found without the slash at its end, too."""
+    """The page of a project is also found without the slash at the end."""
     reply = server.without_slash
     if reply is None or server.page is None:
         return
@@ -56,12 +56,12 @@ def no_redirect(server: ServerBehaviour) -> Iterator[Violation]:
     "plain-http",
     WARNING,
     pip=DEPENDS,
-    impact="pip passes over such a host unless it is told --trusted-host; uv takes it. Whoever is between may change "
-    "what is installed.",
+    impact="pip ignores such a host without --trusted-host; uv uses it. Anybody on the network path can change what "
+    "is installed.",
     fix="Serve it over https.",
 )
 def plain_http(server: ServerBehaviour) -> Iterator[Violation]:
-    """An index that is not on this machine is served over https."""
+    """An index is served over https, unless it is on this machine."""
     parts = urlsplit(server.url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield Violation("is served over http")
@@ -71,11 +71,11 @@ def plain_http(server: ServerBehaviour) -> Iterator[Violation]:
     ServerBehaviour,
     "no-validator",
     WARNING,
-    impact="Both have to read pages anew that did not change.",
-    fix="Let the server send ETag or Last-Modified.",
+    impact="pip and uv have to download pages again that have not changed.",
+    fix="Configure the server to send ETag or Last-Modified.",
 )
 def no_validator(server: ServerBehaviour) -> Iterator[Violation]:
-    """Pages have an ETag or a Last-Modified."""
+    """Pages have an ETag or a Last-Modified header."""
     if server.page and not {"etag", "last-modified"} & server.page.headers.keys():
         yield Violation("neither ETag nor Last-Modified")
 
@@ -84,12 +84,12 @@ def no_validator(server: ServerBehaviour) -> Iterator[Violation]:
     ServerBehaviour,
     "page-cache",
     WARNING,
-    impact="uv takes a page without Cache-Control for fresh for ten minutes, and one with it for as long as it says; "
-    "pip, over https, as it says since 26.2. Until then a new release is not seen.",
-    fix='Send "Cache-Control: max-age=600" or less with pages; --refresh-package reads them again.',
+    impact="uv caches a page without Cache-Control for ten minutes, and one with it for as long as it allows. pip "
+    "follows it over https since 26.2. Until the cached page expires, a new release is not seen.",
+    fix='Send "Cache-Control: max-age=600" or less with pages. uv --refresh-package reads a page again.',
 )
 def page_cache(server: ServerBehaviour) -> Iterator[Violation]:
-    """Pages say how long they may be cached, and that is not long."""
+    """Pages say how long they may be cached, and that is at most ten minutes."""
     if server.page is None:
         return
     control = server.page.headers.get("cache-control", "")
@@ -104,11 +104,11 @@ def page_cache(server: ServerBehaviour) -> Iterator[Violation]:
     ServerBehaviour,
     "file-cache",
     NOTE,
-    impact="Both ask for a file again, or whether it has changed, where it could not have.",
-    fix='Where a file never changes at its address, send "Cache-Control: max-age=31536000, immutable" with it.',
+    impact="pip and uv request a file again, or ask whether it has changed, although it cannot have changed.",
+    fix='If a file never changes at its address, send "Cache-Control: max-age=31536000, immutable" with it.',
 )
 def file_cache(server: ServerBehaviour) -> Iterator[Violation]:
-    """Files may be cached for long."""
+    """Files may be cached for a long time."""
     if server.file and server.file.status in (200, 206) and freshness(server.file) < 86_400:
         yield Violation(f"Cache-Control of files: {server.file.headers.get('cache-control', 'none')[:80]}")
 
@@ -119,11 +119,11 @@ def file_cache(server: ServerBehaviour) -> Iterator[Violation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="A cache between may hand out JSON to who asked for HTML, and the other way round.",
+    impact="A cache in between may send JSON to a client that asked for HTML, or the reverse.",
     fix='Send "Vary: Accept" with pages.',
 )
 def no_vary(server: ServerBehaviour) -> Iterator[Violation]:
-    """Where the form of a page depends on what is asked for, the answer says so."""
+    """If the form of a page depends on the request, the answer has Vary: Accept."""
     if server.has_html and server.has_json and server.page:
         vary = server.page.headers.get("vary", "")
         if not {"accept", "*"} & {word.strip().lower() for word in vary.split(",")}:
@@ -134,12 +134,12 @@ def no_vary(server: ServerBehaviour) -> Iterator[Violation]:
     ServerBehaviour,
     "no-range",
     WARNING,
-    impact="Where there is no .metadata, uv and pip's fast-deps download whole wheels to read what they require; an "
-    "interrupted download begins anew.",
-    fix="Serve files from something that knows Range: nginx, Apache, Caddy, a bucket.",
+    impact="Without a .metadata file, uv and pip's fast-deps download whole wheels to read their requirements. An "
+    "interrupted download starts from the beginning.",
+    fix="Serve files with a server that supports Range requests: nginx, Apache, Caddy, or a bucket.",
 )
 def no_range(server: ServerBehaviour) -> Iterator[Violation]:
-    """Parts of a file can be asked for."""
+    """The server supports Range requests for files."""
     if server.file and server.file.status == 200:
         yield Violation("the whole file comes where one byte was asked for")
 
@@ -150,11 +150,12 @@ def no_range(server: ServerBehaviour) -> Iterator[Violation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    impact="Two clients, or one in two steps, see different releases.",
-    fix="Purge the caches between: some of them keep an older page. If it was published just now, check again.",
+    impact="Two clients, or two requests of one client, see different releases.",
+    fix="Purge the caches in between: some of them have an older page. If the page was published just now, check "
+    "again.",
 )
 def unstable(server: ServerBehaviour) -> Iterator[Violation]:
-    """A page is the same when it is asked for twice."""
+    """Two requests for the same page return the same page."""
     first, again = server.root.reply, server.second_root
     if again is None or first.status != 200 or again.status != 200:
         return
@@ -166,12 +167,11 @@ def unstable(server: ServerBehaviour) -> Iterator[Violation]:
     ServerBehaviour,
     "no-json",
     NOTE,
-    impact="Upload times, by which pip --uploaded-prior-to chooses, are in JSON only; HTML gets no new features "
-    "(PEP 833).",
-    fix="Serve the JSON pages to who asks for them: `mkindex host` prints configurations that do.",
+    impact="Only JSON has upload times, which pip --uploaded-prior-to needs. HTML gets no new features (PEP 833).",
+    fix="Serve the JSON pages to clients that request them: `mkindex host` prints configurations that do so.",
 )
 def no_json(server: ServerBehaviour) -> Iterator[Violation]:
-    """Pages are to be had as JSON."""
+    """Pages are available as JSON."""
     if server.has_html and not server.has_json:
         yield Violation(f"who asks for {JSON_TYPE} gets HTML")
 
@@ -180,11 +180,11 @@ def no_json(server: ServerBehaviour) -> Iterator[Violation]:
     ServerBehaviour,
     "no-html",
     NOTE,
-    impact="Today's get JSON; older ones, and tools that read HTML only, get nothing.",
-    fix=f"Serve HTML to who asks for text/html or {HTML_TYPE}.",
+    impact="Current versions of pip and uv use JSON. Older versions, and tools that read only HTML, get nothing.",
+    fix=f"Serve HTML to clients that request text/html or {HTML_TYPE}.",
 )
 def no_html(server: ServerBehaviour) -> Iterator[Violation]:
-    """Pages are to be had as HTML."""
+    """Pages are available as HTML."""
     if server.has_json and not server.has_html:
         yield Violation("who asks for HTML gets JSON, or nothing")
 
@@ -194,9 +194,9 @@ def no_html(server: ServerBehaviour) -> Iterator[Violation]:
     "slow",
     NOTE,
     impact="Every install waits for it, once for each project.",
-    fix="Put a cache before it, or serve static pages.",
+    fix="Put a cache in front of it, or serve static pages.",
 )
 def slow(server: ServerBehaviour) -> Iterator[Violation]:
-    """A page comes within five seconds."""
+    """A page arrives within five seconds."""
     if server.seconds > _SLOW:
         yield Violation(f"a page took {server.seconds:.1f} s")
