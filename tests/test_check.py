@@ -114,11 +114,11 @@ def test_a_page_of_too_many_files_is_a_note() -> None:
 @pytest.mark.parametrize(
     ("headers", "told"),
     [
-        ({}, "no Cache-Control: pip asks each time, and so does uv"),
-        ({"last-modified": "x"}, "no Cache-Control: pip asks each time, uv takes a page for fresh for 600 s"),
+        ({}, "no Cache-Control: pip and uv ask every time"),
+        ({"last-modified": "x"}, "no Cache-Control: pip asks every time, uv caches pages for 600 s"),
         (
             {"cache-control": "max-age=3600"},
-            "Cache-Control: max-age=3600: pip for 3,600 s, uv takes a page for fresh for 3,600 s",
+            "Cache-Control: max-age=3600: pip caches pages for 3,600 s, uv caches pages for 3,600 s",
         ),
     ],
 )
@@ -148,8 +148,9 @@ def test_who_gives_a_find_links_page_for_an_index_is_told_both_ways_out(good: Pa
         text = next(found.text for found in report.findings if found.rule.name == "find-links-page")
     address = f"{server.url}wheels.html"
     told = (
-        "a find-links page, not an index: 2 files of 2 projects on one page. As it is: pip install --no-index "
-        f'--find-links {address} …, uv with --find-links or format = "flat". As an index: mkindex {address} ./public'
+        "a find-links page, not an index: 2 files of 2 projects on one page. To use it as it is: "
+        f'pip install --no-index --find-links {address} …, or uv with --find-links or format = "flat". '
+        f"To make an index of it: mkindex {address} ./public"
     )
     assert (report.kind, text) == ("flat", told)
 
@@ -181,7 +182,7 @@ def test_a_directory_of_wheels_is_no_index_and_the_way_to_one_is_told(tmp_path: 
     (found,) = report.findings
     assert (found.rule.name, found.text) == (
         "not-an-index",
-        f"a directory of 1 wheels and sdists without a page; mkindex {tmp_path} ./public makes an index of it",
+        f"a directory with a wheel or sdist, but without a page. Make an index of it: mkindex {tmp_path} ./public",
     )
 
 
@@ -306,19 +307,19 @@ def test_each_file_is_named_with_the_reasons_for_which_it_is_passed_over() -> No
         entry("demo_2.0.whl"),
     ]
     found = explain(Requirement("demo<4"), entries, environment_for("3.12", "linux"), require_hashes=True)
-    windows = "it is for cp312-cp312-win_amd64, and not for Python 3.12 on linux"
+    windows = "it is for cp312-cp312-win_amd64, not for Python 3.12 on linux"
     assert found == [
-        Choice("demo-4.0-py3-none-any.whl", "4.0", ("its version 4.0 is not <4",)),
-        Choice("demo-3.0rc1-py3-none-any.whl", "3.0rc1", ("its page gives no sha256, which --require-hashes wants",)),
-        Choice("demo-2.2-py3-none-any.whl", "2.2", ("it is yanked (broken), and not asked for with ==",)),
-        Choice("demo-2.1-py3-none-any.whl", "2.1", ("it requires Python >=3.13, and this is 3.12.0",)),
+        Choice("demo-4.0-py3-none-any.whl", "4.0", ("its version 4.0 does not match <4",)),
+        Choice("demo-3.0rc1-py3-none-any.whl", "3.0rc1", ("its page has no sha256, which --require-hashes needs",)),
+        Choice("demo-2.2-py3-none-any.whl", "2.2", ("it is yanked (broken), and not pinned with ==",)),
+        Choice("demo-2.1-py3-none-any.whl", "2.1", ("it requires Python >=3.13, but this is 3.12.0",)),
         Choice(linux, "2.0", (), chosen=True),
         Choice("demo-2.0-cp312-cp312-win_amd64.whl", "2.0", (windows,)),
         Choice("demo-1.0.tar.gz", "1.0", ()),
         Choice(
             "demo_2.0.whl",
             "",
-            ("the name is none that clients read (Invalid wheel filename (wrong number of parts): 'demo_2.0')",),
+            ("clients cannot parse the name (Invalid wheel filename (wrong number of parts): 'demo_2.0')",),
         ),
     ]
 
@@ -341,7 +342,7 @@ def test_a_yanked_file_is_taken_when_it_is_pinned_and_a_pre_release_when_there_i
 
 def test_a_final_release_is_taken_before_a_pre_release() -> None:
     entries = [entry("demo-1.0-py3-none-any.whl"), entry("demo-2.0a1-py3-none-any.whl")]
-    reason = "it is a pre-release, and there are final releases (--pre takes it)"
+    reason = "it is a pre-release, and there are final releases (--pre allows it)"
     assert explain(Requirement("demo"), entries, environment_for("3.12", "linux")) == [
         Choice("demo-2.0a1-py3-none-any.whl", "2.0a1", (reason,)),
         Choice("demo-1.0-py3-none-any.whl", "1.0", (), chosen=True),
@@ -385,18 +386,20 @@ def test_requirements_are_looked_for_with_markers_extras_and_the_files_that_fit(
     write("native-lib", "1.0", tag="cp312-cp312-win_amd64")
     publish(tmp_path / "wheels", tmp_path / "public")
     report = checked(tmp_path / "public", closure=True, python="3.12", platform="linux")
-    native = "native_lib-1.0-cp312-cp312-win_amd64.whl and the like, which are yanked or not for Python 3.12 on linux"
+    native = (
+        "native_lib-1.0-cp312-cp312-win_amd64.whl and similar files, which are yanked or not for Python 3.12 on linux"
+    )
     assert [(found.rule.name, found.file, found.text) for found in report.findings] == [
-        ("unsatisfied", "app-1.0-py3-none-any.whl", "requires old<1, and this index has old 2.0"),
-        ("unsatisfied", "lib-1.0-py3-none-any.whl", 'requires speed; extra == "fast", and this index has no speed'),
-        ("unsatisfied", "native-1.0-py3-none-any.whl", "requires gone, and this index has no gone"),
+        ("unsatisfied", "app-1.0-py3-none-any.whl", "requires old<1, but this index has old 2.0"),
+        ("unsatisfied", "lib-1.0-py3-none-any.whl", 'requires speed; extra == "fast", but this index has no speed'),
+        ("unsatisfied", "native-1.0-py3-none-any.whl", "requires gone, but this index has no gone"),
         (
             "unsatisfied",
             "needs_native-1.0-py3-none-any.whl",
-            f"requires native-lib, and this index has {native}",
+            f"requires native-lib, but this index has {native}",
         ),
     ]
-    assert report.closure == "8 requirements of 5 files looked for, on Python 3.12 on linux"
+    assert report.closure == "8 requirements of 5 files looked up for Python 3.12 on linux"
 
 
 def test_requirements_are_looked_for_beyond_the_projects_that_are_checked(good: Path) -> None:

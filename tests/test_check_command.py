@@ -103,7 +103,7 @@ def test_what_cannot_be_looked_at_is_3(tmp_path: Path, capsys: pytest.CaptureFix
     assert {given: (done.status, done.out) for given, done in found.items()} == dict.fromkeys(found, (3, ""))
     assert found[silent].err == f"error {silent}: cannot be reached: Connection refused\n"
     assert found[f"{tmp_path}/gone"].err == (
-        f"error {tmp_path}/gone does not exist: name a directory with an index in it, or its address\n"
+        f"error {tmp_path}/gone does not exist: give the directory or the address of an index\n"
     )
 
 
@@ -155,7 +155,7 @@ def test_the_json_report_has_the_documented_shape(
     rule = rules_by_name()["file-missing"]
     assert report.pop("seconds") >= 0
     (found,) = report.pop("findings")
-    assert re.fullmatch(rf"is not there \(\.\./\.\./files/.*{NEW}\)", found.pop("text"))
+    assert re.fullmatch(rf"is missing \(\.\./\.\./files/.*{NEW}\)", found.pop("text"))
     assert found == {
         "rule": "file-missing",
         "severity": "error",
@@ -193,7 +193,7 @@ def test_findings_become_annotations_of_a_workflow(
     done = Run(capsys, index_copy.tree, "--format", "github")
     place = f"simple/alpha/index.html {NEW}"
     assert done.out == (
-        f"::warning title=mkindex check%3A anchor-text::{place}: shows '100%25 new:\\nit'. "
+        f"::warning title=mkindex check%3A anchor-text::{place}: its text is '100%25 new:\\nit'. "
         "Use the filename as the text of the link, and nothing else.\n"
     )
 
@@ -226,7 +226,7 @@ def test_why_of_a_project_that_is_not_there_is_3(good: Path, capsys: pytest.Capt
     done = Run(capsys, good, "--why", "nothing")
     assert (done.status, done.err) == (
         3,
-        "error simple/nothing/: there is no page of nothing that can be read: answers 404\n",
+        "error simple/nothing/: no page of nothing that clients can read: answers 404\n",
     )
 
 
@@ -245,7 +245,7 @@ def test_many_findings_of_a_kind_are_cut_short_and_shown_in_full_on_request(
     publish(tmp_path / "wheels", tmp_path / "public")
     shutil.rmtree(tmp_path / "public/files")
     short, whole = (Run(capsys, tmp_path / "public", "--select", "file-missing", *more).out for more in ((), ("-v",)))
-    assert ("  … and 5 more (-v shows all)" in short.splitlines(), whole.count("is not there (")) == (True, 15)
+    assert ("  … and 5 more (-v shows all)" in short.splitlines(), whole.count("is missing (")) == (True, 15)
 
 
 def row(rule: Rule) -> str:

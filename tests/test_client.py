@@ -109,7 +109,7 @@ def test_a_project_that_is_not_there_is_an_error(host: IndexServer, given: str, 
     with pytest.raises(SourceError) as error:
         probe(f"{host.url}{given}", ["demo", glob])
     assert str(error.value) == (
-        f"{host.url}{given}: --project {glob}: there is no such project; it has demo, demo-app, helper"
+        f"{host.url}{given}: --project {glob}: no such project; the index has demo, demo-app, helper"
     )
 
 
@@ -120,7 +120,7 @@ def test_projects_of_an_index_that_lists_none_are_named(host: IndexServer) -> No
     assert probe(f"{host.url}simple/", ["demo"]) == ServedIndex(
         url=f"{host.url}simple/", projects=("demo",), is_selection=True
     )
-    with pytest.raises(SourceError, match="there is no such project; it does not say which ones it has"):
+    with pytest.raises(SourceError, match="no such project; the index does not list its projects"):
         probe(f"{host.url}simple/", ["gone"])
 
 
@@ -137,7 +137,7 @@ def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Pa
     strange.parent.mkdir()
     strange.symlink_to(tree / "simple")
     if client == "poetry":
-        with pytest.raises(ConfigError, match="poetry reads nothing from a directory"):
+        with pytest.raises(ConfigError, match="poetry cannot use a directory"):
             configuration(ClientOptions(target=str(strange), client=client))
         return
     text = configuration(ClientOptions(target=str(strange), client=client))
@@ -154,7 +154,7 @@ def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Pa
 # --- what a host does -------------------------------------------------------------------------------------------------
 
 
-UNSAID = "pages come without Cache-Control: uv would guess ten minutes"
+UNSAID = "Pages have no Cache-Control header, so uv would cache them for ten minutes"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,10 @@ UNSAID = "pages come without Cache-Control: uv would guess ten minutes"
         ({"cache_control": None}, UNSAID),
         ({"cache_control": None, "last_modified": None}, ""),
         ({"cache_control": "max-age=600", "age": "500"}, ""),
-        ({"cache_control": "public, max-age=3600", "age": "3500"}, "pages say that they may be kept for 3,600 s"),
+        (
+            {"cache_control": "public, max-age=3600", "age": "3500"},
+            "Pages may be cached for 3,600 s, so uv would miss new releases",
+        ),
         ({"cache_control": "no-cache"}, ""),
     ],
 )
@@ -264,7 +267,7 @@ def test_without_a_password_projects_are_named_or_nothing_is_said(host: IndexSer
         with pytest.raises(SourceError) as error:
             probe(f"{host.url}simple/", globs)
         assert str(error.value) == (
-            f"{host.url}simple/ answers 401: it lets nobody in without the right user name and password: put them into "
+            f"{host.url}simple/ answers 401: a valid user name and password are required: put them into "
             "~/.netrc. Or name each project that you need, without patterns: --project demo"
         )
 
@@ -298,15 +301,15 @@ def page(body: str, media_type: str = "text/html") -> Reply:
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
-        (Reply(404), "there is nothing: it answers 404. Give the address of the index, often …/simple/; if"),
-        (page("<p>Hello"), "a page without any link to a project or a file. Give the address of the index"),
-        (page('<form><input type="password">'), "a page that asks for a password: clients send theirs"),
-        (page("{}", "application/json"), "it is served as application/json, which no client takes for a page."),
-        (page(""), "no client can read this page, which is empty. `mkindex check"),
+        (Reply(404), "there is no page: it answers 404. Give the address of the index, often …/simple/. If"),
+        (page("<p>Hello"), "a page without links to projects or files. Give the address of the index"),
+        (page('<form><input type="password">'), "a login page: clients send passwords by HTTP authentication"),
+        (page("{}", "application/json"), "it is served as application/json, which clients do not accept."),
+        (page(""), "clients cannot use this page: it is empty. For details, run: mkindex check"),
         (page('<!DOCTYPE html><a href="gone/">gone</a><meta name="pypi:repository-version" content="1.0">'),
-         "this page, which clients ask for, answers 404."),
+         "clients request this page, but it answers 404."),
         (page('{"meta": {"api-version": "1.0"}, "projects": []}', "application/vnd.pypi.simple.v1+json"),
-         "there is no project in it yet"),
+         "there are no projects in it yet"),
     ],
 )  # fmt: skip
 def test_what_is_no_index_is_an_error_that_says_what_to_do(host: IndexServer, reply: Reply, says: str) -> None:
@@ -321,7 +324,9 @@ def test_a_page_of_another_host_is_not_gone_to(host: IndexServer, tree: Path) ->
     with serve_index(tree) as other:
         body = f'<base href="{other.url}"><a href="x">people</a>'
         host.faults.append(lambda path, reply: page(body) if path == "/people/" else reply)
-        with pytest.raises(SourceError, match=f"an index seems to be at {re.escape(other.url)}simple/: give that"):
+        with pytest.raises(
+            SourceError, match=f"there seems to be an index at {re.escape(other.url)}simple/: give that"
+        ):
             probe(f"{host.url}people/")
 
 
@@ -329,7 +334,7 @@ def test_a_directory_without_html_is_an_error(tree: Path, tmp_path: Path) -> Non
     for path in ("simple/index.v1_json", "simple/demo/index.v1_json"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes((tree / path).read_bytes())
-    with pytest.raises(SourceError, match="in a directory clients read HTML only, and there is none"):
+    with pytest.raises(SourceError, match="clients read only HTML in a directory, and there is none"):
         probe(str(tmp_path), ["demo"])
 
 
@@ -338,8 +343,8 @@ def test_a_directory_of_wheels_is_an_error_that_says_how_to_make_an_index_of_it(
     with pytest.raises(SourceError) as error:
         probe(str(tmp_path))
     assert str(error.value) == (
-        f"{tmp_path}/: a directory of 1 wheels and sdists without a page; "
-        f"mkindex {tmp_path} ./public makes an index of it"
+        f"{tmp_path}/: a directory with a wheel or sdist, but without a page. "
+        f"Make an index of it: mkindex {tmp_path} ./public"
     )
 
 
@@ -377,5 +382,5 @@ def test_what_cannot_be_printed_is_said_on_standard_error(
 
 
 def test_options_that_are_wrong_are_found_before_anybody_is_asked() -> None:
-    with pytest.raises(MkindexError, match="pypi is another index"):
+    with pytest.raises(MkindexError, match="pypi is the name of the public index"):
         configuration(ClientOptions(target="http://127.0.0.1:9/", name="pypi"))

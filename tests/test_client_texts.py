@@ -27,7 +27,7 @@ WORST = ServedIndex(
     needs_password=True,
     is_unverified=True,
     answers_403=True,
-    stale_pages="pages come without Cache-Control: uv would guess ten minutes",
+    stale_pages="Pages have no Cache-Control header, so uv would cache them for ten minutes",
     caches_files=False,
     redirect_host="cdn.example.com",
 )
@@ -41,16 +41,17 @@ def test_uv_keeps_all_projects_to_an_explicit_index() -> None:
     assert (
         configuration_text(PLAIN)
         == """\
-# For uv, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# For uv: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
 [[tool.uv.index]]
 name = "packages-example-com"
 url = "https://packages.example.com/simple/"
-explicit = true  # only what stands in [tool.uv.sources] is looked for here
+explicit = true  # uv uses this index only for the projects in [tool.uv.sources]
 
-# This holds for what this very file requires. A private project that only another one requires has to stand
-# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
-# Where there is such a table already, leave out its name here, and put the lines into that.
+# [tool.uv.sources] applies only to direct dependencies. If a private project is required only by
+# another project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv
+# takes it from the public index.
+# If a table [tool.uv.sources] already exists, add these lines to it, without its name.
 [tool.uv.sources]
 demo = { index = "packages-example-com" }
 demo-app = { index = "packages-example-com" }
@@ -64,26 +65,28 @@ def test_uv_is_told_all_that_is_wrong_with_a_host() -> None:
     assert (
         configuration_text(WORST, "uv")
         == """\
-# For uv, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
-# It did not let mkindex look: what it is, and what it has, is only what you said.
-# It is served over http: whoever is between can change what is installed.
-# Requests for its pages are redirected to cdn.example.com.
+# For uv: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
+# This index could not be read without a password: its type and projects are what mkindex was given.
+# This index is served over http: anybody on the network path can change what is installed.
+# Requests for pages of this index are redirected to cdn.example.com.
 [[tool.uv.index]]
 name = "packages-example-com-8080-team"
 url = "http://packages.example.com:8080/team/simple/"
-explicit = true  # only what stands in [tool.uv.sources] is looked for here
-# pages come without Cache-Control: uv would guess ten minutes.
-# The address of each file holds its hash, and the host does not say that it may be kept.
+explicit = true  # uv uses this index only for the projects in [tool.uv.sources]
+# Pages have no Cache-Control header, so uv would cache them for ten minutes.
+# The address of a file contains its hash, but the host does not allow clients to cache files.
 cache-control = { api = "no-cache", files = "max-age=365000000, immutable" }
-ignore-error-codes = [403]  # the answer of this host for a project that it does not have
+ignore-error-codes = [403]  # what this host answers for unknown projects
 authenticate = "always"
-# Credentials: UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_USERNAME and UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_PASSWORD
-# in the environment, or a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
+# Credentials: set UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_USERNAME and UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_PASSWORD
+# in the environment, or add this line to ~/.netrc (chmod 600):
+#   machine packages.example.com login USERNAME password PASSWORD
 
-# This holds for what this very file requires. A private project that only another one requires has to stand
-# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
-# Where there is such a table already, leave out its name here, and put the lines into that.
+# [tool.uv.sources] applies only to direct dependencies. If a private project is required only by
+# another project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv
+# takes it from the public index.
+# If a table [tool.uv.sources] already exists, add these lines to it, without its name.
 [tool.uv.sources]
 demo = { index = "packages-example-com-8080-team" }
 """
@@ -106,18 +109,21 @@ def test_pip_asks_one_index_alone() -> None:
     assert (
         configuration_text(replace(WORST, is_unverified=False, redirect_host=""), "pip")
         == """\
-# For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
-# It is served over http: whoever is between can change what is installed.
-# pip passes over it until it is served over https.
-# Credentials: a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
-# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects
-# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and
-# install from a list with the hashes of all files, which no stranger's file fits:
+# For pip: save as ~/.config/pip/pip.conf, as pip.conf in a virtual environment, or as the file that
+# PIP_CONFIG_FILE names.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
+# This index is served over http: anybody on the network path can change what is installed.
+# pip ignores this index until it is served over https.
+# Credentials: add this line to ~/.netrc (chmod 600):
+#   machine packages.example.com login USERNAME password PASSWORD
+# pip cannot restrict a project to one index. So with this file it uses no other index: publish the
+# dependencies and build dependencies of your projects in this index, too. If they must come from
+# another index, do not use this file. Instead, install from a list with the hashes of all files,
+# which no other file matches:
 #   pip install --require-hashes --extra-index-url http://packages.example.com:8080/team/simple/ -r requirements.txt
 [global]
 index-url = http://packages.example.com:8080/team/simple/
-# Nothing besides, whatever another pip.conf of this machine adds:
+# Remove indexes that another pip.conf on this machine adds:
 extra-index-url =
 find-links =
 """
@@ -138,19 +144,20 @@ def test_poetry_keeps_to_an_explicit_source_what_it_requires() -> None:
     assert (
         configuration_text(replace(PLAIN, is_selection=True, needs_password=True), "poetry")
         == """\
-# For poetry, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# For poetry: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
 [[tool.poetry.source]]
 name = "packages-example-com"
 url = "https://packages.example.com/simple/"
-priority = "explicit"  # only what stands below is looked for here
-# Credentials: POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_USERNAME and POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_PASSWORD
-# in the environment, or `poetry config http-basic.packages-example-com USERNAME`, which asks for the password.
+priority = "explicit"  # poetry uses this source only for the projects below
+# Credentials: set POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_USERNAME and POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_PASSWORD
+# in the environment, or run `poetry config http-basic.packages-example-com USERNAME`, which asks for the password.
 
-# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies.
-# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that
-# only another one requires has to stand in [project] dependencies, or it comes from the public index.
-# Where there is such a table already, leave out its name here, and put the lines into that.
+# These lines apply to the dependencies in [project]. If it has none, they are dependencies
+# themselves. For a dependency in a group, copy its line to [tool.poetry.group.NAME.dependencies].
+# If a private project is required only by another project, add it to the dependencies in [project].
+# Otherwise poetry takes it from the public index.
+# If a table [tool.poetry.dependencies] already exists, add these lines to it, without its name.
 [tool.poetry.dependencies]
 demo = { source = "packages-example-com" }
 demo-app = { source = "packages-example-com" }
@@ -162,14 +169,16 @@ def test_pdm_looks_for_the_projects_in_one_source_and_for_nothing_else_there() -
     assert (
         configuration_text(replace(FLAT, needs_password=True), "pdm")
         == """\
-# For PDM, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# For PDM: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
 [[tool.pdm.source]]
 name = "packages-example-com-links"
 url = "https://packages.example.com/links.html"
 type = "find_links"
-# Credentials: a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
-# These are looked for here alone, whatever requires them; and nothing else is.
+# Credentials: add this line to ~/.netrc (chmod 600):
+#   machine packages.example.com login USERNAME password PASSWORD
+# PDM takes these projects only from this source, also if another project requires them. It takes
+# nothing else from it.
 include_packages = [
     "demo",
     "demo-app",
@@ -182,7 +191,7 @@ exclude_packages = ["*"]
 @pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])
 def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: str) -> None:
     many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
-    comment = "# All its 2,000 projects; --project NAME_OR_GLOB prints those that you need.\n"
+    comment = "# All 2,000 projects of this index. --project NAME_OR_GLOB prints only those that you need.\n"
     assert comment in configuration_text(many, client)
     assert comment not in configuration_text(replace(many, is_selection=True), client)
     assert client == "pip" or configuration_text(many, client).count("demo-") == 2000
@@ -191,7 +200,7 @@ def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: 
 @pytest.mark.parametrize("client", ["pip", "pdm"])
 def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> None:
     text = configuration_text(replace(PLAIN, url="http://packages.example.com/simple/"), client)
-    assert "passes over it until it is served over https" in text
+    assert "ignores this index until it is served over https" in text
     assert "trust" not in text
     assert "http:" not in configuration_text(replace(PLAIN, url="http://localhost/simple/"), client).replace(
         "http://localhost", ""
@@ -201,14 +210,14 @@ def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> 
 @pytest.mark.parametrize(
     ("facts", "says"),
     [
-        (replace(PLAIN, url="file:///srv/public/simple/"), "poetry reads nothing from a directory: serve /srv/public/"),
+        (replace(PLAIN, url="file:///srv/public/simple/"), "poetry cannot use a directory: serve /srv/public/"),
         (
             replace(FLAT, url="https://packages.example.com/wheels/"),
-            "poetry takes https://packages.example.com/wheels/ for an index, since it does not end in .html",
+            "poetry uses https://packages.example.com/wheels/ as an index, because it does not end in .html",
         ),
         (
             replace(PLAIN, projects=tuple("abcdefg")),
-            "in its configuration where [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
+            "in its configuration if [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
         ),
     ],
 )
@@ -242,13 +251,13 @@ def test_an_index_is_called_as_it_is_reached(url: str, flat: bool, name: str) ->
 
 @pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])
 def test_a_name_that_a_client_cannot_use_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="it is made of letters, digits, hyphens, underscores and periods"):
+    with pytest.raises(ConfigError, match="use only letters, digits, hyphens, underscores and periods"):
         ClientOptions(target=URL, name=name)
 
 
 def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
     assert ClientOptions(target=URL, name="our.own", client="uv").name == "our.own"
-    with pytest.raises(ConfigError, match="poetry makes a variable of it"):
+    with pytest.raises(ConfigError, match="poetry makes an environment variable of it"):
         ClientOptions(target=URL, name="our.own", client="poetry")
 
 

@@ -48,21 +48,20 @@ class ClientOptions:
 
     def __post_init__(self) -> None:
         if not self.target:
-            raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
+            raise ConfigError("give an address or a directory: mkindex client https://packages.example.com/simple/")
         if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
             raise ConfigError(
-                f"{redact(self.target)}: what follows the question mark can be a secret, and clients lose it "
-                "where they put a project's name behind an address. Give the address without it; "
-                "passwords belong into ~/.netrc"
+                f"{redact(self.target)}: give the address without the question mark and what follows it. That may be "
+                "a secret, and clients lose it when they append the name of a project. Put passwords into ~/.netrc"
             )
         if self.name and (not _INDEX_NAME.fullmatch(self.name) or self.name.lower() == RESERVED_NAME):
             raise ConfigError(
-                f"name {printable(self.name)!r}: it is made of letters, digits, hyphens, underscores and periods, and "
-                "pypi is another index"
+                f"--name {printable(self.name)!r}: use only letters, digits, hyphens, underscores and periods. "
+                f"{RESERVED_NAME} is the name of the public index"
             )
         if self.client == "poetry" and "." in self.name:
             raise ConfigError(
-                f"name {self.name!r}: poetry makes a variable of it, which can have no period in its name"
+                f"--name {self.name!r}: poetry makes an environment variable of it, so it cannot contain a period"
             )
 
 
@@ -116,7 +115,7 @@ def _probe_index(location: Location, globs: Sequence[str], anonymous: WebClient)
         raise SourceError(f"{where}: {_not_an_index(location)}")
     if location.pages and not any(page.is_usable for page in location.pages):
         fault = _fault(location.pages[0])
-        raise SourceError(f"{where}: no client can read this page, which {fault}. {_check_advice(where)}")
+        raise SourceError(f"{where}: clients cannot use this page: it {fault}. {_check_advice(where)}")
     projects = _choose(
         project_links(location.pages), globs, where, lambda name: _project_page(fetcher, location.url, name).is_usable
     )
@@ -126,7 +125,7 @@ def _probe_index(location: Location, globs: Sequence[str], anonymous: WebClient)
         unknown = fetcher.page(client_project_url(root, UNKNOWN_PROJECT))
         return _with_server(replace(index, answers_403=unknown.status == 403), pages, fetcher, anonymous)
     if not any(page.form == "html" for page in pages):
-        raise SourceError(f"{where}: in a directory clients read HTML only, and there is none. {_check_advice(where)}")
+        raise SourceError(f"{where}: clients read only HTML in a directory, and there is none. {_check_advice(where)}")
     return index
 
 
@@ -137,7 +136,7 @@ def _usable_root(location: Location, projects: Sequence[str]) -> tuple[str, list
         if usable := [page for page in pages if page.is_usable]:
             return root, usable
     raise SourceError(
-        f"{redact(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. "
+        f"{redact(pages[0].url)}: clients request this page, but it {_fault(pages[0])}. "
         f"{_check_advice(_display(location))}"
     )
 
@@ -216,10 +215,14 @@ def _stale_pages(reply: RawResponse) -> str:
     """Return why uv would miss a new release for some time, "" if it would not."""
     if not {"cache-control", "expires"} & reply.headers.keys():
         return (
-            "pages come without Cache-Control: uv would guess ten minutes" if "last-modified" in reply.headers else ""
+            "Pages have no Cache-Control header, so uv would cache them for ten minutes"
+            if "last-modified" in reply.headers
+            else ""
         )
     seconds = lifetime(reply)
-    return f"pages say that they may be kept for {seconds:,} s" if seconds > _MAX_PAGE_LIFETIME else ""
+    return (
+        f"Pages may be cached for {seconds:,} s, so uv would miss new releases" if seconds > _MAX_PAGE_LIFETIME else ""
+    )
 
 
 def _caches_files(fetcher: Fetcher, entries: Collection[ListedFile]) -> bool:
@@ -264,11 +267,17 @@ def _choose(names: Iterable[str], globs: Sequence[str], where: str, exists: Call
         if not matches and _PROJECT.fullmatch(pattern) and exists(pattern):
             matches = {pattern}
         if not matches:
-            some = f"it has {', '.join(first_few(sorted(listed)))}" if listed else "it does not say which ones it has"
-            raise SourceError(f"{where}: --project {printable(glob)}: there is no such project; {some}")
+            some = (
+                f"the index has {', '.join(first_few(sorted(listed)))}"
+                if listed
+                else "the index does not list its projects"
+            )
+            raise SourceError(f"{where}: --project {printable(glob)}: no such project; {some}")
         chosen |= matches
     if not chosen:
-        raise SourceError(f"{where}: there is no project in it yet, and what is printed keeps projects to their index")
+        raise SourceError(
+            f"{where}: there are no projects in it yet, and the configuration of a client needs their names"
+        )
     return tuple(sorted(chosen))
 
 
@@ -281,17 +290,15 @@ def _not_an_index(location: Location) -> str:
     if identity.kind == "mistyped":
         return f"it {_fault(location.pages[0])}. {_check_advice(_display(location))}"
     if identity.kind == "login":
-        return (
-            f"{identity.description}. Put a name and a password into ~/.netrc, and give the address of the index itself"
-        )
+        return f"{identity.description}. Put user name and password into ~/.netrc, and give the address of the index"
     if identity.index_url:
-        return f"{identity.description}; an index seems to be at {identity.index_url}: give that address"
+        return f"{identity.description}; there seems to be an index at {identity.index_url}: give that address"
     description = identity.description or "there is no index"
     if "mkindex" in description:
         return description
     return (
-        f"{description}. Give the address of the index, often …/simple/; if it lists no projects, name them with "
-        "--project"
+        f"{description}. Give the address of the index, often …/simple/. If it does not list its projects, name them "
+        "with --project"
     )
 
 
@@ -299,12 +306,12 @@ def _fault(page: SeenPage) -> str:
     """Return why clients cannot use a page."""
     if page.broken or page.reply.status != 200:
         return page.broken or f"answers {page.reply.status}"
-    media_type = printable(page.reply.media_type)[:80] or "nothing in particular"
-    return f"is served as {media_type}, which no client takes for a page"
+    media_type = printable(page.reply.media_type)[:80] or "an unknown type"
+    return f"is served as {media_type}, which clients do not accept"
 
 
 def _check_advice(where: str) -> str:
-    return f"`mkindex check {shlex.quote(where)}` says more"
+    return f"For details, run: mkindex check {shlex.quote(where)}"
 
 
 def _display(location: Location) -> str:

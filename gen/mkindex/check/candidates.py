@@ -25,7 +25,7 @@ def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
     """Return a file as clients see it, or why they ignore it."""
     filename = entry.filename
     if not filename.endswith(SUFFIXES):
-        return "the name ends in what no client installs"
+        return "clients do not install files with this ending"
     try:
         if filename.endswith(".whl"):
             name, text, _ = identity(filename)
@@ -33,11 +33,11 @@ def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
         else:
             name, version = project, Version(sdist_of(filename, project) or "")
     except InvalidVersion:
-        return "the name has no valid version in it"
+        return "the name has no valid version"
     except ValueError as error:
-        return f"the name is none that clients read ({printable(str(error))})"
+        return f"clients cannot parse the name ({printable(str(error))})"
     if name != project:
-        return f"the name is that of another project, {name}"
+        return f"the name is that of another project: {name}"
     has_hash = bool(entry.sha256) or entry.other_hash.startswith(("sha384", "sha512"))
     return Candidate(filename, version, entry.requires_python, entry.yanked, has_hash)
 

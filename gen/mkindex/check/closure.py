@@ -11,6 +11,7 @@ from mkindex.check.environments import Environment
 from mkindex.check.identify import Location
 from mkindex.check.observations import Unsatisfied
 from mkindex.simple.links import client_project_url
+from mkindex.text import plural
 
 _MAX_VERSIONS = 5  # of a project, that are displayed
 
@@ -44,7 +45,8 @@ class Closure:
     def summary(self) -> str:
         """Return how much was looked up, in words."""
         count = sum(len(dependent.requires_dist) for dependent in self._dependents)
-        return f"{count:,} requirements of {len(self._dependents):,} files looked for, on {self._environment.name}"
+        files = plural(len(self._dependents), "file")
+        return f"{plural(count, 'requirement')} of {files} looked up for {self._environment.name}"
 
     def _project_candidates(self, name: str) -> Sequence[Candidate]:
         """Return the files of a project, also of one that `--project` left out."""
@@ -123,7 +125,7 @@ def _available(existing: Sequence[Candidate], environment: Environment, requirem
         return f"no {name}"
     matching = [one for one in existing if requirement.specifier.contains(one.version, prereleases=True)]
     if matching:
-        return f"{matching[0].filename} and the like, which are yanked or not for {environment.name}"
+        return f"{matching[0].filename} and similar files, which are yanked or not for {environment.name}"
     versions = sorted({one.version for one in existing}, reverse=True)
     more = " …" if len(versions) > _MAX_VERSIONS else ""
     return f"{name} {', '.join(map(str, versions[:_MAX_VERSIONS]))}{more}"

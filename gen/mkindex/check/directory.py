@@ -172,7 +172,7 @@ def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tup
                 elif entry.path not in listed and (text := _difference(os.path.join(root, entry.path), entry)):
                     errors.append((entry.path, text))
     except FileNotFoundError:
-        errors.append((manifest, "is not there, although mkindex made this tree"))
+        errors.append((manifest, "is missing, although mkindex made this tree"))
     except (OSError, DamagedManifest) as error:
         errors.append((manifest, f"is damaged or cannot be read ({type(error).__name__})"))
     return retired, tuple(errors)
@@ -181,14 +181,14 @@ def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tup
 def _difference(path: str, entry: Entry) -> str:
     """Return how a path differs from what was written, "" if it does not. Files are compared with pages, not here."""
     if not os.path.isfile(path):
-        return "is no regular file" if os.path.lexists(path) else "the manifest has it, and it is not there"
+        return "is not a regular file" if os.path.lexists(path) else "is missing, although the manifest lists it"
     if entry.stage == Stage.FILE or not entry.sha256:
         return ""
     try:
         with open(path, "rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
     except FileNotFoundError:
-        return "the manifest has it, and it is not there"
+        return "is missing, although the manifest lists it"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return "" if same else "is not what mkindex wrote"

@@ -43,7 +43,7 @@ class Environment:
         if not tags.isdisjoint(self.tags):
             return ""
         names = ", ".join(sorted(map(str, tags)))
-        return f"it is for {names[:120]}, and not for {self.name}"
+        return f"it is for {names[:120]}, not for {self.name}"
 
     def accepts(self, filename: str, requires_python: str) -> bool:
         """Tell whether a file runs there, as far as its name and its page say."""
@@ -70,7 +70,7 @@ def environment_for(python: str | None, platform: str | None) -> Environment:
     """Return what `--python` and `--platform` mean; None means this interpreter or machine. Raises ConfigError."""
     markers = {key: str(value) for key, value in default_environment().items()}
     if python is not None and not re.fullmatch(r"3\.\d{1,2}(\.\d{1,3})?", python, re.ASCII):
-        raise ConfigError(f"python {printable(python)!r}: give a version such as 3.12")
+        raise ConfigError(f"--python {printable(python)}: give a version such as 3.12")
     full = python or markers["python_full_version"]
     version = tuple(map(int, re.findall(r"\d+", full)[:2]))
     if python:
@@ -114,6 +114,6 @@ def _parse_platform(name: str) -> tuple[list[str], dict[str, str]]:
         system = {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt"}
         return [tag], system | {"platform_machine": _WINDOWS[tag]}
     raise ConfigError(
-        f"platform {printable(name)!r}: give linux, macos, windows, or a tag such as manylinux_2_28_aarch64, "
+        f"--platform {printable(name)}: give linux, macos, windows, or a tag such as manylinux_2_28_aarch64, "
         "musllinux_1_2_x86_64, macosx_14_0_arm64, win_amd64"
     )

@@ -34,5 +34,5 @@ def describe_freshness(reply: RawResponse) -> str:
     seconds, is_stated = freshness(reply), "cache-control" in reply.headers or "expires" in reply.headers
     uv = seconds if is_stated else _UV_GUESS if "last-modified" in reply.headers else 0
     is_https = reply.url.startswith("https:")
-    pip = f"pip for {seconds:,} s" if is_https and seconds else "pip asks each time"
-    return f"{pip}, uv takes a page for fresh for {uv:,} s" if uv else f"{pip}, and so does uv"
+    pip = f"pip caches pages for {seconds:,} s" if is_https and seconds else "pip asks every time"
+    return f"{pip}, uv caches pages for {uv:,} s" if uv else "pip and uv ask every time"

@@ -135,6 +135,6 @@ def _dangers(attributes: Mapping[str, str | None]) -> Iterator[str]:
     for name, value in attributes.items():
         shown = printable(name)[:_MAX_NAME]
         if _HANDLER.fullmatch(name):
-            yield f"an anchor with an attribute {shown!r}: a quote that was not escaped, or a script"
+            yield f"an anchor has the attribute {shown!r}: an unescaped quote, or a script"
         if value and _HIDDEN.search(value):
-            yield f"an anchor whose {shown} holds control characters: {printable(value)[:_MAX_VALUE]}"
+            yield f"an anchor has control characters in {shown}: {printable(value)[:_MAX_VALUE]}"

@@ -15,7 +15,7 @@ from mkindex.check.pages import read_page
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.simple.links import last_segment, path_of
-from mkindex.text import printable, redact
+from mkindex.text import plural, printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
 from mkindex.web.client import RequestFailed, WebClient
@@ -23,8 +23,8 @@ from mkindex.web.client import RequestFailed, WebClient
 _SAMPLE = 3  # pages that are read to tell a root from a page that links to other directories
 _PAGE_ENDINGS = (".html", ".htm", ".v1_json", ".v1_html", ".json")
 _ADVICE = {
-    401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
-    403: "it lets nobody, or not you, read it",
+    401: "a valid user name and password are required: put them into ~/.netrc",
+    403: "access is denied to you, or to everybody",
 }
 
 
@@ -61,7 +61,7 @@ class AccessDenied(SourceError):
     """A server does not show what is at an address; `status` is that of its answer."""
 
     def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{redact(url)} answers {status}: {_ADVICE.get(status, 'it cannot be looked at')}")
+        super().__init__(f"{redact(url)} answers {status}: {_ADVICE.get(status, 'it cannot be checked')}")
         self.url = url
         self.status = status
 
@@ -78,19 +78,19 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
         except ValueError:
             is_valid = False
         if not is_valid:
-            raise SourceError(f"{redact(target)} is no address that can be asked")
+            raise SourceError(f"{redact(target)} is not a valid address")
         return _identify_address(url, web, allow_missing_root=allow_missing_root)
     if "://" in target and not target.startswith("file:"):
-        raise SourceError(f"{redact(target)}: name a directory, or an address that begins with https:// or http://")
+        raise SourceError(f"{redact(target)}: give a directory, or an address that begins with https:// or http://")
     path = path_of(target) if target.startswith("file:") else target
     if not os.path.exists(path):
-        raise SourceError(f"{printable(path)} does not exist: name a directory with an index in it, or its address")
+        raise SourceError(f"{printable(path)} does not exist: give the directory or the address of an index")
     absolute_path = os.path.abspath(path)
     if os.path.isdir(absolute_path):
         fetcher = Fetcher(root=f"{Path(absolute_path).as_uri()}/".replace("file:////", "file:///"), web=web)
         return _identify_directory(fetcher, absolute_path, target)
     if not os.path.isfile(absolute_path) or absolute_path.endswith(SUFFIXES):
-        raise SourceError(f"{printable(path)} is neither a directory nor a page: name the directory of an index")
+        raise SourceError(f"{printable(path)} is neither a directory nor a page: give the directory of an index")
     parent = f"{Path(absolute_path).parent.as_uri()}/"
     is_index = os.path.basename(absolute_path) in (INDEX_HTML, INDEX_JSON)
     return _identify_page(Fetcher(root=parent, web=web), parent if is_index else Path(absolute_path).as_uri())
@@ -110,11 +110,10 @@ def _identify_directory(fetcher: Fetcher, path: str, target: str) -> Location:
                     fetcher=fetcher, identity=found.identity, url=found.url, pages=found.pages, directory=path
                 )
     count = sum(entry.name.endswith(SUFFIXES) for entry in os.scandir(path))
-    description = "there is no page in it: neither simple/index.html nor index.html"
+    description = "it contains no page, neither simple/index.html nor index.html"
     if count:
-        description = (
-            f"a directory of {count:,} wheels and sdists without a page; mkindex {target} ./public makes an index of it"
-        )
+        files = f"{count:,} wheels and sdists" if count > 1 else "a wheel or sdist"
+        description = f"a directory with {files}, but without a page. Make an index of it: mkindex {target} ./public"
     identity = Identity(kind="nothing", description=description)
     return Location(fetcher=fetcher, identity=identity, url=fetcher.root, directory=path)
 
@@ -166,24 +165,24 @@ def fetch_forms(fetcher: Fetcher, url: str, kind: PageKind, project: str = "") -
 
 def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
     if page.reply.status != 200:
-        return Identity(kind="nothing", description=f"there is nothing: it answers {page.reply.status}")
+        return Identity(kind="nothing", description=f"there is no page: it answers {page.reply.status}")
     if page.broken or not page.form:
         return Identity(kind="index" if page.broken else "mistyped")
     if page.is_login and not page.entries:
-        description = "a page that asks for a password: clients send theirs as HTTP authentication, to no form"
+        description = "a login page: clients send passwords by HTTP authentication, not in a form"
         return Identity(kind="login", description=description)
     if page.entries and not page.projects:
         return _identity_by_files(fetcher, url, page)
     if page.form == "json" or _is_root(fetcher, page):
         name = last_segment(url)
         if name.endswith(_PAGE_ENDINGS) and not fetcher.local:
-            description = f"the root of an index, but clients put a project's name behind {name}"
+            description = f"the root of an index, but clients append the name of a project to {name}"
             return Identity(kind="page", description=description, index_url=url.rpartition("/")[0] + "/")
         return Identity(kind="index")
     if page.entries:
         return _identity_by_files(fetcher, url, page)
     has_links = page.projects or page.stray_links
-    description = "a page for people" if has_links else "a page without any link to a project or a file"
+    description = "a page for people" if has_links else "a page without links to projects or files"
     index = resolve(page.base, "simple/")
     index_url = display_url(index) if _lists_projects(fetcher, index) else ""
     return Identity(kind="people", description=description, index_url=index_url)
@@ -196,13 +195,13 @@ def _identity_by_files(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
         not page.is_listing and names[_project_name(fetcher, url, page)] * 2 > len(page.entries)
     ):
         return Identity(kind="project")
-    what = "a server's listing of a directory" if page.is_listing else "a find-links page"
-    projects = f"{len(names):,} project{'' if len(names) == 1 else 's'}"
+    what = "a directory listing" if page.is_listing else "a find-links page"
     where = path_of(url) if fetcher.local else display_url(url)
     description = (
-        f"{what}, not an index: {len(page.entries):,} files of {projects} on one page. As it is: "
-        f'pip install --no-index --find-links {where} …, uv with --find-links or format = "flat". '
-        f"As an index: mkindex {where} ./public"
+        f"{what}, not an index: {plural(len(page.entries), 'file')} of {plural(len(names), 'project')} on one page. "
+        f"To use it as it is: pip install --no-index --find-links {where} …, "
+        'or uv with --find-links or format = "flat". '
+        f"To make an index of it: mkindex {where} ./public"
     )
     return Identity(kind="flat", description=description)
 

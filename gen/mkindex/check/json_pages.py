@@ -23,13 +23,13 @@ def read_json(page: SeenPage, text: str) -> SeenPage:
             return replace(page, broken=str(error))
     document = json.loads(text)
     if page.kind == "project" and "files" not in document:
-        return replace(page, broken="is the page of no project: it has no `files`")
+        return replace(page, broken="is not the page of a project: it has no `files`")
     meta, status = document.get("meta"), document.get("project-status")
     entries, entry_errors = _entries(document.get("files", []), page)
     projects, project_errors = _projects(document.get("projects", []))
     errors = [*([] if isinstance(meta, dict) else ["has no object `meta`"]), *entry_errors, *project_errors]
     if "project-status" in document and not (isinstance(status, dict) and isinstance(status.get("status"), str)):
-        errors.append(f"project-status is {type_name(status)}, and must be an object with a text `status`")
+        errors.append(f"project-status is {type_name(status)}; it must be an object with a string `status`")
     return replace(
         page,
         entries=tuple(entries),
@@ -48,7 +48,7 @@ def _entries(files: object, page: SeenPage) -> tuple[list[ListedFile], list[str]
         if isinstance(file, dict):
             entries.append(_entry(file, page))
         else:
-            errors.append(f"files[{number}] is {type_name(file)}, and must be an object")
+            errors.append(f"files[{number}] is {type_name(file)}; it must be an object")
     return entries, errors
 
 
@@ -59,7 +59,7 @@ def _projects(projects: object) -> tuple[list[tuple[str, str]], list[str]]:
         if isinstance(name, str):
             names.append((name, ""))
         else:
-            errors.append(f"projects[{number}] has no text `name`")
+            errors.append(f"projects[{number}] has no string `name`")
     return names, errors
 
 
@@ -92,5 +92,5 @@ def _metadata(value: object) -> str | None:
 
 def type_name(value: object) -> str:
     """Return the type of a JSON value in words."""
-    names = {type(None): "null", str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+    names = {type(None): "null", str: "a string", bool: "true or false", list: "an array", dict: "an object"}
     return names.get(type(value), "a number")

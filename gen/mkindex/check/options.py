@@ -37,17 +37,17 @@ class CheckOptions:
 
     def __post_init__(self) -> None:
         if not self.location:
-            raise ConfigError("name a directory or an address: mkindex check ./public")
+            raise ConfigError("give a directory or an address: mkindex check ./public")
         for option, names in (("select", self.select), ("ignore", self.ignore)):
             for name in names:
                 if name not in rules_by_name():
                     raise ConfigError(
-                        f"{option} {printable(name)!r}: there is no such rule (mkindex check --explain all lists them)"
+                        f"--{option} {printable(name)}: unknown rule (mkindex check --explain all lists them)"
                     )
         if self.require_hashes and self.why is None:
-            raise ConfigError("require-hashes says how --why is meant, which is not given")
+            raise ConfigError("--require-hashes requires --why")
         if (self.python or self.platform) and not (self.closure or self.why):
-            raise ConfigError("python and platform say what --closure or --why is for, and neither is given")
+            raise ConfigError("--python and --platform require --closure or --why")
 
     @property
     def location(self) -> str:

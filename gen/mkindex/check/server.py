@@ -52,7 +52,7 @@ def describe_server(server: ServerBehaviour) -> tuple[str, ...]:
         validators = [name for name in ("ETag", "Last-Modified") if name.lower() in server.page.headers]
         texts.append(validators[0] if validators else "no validator")
     if server.file:
-        texts.append("parts of files" if server.file.status == 206 else "whole files only")
+        texts.append("Range requests" if server.file.status == 206 else "no Range requests")
     if server.unknown_project:
-        texts.append(f"{server.unknown_project.status} for a project that there is not")
+        texts.append(f"{server.unknown_project.status} for unknown projects")
     return tuple(texts)

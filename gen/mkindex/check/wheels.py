@@ -20,7 +20,7 @@ from mkindex.check.observations import Content, Requirements
 from mkindex.distributions.tarballs import tar_pkg_info
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
-from mkindex.text import printable
+from mkindex.text import plural, printable
 from mkindex.web.client import RequestFailed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
@@ -77,14 +77,14 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
     with zipfile.ZipFile(cast("BinaryIO", stream)) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
-            return Content(broken=f"{len(members):,} members: more than mkindex reads")
+            return Content(broken=f"{len(members):,} members, more than mkindex reads")
         names = [member.filename for member in members]
         ambiguous = list(_confusing(archive, members, stream, size, whole=whole))
         directory = _dist_info(filename, names)
         if not directory:
             return Content(broken="has no .dist-info directory of its own", ambiguous=tuple(ambiguous))
         if len({name.partition("/")[0] for name in names if ".dist-info/" in name.partition("/")[0] + "/"}) > 1:
-            ambiguous.append("more than one .dist-info directory: readers may take another one")
+            ambiguous.append("more than one .dist-info directory: readers may use different ones")
         raw = _member(archive, f"{directory}/METADATA")
         return Content(
             metadata_sha256=hashlib.sha256(raw).hexdigest(),
@@ -119,31 +119,31 @@ def _confusing(
     """Yield what makes readers of a zip differ: the rules that the public index refuses uploads by."""
     twice = [name for name, count in Counter(member.filename for member in members).items() if count > 1]
     if twice:
-        yield f"members that are there twice: {_listed(twice)}"
+        yield f"duplicate members: {_listed(twice)}"
     stream.seek(max(0, size - 22 - len(archive.comment)))
     if stream.read(4) != b"PK\5\6":
-        yield "bytes follow the end of the zip"
+        yield "data after the end of the zip file"
     elif archive.comment:
-        yield f"a comment of {len(archive.comment):,} bytes at its end"
+        yield f"a comment of {plural(len(archive.comment), 'byte')} at the end"
     if min((one.header_offset for one in members), default=0):
-        yield "bytes stand before the zip: another archive, or a program"
+        yield "data before the zip file: another archive, or a program"
     strange = [m.filename for m in members if m.filename.startswith("/") or ".." in m.filename.split("/")]
     if strange:
         yield f"members whose path leads out of the wheel: {_listed(strange)}"
     if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in members):
-        yield "members compressed in another way than by deflate"
+        yield "members with a compression other than deflate"
     if not whole:
         return
     end = 0
     for member in sorted(members, key=lambda one: one.header_offset):
         if end and member.header_offset > end + 24:  # a data descriptor has at most so many bytes
-            yield f"bytes that belong to no member before {printable(member.filename)[:80]}"
+            yield f"data that belongs to no member before {printable(member.filename)[:80]}"
         elif member.header_offset < end:
-            yield f"members that overlap: {printable(member.filename)[:80]}"
+            yield f"overlapping members: {printable(member.filename)[:80]}"
         stream.seek(member.header_offset)
         head = stream.read(_LOCAL.size)
         if len(head) != _LOCAL.size or head[:4] != b"PK\3\4":
-            yield f"the directory names {printable(member.filename)[:80]}, and no member is there"
+            yield f"the central directory lists {printable(member.filename)[:80]}, but there is no such member"
             return
         _, flags, method, crc, packed, unpacked, name_length, extra = _LOCAL.unpack(head)
         name = stream.read(name_length)
@@ -153,14 +153,14 @@ def _confusing(
         is_zip64 = 0xFFFFFFFF in (packed, unpacked)
         same_sizes = is_said_later or is_zip64 or sizes == (member.CRC, member.compress_size, member.file_size)
         if name != central or method != member.compress_type or not same_sizes:
-            yield f"the zip says two different things about {printable(member.filename)[:80]}"
+            yield f"central directory and local header disagree about {printable(member.filename)[:80]}"
         end = member.header_offset + _LOCAL.size + name_length + extra + member.compress_size
 
 
 def _record(archive: zipfile.ZipFile, directory: str, names: list[str]) -> Iterator[str]:
     path = f"{directory}/RECORD"
     if path not in names:
-        yield "there is no RECORD"
+        yield "RECORD is missing"
         return
     rows = csv.reader(io.StringIO(_member(archive, path).decode("utf-8", "replace"), newline=""))
     listed = [os.path.normpath(row[0]).replace(os.sep, "/") for row in rows if row]
@@ -169,9 +169,9 @@ def _record(archive: zipfile.ZipFile, directory: str, names: list[str]) -> Itera
     if missing := sorted(members - set(listed)):
         yield f"RECORD does not list {_listed(missing)}"
     if absent := sorted(set(listed) - members - signatures):
-        yield f"RECORD lists what is not there: {_listed(absent)}"
+        yield f"RECORD lists missing files: {_listed(absent)}"
     if leaving := [name for name in listed if name.startswith(("/", "../"))]:
-        yield f"RECORD lists paths out of the wheel, which an uninstall would delete: {_listed(leaving)}"
+        yield f"RECORD lists paths outside the wheel, which an uninstall would delete: {_listed(leaving)}"
 
 
 def _listed(names: list[str]) -> str:

@@ -29,9 +29,9 @@ def parse_requirement(text: str) -> Requirement:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise ConfigError(f"why {printable(text)!r}: give a requirement, such as 'torch==2.5.1'") from error
+        raise ConfigError(f"--why {printable(text)}: give a requirement, such as 'torch==2.5.1'") from error
     if requirement.url:
-        raise ConfigError(f"why {printable(text)!r}: an index is not asked for what has an address of its own")
+        raise ConfigError(f"--why {printable(text)}: clients do not use an index for a requirement with an address")
     return requirement
 
 
@@ -46,7 +46,7 @@ def project_page(location: Location, requirement: Requirement) -> tuple[SeenPage
     usable = next((page for page in pages if page.is_usable), None)
     if usable is None:
         answer = pages[0].broken or f"answers {pages[0].reply.status}"
-        raise SourceError(f"{location.display(pages[0].url)}: there is no page of {name} that can be read: {answer}")
+        raise SourceError(f"{location.display(pages[0].url)}: no page of {name} that clients can read: {answer}")
     entries = usable.entries
     if kind == "flat":
         entries = tuple(entry for entry in entries if canonicalize_name(entry.filename).startswith(f"{name}-"))
@@ -72,7 +72,7 @@ def explain(
     if has_final and not requirement.specifier.prereleases:
         for candidate, reasons in considered:
             if candidate.version.is_prerelease and not reasons:
-                reasons.append("it is a pre-release, and there are final releases (--pre takes it)")
+                reasons.append("it is a pre-release, and there are final releases (--pre allows it)")
     considered.sort(
         key=lambda pair: (pair[0].version, -environment.rank(pair[0].filename), pair[0].filename), reverse=True
     )
@@ -86,13 +86,13 @@ def _reasons(
 ) -> list[str]:
     reasons = []
     if not requirement.specifier.contains(candidate.version, prereleases=True):
-        reasons.append(f"its version {candidate.version} is not {requirement.specifier}")
+        reasons.append(f"its version {candidate.version} does not match {requirement.specifier}")
     if mismatch := environment.tag_mismatch(candidate.filename):
         reasons.append(mismatch)
     if environment.rejects_python(candidate.requires_python):
-        reasons.append(f"it requires Python {candidate.requires_python}, and this is {environment.python}")
+        reasons.append(f"it requires Python {candidate.requires_python}, but this is {environment.python}")
     if candidate.yanked is not None and not is_pinned(requirement):
-        reasons.append(f"it is yanked{f' ({candidate.yanked})' if candidate.yanked else ''}, and not asked for with ==")
+        reasons.append(f"it is yanked{f' ({candidate.yanked})' if candidate.yanked else ''}, and not pinned with ==")
     if require_hashes and not candidate.has_hash:
-        reasons.append("its page gives no sha256, which --require-hashes wants")
+        reasons.append("its page has no sha256, which --require-hashes needs")
     return reasons

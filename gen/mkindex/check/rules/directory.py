@@ -17,7 +17,7 @@ from mkindex.check.observations import SeenDirectory
 def leftover(directory: SeenDirectory) -> Iterator[Violation]:
     """No temporary file of an interrupted upload or run is left."""
     for path in directory.leftovers:
-        yield Violation("left behind by something that was interrupted", page=path)
+        yield Violation("left by an interrupted upload or run", page=path)
 
 
 @rule(
@@ -84,7 +84,7 @@ def link_leaves(directory: SeenDirectory) -> Iterator[Violation]:
 def case_collision(directory: SeenDirectory) -> Iterator[Violation]:
     """No two paths differ only in case or in their Unicode form."""
     for paths in directory.collisions:
-        yield Violation(f"and {', '.join(paths[1:])[:300]} are the same name elsewhere", page=paths[0])
+        yield Violation(f"is the same path as {', '.join(paths[1:])[:300]} on some file systems", page=paths[0])
 
 
 @rule(
@@ -110,4 +110,4 @@ def unreadable(directory: SeenDirectory) -> Iterator[Violation]:
 def page_older(directory: SeenDirectory) -> Iterator[Violation]:
     """No page is older than the files that it lists."""
     for page, file in directory.newer_files:
-        yield Violation("was changed after the page was written", file=file, page=page)
+        yield Violation("is newer than its page", file=file, page=page)

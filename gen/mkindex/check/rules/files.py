@@ -14,7 +14,7 @@ from mkindex.text import redact
 
 def _answers(file: SeenFile) -> str:
     if file.is_local:
-        return "cannot be read" if file.reply.status == 403 else "is not there"
+        return "cannot be read" if file.reply.status == 403 else "is missing"
     return f"answers {file.reply.status}" if file.reply.status else file.reply.broken or "does not answer"
 
 
@@ -34,7 +34,7 @@ def file_missing(file: SeenFile) -> Iterator[Violation]:
     if file.reply.status != 200 or file.reply.broken:
         yield Violation(f"{_answers(file)} ({display_link(file.entry.link)})")
     elif file.read_error:
-        yield Violation(f"its bytes cannot be had: {file.read_error}")
+        yield Violation(f"cannot be read: {file.read_error}")
 
 
 @rule(
@@ -50,7 +50,7 @@ def file_missing(file: SeenFile) -> Iterator[Violation]:
 def file_is_page(file: SeenFile) -> Iterator[Violation]:
     """The address of a file returns the file, not an HTML page."""
     if file.reply.status == 200 and file.is_page:
-        yield Violation("an HTML page comes instead of the file")
+        yield Violation("is an HTML page")
 
 
 @rule(
@@ -66,7 +66,7 @@ def redirect_moves_links(file: SeenFile) -> Iterator[Violation]:
     """A redirect of a page does not break its relative links."""
     if file.page_redirected and file.reply.status in (404, 410):
         link, page = display_link(file.entry.link), redact(file.entry.page)
-        yield Violation(f"the page was redirected to {page}, and from there {link} leads nowhere")
+        yield Violation(f"the page was redirected to {page}, where {link} does not exist")
 
 
 @rule(
@@ -83,9 +83,9 @@ def file_hash(file: SeenFile) -> Iterator[Violation]:
     if not file.exists:
         return
     if file.sha256 and file.entry.sha256 not in ("", file.sha256):
-        yield Violation(f"its sha256 is {file.sha256}, and the page says {file.entry.sha256}")
+        yield Violation(f"its sha256 is {file.sha256}, but the page says {file.entry.sha256}")
     if file.other_hash and file.entry.other_hash not in ("", file.other_hash):
-        yield Violation(f"its hash is {file.other_hash}, and the page says {file.entry.other_hash}")
+        yield Violation(f"its hash is {file.other_hash}, but the page says {file.entry.other_hash}")
 
 
 @rule(
@@ -100,7 +100,7 @@ def file_size(file: SeenFile) -> Iterator[Violation]:
     """A file has the size that the page gives."""
     is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
     if file.exists and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
-        yield Violation(f"has {file.size:,} bytes, and the page says {file.entry.size:,}")
+        yield Violation(f"has {file.size:,} bytes, but the page says {file.entry.size:,}")
 
 
 @rule(
@@ -118,9 +118,7 @@ def metadata_missing(file: SeenFile) -> Iterator[Violation]:
     if not file.exists or sibling is None:
         return
     if sibling.status != 200 or sibling.broken:
-        answer = (
-            f"answers {sibling.status}" if sibling.status and not file.is_local else sibling.broken or "is not there"
-        )
+        answer = f"answers {sibling.status}" if sibling.status and not file.is_local else sibling.broken or "is missing"
         yield Violation(f"{file.entry.filename}.metadata {answer}")
     elif sibling.media_type in ("text/html", "application/xhtml+xml"):
         yield Violation(f"{file.entry.filename}.metadata is an HTML page")
@@ -139,7 +137,7 @@ def metadata_hash(file: SeenFile) -> Iterator[Violation]:
     """A .metadata file has the hash that the page gives."""
     if file.exists and file.sibling_sha256 and file.entry.metadata not in (None, "", file.sibling_sha256):
         yield Violation(
-            f"the sha256 of its .metadata is {file.sibling_sha256}, and the page says {file.entry.metadata}"
+            f"the sha256 of its .metadata is {file.sibling_sha256}, but the page says {file.entry.metadata}"
         )
 
 
@@ -166,9 +164,8 @@ def metadata_differs(file: SeenFile) -> Iterator[Violation]:
     for field in Requirements._fields:
         if getattr(inside, field) != getattr(beside, field):
             name = field.replace("_", "-").title()
-            yield Violation(
-                f"{name} is {_short(getattr(beside, field))} beside and {_short(getattr(inside, field))} inside"
-            )
+            ours, theirs = _short(getattr(beside, field)), _short(getattr(inside, field))
+            yield Violation(f"{name} is {ours} in the .metadata file, but {theirs} in the wheel")
 
 
 def _short(value: object) -> str:
@@ -196,7 +193,7 @@ def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
         return
     said = file.entry.requires_python
     if _clauses(said) != _clauses(found.requires_python):
-        yield Violation(f"the page says {said!r}, the file {found.requires_python or 'nothing'!r}")
+        yield Violation(f"the page says {said!r}, but the file says {found.requires_python or 'nothing'!r}")
 
 
 def _clauses(value: str) -> list[str]:
@@ -218,7 +215,7 @@ def requires_python_missing(file: SeenFile) -> Iterator[Violation]:
     found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
     is_missing = file.exists and found and found.requires_python and not file.entry.requires_python
     if found and is_missing and _is_specifier(found.requires_python):
-        yield Violation(f"the file says {found.requires_python!r}, the page nothing")
+        yield Violation(f"the file says {found.requires_python!r}, but the page says nothing")
 
 
 def _is_specifier(value: str) -> bool:
@@ -256,9 +253,9 @@ def metadata_name(file: SeenFile) -> Iterator[Violation]:
         # Where the name of an sdist ends and its version begins only the metadata can tell.
         name, version = (project, said) if (said := sdist_of(filename, project)) else (filename, "")
     if project != name:
-        yield Violation(f"the filename says {name}, the metadata {found.name or 'nothing'}")
+        yield Violation(f"the filename says {name}, but the metadata says {found.name or 'nothing'}")
     elif not _same_version(found.version, version):
-        yield Violation(f"the filename says version {version}, the metadata {found.version or 'nothing'}")
+        yield Violation(f"the filename says version {version}, but the metadata says {found.version or 'nothing'}")
 
 
 def _same_version(one: str, other: str) -> bool:
@@ -282,7 +279,7 @@ def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
     if not file.exists or not content or not content.metadata_sha256 or not _sibling_counts(file):
         return
     if content.metadata_sha256 != file.sibling_sha256 and content.metadata == file.sibling_metadata:
-        yield Violation("the same fields, and other bytes")
+        yield Violation("the fields are the same, but the bytes differ")
 
 
 @rule(
@@ -355,7 +352,7 @@ def content_encoding(file: SeenFile) -> Iterator[Violation]:
 def gpg_sig(file: SeenFile) -> Iterator[Violation]:
     """If a page announces a signature, the signature exists."""
     if file.exists and file.signature is not None and file.signature.status != 200:
-        yield Violation(f"{file.entry.filename}.asc is not there")
+        yield Violation(f"{file.entry.filename}.asc is missing")
 
 
 @rule(
@@ -368,4 +365,6 @@ def gpg_sig(file: SeenFile) -> Iterator[Violation]:
 def provenance(file: SeenFile) -> Iterator[Violation]:
     """The provenance of a file exists at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Violation(f"{redact(file.provenance.url)} answers {file.provenance.status or 'nothing'}")
+        status = file.provenance.status
+        answer = f"answers {status}" if status else "does not answer"
+        yield Violation(f"{redact(file.provenance.url)} {answer}")

@@ -7,6 +7,9 @@ from mkindex.check.addresses import CONTROL, display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import SeenPage
 from mkindex.simple.links import HASH_DIGITS
+from mkindex.text import plural
+
+_SHOWN = 3  # links that are named
 
 
 @rule(
@@ -26,7 +29,7 @@ def unsafe_page(page: SeenPage) -> Iterator[Violation]:
         if entry.form == "json" and any(
             isinstance(value, str) and CONTROL.search(value) for value in entry.raw.values()
         ):
-            yield Violation("a field with control characters in it", entry.filename)
+            yield Violation("a field contains control characters", entry.filename)
 
 
 @rule(
@@ -68,11 +71,10 @@ def no_doctype(page: SeenPage) -> Iterator[Violation]:
 def stray_link(page: SeenPage) -> Iterator[Violation]:
     """A project page links only to files, and a root page only to projects."""
     if page.is_usable and page.kind != "flat" and (stray := page.stray_links):
-        yield Violation(
-            f"{len(stray):,} links lead elsewhere: {', '.join(display_link(link) or 'nothing' for link in stray[:3])}"
-        )
+        links = ", ".join(display_link(link) or "an empty link" for link in stray[:_SHOWN])
+        yield Violation(f"{plural(len(stray), 'other link')}: {links}")
     if page.kind == "root" and page.entries and page.projects:
-        yield Violation(f"{len(page.entries):,} links to files stand on the root: {page.entries[0].filename}")
+        yield Violation(f"{plural(len(page.entries), 'link')} to files on the root page: {page.entries[0].filename}")
 
 
 @rule(
@@ -86,7 +88,7 @@ def anchor_text(page: SeenPage) -> Iterator[Violation]:
     """The text of a link is the filename."""
     for entry in page.entries:
         if entry.form == "html" and entry.anchor_text != entry.filename:
-            yield Violation(f"shows {entry.anchor_text[:100]!r}", entry.filename)
+            yield Violation(f"its text is {entry.anchor_text[:100]!r}", entry.filename)
 
 
 @rule(

@@ -12,7 +12,9 @@ from mkindex.check.json_pages import type_name
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
 from mkindex.simple.links import upload_time_of
+from mkindex.text import plural
 
+_SHOWN = 5  # versions that are named
 _STATUSES = ("active", "archived", "quarantined", "deprecated")
 _MINOR = {"versions": 1, "size": 1, "upload-time": 1, "project-status": 4, "provenance": 3}
 
@@ -32,37 +34,37 @@ def field_type(page: SeenPage) -> Iterator[Violation]:
         yield Violation(text)
     for entry in page.entries:
         if entry.form == "json":
-            for text in _wrong_fields(entry.raw):
+            for text in _field_errors(entry.raw):
                 yield Violation(text, entry.filename)
 
 
-def _wrong_fields(raw: Mapping[str, Any]) -> Iterator[str]:
+def _field_errors(raw: Mapping[str, Any]) -> Iterator[str]:
     for key in ("filename", "url"):
         if not isinstance(raw.get(key), str) or not raw[key]:
-            yield f"{key} is {type_name(raw[key]) if key in raw else 'missing'}, and must be a text"
+            yield f"{key} is {type_name(raw[key]) if key in raw else 'missing'}; it must be a string"
     hashes = raw.get("hashes")
     if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
-        yield f"hashes is {type_name(hashes) if 'hashes' in raw else 'missing'}, and must be an object of texts"
+        yield f"hashes is {type_name(hashes) if 'hashes' in raw else 'missing'}; it must be an object of strings"
     if "size" in raw and (type(raw["size"]) is not int or not 0 <= raw["size"] < 1 << 63):
-        yield f"size is {type_name(raw['size'])}, and must be a whole number of bytes"
+        yield f"size is {type_name(raw['size'])}; it must be a whole number of bytes"
     if "upload-time" in raw and not (isinstance(raw["upload-time"], str) and upload_time_of(raw["upload-time"])):
         value = raw["upload-time"]
         says = f"{value!r}" if isinstance(value, str) else type_name(value)
-        yield f"upload-time is {says}, and must be a UTC time with a T and a Z: 2026-01-02T03:04:05Z"
+        yield f"upload-time is {says}; it must be a UTC time with a T and a Z, such as 2026-01-02T03:04:05Z"
     if "yanked" in raw and not isinstance(raw["yanked"], bool | str):
-        yield f"yanked is {type_name(raw['yanked'])}, and must be true, false or a reason"
+        yield f"yanked is {type_name(raw['yanked'])}; it must be true, false or a reason"
     for key in ("core-metadata", "dist-info-metadata"):
         value = raw.get(key, False)
         if not isinstance(value, bool) and not (
             isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
         ):
-            yield f"{key} is {type_name(value)}, and must be true, false or an object of hashes"
+            yield f"{key} is {type_name(value)}; it must be true, false or an object of hashes"
     if not isinstance(raw.get("requires-python"), str | None):
-        yield f"requires-python is {type_name(raw['requires-python'])}, and must be a text"
+        yield f"requires-python is {type_name(raw['requires-python'])}; it must be a string"
     if not isinstance(raw.get("provenance"), str | None):
-        yield f"provenance is {type_name(raw['provenance'])}, and must be a text"
+        yield f"provenance is {type_name(raw['provenance'])}; it must be a string"
     if "gpg-sig" in raw and not isinstance(raw["gpg-sig"], bool | None):
-        yield f"gpg-sig is {type_name(raw['gpg-sig'])}, and must be true or false"
+        yield f"gpg-sig is {type_name(raw['gpg-sig'])}; it must be true or false"
 
 
 @rule(
@@ -97,16 +99,16 @@ def api_version(page: SeenPage) -> Iterator[Violation]:
     if version is None and page.form == "html":
         return  # PEP 503 alone is 1.0
     if match is None:
-        yield Violation("says no API version" if version is None else f"says API version {str(version)[:40]!r}")
+        yield Violation("has no API version" if version is None else f"has API version {str(version)[:40]!r}")
         return
     if match[1] != "1":
-        yield Violation(f"says API version {version}: clients know version 1")
+        yield Violation(f"has API version {version}, but clients support version 1")
         return
     if page.form == "json":
         used = {key for entry in page.entries for key in entry.raw} | set(page.document)
         late = sorted(key for key, minor in _MINOR.items() if key in used and minor > int(match[2]))
         if late:
-            yield Violation(f"says API version {version}, and uses {', '.join(late)} of a later one")
+            yield Violation(f"has API version {version}, but uses {', '.join(late)} of a later version")
 
 
 @rule(
@@ -124,17 +126,17 @@ def versions(page: SeenPage) -> Iterator[Violation]:
         return
     listed = page.document.get("versions")
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        yield Violation("has no list `versions`")
+        yield Violation("has no array `versions`")
     else:
         known = {_normal(one) for one in listed}
         missing = sorted({v for e in page.entries if (v := _version_of(e, page.project)) and v not in known})
         if missing:
-            yield Violation(f"`versions` lacks {', '.join(missing[:5])}, of which there are files")
+            yield Violation(f"`versions` lacks {', '.join(missing[:_SHOWN])}, although there are files of it")
         if len(known) < len(listed):
-            yield Violation("`versions` names one twice")
+            yield Violation("`versions` lists a version twice")
     without = sum("size" not in entry.raw for entry in page.entries)
     if without:
-        yield Violation(f"{without:,} files have no size, which is mandatory from version 1.1 on")
+        yield Violation(f"{plural(without, 'file')} without a size, which is required from API version 1.1 on")
 
 
 def _normal(version: str) -> str:
@@ -173,7 +175,7 @@ def page_name(page: SeenPage) -> Iterator[Violation]:
         if not isinstance(name, str):
             yield Violation("has no `name`")
         elif page.project and canonicalize_name(name) != page.project:
-            yield Violation(f"names {name[:80]!r}, and is the page of {page.project}")
+            yield Violation(f"`name` is {name[:80]!r}, but this is the page of {page.project}")
 
 
 @rule(
@@ -186,6 +188,6 @@ def page_name(page: SeenPage) -> Iterator[Violation]:
 def project_status(page: SeenPage) -> Iterator[Violation]:
     """A project has a known status, and lists no files if it is quarantined."""
     if page.status and page.status not in _STATUSES:
-        yield Violation(f"status {page.status[:40]!r} is none of {', '.join(_STATUSES)}")
+        yield Violation(f"status {page.status[:40]!r} is not one of {', '.join(_STATUSES)}")
     elif page.status == "quarantined" and page.entries:
-        yield Violation(f"is quarantined, and lists {len(page.entries):,} files all the same")
+        yield Violation(f"is quarantined, but lists {plural(len(page.entries), 'file')}")

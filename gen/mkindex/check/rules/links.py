@@ -8,6 +8,7 @@ from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.simple.links import HASH_DIGITS
+from mkindex.text import plural
 
 _UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
 
@@ -29,19 +30,19 @@ def bad_link(page: SeenPage) -> Iterator[Violation]:
         if entry.form == "json" and not isinstance(entry.raw.get("url"), str):
             continue  # `field-type`
         if not entry.url:
-            yield Violation(f"the link is no address: {display_link(entry.link)}", entry.filename)
+            yield Violation(f"the link is not a valid address: {display_link(entry.link)}", entry.filename)
         elif scheme not in ("http", "https", "file"):
-            yield Violation(f"the link is of kind {scheme}:, which no client installs from", entry.filename)
+            yield Violation(f"the link has the scheme {scheme}:, which clients do not install from", entry.filename)
         elif scheme == "file" and (not page.is_local or entry.link.lower().startswith("file:")):
-            yield Violation("the link is to a file of this machine, which others do not have", entry.filename)
+            yield Violation("the link is to a file on this machine, which other machines do not have", entry.filename)
         elif ".." in urlsplit(entry.url).path.split("/"):
-            yield Violation(f"the link leads out of the host: {display_link(entry.link)}", entry.filename)
+            yield Violation(f"the link leads above the root of the host: {display_link(entry.link)}", entry.filename)
         elif (
             entry.form == "json"
             and entry.filename
             and entry.filename != unquote(urlsplit(entry.url).path).rpartition("/")[2]
         ):
-            yield Violation(f"the link leads to another name: {display_link(entry.link)}", entry.filename)
+            yield Violation(f"the link leads to a file of another name: {display_link(entry.link)}", entry.filename)
 
 
 @rule(
@@ -70,7 +71,7 @@ def credentials_in_link(page: SeenPage) -> Iterator[Violation]:
     """No link contains a user name or a password."""
     for entry in page.entries:
         if entry.url and "@" in urlsplit(entry.url).netloc:
-            yield Violation("the link has a user name or a password in it", entry.filename)
+            yield Violation("the link contains a user name or a password", entry.filename)
 
 
 @rule(
@@ -104,7 +105,7 @@ def root_relative(page: SeenPage) -> Iterator[Violation]:
     links = [entry.link for entry in page.entries] + list(page.project_links)
     found = [link for link in links if re.match(r"/(?!/)", link)]
     if page.is_local and found:
-        yield Violation(f"{len(found):,} links begin with a slash: {display_link(found[0])}")
+        yield Violation(f"{plural(len(found), 'link')} with a slash at the beginning: {display_link(found[0])}")
 
 
 @rule(
@@ -145,7 +146,7 @@ def hash_malformed(page: SeenPage) -> Iterator[Violation]:
             length = HASH_DIGITS.get(name)
             if length and (len(value) != length or not re.fullmatch(r"[0-9a-f]+", value)):
                 is_hex = len(value) == length and re.fullmatch(r"[0-9a-fA-F]+", value)
-                yield Violation(f"{name} {'in capitals' if is_hex else 'is ' + repr(value[:70])}", entry.filename)
+                yield Violation(f"{name} {'is in upper case' if is_hex else 'is ' + repr(value[:70])}", entry.filename)
 
 
 def _hashes(entry: ListedFile) -> Iterator[tuple[str, str]]:
@@ -176,4 +177,4 @@ def no_hash(page: SeenPage) -> Iterator[Violation]:
         if any(HASH_DIGITS.get(name, 0) >= 64 for name, _ in _hashes(entry)):
             continue  # `hash-malformed`
         weak = entry.other_hash.partition("=")[0]
-        yield Violation(f"only {weak}" if weak else "no hash", entry.filename)
+        yield Violation(f"has only {weak}" if weak else "has no hash", entry.filename)

@@ -12,7 +12,9 @@ from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, NOTE, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.distributions.filenames import FILENAME, SUFFIXES, identity, sdist_of
+from mkindex.text import plural
 
+_SHOWN = 3  # links that are named
 _MAX_BYTES, _MAX_FILES = 10 << 20, 10_000  # of the page of a project
 
 
@@ -75,7 +77,7 @@ def duplicate_file(page: SeenPage) -> Iterator[Violation]:
         if first is entry:
             continue
         if first.filename != entry.filename:
-            yield Violation(f"clients cannot tell it from {first.filename}", entry.filename)
+            yield Violation(f"clients cannot distinguish it from {first.filename}", entry.filename)
         elif first.sha256 != entry.sha256:
             yield Violation("is listed twice, with different hashes", entry.filename)
         elif first.url != entry.url:
@@ -102,11 +104,11 @@ def _unusable(filename: str, project: str) -> str:
     if not filename:
         return ""
     if not filename.endswith(SUFFIXES):
-        return "uv and packaging install .whl, .tar.gz and .zip only"
+        return "uv and packaging support only .whl, .tar.gz and .zip"
     if not FILENAME.fullmatch(filename):
         return "has characters other than letters, digits and ._+!-"
     if not filename.endswith(".whl") and project and (version := sdist_of(filename, project)):
-        return "" if _is_version(version) else f"{version!r} is no version"
+        return "" if _is_version(version) else f"{version!r} is not a version"
     try:
         identity(filename)
     except ValueError as error:
@@ -154,7 +156,7 @@ def root_link(page: SeenPage) -> Iterator[Violation]:
     wrong = [link for link in page.project_links if not re.search(r"(?:^|/)[a-z0-9]+(?:-[a-z0-9]+)*/$", link)]
     if wrong:
         yield Violation(
-            f"{len(wrong):,} links are spelled otherwise: {', '.join(display_link(link) for link in wrong[:3])}"
+            f"{plural(len(wrong), 'other link')}: {', '.join(display_link(link) for link in wrong[:_SHOWN])}"
         )
 
 
@@ -170,7 +172,9 @@ def no_metadata(page: SeenPage) -> Iterator[Violation]:
     wheels = [entry for entry in page.entries if entry.filename.endswith(".whl")]
     without = [entry.filename for entry in wheels if entry.metadata is None]
     if without:
-        yield Violation(f"{len(without):,} of {len(wheels):,} wheels have none: {', '.join(without[:2])[:200]}")
+        yield Violation(
+            f"{len(without):,} of {plural(len(wheels), 'wheel')} without it: {', '.join(without[:2])[:200]}"
+        )
 
 
 @rule(
@@ -183,4 +187,4 @@ def no_metadata(page: SeenPage) -> Iterator[Violation]:
 def large_page(page: SeenPage) -> Iterator[Violation]:
     """The page of a project has at most 10 MiB and 10,000 files."""
     if page.kind == "project" and (len(page.reply.body) > _MAX_BYTES or len(page.entries) > _MAX_FILES):
-        yield Violation(f"{len(page.reply.body):,} bytes, {len(page.entries):,} files")
+        yield Violation(f"{len(page.reply.body):,} bytes, {plural(len(page.entries), 'file')}")

@@ -21,13 +21,11 @@ def content_type(page: SeenPage) -> Iterator[Violation]:
     """A page has one of the three content types that clients accept."""
     if page.reply.status == 200 and not page.form and not page.reply.broken:
         looks = page.reply.body.lstrip()[:1]
-        what = "a JSON page" if looks == b"{" else "an HTML page" if looks == b"<" else "what should be a page"
-        yield Violation(
-            f"{what} is served as {page.reply.media_type or 'nothing'}; "
-            f"clients know text/html, {HTML_TYPE}, {JSON_TYPE}"
-        )
+        what = "JSON" if looks == b"{" else "HTML" if looks == b"<" else "the page"
+        served = f"as {page.reply.media_type}" if page.reply.media_type else "without a content type"
+        yield Violation(f"{what} is served {served}; clients accept text/html, {HTML_TYPE} and {JSON_TYPE}")
     elif page.reply.status == 200 and page.is_json_as_html:
-        yield Violation(f"a JSON page is served as {page.reply.media_type}: to clients it names no file")
+        yield Violation(f"JSON is served as {page.reply.media_type}, in which clients find no files")
 
 
 @rule(
@@ -59,7 +57,7 @@ def page_broken(page: SeenPage) -> Iterator[Violation]:
 def page_unfinished(page: SeenPage) -> Iterator[Violation]:
     """An HTML page that begins as a document ends as one."""
     if page.is_usable and not page.has_end:
-        yield Violation("begins as a document and has no </html> at its end: it may have been cut off")
+        yield Violation("begins as a document, but has no </html>: it may be cut off")
 
 
 @rule(
@@ -75,4 +73,4 @@ def page_empty(page: SeenPage) -> Iterator[Violation]:
     """The page of a project lists files."""
     is_read = page.is_usable and not page.is_json_as_html and not page.field_errors
     if is_read and page.kind != "root" and not page.entries and page.status != "quarantined":
-        yield Violation("lists no file")
+        yield Violation("lists no files")

@@ -20,7 +20,9 @@ from mkindex.simple.links import last_segment
 def not_an_index(identity: Identity) -> Iterator[Violation]:
     """The target is the root of an index, or the page of a project."""
     if identity.kind not in ("index", "project", "flat", "mistyped"):
-        yield Violation(identity.description + (f"; an index is at {identity.index_url}" if identity.index_url else ""))
+        yield Violation(
+            identity.description + (f"; there is an index at {identity.index_url}" if identity.index_url else "")
+        )
 
 
 @rule(
@@ -61,7 +63,7 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
         return  # `insecure-redirect`
     answer = f"answers {reply.status}" if reply.status and not pages[0].is_local else reply.broken or "there is no page"
     hint = (
-        f"; there is one at {last_segment(project.linked_page)}/, which clients do not ask for"
+        f"; there is a page at {last_segment(project.linked_page)}/, which clients do not request"
         if project.linked_page
         else ""
     )
@@ -100,7 +102,7 @@ def forms_disagree(project: SeenProject) -> Iterator[Violation]:
     html, json = project.html, project.json
     for form, page, there in (("HTML", html, json), ("JSON", json, html)):
         if len(project.root_forms) == 2 and page is None and there and there.is_usable:
-            yield Violation(f"there is no {form} page, and there is one of the root")
+            yield Violation(f"there is no {form} page, although the root has one")
     if not (html and json and html.is_usable and json.is_usable) or json.field_errors:
         return
     ours, theirs = _by_name(html), _by_name(json)
@@ -114,9 +116,9 @@ def forms_disagree(project: SeenProject) -> Iterator[Violation]:
             if _differ(field, getattr(one, field), getattr(other, field)):
                 spelled = field.replace("_", "-")
                 ours_says, theirs_says = _short(getattr(one, field)), _short(getattr(other, field))
-                yield Violation(f"{spelled} is {ours_says} in HTML and {theirs_says} in JSON", name)
+                yield Violation(f"{spelled} is {ours_says} in HTML, but {theirs_says} in JSON", name)
     if html.status != json.status and "active" not in (html.status, json.status):
-        yield Violation(f"status is {html.status or 'none'} in HTML and {json.status or 'none'} in JSON")
+        yield Violation(f"status is {html.status or 'none'} in HTML, but {json.status or 'none'} in JSON")
 
 
 def _by_name(page: SeenPage) -> dict[str, ListedFile]:
@@ -148,4 +150,4 @@ def _short(value: object) -> str:
 )
 def unsatisfied(found: Unsatisfied) -> Iterator[Violation]:
     """The index satisfies every requirement of its files (--closure)."""
-    yield Violation(f"requires {found.requirement}, and this index has {found.available}", found.file)
+    yield Violation(f"requires {found.requirement}, but this index has {found.available}", found.file)

@@ -28,7 +28,7 @@ def unknown_project(server: ServerBehaviour) -> Iterator[Violation]:
     """A request for an unknown project is answered with 404."""
     reply = server.unknown_project
     if reply is not None and reply.status not in (404, 410):
-        yield Violation(f"a project that does not exist is answered with {reply.status or reply.broken}")
+        yield Violation(f"an unknown project is answered with {reply.status or reply.broken}")
 
 
 @rule(
@@ -44,10 +44,10 @@ def no_redirect(server: ServerBehaviour) -> Iterator[Violation]:
     if reply is None or server.page is None:
         return
     if reply.status != 200:
-        yield Violation(f"without the slash {redact(reply.url)} answers {reply.status or reply.broken}")
+        yield Violation(f"{redact(reply.url)} (without the slash) answers {reply.status or reply.broken}")
     elif not reply.url.endswith("/"):
         yield Violation(
-            f"{redact(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
+            f"{redact(reply.url)} is answered without a redirect, so relative links on it are one level off"
         )
 
 
@@ -127,7 +127,7 @@ def no_vary(server: ServerBehaviour) -> Iterator[Violation]:
     if server.has_html and server.has_json and server.page:
         vary = server.page.headers.get("vary", "")
         if not {"accept", "*"} & {word.strip().lower() for word in vary.split(",")}:
-            yield Violation("HTML or JSON as is asked for, and no Vary: Accept")
+            yield Violation("sends HTML or JSON, as requested, without Vary: Accept")
 
 
 @rule(
@@ -141,7 +141,7 @@ def no_vary(server: ServerBehaviour) -> Iterator[Violation]:
 def no_range(server: ServerBehaviour) -> Iterator[Violation]:
     """The server supports Range requests for files."""
     if server.file and server.file.status == 200:
-        yield Violation("the whole file comes where one byte was asked for")
+        yield Violation("a request for one byte returned the whole file")
 
 
 @rule(
@@ -160,7 +160,9 @@ def unstable(server: ServerBehaviour) -> Iterator[Violation]:
     if again is None or first.status != 200 or again.status != 200:
         return
     if again.media_type == first.media_type and again.body != first.body:
-        yield Violation(f"{len(first.body):,} bytes the first time, {len(again.body):,} others the second")
+        yield Violation(
+            f"{len(first.body):,} bytes the first time, {len(again.body):,} different bytes the second time"
+        )
 
 
 @rule(
@@ -173,7 +175,7 @@ def unstable(server: ServerBehaviour) -> Iterator[Violation]:
 def no_json(server: ServerBehaviour) -> Iterator[Violation]:
     """Pages are available as JSON."""
     if server.has_html and not server.has_json:
-        yield Violation(f"who asks for {JSON_TYPE} gets HTML")
+        yield Violation(f"a request for {JSON_TYPE} returns HTML")
 
 
 @rule(
@@ -186,7 +188,7 @@ def no_json(server: ServerBehaviour) -> Iterator[Violation]:
 def no_html(server: ServerBehaviour) -> Iterator[Violation]:
     """Pages are available as HTML."""
     if server.has_json and not server.has_html:
-        yield Violation("who asks for HTML gets JSON, or nothing")
+        yield Violation("a request for HTML returns JSON, or nothing")
 
 
 @rule(
