@@ -1,4 +1,4 @@
-"""What the `client` command finds out about an index."""
+"""What `mkindex client` finds out about an index."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")
 
@@ -54,12 +54,12 @@ ALL = ("demo", "demo-app", "helper")
 
 
 @pytest.mark.parametrize("given", ["simple/", "simple", "", "index.html", "simple/index.html", "simple/#secret"])
-def test_an_index_is_found_from_whatever_address_leads_to_it(host: IndexServer, given: str) -> None:
+def test_an_index_is_found_from_every_address_that_leads_to_it(host: IndexServer, given: str) -> None:
     assert probe(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=ALL)
 
 
 @pytest.mark.parametrize("given", ["simple/demo/", "simple/demo", "simple/demo/index.html"])
-def test_the_page_of_a_project_stands_for_that_project_of_its_index(host: IndexServer, tree: Path, given: str) -> None:
+def test_the_page_of_a_project_selects_that_project_of_its_index(host: IndexServer, tree: Path, given: str) -> None:
     assert probe(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=("demo",), is_selection=True)
     assert probe(str(tree / given)) == ServedIndex(
         url=f"{tree.as_uri()}/simple/", projects=("demo",), is_selection=True
@@ -67,12 +67,12 @@ def test_the_page_of_a_project_stands_for_that_project_of_its_index(host: IndexS
 
 
 @pytest.mark.parametrize("given", ["", "simple", "simple/index.html"])
-def test_a_directory_is_an_address_that_begins_with_file(tree: Path, given: str) -> None:
-    facts = ServedIndex(url=f"{tree.as_uri()}/simple/", projects=ALL)
-    assert probe(str(tree / given)) == probe((tree / given).as_uri()) == facts
+def test_a_directory_becomes_a_file_address(tree: Path, given: str) -> None:
+    index = ServedIndex(url=f"{tree.as_uri()}/simple/", projects=ALL)
+    assert probe(str(tree / given)) == probe((tree / given).as_uri()) == index
 
 
-def test_a_find_links_page_and_a_listing_are_flat(host: IndexServer, tree: Path) -> None:
+def test_a_find_links_page_and_a_listing_are_recognised(host: IndexServer, tree: Path) -> None:
     assert probe(f"{host.url}links.html") == ServedIndex(url=f"{host.url}links.html", projects=ALL, is_find_links=True)
     assert probe(str(tree / "links.html")) == ServedIndex(
         url=f"{tree.as_uri()}/links.html", projects=ALL, is_find_links=True
@@ -99,13 +99,13 @@ def test_a_find_links_page_and_a_listing_are_flat(host: IndexServer, tree: Path)
 def test_projects_are_chosen_by_name_or_pattern(
     host: IndexServer, given: str, globs: list[str], projects: tuple[str, ...]
 ) -> None:
-    facts = probe(f"{host.url}{given}", globs)
-    assert (facts.projects, facts.is_selection) == (projects, True)
+    index = probe(f"{host.url}{given}", globs)
+    assert (index.projects, index.is_selection) == (projects, True)
 
 
 @pytest.mark.parametrize("glob", ["dem", "x*", "demo==1", "../demo"])
 @pytest.mark.parametrize("given", ["simple/", "links.html"])
-def test_a_project_that_is_not_there_is_an_error(host: IndexServer, given: str, glob: str) -> None:
+def test_an_unknown_project_is_an_error(host: IndexServer, given: str, glob: str) -> None:
     with pytest.raises(SourceError) as error:
         probe(f"{host.url}{given}", ["demo", glob])
     assert str(error.value) == (
@@ -113,7 +113,7 @@ def test_a_project_that_is_not_there_is_an_error(host: IndexServer, given: str, 
     )
 
 
-def test_projects_of_an_index_that_lists_none_are_named(host: IndexServer) -> None:
+def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
     with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
         probe(f"{host.url}simple/")
@@ -124,7 +124,7 @@ def test_projects_of_an_index_that_lists_none_are_named(host: IndexServer) -> No
         probe(f"{host.url}simple/", ["gone"])
 
 
-def test_names_that_are_none_are_passed_over(host: IndexServer) -> None:
+def test_invalid_project_names_are_ignored(host: IndexServer) -> None:
     links = "".join(f'<a href="{name}/">x</a>' for name in ("demo", "a%0Ab", "a%22%5D", "%C3%A9", "x%20=%20%7B%7D"))
     root = Reply(200, f"<!DOCTYPE html>{links}".encode(), {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/simple/" else reply)
@@ -132,7 +132,7 @@ def test_names_that_are_none_are_passed_over(host: IndexServer) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Path, client: str) -> None:
+def test_a_strange_directory_name_stays_one_value(tree: Path, tmp_path: Path, client: str) -> None:
     strange = tmp_path / "a \"b\" 'c' \\ ${HOME} %(x)s é\n[x]" / "simple"
     strange.parent.mkdir()
     strange.symlink_to(tree / "simple")
@@ -151,16 +151,16 @@ def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Pa
         assert index["url"] == f"{strange.as_uri()}/"
 
 
-# --- what a host does -------------------------------------------------------------------------------------------------
+# --- servers ----------------------------------------------------------------------------------------------------------
 
 
-UNSAID = "Pages have no Cache-Control header, so uv would cache them for ten minutes"
+NO_CACHE_CONTROL = "Pages have no Cache-Control header, so uv would cache them for ten minutes"
 
 
 @pytest.mark.parametrize(
-    ("headers", "late"),
+    ("headers", "stale_pages"),
     [
-        ({"cache_control": None}, UNSAID),
+        ({"cache_control": None}, NO_CACHE_CONTROL),
         ({"cache_control": None, "last_modified": None}, ""),
         ({"cache_control": "max-age=600", "age": "500"}, ""),
         (
@@ -170,32 +170,32 @@ UNSAID = "Pages have no Cache-Control header, so uv would cache them for ten min
         ({"cache_control": "no-cache"}, ""),
     ],
 )
-def test_uv_is_told_how_long_pages_are_good_where_the_host_says_it_badly(
-    host: IndexServer, headers: dict[str, str | None], late: str
+def test_missing_and_long_page_lifetimes_are_noticed(
+    host: IndexServer, headers: dict[str, str | None], stale_pages: str
 ) -> None:
     host.faults.append(lambda path, reply: reply.with_headers(**headers) if path.startswith("/simple/") else reply)
-    assert probe(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, stale_pages=late)
+    assert probe(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, stale_pages=stale_pages)
 
 
-def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(host: IndexServer) -> None:
+def test_uncached_files_are_noticed_only_if_their_address_contains_the_hash(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: reply.with_headers(cache_control="no-cache"))
-    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL, caches_files=False)
-    assert probe(facts.url) == facts
+    index = ServedIndex(url=f"{host.url}simple/", projects=ALL, caches_files=False)
+    assert probe(index.url) == index
 
     def elsewhere(path: str, reply: Reply) -> Reply:
         body = re.sub(rb"\.\./\.\./files/../[0-9a-f]+/", b"../../", reply.body)
         return replace(reply, body=body) if path == "/simple/demo/" else reply
 
     host.faults.append(elsewhere)
-    assert probe(facts.url) == replace(facts, caches_files=True)
+    assert probe(index.url) == replace(index, caches_files=True)
 
 
-def test_a_host_that_forbids_what_it_does_not_have_is_found_out(host: IndexServer) -> None:
+def test_a_host_that_answers_403_for_unknown_projects_is_noticed(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
     assert probe(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, answers_403=True)
 
 
-def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_host_is_named(host: IndexServer) -> None:
+def test_a_redirect_changes_the_address_only_on_the_same_host(host: IndexServer) -> None:
     def moved(path: str, reply: Reply) -> Reply:
         found = re.match("/old/(.*)", path)
         return Reply(301, headers={"Location": f"{host.url}simple/{found[1]}"}) if found else reply
@@ -215,7 +215,7 @@ def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree
         assert probe(f"{front.url}simple/") == ServedIndex(url=f"{front.url}simple/", projects=ALL, redirect_host=name)
 
 
-def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_given(host: IndexServer) -> None:
+def test_the_root_must_be_where_clients_find_the_projects(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(302, headers={"Location": "/list/"}) if path == "/simple/" else reply)
     root = Reply(200, b'<!DOCTYPE html><a href="demo/">demo</a>', {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/list/" else reply)
@@ -234,19 +234,17 @@ def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_give
 BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
 
 
-def test_a_password_is_wanted_where_a_stranger_sees_something_else(host: IndexServer) -> None:
+def test_a_password_is_needed_if_the_page_differs_without_it(host: IndexServer) -> None:
     mine = host.url.replace("//", "//user:hunter2@")
-    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL)
-    assert probe(f"{mine}simple/") == facts
+    index = ServedIndex(url=f"{host.url}simple/", projects=ALL)
+    assert probe(f"{mine}simple/") == index
     host.authorization = BASIC
-    assert probe(f"{mine}simple/") == replace(facts, needs_password=True)
+    assert probe(f"{mine}simple/") == replace(index, needs_password=True)
     flat = ServedIndex(url=f"{host.url}links.html", projects=ALL, is_find_links=True, needs_password=True)
     assert probe(f"{mine}links.html") == flat
 
 
-def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(
-    host: IndexServer, tmp_path: Path
-) -> None:
+def test_netrc_is_used_but_not_by_the_anonymous_request(host: IndexServer, tmp_path: Path) -> None:
     (tmp_path / "home/.netrc").write_text("machine 127.0.0.1 login user password hunter2\n")
     (tmp_path / "home/.netrc").chmod(0o600)
     assert not probe(f"{host.url}simple/").needs_password
@@ -254,14 +252,14 @@ def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(
     assert probe(f"{host.url}simple/").needs_password
 
 
-def test_without_a_password_projects_are_named_or_nothing_is_said(host: IndexServer) -> None:
+def test_without_a_password_the_projects_must_be_named(host: IndexServer) -> None:
     host.authorization = BASIC
-    facts = ServedIndex(
+    index = ServedIndex(
         url=f"{host.url}simple/", projects=ALL[:2], is_selection=True, needs_password=True, is_unverified=True
     )
-    assert probe(f"{host.url}simple#x", ["Demo_App", "demo"]) == facts
+    assert probe(f"{host.url}simple#x", ["Demo_App", "demo"]) == index
     assert probe(f"{host.url}links.html", ["demo-app", "demo"]) == replace(
-        facts, url=f"{host.url}links.html", is_find_links=True
+        index, url=f"{host.url}links.html", is_find_links=True
     )
     for globs in ([], ["demo*"], ["demo", "no name"]):
         with pytest.raises(SourceError) as error:
@@ -278,7 +276,7 @@ def test_without_a_password_projects_are_named_or_nothing_is_said(host: IndexSer
     ["simple/", "links.html", "gone/", "simple/?token=hunter2", "simple/#hunter2", "simple/demo/", "files/", ""],
 )
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
-def test_nothing_secret_is_ever_printed(
+def test_no_secret_is_ever_printed(
     host: IndexServer, capsys: pytest.CaptureFixture[str], client: str, given: str, status: int
 ) -> None:
     host.authorization = BASIC
@@ -291,7 +289,7 @@ def test_nothing_secret_is_ever_printed(
         assert not re.search("hunter2|user:|dXNl|token", out + err)
 
 
-# --- what is no index -------------------------------------------------------------------------------------------------
+# --- anything but an index --------------------------------------------------------------------------------------------
 
 
 def page(body: str, media_type: str = "text/html") -> Reply:
@@ -312,7 +310,7 @@ def page(body: str, media_type: str = "text/html") -> Reply:
          "there are no projects in it yet"),
     ],
 )  # fmt: skip
-def test_what_is_no_index_is_an_error_that_says_what_to_do(host: IndexServer, reply: Reply, says: str) -> None:
+def test_anything_but_an_index_is_an_error_with_advice(host: IndexServer, reply: Reply, says: str) -> None:
     host.faults.append(lambda path, other: reply if path == "/here/" else other)
     with pytest.raises(SourceError) as error:
         probe(f"{host.url}here/")
@@ -320,7 +318,7 @@ def test_what_is_no_index_is_an_error_that_says_what_to_do(host: IndexServer, re
     assert says in str(error.value)
 
 
-def test_a_page_of_another_host_is_not_gone_to(host: IndexServer, tree: Path) -> None:
+def test_an_index_on_another_host_is_named_but_not_used(host: IndexServer, tree: Path) -> None:
     with serve_index(tree) as other:
         body = f'<base href="{other.url}"><a href="x">people</a>'
         host.faults.append(lambda path, reply: page(body) if path == "/people/" else reply)
@@ -338,7 +336,7 @@ def test_a_directory_without_html_is_an_error(tree: Path, tmp_path: Path) -> Non
         probe(str(tmp_path), ["demo"])
 
 
-def test_a_directory_of_wheels_is_an_error_that_says_how_to_make_an_index_of_it(tmp_path: Path) -> None:
+def test_a_directory_of_wheels_is_an_error_with_advice(tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "1.0")
     with pytest.raises(SourceError) as error:
         probe(str(tmp_path))
@@ -351,7 +349,9 @@ def test_a_directory_of_wheels_is_an_error_that_says_how_to_make_an_index_of_it(
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_what_uv_takes_and_names_the_others(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_uv_configuration_and_names_the_other_clients(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["client", str(tree)]) == 0
     out, err = capsys.readouterr()
     assert (out, err) == (configuration_text(probe(str(tree))), "")
@@ -372,15 +372,13 @@ def test_the_command_prints_what_uv_takes_and_names_the_others(tree: Path, capsy
         (["https://packages.example.com/?a=b"], 2),
     ],
 )
-def test_what_cannot_be_printed_is_said_on_standard_error(
-    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_go_to_standard_error(arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["client", *arguments]) == status
     out, err = capsys.readouterr()
     assert out == ""
     assert err
 
 
-def test_options_that_are_wrong_are_found_before_anybody_is_asked() -> None:
+def test_invalid_options_are_rejected_before_any_request() -> None:
     with pytest.raises(MkindexError, match="pypi is the name of the public index"):
         configuration(ClientOptions(target="http://127.0.0.1:9/", name="pypi"))

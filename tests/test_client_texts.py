@@ -1,4 +1,4 @@
-"""The whole text that each client gets for an index."""
+"""The whole configuration of each client for an index."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("dem
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def test_uv_keeps_all_projects_to_an_explicit_index() -> None:
+def test_uv_takes_all_projects_from_an_explicit_index() -> None:
     assert (
         configuration_text(PLAIN)
         == """\
@@ -61,7 +61,7 @@ demo-app = { index = "packages-example-com" }
     )
 
 
-def test_uv_is_told_all_that_is_wrong_with_a_host() -> None:
+def test_uv_configuration_handles_every_fault_of_a_host() -> None:
     assert (
         configuration_text(WORST, "uv")
         == """\
@@ -93,7 +93,7 @@ demo = { index = "packages-example-com-8080-team" }
     )
 
 
-def test_uv_reads_a_find_links_page_as_a_flat_index_whose_pages_it_keeps_as_the_host_says() -> None:
+def test_uv_uses_a_find_links_page_as_a_flat_index_without_cache_control() -> None:
     text = configuration_text(replace(FLAT, stale_pages=WORST.stale_pages), "uv", "ours")
     assert tomllib.loads(text) == {
         "tool": {
@@ -105,7 +105,7 @@ def test_uv_reads_a_find_links_page_as_a_flat_index_whose_pages_it_keeps_as_the_
     }
 
 
-def test_pip_asks_one_index_alone() -> None:
+def test_pip_uses_only_one_index() -> None:
     assert (
         configuration_text(replace(WORST, is_unverified=False, redirect_host=""), "pip")
         == """\
@@ -130,7 +130,7 @@ find-links =
     )
 
 
-def test_pip_asks_no_index_besides_a_find_links_page() -> None:
+def test_pip_uses_no_index_besides_a_find_links_page() -> None:
     text = configuration_text(FLAT, "pip")
     assert text.endswith(
         "#   pip install --require-hashes --find-links https://packages.example.com/links.html -r requirements.txt\n"
@@ -140,7 +140,7 @@ def test_pip_asks_no_index_besides_a_find_links_page() -> None:
     )
 
 
-def test_poetry_keeps_to_an_explicit_source_what_it_requires() -> None:
+def test_poetry_takes_the_projects_from_an_explicit_source() -> None:
     assert (
         configuration_text(replace(PLAIN, is_selection=True, needs_password=True), "poetry")
         == """\
@@ -165,7 +165,7 @@ demo-app = { source = "packages-example-com" }
     )
 
 
-def test_pdm_looks_for_the_projects_in_one_source_and_for_nothing_else_there() -> None:
+def test_pdm_takes_exactly_the_projects_from_the_source() -> None:
     assert (
         configuration_text(replace(FLAT, needs_password=True), "pdm")
         == """\
@@ -189,7 +189,7 @@ exclude_packages = ["*"]
 
 
 @pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])
-def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: str) -> None:
+def test_thousands_of_projects_come_with_a_hint_to_project(client: str) -> None:
     many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
     comment = "# All 2,000 projects of this index. --project NAME_OR_GLOB prints only those that you need.\n"
     assert comment in configuration_text(many, client)
@@ -198,7 +198,7 @@ def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: 
 
 
 @pytest.mark.parametrize("client", ["pip", "pdm"])
-def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> None:
+def test_a_client_that_ignores_http_is_not_made_to_trust_it(client: str) -> None:
     text = configuration_text(replace(PLAIN, url="http://packages.example.com/simple/"), client)
     assert "ignores this index until it is served over https" in text
     assert "trust" not in text
@@ -208,7 +208,7 @@ def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("facts", "says"),
+    ("index", "says"),
     [
         (replace(PLAIN, url="file:///srv/public/simple/"), "poetry cannot use a directory: serve /srv/public/"),
         (
@@ -221,9 +221,9 @@ def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> 
         ),
     ],
 )
-def test_what_poetry_cannot_do_is_an_error(facts: ServedIndex, says: str) -> None:
+def test_what_poetry_cannot_do_is_an_error(index: ServedIndex, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        configuration_text(facts, "poetry")
+        configuration_text(index, "poetry")
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -245,17 +245,17 @@ def test_what_poetry_cannot_do_is_an_error(facts: ServedIndex, says: str) -> Non
         ("file:///srv/PyPI/", False, "pypi-index"),
     ],
 )
-def test_an_index_is_called_as_it_is_reached(url: str, flat: bool, name: str) -> None:
+def test_an_index_is_named_after_its_address(url: str, flat: bool, name: str) -> None:
     assert index_name(ServedIndex(url=url, projects=("demo",), is_find_links=flat)) == name
 
 
 @pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])
-def test_a_name_that_a_client_cannot_use_is_refused(name: str) -> None:
+def test_a_name_that_clients_cannot_use_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match="use only letters, digits, hyphens, underscores and periods"):
         ClientOptions(target=URL, name=name)
 
 
-def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
+def test_a_period_in_the_name_is_rejected_for_poetry_only() -> None:
     assert ClientOptions(target=URL, name="our.own", client="uv").name == "our.own"
     with pytest.raises(ConfigError, match="poetry makes an environment variable of it"):
         ClientOptions(target=URL, name="our.own", client="poetry")
@@ -265,6 +265,6 @@ def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")

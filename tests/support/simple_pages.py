@@ -1,4 +1,4 @@
-"""Pages to read, and the links that they should give."""
+"""Pages to read, and the links that they contain."""
 
 from __future__ import annotations
 
