@@ -1,4 +1,4 @@
-"""Findings for people, for programs, and for a workflow on GitHub."""
+"""The report of a check: as text, as JSON, and as annotations of a GitHub workflow."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -13,7 +13,7 @@ from mkindex.reports.github import annotation
 from mkindex.text import plural, printable
 
 VERSION = 1  # of the JSON report
-_FEW = 10  # findings of one rule that are shown one by one
+_FEW = 10  # findings of one rule that are printed without -v
 _LEVELS: dict[Severity, Literal["error", "warning", "notice"]] = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
 _COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "blue"}
 _KINDS = {
@@ -29,14 +29,14 @@ _KINDS = {
 
 
 def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
-    """Yield the report for people: what it is, the findings grouped by rule, the worst first, and counts."""
+    """Yield the report as text: what the target is, findings by rule with the worst first, and counts."""
     if report.why is not None:
-        yield from _why(report)
+        yield from _choices(report)
         return
     yield f"{report.url}: {_KINDS.get(report.kind, report.kind)}" + (
         f" ({'; '.join(report.host)})" if report.host else ""
     )
-    for rule, group in groupby(report.findings, key=lambda found: found.rule):
+    for rule, group in groupby(report.findings, key=lambda finding: finding.rule):
         found = list(group)
         if rule.severity == NOTE and quiet:
             continue
@@ -44,7 +44,7 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
         severity = click.style(rule.severity, fg=_COLOURS[rule.severity], bold=True)
         yield f"{severity} {click.style(rule.name, bold=True)}, in {plural(len(found), 'place')}"
         shown = found if verbose else found[:_FEW]
-        yield from (f"  {where(one)}: {one.text}" for one in shown)
+        yield from (f"  {place(one)}: {one.text}" for one in shown)
         if len(shown) < len(found):
             yield f"  … and {len(found) - len(shown):,} more (-v shows all)"
         for label, text in (("rule", rule.summary), ("impact", rule.impact), ("fix", rule.fix)):
@@ -66,26 +66,26 @@ def summary(report: CheckReport) -> str:
     )
 
 
-def where(found: Finding) -> str:
-    """Return the place of a finding."""
-    return f"{found.page} {found.file}" if found.file else found.page
+def place(finding: Finding) -> str:
+    """Return where a finding is: its page, and its file if it is about one."""
+    return f"{finding.page} {finding.file}" if finding.file else finding.page
 
 
-def _why(report: CheckReport) -> Iterator[str]:
+def _choices(report: CheckReport) -> Iterator[str]:
     choices = report.why or ()
     yield f"{report.url}: {plural(len(choices), 'file')}"
     for choice in choices:
-        mark = "takes" if choice.chosen else "also fits" if not choice.reasons else "skips"
+        verb = "takes" if choice.chosen else "also fits" if not choice.reasons else "skips"
         colour = "green" if choice.chosen else "yellow" if choice.reasons else "blue"
         reason = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
-        yield f"  {click.style(mark, fg=colour)} {printable(choice.filename)}{printable(reason)}"
+        yield f"  {click.style(verb, fg=colour)} {printable(choice.filename)}{printable(reason)}"
     if not any(choice.chosen for choice in choices):
         yield "No file fits: clients report that there is no such version."
 
 
 def as_json(report: CheckReport) -> dict[str, Any]:
-    """Return the report in the shape that docs/check.md describes; it only grows within a version."""
-    made: dict[str, Any] = {
+    """Return the report in the form that docs/check.md describes. Within a version, keys are only added."""
+    document: dict[str, Any] = {
         "version": VERSION,
         "target": report.target,
         "url": report.url,
@@ -113,31 +113,31 @@ def as_json(report: CheckReport) -> dict[str, Any]:
         ],
     }
     if report.why is not None:
-        made["why"] = [
+        document["why"] = [
             {"file": one.filename, "version": one.version or None, "taken": one.chosen, "reasons": list(one.reasons)}
             for one in report.why
         ]
-    return made
+    return document
 
 
-def github(findings: Iterable[Finding]) -> Iterator[str]:
-    """Yield findings as annotations of a GitHub workflow."""
+def annotations(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield each finding as an annotation of a GitHub workflow."""
     for one in findings:
         yield annotation(
-            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{where(one)}: {one.text}. {one.fix}"
+            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{place(one)}: {one.text}. {one.fix}"
         )
 
 
-def explained(rule: Rule) -> str:
-    """Return all that there is to say of a rule."""
+def explain_rule(rule: Rule) -> str:
+    """Return everything about a rule."""
     return (
         f"{rule.name} ({rule.severity})\n  {rule.summary}\n\n"
         f"  pip {rule.pip}, uv {rule.uv}. {rule.impact}\n\n  Fix: {rule.fix}"
     )
 
 
-def all_rules() -> str:
-    """Return every rule in a line."""
+def list_rules() -> str:
+    """Return all rules, one on a line."""
     rules = rules_by_name().values()
     width = max(len(rule.name) for rule in rules)
     return "\n".join(f"{rule.severity:8} {rule.name:{width}}  {rule.summary}" for rule in rules)

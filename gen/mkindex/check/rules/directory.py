@@ -1,4 +1,4 @@
-"""Rules on what lies in a directory, which a client cannot see and whoever serves it should know."""
+"""Rules on what is in a directory besides its pages, which clients cannot see."""
 
 from collections.abc import Iterator
 

@@ -1,7 +1,8 @@
-"""Rules on one file: whether it is there, is what its page says, and holds what its sibling says."""
+"""Rules on one file: it exists, and page, metadata and contents agree."""
 
 from collections.abc import Iterator
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -12,7 +13,8 @@ from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
 from mkindex.text import redact
 
 
-def _answers(file: SeenFile) -> str:
+def _answer(file: SeenFile) -> str:
+    """Describe what came instead of the file."""
     if file.is_local:
         return "cannot be read" if file.reply.status == 403 else "is missing"
     return f"answers {file.reply.status}" if file.reply.status else file.reply.broken or "does not answer"
@@ -30,9 +32,9 @@ def _answers(file: SeenFile) -> str:
 def file_missing(file: SeenFile) -> Iterator[Violation]:
     """A file that a page lists exists and can be read."""
     if file.page_redirected and file.reply.status in (404, 410):
-        return  # its page was redirected: `redirect-moves-links`
+        return  # `redirect-moves-links` reports it
     if file.reply.status != 200 or file.reply.broken:
-        yield Violation(f"{_answers(file)} ({display_link(file.entry.link)})")
+        yield Violation(f"{_answer(file)} ({display_link(file.entry.link)})")
     elif file.read_error:
         yield Violation(f"cannot be read: {file.read_error}")
 
@@ -98,7 +100,7 @@ def file_hash(file: SeenFile) -> Iterator[Violation]:
 )
 def file_size(file: SeenFile) -> Iterator[Violation]:
     """A file has the size that the page gives."""
-    is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
+    is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` reports it
     if file.exists and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
         yield Violation(f"has {file.size:,} bytes, but the page says {file.entry.size:,}")
 
@@ -141,8 +143,16 @@ def metadata_hash(file: SeenFile) -> Iterator[Violation]:
         )
 
 
-def _sibling_counts(file: SeenFile) -> bool:
+def _is_sibling_used(file: SeenFile) -> bool:
+    """Tell whether clients use the sibling: they reject it if its hash is not the one on the page."""
     return file.sibling_sha256 != "" and file.entry.metadata in ("", file.sibling_sha256)
+
+
+def _metadata(file: SeenFile) -> Requirements | None:
+    """Return the core metadata of a file: from the file if it was opened, else from the sibling."""
+    if file.content and file.content.metadata:
+        return file.content.metadata
+    return file.sibling_metadata if _is_sibling_used(file) else None
 
 
 @rule(
@@ -159,7 +169,7 @@ def metadata_differs(file: SeenFile) -> Iterator[Violation]:
     """A .metadata file has the same fields as METADATA in the wheel (--files deep)."""
     inside = file.content.metadata if file.content else None
     beside = file.sibling_metadata
-    if not file.exists or inside is None or beside is None or not _sibling_counts(file):
+    if not file.exists or inside is None or beside is None or not _is_sibling_used(file):
         return
     for field in Requirements._fields:
         if getattr(inside, field) != getattr(beside, field):
@@ -185,19 +195,15 @@ def _short(value: object) -> str:
 )
 def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
     """Requires-Python on the page is that of the file."""
-    if not file.exists:
+    metadata, on_page = _metadata(file), file.entry.requires_python
+    if not file.exists or metadata is None or not on_page:
         return
-    inside = file.content.metadata if file.content else None
-    found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    if found is None or not file.entry.requires_python:
-        return
-    said = file.entry.requires_python
-    if _clauses(said) != _clauses(found.requires_python):
-        yield Violation(f"the page says {said!r}, but the file says {found.requires_python or 'nothing'!r}")
+    if _clauses(on_page) != _clauses(metadata.requires_python):
+        yield Violation(f"the page says {on_page!r}, but the file says {metadata.requires_python or 'nothing'!r}")
 
 
 def _clauses(value: str) -> list[str]:
-    """Return the clauses of a specifier, however they are ordered and spaced."""
+    """Return the clauses of a specifier, so that order and spaces do not matter."""
     return sorted("".join(clause.split()) for clause in value.split(",") if clause.strip())
 
 
@@ -211,16 +217,14 @@ def _clauses(value: str) -> list[str]:
 )
 def requires_python_missing(file: SeenFile) -> Iterator[Violation]:
     """If a file has Requires-Python, its page has it, too."""
-    inside = file.content.metadata if file.content else None
-    found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    is_missing = file.exists and found and found.requires_python and not file.entry.requires_python
-    if found and is_missing and _is_specifier(found.requires_python):
-        yield Violation(f"the file says {found.requires_python!r}, but the page says nothing")
+    metadata = _metadata(file)
+    if not file.exists or metadata is None or not metadata.requires_python or file.entry.requires_python:
+        return
+    if _is_specifier(metadata.requires_python):
+        yield Violation(f"the file says {metadata.requires_python!r}, but the page says nothing")
 
 
 def _is_specifier(value: str) -> bool:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
     try:
         SpecifierSet(value)
     except InvalidSpecifier:
@@ -239,23 +243,23 @@ def _is_specifier(value: str) -> bool:
 )
 def metadata_name(file: SeenFile) -> Iterator[Violation]:
     """Name and version in the metadata of a file match its filename."""
-    inside = file.content.metadata if file.content else None
-    found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    if not file.exists or found is None or not file.entry.filename.endswith(SUFFIXES):
+    metadata, filename = _metadata(file), file.entry.filename
+    if not file.exists or metadata is None or not filename.endswith(SUFFIXES):
         return
-    filename, project = file.entry.filename, canonicalize_name(found.name)
+    project = canonicalize_name(metadata.name)
     if filename.endswith(".whl"):
         try:
             name, version, _ = identity(filename)
         except InvalidWheelFilename:
             return
     else:
-        # Where the name of an sdist ends and its version begins only the metadata can tell.
-        name, version = (project, said) if (said := sdist_of(filename, project)) else (filename, "")
+        # Only the metadata can tell where the name in the filename of an sdist ends.
+        sdist_version = sdist_of(filename, project)
+        name, version = (project, sdist_version) if sdist_version else (filename, "")
     if project != name:
-        yield Violation(f"the filename says {name}, but the metadata says {found.name or 'nothing'}")
-    elif not _same_version(found.version, version):
-        yield Violation(f"the filename says version {version}, but the metadata says {found.version or 'nothing'}")
+        yield Violation(f"the filename says {name}, but the metadata says {metadata.name or 'nothing'}")
+    elif not _same_version(metadata.version, version):
+        yield Violation(f"the filename says version {version}, but the metadata says {metadata.version or 'nothing'}")
 
 
 def _same_version(one: str, other: str) -> bool:
@@ -276,7 +280,7 @@ def _same_version(one: str, other: str) -> bool:
 def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
     """A .metadata file is byte for byte METADATA in the wheel (--files deep)."""
     content = file.content
-    if not file.exists or not content or not content.metadata_sha256 or not _sibling_counts(file):
+    if not file.exists or not content or not content.metadata_sha256 or not _is_sibling_used(file):
         return
     if content.metadata_sha256 != file.sibling_sha256 and content.metadata == file.sibling_metadata:
         yield Violation("the fields are the same, but the bytes differ")
@@ -293,7 +297,7 @@ def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
 )
 def wheel_broken(file: SeenFile) -> Iterator[Violation]:
     """A wheel or an sdist can be opened (--files deep)."""
-    wrong_bytes = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
+    wrong_bytes = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` reports it
     if file.exists and file.content and file.content.broken and not wrong_bytes:
         yield Violation(file.content.broken)
 

@@ -16,6 +16,7 @@ from mkindex.text import plural
 
 _SHOWN = 5  # versions that are named
 _STATUSES = ("active", "archived", "quarantined", "deprecated")
+# Fields, and the minor version of the API that introduced them.
 _MINOR = {"versions": 1, "size": 1, "upload-time": 1, "project-status": 4, "provenance": 3}
 
 
@@ -97,7 +98,7 @@ def api_version(page: SeenPage) -> Iterator[Violation]:
     version = page.api_version
     match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", version) if isinstance(version, str) else None
     if version is None and page.form == "html":
-        return  # PEP 503 alone is 1.0
+        return  # HTML without a version is 1.0 (PEP 629)
     if match is None:
         yield Violation("has no API version" if version is None else f"has API version {str(version)[:40]!r}")
         return

@@ -28,7 +28,7 @@ def bad_link(page: SeenPage) -> Iterator[Violation]:
     for entry in page.entries:
         scheme = urlsplit(entry.url).scheme if entry.url else ""
         if entry.form == "json" and not isinstance(entry.raw.get("url"), str):
-            continue  # `field-type`
+            continue  # `field-type` reports it
         if not entry.url:
             yield Violation(f"the link is not a valid address: {display_link(entry.link)}", entry.filename)
         elif scheme not in ("http", "https", "file"):
@@ -175,6 +175,6 @@ def no_hash(page: SeenPage) -> Iterator[Violation]:
         if entry.sha256 or entry.other_hash.startswith(("sha384", "sha512")):
             continue
         if any(HASH_DIGITS.get(name, 0) >= 64 for name, _ in _hashes(entry)):
-            continue  # `hash-malformed`
+            continue  # `hash-malformed` reports it
         weak = entry.other_hash.partition("=")[0]
         yield Violation(f"has only {weak}" if weak else "has no hash", entry.filename)

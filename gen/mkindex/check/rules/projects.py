@@ -1,4 +1,4 @@
-"""Rules on what an index is, on a project as a whole, and on what its files require."""
+"""Rules on what the target is, on a project as a whole, and on requirements."""
 
 from collections.abc import Iterator
 
@@ -127,9 +127,9 @@ def _by_name(page: SeenPage) -> dict[str, ListedFile]:
 
 def _differ(field: str, one: object, other: object) -> bool:
     if field == "metadata" and "" in (one, other) and None not in (one, other):
-        return False  # one of them without the hash
+        return False  # one page gives no hash
     if field == "size" and None in (one, other):
-        return False  # HTML need not say it
+        return False  # HTML need not give it
     if field == "yanked":
         return (one is None) != (other is None)
     return one != other

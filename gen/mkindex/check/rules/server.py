@@ -10,8 +10,9 @@ from mkindex.simple.links import is_loopback
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import redact
 
-_LONGEST = 600  # seconds that pages may be cached: ten minutes, as the public index does
-_SLOW = 5.0
+_MAX_PAGE_FRESHNESS = 600  # seconds, as on the public index
+_MIN_FILE_FRESHNESS = 86_400  # seconds
+_SLOW = 5.0  # seconds
 
 
 @rule(
@@ -96,7 +97,7 @@ def page_cache(server: ServerBehaviour) -> Iterator[Violation]:
     seconds = freshness(server.page)
     if not control and "expires" not in server.page.headers:
         yield Violation("no Cache-Control: " + describe_freshness(server.page))
-    elif seconds > _LONGEST:
+    elif seconds > _MAX_PAGE_FRESHNESS:
         yield Violation(f"Cache-Control: {control}: " + describe_freshness(server.page))
 
 
@@ -109,7 +110,7 @@ def page_cache(server: ServerBehaviour) -> Iterator[Violation]:
 )
 def file_cache(server: ServerBehaviour) -> Iterator[Violation]:
     """Files may be cached for a long time."""
-    if server.file and server.file.status in (200, 206) and freshness(server.file) < 86_400:
+    if server.file and server.file.status in (200, 206) and freshness(server.file) < _MIN_FILE_FRESHNESS:
         yield Violation(f"Cache-Control of files: {server.file.headers.get('cache-control', 'none')[:80]}")
 
 
