@@ -58,6 +58,9 @@ peers: $(READY)  ## Install other index generators for benchmarks and tests, in 
 bench: peers  ## Compare the speed with peers and limits, in benchmarks/RESULTS.md (BENCH=--quick: a short run)
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
+compare: $(READY)  ## Compare two versions: make compare OLD=PYTHON NEW=PYTHON, each with mkindex installed
+	$(BIN)/python -m benchmarks.versions $(OLD) $(NEW)
+
 examples: $(READY)  ## Rebuild examples/wheels, byte for byte the same
 	$(BIN)/python examples/make.py
 
@@ -80,4 +83,4 @@ format: $(READY)  ## Format the code and apply automatic fixes (ruff)
 clean:  ## Remove everything that these commands built or downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-fast test-unit soak clients peers bench examples lock lint format clean
+.PHONY: help setup demo test test-fast test-unit soak clients peers bench compare examples lock lint format clean

@@ -12,7 +12,7 @@ from itertools import chain
 from mkindex.check.identify import Location
 from mkindex.check.observations import SeenDirectory, SeenProject
 from mkindex.distributions.filenames import SUFFIXES
-from mkindex.tree.manifest import DamagedManifest, Entry, Stage, decode, sections
+from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, sections
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
@@ -173,6 +173,8 @@ def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tup
                     errors.append((entry.path, text))
     except FileNotFoundError:
         errors.append((manifest, "is missing, although mkindex made this tree"))
+    except NewerManifest as error:
+        errors.append((manifest, str(error)))
     except (OSError, DamagedManifest) as error:
         errors.append((manifest, f"is damaged or cannot be read ({type(error).__name__})"))
     return retired, tuple(errors)
