@@ -98,7 +98,7 @@ def test_a_hard_link_that_we_made_does_not_make_a_file_unknown(tmp_path: Path, a
     with Cache(tmp_path) as cache:
         if at_once:
             cache.put(artifact().path, FINGERPRINT, "facts of a.whl", read_ns=NOW)
-        cache.linked([(artifact(), linked), (artifact("b.whl", FINGERPRINT._replace(size=9)), linked)])
+        cache.replace_fingerprints([(artifact(), linked), (artifact("b.whl", FINGERPRINT._replace(size=9)), linked)])
     artifacts = artifact(fingerprint=linked), artifact("b.whl", linked)
     assert recall(tmp_path, *artifacts) == ["facts of a.whl", None]
 
@@ -113,7 +113,7 @@ def test_names_that_are_no_utf8_are_read_again_at_worst(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff.whl")
     remember(tmp_path, artifact(name), artifact("b.whl"))
     with Cache(tmp_path) as cache:
-        cache.linked([(artifact(name), FINGERPRINT)])
+        cache.replace_fingerprints([(artifact(name), FINGERPRINT)])
     strange, plain = recall(tmp_path, artifact(name), artifact("b.whl"))
     assert strange in (None, f"facts of {name}")
     assert plain in (None, "facts of b.whl")
@@ -252,6 +252,7 @@ def filled(tmp_path: Path, scanner: Scanner) -> Path:
     return tmp_path / "cache/facts.sqlite3"
 
 
+@pytest.mark.slow
 def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     content = filled.read_bytes()
@@ -351,6 +352,7 @@ def test_a_cache_that_another_process_holds_is_done_without(filled: Path, scanne
         holder.close()
 
 
+@pytest.mark.slow
 def test_several_runs_share_a_cache(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()

@@ -20,9 +20,11 @@ from support.wheels import sdist
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.slow
+
 
 def read_tar(data: bytes) -> bytes | None:
-    return tarball.tar_pkg_info(io.BytesIO(data), len(data))
+    return tarball.read_tar_pkg_info(io.BytesIO(data), len(data))
 
 
 SDIST = sdist("foo", "1.0")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mkindex.config import Config
 from mkindex.errors import ConfigError, MkindexError, SourceError, nothing
-from mkindex.text import redacted
+from mkindex.text import redact
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -77,7 +77,7 @@ def parse_page(text: str, *, url: str, media_type: str | None = None) -> "Page":
     try:
         return (parse_json if is_json else parse_html)(text, url)
     except Malformed as error:
-        raise SourceError(f"{redacted(url)} {error}") from error
+        raise SourceError(f"{redact(url)} {error}") from error
 
 
 @contextmanager
@@ -105,10 +105,10 @@ def watch_index(
             raise _Stopped
         events.put(event)
 
-    def reread() -> Config:  # called only after the reload below
+    def read_config() -> Config:  # called only after the reload below
         raise _Stopped
 
-    watch = _make_watch(config, on_event, reread)
+    watch = _make_watch(config, on_event, read_config)
 
     def run() -> None:
         try:
@@ -140,10 +140,10 @@ class _End:
     error: BaseException | None
 
 
-def _make_watch(config: Config, on_event: "Callable[[Any], None]", reread: Callable[[], Config]) -> "Watch":
+def _make_watch(config: Config, on_event: "Callable[[Any], None]", read_config: Callable[[], Config]) -> "Watch":
     from mkindex.watch.loop import Watch
 
-    return Watch(config, told=on_event, reread=reread)
+    return Watch(config, on_event=on_event, read_config=read_config)
 
 
 class _Events:

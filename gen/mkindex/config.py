@@ -10,7 +10,7 @@ from mkindex.errors import ConfigError
 from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption, option, options_of
-from mkindex.text import printable, redacted
+from mkindex.text import printable, redact
 
 _TAKEN = ("files", "index.html", "404.html", "links.html")  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -250,18 +250,18 @@ class Config:
         if self.simple_path:
             _check_tree_path("simple_path", self.simple_path, " (. is the root)")
         for name, path in ("simple_path", self.simple_path), ("json_root", self.json_root):
-            if host and path and path.split("/")[0] in host.writes:
+            if host and path and path.split("/")[0] in host.written_files:
                 raise InvalidOption(
                     name, "{path!r} is taken: {host} needs a file there. Choose another path", path=path, host=self.host
                 )
         if self.json_root is None:
             return
         if host is None:
-            able = ", ".join(name for name, one in HOSTS.items() if not one.one_root)
+            able = ", ".join(name for name, one in HOSTS.items() if not one.why_no_json_root)
             raise InvalidOption("json_root", "requires {host} with one of {able}", able=able)
-        if host.one_root:
+        if host.why_no_json_root:
             raise InvalidOption(
-                "json_root", "is of no use with {host} {value}: {reason}", value=self.host, reason=host.one_root
+                "json_root", "is of no use with {host} {value}: {reason}", value=self.host, reason=host.why_no_json_root
             )
         _check_tree_path("json_root", self.json_root)
         parts, others = self.json_root.split("/"), self.simple_path.split("/") if self.simple_path else []
@@ -299,7 +299,7 @@ class Config:
             url = _split(site)
             if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
                 raise InvalidOption(
-                    "previous", "must be an http or https URL, or a directory, not {site}", site=redacted(site)
+                    "previous", "must be an http or https URL, or a directory, not {site}", site=redact(site)
                 )
 
 

@@ -3,7 +3,7 @@
 import re
 
 
-def redacted(location: str) -> str:
+def redact(location: str) -> str:
     """Return a path, or an address without what can be a secret in it: user, password and query."""
     scheme = _SCHEME.match(location)
     if not scheme:

@@ -73,10 +73,10 @@ def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: 
     wanted = HOSTS[name]
     _check_use(ctx, name, wanted)
     values: dict[str, Any] = {}
-    if wanted.users is not None:
-        values["hosting"] = _server_config(wanted.users, **options)
+    if wanted.users_file is not None:
+        values["hosting"] = _server_config(wanted.users_file, **options)
     with reader_may_leave():
-        text = Templates(Path(templates) if templates else None).render(wanted.prints or "", **values)
+        text = Templates(Path(templates) if templates else None).render(wanted.printed_template or "", **values)
         click.echo(text.decode(), nl=False)
     return DONE
 
@@ -84,10 +84,10 @@ def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: 
 def _check_use(ctx: click.Context, name: str, host: Host) -> None:
     """Raise ConfigError if nothing can be printed for a host, or if options do not apply to it."""
     typed = [one for one in _OF_SERVERS if ctx.get_parameter_source(one) is ParameterSource.COMMANDLINE]
-    if host.users is None and typed:
+    if host.users_file is None and typed:
         flags = ", ".join(f"--{one}" for one in typed)
         raise ConfigError(f"{flags}: not used for {name}, which is not a server of your own")
-    if host.prints is None:
+    if host.printed_template is None:
         raise ConfigError(
             f"{name} is configured by files that a build writes: mkindex SOURCE DEST --for {name} "
             f"(see docs/hosting/{name}.md)"

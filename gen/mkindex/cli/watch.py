@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from mkindex.config import Config
 
 
-def watch(config: "Config", reread: Callable[[], "Config"], *, json: bool, quiet: bool, verbose: bool) -> int:
+def watch(config: "Config", read_config: Callable[[], "Config"], *, json: bool, quiet: bool, verbose: bool) -> int:
     """Build, and serve if the configuration says so, until SIGINT or SIGTERM. Return the exit status.
 
-    `reread` is called after SIGHUP and returns the configuration as it is then.
+    `read_config` is called after SIGHUP and returns the configuration as it is then.
     """
-    from mkindex.reports.events import Event, as_json_line, as_text
-    from mkindex.watch.loop import BuildEvent, Watch
+    from mkindex.reports.events import as_json_line, as_text
+    from mkindex.watch.loop import BuildEvent, Event, Watch
 
     def print_event(event: Event) -> None:
         if isinstance(event, BuildEvent):
@@ -35,7 +35,7 @@ def watch(config: "Config", reread: Callable[[], "Config"], *, json: bool, quiet
             with reader_may_leave():
                 click.echo(as_json_line(event) if json else as_text(event), err=is_error and not json)
 
-    loop = Watch(config, told=print_event, reread=reread)
+    loop = Watch(config, on_event=print_event, read_config=read_config)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: loop.reload())

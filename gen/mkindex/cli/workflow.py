@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
     """Print findings as annotations."""
-    from mkindex.reports.github import annotated
+    from mkindex.reports.github import annotate as annotations
 
     with reader_may_leave():
-        for line in annotated(findings, quiet=quiet, verbose=verbose):
+        for line in annotations(findings, quiet=quiet, verbose=verbose):
             click.echo(line)
 
 

@@ -1,4 +1,4 @@
-"""The hosts that a tree can go to: what each needs in the tree, what it refuses, and the next step after a build."""
+"""The hosts of `--for`: what a tree needs there, their limits, and how to publish it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,79 +6,80 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """What a tree has to respect on one host."""
+    """What a build does for a host. All texts are printed."""
 
-    next: str | None = None  # the next step, as a line of the report with {} for DEST; None: serve it from here
-    writes: Mapping[str, str] = field(default_factory=dict)  # templates by the path of the file in the tree
-    prints: str | None = None  # the template that `mkindex host` prints; None if the files in the tree are enough
-    users: str | None = None  # the usual password file of a server of your own
-    once: str | None = None  # a warning for whoever publishes there, shown with the first build
-    max_file: int | None = None  # bytes
-    max_bytes: int | None = None  # of all files together
-    max_files: int | None = None  # pages included
-    reserved: frozenset[str] = frozenset()  # names at the root of a tree that the host uses for something else
-    way_out: str = ""  # advice for a tree that is too large
-    one_root: str | None = None  # why a second root for JSON is of no use; None if it is of use
+    next_step: str | None = None  # the line of a report that says what to do now, with {} for DEST; None: serve it here
+    written_files: Mapping[str, str] = field(default_factory=dict)  # the template of each, by path in the tree
+    printed_template: str | None = None  # for `mkindex host`; None: a build writes all that the host needs
+    users_file: str | None = None  # default of `mkindex host --users`; None: not a server of your own
+    notice: str | None = None  # printed when a tree is first published for the host
+    max_file: int | None = None  # bytes of one file
+    max_bytes: int | None = None  # of all files
+    max_files: int | None = None  # number, with pages
+    reserved: frozenset[str] = frozenset()  # names at the top of a tree that the host uses itself
+    advice: str = ""  # for a tree that is too large
+    why_no_json_root: str | None = None  # why --json-root is of no use; None: the host sets media types by path
 
     @property
-    def refuses(self) -> bool:
-        """Whether some trees exceed its limits."""
+    def has_limits(self) -> bool:
+        """Whether the host does not take every tree."""
         return bool(self.max_file or self.max_bytes or self.max_files or self.reserved)
 
 
-_NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
+_NEGOTIATES = "it serves JSON or HTML at the same address, as each client prefers"
 _ELSEWHERE = (
-    "Put the wheels where there is room, such as a bucket or a GitHub Release, and link to them there: "
+    "Upload the wheels to a bucket or a GitHub Release, and link to them there: "
     "mkindex WHEELS DEST --files-url https://…"
 )
 
 HOSTS = {
-    # docs.github.com: GitHub Pages limits (the site), About large files on GitHub (a file, in a branch).
+    # docs.github.com: "GitHub Pages limits" for the site, "About large files on GitHub" for a file of a branch.
     "github-pages": Host(
-        prints="hosts/workflow.yml",
-        next="Publish it:    with the workflow that `mkindex host github-pages` prints",
-        once="a GitHub Pages site is public, even if its repository is private. Only with GitHub Enterprise Cloud can "
-        "its access be restricted, in the settings of the repository",
+        next_step="Publish it:    with the workflow that `mkindex host github-pages` prints",
+        printed_template="hosts/workflow.yml",
+        notice="a site on GitHub Pages is public, even if its repository is private. Only GitHub Enterprise Cloud can "
+        "restrict access to it, in the settings of the repository",
         max_file=100_000_000,
         max_bytes=1_000_000_000,
-        way_out=_ELSEWHERE,
-        one_root="it derives the type of a page from its name, so index.html cannot be JSON",
+        advice=_ELSEWHERE,
+        why_no_json_root="it derives the media type of a page from its name, so index.html is never served as JSON",
     ),
-    # developers.cloudflare.com: Pages, Limits. `_headers` does not count as a file.
+    # developers.cloudflare.com: "Pages: Limits". `_headers` does not count as a file.
     "cloudflare-pages": Host(
-        next="Publish it:    npx wrangler pages deploy {}",
-        writes={"_headers": "hosts/_headers"},
+        next_step="Publish it:    npx wrangler pages deploy {}",
+        written_files={"_headers": "hosts/_headers"},
         max_file=25 * 1024 * 1024,
         max_files=20_000,
         reserved=frozenset({"functions", "node_modules"}),
-        way_out=_ELSEWHERE,
+        advice=_ELSEWHERE,
     ),
-    # docs.netlify.com has one limit, 54,000 files in a directory. Directories of a tree have a few each.
+    # docs.netlify.com has one limit, 54,000 files in a directory. No directory of a tree has more than a few.
     "netlify": Host(
-        next="Publish it:    npx netlify deploy --prod --no-build --dir {}", writes={"_headers": "hosts/_headers"}
+        next_step="Publish it:    npx netlify deploy --prod --no-build --dir {}",
+        written_files={"_headers": "hosts/_headers"},
     ),
     "nginx": Host(
-        next="Serve it:      mkindex host nginx --root {}",
-        prints="hosts/nginx.conf",
-        users="/etc/nginx/mkindex.htpasswd",
-        one_root=_NEGOTIATES,
+        next_step="Serve it:      mkindex host nginx --root {}",
+        printed_template="hosts/nginx.conf",
+        users_file="/etc/nginx/mkindex.htpasswd",
+        why_no_json_root=_NEGOTIATES,
     ),
     "apache": Host(
-        prints="hosts/apache.conf",
-        users="/etc/apache2/mkindex.htpasswd",
-        next="Serve it:      mkindex host apache --root {}",
-        writes={".htaccess": "hosts/htaccess"},
-        one_root=_NEGOTIATES,
+        next_step="Serve it:      mkindex host apache --root {}",
+        written_files={".htaccess": "hosts/htaccess"},
+        printed_template="hosts/apache.conf",
+        users_file="/etc/apache2/mkindex.htpasswd",
+        why_no_json_root=_NEGOTIATES,
     ),
     "caddy": Host(
-        next="Serve it:      mkindex host caddy --root {}",
-        prints="hosts/Caddyfile",
-        users="/etc/caddy/mkindex.users",
-        one_root=_NEGOTIATES,
+        next_step="Serve it:      mkindex host caddy --root {}",
+        printed_template="hosts/Caddyfile",
+        users_file="/etc/caddy/mkindex.users",
+        why_no_json_root=_NEGOTIATES,
     ),
     "s3": Host(
-        next="Publish it:    sh {}/upload.sh s3://BUCKET",
-        writes={"upload.sh": "hosts/upload.sh"},
+        next_step="Publish it:    sh {}/upload.sh s3://BUCKET",
+        written_files={"upload.sh": "hosts/upload.sh"},
         reserved=frozenset({"files"}),
     ),
 }

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from packaging.utils import NormalizedName
 
 from mkindex.errors import Rejected
-from mkindex.text import redacted
+from mkindex.text import redact
 
 CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
 
@@ -52,21 +52,7 @@ class Link(NamedTuple):
     @property
     def location(self) -> str:
         """What a person may see of its address: credentials could lie in the rest."""
-        return redacted(self.url)
-
-
-class Status(NamedTuple):
-    """The status marker of a project (PEP 792)."""
-
-    status: str
-    reason: str = ""
-
-
-class StatusMarker(NamedTuple):
-    """The status marker that a source has for a project (PEP 792)."""
-
-    project: str  # normalized
-    status: Status
+        return redact(self.url)
 
 
 class Artifact(NamedTuple):
