@@ -260,7 +260,7 @@ def test_a_watch_that_cannot_begin_raises_its_error_once() -> None:
         next(events)
     with pytest.raises(SourceError) as ended, mkindex.watch_index("gone", "public"):
         pass
-    assert str(iterated.value) == str(ended.value) == f"source {os.getcwd()}/gone does not exist"
+    assert str(iterated.value) == str(ended.value) == f"source {os.getcwd()}/gone does not exist. Check the path"
     with pytest.raises(ConfigError, match="watch_index does not serve"), mkindex.watch_index("x", "y", serve=True):
         pass
 

@@ -224,8 +224,8 @@ def test_a_directory_with_the_name_of_a_command_is_written_with_a_dot(
 COMMANDS = """\
 Commands:
   build   Make an index. The default: mkindex SOURCE... DEST.
-  check   Prove an index right, or say what a client will do wrong with it.
-  client  Print the configuration of a client for an index, to be pasted...
+  check   …
+  client  …
   host    Print the configuration of a web server for an index.
   serve   Serve an index over HTTP.
 """
@@ -233,6 +233,11 @@ USAGE = """\
 Usage: mkindex [OPTIONS] SOURCE... DEST
        mkindex COMMAND [OPTIONS] ...
 """
+
+
+def without_summaries(text: str) -> str:
+    """Return a list of commands without the summaries that come from other modules."""
+    return re.sub(r"^  (check |client)  \S.*$", r"  \1  …", text, flags=re.MULTILINE)
 
 
 def headings(text: str) -> list[str]:
@@ -247,7 +252,7 @@ def test_help_shows_the_commands_first_and_then_options_in_groups(
     text = run.out or run.err
     assert (run.status, bool(run.out)) == ((0, True) if arguments else (2, False))
     assert text.startswith(USAGE)
-    assert f"\n{COMMANDS}\n" in text
+    assert f"\n{COMMANDS}\n" in without_summaries(text)
     assert headings(text) == ["Commands", *GROUPS, "Other options"]
 
 
@@ -286,7 +291,9 @@ def test_a_usage_error_shows_the_usage_the_commands_and_the_error_last(
     path = re.sub(r" (\[|COMMAND).*", "", usage.splitlines()[0].removeprefix("Usage: "))
     run = Run(capsys, *arguments)
     assert (run.status, run.out) == (2, "")
-    assert run.err == f"{usage}\n{COMMANDS}\n'{path} --help' explains all options.\n\nerror {error}\n"
+    assert (
+        without_summaries(run.err) == f"{usage}\n{COMMANDS}\n'{path} --help' explains all options.\n\nerror {error}\n"
+    )
 
 
 def test_a_path_that_exists_is_not_taken_for_a_misspelled_command(
