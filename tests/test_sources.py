@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mkindex.sources.open import Found
+    from mkindex.sources.source import Found
 
 
 def touch(root: Path, *names: str) -> None:

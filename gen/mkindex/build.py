@@ -24,8 +24,9 @@ from mkindex.publish.plan import Applied, FileChanged, Plan, plan
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
-from mkindex.sources.open import Found, Source, SourceOptions, local_path, open_source
+from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
+from mkindex.sources.source import Found, Source
 from mkindex.text import plural, printable, redact
 from mkindex.tree.names import STATE_DIRECTORY
 from mkindex.web.client import WebClient

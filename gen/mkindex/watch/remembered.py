@@ -9,7 +9,8 @@ from mkindex.config import Config
 from mkindex.errors import Rejected
 from mkindex.examine.mirror import in_place
 from mkindex.model.files import Artifact, File, Link
-from mkindex.sources.open import Found, Source, is_remote
+from mkindex.sources.open import is_remote
+from mkindex.sources.source import Found, Source
 from mkindex.web.client import WebClient
 
 
