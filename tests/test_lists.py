@@ -30,7 +30,7 @@ from support.wheels import write_sdist, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mkindex.sources.open import Found
+    from mkindex.sources.source import Found
 
 FILES_URL = "https://files.example/whl"
 FILE = "demo-1.0-py3-none-any.whl"

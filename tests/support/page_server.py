@@ -14,7 +14,7 @@ from mkindex.sources.selection import Selection
 from support.sources import open_with_defaults
 
 if TYPE_CHECKING:
-    from mkindex.sources.open import Found
+    from mkindex.sources.source import Found
 
 FILE = "demo-1.0-py3-none-any.whl"
 OTHER = "other-2.0.tar.gz"

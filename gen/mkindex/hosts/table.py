@@ -28,7 +28,7 @@ class Host:
 
 _NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
 _ELSEWHERE = (
-    "Put the wheels where there is room, such as a bucket or a GitHub Release, and link to them there: "
+    "Upload the wheels to a bucket or a GitHub Release, and link to them there: "
     "mkindex WHEELS DEST --files-url https://…"
 )
 

@@ -17,8 +17,8 @@ from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, wh
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
 from mkindex.simple.links import clean_text, filename_in, parse_link, path_of, pick_hash_in, split_address
-from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
+from mkindex.sources.source import Found
 from mkindex.text import printable, redact
 
 _MAX_LINE = 1 << 20  # bytes

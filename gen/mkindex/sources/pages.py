@@ -19,8 +19,8 @@ from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.links import name_at_end, parse_link, path_of, project_url
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
-from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
+from mkindex.sources.source import Found
 from mkindex.text import plural, printable, redact
 from mkindex.tree.names import INDEX_HTML
 from mkindex.web.bodies import MAX_PAGE
