@@ -98,7 +98,7 @@ def test_a_hard_link_that_we_made_does_not_make_a_file_unknown(tmp_path: Path, a
     with Cache(tmp_path) as cache:
         if at_once:
             cache.put(artifact().path, FINGERPRINT, "facts of a.whl", read_ns=NOW)
-        cache.linked([(artifact(), linked), (artifact("b.whl", FINGERPRINT._replace(size=9)), linked)])
+        cache.replace_fingerprints([(artifact(), linked), (artifact("b.whl", FINGERPRINT._replace(size=9)), linked)])
     artifacts = artifact(fingerprint=linked), artifact("b.whl", linked)
     assert recall(tmp_path, *artifacts) == ["facts of a.whl", None]
 
@@ -113,7 +113,7 @@ def test_names_that_are_no_utf8_are_read_again_at_worst(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff.whl")
     remember(tmp_path, artifact(name), artifact("b.whl"))
     with Cache(tmp_path) as cache:
-        cache.linked([(artifact(name), FINGERPRINT)])
+        cache.replace_fingerprints([(artifact(name), FINGERPRINT)])
     strange, plain = recall(tmp_path, artifact(name), artifact("b.whl"))
     assert strange in (None, f"facts of {name}")
     assert plain in (None, "facts of b.whl")

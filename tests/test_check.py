@@ -18,7 +18,7 @@ from mkindex.check.observations import ListedFile, SeenPage, SeenProject, Server
 from mkindex.check.pages import read_page
 from mkindex.check.why import Choice, explain
 from mkindex.simple.links import client_project_url
-from mkindex.web.client import RawResponse
+from mkindex.web.responses import RawResponse
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import JSON_TYPE, Reply, serve_index

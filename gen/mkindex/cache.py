@@ -88,7 +88,7 @@ class Cache:
             for path, artifact in zip(paths, some, strict=True):
                 yield self._trusted(rows.get(path), _key(artifact.fingerprint))
 
-    def last(self, path: str) -> tuple[Fingerprint, str] | None:
+    def get_last(self, path: str) -> tuple[Fingerprint, str] | None:
         """Return what was last known of the file at `path`, whatever it is now, and the fingerprint that it had."""
         row = self._rows([path]).get(path)
         if row is None or row[3] != _checksum(*row[:3]):
@@ -120,7 +120,7 @@ class Cache:
         """Trust nothing that is known of the file at `path`: it turned out to be wrong."""
         self._distrusted.add(path)
 
-    def linked(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
+    def replace_fingerprints(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
         """Keep trusting files whose change time moved because we made hard links to them: their new fingerprints."""
         self._write()
         for artifact, fingerprint in links:

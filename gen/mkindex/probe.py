@@ -28,7 +28,8 @@ from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIn
 from mkindex.errors import ConfigError, SourceError
 from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import printable, redact
-from mkindex.web.client import RawResponse, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import RawResponse
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, which is also a bare key in TOML
 _INDEX_NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # as uv accepts it
@@ -122,7 +123,7 @@ def _probe_index(location: Location, globs: Sequence[str], anonymous: WebClient)
     root, pages = _usable_root(location, projects)
     index = ServedIndex(url=_ascii_url(root), projects=projects, is_selection=bool(globs))
     if not fetcher.local:
-        unknown = fetcher.page(client_project_url(root, UNKNOWN_PROJECT))
+        unknown = fetcher.get_page(client_project_url(root, UNKNOWN_PROJECT))
         return _with_server(replace(index, answers_403=unknown.status == 403), pages, fetcher, anonymous)
     if not any(page.form == "html" for page in pages):
         raise SourceError(f"{where}: clients read only HTML in a directory, and there is none. {_check_advice(where)}")
@@ -194,7 +195,7 @@ def _projects_of(entries: Iterable[ListedFile]) -> Iterator[str]:
 def _with_server(index: ServedIndex, pages: Sequence[SeenPage], fetcher: Fetcher, anonymous: WebClient) -> ServedIndex:
     """Add what is to be known about the server, from a few of its pages."""
     page = pages[0]
-    reply = Fetcher(root=fetcher.root, web=anonymous).page(page.url)
+    reply = Fetcher(root=fetcher.root, web=anonymous).get_page(page.url)
     anonymous_page = read_page(reply, page.kind, project=page.project)
     return replace(
         index,
@@ -232,7 +233,7 @@ def _caches_files(fetcher: Fetcher, entries: Collection[ListedFile]) -> bool:
     first = next((entry for entry in entries if entry.url.startswith(("http:", "https:"))), None)
     if first is None:
         return True
-    reply = fetcher.asked(first.url, ONE_BYTE, most=0)
+    reply = fetcher.request(first.url, ONE_BYTE, most=0)
     return reply.status not in (200, 206) or lifetime(reply) >= _MIN_FILE_LIFETIME
 
 

@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.observations import ListedFile, SeenPage
-from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.text import printable
 
 
@@ -28,10 +28,10 @@ def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
         return "clients do not install files with this ending"
     try:
         if filename.endswith(".whl"):
-            name, text, _ = identity(filename)
+            name, text, _ = parse_filename(filename)
             version = Version(text)
         else:
-            name, version = project, Version(sdist_of(filename, project) or "")
+            name, version = project, Version(sdist_version(filename, project) or "")
     except InvalidVersion:
         return "the name has no valid version"
     except ValueError as error:

@@ -90,7 +90,7 @@ def _walk(
         location=location,
         judge=Judge(select=options.select, ignore=options.ignore),
         inspector=FileInspector(
-            place=location.fetcher,
+            fetcher=location.fetcher,
             cache=cache,
             level=_level(options, location.fetcher),
             far_level=options.files or "head",

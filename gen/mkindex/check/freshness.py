@@ -3,7 +3,7 @@
 import re
 from email.utils import parsedate_to_datetime
 
-from mkindex.web.client import RawResponse
+from mkindex.web.responses import RawResponse
 
 _UV_GUESS = 600  # seconds for which uv considers a page fresh that has Last-Modified but no Cache-Control
 

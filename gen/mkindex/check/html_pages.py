@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from mkindex.check.addresses import resolve
 from mkindex.check.observations import ListedFile, SeenPage
-from mkindex.simple.links import hashes_in
+from mkindex.simple.links import pick_hash_in
 from mkindex.simple.reader import Malformed, parse_html
 from mkindex.text import printable
 
@@ -105,7 +105,7 @@ def _project_page(link: str, url: str, base: str) -> str:
 
 def _entry(raw: Mapping[str, str | None], url: str, base: str, text: str) -> ListedFile:
     link = (raw["href"] or "").strip()
-    sha256, other_hash = hashes_in(link.partition("#")[2])
+    sha256, other_hash = pick_hash_in(link.partition("#")[2])
     metadata = raw.get("data-core-metadata", raw.get("data-dist-info-metadata", "false"))
     size = raw.get("data-size") or ""
     return ListedFile(
@@ -120,7 +120,7 @@ def _entry(raw: Mapping[str, str | None], url: str, base: str, text: str) -> Lis
         other_hash=other_hash,
         requires_python=raw.get("data-requires-python") or "",
         yanked=(raw["data-yanked"] or "") if "data-yanked" in raw else None,
-        metadata=None if metadata == "false" else hashes_in(metadata or "")[0],
+        metadata=None if metadata == "false" else pick_hash_in(metadata or "")[0],
         size=int(size) if size.isascii() and size.isdecimal() and len(size) < 18 else None,
     )
 

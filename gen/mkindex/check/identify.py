@@ -14,11 +14,12 @@ from mkindex.check.observations import Identity, ListedFile, PageKind, SeenPage
 from mkindex.check.pages import read_page
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
-from mkindex.simple.links import last_segment, path_of
+from mkindex.simple.links import name_at_end, path_of
 from mkindex.text import plural, printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
-from mkindex.web.client import RequestFailed, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import RequestFailed
 
 _SAMPLE = 3  # pages that are read to tell a root from a page that links to other directories
 _PAGE_ENDINGS = (".html", ".htm", ".v1_json", ".v1_html", ".json")
@@ -73,7 +74,7 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
     """
     if target.startswith(("http:", "https:")):
         try:
-            url = web.without_credentials(target)
+            url = web.take_credentials(target)
             is_valid = bool(urlsplit(url).hostname) and (urlsplit(url).port or 0) >= 0
         except ValueError:
             is_valid = False
@@ -103,7 +104,7 @@ def _identify_directory(fetcher: Fetcher, path: str, target: str) -> Location:
     directory_of(fetcher.root)  # raises SourceError if it cannot be read
     for root in (*index_roots(os.path.join(path, STATE_DIRECTORY, "manifest")), "simple/", ""):
         url = resolve(fetcher.root, root) if root else fetcher.root
-        if any(fetcher.page(url, form).status == 200 for form in ("html", "json")):
+        if any(fetcher.get_page(url, form).status == 200 for form in ("html", "json")):
             found = _identify_page(fetcher, url)
             if root or found.identity.kind != "nothing":
                 return Location(
@@ -153,13 +154,13 @@ def fetch_forms(fetcher: Fetcher, url: str, kind: PageKind, project: str = "") -
     """Return a page in each form that exists, at least one, the form that clients prefer first."""
     root = fetcher.root if fetcher.local else ""
     if fetcher.local and url.endswith("/"):
-        replies = [fetcher.page(url, form) for form in ("html", "json")]
+        replies = [fetcher.get_page(url, form) for form in ("html", "json")]
         replies = [reply for reply in replies if reply.status != 404] or replies[:1]
         return tuple(read_page(reply, kind, project=project, root=root) for reply in replies)
-    first = read_page(fetcher.page(url), kind, project=project, root=root)
+    first = read_page(fetcher.get_page(url), kind, project=project, root=root)
     if first.form != "json" or fetcher.local:
         return (first,)
-    second = read_page(fetcher.page(url, "html"), kind, project=project)
+    second = read_page(fetcher.get_page(url, "html"), kind, project=project)
     return (first, second) if second.form == "html" and second.reply.status == 200 else (first,)
 
 
@@ -174,7 +175,7 @@ def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
     if page.entries and not page.projects:
         return _identity_by_files(fetcher, url, page)
     if page.form == "json" or _is_root(fetcher, page):
-        name = last_segment(url)
+        name = name_at_end(url)
         if name.endswith(_PAGE_ENDINGS) and not fetcher.local:
             description = f"the root of an index, but clients append the name of a project to {name}"
             return Identity(kind="page", description=description, index_url=url.rpartition("/")[0] + "/")
@@ -210,7 +211,7 @@ def _project_name(fetcher: Fetcher, url: str, page: SeenPage) -> str:
     """Return the project that a page is of, by the directory in its address; "" for a page with another name."""
     final = url if fetcher.local else page.reply.url
     directory, _, name = final.rpartition("/")
-    return canonicalize_name(last_segment(directory)) if not name or name.startswith("index.") else ""
+    return canonicalize_name(name_at_end(directory)) if not name or name.startswith("index.") else ""
 
 
 def _project_of(entry: ListedFile) -> str:
@@ -224,7 +225,7 @@ def _is_root(fetcher: Fetcher, page: SeenPage) -> bool:
     if page.is_index:
         return True
     for _, url in page.projects[:_SAMPLE]:
-        project = canonicalize_name(last_segment(url))
+        project = canonicalize_name(name_at_end(url))
         child = fetch_forms(fetcher, url, "project", project)[0]
         is_empty_project = child.is_index and not child.entries and not child.stray_links
         if is_empty_project or any(_project_of(entry) == project for entry in child.entries):

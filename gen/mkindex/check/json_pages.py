@@ -7,7 +7,7 @@ from typing import Any
 
 from mkindex.check.addresses import resolve
 from mkindex.check.observations import ListedFile, SeenPage
-from mkindex.simple.links import hashes_of
+from mkindex.simple.links import pick_hash
 from mkindex.simple.reader import Malformed, parse_json
 
 
@@ -65,7 +65,7 @@ def _projects(projects: object) -> tuple[list[tuple[str, str]], list[str]]:
 
 def _entry(raw: Mapping[str, Any], page: SeenPage) -> ListedFile:
     link, filename, hashes = raw.get("url"), raw.get("filename"), raw.get("hashes")
-    sha256, other_hash = hashes_of(hashes if isinstance(hashes, dict) else {})
+    sha256, other_hash = pick_hash(hashes if isinstance(hashes, dict) else {})
     yanked, size, python = raw.get("yanked"), raw.get("size"), raw.get("requires-python")
     return ListedFile(
         raw=raw,
@@ -86,7 +86,7 @@ def _entry(raw: Mapping[str, Any], page: SeenPage) -> ListedFile:
 def _metadata(value: object) -> str | None:
     """Return the sha256 of a sibling, "" if it is announced without one; None: it is not announced."""
     if isinstance(value, dict) and value:
-        return hashes_of(value)[0]
+        return pick_hash(value)[0]
     return "" if value is True else None
 
 

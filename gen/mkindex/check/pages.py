@@ -7,9 +7,9 @@ from packaging.utils import canonicalize_name
 from mkindex.check.html_pages import read_html
 from mkindex.check.json_pages import read_json
 from mkindex.check.observations import Form, PageKind, SeenPage
-from mkindex.simple.links import last_segment
+from mkindex.simple.links import name_at_end
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
-from mkindex.web.client import RawResponse
+from mkindex.web.responses import RawResponse
 
 _HTML_TYPES = ("text/html", HTML_TYPE)
 
@@ -35,5 +35,5 @@ def project_links(roots: Iterable[SeenPage]) -> dict[str, str]:
     links: dict[str, str] = {}
     for page in roots:
         for name, url in page.projects:
-            links.setdefault(canonicalize_name(last_segment(url) if page.form == "html" else name), url)
+            links.setdefault(canonicalize_name(name_at_end(url) if page.form == "html" else name), url)
     return links

@@ -18,17 +18,17 @@ def observe_server(location: Location, project: SeenProject | None, file: Listed
     root = location.pages[0] if location.pages else None
     page = (project.json or project.html or root) if project else root
     started = time.monotonic()
-    second_root = fetcher.page(root_url) if root else None
+    second_root = fetcher.get_page(root_url) if root else None
     seconds = time.monotonic() - started
     file_reply = None
     if file and file.url.startswith(("http:", "https:")):
-        file_reply = fetcher.asked(file.url, ONE_BYTE, most=0)
+        file_reply = fetcher.request(file.url, ONE_BYTE, most=0)
     pages = [*location.pages, *((project.html, project.json) if project else ())]
     forms = {one.form for one in pages if one and one.is_usable}
     without_slash = None
-    unknown_project = fetcher.page(client_project_url(root_url, UNKNOWN_PROJECT)) if is_index else None
+    unknown_project = fetcher.get_page(client_project_url(root_url, UNKNOWN_PROJECT)) if is_index else None
     if is_index and project:
-        without_slash = fetcher.page(client_project_url(root_url, project.name).rstrip("/"))
+        without_slash = fetcher.get_page(client_project_url(root_url, project.name).rstrip("/"))
     return ServerBehaviour(
         url=root_url,
         root=root or page or fetch_forms(fetcher, root_url, "root")[0],

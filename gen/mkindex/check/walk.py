@@ -152,7 +152,7 @@ class Walk:
         return link.linked_url if linked[0].reply.status == 200 else ""
 
     def _check_file(self, file: FileLink, project: str) -> FileResult:
-        seen = self.inspector.seen(file.entry, page_redirected=file.page_redirected)
+        seen = self.inspector.inspect(file.entry, page_redirected=file.page_redirected)
         if seen is None:
             return FileResult()
         return FileResult(

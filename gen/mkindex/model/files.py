@@ -55,20 +55,6 @@ class Link(NamedTuple):
         return redact(self.url)
 
 
-class Status(NamedTuple):
-    """The status marker of a project (PEP 792)."""
-
-    status: str
-    reason: str = ""
-
-
-class StatusMarker(NamedTuple):
-    """The status marker that a source has for a project (PEP 792)."""
-
-    project: str  # normalized
-    status: Status
-
-
 class Artifact(NamedTuple):
     """A file on this machine that a source found, not yet opened. A tuple, as File is: there may be 100,000."""
 

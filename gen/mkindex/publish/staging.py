@@ -10,7 +10,7 @@ from heapq import merge
 from io import FileIO
 from typing import NamedTuple
 
-from mkindex.distributions.zips import Span, cut, reader
+from mkindex.distributions.zips import Span, random_access, read_span
 from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint
 from mkindex.parallel import map_chunks
@@ -173,10 +173,10 @@ class Staging:
         try:
             if self._copied and self._copied[0] is file and len(self._copied[1]) == file.size:
                 whole = self._copied[1]
-                raw = cut(lambda start, length: bytes(whole[start : start + length]), span)
+                raw = read_span(lambda start, length: bytes(whole[start : start + length]), span)
             else:
                 with _source(path, file) as wheel:
-                    raw = cut(reader(wheel), span)
+                    raw = read_span(random_access(wheel), span)
         except Unreadable as error:
             raise FileChanged(file) from error
         if hashlib.sha256(raw).hexdigest() != file.core_metadata:

@@ -9,7 +9,7 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
-from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.text import redact
 
 
@@ -249,13 +249,13 @@ def metadata_name(file: SeenFile) -> Iterator[Violation]:
     project = canonicalize_name(metadata.name)
     if filename.endswith(".whl"):
         try:
-            name, version, _ = identity(filename)
+            name, version, _ = parse_filename(filename)
         except InvalidWheelFilename:
             return
     else:
         # Only the metadata can tell where the name in the filename of an sdist ends.
-        sdist_version = sdist_of(filename, project)
-        name, version = (project, sdist_version) if sdist_version else (filename, "")
+        found = sdist_version(filename, project)
+        name, version = (project, found) if found else (filename, "")
     if project != name:
         yield Violation(f"the filename says {name}, but the metadata says {metadata.name or 'nothing'}")
     elif not _same_version(metadata.version, version):

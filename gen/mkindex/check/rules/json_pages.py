@@ -10,8 +10,8 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
 from mkindex.check.json_pages import type_name
 from mkindex.check.observations import ListedFile, SeenPage
-from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
-from mkindex.simple.links import upload_time_of
+from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
+from mkindex.simple.links import clean_upload_time
 from mkindex.text import plural
 
 _SHOWN = 5  # versions that are named
@@ -48,7 +48,7 @@ def _field_errors(raw: Mapping[str, Any]) -> Iterator[str]:
         yield f"hashes is {type_name(hashes) if 'hashes' in raw else 'missing'}; it must be an object of strings"
     if "size" in raw and (type(raw["size"]) is not int or not 0 <= raw["size"] < 1 << 63):
         yield f"size is {type_name(raw['size'])}; it must be a whole number of bytes"
-    if "upload-time" in raw and not (isinstance(raw["upload-time"], str) and upload_time_of(raw["upload-time"])):
+    if "upload-time" in raw and not (isinstance(raw["upload-time"], str) and clean_upload_time(raw["upload-time"])):
         value = raw["upload-time"]
         says = f"{value!r}" if isinstance(value, str) else type_name(value)
         yield f"upload-time is {says}; it must be a UTC time with a T and a Z, such as 2026-01-02T03:04:05Z"
@@ -152,10 +152,10 @@ def _version_of(entry: ListedFile, project: str) -> str | None:
         return None
     if entry.filename.endswith(".whl"):
         try:
-            return identity(entry.filename)[1]
+            return parse_filename(entry.filename)[1]
         except ValueError:
             return None
-    version = sdist_of(entry.filename, project)
+    version = sdist_version(entry.filename, project)
     try:
         return str(Version(version)) if version else None
     except InvalidVersion:

@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, NOTE, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import ListedFile, SeenPage
-from mkindex.distributions.filenames import FILENAME, SUFFIXES, identity, sdist_of
+from mkindex.distributions.filenames import FILENAME, SUFFIXES, parse_filename, sdist_version
 from mkindex.text import plural
 
 _SHOWN = 3  # links that are named
@@ -52,7 +52,7 @@ def foreign_file(page: SeenPage) -> Iterator[Violation]:
             name = canonicalize_name(entry.filename.partition("-")[0])
             if name and name != page.project:
                 yield Violation(f"a file of {name} on the page of {page.project}", entry.filename)
-        elif entry.filename.endswith((".tar.gz", ".zip")) and sdist_of(entry.filename, page.project) is None:
+        elif entry.filename.endswith((".tar.gz", ".zip")) and sdist_version(entry.filename, page.project) is None:
             yield Violation(f"not a file of {page.project}", entry.filename)
 
 
@@ -70,7 +70,7 @@ def duplicate_file(page: SeenPage) -> Iterator[Violation]:
     known: dict[tuple[str, ...], ListedFile] = {}
     for entry in page.entries:
         try:
-            key: tuple[str, ...] = identity(entry.filename)
+            key: tuple[str, ...] = parse_filename(entry.filename)
         except ValueError:
             key = (entry.filename,)
         first = known.setdefault(key, entry)
@@ -107,10 +107,10 @@ def _unusable(filename: str, project: str) -> str:
         return "uv and packaging support only .whl, .tar.gz and .zip"
     if not FILENAME.fullmatch(filename):
         return "has characters other than letters, digits and ._+!-"
-    if not filename.endswith(".whl") and project and (version := sdist_of(filename, project)):
+    if not filename.endswith(".whl") and project and (version := sdist_version(filename, project)):
         return "" if _is_version(version) else f"{version!r} is not a version"
     try:
-        identity(filename)
+        parse_filename(filename)
     except ValueError as error:
         return str(error)
     return ""

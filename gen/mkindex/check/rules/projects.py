@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, Violation, rule
 from mkindex.check.observations import Identity, ListedFile, SeenPage, SeenProject, Unsatisfied
-from mkindex.simple.links import last_segment
+from mkindex.simple.links import name_at_end
 
 
 @rule(
@@ -63,7 +63,7 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
         return  # `insecure-redirect`
     answer = f"answers {reply.status}" if reply.status and not pages[0].is_local else reply.broken or "there is no page"
     hint = (
-        f"; there is a page at {last_segment(project.linked_page)}/, which clients do not request"
+        f"; there is a page at {name_at_end(project.linked_page)}/, which clients do not request"
         if project.linked_page
         else ""
     )
