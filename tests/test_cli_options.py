@@ -175,8 +175,8 @@ def test_the_command_line_overrides_the_environment_and_that_overrides_the_file(
         (
             "for = 'nginx'\njson-root = 'json'",
             (
-                "mkindex.toml: json-root is of no use with for nginx: it serves JSON or "
-                "HTML at the same address, as each client prefers"
+                "mkindex.toml: json-root is of no use with for nginx: it sends clients JSON or "
+                "HTML, as they prefer, from one root"
             ),
         ),
         (

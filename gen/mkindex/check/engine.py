@@ -29,7 +29,7 @@ from mkindex.simple.links import path_of
 from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
-__all__ = ["CheckOptions", "CheckReport", "Progress", "check"]
+__all__ = ["CheckOptions", "CheckReport", "Progress", "check", "no_progress"]
 
 # Called with the number of projects; the function that it gives is called with the number of those that were done.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]

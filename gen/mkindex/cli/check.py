@@ -12,7 +12,6 @@ from mkindex.cli.terminal import (
     PROBLEMS,
     counter,
     form_of_report,
-    no_bar,
     reader_may_leave,
     status_of,
     user_cache,
@@ -117,7 +116,7 @@ def check(
     DIR_OR_URL is a directory with an index, or the address of an index, made by any tool. Each finding names the page
     and the file, its impact on pip and uv, and how to fix it.
     """
-    from mkindex.check.engine import CheckOptions
+    from mkindex.check.engine import CheckOptions, no_progress
     from mkindex.check.engine import check as run_check
     from mkindex.reports import check as report_text
     from mkindex.reports.github import annotation
@@ -126,7 +125,7 @@ def check(
     options["cache_dir"] = None if no_cache else options["cache_dir"] or user_cache()
     shows_progress = sys.stderr.isatty() and not quiet
     try:
-        report = run_check(CheckOptions(**options), progress=counter if shows_progress else no_bar)
+        report = run_check(CheckOptions(**options), progress=counter if shows_progress else no_progress)
     except MkindexError as error:
         if form != "github":
             raise
