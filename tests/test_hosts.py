@@ -255,7 +255,7 @@ def test_the_report_says_what_to_do_with_the_tree(
 # --- options --------------------------------------------------------------------------------------------------------
 
 BESIDE = "where a project can have the name of a directory. Give two that lie beside each other"
-NEGOTIATES = "it serves JSON or HTML at the same address, as each client prefers. Leave json-root out"
+NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root. Leave json-root out"
 NO_PATH = (
     "give a relative path of letters, digits and - _ . "
     "whose first part is none of files, index.html, 404.html, links.html"
@@ -266,8 +266,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "json-root goes with a host that can be told the type of its pages: for cloudflare-pages, netlify, s3": {
         "json_root": "json"
     },
-    "json-root is of no use with for github-pages: it derives the media type of a page from its name, so index.html "
-    "is never served as JSON. Leave json-root out": {"host": "github-pages", "json_root": "json"},
+    "json-root is of no use with for github-pages: it derives the type of a page from its name, so index.html "
+    "cannot be JSON. Leave json-root out": {"host": "github-pages", "json_root": "json"},
     **{
         f"json-root is of no use with for {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mkindex.sources.source import Found
+    from mkindex.sources.source import SourceItem
 
 
 def touch(root: Path, *names: str) -> None:
@@ -32,7 +32,7 @@ def artifact(root: Path, relative: str) -> Artifact:
     return Artifact(root=str(root), relative=relative, fingerprint=Fingerprint.of((root / relative).stat()))
 
 
-def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[Found]:
+def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[SourceItem]:
     return list(open_with_defaults(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
 
 

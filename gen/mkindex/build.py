@@ -26,7 +26,7 @@ from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
 from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
-from mkindex.sources.source import Found, Source
+from mkindex.sources.source import Source, SourceItem
 from mkindex.text import plural, printable, redact
 from mkindex.tree.names import STATE_DIRECTORY
 from mkindex.web.client import WebClient
@@ -247,7 +247,7 @@ def output_directories(config: Config) -> list[str]:
     return [os.path.join(destination, name) for name in (STATE_DIRECTORY, "files", *roots) if name]
 
 
-def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[Found]:
+def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceItem]:
     """Yield what the sources list. With --keep-going a source that fails is rejected as a whole."""
     for spec, source in zip(config.sources, sources, strict=True):
         if not config.keep_going:
@@ -260,7 +260,7 @@ def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[Found]:
 
 
 def _sort_listing(
-    listing: Iterable[Found],
+    listing: Iterable[SourceItem],
 ) -> tuple[list[Artifact | Link], list[StatusMarker], list[Rejected | Note]]:
     artifacts: list[Artifact | Link] = []
     statuses: list[StatusMarker] = []

@@ -18,7 +18,7 @@ from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
 from mkindex.simple.links import clean_text, filename_in, parse_link, path_of, pick_hash_in, split_address
 from mkindex.sources.selection import Selection
-from mkindex.sources.source import Found
+from mkindex.sources.source import SourceItem
 from mkindex.text import printable, redact
 
 _MAX_LINE = 1 << 20  # bytes
@@ -39,7 +39,7 @@ class ListSource:
     files_url: str | None = None
     verify: bool = False  # request the files at `files_url`
 
-    def artifacts(self) -> Iterator[Found]:
+    def artifacts(self) -> Iterator[SourceItem]:
         """Yield the files in the order of the lines. Raises SourceError if the list cannot be read to its end."""
         name = "standard input" if self.path == "-" else printable(self.path)
         try:
@@ -48,7 +48,7 @@ class ListSource:
         except OSError as error:
             raise SourceError(f"cannot read the list {name}: {error.strerror}") from error
 
-    def _read(self, stream: BinaryIO, name: str) -> Iterator[Found]:
+    def _read(self, stream: BinaryIO, name: str) -> Iterator[SourceItem]:
         number = 0
         while line := stream.readline(_MAX_LINE):
             number += 1
@@ -67,7 +67,7 @@ class ListSource:
             if found is not None:
                 yield found
 
-    def _parse_text(self, text: str) -> Found | None:
+    def _parse_text(self, text: str) -> SourceItem | None:
         """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
         if _SCHEME.match(text):
             filename = filename_in(split_address(text).path)
@@ -75,7 +75,7 @@ class ListSource:
             return self._select(text, link)
         return self._select(text, Link(url="", filename=text.rpartition("/")[2]))
 
-    def _parse_object(self, line: bytes) -> Found | None:
+    def _parse_object(self, line: bytes) -> SourceItem | None:
         """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
         try:
             entry: dict[str, Any] = json.loads(line)
@@ -101,7 +101,7 @@ class ListSource:
         )
         return self._select(filename, link)
 
-    def _select(self, text: str, link: Link) -> Found | None:
+    def _select(self, text: str, link: Link) -> SourceItem | None:
         """Return the file at a path or URL, with what its line says of it; None if it is not selected.
 
         Raises ValueError if it cannot be a file of an index.

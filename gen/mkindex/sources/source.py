@@ -7,8 +7,8 @@ from mkindex.errors import Note, Rejected
 from mkindex.model.files import Artifact, Link
 from mkindex.model.index import StatusMarker
 
-# All that a source can yield.
-Found = Artifact | Link | StatusMarker | Rejected | Note
+# What a source yields: files, project statuses and findings.
+SourceItem = Artifact | Link | StatusMarker | Rejected | Note
 
 
 class Source(Protocol):
@@ -17,4 +17,4 @@ class Source(Protocol):
     `artifacts()` raises SourceError if it cannot list everything: with half of a listing, files would look removed.
     """
 
-    def artifacts(self) -> Iterator[Found]: ...
+    def artifacts(self) -> Iterator[SourceItem]: ...

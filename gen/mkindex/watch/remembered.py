@@ -10,7 +10,7 @@ from mkindex.errors import Rejected
 from mkindex.examine.mirror import in_place
 from mkindex.model.files import Artifact, File, Link
 from mkindex.sources.open import is_remote
-from mkindex.sources.source import Found, Source
+from mkindex.sources.source import Source, SourceItem
 from mkindex.web.client import WebClient
 
 
@@ -19,7 +19,7 @@ class Answers:
     """The last answer of each remote source and link. With `renew` a build asks for all of them again."""
 
     renew: bool = True
-    listings: dict[str, tuple[Found, ...]] = field(default_factory=dict)  # by SOURCE as configured
+    listings: dict[str, tuple[SourceItem, ...]] = field(default_factory=dict)  # by SOURCE as configured
     outcomes: dict[Link, File | Rejected] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -60,7 +60,7 @@ class Remembered:
     spec: str
     answers: Answers
 
-    def artifacts(self) -> Iterator[Found]:
+    def artifacts(self) -> Iterator[SourceItem]:
         """Yield what the source lists, or listed before."""
         if self.answers.renew or self.spec not in self.answers.listings:
             self.answers.listings[self.spec] = tuple(self.source.artifacts())
