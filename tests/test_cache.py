@@ -252,6 +252,57 @@ def filled(tmp_path: Path, scanner: Scanner) -> Path:
     return tmp_path / "cache/facts.sqlite3"
 
 
+FOUND = ["facts of a.whl", None]
+UNKNOWN = [None, None]
+
+
+def use_damaged(path: Path, content: bytes) -> list[object]:
+    """Give the database at `path` this content, and return what the next two runs, which write to it, find of two files.
+
+    The first file is known to an undamaged cache, the second is not.
+    """
+    for ending in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+    path.write_bytes(content)
+    outcomes: list[object] = []
+    for _ in range(2):
+        with Cache(path.parent) as cache:
+            outcomes.append(list(cache.get([artifact(), artifact("unknown.whl")])))
+            assert cache.get_last(artifact().path) in (None, (FINGERPRINT, "facts of a.whl"))
+            assert cache.recall("page b") in (None, ("etag", "text of b"))
+            cache.put(artifact().path, FINGERPRINT, "facts of a.whl", read_ns=NOW)
+            cache.remember("page b", "etag", "text of b")
+    return outcomes
+
+
+def header_and_schema(content: bytes) -> list[int]:
+    """Return the offsets of all bytes in the first page of a database but those of its free space (file format, 1.6)."""
+    page_size, cells, first_cell = (int.from_bytes(content[at : at + 2], "big") for at in (16, 103, 105))
+    assert content[first_cell:page_size].count(b"CREATE TABLE facts") == 1
+    return [*range(108 + 2 * cells), *range(first_cell, page_size)]
+
+
+def test_whatever_bit_of_the_header_and_the_schema_is_wrong_files_are_at_worst_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "time", SimpleNamespace(time=lambda: NOW / 10**9))
+    remember(tmp_path, artifact())
+    path = tmp_path / "facts.sqlite3"
+    content = path.read_bytes()
+    outcomes = {}
+    for at in header_and_schema(content):
+        for bit in range(8):
+            damaged = content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+            try:
+                outcomes[at, bit] = use_damaged(path, damaged)
+            except Exception as error:
+                outcomes[at, bit] = [repr(error)]
+    harmless = ([FOUND, FOUND], [UNKNOWN, FOUND], [UNKNOWN, UNKNOWN])
+    assert {where: outcome for where, outcome in outcomes.items() if outcome not in harmless} == {}
+    # Nearly all damage is repaired by the run that finds it: otherwise every later run would read every file again.
+    assert sum(outcome == [UNKNOWN, UNKNOWN] for outcome in outcomes.values()) < len(outcomes) / 100
+
+
 def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     content = filled.read_bytes()
