@@ -257,9 +257,9 @@ UNKNOWN = [None, None]
 
 
 def use_damaged(path: Path, content: bytes) -> list[object]:
-    """Give the database at `path` this content, and return what the next two runs, which write to it, find of two files.
+    """Give the database at `path` this content, and return what the next two runs find of two files.
 
-    The first file is known to an undamaged cache, the second is not.
+    An undamaged cache knows the first of them. Both runs write to the cache.
     """
     for ending in ("-wal", "-shm"):
         path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
@@ -276,7 +276,7 @@ def use_damaged(path: Path, content: bytes) -> list[object]:
 
 
 def header_and_schema(content: bytes) -> list[int]:
-    """Return the offsets of all bytes in the first page of a database but those of its free space (file format, 1.6)."""
+    """Return the offset of each byte of the first page of a database that is not free space (file format, 1.6)."""
     page_size, cells, first_cell = (int.from_bytes(content[at : at + 2], "big") for at in (16, 103, 105))
     assert content[first_cell:page_size].count(b"CREATE TABLE facts") == 1
     return [*range(108 + 2 * cells), *range(first_cell, page_size)]

@@ -77,7 +77,7 @@ class Cache:
             paths = [artifact.path for artifact in some]
             rows = self._rows(paths)
             for path, artifact in zip(paths, some, strict=True):
-                yield self._trusted(rows.get(path), _key(artifact.fingerprint))
+                yield self._trusted(rows.get(path), str(artifact.fingerprint))
 
     def get_last(self, path: str) -> tuple[Fingerprint, str] | None:
         """Return what was last known of the file at `path`, whatever it is now, and the fingerprint that it had."""
@@ -89,7 +89,7 @@ class Cache:
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
         if self._database and _is_text(path) and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
-            self._add(path, _key(fingerprint), facts)
+            self._add(path, str(fingerprint), facts)
 
     def recall(self, key: str) -> tuple[str, str] | None:
         """Return what was remembered under `key`, a mark and a text, or None. May be called by any thread."""
@@ -115,9 +115,9 @@ class Cache:
         """Keep trusting files whose change time moved because we made hard links to them: their new fingerprints."""
         self._write()
         for artifact, fingerprint in links:
-            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), _key(artifact.fingerprint))
+            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), str(artifact.fingerprint))
             if facts is not None:
-                self._add(artifact.path, _key(fingerprint), facts)
+                self._add(artifact.path, str(fingerprint), facts)
 
     def _add(self, path: str, key: str, facts: str) -> None:
         self._new.append((path, key, facts, _checksum(path, key, facts), self._today))
@@ -204,10 +204,6 @@ def _open(path: Path) -> sqlite3.Connection:
 def _is_text(path: str) -> bool:
     """Tell whether SQLite takes a path: not one that is no UTF-8."""
     return path.isascii() or path.encode("utf-8", "replace").decode() == path
-
-
-def _key(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.inode} {fingerprint.size} {fingerprint.mtime_ns} {fingerprint.ctime_ns}"
 
 
 def _checksum(path: str, key: str, facts: str) -> int:

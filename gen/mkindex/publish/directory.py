@@ -18,7 +18,7 @@ from typing import BinaryIO, Self
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.lock import exclusive
-from mkindex.publish.ownership import Inventory, TrustedManifest, mark_at, read_mark
+from mkindex.publish.ownership import Inventory, TrustedManifest
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staged, Staging
@@ -145,7 +145,7 @@ class DirectoryDestination:
             self._disk.replace(staging.temporary(number), target)
         if moved:
             self._disk.sync(self._root)
-        # Before marks are taken: a file that was linked from there gets another change time by that.
+        # Before fingerprints are taken: a file that was linked from there gets another change time by that.
         self._remove_downloads()
         with ExitStack() as stack:
             before: BinaryIO | None = None
@@ -178,7 +178,7 @@ class DirectoryDestination:
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put, one in zip(puts, staged, strict=True):
             # As it was when the link was made: what came later may have been a change of the bytes.
-            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := read_mark(one)):
+            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := Fingerprint.parse(one)):
                 yield put.resource.file.local, known
 
     def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
@@ -190,7 +190,12 @@ class DirectoryDestination:
         for position, same in groupby(changes, key=itemgetter(0)):
             _, entry = next(same)
             # Renaming changed the change time.
-            yield position, entry._replace(mark=mark_at(self._at(entry.path))) if entry and not entry.mark else entry
+            yield (
+                position,
+                entry._replace(fingerprint=Fingerprint.text_at(self._at(entry.path)))
+                if entry and not entry.fingerprint
+                else entry,
+            )
 
     def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
         """Yield the entries of what was put, in the order of the manifest."""
