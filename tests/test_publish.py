@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.utils import NormalizedName
 
 from mkindex.errors import DestinationError
 from mkindex.publish.memory import MemoryDestination
@@ -230,7 +229,7 @@ def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[st
 
 
 def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None:
-    there, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
+    there, moved = memory(PLACED), FileResource(WHEEL._replace(facts=WHEEL.facts._replace(project="other")))
     todo = planned([moved], there)
     assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), moved=(entry(PLACED, BYTES),), unchanged=1)
     there.apply(todo)

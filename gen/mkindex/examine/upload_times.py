@@ -69,7 +69,7 @@ def published(
 def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[File]:
     """Leave the upload times out; or mend those that are mtimes, by what was published before or SOURCE_DATE_EPOCH."""
     if config.upload_time == "none":
-        return [file._replace(upload_time=None) for file in files]
+        return [file.with_upload_time("") for file in files]
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch and not (epoch.isascii() and epoch.isdecimal()):
         raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}: give a number of seconds, or unset it")
@@ -82,9 +82,10 @@ def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[
 def _dated(file: File, before: str | None, latest: str | None) -> File:
     """Return a file with the time that it was published with before, or an mtime that is no later than `latest`."""
     if before and (_is_mtime(file) or not file.upload_time):
-        return file._replace(upload_time=before)
-    is_late = latest and _is_mtime(file) and (file.upload_time or "") > latest
-    return file._replace(upload_time=latest) if is_late else file
+        return file.with_upload_time(before)
+    if latest and _is_mtime(file) and file.upload_time > latest:
+        return file.with_upload_time(latest)
+    return file
 
 
 def _is_mtime(file: File) -> bool:

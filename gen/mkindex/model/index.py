@@ -97,16 +97,18 @@ def assemble(
     cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
     markers for a project the first counts; one with a marker is listed even if it has no file.
     """
-    projects: defaultdict[NormalizedName, dict[str, File]] = defaultdict(dict)
+    projects: defaultdict[str, dict[str, File]] = defaultdict(dict)
     statuses: dict[str, ProjectStatus] = {}
     for marker in markers:
         statuses.setdefault(marker.project, marker.status)
-        projects[NormalizedName(marker.project)] = {}
-    twins: dict[tuple[NormalizedName, str], list[File]] = {}
+        projects[marker.project] = {}
+    twins: dict[tuple[str, str], list[File]] = {}
     for file in files:
-        first = projects[file.project].setdefault(file.identity, file)
+        facts = file.facts  # its fields, and not those of the file, which take three times as long to read
+        identity = facts.normal_filename or file.filename
+        first = projects[facts.project].setdefault(identity, file)
         if first is not file:
-            twins.setdefault((file.project, file.identity), [first]).append(file)
+            twins.setdefault((facts.project, identity), [first]).append(file)
     findings: list[Rejected | Note] = []
     for (project, identity), rivals in twins.items():
         first = rivals[0]
@@ -125,7 +127,7 @@ def assemble(
     return Index(
         projects=tuple(
             Project(
-                name=name,
+                name=NormalizedName(name),
                 files=tuple(sorted(by_identity.values(), key=attrgetter("filename"))),
                 status=statuses.get(name),
             )

@@ -168,7 +168,7 @@ class Staging:
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
         path = self._copies.lies_at(file_path(file.sha256, file.filename)) or file.local.path
-        span = Span.parse(file.metadata_span or "")
+        span = Span.parse(file.metadata_span)
         try:
             if self._copied and self._copied[0] is file and len(self._copied[1]) == file.size:
                 whole = self._copied[1]

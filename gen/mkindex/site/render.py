@@ -56,7 +56,7 @@ class SiblingResource:
 
     @property
     def key(self) -> str:
-        return self.file.core_metadata or ""
+        return self.file.core_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,11 @@ class Site:
         # Of the path of a placed file only its last part can need quoting.
         return f"{'../' * depth}{file_path(file.sha256, '')}{_quoted(file.filename)}"
 
-    def core_metadata(self, file: File) -> str | None:
-        """Return the sha256 of the file's `.metadata` sibling if there is one beside the file."""
+    def core_metadata(self, file: File) -> str:
+        """Return the sha256 of the `.metadata` sibling beside the file, "" if there is none."""
         # That of a Link is there: else it would have none.
         is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
-        return file.core_metadata if is_there else None
+        return file.core_metadata if is_there else ""
 
     def project_page(self, project: Project, *, depth: int) -> write.PageDocument:
         """Return what the page of a project says that lies `depth` directories below the root.
@@ -183,30 +183,18 @@ def _roots(site: Site) -> list[_Root]:
 
 
 def _project_key(project: Project, site: Site) -> str:
-    said = [site.key, str(project.status)]
-    # Taken apart at once: to ask each file for a dozen attributes takes longer.
-    for (
-        artifact,
-        filename,
-        _,
-        version,
-        sha256,
-        _,
-        python,
-        metadata,
-        _,
-        time,
-        _,
-        name,
-        yanked,
-        provenance,
-    ) in project.files:
-        where = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
-        said.append(
-            f"{filename} {version} {sha256} {artifact.size} {metadata} {time} {python} {yanked!r} {provenance} {name} "
-            f"{where}"
+    texts = [site.key, str(project.status)]
+    for artifact, facts, filename in project.files:
+        link = artifact if isinstance(artifact, Link) else artifact.link
+        address = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
+        yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
+        _, version, sha256, _, python, metadata, _, time, _, name = facts
+        # What is not known is None, as in the keys of trees that were published before.
+        texts.append(
+            f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
+            f"{yanked!r} {provenance} {name or None} {address}"
         )
-    return digest(*said)
+    return digest(*texts)
 
 
 def _project_html(project: Project, site: Site, *, depth: int) -> bytes:
@@ -220,7 +208,7 @@ def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
 
     Those compare METADATA's Name with what was asked for as it is spelled, and fail where a wheel would do.
     """
-    return frozenset(file.filename for file in files if file.metadata_name is None)
+    return frozenset(file.filename for file in files if not file.metadata_name)
 
 
 def _project_json(project: Project, site: Site, *, depth: int) -> bytes:
