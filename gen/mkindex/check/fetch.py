@@ -14,6 +14,7 @@ from mkindex.distributions.zips import MAX_DIRECTORY, MAX_METADATA
 from mkindex.errors import SourceError
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON
 from mkindex.web.client import MAX_PAGE, FileHead, RawResponse, RequestFailed, Unreachable, WebClient
 
 _AS_CLIENTS = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01"
@@ -21,7 +22,7 @@ _ONLY_HTML = f"{HTML_TYPE}, text/html; q=0.9"
 _CHUNK = 1 << 18
 _NO_HEAD = (403, 405, 501)  # a signed URL allows one method only, and some servers know no HEAD
 _TYPES = {".html": "text/html", ".htm": "text/html", ".v1_json": JSON_TYPE, ".v1_html": HTML_TYPE}
-_NAMES = {"html": ("index.html", "index.htm"), "json": ("index.v1_json",)}
+_NAMES = {"html": (INDEX_HTML, "index.htm"), "json": (INDEX_JSON,)}
 _PART, _TAIL = 16 << 10, 64 << 10  # bytes that are fetched at once of a remote file, and of its end
 _PLAIN = {"Accept-Encoding": "identity"}
 _PATIENCE = 5  # questions in a row that a host may leave unanswered

@@ -18,6 +18,7 @@ from mkindex.check.observations import Content, Level, ListedFile, Requirements,
 from mkindex.check.wheels import content_of, requirements
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
+from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.client import RawResponse, RequestFailed
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class FileInspector:
     def _with_companions(self, seen: SeenFile, level: Level) -> SeenFile:
         entry, reads = seen.entry, level != "head" or self.wants_requirements
         if entry.metadata is not None:
-            url = f"{entry.url}.metadata"
+            url = f"{entry.url}{METADATA_SUFFIX}"
             sibling = self.place.small(url, MAX_METADATA) if reads else self.place.about(url)
             body = sibling.body
             seen = replace(seen, sibling=sibling._replace(body=b""))

@@ -17,6 +17,7 @@ from mkindex.errors import Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
 from mkindex.text import printable
+from mkindex.tree.names import METADATA_SUFFIX
 
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
@@ -87,7 +88,7 @@ def _from_metadata(filename: str, project: NormalizedName, version: Version, raw
 def _check(filename: str) -> None:
     if not FILENAME.fullmatch(filename):
         raise Unreadable(STRANGE_NAME)
-    if len(filename) + len(".metadata") > 255:
+    if len(filename) + len(METADATA_SUFFIX) > 255:
         raise Unreadable("a name so long that no file system takes it with .metadata behind it: build it again")
 
 

@@ -23,7 +23,7 @@ from mkindex.errors import DestinationError, Note, Rejected, SourceError, Unread
 from mkindex.examine.local import Progress, examine
 from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, Link, decode_facts, encode_facts, make_file
 from mkindex.text import printable
-from mkindex.tree.names import file_path
+from mkindex.tree.names import METADATA_SUFFIX, file_path
 from mkindex.web.client import FileHead, RequestFailed, WebClient
 from mkindex.web.ranges import OutOfReach, RangeStream
 
@@ -165,7 +165,7 @@ class Remote:
         if link.core_metadata is None or urlsplit(link.url).query:
             return None
         try:
-            data = self.web.content(f"{link.url}.metadata", most=MAX_METADATA)
+            data = self.web.content(f"{link.url}{METADATA_SUFFIX}", most=MAX_METADATA)
         except RequestFailed as error:
             if not _is_of_the_file(error):
                 raise
@@ -174,7 +174,7 @@ class Remote:
 
     def _has_sibling(self, link: Link) -> bool:
         try:
-            return self.web.about(f"{link.url}.metadata").media_type != "text/html"
+            return self.web.about(f"{link.url}{METADATA_SUFFIX}").media_type != "text/html"
         except RequestFailed as error:
             if not _is_of_the_file(error):
                 raise

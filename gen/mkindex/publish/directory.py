@@ -25,7 +25,7 @@ from mkindex.publish.staging import Outcome, Staged, Staging
 from mkindex.site.render import FileResource
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Change, Entry, Position
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import DOWNLOADS_DIRECTORY, INTENT, LOCK, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 
 class DirectoryDestination:
@@ -55,7 +55,7 @@ class DirectoryDestination:
         self._patience = patience
         self._disk = disk or Filesystem()
         self._inventory = Inventory(root, known=known)
-        self._copies = Precopies(root, self._path("tmp"), self._disk)
+        self._copies = Precopies(root, self._path(TEMPORARY_DIRECTORY), self._disk)
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class DirectoryDestination:
             for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
                 entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._own)
-            entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
+            entered.enter_context(exclusive(os.path.join(self._own, LOCK), patience=self._patience))
             self._sweep()  # what a dead run left
             entered.callback(self._remove_copies)
             # A long manifest is compared with the tree while the source is being listed.
@@ -86,7 +86,7 @@ class DirectoryDestination:
     @property
     def downloads(self) -> str:
         """Where files wait that come from far away: the next run goes on with what a dead one got."""
-        return self._path("downloads")
+        return self._path(DOWNLOADS_DIRECTORY)
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
@@ -111,15 +111,15 @@ class DirectoryDestination:
 
     def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
         """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
-        unfinished = os.path.lexists(self._path("intent"))
+        unfinished = os.path.lexists(self._path(INTENT))
         if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
             ready()
             return Applied()
         staging = self._staging()
         with os_errors(self._root):
             try:
-                self._disk.make_directory(self._path("tmp"))
-                self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
+                self._disk.make_directory(self._path(TEMPORARY_DIRECTORY))
+                self._write_own(INTENT, manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 staged = staging.stage(plan.puts)
                 self._disk.sync(self._root)
                 ready()
@@ -150,21 +150,21 @@ class DirectoryDestination:
         with ExitStack() as stack:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
-                before = stack.enter_context(open(self._path("manifest"), "rb"))
+                before = stack.enter_context(open(self._path(MANIFEST), "rb"))
             extents = self._inventory.extents
-            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, extents))
+            self._write_own(MANIFEST, manifest.encode(self._changes(plan, staged), before, extents))
         self._inventory.renew()
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
             self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
         self._sweep()
-        self._disk.unlink(self._path("intent"))
+        self._disk.unlink(self._path(INTENT))
 
     def _staging(self) -> Staging:
         return Staging(
             self._root,
-            self._path("tmp"),
+            self._path(TEMPORARY_DIRECTORY),
             downloads=self.downloads,
             copies=self._copies,
             disk=self._disk,
@@ -215,7 +215,7 @@ class DirectoryDestination:
             self._sweep()
             if forget:
                 with suppress(FileNotFoundError):
-                    self._disk.unlink(self._path("intent"))
+                    self._disk.unlink(self._path(INTENT))
 
     def _delete(self, path: str) -> None:
         # Somebody, or a run that died, was faster; a directory was never ours to begin with.
@@ -247,7 +247,7 @@ class DirectoryDestination:
 
     def _sweep(self) -> None:
         self._copies.forget()
-        directory = self._path("tmp")
+        directory = self._path(TEMPORARY_DIRECTORY)
         with suppress(FileNotFoundError):
             for name in os.listdir(directory):
                 self._disk.unlink(os.path.join(directory, name))

@@ -23,7 +23,7 @@ from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position, Stage
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import FILES_DIRECTORY, INTENT, MANIFEST, STATE_DIRECTORY
 
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
@@ -52,8 +52,8 @@ class Inventory:
 
     def __init__(self, root: str, *, known: TrustedManifest | None = None) -> None:
         self._root = root
-        self._manifest = os.path.join(root, STATE_DIRECTORY, "manifest")
-        self._intent = os.path.join(root, STATE_DIRECTORY, "intent")
+        self._manifest = os.path.join(root, STATE_DIRECTORY, MANIFEST)
+        self._intent = os.path.join(root, STATE_DIRECTORY, INTENT)
         self._known = known
         self._ahead: ForkedCall[list[KnownSection]] | None = None
         self._lock = threading.Lock()
@@ -100,7 +100,7 @@ class Inventory:
     @property
     def is_recorded(self) -> bool:
         """Whether it is known what pages name: without a manifest, or with a damaged one, nobody can say."""
-        return bool(self._parts) or not os.path.lexists(self._at("files"))
+        return bool(self._parts) or not os.path.lexists(self._at(FILES_DIRECTORY))
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and still what was written."""
@@ -167,7 +167,7 @@ class Inventory:
     @cached_property
     def _sizes(self) -> frozenset[tuple[str, int]] | None:
         """Names and sizes of the large files that are ours; None: nobody can say, or they lie on another disk."""
-        files = self._at("files")
+        files = self._at(FILES_DIRECTORY)
         if not self.is_recorded or os.path.islink(files) or os.path.ismount(files):
             return None
         listed = (line for _, lines in self._listed() for line in lines if line.startswith(manifest.FILE))

@@ -16,7 +16,7 @@ from mkindex.model.index import Index, Project
 from mkindex.simple import writer as write
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, file_path
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, LINKS_HTML, METADATA_SUFFIX, NO_JEKYLL, NOT_FOUND_HTML, file_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class SiblingResource:
 
     @property
     def path(self) -> str:
-        return f"{file_path(self.file.sha256, self.file.filename)}.metadata"
+        return f"{file_path(self.file.sha256, self.file.filename)}{METADATA_SUFFIX}"
 
     @property
     def key(self) -> str:
@@ -237,13 +237,13 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_HTML), names, root)
     yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_JSON), names, json)
     yield PageResource(
-        ROOT_SECTION, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True
+        ROOT_SECTION, Stage.ROOT, NOT_FOUND_HTML, site.key, lambda: site.templates.render("404.html"), optional=True
     )
-    yield PageResource(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
+    yield PageResource(ROOT_SECTION, Stage.ROOT, NO_JEKYLL, site.said, bytes, optional=True)
     if site.simple_path:
         yield PageResource(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
     if site.links:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, "links.html", everything, links)
+        yield PageResource(ROOT_SECTION, Stage.ROOT, LINKS_HTML, everything, links)
     if site.json_root is not None:
         yield PageResource(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}

@@ -11,6 +11,7 @@ from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.text import printable
+from mkindex.tree.names import STATE_DIRECTORY
 
 # What editors, browsers, rsync and download tools call a file that is not whole yet.
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
@@ -69,7 +70,7 @@ class DirectorySource:
                     real = os.path.realpath(entry.path)
                     if real in seen or any(f"{real}/".startswith(f"{output}/") for output in self.exclude):
                         continue
-                    if os.path.isdir(os.path.join(real, ".mkindex")):
+                    if os.path.isdir(os.path.join(real, STATE_DIRECTORY)):
                         yield Note(location=entry.path, text="an index made by mkindex: not read", detail=True)
                         continue
                     seen.add(real)

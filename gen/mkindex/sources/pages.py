@@ -22,6 +22,7 @@ from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import printable, redact
+from mkindex.tree.names import INDEX_HTML
 from mkindex.web.client import MAX_PAGE, PageResponse, RequestFailed, WebClient
 
 _DEEPEST, _MOST = 20, 10_000  # levels below a listing that are read, and pages in all
@@ -187,7 +188,7 @@ def fetched(url: str, web: WebClient) -> PageResponse:
 def _read_file(url: str) -> PageResponse:
     path = path_of(url)
     if os.path.isdir(path):
-        path, url = os.path.join(path, "index.html"), f"{url.rstrip('/')}/"
+        path, url = os.path.join(path, INDEX_HTML), f"{url.rstrip('/')}/"
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_PAGE + 1)
