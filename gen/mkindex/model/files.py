@@ -10,9 +10,7 @@ from packaging.utils import NormalizedName
 from mkindex.errors import Rejected
 from mkindex.text import redact
 
-CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
-
-
+CHUNK = 1 << 20  # bytes that are read at once; a smaller file is read whole
 YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
 
@@ -57,28 +55,28 @@ class Fingerprint(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A file that a page or a list names, and what is said of it there. A tuple, since there may be a million."""
+    """A file elsewhere, with what a page or a list says of it. A tuple, since there may be a million."""
 
     url: str  # absolute, percent-encoded, without fragment
     filename: str
-    sha256: str = ""  # lower-case hex; "": not said
+    sha256: str = ""  # lower-case hex; "": unknown
     other_hash: str = ""  # the strongest of another kind, as "md5=…", if there is no sha256
     requires_python: str = ""
-    yanked: str | None = None  # None: no. "": yes, without a reason
-    core_metadata: str | None = None  # sha256 of the `.metadata` sibling. "": it is there, of unknown hash
+    yanked: str | None = None  # the reason; "": without one. None: not yanked
+    core_metadata: str | None = None  # sha256 of the `.metadata` sibling; "": unknown. None: there is no sibling
     size: int | None = None  # bytes
     upload_time: str = ""  # as on the wire
     provenance: str = ""
-    trusted: bool = False  # not to be asked for: somebody vouches that it is there
+    trusted: bool = False  # the user says that it is there: no request is made for it
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is not a file of this machine."""
+        """Whether it is not a file on this machine."""
         return not self.url.startswith("file:")
 
     @property
     def location(self) -> str:
-        """What a person may see of its address: credentials could lie in the rest."""
+        """Its address as people may see it, without what could be credentials."""
         return redact(self.url)
 
 
@@ -88,7 +86,7 @@ class Artifact(NamedTuple):
     root: str  # the source: an absolute directory
     relative: str  # below it, with "/" between
     fingerprint: Fingerprint
-    link: Link | None = None  # of the page or list that names it, with what is said of it there
+    link: Link | None = None  # the entry of the page or list that names it
 
     @property
     def filename(self) -> str:
@@ -100,7 +98,7 @@ class Artifact(NamedTuple):
 
     @property
     def location(self) -> str:
-        """Where it is, as findings say it: a download is known by the address that it came from."""
+        """Where it is, for findings: for a download the address that it came from."""
         return self.link.location if self.link and self.link.is_elsewhere else self.path
 
     @property
@@ -238,5 +236,7 @@ def decode_facts(text: str) -> Facts | str:
 
 
 def format_upload_time(seconds: int) -> str:
-    """Return a time as the API writes it, "" for one that clients cannot read."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < YEAR_10000 else ""
+    """Return a time, in seconds since the epoch, as the API writes it; "": clients could not read it."""
+    if not 0 <= seconds < YEAR_10000:
+        return ""
+    return intern(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)))
