@@ -115,7 +115,7 @@ class Cache:
         self._forgotten.add(path)
 
     def replace_fingerprints(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
-        """Keep the facts of files that a build hard-linked, which gave them these fingerprints and changed nothing else."""
+        """Keep the facts of files that a build hard-linked, which changed nothing but their fingerprints."""
         self._write()
         for artifact, fingerprint in links:
             facts = self._valid(self._rows([artifact.path]).get(artifact.path), str(artifact.fingerprint))

@@ -1,4 +1,4 @@
-"""Core metadata: the few header fields that an index needs, read with bounds."""
+"""Core metadata: the few header fields that an index needs, read within bounds."""
 
 import re
 from typing import NamedTuple
@@ -7,13 +7,11 @@ from mkindex.errors import Unreadable
 from mkindex.text import printable
 
 MAX_HEADER_LINES = 10_000
-
-
 MAX_FIELD = 10_000  # bytes of a name, a version or a Requires-Python
 
 
 class Metadata(NamedTuple):
-    """The fields of a core metadata file that a simple index needs, as they are written in it."""
+    """The fields of core metadata that an index needs, as written there."""
 
     metadata_version: str
     name: str
@@ -46,7 +44,7 @@ def parse_metadata(raw: bytes) -> Metadata:
         key = match[1].decode().lower()
         if match.end() - match.start() > MAX_FIELD:
             raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: refused")
-        # RFC 822 unfolding: the white space that begins a continuation stands for one blank.
+        # RFC 822 unfolding: the white space at the start of a continuation line counts as one space.
         text_value = " ".join(match[2].decode("utf-8", "replace").split())
         if fields.setdefault(key, text_value) != text_value:
             raise Unreadable(f"its metadata has two different {key.title()} fields: build it again")

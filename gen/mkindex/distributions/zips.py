@@ -1,8 +1,9 @@
-"""Core metadata out of zip archives, and what is read of it, in bounded time and memory; nothing is extracted.
+"""Core metadata of wheels and `.zip` sdists, read in bounded time and memory; nothing is extracted.
 
 The zip directory is read here and not by `zipfile`, for three reasons: `zipfile` makes an object for every member
-before it can be asked how many there are; it accepts archives that other readers see differently (two zips in one file,
-bytes in front or behind); and it hides where a member's bytes lie, which a `.metadata` sibling is later cut from.
+before it says how many there are; it accepts archives that other readers see differently (two zips in one file, bytes
+before or after the archive); and it does not say where the bytes of a member are, from which the `.metadata` sibling is
+written later.
 Numbers in comments are sections of PKWARE's APPNOTE.
 """
 
@@ -18,15 +19,15 @@ from mkindex.text import printable
 MAX_MEMBERS = 100_000  # the largest wheels on the public index have some 20,000
 MAX_METADATA = 8 << 20  # bytes of one METADATA or PKG-INFO
 MAX_DIRECTORY = 32 << 20  # bytes of a zip's central directory
-# The public index refuses uploads by the same rule.
+# The public index rejects uploads by the same rule.
 BOMB_SIZE, BOMB_RATIO = 64 << 20, 50
 
-# Bytes of an archive: offset and length to bytes, fewer only where the archive ends.
+# Reads an archive: from an offset so many bytes, or fewer where the archive ends.
 ReadAt = Callable[[int, int], bytes]
 
 
 def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
-    """Return what reads a stream that can seek."""
+    """Return a function that reads a seekable stream at any offset."""
 
     def read_at(start: int, length: int) -> bytes:
         stream.seek(start)
@@ -36,7 +37,7 @@ def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
 
 
 class Span(NamedTuple):
-    """Where the bytes of one zip member lie: offset and length in the archive, and how many they are in the end."""
+    """Where the bytes of a zip member are: offset and length in the archive, and their number when decompressed."""
 
     start: int
     length: int
@@ -76,7 +77,7 @@ class _Member(NamedTuple):
 
 
 def read_wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
-    """Return the name of the one top-level `.dist-info` directory of a wheel, its METADATA, and where that lies.
+    """Return the name (`foo-1.0`) of the `.dist-info` directory of a wheel, its METADATA, and where that is.
 
     Raises Unreadable.
     """
@@ -108,12 +109,12 @@ def read_zip_pkg_info(read_at: ReadAt, size: int) -> bytes:
 
 
 def read_span(read_at: ReadAt, span: Span) -> bytes:
-    """Return the bytes of the member at `span`. Raises Unreadable when they are not exactly as many as it says."""
+    """Return the content of the member at `span`. Raises Unreadable if its length is not that of the span."""
     raw = data = read_at(span.start, span.length)
     if span.deflated:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            raw = inflater.decompress(data, span.size + 1)  # not a byte more, whatever would come
+            raw = inflater.decompress(data, span.size + 1)  # one byte more than expected shows that there are too many
         except zlib.error as error:
             raise Unreadable(f"METADATA cannot be decompressed ({error}): copy or build it again") from error
     if len(raw) != span.size:
@@ -122,7 +123,7 @@ def read_span(read_at: ReadAt, span: Span) -> bytes:
 
 
 def _members(read_at: ReadAt, size: int) -> Iterator[_Member]:
-    """Yield the central directory, having made sure that every reader finds the same one."""
+    """Yield the entries of the central directory. Raises Unreadable where readers could find different ones."""
     start, length, count = _directory(read_at, size)
     if count > MAX_MEMBERS or length > MAX_DIRECTORY:
         raise Unreadable(f"{count:,} members in a directory of {length:,} bytes: more than mkindex reads")
@@ -167,7 +168,7 @@ def _directory(read_at: ReadAt, size: int) -> tuple[int, int, int]:
         raise Unreadable("bytes follow the end of the zip: copy or build it again")
     end = tail_start + at
     locator = read_at(end - _END64_LOCATOR.size, _END64_LOCATOR.size) if end >= _END64_LOCATOR.size else b""
-    # Not only where a value does not fit: Python writes the zip64 records from 2 GiB on, and the values in both places.
+    # Not only if a value needs it: from 2 GiB on Python writes the zip64 records, and the values in both places.
     if locator.startswith(b"PK\6\7"):
         _, _, end64, _ = _END64_LOCATOR.unpack(locator)
         record = read_at(end64, _END64.size) if end64 < end else b""
@@ -217,6 +218,3 @@ def _read_member(read_at: ReadAt, member: _Member) -> tuple[bytes, Span]:
     if zlib.crc32(raw) != member.crc:
         raise Unreadable(f"{what} does not fit its checksum: copy or build it again")
     return raw, span
-
-
-# --- core metadata --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Artifact to File, or to the reason why not: filename, hash, core metadata. The cache is asked first."""
+"""Read artifacts on this machine: filename, hash and core metadata make a File or a rejection."""
 
 import hashlib
 import io
@@ -28,16 +28,15 @@ from mkindex.model.files import (
 from mkindex.parallel import map_chunks
 from mkindex.text import printable
 
-# Given the bytes to be read, a context in which it is told of the bytes that were.
+# Called with the bytes to read; returns a context, whose value is called with each number of bytes that was read.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
-
-# Given a large file, open at its beginning, returns its sha256. May raise OSError, and MkindexError to end the scan.
+# Called with a large file, open at its start; returns its sha256. May raise OSError, and MkindexError to end a scan.
 Hasher = Callable[[Artifact, io.FileIO], str]
 
 
 class Examined(NamedTuple):
-    """What came of an artifact: the fingerprint it had all the while, None if it had none, and facts or the reason."""
+    """The result of reading an artifact: facts or a reason. `fingerprint` is None if it changed or was unreadable."""
 
     fingerprint: Fingerprint | None
     result: Facts | str
@@ -52,10 +51,10 @@ def scan(
     processes: int = 1,
     hasher: Hasher | None = None,
 ) -> list[File | Rejected]:
-    """Return the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with.
+    """Return the File or the rejection of each artifact, in their order; `progress` is called with numbers of bytes.
 
-    Small files are examined by several processes, if there are many, and then large ones by the executor: while they
-    are hashed, threads run side by side.
+    Only artifacts that the cache does not know are read: small files by several processes, if there are many, and then
+    large ones by the executor, since hashing does not hold the interpreter lock.
     """
     started_ns = time.time_ns()
     results: list[File | Rejected | None] = []
@@ -64,7 +63,7 @@ def scan(
         if text is not None:
             progress(artifact.fingerprint.size)
 
-    def settle(number: int, outcome: Examined) -> None:
+    def finish(number: int, outcome: Examined) -> None:
         artifact, (fingerprint, found) = artifacts[number], outcome
         progress(artifact.fingerprint.size)
         if fingerprint is not None:
@@ -76,16 +75,16 @@ def scan(
     small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
     outcomes = map_chunks(_examine_each, [artifacts[number] for number in small], processes=processes)
     for number, outcome in zip(small, outcomes, strict=True):
-        settle(number, outcome)
+        finish(number, outcome)
     large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
     outcomes_of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large])
     for number, outcome in zip(large, outcomes_of_large, strict=True):
-        settle(number, outcome)
+        finish(number, outcome)
     return [result for result in results if result is not None]
 
 
 def recall(artifact: Artifact, *, cache: Cache) -> File | None:
-    """Return what the file in the place of this artifact was last known to be, if the cache still has it."""
+    """Return the File that was last read at the path of this artifact, if the cache still has it."""
     last = cache.get_last(artifact.path)
     result = make_file(artifact._replace(fingerprint=last[0]), decode_facts(last[1])) if last else None
     return result if isinstance(result, File) else None
@@ -96,9 +95,9 @@ def _examine_each(artifacts: Sequence[Artifact]) -> list[Examined]:
 
 
 def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
-    """Read one artifact, once. What is wrong with the file becomes the outcome; nothing is raised for it."""
+    """Read one artifact, once. A file that cannot be read or published is an outcome; no exception is raised for it."""
     try:
-        # Not blocking: what was a file when it was listed may be a pipe by now.
+        # Non-blocking, since the file may have been replaced by a pipe since it was listed.
         descriptor = os.open(artifact.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         return Examined(None, f"cannot be read: {error.strerror}")
@@ -107,7 +106,7 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
         if not stat.S_ISREG(before.st_mode):
             return Examined(None, "not a regular file: copy the file itself in")
         fingerprint = Fingerprint.of(before)
-        # As it is by now: since it was listed it may have got longer, and what is copied must be all that is hashed.
+        # With its present size: it may have grown since it was listed, and all that is copied later must be hashed.
         result = _facts(artifact._replace(fingerprint=fingerprint), descriptor, hasher)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
             return Examined(None, "changed while it was read: it is taken when it is whole, by the next run")
@@ -119,18 +118,18 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
 
 
 def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts | str:
-    """Return what there is to know of an open file, or what is wrong. Raises OSError, and what `hasher` raises."""
+    """Return the facts of an open file, or the reason for its rejection. Raises OSError, and what `hasher` raises."""
     size = artifact.size
     whole = os.read(descriptor, size) if size <= CHUNK else None
     stream = io.FileIO(descriptor, closefd=False) if whole is None else io.BytesIO(whole)
-    # Name and metadata first: a file that is rejected need not be hashed, nor copied.
+    # Name and metadata first, since a rejected file need not be hashed.
     try:
         facts = describe(artifact.filename, stream, size)
     except Unreadable as error:
         return str(error)
     except OSError:
         raise
-    except Exception as error:  # one file never stops the others, whatever a parser makes of it
+    except Exception as error:  # an unforeseen error in a parser must not stop the others
         return f"cannot be understood ({printable(repr(error))}): build it again"
     stream.seek(0)
     if hasher and isinstance(stream, io.FileIO):
@@ -138,12 +137,3 @@ def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts 
     else:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return facts._replace(sha256=sha256, upload_time=format_upload_time(artifact.fingerprint.mtime_ns // 1_000_000_000))
-
-
-# --- wheels ---------------------------------------------------------------------------------------------------------
-
-
-# --- sdists ---------------------------------------------------------------------------------------------------------
-
-
-# --- both -----------------------------------------------------------------------------------------------------------

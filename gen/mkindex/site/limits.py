@@ -11,7 +11,7 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
 from mkindex.sources.open import local_path
-from mkindex.text import redact
+from mkindex.text import and_more, redact
 from mkindex.tree.names import METADATA_SUFFIX
 
 _A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
@@ -96,5 +96,4 @@ def _hint(old: int) -> str:
 
 
 def _named(files: list[tuple[int, str]]) -> str:
-    text = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
-    return text + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    return and_more([f"{filename} ({size:,} bytes)" for size, filename in files])
