@@ -111,4 +111,4 @@ def test_nothing_goes_on_when_the_first_process_has_been_killed(tmp_path: Path) 
 
 
 def test_a_process_that_dies_is_an_error() -> None:
-    assert str(split("dies", 5000, 2)).startswith("MkindexError('a process that helped was killed: ")
+    assert str(split("dies", 5000, 2)).startswith("MkindexError('a worker process was killed ")

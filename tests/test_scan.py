@@ -158,7 +158,7 @@ def test_a_file_read_in_pieces_has_the_same_facts_as_one_read_whole(
 
 
 def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_WORTH_IT", 2)
+    monkeypatch.setattr(parallel, "_MIN_ITEMS", 2)
     paths = [write_wheel(tmp_path, "foo", f"{n}.0") for n in range(9)] + [written(tmp_path / "bad.whl", b"x")]
     artifacts = [artifact(path) for path in paths]
     found = []
@@ -236,8 +236,8 @@ def test_a_filename_is_listed_as(
     assert meaning(tmp_path, filename, archive_of(filename, name, version)) == expected
 
 
-UNCLEAR = "its name does not tell project and version apart, and PKG-INFO says {}: build it again"
-CHARACTERS = "a name with characters other than letters, digits and ._+!- in it: build it again"
+UNCLEAR = "the filename does not show where the project's name ends, and PKG-INFO says {}: build it again"
+CHARACTERS = "the filename has characters other than letters, digits and ._+!-: build it again"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_filename_that_leaves_no_room_for_its_metadata_is_refused(tmp_path: Pa
     assert [len(name) + len(".metadata") for name in names] == [255, 256]
     assert [meaning(tmp_path, *pair) for pair in zip(names, (wheel("foo", v) for v in versions), strict=True)] == [
         ("foo", versions[0]),
-        "a name so long that no file system takes it with .metadata behind it: build it again",
+        "the filename is too long to append .metadata to it: build it again with a shorter name",
     ]
 
 
@@ -317,7 +317,7 @@ def test_files_that_clients_cannot_tell_apart_have_one_normal_filename(tmp_path:
 
 def test_an_sdist_without_pkg_info_is_listed_by_its_filename_where_that_has_one_meaning(tmp_path: Path) -> None:
     but = "{} but it has no PKG-INFO: listed as {}, as the filename says; clients may refuse it"
-    unclear = "its name does not tell project and version apart, and it has no PKG-INFO: build it again"
+    unclear = "the filename does not show where the project's name ends, and it has no PKG-INFO: build it again"
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as file:
         file.addfile(tarfile.TarInfo("foo-1.0/setup.py"))
@@ -340,17 +340,20 @@ RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming
         (wheel("foo", "1.0", metadata=metadata("foo", "soon\x1b")), RENAMED.format(r"foo soon\x1b")),
         (wheel("foo", "1.0", metadata=metadata("foo", "9" * 5000)), RENAMED.format("foo " + "9" * 5000)),
         (wheel("foo", "1.0", metadata=metadata("föö", "1.0")), RENAMED.format("föö 1.0")),
-        (wheel("bar", "1.0"), "its bar-1.0.dist-info is not of foo 1.0, as its name says: rebuild it"),
-        (wheel("foo", "1.1"), "its foo-1.1.dist-info is not of foo 1.0, as its name says: rebuild it"),
+        (wheel("bar", "1.0"), "the filename says foo 1.0, but it contains bar-1.0.dist-info: build it again"),
+        (wheel("foo", "1.1"), "the filename says foo 1.0, but it contains foo-1.1.dist-info: build it again"),
         (
             wheel("foo", "1.0", dist_info="foo.dist-info"),
-            "its foo.dist-info is not of foo 1.0, as its name says: rebuild it",
+            "the filename says foo 1.0, but it contains foo.dist-info: build it again",
         ),
-        (wheel("foo", "1.0", dist_info=".dist-info"), "its .dist-info is not of foo 1.0, as its name says: rebuild it"),
+        (
+            wheel("foo", "1.0", dist_info=".dist-info"),
+            "the filename says foo 1.0, but it contains .dist-info: build it again",
+        ),
         (wheel("foo", "1.0", metadata=b""), "its metadata has no Metadata-Version, Name, Version: build it again"),
         (
             wheel("foo", "1.0", metadata_version="3.0"),
-            "metadata version 3.0 is not one that mkindex knows (1.0 to 2.x)",
+            "unknown Metadata-Version 3.0 (mkindex reads 1.0 to 2.x): update mkindex",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 200 else "",
@@ -392,7 +395,7 @@ def test_an_invalid_requires_python_is_left_out_with_a_warning(tmp_path: Path, v
         assert isinstance(found, Facts)
         assert (found.requires_python, found.warning) == (
             "",
-            f"Requires-Python {shown!r} is not valid and is left out: uv would not see the file",
+            f"Requires-Python {shown!r} is not valid and is left out, since uv would ignore the file",
         )
 
 
@@ -417,7 +420,7 @@ def test_what_is_no_archive_is_called_what_it_is(tmp_path: Path, ending: str) ->
         "pointer": f"a Git LFS pointer, not the {kind} itself: run `git lfs pull`",
         "page": f"an HTML or XML page, not a {kind}: download it again",
         "nothing": "an empty file: copy it again",
-        "noise": f"no {kind}: it does not begin as one does. Copy it again",
+        "noise": f"not a {kind} (damaged or incomplete): copy it again",
     }
 
 
@@ -449,7 +452,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_to_the_next_run(
     monkeypatch.setattr(archive, "read_wheel_metadata", growing)
     assert tuple(examine(found)) == (
         None,
-        "changed while it was read: it is taken when it is whole, by the next run",
+        "changed while it was read: the next run reads it again",
     )
 
 

@@ -43,9 +43,7 @@ class ForkedCall(Generic[R]):
         data = self._pipe.read()
         self.stop()
         if not data:
-            raise MkindexError(
-                "a process that helped was killed: see whether there is enough memory, or let one do it all (--jobs 1)"
-            )
+            raise MkindexError("a worker process was killed (out of memory?): try --jobs 1")
         is_returned, value = pickle.loads(data)  # noqa: S301 (written by the copy of this process)
         if not is_returned:
             raise value

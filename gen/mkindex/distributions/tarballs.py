@@ -23,7 +23,7 @@ class _BoundedStream:
         data = self._stream.read(n)
         # tarfile skips a member by reading as many bytes as its header claims, even after the end of the stream.
         if not data and self._ended:
-            raise Unreadable("cut off, or a member that claims more bytes than there are. Copy it again")
+            raise Unreadable("incomplete, or a member claims more bytes than there are: copy it again")
         self._ended = not data
         self.tail = (self.tail + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
         self._total += len(data)
@@ -39,11 +39,11 @@ class _BoundedHeader(tarfile.TarInfo):
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         special = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES)
         if self.size < 0 or (self.type in special and self.size > MAX_TAR_HEADER):
-            raise Unreadable("a tar header that claims an impossible size: build it again")
+            raise Unreadable("a tar header has an impossible size: build it again")
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
     def _proc_sparse(self, *_: object) -> tarfile.TarInfo:
-        raise Unreadable("a sparse member, whose map costs more than any sdist is worth: build it again")
+        raise Unreadable("sparse tar members are not supported: build it again")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
 
@@ -63,12 +63,14 @@ def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | Non
                 archive.members.clear()  # tarfile keeps every header for random access
                 members += 1
                 if members > MAX_MEMBERS:
-                    raise Unreadable(f"more than {MAX_MEMBERS:,} members: more than mkindex reads")
+                    raise Unreadable(f"more than {MAX_MEMBERS:,} members, the limit of mkindex: build it again")
                 top, _, name = member.name.removeprefix("./").partition("/")
                 buildable |= name in ("pyproject.toml", "setup.py")
                 if name == "PKG-INFO" and top:
                     if not member.isreg() or member.size > MAX_METADATA:
-                        raise Unreadable(f"PKG-INFO is no regular file of at most {MAX_METADATA >> 20} MiB: refused")
+                        raise Unreadable(
+                            f"PKG-INFO is not a regular file of at most {MAX_METADATA >> 20} MiB: build it again"
+                        )
                     content = archive.extractfile(member)
                     found.append(content.read() if content else b"")
         while bounded.read(1 << 20):  # the padding of tar, and the trailer of gzip
@@ -76,12 +78,14 @@ def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | Non
     except Unreadable:
         raise
     except Exception as error:  # a malformed header can make tarfile raise nearly anything
-        raise Unreadable(f"cut off or damaged ({printable(str(error))}): copy it again") from error
+        raise Unreadable(f"incomplete or damaged ({printable(str(error))}): copy it again") from error
     # tarfile accepts any end of the stream as the end of the archive, which should be at least one block of zeros.
     if bounded.tail != bytes(tarfile.BLOCKSIZE):
-        raise Unreadable("cut off: the end of the tar archive is missing. Copy it again")
+        raise Unreadable("incomplete: the end of the tar archive is missing. Copy it again")
     if len(found) > 1:
         raise Unreadable("more than one top-level PKG-INFO: build it again")
     if not found and not buildable:
-        raise Unreadable("no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is no sdist")
+        raise Unreadable(
+            "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is not an sdist: build it again"
+        )
     return found[0] if found else None

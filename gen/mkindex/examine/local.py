@@ -109,7 +109,7 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
         # With its present size: it may have grown since it was listed, and all that is copied later must be hashed.
         result = _facts(artifact._replace(fingerprint=fingerprint), descriptor, hasher)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
-            return Examined(None, "changed while it was read: it is taken when it is whole, by the next run")
+            return Examined(None, "changed while it was read: the next run reads it again")
         return Examined(fingerprint, result)
     except OSError as error:
         return Examined(None, f"cannot be read: {error.strerror}")
@@ -130,7 +130,7 @@ def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts 
     except OSError:
         raise
     except Exception as error:  # an unforeseen error in a parser must not stop the others
-        return f"cannot be understood ({printable(repr(error))}): build it again"
+        return f"cannot be parsed ({printable(repr(error))}): build it again"
     stream.seek(0)
     if hasher and isinstance(stream, io.FileIO):
         sha256 = hasher(artifact, stream)
