@@ -93,7 +93,7 @@ def test_metadata_of_another_version_is_refused(version: str) -> None:
     assert refusal(parse_metadata, metadata("foo", "1.0", metadata_version=version)) == reason
 
 
-def test_metadata_without_what_it_must_say_is_refused() -> None:
+def test_metadata_without_a_required_field_is_refused() -> None:
     lines = [b"Metadata-Version: 2.1\n", b"Name: foo\n", b"Version: 1.0\n"]
     raws = {b"".join(some) for n in range(3) for some in itertools.combinations(lines, n)} | {b"\n" + b"".join(lines)}
     reasons = {raw: refusal(parse_metadata, raw) for raw in raws}

@@ -117,7 +117,7 @@ def test_outcomes_are_in_the_order_of_the_artifacts_whatever_their_size(tmp_path
     ] == [path.name for path in paths]
 
 
-def test_a_large_file_is_hashed_as_it_is_told_from_its_beginning(tmp_path: Path) -> None:
+def test_a_large_file_is_hashed_by_the_given_hasher_from_its_start(tmp_path: Path) -> None:
     large = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * CHUNK)})
     small = write_wheel(tmp_path, "small", "1.0")
     told: list[tuple[str, bytes]] = []
@@ -134,7 +134,7 @@ def test_a_large_file_is_hashed_as_it_is_told_from_its_beginning(tmp_path: Path)
     assert told == [(str(large), large.read_bytes())]
 
 
-def test_who_hashes_may_reject_a_file_that_cannot_be_read_or_end_the_scan(tmp_path: Path) -> None:
+def test_a_hasher_may_reject_a_file_that_cannot_be_read_or_end_the_scan(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * CHUNK)})
     errors: list[Exception] = [OSError(errno.EIO, "broken"), DestinationError("full")]
 
@@ -171,7 +171,7 @@ def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.
     assert found == [scanned(*paths)] * 4
 
 
-def test_every_byte_of_a_file_is_told_to_the_progress(tmp_path: Path) -> None:
+def test_progress_is_called_with_every_byte_of_a_file(tmp_path: Path) -> None:
     paths = [write_wheel(tmp_path, "foo", "1.0"), written(tmp_path / "bad.whl", b"x" * 100)]
     told: list[int] = []
     with ThreadPoolExecutor(1) as executor:
@@ -365,7 +365,7 @@ def test_a_wheel_that_disagrees_with_itself_is_refused(tmp_path: Path, content: 
 
 
 @pytest.mark.parametrize("dist_info", ["Foo-1.0.dist-info", "foo-1.0.0.dist-info", "foo-v1.0.dist-info"])
-def test_another_spelling_of_name_and_version_is_no_disagreement(tmp_path: Path, dist_info: str) -> None:
+def test_another_spelling_of_name_and_version_is_accepted(tmp_path: Path, dist_info: str) -> None:
     content = wheel("foo", "1.0", dist_info=dist_info, metadata=metadata("FOO", "01.0.0", metadata_version="2.9"))
     assert meaning(tmp_path, WHEEL, content) == ("foo", "1.0")
 
@@ -411,7 +411,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1
 
 
 @pytest.mark.parametrize("ending", ["whl", "tar.gz", "zip"])
-def test_what_is_no_archive_is_called_what_it_is(tmp_path: Path, ending: str) -> None:
+def test_the_reason_says_what_a_file_is_instead_of_an_archive(tmp_path: Path, ending: str) -> None:
     filename = f"foo-1.0{'-py3-none-any' * (ending == 'whl')}.{ending}"
     kind = {"whl": "wheel", "tar.gz": "gzip archive", "zip": "zip archive"}[ending]
     page = b"\n  <!doctype html><title>404</title>"
@@ -424,7 +424,7 @@ def test_what_is_no_archive_is_called_what_it_is(tmp_path: Path, ending: str) ->
     }
 
 
-def test_what_is_no_file_any_more_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_any_more_is_refused_without_waiting(tmp_path: Path) -> None:
     artifacts = [artifact(written(tmp_path / f"{name}.whl", b"x")) for name in ("gone", "pipe", "directory")]
     for found in artifacts:
         os.unlink(found.path)
@@ -466,7 +466,7 @@ def test_a_file_that_changed_since_it_was_listed_is_what_it_is_now(tmp_path: Pat
     assert (file.artifact, file.sha256) == (artifact(path), hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def test_a_disk_that_fails_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_error_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_wheel(tmp_path, "foo", "1.0")
 
     def failing(*_: object) -> bytes:
@@ -477,7 +477,7 @@ def test_a_disk_that_fails_is_named_as_the_reason(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("error", [RuntimeError, RecursionError, IndexError, OverflowError, ValueError, KeyError])
-def test_whatever_a_file_makes_a_parser_stumble_over_does_not_stop_the_others(
+def test_an_unforeseen_error_in_a_parser_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     bad, good = write_sdist(tmp_path, "foo", "1.0"), write_wheel(tmp_path, "foo", "1.0")
@@ -543,7 +543,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path: Path, filename: st
     assert accepted == []
 
 
-def test_a_place_in_a_zip_that_no_file_has_is_refused(tmp_path: Path) -> None:
+def test_an_offset_in_a_zip_that_no_file_has_is_refused(tmp_path: Path) -> None:
     name = b"foo-1.0.dist-info/METADATA"
     extra = struct.pack("<HHQ", 1, 8, (1 << 64) - 1)
     fields = (20, 20, 0, 0, 0, 0, 0, 1, 1, len(name), len(extra), 0, 0, 0, 0, 0xFFFFFFFF)

@@ -91,7 +91,7 @@ def test_whatever_follows_the_gzip_stream_is_refused() -> None:
     }
 
 
-def test_an_sdist_needs_a_pkg_info_or_what_it_is_built_by() -> None:
+def test_an_sdist_needs_a_pkg_info_or_a_build_script() -> None:
     no_sdist = "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is not an sdist: build it again"
     two = "more than one top-level PKG-INFO: build it again"
     members = {
@@ -107,7 +107,7 @@ def test_an_sdist_needs_a_pkg_info_or_what_it_is_built_by() -> None:
     assert refused == {**expected, "empty": no_sdist}
 
 
-def test_a_pkg_info_that_is_no_file_is_refused() -> None:
+def test_a_pkg_info_that_is_not_a_file_is_refused() -> None:
     reason = "PKG-INFO is not a regular file of at most 8 MiB: build it again"
     kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]
     refused = [
