@@ -1,11 +1,13 @@
-# Everything a developer of mkindex does, one word each. `make` alone prints this list.
+# The commands for developing mkindex. `make` alone lists them.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIENT_PYTHON ?= $(PYTHON)
-CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
+# NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
+OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
+CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
 	$(if $(shell command -v npm),wrangler)
 
 help:  ## Print this list
@@ -17,47 +19,54 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
-setup: $(READY)  ## Make .venv with mkindex (editable) and its development tools
+setup: $(READY)  ## Create .venv with mkindex (editable) and the development tools
 
-demo: $(READY)  ## Build an index of examples/wheels in build/demo, and say how to serve it and install from it
+demo: $(READY)  ## Build an index of examples/wheels in build/demo, and print how to use it
 	@mkdir -p build
 	$(BIN)/mkindex examples/wheels build/demo
 
-test: $(READY) clients  ## Run every test, those with the real clients too
+test: $(READY) clients  ## Run all tests, including those with real clients
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+test-fast: $(READY)  ## Run the fast tests, under a minute: no client, no server of another process, nothing slow
+	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional -m "not slow"
 
 test-unit: $(READY)  ## Run the tests that need no client and no server
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional
 
-clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients that the tests install with, and the judges of YAML, in .clients
+clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients and YAML linters that the tests use, in .clients
 
-# What is installed is the name, or name-version. PDM's newest does not always run with the newest of what it needs.
+# The pattern is a project name or name-version. PDM gets its locked dependencies, because the newest PDM does not always
+# run with the newest versions of them.
 .clients/%/.ready:
 	$(CLIENT_PYTHON) -m venv --clear .clients/$*
 	.clients/$*/bin/python -m pip install --quiet --upgrade \
 		"$$(echo $* | sed -E 's/-([0-9])/==\1/; s/^pdm$$/pdm[locked]/; s/^moto$$/moto[server]/')"
 	@touch $@
 
-# A version that Node.js 18 runs. Without it, some tests are skipped.
+# This version of wrangler runs on Node.js 18. If it cannot be installed, some tests are skipped.
 .clients/wrangler/.ready:
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/wrangler wrangler@4.40.0 && touch $@ || true
 
-soak: $(READY) clients  ## Run for long: property and crash tests, watching, and an hour of installs while wheels change
+soak: $(READY) clients  ## Run the long tests: properties, crashes, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/functional/test_watch_process.py tests/functional/test_installs_while_it_changes.py -rP --timeout 0
 
-peers: $(READY)  ## Install other index generators for benchmark and tests, each of its own in .peers
+peers: $(READY)  ## Install other index generators for benchmarks and tests, in .peers
 	$(BIN)/python -m benchmarks.peers
 
-bench: peers  ## Measure speed beside peers and limits, into benchmarks/RESULTS.md (BENCH=--quick: a look)
+bench: peers  ## Compare the speed with peers and limits, in benchmarks/RESULTS.md (BENCH=--quick: a short run)
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
-examples: $(READY)  ## Make examples/wheels anew, byte for byte the same
+compare: $(READY)  ## Compare two versions: make compare OLD=PYTHON NEW=PYTHON, each with mkindex installed
+	$(BIN)/python -m benchmarks.versions $(OLD) $(NEW)
+
+examples: $(READY)  ## Rebuild examples/wheels, byte for byte the same
 	$(BIN)/python examples/make.py
 
 BUILD_NEEDS = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
-lock: $(READY) .clients/uv/.ready  ## Choose anew what the GitHub Action installs, with hashes, into action/requirements.txt
+lock: $(READY) .clients/uv/.ready  ## Update action/requirements.txt, the versions and hashes that the GitHub Action installs
 	$(BIN)/python -c '$(BUILD_NEEDS)' | .clients/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --upgrade --no-header --no-emit-index-url --no-annotate \
 		--output-file action/requirements.txt pyproject.toml - >/dev/null
@@ -67,11 +76,11 @@ lint: $(READY)  ## Check style (ruff) and types (mypy, strict)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY)  ## Rewrite the sources in the project's format
+format: $(READY)  ## Format the code and apply automatic fixes (ruff)
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-clean:  ## Remove what was built and downloaded
+clean:  ## Remove everything that these commands built or downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-unit soak clients peers bench examples lock lint format clean
+.PHONY: help setup demo test test-fast test-unit soak clients peers bench compare examples lock lint format clean

@@ -1,10 +1,10 @@
-"""Make the same wheels every time: `python -m benchmarks.corpus many 5000 DIR`.
+"""Make wheels for benchmarks, the same every time: `python -m benchmarks.corpus many 5000 DIR`.
 
-many N            N tiny wheels, twenty to a project
+many N            N tiny wheels, twenty per project
 one-project N     N tiny wheels of one project
-projects N        N tiny wheels, each its own project
-huge COUNT SIZE   COUNT wheels of SIZE (256M, 1G), their bytes real and incompressible
-list N            no wheel: a list of N of them, as dumb-pypi takes it
+projects N        N tiny wheels, one per project
+huge COUNT SIZE   COUNT wheels of SIZE (256M, 1G), with incompressible content
+list N            no wheels, but a list of N wheels in the format of dumb-pypi
 """
 
 import argparse
@@ -25,26 +25,26 @@ WORDS = [
 TAGS = ("py3-none-any", "cp311-cp311-linux_x86_64", "cp312-cp312-linux_x86_64", "cp313-cp313-linux_x86_64")
 PER_PROJECT = 20
 BLOCK = 1 << 24
-OLD = 1_577_836_800  # 2020-01-01: no tool may take a file of the corpus for one that just changed
+OLD = 1_577_836_800  # 2020-01-01, so that no tool takes a file of the corpus for one that has just changed
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 Name = tuple[str, str, str]  # project, version, tag
 
 
 def many(count: int) -> Iterator[Name]:
-    """Name twenty releases of each project."""
+    """Yield twenty releases of each project."""
     for i in range(count):
         yield project(i // PER_PROJECT), f"{i % PER_PROJECT // 4}.{i % PER_PROJECT % 4}.0", TAGS[0]
 
 
 def one_project(count: int) -> Iterator[Name]:
-    """Name the files of one project: four to a release, as builds for several Pythons are."""
+    """Yield the files of one project, four per release, like builds for several Pythons."""
     for i in range(count):
         yield project(0), f"1.{i // len(TAGS)}", TAGS[i % len(TAGS)]
 
 
 def projects(count: int) -> Iterator[Name]:
-    """Name one file for each project."""
+    """Yield one file for each project."""
     for i in range(count):
         yield project(i), "1.0", TAGS[0]
 
@@ -53,12 +53,12 @@ SHAPES = {"many": many, "one-project": one_project, "projects": projects}
 
 
 def project(number: int) -> str:
-    """Name a project."""
+    """Return the name of a project."""
     return f"{WORDS[number % len(WORDS)]}_{WORDS[number // len(WORDS) % len(WORDS)]}_{number}"
 
 
 def metadata(name: str, version: str, rng: random.Random) -> str:
-    """Write core metadata of the usual length: a dozen headers and a README of some kilobytes."""
+    """Return core metadata of the usual length: about twenty headers and a README of some kilobytes."""
     headers = [
         "Metadata-Version: 2.4",
         f"Name: {name.replace('_', '-')}",
@@ -78,7 +78,7 @@ def metadata(name: str, version: str, rng: random.Random) -> str:
 
 
 def tiny_wheel(name: str, version: str, tag: str) -> bytes:
-    """Make a valid wheel of five members and 2 to 5 kB."""
+    """Return a valid wheel with five members, of 2 to 5 kB."""
     rng = random.Random(f"{name} {version} {tag}")
     info = f"{name}-{version}.dist-info"
     code = "\n".join(f"{word.upper()} = {rng.random()}" for word in rng.choices(WORDS, k=40))
@@ -98,17 +98,17 @@ def tiny_wheel(name: str, version: str, tag: str) -> bytes:
 
 
 def wheel_metadata(tag: str) -> str:
-    """Write the WHEEL file."""
+    """Return the content of WHEEL."""
     return f"Wheel-Version: 1.0\nGenerator: corpus\nRoot-Is-Purelib: {str('none-any' in tag).lower()}\nTag: {tag}\n"
 
 
 def record(member: str, digest: "hashlib._Hash", size: int) -> str:
-    """Write the line of one member in RECORD."""
+    """Return the line of one member in RECORD."""
     return f"{member},sha256={base64.urlsafe_b64encode(digest.digest()).rstrip(b'=').decode()},{size}\n"
 
 
 def make_tiny(names: Iterable[Name], directory: str) -> None:
-    """Write one tiny wheel per name."""
+    """Write one tiny wheel for each name."""
     for name, version, tag in names:
         path = f"{directory}/{name}-{version}-{tag}.whl"
         with open(path, "wb") as file:
@@ -117,7 +117,7 @@ def make_tiny(names: Iterable[Name], directory: str) -> None:
 
 
 def make_huge(count: int, size: int, directory: str) -> None:
-    """Write `count` wheels, almost all of each one stored member of `size` pseudo-random bytes."""
+    """Write `count` wheels, each with one stored member of `size` pseudo-random bytes."""
     for number in range(count):
         name, version, tag = project(number), "1.0", TAGS[1]
         info, weights = f"{name}-{version}.dist-info", f"{name}/weights.bin"
@@ -128,7 +128,7 @@ def make_huge(count: int, size: int, directory: str) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             with archive.open(zipfile.ZipInfo(weights), "w", force_zip64=True) as member:
                 for start in range(0, size, BLOCK):
-                    # With the position in front, no two blocks are the same and none can be shared on the disk.
+                    # Each block begins with its position, so that no two are the same or shared on the disk.
                     chunk = (start.to_bytes(8, "big") + block)[: min(size - start, BLOCK)]
                     member.write(chunk)
                     digest.update(chunk)
@@ -140,7 +140,7 @@ def make_huge(count: int, size: int, directory: str) -> None:
 
 
 def make_list(count: int, directory: str) -> None:
-    """Write a package list as dumb-pypi takes it: of 20,000 projects, with as many releases as it takes."""
+    """Write a package list in the format of dumb-pypi, with 20,000 projects and as many releases as necessary."""
     rng = random.Random(count)
     with open(f"{directory}/list.jsonl", "w") as lines:
         for number in range(count):
@@ -157,12 +157,12 @@ def make_list(count: int, directory: str) -> None:
 
 
 def parse_size(text: str) -> int:
-    """Read 300, 20K, 256M or 1G."""
+    """Parse 300, 20K, 256M or 1G."""
     return int(text[:-1]) * UNITS[text[-1]] if text[-1] in UNITS else int(text)
 
 
 def main() -> None:
-    """Make the corpus that the command line asks for."""
+    """Make the corpus that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     shapes = parser.add_subparsers(dest="shape", required=True)
     for shape in (*SHAPES, "list"):

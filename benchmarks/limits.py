@@ -1,16 +1,16 @@
-"""What the hardware and the interpreter allow: the least that the work costs, each a bare program timed whole.
+"""The limits: minimal programs that do only the unavoidable work, to show what hardware and interpreter allow.
 
-walk SOURCE DEST LISTING   walk and stat SOURCE, stat every path of DEST that LISTING names
+walk SOURCE DEST LISTING   walk and stat SOURCE, and stat every path of DEST that LISTING lists
 hash JOBS SOURCE           sha256 of every file, by OpenSSL
-link JOBS SOURCE DEST      the same, and a hard link at files/<aa>/<rest>/<name>
-copy JOBS SOURCE DEST      read each file once: hash it and write it
+link JOBS SOURCE DEST      the same, and a hard link to every file at files/<aa>/<rest>/<name>
+copy JOBS SOURCE DEST      read each file once, to hash it and to write the copy
 cp JOBS SOURCE DEST        copy with cp, then hash
-list DEST                  print the published paths of a tree (not a limit: it makes LISTING)
+list DEST                  print the published paths of a tree (not a limit: it creates LISTING)
 """
 
 from __future__ import annotations
 
-# Nothing is imported that the limit at hand does not use: argparse alone costs as much as a walk of 5,000 files.
+# Only what a limit uses is imported: argparse alone costs as much as walking 5,000 files.
 import os
 import sys
 
@@ -22,7 +22,7 @@ CHUNK = 1 << 20
 
 
 def walk(source: str, dest: str, listing: str) -> None:
-    """Do what no run can do without, though nothing changed."""
+    """Do what every run must do, even if nothing has changed."""
     with os.scandir(source) as entries:
         for entry in entries:
             entry.stat()
@@ -33,7 +33,7 @@ def walk(source: str, dest: str, listing: str) -> None:
 
 
 def listed(tree: str) -> Iterator[str]:
-    """Yield the path of every file in a tree, but for what mkindex keeps for itself."""
+    """Yield the path of every file in a tree, without those in .mkindex."""
     os.chdir(tree)
     for directory, names, files in os.walk("."):
         if ".mkindex" in names:
@@ -43,7 +43,7 @@ def listed(tree: str) -> Iterator[str]:
 
 
 def for_each(source: str, work: Callable[[str], object], jobs: int) -> None:
-    """Do the work on every file, on threads if there is to be more than one."""
+    """Do the work on every file, in threads if `jobs` is more than 1."""
     paths = [entry.path for entry in os.scandir(source)]
     if jobs == 1:
         for path in paths:
@@ -57,7 +57,7 @@ def for_each(source: str, work: Callable[[str], object], jobs: int) -> None:
 
 
 def digest(path: str) -> str:
-    """Hash a file."""
+    """Return the sha256 of a file."""
     from hashlib import file_digest
 
     with open(path, "rb") as file:
@@ -65,7 +65,7 @@ def digest(path: str) -> str:
 
 
 def link(path: str, dest: str) -> None:
-    """Hash a file and link it to the address of its content."""
+    """Hash a file, and hard-link it to the path made from the hash."""
     sha256 = digest(path)
     directory = f"{dest}/files/{sha256[:2]}/{sha256[2:]}"
     os.makedirs(directory)
@@ -73,7 +73,7 @@ def link(path: str, dest: str) -> None:
 
 
 def copy(path: str, dest: str) -> None:
-    """Hash a file while it is copied."""
+    """Copy a file, and hash it while it is copied."""
     from hashlib import sha256
 
     state, buffer = sha256(), memoryview(bytearray(CHUNK))

@@ -1,4 +1,4 @@
-"""The kind of machine this is, without its name."""
+"""Describe the machine, without its name."""
 
 import os
 import platform
@@ -6,7 +6,7 @@ import ssl
 
 
 def describe() -> dict[str, str]:
-    """Say what the times depend on."""
+    """Return what the times depend on."""
     cpu = read("/proc/cpuinfo")
     sha = ", with SHA instructions" if " sha_ni" in cpu or " sha2" in cpu else ""
     return {
@@ -20,37 +20,37 @@ def describe() -> dict[str, str]:
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def memory(name: str) -> int:
-    """Read one of the kernel's figures on memory, in bytes."""
+    """Return a value from /proc/meminfo, in bytes."""
     return int(field(read("/proc/meminfo"), name).split()[0]) << 10
 
 
 def room(path: str, *, in_memory: bool) -> int:
-    """Say how many bytes can be written below a path."""
+    """Return the number of bytes that can be written below a path."""
     place = os.statvfs(path)
     free = place.f_bavail * place.f_frsize
     return min(free, memory("MemAvailable")) if in_memory else free
 
 
 def file_system(path: str) -> str:
-    """Name the kind of file system that a path is on."""
+    """Return the type of the file system that a path is on."""
     mounts = [line.split()[1:3] for line in read("/proc/mounts").splitlines()]
     over = [(point, kind) for point, kind in mounts if f"{path}/".startswith(f"{point.rstrip('/')}/")]
     return max(over, key=lambda mount: len(mount[0]))[1] if over else "unknown"
 
 
 def field(text: str, name: str) -> str:
-    """Find `name: value` among the lines."""
+    """Return the value of the line `name: value`, "unknown" without such a line."""
     fields = (line.partition(":") for line in text.splitlines())
     return next((value.strip() for key, _, value in fields if key.strip() == name), "unknown")
 
 
 def read(path: str) -> str:
-    """Read a file, where there is one."""
+    """Return the text of a file, "" if it cannot be read."""
     try:
         with open(path) as file:
             return file.read()

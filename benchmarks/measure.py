@@ -1,8 +1,9 @@
-"""Run commands and say what they cost: time, peak memory, system calls."""
+"""Run commands and measure what they cost: time, peak memory, system calls."""
 
 import glob
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.machine import read
 
-# Not calls on files, and strace's own summary line.
+# System calls that do not concern files, and the line with the total of strace.
 NOT_FILES = re.compile(
     "total|brk|m(map|unmap|protect|remap|advise)|futex|clone3?|execve|exit|arch_prctl|prlimit64|[a-z_]*sig[a-z_]*"
     "|rseq|sched_.*|set_.*|get(random|[a-z]*id|cwd|rusage|timeofday)|sysinfo|uname|wait4|kill|prctl|clock_.*|poll|epoll.*"
@@ -24,7 +25,7 @@ NOT_FILES = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contender:
-    """A command, and the patterns of paths which must not be there when it starts."""
+    """A command; the patterns of paths that must not exist when it starts; a function to call before each run."""
 
     command: list[str]
     fresh: tuple[str, ...] = ()
@@ -33,30 +34,41 @@ class Contender:
 
 @dataclass(kw_only=True, slots=True)
 class Timing:
-    """What each run of a command took."""
+    """The time of each run of a command, and its peak memory."""
 
     seconds: list[float] = field(default_factory=list)
     peak: int = 0  # bytes, the worst of all runs
 
     @property
     def median(self) -> float:
-        """The middle one of the times."""
+        """Return the median of the times."""
         return statistics.median(self.seconds)
 
 
 def run(command: list[str]) -> tuple[float, int]:
-    """Run to success: seconds and peak memory in bytes."""
+    """Run a command that must succeed; return the seconds and the peak memory in bytes."""
+    seconds, used = _run(command)
+    return seconds, used.ru_maxrss * 1024
+
+
+def processor_time(command: list[str]) -> float:
+    """Run a command that must succeed; return its processor time and that of its children, in seconds."""
+    _, used = _run(command)
+    return used.ru_utime + used.ru_stime
+
+
+def _run(command: list[str]) -> tuple[float, resource.struct_rusage]:
     with tempfile.TemporaryFile() as said:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
-        # Linux counts the parent's memory as the child's until exec: this program must stay smaller than its subjects.
+        # Until exec, Linux counts the memory of the parent as the child's: this program must be the smaller one.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
             raise SystemExit(f"{command} ended with {process.returncode}:\n{said.read().decode()}")
-    return seconds, usage.ru_maxrss * 1024
+    return seconds, usage
 
 
 def cpu_seconds(pid: int) -> float:
@@ -66,15 +78,15 @@ def cpu_seconds(pid: int) -> float:
 
 
 def peak_memory(pid: int) -> int:
-    """Return the most memory that a process had so far, in bytes."""
+    """Return the peak memory of a process so far, in bytes."""
     lines = dict(line.split(":", 1) for line in read(f"/proc/{pid}/status").splitlines())
     return int(lines["VmHWM"].split()[0]) * 1024
 
 
 def race(contenders: Mapping[str, Contender], rounds: int, *, aside: str | None = None) -> dict[str, Timing]:
-    """Run all contenders in turn, several times: what disturbs the machine disturbs them alike.
+    """Run all contenders in turns, so that whatever disturbs the machine affects all of them.
 
-    `aside`: a directory into which trees of many files are moved, where removing them would slow down the next run.
+    If `aside` is a directory, trees of many files are moved there, because removing them would slow down the next run.
     """
     timings = {name: Timing() for name in contenders}
     for turn in range(rounds):
@@ -91,7 +103,7 @@ def race(contenders: Mapping[str, Contender], rounds: int, *, aside: str | None 
 
 
 def clear(*patterns: str, aside: str | None = None) -> None:
-    """Remove whatever matches, or move it into the directory `aside`."""
+    """Remove all paths that match, or move them into the directory `aside`."""
     for pattern in patterns:
         for path in glob.glob(pattern):
             if aside:
@@ -104,7 +116,7 @@ def clear(*patterns: str, aside: str | None = None) -> None:
 
 
 def file_calls(contender: Contender) -> Counter[str]:
-    """Count the system calls on files, by name."""
+    """Return the number of system calls that concern files, by name."""
     clear(*contender.fresh)
     contender.before()
     with tempfile.NamedTemporaryFile("r") as summary:
@@ -112,7 +124,7 @@ def file_calls(contender: Contender) -> Counter[str]:
         calls = Counter[str]()
         for line in summary:
             match line.split():
-                # % time, seconds, microseconds a call, calls, errors if any, name
+                # % time, seconds, microseconds per call, calls, errors (if any), name
                 case [_, _, _, count, *_, name] if count.isdigit() and not NOT_FILES.fullmatch(name):
                     calls[name] += int(count)
     clear(*contender.fresh)

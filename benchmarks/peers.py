@@ -1,4 +1,4 @@
-"""The peers, each in a virtual environment of its own under .peers/: `python -m benchmarks.peers` installs them."""
+"""The peers, each in its own virtual environment in .peers/: `python -m benchmarks.peers` installs them."""
 
 import hashlib
 import json
@@ -15,33 +15,33 @@ HOME = f"{os.path.dirname(HERE)}/.peers"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calls:
-    """How a peer is run on one source: the first time, and again when nothing changed."""
+    """The commands of a peer for one source: for the first run, and for another one when nothing has changed."""
 
     first: list[str]
     second: list[str]
-    made: str  # pattern of the paths that it makes
+    made: str  # pattern of the paths that it creates
 
 
 def simple503(source: str, work: str) -> Calls:
-    """Copy: by default it moves the wheels out of the source."""
+    """Copy, because by default it moves the wheels out of the source."""
     command = [program("simple503"), "--copy", source, f"{work}/out"]
     return Calls(first=command, second=command, made=f"{work}/out")
 
 
 def simple_repository_generator(source: str, work: str) -> Calls:
-    """Copy: by default the pages point into the source."""
+    """Copy, because by default the pages link into the source."""
     command = [program("simple-repository-generator"), "--copy", "--force", source, "-o", f"{work}/out"]
     return Calls(first=command, second=command, made=f"{work}/out")
 
 
 def pages_only(source: str, work: str) -> Calls:
-    """Let it place no file: neither hashes nor metadata are left."""
+    """Publish pages only, which have neither hashes nor metadata."""
     command = [program("simple-repository-generator"), "--force", source, "-o", f"{work}/out"]
     return Calls(first=command, second=command, made=f"{work}/out")
 
 
 def index_503(source: str, work: str) -> Calls:
-    """Give it a source of its own: it links, and that touches the inodes which others look at."""
+    """Use its own copy of the source: it creates hard links, which changes the inodes that others look at."""
     own = f"{work}/wheels"
     subprocess.run(["cp", "-a", source, own], check=True)
     command = [program("index-503"), own]
@@ -49,7 +49,7 @@ def index_503(source: str, work: str) -> Calls:
 
 
 def dumb_pypi(source: str, work: str) -> Calls:
-    """Give it the list that it wants ready: it never opens a file."""
+    """Create the list that it requires beforehand, because it never opens a file."""
     listing = f"{work}/list.json"
     with open(listing, "w") as lines, os.scandir(source) as entries:
         for entry in entries:
@@ -61,7 +61,7 @@ def dumb_pypi(source: str, work: str) -> Calls:
 
 
 def of_list(listing: str, url: str, made: str) -> list[str]:
-    """Let dumb-pypi make what it makes of a list, but for the pages that nobody installs from."""
+    """Return the command of dumb-pypi for a list, without the pages that nobody installs from."""
     command = [program("dumb-pypi"), "--package-list-json", listing, "--packages-url", url]
     return [*command, "--no-per-release-json", "--output-dir", made]
 
@@ -75,29 +75,29 @@ PEERS: dict[str, Callable[[str, str], Calls]] = {
 }
 
 
-# Too old to be compared in speed: what they make is what `mkindex check` is tried on.
+# Too old for comparing the speed. The tests run `mkindex check` on their output.
 CHECKED = ["pip2pi", "piprepo"]
 DISTRIBUTIONS = [name for name in PEERS if "," not in name] + CHECKED
 
 
 def program(distribution: str) -> str:
-    """Name a peer's executable."""
+    """Return the path of the executable of a peer."""
     return f"{HOME}/{distribution}/bin/{distribution}"
 
 
 def installed() -> list[str]:
-    """Say which of the peers that are compared are there."""
+    """Return those of the compared peers that are installed."""
     return [name for name in DISTRIBUTIONS if name not in CHECKED and os.path.exists(program(name))]
 
 
 def version(name: str) -> str:
-    """Read a peer's version from what pins it."""
+    """Return the pinned version of a peer."""
     with open(f"{HERE}/requirements/{name}.txt") as pins:
         return next(line.strip().partition("==")[2] for line in pins if line.startswith(f"{name}=="))
 
 
 def install(name: str) -> None:
-    """Install a peer and exactly what is pinned with it."""
+    """Install a peer with exactly its pinned dependencies."""
     shutil.rmtree(f"{HOME}/{name}", ignore_errors=True)
     venv.create(f"{HOME}/{name}", with_pip=True)
     pip = [f"{HOME}/{name}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -1,4 +1,4 @@
-"""What was measured, and the page that shows it."""
+"""The results of the measurements, and the page that shows them."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -8,14 +8,16 @@ from benchmarks.machine import describe, read
 from benchmarks.measure import Timing
 from benchmarks.peers import installed, version
 
-INTRODUCTION = """# How fast mkindex is, beside its peers and its limits
+INTRODUCTION = """# The speed of mkindex, compared with peers and limits
 
-Written by `make bench`; the scripts beside this page are all of it. What is compared ran in turns, on a file system
-that was synced before each run, and the medians are compared. Times are of whole processes, start-up included, their
-data in the page cache. Peak memory is of the largest process; less than about 25 MB cannot be told apart. A limit is a
-bare Python program; synced: it also waits until the disk has everything, as mkindex does and no peer does. What a first
-run wrote to a disk stays there until all is measured: ext4 passes over what was removed in the last minutes whenever it
-creates a file, which takes several times as long as the creation."""
+This page is written by `make bench`; the scripts beside it are the whole benchmark.
+
+The programs that are compared ran in turns. The file system was synced before each run, and the medians are compared.
+Times are those of whole processes including start-up, with the data in the page cache. Peak memory is that of the
+largest process; values below about 25 MB cannot be distinguished. A limit is a minimal Python program; "synced" means
+that it also waits until everything is on the disk, as mkindex does and the peers do not. Files that a first run wrote
+to a disk are removed only at the end, because ext4 skips recently freed inodes whenever it creates a file, which takes
+several times as long as the creation itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,18 +33,18 @@ class Target:
     unit: str = "x"
 
     def reaches(self, bound: float) -> bool:
-        """Say whether the value is on the right side of a bound."""
+        """Return whether the value is on the right side of a bound."""
         return self.value >= bound if self.at_least else self.value <= bound
 
     @property
     def wanted(self) -> str:
-        """The bound in words."""
+        """Return the bound in words."""
         words = f"{'at least' if self.at_least else 'at most'} {self.bound:g}{self.unit}"
         return words if self.beyond is None else f"{words} (beyond: {self.beyond:g}{self.unit})"
 
     @property
     def verdict(self) -> str:
-        """Whether the target was met."""
+        """Return whether the target was met, in words."""
         if self.beyond is not None and self.reaches(self.beyond):
             return "beyond"
         return "met" if self.reaches(self.bound) else "**missed**"
@@ -63,16 +65,16 @@ class Row:
 
 @dataclass(kw_only=True, slots=True)
 class Result:
-    """What one scenario found in one place."""
+    """The results of one scenario in one place."""
 
     title: str
     notes: list[str] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    calls: dict[str, dict[str, float]] = field(default_factory=dict)  # command → system call → times a file
+    calls: dict[str, dict[str, float]] = field(default_factory=dict)  # command → system call → calls per file
 
     def add(self, timings: dict[str, Timing], files: int | None = None) -> None:
-        """Take in the times of a race."""
+        """Add the times of a race."""
         for name, timing in timings.items():
             times = sorted(timing.seconds)
             row = Row(
@@ -94,19 +96,19 @@ def recall(path: str) -> dict[str, Result]:
 
 
 def from_dict(result: dict[str, Any]) -> Result:
-    """Make a result again from what `asdict` made of it."""
+    """Create a result from the dictionary that `asdict` made of one."""
     targets = [Target(**target) for target in result["targets"]]
     return Result(**result | {"targets": targets, "rows": [Row(**row) for row in result["rows"]]})
 
 
 def remember(path: str, results: dict[str, Result]) -> None:
-    """Keep the results for later runs."""
+    """Save the results for later runs."""
     with open(path, "w") as file:
         json.dump({key: asdict(result) for key, result in results.items()}, file)
 
 
 def page(mkindex: str, results: dict[str, Result]) -> str:
-    """Write the whole page."""
+    """Return the whole page, as Markdown."""
     versions = {"mkindex": mkindex, "peers": ", ".join(f"{name} {version(name)}" for name in installed())}
     parts = [
         INTRODUCTION,
@@ -131,9 +133,9 @@ def page(mkindex: str, results: dict[str, Result]) -> str:
 
 
 def times(rows: list[Row]) -> str:
-    """Write a table of times."""
+    """Return a table of times."""
     return table(
-        ["", "median", "best to worst", "runs", "a file", "peak memory"],
+        ["", "median", "best to worst", "runs", "per file", "peak memory"],
         [
             [
                 row.name,
@@ -149,19 +151,19 @@ def times(rows: list[Row]) -> str:
 
 
 def calls(counts: dict[str, dict[str, float]]) -> str:
-    """Write a table of system calls a file, the most frequent first."""
+    """Return a table of system calls per file, the most frequent first."""
     names = {name: sum(by.get(name, 0) for by in counts.values()) for by in counts.values() for name in by}
     shown = [name for name in sorted(names, key=lambda name: (-names[name], name)) if names[name] >= 0.01]
     lines = [[name, *(f"{by.get(name, 0):.2f}" for by in counts.values())] for name in shown]
-    return table(["calls a file", *counts], [*lines, ["all", *(f"{sum(by.values()):.1f}" for by in counts.values())]])
+    return table(["calls per file", *counts], [*lines, ["all", *(f"{sum(by.values()):.1f}" for by in counts.values())]])
 
 
 def seconds(time: float) -> str:
-    """Write a time."""
+    """Format a time."""
     return f"{time:.2f} s" if time >= 1 else f"{time * 1000:.0f} ms"
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:
-    """Write a table in Markdown."""
+    """Return a table in Markdown."""
     rule = ["---"] * len(head)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *lines])

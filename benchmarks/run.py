@@ -1,6 +1,6 @@
-"""Measure mkindex beside its peers and its limits, and write RESULTS.md: `python -m benchmarks.run [SCENARIO...]`.
+"""Compare mkindex with peers and limits, and write RESULTS.md: `python -m benchmarks.run [SCENARIO...]`.
 
-What was measured earlier stays on the page, so one scenario can be measured again alone.
+Earlier results of other scenarios stay on the page, so that one scenario can be measured again alone.
 """
 
 import argparse
@@ -25,10 +25,12 @@ def options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="small sizes; print the page, keep nothing")
+    parser.add_argument("--quick", action="store_true", help="small sizes; print the page, and save nothing")
     parser.add_argument("--place", choices=PLACES, action="append", help="default: memory and disk")
-    parser.add_argument("--rounds", type=int, help="runs of each command")
-    parser.add_argument("--mkindex", default=f"{os.path.dirname(sys.executable)}/mkindex", help="its executable")
+    parser.add_argument("--rounds", type=int, help="number of runs of each command")
+    parser.add_argument(
+        "--mkindex", default=f"{os.path.dirname(sys.executable)}/mkindex", help="the executable of mkindex"
+    )
     parser.add_argument("--output", default=f"{HERE}/RESULTS.md", help="the page to write")
     chosen = parser.parse_args()
     if unknown := set(chosen.scenarios) - set(SCENARIOS):
@@ -37,7 +39,7 @@ def options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure what was asked for, and write the page after each part."""
+    """Measure the chosen scenarios, and write the page after each of them."""
     chosen = options()
     for name in [name for name in os.environ if name.startswith("MKINDEX_")]:
         del os.environ[name]
@@ -73,7 +75,7 @@ def main() -> None:
 
 
 def in_order(key: str) -> tuple[int, bool]:
-    """Sort results as the scenarios are, memory before disk."""
+    """Return a sort key: in the order of the scenarios, memory before disk."""
     scenario, _, place = key.partition(", ")
     return list(SCENARIOS).index(scenario), place == "disk"
 

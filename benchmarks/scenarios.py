@@ -1,4 +1,4 @@
-"""What is measured: each scenario is a function. What is compared runs in turns, and the medians are compared."""
+"""The scenarios, one function each. Programs that are compared run in turns, and their medians are compared."""
 
 import itertools
 import os
@@ -18,15 +18,15 @@ from benchmarks.measure import Contender, Timing, clear, cpu_seconds, file_calls
 from benchmarks.report import Result, Target, seconds
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RACY = 2.5  # mkindex reads again what changed in the two seconds before it looked
-SETTLE = 0.3  # seconds: what --settle is if nothing is said
+RACY = 2.5  # seconds; mkindex reads a file again if it had changed less than two seconds before the last look
+SETTLE = 0.3  # seconds, the default of --settle
 BARE = "python -c pass"
 COPY, LINK = "mkindex, copy", "mkindex, hardlink"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sizes:
-    """How much of everything."""
+    """The sizes of all scenarios."""
 
     tiny: int = 5_000
     many: int = 20_000
@@ -36,11 +36,11 @@ class Sizes:
     calls: int = 1_000
     lines: int = 1_000_000
     watched: tuple[int, ...] = (1_000, 20_000)
-    arrivals: int = 60  # while a watch runs
+    arrivals: int = 60  # files added while a watch runs
     idle: float = 60  # seconds
     checked: tuple[int, ...] = (1_000, 10_000)
     rounds: int = 7
-    long_rounds: int = 3  # of what takes seconds
+    long_rounds: int = 3  # for commands that take seconds
 
 
 QUICK = Sizes(
@@ -62,7 +62,7 @@ QUICK = Sizes(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """Where to measure, and how much."""
+    """Where to measure, and with which sizes."""
 
     mkindex: str
     place: str
@@ -71,28 +71,28 @@ class Bench:
 
     @property
     def aside(self) -> str | None:
-        """Where trees of many files go until all is measured; in memory they can be removed at once.
+        """Return the directory that keeps trees of many files until the end; None in memory, where they are removed.
 
-        For some minutes ext4 does not use the inodes again of what was removed, and passes over each of them whenever
-        it creates a file: that is several times what the creation takes.
+        For some minutes ext4 does not reuse the inodes of removed files, and skips each of them whenever it creates a
+        file. That takes several times as long as the creation itself.
         """
         return None if self.place.startswith("memory") else f"{self.root}/aside"
 
     def make(self, shape: str, *arguments: int | str) -> str:
-        """Make a corpus, and wait until mkindex trusts its age."""
+        """Make a corpus, and wait until mkindex trusts the ages of its files."""
         source = f"{self.root}/{shape}-{'-'.join(map(str, arguments))}"
         run([sys.executable, f"{HERE}/corpus.py", shape, *map(str, arguments), source])
         wait()
         return source
 
     def build(self, source: str, mode: str = "copy", *, cold: bool = True) -> Contender:
-        """Run mkindex; cold: with neither destination nor cache, on files whose links nobody just changed."""
+        """Return a run of mkindex; cold: without destination and cache, on files whose links did not just change."""
         dest, cache = f"{source}-{mode}", f"{source}-{mode}-cache"
         command = [self.mkindex, source, dest, "--link-mode", mode, "--cache-dir", cache]
         return Contender(command=command, fresh=(dest, cache), before=wait) if cold else Contender(command=command)
 
     def limit(self, name: str, limit: str, source: str, jobs: int | None = None) -> dict[str, Contender]:
-        """Run a limit; on a disk also with the wait for it that mkindex has and cp has not."""
+        """Return the runs of a limit: on a disk also one that waits for the disk, as mkindex does and cp does not."""
         dest = f"{source}-limit"
         command = [sys.executable, f"{HERE}/limits.py", limit, str(jobs or cores()), source]
         if limit == "hash":
@@ -113,14 +113,14 @@ class Bench:
         return calls
 
     def make_huge(self, wanted: tuple[int, str], copies: int) -> tuple[str, str]:
-        """Make big wheels, so few that so many copies of them fit; return the corpus and what it is."""
+        """Make as many huge wheels as fit `copies` times; return the corpus and a description of it."""
         free = room(self.root, in_memory=self.place.startswith("memory"))
         count, size = wanted
         while count > 1 and count * corpus.parse_size(size) * copies > free * 2 // 3:
             count //= 2
         words = f"{count} wheels of {size}"
         if count < wanted[0]:
-            words += f" (for {wanted[0]} there is no room)"
+            words += f" (not enough space for {wanted[0]})"
         return self.make("huge", count, size), words
 
 
@@ -128,7 +128,7 @@ def cold(bench: Bench) -> Result:
     """Time the first run over tiny wheels."""
     count = bench.sizes.tiny
     source = bench.make("many", count)
-    run(bench.build(source).command)  # once for Python's own cache of compiled modules
+    run(bench.build(source).command)  # so that Python has its compiled modules in the cache
     limits = bench.limit("hash on threads + link", "link", source)
     contenders = {
         COPY: bench.build(source),
@@ -186,7 +186,7 @@ def huge_copy(bench: Bench) -> Result:
             best = min(times, key=times.__getitem__)
             target = Target(
                 work=f"{wheels}, cold, copy ({bench.place})",
-                against=f"{best} (the faster of two ways)",
+                against=f"{best} (the faster of two limits)",
                 value=timings[COPY].median / times[best],
                 bound=1.3,
             )
@@ -209,7 +209,7 @@ def unchanged(bench: Bench) -> Result:
         paths.seek(0)
         if (wheels := sum(path.endswith(".whl\n") for path in paths)) != count:
             raise SystemExit(f"mkindex published {wheels} wheels of {count}")
-    # Not among peers: what works for seconds in between disturbs what takes as long as a blink.
+    # Without the peers: they run for seconds in between, which disturbs commands that take milliseconds.
     timings = race(
         {
             "mkindex": build,
@@ -221,7 +221,7 @@ def unchanged(bench: Bench) -> Result:
     )
     again = {f"{name}, again": Contender(command=call.second) for name, call in calls.items()}
     among = race({"mkindex, among peers": build, **again}, bench.sizes.rounds)
-    result = Result(title=f"{count:,} wheels, nothing changed, and one added ({bench.place})")
+    result = Result(title=f"{count:,} wheels: nothing changed, and one added ({bench.place})")
     result.add(timings | among, count)
     ours, limit, start, python = (
         timings[name].median for name in ("mkindex", "walk + stat", "mkindex --version", BARE)
@@ -229,11 +229,11 @@ def unchanged(bench: Bench) -> Result:
     target = partial(Target, work=f"{count:,} wheels, nothing changed ({bench.place})")
     result.targets += [
         target(
-            against="walk + stat, each less its start-up (mkindex --version)",
+            against="walk + stat, both without start-up (mkindex --version)",
             value=(ours - start) / (limit - python),
             bound=2,
         ),
-        target(against="walk + stat, less 0.05 s for the start", value=(ours - 0.05) / limit, bound=2),
+        target(against="walk + stat, without 0.05 s of start-up", value=(ours - 0.05) / limit, bound=2),
         *(
             target(
                 against=name, value=among[name].median / among["mkindex, among peers"].median, bound=1, at_least=True
@@ -269,7 +269,7 @@ def shapes(bench: Bench) -> Result:
 
 
 def growth(bench: Bench) -> Result:
-    """Time more and more wheels: time and memory a file must not grow."""
+    """Time more and more wheels: time and memory per file must not grow."""
     sources = {count: bench.make("many", count) for count in bench.sizes.growth}
     *_, middle, most = sources
     result = Result(title=f"From {min(sources):,} to {most:,} wheels ({bench.place})")
@@ -288,15 +288,15 @@ def growth(bench: Bench) -> Result:
         slope = (by_count[most].median - by_count[middle].median) / (most - middle) * 1e6
         result.notes.append(f"{state.capitalize()}, each file after the first {middle:,} costs {slope:,.1f} µs.")
         result.targets += [
-            target(against=f"time a file at {middle:,}", value=a_file[most] / a_file[middle], bound=1.3),
+            target(against=f"time per file at {middle:,}", value=a_file[most] / a_file[middle], bound=1.3),
             target(against="peak memory", value=by_count[most].peak / (1 << 20), bound=200, unit=" MB"),
-            target(against=f"memory a file from {middle:,} on", value=more, bound=2, unit=" kB"),
+            target(against=f"memory per file beyond {middle:,}", value=more, bound=2, unit=" kB"),
         ]
     return result
 
 
 def memory(bench: Bench) -> Result:
-    """See what memory giant wheels take."""
+    """Measure the memory that giant wheels take."""
     source, wheels = bench.make_huge(bench.sizes.giant, copies=3)
     contenders = {
         COPY: bench.build(source),
@@ -305,7 +305,7 @@ def memory(bench: Bench) -> Result:
     }
     timings = race(contenders, 1)
     clear(source)
-    result = Result(title=f"{wheels}, memory ({bench.place})")
+    result = Result(title=f"{wheels}, peak memory ({bench.place})")
     result.add(timings)
     for name in (COPY, LINK):
         target = Target(
@@ -320,7 +320,7 @@ def memory(bench: Bench) -> Result:
 
 
 def lists(bench: Bench) -> Result:
-    """Time pages made of a package list, with no file to look at: the one thing that dumb-pypi does."""
+    """Time an index built from a package list alone, without any file, which is what dumb-pypi does."""
     count = bench.sizes.lines
     listing, url = f"{bench.make('list', count)}/list.jsonl", "https://example.com/packages"
     ours, theirs = f"{listing}-mkindex", f"{listing}-dumb-pypi"
@@ -341,8 +341,10 @@ def lists(bench: Bench) -> Result:
 
 
 def check(bench: Bench) -> Result:
-    """Time a check of an index: in its directory, and on a server on this machine."""
+    """Time a check of an index: in a directory, and on a server on this machine."""
     result = Result(title=f"Checks ({bench.place})")
+    if not webserver.program():
+        result.title += ": without a server, because nginx is not installed"
     peaks = {}
     for count in bench.sizes.checked:
         source = bench.make("many", count)
@@ -354,7 +356,6 @@ def check(bench: Bench) -> Result:
         result.add({f"{count:,} files in a directory, {level}": timing for level, timing in timings.items()}, count)
         peaks[count] = timings["hash"].peak
         if not webserver.program():
-            result.title += ": not on a server, there is no nginx"
             continue
         with webserver.nginx(tree, f"{source}-nginx") as url:
             for words, level, kept in (
@@ -377,7 +378,7 @@ def check(bench: Bench) -> Result:
     work = f"a check of {most:,} files ({bench.place})"
     result.targets = [
         Target(work=work, against="peak memory", value=peaks[most] / (1 << 20), bound=100, unit=" MB"),
-        Target(work=work, against=f"more memory than for {few:,}", value=grown, bound=20, unit=" MB"),
+        Target(work=work, against=f"additional memory compared with {few:,}", value=grown, bound=20, unit=" MB"),
     ]
     return result
 
@@ -394,17 +395,23 @@ def start(bench: Bench) -> Result:
     result = Result(title="Start-up")
     result.add(timings)
     more = timings["mkindex --version"].median - timings[BARE].median
-    target = Target(work="mkindex --version", against=f"more than {BARE}", value=more * 1000, bound=80, unit=" ms")
+    target = Target(
+        work="mkindex --version",
+        against=f"additional time compared with {BARE}",
+        value=more * 1000,
+        bound=80,
+        unit=" ms",
+    )
     result.targets.append(target)
     return result
 
 
 def calls(bench: Bench) -> Result:
-    """Count the system calls that one more file costs: the difference between N and 2 N files, divided by N."""
+    """Count the system calls per additional file: the difference between N and 2 N files, divided by N."""
     count = bench.sizes.calls
-    result = Result(title=f"System calls on files that one more wheel costs (from {count:,} to {2 * count:,})")
+    result = Result(title=f"File system calls per additional wheel (from {count:,} to {2 * count:,})")
     if shutil.which("strace") is None:
-        result.title += ": not counted, there is no strace"
+        result.title += ": not counted, because strace is not installed"
         return result
     counts = []
     for number in (count, 2 * count):
@@ -425,8 +432,8 @@ def calls(bench: Bench) -> Result:
 
 
 def watching(bench: Bench) -> Result:
-    """Time how long after a wheel was renamed into the source its page names it, and what an idle watch costs."""
-    result = Result(title=f"A wheel renamed into a watched source, until its page names it ({bench.place})")
+    """Time how soon a page lists a wheel that is renamed into the source, and what an idle watch costs."""
+    result = Result(title=f"From renaming a wheel into a watched source until its page lists it ({bench.place})")
     for count in bench.sizes.watched:
         source = bench.make("many", count)
         dest = f"{source}-watched"
@@ -447,13 +454,13 @@ def watching(bench: Bench) -> Result:
         late = times[len(times) * 99 // 100]
         result.notes.append(
             f"With {count:,} wheels the 99th percentile is {seconds(late)}; "
-            f"idle it used {idle:.2f} s of the processors in {bench.sizes.idle:.0f} s."
+            f"while idle, it used {idle:.2f} s of processor time in {bench.sizes.idle:.0f} s."
         )
         target = partial(Target, work=f"{count:,} wheels, one renamed in ({bench.place})", unit=" ms")
         more = (timing.median - SETTLE) * 1000
         bound = 50 if count <= 1_000 else 250
         result.targets += [
-            target(against=f"median, more than --settle ({SETTLE:g} s)", value=more, bound=bound),
+            target(against=f"median beyond --settle ({SETTLE:g} s)", value=more, bound=bound),
             Target(
                 work=f"{count:,} wheels, an idle watch ({bench.place})",
                 against=f"processor time in {bench.sizes.idle:.0f} s",
@@ -466,7 +473,7 @@ def watching(bench: Bench) -> Result:
 
 
 def arrival(source: str, dest: str, number: int) -> float:
-    """Rename a new wheel into the source; return how long it takes until its page names it."""
+    """Rename a new wheel into the source; return the seconds until its page lists it."""
     project = corpus.project(number % 7)
     made = f"{source}-new"
     os.makedirs(made, exist_ok=True)
@@ -475,18 +482,18 @@ def arrival(source: str, dest: str, number: int) -> float:
     page = f"{dest}/simple/{project.replace('_', '-')}/index.html"
     while number == 0 and not os.path.exists(page):  # the first build
         time.sleep(0.01)
-    time.sleep(0.7)  # until all of the one before is done
+    time.sleep(0.7)  # until everything for the wheel before is done
     start = time.perf_counter()
     os.rename(f"{made}/{name}", f"{source}/{name}")
     while name not in read(page):
         time.sleep(0.001)
         if time.perf_counter() - start > 60:
-            raise SystemExit(f"{page} does not name {name} after a minute")
+            raise SystemExit(f"{page} does not list {name} after a minute")
     return time.perf_counter() - start
 
 
 def settle(*builds: Contender) -> None:
-    """Build, wait until nothing is too recent to be trusted, and build again."""
+    """Build, wait until no file is too recent to be trusted, and build again."""
     for build in builds:
         run(build.command)
     wait()
@@ -495,7 +502,7 @@ def settle(*builds: Contender) -> None:
 
 
 def one_added(build: Contender, source: str, rounds: int) -> dict[str, Timing]:
-    """Time runs with nothing to do and runs with one new wheel, in turns."""
+    """Time runs without changes and runs with one new wheel, in turns."""
     versions = itertools.count()
 
     def add() -> None:
@@ -507,17 +514,17 @@ def one_added(build: Contender, source: str, rounds: int) -> dict[str, Timing]:
 
 
 def wait() -> None:
-    """Let time pass until mkindex trusts the age of all files."""
+    """Wait until mkindex trusts the ages of all files."""
     time.sleep(RACY)
 
 
 def first_runs(calls: dict[str, peers.Calls]) -> dict[str, Contender]:
-    """Let the peers start from nothing."""
+    """Return the first runs of the peers, without any output of earlier runs."""
     return {name: Contender(command=call.first, fresh=(call.made,)) for name, call in calls.items()}
 
 
 def bare() -> Contender:
-    """Start Python for nothing."""
+    """Return a run of Python that does nothing."""
     return Contender(command=[sys.executable, "-c", "pass"])
 
 
@@ -535,4 +542,4 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "start": start,
     "calls": calls,
 }
-ANYWHERE = {"start", "calls"}  # the place makes no difference
+ANYWHERE = {"start", "calls"}  # measured in one place only, because the place makes no difference

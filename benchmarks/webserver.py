@@ -1,4 +1,4 @@
-"""Serve a published tree by nginx, with the configuration that `mkindex host nginx` prints and nothing else."""
+"""Serve a published tree with nginx and the configuration that `mkindex host nginx` prints."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ from mkindex.site.templates import Templates
 
 
 def program() -> str | None:
-    """Return where nginx is, None where it is not."""
+    """Return the path of nginx, None if it is not installed."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 @contextmanager
 def nginx(tree: str, work: str) -> Iterator[str]:
-    """Serve `tree` on a free port; yield its address. `work`: a new directory, whose `log` has the requests."""
+    """Serve `tree` on a free port and yield the address. `work` is a new directory; its file `log` has the requests."""
     nginx = program()
     assert nginx
     with socket.socket() as free:
@@ -31,7 +31,7 @@ def nginx(tree: str, work: str) -> Iterator[str]:
     printed = Templates().render("hosts/nginx.conf", hosting=hosting).decode()
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {work}/{kind};\n" for kind in kinds)
-    # Workers of a master that is root would be somebody who may not read a directory of tests.
+    # If nginx starts as root, its workers run as another user, who may not read the directories of tests.
     user = "user root;\n" if os.geteuid() == 0 else ""
     with open(f"{work}/nginx.conf", "w") as configuration:
         configuration.write(

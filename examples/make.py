@@ -1,4 +1,4 @@
-"""Writes the example wheels and sdists: python examples/make.py [DIRECTORY]."""
+"""Write the example wheels and sdists: python examples/make.py [DIRECTORY]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NATIVE = ("cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64", "cp312-cp312
 
 
 def write(directory: Path) -> list[Path]:
-    """Write every example into `directory`, oldest first."""
+    """Write all examples into `directory`, the oldest first, and return their paths."""
     return [
         write_wheel(directory, "demo", "1.0", summary="A project with three versions"),
         write_wheel(directory, "demo", "1.1", summary="A project with three versions"),
@@ -58,7 +58,7 @@ def write(directory: Path) -> list[Path]:
 
 
 def make(directory: Path) -> None:
-    """Make the examples a day apart and delete those no longer made."""
+    """Write all examples, with modification times one day apart, and delete files of examples that no longer exist."""
     directory.mkdir(parents=True, exist_ok=True)
     written = write(directory)
     for day, path in enumerate(written):

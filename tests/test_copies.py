@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.build import build
+from mkindex.build import build, examine_all
 from mkindex.config import Config
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.examine import local as scan
@@ -21,7 +21,7 @@ from mkindex.publish import ownership as inventory
 from mkindex.publish import precopy as copies
 from mkindex.publish.precopy import Precopies
 from mkindex.tree.names import file_path
-from mkindex.watch.young_files import Settling
+from mkindex.watch.young_files import HoldBack, LastBuild, YoungFiles
 from support.builds import cold_build, publish, write_files
 from support.faulty_disk import FULL_ONCE, INTERRUPTED, FaultyDisk, ProcessKilled
 from support.trees import OWN_DIRECTORY, find_broken_links, own_files, read_tree
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mkindex.build import Report
+
+pytestmark = pytest.mark.slow
 
 MTIME = 1_700_000_000
 LARGE = {"large/data": bytes(range(250)) * 20}
@@ -163,11 +165,12 @@ def test_what_the_cache_knows_is_not_copied_before_it_has_to_be(
 
 def test_a_file_that_is_held_back_is_not_copied(source: Path, on: On) -> None:
     os.utime(source / FILENAME)
-    settling = Settling(600)
-    settling.begin(hasty=False)
+    young = YoungFiles(600)
+    young.begin(hasty=False)
     on(source, dry_run=True)
-    build(Config(sources=(str(source),), destination=str(on.public), jobs=1), settling=settling)
-    assert (settling.held, on.copies) == ((str(source / FILENAME),), [])
+    config = Config(sources=(str(source),), destination=str(on.public), jobs=1)
+    build(config, examine=HoldBack(examine_all, young, LastBuild()))
+    assert (young.held, on.copies) == ((str(source / FILENAME),), [])
 
 
 # --- what is there already ------------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "s3cret"
-USERS = {name: one.users for name, one in HOSTS.items() if one.users}
-PRINTS = {name: one.prints for name, one in HOSTS.items() if one.users and one.prints}
+USERS = {name: one.users_file for name, one in HOSTS.items() if one.users_file}
+PRINTS = {name: one.printed_template for name, one in HOSTS.items() if one.users_file and one.printed_template}
 
 
 def hosting(**values: Any) -> ServerConfig:  # noqa: ANN401
@@ -128,6 +128,7 @@ def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
         assert [line for line in rules if path in re.sub(r'"[^"]*"', "", line)] == []
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30), st.from_regex(r"[A-Za-z0-9_~-]{1,30}", fullmatch=True))
 def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
     root = f"/srv/{name.strip('/')}x"
@@ -178,7 +179,7 @@ def test_what_is_printed_is_for_the_tree_that_is_there(
     monkeypatch.chdir(tmp_path)
     run = Run(capsys, server, "--root", "public")
     assert (run.status, run.err) == (0, "")
-    assert run.out.startswith(f"# The package index http://localhost/a/b/, from {tmp_path}/public")
+    assert run.out.startswith(f"# Serves the package index http://localhost/a/b/ from {tmp_path}/public")
     assert f'"{tmp_path}/public' in run.out
     assert "mkindex check http://localhost/a/b/\n" in run.out
     assert "mkindex check http://localhost/simple/\n" in Run(capsys, server).out

@@ -17,12 +17,14 @@ import pytest
 from mkindex import __version__
 from support.trees import read_tree
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples" / "wheels"
 # What an installation is made from; not what making and testing leave behind.
 SOURCES = (
     *("gen", "templates", "tests", "examples", "docs", "action", "action.yml"),
-    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
 )
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
 
@@ -121,5 +123,5 @@ def test_the_sdist_holds_all_that_the_tests_need(sdist: Path, checkout: Path) ->
     needed = [path for name in ("gen", "templates", "tests", "examples") for path in checkout.glob(f"{name}/**/*")]
     missing = {path.relative_to(checkout).as_posix() for path in needed if path.is_file()} - found
     assert missing == set()
-    assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= found
+    assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "CONTRIBUTING.md", "SECURITY.md"} <= found
     assert {"action.yml", "action/requirements.txt", "docs/hosting/github-pages.md"} <= found

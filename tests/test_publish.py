@@ -291,6 +291,7 @@ def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
     return memory(*wanted).content
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(files, sites), min_size=2, max_size=5), st.booleans())
 def test_the_plans_of_any_builds_end_at_what_a_cold_build_makes(
     builds: list[tuple[dict[str, bytes], Site]], damage: bool
@@ -307,6 +308,7 @@ def test_the_plans_of_any_builds_end_at_what_a_cold_build_makes(
                 del there.content[path]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 900), files), max_size=8))
 def test_a_file_that_any_page_named_stays_for_the_grace_and_not_longer(
     builds: list[tuple[int, dict[str, bytes]]],

@@ -1,14 +1,18 @@
 #!/bin/sh
-# Upload this index into a bucket:  sh upload.sh s3://BUCKET[/PREFIX]
+# Upload this index to a bucket:  sh upload.sh s3://BUCKET[/PREFIX]
 #
-# It needs the AWS CLI, which finds credentials, region and endpoint as always (AWS_PROFILE, AWS_ENDPOINT_URL, …). At
-# every instant each page in the bucket names only files that are there: files go first, then the pages of projects,
-# then those that name all. What is gone goes last, and files UPLOAD_GRACE seconds (60) after the pages that named them,
-# as long as those are cached. What is as it was stays untouched; a run that died is finished by the next. With
-# UPLOAD_ALL=1 all is uploaded again: what came there by other means may have other types.
+# Requires the AWS CLI, which finds credentials, region and endpoint as usual (AWS_PROFILE, AWS_ENDPOINT_URL, …). At any
+# moment, each page in the bucket links only to files that exist: files are uploaded first, then the pages of projects,
+# then the pages that list all projects. Unchanged objects are not touched, and the next run completes one that stopped.
+# UPLOAD_ALL=1 uploads everything again: objects that came in another way may have wrong types.
 #
-# The REST endpoint of a bucket, and CloudFront before it, know no index documents: at …/simple/demo/ they look for an
-# object named "simple/demo/". No directory can hold such a file, so each page is uploaded as that and as index.html.
+# Pages of projects that are gone are deleted last. Wheels and sdists stay, unless PRUNE=1 is set: then those are deleted
+# that are not in this tree and that none of its pages lists, UPLOAD_GRACE seconds (60) after the pages that listed them,
+# because pages are cached for as long.
+#
+# The REST endpoint of a bucket, and CloudFront in front of it, do not support index documents: for …/simple/demo/ they
+# look for an object named "simple/demo/". A directory cannot contain a file of that name, so each page is uploaded
+# twice, under that name and as index.html.
 set -eu
 
 simple='{{ simple }}'
@@ -34,7 +38,7 @@ prefix=${prefix:+$prefix/}
 
 CDPATH='' cd -- "$(dirname -- "$0")"
 if ! [ -f "${simple}index.html" ]; then
-    echo "upload.sh: there is no index beside me: run mkindex first" >&2
+    echo "upload.sh: no index in this directory: run mkindex first" >&2
     exit 1
 fi
 if command -v md5sum >/dev/null; then
@@ -50,12 +54,12 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# --- pages, as they are now: the files that they name stay for the --grace of a build, whatever it writes meanwhile ---
+# --- Copy the pages as they are now. Even if a build runs meanwhile, the files that they list stay for its --grace. ---
 
-names() { # those of a root, as paths from here; projects' names hold nothing that a shell or a list could mistake
+names() { # ROOT: print the paths of its pages; project names have no characters that are special to a shell or a list
     for page in "$1"index.html "$1"index.v1_json "$1"*/index.html "$1"*/index.v1_json; do
         case $page in
-        files/*) ;; # beside an index at the root of the tree
+        files/*) ;; # not a project, if the index is at the root of the tree
         *[!A-Za-z0-9_./-]*) ;;
         *) [ ! -f "$page" ] || printf '%s\n' "$page" ;;
         esac
@@ -68,7 +72,7 @@ names() { # those of a root, as paths from here; projects' names hold nothing th
         [ ! -f "$page" ] || printf '%s\n' "$page"
     done
 } | sort -u >"$work/names"
-copy() { # FROM TO: the pages that standard input names
+copy() { # FROM TO: copy the pages that are listed on standard input
     while read -r page; do
         target=$2/$page
         [ -d "${target%/*}" ] || mkdir -p "${target%/*}"
@@ -79,25 +83,25 @@ copy . "$work/pages" <"$work/names"
 (cd "$work/pages" && md5 <../names >../sums)
 sed 's/ [ *]*/ /' "$work/sums" >"$work/here"
 
-# --- what is there: the ETag of an object is the MD5 of its bytes; where KMS encrypts it is not, and all goes again ---
+# --- List the objects. An ETag is the MD5 of the object, unless KMS encrypts it: then every page is uploaded again. ---
 
-list() { # PREFIX, and options
+list() { # PREFIX [OPTIONS]: print ETag and key of each object
     aws s3api list-objects-v2 --bucket "$bucket" --prefix "$@" --query 'Contents[].[ETag,Key]' --output text
 }
 {
     list "$prefix$simple"
     [ -z "$json_root" ] || list "$prefix$json_root"
-    [ -z "$simple" ] || list "$prefix" --delimiter / # what lies beside the roots
+    [ -z "$simple" ] || list "$prefix" --delimiter / # pages beside the roots
 } >"$work/listed"
 PREFIX=$prefix awk -F '\t' '
     NF == 2 { gsub(/"/, "", $1); print $1 "\t" substr($2, length(ENVIRON["PREFIX"]) + 1) }
 ' "$work/listed" >"$work/there"
 
-# --- what is to be done: "stage how type page", where the stage is 1 for a page of a project, 2 of all, 3 of none ----
+# --- Plan, as lines "stage action type page". Stage 1: pages of projects, 2: pages that list all, 3: deletions. ------
 
 SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
     function below(path, root) { return root != "" && substr(path, 1, length(root)) == root }
-    function project(key, root, page,    name) { # whose page this is, in that root; "": of none
+    function project(key, root, page,    name) { # the project whose page this key is in that root, or ""
         name = substr(key, length(root) + 1, length(key) - length(root) - length(page) - 1)
         return below(key, root) && key == root name "/" page && name ~ /^[a-z0-9-]+$/ ? name : ""
     }
@@ -111,13 +115,13 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
         sub("[^/]*$", "", directory)
         stage = $2 ~ "/" && directory != simple && directory != json ? 1 : 2
         if (all || there[$2] != $1) print stage, "copy", type, $2
-        # At the root of a bucket there is no name for it.
+        # The page of the root of a bucket would have an empty name.
         if ($2 ~ /index.html$/ && ENVIRON["PREFIX"] directory != "" && (all || there[directory] != $1))
             print stage, "put", type, $2
     }
     END {
-        # The page by which a project is found to be gone goes last, so that a run that died is finished by the next.
-        # Where the index is at the root, nobody can tell a project from what else is there, and all of it stays.
+        # Delete last the page that shows that a project is gone, so that the next run can complete one that stopped.
+        # If the index is at the root, projects cannot be distinguished from other objects, so nothing is deleted.
         for (key in there) {
             if (key in here) continue
             if ((name = project(key, simple, "index.v1_json")) != "") {
@@ -132,7 +136,7 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
     }
 ' "$work/there" "$work/here" >"$work/todo"
 
-# --- and now it is done -------------------------------------------------------------------------------------------
+# --- Upload ---------------------------------------------------------------------------------------------------------
 
 if [ -d files ] && [ -n "${UPLOAD_ALL-}" ]; then
     aws s3 cp files "s3://$bucket/${prefix}files" --recursive --no-progress --only-show-errors \
@@ -152,7 +156,7 @@ upload() { # STAGE
                 --content-type "$content_type" --cache-control "$pages_are"
             rm -r "$work/new"
         fi
-        # The name is that of index.html without it; a run of this without any is one of GNU's xargs for want of input.
+        # The object is named after the page without its index.html. GNU xargs runs this once even if there is no input.
         sed -n "s/^$1 put $type //p" "$work/todo" |
             TO=$bucket PREFIX=$prefix TYPE=$content_type CACHE=$pages_are PAGES=$work/pages xargs -P 8 -n 1 sh -c '
                 [ $# -eq 0 ] || aws s3api put-object --bucket "$TO" --key "$PREFIX${1%index.html}" --body "$PAGES/$1" \
@@ -166,16 +170,35 @@ upload 2
 sed -n 's/^3 delete any //p' "$work/todo" | while read -r key; do
     aws s3api delete-object --bucket "$bucket" --key "$prefix$key" >/dev/null </dev/null
 done
-if [ -d files ]; then
-    gone() {
-        aws s3 sync files "s3://$bucket/${prefix}files" --size-only --delete "$@"
+
+# --- Wheels and sdists. A page names a file by its hash, which is also part of its key, wherever the page links to. ----
+
+find "$work/pages" -type f -exec grep -ohE '[0-9a-f]{2}/?[0-9a-f]{62}' {} + | tr -d / | sort -u >"$work/named" || :
+{ [ ! -d files ] || find files -type f; } | sort >"$work/kept"
+list "${prefix}files/" >"$work/files"
+PREFIX=$prefix awk -F '\t' '
+    FILENAME ~ /named$/ { named[$1]; next }
+    FILENAME ~ /kept$/ { kept[$1]; next }
+    NF == 2 {
+        key = substr($2, length(ENVIRON["PREFIX"]) + 1)
+        # Only keys as mkindex makes them: files/<2 digits of the hash>/<the other 62>/<name>.
+        if (split(key, part, "/") != 4 || length(part[2]) != 2 || length(part[3]) != 62) next
+        if (part[2] part[3] !~ /^[0-9a-f]+$/ || part[4] !~ /^[A-Za-z0-9._+!-]+$/) next
+        if (!(part[2] part[3] in named) && !(key in kept)) print key
     }
-    gone --dryrun >"$work/gone"
-    if grep -q '^(dryrun) delete' "$work/gone"; then
-        sleep "${UPLOAD_GRACE:-60}"
-        gone --no-progress --only-show-errors --content-type application/octet-stream --cache-control "$files_are"
-    fi
+' "$work/named" "$work/kept" "$work/files" >"$work/gone"
+gone=$(grep -c '' "$work/gone") || :
+pruned=0
+if [ "$gone" -gt 0 ] && [ "${PRUNE-}" = 1 ]; then
+    sleep "${UPLOAD_GRACE:-60}"
+    FROM=$bucket PREFIX=$prefix xargs -P 8 -n 1 sh -c '
+        aws s3api delete-object --bucket "$FROM" --key "$PREFIX$1" >/dev/null </dev/null
+    ' sh <"$work/gone"
+    pruned=$gone
 fi
 put=$(grep -vc '^3' "$work/todo") || :
 removed=$(grep -c '^3' "$work/todo") || :
-echo "uploaded to s3://$bucket/$prefix: $put pages, $removed removed"
+echo "uploaded to s3://$bucket/$prefix: $put pages, $removed pages deleted, $pruned files deleted"
+if [ "$gone" -gt "$pruned" ]; then
+    echo "$gone files in the bucket are listed by no page of this tree. They stay; PRUNE=1 sh upload.sh $1 deletes them"
+fi

@@ -224,7 +224,7 @@ def test_strict_fails_where_a_wheel_is_rejected(runner: Runner, tmp_path: Path) 
     (fresh / "dist/broken-1.0-py3-none-any.whl").write_bytes(b"PK\x03\x04 cut off")
     used = runner.use(fresh, {"strict": "true"})
     assert (used.status, used.outputs["path"]) == (3, "")
-    assert used.annotations[1:] == ["::error title=mkindex::1 rejected, and --strict publishes nothing then"]
+    assert used.annotations[1:] == ["::error title=mkindex::nothing published: 1 file rejected, and --strict is set"]
     assert used.summary.startswith("### Package index: not published\n")
     assert read_tree(fresh / "public") == {}
 
@@ -265,7 +265,7 @@ def test_where_no_python_is_new_enough_it_says_what_to_do(runner: Runner, tmp_pa
     old.parent.mkdir()
     old.write_text(f'#!{BASH}\n[ "$2" = x ]\n')
     old.chmod(0o755)
-    why = "no Python 3.11 or newer, with venv, is here: put actions/setup-python before this step"
+    why = "no Python 3.11 or newer with venv: put actions/setup-python before this step"
     for chosen in "", str(old), "gone":
         step = runner.step("install", tmp_path, {"python": chosen}, {}, path=str(old.parent))
         assert (step.status, step.log, step.outputs) == (1, f"::error title=mkindex::{why}\n", {})

@@ -79,7 +79,7 @@ def test_the_landing_page_shows_its_own_address_wherever_it_is(base: str, page: 
 def test_the_landing_page_reads_well_without_script(tree: Path) -> None:
     found = parsed((tree / "index.html").read_text(encoding="ascii"))
     text = line("".join(visible(element) for element in found))
-    assert "write the address of this page in place of ADDRESS." in text
+    assert "In these commands, replace ADDRESS by the address of this page." in text
     assert "pip install --index-url ADDRESS/simple/ demo" in text
     rows = [[line("".join(cell.itertext())) for cell in row] for row in found.iter("tr")]
     assert rows == [

@@ -64,6 +64,7 @@ class DirectoryDestination:
                 entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._own)
             entered.enter_context(exclusive(os.path.join(self._own, LOCK), patience=self._patience))
+            self._inventory.refuse_newer()  # it may know files here that this version would delete
             self._sweep()  # what a dead run left
             entered.callback(self._remove_copies)
             # A long manifest is compared with the tree while the source is being listed.

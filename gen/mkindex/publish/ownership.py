@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from heapq import merge
 from itertools import chain, groupby
@@ -63,6 +63,11 @@ class Inventory:
         if parallel.can_fork() and not self._intended() and self._length() > _LONG:
             with parallel.signals_blocked():
                 self._ahead = ForkedCall(self._inspect)
+
+    def refuse_newer(self) -> None:
+        """Raise DestinationError where a newer version wrote the manifest."""
+        with self._readable(), open(self._manifest, "rb") as file:
+            manifest.refuse_newer(file)
 
     def close(self) -> None:
         """End what was begun ahead."""
@@ -179,11 +184,20 @@ class Inventory:
         return frozenset((path.rpartition("/")[2], one.size) for path, one in found if one and one.size > CHUNK)
 
     def _listed(self) -> Iterator[tuple[Extent, list[bytes]]]:
-        with (
-            suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
-            open(self._manifest, "rb") as file,
-        ):
+        with self._readable(), open(self._manifest, "rb") as file:
             yield from manifest.sections(file)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Treat a missing or damaged manifest as none; raise DestinationError where a newer version wrote it."""
+        try:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield
+        except manifest.NewerManifest as error:
+            advice = "upgrade mkindex, or publish to a new directory"
+            raise DestinationError(f"{printable(self._manifest)} {error}: {advice}") from error
+        except manifest.DamagedManifest:
+            pass
 
     def _intended(self) -> list[Position]:
         with (

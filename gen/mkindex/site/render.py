@@ -132,7 +132,7 @@ class Site:
     @property
     def said(self) -> str:
         """The key of `.nojekyll`: a digest of what whoever publishes was told. If it is new, that is to be told."""
-        return digest(self.host.once) if self.host.once else "nothing"
+        return digest(self.host.notice) if self.host.notice else "nothing"
 
     @cached_property
     def key(self) -> str:
@@ -247,6 +247,6 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     if site.json_root is not None:
         yield PageResource(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
-    for path, template in site.host.writes.items():
+    for path, template in site.host.written_files.items():
         key = digest(site.key, template, *roots.values())
         yield PageResource(ROOT_SECTION, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))

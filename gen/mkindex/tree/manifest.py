@@ -3,6 +3,12 @@
 Both are text: a line for each path, with tabs between the fields. In the manifest the lines of a section are below its
 name in brackets. Paths that lead out of the tree make either invalid: a tree may come from somebody else, and mkindex
 may delete what a manifest lists.
+
+The first line of a manifest names its format and the last line is a checksum, in every format. Besides its entries, a
+section may have optional lines: a lowercase name, a tab, text. They come after the entries. A version that does not
+know a line ignores it, copies it while nothing else in the section changes, and drops it when it writes the section
+again: what is said there may no longer be true. So an optional line may always be missing; a fact that must not be
+lost requires a new format.
 """
 
 import hashlib
@@ -83,7 +89,9 @@ class Entry(NamedTuple):
         return self[:3]
 
 
-_MANIFEST = b"mkindex manifest 2\n"
+_FORMAT = 2
+_MANIFEST = b"mkindex manifest %d\n" % _FORMAT
+_ANY_FORMAT = re.compile(rb"mkindex manifest ([1-9][0-9]{0,8})\n")
 _INTENT = b"mkindex intent 2\n"
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
@@ -91,6 +99,8 @@ _STATE = STATE_DIRECTORY.encode()
 # A part of a path that leads out of the tree, or to what mkindex knows of it.
 _NOT_OURS = re.compile(rb"(?<![^/\t\n])(\.\.|%b)(?![^/\t\n])|\0" % re.escape(_STATE))
 _LINE = re.compile(rb"[0-3]\t[^\t]+\t[^\t]*\t[^\t]*\t[^\t]*\t\d*\n")
+_OPTIONAL = re.compile(rb"[a-z][a-z0-9-]*\t[\t -~]*\n")
+_AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at a time
@@ -112,6 +122,10 @@ class Extent(NamedTuple):
 
 class DamagedManifest(Exception):
     """A manifest or an intent is not what mkindex writes."""
+
+
+class NewerManifest(DamagedManifest):
+    """A manifest in a format of a newer version; the text says so."""
 
 
 def encode(
@@ -208,10 +222,42 @@ def path_and_fingerprint(line: bytes) -> tuple[str, str]:
 
 
 def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
-    """Yield the sections of a manifest with their lines, by name.
+    """Yield the sections of a manifest with the lines of their entries, by name.
 
-    Raises DamagedManifest before the first one if the checksum is wrong, and at one that mkindex would not write.
+    Raises NewerManifest, and DamagedManifest: before the first one, or at one that mkindex would not write.
     """
+    refuse_newer(stream)
+    length = _checked(stream)
+    stream.seek(0)
+    if stream.readline() != _MANIFEST:
+        raise DamagedManifest
+    at = stream.tell()
+    for name, lines in _by_name(_each_line(stream, length)):
+        entries = _entries(lines)
+        optional = lines[len(entries) :]
+        text = b"".join(entries)
+        is_sound = text.isascii() and lines == sorted(lines) and all(map(_LINE.fullmatch, entries))
+        if not is_sound or not all(map(_OPTIONAL.fullmatch, optional)) or _names_what_is_not_ours(text):
+            raise DamagedManifest
+        extent = Extent(name, at + len(_heading(name)), len(text) + sum(map(len, optional)))
+        yield extent, entries
+        at = extent.at + extent.length
+
+
+def refuse_newer(stream: BinaryIO) -> None:
+    """Raise NewerManifest where a newer version wrote the manifest, or DamagedManifest where it is damaged besides.
+
+    Of any other manifest only the first line is read.
+    """
+    stream.seek(0)
+    named = _ANY_FORMAT.fullmatch(stream.readline(len(_MANIFEST) + 9))
+    if named and int(named[1]) > _FORMAT:
+        _checked(stream)  # one flipped bit makes a 3 of a 2
+        raise NewerManifest(f"was written by a newer mkindex (format {int(named[1])}; this version reads {_FORMAT})")
+
+
+def _checked(stream: BinaryIO) -> int:
+    """Return the length of a manifest without its checksum. Raises DamagedManifest where that does not match."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -219,24 +265,18 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
         checksum, left = zlib.crc32(part, checksum), left - len(part)
     if left or stream.read() != _END % checksum:
         raise DamagedManifest
-    stream.seek(0)
-    if stream.readline() != _MANIFEST:
-        raise DamagedManifest
-    at = stream.tell()
-    for name, lines in _by_name(_each_line(stream, length)):
-        text = b"".join(lines)
-        is_sound = text.isascii() and lines == sorted(lines) and all(map(_LINE.fullmatch, lines))
-        if not is_sound or _names_what_is_not_ours(text):
-            raise DamagedManifest
-        at += len(_heading(name))
-        yield Extent(name, at, len(text)), lines
-        at += len(text)
+    return length
+
+
+def _entries(lines: list[bytes]) -> list[bytes]:
+    """Return the lines of a section without optional ones."""
+    return lines[: bisect_left(lines, _AFTER_ENTRIES)]
 
 
 def read(stream: BinaryIO, extent: Extent) -> list[bytes]:
-    """Return the lines of a section: those that `sections` yielded, unless the manifest was written again since."""
+    """Return the entries of a section: those that `sections` yielded, unless the manifest was written again since."""
     stream.seek(extent.at)
-    return BytesIO(stream.read(extent.length)).readlines()
+    return _entries(BytesIO(stream.read(extent.length)).readlines())
 
 
 def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
