@@ -389,7 +389,7 @@ def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     if site.host.notice:
         # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
         written = (*(put.resource for put in todo.puts), *todo.updates)
-        is_new = any(resource.path == ".nojekyll" and resource.key == site.said for resource in written)
+        is_new = any(resource.path == NO_JEKYLL and resource.key == site.said for resource in written)
         if is_new or NO_JEKYLL in todo.left:
             yield Note(location=config.destination, text=site.host.notice)
     for filename in todo.replaced:
