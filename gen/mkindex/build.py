@@ -28,7 +28,7 @@ from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import Source, SourceItem
 from mkindex.text import plural, printable, redact
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
 # Connections to servers where --jobs does not say: `python -m http.server` lets more than five wait for a second.
@@ -244,7 +244,7 @@ def output_directories(config: Config) -> list[str]:
     """Return the real paths of the directories that mkindex writes below the destination."""
     destination = os.path.realpath(config.destination)
     roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
-    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, "files", *roots) if name]
+    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, FILES_DIRECTORY, *roots) if name]
 
 
 def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceItem]:
@@ -389,8 +389,8 @@ def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     if site.host.notice:
         # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
         written = (*(put.resource for put in todo.puts), *todo.updates)
-        is_new = any(resource.path == ".nojekyll" and resource.key == site.said for resource in written)
-        if is_new or ".nojekyll" in todo.left:
+        is_new = any(resource.path == NO_JEKYLL and resource.key == site.said for resource in written)
+        if is_new or NO_JEKYLL in todo.left:
             yield Note(location=config.destination, text=site.host.notice)
     for filename in todo.replaced:
         text = "its contents have changed since it was published: existing lock files will reject the new hash"

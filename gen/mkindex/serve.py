@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 from mkindex import __version__
 from mkindex.errors import ServeError
 from mkindex.text import printable
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INDEX_JSON, NOT_FOUND_HTML
 
 _MOST_CONNECTIONS = 500  # each has a thread; further clients wait
 _CROWDED = 100  # with more connections than this, each is closed after its answer
@@ -44,7 +44,7 @@ _TYPES = {
 _BYTES_TYPE = "application/octet-stream"
 
 # The content at such a path never changes, because the path is made of its hash.
-_IMMUTABLE = re.compile(r"files/[0-9a-f]{2}/[0-9a-f]{62}/[^/]+")
+_IMMUTABLE = re.compile(rf"{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -311,7 +311,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send_error(self, status: HTTPStatus, headers: dict[str, str]) -> None:
         body, media = f"{status} {status.phrase}\n".encode(), "text/plain; charset=utf-8"
         if status == HTTPStatus.NOT_FOUND:
-            with suppress(_ErrorResponse, OSError), self._open("404.html") as file:
+            with suppress(_ErrorResponse, OSError), self._open(NOT_FOUND_HTML) as file:
                 body, media = file.read(), _HTML_TYPE
         elif status == HTTPStatus.NOT_ACCEPTABLE:
             offered = "\n".join(media for variant in VARIANTS for media in variant.media_types)

@@ -13,11 +13,10 @@ from mkindex.check.identify import Location
 from mkindex.check.observations import SeenDirectory, SeenProject
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, sections
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 _PAGES = (INDEX_HTML, INDEX_JSON)
-_OWN_TEMPORARY = "tmp"  # in what mkindex keeps for itself
 _TOLERANCE_NS = 2_000_000_000  # a page may be this much older than its files: all are written in one go
 
 
@@ -141,10 +140,10 @@ def _own_leftovers(own: str) -> Iterator[str]:
     """Yield what an interrupted run of mkindex left in its own directory."""
     with suppress(OSError):
         yield from (
-            os.path.join(STATE_DIRECTORY, _OWN_TEMPORARY, name)
-            for name in sorted(os.listdir(os.path.join(own, _OWN_TEMPORARY)))
+            os.path.join(STATE_DIRECTORY, TEMPORARY_DIRECTORY, name)
+            for name in sorted(os.listdir(os.path.join(own, TEMPORARY_DIRECTORY)))
         )
-    if os.path.exists(os.path.join(own, "intent")):
+    if os.path.exists(os.path.join(own, INTENT)):
         yield f"{STATE_DIRECTORY}/intent"
 
 
@@ -165,7 +164,7 @@ def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tup
     errors: list[tuple[str, str]] = []
     manifest = f"{STATE_DIRECTORY}/manifest"
     try:
-        with open(os.path.join(root, STATE_DIRECTORY, "manifest"), "rb") as stream:
+        with open(os.path.join(root, STATE_DIRECTORY, MANIFEST), "rb") as stream:
             for entry in chain.from_iterable(decode(extent.name, lines) for extent, lines in sections(stream)):
                 if entry.retired is not None:
                     retired.add(entry.path)

@@ -8,7 +8,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from mkindex import __version__
-from mkindex.cli.terminal import DONE, INTERRUPTED, USAGE, color, print_error, status_of
+from mkindex.cli.terminal import COMMANDS, DONE, INTERRUPTED, USAGE, color, print_error, status_of
 from mkindex.errors import MkindexError
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "run"]
 
-# Each command is in a module of its own, which is imported only if it is needed.
-_COMMANDS = ("build", "check", "client", "host", "serve")
 _DEFAULT = "build"
 
 
@@ -26,16 +24,16 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return [*_COMMANDS]
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        return _command(cmd_name) if cmd_name in _COMMANDS else None
+        return _command(cmd_name) if cmd_name in COMMANDS else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing and os.path.isfile("mkindex.toml"):
             args = [_DEFAULT]
-        if args and args[0] not in (*_COMMANDS, "--help", "-h", "--version"):
+        if args and args[0] not in (*COMMANDS, "--help", "-h", "--version"):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -61,6 +59,7 @@ class Commands(click.Group):
 
 
 def _command(name: str) -> click.Command:
+    """Return a command. Its module is imported only now, so that `mkindex --version` stays fast."""
     command: click.Command = getattr(import_module(f"mkindex.cli.{name}"), name)
     return command
 

@@ -23,6 +23,7 @@ from mkindex.cli.options import (
     read_config,
 )
 from mkindex.cli.terminal import (
+    COMMANDS,
     DONE,
     PROBLEMS,
     bar,
@@ -38,7 +39,6 @@ from mkindex.errors import ConfigError, MkindexError, NotPublished
 from mkindex.options import InvalidOption
 from mkindex.text import printable
 
-COMMANDS = ("build", "check", "client", "host", "serve")
 _ARGUMENTS = f"{__name__}.arguments"
 
 

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected, nothing
 from mkindex.text import format_size
 
+COMMANDS = ("build", "check", "client", "host", "serve")  # each is a module beside this one
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 
 

@@ -18,14 +18,14 @@ from typing import BinaryIO, Self
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.lock import exclusive
-from mkindex.publish.ownership import Inventory, TrustedManifest, mark_at, read_mark
+from mkindex.publish.ownership import Inventory, TrustedManifest
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staged, Staging
 from mkindex.site.render import FileResource
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Change, Entry, Position
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import DOWNLOADS_DIRECTORY, INTENT, LOCK, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 
 class DirectoryDestination:
@@ -55,7 +55,7 @@ class DirectoryDestination:
         self._patience = patience
         self._disk = disk or Filesystem()
         self._inventory = Inventory(root, known=known)
-        self._copies = Precopies(root, self._path("tmp"), self._disk)
+        self._copies = Precopies(root, self._path(TEMPORARY_DIRECTORY), self._disk)
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class DirectoryDestination:
             for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
                 entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._own)
-            entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
+            entered.enter_context(exclusive(os.path.join(self._own, LOCK), patience=self._patience))
             self._inventory.refuse_newer()  # it may know files here that this version would delete
             self._sweep()  # what a dead run left
             entered.callback(self._remove_copies)
@@ -87,7 +87,7 @@ class DirectoryDestination:
     @property
     def downloads(self) -> str:
         """Where files wait that come from far away: the next run goes on with what a dead one got."""
-        return self._path("downloads")
+        return self._path(DOWNLOADS_DIRECTORY)
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
@@ -112,15 +112,15 @@ class DirectoryDestination:
 
     def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
         """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
-        unfinished = os.path.lexists(self._path("intent"))
+        unfinished = os.path.lexists(self._path(INTENT))
         if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
             ready()
             return Applied()
         staging = self._staging()
         with os_errors(self._root):
             try:
-                self._disk.make_directory(self._path("tmp"))
-                self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
+                self._disk.make_directory(self._path(TEMPORARY_DIRECTORY))
+                self._write_own(INTENT, manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 staged = staging.stage(plan.puts)
                 self._disk.sync(self._root)
                 ready()
@@ -146,26 +146,26 @@ class DirectoryDestination:
             self._disk.replace(staging.temporary(number), target)
         if moved:
             self._disk.sync(self._root)
-        # Before marks are taken: a file that was linked from there gets another change time by that.
+        # Before fingerprints are taken: a file that was linked from there gets another change time by that.
         self._remove_downloads()
         with ExitStack() as stack:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
-                before = stack.enter_context(open(self._path("manifest"), "rb"))
+                before = stack.enter_context(open(self._path(MANIFEST), "rb"))
             extents = self._inventory.extents
-            self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, extents))
+            self._write_own(MANIFEST, manifest.encode(self._changes(plan, staged), before, extents))
         self._inventory.renew()
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
             self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
         self._sweep()
-        self._disk.unlink(self._path("intent"))
+        self._disk.unlink(self._path(INTENT))
 
     def _staging(self) -> Staging:
         return Staging(
             self._root,
-            self._path("tmp"),
+            self._path(TEMPORARY_DIRECTORY),
             downloads=self.downloads,
             copies=self._copies,
             disk=self._disk,
@@ -179,7 +179,7 @@ class DirectoryDestination:
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put, one in zip(puts, staged, strict=True):
             # As it was when the link was made: what came later may have been a change of the bytes.
-            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := read_mark(one)):
+            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := Fingerprint.parse(one)):
                 yield put.resource.file.local, known
 
     def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
@@ -191,7 +191,12 @@ class DirectoryDestination:
         for position, same in groupby(changes, key=itemgetter(0)):
             _, entry = next(same)
             # Renaming changed the change time.
-            yield position, entry._replace(mark=mark_at(self._at(entry.path))) if entry and not entry.mark else entry
+            yield (
+                position,
+                entry._replace(fingerprint=Fingerprint.text_at(self._at(entry.path)))
+                if entry and not entry.fingerprint
+                else entry,
+            )
 
     def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
         """Yield the entries of what was put, in the order of the manifest."""
@@ -211,7 +216,7 @@ class DirectoryDestination:
             self._sweep()
             if forget:
                 with suppress(FileNotFoundError):
-                    self._disk.unlink(self._path("intent"))
+                    self._disk.unlink(self._path(INTENT))
 
     def _delete(self, path: str) -> None:
         # Somebody, or a run that died, was faster; a directory was never ours to begin with.
@@ -243,7 +248,7 @@ class DirectoryDestination:
 
     def _sweep(self) -> None:
         self._copies.forget()
-        directory = self._path("tmp")
+        directory = self._path(TEMPORARY_DIRECTORY)
         with suppress(FileNotFoundError):
             for name in os.listdir(directory):
                 self._disk.unlink(os.path.join(directory, name))

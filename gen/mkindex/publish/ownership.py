@@ -23,7 +23,7 @@ from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position, Stage
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import FILES_DIRECTORY, INTENT, MANIFEST, STATE_DIRECTORY
 
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
@@ -40,11 +40,11 @@ class TrustedManifest:
     """What a process that stays knows of a long manifest that it wrote: while it does, the tree is trusted."""
 
     def __init__(self) -> None:
-        self.mark = ""  # of the manifest
+        self.fingerprint = ""  # of the manifest
         self.parts: Sequence[KnownSection] = ()
 
     def forget(self) -> None:
-        self.mark, self.parts = "", ()
+        self.fingerprint, self.parts = "", ()
 
 
 class Inventory:
@@ -52,8 +52,8 @@ class Inventory:
 
     def __init__(self, root: str, *, known: TrustedManifest | None = None) -> None:
         self._root = root
-        self._manifest = os.path.join(root, STATE_DIRECTORY, "manifest")
-        self._intent = os.path.join(root, STATE_DIRECTORY, "intent")
+        self._manifest = os.path.join(root, STATE_DIRECTORY, MANIFEST)
+        self._intent = os.path.join(root, STATE_DIRECTORY, INTENT)
         self._known = known
         self._ahead: ForkedCall[list[KnownSection]] | None = None
         self._lock = threading.Lock()
@@ -76,10 +76,10 @@ class Inventory:
 
     def renew(self) -> None:
         """Look again at what there is; who stays takes what the manifest says, which was just written, as that."""
-        for looked_at in ("_parts", "_marks", "_sizes", "_names"):
+        for looked_at in ("_parts", "_fingerprints", "_sizes", "_names"):
             self.__dict__.pop(looked_at, None)
         if self._known and self._length() > _LONG:
-            self._known.mark, self._known.parts = mark_at(self._manifest), self._inspect(look=False)
+            self._known.fingerprint, self._known.parts = Fingerprint.text_at(self._manifest), self._inspect(look=False)
 
     # --- what is ours -----------------------------------------------------------------------------------------------
 
@@ -105,11 +105,11 @@ class Inventory:
     @property
     def is_recorded(self) -> bool:
         """Whether it is known what pages name: without a manifest, or with a damaged one, nobody can say."""
-        return bool(self._parts) or not os.path.lexists(self._at("files"))
+        return bool(self._parts) or not os.path.lexists(self._at(FILES_DIRECTORY))
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and still what was written."""
-        return self._marks.get(path) == mark_at(self._at(path)) != ""
+        return self._fingerprints.get(path) == Fingerprint.text_at(self._at(path)) != ""
 
     def lacks(self, filename: str, size: int) -> bool:
         """Tell whether no large file of this name and size is ours, and one can be moved to where it belongs.
@@ -131,7 +131,7 @@ class Inventory:
     def _remembered(self) -> Sequence[KnownSection] | None:
         """Return what the manifest says, where we wrote it, and finished what we began."""
         known = self._known
-        is_ours = known and known.mark == mark_at(self._manifest) != ""
+        is_ours = known and known.fingerprint == Fingerprint.text_at(self._manifest) != ""
         return known.parts if known and is_ours and not os.path.lexists(self._intent) else None
 
     def _inspect(self, *, look: bool = True) -> list[KnownSection]:
@@ -144,8 +144,8 @@ class Inventory:
         return parts
 
     def _is_intact(self, line: bytes) -> bool:
-        path, mark = manifest.path_and_mark(line)
-        return mark == mark_at(self._at(path)) != ""
+        path, fingerprint = manifest.path_and_fingerprint(line)
+        return fingerprint == Fingerprint.text_at(self._at(path)) != ""
 
     def _held(self, part: KnownSection | None, unsure: Iterable[Entry]) -> Iterator[HeldEntry]:
         """Yield the entries of a section, and what a dead run intended there."""
@@ -161,24 +161,27 @@ class Inventory:
         raise DestinationError(f"{path} changed while it was read: run again, or remove it if that goes on")
 
     @cached_property
-    def _marks(self) -> dict[str, str]:
-        marks: dict[str, str] = {}
+    def _fingerprints(self) -> dict[str, str]:
+        fingerprints: dict[str, str] = {}
         with suppress(manifest.DamagedManifest):
             for extent, lines in self._listed():
                 entries = manifest.decode(extent.name, lines)
-                marks |= {entry.path: entry.mark for entry in entries if entry.stage == Stage.FILE}
-        return marks
+                fingerprints |= {entry.path: entry.fingerprint for entry in entries if entry.stage == Stage.FILE}
+        return fingerprints
 
     @cached_property
     def _sizes(self) -> frozenset[tuple[str, int]] | None:
         """Names and sizes of the large files that are ours; None: nobody can say, or they lie on another disk."""
-        files = self._at("files")
+        files = self._at(FILES_DIRECTORY)
         if not self.is_recorded or os.path.islink(files) or os.path.ismount(files):
             return None
         listed = (line for _, lines in self._listed() for line in lines if line.startswith(manifest.FILE))
-        intended = ((path, mark_at(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE)
-        marks = ((path, read_mark(mark)) for path, mark in chain(map(manifest.path_and_mark, listed), intended))
-        return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
+        intended = (
+            (path, Fingerprint.text_at(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE
+        )
+        both = chain(map(manifest.path_and_fingerprint, listed), intended)
+        found = ((path, Fingerprint.parse(text)) for path, text in both)
+        return frozenset((path.rpartition("/")[2], one.size) for path, one in found if one and one.size > CHUNK)
 
     def _listed(self) -> Iterator[tuple[Extent, list[bytes]]]:
         with self._readable(), open(self._manifest, "rb") as file:
@@ -237,27 +240,3 @@ class Inventory:
 
     def _at(self, path: str) -> str:
         return f"{self._root}{os.sep}{path}"
-
-
-# --- marks ----------------------------------------------------------------------------------------------------------
-
-
-def mark_of(status: os.stat_result) -> str:
-    """Return what the bytes of a file are recognised by, without reading them."""
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-
-
-def mark_at(path: str) -> str:
-    """Return what the file at `path` is recognised by, "" where none can be seen."""
-    try:
-        return mark_of(os.lstat(path))
-    except OSError:
-        return ""
-
-
-def read_mark(mark: str) -> Fingerprint | None:
-    """Return what a mark is made of, None where it is no mark of ours: a manifest may come from somebody else."""
-    try:
-        return Fingerprint(*map(int, mark.split()))
-    except (TypeError, ValueError):
-        return None

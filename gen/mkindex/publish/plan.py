@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from mkindex.errors import DestinationError
 from mkindex.model.files import Artifact, File, Fingerprint
 from mkindex.site.render import FileResource, PageResource, Resource, Section
+from mkindex.text import and_more
 from mkindex.tree.manifest import Entry, Stage
 
 W = TypeVar("W")
@@ -148,7 +149,7 @@ def plan(
     left = [resource.path for resource in foreign if isinstance(resource, PageResource) and resource.optional]
     blocked = [resource.path for resource in foreign if resource.path not in left]
     if blocked:
-        shown = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
+        shown = and_more(blocked)
         raise DestinationError(
             f"in the way, and not known to be written by mkindex: {shown}. "
             "Move it away, choose another destination, or let --overwrite take its place"

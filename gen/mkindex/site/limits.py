@@ -11,6 +11,7 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.render import FileResource, PageResource, Resource, Section, SiblingResource
 from mkindex.text import plural
+from mkindex.tree.names import METADATA_SUFFIX
 
 _PAGES_PER_FILE = 4_000  # bytes: more than all pages together ever say of one file
 
@@ -58,7 +59,7 @@ def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[Siz
         if isinstance(resource, FileResource):
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
-            files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
+            files.append((Span.parse(resource.file.metadata_span).size, f"{resource.file.filename}{METADATA_SUFFIX}"))
         elif resource.path not in host.written_files:  # the host reads those, and does not serve them
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest

@@ -16,7 +16,7 @@ from mkindex.model.index import Index, Project
 from mkindex.simple import writer as write
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, file_path
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, LINKS_HTML, METADATA_SUFFIX, NO_JEKYLL, NOT_FOUND_HTML, file_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class SiblingResource:
 
     @property
     def path(self) -> str:
-        return f"{file_path(self.file.sha256, self.file.filename)}.metadata"
+        return f"{file_path(self.file.sha256, self.file.filename)}{METADATA_SUFFIX}"
 
     @property
     def key(self) -> str:
-        return self.file.core_metadata or ""
+        return self.file.core_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,11 @@ class Site:
         # Of the path of a placed file only its last part can need quoting.
         return f"{'../' * depth}{file_path(file.sha256, '')}{_quoted(file.filename)}"
 
-    def core_metadata(self, file: File) -> str | None:
-        """Return the sha256 of the file's `.metadata` sibling if there is one beside the file."""
+    def core_metadata(self, file: File) -> str:
+        """Return the sha256 of the `.metadata` sibling beside the file, "" if there is none."""
         # That of a Link is there: else it would have none.
         is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
-        return file.core_metadata if is_there else None
+        return file.core_metadata if is_there else ""
 
     def project_page(self, project: Project, *, depth: int) -> write.PageDocument:
         """Return what the page of a project says that lies `depth` directories below the root.
@@ -183,30 +183,18 @@ def _roots(site: Site) -> list[_Root]:
 
 
 def _project_key(project: Project, site: Site) -> str:
-    said = [site.key, str(project.status)]
-    # Taken apart at once: to ask each file for a dozen attributes takes longer.
-    for (
-        artifact,
-        filename,
-        _,
-        version,
-        sha256,
-        _,
-        python,
-        metadata,
-        _,
-        time,
-        _,
-        name,
-        yanked,
-        provenance,
-    ) in project.files:
-        where = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
-        said.append(
-            f"{filename} {version} {sha256} {artifact.size} {metadata} {time} {python} {yanked!r} {provenance} {name} "
-            f"{where}"
+    texts = [site.key, str(project.status)]
+    for artifact, facts, filename in project.files:
+        link = artifact if isinstance(artifact, Link) else artifact.link
+        address = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
+        yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
+        _, version, sha256, _, python, metadata, _, time, _, name = facts
+        # What is not known is None, as in the keys of trees that were published before.
+        texts.append(
+            f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
+            f"{yanked!r} {provenance} {name or None} {address}"
         )
-    return digest(*said)
+    return digest(*texts)
 
 
 def _project_html(project: Project, site: Site, *, depth: int) -> bytes:
@@ -220,7 +208,7 @@ def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
 
     Those compare METADATA's Name with what was asked for as it is spelled, and fail where a wheel would do.
     """
-    return frozenset(file.filename for file in files if file.metadata_name is None)
+    return frozenset(file.filename for file in files if not file.metadata_name)
 
 
 def _project_json(project: Project, site: Site, *, depth: int) -> bytes:
@@ -249,13 +237,13 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_HTML), names, root)
     yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_JSON), names, json)
     yield PageResource(
-        ROOT_SECTION, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True
+        ROOT_SECTION, Stage.ROOT, NOT_FOUND_HTML, site.key, lambda: site.templates.render("404.html"), optional=True
     )
-    yield PageResource(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
+    yield PageResource(ROOT_SECTION, Stage.ROOT, NO_JEKYLL, site.said, bytes, optional=True)
     if site.simple_path:
         yield PageResource(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
     if site.links:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, "links.html", everything, links)
+        yield PageResource(ROOT_SECTION, Stage.ROOT, LINKS_HTML, everything, links)
     if site.json_root is not None:
         yield PageResource(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
