@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PLAIN = {".nojekyll", "404.html", "index.html", "simple/index.html", "simple/index.v1_json"}
 PYPI_JSON = "application/vnd.pypi.simple.v1+json"
 FOREVER = "public, max-age=31536000, immutable"
-PUBLIC = HOSTS["github-pages"].once or ""
+PUBLIC = HOSTS["github-pages"].notice or ""
 
 
 @pytest.fixture

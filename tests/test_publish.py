@@ -76,7 +76,7 @@ def planned(resources: Sequence[Resource], there: Destination, *, overwrite: boo
 
 def test_what_is_nowhere_yet_is_put_in_the_order_it_comes() -> None:
     resources: list[Resource] = [PLACED, METADATA, *PAGES]
-    assert planned(resources, memory()) == Plan(puts=tuple(Put(each, None, fresh=True) for each in resources))
+    assert planned(resources, memory()) == Plan(puts=tuple(Put(each, None, is_new=True) for each in resources))
 
 
 def test_what_is_there_is_left_alone() -> None:
@@ -98,20 +98,20 @@ def test_of_a_section_with_the_same_key_no_resource_is_even_made() -> None:
 
 def test_a_page_with_another_key_is_put_in_place_of_the_old_one() -> None:
     before, after = page("a", "one"), page("a", "two")
-    assert planned([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), fresh=False),))
+    assert planned([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), is_new=False),))
 
 
 def test_what_somebody_edited_is_put_again() -> None:
     there = memory(before := page("a", "one"))
     there.content["a"] = b"edited"
-    assert planned([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), fresh=False),))
+    assert planned([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), is_new=False),))
 
 
 def test_what_somebody_deleted_is_put_again_and_a_page_may_name_it_by_now() -> None:
     there = memory(PLACED)
     del there.content[PLACED.path]
     lost = held(PLACED, BYTES, intact=False)
-    assert planned([PLACED], there) == Plan(puts=(Put(PLACED, lost, fresh=False),))
+    assert planned([PLACED], there) == Plan(puts=(Put(PLACED, lost, is_new=False),))
 
 
 def test_pages_that_are_wanted_no_more_go_at_once_in_reverse_order() -> None:
@@ -122,7 +122,7 @@ def test_pages_that_are_wanted_no_more_go_at_once_in_reverse_order() -> None:
 
 def test_a_file_that_is_wanted_no_more_is_retired() -> None:
     retired = entry(PLACED, BYTES, retired=NOON)
-    expected = Plan(updates=(retired,), retired=1, kept=(PLACED.path,), next_due=NOON + 900)
+    expected = Plan(updates=(retired,), newly_retired=1, retired_paths=(PLACED.path,), next_deletion=NOON + 900)
     assert planned([], memory(PLACED), grace=900) == expected
 
 
@@ -135,7 +135,7 @@ def test_a_retired_file_goes_when_its_grace_is_over(later: int, gone: bool) -> N
     there = memory(PLACED)
     there.apply(planned([], there, grace=900))
     retired = entry(PLACED, BYTES, retired=NOON)
-    expected = Plan(deletes=(retired,)) if gone else Plan(kept=(PLACED.path,), next_due=NOON + 900)
+    expected = Plan(deletes=(retired,)) if gone else Plan(retired_paths=(PLACED.path,), next_deletion=NOON + 900)
     assert plan([], there, now=NOON + later, grace=900) == expected
 
 
@@ -157,13 +157,13 @@ def test_the_same_bytes_of_somebody_else_are_adopted_whatever_they_are() -> None
 
 def test_an_optional_page_of_somebody_else_is_left() -> None:
     there = memory(page_html="theirs")
-    assert planned([page("page.html", "ours", optional=True)], there) == Plan(left=("page.html",))
+    assert planned([page("page.html", "ours", optional=True)], there) == Plan(foreign_pages=("page.html",))
 
 
 def test_an_optional_page_of_ours_is_not_left() -> None:
     there = memory(ours := page("page.html", "ours", optional=True))
     there.content["page.html"] = b"edited"
-    assert planned([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), fresh=False),))
+    assert planned([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), is_new=False),))
 
 
 def test_anything_else_of_somebody_else_is_in_the_way() -> None:
@@ -181,14 +181,14 @@ def test_five_of_the_paths_in_the_way_are_named() -> None:
 @pytest.mark.parametrize("optional", [False, True])
 def test_overwrite_takes_what_is_in_the_way(optional: bool) -> None:
     there, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
-    assert planned([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, fresh=False),))
+    assert planned([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, is_new=False),))
 
 
 def test_what_a_dead_run_meant_to_write_is_ours_but_its_bytes_are_not_believed() -> None:
     there, ours = memory(page_html="half"), page("page.html", "whole")
     unsure = HeldEntry(Entry.of(ours, "")._replace(key=""), intact=False)
     there.sections = known(unsure)  # type: ignore[method-assign]
-    assert planned([ours], there) == Plan(puts=(Put(ours, unsure, fresh=False),))
+    assert planned([ours], there) == Plan(puts=(Put(ours, unsure, is_new=False),))
 
 
 def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
@@ -209,7 +209,7 @@ def test_a_file_of_a_dead_run_that_was_retired_unread_is_adopted_when_it_is_want
 def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:
     old, new = (FileResource(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
     assert planned([new], memory(old)) == Plan(
-        puts=(Put(new, None, fresh=True),), deletes=(entry(old, b"old"),), replaced=("demo-1.0.tar.gz",)
+        puts=(Put(new, None, is_new=True),), deletes=(entry(old, b"old"),), replaced_filenames=("demo-1.0.tar.gz",)
     )
 
 
@@ -232,7 +232,7 @@ def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[st
 def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None:
     there, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
     todo = planned([moved], there)
-    assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), moved=(entry(PLACED, BYTES),), unchanged=1)
+    assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), transfers=(entry(PLACED, BYTES),), unchanged=1)
     there.apply(todo)
     assert planned([moved], there) == Plan(unchanged=1)
     assert there.content == {PLACED.path: BYTES}
@@ -251,7 +251,7 @@ def test_what_a_dead_run_meant_to_write_for_another_section_is_not_deleted(
     published = sorted([*there.sections(), PublishedSection("another", "", 1, partial(list, [unsure]))])
     there.sections = lambda: iter(published)  # type: ignore[method-assign]
     lost = held(edited, text, intact=False)
-    expected = Plan(puts=(Put(edited, lost, fresh=False),), moved=(unsure.entry,), unchanged=1)
+    expected = Plan(puts=(Put(edited, lost, is_new=False),), transfers=(unsure.entry,), unchanged=1)
     assert planned([stays, edited], there) == expected
 
 

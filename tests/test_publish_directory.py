@@ -83,7 +83,7 @@ def test_with_a_files_url_nothing_is_placed_and_what_was_is_retired(wheels: Path
     before = read_tree(public)
     report = publish(wheels, public, files_url="https://files.example", grace=60)
     files = {path: data for path, data in before.items() if not is_page(path)}
-    assert (report.plan.retired, len(report.plan.deletes)) == (len(files), 0)
+    assert (report.plan.newly_retired, len(report.plan.deletes)) == (len(files), 0)
     assert read_tree(public) == cold_build(wheels, files_url="https://files.example") | files
 
 

@@ -90,7 +90,7 @@ def build(
             executor=executor,
             hardlink=config.link_mode == "hardlink",
             processes=jobs,
-            known=settling.destination if settling else None,
+            trusted=settling.destination if settling else None,
         )
         if not config.dry_run:
             stack.enter_context(destination)
@@ -133,7 +133,7 @@ def build(
                 overwrite=config.overwrite,
             )
             resources = [resource for section in judged for resource in section.resources()]
-            refuse_what_is_too_much(config, index, resources, todo.kept, findings)
+            refuse_what_is_too_much(config, index, resources, todo.retired_paths, findings)
             try:
                 applied = Applied() if config.dry_run else destination.apply(todo, waiting)
                 break
@@ -289,15 +289,15 @@ def _site(config: Config) -> Site:
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
-    if site.host.once:
+    if site.host.notice:
         known = (*(put.resource for put in todo.puts), *todo.updates)
-        is_new = any(one.path == ".nojekyll" and one.key == site.said for one in known)
-        if is_new or ".nojekyll" in todo.left:  # where that is somebody else's, nobody knows what was said
-            yield Note(location=config.destination, text=site.host.once)
-    for filename in todo.replaced:
+        is_new = any(one.path == ".nojekyll" and one.key == site.notice_key for one in known)
+        if is_new or ".nojekyll" in todo.foreign_pages:  # where that is somebody else's, nobody knows what was said
+            yield Note(location=config.destination, text=site.host.notice)
+    for filename in todo.replaced_filenames:
         text = "its bytes have changed since it was published: lock files that know it will refuse it"
         yield Note(location=filename, text=text)
-    for path in todo.left:
+    for path in todo.foreign_pages:
         yield Note(location=path, text="a page of your own, left as it is (--overwrite replaces it)")
 
 

@@ -12,7 +12,7 @@ class Host:
     writes: Mapping[str, str] = field(default_factory=dict)  # paths in the tree, each with the template it is made from
     prints: str | None = None  # the template that `mkindex host` prints; None: what is in the tree is all
     users: str | None = None  # of a server of one's own: the file of those who may read, if nobody says otherwise
-    once: str | None = None  # what whoever publishes there has to know; said once
+    notice: str | None = None  # what whoever publishes there has to know; said once
     max_file: int | None = None  # bytes
     max_bytes: int | None = None  # in all
     max_files: int | None = None  # pages and all
@@ -37,8 +37,8 @@ HOSTS = {
     "github-pages": Host(
         prints="hosts/workflow.yml",
         next="Publish it:    by a workflow, which `mkindex host github-pages` prints",
-        once="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise Cloud "
-        "and access to the site is restricted in the settings of the repository",
+        notice="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise "
+        "Cloud and access to the site is restricted in the settings of the repository",
         max_file=100_000_000,
         max_bytes=1_000_000_000,
         way_out=_ELSEWHERE,

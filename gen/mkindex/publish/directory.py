@@ -15,6 +15,7 @@ from operator import itemgetter
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from mkindex.errors import nothing
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.lock import exclusive
@@ -45,7 +46,7 @@ class DirectoryDestination:
         processes: int = 1,
         patience: float = 60.0,  # seconds to wait for another writer
         disk: Filesystem | None = None,
-        known: TrustedManifest | None = None,
+        trusted: TrustedManifest | None = None,
     ) -> None:
         self._root = root
         self._own = os.path.join(root, STATE_DIRECTORY)
@@ -54,7 +55,7 @@ class DirectoryDestination:
         self._processes = processes
         self._patience = patience
         self._disk = disk or Filesystem()
-        self._inventory = Inventory(root, known=known)
+        self._inventory = Inventory(root, known=trusted)
         self._copies = Precopies(root, self._path("tmp"), self._disk)
         self._entered = ExitStack()
 
@@ -109,11 +110,11 @@ class DirectoryDestination:
             return self._copies.take(artifact, source)
         return hashlib.file_digest(source, "sha256").hexdigest()
 
-    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
+    def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
         unfinished = os.path.lexists(self._path("intent"))
         if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
-            ready()
+            before_commit()
             return Applied()
         staging = self._staging()
         with os_errors(self._root):
@@ -122,7 +123,7 @@ class DirectoryDestination:
                 self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 staged = staging.stage(plan.puts)
                 self._disk.sync(self._root)
-                ready()
+                before_commit()
             except BaseException as error:
                 theirs = error.filename if isinstance(error, FileExistsError) else None  # put there meanwhile
                 with _unbroken():
@@ -184,7 +185,7 @@ class DirectoryDestination:
     def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
         """Yield what is otherwise in the manifest from now on, in its order."""
         updates = sorted((entry.position, entry) for entry in plan.updates)
-        gone = ((position, None) for position in sorted(entry.position for entry in (*plan.deletes, *plan.moved)))
+        gone = ((position, None) for position in sorted(entry.position for entry in (*plan.deletes, *plan.transfers)))
         # Of two for a position the new one comes first.
         changes = merge(self._new(plan, staged), updates, gone, key=itemgetter(0))
         for position, same in groupby(changes, key=itemgetter(0)):
@@ -205,7 +206,7 @@ class DirectoryDestination:
         """Take back what was written where it belongs, before anything names it; keep the intent if that fails."""
         with suppress(OSError):
             for put in puts:
-                if put.fresh:
+                if put.is_new:
                     self._delete(put.resource.path)
             self._sweep()
             if forget:

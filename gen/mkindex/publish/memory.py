@@ -6,6 +6,7 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
+from mkindex.errors import nothing
 from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection
 from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
 from mkindex.tree.manifest import Entry, Position, Stage, section_key
@@ -35,14 +36,14 @@ class MemoryDestination:
         """Return the sha256 of what is at `path`, None where nothing is."""
         return _sha256(self.content[path]) if path in self.content else None
 
-    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
+    def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Carry a plan out. Raises Changed before anything is."""
         staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
-        ready()
+        before_commit()
         written = sum(self.content.get(resource.path) != data for resource, data in staged)
         for entry in plan.deletes:
             self.content.pop(entry.path, None)
-        for entry in (*plan.deletes, *plan.moved):
+        for entry in (*plan.deletes, *plan.transfers):
             del self._known[entry.position]
         self.content |= {resource.path: data for resource, data in staged}
         new = (Entry.of(resource, _sha256(data)) for resource, data in staged)

@@ -104,7 +104,7 @@ class Staging:
 
     def _stage_one(self, put: Put, number: int) -> Outcome:
         resource = put.resource
-        is_temporary = not (self._direct and put.fresh) or isinstance(resource, PageResource)
+        is_temporary = not (self._direct and put.is_new) or isinstance(resource, PageResource)
         target = self.temporary(number) if is_temporary else f"{self._root}{os.sep}{resource.path}"
         if isinstance(resource, PageResource):
             data = resource.render()

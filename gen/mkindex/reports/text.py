@@ -27,8 +27,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         f"{plan.unchanged} unchanged",
         f"{len(plan.deletes)} {'to remove' if report.dry_run else 'removed'}",
     ]
-    if plan.retired:
-        counts.append(f"{plan.retired} kept for readers of older pages")
+    if plan.newly_retired:
+        counts.append(f"{plan.newly_retired} kept for readers of older pages")
     yield (
         f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
@@ -57,7 +57,7 @@ def as_json(report: "Report") -> dict[str, Any]:
         "written": report.written,
         "unchanged": report.plan.unchanged,
         "removed": 0 if report.dry_run else len(report.plan.deletes),
-        "retired": report.plan.retired,
+        "retired": report.plan.newly_retired,
         "seconds": round(report.seconds, 3),
         "rejected": [{"location": r.location, "reason": r.reason} for r in report.rejected],
         "notes": [{"location": n.location, "text": n.text} for n in report.findings if isinstance(n, Note)],

@@ -130,9 +130,9 @@ class Site:
         return self._made[0][2]
 
     @property
-    def said(self) -> str:
+    def notice_key(self) -> str:
         """The key of `.nojekyll`: a digest of what whoever publishes was told. If it is new, that is to be told."""
-        return digest(self.host.once) if self.host.once else "nothing"
+        return digest(self.host.notice) if self.host.notice else "nothing"
 
     @cached_property
     def key(self) -> str:
@@ -251,7 +251,7 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     yield PageResource(
         ROOT_SECTION, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True
     )
-    yield PageResource(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.said, bytes, optional=True)
+    yield PageResource(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.notice_key, bytes, optional=True)
     if site.simple_path:
         yield PageResource(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
     if site.links:

@@ -186,8 +186,8 @@ class Watch:
         due = [self._thorough]
         if self._settling.has_asked:
             due.append(self._ask)
-        if report.plan.next_due is not None:
-            due.append(now + max(report.plan.next_due - time.time(), 0))
+        if report.plan.next_deletion is not None:
+            due.append(now + max(report.plan.next_deletion - time.time(), 0))
         return min(due)
 
     def _failed(self, error: MkindexError) -> None:
