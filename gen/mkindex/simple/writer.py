@@ -14,12 +14,12 @@ _META = {"api-version": API_VERSION}
 PageDocument = dict[str, Any]
 
 
-def root_page(index: Index) -> PageDocument:
+def make_root_page(index: Index) -> PageDocument:
     """Return the list of projects (specification: "Base HTML/JSON API", root URL)."""
     return {"meta": _META, "projects": [{"name": project.name} for project in index.projects]}
 
 
-def project_page(
+def make_project_page(
     project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
 ) -> PageDocument:
     """Return the page of one project: releases in PEP 440 order, and in each the files by name.
@@ -36,13 +36,13 @@ def project_page(
     releases = project.offered()
     if has_sizes:
         page["versions"] = [release.version for release in releases]
-    page["files"] = file_entries(
+    page["files"] = make_file_entries(
         (file for release in releases for file in release.files), href=href, core_metadata=core_metadata
     )
     return page
 
 
-def file_entries(
+def make_file_entries(
     files: Iterable[File], *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
 ) -> list[PageDocument]:
     """Return the entry of each file, with exactly the keys that have a value."""
@@ -71,6 +71,6 @@ def file_entries(
     return entries
 
 
-def encode(page: PageDocument) -> bytes:
+def encode_page(page: PageDocument) -> bytes:
     """Return a page as JSON: one line, ASCII, so that no reader can guess its encoding wrong."""
     return json.dumps(page, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"

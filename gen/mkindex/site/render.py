@@ -13,7 +13,7 @@ from mkindex import __version__
 from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
-from mkindex.simple import writer as write
+from mkindex.simple.writer import PageDocument, encode_page, make_file_entries, make_project_page, make_root_page
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, file_path
@@ -96,9 +96,6 @@ class Site:
     json_root: str | None = None  # where a second root is, of JSON pages named as a host's index documents are
     host: Host = field(default_factory=Host)  # where the tree goes
     templates: Templates = field(default_factory=Templates)
-    _made: list[tuple[Project, int, write.PageDocument]] = field(
-        default_factory=list, init=False, repr=False, compare=False
-    )
 
     def simple(self, *parts: str) -> str:
         """Return the path of something in the Simple API."""
@@ -119,16 +116,6 @@ class Site:
         is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
         return file.core_metadata if is_there else None
 
-    def project_page(self, project: Project, *, depth: int) -> write.PageDocument:
-        """Return what the page of a project says that lies `depth` directories below the root.
-
-        The last one is kept: HTML and JSON, made in turn, say the same.
-        """
-        if not self._made or self._made[0][0] is not project or self._made[0][1] != depth:
-            page = write.project_page(project, href=partial(self.href, depth=depth), core_metadata=self.core_metadata)
-            self._made[:] = [(project, depth, page)]
-        return self._made[0][2]
-
     @property
     def notice_key(self) -> str:
         """The key of `.nojekyll`: a digest of what whoever publishes was told. If it is new, that is to be told."""
@@ -142,43 +129,68 @@ class Site:
         )
 
 
+class ProjectRenderer:
+    """Renders the pages of projects, and keeps the last document: HTML and JSON, rendered in turn, share it."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._last: tuple[Project, int, PageDocument] | None = None
+
+    def html(self, project: Project, *, depth: int) -> bytes:
+        """Return the HTML page of a project that lies `depth` directories below the root."""
+        return self._site.templates.render(
+            "simple/project.html", page=self._document(project, depth), legacy=_legacy_metadata(project.files)
+        )
+
+    def json(self, project: Project, *, depth: int) -> bytes:
+        """Return the JSON page of a project that lies `depth` directories below the root."""
+        return encode_page(self._document(project, depth))
+
+    def _document(self, project: Project, depth: int) -> PageDocument:
+        if self._last is None or self._last[0] is not project or self._last[1] != depth:
+            href = partial(self._site.href, depth=depth)
+            document = make_project_page(project, href=href, core_metadata=self._site.core_metadata)
+            self._last = project, depth, document
+        return self._last[2]
+
+
 def _quoted(path: str) -> str:
     # A literal "+" is a space to S3; pip quotes what it requests, uv sends what the page says.
     return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
 
 
 def render(index: Index, site: Site) -> Iterator[Section]:
-    """Yield every resource of the tree, in sections, by name."""
+    """Yield the sections of the tree, ordered by name. No resource is made before its section is asked for it."""
     keys = {project.name: _project_key(project, site) for project in index.projects}
     pages = sorted(_root_pages(index, site, keys), key=attrgetter("path"))
     yield Section(ROOT_SECTION, section_key((page.path, page.key) for page in pages), partial(iter, pages))
     roots = _roots(site)
     for project in index.projects:
         key = keys[project.name]
-        said = ((f"{root}{project.name}/{name}", key) for root, renderers in roots for name, _ in renderers)
-        yield Section(project.name, section_key(said), partial(_project_resources, project, key, roots, site))
+        page_keys = ((f"{root}{project.name}/{name}", key) for root, pages in roots for name, _ in pages)
+        yield Section(project.name, section_key(page_keys), partial(_project_resources, project, key, roots, site))
 
 
 def _project_resources(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Resource]:
     if site.files_url is None:
         placed = (file for file in project.files if isinstance(file.artifact, Artifact))
-        # As paths are ordered, which begin with the hash.
-        files = sorted(placed, key=attrgetter("sha256", "filename"))
+        files = sorted(placed, key=attrgetter("sha256", "filename"))  # the order of their paths
         yield from map(FileResource, files)
-        # One name may be the beginning of another.
+        # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
         yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
-    for root, renderers in roots:
+    for root, pages in roots:
         depth = len(root.split("/"))
-        for name, renderer in renderers:
-            render = partial(renderer, project, site, depth=depth)
-            yield PageResource(project.name, Stage.PROJECT, f"{root}{project.name}/{name}", key, render)
+        for name, render_page in pages:
+            path = f"{root}{project.name}/{name}"
+            yield PageResource(project.name, Stage.PROJECT, path, key, partial(render_page, project, depth=depth))
 
 
 def _roots(site: Site) -> list[_Root]:
-    """Return the roots, as paths are ordered."""
-    roots: list[_Root] = [(site.simple(""), [(INDEX_HTML, _project_html), (INDEX_JSON, _project_json)])]
+    """Return the roots, ordered by path."""
+    renderer = ProjectRenderer(site)
+    roots: list[_Root] = [(site.simple(""), [(INDEX_HTML, renderer.html), (INDEX_JSON, renderer.json)])]
     if site.json_root is not None:
-        roots.append((f"{site.json_root}/", [(INDEX_HTML, _project_json)]))
+        roots.append((f"{site.json_root}/", [(INDEX_HTML, renderer.json)]))
     return sorted(roots)
 
 
@@ -209,56 +221,49 @@ def _project_key(project: Project, site: Site) -> str:
     return digest(*said)
 
 
-def _project_html(project: Project, site: Site, *, depth: int) -> bytes:
-    return site.templates.render(
-        "simple/project.html", page=site.project_page(project, depth=depth), legacy=_legacy_metadata(project.files)
-    )
-
-
 def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
-    """Return the filenames for which pip 22.3 to 23.1 can be told of the metadata, too.
+    """Return the filenames for which a page also has the attribute that pip 22.3 to 23.1 read (PEP 658).
 
-    Those compare METADATA's Name with what was asked for as it is spelled, and fail where a wheel would do.
+    Those versions compare METADATA's Name with the requested name as it is spelled, and fail if they differ.
     """
     return frozenset(file.filename for file in files if file.metadata_name is None)
-
-
-def _project_json(project: Project, site: Site, *, depth: int) -> bytes:
-    return write.encode(site.project_page(project, depth=depth))
 
 
 def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[PageResource]:
     """Yield the pages that name every project or file, and those that name none."""
     names = digest(site.key, *keys)
     everything = digest(site.key, *keys.values())
+    render_template = site.templates.render
 
-    def root() -> bytes:
-        return site.templates.render("simple/root.html", page=write.root_page(index))
+    def render_html() -> bytes:
+        return render_template("simple/root.html", page=make_root_page(index))
 
-    def json() -> bytes:
-        return write.encode(write.root_page(index))
+    def render_json() -> bytes:
+        return encode_page(make_root_page(index))
 
-    def landing() -> bytes:
-        return site.templates.render("index.html", projects=index.projects, simple=site.simple(""))
+    def render_landing() -> bytes:
+        return render_template("index.html", projects=index.projects, simple=site.simple(""))
 
-    def links() -> bytes:
+    def render_links() -> bytes:
         files = [file for project in index.projects for release in project.offered() for file in release.files]
-        entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
-        return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
+        entries = make_file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
+        return render_template("links.html", files=entries, legacy=_legacy_metadata(files))
 
-    yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_HTML), names, root)
-    yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_JSON), names, json)
-    yield PageResource(
-        ROOT_SECTION, Stage.ROOT, "404.html", site.key, lambda: site.templates.render("404.html"), optional=True
-    )
-    yield PageResource(ROOT_SECTION, Stage.ROOT, ".nojekyll", site.notice_key, bytes, optional=True)
+    page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
+    yield page(site.simple(INDEX_HTML), names, render_html)
+    yield page(site.simple(INDEX_JSON), names, render_json)
+    yield page("404.html", site.key, partial(render_template, "404.html"), optional=True)
+    yield page(".nojekyll", site.notice_key, _render_empty, optional=True)
     if site.simple_path:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
+        yield page(INDEX_HTML, everything, render_landing, optional=True)
     if site.links:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, "links.html", everything, links)
+        yield page("links.html", everything, render_links)
     if site.json_root is not None:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
+        yield page(f"{site.json_root}/{INDEX_HTML}", names, render_json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     for path, template in site.host.writes.items():
-        key = digest(site.key, template, *roots.values())
-        yield PageResource(ROOT_SECTION, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))
+        yield page(path, digest(site.key, template, *roots.values()), partial(render_template, template, **roots))
+
+
+def _render_empty() -> bytes:
+    return b""
