@@ -19,6 +19,7 @@ from mkindex.model.files import Artifact, Facts, Fingerprint
 from mkindex.publish import directory, staging
 from mkindex.publish import ownership as inventory
 from mkindex.publish import precopy as copies
+from mkindex.publish.layout import Layout
 from mkindex.publish.precopy import Precopies
 from mkindex.tree.names import file_path
 from mkindex.watch.young_files import Settling
@@ -364,26 +365,26 @@ def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(seen + bytes(10_000))
-    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(Layout(str(public)), FaultyDisk())
     with path.open("rb", buffering=0) as stream:
         assert taken.take(artifact, stream) == hashlib.sha256(seen).hexdigest()
-    assert read_tree(public / "tmp") == {"copy0": seen}
+    assert read_tree(public / OWN_DIRECTORY / "tmp") == {"copy0": seen}
 
 
 def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path, public: Path) -> None:
     path = source / FILENAME
     listed = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
-    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(Layout(str(public)), FaultyDisk())
     fingerprint, found = scan.examine(listed, taken.take)
     assert isinstance(found, Facts)
     assert (fingerprint, found.sha256) == (Fingerprint.of(path.stat()), hashlib.sha256(larger).hexdigest())
-    assert read_tree(public / "tmp") == {"copy0": larger}
+    assert read_tree(public / OWN_DIRECTORY / "tmp") == {"copy0": larger}
 
 
 def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
-    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(Layout(str(public)), FaultyDisk())
     taken.stop()
     with path.open("rb", buffering=0) as stream, pytest.raises(DestinationError, match="stopped"):
         taken.take(Artifact(str(source), FILENAME, Fingerprint.of(path.stat())), stream)

@@ -18,6 +18,7 @@ from typing import BinaryIO, Self
 from mkindex.errors import nothing
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Filesystem, os_errors
+from mkindex.publish.layout import Layout
 from mkindex.publish.lock import exclusive
 from mkindex.publish.ownership import Inventory, TrustedManifest, mark_at, read_mark
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
@@ -26,7 +27,6 @@ from mkindex.publish.staging import Outcome, Staged, Staging
 from mkindex.site.render import FileResource
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Change, Entry, Position
-from mkindex.tree.names import STATE_DIRECTORY
 
 
 class DirectoryDestination:
@@ -48,23 +48,22 @@ class DirectoryDestination:
         disk: Filesystem | None = None,
         trusted: TrustedManifest | None = None,
     ) -> None:
-        self._root = root
-        self._own = os.path.join(root, STATE_DIRECTORY)
+        self._layout = Layout(root)
         self._executor = executor
         self._hardlink = hardlink
         self._processes = processes
         self._patience = patience
         self._disk = disk or Filesystem()
-        self._inventory = Inventory(root, known=trusted)
-        self._copies = Precopies(root, self._path("tmp"), self._disk)
+        self._inventory = Inventory(self._layout, known=trusted)
+        self._precopies = Precopies(self._layout, self._disk)
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
-        with os_errors(self._root), ExitStack() as entered:
-            for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
+        with os_errors(self._layout.root), ExitStack() as entered:
+            for missing in reversed(_missing(self._layout.root)):  # a run that publishes nothing leaves nothing
                 entered.callback(self._remove_if_empty, missing)
-            entered.callback(self._remove_if_empty, self._own)
-            entered.enter_context(exclusive(os.path.join(self._own, "lock"), patience=self._patience))
+            entered.callback(self._remove_if_empty, self._layout.own_directory)
+            entered.enter_context(exclusive(self._layout.own("lock"), patience=self._patience))
             self._sweep()  # what a dead run left
             entered.callback(self._remove_copies)
             # A long manifest is compared with the tree while the source is being listed.
@@ -82,12 +81,12 @@ class DirectoryDestination:
 
     @property
     def root(self) -> str:
-        return self._root
+        return self._layout.root
 
     @property
     def downloads(self) -> str:
         """Where files wait that come from far away: the next run goes on with what a dead one got."""
-        return self._path("downloads")
+        return self._layout.downloads
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
@@ -107,28 +106,30 @@ class DirectoryDestination:
         May be called by any thread. Raises DestinationError when it cannot be written, OSError when it cannot be read.
         """
         if self._inventory.lacks(artifact.filename, artifact.size):
-            return self._copies.take(artifact, source)
+            return self._precopies.take(artifact, source)
         return hashlib.file_digest(source, "sha256").hexdigest()
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
-        unfinished = os.path.lexists(self._path("intent"))
+        unfinished = os.path.lexists(self._layout.intent)
         if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
             before_commit()
             return Applied()
         staging = self._staging()
-        with os_errors(self._root):
+        place_new_files = self._inventory.is_recorded
+        with os_errors(self._layout.root):
             try:
-                self._disk.make_directory(self._path("tmp"))
+                self._disk.make_directory(self._layout.temporary)
                 self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
-                staged = staging.stage(plan.puts)
-                self._disk.sync(self._root)
+                staged = staging.stage(plan.puts, place_new_files=place_new_files)
+                self._disk.sync(self._layout.root)
                 before_commit()
             except BaseException as error:
                 theirs = error.filename if isinstance(error, FileExistsError) else None  # put there meanwhile
                 with _unbroken():
                     self._withdraw(
-                        [put for put in plan.puts if self._at(put.resource.path) != theirs], forget=not unfinished
+                        [put for put in plan.puts if self._layout.at(put.resource.path) != theirs],
+                        forget=not unfinished,
                     )
                 raise
             with _unbroken():
@@ -141,38 +142,35 @@ class DirectoryDestination:
     def _publish(self, plan: Plan, staged: Sequence[Outcome], staging: Staging) -> None:
         moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
         for number in moved:
-            target = self._at(plan.puts[number].resource.path)
+            target = self._layout.at(plan.puts[number].resource.path)
             self._disk.make_directory(os.path.dirname(target))
-            self._disk.replace(staging.temporary(number), target)
+            self._disk.replace(staging.temporary_path(number), target)
         if moved:
-            self._disk.sync(self._root)
+            self._disk.sync(self._layout.root)
         # Before marks are taken: a file that was linked from there gets another change time by that.
         self._remove_downloads()
         with ExitStack() as stack:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
-                before = stack.enter_context(open(self._path("manifest"), "rb"))
+                before = stack.enter_context(open(self._layout.manifest, "rb"))
             extents = self._inventory.extents
             self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, extents))
         self._inventory.renew()
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
-            self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
+            self._disk.sync(self._layout.root)  # once the intent is gone, nobody would know of them
         self._sweep()
-        self._disk.unlink(self._path("intent"))
+        self._disk.unlink(self._layout.intent)
 
     def _staging(self) -> Staging:
         return Staging(
-            self._root,
-            self._path("tmp"),
-            downloads=self.downloads,
-            copies=self._copies,
+            self._layout,
+            precopies=self._precopies,
             disk=self._disk,
             executor=self._executor,
             processes=self._processes,
             hardlink=self._hardlink,
-            direct=self._inventory.is_recorded,
             digest=self._inventory.digest,
         )
 
@@ -191,7 +189,10 @@ class DirectoryDestination:
         for position, same in groupby(changes, key=itemgetter(0)):
             _, entry = next(same)
             # Renaming changed the change time.
-            yield position, entry._replace(mark=mark_at(self._at(entry.path))) if entry and not entry.mark else entry
+            yield (
+                position,
+                entry._replace(mark=mark_at(self._layout.at(entry.path))) if entry and not entry.mark else entry,
+            )
 
     def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
         """Yield the entries of what was put, in the order of the manifest."""
@@ -211,16 +212,16 @@ class DirectoryDestination:
             self._sweep()
             if forget:
                 with suppress(FileNotFoundError):
-                    self._disk.unlink(self._path("intent"))
+                    self._disk.unlink(self._layout.intent)
 
     def _delete(self, path: str) -> None:
         # Somebody, or a run that died, was faster; a directory was never ours to begin with.
         gone = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
         with suppress(*gone):
-            self._disk.unlink(self._at(path))
+            self._disk.unlink(self._layout.at(path))
         while path := os.path.dirname(path):
             try:
-                self._disk.remove_directory(self._at(path))
+                self._disk.remove_directory(self._layout.at(path))
             except gone:
                 continue
             except OSError as error:
@@ -237,13 +238,13 @@ class DirectoryDestination:
 
     def _remove_copies(self) -> None:
         """Leave nothing of what was not published in the end, though it be copied at this moment."""
-        self._copies.stop()
+        self._precopies.stop()
         with suppress(OSError):
             self._sweep()
 
     def _sweep(self) -> None:
-        self._copies.forget()
-        directory = self._path("tmp")
+        self._precopies.forget()
+        directory = self._layout.temporary
         with suppress(FileNotFoundError):
             for name in os.listdir(directory):
                 self._disk.unlink(os.path.join(directory, name))
@@ -251,7 +252,7 @@ class DirectoryDestination:
 
     def _write_own(self, name: str, parts: Iterable[bytes]) -> None:
         """Replace a file of our own by one that is whole and on the disk."""
-        temporary, target = self._path(f"tmp/{name}"), self._path(name)
+        temporary, target = self._layout.own(f"tmp/{name}"), self._layout.own(name)
         descriptor = self._disk.create(temporary)
         try:
             for part in parts:
@@ -260,13 +261,7 @@ class DirectoryDestination:
         finally:
             os.close(descriptor)
         self._disk.replace(temporary, target)
-        self._disk.flush_directory(self._own)
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}{os.sep}{path}"
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self._own, name)
+        self._disk.flush_directory(self._layout.own_directory)
 
     def _remove_if_empty(self, directory: str) -> None:
         with suppress(OSError):

@@ -19,11 +19,11 @@ from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK, Fingerprint
 from mkindex.parallel import ForkedCall
 from mkindex.publish.filesystem import os_errors
+from mkindex.publish.layout import Layout
 from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position, Stage
-from mkindex.tree.names import STATE_DIRECTORY
 
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
@@ -50,10 +50,8 @@ class TrustedManifest:
 class Inventory:
     """The tree below `root`, as it was when that was asked for first; `known`: what need not be looked at."""
 
-    def __init__(self, root: str, *, known: TrustedManifest | None = None) -> None:
-        self._root = root
-        self._manifest = os.path.join(root, STATE_DIRECTORY, "manifest")
-        self._intent = os.path.join(root, STATE_DIRECTORY, "intent")
+    def __init__(self, layout: Layout, *, known: TrustedManifest | None = None) -> None:
+        self._layout = layout
         self._known = known
         self._ahead: ForkedCall[list[KnownSection]] | None = None
         self._lock = threading.Lock()
@@ -74,7 +72,7 @@ class Inventory:
         for looked_at in ("_parts", "_marks", "_sizes", "_names"):
             self.__dict__.pop(looked_at, None)
         if self._known and self._length() > _LONG:
-            self._known.mark, self._known.parts = mark_at(self._manifest), self._inspect(look=False)
+            self._known.mark, self._known.parts = mark_at(self._layout.manifest), self._inspect(look=False)
 
     # --- what is ours -----------------------------------------------------------------------------------------------
 
@@ -100,18 +98,18 @@ class Inventory:
     @property
     def is_recorded(self) -> bool:
         """Whether it is known what pages name: without a manifest, or with a damaged one, nobody can say."""
-        return bool(self._parts) or not os.path.lexists(self._at("files"))
+        return bool(self._parts) or not os.path.lexists(self._layout.at("files"))
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and still what was written."""
-        return self._marks.get(path) == mark_at(self._at(path)) != ""
+        return self._marks.get(path) == mark_at(self._layout.at(path)) != ""
 
     def lacks(self, filename: str, size: int) -> bool:
         """Tell whether no large file of this name and size is ours, and one can be moved to where it belongs.
 
         May be called by any thread. Raises DestinationError when nobody can look.
         """
-        with self._lock, os_errors(self._root):  # one thread finds out, and the others need not
+        with self._lock, os_errors(self._layout.root):  # one thread finds out, and the others need not
             return self._sizes is not None and (filename, size) not in self._sizes
 
     @cached_property
@@ -126,8 +124,8 @@ class Inventory:
     def _remembered(self) -> Sequence[KnownSection] | None:
         """Return what the manifest says, where we wrote it, and finished what we began."""
         known = self._known
-        is_ours = known and known.mark == mark_at(self._manifest) != ""
-        return known.parts if known and is_ours and not os.path.lexists(self._intent) else None
+        is_ours = known and known.mark == mark_at(self._layout.manifest) != ""
+        return known.parts if known and is_ours and not os.path.lexists(self._layout.intent) else None
 
     def _inspect(self, *, look: bool = True) -> list[KnownSection]:
         """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""
@@ -140,7 +138,7 @@ class Inventory:
 
     def _is_intact(self, line: bytes) -> bool:
         path, mark = manifest.path_and_mark(line)
-        return mark == mark_at(self._at(path)) != ""
+        return mark == mark_at(self._layout.at(path)) != ""
 
     def _held(self, part: KnownSection | None, unsure: Iterable[Entry]) -> Iterator[HeldEntry]:
         """Yield the entries of a section, and what a dead run intended there."""
@@ -150,9 +148,9 @@ class Inventory:
         return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
 
     def _entries(self, extent: Extent) -> list[Entry]:
-        with suppress(OSError, manifest.DamagedManifest), open(self._manifest, "rb") as file:
+        with suppress(OSError, manifest.DamagedManifest), open(self._layout.manifest, "rb") as file:
             return list(manifest.decode(extent.name, manifest.read(file, extent)))
-        path = printable(self._manifest)
+        path = printable(self._layout.manifest)
         raise DestinationError(f"{path} changed while it was read: run again, or remove it if that goes on")
 
     @cached_property
@@ -167,25 +165,27 @@ class Inventory:
     @cached_property
     def _sizes(self) -> frozenset[tuple[str, int]] | None:
         """Names and sizes of the large files that are ours; None: nobody can say, or they lie on another disk."""
-        files = self._at("files")
+        files = self._layout.at("files")
         if not self.is_recorded or os.path.islink(files) or os.path.ismount(files):
             return None
         listed = (line for _, lines in self._listed() for line in lines if line.startswith(manifest.FILE))
-        intended = ((path, mark_at(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE)
+        intended = (
+            (path, mark_at(self._layout.at(path))) for _, stage, path in self._intended() if stage == Stage.FILE
+        )
         marks = ((path, read_mark(mark)) for path, mark in chain(map(manifest.path_and_mark, listed), intended))
         return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
 
     def _listed(self) -> Iterator[tuple[Extent, list[bytes]]]:
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
-            open(self._manifest, "rb") as file,
+            open(self._layout.manifest, "rb") as file,
         ):
             yield from manifest.sections(file)
 
     def _intended(self) -> list[Position]:
         with (
             suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
-            open(self._intent, "rb") as file,
+            open(self._layout.intent, "rb") as file,
         ):
             return manifest.decode_intent(file)
         return []
@@ -193,7 +193,7 @@ class Inventory:
     def _length(self) -> int:
         """Return the length of the manifest in bytes."""
         with suppress(OSError):
-            return os.path.getsize(self._manifest)
+            return os.path.getsize(self._layout.manifest)
         return 0
 
     # --- what is there, whoever wrote it ----------------------------------------------------------------------------
@@ -202,7 +202,7 @@ class Inventory:
         """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
         if path.partition("/")[0] not in self._names:
             return None
-        target = self._at(path)
+        target = self._layout.at(path)
         with os_errors(target):
             try:
                 mode = os.lstat(target).st_mode
@@ -218,11 +218,8 @@ class Inventory:
     @cached_property
     def _names(self) -> frozenset[str]:
         """What is in the root when a plan is made: a first build need not look for every path of it."""
-        with os_errors(self._root):
-            return frozenset(os.listdir(self._root) if os.path.lexists(self._root) else ())
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}{os.sep}{path}"
+        with os_errors(self._layout.root):
+            return frozenset(os.listdir(self._layout.root) if os.path.lexists(self._layout.root) else ())
 
 
 # --- marks ----------------------------------------------------------------------------------------------------------

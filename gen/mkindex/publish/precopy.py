@@ -12,15 +12,16 @@ from threading import Lock
 from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK, Artifact
 from mkindex.publish.filesystem import Filesystem, os_errors
+from mkindex.publish.layout import Layout
 from mkindex.tree.names import file_path
 
 
 class Precopies:
     """The copies that one run makes for the tree at `root`, in a directory that is swept in the end."""
 
-    def __init__(self, root: str, directory: str, disk: Filesystem) -> None:
-        self._root = root
-        self._directory = directory
+    def __init__(self, layout: Layout, disk: Filesystem) -> None:
+        self._root = layout.root
+        self._directory = layout.temporary
         self._disk = disk
         self._numbers = count()
         self._lock = Lock()

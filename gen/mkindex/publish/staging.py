@@ -15,6 +15,7 @@ from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint
 from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
+from mkindex.publish.layout import Layout
 from mkindex.publish.ownership import mark_of, read_mark
 from mkindex.publish.plan import FileChanged, Put
 from mkindex.publish.precopy import Precopies, copy
@@ -38,50 +39,44 @@ Outcome = str | Staged
 
 
 class Staging:
-    """Writes the puts of one plan for the tree below `root`; `direct`: files no page can name go where they belong.
-
-    `digest` returns the sha256 of what is at a path of the tree.
-    """
+    """Writes the puts of one plan to the disk. `digest` returns the sha256 of what is at a path of the tree."""
 
     def __init__(
         self,
-        root: str,
-        temporary: str,
+        layout: Layout,
         *,
-        downloads: str,
-        copies: Precopies,
+        precopies: Precopies,
         disk: Filesystem,
         executor: Executor,
         processes: int,
         hardlink: bool,
-        direct: bool,
         digest: Callable[[str], str | None],
     ) -> None:
-        self._root = root
-        self._directory = temporary
-        self._downloads = downloads
-        self._copies = copies
+        self._layout = layout
+        self._temporary = layout.temporary
+        self._downloads = f"{layout.downloads}{os.sep}"
+        self._precopies = precopies
         self._disk = disk
         self._executor = executor
         self._processes = processes
         self._place = self._link if hardlink else self._copy
-        self._direct = direct
         self._digest = digest
         self._stopped = False
-        self._copied: tuple[File, memoryview] | None = None  # the last part that was read of the last file
+        self._last_copy: tuple[File, memoryview] | None = None  # the last part that was read of the last file
 
-    def temporary(self, number: int) -> str:
-        """Return the other name of the put of that number."""
-        return f"{self._directory}{os.sep}{number}"
+    def temporary_path(self, number: int) -> str:
+        """Return where the put of this number waits until it is published."""
+        return f"{self._temporary}{os.sep}{number}"
 
-    def stage(self, puts: Sequence[Put]) -> list[Outcome]:
+    def stage(self, puts: Sequence[Put], *, place_new_files: bool) -> list[Outcome]:
         """Write the puts: small resources by several processes, if there are many, then large files by the executor.
 
+        `place_new_files`: write a file that no page can name yet to its path in the tree at once.
         Raises Changed, DestinationError and OSError; nothing is written any more by then.
         """
 
         def stage_one(number: int) -> Outcome:
-            return self._stage_one(puts[number], number)
+            return self._stage_one(puts[number], number, place_new_files=place_new_files)
 
         staged: list[Outcome] = [""] * len(puts)
         small = [number for number in _together(puts) if not _is_large(puts[number])]
@@ -102,10 +97,10 @@ class Staging:
             raise
         return staged
 
-    def _stage_one(self, put: Put, number: int) -> Outcome:
+    def _stage_one(self, put: Put, number: int, *, place_new_files: bool) -> Outcome:
         resource = put.resource
-        is_temporary = not (self._direct and put.is_new) or isinstance(resource, PageResource)
-        target = self.temporary(number) if is_temporary else f"{self._root}{os.sep}{resource.path}"
+        is_temporary = not (place_new_files and put.is_new) or isinstance(resource, PageResource)
+        target = self.temporary_path(number) if is_temporary else self._layout.at(resource.path)
         if isinstance(resource, PageResource):
             data = resource.render()
             sha256 = hashlib.sha256(data).hexdigest()
@@ -120,9 +115,9 @@ class Staging:
         else:
             if not is_temporary:
                 self._disk.make_directory(os.path.dirname(target))
-            if resource.file.local.root.startswith(f"{self._downloads}{os.sep}"):
+            if resource.file.local.root.startswith(self._downloads):
                 mark = self._adopt(resource.file, target)
-            elif self._copies.move(resource.path, target):
+            elif self._precopies.move(resource.path, target):
                 mark = mark_of(os.lstat(target))
             else:
                 mark = self._place(resource.file, target)
@@ -155,7 +150,7 @@ class Staging:
             if self._stopped:
                 raise DestinationError("stopped")
             self._disk.write(descriptor, data)
-            self._copied = file, data
+            self._last_copy = file, data
 
         with _source(file.local.path, file) as source:
             descriptor = self._disk.create(target)
@@ -168,11 +163,11 @@ class Staging:
 
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
-        path = self._copies.lies_at(file_path(file.sha256, file.filename)) or file.local.path
+        path = self._precopies.lies_at(file_path(file.sha256, file.filename)) or file.local.path
         span = Span.parse(file.metadata_span or "")
         try:
-            if self._copied and self._copied[0] is file and len(self._copied[1]) == file.size:
-                whole = self._copied[1]
+            if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
+                whole = self._last_copy[1]
                 raw = cut(lambda start, length: bytes(whole[start : start + length]), span)
             else:
                 with _source(path, file) as wheel:
@@ -209,7 +204,7 @@ class Staging:
         except OSError as error:
             if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
                 raise DestinationError(
-                    f"{printable(path)} cannot be linked into {printable(self._root)} ({error.strerror}): "
+                    f"{printable(path)} cannot be linked into {printable(self._layout.root)} ({error.strerror}): "
                     "use --link-mode copy"
                 ) from error
             raise
