@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -15,16 +16,17 @@ from operator import itemgetter
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from mkindex.errors import nothing
+from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.layout import Layout
 from mkindex.publish.lock import exclusive
-from mkindex.publish.ownership import Inventory, TrustedManifest, mark_at, read_mark
+from mkindex.publish.ownership import Ownership, TrustedManifest, mark_at, read_mark
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staged, Staging
 from mkindex.site.render import FileResource
+from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Change, Entry, Position
 
@@ -54,8 +56,9 @@ class DirectoryDestination:
         self._processes = processes
         self._patience = patience
         self._disk = disk or Filesystem()
-        self._inventory = Inventory(self._layout, known=trusted)
+        self._ownership = Ownership(self._layout, trusted=trusted)
         self._precopies = Precopies(self._layout, self._disk)
+        self._root_names: frozenset[str] | None = None
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
@@ -67,9 +70,9 @@ class DirectoryDestination:
             self._sweep()  # what a dead run left
             entered.callback(self._remove_copies)
             # A long manifest is compared with the tree while the source is being listed.
-            entered.callback(self._inventory.close)
+            entered.callback(self._ownership.close)
             if self._processes > 1:
-                self._inventory.look_ahead()
+                self._ownership.start_inspection()
             self._entered = entered.pop_all()
         return self
 
@@ -90,22 +93,30 @@ class DirectoryDestination:
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
-        return self._inventory.sections()
+        self._root_names = None
+        return self._ownership.sections()
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and still what was written."""
-        return self._inventory.holds(path)
+        return self._ownership.holds(path)
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
-        return self._inventory.digest(path)
+        """Return the sha256 of the file at `path`, "" for a link or a device, None if there is nothing.
+
+        Raises DestinationError for a directory.
+        """
+        if self._root_names is None:  # listed once for a plan: a first build need not look for each of its paths
+            with os_errors(self._layout.root):
+                exists = os.path.lexists(self._layout.root)
+                self._root_names = frozenset(os.listdir(self._layout.root) if exists else ())
+        return _digest(self._layout.at(path)) if path.partition("/")[0] in self._root_names else None
 
     def take(self, artifact: Artifact, source: FileIO) -> str:
         """Return the sha256 of a large file, having copied what was hashed, unless it may well be there already.
 
         May be called by any thread. Raises DestinationError when it cannot be written, OSError when it cannot be read.
         """
-        if self._inventory.lacks(artifact.filename, artifact.size):
+        if self._ownership.lacks(artifact.filename, artifact.size):
             return self._precopies.take(artifact, source)
         return hashlib.file_digest(source, "sha256").hexdigest()
 
@@ -116,7 +127,7 @@ class DirectoryDestination:
             before_commit()
             return Applied()
         staging = self._staging()
-        place_new_files = self._inventory.is_recorded
+        place_new_files = self._ownership.is_recorded
         with os_errors(self._layout.root):
             try:
                 self._disk.make_directory(self._layout.temporary)
@@ -153,9 +164,10 @@ class DirectoryDestination:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
                 before = stack.enter_context(open(self._layout.manifest, "rb"))
-            extents = self._inventory.extents
+            extents = self._ownership.extents
             self._write_own("manifest", manifest.encode(self._changes(plan, staged), before, extents))
-        self._inventory.renew()
+        self._ownership.renew()
+        self._root_names = None
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
@@ -171,7 +183,7 @@ class DirectoryDestination:
             executor=self._executor,
             processes=self._processes,
             hardlink=self._hardlink,
-            digest=self._inventory.digest,
+            digest=self.digest,
         )
 
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
@@ -274,6 +286,20 @@ def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
         yield put.resource.section, put.resource.stage, put.resource.path
     for entry in (*plan.deletes, *(plan.updates if unfinished else ())):
         yield entry.position
+
+
+def _digest(path: str) -> str | None:
+    with os_errors(path):
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISDIR(mode):
+            raise DestinationError(f"{printable(path)} is a directory where a file belongs: move it away")
+        if not stat.S_ISREG(mode):
+            return ""
+        with open(path, "rb", buffering=0) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _missing(path: str) -> list[str]:
