@@ -1,4 +1,4 @@
-"""A destination in memory: what is published where, without a disk that could get in the way."""
+"""A destination in memory, for tests of plans."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -13,15 +13,15 @@ from mkindex.tree.manifest import Entry, Position, Stage, section_key
 
 
 class MemoryDestination:
-    """A dictionary of paths and bytes; `read` gives the bytes of a file, or of the core metadata beside it."""
+    """A dictionary of paths and bytes. `read` returns the bytes of a file, or of the core metadata beside it."""
 
     def __init__(self, read: Callable[[FileResource | SiblingResource], bytes]) -> None:
-        self.content: dict[str, bytes] = {}  # whoever wrote it
+        self.content: dict[str, bytes] = {}  # also of what others wrote
         self._read = read
         self._known: dict[Position, Entry] = {}
 
     def sections(self) -> Iterator[PublishedSection]:
-        """Yield all that is known to be ours."""
+        """Yield the sections that were applied, ordered by name."""
         for name, entries in groupby(
             sorted(self._known.values(), key=attrgetter("position")), key=attrgetter("section")
         ):
@@ -33,11 +33,11 @@ class MemoryDestination:
             yield PublishedSection(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of what is at `path`, None where nothing is."""
+        """Return the sha256 of what is at `path`, or None if there is nothing."""
         return _sha256(self.content[path]) if path in self.content else None
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
-        """Carry a plan out. Raises Changed before anything is."""
+        """Carry out a plan. Raises FileChanged before anything is changed."""
         staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
         before_commit()
         written = sum(self.content.get(resource.path) != data for resource, data in staged)

@@ -1,4 +1,4 @@
-"""Make a destination hold exactly these resources: first the plan, which changes nothing, then its execution."""
+"""Plans: what has to be written and deleted so that a destination holds exactly the wanted resources."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -16,90 +16,90 @@ T = TypeVar("T")
 
 
 class HeldEntry(NamedTuple):
-    """An entry, and whether what is there is still what was written."""
+    """An entry, and whether the file at its path is still as it was written."""
 
     entry: Entry
     intact: bool
 
 
 class PublishedSection(NamedTuple):
-    """A section as a destination knows it."""
+    """A section that a destination has."""
 
     name: str
-    key: str  # as Section has it; "": something of it is retired, or not intact
+    key: str  # as Section has it; "": a path is retired, or not intact
     entry_count: int
-    entries: Callable[[], Iterable[HeldEntry]]  # each of them, ordered by stage and path
+    entries: Callable[[], Iterable[HeldEntry]]  # ordered by stage and path
 
 
 class Put(NamedTuple):
-    """A resource to be written, and the entry it replaces; `is_new`: no page can have named its path before."""
+    """A resource to be written."""
 
     resource: Resource
-    previous: HeldEntry | None
-    is_new: bool
+    previous: HeldEntry | None  # the entry that it replaces
+    is_new: bool  # no page can have named its path before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What makes a destination right. Computed whole before anything is changed."""
+    """What has to be done so that a destination is right. It is complete before anything is changed."""
 
     puts: tuple[Put, ...] = ()  # in the order of publishing: by stage, section and path
     updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
-    deletes: tuple[Entry, ...] = ()  # what is published last comes first
-    transfers: tuple[Entry, ...] = ()  # what is known of paths that are another section's from now on
-    unchanged: int = 0
-    newly_retired: int = 0  # among the updates: files that no page names from now on
-    retired_paths: tuple[str, ...] = ()  # paths of all retired files that stay for now
-    next_deletion: int | None = None  # when the first of them is to go, in seconds since the epoch
-    replaced_filenames: tuple[str, ...] = ()  # filenames that get other bytes than before
-    foreign_pages: tuple[str, ...] = ()  # paths where somebody's own page stays
+    deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
+    transfers: tuple[Entry, ...] = ()  # old entries of paths that belong to another section from now on
+    unchanged: int = 0  # number of resources
+    newly_retired: int = 0  # number of updates that retire a file
+    retired_paths: tuple[str, ...] = ()  # of all retired files that are kept for now
+    next_deletion: int | None = None  # when the first of them is due, in seconds since the epoch
+    replaced_filenames: tuple[str, ...] = ()  # of files whose bytes differ from those published before
+    foreign_pages: tuple[str, ...] = ()  # paths of optional pages that are left to their owner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Applied:
-    """What was done: resources written, and artifacts that were hard-linked, with the fingerprints they have since."""
+    """What was done."""
 
-    written: int = 0
-    links: tuple[tuple[Artifact, Fingerprint], ...] = ()
+    written: int = 0  # number of resources
+    links: tuple[tuple[Artifact, Fingerprint], ...] = ()  # what was hard-linked: a link changes the fingerprint
 
 
 class FileChanged(DestinationError):
-    """The bytes of a file are not those that were scanned: somebody writes to it. Nothing was published."""
+    """The bytes of a file are not those that were examined: someone is writing to it. Nothing was published."""
 
     def __init__(self, file: File) -> None:
         super().__init__(f"{file.local.path} changes while it is read: wait until it is whole, then run again")
         self.file = file
 
     def __reduce__(self) -> tuple[type[Self], tuple[File]]:
-        return type(self), (self.file,)  # or pickle would call it with the text
+        return type(self), (self.file,)  # pickle would call it with the text
 
 
 class Destination(Protocol):
-    """A place for resources. One contract test runs against every implementation."""
+    """What an index is published to. One contract test runs against every implementation."""
 
     def sections(self) -> Iterator[PublishedSection]:
-        """Yield all that is known to be ours, by name of section."""
+        """Yield the sections that mkindex wrote, ordered by name."""
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of what is at `path`, whoever wrote it; None: nothing is there."""
+        """Return the sha256 of the file at `path`, whoever wrote it, or None if there is none."""
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
-        """Carry a plan out, so that readers and a crash at any instant find every page whole and no link dangling.
+        """Carry out a plan. At every moment, every page is whole and every link leads to a file with its hash.
 
-        `before_commit` is called when all is prepared and no reader can see any of it. Raises what that raises;
-        FileChanged; or DestinationError when it cannot be done. All is then as it was, but for the last.
+        `before_commit` is called when everything is prepared and no reader can see any of it. If it raises, and on
+        FileChanged, the destination is left as it was. Raises DestinationError if the plan cannot be carried out.
         """
 
 
 def plan(
     sections: Iterable[Section], destination: Destination, *, now: int, grace: int, overwrite: bool = False
 ) -> Plan:
-    """Compare the sections that should be there, ordered by name, with what is there of ours. Change nothing.
+    """Compare the wanted sections, ordered by name, with those that mkindex wrote. Change nothing.
 
-    A section whose key is the published one is not looked into. A file that no page names any more is retired at `now`
-    (seconds since the epoch), and deleted once it has been retired for `grace` seconds. A path that holds something not
-    known to be ours is adopted if the bytes are the same. Otherwise an optional page is left to its owner, and any
-    other resource raises DestinationError unless `overwrite`.
+    The resources of a section are not made if its key is the published one. A file that no page names any more is
+    retired at `now` (seconds since the epoch), and deleted once it has been retired for `grace` seconds. If a path
+    holds something that is not known to be ours, it is adopted if the bytes are the same. Otherwise an optional page is
+    left to its owner, and any other resource raises DestinationError unless `overwrite`.
     """
     difference = _compare(sections, destination, overwrite=overwrite)
     transferred = _transferred_paths(difference)
@@ -129,15 +129,15 @@ class _Difference:
 
     puts: list[Put] = field(default_factory=list)
     updates: list[Entry] = field(default_factory=list)
-    unlisted: list[Entry] = field(default_factory=list)  # ours, at paths that their section does not have any more
-    foreign: list[Resource] = field(default_factory=list)  # whose paths hold something else, not known to be ours
+    unlisted: list[Entry] = field(default_factory=list)  # at paths that their section does not have any more
+    foreign: list[Resource] = field(default_factory=list)  # at paths that hold something not known to be ours
     changed: list[Section] = field(default_factory=list)
     unchanged: int = 0  # number of resources
 
 
 def _compare(sections: Iterable[Section], destination: Destination, *, overwrite: bool) -> _Difference:
     difference = _Difference()
-    for section, published in _paired(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
+    for section, published in _pair(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
         if section and published and section.key == published.key != "":
             difference.unchanged += published.entry_count
             continue
@@ -145,7 +145,7 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
             difference.changed.append(section)
         resources = section.resources() if section else ()
         entries = published.entries() if published else ()
-        for resource, held in _paired(resources, entries, _position, lambda held: held.entry[1:3]):
+        for resource, held in _pair(resources, entries, _position, lambda held: held.entry[1:3]):
             if resource is not None:
                 _compare_resource(difference, resource, held, destination, overwrite=overwrite)
             elif held is not None:
@@ -156,7 +156,7 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
 def _compare_resource(
     difference: _Difference, resource: Resource, held: HeldEntry | None, destination: Destination, *, overwrite: bool
 ) -> None:
-    """Add to the difference what has to be done so that the destination has this resource."""
+    """Add what has to be done so that the destination has this resource."""
     intact = held.entry if held and held.intact else None
     if intact and intact.key == resource.key:
         difference.unchanged += 1
@@ -189,14 +189,14 @@ def _transferred_paths(difference: _Difference) -> set[str]:
 
 
 def _ordered_puts(difference: _Difference, transferred: set[str]) -> list[Put]:
-    """Return the puts in the order of publishing, with those that replace pages of another section."""
+    """Return the puts in the order of publishing, including those that replace a page of another section."""
     puts = difference.puts
     if transferred:
         puts = puts + [
             Put(resource, None, is_new=False) for resource in difference.foreign if resource.path in transferred
         ]
         puts.sort(key=lambda put: (put.resource.section, *_position(put.resource)))
-    # They are ordered by section and path already.
+    # They are already ordered by section and path.
     return sorted(puts, key=lambda put: put.resource.stage)
 
 
@@ -228,14 +228,14 @@ def _replaced_filenames(puts: Iterable[Put], unlisted: Iterable[Entry]) -> Itera
 
 
 def _deletion_time(entry: Entry, now: int, grace: int) -> int:
-    """Return when something that no page names any more is to go, in seconds since the epoch; a page goes at once."""
+    """Return when something that is not listed any more is due, in seconds since the epoch. Pages are due at once."""
     if entry.stage > Stage.METADATA:
         return now
     return (now if entry.retired is None else entry.retired) + grace
 
 
 def _expected_sha256(resource: Resource, held: HeldEntry | None) -> str | None:
-    """Return the sha256 of a resource where that is known, or must be: None: write it, and see."""
+    """Return the sha256 that the file of a resource has if it is up to date, or None if only rendering would tell."""
     if not isinstance(resource, PageResource):
         return resource.key
     if held is None:
@@ -247,25 +247,25 @@ def _position(resource: Resource) -> tuple[int, str]:
     return resource.stage, resource.path
 
 
-def _paired(
-    wanted: Iterable[W], there: Iterable[T], of_wanted: Callable[[W], Any], of_there: Callable[[T], Any]
+def _pair(
+    wanted: Iterable[W], others: Iterable[T], wanted_key: Callable[[W], Any], other_key: Callable[[T], Any]
 ) -> Iterator[tuple[W | None, T | None]]:
-    """Merge two sequences, each in the order of its keys, neither of which is ever held whole."""
-    waiting = iter(there)
-    found = next(waiting, None)
+    """Merge two streams, each ordered by its key, into pairs of equal keys. Neither is ever held whole."""
+    rest = iter(others)
+    other = next(rest, None)
     for one in wanted:
-        if found is None:  # a key costs as much as all else here
+        if other is None:  # computing a key takes as long as all the rest
             yield one, None
             continue
-        key = of_wanted(one)
-        while found is not None and of_there(found) < key:
-            yield None, found
-            found = next(waiting, None)
-        if found is not None and of_there(found) == key:
-            yield one, found
-            found = next(waiting, None)
+        key = wanted_key(one)
+        while other is not None and other_key(other) < key:
+            yield None, other
+            other = next(rest, None)
+        if other is not None and other_key(other) == key:
+            yield one, other
+            other = next(rest, None)
         else:
             yield one, None
-    while found is not None:
-        yield None, found
-        found = next(waiting, None)
+    while other is not None:
+        yield None, other
+        other = next(rest, None)

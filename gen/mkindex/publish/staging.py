@@ -163,7 +163,7 @@ class Staging:
 
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
-        path = self._precopies.lies_at(file_path(file.sha256, file.filename)) or file.local.path
+        path = self._precopies.find(file_path(file.sha256, file.filename)) or file.local.path
         span = Span.parse(file.metadata_span or "")
         try:
             if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
