@@ -98,7 +98,7 @@ def test_a_hard_link_that_we_made_does_not_make_a_file_unknown(tmp_path: Path, a
     with Cache(tmp_path) as cache:
         if at_once:
             cache.put(artifact().path, FINGERPRINT, "facts of a.whl", read_ns=NOW)
-        cache.linked([(artifact(), linked), (artifact("b.whl", FINGERPRINT._replace(size=9)), linked)])
+        cache.replace_fingerprints([(artifact(), linked), (artifact("b.whl", FINGERPRINT._replace(size=9)), linked)])
     artifacts = artifact(fingerprint=linked), artifact("b.whl", linked)
     assert recall(tmp_path, *artifacts) == ["facts of a.whl", None]
 
@@ -113,7 +113,7 @@ def test_names_that_are_no_utf8_are_read_again_at_worst(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff.whl")
     remember(tmp_path, artifact(name), artifact("b.whl"))
     with Cache(tmp_path) as cache:
-        cache.linked([(artifact(name), FINGERPRINT)])
+        cache.replace_fingerprints([(artifact(name), FINGERPRINT)])
     strange, plain = recall(tmp_path, artifact(name), artifact("b.whl"))
     assert strange in (None, f"facts of {name}")
     assert plain in (None, "facts of b.whl")
@@ -250,6 +250,57 @@ def test_files_written_a_moment_ago_are_read_by_the_next_run_too(
 def filled(tmp_path: Path, scanner: Scanner) -> Path:
     scanner(tmp_path / "cache")
     return tmp_path / "cache/facts.sqlite3"
+
+
+FOUND = ["facts of a.whl", None]
+UNKNOWN = [None, None]
+
+
+def use_damaged(path: Path, content: bytes) -> list[object]:
+    """Give the database at `path` this content, and return what the next two runs find of two files.
+
+    An undamaged cache knows the first of them. Both runs write to the cache.
+    """
+    for ending in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+    path.write_bytes(content)
+    outcomes: list[object] = []
+    for _ in range(2):
+        with Cache(path.parent) as cache:
+            outcomes.append(list(cache.get([artifact(), artifact("unknown.whl")])))
+            assert cache.get_last(artifact().path) in (None, (FINGERPRINT, "facts of a.whl"))
+            assert cache.recall("page b") in (None, ("etag", "text of b"))
+            cache.put(artifact().path, FINGERPRINT, "facts of a.whl", read_ns=NOW)
+            cache.remember("page b", "etag", "text of b")
+    return outcomes
+
+
+def header_and_schema(content: bytes) -> list[int]:
+    """Return the offset of each byte of the first page of a database that is not free space (file format, 1.6)."""
+    page_size, cells, first_cell = (int.from_bytes(content[at : at + 2], "big") for at in (16, 103, 105))
+    assert content[first_cell:page_size].count(b"CREATE TABLE facts") == 1
+    return [*range(108 + 2 * cells), *range(first_cell, page_size)]
+
+
+def test_whatever_bit_of_the_header_and_the_schema_is_wrong_files_are_at_worst_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "time", SimpleNamespace(time=lambda: NOW / 10**9))
+    remember(tmp_path, artifact())
+    path = tmp_path / "facts.sqlite3"
+    content = path.read_bytes()
+    outcomes = {}
+    for at in header_and_schema(content):
+        for bit in range(8):
+            damaged = content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+            try:
+                outcomes[at, bit] = use_damaged(path, damaged)
+            except Exception as error:
+                outcomes[at, bit] = [repr(error)]
+    harmless = ([FOUND, FOUND], [UNKNOWN, FOUND], [UNKNOWN, UNKNOWN])
+    assert {where: outcome for where, outcome in outcomes.items() if outcome not in harmless} == {}
+    # Nearly all damage is repaired by the run that finds it: otherwise every later run would read every file again.
+    assert sum(outcome == [UNKNOWN, UNKNOWN] for outcome in outcomes.values()) < len(outcomes) / 100
 
 
 def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:

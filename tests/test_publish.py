@@ -151,7 +151,7 @@ def test_the_same_bytes_of_somebody_else_are_adopted_whatever_they_are() -> None
     there.content[PLACED.path] = BYTES
     resources: list[Resource] = [PLACED, page("page.html", "one")]
     texts = [BYTES, b"one"]
-    adopted = tuple(entry(each, text)._replace(mark="") for each, text in zip(resources, texts, strict=True))
+    adopted = tuple(entry(each, text)._replace(fingerprint="") for each, text in zip(resources, texts, strict=True))
     assert planned(resources, there) == Plan(updates=adopted, unchanged=2)
 
 
@@ -195,7 +195,7 @@ def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
     there = memory(PLACED)
     unsure = HeldEntry(Entry.of(PLACED, "")._replace(key=""), intact=False)
     there.sections = known(unsure)  # type: ignore[method-assign]
-    adopted = entry(PLACED, BYTES)._replace(mark="")
+    adopted = entry(PLACED, BYTES)._replace(fingerprint="")
     assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
 
 
@@ -203,7 +203,7 @@ def test_a_file_of_a_dead_run_that_was_retired_unread_is_adopted_when_it_is_want
     there = memory(PLACED)
     unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
     there.sections = known(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
-    assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(mark=""),), unchanged=1)
+    assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1)
 
 
 def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:

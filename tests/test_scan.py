@@ -436,14 +436,14 @@ def test_a_file_that_changes_while_it_is_read_is_left_to_the_next_run(
 ) -> None:
     path = write_wheel(tmp_path, "foo", "1.0")
     found = artifact(path)
-    read = archive.wheel_metadata
+    read = archive.read_wheel_metadata
 
     def growing(read_at: archive.ReadAt, size: int) -> tuple[str, bytes, archive.Span]:
         with path.open("ab") as file:
             file.write(b"more")
         return read(read_at, size)
 
-    monkeypatch.setattr(archive, "wheel_metadata", growing)
+    monkeypatch.setattr(archive, "read_wheel_metadata", growing)
     assert tuple(examine(found)) == (
         None,
         "changed while it was read: it is taken when it is whole, by the next run",
@@ -466,7 +466,7 @@ def test_a_disk_that_fails_is_named_as_the_reason(tmp_path: Path, monkeypatch: p
     def failing(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(archive, "wheel_metadata", failing)
+    monkeypatch.setattr(archive, "read_wheel_metadata", failing)
     assert scanned(path) == [Rejected(location=str(path), reason="cannot be read: Input/output error")]
 
 
@@ -479,7 +479,7 @@ def test_whatever_a_file_makes_a_parser_stumble_over_does_not_stop_the_others(
     def stumbling(*_: object) -> bytes:
         raise error("odd")
 
-    monkeypatch.setattr(tarball, "tar_pkg_info", stumbling)
+    monkeypatch.setattr(tarball, "read_tar_pkg_info", stumbling)
     outcomes = scanned(bad, good)
     assert [(type(outcome), getattr(outcome, "location", None)) for outcome in outcomes] == [
         (Rejected, str(bad)),

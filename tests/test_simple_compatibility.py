@@ -19,7 +19,7 @@ from unearth.collector import IndexPage, parse_html_page, parse_json_response
 from unearth.link import Link as UnearthLink
 
 from mkindex.distributions.filenames import FILENAME, SUFFIXES
-from mkindex.model.files import Link, Status
+from mkindex.model.files import Link
 from mkindex.model.index import Index, Project, ProjectStatus
 from mkindex.simple.media_types import JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
@@ -102,7 +102,7 @@ def test_what_is_written_is_read_back_from_html_and_from_json_alike(index: Index
             for file in release.files
         )
         listed += links
-        status = Status(project.status.status, project.status.reason or "") if project.status else None
+        status = project.status
         assert parse_html(pages[site.simple(project.name, HTML_PAGE)], url) == Page(
             links=links, status=status, is_index=True
         )

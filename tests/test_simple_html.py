@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from mkindex.model.files import Link, Status
+from mkindex.model.files import Link
+from mkindex.model.index import ProjectStatus
 from mkindex.simple.reader import Page, parse_html, parse_json
 from support.simple_pages import DEMO, FILE, HOST, MD5, PAGE, URL, A, B, html_result, json_file_page, json_result
 
@@ -406,16 +407,16 @@ def test_a_listing_of_a_server_is_known_by_its_title(title: str, is_listing: boo
 @pytest.mark.parametrize(
     ("status", "reason", "expected"),
     [
-        ("archived", "see demo2", Status("archived", "see demo2")),
-        ("quarantined", None, Status("quarantined")),
-        ("deprecated", "", Status("deprecated")),
-        ("deprecated", "two\n lines", Status("deprecated", "two lines")),
+        ("archived", "see demo2", ProjectStatus("archived", "see demo2")),
+        ("quarantined", None, ProjectStatus("quarantined")),
+        ("deprecated", "", ProjectStatus("deprecated")),
+        ("deprecated", "two\n lines", ProjectStatus("deprecated", "two lines")),
         ("active", "why not", None),
         ("retired", "x", None),
         ("", "x", None),
     ],
 )
-def test_the_status_of_a_project_is_read(status: str, reason: str | None, expected: Status | None) -> None:
+def test_the_status_of_a_project_is_read(status: str, reason: str | None, expected: ProjectStatus | None) -> None:
     why = "" if reason is None else f'<meta name="pypi:project-status-reason" content="{reason}">'
     text = (
         f'<meta name="pypi:repository-version" content="1.4"><meta name="pypi:project-status" content="{status}">{why}'

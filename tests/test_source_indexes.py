@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import Link, Status, StatusMarker
+from mkindex.model.files import Link
+from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.media_types import JSON_TYPE
 from support.page_server import (
     FILE,
@@ -163,14 +164,14 @@ def test_a_project_without_a_file_that_has_a_status_keeps_it(server: PageServer,
     status = {"project-status": {"status": "quarantined"}}
     text = json.dumps({"name": "demo", "files": []} | status) if kind == JSON_TYPE else html_page(head=head)
     server.pages["/simple/demo/"] = kind, text
-    assert find_files(f"{server.root}/simple/demo/") == [StatusMarker("demo", Status("quarantined"))]
+    assert find_files(f"{server.root}/simple/demo/") == [StatusMarker("demo", ProjectStatus("quarantined"))]
 
 
 @pytest.mark.parametrize("name", ["a/b", "a\nb", "../..", "é", "-"])
 def test_a_status_is_of_no_project_that_cannot_be_one(server: PageServer, name: str) -> None:
     text = json.dumps({"name": name, "files": [], "project-status": {"status": "archived"}})
     server.pages |= {"/simple/demo/": (JSON_TYPE, text), "/a%20b/": (JSON_TYPE, text)}
-    assert find_files(f"{server.root}/simple/demo/") == [StatusMarker("demo", Status("archived"))]
+    assert find_files(f"{server.root}/simple/demo/") == [StatusMarker("demo", ProjectStatus("archived"))]
     assert find_files(f"{server.root}/a%20b/") == [
         Note(location=f"{server.root}/a%20b/", text="says archived, but not of which project: passed over")
     ]

@@ -10,7 +10,8 @@ import pytest
 
 from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import Artifact, Fingerprint, Link, Status, StatusMarker
+from mkindex.model.files import Artifact, Fingerprint, Link
+from mkindex.model.index import ProjectStatus, StatusMarker
 from support.page_server import (
     AGENT,
     FILE,
@@ -200,5 +201,5 @@ def test_a_status_is_that_of_the_project_whatever_its_page_is_called(server: Pag
     marked = '<meta name="pypi:project-status" content="deprecated">'
     server.pages[f"/simple/{name}"] = TEXT, html_page("demo-1.0-py3-none-any.whl", head=marked)
     assert [one for one in find_files(f"{server.root}/simple/{name}") if isinstance(one, StatusMarker)] == [
-        StatusMarker("demo", Status("deprecated"))
+        StatusMarker("demo", ProjectStatus("deprecated"))
     ]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import Artifact, Link, Status, StatusMarker
+from mkindex.model.files import Artifact, Link
+from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from support.page_server import (
     AGENT,
@@ -127,7 +128,7 @@ def test_a_project_page_in_json_is_what_it_says(server: PageServer, kind: str, s
         start + json_page(FILE, **{"project-status": {"status": "archived", "reason": "old"}}),
     )
     assert find_files(f"{server.root}/simple/demo/") == [
-        StatusMarker("demo", Status("archived", "old")),
+        StatusMarker("demo", ProjectStatus("archived", "old")),
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
     ]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read_tar(data: bytes) -> bytes | None:
-    return tarball.tar_pkg_info(io.BytesIO(data), len(data))
+    return tarball.read_tar_pkg_info(io.BytesIO(data), len(data))
 
 
 SDIST = sdist("foo", "1.0")

@@ -16,8 +16,8 @@ from mkindex.examine.local import Progress, recall, scan
 from mkindex.examine.remote import Remote, in_place
 from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
-from mkindex.model.files import Artifact, File, Link, StatusMarker
-from mkindex.model.index import Index, assemble
+from mkindex.model.files import Artifact, File, Link
+from mkindex.model.index import Index, StatusMarker, assemble
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.plan import Applied, FileChanged, Plan, plan
 from mkindex.site.limits import refuse, refuse_what_is_too_much
@@ -143,7 +143,7 @@ def build(
                 cache.forget(changed.file.local.path)
                 if settling:
                     settling.slow_down()
-        cache.linked(applied.links)
+        cache.replace_fingerprints(applied.links)
     return Report(
         index=index,
         plan=todo,
@@ -167,13 +167,13 @@ def _index(
 ) -> tuple[Index, tuple[str, ...] | None, tuple[Rejected | Note, ...]]:
     """Return what is to be published, the filenames that the previous site has not, and what was found."""
     artifacts: list[Artifact | Link] = []
-    marks: list[StatusMarker] = []
+    markers: list[StatusMarker] = []
     findings: list[Rejected | Note] = []
     for one in found(config, web=remote.web, executor=remote.executor, settling=settling):
         if isinstance(one, (Artifact, Link)):  # not Artifact | Link, which is made anew for each of 100,000
             artifacts.append(one)
         elif isinstance(one, StatusMarker):
-            marks.append(one)
+            markers.append(one)
         else:
             findings.append(one)
     local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
@@ -206,7 +206,7 @@ def _index(
         if there is None:
             findings.append(Note(location=redact(config.previous), text="nothing is published there yet"))
     files = dated(config, files, before)
-    index, conflicts = assemble(files, marks, prefer_first=config.prefer == "first")
+    index, conflicts = assemble(files, markers, prefer_first=config.prefer == "first")
     findings += conflicts
     for project in index.projects:
         for file in project.files:

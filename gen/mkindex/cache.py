@@ -24,6 +24,9 @@ _SEED = zlib.crc32(f"{_FORMAT} {__version__}".encode())
 _SCHEMA = """
 CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksum INTEGER, day INTEGER) WITHOUT ROWID
 """
+# Named, so that a damaged schema is an error of SQLite and never a row of another shape.
+_COLUMNS = "path, fingerprint, facts, checksum, day"
+_INSERT = f"INSERT OR REPLACE INTO facts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (a constant)
 _AT_ONCE = 500  # rows asked for in one statement
 _WRITTEN_AT_ONCE = 5000
 _WRITTEN_AFTER = 5.0  # seconds
@@ -54,20 +57,8 @@ class Cache:
         self._written = time.time()
 
     def __enter__(self) -> Self:
-        for _ in range(2):
-            if self._directory is None:
-                break
-            try:
-                self._database = self._open(self._directory / _NAME)
-                break
-            except sqlite3.OperationalError:  # locked, or not writable: do without, it belongs to somebody
-                break
-            except (sqlite3.DatabaseError, UnicodeError):  # no database at all, or a damaged one: make it anew
-                for ending in ("", "-wal", "-shm"):
-                    with suppress(OSError):
-                        (self._directory / f"{_NAME}{ending}").unlink()
-            except OSError:
-                break
+        if self._directory:
+            self._database = _open_or_replace(self._directory / _NAME)
         return self
 
     def __exit__(
@@ -86,9 +77,9 @@ class Cache:
             paths = [artifact.path for artifact in some]
             rows = self._rows(paths)
             for path, artifact in zip(paths, some, strict=True):
-                yield self._trusted(rows.get(path), _key(artifact.fingerprint))
+                yield self._trusted(rows.get(path), str(artifact.fingerprint))
 
-    def last(self, path: str) -> tuple[Fingerprint, str] | None:
+    def get_last(self, path: str) -> tuple[Fingerprint, str] | None:
         """Return what was last known of the file at `path`, whatever it is now, and the fingerprint that it had."""
         row = self._rows([path]).get(path)
         if row is None or row[3] != _checksum(*row[:3]):
@@ -98,7 +89,7 @@ class Cache:
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
         if self._database and _is_text(path) and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
-            self._add(path, _key(fingerprint), facts)
+            self._add(path, str(fingerprint), facts)
 
     def recall(self, key: str) -> tuple[str, str] | None:
         """Return what was remembered under `key`, a mark and a text, or None. May be called by any thread."""
@@ -120,13 +111,13 @@ class Cache:
         """Trust nothing that is known of the file at `path`: it turned out to be wrong."""
         self._distrusted.add(path)
 
-    def linked(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
+    def replace_fingerprints(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
         """Keep trusting files whose change time moved because we made hard links to them: their new fingerprints."""
         self._write()
         for artifact, fingerprint in links:
-            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), _key(artifact.fingerprint))
+            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), str(artifact.fingerprint))
             if facts is not None:
-                self._add(artifact.path, _key(fingerprint), facts)
+                self._add(artifact.path, str(fingerprint), facts)
 
     def _add(self, path: str, key: str, facts: str) -> None:
         self._new.append((path, key, facts, _checksum(path, key, facts), self._today))
@@ -136,7 +127,7 @@ class Cache:
     def _write(self) -> None:
         if self._database and self._remember and (self._new or self._seen):
             with suppress(sqlite3.Error), self._database as database:
-                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", self._new)
+                database.executemany(_INSERT, self._new)
                 database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._seen)
                 database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEPT_DAYS,))
         self._new.clear()
@@ -146,7 +137,7 @@ class Cache:
     def _rows(self, paths: Sequence[str]) -> dict[str, _Row]:
         if not self._database:
             return {}
-        query = f"SELECT * FROM facts WHERE path IN ({','.join('?' * len(paths))})"  # noqa: S608 (question marks only)
+        query = f"SELECT {_COLUMNS} FROM facts WHERE path IN ({','.join('?' * len(paths))})"  # noqa: S608 (a constant and question marks)
         try:
             return {row[0]: row for row in self._database.execute(query, paths)}
         except (sqlite3.Error, UnicodeError):  # damaged; or a path that is no text
@@ -162,33 +153,57 @@ class Cache:
             self._seen.append((self._today, path))
         return facts
 
-    @staticmethod
-    def _open(path: Path) -> sqlite3.Connection:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, timeout=5, check_same_thread=False)
+
+def _open_or_replace(path: Path) -> sqlite3.Connection | None:
+    """Open the database, or a new one in place of a damaged one; None: this run does without a cache."""
+    for _ in range(2):
         try:
-            if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
-                database.execute("PRAGMA journal_mode = WAL")
-                with database:
-                    database.execute("BEGIN IMMEDIATE")
-                    if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:  # nobody was faster
-                        database.execute("DROP TABLE IF EXISTS facts")
-                        database.execute(_SCHEMA)
-                        database.execute(f"PRAGMA user_version = {_FORMAT}")
-            database.execute("PRAGMA synchronous = OFF")
-        except BaseException:
-            database.close()
-            raise
-        return database
+            return _open(path)
+        except (sqlite3.DatabaseError, UnicodeError) as error:
+            if not _is_damage(error):
+                return None
+            for ending in ("", "-wal", "-shm"):
+                with suppress(OSError):
+                    path.with_name(f"{path.name}{ending}").unlink()
+        except OSError:
+            return None
+    return None
+
+
+def _is_damage(error: Exception) -> bool:
+    """Tell whether an error comes from the content of the database.
+
+    A database that is locked, or that this user may not write, is not damaged: it belongs to somebody, and stays.
+    """
+    if not isinstance(error, sqlite3.OperationalError):
+        return True
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR  # as for a column that is not there
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(path, timeout=5, check_same_thread=False)
+    try:
+        database.execute("PRAGMA synchronous = OFF")  # what a power failure damages is read again
+        if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+            database.execute("PRAGMA journal_mode = WAL")
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                # Another process may have made the table meanwhile.
+                if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+                    database.execute("DROP TABLE IF EXISTS facts")
+                    database.execute(_SCHEMA)
+                    database.execute(f"PRAGMA user_version = {_FORMAT}")
+        database.execute(f"SELECT {_COLUMNS} FROM facts LIMIT 0")  # noqa: S608 (a constant)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def _is_text(path: str) -> bool:
     """Tell whether SQLite takes a path: not one that is no UTF-8."""
     return path.isascii() or path.encode("utf-8", "replace").decode() == path
-
-
-def _key(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.inode} {fingerprint.size} {fingerprint.mtime_ns} {fingerprint.ctime_ns}"
 
 
 def _checksum(path: str, key: str, facts: str) -> int:

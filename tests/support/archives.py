@@ -33,13 +33,13 @@ def reader(data: bytes) -> archive.ReadAt:
 
 
 def read_wheel(data: bytes) -> tuple[str, bytes]:
-    directory, raw, span = archive.wheel_metadata(reader(data), len(data))
-    assert archive.cut(reader(data), Span.parse(str(span))) == raw
+    directory, raw, span = archive.read_wheel_metadata(reader(data), len(data))
+    assert archive.read_span(reader(data), Span.parse(str(span))) == raw
     return directory, raw
 
 
 def read_zip(data: bytes) -> bytes:
-    return archive.zip_pkg_info(reader(data), len(data))
+    return archive.read_zip_pkg_info(reader(data), len(data))
 
 
 def refusal(read: Callable[[bytes], object], data: bytes) -> str | None:

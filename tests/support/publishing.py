@@ -48,7 +48,7 @@ def make_plan(wanted: list[Resource], there: Destination, *, now: int = 0, grace
 
 def held_entries(there: Destination) -> list[tuple[Entry, bool]]:
     found = (held for section in there.sections() for held in section.entries())
-    return [(held.entry._replace(mark=""), held.intact) for held in found]
+    return [(held.entry._replace(fingerprint=""), held.intact) for held in found]
 
 
 def expected_entries(wanted: list[Resource]) -> list[tuple[Entry, bool]]:

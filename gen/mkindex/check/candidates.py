@@ -9,7 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from mkindex.check.observations import ListedFile, Unsatisfied
 from mkindex.check.targets import Target
-from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.errors import ConfigError
 from mkindex.text import printable
 
@@ -59,10 +59,10 @@ def candidate(entry: ListedFile, project: str) -> Candidate | str:
         return "the name ends in what no client installs"
     try:
         if filename.endswith(".whl"):
-            name, text, _ = identity(filename)
+            name, text, _ = parse_filename(filename)
             version = Version(text)
         else:
-            name, version = project, Version(sdist_of(filename, project) or "")
+            name, version = project, Version(sdist_version(filename, project) or "")
     except InvalidVersion:
         return "the name has no valid version in it"
     except ValueError as error:

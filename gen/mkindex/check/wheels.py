@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 from packaging.utils import canonicalize_name
 
 from mkindex.check.observations import Content, Requirements
-from mkindex.distributions.tarballs import tar_pkg_info
+from mkindex.distributions.tarballs import read_tar_pkg_info
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import printable
@@ -39,7 +39,7 @@ def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bo
         if filename.endswith(".whl"):
             return _wheel(filename, stream, size, whole=whole)
         if filename.endswith(".tar.gz"):
-            raw = tar_pkg_info(stream, size)
+            raw = read_tar_pkg_info(stream, size)
             return Content(metadata=requirements(raw) if raw is not None else None)
         return _zip_sdist(stream)
     except RequestFailed:

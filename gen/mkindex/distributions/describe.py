@@ -107,7 +107,7 @@ def _refuse_other_kind(stream: Stream, magic: bytes, kind: str) -> None:
 def _wheel(filename: str, stream: Stream, size: int) -> Facts:
     project, version = _parse_wheel(filename)
     _refuse_other_kind(stream, b"PK", "wheel")
-    directory, raw, span = archive.wheel_metadata(archive.reader(stream), size)
+    directory, raw, span = archive.read_wheel_metadata(archive.random_access(stream), size)
     name, _, release = directory.rpartition("-")
     if not _is(name, release, project, version):
         raise Unreadable(
@@ -134,14 +134,14 @@ def _sdist(filename: str, stream: Stream, size: int) -> Facts:
     if filename.endswith(".zip"):
         ending, pkg_info = ".zip", None
         _refuse_other_kind(stream, b"PK", "zip archive")
-        pkg_info = archive.zip_pkg_info(archive.reader(stream), size)
+        pkg_info = archive.read_zip_pkg_info(archive.random_access(stream), size)
     else:
         ending = ".tar.gz"
         _refuse_other_kind(stream, b"\x1f\x8b", "gzip archive")
         stream.seek(0)
-        from mkindex.distributions.tarballs import tar_pkg_info
+        from mkindex.distributions.tarballs import read_tar_pkg_info
 
-        pkg_info = tar_pkg_info(stream, size)
+        pkg_info = read_tar_pkg_info(stream, size)
     metadata = parse_metadata(pkg_info) if pkg_info is not None else None
     splits = _splits(filename.removesuffix(ending))
     if metadata and (split := next((s for s in splits if _is(metadata.name, metadata.release, *s)), None)):

@@ -9,7 +9,7 @@ _BUILD = re.compile(r"\d.*")
 
 
 @lru_cache(maxsize=4096)
-def identity(filename: str) -> tuple[str, str, str]:
+def parse_filename(filename: str) -> tuple[str, str, str]:
     """Return normalized name, version, and what else tells files apart, as `packaging` and so pip and uv see them.
 
     Raises InvalidWheelFilename, InvalidSdistFilename, ValueError.
@@ -21,7 +21,7 @@ def identity(filename: str) -> tuple[str, str, str]:
     return name, str(version), filename[-4:]
 
 
-def sdist_of(filename: str, project: str) -> str | None:
+def sdist_version(filename: str, project: str) -> str | None:
     """Return the version that the name of an sdist says if it is one of `project`: the name alone may mean several."""
     stem = filename.removesuffix(".zip").removesuffix(".tar.gz")
     for hyphen in re.finditer("-", stem):
@@ -45,7 +45,7 @@ _UNSUPPORTED = {
 }
 
 
-def unsupported(filename: str) -> str | None:
+def why_unsupported(filename: str) -> str | None:
     """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
     lower = filename.lower()
     for ending in SUFFIXES:

@@ -48,7 +48,7 @@ class _BoundedHeader(tarfile.TarInfo):
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
 
 
-def tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | None:
+def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | None:
     """Return `{top}/PKG-INFO` of a `.tar.gz` sdist, or None where it has only a pyproject.toml or setup.py.
 
     The gzip stream is read to its end, so that its length and checksum are checked. Raises Unreadable.

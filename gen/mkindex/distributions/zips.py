@@ -25,7 +25,7 @@ BOMB_SIZE, BOMB_RATIO = 64 << 20, 50
 ReadAt = Callable[[int, int], bytes]
 
 
-def reader(stream: FileIO | BufferedIOBase) -> ReadAt:
+def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
     """Return what reads a stream that can seek."""
 
     def read_at(start: int, length: int) -> bytes:
@@ -75,7 +75,7 @@ class _Member(NamedTuple):
     offset: int
 
 
-def wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
+def read_wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
     """Return the name of the one top-level `.dist-info` directory of a wheel, its METADATA, and where that lies.
 
     Raises Unreadable.
@@ -98,7 +98,7 @@ def wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
     return directories.pop()[: -len(".dist-info")].decode("utf-8", "replace"), raw, span
 
 
-def zip_pkg_info(read_at: ReadAt, size: int) -> bytes:
+def read_zip_pkg_info(read_at: ReadAt, size: int) -> bytes:
     """Return the PKG-INFO in the top directory of a `.zip` sdist. Raises Unreadable."""
     found = [m for m in _members(read_at, size) if m.name.count(b"/") == 1 and m.name.endswith(b"/PKG-INFO")]
     if len(found) != 1:
@@ -107,7 +107,7 @@ def zip_pkg_info(read_at: ReadAt, size: int) -> bytes:
     return _read_member(read_at, found[0])[0]
 
 
-def cut(read_at: ReadAt, span: Span) -> bytes:
+def read_span(read_at: ReadAt, span: Span) -> bytes:
     """Return the bytes of the member at `span`. Raises Unreadable when they are not exactly as many as it says."""
     raw = data = read_at(span.start, span.length)
     if span.deflated:
@@ -213,7 +213,7 @@ def _read_member(read_at: ReadAt, member: _Member) -> tuple[bytes, Span]:
     if name != member.name or method != member.method or flags & _ENCRYPTED:
         raise Unreadable(f"the zip says two different things about {what}: build it again")
     span = Span(member.offset + _LOCAL.size + n + x, member.compressed, member.size, int(method == _DEFLATED))
-    raw = cut(read_at, span)
+    raw = read_span(read_at, span)
     if zlib.crc32(raw) != member.crc:
         raise Unreadable(f"{what} does not fit its checksum: copy or build it again")
     return raw, span

@@ -86,7 +86,7 @@ def scan(
 
 def recall(artifact: Artifact, *, cache: Cache) -> File | None:
     """Return what the file in the place of this artifact was last known to be, if the cache still has it."""
-    last = cache.last(artifact.path)
+    last = cache.get_last(artifact.path)
     result = make_file(artifact._replace(fingerprint=last[0]), decode_facts(last[1])) if last else None
     return result if isinstance(result, File) else None
 

@@ -16,17 +16,44 @@ CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
 YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
 
+_FINGERPRINT = "%d %d %d %d"  # as text
+
+
 class Fingerprint(NamedTuple):
-    """What `stat` says of a file's bytes; while it stays the same they are taken to be the same."""
+    """What `stat` says of a file's bytes; while it stays the same they are taken to be the same.
+
+    Its text, four numbers with spaces between, stands in the cache and in manifests.
+    """
 
     inode: int
     size: int  # bytes
     mtime_ns: int
     ctime_ns: int
 
+    def __str__(self) -> str:
+        return _FINGERPRINT % self
+
     @classmethod
-    def of(cls, stat: os.stat_result) -> Self:
-        return cls(stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    def of(cls, status: os.stat_result) -> Self:
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read the text of a fingerprint; None: it is none, as "" or what somebody else wrote."""
+        try:
+            return cls(*map(int, text.split()))
+        except (TypeError, ValueError):
+            return None
+
+    @staticmethod
+    def text_at(path: str) -> str:
+        """Return the text of the fingerprint of what is at `path`, itself if it is a symlink; "": nothing is there."""
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return ""
+        # Without a Fingerprint in between, which would take as long again: this is done for each path of a tree.
+        return _FINGERPRINT % (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 class Link(NamedTuple):
@@ -53,20 +80,6 @@ class Link(NamedTuple):
     def location(self) -> str:
         """What a person may see of its address: credentials could lie in the rest."""
         return redact(self.url)
-
-
-class Status(NamedTuple):
-    """The status marker of a project (PEP 792)."""
-
-    status: str
-    reason: str = ""
-
-
-class StatusMarker(NamedTuple):
-    """The status marker that a source has for a project (PEP 792)."""
-
-    project: str  # normalized
-    status: Status
 
 
 class Artifact(NamedTuple):

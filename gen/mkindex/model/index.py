@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
+from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import File, Link, StatusMarker
+from mkindex.model.files import File, Link
 from mkindex.text import printable
 
 
@@ -22,12 +23,18 @@ class Release:
     files: tuple[File, ...]  # by filename
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProjectStatus:
-    """A project status marker (PEP 792): active, archived, quarantined or deprecated, and why."""
+class ProjectStatus(NamedTuple):
+    """A project status marker (PEP 792): archived, quarantined or deprecated, and why."""
 
     status: str
     reason: str | None = None
+
+
+class StatusMarker(NamedTuple):
+    """The status marker that a source has for a project (PEP 792)."""
+
+    project: str  # normalized
+    status: ProjectStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +54,7 @@ class Project:
         order = sorted(by_version, key=lambda version: (parse_version(version), version))
         return [Release(version=version, files=tuple(by_version[version])) for version in order]
 
-    def offered(self) -> list[Release]:
+    def offered_releases(self) -> list[Release]:
         """Return the releases that pages may name. PEP 792: of a quarantined project an index MUST NOT offer any."""
         return [] if self.is_quarantined else self.releases()
 
@@ -82,7 +89,7 @@ def parse_version(version: str) -> Version:
 
 
 def assemble(
-    files: Iterable[File], marks: Iterable[StatusMarker] = (), *, prefer_first: bool = False
+    files: Iterable[File], markers: Iterable[StatusMarker] = (), *, prefer_first: bool = False
 ) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 
@@ -92,9 +99,9 @@ def assemble(
     """
     projects: defaultdict[NormalizedName, dict[str, File]] = defaultdict(dict)
     statuses: dict[str, ProjectStatus] = {}
-    for project, (status, reason) in marks:
-        statuses.setdefault(project, ProjectStatus(status=status, reason=reason or None))
-        projects[NormalizedName(project)] = {}
+    for marker in markers:
+        statuses.setdefault(marker.project, marker.status)
+        projects[NormalizedName(marker.project)] = {}
     twins: dict[tuple[NormalizedName, str], list[File]] = {}
     for file in files:
         first = projects[file.project].setdefault(file.identity, file)

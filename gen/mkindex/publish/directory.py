@@ -21,7 +21,7 @@ from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.layout import Layout
 from mkindex.publish.lock import exclusive
-from mkindex.publish.ownership import Ownership, TrustedManifest, mark_at, read_mark
+from mkindex.publish.ownership import Ownership, TrustedManifest
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staged, Staging
@@ -158,7 +158,7 @@ class DirectoryDestination:
             self._disk.replace(staging.temporary_path(number), target)
         if moved:
             self._disk.sync(self._layout.root)
-        # Before marks are taken: a file that was linked from there gets another change time by that.
+        # Before fingerprints are taken: a file that was linked from there gets another change time by that.
         self._remove_downloads()
         with ExitStack() as stack:
             before: BinaryIO | None = None
@@ -189,7 +189,7 @@ class DirectoryDestination:
     def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
         for put, one in zip(puts, staged, strict=True):
             # As it was when the link was made: what came later may have been a change of the bytes.
-            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := read_mark(one)):
+            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := Fingerprint.parse(one)):
                 yield put.resource.file.local, known
 
     def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
@@ -203,7 +203,9 @@ class DirectoryDestination:
             # Renaming changed the change time.
             yield (
                 position,
-                entry._replace(mark=mark_at(self._layout.at(entry.path))) if entry and not entry.mark else entry,
+                entry._replace(fingerprint=Fingerprint.text_at(self._layout.at(entry.path)))
+                if entry and not entry.fingerprint
+                else entry,
             )
 
     def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:

@@ -26,7 +26,8 @@ class MemoryDestination:
             sorted(self._known.values(), key=attrgetter("position")), key=attrgetter("section")
         ):
             held = [
-                HeldEntry(entry, intact=entry.mark != "" and entry.mark == self.digest(entry.path)) for entry in entries
+                HeldEntry(entry, intact=entry.fingerprint != "" and entry.fingerprint == self.digest(entry.path))
+                for entry in entries
             ]
             is_whole = all(one.intact and one.entry.retired is None for one in held)
             pages = [(one.entry.path, one.entry.key) for one in held if one.entry.stage > Stage.METADATA]
@@ -48,8 +49,8 @@ class MemoryDestination:
         self.content |= {resource.path: data for resource, data in staged}
         new = (Entry.of(resource, _sha256(data)) for resource, data in staged)
         for entry in (*plan.updates, *new):
-            mark = self.digest(entry.path) or ""
-            self._known[entry.position] = entry._replace(mark=entry.mark or mark)
+            fingerprint = self.digest(entry.path) or ""
+            self._known[entry.position] = entry._replace(fingerprint=entry.fingerprint or fingerprint)
         return Applied(written=written)
 
     def _bytes(self, resource: Resource) -> bytes:

@@ -39,18 +39,18 @@ class TrustedManifest:
     """A long manifest that a watch wrote: as long as it is the same, the tree is not compared with it again."""
 
     def __init__(self) -> None:
-        self._mark = ""
+        self._fingerprint = ""
         self._sections: Sequence[OwnedSection] = ()
 
-    def remember(self, mark: str, sections: Sequence[OwnedSection]) -> None:
-        self._mark, self._sections = mark, sections
+    def remember(self, fingerprint: str, sections: Sequence[OwnedSection]) -> None:
+        self._fingerprint, self._sections = fingerprint, sections
 
-    def recall(self, mark: str) -> Sequence[OwnedSection] | None:
-        """Return the sections of the manifest with this mark, or None if it is another one."""
-        return self._sections if self._mark == mark != "" else None
+    def recall(self, fingerprint: str) -> Sequence[OwnedSection] | None:
+        """Return the sections of the manifest with this fingerprint, or None if it is another one."""
+        return self._sections if self._fingerprint == fingerprint != "" else None
 
     def forget(self) -> None:
-        self._mark, self._sections = "", ()
+        self._fingerprint, self._sections = "", ()
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class Snapshot:
         return bool(self.sections) or not os.path.lexists(self.layout.at("files"))
 
     @cached_property
-    def marks(self) -> dict[str, str]:
-        """The marks of all files, by path."""
-        marks: dict[str, str] = {}
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprints of all files, by path."""
+        fingerprints: dict[str, str] = {}
         with suppress(manifest.DamagedManifest):
             for extent, lines in _read_manifest(self.layout):
                 entries = manifest.decode(extent.name, lines)
-                marks |= {entry.path: entry.mark for entry in entries if entry.stage == Stage.FILE}
-        return marks
+                fingerprints |= {entry.path: entry.fingerprint for entry in entries if entry.stage == Stage.FILE}
+        return fingerprints
 
     @cached_property
     def large_files(self) -> frozenset[tuple[str, int]] | None:
@@ -87,10 +87,13 @@ class Snapshot:
             return None
         lines = (line for _, lines in _read_manifest(self.layout) for line in lines if line.startswith(manifest.FILE))
         intent = (
-            (path, mark_at(self.layout.at(path))) for _, stage, path in _read_intent(self.layout) if stage == Stage.FILE
+            (path, Fingerprint.text_at(self.layout.at(path)))
+            for _, stage, path in _read_intent(self.layout)
+            if stage == Stage.FILE
         )
-        marks = ((path, read_mark(mark)) for path, mark in chain(map(manifest.path_and_mark, lines), intent))
-        return frozenset((path.rpartition("/")[2], mark.size) for path, mark in marks if mark and mark.size > CHUNK)
+        texts = chain(map(manifest.path_and_fingerprint, lines), intent)
+        found = ((path, Fingerprint.parse(text)) for path, text in texts)
+        return frozenset((path.rpartition("/")[2], one.size) for path, one in found if one and one.size > CHUNK)
 
 
 class Ownership:
@@ -118,7 +121,7 @@ class Ownership:
         """Take another snapshot, after a manifest was written. A watch trusts what was just written."""
         self._snapshot = Snapshot(self._layout, self._find_sections)
         if self._trusted and _manifest_size(self._layout) > _LONG:
-            self._trusted.remember(mark_at(self._layout.manifest), _inspect(self._layout, compare=False))
+            self._trusted.remember(Fingerprint.text_at(self._layout.manifest), _inspect(self._layout, compare=False))
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield what the manifest and the intent of a run that died say, by name of section."""
@@ -145,7 +148,7 @@ class Ownership:
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and as it was written."""
-        return self._snapshot.marks.get(path) == mark_at(self._layout.at(path)) != ""
+        return self._snapshot.fingerprints.get(path) == Fingerprint.text_at(self._layout.at(path)) != ""
 
     def lacks(self, filename: str, size: int) -> bool:
         """Tell whether none of our large files has this name and size, and a copy can be moved into the tree.
@@ -162,7 +165,7 @@ class Ownership:
             return sections
         trusted = None
         if self._trusted and not os.path.lexists(self._layout.intent):
-            trusted = self._trusted.recall(mark_at(self._layout.manifest))
+            trusted = self._trusted.recall(Fingerprint.text_at(self._layout.manifest))
         return _inspect(self._layout) if trusted is None else trusted
 
     def _entries(self, section: OwnedSection | None, intended: Iterable[Entry]) -> Iterator[HeldEntry]:
@@ -184,8 +187,8 @@ def _inspect(layout: Layout, *, compare: bool = True) -> list[OwnedSection]:
     """Return the sections of the manifest, compared with the tree; if not `compare`, all of it is taken as intact."""
 
     def is_intact(line: bytes) -> bool:
-        path, mark = manifest.path_and_mark(line)
-        return mark == mark_at(layout.at(path)) != ""
+        path, fingerprint = manifest.path_and_fingerprint(line)
+        return fingerprint == Fingerprint.text_at(layout.at(path)) != ""
 
     sections: list[OwnedSection] = []
     with suppress(manifest.DamagedManifest):
@@ -217,27 +220,3 @@ def _manifest_size(layout: Layout) -> int:
     with suppress(OSError):
         return os.path.getsize(layout.manifest)
     return 0
-
-
-# --- marks ----------------------------------------------------------------------------------------------------------
-
-
-def mark_of(status: os.stat_result) -> str:
-    """Return what the bytes of a file are recognised by, without reading them."""
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-
-
-def mark_at(path: str) -> str:
-    """Return what the file at `path` is recognised by, "" where none can be seen."""
-    try:
-        return mark_of(os.lstat(path))
-    except OSError:
-        return ""
-
-
-def read_mark(mark: str) -> Fingerprint | None:
-    """Return what a mark is made of, None where it is no mark of ours: a manifest may come from somebody else."""
-    try:
-        return Fingerprint(*map(int, mark.split()))
-    except (TypeError, ValueError):
-        return None

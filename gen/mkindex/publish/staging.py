@@ -10,13 +10,12 @@ from heapq import merge
 from io import FileIO
 from typing import NamedTuple
 
-from mkindex.distributions.zips import Span, cut, reader
+from mkindex.distributions.zips import Span, random_access, read_span
 from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint
 from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.layout import Layout
-from mkindex.publish.ownership import mark_of, read_mark
 from mkindex.publish.plan import FileChanged, Put
 from mkindex.publish.precopy import Precopies, copy
 from mkindex.site.render import FileResource, PageResource, SiblingResource
@@ -34,7 +33,7 @@ class Staged(NamedTuple):
     is_temporary: bool
 
 
-# What a put became: of the many that are in their place at once only the mark is kept.
+# What a put became: of the many that are in their place at once only the fingerprint is kept.
 Outcome = str | Staged
 
 
@@ -108,23 +107,23 @@ class Staging:
                 entry, intact = put.previous
                 if sha256 == (entry.sha256 if intact else self._digest(entry.path)):
                     return Staged(sha256, is_temporary=False)
-            self._create(target, data, after=put.previous.entry.mark if put.previous else "")
+            self._create(target, data, after=put.previous.entry.fingerprint if put.previous else "")
             return Staged(sha256, is_temporary=True)
         if isinstance(resource, SiblingResource):
-            mark = self._create(target, self._metadata(resource.file))
+            fingerprint = self._create(target, self._metadata(resource.file))
         else:
             if not is_temporary:
                 self._disk.make_directory(os.path.dirname(target))
             if resource.file.local.root.startswith(self._downloads):
-                mark = self._adopt(resource.file, target)
+                fingerprint = self._adopt(resource.file, target)
             elif self._precopies.move(resource.path, target):
-                mark = mark_of(os.lstat(target))
+                fingerprint = str(Fingerprint.of(os.lstat(target)))
             else:
-                mark = self._place(resource.file, target)
-        return Staged(resource.key, is_temporary=True) if is_temporary else mark
+                fingerprint = self._place(resource.file, target)
+        return Staged(resource.key, is_temporary=True) if is_temporary else fingerprint
 
     def _create(self, target: str, data: bytes, *, after: str = "") -> str:
-        """Write a file; `after`: the mark of the one that it will replace, which it must not look like to a reader."""
+        """Write a file that must not look to a reader like the one that it replaces, whose fingerprint is `after`."""
         try:
             descriptor = self._disk.create(target)
         except FileNotFoundError:
@@ -134,12 +133,12 @@ class Staging:
             self._disk.write(descriptor, data)
             status = os.fstat(descriptor)
             # Many servers tell a page from the one before by whole seconds: who asks whether it has changed hears no.
-            known = read_mark(after)
+            known = Fingerprint.parse(after)
             second = known.mtime_ns // _SECOND if known else 0
             if status.st_mtime_ns // _SECOND <= second:
                 self._disk.date(descriptor, (second + 1) * _SECOND)
                 status = os.fstat(descriptor)
-            return mark_of(status)
+            return str(Fingerprint.of(status))
         finally:
             os.close(descriptor)
 
@@ -157,7 +156,7 @@ class Staging:
             try:
                 if copy(source, target, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
                     raise FileChanged(file)
-                return mark_of(os.fstat(descriptor))
+                return str(Fingerprint.of(os.fstat(descriptor)))
             finally:
                 os.close(descriptor)
 
@@ -168,10 +167,10 @@ class Staging:
         try:
             if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
                 whole = self._last_copy[1]
-                raw = cut(lambda start, length: bytes(whole[start : start + length]), span)
+                raw = read_span(lambda start, length: bytes(whole[start : start + length]), span)
             else:
                 with _source(path, file) as wheel:
-                    raw = cut(reader(wheel), span)
+                    raw = read_span(random_access(wheel), span)
         except Unreadable as error:
             raise FileChanged(file) from error
         if hashlib.sha256(raw).hexdigest() != file.core_metadata:
@@ -179,7 +178,7 @@ class Staging:
         return raw
 
     def _adopt(self, file: File, target: str) -> str:
-        """Let a download be what is published, without another copy; its mark is taken when the download is gone."""
+        """Publish a download itself, without another copy; its fingerprint is taken when the download is gone."""
         try:
             self._link(file, target)
         except FileChanged:
@@ -212,7 +211,7 @@ class Staging:
         status = os.lstat(target)
         if Fingerprint.of(status)[:3] != scanned[:3]:
             raise FileChanged(file)
-        return mark_of(status)
+        return str(Fingerprint.of(status))
 
 
 def _is_large(put: Put) -> bool:

@@ -14,7 +14,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Rejected
-from mkindex.model.files import Link, Status
+from mkindex.model.files import Link
+from mkindex.model.index import ProjectStatus
 from mkindex.simple.links import (
     MAX_SIZE,
     address_of,
@@ -57,7 +58,7 @@ class Page:
     directories: tuple[str, ...] = ()  # URLs of what is one level below the page, each once
     elsewhere: int = 0  # links to anything else
     name: str = ""  # the project that a JSON page is of
-    status: Status | None = None
+    status: ProjectStatus | None = None
     is_json: bool = False
     is_listing: bool = False  # a server's own listing of a directory, by its title
     is_index: bool = False  # says that it is a page of a simple index
@@ -258,7 +259,7 @@ def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejecte
     )
 
 
-def _status(status: object, reason: object) -> Status | None:
+def _status(status: object, reason: object) -> ProjectStatus | None:
     if not isinstance(status, str) or status not in _STATUSES or status == "active":
         return None
-    return Status(status, text_of(reason))
+    return ProjectStatus(status, text_of(reason) or None)

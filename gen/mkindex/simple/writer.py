@@ -33,7 +33,7 @@ def make_project_page(
         page["project-status"] = {"status": project.status.status}
         if project.status.reason:
             page["project-status"]["reason"] = project.status.reason
-    releases = project.offered()
+    releases = project.offered_releases()
     if has_sizes:
         page["versions"] = [release.version for release in releases]
     page["files"] = make_file_entries(

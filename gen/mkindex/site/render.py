@@ -245,7 +245,7 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         return render_template("index.html", projects=index.projects, simple=site.simple(""))
 
     def render_links() -> bytes:
-        files = [file for project in index.projects for release in project.offered() for file in release.files]
+        files = [file for project in index.projects for release in project.offered_releases() for file in release.files]
         entries = make_file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
         return render_template("links.html", files=entries, legacy=_legacy_metadata(files))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
-from mkindex.distributions.filenames import SUFFIXES, unsupported
+from mkindex.distributions.filenames import SUFFIXES, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
@@ -76,7 +76,7 @@ class DirectorySource:
                     directories.append(prefix + name)
                 elif is_distribution:
                     yield Rejected(location=entry.path, reason="not a regular file: copy the file itself in")
-                elif reason := unsupported(name):
+                elif reason := why_unsupported(name):
                     yield Rejected(location=entry.path, reason=reason)
                 else:
                     yield Note(location=entry.path, text="not a wheel or sdist: passed over", detail=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
-from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, unsupported
+from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
 from mkindex.simple.links import hashes_in, link_to, path_of, text_of
@@ -97,7 +97,7 @@ class ListSource:
     def _found(self, text: str, link: Link) -> Found | None:
         """Return what a line comes to: a link, a file of this machine, or why neither."""
         if not link.filename.endswith(SUFFIXES):
-            if reason := unsupported(link.filename):
+            if reason := why_unsupported(link.filename):
                 return Note(location=redact(text), text=f"passed over: {reason}", detail=True)
             raise ValueError(f"{redact(text)} is neither a wheel nor an sdist: give a path or a URL a line")
         if not self.selection.file(link.filename):

@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, Link, StatusMarker
+from mkindex.model.files import Artifact, Link
+from mkindex.model.index import StatusMarker
 from mkindex.simple.links import path_of
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.text import printable, redact

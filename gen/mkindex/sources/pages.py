@@ -14,7 +14,8 @@ from packaging.utils import InvalidName, canonicalize_name
 
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, Fingerprint, Link, Status, StatusMarker
+from mkindex.model.files import Artifact, Fingerprint, Link
+from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.links import last_segment, link_to, path_of, project_url
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
@@ -245,7 +246,7 @@ def _project_of(page: Page) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
-def _marked(page: Page, status: Status, url: str, name: str = "") -> StatusMarker | Note:
+def _marked(page: Page, status: ProjectStatus, url: str, name: str = "") -> StatusMarker | Note:
     """Return the status marker of a page's project; which that is, the first says that can be a project's name."""
     for project in (page.name, name, _project_of(page), _directory(url)):
         if _is_name(project):

@@ -70,13 +70,13 @@ class Entry(NamedTuple):
     path: str
     key: str  # of the resource it was made from; "": unknown, a run died while it wrote
     sha256: str  # of its bytes; "": unknown
-    mark: str  # what the destination recognises the bytes by without reading them; "": look again
+    fingerprint: str  # what the destination recognises the bytes by without reading them; "": look again
     retired: int | None = None  # since when no page names it, in seconds since the epoch
 
     @classmethod
-    def of(cls, resource: Keyed, sha256: str, mark: str = "") -> Self:
+    def of(cls, resource: Keyed, sha256: str, fingerprint: str = "") -> Self:
         """Return the entry of a resource whose bytes have this sha256."""
-        return cls(resource.section, resource.stage, resource.path, resource.key, sha256, mark)
+        return cls(resource.section, resource.stage, resource.path, resource.key, sha256, fingerprint)
 
     @property
     def position(self) -> Position:
@@ -183,26 +183,26 @@ def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
 
 
 def _line(entry: Entry) -> bytes:
-    _, stage, path, key, sha, mark, retired = entry
+    _, stage, path, key, sha, fingerprint, retired = entry
     same = _SAME if key == sha else key
-    return f"{stage:d}\t{path}\t{same}\t{sha}\t{mark}\t{'' if retired is None else retired}\n".encode()
+    return f"{stage:d}\t{path}\t{same}\t{sha}\t{fingerprint}\t{'' if retired is None else retired}\n".encode()
 
 
 def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
     """Yield the entries that the lines of a section say. Raises Damaged."""
     try:
         for line in lines:
-            stage, path, key, sha, mark, retired = line[:-1].decode("ascii").split("\t")
+            stage, path, key, sha, fingerprint, retired = line[:-1].decode("ascii").split("\t")
             since = int(retired) if retired else None
-            yield Entry(section, int(stage), path, sha if key == _SAME else key, sha, mark, since)
+            yield Entry(section, int(stage), path, sha if key == _SAME else key, sha, fingerprint, since)
     except ValueError as error:
         raise DamagedManifest from error
 
 
-def path_and_mark(line: bytes) -> tuple[str, str]:
+def path_and_fingerprint(line: bytes) -> tuple[str, str]:
     """Return these of an entry; to understand all of it takes longer."""
-    _, path, _, _, mark, _ = line.decode().split("\t")
-    return path, mark
+    _, path, _, _, fingerprint, _ = line.decode().split("\t")
+    return path, fingerprint
 
 
 def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:

@@ -36,7 +36,7 @@ from watchdog.observers.api import BaseObserver, ObservedWatch
 from mkindex.build import found, outputs
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.distributions.filenames import SUFFIXES, unsupported
+from mkindex.distributions.filenames import SUFFIXES, why_unsupported
 from mkindex.errors import MkindexError
 from mkindex.sources.open import local_path
 from mkindex.watch.young_files import Settling
@@ -259,7 +259,7 @@ class _Handler(FileSystemEventHandler):
         if event.is_directory:
             return self._recursive
         name = os.path.basename(path)
-        if path not in self._files and (name.startswith(".") or not (name.endswith(SUFFIXES) or unsupported(name))):
+        if path not in self._files and (name.startswith(".") or not (name.endswith(SUFFIXES) or why_unsupported(name))):
             return False
         if isinstance(event, FileModifiedEvent):  # what is held back is looked at again anyway
             return not self._settling.is_held(path)

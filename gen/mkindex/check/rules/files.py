@@ -8,7 +8,7 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Observation, rule
 from mkindex.check.observations import Requirements, SeenFile
 from mkindex.check.pages import link_shown
-from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.text import redact
 
 
@@ -250,12 +250,12 @@ def metadata_name(file: SeenFile) -> Iterator[Observation]:
     filename, project = file.entry.filename, canonicalize_name(found.name)
     if filename.endswith(".whl"):
         try:
-            name, version, _ = identity(filename)
+            name, version, _ = parse_filename(filename)
         except InvalidWheelFilename:
             return
     else:
         # Where the name of an sdist ends and its version begins only the metadata can tell.
-        name, version = (project, said) if (said := sdist_of(filename, project)) else (filename, "")
+        name, version = (project, said) if (said := sdist_version(filename, project)) else (filename, "")
     if project != name:
         yield Observation(f"the filename says {name}, the metadata {found.name or 'nothing'}")
     elif not _same_version(found.version, version):

@@ -13,7 +13,7 @@ from mkindex.check.findings import DEPENDS, ERROR, FAILS, NOTE, WARNING, WRONG, 
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.check.pages import link_shown
 from mkindex.check.rules.pages import _HASHES, _LARGE, _MANY, _UV_HASHES
-from mkindex.distributions.filenames import FILENAME, SUFFIXES, identity, sdist_of
+from mkindex.distributions.filenames import FILENAME, SUFFIXES, parse_filename, sdist_version
 
 
 @rule(
@@ -216,7 +216,7 @@ def foreign_file(page: SeenPage) -> Iterator[Observation]:
             name = canonicalize_name(entry.filename.partition("-")[0])
             if name and name != page.project:
                 yield Observation(f"a file of {name} on the page of {page.project}", entry.filename)
-        elif entry.filename.endswith((".tar.gz", ".zip")) and sdist_of(entry.filename, page.project) is None:
+        elif entry.filename.endswith((".tar.gz", ".zip")) and sdist_version(entry.filename, page.project) is None:
             yield Observation(f"not a file of {page.project}", entry.filename)
 
 
@@ -234,7 +234,7 @@ def duplicate_file(page: SeenPage) -> Iterator[Observation]:
     known: dict[tuple[str, ...], ListedFile] = {}
     for entry in page.entries:
         try:
-            key: tuple[str, ...] = identity(entry.filename)
+            key: tuple[str, ...] = parse_filename(entry.filename)
         except ValueError:
             key = (entry.filename,)
         first = known.setdefault(key, entry)
@@ -271,10 +271,10 @@ def _unusable(filename: str, project: str) -> str:
         return "uv and packaging install .whl, .tar.gz and .zip only"
     if not FILENAME.fullmatch(filename):
         return "has characters other than letters, digits and ._+!-"
-    if not filename.endswith(".whl") and project and (version := sdist_of(filename, project)):
+    if not filename.endswith(".whl") and project and (version := sdist_version(filename, project)):
         return "" if _is_version(version) else f"{version!r} is no version"
     try:
-        identity(filename)
+        parse_filename(filename)
     except ValueError as error:
         return str(error)
     return ""

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Observation, rule
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.check.pages import CONTROL, kind_of, link_shown
-from mkindex.distributions.filenames import SUFFIXES, identity, sdist_of
+from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 
 _HASHES = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
@@ -241,10 +241,10 @@ def _version_of(entry: ListedFile, project: str) -> str | None:
         return None
     if entry.filename.endswith(".whl"):
         try:
-            return identity(entry.filename)[1]
+            return parse_filename(entry.filename)[1]
         except ValueError:
             return None
-    version = sdist_of(entry.filename, project)
+    version = sdist_version(entry.filename, project)
     try:
         return str(Version(version)) if version else None
     except InvalidVersion:
