@@ -1,4 +1,4 @@
-"""Index to resources: which paths there are, what each is made of, and, only when somebody asks, its bytes."""
+"""Renders an index: which paths the published tree has, what each is made from, and its bytes on request."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from mkindex.tree.names import INDEX_HTML, INDEX_JSON, file_path
 
 @dataclass(frozen=True, slots=True)
 class FileResource:
-    """A file in the published tree, at a path made of its own hash: it never changes there."""
+    """A file in the published tree. Its path contains its hash, so it never changes there."""
 
     file: File
     stage: ClassVar = Stage.FILE
@@ -41,7 +41,7 @@ class FileResource:
 
 @dataclass(frozen=True, slots=True)
 class SiblingResource:
-    """The core metadata beside a placed wheel (PEP 658): the very bytes of its METADATA."""
+    """The core metadata beside a wheel in the tree (PEP 658): exactly the bytes of its METADATA."""
 
     file: File
     stage: ClassVar = Stage.METADATA
@@ -61,44 +61,44 @@ class SiblingResource:
 
 @dataclass(frozen=True, slots=True)
 class PageResource:
-    """A page: `key` is a digest of all that it is made from, so that an unchanged one is known without rendering."""
+    """A page. While its key is the same, its bytes are, so that an unchanged page need not be rendered."""
 
     section: str
     stage: Stage
     path: str
-    key: str
+    key: str  # a digest of everything that the page is made from
     render: Callable[[], bytes]
-    optional: bool = False  # clients do without it: where somebody has a page of their own, that stays
+    optional: bool = False  # clients do not need it: a page that someone else put there stays
 
 
 Resource = FileResource | SiblingResource | PageResource
 
-# Where a root is, with its slash, and which pages a project has there.
+# The path of a root, "" or with a slash at the end; and the name and renderer of each page that a project has there.
 _Root = tuple[str, list[tuple[str, Callable[..., bytes]]]]
 
 
 class Section(NamedTuple):
     """All resources of a project, or the pages that name every project."""
 
-    name: str  # of the project, or ALL
-    key: str  # a digest of all resources, for which none has to be made
+    name: str  # of the project, or ROOT_SECTION
+    key: str  # a digest of all resources, computed without making them
     resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What the published tree looks like; the only place where addresses are joined and quoted."""
+    """The layout and addresses of the published tree. Only here are addresses joined and quoted."""
 
-    simple_path: str = "simple"  # where the Simple API is, below the root; "": it is the root
-    files_url: str | None = None  # where files are served from, if they are not placed in the tree
-    files_have_metadata: bool = False  # whether `.metadata` siblings are there, too
+    simple_path: str = "simple"  # of the Simple API, below the root; "": it is the root
+    files_url: str | None = None  # where files are served from, if they are not in the tree
+    files_have_metadata: bool = False  # whether there are `.metadata` siblings at files_url
     links: bool = False  # whether there is a page with every file
-    json_root: str | None = None  # where a second root is, of JSON pages named as a host's index documents are
-    host: Host = field(default_factory=Host)  # where the tree goes
+    json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
+    host: Host = field(default_factory=Host)  # that the tree is published on
     templates: Templates = field(default_factory=Templates)
 
     def simple(self, *parts: str) -> str:
-        """Return the path of something in the Simple API."""
+        """Return a path in the Simple API."""
         return "/".join([self.simple_path, *parts] if self.simple_path else parts)
 
     def href(self, file: File, *, depth: int) -> str:
@@ -106,24 +106,24 @@ class Site:
         if isinstance(file.artifact, Link):
             return file.artifact.url
         if self.files_url is not None:
-            return f"{self.files_url.rstrip('/')}/{_quoted(file.artifact.relative)}"
-        # Of the path of a placed file only its last part can need quoting.
-        return f"{'../' * depth}{file_path(file.sha256, '')}{_quoted(file.filename)}"
+            return f"{self.files_url.rstrip('/')}/{_quote_path(file.artifact.relative)}"
+        # Only the filename can need quoting.
+        return f"{'../' * depth}{file_path(file.sha256, '')}{_quote_path(file.filename)}"
 
     def core_metadata(self, file: File) -> str | None:
-        """Return the sha256 of the file's `.metadata` sibling if there is one beside the file."""
-        # That of a Link is there: else it would have none.
-        is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
-        return file.core_metadata if is_there else None
+        """Return the sha256 of the file's `.metadata` sibling, or None if there is no sibling."""
+        # A link has core metadata only if the page that it comes from says that there is a sibling.
+        has_sibling = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
+        return file.core_metadata if has_sibling else None
 
     @property
     def notice_key(self) -> str:
-        """The key of `.nojekyll`: a digest of what whoever publishes was told. If it is new, that is to be told."""
+        """The key of `.nojekyll`: a digest of the notice of the host. If it is new, the notice has not been shown."""
         return digest(self.host.notice) if self.host.notice else "nothing"
 
     @cached_property
     def key(self) -> str:
-        """A digest of all that every page depends on, but for its own path."""
+        """A digest of everything that all pages depend on."""
         return digest(
             __version__, self.simple_path, self.files_url, self.files_have_metadata, self.links, self.templates.digest
         )
@@ -154,8 +154,8 @@ class ProjectRenderer:
         return self._last[2]
 
 
-def _quoted(path: str) -> str:
-    # A literal "+" is a space to S3; pip quotes what it requests, uv sends what the page says.
+def _quote_path(path: str) -> str:
+    # S3 reads a literal "+" as a space. pip quotes the addresses that it requests, uv sends them as they are.
     return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
 
 
