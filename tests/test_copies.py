@@ -355,7 +355,7 @@ def test_a_clone_that_cannot_be_read_is_no_fault_of_the_file(source: Path, on: O
             os.unlink(on.public / OWN_DIRECTORY / "tmp/copy0")
             return True
 
-    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; mend that"):
+    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; fix that"):
         on(source, Lost())
     assert not on.public.exists()
 
@@ -433,7 +433,7 @@ def test_what_somebody_puts_meanwhile_where_a_file_belongs_stays(
     write_wheel(source, "middle", "1.0", mtime=MTIME)
     on(small)
     before, path = read_tree(on.public), there(source / filename)
-    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; mend that"):
+    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; fix that"):
         on(source, Then(lambda: write_files(on.public, [(path, b"theirs")])))
     after = {path: data for path, data in read_tree(on.public).items() if path not in before and not path.endswith("/")}
     assert (after, own_files(on.public)) == ({path: b"theirs"}, {"manifest"})

@@ -436,7 +436,7 @@ def test_what_another_host_needs_touches_nothing_else(source: Path, tmp_path: Pa
 def test_a_file_of_ones_own_where_the_host_has_its_own_is_in_the_way(source: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "public", [("_headers", b"theirs")])
     with pytest.raises(
-        DestinationError, match=r"in the way, and not known to be written by mkindex: _headers\. Move it"
+        DestinationError, match=r"^this file is in the way, and mkindex has no record of writing it: _headers\. Move it"
     ):
         publish(source, tmp_path / "public", host="netlify")
     assert read_tree(tmp_path / "public") == {"_headers": b"theirs"}

@@ -168,7 +168,10 @@ def test_an_optional_page_of_ours_is_not_left() -> None:
 
 def test_anything_else_of_somebody_else_is_in_the_way() -> None:
     there = memory(a="theirs", c="theirs")
-    with pytest.raises(DestinationError, match=r"^in the way, and not known to be written by mkindex: a, c\. Move"):
+    with pytest.raises(
+        DestinationError,
+        match=r"^these files are in the way, and mkindex has no record of writing them: a, c\. Move them",
+    ):
         planned([page("a", "ours"), page("b", "ours"), page("c", "ours")], there)
 
 
@@ -215,7 +218,7 @@ def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:
 
 def test_a_file_whose_source_changed_is_not_published() -> None:
     there = MemoryDestination(lambda _: b"other bytes")
-    with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changes while it is read"):
+    with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changed while it was read"):
         there.apply(planned([PLACED], there))
     assert (there.content, list(there.sections())) == ({}, [])
 

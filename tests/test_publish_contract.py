@@ -148,7 +148,7 @@ def test_a_destination_takes_no_file_that_is_not_what_was_scanned(
         new.unlink()
     else:
         new.write_bytes(wheel("new", "1.0", summary="not what was scanned"))
-    with pytest.raises(FileChanged, match=r"new-1.0-py3-none-any.whl changes while it is read"):
+    with pytest.raises(FileChanged, match=r"new-1.0-py3-none-any.whl changed while it was read"):
         destination.apply(make_plan(wanted, destination))
     assert held_entries(destination) == pages
     assert [destination.digest(each.path) for each in wanted if "new-1.0" in each.path] == [None, None]

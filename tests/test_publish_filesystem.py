@@ -134,7 +134,7 @@ def test_a_file_that_keeps_changing_is_an_error_and_nothing_is_published(
     meddle = partial(_rewrite, wheels / "demo-1.0-py3-none-any.whl", itertools.count())
     on_disk(Meddling(meddle, before="create" if link_mode == "copy" else "link", times=99))
     with pytest.raises(
-        FileChanged, match=r"demo-1.0-py3-none-any.whl changes while it is read: wait until it is whole"
+        FileChanged, match=r"demo-1.0-py3-none-any.whl changed while it was read: wait until it is completely written"
     ):
         publish(wheels, public, link_mode=link_mode)
     assert not public.exists()
@@ -194,7 +194,7 @@ def test_a_file_that_changes_while_several_processes_copy_is_noticed(
     done = subprocess.run([sys.executable, "-c", IN_PROCESSES, *arguments], capture_output=True, text=True, check=False)
     if always:
         assert (done.returncode, public.exists()) == (3, False)
-        assert "tar.gz changes while it is read: wait until it is whole" in done.stderr
+        assert "tar.gz changed while it was read: wait until it is completely written" in done.stderr
     else:
         assert (done.returncode, (tmp_path / "flag").exists()) == (0, False)
         assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
@@ -220,7 +220,7 @@ def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monk
     monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0.1))
     with (
         exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0),
-        pytest.raises(DestinationError, match=r"another mkindex has been writing there .*lock\): wait for it"),
+        pytest.raises(DestinationError, match=r"another mkindex process has held .*lock for 0 s: wait until"),
     ):
         publish(wheels, public)
     assert read_tree(public) == before
@@ -256,7 +256,7 @@ def test_a_lock_whose_holder_was_killed_holds_nobody_up(
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
         monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0))
-        with pytest.raises(DestinationError, match="another mkindex"):
+        with pytest.raises(DestinationError, match="another mkindex process"):
             publish(wheels, public)
         holder.send_signal(signal.SIGKILL)
     assert lock.exists()

@@ -86,7 +86,9 @@ def test_a_page_in_the_way_stops_the_build_unless_it_may_be_overwritten(wheels: 
         if path in ("index.html", "404.html", ".nojekyll"):
             continue
         write_files(public, [(path, b"theirs")])
-        with pytest.raises(DestinationError, match=f"^in the way, .*: {path.replace('+', '.')}. Move it away"):
+        with pytest.raises(
+            DestinationError, match=f"^this file is in the way, .*: {path.replace('+', '.')}. Move it away"
+        ):
             publish(wheels, public)
         assert (read_tree(public), own_files(public)) == ({path: b"theirs"}, set())
         publish(wheels, public, overwrite=True)
@@ -107,7 +109,7 @@ def test_the_same_bytes_of_somebody_else_are_adopted_where_they_lie(wheels: Path
 def test_a_directory_where_a_file_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
     write_files(public, [(f"{path}/theirs", b"theirs")])
     for overwrite in (False, True):
-        with pytest.raises(DestinationError, match=f"{path} is a directory where a file belongs: move it away"):
+        with pytest.raises(DestinationError, match=f"{path} is a directory, but a file must be there: move it away"):
             publish(wheels, public, overwrite=overwrite)
         assert read_tree(public) == {f"{path}/theirs": b"theirs"}
 
@@ -116,7 +118,7 @@ def test_a_directory_where_a_file_belongs_stops_the_build(path: str, wheels: Pat
 def test_a_file_where_a_directory_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
     write_files(public, [(path, b"theirs")])
     for overwrite in (False, True):
-        with pytest.raises(DestinationError, match=f"{path}.*a file stands where a directory belongs: move it away"):
+        with pytest.raises(DestinationError, match=f"{path}.*a file is where a directory must be: move it away"):
             publish(wheels, public, overwrite=overwrite)
         assert read_tree(public) == {path: b"theirs"}
 
@@ -125,7 +127,7 @@ def test_a_symlink_in_the_way_is_not_followed(wheels: Path, public: Path, tmp_pa
     (tmp_path / "theirs").write_bytes(cold_build(wheels)["simple/index.html"])
     (public / "simple").mkdir(parents=True)
     (public / "simple/index.html").symlink_to(tmp_path / "theirs")
-    with pytest.raises(DestinationError, match=r"^in the way, .*: simple/index.html\."):
+    with pytest.raises(DestinationError, match=r"^this file is in the way, .*: simple/index.html\."):
         publish(wheels, public)
     publish(wheels, public, overwrite=True)
     assert read_tree(public) == cold_build(wheels)

@@ -397,7 +397,7 @@ def test_an_error_is_told_once_and_the_next_change_tries_again(here: Path, wheel
         write_wheel(wheels, "demo", "2.0")
         watch.wait_until_quiet(1)
         assert [text.partition(":")[0] for text in watch.texts("error")] == [
-            "in the way, and not known to be written by mkindex"
+            "this file is in the way, and mkindex has no record of writing it"
         ]
         assert "demo-2.0" not in listed(here)
         (here / "public/simple/other/index.html").unlink()

@@ -108,9 +108,9 @@ def os_errors(path: str) -> Iterator[None]:
         hint = {
             errno.ENOSPC: "free some space and run again",
             errno.EDQUOT: "free some space and run again",
-            errno.EACCES: "give this user the right to write there",
-            errno.EPERM: "give this user the right to write there",
-            errno.EROFS: "choose a destination that can be written to",
-            errno.ENOTDIR: "a file stands where a directory belongs: move it away",
-        }.get(error.errno or 0, "mend that and run again")
+            errno.EACCES: "give this user permission to write there",
+            errno.EPERM: "give this user permission to write there",
+            errno.EROFS: "choose a writable destination",
+            errno.ENOTDIR: "a file is where a directory must be: move it away",
+        }.get(error.errno or 0, "fix that and run again")
         raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}") from error

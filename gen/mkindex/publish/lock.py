@@ -31,8 +31,8 @@ def exclusive(path: str, *, patience: float) -> Iterator[None]:
     while (descriptor := _try_open_locked(path)) is None:
         if time.monotonic() >= deadline:
             raise DestinationError(
-                f"another mkindex has been writing there for {patience:.0f} s (it holds {printable(path)}): "
-                "wait for it, or stop it, then run again"
+                f"another mkindex process has held {printable(path)} for {patience:.0f} s: "
+                "wait until it has finished, or stop it, then run again"
             )
         time.sleep(0.05)
     try:

@@ -180,7 +180,7 @@ class Ownership:
         with suppress(OSError, manifest.DamagedManifest), open(self._layout.manifest, "rb") as file:
             return list(manifest.decode(extent.name, manifest.read(file, extent)))
         path = printable(self._layout.manifest)
-        raise DestinationError(f"{path} changed while it was read: run again, or remove it if that goes on")
+        raise DestinationError(f"{path} changed while it was read: run again. If that does not help, delete it")
 
 
 def _inspect(layout: Layout, *, compare: bool = True) -> list[OwnedSection]:

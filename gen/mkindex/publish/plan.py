@@ -67,7 +67,9 @@ class FileChanged(DestinationError):
     """The bytes of a file are not those that were examined: someone is writing to it. Nothing was published."""
 
     def __init__(self, file: File) -> None:
-        super().__init__(f"{file.local.path} changes while it is read: wait until it is whole, then run again")
+        super().__init__(
+            f"{file.local.path} changed while it was read: wait until it is completely written, then run again"
+        )
         self.file = file
 
     def __reduce__(self) -> tuple[type[Self], tuple[File]]:
@@ -209,10 +211,11 @@ def _foreign_pages(foreign: Iterable[Resource]) -> list[str]:
     pages = [resource.path for resource in foreign if isinstance(resource, PageResource) and resource.optional]
     blocked = [resource.path for resource in foreign if resource.path not in pages]
     if blocked:
-        shown = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
+        names = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
+        files, them = ("this file is", "it") if len(blocked) == 1 else ("these files are", "them")
         raise DestinationError(
-            f"in the way, and not known to be written by mkindex: {shown}. "
-            "Move it away, choose another destination, or let --overwrite take its place"
+            f"{files} in the way, and mkindex has no record of writing {them}: {names}. "
+            f"Move {them} away, choose another destination, or use --overwrite to replace {them}"
         )
     return pages
 

@@ -214,7 +214,7 @@ class Staging:
         except OSError as error:
             if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
                 raise DestinationError(
-                    f"{printable(path)} cannot be linked into {printable(self._layout.root)} ({error.strerror}): "
+                    f"cannot hard-link {printable(path)} into {printable(self._layout.root)} ({error.strerror}): "
                     "use --link-mode copy"
                 ) from error
             raise
