@@ -147,12 +147,12 @@ def test_a_clone_is_what_is_hashed_and_published(source: Path, on: On) -> None:
 @pytest.mark.parametrize(
     "options", [{"dry_run": True}, {"link_mode": "hardlink"}, {"files_url": "https://files.example.com/"}], ids=str
 )
-def test_nothing_is_copied_where_no_copies_are_wanted(source: Path, on: On, options: dict[str, Any]) -> None:
+def test_nothing_is_copied_if_files_are_not_published_as_copies(source: Path, on: On, options: dict[str, Any]) -> None:
     assert on(source, **options).rejected == ()
     assert on.copies == []
 
 
-def test_what_the_cache_knows_is_not_copied_before_it_has_to_be(
+def test_a_file_that_the_cache_knows_is_copied_only_when_it_is_published(
     source: Path, on: On, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mkindex.cache.RACY_NS", -10_000_000_000)
@@ -186,14 +186,14 @@ def check_out(public: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lose_the_manifest, check_out])
-def test_nothing_is_copied_that_is_there_already(source: Path, on: On, damage: Callable[[Path], object]) -> None:
+def test_a_file_that_the_tree_already_has_is_not_copied(source: Path, on: On, damage: Callable[[Path], object]) -> None:
     on(source)
     damage(on.public)
     assert on(source).written == 0
     assert (on.copies, read_tree(on.public)) == ([], cold_build(source))
 
 
-def test_what_is_of_the_name_and_size_of_one_that_is_there_is_copied_when_it_turns_out_to_be_another(
+def test_a_file_with_the_name_and_size_of_a_published_one_is_copied_after_its_hash_is_known(
     source: Path, on: On
 ) -> None:
     on(source)
@@ -208,7 +208,7 @@ def test_what_is_of_the_name_and_size_of_one_that_is_there_is_copied_when_it_tur
     )
 
 
-def test_what_a_dead_run_has_brought_to_its_place_is_not_copied_again(source: Path, small: Path, on: On) -> None:
+def test_a_file_that_a_dead_run_placed_is_not_copied_again(source: Path, small: Path, on: On) -> None:
     on(small)
     on(source)
     synced = [name for name, *_ in on.disk.operations].index("sync")
@@ -221,7 +221,7 @@ def test_what_a_dead_run_has_brought_to_its_place_is_not_copied_again(source: Pa
     assert (on.copies, read_tree(on.public), own_files(on.public)) == ([], cold_build(source), {"manifest"})
 
 
-def test_where_files_may_be_on_another_disk_they_are_copied_there(source: Path, small: Path, on: On) -> None:
+def test_if_files_can_be_on_another_disk_they_are_copied_there(source: Path, small: Path, on: On) -> None:
     on(small)
     (on.public / "files").rename(elsewhere := on.public.with_name("elsewhere"))
     (on.public / "files").symlink_to(elsewhere)
@@ -230,7 +230,7 @@ def test_where_files_may_be_on_another_disk_they_are_copied_there(source: Path, 
     assert (on.copies, (on.public / there(source / FILENAME)).read_bytes()) == ([], wanted)
 
 
-def test_where_a_copy_cannot_be_renamed_it_is_copied(source: Path, on: On) -> None:
+def test_a_copy_that_cannot_be_renamed_is_copied(source: Path, on: On) -> None:
     class Mounted(FaultyDisk):
         def replace(self, source: str, target: str) -> None:
             if source.endswith("/copy0"):
@@ -244,7 +244,7 @@ def test_where_a_copy_cannot_be_renamed_it_is_copied(source: Path, on: On) -> No
 # --- what is not published ------------------------------------------------------------------------------------------
 
 
-def test_what_its_name_or_its_metadata_reject_is_not_copied(source: Path, on: On) -> None:
+def test_a_file_that_is_rejected_for_its_name_or_metadata_is_not_copied(source: Path, on: On) -> None:
     data = wheel("large", "1.0", files=LARGE)
     write_files(source, [("large-2.0-py3-none-any.whl", data), ("large-1.0-py2-none-any.whl", data[:-30])])
     write_files(source, [("page-1.0-py3-none-any.whl", b"<html>" + bytes(9000)), ("lar ge-3.0-py3-none-any.whl", data)])
@@ -266,7 +266,7 @@ def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, sma
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_build_that_is_refused_leaves_everything_as_it_was(source: Path, small: Path, on: On, first: bool) -> None:
+def test_a_refused_build_changes_nothing(source: Path, small: Path, on: On, first: bool) -> None:
     if not first:
         on(small)
     before = sorted(on.public.rglob("*"))
@@ -277,7 +277,7 @@ def test_a_build_that_is_refused_leaves_everything_as_it_was(source: Path, small
     assert (sorted(on.public.rglob("*")), on.public.exists()) == (before, not first)
 
 
-def test_of_a_file_that_is_in_two_places_one_copy_goes_at_once(source: Path, on: On) -> None:
+def test_of_a_file_in_two_directories_one_copy_is_deleted_at_once(source: Path, on: On) -> None:
     shutil.copytree(source, source / "again")
     on(source, recursive=True)
     second = [line.replace("0", "1") for line in TAKEN]
@@ -285,7 +285,7 @@ def test_of_a_file_that_is_in_two_places_one_copy_goes_at_once(source: Path, on:
     assert read_tree(on.public) == cold_build(source, recursive=True)
 
 
-def test_two_files_that_cannot_be_told_apart_leave_nothing(source: Path, small: Path, on: On) -> None:
+def test_the_copies_of_two_indistinguishable_files_are_deleted(source: Path, small: Path, on: On) -> None:
     (source / "again").mkdir()
     write_wheel(source / "again", "large", "1.0", mtime=MTIME, files={"large/data": bytes(5000)})
     assert len(on(source, recursive=True).rejected) == 2
@@ -293,7 +293,7 @@ def test_two_files_that_cannot_be_told_apart_leave_nothing(source: Path, small: 
     assert (read_tree(on.public), own_files(on.public)) == (cold_build(small), {"manifest"})
 
 
-def test_what_a_dead_run_left_goes_though_there_is_nothing_to_do(source: Path, on: On) -> None:
+def test_the_copies_of_a_dead_run_are_deleted_by_a_build_without_changes(source: Path, on: On) -> None:
     on(source)
     write_files(on.public, [(f"{OWN_DIRECTORY}/tmp/copy7", b"half")])
     assert on(source).written == 0
@@ -304,7 +304,7 @@ def test_what_a_dead_run_left_goes_though_there_is_nothing_to_do(source: Path, o
 
 
 @pytest.mark.parametrize(("step", "where"), [("create", f"/{OWN_DIRECTORY}/tmp/copy0"), ("write", "")])
-def test_a_full_disk_is_no_fault_of_the_file(source: Path, on: On, step: str, where: str) -> None:
+def test_a_file_is_not_rejected_for_a_full_disk(source: Path, on: On, step: str, where: str) -> None:
     on(source)
     at = 1 + on.disk.operations.index((step, f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(on.public)
@@ -314,7 +314,7 @@ def test_a_full_disk_is_no_fault_of_the_file(source: Path, on: On, step: str, wh
     assert (str(caught.value), on.public.exists()) == (wanted, False)
 
 
-def test_who_is_interrupted_while_copying_leaves_nothing(source: Path, on: On) -> None:
+def test_an_interrupted_copy_leaves_nothing(source: Path, on: On) -> None:
     on(source)
     at = 1 + on.disk.operations.index(("write", f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(on.public)
@@ -323,7 +323,7 @@ def test_who_is_interrupted_while_copying_leaves_nothing(source: Path, on: On) -
     assert not on.public.exists()
 
 
-def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(source: Path, on: On) -> None:
+def test_if_one_copy_fails_the_others_end_and_leave_nothing(source: Path, on: On) -> None:
     write_wheel(source, "larger", "1.0", mtime=MTIME, files={"large/data": bytes(9000)})
     begun, left = threading.Barrier(2, timeout=10), threading.Event()
     threads: list[threading.Thread] = []
@@ -349,7 +349,7 @@ def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(sou
     assert (on.public.exists(), [line.split()[0] for line in on.copies].count("write")) == (False, 2)
 
 
-def test_a_clone_that_cannot_be_read_is_no_fault_of_the_file(source: Path, on: On) -> None:
+def test_a_file_is_not_rejected_for_an_unreadable_clone(source: Path, on: On) -> None:
     class Lost(FaultyDisk):
         def clone(self, source: int, target: int) -> bool:
             os.unlink(on.public / OWN_DIRECTORY / "tmp/copy0")
@@ -360,7 +360,7 @@ def test_a_clone_that_cannot_be_read_is_no_fault_of_the_file(source: Path, on: O
     assert not on.public.exists()
 
 
-def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen(source: Path, public: Path) -> None:
+def test_of_a_file_that_grows_while_it_is_copied_only_the_known_size_is_copied(source: Path, public: Path) -> None:
     path = source / FILENAME
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
@@ -371,7 +371,7 @@ def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen
     assert read_tree(public / OWN_DIRECTORY / "tmp") == {"copy0": seen}
 
 
-def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path, public: Path) -> None:
+def test_a_file_that_has_grown_since_it_was_listed_is_copied_whole(source: Path, public: Path) -> None:
     path = source / FILENAME
     listed = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
@@ -382,7 +382,7 @@ def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path
     assert read_tree(public / OWN_DIRECTORY / "tmp") == {"copy0": larger}
 
 
-def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
+def test_no_copy_starts_after_copying_was_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
     taken = Precopies(Layout(str(public)), FaultyDisk())
     taken.stop()
@@ -405,7 +405,7 @@ class Then(FaultyDisk):
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_what_was_copied_is_published_whatever_becomes_of_the_source(source: Path, on: On, gone: bool) -> None:
+def test_a_copy_is_published_even_if_its_source_changes_or_vanishes(source: Path, on: On, gone: bool) -> None:
     wanted = cold_build(source)
     path = source / FILENAME
     report = on(source, Then(path.unlink if gone else lambda: path.write_bytes(bytes(5000))))
@@ -413,7 +413,7 @@ def test_what_was_copied_is_published_whatever_becomes_of_the_source(source: Pat
 
 
 @pytest.mark.parametrize("data", [LARGE["large/data"], bytes(5000)], ids=["unchanged", "changed"])
-def test_another_attempt_copies_anew(source: Path, on: On, data: bytes) -> None:
+def test_another_attempt_copies_again(source: Path, on: On, data: bytes) -> None:
     def change() -> None:
         if not changed:
             changed.append(write_wheel(source, "small", "1.0", mtime=MTIME, summary="other bytes"))
@@ -427,7 +427,7 @@ def test_another_attempt_copies_anew(source: Path, on: On, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("filename", [FILENAME, "middle-1.0-py3-none-any.whl"])
-def test_what_somebody_puts_meanwhile_where_a_file_belongs_stays(
+def test_a_file_that_someone_creates_meanwhile_at_the_path_of_a_new_one_stays(
     filename: str, source: Path, small: Path, on: On
 ) -> None:
     write_wheel(source, "middle", "1.0", mtime=MTIME)

@@ -254,7 +254,7 @@ def test_killed_at_any_step_every_page_is_whole_and_the_next_build_finishes(stag
 
 
 @pytest.mark.parametrize("grace", [0, 900])
-def test_killed_while_the_index_moves_and_run_as_before_no_page_is_lost(
+def test_no_page_is_lost_if_a_build_with_another_simple_path_is_killed(
     grace: int, fast_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The root page of one place is the page of a project in the other, and the dead build meant to write it."""

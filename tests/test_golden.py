@@ -81,7 +81,7 @@ def test_the_index_of_the_examples_is_the_golden_one(examples: Path, tmp_path: P
     assert described(tmp_path / "public") == golden()
 
 
-def test_an_index_that_grew_and_shrank_build_by_build_is_the_golden_one(examples: Path, tmp_path: Path) -> None:
+def test_an_index_that_was_built_step_by_step_is_the_golden_one(examples: Path, tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     files = random.Random(1).sample(names := sorted(os.listdir(examples)), len(names))
     for number, name in enumerate(files):
@@ -104,7 +104,7 @@ def test_an_index_that_grew_and_shrank_build_by_build_is_the_golden_one(examples
         ("random", "XYZ-14", "de_DE.ISO-8859-1", "000", "3"),
     ],
 )
-def test_neither_seed_nor_zone_nor_locale_nor_umask_nor_order_nor_jobs_change_it(
+def test_hash_seed_time_zone_locale_umask_readdir_order_and_jobs_do_not_matter(
     *, seed: str, zone: str, locale: str, umask: str, jobs: str, examples: Path, tmp_path: Path
 ) -> None:
     environment = os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": locale, "LANG": locale}

@@ -331,7 +331,7 @@ class BuildsOnTrust(Builds):
 
 @pytest.mark.timeout(24 * 3600 if SOAK else 900)
 @pytest.mark.parametrize("machine", [Builds, BuildsWithGrace, BuildsOnTrust])
-def test_any_build_ends_where_a_cold_one_does(machine: type[Builds]) -> None:
+def test_any_build_ends_with_the_tree_of_a_cold_one(machine: type[Builds]) -> None:
     machine.builds = 0
     run_state_machine_as_test(
         machine,

@@ -74,64 +74,64 @@ def planned(resources: Sequence[Resource], there: Destination, *, overwrite: boo
 # --- one rule at a time ---------------------------------------------------------------------------------------------
 
 
-def test_what_is_nowhere_yet_is_put_in_the_order_it_comes() -> None:
+def test_new_resources_are_put_in_the_order_of_publishing() -> None:
     resources: list[Resource] = [PLACED, METADATA, *PAGES]
     assert planned(resources, memory()) == Plan(puts=tuple(Put(each, None, is_new=True) for each in resources))
 
 
-def test_what_is_there_is_left_alone() -> None:
+def test_unchanged_resources_are_left_alone() -> None:
     resources: list[Resource] = [PLACED, METADATA, *PAGES]
     assert planned(resources, memory(*resources)) == Plan(unchanged=len(resources))
 
 
-def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
+def test_a_page_is_not_rendered_if_its_key_is_unchanged() -> None:
     before, after = page("a", "one"), PageResource(ROOT_SECTION, Stage.PROJECT, "a", "key of one", not_called)
     assert planned([after], memory(before)) == Plan(unchanged=1)
 
 
-def test_of_a_section_with_the_same_key_no_resource_is_even_made() -> None:
+def test_no_resource_is_made_if_the_key_of_its_section_is_unchanged() -> None:
     before: list[Resource] = [PLACED, METADATA, *PAGES]
     there = memory(*before)
     wanted = [section._replace(resources=not_called) for section in group_sections(before)]
     assert plan(wanted, there, now=NOON, grace=0) == Plan(unchanged=len(before))
 
 
-def test_a_page_with_another_key_is_put_in_place_of_the_old_one() -> None:
+def test_a_page_with_another_key_replaces_the_old_one() -> None:
     before, after = page("a", "one"), page("a", "two")
     assert planned([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), is_new=False),))
 
 
-def test_what_somebody_edited_is_put_again() -> None:
+def test_an_edited_page_is_put_again() -> None:
     there = memory(before := page("a", "one"))
     there.content["a"] = b"edited"
     assert planned([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), is_new=False),))
 
 
-def test_what_somebody_deleted_is_put_again_and_a_page_may_name_it_by_now() -> None:
+def test_a_deleted_file_is_put_again_but_is_not_new() -> None:
     there = memory(PLACED)
     del there.content[PLACED.path]
     lost = held(PLACED, BYTES, intact=False)
     assert planned([PLACED], there) == Plan(puts=(Put(PLACED, lost, is_new=False),))
 
 
-def test_pages_that_are_wanted_no_more_go_at_once_in_reverse_order() -> None:
+def test_unlisted_pages_are_deleted_at_once_in_reverse_order() -> None:
     pages = [page("a", "one"), page("b", "two")]
     gone = tuple(entry(each, text) for each, text in zip(reversed(pages), ("two", "one"), strict=True))
     assert planned([], memory(*pages), grace=900) == Plan(deletes=gone)
 
 
-def test_a_file_that_is_wanted_no_more_is_retired() -> None:
+def test_an_unlisted_file_is_retired() -> None:
     retired = entry(PLACED, BYTES, retired=NOON)
     expected = Plan(updates=(retired,), newly_retired=1, retired_paths=(PLACED.path,), next_deletion=NOON + 900)
     assert planned([], memory(PLACED), grace=900) == expected
 
 
-def test_a_file_that_is_wanted_no_more_goes_at_once_without_a_grace() -> None:
+def test_without_grace_an_unlisted_file_is_deleted_at_once() -> None:
     assert planned([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),))
 
 
 @pytest.mark.parametrize(("later", "gone"), [(0, False), (899, False), (900, True), (901, True), (-60, False)])
-def test_a_retired_file_goes_when_its_grace_is_over(later: int, gone: bool) -> None:
+def test_a_retired_file_is_deleted_after_its_grace(later: int, gone: bool) -> None:
     there = memory(PLACED)
     there.apply(planned([], there, grace=900))
     retired = entry(PLACED, BYTES, retired=NOON)
@@ -139,14 +139,14 @@ def test_a_retired_file_goes_when_its_grace_is_over(later: int, gone: bool) -> N
     assert plan([], there, now=NOON + later, grace=900) == expected
 
 
-def test_a_retired_file_that_is_wanted_again_stays_for_good() -> None:
+def test_a_retired_file_that_is_listed_again_is_not_retired_any_more() -> None:
     there = memory(PLACED)
     there.apply(planned([], there, grace=900))
     wanted = planned([PLACED], there, grace=900)
     assert wanted == Plan(unchanged=1, updates=(entry(PLACED, BYTES),))
 
 
-def test_the_same_bytes_of_somebody_else_are_adopted_whatever_they_are() -> None:
+def test_files_and_pages_of_others_with_the_same_bytes_are_adopted() -> None:
     there = memory(page_html="one")
     there.content[PLACED.path] = BYTES
     resources: list[Resource] = [PLACED, page("page.html", "one")]
@@ -155,18 +155,18 @@ def test_the_same_bytes_of_somebody_else_are_adopted_whatever_they_are() -> None
     assert planned(resources, there) == Plan(updates=adopted, unchanged=2)
 
 
-def test_an_optional_page_of_somebody_else_is_left() -> None:
+def test_an_optional_page_of_someone_else_is_left_alone() -> None:
     there = memory(page_html="theirs")
     assert planned([page("page.html", "ours", optional=True)], there) == Plan(foreign_pages=("page.html",))
 
 
-def test_an_optional_page_of_ours_is_not_left() -> None:
+def test_an_edited_optional_page_of_ours_is_put_again() -> None:
     there = memory(ours := page("page.html", "ours", optional=True))
     there.content["page.html"] = b"edited"
     assert planned([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), is_new=False),))
 
 
-def test_anything_else_of_somebody_else_is_in_the_way() -> None:
+def test_other_files_of_someone_else_are_in_the_way() -> None:
     there = memory(a="theirs", c="theirs")
     with pytest.raises(
         DestinationError,
@@ -175,19 +175,19 @@ def test_anything_else_of_somebody_else_is_in_the_way() -> None:
         planned([page("a", "ours"), page("b", "ours"), page("c", "ours")], there)
 
 
-def test_five_of_the_paths_in_the_way_are_named() -> None:
+def test_at_most_five_of_the_paths_in_the_way_are_named() -> None:
     there = memory(**dict.fromkeys("abcdefg", "theirs"))
     with pytest.raises(DestinationError, match=r": a, b, c, d, e and 2 more\. Move"):
         planned([page(path, "ours") for path in "abcdefg"], there)
 
 
 @pytest.mark.parametrize("optional", [False, True])
-def test_overwrite_takes_what_is_in_the_way(optional: bool) -> None:
+def test_overwrite_replaces_what_is_in_the_way(optional: bool) -> None:
     there, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
     assert planned([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, is_new=False),))
 
 
-def test_what_a_dead_run_meant_to_write_is_ours_but_its_bytes_are_not_believed() -> None:
+def test_a_file_in_the_intent_of_a_dead_run_is_ours_but_its_bytes_are_compared() -> None:
     there, ours = memory(page_html="half"), page("page.html", "whole")
     unsure = HeldEntry(Entry.of(ours, "")._replace(key=""), intact=False)
     there.sections = known(unsure)  # type: ignore[method-assign]
@@ -202,21 +202,21 @@ def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
     assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
 
 
-def test_a_file_of_a_dead_run_that_was_retired_unread_is_adopted_when_it_is_wanted_again() -> None:
+def test_a_retired_file_of_a_dead_run_is_adopted_when_it_is_listed_again() -> None:
     there = memory(PLACED)
     unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
     there.sections = known(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
     assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1)
 
 
-def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:
+def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
     old, new = (FileResource(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
     assert planned([new], memory(old)) == Plan(
         puts=(Put(new, None, is_new=True),), deletes=(entry(old, b"old"),), replaced_filenames=("demo-1.0.tar.gz",)
     )
 
 
-def test_a_file_whose_source_changed_is_not_published() -> None:
+def test_a_file_that_changed_since_it_was_examined_is_not_published() -> None:
     there = MemoryDestination(lambda _: b"other bytes")
     with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changed while it was read"):
         there.apply(planned([PLACED], there))
@@ -224,7 +224,7 @@ def test_a_file_whose_source_changed_is_not_published() -> None:
 
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
-def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[str, str]) -> None:
+def test_a_project_page_and_the_root_page_can_swap_paths(paths: tuple[str, str]) -> None:
     project = make_index(shelf.file("simple-1.0.tar.gz"))
     before, after = (render_resources(project, Site(simple_path=path, templates=SITE.templates)) for path in paths)
     there = memory(*before)
@@ -232,7 +232,7 @@ def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[st
     assert there.content == memory(*after).content
 
 
-def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None:
+def test_a_file_that_belongs_to_another_project_now_stays_at_its_path() -> None:
     there, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
     todo = planned([moved], there)
     assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), transfers=(entry(PLACED, BYTES),), unchanged=1)
@@ -245,7 +245,7 @@ def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None
     ("stays", "edited", "text"),
     [(page("a", "one"), page("b", "two"), b"two"), (PLACED, METADATA, shelf.read(METADATA))],
 )
-def test_what_a_dead_run_meant_to_write_for_another_section_is_not_deleted(
+def test_a_path_in_the_intent_for_another_section_is_not_deleted(
     stays: Resource, edited: Resource, text: bytes
 ) -> None:
     there = memory(stays, edited)
@@ -296,7 +296,7 @@ def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
 
 
 @given(st.lists(st.tuples(files, sites), min_size=2, max_size=5), st.booleans())
-def test_the_plans_of_any_builds_end_at_what_a_cold_build_makes(
+def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
     builds: list[tuple[dict[str, bytes], Site]], damage: bool
 ) -> None:
     there = memory()
@@ -312,7 +312,7 @@ def test_the_plans_of_any_builds_end_at_what_a_cold_build_makes(
 
 
 @given(st.lists(st.tuples(st.integers(0, 900), files), max_size=8))
-def test_a_file_that_any_page_named_stays_for_the_grace_and_not_longer(
+def test_an_unlisted_file_is_kept_for_exactly_the_grace(
     builds: list[tuple[int, dict[str, bytes]]],
 ) -> None:
     there, now = memory(), 0

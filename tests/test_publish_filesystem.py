@@ -68,7 +68,7 @@ class Refusing(Filesystem):
 
 
 @pytest.mark.parametrize("reason", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
-def test_where_no_hard_link_can_be_made_the_error_says_what_to_do(
+def test_if_hard_links_are_not_possible_the_error_says_what_to_do(
     reason: int, wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     on_disk(Refusing(reason))
@@ -114,7 +114,7 @@ MEDDLING = {"rewritten": _rewrite, "replaced": _put_another, "removed": _remove}
 
 @pytest.mark.parametrize("mode", [("copy", "create"), ("hardlink", "link")], ids=lambda mode: mode[0])
 @pytest.mark.parametrize("meddling", MEDDLING)
-def test_a_file_that_changes_between_scan_and_copy_is_read_again(
+def test_a_file_that_changes_before_it_is_copied_is_read_again(
     meddling: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     link_mode, operation = mode
@@ -140,7 +140,7 @@ def test_a_file_that_keeps_changing_is_an_error_and_nothing_is_published(
     assert not public.exists()
 
 
-def test_a_hard_linked_file_that_is_written_to_before_it_is_published_is_put_right_by_the_next_build(
+def test_the_next_build_corrects_a_hard_linked_file_that_changed_before_it_was_published(
     wheels: Path, public: Path, on_disk: Callable[[Filesystem], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mkindex.cache.RACY_NS", 0)
@@ -184,7 +184,7 @@ sys.exit(run(arguments))
 
 
 @pytest.mark.parametrize("always", [False, True])
-def test_a_file_that_changes_while_several_processes_copy_is_noticed(
+def test_a_file_that_changes_while_several_processes_copy_is_detected(
     always: bool, wheels: Path, public: Path, tmp_path: Path
 ) -> None:
     for number in range(12):
@@ -200,7 +200,7 @@ def test_a_file_that_changes_while_several_processes_copy_is_noticed(
         assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
-def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another(wheels: Path, public: Path) -> None:
+def test_the_manifest_is_ordered_if_one_filename_is_a_prefix_of_another(wheels: Path, public: Path) -> None:
     (wheels / "demo-1.0-py3-none-any.whl.a.whl").write_bytes((wheels / "demo-1.0-py3-none-any.whl").read_bytes())
     for version in ("1.0", "2.0"):
         write_wheel(wheels, "zoo", version, mtime=MTIME)
@@ -248,9 +248,7 @@ with exclusive(sys.argv[1], patience=0):
 """
 
 
-def test_a_lock_whose_holder_was_killed_holds_nobody_up(
-    wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_whose_holder_was_killed_is_free(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = public / OWN_DIRECTORY / "lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as holder:
         assert holder.stdout

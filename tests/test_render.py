@@ -85,7 +85,7 @@ ALIKE = [shelf.file(f"demo-1.0-py3-none-any.whl{more}", b"the same") for more in
 
 @given(indexes(), sites, st.sampled_from([None, "json", "simple-json"]))
 @example(make_index(*ALIKE), site(), None)
-def test_resources_come_by_section_stage_and_path_and_no_path_comes_twice(
+def test_resources_are_ordered_by_section_stage_and_path_and_no_path_comes_twice(
     index: Index, site: Site, json_root: str | None
 ) -> None:
     site = dataclasses.replace(site, json_root=json_root if site.simple_path else None)
@@ -123,7 +123,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
 
 
 @given(indexes(), sites)
-def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_known(index: Index, site: Site) -> None:
+def test_the_html_and_json_of_a_project_say_the_same_and_everything_that_is_known(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
     depth = len(site.simple("project", INDEX_HTML).split("/")) - 1
     for project in index.projects:
@@ -151,7 +151,7 @@ def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_k
 
 
 @given(indexes(), sites)
-def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Index, site: Site) -> None:
+def test_old_pips_see_only_metadata_with_the_name_that_they_request(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
     for project in index.projects:
         told = anchors(found[site.simple(project.name, INDEX_HTML)])
@@ -378,14 +378,14 @@ def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
     ]
 
 
-def test_a_directory_whose_name_is_no_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
+def test_a_directory_whose_name_is_not_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
     made = shelf.file("demo-1.0.tar.gz")
     moved = make_index(made._replace(artifact=made.local._replace(relative=f"caf\udce9/{made.filename}")))
     page = pages(render_resources(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
     assert [entry["url"] for entry in html_entries(page)] == ["https://files.example/caf%E9/demo-1.0.tar.gz"]
 
 
-def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
+def test_the_path_of_a_file_and_its_metadata_contains_its_hash() -> None:
     wheel = shelf.file("demo-1.0+cpu-py3-none-any.whl")
     resources = render_resources(make_index(wheel), site())
     assert [resource for resource in resources if not isinstance(resource, PageResource)] == [
@@ -434,7 +434,7 @@ def test_a_template_of_the_users_own_changes_the_pages_made_from_it_and_the_keys
     assert {path for path in before if before[path].key == after[path].key} == {".nojekyll"}
 
 
-def test_templates_that_say_the_same_elsewhere_give_the_same_keys(tmp_path: Path) -> None:
+def test_the_directory_of_templates_is_not_part_of_the_keys(tmp_path: Path) -> None:
     for directory in ("one", "two"):
         (tmp_path / directory).mkdir()
         (tmp_path / directory / "404.html").write_text("gone\n")
