@@ -1,6 +1,6 @@
-"""The index of the examples is byte for byte the one in golden/, on whatever machine it is made.
+"""The index of the examples is byte for byte the one in golden/, on any machine.
 
-After a change of what is published: `MKINDEX_GOLDEN=write pytest tests/test_golden.py`, then read the diff.
+After a change of the published tree: `MKINDEX_GOLDEN=write pytest tests/test_golden.py`, then read the diff.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parent / "golden"
 MAKE = Path(__file__).parent.parent / "examples" / "make.py"
 WRITE = os.environ.get("MKINDEX_GOLDEN") == "write"
 
-# mkindex, where every directory lists its entries in an order of its own.
+# mkindex, with the entries of each directory in another order.
 SHUFFLED = """
 import os, random, sys
 
@@ -53,15 +53,15 @@ def examples(tmp_path: Path) -> Path:
     return tmp_path / "examples"
 
 
-def described(public: Path) -> dict[str, str]:
-    """Pages as text, files by their hash."""
+def describe(public: Path) -> dict[str, str]:
+    """Return pages as text, and files by their hash."""
     return {
         path: data.decode("ascii") if is_page(path) else hashlib.sha256(data).hexdigest()
         for path, data in read_tree(public).items()
     }
 
 
-def golden() -> dict[str, str]:
+def read_golden() -> dict[str, str]:
     pages = {path: data.decode("ascii") for path, data in read_tree(GOLDEN / "pages").items()}
     lines = (line.split("  ", 1) for line in (GOLDEN / "files.sha256").read_text("ascii").splitlines())
     return pages | {path: sha256 for sha256, path in lines}
@@ -77,8 +77,8 @@ def write_golden(made: dict[str, str]) -> None:
 def test_the_index_of_the_examples_is_the_golden_one(examples: Path, tmp_path: Path) -> None:
     publish(examples, tmp_path / "public", links=True)
     if WRITE:
-        write_golden(described(tmp_path / "public"))
-    assert described(tmp_path / "public") == golden()
+        write_golden(describe(tmp_path / "public"))
+    assert describe(tmp_path / "public") == read_golden()
 
 
 def test_an_index_that_was_built_step_by_step_is_the_golden_one(examples: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_index_that_was_built_step_by_step_is_the_golden_one(examples: Path, 
     for path in [*tmp_path.glob("*.whl"), *tmp_path.glob("*.tar.gz"), *tmp_path.glob("*.zip")]:
         path.rename(tmp_path / "wheels" / path.name)
     publish(tmp_path / "wheels", tmp_path / "public", links=True)
-    assert described(tmp_path / "public") == golden()
+    assert describe(tmp_path / "public") == read_golden()
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_hash_seed_time_zone_locale_umask_readdir_order_and_jobs_do_not_matter(
     command = [sys.executable, "-c", SHUFFLED, seed, umask, "--links", "--no-cache", "--jobs", jobs]
     for _ in range(2):
         subprocess.run([*command, "--quiet", examples, tmp_path / "public"], env=environment, check=True)
-        assert described(tmp_path / "public") == golden()
+        assert describe(tmp_path / "public") == read_golden()

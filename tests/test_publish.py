@@ -1,4 +1,4 @@
-"""Plans: what is to be done, told from what there should be and what there is, over a destination in memory."""
+"""Plans, over a destination in memory: what has to be done follows from what is wanted and what is there."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 SITE = Site(templates=Templates())
 NOON = 43_200
 
-shelf = FakeFiles()
-WHEEL = shelf.file("demo-1.0-py3-none-any.whl")
+fake_files = FakeFiles()
+WHEEL = fake_files.file("demo-1.0-py3-none-any.whl")
 PLACED, METADATA = FileResource(WHEEL), SiblingResource(WHEEL)
 PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, PageResource)]
-BYTES = shelf.read(PLACED)
+BYTES = fake_files.read(PLACED)
 
 
 def page(path: str, text: str = "", *, optional: bool = False, key: str = "") -> PageResource:
@@ -43,7 +43,7 @@ def sha256(data: bytes | str) -> str:
 
 
 def entry(resource: Resource, text: bytes | str, *, retired: int | None = None) -> Entry:
-    """What is known of a resource once it is published."""
+    """The entry of a published resource with these bytes."""
     return Entry.of(resource, sha256(text), sha256(text))._replace(retired=retired)
 
 
@@ -51,23 +51,23 @@ def held(resource: Resource, text: bytes | str, *, intact: bool = True, retired:
     return HeldEntry(entry(resource, text, retired=retired), intact)
 
 
-def known(*held: HeldEntry) -> Callable[[], Iterator[PublishedSection]]:
-    """What a destination says that knows only this of one section."""
+def sections_with(*held: HeldEntry) -> Callable[[], Iterator[PublishedSection]]:
+    """The `sections` method of a destination with one section, which has these entries."""
     return lambda: iter([PublishedSection(held[0].entry.section, "", len(held), partial(list, held))])
 
 
-def not_called() -> NoReturn:
+def fail() -> NoReturn:
     raise AssertionError("rendered")
 
 
 def memory(*published: Resource, **foreign: str) -> MemoryDestination:
-    made = MemoryDestination(shelf.read)
+    made = MemoryDestination(fake_files.read)
     made.apply(plan(group_sections(published), made, now=0, grace=0))
     made.content |= {path.replace("_", "."): text.encode() for path, text in foreign.items()}
     return made
 
 
-def planned(resources: Sequence[Resource], there: Destination, *, overwrite: bool = False, grace: int = 0) -> Plan:
+def make_plan(resources: Sequence[Resource], there: Destination, *, overwrite: bool = False, grace: int = 0) -> Plan:
     return plan(group_sections(resources), there, now=NOON, grace=grace, overwrite=overwrite)
 
 
@@ -76,64 +76,64 @@ def planned(resources: Sequence[Resource], there: Destination, *, overwrite: boo
 
 def test_new_resources_are_put_in_the_order_of_publishing() -> None:
     resources: list[Resource] = [PLACED, METADATA, *PAGES]
-    assert planned(resources, memory()) == Plan(puts=tuple(Put(each, None, is_new=True) for each in resources))
+    assert make_plan(resources, memory()) == Plan(puts=tuple(Put(each, None, is_new=True) for each in resources))
 
 
 def test_unchanged_resources_are_left_alone() -> None:
     resources: list[Resource] = [PLACED, METADATA, *PAGES]
-    assert planned(resources, memory(*resources)) == Plan(unchanged=len(resources))
+    assert make_plan(resources, memory(*resources)) == Plan(unchanged=len(resources))
 
 
 def test_a_page_is_not_rendered_if_its_key_is_unchanged() -> None:
-    before, after = page("a", "one"), PageResource(ROOT_SECTION, Stage.PROJECT, "a", "key of one", not_called)
-    assert planned([after], memory(before)) == Plan(unchanged=1)
+    before, after = page("a", "one"), PageResource(ROOT_SECTION, Stage.PROJECT, "a", "key of one", fail)
+    assert make_plan([after], memory(before)) == Plan(unchanged=1)
 
 
 def test_no_resource_is_made_if_the_key_of_its_section_is_unchanged() -> None:
     before: list[Resource] = [PLACED, METADATA, *PAGES]
     there = memory(*before)
-    wanted = [section._replace(resources=not_called) for section in group_sections(before)]
+    wanted = [section._replace(resources=fail) for section in group_sections(before)]
     assert plan(wanted, there, now=NOON, grace=0) == Plan(unchanged=len(before))
 
 
 def test_a_page_with_another_key_replaces_the_old_one() -> None:
     before, after = page("a", "one"), page("a", "two")
-    assert planned([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), is_new=False),))
+    assert make_plan([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), is_new=False),))
 
 
 def test_an_edited_page_is_put_again() -> None:
     there = memory(before := page("a", "one"))
     there.content["a"] = b"edited"
-    assert planned([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), is_new=False),))
+    assert make_plan([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), is_new=False),))
 
 
 def test_a_deleted_file_is_put_again_but_is_not_new() -> None:
     there = memory(PLACED)
     del there.content[PLACED.path]
     lost = held(PLACED, BYTES, intact=False)
-    assert planned([PLACED], there) == Plan(puts=(Put(PLACED, lost, is_new=False),))
+    assert make_plan([PLACED], there) == Plan(puts=(Put(PLACED, lost, is_new=False),))
 
 
 def test_unlisted_pages_are_deleted_at_once_in_reverse_order() -> None:
     pages = [page("a", "one"), page("b", "two")]
     gone = tuple(entry(each, text) for each, text in zip(reversed(pages), ("two", "one"), strict=True))
-    assert planned([], memory(*pages), grace=900) == Plan(deletes=gone)
+    assert make_plan([], memory(*pages), grace=900) == Plan(deletes=gone)
 
 
 def test_an_unlisted_file_is_retired() -> None:
     retired = entry(PLACED, BYTES, retired=NOON)
     expected = Plan(updates=(retired,), newly_retired=1, retired_paths=(PLACED.path,), next_deletion=NOON + 900)
-    assert planned([], memory(PLACED), grace=900) == expected
+    assert make_plan([], memory(PLACED), grace=900) == expected
 
 
 def test_without_grace_an_unlisted_file_is_deleted_at_once() -> None:
-    assert planned([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),))
+    assert make_plan([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),))
 
 
 @pytest.mark.parametrize(("later", "gone"), [(0, False), (899, False), (900, True), (901, True), (-60, False)])
 def test_a_retired_file_is_deleted_after_its_grace(later: int, gone: bool) -> None:
     there = memory(PLACED)
-    there.apply(planned([], there, grace=900))
+    there.apply(make_plan([], there, grace=900))
     retired = entry(PLACED, BYTES, retired=NOON)
     expected = Plan(deletes=(retired,)) if gone else Plan(retired_paths=(PLACED.path,), next_deletion=NOON + 900)
     assert plan([], there, now=NOON + later, grace=900) == expected
@@ -141,8 +141,8 @@ def test_a_retired_file_is_deleted_after_its_grace(later: int, gone: bool) -> No
 
 def test_a_retired_file_that_is_listed_again_is_not_retired_any_more() -> None:
     there = memory(PLACED)
-    there.apply(planned([], there, grace=900))
-    wanted = planned([PLACED], there, grace=900)
+    there.apply(make_plan([], there, grace=900))
+    wanted = make_plan([PLACED], there, grace=900)
     assert wanted == Plan(unchanged=1, updates=(entry(PLACED, BYTES),))
 
 
@@ -152,18 +152,18 @@ def test_files_and_pages_of_others_with_the_same_bytes_are_adopted() -> None:
     resources: list[Resource] = [PLACED, page("page.html", "one")]
     texts = [BYTES, b"one"]
     adopted = tuple(entry(each, text)._replace(fingerprint="") for each, text in zip(resources, texts, strict=True))
-    assert planned(resources, there) == Plan(updates=adopted, unchanged=2)
+    assert make_plan(resources, there) == Plan(updates=adopted, unchanged=2)
 
 
 def test_an_optional_page_of_someone_else_is_left_alone() -> None:
     there = memory(page_html="theirs")
-    assert planned([page("page.html", "ours", optional=True)], there) == Plan(foreign_pages=("page.html",))
+    assert make_plan([page("page.html", "ours", optional=True)], there) == Plan(foreign_pages=("page.html",))
 
 
 def test_an_edited_optional_page_of_ours_is_put_again() -> None:
     there = memory(ours := page("page.html", "ours", optional=True))
     there.content["page.html"] = b"edited"
-    assert planned([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), is_new=False),))
+    assert make_plan([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), is_new=False),))
 
 
 def test_other_files_of_someone_else_are_in_the_way() -> None:
@@ -172,46 +172,46 @@ def test_other_files_of_someone_else_are_in_the_way() -> None:
         DestinationError,
         match=r"^these files are in the way, and mkindex has no record of writing them: a, c\. Move them",
     ):
-        planned([page("a", "ours"), page("b", "ours"), page("c", "ours")], there)
+        make_plan([page("a", "ours"), page("b", "ours"), page("c", "ours")], there)
 
 
 def test_at_most_five_of_the_paths_in_the_way_are_named() -> None:
     there = memory(**dict.fromkeys("abcdefg", "theirs"))
     with pytest.raises(DestinationError, match=r": a, b, c, d, e and 2 more\. Move"):
-        planned([page(path, "ours") for path in "abcdefg"], there)
+        make_plan([page(path, "ours") for path in "abcdefg"], there)
 
 
 @pytest.mark.parametrize("optional", [False, True])
 def test_overwrite_replaces_what_is_in_the_way(optional: bool) -> None:
     there, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
-    assert planned([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, is_new=False),))
+    assert make_plan([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, is_new=False),))
 
 
 def test_a_file_in_the_intent_of_a_dead_run_is_ours_but_its_bytes_are_compared() -> None:
     there, ours = memory(page_html="half"), page("page.html", "whole")
     unsure = HeldEntry(Entry.of(ours, "")._replace(key=""), intact=False)
-    there.sections = known(unsure)  # type: ignore[method-assign]
-    assert planned([ours], there) == Plan(puts=(Put(ours, unsure, is_new=False),))
+    there.sections = sections_with(unsure)  # type: ignore[method-assign]
+    assert make_plan([ours], there) == Plan(puts=(Put(ours, unsure, is_new=False),))
 
 
 def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
     there = memory(PLACED)
     unsure = HeldEntry(Entry.of(PLACED, "")._replace(key=""), intact=False)
-    there.sections = known(unsure)  # type: ignore[method-assign]
+    there.sections = sections_with(unsure)  # type: ignore[method-assign]
     adopted = entry(PLACED, BYTES)._replace(fingerprint="")
-    assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
+    assert make_plan([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
 
 
 def test_a_retired_file_of_a_dead_run_is_adopted_when_it_is_listed_again() -> None:
     there = memory(PLACED)
     unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
-    there.sections = known(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
-    assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1)
+    there.sections = sections_with(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
+    assert make_plan([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1)
 
 
 def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
-    old, new = (FileResource(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
-    assert planned([new], memory(old)) == Plan(
+    old, new = (FileResource(fake_files.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
+    assert make_plan([new], memory(old)) == Plan(
         puts=(Put(new, None, is_new=True),), deletes=(entry(old, b"old"),), replaced_filenames=("demo-1.0.tar.gz",)
     )
 
@@ -219,31 +219,31 @@ def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
 def test_a_file_that_changed_since_it_was_examined_is_not_published() -> None:
     there = MemoryDestination(lambda _: b"other bytes")
     with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changed while it was read"):
-        there.apply(planned([PLACED], there))
+        there.apply(make_plan([PLACED], there))
     assert (there.content, list(there.sections())) == ({}, [])
 
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
 def test_a_project_page_and_the_root_page_can_swap_paths(paths: tuple[str, str]) -> None:
-    project = make_index(shelf.file("simple-1.0.tar.gz"))
+    project = make_index(fake_files.file("simple-1.0.tar.gz"))
     before, after = (render_resources(project, Site(simple_path=path, templates=SITE.templates)) for path in paths)
     there = memory(*before)
-    there.apply(planned(after, there))
+    there.apply(make_plan(after, there))
     assert there.content == memory(*after).content
 
 
 def test_a_file_that_belongs_to_another_project_now_stays_at_its_path() -> None:
     there, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
-    todo = planned([moved], there)
+    todo = make_plan([moved], there)
     assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), transfers=(entry(PLACED, BYTES),), unchanged=1)
     there.apply(todo)
-    assert planned([moved], there) == Plan(unchanged=1)
+    assert make_plan([moved], there) == Plan(unchanged=1)
     assert there.content == {PLACED.path: BYTES}
 
 
 @pytest.mark.parametrize(
     ("stays", "edited", "text"),
-    [(page("a", "one"), page("b", "two"), b"two"), (PLACED, METADATA, shelf.read(METADATA))],
+    [(page("a", "one"), page("b", "two"), b"two"), (PLACED, METADATA, fake_files.read(METADATA))],
 )
 def test_a_path_in_the_intent_for_another_section_is_not_deleted(
     stays: Resource, edited: Resource, text: bytes
@@ -255,7 +255,7 @@ def test_a_path_in_the_intent_for_another_section_is_not_deleted(
     there.sections = lambda: iter(published)  # type: ignore[method-assign]
     lost = held(edited, text, intact=False)
     expected = Plan(puts=(Put(edited, lost, is_new=False),), transfers=(unsure.entry,), unchanged=1)
-    assert planned([stays, edited], there) == expected
+    assert make_plan([stays, edited], there) == expected
 
 
 # --- any two indexes ------------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ sites = st.builds(
 
 
 def resources(files: dict[str, bytes], site: Site) -> list[Resource]:
-    made: list[File] = [shelf.file(name, content) for name, content in files.items()]
+    made: list[File] = [fake_files.file(name, content) for name, content in files.items()]
     return render_resources(make_index(*made), site)
 
 
@@ -282,7 +282,7 @@ def test_sections_have_the_same_key_if_and_only_if_they_have_the_same_resources(
     one: tuple[dict[str, bytes], Site], other: tuple[dict[str, bytes], Site]
 ) -> None:
     def known(files: dict[str, bytes], site: Site) -> dict[str, tuple[str, list[tuple[str, str]]]]:
-        made = render(make_index(*(shelf.file(name, content) for name, content in files.items())), site)
+        made = render(make_index(*(fake_files.file(name, content) for name, content in files.items())), site)
         return {each.name: (each.key, [(part.path, part.key) for part in each.resources()]) for each in made}
 
     before, after = known(*one), known(*other)
@@ -302,9 +302,9 @@ def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
     there = memory()
     for each in builds:
         wanted = resources(*each)
-        there.apply(planned(wanted, there))
+        there.apply(make_plan(wanted, there))
         assert there.content == cold(wanted)
-        assert planned(wanted, there) == Plan(unchanged=len(wanted))
+        assert make_plan(wanted, there) == Plan(unchanged=len(wanted))
         if damage:
             there.content |= dict.fromkeys(list(there.content)[::2], b"edited")
             for path in list(there.content)[1::4]:
@@ -316,7 +316,7 @@ def test_an_unlisted_file_is_kept_for_exactly_the_grace(
     builds: list[tuple[int, dict[str, bytes]]],
 ) -> None:
     there, now = memory(), 0
-    since: dict[str, int] = {}  # when a file was first missing
+    since: dict[str, int] = {}  # when each file was first unlisted
     for passed, wanted in builds:
         now += passed
         there.apply(plan(group_sections(resources(wanted, SITE)), there, now=now, grace=600))

@@ -1,4 +1,4 @@
-"""What every destination has to do, in memory and on disk."""
+"""The contract of destinations, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -70,24 +70,24 @@ def test_a_destination_holds_exactly_what_was_applied(destination: Destination, 
 
 
 def test_nothing_is_applied_if_before_commit_raises(destination: Destination, wheels: Path) -> None:
-    class NotReady(Exception):
+    class Stopped(Exception):
         pass
 
-    def never() -> None:
-        raise NotReady
+    def stop() -> None:
+        raise Stopped
 
     wanted = list_resources(wheels)
-    with pytest.raises(NotReady):
-        destination.apply(make_plan(wanted, destination), never)
+    with pytest.raises(Stopped):
+        destination.apply(make_plan(wanted, destination), stop)
     assert held_entries(destination) == []
-    wanted = list_resources(wheels)  # a hard link, though withdrawn, has changed the change time
+    wanted = list_resources(wheels)  # the ctime was changed by a hard link, although that was removed again
     destination.apply(make_plan(wanted, destination))
     before = expected_entries(wanted)
     change_source(wheels)
-    with pytest.raises(NotReady):
-        destination.apply(make_plan(list_resources(wheels), destination), never)
-    with pytest.raises(NotReady):
-        destination.apply(Plan(), never)
+    with pytest.raises(Stopped):
+        destination.apply(make_plan(list_resources(wheels), destination), stop)
+    with pytest.raises(Stopped):
+        destination.apply(Plan(), stop)
     assert [entry for entry, _ in held_entries(destination)] == [entry for entry, _ in before]
     destination.apply(make_plan(list_resources(wheels), destination))
     assert held_entries(destination) == expected_entries(list_resources(wheels))

@@ -52,12 +52,12 @@ def public(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Filesystem], None]:
-    """Lets builds write to the disk given."""
+    """Makes builds write to the given disk."""
     return lambda disk: monkeypatch.setattr(directory, "Filesystem", lambda: disk)
 
 
-class Refusing(Filesystem):
-    """A disk that makes no hard links, for this reason."""
+class DiskWithoutLinks(Filesystem):
+    """A disk that cannot make hard links, with this error number."""
 
     def __init__(self, reason: int) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ class Refusing(Filesystem):
 def test_if_hard_links_are_not_possible_the_error_says_what_to_do(
     reason: int, wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
-    on_disk(Refusing(reason))
+    on_disk(DiskWithoutLinks(reason))
     with pytest.raises(DestinationError, match=r"\.(whl|tar\.gz).*--link-mode copy"):
         publish(wheels, public, link_mode="hardlink")
     assert not public.exists()
 
 
-class Meddling(Filesystem):
-    """A disk on which somebody meddles right before an operation: the first of its kind in each of the first runs."""
+class ChangingDisk(Filesystem):
+    """A disk on which `meddle` is called before an operation, the first `times` times."""
 
     def __init__(self, meddle: Callable[[], object], *, before: str, times: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ def _rewrite(path: Path, counter: itertools.count[int]) -> None:
     path.write_bytes(wheel("demo", "1.0", summary=f"version {next(counter)}"))
 
 
-def _put_another(path: Path, counter: itertools.count[int]) -> None:
+def _replace(path: Path, counter: itertools.count[int]) -> None:
     _rewrite(other := path.with_suffix(".new"), counter)
     other.replace(path)
 
@@ -109,17 +109,17 @@ def _remove(path: Path, counter: itertools.count[int]) -> None:
     path.unlink(missing_ok=True)
 
 
-MEDDLING = {"rewritten": _rewrite, "replaced": _put_another, "removed": _remove}
+CHANGES = {"rewritten": _rewrite, "replaced": _replace, "removed": _remove}
 
 
 @pytest.mark.parametrize("mode", [("copy", "create"), ("hardlink", "link")], ids=lambda mode: mode[0])
-@pytest.mark.parametrize("meddling", MEDDLING)
+@pytest.mark.parametrize("change_name", CHANGES)
 def test_a_file_that_changes_before_it_is_copied_is_read_again(
-    meddling: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
+    change_name: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     link_mode, operation = mode
-    meddle = partial(MEDDLING[meddling], wheels / "demo-1.0-py3-none-any.whl", itertools.count())
-    on_disk(Meddling(meddle, before=operation, times=2))
+    meddle = partial(CHANGES[change_name], wheels / "demo-1.0-py3-none-any.whl", itertools.count())
+    on_disk(ChangingDisk(meddle, before=operation, times=2))
     options = {"link_mode": link_mode, "cache_dir": str(public.parent / "cache")}
     publish(wheels, public, **options)
     assert find_broken_links(read_tree(public)) == []
@@ -132,7 +132,7 @@ def test_a_file_that_keeps_changing_is_an_error_and_nothing_is_published(
     link_mode: str, wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     meddle = partial(_rewrite, wheels / "demo-1.0-py3-none-any.whl", itertools.count())
-    on_disk(Meddling(meddle, before="create" if link_mode == "copy" else "link", times=99))
+    on_disk(ChangingDisk(meddle, before="create" if link_mode == "copy" else "link", times=99))
     with pytest.raises(
         FileChanged, match=r"demo-1.0-py3-none-any.whl changed while it was read: wait until it is completely written"
     ):
@@ -147,14 +147,14 @@ def test_the_next_build_corrects_a_hard_linked_file_that_changed_before_it_was_p
     options = {"link_mode": "hardlink", "cache_dir": str(tmp_path / "cache")}
     publish(wheels, tmp_path / "other", cache_dir=options["cache_dir"])
     meddle = partial((wheels / "other-1.0.tar.gz").write_bytes, sdist("other", "1.0", summary="other bytes"))
-    on_disk(Meddling(meddle, before="sync", times=1))
+    on_disk(ChangingDisk(meddle, before="sync", times=1))
     publish(wheels, public, **options)
     publish(wheels, public, **options)
     assert read_tree(public) == cold_build(wheels)
 
 
-# mkindex with several processes for a handful of sdists. Whenever one but the first is about to copy a file, somebody
-# writes to it: to the time in its gzip header. Or only the first time.
+# mkindex with several processes for a few sdists. Whenever another process than the first is about to copy a file, its
+# bytes change: the time in its gzip header. With a path in place of "always", only the first time.
 IN_PROCESSES = """
 import os, sys, time
 from contextlib import suppress
@@ -165,10 +165,10 @@ always, *arguments = sys.argv[1:]
 parallel._WORTH_IT = 1
 first = os.getpid()
 
-class Meddled(filesystem.Filesystem):
+class Changing(filesystem.Filesystem):
     def create(self, path):
         if os.getpid() == first:
-            time.sleep(0.1)  # or it might be done before the others begin
+            time.sleep(0.1)  # otherwise it might finish before the others begin
         elif path.endswith(".tar.gz"):
             with suppress(FileNotFoundError):
                 always == "always" or os.unlink(always)
@@ -177,7 +177,7 @@ class Meddled(filesystem.Filesystem):
                     file.write(os.urandom(4))
         return super().create(path)
 
-directory.Filesystem = Meddled
+directory.Filesystem = Changing
 from mkindex.cli import run
 sys.exit(run(arguments))
 """

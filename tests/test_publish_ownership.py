@@ -1,4 +1,4 @@
-"""Files of somebody else in a destination, and damage to our own."""
+"""Files of someone else in a destination, and damage to our own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def public(tmp_path: Path) -> Path:
     return tmp_path / "public"
 
 
-# --- what somebody else has there -------------------------------------------------------------------------------------
+# --- files of someone else -------------------------------------------------------------------------------------
 
 
 FOREIGN = {

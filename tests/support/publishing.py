@@ -23,9 +23,9 @@ def list_resources(source: Path, site: Site = SITE) -> list[Resource]:
 
 
 def change_source(source: Path) -> None:
-    """Add a wheel, give another other bytes, and remove the sdist."""
+    """Add a wheel, change the bytes of another, and remove the sdist."""
     write_wheel(source, "added", "1.0", mtime=MTIME)
-    (source / "demo-1.0-py3-none-any.whl").unlink()  # another file, not the linked one written to
+    (source / "demo-1.0-py3-none-any.whl").unlink()  # so that a hard link of it is not changed
     write_wheel(source, "demo", "1.0", mtime=MTIME, summary="other bytes")
     (source / "other-1.0.tar.gz").unlink()
 
