@@ -5,7 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIENT_PYTHON ?= $(PYTHON)
-CLIENTS := pip pip-23.1.2 pip-22.3.1 uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
+# NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
+OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
+CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
 	$(if $(shell command -v npm),wrangler)
 
 help:  ## Print this list
@@ -25,6 +27,9 @@ demo: $(READY)  ## Build an index of examples/wheels in build/demo, and print ho
 
 test: $(READY) clients  ## Run all tests, including those with real clients
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+test-fast: $(READY)  ## Run the fast tests, under a minute: no client, no server of another process, nothing slow
+	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional -m "not slow"
 
 test-unit: $(READY)  ## Run the tests that need no client and no server
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional
@@ -53,6 +58,9 @@ peers: $(READY)  ## Install other index generators for benchmarks and tests, in 
 bench: peers  ## Compare the speed with peers and limits, in benchmarks/RESULTS.md (BENCH=--quick: a short run)
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
+compare: $(READY)  ## Compare two versions: make compare OLD=PYTHON NEW=PYTHON, each with mkindex installed
+	$(BIN)/python -m benchmarks.versions $(OLD) $(NEW)
+
 examples: $(READY)  ## Rebuild examples/wheels, byte for byte the same
 	$(BIN)/python examples/make.py
 
@@ -75,4 +83,4 @@ format: $(READY)  ## Format the code and apply automatic fixes (ruff)
 clean:  ## Remove everything that these commands built or downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-unit soak clients peers bench examples lock lint format clean
+.PHONY: help setup demo test test-fast test-unit soak clients peers bench compare examples lock lint format clean

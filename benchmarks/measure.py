@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -46,6 +47,17 @@ class Timing:
 
 def run(command: list[str]) -> tuple[float, int]:
     """Run a command that must succeed; return the seconds and the peak memory in bytes."""
+    seconds, used = _run(command)
+    return seconds, used.ru_maxrss * 1024
+
+
+def processor_time(command: list[str]) -> float:
+    """Run a command that must succeed; return its processor time and that of its children, in seconds."""
+    _, used = _run(command)
+    return used.ru_utime + used.ru_stime
+
+
+def _run(command: list[str]) -> tuple[float, resource.struct_rusage]:
     with tempfile.TemporaryFile() as said:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
@@ -56,7 +68,7 @@ def run(command: list[str]) -> tuple[float, int]:
         if process.returncode:
             said.seek(0)
             raise SystemExit(f"{command} ended with {process.returncode}:\n{said.read().decode()}")
-    return seconds, usage.ru_maxrss * 1024
+    return seconds, usage
 
 
 def cpu_seconds(pid: int) -> float:

@@ -303,6 +303,7 @@ def test_whatever_bit_of_the_header_and_the_schema_is_wrong_files_are_at_worst_r
     assert sum(outcome == [UNKNOWN, UNKNOWN] for outcome in outcomes.values()) < len(outcomes) / 100
 
 
+@pytest.mark.slow
 def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     content = filled.read_bytes()
@@ -402,6 +403,7 @@ def test_a_cache_that_another_process_holds_is_done_without(filled: Path, scanne
         holder.close()
 
 
+@pytest.mark.slow
 def test_several_runs_share_a_cache(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()

@@ -103,6 +103,7 @@ def test_a_slow_server_is_a_note() -> None:
     assert ("slow", "a page took 7.2 s") in broken(host(seconds=7.25))
 
 
+@pytest.mark.slow
 def test_a_page_of_too_many_files_is_a_note() -> None:
     files = [{"filename": f"demo-{n}-py3-none-any.whl"} for n in range(10_001)]
     text = json.dumps({"meta": {"api-version": "1.0"}, "name": "demo", "files": files})

@@ -107,6 +107,7 @@ def test_no_bytes_of_a_file_make_a_check_crash(seed: int) -> None:
     content_of("demo-1.0.zip", io.BytesIO(data), len(data), whole=True)
 
 
+@pytest.mark.slow
 def test_a_whole_check_of_damaged_pages_ends_well(good: Path, tmp_path: Path) -> None:
     for seed in range(30):
         index_copy = copy_index(good, tmp_path / str(seed), "both")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from mkindex.check.engine import CheckReport
 
+pytestmark = pytest.mark.slow
+
 CASES = [(mutation, form, place) for mutation in MUTATIONS for form in mutation.forms for place in mutation.places]
 # These need a certificate, or a host that is not this machine: `test_check` has them as values.
 ELSEWHERE = {"insecure-link", "insecure-redirect", "plain-http", "large-page", "slow"}

@@ -344,6 +344,7 @@ def test_no_name_and_no_content_reaches_the_terminal_as_it_is(here: Path, capsys
     ] == []
 
 
+@pytest.mark.slow
 def test_names_that_are_no_utf8_are_told_of_in_any_locale(here: Path) -> None:
     names = [os.fsdecode(name) for name in (b"w\xff", b"public\xff")]
     (here / names[0]).mkdir()

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from mkindex.build import Report
 
+pytestmark = pytest.mark.slow
+
 MTIME = 1_700_000_000
 LARGE = {"large/data": bytes(range(250)) * 20}
 FILENAME = "large-1.0-py3-none-any.whl"

@@ -44,6 +44,8 @@ from support.wheels import write_sdist, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 SOAK = bool(os.environ.get("MKINDEX_SOAK"))
 MTIME = 1_700_000_000
 FOREIGN = {"README": b"theirs", "simple/notes": b"theirs", "files/notes": b"theirs"}

@@ -30,6 +30,7 @@ def contents(files: Iterable[Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_making_the_examples_anew_gives_the_committed_bytes(tmp_path: Path) -> None:
     make(tmp_path)
     assert contents(tmp_path.iterdir()) == contents(FILES)

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process")
+pytestmark = [pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process"), pytest.mark.slow]
 
 # Arguments: the work, how many items 0, 1 ... there are, and by how many processes it is done. Prints the results.
 SCRIPT = """

@@ -18,6 +18,8 @@ import pytest
 from support.builds import publish, write_files
 from support.trees import is_page, read_tree
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parent / "golden"
 MAKE = Path(__file__).parent.parent / "examples" / "make.py"
 WRITE = os.environ.get("MKINDEX_GOLDEN") == "write"

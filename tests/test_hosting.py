@@ -128,6 +128,7 @@ def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
         assert [line for line in rules if path in re.sub(r'"[^"]*"', "", line)] == []
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30), st.from_regex(r"[A-Za-z0-9_~-]{1,30}", fullmatch=True))
 def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
     root = f"/srv/{name.strip('/')}x"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PLAIN = {".nojekyll", "404.html", "index.html", "simple/index.html", "simple/index.v1_json"}
 PYPI_JSON = "application/vnd.pypi.simple.v1+json"
 FOREVER = "public, max-age=31536000, immutable"

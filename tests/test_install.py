@@ -17,6 +17,8 @@ import pytest
 from mkindex import __version__
 from support.trees import read_tree
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples" / "wheels"
 # What an installation is made from; not what making and testing leave behind.

@@ -17,6 +17,8 @@ from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 12345\n" % 0
 NAME = "{}-1.0-py3-none-any.whl"
 METADATA = metadata("bomb", "1.0")

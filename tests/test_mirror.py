@@ -408,6 +408,7 @@ def started(server: ScriptedServer, *arguments: str, limit: int = 0) -> subproce
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_was(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
@@ -427,6 +428,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     assert (find_broken_links(read_tree(public)), own_files(public)) == ([], {"manifest"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["reference", "mirror"])
 @pytest.mark.parametrize("slow", ["file", "page", "head"])
 def test_a_run_that_is_interrupted_ends_at_once(
@@ -460,6 +462,7 @@ def test_a_run_that_is_interrupted_ends_at_once(
     assert (run(f"{server.url}p", "--remote", how).status, read_projects(public)) == (0, ["a"])
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_named_and_the_tree_is_as_it_was(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:

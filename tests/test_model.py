@@ -162,6 +162,7 @@ def test_a_release_holds_its_files_by_name() -> None:
 VERSION = st.from_regex(r"([12]!)?[0-2](\.[0-2]){0,2}((a|b|rc)[12])?(\.post1)?(\.dev1)?(\+[ab12])?", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(st.lists(VERSION.map(lambda text: str(Version(text))), unique=True), st.randoms())
 def test_the_order_of_releases_is_total_and_that_of_pep_440(
     versions: list[str],

@@ -38,6 +38,8 @@ from support.wheels import sdist, wheel
 if TYPE_CHECKING:
     from mkindex.build import Report
 
+pytestmark = pytest.mark.slow
+
 SOAK = bool(os.environ.get("MKINDEX_SOAK"))
 MTIME = 1_700_000_000
 TICK = 0.004  # seconds: timestamps of files are at least that precise

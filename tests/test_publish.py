@@ -295,6 +295,7 @@ def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
     return memory(*wanted).content
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(files, sites), min_size=2, max_size=5), st.booleans())
 def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
     builds: list[tuple[dict[str, bytes], Site]], damage: bool
@@ -311,6 +312,7 @@ def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
                 del there.content[path]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 900), files), max_size=8))
 def test_an_unlisted_file_is_kept_for_exactly_the_grace(
     builds: list[tuple[int, dict[str, bytes]]],

@@ -20,6 +20,8 @@ from support.wheels import write_sdist, write_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def wheels(tmp_path: Path) -> Path:

@@ -499,6 +499,7 @@ DAMAGED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filename", DAMAGED)
 def test_a_file_with_any_one_bit_wrong_is_refused_or_means_the_same(tmp_path: Path, filename: str) -> None:
     content = DAMAGED[filename]

@@ -127,6 +127,7 @@ def patterns(draw: st.DrawFn, text: str) -> str:
     return draw(st.sampled_from([made, made.upper(), made.lower()]))
 
 
+@pytest.mark.slow
 @given(st.data(), files())
 def test_no_project_is_passed_over_that_has_a_wanted_file(data: st.DataObject, file: tuple[str, str]) -> None:
     filename, project = file

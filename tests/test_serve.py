@@ -397,6 +397,7 @@ def test_the_log_cannot_be_forged(tree: Tree) -> None:
 # --- many, slow and gone clients ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_hundred_clients_at_once_are_served(tree: Tree) -> None:
     path, whole = f"/{tree.wheel}", (tree.root / tree.wheel).read_bytes()
     begin = threading.Barrier(200)
@@ -430,6 +431,7 @@ def test_a_client_that_leaves_does_no_harm(tree: Tree, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_an_answer_is_of_one_file_while_the_tree_changes(tmp_path: Path) -> None:
     pages = [b"a" * 100_000, b"b" * 250_000, b"c" * 10]
 

@@ -32,6 +32,8 @@ from support.index_values import FakeFiles, make_index, render_resources
 from support.requirements import skip_or_fail
 from support.simple_pages import CUT_OFF, FILE, HOST, MD5, PAGE, URL, A, B, json_result
 
+pytestmark = pytest.mark.slow
+
 # --- what we write, read ----------------------------------------------------------------------------------------------
 
 

@@ -139,6 +139,7 @@ def test_more_links_than_a_page_may_have_are_an_error_and_not_a_shorter_page(mon
             parse(text, PAGE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -170,6 +171,7 @@ def test_elements_nested_without_end_are_refused_before_they_are_read(text: str)
     assert str(error.value) == TOO_DEEP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row", ["<li>{}", "<p>{}", "<tr><td>{}", "<dt>{}<dd>", "{}<br>", "<div><b>{}</b></div>", "{}<hr><img src=x>"]
 )

@@ -20,6 +20,8 @@ from support.wheels import sdist
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.slow
+
 
 def read_tar(data: bytes) -> bytes | None:
     return tarball.read_tar_pkg_info(io.BytesIO(data), len(data))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 # As far as upload.sh uses it. A key with a slash at its end is a file named "@"; call $DIES_AT and all later ones fail.
 AWS = """#!/bin/sh
 cd "$STORE" || exit

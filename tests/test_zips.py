@@ -19,6 +19,8 @@ from support.wheels import wheel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.slow
+
 COMPRESSED = wheel("foo", "1.0", compressed=True)
 
 

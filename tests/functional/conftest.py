@@ -1,4 +1,4 @@
-"""One index of the examples, the ways to reach it, and a home for the clients that do."""
+"""Fixtures for tests with real clients: an index of the examples, servers for it, and an empty home directory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUB_PATH = "some/where/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all that is in this directory."""
+    """Mark every test of this directory as functional."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("functional")
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with the examples, dated a day apart."""
+    """Return a directory with the example wheels and sdists, whose modification times are a day apart."""
     directory = tmp_path_factory.mktemp("wheels")
     subprocess.run([sys.executable, EXAMPLES / "make.py", directory], check=True, timeout=60)
     return directory
@@ -37,13 +37,13 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def hashes(wheels: Path) -> dict[str, str]:
-    """Return the sha256 of each example by its filename."""
+    """Return the sha256 of each example file by filename."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.iterdir()}
 
 
 @pytest.fixture(scope="session")
 def site(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with the index of the examples in SUB_PATH."""
+    """Return a directory that has the index of the examples below SUB_PATH."""
     directory = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkindex", "--links", str(wheels), str(directory / SUB_PATH)]
     subprocess.run(command, check=True, timeout=60)
@@ -52,7 +52,7 @@ def site(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tree(site: Path) -> Path:
-    """Return the index of the examples."""
+    """Return the root of the published tree."""
     return site / SUB_PATH
 
 
@@ -70,14 +70,14 @@ def _site_server(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def server(_server: LoggedServer) -> LoggedServer:
-    """Return a server with the index at its root, which was asked for nothing yet."""
+    """Return a server with the index at its root and an empty request log."""
     _server.forget()
     return _server
 
 
 @pytest.fixture(params=["root", "sub-path", "file"])
 def base(request: pytest.FixtureRequest, _server: LoggedServer, _site_server: LoggedServer, tree: Path) -> str:
-    """Return an address of the index, with the slash at its end."""
+    """Return an address of the index, with a trailing slash: at a root, below a path, or as a file: URL."""
     return {"root": _server.url, "sub-path": f"{_site_server.url}{SUB_PATH}", "file": f"{tree.as_uri()}/"}[
         request.param
     ]
@@ -85,4 +85,5 @@ def base(request: pytest.FixtureRequest, _server: LoggedServer, _site_server: Lo
 
 @pytest.fixture
 def home(tmp_path: Path) -> ClientHome:
+    """Return an empty home directory for one client."""
     return ClientHome(tmp_path)

@@ -1,9 +1,10 @@
-"""The real clients, each from an environment of its own (`make clients`), told nothing but what a test tells it."""
+"""The real clients, each from an environment of its own (`make clients`), without any settings but those of a test."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 CLIENTS = Path(__file__).resolve().parents[2] / ".clients"
 PIPS = ("pip", "pip-23.1.2", "pip-22.3.1")
 
-# All that clients get to know of the environment: how to run, and whom to trust.
+# The newest Python that runs a client, and why no newer one does. CLIENTS in the Makefile has the same condition.
+NEWEST_PYTHON: dict[str, tuple[tuple[int, int], str]] = {
+    "pip-22.3.1": ((3, 11), "it needs pkgutil.ImpImporter, which Python 3.12 removed"),
+}
+
+# The variables of the caller that clients get: how to run programs, and which certificates to trust.
 KEPT_VARIABLES = (
     "PATH",
     "LANG",
@@ -34,7 +40,7 @@ KEPT_VARIABLES = (
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
 )
-UNREACHABLE_PROXY = "http://127.0.0.1:9"  # a proxy that is not there: who asks another machine than this one fails
+UNREACHABLE_PROXY = "http://127.0.0.1:9"  # nothing listens there, so a request to another machine fails
 SETTINGS = {
     **dict.fromkeys(
         ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), UNREACHABLE_PROXY
@@ -51,6 +57,26 @@ SETTINGS = {
     "PDM_CHECK_UPDATE": "false",
     "PDM_USE_VENV": "false",  # but __pypackages__, which takes no time to make
 }
+
+
+def why_not_run(client: str, python: tuple[int, ...]) -> str:
+    """Return why a version of Python cannot run a client, or an empty string if it can."""
+    newest, reason = NEWEST_PYTHON.get(client, (python, ""))
+    if python <= newest:
+        return ""
+    return (
+        f"{client} does not run with Python {python[0]}.{python[1]}: {reason} (make clients CLIENT_PYTHON=python3.11)"
+    )
+
+
+def python_of(client: str) -> tuple[int, ...] | None:
+    """Return the version of the Python that a client was installed with, or None if it is not installed."""
+    try:
+        settings = (CLIENTS / client / "pyvenv.cfg").read_text()
+    except FileNotFoundError:
+        return None
+    version = re.search(r"^version = (\d+)\.(\d+)", settings, re.MULTILINE)
+    return (int(version[1]), int(version[2])) if version else None
 
 
 class ClientFailed(Exception):
@@ -75,6 +101,8 @@ class ClientHome:
         """Run a program of `client` in the project; return what it says. Raises Refused."""
         self.project.mkdir(exist_ok=True)
         program = CLIENTS / client / "bin" / command[0]
+        if reason := why_not_run(client, python_of(client) or sys.version_info[:2]):
+            skip_or_fail(reason)
         if not (CLIENTS / client / ".ready").exists():
             skip_or_fail(f"{client}: make clients")
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | SETTINGS
@@ -99,7 +127,6 @@ class ClientHome:
         return done.stdout
 
     def pip(self, client: str, *arguments: str | Path) -> str:
-        self._needs_a_python_that_runs(client)
         return self.run(client, "python", "-m", "pip", *arguments)
 
     def uv(self, *arguments: str | Path) -> str:
@@ -109,12 +136,6 @@ class ClientHome:
         """Drop what was cached and installed; the project and its lock file stay."""
         for path in (self.path / "cache", self.project / ".venv", self.project / "__pypackages__"):
             shutil.rmtree(path, ignore_errors=True)
-
-    def _needs_a_python_that_runs(self, client: str) -> None:
-        try:
-            self.run(client, "python", "-m", "pip", "--version")
-        except ClientFailed:
-            skip_or_fail(f"{client}: a Python old enough to run it (make clients CLIENT_PYTHON=python3.11)")
 
 
 def installed_versions(directory: Path) -> dict[str, str]:

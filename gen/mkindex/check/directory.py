@@ -10,7 +10,7 @@ from itertools import chain
 
 from mkindex.check.observations import SeenDirectory
 from mkindex.distributions.filenames import SUFFIXES
-from mkindex.tree.manifest import DamagedManifest, Entry, Stage, decode, sections
+from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, sections
 from mkindex.tree.names import STATE_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
@@ -130,6 +130,8 @@ def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, 
                     wrong.append(f"{entry.path}\t{text}")
     except FileNotFoundError:
         wrong.append(f"{STATE_DIRECTORY}/manifest\tis not there, although mkindex made this tree")
+    except NewerManifest as error:
+        wrong.append(f"{STATE_DIRECTORY}/manifest\t{error}")
     except (OSError, DamagedManifest) as error:
         wrong.append(f"{STATE_DIRECTORY}/manifest\tis damaged or cannot be read ({type(error).__name__})")
     return retired, tuple(wrong)

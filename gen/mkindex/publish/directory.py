@@ -66,6 +66,7 @@ class DirectoryDestination:
                 entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._layout.own_directory)
             entered.enter_context(exclusive(self._layout.own("lock"), patience=self._patience))
+            self._ownership.refuse_newer()  # a newer version may know files that this one would delete
             self._sweep()  # files of a run that died
             entered.callback(self._remove_precopies)
             # A long manifest is compared with the tree while the sources are listed.

@@ -6,7 +6,7 @@ The manifest says so, and after a run that died also its intent.
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from heapq import merge
@@ -112,6 +112,11 @@ class Ownership:
             with parallel.signals_blocked():
                 self._inspection = ForkedCall(partial(_inspect, self._layout))
 
+    def refuse_newer(self) -> None:
+        """Raise DestinationError if a newer version of mkindex wrote the manifest."""
+        with _readable(self._layout), open(self._layout.manifest, "rb") as file:
+            manifest.refuse_newer(file)
+
     def close(self) -> None:
         """Stop the process that `start_inspection` started."""
         if self._inspection:
@@ -199,11 +204,21 @@ def _inspect(layout: Layout, *, compare: bool = True) -> list[OwnedSection]:
 
 
 def _read_manifest(layout: Layout) -> Iterator[tuple[Extent, list[bytes]]]:
-    with (
-        suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
-        open(layout.manifest, "rb") as file,
-    ):
+    with _readable(layout), open(layout.manifest, "rb") as file:
         yield from manifest.sections(file)
+
+
+@contextmanager
+def _readable(layout: Layout) -> Iterator[None]:
+    """Ignore a missing or damaged manifest, and raise DestinationError if a newer version of mkindex wrote it."""
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            yield
+    except manifest.NewerManifest as error:
+        advice = "upgrade mkindex, or publish to a new directory"
+        raise DestinationError(f"{printable(layout.manifest)} {error}: {advice}") from error
+    except manifest.DamagedManifest:
+        pass
 
 
 def _read_intent(layout: Layout) -> list[Position]:

@@ -3,6 +3,12 @@
 Both are text, a line for each path with tabs between the fields; the lines of a section are below its name in brackets.
 Neither is believed about a path that leads out of the directory: a tree may come from somebody else, and what is listed
 may be deleted.
+
+The first line of a manifest names its format and the last line is a checksum, in every format. Besides its entries, a
+section may have optional lines: a lowercase name, a tab, text. They come after the entries. A version that does not
+know a line ignores it, copies it while nothing else in the section changes, and drops it when it writes the section
+again: what is said there may no longer be true. So an optional line may always be missing; a fact that must not be
+lost requires a new format.
 """
 
 import hashlib
@@ -83,12 +89,16 @@ class Entry(NamedTuple):
         return self[:3]
 
 
-_MANIFEST = b"mkindex manifest 2\n"
+_FORMAT = 2
+_MANIFEST = b"mkindex manifest %d\n" % _FORMAT
+_ANY_FORMAT = re.compile(rb"mkindex manifest ([1-9][0-9]{0,8})\n")
 _INTENT = b"mkindex intent 2\n"
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
 _NOT_OURS = re.compile(rb"(?<![^/\t\n])(\.\.|\.mkindex)(?![^/\t\n])|\0")  # a part of a path that leads out, or to this
 _LINE = re.compile(rb"[0-3]\t[^\t]+\t[^\t]*\t[^\t]*\t[^\t]*\t\d*\n")
+_OPTIONAL = re.compile(rb"[a-z][a-z0-9-]*\t[\t -~]*\n")
+_AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at once
@@ -110,6 +120,10 @@ class Extent(NamedTuple):
 
 class DamagedManifest(Exception):
     """A file of ours that is not what was written."""
+
+
+class NewerManifest(DamagedManifest):
+    """A manifest in a format of a newer version; the text says so."""
 
 
 def encode(
@@ -189,7 +203,7 @@ def _line(entry: Entry) -> bytes:
 
 
 def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
-    """Yield the entries that the lines of a section say. Raises Damaged."""
+    """Yield the entries that the lines of a section say. Raises DamagedManifest."""
     try:
         for line in lines:
             stage, path, key, sha, fingerprint, retired = line[:-1].decode("ascii").split("\t")
@@ -206,10 +220,42 @@ def path_and_fingerprint(line: bytes) -> tuple[str, str]:
 
 
 def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
-    """Yield the sections of a manifest with their lines, by name.
+    """Yield the sections of a manifest with the lines of their entries, by name.
 
-    Raises Damaged: before the first, or at one that is not as we write them.
+    Raises NewerManifest; DamagedManifest: before the first, or at one that is not as we write them.
     """
+    refuse_newer(stream)
+    length = _checked(stream)
+    stream.seek(0)
+    if stream.readline() != _MANIFEST:
+        raise DamagedManifest
+    at = stream.tell()
+    for name, lines in _by_name(_each_line(stream, length)):
+        entries = _entries(lines)
+        optional = lines[len(entries) :]
+        text = b"".join(entries)
+        is_sound = text.isascii() and lines == sorted(lines) and all(map(_LINE.fullmatch, entries))
+        if not is_sound or not all(map(_OPTIONAL.fullmatch, optional)) or _names_what_is_not_ours(text):
+            raise DamagedManifest
+        extent = Extent(name, at + len(_heading(name)), len(text) + sum(map(len, optional)))
+        yield extent, entries
+        at = extent.at + extent.length
+
+
+def refuse_newer(stream: BinaryIO) -> None:
+    """Raise NewerManifest where a newer version wrote the manifest, or DamagedManifest where it is damaged besides.
+
+    Of any other manifest only the first line is read.
+    """
+    stream.seek(0)
+    named = _ANY_FORMAT.fullmatch(stream.readline(len(_MANIFEST) + 9))
+    if named and int(named[1]) > _FORMAT:
+        _checked(stream)  # one flipped bit makes a 3 of a 2
+        raise NewerManifest(f"was written by a newer mkindex (format {int(named[1])}; this version reads {_FORMAT})")
+
+
+def _checked(stream: BinaryIO) -> int:
+    """Return the length of a manifest without its checksum. Raises DamagedManifest where that does not match."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -217,28 +263,25 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
         checksum, left = zlib.crc32(part, checksum), left - len(part)
     if left or stream.read() != _END % checksum:
         raise DamagedManifest
-    stream.seek(0)
-    if stream.readline() != _MANIFEST:
-        raise DamagedManifest
-    at = stream.tell()
-    for name, lines in _by_name(_each_line(stream, length)):
-        text = b"".join(lines)
-        is_sound = text.isascii() and lines == sorted(lines) and all(map(_LINE.fullmatch, lines))
-        if not is_sound or _names_what_is_not_ours(text):
-            raise DamagedManifest
-        at += len(_heading(name))
-        yield Extent(name, at, len(text)), lines
-        at += len(text)
+    return length
+
+
+def _entries(lines: list[bytes]) -> list[bytes]:
+    """Return the lines of a section without optional ones."""
+    return lines[: bisect_left(lines, _AFTER_ENTRIES)]
 
 
 def read(stream: BinaryIO, extent: Extent) -> list[bytes]:
-    """Return the lines of a section: those that `sections` found, unless somebody has written a manifest since."""
+    """Return the entries of a section: those that `sections` found, unless somebody has written a manifest since."""
     stream.seek(extent.at)
-    return BytesIO(stream.read(extent.length)).readlines()
+    return _entries(BytesIO(stream.read(extent.length)).readlines())
 
 
 def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield each section with its lines. Raises Damaged where a line is in none, or their names are not in order."""
+    """Yield each section with its lines.
+
+    Raises DamagedManifest where a line is in none, or their names are not in order.
+    """
     name: str | None = None
     some: list[bytes] = []
     for line in lines:
@@ -263,7 +306,7 @@ def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
 
 
 def key(section: str, lines: Sequence[bytes]) -> str:
-    """Return the key of a section, as render has it, "" where something of it is retired. Raises Damaged."""
+    """Return the key of a section, as render has it, "" where something of it is retired. Raises DamagedManifest."""
     if not all(line.endswith(_NOT_RETIRED) for line in lines):
         return ""
     pages = (line for line in lines if not line.startswith((FILE, _METADATA)))
@@ -292,7 +335,7 @@ def encode_intent(positions: Iterable[Position]) -> Iterator[bytes]:
 
 
 def decode_intent(stream: BinaryIO) -> list[Position]:
-    """Return what a run intended to write or delete, by section, stage and path. Raises Damaged."""
+    """Return what a run intended to write or delete, by section, stage and path. Raises DamagedManifest."""
     if stream.readline() != _INTENT:
         raise DamagedManifest
     try:
