@@ -18,7 +18,7 @@ from mkindex.check.judge import Judge
 from mkindex.check.observations import ListedFile, SeenPage, SeenProject, ServerBehaviour
 from mkindex.check.pages import read
 from mkindex.check.targets import target
-from mkindex.web.client import RawResponse as Answer
+from mkindex.web.responses import RawResponse as Answer
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import JSON_TYPE, Reply, serve_index
@@ -71,7 +71,7 @@ def test_an_http_link_on_an_https_page_is_an_error() -> None:
 
 
 def test_a_redirect_from_https_to_http_is_an_error() -> None:
-    why = "redirects from https to http, where anybody can listen"
+    why = "redirects from https to http, which is not encrypted"
     project = SeenProject(name="demo", html=read(Answer(URL, 0, {}, broken=why), "project", project="demo"))
     assert broken(project) == [("insecure-redirect", why)]
 

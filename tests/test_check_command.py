@@ -142,7 +142,7 @@ def test_a_server_that_dies_on_the_way_is_3(
         server.faults.append(die)
         done = Run(capsys, f"{server.url}simple/")
     assert (done.status, done.out) == (3, "")
-    assert "5 requests in a row were in vain. Check again later" in done.err
+    assert "5 requests in a row failed. Try again later" in done.err
 
 
 def test_the_json_report_has_the_documented_shape(

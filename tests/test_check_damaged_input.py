@@ -15,7 +15,7 @@ from mkindex.check.judge import Judge
 from mkindex.check.observations import SeenProject
 from mkindex.check.pages import read
 from mkindex.check.wheels import content_of
-from mkindex.web.client import RawResponse as Answer
+from mkindex.web.responses import RawResponse as Answer
 from support.index_copy import build_good_index, copy_index
 from support.index_server import JSON_TYPE
 from support.wheels import wheel

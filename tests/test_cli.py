@@ -120,7 +120,7 @@ def test_what_cannot_be_asked_for_is_2_and_writes_nothing(
     assert run.err
 
 
-SUBDIRECTORIES = "subdirectories not read: wheels (--recursive reads them)"
+SUBDIRECTORIES = "subdirectories skipped: wheels (use --recursive)"
 NOTHING = "no wheel or sdist in"
 RECURSIVE = "; --recursive also looks into subdirectories"
 EMPTY = ". An empty index is made with --allow-empty"
@@ -129,16 +129,16 @@ EMPTY = ". An empty index is made with --allow-empty"
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["gone", "public"], "source {here}/gone does not exist"),
+        (["gone", "public"], "source {here}/gone does not exist. Check the path"),
         (
             [f"wheels/{WHEEL}", "public"],
-            f"source {{here}}/wheels/{WHEEL} is a file: name the directory it lies in",
+            f"source {{here}}/wheels/{WHEEL} is a file. Give the directory that contains it",
         ),
         (
             ["htps:/x", "public"],
             (
-                "htps:/x is of a kind that is not known: name a directory, a page or a list, here or at https://… "
-                "(a directory of that name is ./htps:/x)"
+                "source htps:/x has an unsupported scheme. Give a path, or an http, https or file address "
+                "(for a directory of that name: ./htps:/x)"
             ),
         ),
         (
@@ -248,7 +248,7 @@ def test_json_is_the_whole_report(here: Path, capsys: pytest.CaptureFixture[str]
             "removed": 0,
             "retired": 0,
             "rejected": [{"location": f"{here}/wheels/bad.egg", "reason": reason}],
-            "notes": [{"location": f"{here}/wheels/README", "text": "not a wheel or sdist: passed over"}],
+            "notes": [{"location": f"{here}/wheels/README", "text": "skipped: not a wheel or sdist"}],
             "write": [
                 *(place, f"{place}.metadata", "simple/demo/index.html", "simple/demo/index.v1_json"),
                 *(".nojekyll", "404.html", "index.html", "simple/index.html", "simple/index.v1_json"),
@@ -286,8 +286,8 @@ def test_quiet_prints_problems_only_and_verbose_what_was_passed_over(
     (here / "wheels/README").write_bytes(b"x")
     (here / "wheels/sub").mkdir()
     bad = f"rejected {here}/wheels/bad.egg: eggs are no longer installable: build a wheel\n"
-    sub = f"note {here}/wheels: subdirectories not read: sub (--recursive reads them)\n"
-    readme = f"note {here}/wheels/README: not a wheel or sdist: passed over\n"
+    sub = f"note {here}/wheels: subdirectories skipped: sub (use --recursive)\n"
+    readme = f"note {here}/wheels/README: skipped: not a wheel or sdist\n"
     runs = {option: Run(capsys, option, "wheels", "public") for option in ("-q", "--links", "-v")}
     assert {option: sorted(run.err.splitlines(keepends=True)) for option, run in runs.items()} == {
         "-q": [bad],

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "s3cret"
-USERS = {name: one.users for name, one in HOSTS.items() if one.users}
-PRINTS = {name: one.prints for name, one in HOSTS.items() if one.users and one.prints}
+USERS = {name: one.users_file for name, one in HOSTS.items() if one.users_file}
+PRINTS = {name: one.printed_template for name, one in HOSTS.items() if one.users_file and one.printed_template}
 
 
 def hosting(**values: Any) -> ServerConfig:  # noqa: ANN401

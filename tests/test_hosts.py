@@ -85,7 +85,7 @@ def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_n
     without = len(wheel("big", "1.0", files={"pad": bytes(bound - 1000)}))
     too_large = (
         "cloudflare-pages takes no file above 26,214,400 bytes: big-1.0-py3-none-any.whl (26,214,401 bytes). "
-        "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+        "Upload the wheels to a bucket or a GitHub Release, and link to them there: "
         "mkindex WHEELS DEST --files-url https://…"
     )
     for more, expected in (0, None), (1, too_large):
@@ -122,13 +122,13 @@ def test_what_is_too_much_is_told_before_anything_is_published(
         assert why
         found[key] = why
     named = [f"{name} ({size:,} bytes)" for size, name in by_size]
-    way_out = HOSTS["cloudflare-pages"].way_out
+    advice = HOSTS["cloudflare-pages"].advice
     assert found == {
-        "max_file": f"cloudflare-pages takes no file above {largest - 1:,} bytes: {named[0]}. {way_out}",
+        "max_file": f"cloudflare-pages takes no file above {largest - 1:,} bytes: {named[0]}. {advice}",
         "max_bytes": f"cloudflare-pages takes no more than {total - 1:,} bytes, and these are {total:,}: "
-        f"{', '.join(named[:5])} and {len(named) - 5} more. {way_out}",
+        f"{', '.join(named[:5])} and {len(named) - 5} more. {advice}",
         "max_files": f"cloudflare-pages takes no more than {number - 1:,} files, and these are {number:,}, "
-        f"pages and all. {way_out}",
+        f"pages and all. {advice}",
     }
     monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **fits))
     assert refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json") is None
@@ -140,7 +140,7 @@ def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
     monkeypatch.setitem(HOSTS, "github-pages", replace(HOSTS["github-pages"], max_file=1))
     assert cli.run(["--for", "github-pages", str(source), str(tmp_path / "public")]) == 3
     assert re.fullmatch(
-        r"error github-pages takes no file above 1 bytes: (\S+ \([\d,]+ bytes\)(, )?){5} and \d+ more\. Put .*\n",
+        r"error github-pages takes no file above 1 bytes: (\S+ \([\d,]+ bytes\)(, )?){5} and \d+ more\. Upload .*\n",
         capsys.readouterr().err,
     )
     assert not (tmp_path / "public").exists()
@@ -167,7 +167,7 @@ def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
     why = told(now - 1, grace=900)
     assert why
     assert f"{now:,}" in why
-    assert ". Of them 2 are on no page any more, and go with --grace 0. Put the wheels" in why
+    assert ". Of them 2 are on no page any more, and go with --grace 0. Upload the wheels" in why
     assert told(now, grace=900) is None
     assert "Of them 2" in (told(now - 1, grace=900) or "")
     assert told(now - 1, grace=0) is None
@@ -227,7 +227,7 @@ def test_it_is_said_each_time_where_somebody_has_a_nojekyll_of_their_own_that_ca
 
 LINES = {
     None: "Serve it:      python3 -m http.server --directory {}",
-    "github-pages": "Publish it:    by a workflow, which `mkindex host github-pages` prints",
+    "github-pages": "Publish it:    with the workflow that `mkindex host github-pages` prints",
     "cloudflare-pages": "Publish it:    npx wrangler pages deploy {}",
     "netlify": "Publish it:    npx netlify deploy --prod --no-build --dir {}",
     "nginx": "Serve it:      mkindex host nginx --root {}",
@@ -254,7 +254,7 @@ def test_the_report_says_what_to_do_with_the_tree(
 # --- options --------------------------------------------------------------------------------------------------------
 
 BESIDE = "where a project can have the name of a directory. Give two that lie beside each other"
-NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root. Leave json-root out"
+NEGOTIATES = "it serves JSON or HTML at the same address, as each client prefers. Leave json-root out"
 NO_PATH = (
     "give a relative path of letters, digits and - _ . "
     "whose first part is none of files, index.html, 404.html, links.html"
@@ -265,8 +265,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "json-root goes with a host that can be told the type of its pages: for cloudflare-pages, netlify, s3": {
         "json_root": "json"
     },
-    "json-root is of no use with for github-pages: it takes the type of a page from its name, so that index.html is "
-    "never JSON there. Leave json-root out": {"host": "github-pages", "json_root": "json"},
+    "json-root is of no use with for github-pages: it derives the media type of a page from its name, so index.html "
+    "is never served as JSON. Leave json-root out": {"host": "github-pages", "json_root": "json"},
     **{
         f"json-root is of no use with for {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")
@@ -429,7 +429,7 @@ def test_what_another_host_needs_touches_nothing_else(source: Path, tmp_path: Pa
     publish(source, public)
     before = file_identities(public)
     for host in HOSTS:
-        root = None if HOSTS[host].one_root else "json"
+        root = None if HOSTS[host].why_no_json_root else "json"
         publish(source, public, host=host, json_root=root)
         after = file_identities(public)
         assert {path for path in before if after[path] != before[path]} <= {".nojekyll"}

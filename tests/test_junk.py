@@ -1,4 +1,4 @@
-"""A directory full of junk: every good file is published, and every bad one has a line that says what to do."""
+"""A directory of junk: every good file is published, and every bad file is reported with what to do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HIDDEN = [".DS_Store", ".nfs0001", "a-2.0-py3-none-any.whl.part", "b-3.0.tar.gz.
 
 
 def bomb() -> bytes:
-    """A wheel that unpacks to 800 MiB, it says."""
+    """Return a wheel that claims to unpack to 800 MiB."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("bomb-1.0.dist-info/METADATA", METADATA)
@@ -126,7 +126,7 @@ def content(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def test_every_good_file_is_published_and_every_bad_one_has_a_line(
+def test_every_good_file_is_published_and_every_bad_file_is_reported(
     junk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = cli.run(["junk", "public"])
@@ -137,16 +137,16 @@ def test_every_good_file_is_published_and_every_bad_one_has_a_line(
     assert published(tmp_path / "public") == GOOD
 
 
-def test_companions_are_told_of_only_when_asked_and_hidden_files_never(
+def test_other_files_are_noted_only_with_verbose_and_hidden_files_never(
     junk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli.run(["-v", "junk", "public"])
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note ")]
-    assert notes == [f"note {junk}/{name}: not a wheel or sdist: passed over" for name in sorted(COMPANIONS)]
+    assert notes == [f"note {junk}/{name}: skipped: not a wheel or sdist" for name in sorted(COMPANIONS)]
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_strict_publishes_nothing_and_leaves_the_destination_as_it_was(
+def test_strict_publishes_nothing_and_leaves_the_destination_unchanged(
     junk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], existing: bool
 ) -> None:
     public = tmp_path / "public"

@@ -1,4 +1,4 @@
-"""Lists of files: a path or a URL a line, or what dumb-pypi's package lists have."""
+"""Lists of files: a path, a URL or an object of dumb-pypi's package lists on each line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DUMB_PYPI = Path(__file__).parent.parent / ".peers/dumb-pypi/bin/dumb-pypi"
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with wheels and sdists in it, and another one to stand in."""
+    """A directory with wheels and sdists, and another one as working directory."""
     (tmp_path / "wheels/sub").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0", requires_python=">=3.9")
@@ -50,22 +50,22 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def listed(path: Path, content: bytes, **options: Any) -> list[Found]:  # noqa: ANN401 (fields of List)
+def read_list(path: Path, content: bytes, **options: Any) -> list[Found]:  # noqa: ANN401 (fields of ListSource)
     path.write_bytes(content)
     return list(ListSource(path=str(path), selection=Selection(), **options).artifacts())
 
 
-def remote(path: Path, content: bytes, *, verify: bool = False) -> list[Found]:
-    return listed(path, content, files_url=FILES_URL, verify=verify)
+def read_list_with_files_url(path: Path, content: bytes, *, verify: bool = False) -> list[Found]:
+    return read_list(path, content, files_url=FILES_URL, verify=verify)
 
 
-def local(root: Path, relative: str, **said: Any) -> Artifact:  # noqa: ANN401 (fields of Link)
-    link = Link(url="file:", filename=relative.rpartition("/")[2], **said)
+def local(root: Path, relative: str, **fields: Any) -> Artifact:  # noqa: ANN401 (fields of Link)
+    link = Link(url="file:", filename=relative.rpartition("/")[2], **fields)
     return Artifact(str(root), relative, Fingerprint.of((root / relative).stat()), link)
 
 
-def link(path: str = FILE, **said: Any) -> Link:  # noqa: ANN401 (fields of Link)
-    fields: dict[str, Any] = {"trusted": True} | said
+def link(path: str = FILE, **fields: Any) -> Link:  # noqa: ANN401 (fields of Link)
+    fields = {"trusted": True} | fields
     return Link(url=f"{FILES_URL}/{path}", filename=unquote(path.rpartition("/")[2]), **fields)
 
 
@@ -76,9 +76,9 @@ def line(path: Path, number: int) -> str:
 # --- lines of text --------------------------------------------------------------------------------------------------
 
 
-def test_paths_are_relative_to_the_list_and_not_to_where_one_stands(here: Path) -> None:
+def test_paths_are_relative_to_the_list_and_not_to_the_working_directory(here: Path) -> None:
     wheels = here / "wheels"
-    assert listed(
+    assert read_list(
         wheels / "list.txt", b"demo-1.0-py3-none-any.whl\n./sub/../demo-1.0.tar.gz\nsub/other-2.0-py3-none-any.whl\n"
     ) == [
         local(wheels, FILE),
@@ -88,24 +88,24 @@ def test_paths_are_relative_to_the_list_and_not_to_where_one_stands(here: Path) 
 
 
 @pytest.mark.parametrize("form", ["{}", "../wheels/sub/{}", "file://{}", "file://localhost{}", "FILE:{}"])
-def test_a_file_elsewhere_on_this_machine_may_be_named_in_any_form(here: Path, form: str) -> None:
+def test_a_file_in_another_directory_may_be_given_in_any_form(here: Path, form: str) -> None:
     name = "other-2.0-py3-none-any.whl"
     path = str(here / "wheels/sub" / name) if form != "../wheels/sub/{}" else name
-    assert listed(here / "elsewhere/list", form.format(path).encode()) == [local(here / "wheels/sub", name)]
+    assert read_list(here / "elsewhere/list", form.format(path).encode()) == [local(here / "wheels/sub", name)]
 
 
-def test_comments_and_blank_lines_line_breaks_of_windows_and_white_space_say_nothing(here: Path) -> None:
+def test_comments_blank_lines_and_white_space_are_ignored(here: Path) -> None:
     content = f"\ufeff# a comment\r\n\r\n  {FILE}  \r\n\t# another\n\x0c\n{FILE}\r\n\t{FILE}".encode()
-    assert listed(here / "wheels/list", content) == [local(here / "wheels", FILE)] * 3
+    assert read_list(here / "wheels/list", content) == [local(here / "wheels", FILE)] * 3
 
 
 @pytest.mark.parametrize("content", [f"\ufeff{FILE}", f'\ufeff{{"filename": "{FILE}"}}\n'])
-def test_a_byte_order_mark_is_no_part_of_the_first_line(here: Path, content: str) -> None:
-    assert listed(here / "wheels/list", content.encode()) == [local(here / "wheels", FILE)]
+def test_a_byte_order_mark_is_not_part_of_the_first_line(here: Path, content: str) -> None:
+    assert read_list(here / "wheels/list", content.encode()) == [local(here / "wheels", FILE)]
 
 
-def test_an_empty_list_names_nothing(here: Path) -> None:
-    assert [listed(here / "list", content) for content in (b"", b"\n", b"# nothing\n", b"\xef\xbb\xbf")] == [[]] * 4
+def test_an_empty_list_has_no_files(here: Path) -> None:
+    assert [read_list(here / "list", content) for content in (b"", b"\n", b"# nothing\n", b"\xef\xbb\xbf")] == [[]] * 4
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def test_an_empty_list_names_nothing(here: Path) -> None:
     }.items(),
 )
 @pytest.mark.parametrize("files_url", [None, FILES_URL])
-def test_a_url_is_a_file_elsewhere_that_nobody_vouches_for(
+def test_a_url_is_a_remote_file_that_is_not_trusted(
     here: Path, files_url: str | None, text: str, expected: Link
 ) -> None:
-    assert listed(here / "list", text.encode(), files_url=files_url) == [expected]
+    assert read_list(here / "list", text.encode(), files_url=files_url) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,7 @@ def test_a_url_is_a_file_elsewhere_that_nobody_vouches_for(
     [
         f"https://user:secret@host.example/{FILE}",
         f"https://user:sec/ret@host.example/{FILE}",
+        f"https://user:sec\u2100ret@host.example/{FILE}",
         f"https:///{FILE}",
         f"https:/host.example/{FILE}",
         f"https:{FILE}",
@@ -157,13 +158,13 @@ def test_a_url_is_a_file_elsewhere_that_nobody_vouches_for(
         "https://host.example/a%2Fb-1.0.zip",
         "https://host.example/a%00b-1.0.zip",
         "https://host.example/ä-1.0.zip",
-        f"https://host.example/{FILE} # what follows is no comment",
+        f"https://host.example/{FILE} # this is not a comment",
     ],
 )
 @pytest.mark.parametrize("files_url", [None, FILES_URL])
-def test_a_malformed_or_hostile_address_is_never_taken_for_a_path(here: Path, files_url: str | None, text: str) -> None:
+def test_a_malformed_or_hostile_address_is_rejected(here: Path, files_url: str | None, text: str) -> None:
     path = here / "wheels/list"
-    found = listed(path, f"{text}\n{FILE}".encode(), files_url=files_url)
+    found = read_list(path, f"{text}\n{FILE}".encode(), files_url=files_url)
     assert found[1:] == [link() if files_url else local(here / "wheels", FILE)]
     assert isinstance(found[0], Rejected)
     assert found[0].location == line(path, 1)
@@ -187,56 +188,56 @@ def test_a_malformed_or_hostile_address_is_never_taken_for_a_path(here: Path, fi
         "demo-1!1.0.zip": "demo-1%211.0.zip",
     }.items(),
 )
-def test_with_a_files_url_a_path_is_an_address_below_it_that_is_trusted_unless_it_is_to_be_verified(
-    here: Path, text: str, path: str
-) -> None:
-    assert remote(here / "list", text.encode()) == [link(path)]
-    assert remote(here / "list", text.encode(), verify=True) == [link(path, trusted=False)]
+def test_with_files_url_a_path_is_relative_to_it_and_trusted_unless_verified(here: Path, text: str, path: str) -> None:
+    assert read_list_with_files_url(here / "list", text.encode()) == [link(path)]
+    assert read_list_with_files_url(here / "list", text.encode(), verify=True) == [link(path, trusted=False)]
 
 
-def test_a_path_that_is_no_unicode_is_found_here_and_linked_by_its_bytes_there(here: Path) -> None:
+def test_a_path_that_is_not_utf8_is_found_locally_and_percent_encoded_in_urls(here: Path) -> None:
     directory = os.fsdecode(b"caf\xe9")
     (here / "wheels" / directory).mkdir()
     write_wheel(here / "wheels" / directory, "demo", "1.0")
     content = b"caf\xe9/" + FILE.encode()
-    assert remote(here / "wheels/list", content) == [link(f"caf%E9/{FILE}")]
-    assert listed(here / "wheels/list", content) == [local(here / "wheels", f"{directory}/{FILE}")]
+    assert read_list_with_files_url(here / "wheels/list", content) == [link(f"caf%E9/{FILE}")]
+    assert read_list(here / "wheels/list", content) == [local(here / "wheels", f"{directory}/{FILE}")]
 
 
 @pytest.mark.parametrize(
     "text", [f"/{FILE}", f"../{FILE}", f"sub/../../{FILE}", f"//host.example/{FILE}", f"/srv/../{FILE}"]
 )
-def test_with_a_files_url_no_path_leads_above_it(here: Path, text: str) -> None:
-    reason = f"{text}: no path below --files-url: give it relative to that"
-    assert remote(here / "list", text.encode()) == [Rejected(location=line(here / "list", 1), reason=reason)]
+def test_with_files_url_no_path_leads_out_of_it(here: Path, text: str) -> None:
+    reason = "the path leads out of --files-url. Give a path relative to it"
+    assert read_list_with_files_url(here / "list", text.encode()) == [
+        Rejected(location=line(here / "list", 1), reason=reason)
+    ]
 
 
 @pytest.mark.parametrize(
     "name", ['a"b-1.0.zip', "a'b-1.0.zip", "a b-1.0.zip", "a<b-1.0.zip", "ä-1.0.zip", f"{'a' * 256}.zip"]
 )
-def test_with_a_files_url_a_name_is_one_that_a_distribution_can_have(here: Path, name: str) -> None:
-    found = remote(here / "list", f"sub/{name}".encode())
-    assert found == [Rejected(location=line(here / "list", 1), reason=f"sub/{name}: {STRANGE_NAME}")]
+def test_with_files_url_an_invalid_filename_is_rejected(here: Path, name: str) -> None:
+    found = read_list_with_files_url(here / "list", f"sub/{name}".encode())
+    assert found == [Rejected(location=line(here / "list", 1), reason=STRANGE_NAME)]
 
 
-def test_a_missing_file_a_directory_and_what_is_no_file_are_rejected_alone(here: Path) -> None:
+def test_a_line_without_a_regular_file_is_rejected_and_the_others_are_read(here: Path) -> None:
     wheels = here / "wheels"
     (wheels / "dir-1.0.zip").mkdir()
     os.mkfifo(wheels / "pipe-1.0.zip")
     (wheels / "loop-1.0.zip").symlink_to("loop-1.0.zip")
     names = ["gone-1.0.zip", "dir-1.0.zip", "pipe-1.0.zip", "loop-1.0.zip", f"{FILE}/x-1.0.zip", FILE]
-    no_file = "the list names it, and it is no regular file: name the files in it"
-    assert listed(wheels / "list", "\n".join(names).encode()) == [
+    no_file = "named in the list, but not a regular file. Give the path of a file"
+    assert read_list(wheels / "list", "\n".join(names).encode()) == [
         *(
             Rejected(location=str(wheels / name), reason=reason)
             for name, reason in zip(
                 names,
                 [
-                    "the list names it, and it cannot be read: No such file or directory",
+                    "named in the list, but cannot be read: No such file or directory",
                     no_file,
                     no_file,
-                    "the list names it, and it cannot be read: Too many levels of symbolic links",
-                    "the list names it, and it cannot be read: Not a directory",
+                    "named in the list, but cannot be read: Too many levels of symbolic links",
+                    "named in the list, but cannot be read: Not a directory",
                 ],
                 strict=False,
             )
@@ -260,29 +261,30 @@ def test_a_missing_file_a_directory_and_what_is_no_file_are_rejected_alone(here:
         "\x1b[31m",
     ],
 )
-def test_a_line_that_names_no_distribution_is_rejected_with_its_number(here: Path, text: str) -> None:
-    found = listed(here / "wheels/list", f"# first\n{text}\n{FILE}\n".encode())
-    shown = text.replace("\x1b", "\\x1b")
-    reason = f"{shown} is neither a wheel nor an sdist: give a path or a URL a line"
+def test_a_line_that_is_not_a_wheel_or_sdist_is_rejected_with_its_number(here: Path, text: str) -> None:
+    found = read_list(here / "wheels/list", f"# first\n{text}\n{FILE}\n".encode())
+    reason = "not a wheel or sdist. Give one path or URL per line"
     assert found == [Rejected(location=line(here / "wheels/list", 2), reason=reason), local(here / "wheels", FILE)]
 
 
-def test_a_distribution_that_clients_do_not_install_is_passed_over(here: Path) -> None:
-    text = "passed over: eggs are no longer installable: build a wheel"
-    assert listed(here / "list", b"demo-1.0.egg") == [Note(location="demo-1.0.egg", text=text, detail=True)]
+def test_a_distribution_that_clients_do_not_install_is_skipped(here: Path) -> None:
+    text = "skipped: eggs are no longer installable: build a wheel"
+    assert read_list(here / "list", b"demo-1.0.egg") == [Note(location="demo-1.0.egg", text=text, detail=True)]
 
 
-def test_a_line_with_a_nul_in_it_is_rejected_alone(here: Path) -> None:
-    found = listed(here / "wheels/list", f"a\0b/{FILE}\n{FILE}\n".encode())
+def test_a_line_with_a_nul_is_rejected_and_the_others_are_read(here: Path) -> None:
+    found = read_list(here / "wheels/list", f"a\0b/{FILE}\n{FILE}\n".encode())
     assert isinstance(found[0], Rejected)
     assert found[1:] == [local(here / "wheels", FILE)]
 
 
 @pytest.mark.parametrize("content", [b"a" * (1 << 21), b"#" + b"a" * (1 << 21), b"{" * (1 << 21)])
-def test_a_line_without_an_end_is_an_error_and_not_read_to_its_end(here: Path, content: bytes) -> None:
+def test_an_endless_line_is_an_error_and_not_read_to_its_end(here: Path, content: bytes) -> None:
     with pytest.raises(SourceError) as error:
-        listed(here / "list", f"{FILE}\n".encode() + content)
-    assert str(error.value) == f"{line(here / 'list', 2)}: longer than 1,048,576 bytes: is it a list?"
+        read_list(here / "list", f"{FILE}\n".encode() + content)
+    assert (
+        str(error.value) == f"{line(here / 'list', 2)}: longer than 1,048,576 bytes. Give a list with one file per line"
+    )
 
 
 def test_a_list_that_cannot_be_read_is_an_error(here: Path) -> None:
@@ -291,7 +293,7 @@ def test_a_list_that_cannot_be_read_is_an_error(here: Path) -> None:
     assert str(error.value) == f"cannot read the list {here}/gone: No such file or directory"
 
 
-def test_only_what_is_wanted_is_listed(here: Path) -> None:
+def test_only_selected_files_are_listed(here: Path) -> None:
     content = f'{FILE}\nhttps://host.example/x-1.0.zip\n{{"filename": "y-1.0.zip"}}\nx-2.0.zip\n'.encode()
     (here / "list").write_bytes(content)
     source = ListSource(
@@ -322,63 +324,65 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def test_every_key_of_dumb_pypi_is_read_and_any_other_ignored(here: Path) -> None:
-    said = {
+def test_every_key_of_dumb_pypi_is_read_and_others_are_ignored(here: Path) -> None:
+    fields = {
         "sha256": A,
         "requires_python": ">=3.9, <4",
         "core_metadata": B,
         "upload_time": "2026-01-02T03:04:05Z",
         "yanked": 'broken <on> "purpose"',
     }
-    assert remote(here / "list", objects(EVERYTHING | {"something": {"else": [None]}})) == [link(**said)]
-    assert listed(here / "wheels/list", objects(EVERYTHING)) == [local(here / "wheels", FILE, **said)]
+    assert read_list_with_files_url(here / "list", objects(EVERYTHING | {"something": {"else": [None]}})) == [
+        link(**fields)
+    ]
+    assert read_list(here / "wheels/list", objects(EVERYTHING)) == [local(here / "wheels", FILE, **fields)]
 
 
-def nothing(key: str, *values: Any) -> list[tuple[str, Any, dict[str, Any]]]:  # noqa: ANN401 (whatever JSON has)
-    """A key with values that say nothing."""
+def ignored(key: str, *values: Any) -> list[tuple[str, Any, dict[str, Any]]]:  # noqa: ANN401 (any JSON)
+    """Return test cases for values that have no effect."""
     return [(key, value, {}) for value in values]
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "fields"),
     [
         ("hash", f"sha256={A.upper()}", {"sha256": A}),
         ("hash", f"md5={MD5}", {"other_hash": f"md5={MD5}"}),
         ("hash", f"sha512={'e' * 128}", {"other_hash": f"sha512={'e' * 128}"}),
-        *nothing("hash", None, "", [], {}),
+        *ignored("hash", None, "", [], {}),
         ("upload_timestamp", 0, {"upload_time": "1970-01-01T00:00:00Z"}),
         ("upload_timestamp", 1767323045.987, {"upload_time": "2026-01-02T03:04:05Z"}),
-        *nothing("upload_timestamp", None, True, "1767323045", -1, -0.5e9, 10**30, 1e300, []),
+        *ignored("upload_timestamp", None, True, "1767323045", -1, -0.5e9, 10**30, 10**400, 1e300, []),
         ("requires_python", ">=3.9,\n <4", {"requires_python": ">=3.9, <4"}),
-        *nothing("requires_python", None, "", 3, []),
+        *ignored("requires_python", None, "", 3, []),
         ("core_metadata", f"sha256={B}", {"core_metadata": B}),
         ("core_metadata", "true", {"core_metadata": ""}),
-        *nothing("core_metadata", None, "", False),
+        *ignored("core_metadata", None, "", False),
         ("yanked_reason", "two\n lines\t", {"yanked": "two lines"}),
         ("yanked_reason", " ", {"yanked": ""}),
-        *nothing("yanked_reason", None, ""),
+        *ignored("yanked_reason", None, ""),
         ("requires_dist", None, {}),
         ("uploaded_by", {"x": 1}, {}),
     ],
 )
-def test_a_value_says_what_it_says_to_dumb_pypi_or_nothing(
-    here: Path, key: str, value: object, said: dict[str, Any]
+def test_values_are_read_as_dumb_pypi_reads_them_or_ignored(
+    here: Path, key: str, value: object, fields: dict[str, Any]
 ) -> None:
-    assert remote(here / "list", objects({"filename": FILE, key: value})) == [link(**said)]
+    assert read_list_with_files_url(here / "list", objects({"filename": FILE, key: value})) == [link(**fields)]
 
 
 @pytest.mark.parametrize("value", [1, ["sha256"], "sha256=zz", "sha256", f"blake2b={A}", A])
-def test_a_hash_that_is_none_is_not_left_out_without_a_word(here: Path, value: object) -> None:
-    reason = f"the hash of {FILE} is none that is known: give sha256=… and 64 digits"
-    assert remote(here / "list", objects({"filename": FILE, "hash": value})) == [
+def test_an_unknown_hash_rejects_the_line(here: Path, value: object) -> None:
+    reason = "`hash` is not a known hash. Give sha256= and 64 hexadecimal digits"
+    assert read_list_with_files_url(here / "list", objects({"filename": FILE, "hash": value})) == [
         Rejected(location=f"{here}/list, line 1", reason=reason)
     ]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-def test_a_number_that_is_none_is_no_time(here: Path, number: str) -> None:
+def test_a_timestamp_that_is_not_finite_is_ignored(here: Path, number: str) -> None:
     content = f'{{"filename": "{FILE}", "upload_timestamp": {number}}}'.encode()
-    assert remote(here / "list", content) == [link()]
+    assert read_list_with_files_url(here / "list", content) == [link()]
 
 
 @pytest.mark.parametrize(
@@ -406,9 +410,9 @@ def test_a_number_that_is_none_is_no_time(here: Path, number: str) -> None:
     ],
     ids=lambda text: text[:30],
 )
-def test_a_line_that_is_no_object_with_a_filename_is_rejected_alone_and_with_its_number(here: Path, text: str) -> None:
+def test_a_malformed_object_is_rejected_with_its_line_number(here: Path, text: str) -> None:
     content = objects({"filename": FILE}) + b"\n" + text.encode("latin-1") + b"\n" + objects({"filename": "x-1.0.zip"})
-    found = remote(here / "list", content)
+    found = read_list_with_files_url(here / "list", content)
     assert [found[0], *found[2:]] == [link(), link("x-1.0.zip")]
     assert isinstance(found[1], Rejected)
     assert found[1].location == line(here / "list", 3)
@@ -422,7 +426,7 @@ def run(*arguments: str) -> int:
 
 
 def published(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """The files that the JSON pages of an index name, by project."""
+    """Return the files on the JSON pages of an index, by project."""
     names = json.loads((root / "simple" / JSON).read_text())["projects"]
     return {name["name"]: json.loads((root / "simple" / name["name"] / JSON).read_text())["files"] for name in names}
 
@@ -431,7 +435,7 @@ def filenames(root: Path) -> list[str]:
     return [file["filename"] for files in published(root).values() for file in files]
 
 
-def give(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+def set_standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
@@ -441,20 +445,20 @@ def test_a_list_and_a_directory_make_the_same_index(here: Path) -> None:
     assert read_tree(Path("one")) == read_tree(Path("two"))
 
 
-def test_paths_from_standard_input_are_relative_to_where_one_stands(
+def test_paths_from_standard_input_are_relative_to_the_working_directory(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(here / "wheels")
-    give(monkeypatch, f"./{FILE}\nsub/other-2.0-py3-none-any.whl".encode())
+    set_standard_input(monkeypatch, f"./{FILE}\nsub/other-2.0-py3-none-any.whl".encode())
     assert run("-", str(here / "public")) == 0
     assert filenames(here / "public") == [FILE, "other-2.0-py3-none-any.whl"]
 
 
-def test_a_list_with_a_files_url_is_an_index_without_a_single_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_with_files_url_makes_an_index_without_local_files(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = objects(
         EVERYTHING, {"filename": "demo-2.0.tar.gz"}, {"filename": "a/De_Mo.x-1.0+cu.zip", "hash": f"sha256={B}"}
     )
-    give(monkeypatch, entries)
+    set_standard_input(monkeypatch, entries)
     assert run("-", "public", "--files-url", f"{FILES_URL}/") == 0
     assert published(Path("public")) == {
         "de-mo-x": [
@@ -482,7 +486,7 @@ def test_a_list_and_a_directory_may_be_mixed(here: Path, monkeypatch: pytest.Mon
     assert sorted(filenames(Path("public"))) == [FILE, "demo-1.0.tar.gz", "other-2.0-py3-none-any.whl"]
 
 
-def test_a_bad_line_is_named_and_the_rest_is_published(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_line_is_rejected_and_the_others_are_published(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "wheels/list.jsonl").write_bytes(
         objects({"filename": FILE}) + b"{nonsense\n" + objects({"filename": "gone-1.0.zip"})
     )
@@ -490,10 +494,12 @@ def test_a_bad_line_is_named_and_the_rest_is_published(here: Path, capsys: pytes
     assert filenames(Path("public")) == [FILE]
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"rejected {here}/wheels/list.jsonl, line 2: ")
-    assert second.startswith(f"rejected {here}/wheels/gone-1.0.zip: the list names it, and it cannot be read: ")
+    assert second.startswith(f"rejected {here}/wheels/gone-1.0.zip: named in the list, but cannot be read: ")
 
 
-def test_a_hash_that_is_not_that_of_the_file_rejects_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_with_another_hash_than_the_list_says_is_rejected(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (here / "wheels/list.jsonl").write_bytes(
         objects({"filename": FILE, "hash": f"sha256={A}"}, {"filename": "demo-1.0.tar.gz"})
     )
@@ -504,18 +510,18 @@ def test_a_hash_that_is_not_that_of_the_file_rejects_it(here: Path, capsys: pyte
 
 @pytest.mark.parametrize("content", [b"", b"# nothing\n", b"README\n"])
 def test_a_list_without_a_file_publishes_nothing(here: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    give(monkeypatch, content)
+    set_standard_input(monkeypatch, content)
     assert (run("-", "public"), (Path("public") / "simple").exists()) == (3, False)
 
 
-def test_a_file_that_changes_while_standard_input_names_it_is_an_error_since_the_list_comes_only_once(
+def test_a_file_that_changes_while_standard_input_is_read_is_an_error(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wheel = here / "wheels" / FILE
-    give(monkeypatch, f"{wheel}\n{here}/wheels/demo-1.0.tar.gz\n".encode())
+    set_standard_input(monkeypatch, f"{wheel}\n{here}/wheels/demo-1.0.tar.gz\n".encode())
     calls: list[int] = []
 
-    def changing(artifacts: Iterable[Artifact], **options: Any) -> object:  # noqa: ANN401 (as they come)
+    def changing(artifacts: Iterable[Artifact], **options: Any) -> object:  # noqa: ANN401 (passed on)
         files = scan(artifacts, **options)  # type: ignore[arg-type]
         write_wheel(wheel.parent, "demo", "1.0", summary="built again")
         calls.append(len(files))
@@ -546,12 +552,12 @@ def test_a_file_that_changes_while_standard_input_names_it_is_an_error_since_the
         b"\xef\xbb\xbf\n<!DOCTYPE html>": "PageSource",
     }.items(),
 )
-def test_what_a_file_is_shows_when_one_looks_at_it(here: Path, content: bytes, kind: str) -> None:
+def test_the_beginning_of_a_file_decides_how_it_is_read(here: Path, content: bytes, kind: str) -> None:
     (here / "file").write_bytes(content)
     assert type(open_with_defaults(str(here / "file"))).__name__ == kind
 
 
-# --- beside dumb-pypi -----------------------------------------------------------------------------------------------
+# --- compared with dumb-pypi ------------------------------------------------------------------------------------------
 
 LIST: list[dict[str, Any]] = [
     EVERYTHING,
@@ -576,8 +582,8 @@ class Anchors(HTMLParser):
             self.found.append(dict(attrs))
 
 
-def said_by(root: Path) -> set[tuple[object, ...]]:
-    """What the pages of the projects say: address, hash, requires-python, yanked, core-metadata."""
+def read_anchors(root: Path) -> set[tuple[object, ...]]:
+    """Return project, address, hash, requires-python, yanked and core-metadata of every anchor of project pages."""
     found: set[tuple[object, ...]] = set()
     for path in (root / "simple").glob(f"*/{HTML}"):
         for attributes in Anchors(path.read_text("utf-8")).found:
@@ -587,16 +593,18 @@ def said_by(root: Path) -> set[tuple[object, ...]]:
     return found
 
 
-def test_the_pages_of_dumb_pypi_say_the_same_of_the_same_list(here: Path) -> None:
+def test_dumb_pypi_makes_equal_pages_from_the_same_list(here: Path) -> None:
     if not DUMB_PYPI.exists():
         skip_or_fail("dumb-pypi (make peers)")
     (here / "list.jsonl").write_bytes(objects(*LIST))
     command = [str(DUMB_PYPI), "--package-list-json", str(here / "list.jsonl"), "--packages-url", FILES_URL]
     subprocess.run([*command, "--output-dir", "theirs"], check=True, timeout=60)
     assert run(str(here / "list.jsonl"), "ours", "--files-url", FILES_URL) == 0
-    theirs = said_by(Path("theirs"))
+    theirs = read_anchors(Path("theirs"))
     assert len(theirs) == len(LIST)
-    assert said_by(Path("ours")) == theirs
+    assert read_anchors(Path("ours")) == theirs
     for path in Path("ours/simple").glob(f"*/{JSON}"):
         links = parse_json(path.read_text(), f"https://host.example/{path}").links
-        assert {unquote(link.url) for link in links} == {said[1] for said in theirs if said[0] == path.parent.name}
+        assert {unquote(link.url) for link in links} == {
+            anchor[1] for anchor in theirs if anchor[0] == path.parent.name
+        }

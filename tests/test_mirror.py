@@ -1,4 +1,4 @@
-"""Files of a server that are copied: the second run, damage, interruptions and full disks."""
+"""Mirrored files: the second run, damage, interruptions and full disks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ BIG = wheel("a", "1.0", files={"a.bin": bytes(range(256)) * 8000})  # 2 MB
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")
     monkeypatch.chdir(tmp_path)
 
@@ -121,10 +121,10 @@ def test_a_file_that_changed_is_read_again(
     assert [entry["hashes"] for entry in read_entries(public, "a", server)] == [{"sha256": sha256(second)}]
 
 
-def test_a_page_with_another_hash_for_a_file_is_believed_at_once(
+def test_a_new_hash_on_a_page_takes_effect_at_once(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    """What is remembered of a file is not what a page of yesterday said of it."""
+    """What is remembered of a file does not depend on an earlier version of its page."""
     right, wrong = link_with_other_hash("md5"), f"{A}#md5={'0' * 32}"
     server.routes |= {f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
     found = []
@@ -134,7 +134,7 @@ def test_a_page_with_another_hash_for_a_file_is_believed_at_once(
     assert found == [(1, ["b"]), (0, ["a", "b"])] * 2
 
 
-def test_what_a_page_says_of_a_file_that_cannot_be_looked_into_is_believed_at_once(
+def test_a_new_requires_python_on_a_page_takes_effect_at_once(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes[f"/{A}"] = file_route(WHEEL, ranges=False)
@@ -144,7 +144,7 @@ def test_what_a_page_says_of_a_file_that_cannot_be_looked_into_is_believed_at_on
         assert [entry["requires-python"] for entry in read_entries(public, "a", server)] == [python]
 
 
-def test_a_sibling_that_is_advertised_later_is_offered_then(
+def test_a_sibling_that_a_page_advertises_later_is_offered(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {f"/{A}": file_route(WHEEL), SIBLING: METADATA}
@@ -154,7 +154,7 @@ def test_a_sibling_that_is_advertised_later_is_offered_then(
         assert read_entries(public, "a", server) == [LISTED | more]
 
 
-def test_a_wheel_that_could_not_be_looked_into_is_when_it_can_be(
+def test_metadata_is_read_once_the_server_supports_ranges(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL, ranges=False)}
@@ -188,7 +188,7 @@ def serve_files(server: ScriptedServer, directory: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("with_hash", [True, False])
-def test_a_mirror_is_what_the_directory_itself_would_have_become(
+def test_a_mirror_of_a_directory_is_the_tree_that_the_directory_gives(
     server: ScriptedServer, public: Path, wheels: Path, run: Callable[..., Run], with_hash: bool
 ) -> None:
     links = serve_files(server, wheels)
@@ -201,12 +201,12 @@ def test_a_mirror_is_what_the_directory_itself_would_have_become(
     )
     done = run(f"{server.url}p", "--remote", "mirror", "--links")
     heads = [] if with_hash else sorted(f"HEAD 200 /{name}" for name in os.listdir(wheels))
-    asked = sorted(request.replace("%2B", "+").replace("%21", "!") for request in done.requests[1:])
-    assert (done.status, asked) == (0, heads)
+    requests = sorted(request.replace("%2B", "+").replace("%21", "!") for request in done.requests[1:])
+    assert (done.status, requests) == (0, heads)
     assert "(0 written, " in done.out
 
 
-def test_what_was_downloaded_and_not_published_is_not_downloaded_again(
+def test_a_download_that_was_not_published_is_used_by_the_next_run(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
@@ -221,7 +221,7 @@ def test_what_was_downloaded_and_not_published_is_not_downloaded_again(
     assert read_entries(public, "a", server)[0]["hashes"] == {"sha256": sha256(BIG)}
 
 
-def test_a_mirror_stands_alone_once_its_server_is_gone(
+def test_a_mirror_is_rebuilt_without_its_server(
     public: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "page.html"
@@ -231,18 +231,18 @@ def test_a_mirror_stands_alone_once_its_server_is_gone(
         assert Run(capsys, server, str(path), "--remote", "mirror").requests == STREAMED
     before = read_tree(public)
     done = Run(capsys, server, str(path), "--remote", "mirror")
-    assert (done.status, done.said, read_tree(public)) == (0, [], before)
+    assert (done.status, done.messages, read_tree(public)) == (0, [], before)
     cache = tmp_path / "cache"
     for one in cache.iterdir():
         one.unlink()
     done = Run(capsys, server, str(path), "--remote", "mirror")
-    assert (done.status, done.said, read_tree(public)) == (0, [], before)
+    assert (done.status, done.messages, read_tree(public)) == (0, [], before)
 
 
 @pytest.mark.parametrize(
     "harm", ["cut", "changed", "torn", "gone", "a link", "no metadata", "other metadata", "no manifest"]
 )
-def test_what_is_damaged_in_a_mirror_is_mended(
+def test_damage_in_a_mirror_is_repaired(
     server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], harm: str
 ) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(A, BIG)), f"/{A}": file_route(BIG)}
@@ -274,7 +274,7 @@ def test_what_is_damaged_in_a_mirror_is_mended(
     assert own_files(public) == {"manifest"}
 
 
-def test_a_mirror_whose_file_is_lost_here_and_there_stays_as_it_was(
+def test_a_file_that_is_missing_here_and_on_the_server_is_rejected_alone(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
@@ -294,10 +294,10 @@ def parts(public: Path) -> list[Path]:
     return list(public.glob(".mkindex/downloads/**/part"))
 
 
-def test_nothing_is_to_be_seen_of_a_download_before_it_is_verified(server: ScriptedServer, public: Path) -> None:
+def test_a_download_is_not_published_before_it_is_verified(server: ScriptedServer, public: Path) -> None:
     content = file_route(BIG, pause=0.002)
     server.routes |= {"/p": page_of_links(A), f"/{A}": content}
-    seen: list[list[str]] = []
+    published: list[list[str]] = []
 
     def watched(request: Request) -> Reply:
         reply = content(request)
@@ -306,14 +306,14 @@ def test_nothing_is_to_be_seen_of_a_download_before_it_is_verified(server: Scrip
 
         def watching() -> Iterator[bytes]:
             for part in body():
-                seen.append(sorted(read_tree(public)) if public.exists() else [])
+                published.append(sorted(read_tree(public)) if public.exists() else [])
                 yield part
 
         return replace(reply, body=watching)
 
     server.routes[f"/{A}"] = watched
     publish(f"{server.url}p", public, remote="mirror")  # type: ignore[arg-type]
-    assert (len(seen) > 100, [paths for paths in seen if paths]) == (True, [])
+    assert (len(published) > 100, [paths for paths in published if paths]) == (True, [])
     assert find_broken_links(read_tree(public)) == []
 
 
@@ -329,7 +329,7 @@ LEFT = {
 
 @pytest.mark.parametrize("ranges", [True, False])
 @pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
-def test_whatever_a_run_left_behind_the_next_one_finishes(
+def test_the_next_run_completes_any_unfinished_download(
     server: ScriptedServer, public: Path, run: Callable[..., Run], left: bytes, ranges: bool
 ) -> None:
     server.routes |= {
@@ -348,8 +348,8 @@ def test_whatever_a_run_left_behind_the_next_one_finishes(
         assert server.sent() == len(BIG) - 1_000_000 + len(page_of_links(link_with_hash(A, BIG)).body)  # type: ignore[arg-type]
 
 
-def test_a_file_that_is_named_twice_is_mirrored_whole(server: ScriptedServer, public: Path) -> None:
-    """Two threads that download the same file have to keep out of each other's way."""
+def test_a_file_that_is_linked_twice_is_mirrored_correctly(server: ScriptedServer, public: Path) -> None:
+    """Two threads must not write the same download."""
     server.routes |= {
         "/p": page_of_links(A, link_with_hash(A, BIG), f"./{A}", f"{A}#egg=a"),
         f"/{A}": file_route(BIG, pause=0.001),
@@ -358,7 +358,7 @@ def test_a_file_that_is_named_twice_is_mirrored_whole(server: ScriptedServer, pu
     assert (report.rejected, find_broken_links(read_tree(public)), read_projects(public)) == ((), [], ["a"])
 
 
-def test_a_file_that_is_somewhere_else_too_is_mirrored_from_where_it_is_named_first(
+def test_a_file_with_two_addresses_is_mirrored_from_the_first(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
@@ -372,7 +372,7 @@ def test_a_file_that_is_somewhere_else_too_is_mirrored_from_where_it_is_named_fi
     ]
 
 
-def test_a_mirror_with_hard_links_for_what_is_here_is_the_same(
+def test_hard_links_give_the_same_mirror(
     server: ScriptedServer, public: Path, wheels: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(C, BIG)), f"/{C}": file_route(wheel("c", "1.0"))}
@@ -389,14 +389,14 @@ def test_a_mirror_has_no_addresses_of_its_own(server: ScriptedServer, run: Calla
     server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p", "--remote", "mirror", "--files-url", "https://cdn.test/")
     assert (done.status, done.requests) == (2, [])
-    assert "files-url" in done.said[-1]
+    assert "files-url" in done.messages[-1]
 
 
 # --- stopped, killed, full --------------------------------------------------------------------------------------------
 
 
-def started(server: ScriptedServer, *arguments: str, limit: int = 0) -> subprocess.Popen[str]:
-    """A process of its own; `limit`: bytes of the largest file that it may write."""
+def start_process(server: ScriptedServer, *arguments: str, limit: int = 0) -> subprocess.Popen[str]:
+    """A process that runs mkindex; `limit`: bytes of the largest file that it may write."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     return subprocess.Popen(
         [sys.executable, "-m", "mkindex", f"{server.url}p", "public", "--cache-dir", "cache", *arguments],
@@ -409,11 +409,11 @@ def started(server: ScriptedServer, *arguments: str, limit: int = 0) -> subproce
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_where_it_was(
+def test_the_next_run_resumes_the_download_of_a_killed_one(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(A, BIG)), f"/{A}": file_route(BIG, pause=0.01)}
-    with started(server, "--remote", "mirror") as process:
+    with start_process(server, "--remote", "mirror") as process:
         try:
             server.wait_until_sent(600_000, f"/{A}")
         finally:
@@ -444,26 +444,26 @@ def test_a_run_that_is_interrupted_ends_at_once(
         "/p": trickle if slow == "page" else page_of_links(A),
         f"/{A}": late if slow == "head" else reply_sequence(file_route(BIG), file_route(BIG, pause=0.2)),
     }
-    with started(server, "--remote", how) as process:
+    with start_process(server, "--remote", how) as process:
         try:
             deadline = time.monotonic() + 20
-            wanted = {"file": f"GET 200 /{A}", "page": "GET 200 /p", "head": f"HEAD 0 /{A}"}[slow]
-            while wanted not in server.requests() and time.monotonic() < deadline:
+            expected = {"file": f"GET 200 /{A}", "page": "GET 200 /p", "head": f"HEAD 0 /{A}"}[slow]
+            while expected not in server.requests() and time.monotonic() < deadline:
                 time.sleep(0.02)
             time.sleep(0.1)
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=5)
+            _, output = process.communicate(timeout=5)
         finally:
             process.kill()
-    assert (process.returncode, said.splitlines()[-1]) == (130, "interrupted: the next run finishes the job")
-    assert "Traceback" not in said
+    assert (process.returncode, output.splitlines()[-1]) == (130, "interrupted: the next run finishes the job")
+    assert "Traceback" not in output
     assert not public.exists() or read_tree(public) == {}
     server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(BIG)}
     assert (run(f"{server.url}p", "--remote", how).status, read_projects(public)) == (0, ["a"])
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_is_named_and_the_tree_is_as_it_was(
+def test_a_full_disk_is_an_error_and_leaves_the_tree_unchanged(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
@@ -474,11 +474,13 @@ def test_a_disk_that_is_full_is_named_and_the_tree_is_as_it_was(
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     before = read_tree(public)
     server.routes["/p"] = page_of_links(link_with_hash(A, BIG), link_with_hash(B, OTHER))
-    with started(server, "--remote", "mirror", limit=1_000_000) as process:
-        _, said = process.communicate(timeout=30)
+    with start_process(server, "--remote", "mirror", limit=1_000_000) as process:
+        _, output = process.communicate(timeout=30)
     assert process.returncode == 3
-    assert said.splitlines()[-1].startswith("error cannot write public/.mkindex/downloads/")
-    assert said.splitlines()[-1].endswith("/part: File too large; free some space, or mend that, and run again")
+    assert output.splitlines()[-1].startswith("error cannot write public/.mkindex/downloads/")
+    assert output.splitlines()[-1].endswith(
+        "/part: File too large. Free some disk space or fix the cause, then run again"
+    )
     assert read_tree(public) == before
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     assert (read_projects(public), find_broken_links(read_tree(public)), own_files(public)) == (

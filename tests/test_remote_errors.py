@@ -1,4 +1,4 @@
-"""Wrong files, servers in trouble, and passwords: what is rejected, what ends a build, and what is never printed."""
+"""Wrong files, server errors and passwords: what is rejected, what stops a build, and what is never printed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")
     monkeypatch.chdir(tmp_path)
 
@@ -64,23 +64,32 @@ def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[
     return lambda *arguments: Run(capsys, server, *arguments)
 
 
-# --- what is not listed -----------------------------------------------------------------------------------------------
+# --- rejected files -----------------------------------------------------------------------------------------------
 
 
+MISMATCH = "Damaged or replaced file; not published"
 WRONG = f'data-size="{len(WHEEL) + 1}"'
-MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
-    "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: there is no such thing"),
-    "403": (link_with_hash(A, WHEEL), status_reply(403), "answers 403: it lets nobody, or not you, read it"),
-    "410": (link_with_hash(A, WHEEL), status_reply(410), "answers 410: ask who runs it"),
+WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
+    "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: not found. Check the address"),
+    "403": (
+        link_with_hash(A, WHEEL),
+        status_reply(403),
+        "answers 403: access denied. Check the address and your credentials",
+    ),
+    "410": (
+        link_with_hash(A, WHEEL),
+        status_reply(410),
+        "answers 410: request refused. Ask the operator of the server",
+    ),
     "a page": (
         link_with_hash(A, WHEEL),
         page_reply("<p>sign in"),
-        "answers with a page, not with a file: mend the link",
+        "the server sends a page instead of the file: fix the link",
     ),
     "a redirect to a page": (
         link_with_hash(A, WHEEL),
         redirect_reply("/p"),
-        "answers with a page, not with a file: mend the link",
+        "the server sends a page instead of the file: fix the link",
     ),
     "a page served as a file": (
         A,
@@ -90,12 +99,12 @@ MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
     "another size": (
         link_with_hash(A, WHEEL, WRONG),
         file_route(WHEEL),
-        f"has {len(WHEEL):,} bytes, and the page says {len(WHEEL) + 1:,}: somebody changed it. Mend the page",
+        f"size mismatch: expected {len(WHEEL) + 1:,} bytes, got {len(WHEEL):,}. {MISMATCH}",
     ),
     "another md5": (
         f"{A}#md5={'0' * 32}",
         file_route(WHEEL),
-        f"its md5 is {hashlib.md5(WHEEL).hexdigest()}, and the page says {'0' * 32}: somebody changed it",
+        f"md5 mismatch: expected {'0' * 32}, got {hashlib.md5(WHEEL).hexdigest()}. {MISMATCH}",
     ),
     "nothing in it": (A, file_route(b""), "an empty file: copy it again"),
     "no wheel": (A, file_route(b"PK\3\4" + bytes(500)), ""),
@@ -109,7 +118,7 @@ MISTAKEN: dict[str, tuple[str, scripted_server.Route, str]] = {
 
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
-@pytest.mark.parametrize(("link", "reply", "why"), MISTAKEN.values(), ids=MISTAKEN)
+@pytest.mark.parametrize(("link", "reply", "why"), WRONG_FILES.values(), ids=WRONG_FILES)
 def test_what_cannot_be_installed_is_rejected_and_the_rest_is_published(
     *,
     server: ScriptedServer,
@@ -128,7 +137,7 @@ def test_what_cannot_be_installed_is_rejected_and_the_rest_is_published(
     }
     for _ in range(2):
         done = run(f"{server.url}p", "--remote", how)
-        rejected = [line for line in done.said if line.startswith("rejected ")]
+        rejected = [line for line in done.messages if line.startswith("rejected ")]
         assert (done.status, read_projects(public), len(rejected)) == (1, ["b"], 1)
         assert rejected[0].startswith(f"rejected HOST/{name}: {why}")
         assert (
@@ -140,7 +149,7 @@ def test_what_cannot_be_installed_is_rejected_and_the_rest_is_published(
         assert own_files(public) == {"manifest"}
 
 
-def test_a_mirrored_file_of_another_hash_is_rejected_and_never_to_be_seen(
+def test_a_mirrored_file_with_a_wrong_hash_is_rejected_and_never_published(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
@@ -151,12 +160,12 @@ def test_a_mirrored_file_of_another_hash_is_rejected_and_never_to_be_seen(
     for _ in range(2):
         done = run(f"{server.url}p", "--remote", "mirror")
         assert (done.status, read_projects(public)) == (1, ["b"])
-        assert f"its sha256 is {sha256(WHEEL)}, and the page says {sha256(b'x')}: somebody changed it" in done.said[-1]
+        assert f"sha256 mismatch: expected {sha256(b'x')}, got {sha256(WHEEL)}. {MISMATCH}" in done.messages[-1]
         assert [path for path in read_tree(public) if A in path] == []
         assert own_files(public) == {"manifest"}
 
 
-def test_links_that_a_page_may_not_have_are_rejected(
+def test_links_that_are_not_allowed_on_a_page_are_rejected(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     links = (
@@ -169,16 +178,16 @@ def test_links_that_a_page_may_not_have_are_rejected(
     )
     server.routes |= {"/p": page_of_links(*links, link_with_hash(B, OTHER)), f"/{B}": file_route(OTHER)}
     done = run(f"{server.url}p")
-    assert (done.status, read_projects(public), len([line for line in done.said if "rejected" in line])) == (
+    assert (done.status, read_projects(public), len([line for line in done.messages if "rejected" in line])) == (
         1,
         ["b"],
         6,
     )
-    assert "hunter2" not in "".join(done.said)
+    assert "hunter2" not in "".join(done.messages)
     assert done.requests == ["GET 200 /p", f"HEAD 200 /{B}", f"GET 206 /{B}"]
 
 
-# --- a server in trouble ----------------------------------------------------------------------------------------------
+# --- server errors ----------------------------------------------------------------------------------------------
 
 
 def torn(request: Request) -> Reply:
@@ -186,25 +195,25 @@ def torn(request: Request) -> Reply:
 
 
 TROUBLES: dict[str, tuple[scripted_server.Route, str]] = {
-    "503": (status_reply(503), "answers 503: the server is in trouble: try again later"),
-    "500": (status_reply(500), "answers 500: the server is in trouble: try again later"),
+    "503": (status_reply(503), "answers 503: server error. Try again later"),
+    "500": (status_reply(500), "answers 500: server error. Try again later"),
     "401": (
         status_reply(401),
-        "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
+        "answers 401: user name and password required. Put them into ~/.netrc",
     ),
-    "429": (status_reply(429), "answers 429: it was asked too often: try again later, or with --jobs 1"),
-    "dropped": (torn, "broke off"),
+    "429": (status_reply(429), "answers 429: too many requests. Try again later, or with --jobs 1"),
+    "dropped": (torn, "incomplete response"),
     "a loop": (redirect_reply(f"/{A}"), "redirects more than 5 times"),
     "another part": (
         lambda request: Reply(WHEEL, 206 if request.method == "GET" else 200, {"Content-Range": "bytes 1-2/3"}),
-        "sends another part than the one that was asked for (1)",
+        "sends another range than the one that was requested (1)",
     ),
 }
 
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
 @pytest.mark.parametrize(("reply", "why"), TROUBLES.values(), ids=TROUBLES)
-def test_a_server_in_trouble_leaves_the_tree_as_it_was_unless_told_to_keep_going(
+def test_a_server_error_stops_the_build_unless_keep_going_is_given(
     *, server: ScriptedServer, public: Path, run: Callable[..., Run], reply: scripted_server.Route, why: str, how: str
 ) -> None:
     server.routes |= {
@@ -219,12 +228,12 @@ def test_a_server_in_trouble_leaves_the_tree_as_it_was_unless_told_to_keep_going
         f"/{B}": file_route(OTHER),
     }
     done = run(f"{server.url}p", "--remote", how)
-    assert (done.status, done.said[-1].startswith(f"error HOST/{A}: {why}")) == (3, True), done.said
-    assert done.said[-1].endswith("(--keep-going publishes the rest)")
+    assert (done.status, done.messages[-1].startswith(f"error HOST/{A}: {why}")) == (3, True), done.messages
+    assert done.messages[-1].endswith("(--keep-going publishes the rest)")
     assert (read_tree(public), (public / ".mkindex/manifest").read_bytes()) == (before, manifest)
     done = run(f"{server.url}p", "--remote", how, "--keep-going")
     assert (done.status, read_projects(public)) == (1, ["b"])
-    assert [line for line in done.said if line.startswith(f"rejected HOST/{A}: {why}")] != []
+    assert [line for line in done.messages if line.startswith(f"rejected HOST/{A}: {why}")] != []
     server.routes[f"/{A}"] = file_route(WHEEL)
     assert (run(f"{server.url}p", "--remote", how).status, read_projects(public)) == (0, ["a", "b"])
 
@@ -240,20 +249,20 @@ def test_a_server_in_trouble_leaves_the_tree_as_it_was_unless_told_to_keep_going
     ],
     ids=["503", "404", "torn", "JSON", "binary"],
 )
-def test_a_page_that_cannot_be_read_leaves_the_tree_as_it_was_unless_told_to_keep_going(
+def test_an_unreadable_page_stops_the_build_unless_keep_going_is_given(
     server: ScriptedServer, public: Path, run: Callable[..., Run], reply: Reply
 ) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), "/q": reply, f"/{A}": file_route(WHEEL)}
     assert run(f"{server.url}p").status == 0
     before = read_tree(public)
     done = run(f"{server.url}p", f"{server.url}q?token=hunter2")
-    assert (done.status, read_tree(public), "hunter2" in done.said[-1]) == (3, before, False)
+    assert (done.status, read_tree(public), "hunter2" in done.messages[-1]) == (3, before, False)
     done = run(f"{server.url}p", f"{server.url}q?token=hunter2", "--keep-going")
-    assert (done.status, read_tree(public), "hunter2" in done.said[-1]) == (1, before, False)
-    assert done.said[-1].startswith("rejected HOST/q: left out as a whole: ")
+    assert (done.status, read_tree(public), "hunter2" in done.messages[-1]) == (1, before, False)
+    assert done.messages[-1].startswith("rejected HOST/q: left out as a whole: ")
 
 
-def test_a_source_that_fails_half_way_is_left_out_as_a_whole(
+def test_a_source_that_fails_halfway_is_skipped_as_a_whole(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {
@@ -269,14 +278,14 @@ def test_a_source_that_fails_half_way_is_left_out_as_a_whole(
     assert run(f"{server.url}simple/", f"{server.url}p", "--all").status == 3
     done = run(f"{server.url}simple/", f"{server.url}p", "--all", "--keep-going")
     assert (done.status, read_projects(public)) == (1, ["b"])
-    assert "left out as a whole" in done.said[-1]
+    assert "left out as a whole" in done.messages[-1]
 
 
 @pytest.mark.parametrize(
     "headers",
     [{"content_type": "x\x1b[31m/y"}, {"content_type": "text/html; charset=\x1b"}, {"etag": "\x1b[31m"}],
 )
-def test_nothing_that_a_server_says_can_drive_a_terminal(
+def test_control_characters_of_a_server_are_not_printed(
     server: ScriptedServer, run: Callable[..., Run], headers: dict[str, str]
 ) -> None:
     server.routes |= {
@@ -291,7 +300,7 @@ def test_nothing_that_a_server_says_can_drive_a_terminal(
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
 
-def wanting(reply: scripted_server.Route) -> Callable[[Request], Reply]:
+def require_credentials(reply: scripted_server.Route) -> Callable[[Request], Reply]:
     def route(request: Request) -> Reply:
         if request.headers.get("authorization") != "Basic dXNlcjpodW50ZXIy":
             return status_reply(401)
@@ -302,7 +311,7 @@ def wanting(reply: scripted_server.Route) -> Callable[[Request], Reply]:
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
 @pytest.mark.parametrize("place", ["address", "netrc"])
-def test_credentials_open_pages_and_files_and_are_written_nowhere(
+def test_credentials_are_used_for_pages_and_files_and_never_written(
     *, server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], how: str, place: str
 ) -> None:
     address = server.url
@@ -313,25 +322,27 @@ def test_credentials_open_pages_and_files_and_are_written_nowhere(
     else:
         address = server.url.replace("//", "//user:hunter2@")
     server.routes |= {
-        "/p": wanting(conditional(page_of_links(link_with_hash(A, WHEEL, GIVEN), B, C).with_headers(etag='"1"'))),
-        f"/{A}": wanting(file_route(WHEEL)),
-        SIBLING: wanting(Reply(METADATA)),
-        f"/{B}": wanting(file_route(OTHER)),
-        f"/{C}": wanting(status_reply(404)),
+        "/p": require_credentials(
+            conditional(page_of_links(link_with_hash(A, WHEEL, GIVEN), B, C).with_headers(etag='"1"'))
+        ),
+        f"/{A}": require_credentials(file_route(WHEEL)),
+        SIBLING: require_credentials(Reply(METADATA)),
+        f"/{B}": require_credentials(file_route(OTHER)),
+        f"/{C}": require_credentials(status_reply(404)),
     }
-    said = ""
+    output = ""
     for options in (), ("--verbose",), ("--json",):
         done = run(f"{address}p", "--remote", how, *options)
         assert (done.status, read_projects(public)) == (1, ["a", "b"])
-        said += done.out + "\n".join(done.said)
+        output += done.out + "\n".join(done.messages)
     server.routes[f"/{B}"] = status_reply(503)
     for path in "p", "q":
         done = run(f"{address}{path}", "--remote", how, "--no-cache")
-        said += done.out + "\n".join(done.said)
+        output += done.out + "\n".join(done.messages)
     written = b"".join(
         path.read_bytes() for top in ("public", "cache") for path in Path(top).rglob("*") if path.is_file()
     )
-    assert ("hunter2" in said, b"hunter2" in written, b"dXNlcjpodW50ZXIy" in written) == (False, False, False)
+    assert ("hunter2" in output, b"hunter2" in written, b"dXNlcjpodW50ZXIy" in written) == (False, False, False)
 
 
 @pytest.mark.parametrize(
@@ -350,11 +361,11 @@ def test_credentials_open_pages_and_files_and_are_written_nowhere(
         "https:/user:hunter2@127.0.0.1/p",
     ],
 )
-def test_no_address_however_wrong_is_shown_with_its_password(run: Callable[..., Run], spec: str) -> None:
+def test_an_invalid_address_is_shown_without_its_password(run: Callable[..., Run], spec: str) -> None:
     for options in (), ("--keep-going", "--allow-empty"):
         done = run(spec, *options)
         assert done.status in (1, 2, 3)
-        assert "hunter2" not in done.out + "".join(done.said)
+        assert "hunter2" not in done.out + "".join(done.messages)
 
 
 @pytest.mark.parametrize(
@@ -369,9 +380,9 @@ def test_no_address_however_wrong_is_shown_with_its_password(run: Callable[..., 
         '{"filename": "https://user:hunter2@host/a.txt"}',
     ],
 )
-def test_no_line_of_a_list_is_shown_with_its_password(tmp_path: Path, run: Callable[..., Run], line: str) -> None:
+def test_a_line_of_a_list_is_shown_without_its_password(tmp_path: Path, run: Callable[..., Run], line: str) -> None:
     (tmp_path / "list.txt").write_text(f"{line}\n")
     for options in (), ("--files-url", "https://host/"):
         done = run("list.txt", "--allow-empty", "--verbose", *options)
         assert done.status in (0, 1, 3)
-        assert "hunter2" not in done.out + "".join(done.said)
+        assert "hunter2" not in done.out + "".join(done.messages)

@@ -1,4 +1,4 @@
-"""Files on a server that are listed and not copied: hashes, metadata, and as few bytes read as possible."""
+"""Files that are listed where they are: hashes and metadata, with as few bytes read as possible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from mkindex.build import build
 from mkindex.config import Config
-from mkindex.examine import remote
+from mkindex.examine import reference
 from support import scripted_server
 from support.remote_builds import (
     GIVEN,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")
     monkeypatch.chdir(tmp_path)
 
@@ -70,12 +70,12 @@ SEEN = [f"HEAD 200 /{A}", f"GET 206 /{A}"]
 # --- reference: the hash ----------------------------------------------------------------------------------------------
 
 
-def test_a_file_with_a_hash_is_looked_into_and_not_read(
+def test_of_a_file_with_a_hash_only_parts_are_read(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p")
-    assert (done.status, done.said, done.requests) == (0, [], ["GET 200 /p", *SEEN])
+    assert (done.status, done.messages, done.requests) == (0, [], ["GET 200 /p", *SEEN])
     assert read_entries(public, "a", server) == [LISTED]
     assert sorted(path for path in read_tree(public) if path.startswith("files")) == []
 
@@ -84,19 +84,19 @@ def test_a_file_with_a_hash_is_looked_into_and_not_read(
     "link",
     [A, link_with_other_hash("md5"), link_with_other_hash("sha512"), f"{A}#md5=nonsense", f"{A}#egg=a", f"{A}#sha256="],
 )
-def test_a_file_without_a_sha256_is_read_once_for_it(
+def test_a_file_without_a_sha256_is_read_once_to_compute_it(
     server: ScriptedServer, public: Path, run: Callable[..., Run], link: str
 ) -> None:
     server.routes |= {"/p": page_of_links(link), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p")
-    note = f"{len(WHEEL)} bytes in 1 file will be read to compute sha256 (--allow-unhashed leaves it out)"
+    note = f"{len(WHEEL)} bytes in 1 file will be read to compute sha256 (--allow-unhashed skips this)"
     assert (done.status, done.requests) == (0, ["GET 200 /p", *STREAMED])
-    assert done.said == [f"note 127.0.0.1:{server.port}: {note}"]
+    assert done.messages == [f"note 127.0.0.1:{server.port}: {note}"]
     assert read_entries(public, "a", server) == [LISTED]
 
 
 @pytest.mark.parametrize("options", [{}, {"remote": "mirror"}])
-def test_what_will_be_read_is_announced_before_it_is(
+def test_reading_whole_files_is_announced_before_it_begins(
     server: ScriptedServer, tmp_path: Path, options: dict[str, str]
 ) -> None:
 
@@ -108,19 +108,19 @@ def test_what_will_be_read_is_announced_before_it_is(
 
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
-def test_more_than_may_be_downloaded_stops_before_anything_is(
+def test_a_build_over_max_download_stops_before_it_reads_any_file(
     server: ScriptedServer, public: Path, run: Callable[..., Run], how: str
 ) -> None:
     server.routes |= {"/p": page_of_links(A, B), f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
     total = len(WHEEL) + len(OTHER)
     done = run(f"{server.url}p", "--max-download", str(total - 1), "--remote", how)
-    why = "to mirror them" if how == "mirror" else "to compute sha256 (--allow-unhashed leaves it out)"
-    assert (done.status, done.said) == (
+    why = "to mirror them" if how == "mirror" else "to compute sha256 (--allow-unhashed skips this)"
+    assert (done.status, done.messages) == (
         3,
         [
             (
-                f"error 127.0.0.1:{server.port}: {total:,} bytes in 2 files would have to be read {why}, and "
-                f"--max-download allows {total - 1:,}: raise it, or choose fewer files with --include"
+                f"error 127.0.0.1:{server.port}: {total:,} bytes in 2 files would have to be read {why}; "
+                f"--max-download allows {total - 1:,}. Raise it, or choose fewer files with --include"
             )
         ],
     )
@@ -130,7 +130,7 @@ def test_more_than_may_be_downloaded_stops_before_anything_is(
 
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
-def test_files_of_unknown_size_are_read_no_further_than_may_be_downloaded_in_all(
+def test_files_of_unknown_size_are_read_up_to_max_download_in_all(
     server: ScriptedServer, public: Path, run: Callable[..., Run], how: str
 ) -> None:
     half = wheel("a", "1.0", files={"x": bytes(60_000)})
@@ -142,26 +142,28 @@ def test_files_of_unknown_size_are_read_no_further_than_may_be_downloaded_in_all
     }
     done = run(f"{server.url}p", "--max-download", "100kB", "--remote", how)
     assert (done.status, public.exists() and read_tree(public)) in ((3, False), (3, {}))
-    assert "--max-download" in done.said[-1]
+    assert "--max-download" in done.messages[-1]
     assert run(f"{server.url}p", "--max-download", "200kB", "--remote", how).status == 0
 
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
-def test_a_file_without_an_end_is_left_at_what_may_be_downloaded(
+def test_an_endless_file_is_read_up_to_max_download(
     server: ScriptedServer, public: Path, run: Callable[..., Run], how: str
 ) -> None:
     server.routes |= {"/p": page_of_links(A), f"/{A}": Reply(endless_body())}
     done = run(f"{server.url}p", "--max-download", "1MB", "--remote", how)
     assert done.status == 3
-    assert "--max-download" in done.said[-1]
+    assert "--max-download" in done.messages[-1]
     assert server.sent() < 30_000_000
     assert not public.exists() or (read_tree(public), own_files(public) - {"downloads"}) == ({}, set())
 
 
-def test_a_hash_can_be_left_out(server: ScriptedServer, public: Path, run: Callable[..., Run]) -> None:
+def test_allow_unhashed_lists_files_without_a_hash(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
     server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(WHEEL)}
     done = run(f"{server.url}p", "--allow-unhashed", "--max-download", "0")
-    assert (done.status, done.said, done.requests) == (0, [], ["GET 200 /p", *SEEN])
+    assert (done.status, done.messages, done.requests) == (0, [], ["GET 200 /p", *SEEN])
     assert read_entries(public, "a", server) == [LISTED | {"hashes": {}}]
     assert [anchor.attributes["href"] for anchor in anchors((public / "simple/a/index.html").read_bytes())] == [
         f"{server.url}{A}"
@@ -175,12 +177,12 @@ def test_a_dry_run_reads_and_writes_nothing(server: ScriptedServer, public: Path
     for how in "reference", "mirror":
         done = run(f"{server.url}p", "--dry-run", "--remote", how)
         assert (done.status, [request for request in done.requests if request.startswith("GET 200 /a")]) == (0, [])
-        assert "would be read" in done.said[0]
+        assert "would be read" in done.messages[0]
     assert not public.exists()
 
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
-def test_a_file_that_is_named_twice_is_asked_for_once(
+def test_a_file_that_is_linked_twice_is_requested_once(
     server: ScriptedServer, public: Path, run: Callable[..., Run], how: str
 ) -> None:
     server.routes |= {"/p": page_of_links(A, A), f"/{A}": file_route(WHEEL)}
@@ -192,7 +194,7 @@ def test_a_file_that_is_named_twice_is_asked_for_once(
 
 
 def huge_wheel(path: Path, size: int, *, first: bool) -> Path:
-    """A wheel with a member of so many zeros, which take no room on a disk, before or behind its METADATA."""
+    """A wheel with a sparse member of `size` zeros, before or after its METADATA."""
     with path.open("w+b") as stream, ZipFile(stream, "w") as archive:
 
         def zeros() -> None:
@@ -217,13 +219,13 @@ def huge_wheel(path: Path, size: int, *, first: bool) -> Path:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_of_a_huge_wheel_little_is_fetched(
+def test_only_small_parts_of_a_huge_wheel_are_fetched(
     server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], first: bool
 ) -> None:
     path = huge_wheel(tmp_path / A, 300_000_000, first=first)
     server.routes |= {"/p": page_of_links(f"{A}#sha256={'0' * 64}"), f"/{A}": file_route(path, etag='"1"')}
     done = run(f"{server.url}p")
-    assert (done.status, done.said) == (0, [])
+    assert (done.status, done.messages) == (0, [])
     assert done.requests == ["GET 200 /p", f"HEAD 200 /{A}", f"GET 206 /{A}", f"GET 206 /{A}"]
     assert server.sent() < 100_000
     assert [(entry["size"], entry["requires-python"]) for entry in read_entries(public, "a", server)] == [
@@ -231,7 +233,7 @@ def test_of_a_huge_wheel_little_is_fetched(
     ]
 
 
-def test_of_a_huge_directory_no_more_is_fetched_than_there_is_of_it(
+def test_of_a_wheel_with_a_huge_zip_directory_not_much_more_is_fetched(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     content = wheel("a", "1.0", files={f"a/{'x' * 90}{n}": b"" for n in range(1000)} | {"a/z": bytes(3_000_000)})
@@ -240,7 +242,7 @@ def test_of_a_huge_directory_no_more_is_fetched_than_there_is_of_it(
     assert server.sent() < 400_000
 
 
-# What the page says, what is there, what is asked for after the wheel's HEAD, and what the page of ours says.
+# Attributes on the page, reply for the sibling, requests after the HEAD of the wheel, and keys on our page.
 SIBLINGS: dict[str, tuple[str, scripted_server.Route, list[str], dict[str, Any]]] = {
     "a good one": (GIVEN, METADATA, [f"GET 200 {SIBLING}"], OF_SIBLING),
     "by its older name": (
@@ -279,44 +281,48 @@ SIBLINGS: dict[str, tuple[str, scripted_server.Route, list[str], dict[str, Any]]
 }
 
 
-@pytest.mark.parametrize(("says", "reply", "asked", "more"), SIBLINGS.values(), ids=SIBLINGS)
-def test_a_metadata_sibling_is_offered_when_it_is_there_and_right(
+@pytest.mark.parametrize(("attribute", "reply", "requests", "more"), SIBLINGS.values(), ids=SIBLINGS)
+def test_a_metadata_sibling_is_offered_if_it_exists_and_is_correct(
     *,
     server: ScriptedServer,
     public: Path,
     run: Callable[..., Run],
-    says: str,
+    attribute: str,
     reply: scripted_server.Route,
-    asked: list[str],
+    requests: list[str],
     more: dict[str, Any],
 ) -> None:
-    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL, says)), f"/{A}": file_route(WHEEL), SIBLING: reply}
+    server.routes |= {
+        "/p": page_of_links(link_with_hash(A, WHEEL, attribute)),
+        f"/{A}": file_route(WHEEL),
+        SIBLING: reply,
+    }
     done = run(f"{server.url}p")
-    assert (done.status, done.said) == (0, [])
-    assert (done.requests[1], sorted(done.requests[2:])) == (f"HEAD 200 /{A}", sorted(asked))
+    assert (done.status, done.messages) == (0, [])
+    assert (done.requests[1], sorted(done.requests[2:])) == (f"HEAD 200 /{A}", sorted(requests))
     assert read_entries(public, "a", server) == [LISTED | more]
 
 
-def test_a_sibling_that_is_of_another_wheel_is_not_believed(
+def test_a_wheel_with_the_sibling_of_another_one_is_rejected(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     evil = metadata("evil", "1.0")
-    says = f'data-core-metadata="sha256={sha256(evil)}"'
+    attribute = f'data-core-metadata="sha256={sha256(evil)}"'
     server.routes |= {
-        "/p": page_of_links(link_with_hash(A, WHEEL, says), link_with_hash(B, OTHER)),
+        "/p": page_of_links(link_with_hash(A, WHEEL, attribute), link_with_hash(B, OTHER)),
         f"/{A}": file_route(WHEEL),
         SIBLING: evil,
     }
     server.routes[f"/{B}"] = file_route(OTHER)
     done = run(f"{server.url}p")
     assert (done.status, read_projects(public)) == (1, ["b"])
-    assert "METADATA says evil 1.0" in done.said[0]
+    assert "METADATA says evil 1.0" in done.messages[0]
 
 
-def test_a_sibling_without_an_end_is_left(
+def test_an_endless_sibling_is_given_up(
     server: ScriptedServer, public: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "MAX_METADATA", 100_000)
+    monkeypatch.setattr(reference, "MAX_METADATA", 100_000)
     server.routes |= {
         "/p": page_of_links(link_with_hash(A, WHEEL, TRUE)),
         f"/{A}": file_route(WHEEL),
@@ -329,7 +335,7 @@ def test_a_sibling_without_an_end_is_left(
 @pytest.mark.parametrize(
     "trouble", [status_reply(503), status_reply(401), status_reply(429)], ids=["503", "401", "429"]
 )
-def test_a_server_in_trouble_with_a_sibling_leaves_the_tree_as_it_was(
+def test_a_server_error_for_a_sibling_leaves_the_tree_unchanged(
     server: ScriptedServer, public: Path, run: Callable[..., Run], trouble: Reply
 ) -> None:
     server.routes |= {
@@ -349,23 +355,29 @@ def test_a_server_in_trouble_with_a_sibling_leaves_the_tree_as_it_was(
     assert read_entries(public, "a", server) == [LISTED]
 
 
-def test_a_server_that_only_sends_whole_files_has_its_wheels_listed_by_name(
+def test_without_range_support_wheels_are_listed_by_filename_and_page(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    says = 'data-requires-python="&gt;=3.9"'
+    attribute = 'data-requires-python="&gt;=3.9"'
     server.routes |= {
-        "/p": page_of_links(link_with_hash(A, WHEEL, says), link_with_hash(B, OTHER)),
+        "/p": page_of_links(link_with_hash(A, WHEEL, attribute), link_with_hash(B, OTHER)),
         f"/{A}": file_route(WHEEL, ranges=False),
         f"/{B}": file_route(OTHER, ranges=False),
     }
     done = run(f"{server.url}p")
-    why = "its metadata can only be read there together with the whole file: listed as its name and the page say"
-    assert (done.status, done.said) == (0, [f"note HOST/{A}: {why}", f"note HOST/{B}: {why}"])
+    no_ranges = "the server does not support range requests, so Requires-Python is"
+    assert (done.status, done.messages) == (
+        0,
+        [
+            f"note HOST/{A}: {no_ranges} as the page says. Installs work, more slowly",
+            f"note HOST/{B}: {no_ranges} unknown. Installs work, more slowly",
+        ],
+    )
     assert done.requests == ["GET 200 /p", f"HEAD 200 /{A}", f"HEAD 200 /{B}", f"GET 200 /{A}"]
     assert read_entries(public, "a", server) == [LISTED | {"requires-python": ">=3.9"}]
 
 
-def test_a_server_that_only_sends_whole_files_has_those_read_that_have_no_hash(
+def test_without_range_support_files_without_a_hash_are_still_read(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {"/p": page_of_links(A), f"/{A}": file_route(WHEEL, ranges=False)}
@@ -374,10 +386,10 @@ def test_a_server_that_only_sends_whole_files_has_those_read_that_have_no_hash(
     assert read_entries(public, "a", server) == [LISTED]
 
 
-def test_a_file_longer_than_what_is_kept_of_it_is_understood(
+def test_metadata_of_a_streamed_file_longer_than_the_buffers_is_found(
     server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "_KEPT", 70_000)
+    monkeypatch.setattr(reference, "_KEPT", 70_000)
     for first in True, False:
         path = huge_wheel(tmp_path / A, 1_000_000, first=first)
         content = path.read_bytes()
@@ -386,7 +398,7 @@ def test_a_file_longer_than_what_is_kept_of_it_is_understood(
         assert read_entries(public, "a", server) == [expected_entry(A, content, requires_python=">=3.8")]
 
 
-def test_an_sdist_is_listed_by_its_name_or_what_is_in_it(
+def test_an_sdist_that_is_streamed_is_listed_with_its_requires_python(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     content = sdist("a", "1.0", requires_python=">=3.8")
@@ -395,7 +407,7 @@ def test_an_sdist_is_listed_by_its_name_or_what_is_in_it(
     assert read_entries(public, "a", server) == [expected_entry("a-1.0.tar.gz", content, requires_python=">=3.8")]
 
 
-def test_a_link_that_redirects_is_listed_as_the_page_has_it(
+def test_a_link_that_redirects_is_listed_with_its_original_address(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {

@@ -11,7 +11,7 @@ import pytest
 
 from mkindex.build import build
 from mkindex.config import Config
-from mkindex.examine.remote import in_place
+from mkindex.examine.mirror import in_place
 from mkindex.model.files import File
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.tree.names import file_path
@@ -41,7 +41,7 @@ SECOND = "2026-01-02T03:04:05Z"
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")
     monkeypatch.chdir(tmp_path)
 
@@ -80,7 +80,7 @@ def wheels(tmp_path: Path) -> Path:
 # --- merging ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_of_two_sources_is_listed_where_it_was_found_first(
+def test_a_file_of_two_sources_is_listed_at_its_first_address(
     server: ScriptedServer, public: Path, tmp_path: Path, run: Callable[..., Run]
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -101,7 +101,7 @@ def test_a_file_of_two_sources_is_listed_where_it_was_found_first(
     }
 
 
-def test_files_that_clients_cannot_tell_apart_are_listed_neither_or_the_first(
+def test_of_two_files_with_one_name_none_or_the_first_is_listed(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     changed = wheel("a", "1.0", summary="changed")
@@ -109,7 +109,7 @@ def test_files_that_clients_cannot_tell_apart_are_listed_neither_or_the_first(
     server.routes |= {"/p/": page_of_links(link_with_hash(A, WHEEL)), "/q/": page_of_links(A, link_with_hash(B, OTHER))}
     done = run(f"{server.url}p/", f"{server.url}q/")
     why = "and their bytes differ: remove one, or use --prefer first"
-    assert (done.status, read_projects(public), [line for line in done.said if "rejected" in line]) == (
+    assert (done.status, read_projects(public), [line for line in done.messages if "rejected" in line]) == (
         1,
         ["b"],
         [
@@ -119,7 +119,7 @@ def test_files_that_clients_cannot_tell_apart_are_listed_neither_or_the_first(
     )
     done = run(f"{server.url}p/", f"{server.url}q/", "--prefer", "first")
     text = f"not published: its bytes differ from those of HOST/p/{A}, which comes first"
-    assert (done.status, read_projects(public), done.said) == (0, ["a", "b"], [f"note HOST/q/{A}: {text}"])
+    assert (done.status, read_projects(public), done.messages) == (0, ["a", "b"], [f"note HOST/q/{A}: {text}"])
     assert read_entries(public, "a", server) == [LISTED | {"url": f"HOST/p/{A}"}]
 
 
@@ -127,7 +127,7 @@ def test_files_that_clients_cannot_tell_apart_are_listed_neither_or_the_first(
 
 
 def serve_tree(server: ScriptedServer, root: Path, where: str, *, json_first: bool) -> None:
-    """Serve a tree of ours at a path, its pages as HTML or as JSON."""
+    """Serve one of our trees at a path, its pages as HTML or as JSON."""
     for path, content in read_tree(root).items():
         directory, _, name = path.rpartition("/")
         if name == ("index.v1_json" if json_first else "index.html") and directory.startswith("simple"):
@@ -139,7 +139,7 @@ def serve_tree(server: ScriptedServer, root: Path, where: str, *, json_first: bo
             server.routes[f"{where}{quoted}"] = file_route(content)
 
 
-SAID: list[dict[str, Any]] = [
+ATTRIBUTES: list[dict[str, Any]] = [
     {"requires-python": ">=3.8,<4", "yanked": "broken \"<&>' ä"},
     {"yanked": True, "upload-time": SECOND, "provenance": "https://host/x.provenance"},
     {"upload-time": "2026-01-02T03:04:05.123456Z", "core-metadata": True},
@@ -147,10 +147,10 @@ SAID: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def said_of(server: ScriptedServer) -> list[dict[str, Any]]:
-    """Serve an index in JSON with all that one can say of a file; return what it says."""
+def entries(server: ScriptedServer) -> list[dict[str, Any]]:
+    """Serve an index in JSON with every attribute that a file can have; return its files."""
     files = []
-    for number, more in enumerate(SAID):
+    for number, more in enumerate(ATTRIBUTES):
         name = wheel_filename("a", f"1.{number}+x")
         content = wheel("a", f"1.{number}+x", requires_python=more.get("requires-python"))
         sibling = metadata("a", f"1.{number}+x")
@@ -188,14 +188,14 @@ def project_status(root: Path, project: str) -> object:
     return json.loads((root / "simple" / project / "index.v1_json").read_text()).get("project-status")
 
 
-def test_what_an_index_says_of_a_file_is_carried_over(
-    server: ScriptedServer, public: Path, run: Callable[..., Run], said_of: list[dict[str, Any]]
+def test_attributes_of_files_in_an_index_are_kept(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], entries: list[dict[str, Any]]
 ) -> None:
     done = run(f"{server.url}simple/", "--all")
-    assert (done.status, done.said, read_projects(public)) == (0, [], ["a", "q"])
+    assert (done.status, done.messages, read_projects(public)) == (0, [], ["a", "q"])
     assert read_entries(public, "a", server) == [
         entry | {"url": entry["url"].replace("../../", "HOST/"), "hashes": {"sha256": entry["hashes"]["sha256"]}}
-        for entry in said_of
+        for entry in entries
     ]
     assert project_status(public, "a") == {"status": "archived", "reason": 'gone <"fishing">'}
     assert project_status(public, "q") == {"status": "quarantined"}
@@ -203,13 +203,13 @@ def test_what_an_index_says_of_a_file_is_carried_over(
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
 @pytest.mark.parametrize("json_first", [True, False], ids=["JSON", "HTML"])
-def test_an_index_of_an_index_of_ours_is_the_same(
+def test_an_index_built_from_our_index_is_the_same(
     *,
     server: ScriptedServer,
     public: Path,
     tmp_path: Path,
     run: Callable[..., Run],
-    said_of: list[dict[str, Any]],
+    entries: list[dict[str, Any]],
     how: str,
     json_first: bool,
 ) -> None:
@@ -226,7 +226,7 @@ def test_an_index_of_an_index_of_ours_is_the_same(
 
 
 @pytest.mark.parametrize("json_first", [True, False], ids=["JSON", "HTML"])
-def test_an_index_of_a_directory_is_mirrored_byte_for_byte(
+def test_a_mirror_of_the_index_of_a_directory_is_the_same_byte_for_byte(
     *, server: ScriptedServer, public: Path, wheels: Path, tmp_path: Path, run: Callable[..., Run], json_first: bool
 ) -> None:
     publish(wheels, tmp_path / "first")
@@ -235,7 +235,7 @@ def test_an_index_of_a_directory_is_mirrored_byte_for_byte(
     assert read_tree(public) == read_tree(tmp_path / "first")
 
 
-def test_the_two_forms_of_an_index_give_the_same_tree(
+def test_html_and_json_of_an_index_give_the_same_tree(
     server: ScriptedServer, public: Path, wheels: Path, tmp_path: Path, run: Callable[..., Run]
 ) -> None:
     publish(wheels, tmp_path / "first")
@@ -247,24 +247,24 @@ def test_the_two_forms_of_an_index_give_the_same_tree(
     assert found[0] == found[1]
 
 
-def test_a_project_that_an_index_lists_and_does_not_have_is_rejected_alone(
-    server: ScriptedServer, public: Path, run: Callable[..., Run], said_of: list[dict[str, Any]]
+def test_only_the_project_whose_page_is_missing_is_rejected(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], entries: list[dict[str, Any]]
 ) -> None:
     del server.routes["/simple/q/"]
     done = run(f"{server.url}simple/", "--all")
     assert (done.status, read_projects(public)) == (1, ["a"])
-    assert done.said == [
-        "rejected HOST/simple/q/: the index lists this project, and its page answers 404: there is no such thing"
+    assert done.messages == [
+        "rejected HOST/simple/q/: the index lists this project, but its page answers 404: not found. Check the address"
     ]
 
 
-def test_one_project_is_lifted_out_of_an_index(
-    server: ScriptedServer, public: Path, run: Callable[..., Run], said_of: list[dict[str, Any]]
+def test_include_selects_one_project_of_an_index(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], entries: list[dict[str, Any]]
 ) -> None:
     done = run(f"{server.url}simple/")
     assert (done.status, done.requests) == (3, ["GET 200 /simple/"])
-    assert done.said == [
-        "error HOST/simple/ is an index of 2 projects: name those that you want with --include, or take --all"
+    assert done.messages == [
+        "error HOST/simple/ is an index of 2 projects. Choose projects with --include, or use --all"
     ]
     done = run(f"{server.url}simple/", "--include", "A", "--exclude", "a-1.1*")
     assert (done.status, read_projects(public)) == (0, ["a"])
@@ -275,7 +275,7 @@ def test_one_project_is_lifted_out_of_an_index(
     assert [request for request in done.requests if "/q/" in request or "a-1.1" in request] == []
 
 
-def test_a_mirrored_file_that_was_harmed_is_not_taken_for_what_it_was(server: ScriptedServer, public: Path) -> None:
+def test_a_damaged_mirrored_file_is_not_taken_for_the_original(server: ScriptedServer, public: Path) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL)}
     config = Config(sources=(f"{server.url}p",), destination=str(public), remote="mirror")
     ((before,),) = (project.files for project in build(config).index.projects)

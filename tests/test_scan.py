@@ -446,7 +446,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_to_the_next_run(
     monkeypatch.setattr(archive, "read_wheel_metadata", growing)
     assert tuple(examine(found)) == (
         None,
-        "changed while it was read: it is taken when it is whole, by the next run",
+        "changed while it was read: the next run takes it when it is complete",
     )
 
 

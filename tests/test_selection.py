@@ -1,4 +1,4 @@
-"""What --include and --exclude choose: projects in any spelling, and files."""
+"""Which projects and files --include and --exclude select."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FILES = [
 
 
 def including(*patterns: str) -> list[str]:
-    return [file for file in FILES if Selection(include=patterns).file(file)]
+    return [file for file in FILES if Selection(include=patterns).includes_file(file)]
 
 
 def excluding(*patterns: str) -> list[str]:
-    return [file for file in FILES if not Selection(exclude=patterns).file(file)]
+    return [file for file in FILES if not Selection(exclude=patterns).includes_file(file)]
 
 
 @pytest.mark.parametrize(
@@ -60,19 +60,19 @@ def excluding(*patterns: str) -> list[str]:
         "*": FILES,
     }.items(),
 )
-def test_a_pattern_is_for_projects_in_any_spelling_and_for_files(pattern: str, files: list[str]) -> None:
+def test_a_pattern_matches_projects_in_any_spelling_and_filenames(pattern: str, files: list[str]) -> None:
     assert (including(pattern), excluding(pattern)) == (files, files)
 
 
-def test_several_patterns_choose_what_any_of_them_chooses_and_exclusion_has_the_last_word() -> None:
+def test_any_include_pattern_selects_and_any_exclude_pattern_excludes() -> None:
     selection = Selection(include=("torch*", "flake8"), exclude=("torchvision", "*.tar.gz", "*-win_*"))
-    assert [file for file in FILES if selection.file(file)] == [WHEEL, FILES[4]]
+    assert [file for file in FILES if selection.includes_file(file)] == [WHEEL, FILES[4]]
 
 
-def test_without_patterns_everything_is_wanted() -> None:
-    assert [file for file in FILES if EVERYTHING.file(file)] == FILES
+def test_without_patterns_everything_is_selected() -> None:
+    assert [file for file in FILES if EVERYTHING.includes_file(file)] == FILES
     assert [bool(EVERYTHING), bool(Selection(include=("x",))), bool(Selection(exclude=("x",)))] == [False, True, True]
-    assert EVERYTHING.project("Any.Thing")
+    assert EVERYTHING.may_include_project("Any.Thing")
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,17 @@ def test_without_patterns_everything_is_wanted() -> None:
         (("torch*",), (), ["torch", "torch-geometric", "torchvision"]),
         (("torch-2.*-cp312-*.whl",), (), ["torch"]),
         ((), ("torch*",), ["zope-interface"]),
-        # A pattern for files excludes no project: others of its files may be wanted.
+        # A pattern for files excludes no project, since its other files may be selected.
         ((), ("torch-2.*",), ["torch", "torch-geometric", "torchvision", "zope-interface"]),
         (("*.whl",), ("torch",), ["torch-geometric", "torchvision", "zope-interface"]),
     ],
 )
-def test_projects_without_a_wanted_file_are_not_even_asked_for(
+def test_projects_that_cannot_have_a_selected_file_are_not_requested(
     include: tuple[str, ...], exclude: tuple[str, ...], projects: list[str]
 ) -> None:
     selection = Selection(include=include, exclude=exclude)
     names = ["Torch", "torch_geometric", "torchvision", "Zope.Interface"]
-    assert [canonicalize_name(name) for name in names if selection.project(name)] == projects
+    assert [canonicalize_name(name) for name in names if selection.may_include_project(name)] == projects
 
 
 # --- any file and any pattern ---------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ endings = st.sampled_from(["-py3-none-any.whl", "-1-cp312-abi3-win32.whl", ".tar
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[str, str]:
-    """The name of a file and, as it is spelled somewhere, of its project."""
+    """Return a filename and the name of its project in any spelling."""
     name, version, ending = draw(names), draw(versions), draw(endings)
     if ending.endswith(".whl"):
         return f"{name.replace('-', '_')}-{version.replace('-', '_')}{ending}", name
@@ -114,7 +114,7 @@ def files(draw: st.DrawFn) -> tuple[str, str]:
 
 @st.composite
 def patterns(draw: st.DrawFn, text: str) -> str:
-    """A pattern made of a name, some of its pieces exchanged for what fits them, or does not."""
+    """Return a name with some parts replaced by wildcards that match them, or do not."""
     start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
     head = draw(st.sampled_from(["", "", "*", "?", text[:start]]))
     tail = draw(st.sampled_from(["", "*", "*", "?", text[end:], f"*{text[end:]}"]))
@@ -129,25 +129,28 @@ def patterns(draw: st.DrawFn, text: str) -> str:
 
 @pytest.mark.slow
 @given(st.data(), files())
-def test_no_project_is_passed_over_that_has_a_wanted_file(data: st.DataObject, file: tuple[str, str]) -> None:
+def test_no_project_with_a_selected_file_is_skipped(data: st.DataObject, file: tuple[str, str]) -> None:
     filename, project = file
     made = patterns(data.draw(st.sampled_from([filename, project, canonicalize_name(project)])))
     include = tuple(data.draw(st.lists(made, max_size=2)))
     exclude = tuple(data.draw(st.lists(made, max_size=1)))
     selection = Selection(include=include, exclude=exclude)
-    if selection.file(filename):
-        assert selection.project(project)
+    if selection.includes_file(filename):
+        assert selection.may_include_project(project)
 
 
 @given(st.data(), files())
-def test_a_file_of_a_project_that_is_named_is_wanted_and_of_one_that_is_excluded_is_not(
+def test_the_name_of_a_project_in_any_spelling_selects_or_excludes_its_files(
     data: st.DataObject, file: tuple[str, str]
 ) -> None:
     filename, project = file
     spelling = data.draw(
         st.sampled_from([project, project.upper(), canonicalize_name(project), project.replace("-", "_")])
     )
-    assert (Selection(include=(spelling,)).file(filename), Selection(exclude=(spelling,)).file(filename)) == (
+    assert (
+        Selection(include=(spelling,)).includes_file(filename),
+        Selection(exclude=(spelling,)).includes_file(filename),
+    ) == (
         True,
         False,
     )

@@ -1,4 +1,4 @@
-"""Our own pages read back, and other pages read as pip and unearth read them."""
+"""Our own pages are read back, and other pages are read as pip and unearth read them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from support.simple_pages import CUT_OFF, FILE, HOST, MD5, PAGE, URL, A, B, json
 
 pytestmark = pytest.mark.slow
 
-# --- what we write, read ----------------------------------------------------------------------------------------------
+# --- our own pages ----------------------------------------------------------------------------------------------------
 
 
 TEMPLATES = Templates()  # compiled once
@@ -80,7 +80,7 @@ sites = st.builds(
 
 
 @given(indexes(), sites)
-def test_what_is_written_is_read_back_from_html_and_from_json_alike(index: Index, site: Site) -> None:
+def test_our_own_pages_are_read_back_equal_from_html_and_json(index: Index, site: Site) -> None:
     pages = {
         page.path: page.render().decode("ascii") for page in render_resources(index, site) if isinstance(page, Rendered)
     }
@@ -120,11 +120,11 @@ def test_what_is_written_is_read_back_from_html_and_from_json_alike(index: Index
     assert parse_html(pages["links.html"], f"{HOST}/links.html") == Page(links=tuple(listed), is_index=True)
 
 
-# --- beside the readers of pip and unearth ----------------------------------------------------------------------------
+# --- compared with pip and unearth ------------------------------------------------------------------------------------
 
 
-class Said(NamedTuple):
-    """What all readers can say of a file, in one spelling."""
+class Reading(NamedTuple):
+    """The facts about a file that all readers return, in one form."""
 
     url: str
     digest: str  # "name=hex"
@@ -132,8 +132,8 @@ class Said(NamedTuple):
     yanked: str | None
 
 
-def spelled(url: str) -> str:
-    """An address as a client asks for it: its path quoted in one way."""
+def normalize_url(url: str) -> str:
+    """Return an address with its path percent-encoded in one way."""
     parts = urlsplit(url)
     path = "/".join(quote(unquote(segment), safe="") for segment in parts.path.split("/"))
     return parts._replace(path=path, query=quote(parts.query, safe="%&=+"), fragment="").geturl()
@@ -143,14 +143,14 @@ def is_wanted(url: str) -> bool:
     return urlsplit(url).scheme in ("http", "https") and urlsplit(url).path.endswith(SUFFIXES)
 
 
-def ours(text: str, media_type: str = "text/html") -> set[Said] | str:
+def read_with_mkindex(text: str, media_type: str = "text/html") -> set[Reading] | str:
     try:
         page = parse_json(text, PAGE) if media_type == JSON_TYPE else parse_html(text, PAGE)
     except Malformed as error:
         return str(error)
     return {
-        Said(
-            spelled(link.url),
+        Reading(
+            normalize_url(link.url),
             f"sha256={link.sha256}" if link.sha256 else link.other_hash,
             link.requires_python,
             link.yanked,
@@ -159,21 +159,21 @@ def ours(text: str, media_type: str = "text/html") -> set[Said] | str:
     }
 
 
-def collapsed(value: str | None) -> str:
+def collapse(value: str | None) -> str:
     return " ".join((value or "").split())
 
 
-def pips(text: str, media_type: str = "text/html") -> set[Said]:
+def read_with_pip(text: str, media_type: str = "text/html") -> set[Reading]:
     try:
         from pip._internal.index.collector import IndexContent, parse_links
     except ImportError:
         skip_or_fail("pip, beside mkindex")
     content = IndexContent(text.encode(), media_type, "utf-8", PAGE, cache_link_parsing=False)
     return {
-        Said(
-            spelled(link.url_without_fragment),
+        Reading(
+            normalize_url(link.url_without_fragment),
             f"{link.hash_name}={link.hash}" if link.hash_name else "",
-            collapsed(link.requires_python),
+            collapse(link.requires_python),
             link.yanked_reason,
         )
         for link in parse_links(content)
@@ -181,14 +181,14 @@ def pips(text: str, media_type: str = "text/html") -> set[Said]:
     }
 
 
-def unearths(text: str, media_type: str = "text/html") -> set[Said]:
+def read_with_unearth(text: str, media_type: str = "text/html") -> set[Reading]:
     page = IndexPage(UnearthLink(PAGE), text.encode(), "utf-8", media_type)
     found = (parse_json_response if media_type == JSON_TYPE else parse_html_page)(page)
     return {
-        Said(
-            spelled(link.url_without_fragment),
+        Reading(
+            normalize_url(link.url_without_fragment),
             next((f"{name}={values[0]}" for name, values in (link.hash_option or {}).items()), ""),
-            collapsed(link.requires_python),
+            collapse(link.requires_python),
             None if link.yank_reason is None else str(link.yank_reason).removeprefix("True"),  # as it has it from JSON
         )
         for link in found
@@ -196,7 +196,7 @@ def unearths(text: str, media_type: str = "text/html") -> set[Said]:
     }
 
 
-# Not with "&copy=2": of an ampersand that is not escaped pip's answer depends on the Python that it runs on.
+# Without "&copy=2": how pip reads an ampersand that is not escaped depends on the version of Python.
 HREFS = [
     *("{}", "./{}", "/whl/{}", "../{}", "sub/{}", "a%20b/{}", "//other.example/{}", "https://other.example/x/{}"),
     *("http://other.example:8080/{}", "{}?a=1&b=2", "{}?X-Amz-Signature=ab%2Bc%3D&X-Amz-Date=2026"),
@@ -217,8 +217,8 @@ SPECIFIERS = [None, None, "", ">=3.8", ">=3.8,<4", ">= 3.8, != 3.9.*", "~=3.10"]
 YANKED = [None, None, None, "", "broken", 'says "no" & <b>more</b>', "é 字"]
 
 
-def made(draw: random.Random) -> dict[str, Any]:
-    """A file as a page may name it: the keys of its anchor."""
+def random_file(draw: random.Random) -> dict[str, Any]:
+    """Return the attributes of a link to a file."""
     ending = draw.choice(ENDINGS * 3 + OTHERS)
     href = draw.choice(HREFS).format(draw.choice(STEMS) + ending) + draw.choice(FRAGMENTS)
     attributes = {
@@ -231,8 +231,8 @@ def made(draw: random.Random) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def marked_up(draw: random.Random, attributes: dict[str, str]) -> str:
-    """An anchor in one of the many ways to write it."""
+def random_anchor(draw: random.Random, attributes: dict[str, str]) -> str:
+    """Return an anchor in one of many ways to write it."""
     parts = []
     for name, value in draw.sample([*attributes.items()], len(attributes)):
         spelling = draw.choice([name, name.upper(), name.title()])
@@ -249,7 +249,7 @@ def marked_up(draw: random.Random, attributes: dict[str, str]) -> str:
     return f"<{tag}{space}{space.join(parts)}{space}>{text}{end}"
 
 
-def page_of(seed: int) -> str:
+def random_page(seed: int) -> str:
     draw = random.Random(seed)
     start = draw.choice(
         [
@@ -264,18 +264,18 @@ def page_of(seed: int) -> str:
     between = draw.choice(
         ["\n", "<br>\n", "<br/>\r\n", " | ", "</li><li>", "<!-- > -->", " <hr> ", "<p>", "   01-Jan-2026\n"]
     )
-    return base + start + between.join(marked_up(draw, made(draw)) for _ in range(draw.randrange(12)))
+    return base + start + between.join(random_anchor(draw, random_file(draw)) for _ in range(draw.randrange(12)))
 
 
 @pytest.mark.parametrize("seed", range(0, 400, 50))
 def test_pages_are_read_as_pip_and_unearth_read_them(seed: int) -> None:
     for number in range(seed, seed + 50):
-        text = page_of(number)
-        assert ours(text) == pips(text) == unearths(text), text
+        text = random_page(number)
+        assert read_with_mkindex(text) == read_with_pip(text) == read_with_unearth(text), text
 
 
-def mutated(draw: random.Random, text: str) -> str:
-    """A page with some of its characters lost, doubled, exchanged."""
+def mutate(draw: random.Random, text: str) -> str:
+    """Return a page with some characters removed, repeated or replaced."""
     for _ in range(draw.randrange(1, 6)):
         at = draw.randrange(len(text) + 1)
         piece = draw.choice(
@@ -285,8 +285,8 @@ def mutated(draw: random.Random, text: str) -> str:
     return text
 
 
-def standards(text: str) -> set[str]:
-    """The addresses of files that a parser by the letter of the HTML standard finds."""
+def read_with_html5lib(text: str) -> set[str]:
+    """Return the addresses of files that a parser finds which follows the HTML standard exactly."""
     tree = html5lib.parse(text, namespaceHTMLElements=False)
     base = next(
         (urljoin(PAGE, node.attrib["href"].strip()) for node in tree.iter("base") if "href" in node.attrib), PAGE
@@ -298,103 +298,110 @@ def standards(text: str) -> set[str]:
             parts = urlsplit(url)
             name = unquote(parts.path.rpartition("/")[2])
             if is_wanted(url) and FILENAME.fullmatch(name) and re.fullmatch(r"[a-z0-9.-]+(:\d+)?", parts.netloc):
-                found.add(spelled(url))
+                found.add(normalize_url(url))
     return found
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 50))
-def test_a_damaged_page_is_read_by_the_letter_of_the_standard_or_refused(seed: int) -> None:
+def test_a_damaged_page_is_read_as_the_html_standard_says_or_refused(seed: int) -> None:
     refused = 0
     for number in range(seed, seed + 50):
-        text = mutated(random.Random(number), page_of(number))
-        found = ours(text)
+        text = mutate(random.Random(number), random_page(number))
+        found = read_with_mkindex(text)
         if isinstance(found, str):
             refused += 1
         else:
-            assert {said.url for said in found} == standards(text), text
+            assert {one.url for one in found} == read_with_html5lib(text), text
     assert refused < 25
 
 
-def of(url: str = URL, digest: str = "", requires_python: str = "", yanked: str | None = None) -> set[Said]:
-    return {Said(url, digest, requires_python, yanked)}
+def reading(url: str = URL, digest: str = "", requires_python: str = "", yanked: str | None = None) -> set[Reading]:
+    return {Reading(url, digest, requires_python, yanked)}
 
 
-# What we read otherwise, and why: markup, our answer, pip's, unearth's. None: it fails on the whole page.
-DIFFERENCES: dict[str, tuple[str, set[Said] | str, set[Said] | None, set[Said] | None]] = {
-    "an attribute without a value yanks, and they do not see it": (
+# Differences and their reasons: markup, and what mkindex, pip and unearth read. None: it refuses the whole page.
+DIFFERENCES: dict[str, tuple[str, set[Reading] | str, set[Reading] | None, set[Reading] | None]] = {
+    "data-yanked without a value yanks; pip and unearth ignore it": (
         f"<a href={FILE} data-yanked>x</a>",
-        of(yanked=""),
-        of(),
-        of(),
+        reading(yanked=""),
+        reading(),
+        reading(),
     ),
     "a relative base is joined to the address of the page, as in a browser": (
         f'<base href="sub/"><a href="{FILE}">x</a>',
-        of(f"{HOST}/whl/sub/{FILE}"),
+        reading(f"{HOST}/whl/sub/{FILE}"),
         set(),
         set(),
     ),
-    "a link with credentials is refused: every reader of our pages would see them": (
+    "a link with credentials is rejected, since they would be published": (
         f'<a href="https://user:secret@host.example/{FILE}">x</a>',
         set(),
-        of(f"https://user:secret@host.example/{FILE}"),
-        of(f"https://user:secret@host.example/{FILE}"),
+        reading(f"https://user:secret@host.example/{FILE}"),
+        reading(f"https://user:secret@host.example/{FILE}"),
     ),
-    "a link without a host is refused": (
+    "a link without a host is rejected": (
         f'<a href="http:///{FILE}">x</a>',
         set(),
-        of(f"http:///{FILE}"),
-        of(f"http:///{FILE}"),
+        reading(f"http:///{FILE}"),
+        reading(f"http:///{FILE}"),
     ),
-    "a name with characters that no distribution has is refused": (
+    "a filename with characters that no distribution has is rejected": (
         '<a href="a%20b-1.0.zip">x</a>',
         set(),
-        of(f"{HOST}/whl/a%20b-1.0.zip"),
-        of(f"{HOST}/whl/a%20b-1.0.zip"),
+        reading(f"{HOST}/whl/a%20b-1.0.zip"),
+        reading(f"{HOST}/whl/a%20b-1.0.zip"),
     ),
-    "a hash that is none is not said": (
+    "a malformed hash is ignored": (
         f'<a href="{FILE}#sha256=zz">x</a>',
-        of(),
-        of(digest="sha256=zz"),
-        of(digest="sha256=zz"),
+        reading(),
+        reading(digest="sha256=zz"),
+        reading(digest="sha256=zz"),
     ),
-    "of several hashes sha256 counts, and not the first": (
+    "of several hashes sha256 counts, not the first one": (
         f'<a href="{FILE}#md5={MD5}&sha256={A}">x</a>',
-        of(digest=f"sha256={A}"),
-        of(digest=f"md5={MD5}"),
-        of(digest=f"sha256={A}"),
+        reading(digest=f"sha256={A}"),
+        reading(digest=f"md5={MD5}"),
+        reading(digest=f"sha256={A}"),
     ),
-    "a fragment that is percent-encoded is a hash all the same": (
+    "a percent-encoded fragment is a hash": (
         f'<a href="{FILE}#sha256%3D{A}">x</a>',
-        of(digest=f"sha256={A}"),
-        of(),
-        of(),
+        reading(digest=f"sha256={A}"),
+        reading(),
+        reading(),
     ),
-    "of an attribute that is there twice the first counts, as in a browser": (
+    "of a repeated attribute the first counts, as in a browser": (
         f'<a href="{FILE}" href="other-1.0.zip">x</a>',
-        of(),
-        of(f"{HOST}/whl/other-1.0.zip"),
-        of(f"{HOST}/whl/other-1.0.zip"),
+        reading(),
+        reading(f"{HOST}/whl/other-1.0.zip"),
+        reading(f"{HOST}/whl/other-1.0.zip"),
     ),
-    "a template is not a part of the page": (f'<template><a href="{FILE}">x</a></template>', set(), of(), of()),
+    "the content of a template is not part of the page": (
+        f'<template><a href="{FILE}">x</a></template>',
+        set(),
+        reading(),
+        reading(),
+    ),
     "a page that ends inside a tag is refused as a whole": (
         f'<a href="{FILE}">x</a><a href="demo-2.0',
         CUT_OFF,
-        of(),
-        of(),
+        reading(),
+        reading(),
     ),
 }
 
 
 @pytest.mark.parametrize(("text", "us", "pip", "unearth"), DIFFERENCES.values(), ids=DIFFERENCES)
-def test_this_is_all_that_is_read_otherwise(text: str, us: set[Said] | str, pip: set[Said], unearth: set[Said]) -> None:
-    assert (ours(text), pips(text), unearths(text)) == (us, pip, unearth)
+def test_these_are_the_only_differences_from_pip_and_unearth(
+    text: str, us: set[Reading] | str, pip: set[Reading], unearth: set[Reading]
+) -> None:
+    assert (read_with_mkindex(text), read_with_pip(text), read_with_unearth(text)) == (us, pip, unearth)
 
 
-def json_of(seed: int) -> str:
+def random_json_page(seed: int) -> str:
     draw = random.Random(seed)
     files = []
     for _ in range(draw.randrange(10)):
-        attributes = made(draw)
+        attributes = random_file(draw)
         url, _, fragment = attributes["href"].partition("#")
         name, _, digest = fragment.partition("&")[0].partition("=")
         files.append(
@@ -414,5 +421,7 @@ def json_of(seed: int) -> str:
 
 def test_json_pages_are_read_as_pip_and_unearth_read_them() -> None:
     for seed in range(200):
-        text = json_of(seed)
-        assert ours(text, JSON_TYPE) == pips(text, JSON_TYPE) == unearths(text, JSON_TYPE), text
+        text = random_json_page(seed)
+        assert (
+            read_with_mkindex(text, JSON_TYPE) == read_with_pip(text, JSON_TYPE) == read_with_unearth(text, JSON_TYPE)
+        ), text

@@ -1,4 +1,4 @@
-"""HTML pages, read: every attribute, every malformed page that browsers and clients accept."""
+"""Reading HTML pages: every attribute, and malformed pages that browsers and clients accept."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mkindex.simple.reader import Page, parse_html, parse_json
 from support.simple_pages import DEMO, FILE, HOST, MD5, PAGE, URL, A, B, html_result, json_file_page, json_result
 
 
-def anchor(href: str = FILE, attributes: str = "") -> Page:
-    """What a page says that has one link, its address in double quotes."""
+def parse_anchor(href: str = FILE, attributes: str = "") -> Page:
+    """Read a page with one link, whose address is in double quotes."""
     return parse_html(f'<a href="{href}" {attributes}>text</a>', PAGE)
 
 
-def at(url: str, filename: str = FILE) -> Page:
+def page_linking_to(url: str, filename: str = FILE) -> Page:
     return html_result(Link(url=url, filename=filename))
 
 
-# --- HTML: what a link says -------------------------------------------------------------------------------------------
+# --- attributes of a link ---------------------------------------------------------------------------------------------
 
 
 def test_every_attribute_of_a_link_is_read() -> None:
@@ -31,7 +31,7 @@ def test_every_attribute_of_a_link_is_read() -> None:
         'data-upload-time="2026-01-02T03:04:05Z" data-provenance="https://host.example/p?a=1&amp;b=2" '
         'data-gpg-sig="true" rel="internal" class="x"'
     )
-    assert anchor(f"{FILE}#sha256={A}", attributes) == html_result(
+    assert parse_anchor(f"{FILE}#sha256={A}", attributes) == html_result(
         Link(
             url=URL,
             filename=FILE,
@@ -62,7 +62,7 @@ def test_every_attribute_of_a_link_is_read() -> None:
         "#egg=demo": ("", ""),
         "#": ("", ""),
         "": ("", ""),
-        # What is no hash is none: the bytes are hashed instead.
+        # Anything that is not a hash is ignored: mkindex computes the hash itself.
         "#sha256=": ("", ""),
         "#sha256=zz": ("", ""),
         f"#sha256={A}0": ("", ""),
@@ -73,8 +73,8 @@ def test_every_attribute_of_a_link_is_read() -> None:
         f"#md5={A}": ("", ""),
     }.items(),
 )
-def test_the_strongest_hash_that_is_one_counts(fragment: str, expected: tuple[str, str]) -> None:
-    assert anchor(FILE + fragment) == html_result(DEMO._replace(sha256=expected[0], other_hash=expected[1]))
+def test_the_strongest_valid_hash_is_read(fragment: str, expected: tuple[str, str]) -> None:
+    assert parse_anchor(FILE + fragment) == html_result(DEMO._replace(sha256=expected[0], other_hash=expected[1]))
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_the_strongest_hash_that_is_one_counts(fragment: str, expected: tuple[st
         'data-yanked="one" data-yanked="two"': "one",
     }.items(),
 )
-def test_a_link_is_yanked_with_or_without_a_reason_and_even_without_a_value(
+def test_data_yanked_yanks_a_link_with_a_reason_or_an_empty_or_missing_value(
     attributes: str, yanked: str | None
 ) -> None:
-    assert anchor(attributes=attributes) == html_result(DEMO._replace(yanked=yanked))
+    assert parse_anchor(attributes=attributes) == html_result(DEMO._replace(yanked=yanked))
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_a_link_is_yanked_with_or_without_a_reason_and_even_without_a_value(
         f'data-core-metadata="false" data-dist-info-metadata="sha256={B}"': None,
     }.items(),
 )
-def test_core_metadata_is_there_with_a_hash_or_without_one(attributes: str, core_metadata: str | None) -> None:
-    assert anchor(attributes=attributes) == html_result(DEMO._replace(core_metadata=core_metadata))
+def test_core_metadata_is_read_with_or_without_a_hash(attributes: str, core_metadata: str | None) -> None:
+    assert parse_anchor(attributes=attributes) == html_result(DEMO._replace(core_metadata=core_metadata))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_core_metadata_is_there_with_a_hash_or_without_one(attributes: str, core
     }.items(),
 )
 def test_requires_python_is_read_across_lines(value: str, requires_python: str) -> None:
-    assert anchor(attributes=f'data-requires-python="{value}"') == html_result(
+    assert parse_anchor(attributes=f'data-requires-python="{value}"') == html_result(
         DEMO._replace(requires_python=requires_python)
     )
 
@@ -141,8 +141,8 @@ def test_requires_python_is_read_across_lines(value: str, requires_python: str) 
     ("value", "size"),
     {"0": 0, "1234": 1234, "": None, "-1": None, "1.5": None, "1e3": None, "٣": None, "9" * 30: None}.items(),
 )
-def test_a_size_is_a_number_of_bytes_or_not_said(value: str, size: int | None) -> None:
-    assert anchor(attributes=f'data-size="{value}"') == html_result(DEMO._replace(size=size))
+def test_a_size_that_is_not_a_number_of_bytes_is_ignored(value: str, size: int | None) -> None:
+    assert parse_anchor(attributes=f'data-size="{value}"') == html_result(DEMO._replace(size=size))
 
 
 TIMES = {
@@ -152,7 +152,7 @@ TIMES = {
     "2026-01-02T03:04:05.123456789Z": "2026-01-02T03:04:05.123456Z",
     "2026-01-02T03:04:05.000Z": "2026-01-02T03:04:05Z",
     "2024-02-29T23:59:59Z": "2024-02-29T23:59:59Z",
-    # Each of these makes pip, or uv, fail on the whole page.
+    # Each of these makes pip or uv fail for the whole page.
     "2026-02-29T00:00:00Z": "",
     "2026-13-45T25:61:61Z": "",
     "2026-01-01T23:59:60Z": "",
@@ -169,8 +169,8 @@ TIMES = {
 
 
 @pytest.mark.parametrize(("value", "time"), TIMES.items())
-def test_an_upload_time_is_one_that_clients_can_read_or_not_said(value: str, time: str) -> None:
-    assert (anchor(attributes=f'data-upload-time="{value}"'), json_file_page(upload_time=value)) == (
+def test_an_upload_time_that_clients_cannot_read_is_ignored(value: str, time: str) -> None:
+    assert (parse_anchor(attributes=f'data-upload-time="{value}"'), json_file_page(upload_time=value)) == (
         html_result(DEMO._replace(upload_time=time)),
         json_result(DEMO._replace(upload_time=time)),
     )
@@ -179,14 +179,14 @@ def test_an_upload_time_is_one_that_clients_can_read_or_not_said(value: str, tim
 @pytest.mark.parametrize(
     "value", ["http://host.example/p", "javascript:x", "/p", "https://host.example/\u202e", "https://ä.example", ""]
 )
-def test_provenance_is_an_https_url_or_not_said(value: str) -> None:
-    assert (anchor(attributes=f'data-provenance="{value}"'), json_file_page(provenance=value)) == (
+def test_provenance_that_is_not_an_https_url_is_ignored(value: str) -> None:
+    assert (parse_anchor(attributes=f'data-provenance="{value}"'), json_file_page(provenance=value)) == (
         html_result(DEMO),
         json_result(DEMO),
     )
 
 
-# --- HTML: where a link leads -----------------------------------------------------------------------------------------
+# --- address of a link ------------------------------------------------------------------------------------------------
 
 
 PLUS = "demo-1.0+cu128-py3-none-any.whl"
@@ -198,41 +198,41 @@ PLUS_URL = f"{HOST}/whl/demo-1.0%2Bcu128-py3-none-any.whl"
     {
         FILE: html_result(DEMO),
         f"./{FILE}": html_result(DEMO),
-        f"/{FILE}": at(f"{HOST}/{FILE}"),
-        f"../{FILE}": at(f"{HOST}/{FILE}"),
-        f"../../../{FILE}": at(f"{HOST}/{FILE}"),
-        f"//other.example/{FILE}": at(f"https://other.example/{FILE}"),
-        f"http://other.example:8080/a/{FILE}": at(f"http://other.example:8080/a/{FILE}"),
+        f"/{FILE}": page_linking_to(f"{HOST}/{FILE}"),
+        f"../{FILE}": page_linking_to(f"{HOST}/{FILE}"),
+        f"../../../{FILE}": page_linking_to(f"{HOST}/{FILE}"),
+        f"//other.example/{FILE}": page_linking_to(f"https://other.example/{FILE}"),
+        f"http://other.example:8080/a/{FILE}": page_linking_to(f"http://other.example:8080/a/{FILE}"),
         f"HTTPS://host.example/whl/{FILE}": html_result(DEMO),
-        f"https://[::1]:8080/{FILE}": at(f"https://[::1]:8080/{FILE}"),
+        f"https://[::1]:8080/{FILE}": page_linking_to(f"https://[::1]:8080/{FILE}"),
         f"  \n {FILE}\t ": html_result(DEMO),
         "demo-1.0\n-py3-\r\n\tnone-any.whl": html_result(DEMO),
-        # As it stands on so many pages: a query whose ampersand is not escaped.
-        f"{FILE}?a=1&copy=2": at(f"{URL}?a=1&copy=2"),
-        f"{FILE}?a=1&amp;copy=2": at(f"{URL}?a=1&copy=2"),
-        f"{FILE}?sig=a%2Bb%3D&amp;se=2026": at(f"{URL}?sig=a%2Bb%3D&se=2026"),
-        f"{FILE}?name=a b": at(f"{URL}?name=a%20b"),
+        # Many pages do not escape the ampersand of a query.
+        f"{FILE}?a=1&copy=2": page_linking_to(f"{URL}?a=1&copy=2"),
+        f"{FILE}?a=1&amp;copy=2": page_linking_to(f"{URL}?a=1&copy=2"),
+        f"{FILE}?sig=a%2Bb%3D&amp;se=2026": page_linking_to(f"{URL}?sig=a%2Bb%3D&se=2026"),
+        f"{FILE}?name=a b": page_linking_to(f"{URL}?name=a%20b"),
         f"{FILE}?": html_result(DEMO),
-        PLUS: at(PLUS_URL, PLUS),
-        PLUS.replace("+", "&#43;"): at(PLUS_URL, PLUS),
-        PLUS.replace("+", "&plus;"): at(PLUS_URL, PLUS),
-        PLUS.replace("+", "%2B"): at(PLUS_URL, PLUS),
-        PLUS.replace("+", "%2b"): at(PLUS_URL, PLUS),
+        PLUS: page_linking_to(PLUS_URL, PLUS),
+        PLUS.replace("+", "&#43;"): page_linking_to(PLUS_URL, PLUS),
+        PLUS.replace("+", "&plus;"): page_linking_to(PLUS_URL, PLUS),
+        PLUS.replace("+", "%2B"): page_linking_to(PLUS_URL, PLUS),
+        PLUS.replace("+", "%2b"): page_linking_to(PLUS_URL, PLUS),
         "demo%2D1.0-py3-none-any.whl": html_result(DEMO),
-        f"a b/{FILE}": at(f"{HOST}/whl/a%20b/{FILE}"),
-        f"a%20b/{FILE}": at(f"{HOST}/whl/a%20b/{FILE}"),
-        f"ä/{FILE}": at(f"{HOST}/whl/%C3%A4/{FILE}"),
-        f"%C3%A4/{FILE}": at(f"{HOST}/whl/%C3%A4/{FILE}"),
-        f"%e4/{FILE}": at(f"{HOST}/whl/%E4/{FILE}"),
-        f"a%2Fb/{FILE}": at(f"{HOST}/whl/a%2Fb/{FILE}"),
-        f"a%23b%3Fc/{FILE}": at(f"{HOST}/whl/a%23b%3Fc/{FILE}"),
-        f"https://bücher.example/{FILE}": at(f"https://xn--bcher-kva.example/{FILE}"),
-        "demo-1.0.tar.gz": at(f"{HOST}/whl/demo-1.0.tar.gz", "demo-1.0.tar.gz"),
-        "demo-1.0.zip": at(f"{HOST}/whl/demo-1.0.zip", "demo-1.0.zip"),
+        f"a b/{FILE}": page_linking_to(f"{HOST}/whl/a%20b/{FILE}"),
+        f"a%20b/{FILE}": page_linking_to(f"{HOST}/whl/a%20b/{FILE}"),
+        f"ä/{FILE}": page_linking_to(f"{HOST}/whl/%C3%A4/{FILE}"),
+        f"%C3%A4/{FILE}": page_linking_to(f"{HOST}/whl/%C3%A4/{FILE}"),
+        f"%e4/{FILE}": page_linking_to(f"{HOST}/whl/%E4/{FILE}"),
+        f"a%2Fb/{FILE}": page_linking_to(f"{HOST}/whl/a%2Fb/{FILE}"),
+        f"a%23b%3Fc/{FILE}": page_linking_to(f"{HOST}/whl/a%23b%3Fc/{FILE}"),
+        f"https://bücher.example/{FILE}": page_linking_to(f"https://xn--bcher-kva.example/{FILE}"),
+        "demo-1.0.tar.gz": page_linking_to(f"{HOST}/whl/demo-1.0.tar.gz", "demo-1.0.tar.gz"),
+        "demo-1.0.zip": page_linking_to(f"{HOST}/whl/demo-1.0.zip", "demo-1.0.zip"),
     }.items(),
 )
-def test_an_address_is_made_absolute_and_spelled_in_one_way(href: str, expected: Page) -> None:
-    assert anchor(href) == expected
+def test_an_address_becomes_absolute_and_percent_encoded_in_one_way(href: str, expected: Page) -> None:
+    assert parse_anchor(href) == expected
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_an_address_is_made_absolute_and_spelled_in_one_way(href: str, expected:
         '<base href="/one/"><base href="/two/">': f"{HOST}/one/",
         '<base target="_blank"><base href="/two/">': f"{HOST}/two/",
         '<base href=""><base href="/two/">': f"{HOST}/whl/",
-        # One that is no address counts for nothing, as in a browser.
+        # Browsers ignore a base that is not an address.
         '<base href="https://[x/">': f"{HOST}/whl/",
         '<base href="javascript:alert(1)">': f"{HOST}/whl/",
         '<base href="data:text/html,x">': f"{HOST}/whl/",
@@ -257,12 +257,12 @@ def test_an_address_is_made_absolute_and_spelled_in_one_way(href: str, expected:
         '<!-- <base href="/one/"> -->': f"{HOST}/whl/",
     }.items(),
 )
-def test_addresses_are_joined_to_the_first_base(base: str, url: str) -> None:
-    assert parse_html(f'<html><head>{base}</head><a href="{FILE}">x</a></html>', PAGE) == at(url + FILE)
+def test_links_are_relative_to_the_first_base(base: str, url: str) -> None:
+    assert parse_html(f'<html><head>{base}</head><a href="{FILE}">x</a></html>', PAGE) == page_linking_to(url + FILE)
 
 
-def test_a_base_behind_the_links_counts_for_them_too() -> None:
-    assert parse_html(f'<a href="{FILE}">x</a><base href="/other/">', PAGE) == at(f"{HOST}/other/{FILE}")
+def test_a_base_after_the_links_applies_to_them() -> None:
+    assert parse_html(f'<a href="{FILE}">x</a><base href="/other/">', PAGE) == page_linking_to(f"{HOST}/other/{FILE}")
 
 
 @pytest.mark.parametrize(
@@ -292,9 +292,9 @@ def test_a_base_behind_the_links_counts_for_them_too() -> None:
         f'<a href="{FILE}">x</a>\x00\x01\x7f\ud800',
     ],
 )
-def test_a_page_may_be_as_crooked_as_it_likes(text: str) -> None:
+def test_malformed_html_is_read_as_browsers_read_it(text: str) -> None:
     page = parse_html(text, PAGE)
-    assert (page.links, page.refused) == ((DEMO,), ())
+    assert (page.links, page.rejected) == ((DEMO,), ())
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_a_page_may_be_as_crooked_as_it_likes(text: str) -> None:
         "<p title='{}'>",
     ],
 )
-def test_what_only_looks_like_a_link_is_none(hidden: str) -> None:
+def test_text_that_only_looks_like_a_link_is_ignored(hidden: str) -> None:
     text = hidden.format('<a href="hidden-1.0.zip">x</a>') + f'<a href="{FILE}">x</a>'
     assert parse_html(text, PAGE) == html_result(DEMO)
 
@@ -323,11 +323,11 @@ def test_what_only_looks_like_a_link_is_none(hidden: str) -> None:
     [
         f'<a href="{FILE}">x</a> <a href="{FILE}">again</a>',
         f'<a href="{FILE}">x</a> <a href="./{FILE}#egg=demo">again</a>',
-        # The HTML standard has an anchor that nothing closes begin again in every paragraph.
+        # By the HTML standard an anchor without end tag starts again in every paragraph.
         f'<p><a href="{FILE}">x</p><p>y</p><p>z</p>',
     ],
 )
-def test_a_link_that_is_there_twice_is_one(text: str) -> None:
+def test_repeated_links_count_once(text: str) -> None:
     assert parse_html(text, PAGE) == html_result(DEMO)
 
 
@@ -341,7 +341,7 @@ def test_a_link_that_is_there_twice_is_one(text: str) -> None:
         "<!doctype html><html>{}</body>": False,
     }.items(),
 )
-def test_a_document_that_is_not_closed_is_noticed(start: str, has_end: bool) -> None:
+def test_a_document_without_end_tag_is_detected(start: str, has_end: bool) -> None:
     assert parse_html(start.format(f'<a href="{FILE}">x</a>'), PAGE) == html_result(DEMO, has_end=has_end)
 
 
@@ -373,14 +373,14 @@ def test_links_to_anything_else_are_counted_by_kind() -> None:
     assert page == Page(
         other_files=("demo-1.0.tar.bz2", "demo-1.0.exe", "demo-1.0.WHL", f"{FILE}.asc", f"{FILE}.metadata", "x.html"),
         directories=tuple(f"{HOST}/whl/{name}/" for name in ("sub", "other", "third", FILE)),
-        elsewhere=page.elsewhere,
+        other_links=page.other_links,
     )
-    assert page.elsewhere == 11
+    assert page.other_links == 11
 
 
 @pytest.mark.parametrize("root", [f"{HOST}/simple/", f"{HOST}/simple", f"{HOST}/simple/index.html"])
 @pytest.mark.parametrize("href", ["/simple/demo/", f"{HOST}/simple/demo/", "//host.example/simple/demo/"])
-def test_a_root_may_be_named_with_its_slash_without_it_and_by_its_file(root: str, href: str) -> None:
+def test_the_address_of_a_root_may_end_in_a_slash_or_not_or_in_its_filename(root: str, href: str) -> None:
     expected = (f"{HOST}/simple/demo/",)
     assert (
         parse_html(f'<a href="{href}">demo</a>', root).directories == (() if root.endswith("html") else expected)
@@ -399,7 +399,7 @@ def test_a_root_may_be_named_with_its_slash_without_it_and_by_its_file(root: str
         "": False,
     }.items(),
 )
-def test_a_listing_of_a_server_is_known_by_its_title(title: str, is_listing: bool) -> None:
+def test_a_directory_listing_is_recognized_by_its_title(title: str, is_listing: bool) -> None:
     page = parse_html(f'<html><head><title>{title}</title></head><a href="{FILE}">x</a></html>', PAGE)
     assert page == html_result(DEMO, is_listing=is_listing)
 

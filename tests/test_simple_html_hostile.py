@@ -10,7 +10,7 @@ import pytest
 from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
-from mkindex.simple import reader as read
+from mkindex.simple import reader
 from mkindex.simple.reader import Malformed, parse_html, parse_json
 from support.simple_pages import (
     CREDENTIALS,
@@ -24,25 +24,25 @@ from support.simple_pages import (
     A,
     B,
     html_result,
-    refused_scheme,
+    scheme_not_allowed,
 )
 
-TOO_DEEP = "nests more than 10,000 elements, or has as many attributes in one"
+TOO_DEEP = "has more than 10,000 nested elements, or attributes of one element"
 
 
-# --- HTML: hostile ----------------------------------------------------------------------------------------------------
+# --- hostile ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("href", "location", "reason"),
     [
-        (f"javascript:{FILE}", f"javascript:{FILE}", refused_scheme("javascript")),
-        (f"JavaScript:{FILE}", f"JavaScript:{FILE}", refused_scheme("javascript")),
-        (f"java\nscript:{FILE}", f"javascript:{FILE}", refused_scheme("javascript")),
-        (f"file:///srv/{FILE}", f"file:///srv/{FILE}", refused_scheme("file")),
-        (f"FILE:/srv/{FILE}", f"FILE:/srv/{FILE}", refused_scheme("file")),
-        (f"ftp://host.example/{FILE}", f"ftp://host.example/{FILE}", refused_scheme("ftp")),
-        (f"git+https://host.example/{FILE}", f"git+https://host.example/{FILE}", refused_scheme("git+https")),
+        (f"javascript:{FILE}", f"javascript:{FILE}", scheme_not_allowed("javascript")),
+        (f"JavaScript:{FILE}", f"JavaScript:{FILE}", scheme_not_allowed("javascript")),
+        (f"java\nscript:{FILE}", f"javascript:{FILE}", scheme_not_allowed("javascript")),
+        (f"file:///srv/{FILE}", f"file:///srv/{FILE}", scheme_not_allowed("file")),
+        (f"FILE:/srv/{FILE}", f"FILE:/srv/{FILE}", scheme_not_allowed("file")),
+        (f"ftp://host.example/{FILE}", f"ftp://host.example/{FILE}", scheme_not_allowed("ftp")),
+        (f"git+https://host.example/{FILE}", f"git+https://host.example/{FILE}", scheme_not_allowed("git+https")),
         (f"data:,{FILE}", f"data:,{FILE}", STRANGE_NAME),
         (f"https://user:secret@host.example/{FILE}", f"https://host.example/{FILE}", CREDENTIALS),
         (f"https://user@host.example/{FILE}?t=secret", f"https://host.example/{FILE}", CREDENTIALS),
@@ -70,9 +70,9 @@ TOO_DEEP = "nests more than 10,000 elements, or has as many attributes in one"
         (f"{'a' * 300}-1.0.zip", f"{HOST}/whl/{'a' * 300}-1.0.zip", STRANGE_NAME),
     ],
 )
-def test_a_hostile_link_is_refused_alone(href: str, location: str, reason: str) -> None:
+def test_a_hostile_link_is_rejected_and_the_others_are_read(href: str, location: str, reason: str) -> None:
     page = parse_html(f'<a href="{href}">x</a><a href="{FILE}">y</a>', PAGE)
-    assert page == html_result(DEMO, refused=(Rejected(location=location, reason=reason),))
+    assert page == html_result(DEMO, rejected=(Rejected(location=location, reason=reason),))
 
 
 @pytest.mark.parametrize(
@@ -91,18 +91,18 @@ def test_a_hostile_link_is_refused_alone(href: str, location: str, reason: str) 
         "a\u2100b",
     ],
 )
-def test_an_address_that_nobody_can_ask_is_not_listed(netloc: str) -> None:
+def test_a_link_with_a_malformed_host_is_not_listed(netloc: str) -> None:
     page = parse_html(f'<a href="https://{netloc}/{FILE}">x</a><a href="{FILE}">y</a>', PAGE)
-    assert (page.links, len(page.refused) + page.elsewhere) == ((DEMO,), 1)
+    assert (page.links, len(page.rejected) + page.other_links) == ((DEMO,), 1)
 
 
 @pytest.mark.parametrize("base", ["file:///srv/", "FILE:/srv/", "file://localhost/srv/"])
-def test_a_page_from_a_server_names_no_file_of_this_machine_not_even_by_its_base(base: str) -> None:
+def test_a_remote_page_cannot_name_local_files_even_with_a_base(base: str) -> None:
     page = parse_html(f'<base href="{base}"><a href="{FILE}">x</a>', PAGE)
     assert [link for link in page.links if not link.url.startswith(HOST)] == []
 
 
-def test_a_page_of_this_machine_may_name_its_files_and_those_of_servers() -> None:
+def test_a_local_page_may_name_local_and_remote_files() -> None:
     text = f'<a href="{FILE}">1</a><a href="../a%20b/demo-1.0.zip">2</a><a href="{URL}">3</a>'
     assert parse_html(text, "file:///srv/whl/page.html") == html_result(
         Link(url=f"file:///srv/whl/{FILE}", filename=FILE),
@@ -112,22 +112,22 @@ def test_a_page_of_this_machine_may_name_its_files_and_those_of_servers() -> Non
 
 
 @pytest.mark.parametrize("netloc", ["other.example", "10.0.0.1", "user@"])
-def test_a_file_of_another_machine_is_not_taken_for_one_of_this(netloc: str) -> None:
+def test_a_file_address_with_another_host_is_rejected(netloc: str) -> None:
     page = parse_html(f'<a href="file://{netloc}/srv/{FILE}">x</a>', "file:///srv/page.html")
-    assert (page.links, len(page.refused)) == ((), 1)
+    assert (page.links, len(page.rejected)) == ((), 1)
 
 
 @pytest.mark.parametrize("password", ["secret", "sec/ret", "sec?ret", "sec#ret", "sec%2Fret", "se:cr@et"])
-def test_a_password_is_shown_to_nobody(password: str) -> None:
+def test_a_password_in_a_link_is_never_shown(password: str) -> None:
     page = parse_html(f'<a href="https://user:{password}@host.example/{FILE}">x</a>', PAGE)
-    shown = [f"{refused.location} {refused.reason}" for refused in page.refused]
+    shown = [f"{rejected.location} {rejected.reason}" for rejected in page.rejected]
     assert page.links == ()
     assert [text for text in shown if "sec" in text or "ret" in text or "se:cr" in text] == []
 
 
-def test_more_links_than_a_page_may_have_are_an_error_and_not_a_shorter_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MAX_LINKS", 2)
-    monkeypatch.setattr(read, "MAX_PROJECTS", 2)
+def test_too_many_links_are_an_error_instead_of_a_truncated_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_LINKS", 2)
+    monkeypatch.setattr(reader, "MAX_PROJECTS", 2)
     hrefs = [f"demo-{n}.zip" for n in range(3)]
     documents = [
         (parse_html, "".join(f'<a href="{href}">x</a>' for href in hrefs)),
@@ -157,7 +157,7 @@ def test_more_links_than_a_page_may_have_are_an_error_and_not_a_shorter_page(mon
     ],
     ids=lambda text: text[:9],
 )
-def test_bait_for_slow_parsers_is_read_or_refused_in_time(text: str) -> None:
+def test_html_made_to_slow_down_parsers_is_read_or_refused_in_time(text: str) -> None:
     try:
         assert parse_html(text, PAGE).links == ()
     except Malformed as error:
@@ -165,7 +165,7 @@ def test_bait_for_slow_parsers_is_read_or_refused_in_time(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["<div>" * 30_000, "</p>" * 30_000 + "<div>" * 30_000, "<div></x>" * 30_000])
-def test_elements_nested_without_end_are_refused_before_they_are_read(text: str) -> None:
+def test_deeply_nested_elements_are_refused_before_parsing(text: str) -> None:
     with pytest.raises(Malformed) as error:
         parse_html(text, PAGE)
     assert str(error.value) == TOO_DEEP
@@ -175,14 +175,14 @@ def test_elements_nested_without_end_are_refused_before_they_are_read(text: str)
 @pytest.mark.parametrize(
     "row", ["<li>{}", "<p>{}", "<tr><td>{}", "<dt>{}<dd>", "{}<br>", "<div><b>{}</b></div>", "{}<hr><img src=x>"]
 )
-def test_a_long_page_is_not_a_deep_one_whatever_it_leaves_open(row: str) -> None:
+def test_a_long_page_without_end_tags_does_not_count_as_nested(row: str) -> None:
     names = [f"demo-{number}.zip" for number in range(12_000)]
     text = "".join(row.format(f"<a href={name}>{name}</a>\n") for name in names)
     start = "<table>" if "<tr>" in row else ""
     assert [link.filename for link in parse_html(start + text, PAGE).links] == names
 
 
-# --- torn -------------------------------------------------------------------------------------------------------------
+# --- truncated --------------------------------------------------------------------------------------------------------
 
 
 REAL = f"""\
@@ -200,7 +200,7 @@ REAL = f"""\
 TAGS = re.compile(r"<!--.*?-->|<(?:\"[^\"]*\"|'[^']*'|[^>\"'])*>", re.DOTALL)
 
 
-def test_a_page_that_ends_inside_a_tag_is_no_shorter_page() -> None:
+def test_a_page_that_ends_inside_a_tag_is_an_error() -> None:
     whole = parse_html(REAL, PAGE).links
     assert len(whole) == 4
     inside = {at for match in TAGS.finditer(REAL) for at in range(match.start() + 1, match.end())}
@@ -218,7 +218,7 @@ def test_a_page_that_ends_inside_a_tag_is_no_shorter_page() -> None:
     assert ends - accepted == set()
 
 
-def test_a_json_page_that_was_cut_off_anywhere_is_none() -> None:
+def test_a_json_page_truncated_anywhere_is_an_error() -> None:
     whole = json.dumps({"files": [{"filename": FILE, "url": FILE, "hashes": {"sha256": A}}], "name": "demo"})
     for end in range(len(whole)):
         with pytest.raises(Malformed):

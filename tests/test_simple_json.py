@@ -1,4 +1,4 @@
-"""JSON pages, read: every key, wrong types, and hostile values."""
+"""Reading JSON pages: every key, values of wrong types, and hostile values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.simple_pages import (
     B,
     json_file_page,
     json_result,
-    refused_scheme,
+    scheme_not_allowed,
 )
 
 
@@ -84,13 +84,13 @@ GARBAGE: list[Any] = [
     ],
 )
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
-def test_a_value_of_the_wrong_type_says_nothing(key: str, field: str, known: dict[str, Any], value: object) -> None:
+def test_a_value_of_the_wrong_type_is_ignored(key: str, field: str, known: dict[str, Any], value: object) -> None:
     expected = known.get(str(value), getattr(DEMO, field))
     assert json_file_page(**{key: value}) == json_result(DEMO._replace(**{field: expected}))
 
 
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
-def test_what_is_not_said_to_be_yanked_is_not_and_anything_else_is(value: object) -> None:
+def test_any_true_value_of_yanked_yanks_a_file(value: object) -> None:
     yanked = None if not value else value if isinstance(value, str) else ""
     assert json_file_page(yanked=value) == json_result(DEMO._replace(yanked=yanked))
 
@@ -113,17 +113,15 @@ def test_what_is_not_said_to_be_yanked_is_not_and_anything_else_is(value: object
         ({"core-metadata": False, "dist-info-metadata": {"sha256": B}}, None),
     ],
 )
-def test_core_metadata_in_json_is_there_with_a_hash_or_without_one(
-    keys: dict[str, Any], core_metadata: str | None
-) -> None:
+def test_core_metadata_in_json_is_read_with_or_without_a_hash(keys: dict[str, Any], core_metadata: str | None) -> None:
     assert json_file_page(**keys) == json_result(DEMO._replace(core_metadata=core_metadata))
 
 
-def test_a_size_that_no_client_can_read_is_not_said() -> None:
+def test_a_size_that_clients_cannot_read_is_ignored() -> None:
     assert [json_file_page(size=size).links[0].size for size in (2**53, 10**30)] == [2**53, None]
 
 
-def test_text_that_no_client_can_read_does_not_get_any_further() -> None:
+def test_characters_that_clients_cannot_read_are_removed_from_texts() -> None:
     (link,) = json_file_page(yanked="a\ud800b\x00c", requires_python=">=3\ud800").links
     texts = (link.yanked or "", link.requires_python)
     assert [text for text in texts if "\ud800" in text or "\x00" in text] == []
@@ -147,18 +145,18 @@ def test_text_that_no_client_can_read_does_not_get_any_further() -> None:
     ],
     ids=repr,
 )
-def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
+def test_a_malformed_entry_is_rejected_and_the_others_are_read(file: object) -> None:
     page = parse_json(json.dumps({"files": [file, {"filename": FILE, "url": FILE}], "name": "demo"}), PAGE)
-    wrong = "has no filename or url" if isinstance(file, dict) else "is no object"
-    wrong = f"an entry of this page {wrong}: ask who runs it"
-    assert page == json_result(DEMO, refused=(Rejected(location=PAGE, reason=wrong),))
+    wrong = "has no filename or url" if isinstance(file, dict) else "is not an object"
+    wrong = f"an entry of `files` {wrong}. Ask the operator of the server"
+    assert page == json_result(DEMO, rejected=(Rejected(location=PAGE, reason=wrong),))
 
 
 @pytest.mark.parametrize(
     ("filename", "url", "reason"),
     [
-        (FILE, f"file:///srv/{FILE}", refused_scheme("file")),
-        (FILE, f"javascript:{FILE}", refused_scheme("javascript")),
+        (FILE, f"file:///srv/{FILE}", scheme_not_allowed("file")),
+        (FILE, f"javascript:{FILE}", scheme_not_allowed("javascript")),
         (FILE, f"https://user:secret@host.example/{FILE}", CREDENTIALS),
         (FILE, f"http:///{FILE}", NO_HOST),
         (f"../{FILE}", FILE, STRANGE_NAME),
@@ -168,23 +166,40 @@ def test_an_entry_that_makes_no_sense_is_refused_alone(file: object) -> None:
         (f"{'a' * 300}.zip", FILE, STRANGE_NAME),
     ],
 )
-def test_a_hostile_entry_is_refused_alone(filename: str, url: str, reason: str) -> None:
+def test_a_hostile_entry_is_rejected(filename: str, url: str, reason: str) -> None:
     page = json_file_page(filename=filename, url=url)
-    assert [(refused.reason, "secret" in refused.location) for refused in page.refused] == [(reason, False)]
+    assert [(rejected.reason, "secret" in rejected.location) for rejected in page.rejected] == [(reason, False)]
     assert page.links == ()
 
 
+MALFORMED_HOSTS = [
+    "[x",
+    "host:port",
+    "ho st",
+    "host:99999",
+    f"{'a' * 70}.ä",
+    "user:se\u2100cret@host",
+    "u:secret@ho\u2100st",
+]
+
+
+@pytest.mark.parametrize("host", MALFORMED_HOSTS)
+def test_the_reason_for_a_malformed_host_never_shows_it(host: str) -> None:
+    page = json_file_page(filename="a.zip", url=f"https://{host}/a.zip")
+    assert (page.links, [rejected.reason for rejected in page.rejected]) == ((), [NO_HOST])
+
+
 @pytest.mark.parametrize("url", ["https://[x/a.zip", "https://host:port/a.zip", "https://ho st/a.zip", "\ud800/a.zip"])
-def test_an_entry_that_nobody_can_ask_for_is_refused_alone(url: str) -> None:
+def test_an_entry_with_a_malformed_url_is_rejected(url: str) -> None:
     page = json_file_page(filename="a.zip", url=url)
-    assert (page.links, len(page.refused)) == ((), 1)
+    assert (page.links, len(page.rejected)) == ((), 1)
 
 
-def test_a_file_that_clients_do_not_install_is_named() -> None:
+def test_a_file_that_is_not_a_wheel_or_sdist_is_listed_apart() -> None:
     assert json_file_page(filename="demo-1.0.exe", url="demo-1.0.exe") == json_result(other_files=("demo-1.0.exe",))
 
 
-def test_a_root_names_its_projects_as_they_are_spelled() -> None:
+def test_a_root_lists_its_projects_as_they_are_spelled() -> None:
     document = {
         "meta": {"api-version": "1.0"},
         "projects": [{"name": "De.Mo"}, None, {}, {"name": 1}, "x", {"name": "a"}],
@@ -195,27 +210,27 @@ def test_a_root_names_its_projects_as_they_are_spelled() -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     {
-        "": "is no JSON, or not all of it",
-        "{": "is no JSON, or not all of it",
-        '{"files": []}}': "is no JSON, or not all of it",
-        "<html>": "is no JSON, or not all of it",
-        "[" * 100_000: "is no JSON, or not all of it",
-        '{"files":' * 100_000: "is no JSON, or not all of it",
-        '{"files": [' + "9" * 5000 + "]}": "is no JSON, or not all of it",
-        "[]": "is JSON, but no page of the Simple API",
-        "null": "is JSON, but no page of the Simple API",
-        '"files"': "is JSON, but no page of the Simple API",
-        "{}": "is JSON, but names neither projects nor files",
-        '{"files": null}': "is JSON, but names neither projects nor files",
-        '{"files": {}}': "is JSON, but names neither projects nor files",
-        '{"projects": "x"}': "is JSON, but names neither projects nor files",
+        "": "is not valid JSON: damaged or truncated (",
+        "{": "is not valid JSON: damaged or truncated (",
+        '{"files": []}}': "is not valid JSON: damaged or truncated (",
+        "<html>": "is not valid JSON: damaged or truncated (",
+        "[" * 100_000: "is not valid JSON: damaged or truncated (",
+        '{"files":' * 100_000: "is not valid JSON: damaged or truncated (",
+        '{"files": [' + "9" * 5000 + "]}": "is not valid JSON: damaged or truncated (",
+        "[]": "is JSON, but not a page of the Simple API",
+        "null": "is JSON, but not a page of the Simple API",
+        '"files"': "is JSON, but not a page of the Simple API",
+        "{}": "is JSON, but has neither projects nor files",
+        '{"files": null}': "is JSON, but has neither projects nor files",
+        '{"files": {}}': "is JSON, but has neither projects nor files",
+        '{"projects": "x"}': "is JSON, but has neither projects nor files",
         '{"meta": {"api-version": "2.0"}, "files": []}': "is of version 2.0 of the Simple API",
         '{"meta": {"api-version": "10.1"}, "files": []}': "is of version 10.1 of the Simple API",
         '{"meta": {"api-version": ""}, "files": []}': "is of version  of the Simple API",
     }.items(),
     ids=lambda text: text[:20],
 )
-def test_a_json_page_that_says_nothing_reliable_is_an_error(text: str, wrong: str) -> None:
+def test_a_json_page_that_is_not_of_the_simple_api_is_an_error(text: str, wrong: str) -> None:
     with pytest.raises(Malformed) as error:
         parse_json(text, PAGE)
     assert str(error.value).startswith(wrong)
@@ -224,13 +239,13 @@ def test_a_json_page_that_says_nothing_reliable_is_an_error(text: str, wrong: st
 @pytest.mark.parametrize(
     "meta", [None, 1, [], {}, {"api-version": None}, {"api-version": "1.99"}, {"api-version": "1"}]
 )
-def test_a_version_that_is_missing_or_higher_in_its_second_number_is_read(meta: object) -> None:
+def test_a_missing_api_version_and_any_minor_version_are_read(meta: object) -> None:
     document = {"meta": meta, "name": "demo", "files": [{"filename": FILE, "url": FILE}]}
     assert parse_json(json.dumps(document), PAGE) == json_result(DEMO)
 
 
 @pytest.mark.parametrize("name", [None, 1, [], {}])
 @pytest.mark.parametrize("marker", [None, 1, "archived", [], {}, *({"status": value} for value in GARBAGE)], ids=repr)
-def test_a_name_or_a_status_that_makes_no_sense_says_nothing(name: object, marker: object) -> None:
+def test_a_malformed_name_or_status_is_ignored(name: object, marker: object) -> None:
     document = {"name": name, "project-status": marker, "files": [{"filename": FILE, "url": FILE}]}
     assert parse_json(json.dumps(document), PAGE) == json_result(DEMO, name="")

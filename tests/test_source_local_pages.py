@@ -13,8 +13,8 @@ from mkindex.errors import Note, Rejected
 from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
 from support.page_server import (
-    AGENT,
     FILE,
+    NO_FILES,
     OTHER,
     REPOSITORY,
     TEXT,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[PageServer]:
+def module_server() -> Iterator[PageServer]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             patch.delenv(name, raising=False)
@@ -44,11 +44,11 @@ def running() -> Iterator[PageServer]:
 
 
 @pytest.fixture
-def server(running: PageServer) -> PageServer:
-    running.pages.clear()
-    running.redirects.clear()
-    running.received.clear()
-    return running
+def server(module_server: PageServer) -> PageServer:
+    module_server.pages.clear()
+    module_server.redirects.clear()
+    module_server.received.clear()
+    return module_server
 
 
 @pytest.fixture
@@ -62,16 +62,16 @@ def here(tmp_path: Path) -> Path:
     return tmp_path / "a b"
 
 
-def artifact(root: Path, relative: str, url: str, **said: Any) -> Artifact:  # noqa: ANN401 (fields of Link)
+def artifact(root: Path, relative: str, url: str, **fields: Any) -> Artifact:  # noqa: ANN401 (fields of Link)
     path = root / relative
-    return Artifact(str(root), relative, Fingerprint.of(path.stat()), Link(url=url, filename=path.name, **said))
+    return Artifact(str(root), relative, Fingerprint.of(path.stat()), Link(url=url, filename=path.name, **fields))
 
 
 @pytest.mark.parametrize(
     "name", ["page.html", "page.htm", "page", "page.txt", "index.html", "p#ge?.html", "p%20.html", "é.html"]
 )
 @pytest.mark.parametrize("form", ["path", "URL"])
-def test_a_page_here_names_files_here_and_elsewhere(here: Path, name: str, form: str) -> None:
+def test_a_local_page_names_local_and_remote_files(here: Path, name: str, form: str) -> None:
     hrefs = [f"{FILE}#sha256={A}", "sub/demo-1.0.tar.gz", f"../outside/{OTHER}", f"https://host.example/{OTHER}"]
     (here / name).write_text(html_page(*hrefs))
     outside = here.parent / "outside"
@@ -86,7 +86,7 @@ def test_a_page_here_names_files_here_and_elsewhere(here: Path, name: str, form:
 @pytest.mark.parametrize(
     "form", ["file://{}/page.html", "file:{}/page.html", "file://localhost{}/page.html", "FILE://{}/page.html"]
 )
-def test_a_page_here_may_be_named_by_any_file_url(here: Path, form: str) -> None:
+def test_a_local_page_may_be_given_as_any_form_of_file_url(here: Path, form: str) -> None:
     (here / "page.html").write_text(html_page(FILE))
     (one,) = find_files(form.format(here.as_uri().removeprefix("file://")))
     assert isinstance(one, Artifact)
@@ -94,8 +94,8 @@ def test_a_page_here_may_be_named_by_any_file_url(here: Path, form: str) -> None
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_directory_here_is_named_by_a_file_url_too(here: Path, slash: str) -> None:
-    note = Note(location=str(here), text="subdirectories not read: sub (--recursive reads them)")
+def test_a_directory_may_be_given_as_a_file_url(here: Path, slash: str) -> None:
+    note = Note(location=str(here), text="subdirectories skipped: sub (use --recursive)")
     listed = Artifact(str(here), FILE, Fingerprint.of((here / FILE).stat()))
     assert find_files(here.as_uri() + slash) == [listed, note]
     (here / "index.html").write_text(html_page("sub/demo-1.0.tar.gz"))
@@ -104,7 +104,7 @@ def test_a_directory_here_is_named_by_a_file_url_too(here: Path, slash: str) -> 
     assert (one.root, one.relative) == (str(here), "sub/demo-1.0.tar.gz")
 
 
-def test_a_file_that_a_page_here_names_and_that_is_not_there_is_rejected_alone(here: Path) -> None:
+def test_a_missing_file_of_a_local_page_is_rejected_and_the_others_are_read(here: Path) -> None:
     (here / "dir-1.0.zip").mkdir()
     os.mkfifo(here / "pipe-1.0.zip")
     (here / "page.html").write_text(
@@ -112,7 +112,7 @@ def test_a_file_that_a_page_here_names_and_that_is_not_there_is_rejected_alone(h
     )
     rejected = [one for one in find_files(str(here / "page.html")) if isinstance(one, Rejected)]
     assert [(one.location.rpartition("/")[2], one.reason) for one in rejected if "gone" in one.location] == [
-        ("gone-1.0.zip", "the page names it, and it cannot be read: No such file or directory")
+        ("gone-1.0.zip", "named on the page, but cannot be read: No such file or directory")
     ]
     assert len(rejected) == 4
     assert artifact(here, FILE, (here / FILE).as_uri()) in find_files(str(here / "page.html"))
@@ -121,13 +121,13 @@ def test_a_file_that_a_page_here_names_and_that_is_not_there_is_rejected_alone(h
 @pytest.mark.parametrize(
     "href", ["%2e%2e/outside/{}", "sub/%2E%2E/../../outside/{}", "..%2Foutside/{}", "sub%2F..%2F..%2Foutside/{}"]
 )
-def test_no_spelling_of_a_link_gives_a_file_a_place_above_its_page(here: Path, href: str) -> None:
+def test_no_form_of_a_link_gives_a_path_that_leads_upwards(here: Path, href: str) -> None:
     (here / "page.html").write_text(html_page(href.format(OTHER)))
     for one in find_files(str(here / "page.html")):
         assert isinstance(one, Rejected) or ".." not in one.relative.split("/")  # type: ignore[union-attr]
 
 
-def test_a_page_in_a_directory_that_is_no_unicode_is_read(tmp_path: Path) -> None:
+def test_a_page_in_a_directory_whose_name_is_not_utf8_is_read(tmp_path: Path) -> None:
     directory = tmp_path / os.fsdecode(b"caf\xe9")
     directory.mkdir()
     write_wheel(directory, "demo", "1.0")
@@ -139,7 +139,7 @@ def test_a_page_in_a_directory_that_is_no_unicode_is_read(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("suffix", ["", "\n"])
 @pytest.mark.parametrize("name", ["demo.json", "index.v1_json", "page"])
-def test_a_json_page_that_was_saved_is_read(here: Path, name: str, suffix: str) -> None:
+def test_a_saved_json_page_is_read(here: Path, name: str, suffix: str) -> None:
     (here / name).write_text(
         json.dumps({"meta": {"api-version": "1.0"}, "files": [{"filename": FILE, "url": FILE, "yanked": True}]})
         + suffix
@@ -148,7 +148,7 @@ def test_a_json_page_that_was_saved_is_read(here: Path, name: str, suffix: str) 
 
 
 @pytest.mark.parametrize("name", ["index.html", "index.v1_json"])
-def test_an_index_here_is_read_from_its_root(here: Path, name: str) -> None:
+def test_a_local_index_is_read_from_its_root(here: Path, name: str) -> None:
     (here / "simple/demo").mkdir(parents=True)
     (here / "simple" / name).write_text(
         html_page("demo/", head=REPOSITORY) if name == "index.html" else json_root("demo")
@@ -158,46 +158,48 @@ def test_an_index_here_is_read_from_its_root(here: Path, name: str) -> None:
     assert isinstance(one, Artifact)
     assert one.path == str(here / FILE)
     assert error_text(str(here / "simple" / name)).endswith(
-        "is an index of 1 projects: name those that you want with --include, or take --all"
+        "is an index of 1 project. Choose projects with --include, or use --all"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     {
-        "empty.html": ("", " is of type unknown and does not look like a page: name one with links to files"),
-        "text.html": ("hello", " is of type unknown and does not look like a page: name one with links to files"),
-        "none.html": (html_page("LICENSE"), f": {AGENT}; 1 went elsewhere"),
+        "empty.html": ("", ": not a page (content type unknown). Give a page with links to wheels or sdists"),
+        "text.html": ("hello", ": not a page (content type unknown). Give a page with links to wheels or sdists"),
+        "none.html": (html_page("LICENSE"), f": {NO_FILES}, but 1 other link"),
         "torn.html": (
             f'<a href="{FILE}',
-            " ends inside a tag or a comment: it was cut off, so that links may be missing",
+            " ends inside a tag or a comment: it is truncated, and links may be missing",
         ),
     }.items(),
 )
-def test_of_a_page_here_that_is_none_it_is_said_what_was_seen(here: Path, name: str, text: tuple[str, str]) -> None:
+def test_the_error_for_a_local_file_that_is_not_a_page_describes_it(
+    here: Path, name: str, text: tuple[str, str]
+) -> None:
     (here / name).write_text(text[0])
     assert error_text(str(here / name)) == f"{(here / name).as_uri()}{text[1]}"
 
 
-def test_an_address_of_a_file_is_that_file(server: PageServer, tmp_path: Path) -> None:
+def test_the_address_of_a_file_is_a_source_of_that_file(server: PageServer, tmp_path: Path) -> None:
     address = f"{server.root}/a%2Bb/demo-1.0-py3-none-any.whl"
     assert find_files(address) == [Link(url=address, filename="demo-1.0-py3-none-any.whl")]
     assert server.received == []
 
 
-def test_the_fragment_of_an_address_of_a_file_is_its_hash(server: PageServer) -> None:
+def test_the_fragment_of_a_file_address_is_its_hash(server: PageServer) -> None:
     address = f"{server.root}/demo-1.0-py3-none-any.whl"
     assert find_files(f"{address}#sha256={A}") == [Link(url=address, filename="demo-1.0-py3-none-any.whl", sha256=A)]
     assert find_files(f"{address}#sha256={A}", "other") == []
 
 
-def test_an_address_of_a_file_that_no_file_can_have_is_an_error(server: PageServer) -> None:
+def test_the_address_of_a_file_with_an_invalid_name_is_an_error(server: PageServer) -> None:
     address = f"{server.root}/a%20b-1.0-py3-none-any.whl"
     assert error_text(address) == f"{address}: {STRANGE_NAME}"
 
 
 @pytest.mark.parametrize("name", ["demo/", "demo/index.html", "pages/demo.html"])
-def test_a_status_is_that_of_the_project_whatever_its_page_is_called(server: PageServer, name: str) -> None:
+def test_a_status_belongs_to_the_project_whatever_its_page_is_called(server: PageServer, name: str) -> None:
     marked = '<meta name="pypi:project-status" content="deprecated">'
     server.pages[f"/simple/{name}"] = TEXT, html_page("demo-1.0-py3-none-any.whl", head=marked)
     assert [one for one in find_files(f"{server.root}/simple/{name}") if isinstance(one, StatusMarker)] == [

@@ -13,8 +13,8 @@ from mkindex.model.files import Artifact, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from support.page_server import (
-    AGENT,
     FILE,
+    NO_FILES,
     OTHER,
     REPOSITORY,
     TEXT,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[PageServer]:
+def module_server() -> Iterator[PageServer]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             patch.delenv(name, raising=False)
@@ -45,11 +45,11 @@ def running() -> Iterator[PageServer]:
 
 
 @pytest.fixture
-def server(running: PageServer) -> PageServer:
-    running.pages.clear()
-    running.redirects.clear()
-    running.received.clear()
-    return running
+def server(module_server: PageServer) -> PageServer:
+    module_server.pages.clear()
+    module_server.redirects.clear()
+    module_server.received.clear()
+    return module_server
 
 
 # Listings as servers write them, of a directory with a wheel, an sdist, other files and one directory.
@@ -122,7 +122,7 @@ LISTINGS = {"http.server": HTTP_SERVER, "nginx": NGINX, "Apache": APACHE}
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n"])
 @pytest.mark.parametrize("kind", [JSON_TYPE, f"{JSON_TYPE}; charset=utf-8", JSON_TYPE.upper()])
-def test_a_project_page_in_json_is_what_it_says(server: PageServer, kind: str, start: str) -> None:
+def test_a_project_page_in_json_is_read_with_its_status(server: PageServer, kind: str, start: str) -> None:
     server.pages["/simple/demo/"] = (
         kind,
         start + json_page(FILE, **{"project-status": {"status": "archived", "reason": "old"}}),
@@ -134,7 +134,7 @@ def test_a_project_page_in_json_is_what_it_says(server: PageServer, kind: str, s
 
 
 @pytest.mark.parametrize("kind", [TEXT, HTML_TYPE, "application/xhtml+xml", "TEXT/HTML; charset=UTF-8"])
-def test_a_project_page_in_html_is_one_of_its_files(server: PageServer, kind: str) -> None:
+def test_a_project_page_in_html_is_read_with_any_html_type(server: PageServer, kind: str) -> None:
     server.pages["/simple/demo/"] = kind, html_page(f"../../files/{FILE}#sha256={A}", head=REPOSITORY)
     assert find_files(f"{server.root}/simple/demo/") == [
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A)
@@ -143,12 +143,12 @@ def test_a_project_page_in_html_is_one_of_its_files(server: PageServer, kind: st
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain; charset=utf-8", "binary/octet-stream", ""])
 @pytest.mark.parametrize("start", ["", "\n  ", "\ufeff", "<!-- generated -->\n"])
-def test_a_flat_page_is_one_whatever_it_is_served_as(server: PageServer, kind: str, start: str) -> None:
+def test_a_find_links_page_is_read_with_any_content_type(server: PageServer, kind: str, start: str) -> None:
     server.pages["/wheels.html"] = (
         kind,
         start + html_page(FILE, f"whl/{OTHER}?a=1&amp;b=2", "page2.html", "a/", "LICENSE"),
     )
-    kinds = "links to other files passed over: 1 .html"
+    kinds = "skipped links to other files: 1 .html"
     assert find_files(f"{server.root}/wheels.html") == [
         Note(location=f"{server.root}/wheels.html", text=kinds, detail=True),
         Link(url=f"{server.root}/{FILE}", filename=FILE),
@@ -156,7 +156,7 @@ def test_a_flat_page_is_one_whatever_it_is_served_as(server: PageServer, kind: s
     ]
 
 
-def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: PageServer) -> None:
+def test_links_are_relative_to_the_address_after_redirects(server: PageServer) -> None:
     server.redirects |= {"/wheels": "/wheels/", "/wheels/": "/v2/whl/"}
     server.pages["/v2/whl/"] = TEXT, html_page(FILE)
     assert find_files(f"{server.root}/wheels#top") == [Link(url=f"{server.root}/v2/whl/{FILE}", filename=FILE)]
@@ -164,68 +164,75 @@ def test_addresses_are_relative_to_where_the_page_was_found_in_the_end(server: P
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/octet-stream", TEXT, ""])
 @pytest.mark.parametrize("page", [json_page(FILE), json_root("demo")], ids=["project", "root"])
-def test_a_json_page_served_as_something_else_is_named_as_what_it_is(server: PageServer, kind: str, page: str) -> None:
+def test_a_json_page_with_another_content_type_is_an_error_that_says_so(
+    server: PageServer, kind: str, page: str
+) -> None:
     server.pages["/simple/demo/"] = kind, page
     assert error_text(f"{server.root}/simple/demo/", whole_index=True) == (
-        f"{server.root}/simple/demo/: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, "
-        f"too. Let the server say {JSON_TYPE}, or save the page and name the file"
+        f"{server.root}/simple/demo/: a JSON page of the Simple API with the content type {kind or '(none)'}, which "
+        f"pip and uv refuse. Serve it as {JSON_TYPE}, or save the page and give the file as SOURCE"
     )
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        ("text/plain", "hello", "/x is of type text/plain and does not look like a page: name one with links to files"),
-        ("", "PK\x03\x04", "/x is of type unknown and does not look like a page: name one with links to files"),
+        ("text/plain", "hello", "/x: not a page (content type text/plain). Give a page with links to wheels or sdists"),
+        ("", "PK\x03\x04", "/x: not a page (content type unknown). Give a page with links to wheels or sdists"),
         (
             "application/octet-stream",
             "",
-            "/x is of type application/octet-stream and does not look like a page: name one with links to files",
+            "/x: not a page (content type application/octet-stream). Give a page with links to wheels or sdists",
         ),
-        (TEXT, "", f"/x: {AGENT}"),
-        (TEXT, "hello", f"/x: {AGENT}"),
-        (TEXT, html_page("LICENSE", "a.html", "https://else.example/"), f"/x: {AGENT}; 3 went elsewhere"),
-        (TEXT, html_page("a/", "b/"), f"/x: {AGENT}; 2 links went to directories: use --recursive"),
+        (TEXT, "", f"/x: {NO_FILES}"),
+        (TEXT, "hello", f"/x: {NO_FILES}"),
+        (TEXT, html_page("LICENSE", "a.html", "https://else.example/"), f"/x: {NO_FILES}, but 3 other links"),
+        (TEXT, html_page("a/", "b/"), f"/x: {NO_FILES}, but 2 links to directories (use --recursive)"),
         (
             TEXT,
             html_page("../", "a/", "a.txt"),
-            f"/x: {AGENT}; 1 links went to directories: use --recursive; 2 went elsewhere",
+            f"/x: {NO_FILES}, but 1 link to directories (use --recursive) and 2 other links",
         ),
-        (JSON_TYPE, "[]", "/x is JSON, but no page of the Simple API"),
+        (JSON_TYPE, "[]", "/x is JSON, but not a page of the Simple API"),
         (
             JSON_TYPE,
             '{"meta": {"api-version": "2.0"}, "files": []}',
-            "/x is of version 2.0 of the Simple API, and mkindex knows version 1",
+            "/x is of version 2.0 of the Simple API, but mkindex supports only version 1",
         ),
-        (JSON_TYPE, '{"files": [', "/x is no JSON, or not all of it (Expecting value: line 1 column 12 (char 11))"),
+        (
+            JSON_TYPE,
+            '{"files": [',
+            "/x is not valid JSON: damaged or truncated (Expecting value: line 1 column 12 (char 11))",
+        ),
         (
             TEXT,
             f'<a href="{FILE}">x</a><a href="',
-            "/x ends inside a tag or a comment: it was cut off, so that links may be missing",
+            "/x ends inside a tag or a comment: it is truncated, and links may be missing",
         ),
     ],
 )
-def test_of_a_page_that_is_none_it_is_said_what_was_seen(
+def test_the_error_for_a_response_that_is_not_a_page_describes_it(
     server: PageServer, kind: str, text: str, message: str
 ) -> None:
     server.pages["/x"] = kind, text
     assert error_text(f"{server.root}/x") == server.root + message
 
 
-def test_an_answer_that_is_none_is_an_error_that_says_what_to_do(server: PageServer) -> None:
-    assert error_text(f"{server.root}/gone?token=secret") == f"{server.root}/gone: answers 404: there is no such thing"
+def test_the_error_for_a_missing_page_hides_its_query(server: PageServer) -> None:
+    message = f"{server.root}/gone: answers 404: not found. Check the address"
+    assert error_text(f"{server.root}/gone?token=secret") == message
 
 
-def test_a_page_that_is_not_closed_is_read_with_a_note(server: PageServer) -> None:
+def test_a_page_without_end_tag_is_read_with_a_note(server: PageServer) -> None:
     server.pages["/x"] = TEXT, f'<html><a href="{FILE}">x</a>'
-    text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
+    text = "no </html> at the end of the page: it may be truncated, and links may be missing"
     assert find_files(f"{server.root}/x") == [
         Note(location=f"{server.root}/x", text=text),
         Link(url=f"{server.root}/{FILE}", filename=FILE),
     ]
 
 
-def test_hostile_links_are_rejected_and_the_rest_is_listed(server: PageServer, tmp_path: Path) -> None:
+def test_hostile_links_are_rejected_and_the_others_are_listed(server: PageServer, tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "1.0")
     text = f'<a href="{tmp_path.as_uri()}/{FILE}">1</a><a href="https://u:secret@host.example/{FILE}">2</a>'
     server.pages["/x"] = TEXT, f'{text}<a href="{OTHER}">3</a>'
@@ -244,7 +251,7 @@ def test_hostile_links_are_rejected_and_the_rest_is_listed(server: PageServer, t
     assert listed in find_files(f"{server.root}/base")
 
 
-def test_only_wanted_files_of_a_page_are_listed(server: PageServer) -> None:
+def test_only_selected_files_of_a_page_are_listed(server: PageServer) -> None:
     server.pages["/x"] = TEXT, html_page(FILE, OTHER)
     assert find_files(f"{server.root}/x", "Other") == [Link(url=f"{server.root}/{OTHER}", filename=OTHER)]
 
@@ -253,22 +260,20 @@ def test_only_wanted_files_of_a_page_are_listed(server: PageServer) -> None:
 
 
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
-def test_a_listing_of_a_server_is_one_of_its_files_and_names_what_is_below_it(server: PageServer, listing: str) -> None:
+def test_a_directory_listing_lists_its_files_and_notes_its_subdirectories(server: PageServer, listing: str) -> None:
     url = f"{server.root}/whl/"
     server.pages["/whl/"] = TEXT, listing
     expected = [
-        Note(location=url, text="links to other files passed over: 1 .md", detail=True),
+        Note(location=url, text="skipped links to other files: 1 .md", detail=True),
         Link(url=url + FILE, filename=FILE),
         Link(url=url + OTHER, filename=OTHER),
-        Note(location=url, text="1 subdirectory not read (--recursive reads them)"),
+        Note(location=url, text="1 subdirectory skipped (use --recursive)"),
     ]
     assert (find_files(url), server.received) == (expected, ["/whl/"])
 
 
 @pytest.mark.parametrize("listing", LISTINGS.values(), ids=LISTINGS)
-def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(
-    server: PageServer, listing: str
-) -> None:
+def test_recursive_reads_each_directory_below_a_listing_once(server: PageServer, listing: str) -> None:
     server.pages |= {
         "/whl/": (TEXT, listing),
         "/whl/sub/": (
@@ -292,14 +297,14 @@ def test_what_is_below_a_listing_is_read_when_asked_for_and_each_directory_once(
 
 
 @pytest.mark.parametrize(("path", "head"), [("/whl/", "<title>Index of /whl/</title>"), ("/whl/", ""), ("/whl", "")])
-def test_a_page_of_directories_only_is_read_when_asked_for(server: PageServer, path: str, head: str) -> None:
+def test_a_page_with_only_directories_is_read_with_recursive(server: PageServer, path: str, head: str) -> None:
     server.pages |= {path: (TEXT, html_page("/whl/cu118/", "/whl/cu121/", head=head))}
     server.pages |= {
         f"/whl/{cuda}/": (TEXT, html_page(f"demo-1.0+{cuda}.zip", head=head)) for cuda in ("cu118", "cu121")
     }
     assert (
         error_text(f"{server.root}{path}")
-        == f"{server.root}{path}: {AGENT}; 2 links went to directories: use --recursive"
+        == f"{server.root}{path}: {NO_FILES}, but 2 links to directories (use --recursive)"
     )
     assert find_files(f"{server.root}{path}", recursive=True) == [
         Link(url=f"{server.root}/whl/{cuda}/demo-1.0%2B{cuda}.zip", filename=f"demo-1.0+{cuda}.zip")
@@ -307,15 +312,15 @@ def test_a_page_of_directories_only_is_read_when_asked_for(server: PageServer, p
     ]
 
 
-def test_a_directory_that_cannot_be_read_is_an_error_and_not_a_shorter_listing(server: PageServer) -> None:
+def test_a_missing_directory_below_a_listing_is_an_error(server: PageServer) -> None:
     server.pages["/whl/"] = TEXT, HTTP_SERVER
     assert (
         error_text(f"{server.root}/whl/", recursive=True)
-        == f"{server.root}/whl/sub/: answers 404: there is no such thing"
+        == f"{server.root}/whl/sub/: answers 404: not found. Check the address"
     )
 
 
-def test_a_directory_that_leads_back_is_read_once(server: PageServer) -> None:
+def test_a_directory_that_redirects_to_its_parent_is_read_once(server: PageServer) -> None:
     server.pages["/whl/"] = TEXT, html_page("up/", "demo-1.0.zip")
     server.redirects["/whl/up/"] = "/whl/"
     links = [one for one in find_files(f"{server.root}/whl/", recursive=True) if isinstance(one, Link)]
@@ -323,11 +328,11 @@ def test_a_directory_that_leads_back_is_read_once(server: PageServer) -> None:
     assert server.received == ["/whl/", "/whl/up/", "/whl/"]
 
 
-def test_directories_without_end_are_an_error(server: PageServer) -> None:
+def test_endless_directories_are_an_error(server: PageServer) -> None:
     path = "/"
     for _ in range(30):
         server.pages[path] = TEXT, html_page("a/", "demo-1.0.zip")
         path += "a/"
     assert error_text(f"{server.root}/", recursive=True) == (
-        f"{server.root}/: more than 10,000 pages or 20 levels below it: name what is wanted"
+        f"{server.root}/: more than 10,000 pages or 20 levels of subdirectories. Give a directory further down"
     )

@@ -1,4 +1,4 @@
-"""A directory lists what is in it, in one order, and says what it does not read."""
+"""Directories as sources: which files they list, in which order, and what they skip."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = Fals
     return list(open_with_defaults(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
 
 
-def passed_over(root: Path, name: str) -> Note:
-    return Note(location=str(root / name), text="not a wheel or sdist: passed over", detail=True)
+def skipped(root: Path, name: str) -> Note:
+    return Note(location=str(root / name), text="skipped: not a wheel or sdist", detail=True)
 
 
-# --- what is listed -------------------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_flat_source_lists_its_own_files_and_names_its_subdirectories(tmp_path: Path) -> None:
+def test_a_flat_source_lists_its_files_and_notes_its_subdirectories(tmp_path: Path) -> None:
     touch(tmp_path, "b.whl", "a.tar.gz", "sub/c.whl", "other/d.whl")
-    note = "subdirectories not read: other, sub (--recursive reads them)"
+    note = "subdirectories skipped: other, sub (use --recursive)"
     assert listing(tmp_path) == [
         artifact(tmp_path, "a.tar.gz"),
         artifact(tmp_path, "b.whl"),
@@ -55,7 +55,7 @@ def test_a_flat_source_lists_its_own_files_and_names_its_subdirectories(tmp_path
 
 def test_a_note_names_no_more_than_five_subdirectories_and_escapes_them(tmp_path: Path) -> None:
     touch(tmp_path, "1\x1b[31m/x", *(f"{n}/x" for n in range(2, 8)))
-    note = r"subdirectories not read: 1\x1b[31m, 2, 3, 4, 5, … (--recursive reads them)"
+    note = r"subdirectories skipped: 1\x1b[31m, 2, 3, 4, 5, … (use --recursive)"
     assert listing(tmp_path) == [Note(location=str(tmp_path), text=note)]
 
 
@@ -65,20 +65,20 @@ def test_a_recursive_source_lists_the_files_of_its_subdirectories_after_its_own(
     assert listing(tmp_path, recursive=True) == [artifact(tmp_path, name) for name in names]
 
 
-def test_a_directory_that_is_called_like_a_wheel_is_a_subdirectory(tmp_path: Path) -> None:
+def test_a_directory_named_like_a_wheel_is_a_subdirectory(tmp_path: Path) -> None:
     touch(tmp_path, "a-1.0-py3-none-any.whl/METADATA")
-    note = "subdirectories not read: a-1.0-py3-none-any.whl (--recursive reads them)"
+    note = "subdirectories skipped: a-1.0-py3-none-any.whl (use --recursive)"
     assert listing(tmp_path) == [Note(location=str(tmp_path), text=note)]
 
 
 @pytest.mark.parametrize("recursive", [False, True])
-def test_hidden_and_temporary_names_are_skipped_without_a_word(tmp_path: Path, recursive: bool) -> None:
+def test_hidden_and_temporary_files_are_skipped_silently(tmp_path: Path, recursive: bool) -> None:
     endings = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
     touch(tmp_path, ".a.whl", ".a.whl.X7f", ".git/a.whl", ".cache/a/b.zip", *(f"a.whl{e}" for e in endings), "b.tmp/a")
     assert listing(tmp_path, recursive=recursive) == []
 
 
-def test_what_looks_like_a_distribution_that_clients_ignore_is_rejected_and_companions_are_not(tmp_path: Path) -> None:
+def test_distributions_that_clients_ignore_are_rejected_and_other_files_are_not(tmp_path: Path) -> None:
     reasons = {
         "a.EXE": "pip and uv do not install .exe installers: build a wheel",
         "a.TAR.GZ": "clients do not recognise an ending in capitals: rename it to .tar.gz",
@@ -95,13 +95,13 @@ def test_what_looks_like_a_distribution_that_clients_ignore_is_rejected_and_comp
     }
     companions = ["README", "SHA256SUMS", "a.json", "a.tar.gz.asc", "a.whl.metadata", "a.whl.sig", "index.html"]
     touch(tmp_path, *reasons, *companions)
-    expected: dict[str, Rejected | Note] = {name: passed_over(tmp_path, name) for name in companions}
+    expected: dict[str, Rejected | Note] = {name: skipped(tmp_path, name) for name in companions}
     expected |= {name: Rejected(location=str(tmp_path / name), reason=reason) for name, reason in reasons.items()}
     assert listing(tmp_path) == [expected[name] for name in sorted(expected)]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_order_of_the_listing_is_not_that_of_the_file_system(
+def test_the_order_of_files_does_not_depend_on_the_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     names = [f"{directory}{n}.whl" for directory in ("", "a/", "a/a/", "b/") for n in range(8)]
@@ -123,7 +123,7 @@ def test_the_order_of_the_listing_is_not_that_of_the_file_system(
     assert listing(tmp_path, recursive=True) == [artifact(tmp_path, name) for name in names]
 
 
-def test_a_name_that_is_no_utf8_is_listed_and_can_be_opened(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_listed_and_can_be_opened(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9-1.0.tar.gz")
     touch(tmp_path, name)
     (found,) = listing(tmp_path)
@@ -135,14 +135,12 @@ def test_a_pipe_or_a_device_is_rejected_and_never_opened(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "pipe.whl")
     (tmp_path / "zero.tar.gz").symlink_to("/dev/zero")
     assert listing(tmp_path, follow_symlinks=True) == [
-        Rejected(location=str(tmp_path / name), reason="not a regular file: copy the file itself in")
+        Rejected(location=str(tmp_path / name), reason="not a regular file. Copy the file itself into the source")
         for name in ("pipe.whl", "zero.tar.gz")
     ]
 
 
-def test_a_file_that_goes_while_the_source_is_listed_was_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_removed_during_the_listing_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "a.whl", "b.whl")
     expected = [artifact(tmp_path, "a.whl")]
     source = open_with_defaults(str(tmp_path)).artifacts()
@@ -151,31 +149,31 @@ def test_a_file_that_goes_while_the_source_is_listed_was_not_there(
     assert [*found, *source] == expected
 
 
-# --- symbolic links -------------------------------------------------------------------------------------------------
+# --- symlinks ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def inside(tmp_path: Path) -> Path:
-    """A source, beside a file and a directory outside of it."""
+    """A source directory, next to another directory with a file."""
     touch(tmp_path, "outside/far.whl", "inside/near/a.whl")
     return tmp_path / "inside"
 
 
-def leaves(link: Path) -> Rejected:
-    reason = "a symlink that leaves the source: copy the file itself in, or use --follow-symlinks"
+def leads_out(link: Path) -> Rejected:
+    reason = "a symlink that leads out of the source. Copy the file itself, or use --follow-symlinks"
     return Rejected(location=str(link), reason=reason)
 
 
-def test_a_link_out_of_the_source_is_reported_and_read_only_when_asked(inside: Path) -> None:
+def test_a_symlink_out_of_the_source_is_rejected_unless_followed(inside: Path) -> None:
     (inside / "far.whl").symlink_to("../outside/far.whl")
-    assert listing(inside, recursive=True) == [leaves(inside / "far.whl"), artifact(inside, "near/a.whl")]
+    assert listing(inside, recursive=True) == [leads_out(inside / "far.whl"), artifact(inside, "near/a.whl")]
     assert listing(inside, recursive=True, follow_symlinks=True) == [
         artifact(inside, "far.whl"),
         artifact(inside, "near/a.whl"),
     ]
 
 
-def test_a_link_to_a_directory_out_of_the_source_is_reported_and_read_only_when_asked(inside: Path) -> None:
+def test_a_symlink_to_a_directory_out_of_the_source_is_rejected_unless_followed(inside: Path) -> None:
     (inside / "out").symlink_to("../outside")
     found = [one for one in listing(inside, recursive=True) if not isinstance(one, Artifact)]
     assert [one.location for one in found if isinstance(one, Rejected)] == [str(inside / "out")]
@@ -185,13 +183,13 @@ def test_a_link_to_a_directory_out_of_the_source_is_reported_and_read_only_when_
     ]
 
 
-def test_a_link_that_stays_inside_the_source_is_read(inside: Path) -> None:
+def test_a_symlink_inside_the_source_is_read(inside: Path) -> None:
     (inside / "b.whl").symlink_to("near/a.whl")
-    note = Note(location=str(inside), text="subdirectories not read: near (--recursive reads them)")
+    note = Note(location=str(inside), text="subdirectories skipped: near (use --recursive)")
     assert listing(inside) == [artifact(inside, "b.whl"), note]
 
 
-def test_a_dangling_link_is_reported(inside: Path) -> None:
+def test_a_broken_symlink_is_rejected(inside: Path) -> None:
     (inside / "b.whl").symlink_to("near/gone.whl")
     assert listing(inside, recursive=True) == [
         Rejected(location=str(inside / "b.whl"), reason="cannot be read: No such file or directory"),
@@ -199,12 +197,12 @@ def test_a_dangling_link_is_reported(inside: Path) -> None:
     ]
 
 
-def test_a_dangling_link_that_is_no_distribution_is_a_companion(inside: Path) -> None:
+def test_a_broken_symlink_that_is_not_a_distribution_is_ignored(inside: Path) -> None:
     (inside / "README").symlink_to("gone")
     assert [found for found in listing(inside, recursive=True) if isinstance(found, Rejected)] == []
 
 
-def test_a_link_to_itself_is_reported(inside: Path) -> None:
+def test_a_symlink_to_itself_is_rejected(inside: Path) -> None:
     (inside / "b.whl").symlink_to("b.whl")
     assert listing(inside, recursive=True) == [
         Rejected(location=str(inside / "b.whl"), reason="cannot be read: Too many levels of symbolic links"),
@@ -213,19 +211,17 @@ def test_a_link_to_itself_is_reported(inside: Path) -> None:
 
 
 @pytest.mark.parametrize("follow_symlinks", [False, True])
-def test_a_directory_that_links_lead_to_again_and_again_is_read_once(inside: Path, follow_symlinks: bool) -> None:
+def test_a_directory_reached_by_several_symlinks_is_read_once(inside: Path, follow_symlinks: bool) -> None:
     (inside / "near/up").symlink_to("..")
     (inside / "near/self").symlink_to(".")
     assert listing(inside, recursive=True, follow_symlinks=follow_symlinks) == [artifact(inside, "near/a.whl")]
 
 
-# --- what is no source ----------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["", "sub"])
-def test_a_directory_that_cannot_be_read_is_an_error_and_not_an_empty_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_an_unreadable_directory_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     touch(tmp_path, "a.whl", "sub/b.whl")
     scandir = os.scandir
 
@@ -249,43 +245,43 @@ def test_a_source_that_does_not_exist_or_is_a_file_is_an_error(tmp_path: Path) -
             listing(tmp_path / name)
         texts[name] = str(error.value)
     assert texts == {
-        "gone": f"source {tmp_path}/gone does not exist",
-        "a.whl": f"source {tmp_path}/a.whl is a file: name the directory it lies in",
+        "gone": f"source {tmp_path}/gone does not exist. Check the path",
+        "a.whl": f"source {tmp_path}/a.whl is a file. Give the directory that contains it",
     }
 
 
 @pytest.mark.parametrize(
     ("spec", "wrong"),
     {
-        "htps:/x": "is of a kind that is not known",
-        "s3://bucket": "is of a kind that is not known",
-        "git+ssh:x": "is of a kind that is not known",
-        "https:/host/x": "is no address that can be asked",
-        "https://": "is no address that can be asked",
-        "http://ho st/": "is no address that can be asked",
-        "file://host/x": "is no address that can be asked",
+        "htps:/x": "has an unsupported scheme",
+        "s3://bucket": "has an unsupported scheme",
+        "git+ssh:x": "has an unsupported scheme",
+        "https:/host/x": "is not a valid address",
+        "https://": "is not a valid address",
+        "http://ho st/": "is not a valid address",
+        "file://host/x": "is not a valid address",
     }.items(),
 )
-def test_a_malformed_address_is_never_taken_for_a_path(spec: str, wrong: str) -> None:
+def test_a_malformed_address_is_an_error_and_never_a_path(spec: str, wrong: str) -> None:
     with pytest.raises(SourceError) as error:
         open_with_defaults(spec)
     assert str(error.value) == (
-        f"{spec} {wrong}: name a directory, a page or a list, here or at https://… "
-        f"(a directory of that name is ./{spec})"
+        f"source {spec} {wrong}. Give a path, or an http, https or file address "
+        f"(for a directory of that name: ./{spec})"
     )
 
 
 @pytest.mark.parametrize("spec", ["http://host:port/", "http://[::1/", "http://user:pass/word@host/"])
-def test_of_a_malformed_address_nothing_is_shown_that_could_be_a_password(spec: str) -> None:
+def test_the_error_for_a_malformed_address_shows_no_password(spec: str) -> None:
     with pytest.raises(SourceError) as error:
         open_with_defaults(spec)
     assert str(error.value) == (
-        "http:… is no address that can be asked: name a directory, a page or a list, here or at https://… "
-        "(a directory of that name is ./http:…)"
+        "source http:… is not a valid address. Give a path, or an http, https or file address "
+        "(for a directory of that name: ./http:…)"
     )
 
 
-def test_no_name_at_all_is_no_source() -> None:
+def test_an_empty_source_is_an_error() -> None:
     with pytest.raises(SourceError):
         list(open_with_defaults("").artifacts())
 
@@ -296,7 +292,7 @@ def test_a_directory_with_a_colon_in_its_name_is_a_path(tmp_path: Path, monkeypa
     assert list(open_with_defaults("htps:").artifacts()) == [artifact(tmp_path / "htps:", "a.whl")]
 
 
-# --- our own output -------------------------------------------------------------------------------------------------
+# --- the destination --------------------------------------------------------------------------------------------------
 
 
 def run(sources: Iterable[Path], destination: Path, *, recursive: bool, simple_path: str = "simple") -> Report:
@@ -316,7 +312,7 @@ def published(report: Report) -> list[str]:
     ("source", "destination"),
     [("wheels", "wheels/public"), ("wheels", "wheels/deep/public"), ("public/wheels", "public"), ("public", "public")],
 )
-def test_our_own_output_is_never_indexed(
+def test_the_destination_is_never_indexed(
     tmp_path: Path, source: str, destination: str, recursive: bool, simple_path: str
 ) -> None:
     (tmp_path / source).mkdir(parents=True)
@@ -328,7 +324,7 @@ def test_our_own_output_is_never_indexed(
     assert (second.written, second.plan.deletes) == (0, ())
 
 
-def test_an_index_reached_through_a_link_is_still_our_own(tmp_path: Path) -> None:
+def test_a_destination_reached_through_a_symlink_is_never_indexed(tmp_path: Path) -> None:
     (tmp_path / "wheels/public").mkdir(parents=True)
     (tmp_path / "link").symlink_to("wheels/public")
     wheel = write_wheel(tmp_path / "wheels", "demo", "1.0")
@@ -336,7 +332,7 @@ def test_an_index_reached_through_a_link_is_still_our_own(tmp_path: Path) -> Non
     assert [published(report) for report in reports] == [[str(wheel)]] * 2
 
 
-def test_a_link_into_our_own_output_is_not_read_either(tmp_path: Path) -> None:
+def test_a_symlink_into_the_destination_is_not_read(tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path, "demo", "1.0")
     run([tmp_path], tmp_path / "public", recursive=True)
     (prefix,) = (tmp_path / "public/files").iterdir()
@@ -346,19 +342,19 @@ def test_a_link_into_our_own_output_is_not_read_either(tmp_path: Path) -> None:
     assert published(run([tmp_path], tmp_path / "public", recursive=True)) == [str(other)]
 
 
-def test_another_index_below_a_source_is_named_and_not_read(tmp_path: Path) -> None:
+def test_another_index_below_a_source_is_skipped_with_a_note(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     wheel = write_wheel(tmp_path / "wheels", "demo", "1.0")
     (tmp_path / "old").mkdir()
     write_wheel(tmp_path / "old", "old", "1.0")
     run([tmp_path / "old"], tmp_path / "wheels/old-index", recursive=False)
     report = run([tmp_path / "wheels"], tmp_path / "public", recursive=True)
-    note = Note(location=str(tmp_path / "wheels/old-index"), text="an index made by mkindex: not read", detail=True)
+    note = Note(location=str(tmp_path / "wheels/old-index"), text="skipped: an index made by mkindex", detail=True)
     assert (published(report), report.findings) == ([str(wheel)], (note,))
 
 
 @pytest.mark.parametrize("name", ["files", "simple", ".mkindex", "files/aa"])
-def test_a_source_inside_of_what_we_wrote_is_an_error(tmp_path: Path, name: str) -> None:
+def test_a_source_inside_the_destination_is_an_error(tmp_path: Path, name: str) -> None:
     source = tmp_path / "public" / name
     source.mkdir(parents=True)
     write_wheel(source, "demo", "1.0")
@@ -368,7 +364,7 @@ def test_a_source_inside_of_what_we_wrote_is_an_error(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize("path", ["simple/demo/index.html", "files", "simple"])
-def test_our_own_output_is_no_source_however_it_is_named(tmp_path: Path, path: str) -> None:
+def test_our_own_pages_are_an_error_as_path_and_as_url(tmp_path: Path, path: str) -> None:
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
     build(Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public")))
@@ -378,7 +374,7 @@ def test_our_own_output_is_no_source_however_it_is_named(tmp_path: Path, path: s
         assert str(error.value) == f"source {spec} is what mkindex wrote into {tmp_path}/public"
 
 
-def test_what_is_no_path_is_not_taken_for_our_own_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remote_source_is_never_taken_for_the_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
     build(Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public")))

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web.client import FileHead, RequestFailed, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import FileHead, RequestFailed
 from support import scripted_server
 from support.scripted_server import Reply, Request, ScriptedServer, file_route, page_reply, redirect_reply, status_reply
 from support.web_requests import ADVICE, CONTENT, failure, failure_text, stream_bytes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """The seconds that were waited for, had they been."""
+    """Replace pauses by nothing; return their seconds as they come."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
@@ -49,7 +50,7 @@ OF_NETRC = "Basic bmV0cmM6aHVudGVyMw=="  # netrc:hunter3
 OF_KEYRING = "Basic a2V5cmluZzpodW50ZXI0"  # keyring:hunter4
 
 
-def wanting(authorization: str, reply: Reply) -> Callable[[Request], Reply]:
+def require_credentials(authorization: str, reply: Reply) -> Callable[[Request], Reply]:
     return lambda request: reply if request.headers.get("authorization") == authorization else status_reply(401)
 
 
@@ -57,19 +58,19 @@ def authorizations(server: ScriptedServer) -> list[str | None]:
     return [request.headers.get("authorization") for request in server.received]
 
 
-def test_credentials_of_an_address_are_kept_for_its_host_alone(
+def test_credentials_of_an_address_are_sent_only_to_its_host(
     server: ScriptedServer, other: ScriptedServer, client: WebClient
 ) -> None:
-    assert client.without_credentials(server.url) == server.url
-    assert client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}p?q") == f"{server.url}p?q"
+    assert client.take_credentials(server.url) == server.url
+    assert client.take_credentials(f"{server.url.replace('//', '//user:hunter2@')}p?q") == f"{server.url}p?q"
     for one in server, other:
         one.routes |= {"/p": page_reply("page"), "/f": file_route(CONTENT)}
-    client.page(f"{server.url}p")
+    client.get_page(f"{server.url}p")
     stream_bytes(client, f"{server.url}f")
-    client.part(f"{server.url}f", 0, 10)
-    client.page(f"{server.other_host_url}p")
+    client.get_range(f"{server.url}f", 0, 10)
+    client.get_page(f"{server.other_host_url}p")
     assert authorizations(server) == [BASIC] * 4 + [None]
-    client.page(f"{other.url}p")
+    client.get_page(f"{other.url}p")
     assert authorizations(other) == [None]
 
 
@@ -84,7 +85,7 @@ def test_credentials_of_an_address_are_kept_for_its_host_alone(
 )
 def test_credentials_are_unquoted(server: ScriptedServer, client: WebClient, netloc: str, expected: str) -> None:
     server.routes["/p"] = page_reply("page")
-    client.page(client.without_credentials(f"{server.url.replace('//', f'//{netloc}@')}p"))
+    client.get_page(client.take_credentials(f"{server.url.replace('//', f'//{netloc}@')}p"))
     assert authorizations(server) == [expected]
 
 
@@ -92,7 +93,7 @@ def test_credentials_are_unquoted(server: ScriptedServer, client: WebClient, net
 def test_credentials_do_not_follow_a_redirect_to_another_host(
     server: ScriptedServer, other: ScriptedServer, client: WebClient, code: int
 ) -> None:
-    address = client.without_credentials(server.url.replace("//", "//user:hunter2@"))
+    address = client.take_credentials(server.url.replace("//", "//user:hunter2@"))
     server.routes |= {
         "/p": redirect_reply(f"{other.url}p", code),
         "/q": redirect_reply(f"{server.other_host_url}here", code),
@@ -101,7 +102,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
     }
     other.routes["/p"] = page_reply("page")
     for path in "pqr":
-        client.page(f"{address}{path}")
+        client.get_page(f"{address}{path}")
     assert authorizations(other) == [None]
     assert [(request.path, request.headers.get("authorization")) for request in server.received] == [
         ("/p", BASIC),
@@ -118,13 +119,13 @@ def test_a_host_cannot_hand_out_credentials_in_a_redirect(
     server.routes["/p"] = redirect_reply(f"{other.url.replace('//', '//user:hunter2@')}p")
     server.routes["/q"] = redirect_reply(f"{server.url.replace('//', '//user:hunter2@')}r")
     server.routes["/r"] = other.routes["/p"] = page_reply("page")
-    assert client.page(f"{server.url}p").url == f"{other.url}p"
-    assert client.page(f"{server.url}q").url == f"{server.url}r"
+    assert client.get_page(f"{server.url}p").url == f"{other.url}p"
+    assert client.get_page(f"{server.url}q").url == f"{server.url}r"
     assert authorizations(other) + authorizations(server) == [None] * 4
 
 
 @pytest.mark.parametrize("place", ["HOME", "NETRC"])
-def test_credentials_of_netrc_are_for_the_host_that_it_names(
+def test_credentials_of_netrc_are_sent_only_to_the_host_it_names(
     server: ScriptedServer, client: WebClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     path = tmp_path / (".netrc" if place == "HOME" else "elsewhere")
@@ -133,74 +134,74 @@ def test_credentials_of_netrc_are_for_the_host_that_it_names(
     if place == "NETRC":
         monkeypatch.setenv("NETRC", str(path))
     server.routes |= {
-        "/p": wanting(OF_NETRC, page_reply("page")),
+        "/p": require_credentials(OF_NETRC, page_reply("page")),
         "/r": redirect_reply(f"{server.url}q"),
         "/q": page_reply("open"),
     }
-    assert client.page(f"{server.other_host_url}p").text == "page"
-    assert client.page(f"{server.other_host_url}r").text == "open"
-    assert failure_text(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
+    assert client.get_page(f"{server.other_host_url}p").text == "page"
+    assert client.get_page(f"{server.other_host_url}r").text == "open"
+    assert failure_text(lambda: client.get_page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
-def test_who_asks_as_a_stranger_shows_no_credentials_at_all(server: ScriptedServer, tmp_path: Path) -> None:
+def test_an_anonymous_client_sends_no_credentials(server: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login netrc password hunter3\n")
     (tmp_path / ".netrc").chmod(0o600)
     server.routes |= {"/p": page_reply("page"), "/r": redirect_reply("/p")}
     with Cache(None) as cache:
         for anonymous in (False, True):
             client = WebClient(cache, connections=1, anonymous=anonymous)
-            assert client.look(f"{server.url}r", headers={}).body == b"page"
+            assert client.request(f"{server.url}r", headers={}).body == b"page"
             client.close()
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]
 
 
-def test_a_netrc_that_is_broken_is_none(server: ScriptedServer, client: WebClient, tmp_path: Path) -> None:
+def test_an_invalid_netrc_is_ignored(server: ScriptedServer, client: WebClient, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text('machine 127.0.0.1 login "x\npassword\n\x00')
     (tmp_path / ".netrc").chmod(0o600)
     server.routes["/p"] = page_reply("page")
-    assert client.page(f"{server.url}p").text == "page"
+    assert client.get_page(f"{server.url}p").text == "page"
 
 
 @pytest.fixture
 def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Put a keyring in place that knows the server; return what it is asked for."""
-    asked: list[str] = []
+    """Install a keyring that has credentials for the server; return the services that it is asked for."""
+    services: list[str] = []
 
     def get_credential(service: str, username: str | None) -> object:
-        asked.append(service)
+        services.append(service)
         known = service == urlsplit(server.url).netloc
         return SimpleNamespace(username="keyring", password="hunter4") if known else None
 
     monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=get_credential))
-    return asked
+    return services
 
 
-def test_a_keyring_is_asked_when_a_server_wants_credentials_and_once(
+def test_the_keyring_is_asked_once_when_a_server_requires_credentials(
     server: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/open"] = page_reply("open")
-    server.routes["/p"] = wanting(OF_KEYRING, page_reply("page"))
-    server.routes["/f"] = wanting(OF_KEYRING, Reply(b"file"))
-    assert client.page(f"{server.url}open").text == "open"
+    server.routes["/p"] = require_credentials(OF_KEYRING, page_reply("page"))
+    server.routes["/f"] = require_credentials(OF_KEYRING, Reply(b"file"))
+    assert client.get_page(f"{server.url}open").text == "open"
     assert keyring == []
-    assert client.page(f"{server.url}p?token=hunter5").text == "page"
+    assert client.get_page(f"{server.url}p?token=hunter5").text == "page"
     assert stream_bytes(client, f"{server.url}f") == b"file"
     assert authorizations(server) == [None, None, OF_KEYRING, OF_KEYRING, OF_KEYRING]
     assert "hunter5" not in "".join(keyring)
     assert keyring[-1] == urlsplit(server.url).netloc
 
 
-def test_credentials_of_a_keyring_stay_with_their_host(
+def test_credentials_of_a_keyring_are_sent_only_to_their_host(
     server: ScriptedServer, other: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/p"] = redirect_reply(f"{other.url}p")
     other.routes["/p"] = status_reply(401)
-    assert failure(lambda: client.page(f"{server.url}p")).status == 401
+    assert failure(lambda: client.get_page(f"{server.url}p")).status == 401
     assert set(authorizations(other)) == {None}
 
 
-def test_a_keyring_without_an_answer_or_with_an_error_leaves_it_at_that(
+def test_an_empty_or_broken_keyring_is_ignored(
     server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(service: str, username: str | None) -> object:
@@ -209,7 +210,7 @@ def test_a_keyring_without_an_answer_or_with_an_error_leaves_it_at_that(
     server.routes["/p"] = status_reply(401)
     for get in broken, lambda service, username: None:
         monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=get))
-        assert failure_text(lambda: client.page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
+        assert failure_text(lambda: client.get_page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
     assert server.requests() == ["GET 401 /p"] * 2
 
 
@@ -228,17 +229,17 @@ TROUBLES: dict[str, Callable[[ScriptedServer], Reply | Callable[[Request], Reply
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_no_failure_tells_credentials_or_a_query(
+def test_no_error_shows_credentials_or_a_query(
     server: ScriptedServer, client: WebClient, trouble: Callable[[ScriptedServer], Reply | Callable[[Request], Reply]]
 ) -> None:
     server.routes["/x"] = trouble(server)
-    url = client.without_credentials(f"{server.url.replace('//', '//user:hunter2@')}x?token=hunter2")
-    about = FileHead(url, "", 10, "")
+    url = client.take_credentials(f"{server.url.replace('//', '//user:hunter2@')}x?token=hunter2")
+    head = FileHead(url, "", 10, "")
     for call in (
-        lambda: client.page(url),
-        lambda: client.part(url, 0, 1),
-        lambda: stream_bytes(client, url, about=about),
-        lambda: client.about(url),
+        lambda: client.get_page(url),
+        lambda: client.get_range(url, 0, 1),
+        lambda: stream_bytes(client, url, head=head),
+        lambda: client.head(url),
     ):
         with suppress(RequestFailed):
             call()

@@ -1,14 +1,17 @@
-"""Range requests, and downloads that continue where they broke off."""
+"""Range requests, and resumed downloads."""
 
 from __future__ import annotations
 
 import gzip
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web.client import FileHead, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.ranges import OutOfReach, RangesRefused, RangeStream
+from mkindex.web.responses import FileHead
 from support import scripted_server
 from support.scripted_server import (
     LONG_AGO,
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """The seconds that were waited for, had they been."""
+    """Replace pauses by nothing; return their seconds as they come."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
@@ -45,82 +48,82 @@ def client() -> WebClient:
     return WebClient(Cache(None), connections=2)
 
 
-# --- parts ------------------------------------------------------------------------------------------------------------
+# --- ranges -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_part_is_fetched_alone(server: ScriptedServer, client: WebClient) -> None:
+def test_only_the_requested_range_is_fetched(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = file_route(CONTENT, etag='"1"')
     url = f"{server.url}f"
-    assert client.part(url, 1000, 10, validator='"1"') == CONTENT[1000:1010]
-    assert client.part(url, len(CONTENT) - 10, 10) == CONTENT[-10:]
+    assert client.get_range(url, 1000, 10, validator='"1"') == CONTENT[1000:1010]
+    assert client.get_range(url, len(CONTENT) - 10, 10) == CONTENT[-10:]
     assert (server.requests(), server.sent()) == (["GET 206 /f"] * 2, 20)
     assert [request.headers["range"] for request in server.received] == ["bytes=1000-1009", "bytes=102390-102399"]
 
 
-def test_an_etag_that_was_weak_and_is_not_any_more_tells_of_no_change(
-    server: ScriptedServer, client: WebClient
-) -> None:
+def test_an_etag_that_becomes_strong_is_not_taken_for_a_change(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT, etag='W/"1"'), file_route(CONTENT, etag='"1"'))
     url = f"{server.url}f"
-    about = client.about(url)
-    assert about == FileHead(url, "application/octet-stream", len(CONTENT), LONG_AGO)
-    assert client.part(url, 1000, 10, validator=about.validator) == CONTENT[1000:1010]
+    head = client.head(url)
+    assert head == FileHead(url, "application/octet-stream", len(CONTENT), LONG_AGO)
+    assert client.get_range(url, 1000, 10, validator=head.validator) == CONTENT[1000:1010]
 
 
-def test_a_server_without_ranges_is_asked_once(server: ScriptedServer, client: WebClient) -> None:
+def test_a_server_without_range_support_is_asked_for_a_range_only_once(
+    server: ScriptedServer, client: WebClient
+) -> None:
     server.routes["/f"] = server.routes["/g"] = file_route(CONTENT, ranges=False)
     assert client.has_ranges(f"{server.url}f")
-    assert (client.part(f"{server.url}f", 0, 10), client.part(f"{server.url}g", 0, 10)) == (None, None)
+    assert (client.get_range(f"{server.url}f", 0, 10), client.get_range(f"{server.url}g", 0, 10)) == (None, None)
     assert (client.has_ranges(f"{server.url}g"), client.has_ranges(f"{server.other_host_url}g")) == (False, True)
     assert server.requests() == ["GET 200 /f"]
 
 
-def part_of(start: int, data: bytes, **headers: str) -> Reply:
-    said = {"Content-Range": f"bytes {start}-{start + len(data) - 1}/1000", "ETag": '"1"'}
-    return Reply(data, 206, said).with_headers(**headers)
+def range_reply(start: int, data: bytes, **headers: str) -> Reply:
+    headers_of_range = {"Content-Range": f"bytes {start}-{start + len(data) - 1}/1000", "ETag": '"1"'}
+    return Reply(data, 206, headers_of_range).with_headers(**headers)
 
 
-LIES = {
-    "another offset": (part_of(7, b"x" * 10), "sends another part than the one that was asked for (7)"),
-    "no offset": (Reply(b"x" * 10, 206), "sends another part than the one that was asked for (none)"),
+WRONG_REPLIES = {
+    "another offset": (range_reply(7, b"x" * 10), "sends another range than the one that was requested (7)"),
+    "no offset": (Reply(b"x" * 10, 206), "sends another range than the one that was requested (none)"),
     "a strange offset": (
-        part_of(0, b"x" * 10, content_range="bytes \x1b-9/10"),
-        "sends another part than the one that was asked for (\\x1b)",
+        range_reply(0, b"x" * 10, content_range="bytes \x1b-9/10"),
+        "sends another range than the one that was requested (\\x1b)",
     ),
     "a longer offset": (
-        part_of(50, b"x" * 10),
-        "sends another part than the one that was asked for (50)",
+        range_reply(50, b"x" * 10),
+        "sends another range than the one that was requested (50)",
     ),
-    "another file": (part_of(5, b"x" * 10, etag='"2"'), "changed while it was read: run again"),
+    "another file": (range_reply(5, b"x" * 10, etag='"2"'), "changed while it was read: run again"),
     "perhaps another": (
-        part_of(5, b"x" * 10, etag='W/"1"', last_modified=LONG_AGO),
+        range_reply(5, b"x" * 10, etag='W/"1"', last_modified=LONG_AGO),
         "changed while it was read: run again",
     ),
-    "too much": (part_of(5, b"x" * 11), "more bytes came than the 10 that were asked for"),
-    "too little": (part_of(5, b"x" * 9), "9 bytes came of 10 that were asked for"),
-    "an error": (status_reply(416), "answers 416: ask who runs it"),
+    "too much": (range_reply(5, b"x" * 11), "sends more than the 10 bytes that were requested"),
+    "too little": (range_reply(5, b"x" * 9), "sends 9 of the 10 bytes that were requested"),
+    "an error": (status_reply(416), "answers 416: request refused. Ask the operator of the server"),
 }
 
 
-@pytest.mark.parametrize(("reply", "why"), LIES.values(), ids=LIES)
-def test_a_part_that_is_another_than_the_one_asked_for_is_a_failure(
+@pytest.mark.parametrize(("reply", "why"), WRONG_REPLIES.values(), ids=WRONG_REPLIES)
+def test_another_range_than_the_requested_one_is_an_error(
     server: ScriptedServer, client: WebClient, reply: Reply, why: str
 ) -> None:
     server.routes["/f"] = reply
-    assert failure_text(lambda: client.part(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
+    assert failure_text(lambda: client.get_range(f"{server.url}f", 5, 10, validator='"1"'), server) == f"HOST/f: {why}"
 
 
-def test_a_part_without_an_end_is_left(server: ScriptedServer, client: WebClient) -> None:
+def test_an_endless_range_is_given_up(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = Reply(endless_body(), 206, {"Content-Range": "bytes 0-9/10"})
-    assert failure(lambda: client.part(f"{server.url}f", 0, 10)).why == (
-        "more bytes came than the 10 that were asked for"
+    assert failure(lambda: client.get_range(f"{server.url}f", 0, 10)).why == (
+        "sends more than the 10 bytes that were requested"
     )
 
 
-def test_a_part_that_breaks_off_once_is_asked_for_again(server: ScriptedServer, client: WebClient) -> None:
+def test_a_range_whose_transfer_breaks_is_requested_again(server: ScriptedServer, client: WebClient) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(cut_after(whole, 5), whole)
-    assert client.part(f"{server.url}f", 0, 10) == CONTENT[:10]
+    assert client.get_range(f"{server.url}f", 0, 10) == CONTENT[:10]
     assert server.requests() == ["GET 206 /f"] * 2
 
 
@@ -141,7 +144,7 @@ def test_a_file_is_not_decompressed(server: ScriptedServer, client: WebClient) -
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, client: WebClient, ranges: bool) -> None:
+def test_a_broken_transfer_is_resumed_where_it_broke(server: ScriptedServer, client: WebClient, ranges: bool) -> None:
     whole = file_route(CONTENT, etag='"1"', ranges=ranges)
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 30_000), cut_after(whole, 40_000), whole)
     assert stream_bytes(client, f"{server.url}f") == CONTENT
@@ -157,7 +160,7 @@ def test_a_transfer_that_breaks_goes_on_where_it_broke(server: ScriptedServer, c
         assert server.requests() == ["HEAD 200 /f"] + ["GET 200 /f"] * 3
 
 
-def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: ScriptedServer, client: WebClient) -> None:
+def test_a_transfer_that_breaks_after_the_last_byte_is_complete(server: ScriptedServer, client: WebClient) -> None:
     def torn(request: Request) -> Reply:
         return Reply(lambda: iter([CONTENT]), headers={"Last-Modified": LONG_AGO}, cut=len(CONTENT))
 
@@ -166,15 +169,13 @@ def test_a_transfer_that_breaks_at_its_very_end_is_whole(server: ScriptedServer,
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_transfer_is_not_begun_that_has_come_to_its_end(
-    server: ScriptedServer, client: WebClient, ranges: bool
-) -> None:
+def test_a_complete_file_is_not_requested_again(server: ScriptedServer, client: WebClient, ranges: bool) -> None:
     server.routes["/f"] = file_route(CONTENT, ranges=ranges)
     assert stream_bytes(client, f"{server.url}f", start=len(CONTENT)) == b""
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_file_that_changes_while_it_is_read_is_a_failure(
+def test_a_file_that_changes_while_it_is_read_is_an_error(
     server: ScriptedServer, client: WebClient, ranges: bool
 ) -> None:
     first, second = file_route(CONTENT, etag='"1"', ranges=ranges), file_route(CONTENT[::-1], etag='"2"', ranges=ranges)
@@ -183,31 +184,33 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure(
     assert failure_text(lambda: stream_bytes(client, f"{server.url}f"), server) == f"HOST/f: {why}"
 
 
-def test_a_transfer_that_never_gets_on_is_given_up(server: ScriptedServer, client: WebClient) -> None:
+def test_a_transfer_without_progress_is_given_up(server: ScriptedServer, client: WebClient) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(whole, cut_after(whole, 10_000), cut_after(whole, 0))
-    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why.startswith("broke off after 10,000 bytes (")
+    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why.startswith(
+        "incomplete response after 10,000 bytes ("
+    )
     assert len(server.requests()) <= 12
 
 
-def test_a_transfer_that_gets_on_a_little_each_time_comes_to_its_end(server: ScriptedServer, client: WebClient) -> None:
+def test_a_transfer_with_some_progress_each_time_is_completed(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), cut_after(file_route(CONTENT), 9_000))
     assert stream_bytes(client, f"{server.url}f") == CONTENT
     assert (len(server.requests()), server.sent()) == (13, len(CONTENT))
 
 
-def test_a_file_that_is_shorter_than_was_said_is_a_failure(server: ScriptedServer, client: WebClient) -> None:
+def test_a_file_shorter_than_its_content_length_is_an_error(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(b"x" * 10))
-    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == "ended after 10 bytes of 102,400"
+    assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == "ended after 10 of 102,400 bytes"
 
 
-def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServer, client: WebClient) -> None:
+def test_a_file_longer_than_its_content_length_is_not_read_further(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = reply_sequence(file_route(CONTENT), Reply(endless_body()))
     received = 0
 
     def read() -> None:
         nonlocal received
-        for chunk in client.stream(client.about(f"{server.url}f"), f"{server.url}f"):
+        for chunk in client.stream(client.head(f"{server.url}f"), f"{server.url}f"):
             received += len(chunk)
             assert received < 4 << 20, "it reads on and on"
 
@@ -215,13 +218,69 @@ def test_a_file_that_is_longer_than_was_said_is_left_there(server: ScriptedServe
     assert received <= len(CONTENT)
 
 
-def test_a_transfer_that_goes_on_elsewhere_than_where_it_broke_is_a_failure(
-    server: ScriptedServer, client: WebClient
-) -> None:
+def test_a_transfer_resumed_at_another_offset_is_an_error(server: ScriptedServer, client: WebClient) -> None:
     whole = file_route(CONTENT)
     server.routes["/f"] = reply_sequence(
-        whole, cut_after(whole, 30_000), part_of(0, CONTENT, last_modified=LONG_AGO, etag="")
+        whole, cut_after(whole, 30_000), range_reply(0, CONTENT, last_modified=LONG_AGO, etag="")
     )
     assert failure(lambda: stream_bytes(client, f"{server.url}f")).why == (
-        "sends another part than the one that was asked for (0)"
+        "sends another range than the one that was requested (0)"
     )
+
+
+# --- a file as a stream -----------------------------------------------------------------------------------------------
+
+
+def test_a_stream_fetches_only_what_is_read_and_nothing_twice() -> None:
+    fetched: list[tuple[int, int]] = []
+
+    def fetch(start: int, length: int) -> bytes:
+        fetched.append((start, length))
+        return content[start : start + length]
+
+    content = bytes(range(256)) * 4000  # 1,024,000 bytes
+    stream = RangeStream("https://host/f", len(content), fetch=fetch)
+    stream.seek(-22, os.SEEK_END)
+    assert (stream.read(), stream.tell()) == (content[-22:], len(content))
+    stream.seek(1000)
+    assert (stream.read(10), stream.read(10)) == (content[1000:1010], content[1010:1020])
+    stream.seek(len(content) - 60_000)
+    assert stream.read(100) == content[-60_000:-59_900]
+    # The end of a file is fetched in one request of 64 KiB, and elsewhere at least 16 KiB at once.
+    assert fetched == [(len(content) - 65_536, 65_536), (1000, 16_384)]
+    assert not stream.is_whole
+
+
+def test_a_stream_fetches_no_more_than_its_limit() -> None:
+    stream = RangeStream("https://host/f?token=hunter2", 1 << 20, fetch=lambda _, length: bytes(length), most=100_000)
+    stream.seek(-1, os.SEEK_END)
+    stream.read()
+    stream.seek(0)
+    stream.read(20_000)
+    stream.seek(100_000)
+    with pytest.raises(OutOfReach, match="without fetching more than 100,000 bytes") as caught:
+        stream.read(20_000)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_stream_without_a_server_has_only_what_was_added() -> None:
+    stream = RangeStream("https://host/f", 10)
+    stream.add(4, b"456789")
+    stream.seek(-6, os.SEEK_CUR)
+    assert stream.tell() == 0
+    with pytest.raises(OutOfReach):
+        stream.read()
+    stream.seek(5)
+    assert (stream.read(2), stream.is_whole) == (b"56", False)
+    stream.add(0, b"0123456789")
+    stream.seek(0)
+    assert (stream.read(), stream.is_whole) == (b"0123456789", True)
+
+
+def test_a_server_without_range_support_is_not_streamed_from(server: ScriptedServer, client: WebClient) -> None:
+    server.routes["/f"] = file_route(CONTENT, ranges=False)
+    stream = client.open_ranges(f"{server.url}f", len(CONTENT))
+    assert stream
+    with pytest.raises(RangesRefused, match="does not support range requests"):
+        stream.read(1)
+    assert client.open_ranges(f"{server.url}f", len(CONTENT)) is None

@@ -108,12 +108,12 @@ def test_rejected_files_are_errors_and_notes_are_notices(runner: Path, capsys: p
     assert (ran.status, ran.err) == (1, "")
     assert commands(ran.log) == [
         f"::error title=mkindex::rejected {where}/bad.egg: {egg}",
-        f"::notice title=mkindex::{where}: subdirectories not read: sub (--recursive reads them)",
+        f"::notice title=mkindex::{where}: subdirectories skipped: sub (use --recursive)",
     ]
     assert ran.outputs == "projects=1\nfiles=1\nrejected=1\n"
     assert cells(ran.summary)[3:] == [
         *(["rejected", "why"], ["---", "---"], [f"{where}/bad.egg", egg]),
-        *(["note on", "what"], ["---", "---"], [where, "subdirectories not read: sub (--recursive reads them)"]),
+        *(["note on", "what"], ["---", "---"], [where, "subdirectories skipped: sub (use --recursive)"]),
     ]
 
 
@@ -124,7 +124,7 @@ def test_notes_are_left_out_on_request_and_details_told_on_request(
     (runner / "dist/README").write_bytes(b"x")
     assert run(runner, capsys, "--quiet").log == [""]
     told = commands(run(runner, capsys, "--verbose").log)
-    assert [line.rpartition(": ")[2] for line in told] == ["passed over", "sub (--recursive reads them)"]
+    assert [line.rpartition(": ")[2] for line in told] == ["not a wheel or sdist", "sub (use --recursive)"]
 
 
 def test_what_the_previous_site_has_not_is_named(runner: Path, capsys: pytest.CaptureFixture[str]) -> None:

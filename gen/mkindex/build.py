@@ -13,7 +13,8 @@ from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.examine.local import Progress, recall, scan
-from mkindex.examine.remote import Remote, in_place
+from mkindex.examine.mirror import in_place
+from mkindex.examine.remote import Remote
 from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link
@@ -124,7 +125,7 @@ def build(
         for attempt in range(1, attempts + 1):
             index, new, findings = _index(config, destination, remote, scanned, settling)
             # Kept only where the host may refuse some of them: there may be a million.
-            judged = tuple(render(index, site)) if site.host.refuses else ()
+            judged = tuple(render(index, site)) if site.host.has_limits else ()
             todo = plan(
                 judged or render(index, site),
                 destination,

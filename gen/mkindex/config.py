@@ -137,17 +137,19 @@ class Config:
         if self.host is not None and host is None:
             raise ConfigError(f"for {printable(self.host)!r}: give one of {', '.join(HOSTS)}")
         for key, path in ("simple-path", self.simple_path), ("json-root", self.json_root):
-            if host and path and path.split("/")[0] in host.writes:
+            if host and path and path.split("/")[0] in host.written_files:
                 raise ConfigError(f"{key} {path!r}: {self.host} needs a file at that place, choose another")
         if self.json_root is None:
             return
         if host is None:
-            able = [name for name, one in HOSTS.items() if not one.one_root]
+            able = [name for name, one in HOSTS.items() if not one.why_no_json_root]
             raise ConfigError(
                 f"json-root goes with a host that can be told the type of its pages: for {', '.join(able)}"
             )
-        if host.one_root:
-            raise ConfigError(f"json-root is of no use with for {self.host}: {host.one_root}. Leave json-root out")
+        if host.why_no_json_root:
+            raise ConfigError(
+                f"json-root is of no use with for {self.host}: {host.why_no_json_root}. Leave json-root out"
+            )
         parts, others = self.json_root.split("/"), self.simple_path.split("/") if self.simple_path else []
         if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
             raise ConfigError(

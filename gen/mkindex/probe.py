@@ -25,7 +25,8 @@ from mkindex.check.rules.server import lifetime
 from mkindex.clients.configurations import PAGES, TAKEN, ServedIndex, few, written
 from mkindex.errors import ConfigError, SourceError
 from mkindex.text import printable, redact
-from mkindex.web.client import RawResponse, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import RawResponse
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
 _SAMPLE = 3  # projects whose pages are looked at
@@ -91,7 +92,7 @@ def _index(begun: Identified, globs: Sequence[str], stranger: WebClient) -> Serv
         )
     facts = ServedIndex(url=_ascii(root), projects=projects, chosen=bool(globs))
     if not place.local:
-        unknown = place.page(project_url(root, NOBODY))
+        unknown = place.get_page(project_url(root, NOBODY))
         return _served(replace(facts, answers_403=unknown.status == 403), usable, place, stranger)
     if not any(page.form == "html" for page in usable):
         raise SourceError(f"{where}: in a directory clients read HTML only, and there is none. {_more(where)}")
@@ -116,7 +117,7 @@ def _projects(entries: Iterable[ListedFile]) -> Iterator[str]:
 def _served(facts: ServedIndex, pages: Sequence[SeenPage], place: Fetcher, stranger: WebClient) -> ServedIndex:
     """Add what only a server can do to a client."""
     page = pages[0]
-    as_stranger = read(Fetcher(root=place.root, web=stranger).page(page.url), page.kind, project=page.project)
+    as_stranger = read(Fetcher(root=place.root, web=stranger).get_page(page.url), page.kind, project=page.project)
     return replace(
         facts,
         # A host may show strangers something else: a page to log in, or the public index.
@@ -242,7 +243,7 @@ def _keeps_files(place: Fetcher, entries: Collection[ListedFile]) -> bool:
     first = next((entry for entry in entries if entry.url.startswith(("http:", "https:"))), None)
     if first is None:
         return True
-    reply = place.asked(first.url, _ONE_BYTE, most=0)
+    reply = place.request(first.url, _ONE_BYTE, most=0)
     return reply.status not in (200, 206) or lifetime(reply) >= _LONG
 
 

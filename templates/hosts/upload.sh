@@ -3,9 +3,12 @@
 #
 # Requires the AWS CLI, which finds credentials, region and endpoint as usual (AWS_PROFILE, AWS_ENDPOINT_URL, …). At any
 # moment, each page in the bucket links only to files that exist: files are uploaded first, then the pages of projects,
-# then the pages that list all projects. Deletions come last; files are deleted UPLOAD_GRACE seconds (60) after the pages
-# that listed them, because those are cached for as long. Unchanged objects are not touched, and the next run completes
-# one that stopped. UPLOAD_ALL=1 uploads everything again: objects that came in another way may have wrong types.
+# then the pages that list all projects. Unchanged objects are not touched, and the next run completes one that stopped.
+# UPLOAD_ALL=1 uploads everything again: objects that came in another way may have wrong types.
+#
+# Pages of projects that are gone are deleted last. Wheels and sdists stay, unless PRUNE=1 is set: then those are deleted
+# that are not in this tree and that none of its pages lists, UPLOAD_GRACE seconds (60) after the pages that listed them,
+# because pages are cached for as long.
 #
 # The REST endpoint of a bucket, and CloudFront in front of it, do not support index documents: for …/simple/demo/ they
 # look for an object named "simple/demo/". A directory cannot contain a file of that name, so each page is uploaded
@@ -167,16 +170,35 @@ upload 2
 sed -n 's/^3 delete any //p' "$work/todo" | while read -r key; do
     aws s3api delete-object --bucket "$bucket" --key "$prefix$key" >/dev/null </dev/null
 done
-if [ -d files ]; then
-    gone() {
-        aws s3 sync files "s3://$bucket/${prefix}files" --size-only --delete "$@"
+
+# --- Wheels and sdists. A page names a file by its hash, which is also part of its key, wherever the page links to. ----
+
+find "$work/pages" -type f -exec grep -ohE '[0-9a-f]{2}/?[0-9a-f]{62}' {} + | tr -d / | sort -u >"$work/named" || :
+{ [ ! -d files ] || find files -type f; } | sort >"$work/kept"
+list "${prefix}files/" >"$work/files"
+PREFIX=$prefix awk -F '\t' '
+    FILENAME ~ /named$/ { named[$1]; next }
+    FILENAME ~ /kept$/ { kept[$1]; next }
+    NF == 2 {
+        key = substr($2, length(ENVIRON["PREFIX"]) + 1)
+        # Only keys as mkindex makes them: files/<2 digits of the hash>/<the other 62>/<name>.
+        if (split(key, part, "/") != 4 || length(part[2]) != 2 || length(part[3]) != 62) next
+        if (part[2] part[3] !~ /^[0-9a-f]+$/ || part[4] !~ /^[A-Za-z0-9._+!-]+$/) next
+        if (!(part[2] part[3] in named) && !(key in kept)) print key
     }
-    gone --dryrun >"$work/gone"
-    if grep -q '^(dryrun) delete' "$work/gone"; then
-        sleep "${UPLOAD_GRACE:-60}"
-        gone --no-progress --only-show-errors --content-type application/octet-stream --cache-control "$files_are"
-    fi
+' "$work/named" "$work/kept" "$work/files" >"$work/gone"
+gone=$(grep -c '' "$work/gone") || :
+pruned=0
+if [ "$gone" -gt 0 ] && [ "${PRUNE-}" = 1 ]; then
+    sleep "${UPLOAD_GRACE:-60}"
+    FROM=$bucket PREFIX=$prefix xargs -P 8 -n 1 sh -c '
+        aws s3api delete-object --bucket "$FROM" --key "$PREFIX$1" >/dev/null </dev/null
+    ' sh <"$work/gone"
+    pruned=$gone
 fi
 put=$(grep -vc '^3' "$work/todo") || :
 removed=$(grep -c '^3' "$work/todo") || :
-echo "uploaded to s3://$bucket/$prefix: $put pages, $removed removed"
+echo "uploaded to s3://$bucket/$prefix: $put pages, $removed pages deleted, $pruned files deleted"
+if [ "$gone" -gt "$pruned" ]; then
+    echo "$gone files in the bucket are listed by no page of this tree. They stay; PRUNE=1 sh upload.sh $1 deletes them"
+fi

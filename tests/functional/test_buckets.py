@@ -75,7 +75,8 @@ def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_upl
     there.changes()
 
     publish(source, public, host="s3", json_root="json")
-    assert there.run("sh", public / "upload.sh", to) == f"uploaded to {to}: 23 pages, 0 removed\n"
+    first = there.run("sh", public / "upload.sh", to)
+    assert first == f"uploaded to {to}: 23 pages, 0 pages deleted, 0 files deleted\n"
     ours = {key: one for key, one in stored(there, f"{PREFIX}/").items() if f"{PREFIX}/{key}" not in foreign}
     assert ours == objects(read_tree(public))
     stages = [_stage(change) for change in there.changes()]
@@ -96,13 +97,13 @@ def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_upl
         there.get(f"{PREFIX}/simple/nix/")
     assert missing.value.code == 404
 
-    assert there.run("sh", public / "upload.sh", to) == f"uploaded to {to}: 0 pages, 0 removed\n"
+    assert there.run("sh", public / "upload.sh", to) == f"uploaded to {to}: 0 pages, 0 pages deleted, 0 files deleted\n"
     assert there.changes() == []
 
     (source / "demo_source-1.0.tar.gz").unlink()
     (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="another"))
     publish(source, public, host="s3", json_root="json")
-    there.run("sh", public / "upload.sh", to)
+    there.run("env", "PRUNE=1", "sh", public / "upload.sh", to)
     changes = there.changes()
     stages = [_stage(change) for change in changes]
     assert stages == sorted(stages)

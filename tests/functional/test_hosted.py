@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-PRINTS = {name: one.prints for name, one in hosts.HOSTS.items() if one.users and one.prints}
+PRINTS = {name: one.printed_template for name, one in hosts.HOSTS.items() if one.users_file and one.printed_template}
 HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
 BYTES = "application/octet-stream"

@@ -1,4 +1,4 @@
-"""Files that want to hurt: whatever is in their names and metadata, pages hold what they should and nothing else."""
+"""Hostile filenames and metadata: pages contain the right anchors and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HTML, JSON = "index.html", "index.v1_json"
 
-# Hostile alone; together they are more than two hundred.
+# Each is hostile by itself; with their combinations there are more than two hundred.
 PIECES = (
     '"',
     "'",
@@ -70,7 +70,7 @@ VALUES = [
     '"' * 4000,
 ]
 
-# The names of files are bytes. None of these can be the name of a wheel.
+# Filenames are bytes. None of these is a valid name of a wheel.
 NAMES = [
     *(f"evil-1.0+{piece}-py3-none-any.whl".encode() for piece in PIECES if "/" not in piece),
     *(f"evil-1.0-py3-none-{control}any.whl".encode() for control in CONTROLS),
@@ -96,10 +96,10 @@ NAMES = [
 
 @dataclass(frozen=True)
 class Built:
-    """A published tree, and what was said."""
+    """A published tree, and the messages of the build."""
 
     tree: Path
-    said: str
+    messages: str
     status: int
 
     def entries(self, project: str) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ def build(*sources: Path, tree: Path, options: tuple[str, ...] = ()) -> Built:
 
 @dataclass(frozen=True)
 class Document:
-    """What a browser makes of a page."""
+    """A page as a browser parses it."""
 
     elements: set[str]
     anchors: list[tuple[dict[str, str], str]]  # attributes, text
@@ -134,7 +134,7 @@ def parse(page: bytes) -> Document:
 
 
 def anchor(file: dict[str, Any], path: str) -> tuple[dict[str, str], str]:
-    """Return what the anchor of a file has to be on the page at `path`, made from its entry in JSON."""
+    """Return the expected anchor of a file on the page at `path`, made from its entry in JSON."""
     url = "../" * path.count("/") + file["url"].removeprefix("../../")
     digest = f"sha256={file['core-metadata']['sha256']}"
     attributes = {
@@ -149,7 +149,7 @@ def anchor(file: dict[str, Any], path: str) -> tuple[dict[str, str], str]:
 
 
 def without_the_old_name(document: Document) -> list[tuple[dict[str, str], str]]:
-    """Return the anchors; what is there under the old name of core metadata too must be the same there."""
+    """Return the anchors without data-dist-info-metadata, which must equal data-core-metadata (PEP 714)."""
     for attributes, _ in document.anchors:
         assert attributes.pop("data-dist-info-metadata", None) in (None, attributes["data-core-metadata"])
     return document.anchors
@@ -160,7 +160,7 @@ def without_the_old_name(document: Document) -> list[tuple[dict[str, str], str]]
 
 @pytest.fixture(scope="module")
 def hostile_values(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Return an index of wheels that each require one of VALUES as their Python, and have it everywhere else too."""
+    """Return an index of wheels with one of VALUES each as Requires-Python and in every other field."""
     directory = tmp_path_factory.mktemp("values")
     for number, value in enumerate(VALUES):
         headers = [f"Keywords: {value}", f"Home-page: {value}", f"{value}: {value}"]
@@ -176,27 +176,27 @@ def hostile_values(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build(directory, tree=tmp_path_factory.mktemp("tree"), options=("--links",))
 
 
-def test_more_than_two_hundred_hostile_values_are_published_or_left_out_with_a_warning(hostile_values: Built) -> None:
+def test_over_two_hundred_hostile_values_are_published_or_dropped_with_a_note(hostile_values: Built) -> None:
     entries = hostile_values.entries("hostile")
     assert [file["filename"] for file in entries] == [wheel_filename("hostile", str(n)) for n in range(len(VALUES))]
     assert len(entries) > 200
-    said = {int(file["filename"].split("-")[1]): file.get("requires-python") for file in entries}
-    changed = {VALUES[n]: value for n, value in said.items() if value not in (None, f"==={VALUES[n]}")}
+    pythons = {int(file["filename"].split("-")[1]): file.get("requires-python") for file in entries}
+    changed = {VALUES[n]: value for n, value in pythons.items() if value not in (None, f"==={VALUES[n]}")}
     assert changed == {}
-    for number, value in said.items():
+    for number, value in pythons.items():
         note = f"{wheel_filename('hostile', str(number))}: Requires-Python "
-        assert (note in hostile_values.said) == (value is None)
-    # Such a value may be nonsense, but to packaging it is a valid one.
-    kept = {VALUES[n] for n, value in said.items() if value is not None}
+        assert (note in hostile_values.messages) == (value is None)
+    # packaging accepts these values, although they make no sense.
+    kept = {VALUES[n] for n, value in pythons.items() if value is not None}
     assert kept >= {"&", "<!--", '"', "'><br><", "{{7*7}}", "%00", '"' * 4000}
 
 
 @pytest.mark.parametrize("path", ["simple/hostile/index.html", "links.html"])
 def test_an_html5_parser_finds_the_anchors_of_the_files_and_nothing_else(hostile_values: Built, path: str) -> None:
     document = parse((hostile_values.tree / path).read_bytes())
-    wanted = [anchor(file, path) for file in hostile_values.entries("hostile")]
+    expected = [anchor(file, path) for file in hostile_values.entries("hostile")]
     found = without_the_old_name(document)
-    assert [pair for pair in zip(found, wanted, strict=True) if pair[0] != pair[1]] == []
+    assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
     assert document.elements == {"html", "head", "meta", "title", "body", "h1", "a", "br"}
     assert document.errors == []
 
@@ -209,12 +209,12 @@ def test_no_hostile_value_gets_onto_the_other_pages(hostile_values: Built, path:
     assert b"alert" not in page
 
 
-def test_nothing_said_of_hostile_values_can_drive_a_terminal(hostile_values: Built) -> None:
-    assert hostile_values.said != ""
-    assert [line for line in hostile_values.said.split("\n") if not line.isprintable()] == []
+def test_messages_about_hostile_values_have_no_control_characters(hostile_values: Built) -> None:
+    assert hostile_values.messages != ""
+    assert [line for line in hostile_values.messages.split("\n") if not line.isprintable()] == []
 
 
-def test_a_name_in_metadata_that_is_markup_is_no_name(tmp_path: Path) -> None:
+def test_markup_in_the_name_of_metadata_is_not_a_name(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     write_wheel(source, "good", "1.0")
@@ -225,8 +225,8 @@ def test_a_name_in_metadata_that_is_markup_is_no_name(tmp_path: Path) -> None:
     built = build(source, tree=tmp_path / "tree")
     assert built.status == 1
     assert {path.parent.name for path in (tmp_path / "tree").glob("simple/*/index.html")} == {"good"}
-    assert built.said.count("rejected ") == 8
-    assert [line for line in built.said.split("\n") if not line.isprintable()] == []
+    assert built.messages.count("rejected ") == 8
+    assert [line for line in built.messages.split("\n") if not line.isprintable()] == []
 
 
 # --- names of files --------------------------------------------------------------------------------------------------
@@ -246,18 +246,18 @@ def hostile_names(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def test_every_hostile_name_is_rejected_in_a_line_of_its_own(hostile_names: Built) -> None:
-    rejected = [line for line in hostile_names.said.splitlines() if line.startswith("rejected ")]
+    rejected = [line for line in hostile_names.messages.splitlines() if line.startswith("rejected ")]
     assert (hostile_names.status, len(rejected)) == (1, len(NAMES))
-    assert [line for line in hostile_names.said.split("\n") if not line.isprintable()] == []
-    assert hostile_names.said.count("\n") == len(hostile_names.said.splitlines())
+    assert [line for line in hostile_names.messages.split("\n") if not line.isprintable()] == []
+    assert hostile_names.messages.count("\n") == len(hostile_names.messages.splitlines())
 
 
 @pytest.mark.parametrize("path", ["simple/good/index.html", "links.html"])
-def test_pages_have_the_anchors_of_the_files_with_good_names_and_no_others(hostile_names: Built, path: str) -> None:
+def test_pages_have_anchors_only_for_files_with_valid_names(hostile_names: Built, path: str) -> None:
     document = parse((hostile_names.tree / path).read_bytes())
-    wanted = [anchor(file, path) for file in hostile_names.entries("good")]
-    assert [text for _, text in wanted] == ["good-1.0-py3-none-any.whl", "good-1.1+local.1-py3-none-any.whl"]
-    assert without_the_old_name(document) == wanted
+    expected = [anchor(file, path) for file in hostile_names.entries("good")]
+    assert [text for _, text in expected] == ["good-1.0-py3-none-any.whl", "good-1.1+local.1-py3-none-any.whl"]
+    assert without_the_old_name(document) == expected
     assert document.errors == []
     assert [path.name for path in (hostile_names.tree / "simple").iterdir() if path.is_dir()] == ["good"]
 
@@ -277,5 +277,5 @@ def test_a_file_with_a_long_name_is_published_or_rejected_and_others_are_publish
     assert len(path.name) == length
     built = build(source, tree=tree)
     published = {page.parent.name for page in tree.glob("simple/*/index.html")}
-    rejected = f"rejected {path}: " in built.said
-    assert (built.status, published) == ((1, {"good"}) if rejected else (0, {"good", name})), built.said
+    rejected = f"rejected {path}: " in built.messages
+    assert (built.status, published) == ((1, {"good"}) if rejected else (0, {"good", name})), built.messages

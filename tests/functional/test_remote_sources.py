@@ -1,4 +1,4 @@
-"""What real servers list becomes an index, and what the real clients could not use before they lock and install."""
+"""Listings of real servers become an index, which real clients can lock and install from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def mkindex(source: str, destination: Path, *options: str) -> str:
-    """Run the command; return what it says."""
+    """Run the command; return its output."""
     command = [sys.executable, "-m", "mkindex", source, str(destination), *options]
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=kept)
@@ -38,12 +38,12 @@ def mkindex(source: str, destination: Path, *options: str) -> str:
     return done.stdout + done.stderr
 
 
-# --- what servers list ----------------------------------------------------------------------------------------------
+# --- listings ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def shared(wheels: Path) -> Iterator[Path]:
-    """Return a directory that everybody may read, as a server does that gives up its rights: the examples, and more."""
+    """Return a world-readable directory, for servers that drop privileges: the examples and more."""
     with tempfile.TemporaryDirectory(prefix="mkindex-") as name:
         directory = Path(name)
         shutil.copytree(wheels, directory / "wheels")
@@ -58,7 +58,7 @@ def shared(wheels: Path) -> Iterator[Path]:
 
 @pytest.fixture(params=WEB_SERVERS)
 def listing(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[str]:
-    """Return the address of a server's own listing of the examples."""
+    """Return the address of a directory listing of the examples."""
     (tmp_path / "server").mkdir()
     with WEB_SERVERS[request.param](shared, tmp_path / "server") as url:
         yield f"{url}wheels/"
@@ -72,34 +72,34 @@ def expected(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return read_tree(directory)
 
 
-def test_a_listing_is_mirrored_as_the_directory_that_it_is_of(
+def test_a_mirrored_listing_gives_the_tree_of_its_directory(
     listing: str, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
     assert read_tree(tmp_path / "public") == expected
-    said = mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
-    assert "(0 written, " in said
+    output = mkindex(listing, tmp_path / "public", "--remote", "mirror", "--recursive")
+    assert "(0 written, " in output
 
 
-def test_a_listing_becomes_an_index_of_the_files_where_they_are(
+def test_a_referenced_listing_gives_an_index_of_files_on_its_server(
     listing: str, expected: dict[str, bytes], shared: Path, tmp_path: Path
 ) -> None:
-    said = mkindex(listing, tmp_path / "public")
-    assert "1 subdirectory not read (--recursive reads them)" in said
+    output = mkindex(listing, tmp_path / "public")
+    assert "1 subdirectory skipped (use --recursive)" in output
     mkindex(listing, tmp_path / "public", "--recursive")
     found = read_tree(tmp_path / "public")
     assert [path for path in found if path.startswith("files/")] == []
     assert find_broken_links(found, files_url=listing) == []
-    entries, wanted = [], []
+    entries, expected_entries = [], []
     for path, content in expected.items():
         if path.endswith("index.v1_json") and path != "simple/index.v1_json":
             entries += json.loads(found[path])["files"]
-            wanted += json.loads(content)["files"]
-    for entry in wanted:
+            expected_entries += json.loads(content)["files"]
+    for entry in expected_entries:
         below = "more%20%26%20more/" if entry["filename"].startswith("below") else ""
         entry["url"] = listing + below + entry["url"].rpartition("/")[2]
         entry.pop("core-metadata", None)  # the server has none
-    assert entries == wanted
+    assert entries == expected_entries
 
 
 # --- clients --------------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Published(NamedTuple):
-    """An index that is being served, and the page that it was made of, if that still is."""
+    """A served index, and the page that it was made of, if that is still served."""
 
     url: str
     page: str
@@ -145,7 +145,7 @@ def hashes(origin: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in origin.glob("pool/*")}
 
 
-def test_the_page_itself_is_no_index_for_any_client(origin: Path, home: ClientHome, tmp_path: Path) -> None:
+def test_no_client_can_install_from_the_page_itself(origin: Path, home: ClientHome, tmp_path: Path) -> None:
     with serve_directory(origin, tmp_path / "log") as server:
         write_uv_project(home, f"{server.url}wheels.html", NAMES[:1])
         path = home.project / "pyproject.toml"

@@ -73,7 +73,7 @@ def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(her
         }
         with started(here, f"{server.url}links.html", "--interval", "3") as watch:
             watch.wait_until(lambda: listed(here, "far"), "the remote project")
-            why = "in 1 file will be read to compute sha256 (--allow-unhashed leaves it out)"
+            why = "in 1 file will be read to compute sha256 (--allow-unhashed skips this)"
             host = server.url.removeprefix("http://").rstrip("/")
             assert watch.texts("note") == [f"{host}: {len(content)} bytes {why}"]
             watch.wait_until_quiet(0.5)

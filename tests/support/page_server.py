@@ -1,4 +1,4 @@
-"""A server of pages, and the files found on them."""
+"""A server of pages, and helpers for what sources find on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEXT = "text/html"
 
 
 class PageServer:
-    """A server of pages on this machine: what it has, and what it was asked for."""
+    """A web server on this machine: the pages that it has, and the paths that were requested."""
 
     def __init__(self) -> None:
         self.pages: dict[str, tuple[str, str]] = {}  # by path and query: media type and text
@@ -33,7 +33,7 @@ class PageServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = 1 << 16  # an answer goes out in one piece
+            wbufsize = 1 << 16  # a response is sent in one piece
 
             def do_GET(self) -> None:
                 outer.received.append(self.path)
@@ -63,11 +63,11 @@ class PageServer:
         self._server.server_close()
 
 
-def find_files(spec: str, *include: str, **chosen: Any) -> list[Found]:  # noqa: ANN401 (fields of Options)
+def find_files(spec: str, *include: str, **chosen: Any) -> list[Found]:  # noqa: ANN401 (fields of SourceOptions)
     return list(open_with_defaults(spec, **({"selection": Selection(include=include)} | chosen)).artifacts())
 
 
-def error_text(spec: str, *include: str, **chosen: Any) -> str:  # noqa: ANN401 (fields of Options)
+def error_text(spec: str, *include: str, **chosen: Any) -> str:  # noqa: ANN401 (fields of SourceOptions)
     with pytest.raises(SourceError) as error:
         find_files(spec, *include, **chosen)
     return str(error.value)
@@ -88,4 +88,4 @@ def json_root(*names: str) -> str:
 
 
 REPOSITORY = '<meta name="pypi:repository-version" content="1.0">'
-AGENT = "this page has no link to a wheel or sdist (.whl, .tar.gz, .zip)"
+NO_FILES = "no links to wheels or sdists (.whl, .tar.gz, .zip)"

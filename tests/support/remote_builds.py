@@ -1,4 +1,4 @@
-"""Builds from a scripted server: what a run prints, asks for and publishes."""
+"""Builds from a scripted server: what a run prints, requests and publishes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OTHER = wheel("b", "1.0")
 
 
 class Run:
-    """What a run of the command came to, and what the server was asked for meanwhile."""
+    """A run of the command: status, output, messages, and the requests that it sent."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], server: ScriptedServer, *arguments: str) -> None:
         server.forget()
@@ -31,7 +31,7 @@ class Run:
         self.status = cli.run([*arguments, "public", "--jobs", "1", "--cache-dir", "cache"])
         self.out, err = capsys.readouterr()
         self.requests = server.requests()
-        self.said = [line.replace(server.url, "HOST/") for line in err.splitlines()]
+        self.messages = [line.replace(server.url, "HOST/") for line in err.splitlines()]
         assert [line for line in (self.out + err).split("\n") if not line.isprintable()] == []
 
 
@@ -45,12 +45,12 @@ def page_of_links(*names: str) -> Reply:
 
 
 def link_with_hash(name: str, content: bytes, more: str = "") -> str:
-    """A link with the hash of the file, and more attributes."""
+    """A link with the sha256 of the file, and more attributes."""
     return f"{name}#sha256={sha256(content)}" + (f'" {more} data-x="' if more else "")
 
 
 def read_entries(root: Path, project: str, server: ScriptedServer) -> list[dict[str, Any]]:
-    """What the JSON page says, which the HTML page says, too."""
+    """The entries of the JSON page, whose files the HTML page lists too."""
     text = (root / "simple" / project / "index.v1_json").read_text()
     html = (root / "simple" / project / "index.html").read_bytes()
     files: list[dict[str, Any]] = json.loads(text.replace(server.url, "HOST/"))["files"]

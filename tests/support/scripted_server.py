@@ -1,4 +1,4 @@
-"""A web server that misbehaves as it is told to, and remembers what it was asked for."""
+"""A web server that sends scripted replies, however wrong, and records the requests it gets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONG_AGO = formatdate(TIMESTAMP, usegmt=True)
 
 @dataclass
 class Request:
-    """What was asked, and what was answered."""
+    """A request, with the status and size of the reply."""
 
     method: str
     path: str  # with the query
@@ -45,17 +45,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `body` that is no bytes is sent part by part, as it comes."""
+    """A reply. A callable `body` is sent part by part, as it yields them."""
 
     body: bytes | Callable[[], Iterator[bytes]] = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    length: int | None = None  # said to be that of the body; None: the truth, or nothing where that is not known
-    says_length: bool = True  # else it is chunked
-    cut: int | None = None  # the connection ends after so many bytes of the body
+    length: int | None = None  # in Content-Length; None: that of the body, or no header where it is unknown
+    says_length: bool = True  # False: the body is sent chunked
+    cut: int | None = None  # the connection is closed after so many bytes of the body
 
     def with_headers(self, **headers: str) -> Reply:
-        """The same with other headers: `content_type` is Content-Type."""
+        """The same reply with other headers: `content_type` is Content-Type."""
         return replace(self, headers={**self.headers, **{_header_name(name): value for name, value in headers.items()}})
 
 
@@ -63,24 +63,24 @@ Route: TypeAlias = "Reply | bytes | Callable[[Request], Reply]"
 
 
 class ScriptedServer:
-    """A running server: `routes` by path, without the query; each path that is none of them answers 404."""
+    """A running server. `routes` has replies by path, without the query; other paths answer 404."""
 
     def __init__(self, *, certificate: Path | None = None) -> None:
         self.routes: dict[str, Route] = {}
         self.received: list[Request] = []
         self.stopped = threading.Event()
         self._lock = threading.Lock()
-        hostile = self
+        outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 20
-            disable_nagle_algorithm = True  # or every other body would wait for 40 ms
+            disable_nagle_algorithm = True  # with Nagle's algorithm, every other body would wait for 40 ms
 
             def do_GET(self) -> None:
-                hostile._answer(self)
+                outer._answer(self)
 
-            do_HEAD = do_GET  # noqa: N815 (as http.server wants it)
+            do_HEAD = do_GET  # noqa: N815 (the name that http.server calls)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
@@ -91,7 +91,7 @@ class ScriptedServer:
             request_queue_size = 64
 
             def handle_error(self, request: object, client_address: object) -> None:
-                pass  # who is asked badly leaves badly
+                pass  # clients that close a connection early are part of the tests
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
@@ -110,7 +110,7 @@ class ScriptedServer:
 
     @property
     def other_host_url(self) -> str:
-        """The same server, as another host."""
+        """The address of the same server under another host name."""
         return f"{self._scheme}://localhost:{self.port}/"
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class ScriptedServer:
         self._thread.join()
 
     def requests(self) -> list[str]:
-        """Every request, as "GET 200 /path", in the order in which they came."""
+        """All requests as "GET 200 /path", in the order of arrival."""
         with self._lock:
             return [str(request) for request in self.received]
 
@@ -129,12 +129,12 @@ class ScriptedServer:
             self.received.clear()
 
     def sent(self) -> int:
-        """Bytes of all bodies."""
+        """The number of bytes of all bodies sent."""
         with self._lock:
             return sum(request.sent for request in self.received)
 
     def wait_until_sent(self, number: int, path: str) -> None:
-        """Wait until so many bytes of what is at a path are on their way."""
+        """Wait until `number` bytes of the reply for a path have been sent."""
         deadline = time.monotonic() + 30
         while not any(request.path == path and request.sent >= number for request in list(self.received)):
             assert time.monotonic() < deadline, self.requests()
@@ -175,7 +175,7 @@ class ScriptedServer:
                     return
             if is_chunked:
                 handler.wfile.write(b"0\r\n\r\n")
-        except OSError:  # nobody reads on
+        except OSError:  # the client has closed the connection
             handler.close_connection = True
         if reply.length is not None and reply.length != request.sent:
             handler.close_connection = True
@@ -187,7 +187,7 @@ def _header_name(name: str) -> str:
 
 @contextmanager
 def run_server(*, certificate: Path | None = None) -> Iterator[ScriptedServer]:
-    """A hostile server, on a port that nobody uses."""
+    """A scripted server on a free port."""
     server = ScriptedServer(certificate=certificate)
     try:
         yield server
@@ -195,7 +195,7 @@ def run_server(*, certificate: Path | None = None) -> Iterator[ScriptedServer]:
         server.close()
 
 
-# --- what it answers ------------------------------------------------------------------------------------------------
+# --- replies ------------------------------------------------------------------------------------------------
 
 
 def page_reply(text: str | bytes, media_type: str = "text/html", **headers: str) -> Reply:
@@ -213,7 +213,7 @@ def redirect_reply(to: str, code: int = 302) -> Reply:
 
 
 def reply_sequence(*replies: Route) -> Callable[[Request], Reply]:
-    """Each reply once, one after another, and the last of them from then on."""
+    """Each reply once, in order, and the last one from then on."""
     left = list(replies)
     lock = threading.Lock()
 
@@ -226,16 +226,16 @@ def reply_sequence(*replies: Route) -> Callable[[Request], Reply]:
 
 
 def conditional(reply: Reply) -> Callable[[Request], Reply]:
-    """A reply that is sent only to who does not have it, as the ETag or else Last-Modified says."""
+    """A reply, or 304 for a client that has it according to the ETag or else Last-Modified."""
 
     def route(request: Request) -> Reply:
         etag, modified = reply.headers.get("ETag"), reply.headers.get("Last-Modified")
-        known = (
+        is_unchanged = (
             request.headers.get("if-none-match") == etag
             if etag
             else (modified is not None and request.headers.get("if-modified-since") == modified)
         )
-        return replace(reply, body=b"", status=304) if known else reply
+        return replace(reply, body=b"", status=304) if is_unchanged else reply
 
     return route
 
@@ -251,7 +251,7 @@ def file_route(
     media_type: str = "application/octet-stream",
     pause: float = 0.0,
 ) -> Callable[[Request], Reply]:
-    """A file, as a good server sends it; `head`: what HEAD answers; `pause`: seconds between its parts of 16 kB."""
+    """A file, as a good server sends it. `head`: status of HEAD; `pause`: seconds between parts of 16 kB."""
     size = len(content) if isinstance(content, bytes) else content.stat().st_size
     whole = {"Content-Type": media_type} | ({"ETag": etag} if etag else {})
     whole |= {"Last-Modified": modified} if modified else {}
@@ -272,17 +272,17 @@ def file_route(
     def route(request: Request) -> Reply:
         if request.method == "HEAD" and head != 200:
             return status_reply(head)
-        asked = _RANGE.fullmatch(request.headers.get("range", "")) if ranges else None
+        requested = _RANGE.fullmatch(request.headers.get("range", "")) if ranges else None
         start, end = 0, size
         headers = dict(whole)
-        if asked:
-            start, end = int(asked[1]), min(int(asked[2] or size - 1) + 1, size)
+        if requested:
+            start, end = int(requested[1]), min(int(requested[2] or size - 1) + 1, size)
             if start >= end:
                 return status_reply(416, content_range=f"bytes */{size}")
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         return Reply(
             lambda: read(start, end),
-            206 if asked else 200,
+            206 if requested else 200,
             headers,
             length=end - start if length else None,
             says_length=length,
@@ -292,12 +292,12 @@ def file_route(
 
 
 def cut_after(route: Callable[[Request], Reply], after: int) -> Callable[[Request], Reply]:
-    """What another route answers, but for what comes after so many bytes."""
+    """The reply of another route, cut off after so many bytes."""
     return lambda request: replace(route(request), cut=after)
 
 
 def endless_body(part: bytes = b"\0" * _CHUNK, pause: float = 0.0) -> Callable[[], Iterator[bytes]]:
-    """A body without an end."""
+    """A body that never ends."""
 
     def parts() -> Iterator[bytes]:
         while True:
@@ -307,20 +307,20 @@ def endless_body(part: bytes = b"\0" * _CHUNK, pause: float = 0.0) -> Callable[[
     return parts
 
 
-# --- who asks it ----------------------------------------------------------------------------------------------------
+# --- clients ----------------------------------------------------------------------------------------------------
 
 
 class _NoWaitEvent(threading.Event):
-    """Does not wait for the time between two attempts."""
+    """An event whose wait() returns at once: there is no pause between attempts."""
 
     def wait(self, timeout: float | None = None) -> bool:
         return super().wait(None if timeout is None else 0)
 
 
 def isolate_client(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
-    """Let nothing that this machine is set to reach a client in this process, and let that not wait to try again.
+    """Hide proxies, certificates and credentials of this machine from clients in this process, and skip their pauses.
 
-    Returns the seconds that it would have waited between requests, as they come.
+    Returns a list that the seconds of skipped pauses are appended to.
     """
     kinds = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     for name in (*kinds, *map(str.upper, kinds), "NETRC", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -333,7 +333,7 @@ def isolate_client(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
 
 
 def make_certificates(directory: Path) -> tuple[Path, Path]:
-    """Make an authority, and a certificate of it for this machine, with its key; return both files."""
+    """Create a certificate authority and a certificate with key for this machine; return both files."""
     if not shutil.which("openssl"):
         skip_or_fail("openssl")
 

@@ -1,4 +1,4 @@
-"""Pages to read, and the links that they should give."""
+"""Pages to read, and the links and messages that reading them gives."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ URL = f"{HOST}/whl/{FILE}"
 A, B = "a1" * 32, "b2" * 32  # sha256
 MD5 = "c3" * 16
 
-CREDENTIALS = "the link has a user name or a password in it, which every reader would see: mend the page"
-NO_HOST = "the link names no host: mend the page"
-CUT_OFF = "ends inside a tag or a comment: it was cut off, so that links may be missing"
+CREDENTIALS = "the link contains a user name or a password, which would be published. Remove it from the link"
+NO_HOST = "the link has no valid host. Fix the link"
+CUT_OFF = "ends inside a tag or a comment: it is truncated, and links may be missing"
 
 
-def json_file_page(**keys: Any) -> Page:  # noqa: ANN401 (whatever JSON has)
-    """What a JSON page says that has one file."""
+def json_file_page(**keys: Any) -> Page:  # noqa: ANN401 (any JSON)
+    """Read a JSON page with one file, which has these keys."""
     file = {"filename": FILE, "url": FILE} | {name.replace("_", "-"): value for name, value in keys.items()}
     return parse_json(json.dumps({"meta": {"api-version": "1.4"}, "name": "demo", "files": [file]}), PAGE)
 
@@ -38,5 +38,5 @@ def json_result(*links: Link, **rest: Any) -> Page:  # noqa: ANN401 (fields of P
 DEMO = Link(url=URL, filename=FILE)
 
 
-def refused_scheme(name: str) -> str:
-    return f"a page may not link to a {name}: address: mend the page"
+def scheme_not_allowed(name: str) -> str:
+    return f"{name}: links are not allowed. Use an http or https address"

@@ -1,4 +1,4 @@
-"""Opens a source as a build does, with what a build has for it."""
+"""Open a source as a build does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ChosenOptions(TypedDict, total=False):
-    """Fields of SourceOptions."""
+    """The fields of SourceOptions that a test may set."""
 
     selection: Selection
     recursive: bool
@@ -26,6 +26,6 @@ class ChosenOptions(TypedDict, total=False):
 
 
 def open_with_defaults(spec: str, **chosen: Unpack[ChosenOptions]) -> Source:
-    """Return the source that `spec` is."""
+    """Return the source that SOURCE means, without a cache and with two connections."""
     options = SourceOptions(web=WebClient(Cache(None), connections=2), executor=ThreadPoolExecutor(2), **chosen)
     return open_source(spec, options)

@@ -1,4 +1,4 @@
-"""Requests to a scripted server, and the failures that they end in."""
+"""Requests to a scripted server, and the errors that they end in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.text import printable
-from mkindex.web.client import FileHead, RequestFailed, WebClient
+from mkindex.web.responses import FileHead, RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mkindex.web.client import WebClient
     from support.scripted_server import ScriptedServer
 
 
@@ -19,7 +20,7 @@ CONTENT = bytes(range(256)) * 400  # 102,400 bytes
 
 
 def failure(call: Callable[[], object]) -> RequestFailed:
-    """What a call fails with, which no terminal is hurt by."""
+    """The error that a call raises; its text has no control characters."""
     with pytest.raises(RequestFailed) as caught:
         call()
     assert printable(str(caught.value)) == str(caught.value)
@@ -30,16 +31,16 @@ def failure_text(call: Callable[[], object], server: ScriptedServer) -> str:
     return str(failure(call)).replace(server.url, "HOST/").replace(server.other_host_url, "ELSEWHERE/")
 
 
-def stream_bytes(client: WebClient, url: str, *, start: int = 0, about: FileHead | None = None) -> bytes:
-    return b"".join(client.stream(about or client.about(url), url, start=start))
+def stream_bytes(client: WebClient, url: str, *, start: int = 0, head: FileHead | None = None) -> bytes:
+    return b"".join(client.stream(head or client.head(url), url, start=start))
 
 
 ADVICE = {
-    401: "answers 401: it lets nobody in without the right user name and password: put them into ~/.netrc",
-    403: "answers 403: it lets nobody, or not you, read it",
-    404: "answers 404: there is no such thing",
-    407: "answers 407: the proxy wants a user name and a password: put them into HTTPS_PROXY",
-    410: "answers 410: ask who runs it",
-    418: "answers 418: ask who runs it",
-    501: "answers 501: the server is in trouble: try again later",
+    401: "answers 401: user name and password required. Put them into ~/.netrc",
+    403: "answers 403: access denied. Check the address and your credentials",
+    404: "answers 404: not found. Check the address",
+    407: "answers 407: user name and password required by the proxy. Put them into HTTPS_PROXY",
+    410: "answers 410: request refused. Ask the operator of the server",
+    418: "answers 418: request refused. Ask the operator of the server",
+    501: "answers 501: server error. Try again later",
 }

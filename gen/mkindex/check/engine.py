@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -31,7 +31,10 @@ from mkindex.check.rules.server import freshness_told
 from mkindex.check.targets import Target, target
 from mkindex.errors import ConfigError, SourceError
 from mkindex.text import printable, redact
-from mkindex.web.client import RawResponse, WebClient
+from mkindex.web.client import WebClient
+
+if TYPE_CHECKING:
+    from mkindex.web.responses import RawResponse
 
 _CONNECTIONS = 5  # to servers, at once, where nothing else is said
 _MOST_THREADS = 8  # in a directory
@@ -166,7 +169,7 @@ class _Run:
         level: Level = self.options.files or ("hash" if self.place.local else "head")
         self.level: Level = "head" if self.options.closure and level == "none" else level
         self.looker = FileInspector(
-            place=self.place,
+            fetcher=self.place,
             cache=self.cache,
             level=self.level,
             far_level=self.options.files or "head",
@@ -336,7 +339,7 @@ class _Run:
         )
 
     def _file(self, entry: ListedFile, page: str, moved: bool, project: str) -> _Looked:
-        seen = self.looker.seen(entry, moved=moved, flat=self.begun.start.kind == "flat")
+        seen = self.looker.inspect(entry, moved=moved, flat=self.begun.start.kind == "flat")
         if seen is None:
             return _Looked()
         found = seen.content.metadata if seen.content else seen.sibling_metadata
@@ -381,11 +384,11 @@ class _Run:
         page = (project.json or project.html or root) if project else root
         is_index = begun.start.kind == "index"
         started = time.monotonic()
-        again = self.place.page(begun.url) if root else None
+        again = self.place.get_page(begun.url) if root else None
         seconds = time.monotonic() - started
         reply: RawResponse | None = None
         if file and file.url.startswith(("http:", "https:")):
-            reply = self.place.asked(file.url, _ONE_BYTE, most=0)
+            reply = self.place.request(file.url, _ONE_BYTE, most=0)
         forms_seen = {one.form for one in begun.pages if one.usable}
         forms_seen |= {"html" if project and project.html and project.html.usable else ""}
         forms_seen |= {"json" if project and project.json and project.json.usable else ""}
@@ -393,8 +396,8 @@ class _Run:
             url=begun.url,
             root=root or page or fetch_forms(self.place, begun.url, "root")[0],
             again=again,
-            unknown=self.place.page(project_url(begun.url, NOBODY)) if is_index else None,
-            without_slash=self.place.page(project_url(begun.url, project.name).rstrip("/"))
+            unknown=self.place.get_page(project_url(begun.url, NOBODY)) if is_index else None,
+            without_slash=self.place.get_page(project_url(begun.url, project.name).rstrip("/"))
             if is_index and project
             else None,
             page=page.reply if page else None,

@@ -16,7 +16,8 @@ from mkindex.errors import SourceError
 from mkindex.text import printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import STATE_DIRECTORY
-from mkindex.web.client import RequestFailed, WebClient
+from mkindex.web.client import WebClient
+from mkindex.web.responses import RequestFailed
 
 _TRIED = 3  # pages that are looked at to tell a root from a page of other directories
 _PAGE_NAMES = (".html", ".htm", ".v1_json", ".v1_html", ".json")
@@ -53,7 +54,7 @@ def identify(given: str, web: WebClient, *, patient: bool = False) -> Identified
     """
     if given.startswith(("http:", "https:")):
         try:
-            bare = web.without_credentials(given)
+            bare = web.take_credentials(given)
             has_host = urlsplit(bare).hostname and (urlsplit(bare).port or 0) >= 0
         except ValueError:
             has_host = None
@@ -83,7 +84,7 @@ def _directory(place: Fetcher, path: str, given: str) -> Identified:
     directory_of(place.root)
     for below in (*index_roots(os.path.join(path, STATE_DIRECTORY, "manifest")), "simple/", ""):
         url = absolute(place.root, below) if below else place.root
-        if any(place.page(url, form).status == 200 for form in ("html", "json")):
+        if any(place.get_page(url, form).status == 200 for form in ("html", "json")):
             begun = _told(place, url)
             if below or begun.start.kind != "nothing":
                 return Identified(place=place, start=begun.start, url=begun.url, pages=begun.pages, directory=path)
@@ -130,13 +131,13 @@ def _told(place: Fetcher, url: str, *, patient: bool = False) -> Identified:
 def fetch_forms(place: Fetcher, url: str, kind: Kind, project: str = "") -> tuple[SeenPage, ...]:
     """Return a page in each form that there is, that which clients prefer first; at least one."""
     if place.local and url.endswith("/"):
-        found = [place.page(url, form) for form in ("html", "json")]
+        found = [place.get_page(url, form) for form in ("html", "json")]
         found = [reply for reply in found if reply.status != 404] or found[:1]
         return tuple(read(reply, kind, project=project, root=place.root) for reply in found)
-    first = read(place.page(url), kind, project=project, root=place.root if place.local else "")
+    first = read(place.get_page(url), kind, project=project, root=place.root if place.local else "")
     if first.form != "json" or place.local:
         return (first,)
-    second = read(place.page(url, "html"), kind, project=project)
+    second = read(place.get_page(url, "html"), kind, project=project)
     return (first, second) if second.form == "html" and second.reply.status == 200 else (first,)
 
 

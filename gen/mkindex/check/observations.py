@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from mkindex.web.client import RawResponse
+from mkindex.web.responses import RawResponse
 
 Form = Literal["html", "json", ""]  # "": neither
 Kind = Literal["root", "project", "flat"]

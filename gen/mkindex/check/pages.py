@@ -9,11 +9,11 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from mkindex.check.observations import Form, Kind, ListedFile, SeenPage
-from mkindex.simple.links import hashes_in, hashes_of
+from mkindex.simple.links import pick_hash, pick_hash_in
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, parse_html, parse_json
 from mkindex.text import printable, redact
-from mkindex.web.client import RawResponse
+from mkindex.web.responses import RawResponse
 
 HTML_TYPES = ("text/html", HTML_TYPE)
 # Whatever somebody may once have installed: as a link it is meant as a file, and not as a companion of one.
@@ -98,7 +98,7 @@ def _json(page: SeenPage, text: str) -> SeenPage:
 def _json_entry(raw: Mapping[str, Any], page: SeenPage) -> ListedFile:
     link, filename = raw.get("url"), raw.get("filename")
     hashes, metadata = raw.get("hashes"), raw.get("core-metadata", raw.get("dist-info-metadata"))
-    sha256, other = hashes_of(hashes if isinstance(hashes, dict) else {})
+    sha256, other = pick_hash(hashes if isinstance(hashes, dict) else {})
     yanked, size, python = raw.get("yanked"), raw.get("size"), raw.get("requires-python")
     return ListedFile(
         raw=raw,
@@ -111,7 +111,7 @@ def _json_entry(raw: Mapping[str, Any], page: SeenPage) -> ListedFile:
         other_hash=other,
         requires_python=python if isinstance(python, str) else "",
         yanked=(yanked if isinstance(yanked, str) else "") if yanked else None,
-        metadata=hashes_of(metadata)[0]
+        metadata=pick_hash(metadata)[0]
         if isinstance(metadata, dict) and metadata
         else ""
         if metadata is True
@@ -196,7 +196,7 @@ def _project_page(link: str, url: str, base: str) -> str:
 
 def _html_entry(raw: Mapping[str, str | None], url: str, base: str, shows: str) -> ListedFile:
     link = (raw["href"] or "").strip()
-    sha256, other = hashes_in(link.partition("#")[2])
+    sha256, other = pick_hash_in(link.partition("#")[2])
     metadata = raw.get("data-core-metadata", raw.get("data-dist-info-metadata", "false"))
     size = raw.get("data-size") or ""
     return ListedFile(
@@ -211,7 +211,7 @@ def _html_entry(raw: Mapping[str, str | None], url: str, base: str, shows: str) 
         other_hash=other,
         requires_python=raw.get("data-requires-python") or "",
         yanked=(raw["data-yanked"] or "") if "data-yanked" in raw else None,
-        metadata=None if metadata == "false" else hashes_in(metadata or "")[0],
+        metadata=None if metadata == "false" else pick_hash_in(metadata or "")[0],
         size=int(size) if size.isascii() and size.isdecimal() and len(size) < 18 else None,
     )
 

@@ -21,7 +21,7 @@ from mkindex.distributions.tarballs import read_tar_pkg_info
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import printable
-from mkindex.web.client import RequestFailed
+from mkindex.web.responses import RequestFailed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
 _DESCRIPTOR = 0x8  # flag: checksum and sizes follow the data

@@ -89,16 +89,16 @@ def host(
     shipped = Templates(Path(templates) if templates else None)
     wanted = HOSTS[name]
     told = [one for one in _OF_SERVERS if ctx.get_parameter_source(one) is ParameterSource.COMMANDLINE]
-    if wanted.users is None and told:
+    if wanted.users_file is None and told:
         raise ConfigError(f"{', '.join(told)}: for a server of your own, and {name} is none. Leave it out")
-    if wanted.prints is None:
+    if wanted.printed_template is None:
         raise ConfigError(
             f"{name} is configured by what a build writes for it: mkindex SOURCE DEST --for {name} "
             f"(docs/hosting/{name}.md)"
         )
-    if wanted.users is None:
+    if wanted.users_file is None:
         with reader_may_leave():
-            click.echo(shipped.render(wanted.prints), nl=False)
+            click.echo(shipped.render(wanted.printed_template), nl=False)
         return DONE
     if users is not None and not auth:
         raise ConfigError("users goes with auth: without it everybody may read")
@@ -106,7 +106,7 @@ def host(
     hosting = ServerConfig(
         root=root,
         url=url,
-        users=(users or wanted.users) if auth else None,
+        users=(users or wanted.users_file) if auth else None,
         certificate=certificate,
         key=key,
         # The tree may be on another machine, and need not be there yet.
@@ -116,5 +116,5 @@ def host(
         text = "over http everybody between can read the passwords: give a url that begins with https://"
         click.echo(f"{click.style('warning', fg='red', bold=True)} {hosting.origin}: {text}", err=True)
     with reader_may_leave():
-        click.echo(shipped.render(wanted.prints, hosting=hosting).decode(), nl=False)
+        click.echo(shipped.render(wanted.printed_template, hosting=hosting).decode(), nl=False)
     return DONE

@@ -1,4 +1,4 @@
-"""Artifact to File, or to the reason why not: filename, hash, core metadata. The cache is asked first."""
+"""Examine the files of this machine: filename, hash and core metadata, from the cache where a file has not changed."""
 
 import hashlib
 import io
@@ -28,19 +28,17 @@ from mkindex.model.files import (
 from mkindex.parallel import map_chunks
 from mkindex.text import printable
 
-# Given the bytes to be read, a context in which it is told of the bytes that were.
+# Called with the number of bytes that will be read; its context yields a callback for the number that were.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
-
-
-# Given a large file, open at its beginning, returns its sha256. May raise OSError, and MkindexError to end the scan.
+# Called with a large file, open at its beginning; returns its sha256. Raises OSError, and MkindexError to end the scan.
 Hasher = Callable[[Artifact, io.FileIO], str]
 
 
 class Examined(NamedTuple):
-    """What came of an artifact: the fingerprint it had all the while, None if it had none, and facts or the reason."""
+    """What was read from an artifact."""
 
-    fingerprint: Fingerprint | None
-    result: Facts | str
+    fingerprint: Fingerprint | None  # before and after reading; None: it changed meanwhile, or cannot be read
+    result: Facts | str  # str: the reason for a rejection
 
 
 def scan(
@@ -52,10 +50,10 @@ def scan(
     processes: int = 1,
     hasher: Hasher | None = None,
 ) -> list[File | Rejected]:
-    """Return the File or the rejection of each artifact, in their order; `progress` is told the bytes dealt with.
+    """Return the File or the rejection of each artifact, in their order.
 
-    Small files are examined by several processes, if there are many, and then large ones by the executor: while they
-    are hashed, threads run side by side.
+    `progress` is called with the size of each file once its result is there. Small files are examined by several
+    processes, if there are many, and then large ones by the executor: hashing a large block does not hold the GIL.
     """
     started_ns = time.time_ns()
     results: list[File | Rejected | None] = []
@@ -64,8 +62,8 @@ def scan(
         if text is not None:
             progress(artifact.fingerprint.size)
 
-    def settle(number: int, outcome: Examined) -> None:
-        artifact, (fingerprint, found) = artifacts[number], outcome
+    def keep(number: int, examined: Examined) -> None:
+        artifact, (fingerprint, found) = artifacts[number], examined
         progress(artifact.fingerprint.size)
         if fingerprint is not None:
             artifact = artifact._replace(fingerprint=fingerprint)
@@ -74,18 +72,18 @@ def scan(
 
     unknown = [number for number, result in enumerate(results) if result is None]
     small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
-    outcomes = map_chunks(_examine_each, [artifacts[number] for number in small], processes=processes)
-    for number, outcome in zip(small, outcomes, strict=True):
-        settle(number, outcome)
+    of_small = map_chunks(_examine_each, [artifacts[number] for number in small], processes=processes)
+    for number, examined in zip(small, of_small, strict=True):
+        keep(number, examined)
     large = [number for number in unknown if artifacts[number].fingerprint.size > CHUNK]
-    outcomes_of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large])
-    for number, outcome in zip(large, outcomes_of_large, strict=True):
-        settle(number, outcome)
+    of_large = executor.map(partial(examine, hasher=hasher), [artifacts[number] for number in large])
+    for number, examined in zip(large, of_large, strict=True):
+        keep(number, examined)
     return [result for result in results if result is not None]
 
 
 def recall(artifact: Artifact, *, cache: Cache) -> File | None:
-    """Return what the file in the place of this artifact was last known to be, if the cache still has it."""
+    """Return what was last read from the file at the path of this artifact, None where the cache does not have it."""
     last = cache.get_last(artifact.path)
     result = make_file(artifact._replace(fingerprint=last[0]), decode_facts(last[1])) if last else None
     return result if isinstance(result, File) else None
@@ -96,9 +94,9 @@ def _examine_each(artifacts: Sequence[Artifact]) -> list[Examined]:
 
 
 def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
-    """Read one artifact, once. What is wrong with the file becomes the outcome; nothing is raised for it."""
+    """Read one artifact, once. Nothing is raised for a damaged file: the reason is the result."""
     try:
-        # Not blocking: what was a file when it was listed may be a pipe by now.
+        # Without O_NONBLOCK, opening a pipe that has replaced the file would wait for a writer.
         descriptor = os.open(artifact.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         return Examined(None, f"cannot be read: {error.strerror}")
@@ -107,10 +105,10 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
         if not stat.S_ISREG(before.st_mode):
             return Examined(None, "not a regular file: copy the file itself in")
         fingerprint = Fingerprint.of(before)
-        # As it is by now: since it was listed it may have got longer, and what is copied must be all that is hashed.
+        # Its present size: it may have grown since it was listed, and all that is copied must be hashed.
         result = _facts(artifact._replace(fingerprint=fingerprint), descriptor, hasher)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
-            return Examined(None, "changed while it was read: it is taken when it is whole, by the next run")
+            return Examined(None, "changed while it was read: the next run takes it when it is complete")
         return Examined(fingerprint, result)
     except OSError as error:
         return Examined(None, f"cannot be read: {error.strerror}")
@@ -119,31 +117,22 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
 
 
 def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts | str:
-    """Return what there is to know of an open file, or what is wrong. Raises OSError, and what `hasher` raises."""
+    """Return the facts of an open file, or what is wrong with it. Raises OSError, and what `hasher` raises."""
     size = artifact.size
     whole = os.read(descriptor, size) if size <= CHUNK else None
     stream = io.FileIO(descriptor, closefd=False) if whole is None else io.BytesIO(whole)
-    # Name and metadata first: a file that is rejected need not be hashed, nor copied.
+    # Name and metadata first: a file that is rejected is neither hashed nor copied.
     try:
         facts = describe(artifact.filename, stream, size)
     except Unreadable as error:
         return str(error)
     except OSError:
         raise
-    except Exception as error:  # one file never stops the others, whatever a parser makes of it
-        return f"cannot be understood ({printable(repr(error))}): build it again"
+    except Exception as error:  # no file may stop the others, whatever a parser raises
+        return f"cannot be parsed ({printable(repr(error))}): build it again"
     stream.seek(0)
     if hasher and isinstance(stream, io.FileIO):
         sha256 = hasher(artifact, stream)
     else:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return facts._replace(sha256=sha256, upload_time=format_upload_time(artifact.fingerprint.mtime_ns // 1_000_000_000))
-
-
-# --- wheels ---------------------------------------------------------------------------------------------------------
-
-
-# --- sdists ---------------------------------------------------------------------------------------------------------
-
-
-# --- both -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Where a tree can go: what each host needs in it, what it does not take, and what comes after a build."""
+"""The hosts of `--for`: what a tree needs there, their limits, and how to publish it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,79 +6,80 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """A host, as far as a tree that is made for it depends on it."""
+    """What a build does for a host. All texts are printed."""
 
-    next: str | None = None  # what to do with the tree, {} being DEST, as the line of a report; None: try it here
-    writes: Mapping[str, str] = field(default_factory=dict)  # paths in the tree, each with the template it is made from
-    prints: str | None = None  # the template that `mkindex host` prints; None: what is in the tree is all
-    users: str | None = None  # of a server of one's own: the file of those who may read, if nobody says otherwise
-    notice: str | None = None  # what whoever publishes there has to know; said once
-    max_file: int | None = None  # bytes
-    max_bytes: int | None = None  # in all
-    max_files: int | None = None  # pages and all
-    reserved: frozenset[str] = frozenset()  # what it takes for something else at the top of a tree
-    way_out: str = ""  # what to do about a tree that is too large
-    one_root: str | None = None  # why a second root of JSON makes no sense; None: a page has its type by path
+    next_step: str | None = None  # the line of a report that says what to do now, with {} for DEST; None: serve it here
+    written_files: Mapping[str, str] = field(default_factory=dict)  # the template of each, by path in the tree
+    printed_template: str | None = None  # for `mkindex host`; None: a build writes all that the host needs
+    users_file: str | None = None  # default of `mkindex host --users`; None: not a server of your own
+    notice: str | None = None  # printed when a tree is first published for the host
+    max_file: int | None = None  # bytes of one file
+    max_bytes: int | None = None  # of all files
+    max_files: int | None = None  # number, with pages
+    reserved: frozenset[str] = frozenset()  # names at the top of a tree that the host uses itself
+    advice: str = ""  # for a tree that is too large
+    why_no_json_root: str | None = None  # why --json-root is of no use; None: the host sets media types by path
 
     @property
-    def refuses(self) -> bool:
-        """Whether there are trees that it does not take."""
+    def has_limits(self) -> bool:
+        """Whether the host does not take every tree."""
         return bool(self.max_file or self.max_bytes or self.max_files or self.reserved)
 
 
-_NEGOTIATES = "it gives clients JSON or HTML, whichever they prefer, at the one root"
+_NEGOTIATES = "it serves JSON or HTML at the same address, as each client prefers"
 _ELSEWHERE = (
-    "Put the wheels where there is room, into a bucket or on a Release, and name them there: "
+    "Upload the wheels to a bucket or a GitHub Release, and link to them there: "
     "mkindex WHEELS DEST --files-url https://…"
 )
 
 HOSTS = {
-    # docs.github.com: GitHub Pages limits (the site), About large files on GitHub (a file, in a branch).
+    # docs.github.com: "GitHub Pages limits" for the site, "About large files on GitHub" for a file of a branch.
     "github-pages": Host(
-        prints="hosts/workflow.yml",
-        next="Publish it:    by a workflow, which `mkindex host github-pages` prints",
-        notice="a site on GitHub Pages is public, even that of a private repository, unless the plan is Enterprise "
-        "Cloud and access to the site is restricted in the settings of the repository",
+        next_step="Publish it:    with the workflow that `mkindex host github-pages` prints",
+        printed_template="hosts/workflow.yml",
+        notice="a site on GitHub Pages is public, even if its repository is private. Only GitHub Enterprise Cloud can "
+        "restrict access to it, in the settings of the repository",
         max_file=100_000_000,
         max_bytes=1_000_000_000,
-        way_out=_ELSEWHERE,
-        one_root="it takes the type of a page from its name, so that index.html is never JSON there",
+        advice=_ELSEWHERE,
+        why_no_json_root="it derives the media type of a page from its name, so index.html is never served as JSON",
     ),
-    # developers.cloudflare.com: Pages, Limits. What `_headers` says is no file that counts.
+    # developers.cloudflare.com: "Pages: Limits". `_headers` does not count as a file.
     "cloudflare-pages": Host(
-        next="Publish it:    npx wrangler pages deploy {}",
-        writes={"_headers": "hosts/_headers"},
+        next_step="Publish it:    npx wrangler pages deploy {}",
+        written_files={"_headers": "hosts/_headers"},
         max_file=25 * 1024 * 1024,
         max_files=20_000,
         reserved=frozenset({"functions", "node_modules"}),
-        way_out=_ELSEWHERE,
+        advice=_ELSEWHERE,
     ),
-    # docs.netlify.com names one limit, 54,000 files in a directory, and here none has more than a few.
+    # docs.netlify.com has one limit, 54,000 files in a directory. No directory of a tree has more than a few.
     "netlify": Host(
-        next="Publish it:    npx netlify deploy --prod --no-build --dir {}", writes={"_headers": "hosts/_headers"}
+        next_step="Publish it:    npx netlify deploy --prod --no-build --dir {}",
+        written_files={"_headers": "hosts/_headers"},
     ),
     "nginx": Host(
-        next="Serve it:      mkindex host nginx --root {}",
-        prints="hosts/nginx.conf",
-        users="/etc/nginx/mkindex.htpasswd",
-        one_root=_NEGOTIATES,
+        next_step="Serve it:      mkindex host nginx --root {}",
+        printed_template="hosts/nginx.conf",
+        users_file="/etc/nginx/mkindex.htpasswd",
+        why_no_json_root=_NEGOTIATES,
     ),
     "apache": Host(
-        prints="hosts/apache.conf",
-        users="/etc/apache2/mkindex.htpasswd",
-        next="Serve it:      mkindex host apache --root {}",
-        writes={".htaccess": "hosts/htaccess"},
-        one_root=_NEGOTIATES,
+        next_step="Serve it:      mkindex host apache --root {}",
+        written_files={".htaccess": "hosts/htaccess"},
+        printed_template="hosts/apache.conf",
+        users_file="/etc/apache2/mkindex.htpasswd",
+        why_no_json_root=_NEGOTIATES,
     ),
     "caddy": Host(
-        next="Serve it:      mkindex host caddy --root {}",
-        prints="hosts/Caddyfile",
-        users="/etc/caddy/mkindex.users",
-        one_root=_NEGOTIATES,
+        next_step="Serve it:      mkindex host caddy --root {}",
+        printed_template="hosts/Caddyfile",
+        users_file="/etc/caddy/mkindex.users",
+        why_no_json_root=_NEGOTIATES,
     ),
     "s3": Host(
-        next="Publish it:    sh {}/upload.sh s3://BUCKET",
-        writes={"upload.sh": "hosts/upload.sh"},
+        next_step="Publish it:    sh {}/upload.sh s3://BUCKET",
+        written_files={"upload.sh": "hosts/upload.sh"},
         reserved=frozenset({"files"}),
     ),
 }

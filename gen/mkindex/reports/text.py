@@ -36,7 +36,7 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
     if report.rejected:
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if projects and not report.dry_run:
-        then = HOSTS[config.host].next if config.host else None
+        then = HOSTS[config.host].next_step if config.host else None
         url = f"{'https://ADDRESS' if then else 'http://localhost:8000'}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""
         yield (then or _HERE).format(printable(shlex.quote(config.destination)))

@@ -1,4 +1,4 @@
-"""Links to files as pages and lists write them: addresses, hashes and attributes."""
+"""Addresses, and what pages and lists say about files, in one form that is safe to publish."""
 
 import hashlib
 import ipaddress
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
@@ -15,89 +15,144 @@ from mkindex.distributions.filenames import FILENAME, STRANGE_NAME
 from mkindex.model.files import Link
 from mkindex.text import printable
 
-MAX_SIZE = 10**18  # bytes of a file that clients read as 64 bits
-
-
-_HEX = re.compile(r"[0-9a-fA-F]+")
-
-
-# Longest first: the strongest of the hashes that a page gives is the one that counts.
-_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
-
+MAX_SIZE = 10**18  # bytes of a file; clients read sizes as 64-bit integers
+# Hexadecimal digits of each kind of hash, the strongest first.
+HASH_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
-
-
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
+_BAD_HOST = "the link has no valid host. Fix the link"
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_NOT_IN_A_PAGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
 
 
-def strip_address(href: str) -> str:
-    """Drop what the URL standard has a browser drop: white space around, line breaks and tabs within."""
-    return href.strip().translate({9: None, 10: None, 13: None})
+def parse_link(address: str) -> Link:
+    """Return the link for an address of a file that the user gave, with the hash in its fragment.
+
+    Raises ValueError as `normalize_url` does.
+    """
+    parts = split_address(address)
+    filename = filename_in(parts.path)
+    sha256, other_hash = pick_hash_in(parts.fragment)
+    url = normalize_url(address, filename, allow_local=True)
+    return Link(url=url, filename=filename, sha256=sha256, other_hash=other_hash)
 
 
-def address_of(url: str, filename: str, *, from_file: bool) -> str:
-    """Return the absolute address of a file, spelled in one way only. Raises ValueError, which says what is wrong.
+def normalize_url(url: str, filename: str, *, allow_local: bool) -> str:
+    """Return the absolute address of a file without its fragment, percent-encoded in one way only.
 
-    `from_file`: a page or a list of this machine names it, which may name files of this machine, too.
+    `filename`: the decoded last segment of its path. `allow_local`: whether `file:` addresses are allowed, as they are
+    on pages and lists of this machine. Raises ValueError, whose text says what is wrong and what to do.
     """
     if not FILENAME.fullmatch(filename):
         raise ValueError(STRANGE_NAME)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and from_file):
-        raise ValueError(f"a page may not link to a {printable(parts.scheme)}: address: mend the page")
+    parts = split_address(url)
+    if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and allow_local):
+        raise ValueError(f"{printable(parts.scheme)}: links are not allowed. Use an http or https address")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("the link has a user name or a password in it, which every reader would see: mend the page")
+        raise ValueError(
+            "the link contains a user name or a password, which would be published. Remove it from the link"
+        )
     host = parts.netloc
-    if not host.isascii():
-        host = (parts.hostname or "").encode("idna").decode() + (f":{parts.port}" if parts.port else "")
-    is_host = host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)
-    if not is_host or (parts.port or 0) < 0:
-        raise ValueError("the link names no host: mend the page")
-    # A literal "+" is a space to S3; pip spells all paths anew in this way before it asks.
+    try:
+        port = parts.port
+        if not host.isascii():
+            host = (parts.hostname or "").encode("idna").decode() + (f":{port}" if port else "")
+    except ValueError as error:
+        raise ValueError(_BAD_HOST) from error
+    if not (host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)):
+        raise ValueError(_BAD_HOST)
+    # S3 reads a literal "+" as a space. pip encodes every path in this way before it requests it.
     path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in parts.path.split("/"))
     query = quote_from_bytes(parts.query.encode(), safe="%/:=&?~+!$,;'@()*[]|")
     return urlunsplit((parts.scheme, host, path, query, ""))
 
 
-def link_to(address: str) -> Link:
-    """Return the link that a user's own address of a file is, with the hash in its fragment. Raises ValueError."""
-    parts = urlsplit(address)
-    filename = unquote(parts.path.rpartition("/")[2])
-    sha256, other = hashes_in(parts.fragment)
-    url = address_of(address, filename, from_file=True)
-    return Link(url=url, filename=filename, sha256=sha256, other_hash=other)
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address. Raises ValueError, without the password that may be in the text of urlsplit()."""
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise ValueError(_BAD_HOST) from error
 
 
-def hashes_in(fragment: str) -> tuple[str, str]:
-    """Return the hashes in the fragment of an address, "sha256=…" and what may stand beside it, as `hashes_of` does."""
-    return hashes_of(dict(part.partition("=")[::2] for part in unquote(fragment).split("&")))
+def join_address(page: str, href: str) -> str:
+    """Return the absolute address that a link of a page leads to. Raises ValueError as `split_address` does."""
+    try:
+        return urljoin(page, strip_href(href))
+    except ValueError as error:
+        raise ValueError(_BAD_HOST) from error
 
 
-def hashes_of(hashes: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return the sha256, and where there is none the strongest other hash as "name=hex"; each "" for none."""
-    known = {
+def strip_href(href: str) -> str:
+    """Remove what browsers remove by the URL standard: white space around, line breaks and tabs inside."""
+    return href.strip().translate({9: None, 10: None, 13: None})
+
+
+def filename_in(path: str) -> str:
+    """Return the decoded filename at the end of the path of a URL; "" if the path ends in a slash."""
+    return unquote(path.rpartition("/")[2])
+
+
+def name_at_end(url: str) -> str:
+    """Return the decoded name at the end of a URL: of a file, or of a directory with or without its slash."""
+    return filename_in(url.partition("?")[0].rstrip("/"))
+
+
+def path_of(url: str) -> str:
+    """Return the path on this machine of a `file:` URL."""
+    if os.name == "nt":
+        from urllib.request import url2pathname  # imports half of the standard library
+
+        return url2pathname(urlsplit(url).path)
+    return os.fsdecode(unquote_to_bytes(urlsplit(url).path))
+
+
+def project_url(root: str, name: str) -> str:
+    """Return the address of a project's page below the root of an index, as clients build it."""
+    parts = urlsplit(root)
+    directory, _, page = parts.path.rpartition("/")
+    # Clients append a slash to a root that is not a page.
+    directory = directory if not page or page.endswith((".html", ".htm", "json")) else parts.path
+    return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether the name or IP address of a host always means this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def pick_hash_in(fragment: str) -> tuple[str, str]:
+    """Return the hash in the fragment of an address, such as "sha256=…&egg=demo", as `pick_hash` does."""
+    return pick_hash(dict(part.partition("=")[::2] for part in unquote(fragment).split("&")))
+
+
+def pick_hash(hashes: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return two texts: the sha256, and only if there is none the strongest other hash as "name=hex".
+
+    `hashes`: hexadecimal digits by name, as a page has them. Anything that is not a hash is ignored.
+    """
+    valid = {
         str(name).lower(): value.lower()
         for name, value in hashes.items()
-        if isinstance(value, str) and len(value) == _DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
+        if isinstance(value, str) and len(value) == HASH_DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
     }
-    if "sha256" in known:
-        return known["sha256"], ""
-    return "", next(
-        (f"{name}={known[name]}" for name in _DIGITS if name in known and name in hashlib.algorithms_available), ""
-    )
+    if "sha256" in valid:
+        return valid["sha256"], ""
+    usable = (name for name in HASH_DIGITS if name in valid and name in hashlib.algorithms_available)
+    return "", next((f"{name}={valid[name]}" for name in usable), "")
 
 
-def text_of(value: object) -> str:
-    """Return a text on one line, without what no page can hold: control characters and halves of surrogate pairs."""
-    return " ".join(_UNWRITABLE.sub(" ", value).split()) if isinstance(value, str) else ""
+def clean_text(value: object) -> str:
+    """Return a text on one line, without characters that a page cannot hold; "" for anything but a text."""
+    return " ".join(_NOT_IN_A_PAGE.sub(" ", value).split()) if isinstance(value, str) else ""
 
 
-def upload_time_of(value: str) -> str:
-    """Return a time in the form that all clients read, with no fraction or one of six digits; "" for no time."""
+def clean_upload_time(value: str) -> str:
+    """Return a time in the form that all clients read (PEP 700): no fraction or six digits. "" for anything else."""
     match = _TIME.fullmatch(value)
     try:
         datetime.fromisoformat(match[1] if match else "")
@@ -107,42 +162,8 @@ def upload_time_of(value: str) -> str:
     return f"{match[1]}.{match[2][:6]:0<6}Z" if match[2] and match[2].strip("0") else f"{match[1]}Z"
 
 
-def provenance_of(value: object) -> str:
-    """Return the address of a provenance object, "" for anything else."""
+def clean_provenance(value: object) -> str:
+    """Return the address of a provenance object; "" for anything else."""
     # PEP 740: "The value … MUST be a fully qualified URL", and https.
-    return (
-        value
-        if isinstance(value, str) and value.startswith("https://") and value.isprintable() and value.isascii()
-        else ""
-    )
-
-
-def path_of(url: str) -> str:
-    """Return the path that a `file:` address is of."""
-    if os.name == "nt":
-        from urllib.request import url2pathname  # imports half of the standard library
-
-        return url2pathname(urlsplit(url).path)
-    return os.fsdecode(unquote_to_bytes(urlsplit(url).path))
-
-
-def last_segment(url: str) -> str:
-    """Return the last part of a URL's path."""
-    return unquote(url.partition("?")[0].rstrip("/").rpartition("/")[2])
-
-
-def project_url(root: str, name: str) -> str:
-    """Return the address of a project's page, made from that of the root as clients do."""
-    parts = urlsplit(root)
-    directory, _, page = parts.path.rpartition("/")
-    # What is no page is what clients put a slash behind.
-    directory = directory if not page or page.endswith((".html", ".htm", "json")) else parts.path
-    return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a host is this machine, as far as its name says."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
+    is_url = isinstance(value, str) and value.startswith("https://") and value.isprintable() and value.isascii()
+    return str(value) if is_url else ""

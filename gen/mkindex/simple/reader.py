@@ -1,7 +1,6 @@
-"""Pages to what they say, JSON and HTML alike: files with their attributes, projects, and links that go elsewhere.
+"""Read pages of the Simple API, find-links pages and directory listings, in HTML and JSON.
 
-Knows no network and no disk. Nothing is believed to be well-formed: a file whose entry makes no sense is refused alone,
-a page that makes none as a whole.
+Uses neither network nor disk. No page is trusted: a malformed entry is rejected alone, a malformed page as a whole.
 """
 
 import json
@@ -9,8 +8,8 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple, Self
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import Any, NamedTuple, Self
+from urllib.parse import urljoin, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Rejected
@@ -18,105 +17,251 @@ from mkindex.model.files import Link
 from mkindex.model.index import ProjectStatus
 from mkindex.simple.links import (
     MAX_SIZE,
-    address_of,
-    hashes_in,
-    hashes_of,
-    provenance_of,
-    strip_address,
-    text_of,
-    upload_time_of,
+    clean_provenance,
+    clean_text,
+    clean_upload_time,
+    filename_in,
+    join_address,
+    normalize_url,
+    pick_hash,
+    pick_hash_in,
+    strip_href,
 )
 from mkindex.text import printable, redact
 
-MAX_LINKS = 1_000_000  # on one page, to files
-MAX_PROJECTS = 10_000_000  # the public index has a million
-_MAX_NESTED = 10_000  # elements one in the other, and attributes of one
-
-
-_PLAIN = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")  # a path to a directory that needs no parsing
-# Elements that end at the next of their kind, or have no content.
-_TAG = re.compile(
-    r"<(/?)(?!(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)([a-z][^\s/>]*)", re.IGNORECASE
-)
-_BETWEEN = re.compile(r"[\s/]+")  # attributes
-_STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
-_LISTING = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
-
-
-class Malformed(Exception):
-    """A page that says nothing reliable; the text says what is wrong with it."""
+MAX_LINKS = 1_000_000  # files on a JSON page
+MAX_PROJECTS = 10_000_000  # projects of a JSON root, and links on an HTML page; the public index has a million projects
+_MAX_NESTED = 10_000  # elements inside one another, and attributes of one element
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """What a page says."""
+    """The content of a page."""
 
-    links: tuple[Link, ...] = ()  # to wheels and sdists, in its order
-    refused: tuple[Rejected, ...] = ()  # links to such files that cannot be taken as they are
-    other_files: tuple[str, ...] = ()  # names of distributions that clients do not install, and of anything else
-    projects: tuple[str, ...] = ()  # a JSON root's, as they are spelled there
-    directories: tuple[str, ...] = ()  # URLs of what is one level below the page, each once
-    elsewhere: int = 0  # links to anything else
-    name: str = ""  # the project that a JSON page is of
+    links: tuple[Link, ...] = ()  # to wheels and sdists, in the order of the page, each once
+    rejected: tuple[Rejected, ...] = ()  # links to wheels and sdists that cannot be published, and malformed entries
+    other_files: tuple[str, ...] = ()  # names of all other files
+    projects: tuple[str, ...] = ()  # of a JSON root, as they are spelled there
+    directories: tuple[str, ...] = ()  # URLs of the directories one level below an HTML page, each once
+    other_links: int = 0  # number of links to anything else
+    name: str = ""  # project of a JSON page
     status: ProjectStatus | None = None
     is_json: bool = False
-    is_listing: bool = False  # a server's own listing of a directory, by its title
-    is_index: bool = False  # says that it is a page of a simple index
-    has_end: bool = True  # HTML: whether what was opened as a document is closed as one
+    is_listing: bool = False  # the title is that of a server's directory listing
+    is_index: bool = False  # JSON, or HTML that declares to be a page of an index (PEP 629)
+    has_end: bool = True  # False: HTML that opens <html> and does not close it
+
+
+class Malformed(Exception):
+    """A page that cannot be relied on. The text says why, and follows the address of the page."""
+
+
+def parse_html(text: str, url: str) -> Page:
+    """Read an HTML page as browsers do, whatever its errors. `url` is its address.
+
+    Raises Malformed if the page ends inside a tag or a comment, since the links after that are missing; if it has more
+    than MAX_PROJECTS links; and if parsing would take too long.
+    """
+    from selectolax.lexbor import LexborHTMLParser
+
+    if _is_slow_to_parse(text):
+        raise Malformed(f"has more than {_MAX_NESTED:,} nested elements, or attributes of one element")
+    # No error stops a parser of the HTML standard, but the end of the page is lost in a tag that nothing closes.
+    tree = LexborHTMLParser(f"{text}<mkindex-end>")
+    if tree.css_first("mkindex-end") is None or text.rstrip().endswith("<"):
+        raise Malformed("ends inside a tag or a comment: it is truncated, and links may be missing")
+    base = tree.css_first("base[href]")
+    anchors = tree.css("a[href]")
+    if len(anchors) > MAX_PROJECTS:
+        raise Malformed(f"has more than {MAX_PROJECTS:,} links")
+    location = _Location.of(url, strip_href(base.attributes.get("href") or "") if base else "")
+    targets = [_read_anchor(anchor.attributes, location) for anchor in anchors]
+    directories = dict.fromkeys(target for target in targets if isinstance(target, _Directory))
+    metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
+    title = tree.css_first("title")
+    lower = text.lower()
+    return Page(
+        links=tuple(dict.fromkeys(target for target in targets if isinstance(target, Link))),
+        rejected=tuple(target for target in targets if isinstance(target, Rejected)),
+        other_files=tuple(target for target in targets if type(target) is str),
+        directories=tuple(directories),
+        other_links=sum(target is None for target in targets),
+        status=_parse_status(metas.get("pypi:project-status"), metas.get("pypi:project-status-reason")),
+        is_listing=title is not None and _LISTING_TITLE.match(title.text()) is not None,
+        is_index="pypi:repository-version" in metas,
+        has_end="<html" not in lower or "</html" in lower,
+    )
 
 
 def parse_json(text: str, url: str) -> Page:
-    """Read a JSON page (specification: "JSON-based Simple API"), whose address is `url`. Raises Malformed."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"is no JSON, or not all of it ({printable(str(error))})") from error
-    if not isinstance(document, dict):
-        raise Malformed("is JSON, but no page of the Simple API")
-    meta = document.get("meta")
-    version = meta.get("api-version") if isinstance(meta, dict) else None
-    # "a client MUST fail with an appropriate error message to the user" where the major version is another.
-    if isinstance(version, str) and version.partition(".")[0] != "1":
-        raise Malformed(f"is of version {printable(version)} of the Simple API, and mkindex knows version 1")
+    """Read a JSON page (specification: "JSON-based Simple API"). `url` is its address.
+
+    Raises Malformed if it is neither a root nor the page of a project, or of another major version of the API.
+    """
+    document = _load_json(text)
     if isinstance(projects := document.get("projects"), list):
         if len(projects) > MAX_PROJECTS:
-            raise Malformed(f"names more than {MAX_PROJECTS:,} projects")
+            raise Malformed(f"has more than {MAX_PROJECTS:,} projects")
         names = [entry.get("name") for entry in projects if isinstance(entry, dict)]
         return Page(projects=tuple(name for name in names if isinstance(name, str)), is_json=True, is_index=True)
     files = document.get("files")
     if not isinstance(files, list):
-        raise Malformed("is JSON, but names neither projects nor files")
+        raise Malformed("is JSON, but has neither projects nor files")
     if len(files) > MAX_LINKS:
-        raise Malformed(f"names more than {MAX_LINKS:,} files")
-    found = [_json_link(file, url) for file in files]
+        raise Malformed(f"has more than {MAX_LINKS:,} files")
+    targets = [_read_json_file(file, url) for file in files]
     name = document.get("name")
     marker = document.get("project-status")
     return Page(
-        links=tuple(dict.fromkeys(link for link in found if isinstance(link, Link))),
-        refused=tuple(link for link in found if isinstance(link, Rejected)),
-        other_files=tuple(link for link in found if isinstance(link, str)),
+        links=tuple(dict.fromkeys(target for target in targets if isinstance(target, Link))),
+        rejected=tuple(target for target in targets if isinstance(target, Rejected)),
+        other_files=tuple(target for target in targets if isinstance(target, str)),
         name=name if isinstance(name, str) else "",
-        status=_status(marker.get("status"), marker.get("reason")) if isinstance(marker, dict) else None,
+        status=_parse_status(marker.get("status"), marker.get("reason")) if isinstance(marker, dict) else None,
         is_json=True,
         is_index=True,
     )
 
 
-def _json_link(file: object, page: str) -> Link | Rejected | str:
-    """Return what a file's entry says, its name if it is none that clients install, or why it cannot be taken."""
+# --- HTML -------------------------------------------------------------------------------------------------------------
+
+# A relative or absolute path to a directory in which nothing is encoded: all but a few links of an index.
+_PLAIN_DIRECTORY = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")
+_LISTING_TITLE = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
+# Without the elements that have no content, or that end where the next of their kind begins.
+_TAG = re.compile(
+    r"<(/?)(?!(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)([a-z][^\s/>]*)", re.IGNORECASE
+)
+_ATTRIBUTE_GAP = re.compile(r"[\s/]+")
+
+
+def _is_slow_to_parse(text: str) -> bool:
+    """Tell whether HTML has so many nested elements or attributes that parsing takes time quadratic in them."""
+    if any(len(part) > _MAX_NESTED and len(_ATTRIBUTE_GAP.findall(part)) > _MAX_NESTED for part in text.split(">")):
+        return True
+    depth, total = Counter[str](), 0
+    for slash, tag in _TAG.findall(text):
+        name = tag.lower()
+        if not slash:
+            depth[name] += 1
+            total += 1
+            if total > _MAX_NESTED:
+                return True
+        elif depth[name]:  # an end tag without a start tag closes nothing
+            depth[name] -= 1
+            total -= 1
+    return False
+
+
+class _Location(NamedTuple):
+    """The address of a page, and what its links are compared with."""
+
+    page: str
+    url: str  # that links are relative to: the page, or its <base>
+    origin: str  # scheme and host of `url`
+    directories: tuple[str, ...]  # paths whose subdirectories are one level below the page
+
+    @classmethod
+    def of(cls, page: str, base: str) -> Self:
+        url, parts = page, urlsplit(page)
+        with suppress(ValueError):  # the HTML standard ignores a <base> that is malformed or of another scheme
+            joined = urlsplit(urljoin(page, base))
+            if joined.scheme in ("http", "https", "file"):
+                url, parts = joined.geturl(), joined
+        # The address of a root may lack its slash, which clients append.
+        directories = parts.path.rpartition("/")[0] + "/", f"{parts.path}/"
+        return cls(page, url, f"{parts.scheme}://{parts.netloc}", directories)
+
+    def directory_below(self, target: str) -> str:
+        """Return an absolute address without its fragment if it is a directory one level below the page, else ""."""
+        path = target.removeprefix(self.origin).partition("#")[0]
+        parent = path.rstrip("/").rpartition("/")[0] + "/"
+        is_below = target.startswith(self.origin) and path.endswith("/") and "?" not in path
+        return self.origin + path if is_below and parent in self.directories and path not in self.directories else ""
+
+
+class _Directory(str):
+    """The URL of a directory one level below a page."""
+
+    __slots__ = ()
+
+
+def _read_anchor(attributes: dict[str, str | None], location: _Location) -> Link | Rejected | _Directory | str | None:
+    """Return the target of a link: a wheel or sdist, a directory, the name of another file, or None for the rest."""
+    href = strip_href(attributes["href"] or "")
+    if plain := _PLAIN_DIRECTORY.fullmatch(href):  # without urljoin(): a public index has a million of these
+        target = location.origin + href if plain[1] else location.origin + location.directories[0] + href
+        directory = location.directory_below(target)
+        return _Directory(directory) if directory else None
+    try:
+        target = urljoin(location.url, href)
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    filename = filename_in(parts.path)
+    if not filename.endswith(SUFFIXES):
+        directory = location.directory_below(target)
+        return _Directory(directory) if directory else filename if "." in filename else None
+    try:
+        url = normalize_url(target, filename, allow_local=location.page.startswith("file:"))
+    except ValueError as error:
+        return Rejected(location=redact(target), reason=str(error))
+    sha256, other_hash = pick_hash_in(parts.fragment)
+    metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
+    size = attributes.get("data-size") or ""
+    return Link(
+        url=url,
+        filename=filename,
+        sha256=sha256,
+        other_hash=other_hash,
+        requires_python=clean_text(attributes.get("data-requires-python")),
+        # PEP 592: the value is optional. pip ignores the attribute without one.
+        yanked=clean_text(attributes["data-yanked"]) if "data-yanked" in attributes else None,
+        core_metadata=None if metadata == "false" else pick_hash_in(metadata or "")[0],
+        size=int(size) if size.isascii() and size.isdecimal() and len(size) < 18 else None,
+        upload_time=clean_upload_time(attributes.get("data-upload-time") or ""),
+        provenance=clean_provenance(attributes.get("data-provenance")),
+    )
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _load_json(text: str) -> dict[str, Any]:
+    """Return the object of a JSON page whose API version mkindex knows."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"is not valid JSON: damaged or truncated ({printable(str(error))})") from error
+    if not isinstance(document, dict):
+        raise Malformed("is JSON, but not a page of the Simple API")
+    meta = document.get("meta")
+    version = meta.get("api-version") if isinstance(meta, dict) else None
+    # PEP 691: for another major version "a client MUST fail with an appropriate error message to the user".
+    if isinstance(version, str) and version.partition(".")[0] != "1":
+        raise Malformed(f"is of version {printable(version)} of the Simple API, but mkindex supports only version 1")
+    return document
+
+
+def _read_json_file(file: object, page: str) -> Link | Rejected | str:
+    """Return the link in an entry of `files`, or the name of a file that is not a wheel or sdist."""
     if not isinstance(file, dict):
-        return Rejected(location=redact(page), reason="an entry of this page is no object: ask who runs it")
+        return Rejected(
+            location=redact(page), reason="an entry of `files` is not an object. Ask the operator of the server"
+        )
     filename, address = file.get("filename"), file.get("url")
     if not isinstance(filename, str) or not isinstance(address, str):
-        return Rejected(location=redact(page), reason="an entry of this page has no filename or url: ask who runs it")
+        return Rejected(
+            location=redact(page), reason="an entry of `files` has no filename or url. Ask the operator of the server"
+        )
     if not filename.endswith(SUFFIXES):
         return filename
     try:
-        url = address_of(urljoin(page, strip_address(address)), filename, from_file=page.startswith("file:"))
+        url = normalize_url(join_address(page, address), filename, allow_local=page.startswith("file:"))
     except ValueError as error:
         return Rejected(location=f"{redact(page)}: {printable(filename)}", reason=str(error))
     hashes = file.get("hashes")
-    sha256, other = hashes_of(hashes if isinstance(hashes, dict) else {})
+    sha256, other_hash = pick_hash(hashes if isinstance(hashes, dict) else {})
     metadata = file.get("core-metadata", file.get("dist-info-metadata"))
     yanked = file.get("yanked")
     size = file.get("size")
@@ -124,142 +269,23 @@ def _json_link(file: object, page: str) -> Link | Rejected | str:
         url=url,
         filename=filename,
         sha256=sha256,
-        other_hash=other,
-        requires_python=text_of(file.get("requires-python")),
-        yanked=text_of(yanked) if yanked else None,  # whatever it is; of no text the reason is ""
-        core_metadata=hashes_of(metadata)[0] if isinstance(metadata, dict) else "" if metadata is True else None,
+        other_hash=other_hash,
+        requires_python=clean_text(file.get("requires-python")),
+        yanked=clean_text(yanked) if yanked else None,  # any true value yanks; only a text is a reason
+        core_metadata=pick_hash(metadata)[0] if isinstance(metadata, dict) else "" if metadata is True else None,
         size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < MAX_SIZE else None,
-        upload_time=upload_time_of(text_of(file.get("upload-time"))),
-        provenance=provenance_of(file.get("provenance")),
+        upload_time=clean_upload_time(clean_text(file.get("upload-time"))),
+        provenance=clean_provenance(file.get("provenance")),
     )
 
 
-def parse_html(text: str, url: str) -> Page:
-    """Read an HTML page, as crooked as it may be, whose address is `url`.
+# --- both -------------------------------------------------------------------------------------------------------------
 
-    Raises Malformed where it ends inside a tag, a comment or the like: what was to follow is missing without a sign.
-    """
-    from selectolax.lexbor import LexborHTMLParser
-
-    # The HTML standard knows no error that stops a parser; but a tag that nothing closes swallows what comes after it.
-    if _is_bait(text):
-        raise Malformed(f"nests more than {_MAX_NESTED:,} elements, or has as many attributes in one")
-    tree = LexborHTMLParser(f"{text}<mkindex-end>")
-    if tree.css_first("mkindex-end") is None or text.rstrip().endswith("<"):
-        raise Malformed("ends inside a tag or a comment: it was cut off, so that links may be missing")
-    base = tree.css_first("base[href]")
-    nodes = tree.css("a[href]")
-    if len(nodes) > MAX_PROJECTS:
-        raise Malformed(f"has more than {MAX_PROJECTS:,} links")
-    here = _Here.of(url, strip_address(base.attributes.get("href") or "") if base else "")
-    found = [_html_link(node.attributes, here) for node in nodes]
-    below = dict.fromkeys(target for target in found if isinstance(target, _Below))
-    metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
-    title = tree.css_first("title")
-    lower = text.lower()
-    return Page(
-        links=tuple(dict.fromkeys(link for link in found if isinstance(link, Link))),
-        refused=tuple(link for link in found if isinstance(link, Rejected)),
-        other_files=tuple(link for link in found if type(link) is str),
-        directories=tuple(below),
-        elsewhere=sum(link is None for link in found),
-        status=_status(metas.get("pypi:project-status"), metas.get("pypi:project-status-reason")),
-        is_listing=title is not None and _LISTING.match(title.text()) is not None,
-        is_index="pypi:repository-version" in metas,
-        has_end="<html" not in lower or "</html" in lower,
-    )
+_STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" is the same as none
 
 
-def _is_bait(text: str) -> bool:
-    """Tell whether HTML is made to take long: lexbor's time grows with the square of depth and attributes."""
-    if any(len(part) > _MAX_NESTED and len(_BETWEEN.findall(part)) > _MAX_NESTED for part in text.split(">")):
-        return True
-    depth, total = Counter[str](), 0
-    for slash, spelled in _TAG.findall(text):
-        name = spelled.lower()
-        if not slash:
-            depth[name] += 1
-            total += 1
-            if total > _MAX_NESTED:
-                return True
-        elif depth[name]:  # a tag that closes nothing closes nothing else
-            depth[name] -= 1
-            total -= 1
-    return False
-
-
-class _Here(NamedTuple):
-    """The address that links are relative to, and what they are compared with."""
-
-    page: str
-    url: str  # the page's, or what it has in <base>
-    origin: str  # scheme and host
-    directories: tuple[str, ...]  # paths whose subdirectories are one level below
-
-    @classmethod
-    def of(cls, page: str, base: str) -> Self:
-        url, parts = page, urlsplit(page)
-        with suppress(ValueError):  # the HTML standard ignores a base that is no address, or none of the web
-            joined = urlsplit(urljoin(page, base))
-            if joined.scheme in ("http", "https", "file"):
-                url, parts = joined.geturl(), joined
-        # A root may be asked for without its slash: clients put one behind it.
-        directories = parts.path.rpartition("/")[0] + "/", f"{parts.path}/"
-        return cls(page, url, f"{parts.scheme}://{parts.netloc}", directories)
-
-    def below(self, target: str) -> str:
-        """Return an absolute address, without fragment, if it is one of a directory one level below, else ""."""
-        path = target.removeprefix(self.origin).partition("#")[0]
-        parent = path.rstrip("/").rpartition("/")[0] + "/"
-        is_below = target.startswith(self.origin) and path.endswith("/") and "?" not in path
-        return self.origin + path if is_below and parent in self.directories and path not in self.directories else ""
-
-
-class _Below(str):
-    """The URL of a directory one level below a page."""
-
-    __slots__ = ()
-
-
-def _html_link(attributes: dict[str, str | None], here: _Here) -> Link | Rejected | _Below | str | None:
-    """Return what an anchor leads to: a file, one that cannot be taken, a directory, another file's name, None."""
-    href = strip_address(attributes["href"] or "")
-    if plain := _PLAIN.fullmatch(href):  # of a public index there are a million
-        target = here.origin + href if plain[1] else here.origin + here.directories[0] + href
-        below = here.below(target)
-        return _Below(below) if below else None
-    try:
-        target = urljoin(here.url, href)
-        parts = urlsplit(target)
-    except ValueError:
+def _parse_status(status: object, reason: object) -> ProjectStatus | None:
+    """Return a project status other than "active"; None for that and for anything unknown."""
+    if not isinstance(status, str) or status not in _STATUSES:
         return None
-    filename = unquote(parts.path.rpartition("/")[2])
-    if not filename.endswith(SUFFIXES):
-        below = here.below(target)
-        return _Below(below) if below else filename if "." in filename else None
-    try:
-        url = address_of(target, filename, from_file=here.page.startswith("file:"))
-    except ValueError as error:
-        return Rejected(location=redact(target), reason=str(error))
-    sha256, other = hashes_in(parts.fragment)
-    metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
-    size = attributes.get("data-size") or ""
-    return Link(
-        url=url,
-        filename=filename,
-        sha256=sha256,
-        other_hash=other,
-        requires_python=text_of(attributes.get("data-requires-python")),
-        # Without a value it is yanked, too, whatever pip makes of it.
-        yanked=text_of(attributes["data-yanked"]) if "data-yanked" in attributes else None,
-        core_metadata=None if metadata == "false" else hashes_in(metadata or "")[0],
-        size=int(size) if size.isascii() and size.isdecimal() and len(size) < 18 else None,
-        upload_time=upload_time_of(attributes.get("data-upload-time") or ""),
-        provenance=provenance_of(attributes.get("data-provenance")),
-    )
-
-
-def _status(status: object, reason: object) -> ProjectStatus | None:
-    if not isinstance(status, str) or status not in _STATUSES or status == "active":
-        return None
-    return ProjectStatus(status, text_of(reason) or None)
+    return ProjectStatus(status, clean_text(reason) or None)

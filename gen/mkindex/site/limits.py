@@ -48,7 +48,7 @@ def refuse_what_is_too_much(
     `kept`: paths of files that lie in the destination besides `resources`.
     """
     host = HOSTS[config.host] if config.host else Host()
-    if not host.refuses:
+    if not host.has_limits:
         return
     listed = sum(len(project.files) for project in index.projects)
     for resource in resources:
@@ -56,7 +56,7 @@ def refuse_what_is_too_much(
             text = f"{config.host} takes {resource.path} for something else: choose another --simple-path"
             raise NotPublished(text, findings)
     if too_much := _too_much(host, resources, list(_sizes(config, kept)), _A_FILE * listed):
-        raise NotPublished(f"{config.host} takes {too_much}. {host.way_out}", findings)
+        raise NotPublished(f"{config.host} takes {too_much}. {host.advice}", findings)
 
 
 def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, str]], most: int) -> str | None:
@@ -70,7 +70,7 @@ def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, st
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
             files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
-        elif resource.path not in host.writes:  # which is read, and not served
+        elif resource.path not in host.written_files:  # which is read, and not served
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest
     if host.max_files and number > host.max_files:

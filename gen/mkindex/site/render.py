@@ -261,7 +261,7 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     if site.json_root is not None:
         yield page(f"{site.json_root}/{INDEX_HTML}", names, render_json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
-    for path, template in site.host.writes.items():
+    for path, template in site.host.written_files.items():
         yield page(path, digest(site.key, template, *roots.values()), partial(render_template, template, **roots))
 
 

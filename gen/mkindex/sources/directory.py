@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -12,89 +12,113 @@ from mkindex.model.files import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.text import printable
 
-# What editors, browsers, rsync and download tools call a file that is not whole yet.
+# Endings that editors, browsers, rsync and download tools give to incomplete files.
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
-
-_LEAVES = "a symlink that leaves the source: copy the file itself in, or use --follow-symlinks"
 
 
 @dataclass(frozen=True)
 class DirectorySource:
-    """The distributions in `root`, by name. `exclude`: real paths never entered (our own output)."""
+    """The wheels and sdists in the directory `root`."""
 
     root: str
     recursive: bool = False
     follow_symlinks: bool = False
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()  # real paths of directories that are never read, such as the destination
     selection: Selection = EVERYTHING
 
     def artifacts(self) -> Iterator[Artifact | Rejected | Note]:
-        """Yield what is there, sorted by name within each directory, subdirectories last.
+        """Yield the files sorted by name within each directory, those of subdirectories last.
 
-        Raises SourceError when a directory cannot be read: an unreadable one must not look empty.
+        Raises SourceError if a directory cannot be read, since its files would look removed.
         """
         if not os.path.isdir(self.root):
-            wrong = "is a file: name the directory it lies in" if os.path.exists(self.root) else "does not exist"
+            wrong = (
+                "is a file. Give the directory that contains it"
+                if os.path.exists(self.root)
+                else "does not exist. Check the path"
+            )
             raise SourceError(f"source {printable(self.root)} {wrong}")
-        seen = {os.path.realpath(self.root)}
-        selective = bool(self.selection)  # asked for once: there may be 100,000 files
+        visited = {os.path.realpath(self.root)}
         pending = [""]
         while pending:
-            prefix = pending.pop()
-            directories: list[str] = []
-            entries = self._listing(prefix)
-            while entries:
-                entry = entries.pop()  # and forget it: each keeps its whole status
-                name = entry.name
-                is_distribution = name.endswith(SUFFIXES)
-                if name.startswith(".") or (not is_distribution and name.endswith(_TEMPORARY)):
-                    continue
-                if is_distribution and selective and not self.selection.file(name):
-                    continue
-                if not self.follow_symlinks and entry.is_symlink() and not self._leads_inside(entry):
-                    if is_distribution or (self.recursive and os.path.isdir(entry.path)):
-                        yield Rejected(location=entry.path, reason=_LEAVES)
-                    continue
-                try:
-                    status = entry.stat()
-                except OSError as error:
-                    # A file that is gone by now was removed while we looked; a dangling link stays wrong.
-                    missing = isinstance(error, FileNotFoundError) and not entry.is_symlink()
-                    if is_distribution and not missing:
-                        yield Rejected(location=entry.path, reason=f"cannot be read: {error.strerror}")
-                    continue
-                if is_distribution and stat.S_ISREG(status.st_mode):
-                    yield Artifact(self.root, prefix + name, Fingerprint.of(status))
-                elif stat.S_ISDIR(status.st_mode):
-                    real = os.path.realpath(entry.path)
-                    if real in seen or any(f"{real}/".startswith(f"{output}/") for output in self.exclude):
-                        continue
-                    if os.path.isdir(os.path.join(real, ".mkindex")):
-                        yield Note(location=entry.path, text="an index made by mkindex: not read", detail=True)
-                        continue
-                    seen.add(real)
-                    directories.append(prefix + name)
-                elif is_distribution:
-                    yield Rejected(location=entry.path, reason="not a regular file: copy the file itself in")
-                elif reason := why_unsupported(name):
-                    yield Rejected(location=entry.path, reason=reason)
-                else:
-                    yield Note(location=entry.path, text="not a wheel or sdist: passed over", detail=True)
+            subdirectories = yield from self._read(pending.pop(), visited)
             if self.recursive:
-                pending += [f"{name}/" for name in reversed(directories)]
-            elif directories:
-                shown = ", ".join(map(printable, directories[:5])) + (", …" if len(directories) > 5 else "")
-                yield Note(location=self.root, text=f"subdirectories not read: {shown} (--recursive reads them)")
+                pending += [f"{path}/" for path in reversed(subdirectories)]
+            elif subdirectories:
+                names = ", ".join(map(printable, subdirectories[:5])) + (", …" if len(subdirectories) > 5 else "")
+                yield Note(location=self.root, text=f"subdirectories skipped: {names} (use --recursive)")
 
-    def _leads_inside(self, link: os.DirEntry[str]) -> bool:
-        root = os.path.realpath(self.root)
-        return os.path.commonpath([root, os.path.realpath(link.path)]) == root
+    def _read(self, prefix: str, visited: set[str]) -> Generator[Artifact | Rejected | Note, None, list[str]]:
+        """Yield what is in one directory, and return the paths of its subdirectories.
 
-    def _listing(self, prefix: str) -> list[os.DirEntry[str]]:
-        """Return what is in a directory, by name, the first at the end."""
+        `prefix`: path below the root, with a slash at its end, or "". `visited`: real paths, to which those of the
+        subdirectories are added.
+        """
+        is_selective = bool(self.selection)  # outside the loop: there may be 100,000 files
+        subdirectories: list[str] = []
+        entries = self._sorted_entries(prefix)
+        while entries:
+            entry = entries.pop()  # each entry keeps its status in memory
+            name = entry.name
+            is_distribution = name.endswith(SUFFIXES)
+            if name.startswith(".") or (not is_distribution and name.endswith(_TEMPORARY)):
+                continue
+            if is_distribution and is_selective and not self.selection.includes_file(name):
+                continue
+            status = self._stat(entry, is_distribution)
+            if status is None:
+                continue
+            if isinstance(status, Rejected):
+                yield status
+            elif is_distribution and stat.S_ISREG(status.st_mode):
+                yield Artifact(self.root, prefix + name, Fingerprint.of(status))
+            elif stat.S_ISDIR(status.st_mode):
+                real = os.path.realpath(entry.path)
+                if real in visited or any(f"{real}/".startswith(f"{excluded}/") for excluded in self.exclude):
+                    continue
+                if os.path.isdir(os.path.join(real, ".mkindex")):
+                    yield Note(location=entry.path, text="skipped: an index made by mkindex", detail=True)
+                    continue
+                visited.add(real)
+                subdirectories.append(prefix + name)
+            else:
+                yield _not_a_distribution(entry, is_distribution)
+        return subdirectories
+
+    def _sorted_entries(self, prefix: str) -> list[os.DirEntry[str]]:
+        """Return the entries of a directory by name in descending order, so that pop() returns the first."""
         path = os.path.join(self.root, prefix) if prefix else self.root
         try:
             with os.scandir(path) as entries:
                 return sorted(entries, key=attrgetter("name"), reverse=True)
         except OSError as error:
             raise SourceError(f"cannot read directory {printable(path)}: {error.strerror}") from error
+
+    def _stat(self, entry: os.DirEntry[str], is_distribution: bool) -> os.stat_result | Rejected | None:
+        """Return the status of an entry; None if it is to be ignored."""
+        if not self.follow_symlinks and entry.is_symlink() and not self._leads_inside(entry):
+            if is_distribution or (self.recursive and os.path.isdir(entry.path)):
+                reason = "a symlink that leads out of the source. Copy the file itself, or use --follow-symlinks"
+                return Rejected(location=entry.path, reason=reason)
+            return None
+        try:
+            return entry.stat()
+        except OSError as error:
+            # A missing file was removed since the directory was listed. A broken symlink needs a fix.
+            is_removed = isinstance(error, FileNotFoundError) and not entry.is_symlink()
+            if is_distribution and not is_removed:
+                return Rejected(location=entry.path, reason=f"cannot be read: {error.strerror}")
+            return None
+
+    def _leads_inside(self, symlink: os.DirEntry[str]) -> bool:
+        root = os.path.realpath(self.root)
+        return os.path.commonpath([root, os.path.realpath(symlink.path)]) == root
+
+
+def _not_a_distribution(entry: os.DirEntry[str], is_distribution: bool) -> Rejected | Note:
+    """Return the finding for an entry that is neither a wheel or sdist nor a directory."""
+    if is_distribution:
+        return Rejected(location=entry.path, reason="not a regular file. Copy the file itself into the source")
+    if reason := why_unsupported(entry.name):
+        return Rejected(location=entry.path, reason=reason)
+    return Note(location=entry.path, text="skipped: not a wheel or sdist", detail=True)

@@ -1,4 +1,4 @@
-"""Lists of files: a path or a URL on each line, or a JSON object as dumb-pypi's package lists have them."""
+"""Lists of files: a path or a URL on each line, or a JSON object with the keys of dumb-pypi's package lists."""
 
 import json
 import math
@@ -11,36 +11,36 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
-from mkindex.simple.links import hashes_in, link_to, path_of, text_of
+from mkindex.simple.links import clean_text, filename_in, parse_link, path_of, pick_hash_in, split_address
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import printable, redact
 
-_LONGEST = 1 << 20  # bytes of a line
+_MAX_LINE = 1 << 20  # bytes
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_SHA256 = re.compile(r"sha256=[0-9a-f]{64}")  # as nearly all of a million lines have it
-_PLAIN = re.compile(r"[A-Za-z0-9._~/-]*")  # a path that an address can hold as it is
+_USUAL_HASH = re.compile(r"sha256=[0-9a-f]{64}")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")  # needs no percent-encoding
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListSource:
-    """The files that a list names; `path` is absolute, or "-" for standard input. Relative paths start beside the list.
+    """The files that a list names. Relative paths start at the directory of the list.
 
-    With `files_url` the list is all there is: the files are there, and are not looked at unless `verify`.
+    With `files_url` paths are relative to that address instead, and no file is opened.
     """
 
-    path: str
+    path: str  # absolute, or "-" for standard input
     selection: Selection
     files_url: str | None = None
-    verify: bool = False
+    verify: bool = False  # request the files at `files_url`
 
     def artifacts(self) -> Iterator[Found]:
-        """Yield the files, in the order of the lines. Raises SourceError where the list cannot be read to its end."""
+        """Yield the files in the order of the lines. Raises SourceError if the list cannot be read to its end."""
         name = "standard input" if self.path == "-" else printable(self.path)
         try:
             with nullcontext(sys.stdin.buffer) if self.path == "-" else open(self.path, "rb") as stream:
@@ -50,94 +50,120 @@ class ListSource:
 
     def _read(self, stream: BinaryIO, name: str) -> Iterator[Found]:
         number = 0
-        while line := stream.readline(_LONGEST):
+        while line := stream.readline(_MAX_LINE):
             number += 1
-            if len(line) == _LONGEST:
-                raise SourceError(f"{name}, line {number}: longer than {_LONGEST:,} bytes: is it a list?")
+            if len(line) == _MAX_LINE:
+                raise SourceError(
+                    f"{name}, line {number}: longer than {_MAX_LINE:,} bytes. Give a list with one file per line"
+                )
             entry = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
             if not entry or entry.startswith(b"#"):
                 continue
             try:
                 if entry.startswith(b"{"):
-                    found = self._of_object(json.loads(entry))
+                    found = self._parse_object(_load_object(entry))
                 else:
-                    found = self._of_text(os.fsdecode(entry))
-            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                    found = self._parse_text(os.fsdecode(entry))
+            except ValueError as error:
                 found = Rejected(location=f"{name}, line {number}", reason=str(error))
             if found is not None:
                 yield found
 
-    def _of_text(self, text: str) -> Found | None:
+    def _parse_text(self, text: str) -> Found | None:
+        """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
         if _SCHEME.match(text):
-            name = unquote(urlsplit(text).path.rpartition("/")[2])
-            return self._found(text, link_to(text) if name.endswith(SUFFIXES) else Link(url=text, filename=name))
-        return self._found(text, Link(url="", filename=text.rpartition("/")[2]))
+            filename = filename_in(split_address(text).path)
+            link = parse_link(text) if filename.endswith(SUFFIXES) else Link(url=text, filename=filename)
+            return self._select(text, link)
+        return self._select(text, Link(url="", filename=text.rpartition("/")[2]))
 
-    def _of_object(self, entry: Any) -> Found | None:  # noqa: ANN401 (whatever JSON has)
-        """Return the file of a JSON object, whose keys are those of dumb-pypi's package lists."""
+    def _parse_object(self, entry: dict[str, Any]) -> Found | None:
+        """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
         filename = entry.get("filename")
         if not isinstance(filename, str) or _SCHEME.match(filename):
-            raise ValueError("an object without a filename: give a path, or the address alone on its line")
-        sha256, other = _hashes(entry.get("hash"))
-        if entry.get("hash") and not (sha256 or other):
-            raise ValueError(f"the hash of {redact(filename)} is none that is known: give sha256=… and 64 digits")
+            raise ValueError("`filename` is missing, or not a path. Give a path, or an address without an object")
+        sha256, other_hash = _parse_hash(entry.get("hash"))
+        if entry.get("hash") and not (sha256 or other_hash):
+            raise ValueError("`hash` is not a known hash. Give sha256= and 64 hexadecimal digits")
         metadata = entry.get("core_metadata")
         link = Link(
             url="",
             filename=filename.rpartition("/")[2],
             sha256=sha256,
-            other_hash=other,
-            requires_python=text_of(entry.get("requires_python")),
-            yanked=text_of(entry["yanked_reason"]) if entry.get("yanked_reason") else None,
-            core_metadata=_hashes(metadata)[0] if metadata else None,
-            upload_time=_time(entry.get("upload_timestamp")),
+            other_hash=other_hash,
+            requires_python=clean_text(entry.get("requires_python")),
+            yanked=clean_text(entry["yanked_reason"]) if entry.get("yanked_reason") else None,
+            core_metadata=_parse_hash(metadata)[0] if metadata else None,
+            upload_time=_parse_timestamp(entry.get("upload_timestamp")),
         )
-        return self._found(filename, link)
+        return self._select(filename, link)
 
-    def _found(self, text: str, link: Link) -> Found | None:
-        """Return what a line comes to: a link, a file of this machine, or why neither."""
+    def _select(self, text: str, link: Link) -> Found | None:
+        """Return the file at a path or URL, with what its line says of it; None if it is not selected.
+
+        Raises ValueError if it cannot be a file of an index.
+        """
         if not link.filename.endswith(SUFFIXES):
             if reason := why_unsupported(link.filename):
-                return Note(location=redact(text), text=f"passed over: {reason}", detail=True)
-            raise ValueError(f"{redact(text)} is neither a wheel nor an sdist: give a path or a URL a line")
-        if not self.selection.file(link.filename):
+                return Note(location=redact(text), text=f"skipped: {reason}", detail=True)
+            raise ValueError("not a wheel or sdist. Give one path or URL per line")
+        if not self.selection.includes_file(link.filename):
             return None
         if link.url:
-            return link if link.is_elsewhere else self._local(path_of(link.url), link)
-        if self.files_url is not None:
-            if not FILENAME.fullmatch(link.filename):
-                raise ValueError(f"{redact(text)}: {STRANGE_NAME}")
-            path = posixpath.normpath(text) if "/" in text else text
-            if path.startswith(("/", "../")):
-                raise ValueError(f"{redact(text)}: no path below --files-url: give it relative to that")
-            path = path if _PLAIN.fullmatch(path) else quote(path, safe="/", errors="surrogateescape")
-            return link._replace(url=f"{self.files_url.rstrip('/')}/{path}", trusted=not self.verify)
-        return self._local(text, link)
+            return link if link.is_elsewhere else self._find_local(path_of(link.url), link)
+        if self.files_url is None:
+            return self._find_local(text, link)
+        return link._replace(url=_url_below(self.files_url, text, link.filename), trusted=not self.verify)
 
-    def _local(self, path: str, link: Link) -> Artifact | Rejected:
+    def _find_local(self, path: str, link: Link) -> Artifact | Rejected:
+        """Return the file at a path of this machine. Raises ValueError if it cannot be a path."""
         root = os.getcwd() if self.path == "-" else os.path.dirname(self.path)
         path = os.path.normpath(os.path.join(root, path))
         if not path.startswith(f"{root.rstrip('/')}/"):
             root = os.path.dirname(path)
         try:
             status = os.stat(path)
+        except ValueError as error:  # a NUL, or half of a surrogate pair
+            raise ValueError("not a valid path. Give one path or URL per line") from error
         except OSError as error:
-            return Rejected(location=path, reason=f"the list names it, and it cannot be read: {error.strerror}")
+            return Rejected(location=path, reason=f"named in the list, but cannot be read: {error.strerror}")
         if not stat.S_ISREG(status.st_mode):
-            return Rejected(location=path, reason="the list names it, and it is no regular file: name the files in it")
+            return Rejected(location=path, reason="named in the list, but not a regular file. Give the path of a file")
         relative = os.path.relpath(path, root).replace(os.sep, "/")
         return Artifact(root, relative, Fingerprint.of(status), link._replace(url="file:"))
 
 
-def _hashes(text: object) -> tuple[str, str]:
-    """Return the sha256 in a text like "sha256=…", or the hash of another kind as it is there."""
+def _load_object(line: bytes) -> dict[str, Any]:
+    """Return the JSON object on a line that begins with a brace. Raises ValueError."""
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
+    return entry
+
+
+def _url_below(files_url: str, path: str, filename: str) -> str:
+    """Return the address of a path relative to --files-url. Raises ValueError if it leads elsewhere."""
+    if not FILENAME.fullmatch(filename):
+        raise ValueError(STRANGE_NAME)
+    normal = posixpath.normpath(path) if "/" in path else path
+    if normal.startswith(("/", "../")):
+        raise ValueError("the path leads out of --files-url. Give a path relative to it")
+    quoted = normal if _PLAIN_PATH.fullmatch(normal) else quote(normal, safe="/", errors="surrogateescape")
+    return f"{files_url.rstrip('/')}/{quoted}"
+
+
+def _parse_hash(text: object) -> tuple[str, str]:
+    """Return the hash in a text such as "sha256=…", as `pick_hash` does; "" and "" for anything else."""
     if not isinstance(text, str):
         return "", ""
-    return (text[7:], "") if _SHA256.fullmatch(text) else hashes_in(text)
+    return (text[7:], "") if _USUAL_HASH.fullmatch(text) else pick_hash_in(text)
 
 
-def _time(timestamp: object) -> str:
-    """Return a time in seconds since the epoch as the API writes it, "" for what is none."""
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float) or not math.isfinite(timestamp):
+def _parse_timestamp(timestamp: object) -> str:
+    """Return seconds since the epoch as the Simple API writes times; "" for anything but a number."""
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
         return ""
-    return format_upload_time(int(timestamp))
+    is_finite = isinstance(timestamp, int) or math.isfinite(timestamp)  # isfinite() raises for an int beyond any float
+    return format_upload_time(int(timestamp)) if is_finite else ""

@@ -1,4 +1,4 @@
-"""Where artifacts come from: one protocol, and `open_source()` which tells what a spec means."""
+"""What a source is, and how to open the one that SOURCE means."""
 
 import os
 import re
@@ -20,77 +20,76 @@ from mkindex.text import printable, redact
 if TYPE_CHECKING:
     from mkindex.web.client import WebClient
 
-
-# An artifact is a file of this machine, or what a page says of one elsewhere.
+# All that a source can yield.
 Found = Artifact | Link | StatusMarker | Rejected | Note
 
 
 class Source(Protocol):
-    """Something that lists artifacts, in an order of its own that is the same each time.
+    """A source lists artifacts, each time in the same order.
 
-    `artifacts()` raises SourceError when it cannot see all there is: half a listing would look like files removed.
+    `artifacts()` raises SourceError if it cannot list everything: with half of a listing, files would look removed.
     """
 
     def artifacts(self) -> Iterator[Found]: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """Options that apply to all sources of a build."""
+
+    web: "WebClient"
+    executor: Executor  # requests pages
+    selection: Selection = EVERYTHING
+    recursive: bool = False
+    follow_symlinks: bool = False
+    whole_index: bool = False  # read all projects of an index
+    files_url: str | None = None  # paths in lists are relative to this address
+    verify_links: bool = False  # request files at `files_url`
+    exclude: tuple[str, ...] = ()  # real paths of directories that are never read
+
+
+def open_source(spec: str, options: SourceOptions) -> Source:
+    """Return the source that SOURCE means: its form decides, and the beginning of a file on this machine.
+
+    Raises SourceError if it can be none. A malformed URL is never taken for a path.
+    """
+    if not spec:
+        raise SourceError("SOURCE is empty. Give a directory (. is the current one), a page or a list")
+    if spec == "-":
+        return _open_list("-", options)
+    # A single letter before the colon is a Windows drive. "./a:b" is a path.
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", spec)
+    if not scheme or os.path.exists(spec):
+        return _open_path(os.path.abspath(spec), options)
+    parts = _split_url(spec)
+    kind = scheme[1].lower()
+    if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
+        path = path_of(spec)
+        is_page = os.path.isfile(os.path.join(path, "index.html"))
+        return _open_page(spec, options) if is_page else _open_path(os.path.abspath(path), options)
+    if kind in ("http", "https") and parts and parts.hostname:
+        return _open_page(options.web.take_credentials(spec), options)
+    wrong = "is not a valid address" if kind in ("http", "https", "file") else "has an unsupported scheme"
+    raise SourceError(
+        f"source {redact(spec)} {wrong}. Give a path, or an http, https or file address "
+        f"(for a directory of that name: ./{redact(spec)})"
+    )
+
+
 def is_remote(spec: str) -> bool:
-    """Tell whether a source is one that has to be asked for over the network."""
+    """Tell whether a SOURCE is read over the network."""
     return spec.lower().startswith(("http://", "https://")) and not os.path.exists(spec)
 
 
 def local_path(spec: str) -> str | None:
-    """Return the path on this machine that a source is at; None: it is elsewhere, or standard input."""
+    """Return the path of a SOURCE on this machine; None if it is remote or standard input."""
     if spec == "-" or is_remote(spec):
         return None
     return path_of(spec) if spec.lower().startswith("file:") and not os.path.exists(spec) else spec
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceOptions:
-    """How sources are read, all of them alike."""
-
-    web: "WebClient"
-    executor: Executor  # for pages
-    selection: Selection = EVERYTHING
-    recursive: bool = False
-    follow_symlinks: bool = False
-    whole_index: bool = False
-    files_url: str | None = None
-    verify_links: bool = False
-    exclude: tuple[str, ...] = ()  # real paths of directories that are never entered
-
-
-def open_source(spec: str, options: SourceOptions) -> Source:
-    """Tell what `spec` is by its form; what a URL or a file is, is found out by looking at it.
-
-    Raises SourceError where it is nothing that can be read; a malformed URL is never taken for a path.
-    """
-    if not spec:
-        raise SourceError("an empty SOURCE: name a directory, . for this one")
-    if spec == "-":
-        return _list("-", options)
-    # One letter before the colon is a Windows drive; "./a:b" says that a path is meant.
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", spec)
-    if not scheme or os.path.exists(spec):
-        return _local(os.path.abspath(spec), options)
-    parts = _split(spec)
-    kind = scheme[1].lower()
-    if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
-        path = path_of(spec)
-        is_page = os.path.isfile(os.path.join(path, "index.html"))
-        return _pages(spec, options) if is_page else _local(os.path.abspath(path), options)
-    if kind in ("http", "https") and parts and parts.hostname:
-        return _pages(options.web.without_credentials(spec), options)
-    wrong = "is no address that can be asked" if kind in ("http", "https", "file") else "is of a kind that is not known"
-    raise SourceError(
-        f"{redact(spec)} {wrong}: name a directory, a page or a list, here or at https://… "
-        f"(a directory of that name is ./{redact(spec)})"
-    )
-
-
-def _local(path: str, options: SourceOptions) -> Source:
-    """Return the source at a path: a directory; or a file, of which the beginning tells what it is."""
+def _open_path(path: str, options: SourceOptions) -> Source:
+    """Return the source at a path: a directory, or a page or list, which the beginning of the file decides."""
     from mkindex.sources.directory import DirectorySource
 
     if not os.path.isfile(path):
@@ -102,18 +101,19 @@ def _local(path: str, options: SourceOptions) -> Source:
             selection=options.selection,
         )
     if path.endswith(SUFFIXES):
-        raise SourceError(f"source {printable(path)} is a file: name the directory it lies in")
+        raise SourceError(f"source {printable(path)} is a file. Give the directory that contains it")
     try:
         with open(path, "rb") as file:
             start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     except OSError as error:
         raise SourceError(f"cannot read {printable(path)}: {error.strerror}") from error
-    # Keys of a page of the JSON API, which no line of a list has.
-    is_page = start.startswith(b"<") or (start.startswith(b"{") and re.search(rb'"(meta|files|projects)"\s*:', start))
-    return _pages(Path(path).as_uri(), options) if is_page or path.endswith((".html", ".htm")) else _list(path, options)
+    # These keys are those of JSON pages; the JSON objects in a list have none of them.
+    is_json = start.startswith(b"{") and re.search(rb'"(meta|files|projects)"\s*:', start)
+    is_page = start.startswith(b"<") or is_json or path.endswith((".html", ".htm"))
+    return _open_page(Path(path).as_uri(), options) if is_page else _open_list(path, options)
 
 
-def _pages(url: str, options: SourceOptions) -> Source:
+def _open_page(url: str, options: SourceOptions) -> Source:
     from mkindex.sources.pages import PageSource
 
     return PageSource(
@@ -126,14 +126,14 @@ def _pages(url: str, options: SourceOptions) -> Source:
     )
 
 
-def _list(path: str, options: SourceOptions) -> Source:
+def _open_list(path: str, options: SourceOptions) -> Source:
     from mkindex.sources.lists import ListSource
 
     return ListSource(path=path, selection=options.selection, files_url=options.files_url, verify=options.verify_links)
 
 
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL, None where it is none."""
+def _split_url(url: str) -> SplitResult | None:
+    """Return the parts of a URL, None if it is malformed."""
     try:
         parts = urlsplit(url)
         return parts if url.isprintable() and " " not in url and (parts.port or 0) >= 0 else None

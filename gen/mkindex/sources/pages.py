@@ -1,6 +1,6 @@
-"""Pages that name files: a flat find-links page, a server's listing, a project page, a whole index; here or elsewhere.
+"""Pages that name files: find-links pages, directory listings, project pages and indexes; remote or on this machine.
 
-What a page is, is found out by looking at it. `docs/sources.md` has the table.
+The content of a page decides what it is: see the table in `docs/sources.md`.
 """
 
 import os
@@ -16,171 +16,176 @@ from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
-from mkindex.simple.links import last_segment, link_to, path_of, project_url
+from mkindex.simple.links import name_at_end, parse_link, path_of, project_url
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redact
-from mkindex.web.client import MAX_PAGE, PageResponse, RequestFailed, WebClient
+from mkindex.text import plural, printable, redact
+from mkindex.web.bodies import MAX_PAGE
+from mkindex.web.client import WebClient
+from mkindex.web.responses import PageResponse, RequestFailed
 
-_DEEPEST, _MOST = 20, 10_000  # levels below a listing that are read, and pages in all
-_TRIED = 3  # projects that are looked at to tell an index from a page of other directories
+_MAX_LEVELS, _MAX_PAGES = 20, 10_000  # of a directory listing with --recursive
+_MAX_SAMPLES = 3  # pages that are read to tell an index from a page with links to other directories
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageSource:
-    """The files that the page at `url`, and what it leads to, names."""
+    """The files that a page names, or the pages that it links to."""
 
-    url: str  # http, https or file, without credentials; the fragment counts where it is that of a file
+    url: str  # http, https or file; without credentials. The fragment is used if this is the address of a file
     web: WebClient
     executor: Executor
     selection: Selection
     recursive: bool = False
-    whole_index: bool = False  # of an index, all projects
+    whole_index: bool = False  # read all projects of an index
 
     def artifacts(self) -> Iterator[Found]:
-        """Yield what the pages name, in their order. Raises SourceError where a page cannot be read or understood."""
+        """Yield the files in the order of the pages. Raises SourceError if a page cannot be read or understood."""
         url = self.url.partition("#")[0]
-        if last_segment(url).endswith(SUFFIXES):  # no page, but a file itself
-            yield from self._itself()
+        if name_at_end(url).endswith(SUFFIXES):
+            yield from self._read_single_file()
             return
-        answer = self._get(url)
-        page = parsed(answer)
+        response = self._fetch(url)
+        page = read_page(response)
         if page.projects or page.is_json:
-            names = [(name, project_url(answer.url, name)) for name in page.projects if _is_name(name)]
+            names = [(name, project_url(response.url, name)) for name in page.projects if _is_project_name(name)]
             if strange := len(page.projects) - len(names):
-                text = f"{strange:,} of the projects that it lists have names that no project can have: passed over"
-                yield Note(location=redact(answer.url), text=text)
-            yield from self._index(names, answer) if names else self._files(page, answer.url)
-        elif page.links or page.refused:
-            yield from self._files(page, answer.url)
-            yield from self._below(page, answer.url)
+                text = f"{plural(strange, 'project')} skipped: not a valid project name"
+                yield Note(location=redact(response.url), text=text)
+            yield from self._read_index(names, response) if names else self._list_files(page, response.url)
+        elif page.links or page.rejected:
+            yield from self._list_files(page, response.url)
+            yield from self._read_subdirectories(page, response.url)
         elif self._is_index(page):
-            yield from self._index([(last_segment(url), url) for url in page.directories], answer)
-        elif page.status and page.is_index:  # a project of which nothing is offered
-            yield _marked(page, page.status, answer.url)
+            yield from self._read_index([(name_at_end(url), url) for url in page.directories], response)
+        elif page.status and page.is_index:  # a project without files
+            yield _make_status_marker(page, page.status, response.url)
         elif page.directories and self.recursive:
-            yield from self._below(page, answer.url)
+            yield from self._read_subdirectories(page, response.url)
         else:
-            raise SourceError(f"{redact(answer.url)}: {_nothing(page)}")
+            raise SourceError(f"{redact(response.url)}: {_describe_without_files(page)}")
 
-    def _itself(self) -> Iterator[Found]:
+    def _read_single_file(self) -> Iterator[Found]:
         try:
-            link = link_to(self.url)
+            link = parse_link(self.url)
         except ValueError as error:
             raise SourceError(f"{redact(self.url)}: {error}") from error
-        if self.selection.file(link.filename):
-            yield link if link.is_elsewhere else _local(link, link.url)
+        if self.selection.includes_file(link.filename):
+            yield link if link.is_elsewhere else _find_local(link, link.url)
 
-    # --- what a page is ---------------------------------------------------------------------------------------------
+    def _fetch(self, url: str) -> PageResponse:
+        return fetch_page(url, self.web)
+
+    # --- an index -----------------------------------------------------------------------------------------------------
 
     def _is_index(self, page: Page) -> bool:
-        """Tell whether a page without files is the root of an index: its links lead to the pages of projects."""
-        if not page.directories or not (page.is_index or page.is_listing or not (page.elsewhere or page.other_files)):
+        """Tell whether an HTML page without files is the root of an index: its links lead to pages of projects."""
+        if not page.directories or not (page.is_index or page.is_listing or not (page.other_links or page.other_files)):
             return False
-        wanted = [url for url in page.directories if self.selection.project(last_segment(url))]
-        for url in (wanted or page.directories)[:_TRIED]:
+        selected = [url for url in page.directories if self.selection.may_include_project(name_at_end(url))]
+        for url in (selected or page.directories)[:_MAX_SAMPLES]:
             try:
-                child = parsed(self._get(url))
+                child = read_page(self._fetch(url))
             except SourceError:
                 continue
-            name = canonicalize_name(last_segment(url))
-            if child.is_index or any(_is_of(link, name) for link in child.links):
+            prefix = f"{canonicalize_name(name_at_end(url))}-"
+            if child.is_index or any(canonicalize_name(link.filename).startswith(prefix) for link in child.links):
                 return True
         return False
 
-    def _index(self, projects: Sequence[tuple[str, str]], answer: PageResponse) -> Iterator[Found]:
-        """Yield what the pages of the projects name. Each: name and URL."""
+    def _read_index(self, projects: Sequence[tuple[str, str]], root: PageResponse) -> Iterator[Found]:
+        """Yield the files of the selected projects. `projects`: name and URL of each."""
         if not (self.whole_index or self.selection.include):
             raise SourceError(
-                f"{redact(answer.url)} is an index of {len(projects):,} projects: name those that you want "
-                "with --include, or take --all"
+                f"{redact(root.url)} is an index of {plural(len(projects), 'project')}. "
+                "Choose projects with --include, or use --all"
             )
-        chosen = [(name, url) for name, url in projects if self.selection.project(name)]
-        pages = self.executor.map(self._project, (url for _, url in chosen))
-        for (name, _), found in zip(chosen, pages, strict=True):
-            if isinstance(found, Rejected):
-                yield found
+        selected = [(name, url) for name, url in projects if self.selection.may_include_project(name)]
+        pages = self.executor.map(self._read_project, (url for _, url in selected))
+        for (name, _), page in zip(selected, pages, strict=True):
+            if isinstance(page, Rejected):
+                yield page
             else:
-                yield from self._files(found[1], found[0], name=name)
+                yield from self._list_files(page[1], page[0], name=name)
 
-    def _project(self, url: str) -> tuple[str, Page] | Rejected:
-        """Return the page of a project, with its URL; a project that is listed and not there is rejected alone."""
+    def _read_project(self, url: str) -> tuple[str, Page] | Rejected:
+        """Return the page of a project and its URL after redirects; a missing page rejects only this project."""
         try:
-            answer = self._get(url)
-        except Missing as error:
-            return Rejected(location=redact(url), reason=f"the index lists this project, and its page {error.why}")
-        return answer.url, parsed(answer)
+            response = self._fetch(url)
+        except PageMissing as error:
+            return Rejected(location=redact(url), reason=f"the index lists this project, but its page {error.why}")
+        return response.url, read_page(response)
 
-    def _below(self, page: Page, url: str) -> Iterator[Found]:
-        """Yield what lies below a listing, if that is wanted."""
-        if not page.directories:
-            return
-        if not self.recursive:
-            if page.is_listing:
-                count = len(page.directories)
-                text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} not read (--recursive reads them)"
-                yield Note(location=redact(url), text=text)
-            return
-        seen, level = {url}, list(page.directories)
-        for _ in range(_DEEPEST):
-            level = [below for below in dict.fromkeys(level) if below not in seen]
+    # --- a page of files ----------------------------------------------------------------------------------------------
+
+    def _list_files(self, page: Page, url: str, *, name: str = "") -> Iterator[Found]:
+        """Yield the selected files of a page, and its findings. `name`: its project, as an index spells it."""
+        if page.status:
+            yield _make_status_marker(page, page.status, url, name)
+        if not page.has_end:
+            text = "no </html> at the end of the page: it may be truncated, and links may be missing"
+            yield Note(location=redact(url), text=text)
+        endings = Counter(printable(os.path.splitext(name)[1].lower()) for name in page.other_files)
+        if endings:
+            count = ", ".join(f"{number:,} {ending or 'others'}" for ending, number in sorted(endings.items()))
+            yield Note(location=redact(url), text=f"skipped links to other files: {count}", detail=True)
+        yield from page.rejected
+        for link in page.links:
+            if self.selection.includes_file(link.filename):
+                yield link if link.is_elsewhere else _find_local(link, url)
+
+    def _read_subdirectories(self, page: Page, url: str) -> Iterator[Found]:
+        """Yield the files below a directory listing with --recursive; otherwise a note that there may be some."""
+        if self.recursive and page.directories:
+            yield from self._crawl(page.directories, url)
+        elif page.directories and page.is_listing:
+            count = len(page.directories)
+            text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} skipped (use --recursive)"
+            yield Note(location=redact(url), text=text)
+
+    def _crawl(self, directories: Sequence[str], top: str) -> Iterator[Found]:
+        """Yield the files of directories and of all below them, level by level, each directory once."""
+        seen = {top}
+        for _ in range(_MAX_LEVELS):
+            level = [url for url in dict.fromkeys(directories) if url not in seen]
             seen.update(level)
-            if len(seen) > _MOST:
+            if len(seen) > _MAX_PAGES:
                 break
-            answers = list(self.executor.map(self._get, level))
-            pages = list(map(parsed, answers))
-            for found, answer in zip(pages, answers, strict=True):
-                yield from self._files(found, answer.url)
-            level = [below for found in pages for below in found.directories]
-            if not level:
+            responses = list(self.executor.map(self._fetch, level))
+            pages = list(map(read_page, responses))
+            for page, response in zip(pages, responses, strict=True):
+                yield from self._list_files(page, response.url)
+            directories = [url for page in pages for url in page.directories]
+            if not directories:
                 return
         raise SourceError(
-            f"{redact(url)}: more than {_MOST:,} pages or {_DEEPEST} levels below it: name what is wanted"
+            f"{redact(top)}: more than {_MAX_PAGES:,} pages or {_MAX_LEVELS} levels of subdirectories. "
+            "Give a directory further down"
         )
 
-    # --- what it names ----------------------------------------------------------------------------------------------
 
-    def _files(self, page: Page, url: str, *, name: str = "") -> Iterator[Found]:
-        """Yield the files that a page names, the marker of its project, and what is to be said of it."""
-        if page.status:
-            yield _marked(page, page.status, url, name)
-        if not page.has_end:
-            text = "the page has no </html> at its end: it may have been cut off, so that links are missing"
-            yield Note(location=redact(url), text=text)
-        kinds = Counter(printable(os.path.splitext(name)[1].lower()) for name in page.other_files)
-        if kinds:
-            count = ", ".join(f"{number:,} {kind or 'others'}" for kind, number in sorted(kinds.items()))
-            yield Note(location=redact(url), text=f"links to other files passed over: {count}", detail=True)
-        yield from page.refused
-        for link in page.links:
-            if self.selection.file(link.filename):
-                yield link if link.is_elsewhere else _local(link, url)
-
-    # --- getting it -------------------------------------------------------------------------------------------------
-
-    def _get(self, url: str) -> PageResponse:
-        return fetched(url, self.web)
+# --- fetching and reading one page ------------------------------------------------------------------------------------
 
 
-class Missing(SourceError):
-    """A page that is not there."""
+class PageMissing(SourceError):
+    """A page that does not exist. `why`: the text without its address."""
 
     def __init__(self, text: str, why: str) -> None:
         super().__init__(text)
         self.why = why
 
 
-def fetched(url: str, web: WebClient) -> PageResponse:
-    """Return a page, here or elsewhere. Raises Missing where there is none, SourceError where it cannot be had."""
+def fetch_page(url: str, web: WebClient) -> PageResponse:
+    """Return a page from this machine or from a server. Raises PageMissing, or SourceError for any other failure."""
     if url.startswith("file:"):
         return _read_file(url)
     try:
-        return web.page(url)
+        return web.get_page(url)
     except RequestFailed as error:
         if error.status in (404, 410):
-            raise Missing(str(error), error.why) from error
+            raise PageMissing(str(error), error.why) from error
         raise SourceError(str(error)) from error
 
 
@@ -192,93 +197,102 @@ def _read_file(url: str) -> PageResponse:
         with open(path, "rb") as file:
             data = file.read(MAX_PAGE + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise Missing(f"cannot read {redact(url)}: {error.strerror}", "is not there") from error
+        raise PageMissing(f"cannot read {redact(url)}: {error.strerror}", "does not exist") from error
     except OSError as error:
         raise SourceError(f"cannot read {redact(url)}: {error.strerror}") from error
     if len(data) > MAX_PAGE:
-        raise SourceError(f"{redact(url)}: a page of more than {MAX_PAGE >> 20} MiB: more than mkindex reads")
+        raise SourceError(f"{redact(url)}: larger than {MAX_PAGE >> 20} MiB, the limit for a page")
     text = data.decode("utf-8-sig", "replace")
     return PageResponse(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
 
 
-def parsed(answer: PageResponse) -> Page:
-    """Read a page as what it says it is, or what it looks like. Raises SourceError where it is none."""
-    where, kind, start = redact(answer.url), printable(answer.media_type), answer.text.lstrip()[:1]
+def read_page(response: PageResponse) -> Page:
+    """Read a page as JSON or HTML by its media type, or by its beginning. Raises SourceError if it is neither."""
+    where, kind, start = redact(response.url), printable(response.media_type), response.text.lstrip()[:1]
     try:
         if kind == JSON_TYPE:
-            return parse_json(answer.text, answer.url)
+            return parse_json(response.text, response.url)
         if start == "<" or (start != "{" and kind in ("text/html", HTML_TYPE, "application/xhtml+xml")):
-            return parse_html(answer.text, answer.url)
+            return parse_html(response.text, response.url)
         if start == "{":
-            parse_json(answer.text, answer.url)
+            parse_json(response.text, response.url)
             raise SourceError(
-                f"{where}: this is a JSON API page served as {kind or 'nothing'}: pip and uv refuse it, too. "
-                f"Let the server say {JSON_TYPE}, or save the page and name the file"
+                f"{where}: a JSON page of the Simple API with the content type {kind or '(none)'}, which pip and uv "
+                f"refuse. Serve it as {JSON_TYPE}, or save the page and give the file as SOURCE"
             )
     except Malformed as error:
         raise SourceError(f"{where} {error}") from error
     raise SourceError(
-        f"{where} is of type {kind or 'unknown'} and does not look like a page: name one with links to files"
+        f"{where}: not a page (content type {kind or 'unknown'}). Give a page with links to wheels or sdists"
     )
 
 
-def _nothing(page: Page) -> str:
-    """Say what was seen on a page that names no file."""
+def _describe_without_files(page: Page) -> str:
+    """Return the message for a page that names no files: what it has instead."""
     seen = []
     if page.directories:
-        seen.append(f"{len(page.directories):,} links went to directories: use --recursive")
-    if page.other_files or page.elsewhere:
-        seen.append(f"{len(page.other_files) + page.elsewhere:,} went elsewhere")
-    return "; ".join([f"this page has no link to a wheel or sdist ({', '.join(SUFFIXES)})", *seen])
+        seen.append(f"{plural(len(page.directories), 'link')} to directories (use --recursive)")
+    if others := len(page.other_files) + page.other_links:
+        seen.append(plural(others, "other link"))
+    text = f"no links to wheels or sdists ({', '.join(SUFFIXES)})"
+    return f"{text}, but {' and '.join(seen)}" if seen else text
 
 
-def _directory(url: str) -> str:
-    """Return the name of the directory that a page is the index of."""
-    name = last_segment(url)
-    return last_segment(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
+# --- the project of a page --------------------------------------------------------------------------------------------
 
 
-def _project_of(page: Page) -> str:
-    """Return the project that all wheels of a page are of, "" for none or several."""
+def _make_status_marker(page: Page, status: ProjectStatus, url: str, name: str = "") -> StatusMarker | Note:
+    """Return the status of the project of a page; a note if it is not clear which project that is.
+
+    The first that can be the name of a project counts: that in JSON, that in the index, that of all wheels, and that of
+    the directory of the page.
+    """
+    for project in (page.name, name, _project_of_wheels(page), _directory_name(url)):
+        if _is_project_name(project):
+            return StatusMarker(canonicalize_name(project), status)
+    return Note(
+        location=redact(url), text=f"project status {status.status} ignored: the page does not name its project"
+    )
+
+
+def _project_of_wheels(page: Page) -> str:
+    """Return the project of all wheels of a page; "" if there are none, or of several projects."""
     names = {
         canonicalize_name(link.filename.partition("-")[0]) for link in page.links if link.filename.endswith(".whl")
     }
     return names.pop() if len(names) == 1 else ""
 
 
-def _marked(page: Page, status: ProjectStatus, url: str, name: str = "") -> StatusMarker | Note:
-    """Return the status marker of a page's project; which that is, the first says that can be a project's name."""
-    for project in (page.name, name, _project_of(page), _directory(url)):
-        if _is_name(project):
-            return StatusMarker(canonicalize_name(project), status)
-    return Note(location=redact(url), text=f"says {status.status}, but not of which project: passed over")
+def _directory_name(url: str) -> str:
+    """Return the name of the directory of a page, whose address may lack the slash at its end."""
+    name = name_at_end(url)
+    return name_at_end(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
 
 
-def _is_name(name: str) -> bool:
-    """Tell whether something is the name of a project: an index may list anything."""
+def _is_project_name(name: str) -> bool:
+    """Tell whether a text can be the name of a project: an index may list anything."""
     try:
         return bool(canonicalize_name(name, validate=True))
     except InvalidName:
         return False
 
 
-def _is_of(link: Link, project: str) -> bool:
-    return canonicalize_name(link.filename).startswith(f"{project}-")
+# --- files of this machine --------------------------------------------------------------------------------------------
 
 
-def _local(link: Link, page: str) -> Artifact | Rejected:
+def _find_local(link: Link, page: str) -> Artifact | Rejected:
     """Return the file of this machine that a page of this machine names."""
     path = os.path.normpath(path_of(link.url))
     root = os.path.dirname(path_of(page))
-    # Below the page it keeps its place, which is a part of its address with --files-url.
+    # With --files-url the path relative to the root becomes part of its address, so below the page that path is kept.
     if not path.startswith(f"{root}/"):
         root = os.path.dirname(path)
     relative = path[len(root) :].lstrip("/")
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no valid path"
-        return Rejected(location=link.location, reason=f"the page names it, and it cannot be read: {reason}")
+        reason = getattr(error, "strerror", None) or "not a valid path"
+        return Rejected(location=link.location, reason=f"named on the page, but cannot be read: {reason}")
     if not stat.S_ISREG(status.st_mode) or os.path.basename(path) != link.filename:
-        return Rejected(location=link.location, reason="the page names it, and it is no regular file: mend the page")
+        return Rejected(location=link.location, reason="named on the page, but not a regular file. Fix the page")
     return Artifact(root, relative, Fingerprint.of(status), link)

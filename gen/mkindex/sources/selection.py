@@ -1,4 +1,4 @@
-"""Which projects and files are wanted: `--include` and `--exclude`."""
+"""Which projects and files are selected: `--include` and `--exclude`."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,9 +15,10 @@ from mkindex.distributions.filenames import SUFFIXES
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Patterns of the shell, each of them for the names of projects, in any spelling, and for filenames.
+    """Shell patterns (fnmatch). Each applies to filenames, and to names of projects in any spelling.
 
-    A file is wanted if a pattern of `include` fits it or its project, or if there is none, and none of `exclude` does.
+    A file is selected if it or its project matches a pattern of `include` (or `include` is empty), and neither matches
+    one of `exclude`.
     """
 
     include: tuple[str, ...] = ()
@@ -26,56 +27,57 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.include or self.exclude)
 
-    def file(self, filename: str) -> bool:
-        """Tell whether a file is wanted, from its name."""
+    def includes_file(self, filename: str) -> bool:
+        """Tell whether a file is selected."""
         if not self:
             return True
-        names = filename, *_projects(filename)
-        included = not self.include or any(map(self._included.match, names))
-        return included and not any(map(self._excluded.match, names))
+        names = filename, *_possible_projects(filename)
+        is_included = not self.include or any(map(self._include_pattern.match, names))
+        return is_included and not any(map(self._exclude_pattern.match, names))
 
-    def project(self, name: str) -> bool:
-        """Tell whether a project can have a file that is wanted."""
+    def may_include_project(self, name: str) -> bool:
+        """Tell whether a project can have a selected file: if not, its page need not be requested."""
         if not self:
             return True
         name = canonicalize_name(name)
-        return bool(not self.include or self._begun.match(name)) and not self._excluded.match(name)
+        is_possible = not self.include or self._project_pattern.match(name)
+        return bool(is_possible) and not self._exclude_pattern.match(name)
 
     @cached_property
-    def _included(self) -> re.Pattern[str]:
-        return _any(spelled for pattern in self.include for spelled in (pattern, _normal(pattern)))
+    def _include_pattern(self) -> re.Pattern[str]:
+        return _join(pattern for given in self.include for pattern in (given, _normalize(given)))
 
     @cached_property
-    def _excluded(self) -> re.Pattern[str]:
-        return _any(spelled for pattern in self.exclude for spelled in (pattern, _normal(pattern)))
+    def _exclude_pattern(self) -> re.Pattern[str]:
+        return _join(pattern for given in self.exclude for pattern in (given, _normalize(given)))
 
     @cached_property
-    def _begun(self) -> re.Pattern[str]:
-        """What fits the project of every file that is included: of `torch-2.*.whl` the part before a hyphen."""
-        return _any(_normal(start) for pattern in self.include for start in _starts(pattern))
+    def _project_pattern(self) -> re.Pattern[str]:
+        """The pattern of the projects whose files can be included: for `torch-2.*.whl` that is also `torch`."""
+        return _join(_normalize(start) for pattern in self.include for start in _project_patterns(pattern))
 
 
 EVERYTHING = Selection()
 
 
-def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    # What fits nothing, where there is no pattern.
-    return re.compile("|".join(map(translate, patterns)) or r"(?!)")
+def _join(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Return one pattern that matches what any of the shell patterns matches."""
+    return re.compile("|".join(map(translate, patterns)) or r"(?!)")  # without patterns: nothing
 
 
-def _normal(pattern: str) -> str:
+def _normalize(pattern: str) -> str:
     """Return a pattern in the normal form of project names."""
     return re.sub(r"[-_.]+", "-", pattern).lower()
 
 
-def _starts(pattern: str) -> list[str]:
-    """Return a pattern, and what of it can be for the project alone: a hyphen or a star may reach beyond that."""
+def _project_patterns(pattern: str) -> list[str]:
+    """Return a pattern, and each part at its start that can be for the project: up to a hyphen, or up to a star."""
     ends = [match.end() if match[0] == "*" else match.start() for match in re.finditer(r"[-*]", pattern)]
     return [pattern, *(pattern[:end] for end in ends if end)]
 
 
-def _projects(filename: str) -> Iterator[str]:
-    """Yield the projects, normalized, that a filename can be of: the name of an sdist does not always tell."""
+def _possible_projects(filename: str) -> Iterator[str]:
+    """Yield the normalized names of projects that a file can belong to: an sdist's name may have several readings."""
     if filename.endswith(".whl"):
         yield canonicalize_name(filename.partition("-")[0])
         return

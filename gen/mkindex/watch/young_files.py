@@ -59,7 +59,7 @@ class Settling:
         other._listed = {
             path: file
             for path, file in self._listed.items()
-            if file.local.root in roots and selection.file(file.filename)
+            if file.local.root in roots and selection.includes_file(file.filename)
         }
         if same_links:
             other._asked, other._answers = self._asked, self._answers

@@ -1,1 +1,1 @@
-"""HTTP: one transport, and the client that adds redirects, credentials, retries, bounds and a cache."""
+"""HTTP for building and for checking: a client with bounds, over one narrow transport."""

@@ -1,41 +1,44 @@
-"""A remote file as a stream of which only what is read is fetched."""
+"""A remote file as a stream that can seek, of which only the parts that are read are fetched (RFC 9110, section 14)."""
 
 import io
 import os
 from collections.abc import Callable
 
 from mkindex.distributions.zips import MAX_DIRECTORY, MAX_METADATA
+from mkindex.web.responses import RequestFailed
 
-_TAIL = 64 << 10  # bytes at the end of a file that are fetched together: a zip's directory lies there, and METADATA
-
-
-_LEAST = 16 << 10  # bytes fetched at once elsewhere
-
-
-_FETCHED = MAX_DIRECTORY + 2 * MAX_METADATA  # bytes of one wheel that are fetched in parts at most
+_TAIL = 64 << 10  # bytes at the end of a file that are fetched together: a zip's directory is there, often METADATA too
+_LEAST = 16 << 10  # bytes that are fetched at once elsewhere
+MAX_FETCHED = MAX_DIRECTORY + 2 * MAX_METADATA  # bytes of one wheel that are fetched for its METADATA
+MAX_FETCHED_TO_CHECK = MAX_DIRECTORY + 3 * MAX_METADATA  # bytes of one wheel that are fetched to check RECORD, too
 
 
 class RangeStream(io.BufferedIOBase):
-    """A file elsewhere as a stream that can seek: some of its bytes are there, the rest `fetch` gets, or nothing does.
+    """A file of which some bytes are present and `fetch(start, length)` gets others.
 
-    Reading raises _OutOfReach for bytes that are not to be had.
+    Reading raises OutOfReach for bytes that are not present where there is no `fetch`, or where more than `most` bytes
+    would be fetched in all; and what `fetch` raises.
     """
 
-    def __init__(self, size: int, *, fetch: Callable[[int, int], bytes] | None = None) -> None:
+    def __init__(
+        self, url: str, size: int, *, fetch: Callable[[int, int], bytes] | None = None, most: int = MAX_FETCHED
+    ) -> None:
         self.size = size
+        self._url = url
         self._fetch = fetch
-        self._kept: list[tuple[int, bytes]] = []
+        self._most = most
+        self._parts: list[tuple[int, bytes]] = []
         self._fetched = 0
-        self._at = 0
+        self._position = 0
 
-    def keep(self, start: int, data: bytes) -> None:
+    def add(self, start: int, data: bytes) -> None:
         """Make bytes of the file readable that begin at `start`."""
-        self._kept.append((start, data))
+        self._parts.append((start, data))
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the file is there."""
-        return any(len(data) == self.size for _, data in self._kept)
+        """Whether all of the file is present."""
+        return any(len(data) == self.size for _, data in self._parts)
 
     def seekable(self) -> bool:
         return True
@@ -44,32 +47,38 @@ class RangeStream(io.BufferedIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
-        return self._at
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = max(0, origin + offset)
+        return self._position
 
     def tell(self) -> int:
-        return self._at
+        return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        end = self.size if size is None or size < 0 else min(self._at + size, self.size)
-        data = self._bytes(self._at, max(end - self._at, 0))
-        self._at += len(data)
+        start = min(self._position, self.size)
+        end = self.size if size is None or size < 0 else min(start + size, self.size)
+        data = self._bytes(start, end)
+        self._position = end
         return data
 
-    def _bytes(self, start: int, length: int) -> bytes:
-        for kept, data in self._kept:
-            if kept <= start and start + length <= kept + len(data):
-                return data[start - kept : start - kept + length]
-        first, last = start, max(start + length, min(start + _LEAST, self.size))
+    def _bytes(self, start: int, end: int) -> bytes:
+        for offset, part in self._parts:
+            if offset <= start and end <= offset + len(part):
+                return part[start - offset : end - offset]
+        first, last = start, min(max(end, start + _LEAST), self.size)
         if last > self.size - _TAIL:
             first, last = min(start, max(self.size - _TAIL, 0)), self.size
         self._fetched += last - first
-        if self._fetch is None or self._fetched > _FETCHED:
-            raise OutOfReach
-        data = self._fetch(first, last - first)
-        self.keep(first, data)
-        return data[start - first : start - first + length]
+        if self._fetch is None or self._fetched > self._most:
+            raise OutOfReach(self._url, f"its metadata cannot be read without fetching more than {self._most:,} bytes")
+        part = self._fetch(first, last - first)
+        self.add(first, part)
+        return part[start - first : end - first]
 
 
-class OutOfReach(Exception):
+class OutOfReach(RequestFailed):
     """Bytes of a remote file that cannot be had without reading all of it."""
+
+
+class RangesRefused(OutOfReach):
+    """A server that sends whole files only."""

@@ -10,7 +10,7 @@ from mkindex.check.observations import ServerBehaviour
 from mkindex.simple.links import is_loopback
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import redact
-from mkindex.web.client import RawResponse
+from mkindex.web.responses import RawResponse
 
 _LONGEST = 600  # seconds that pages may be cached: ten minutes, as the public index does
 _SLOW = 5.0

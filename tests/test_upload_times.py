@@ -1,4 +1,4 @@
-"""A new build keeps the upload times of what is published already, and takes nothing else from there."""
+"""--previous: a new build keeps the upload times of files that are published already, and takes nothing else."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 THEN, LATER = "2024-05-06T07:08:09Z", 1_765_432_100
-TOLD = " (without it, files would count as uploaded now)"
+CONSEQUENCE = " (without it, all files would get new upload times)"
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A directory with two projects, that was published in 2024."""
+    """A directory with two projects that was published in 2024."""
     directory = tmp_path / "wheels"
     directory.mkdir()
     for version in ("1.0", "1.1"):
@@ -39,7 +39,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def site(source: Path, tmp_path: Path) -> Path:
-    """Its tree, as a host may have it: without what has a dot before its name."""
+    """Its tree as a host may serve it: without names that begin with a dot."""
     publish(source, tmp_path / "site")
     for path in (tmp_path / "site").glob(".*"):
         path.rename(tmp_path / f"dropped{path.name}")
@@ -73,18 +73,18 @@ def notes(report: Report) -> list[tuple[str, str]]:
 
 
 def refusal(source: Path, destination: Path, previous: str, **options: object) -> str:
-    """What stops a build, which has published nothing then."""
+    """The error that stops a build, which has published nothing then."""
     with pytest.raises(SourceError) as caught:
         publish(source, destination, previous=previous, cache_dir=None, **options)
     assert not destination.exists() or read_tree(destination) == {}
     return str(caught.value)
 
 
-# --- what is carried over -------------------------------------------------------------------------------------------
+# --- what is kept -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["directory", "its index", "file:", "server", "index on a server", "no slash", "page"])
-def test_an_unchanged_site_is_made_again_byte_for_byte_in_a_fresh_checkout(
+def test_a_fresh_checkout_rebuilds_an_unchanged_site_byte_for_byte(
     form: str, source: Path, site: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     previous = {
@@ -102,13 +102,13 @@ def test_an_unchanged_site_is_made_again_byte_for_byte_in_a_fresh_checkout(
     assert notes(report) == []
 
 
-def test_without_a_previous_site_the_times_are_those_of_the_checkout(source: Path, site: Path, tmp_path: Path) -> None:
+def test_without_previous_upload_times_are_those_of_the_checkout(source: Path, site: Path, tmp_path: Path) -> None:
     publish(source, tmp_path / "new")
     assert set(times(site).values()) == {"2024-05-06T07:08:09Z"}
     assert set(times(tmp_path / "new").values()) == {"2025-12-11T05:48:20Z"}
 
 
-def test_one_wheel_more_changes_the_pages_of_its_project_and_the_roots(
+def test_one_more_wheel_changes_only_its_project_and_the_root_pages(
     source: Path, site: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     added = write_wheel(source, "demo", "1.2", mtime=LATER)
@@ -121,7 +121,7 @@ def test_one_wheel_more_changes_the_pages_of_its_project_and_the_roots(
     assert times(tmp_path / "new") == times(site) | {added.name: "2025-12-11T05:48:20Z"}
 
 
-def test_a_file_is_known_by_its_bytes_and_not_by_its_name(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_a_file_is_recognised_by_its_bytes_not_by_its_name(source: Path, host: IndexServer, tmp_path: Path) -> None:
     (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="built again"))
     touch(source, LATER)
     publish(source, tmp_path / "new", previous=host.url)
@@ -132,7 +132,7 @@ def test_a_file_is_known_by_its_bytes_and_not_by_its_name(source: Path, host: In
     }
 
 
-def test_only_mtimes_are_brought_down_to_source_date_epoch(
+def test_source_date_epoch_limits_only_mtimes(
     source: Path, host: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_wheel(source, "demo", "1.2", mtime=LATER)
@@ -146,7 +146,7 @@ def test_only_mtimes_are_brought_down_to_source_date_epoch(
     }
 
 
-def test_what_a_source_says_itself_of_upload_times_stays(source: Path, site: Path, tmp_path: Path) -> None:
+def test_upload_times_of_a_source_take_precedence(source: Path, site: Path, tmp_path: Path) -> None:
     publish(source, tmp_path / "recent")
     with serve_index(tmp_path / "recent") as recent:
         report = publish_from(f"{recent.url}simple/", tmp_path / "new", previous=str(site))
@@ -154,7 +154,7 @@ def test_what_a_source_says_itself_of_upload_times_stays(source: Path, site: Pat
     assert set(times(tmp_path / "new").values()) == {"2025-12-11T05:48:20Z"}
 
 
-def test_a_link_without_an_upload_time_gets_the_one_that_is_published(source: Path, site: Path, tmp_path: Path) -> None:
+def test_a_link_without_an_upload_time_gets_the_published_one(source: Path, site: Path, tmp_path: Path) -> None:
     publish(source, tmp_path / "timeless", upload_time="none")
     with serve_index(tmp_path / "timeless") as timeless:
         spec = f"{timeless.url}simple/"
@@ -164,7 +164,7 @@ def test_a_link_without_an_upload_time_gets_the_one_that_is_published(source: Pa
     assert set(times(tmp_path / "ours").values()) == {THEN}
 
 
-def test_the_index_may_have_been_elsewhere_in_its_tree(source: Path, tmp_path: Path) -> None:
+def test_the_index_may_have_had_another_simple_path(source: Path, tmp_path: Path) -> None:
     for simple_path in ("", "simple", "pypi/all"):
         touch(source, 1_714_979_289)
         publish(source, tmp_path / f"old{simple_path}", simple_path=simple_path)
@@ -177,7 +177,7 @@ def test_the_index_may_have_been_elsewhere_in_its_tree(source: Path, tmp_path: P
         assert set(times(new, simple_path).values()) == {THEN}
 
 
-def test_only_the_pages_of_projects_that_are_published_again_are_asked_for(
+def test_only_pages_of_projects_that_are_published_again_are_requested(
     source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     (source / "other-2.0.tar.gz").unlink()
@@ -186,7 +186,7 @@ def test_only_the_pages_of_projects_that_are_published_again_are_asked_for(
     assert sorted(host.received) == ["GET /simple/", "GET /simple/demo/"]
 
 
-def test_a_new_project_is_published_where_what_is_not_there_is_forbidden(
+def test_a_new_project_is_published_where_missing_pages_answer_403(
     source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
@@ -195,23 +195,25 @@ def test_a_new_project_is_published_where_what_is_not_there_is_forbidden(
     assert report.new == ("new_one-1.0-py3-none-any.whl",)
 
 
-def test_of_several_times_for_the_same_bytes_the_earliest_counts(source: Path, site: Path, tmp_path: Path) -> None:
+def test_the_earliest_of_several_times_for_the_same_bytes_is_used(source: Path, site: Path, tmp_path: Path) -> None:
     page = site / "simple/demo/index.html"
     lines = page.read_text().splitlines(keepends=True)
     (first,) = [line for line in lines if "demo-1.0-" in line]
-    said = [f"2023-0{month}-01T00:00:00Z" for month in (3, 1, 2)]
-    twins = [first.replace(THEN, time).replace("demo-1.0-", f"demo-1.0-{number}-") for number, time in enumerate(said)]
+    several = [f"2023-0{month}-01T00:00:00Z" for month in (3, 1, 2)]
+    twins = [
+        first.replace(THEN, time).replace("demo-1.0-", f"demo-1.0-{number}-") for number, time in enumerate(several)
+    ]
     nothing = first.replace(f' data-upload-time="{THEN}"', "").replace("demo-1.0-", "demo-1.0-9-")
     page.write_text("".join([*lines[:-2], nothing, *twins, *lines[-2:]]))
     publish(source, tmp_path / "new", previous=str(site))
     assert times(tmp_path / "new")["demo-1.0-py3-none-any.whl"] == "2023-01-01T00:00:00Z"
 
 
-# --- what is not believed -------------------------------------------------------------------------------------------
+# --- what is ignored -------------------------------------------------------------------------------------------
 
 
-def lied(source: Path, **claims: object) -> Reply:
-    """A page that says all sorts of things of a file that is ours."""
+def page_with_claims(source: Path, **claims: object) -> Reply:
+    """A page with any claims about one of our files."""
     name = "demo-1.0-py3-none-any.whl"
     sha256 = hashlib.sha256((source / name).read_bytes()).hexdigest()
     file = {"filename": name, "url": f"../../{name}", "hashes": {"sha256": sha256}, **claims}
@@ -219,14 +221,14 @@ def lied(source: Path, **claims: object) -> Reply:
     return Reply(200, json.dumps(page).encode(), {"Content-Type": JSON_TYPE})
 
 
-def test_nothing_but_the_time_is_taken_from_the_page(source: Path, host: IndexServer, tmp_path: Path) -> None:
-    lie = lied(
+def test_only_the_upload_time_is_taken_from_the_page(source: Path, host: IndexServer, tmp_path: Path) -> None:
+    reply_with_claims = page_with_claims(
         source,
         **{"upload-time": THEN, "requires-python": ">=99", "yanked": "evil", "size": 1, "provenance": "https://a.b/c"},
         **{"core-metadata": {"sha256": "0" * 64}, "gpg-sig": True},
     )
     old = read_tree(host.root)
-    host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
+    host.faults.append(lambda path, reply: reply_with_claims if path == "/simple/demo/" else reply)
     for name in ("demo-1.1-py3-none-any.whl", "other-2.0.tar.gz"):
         os.utime(source / name, (1_714_979_289, 1_714_979_289))
     publish(source, tmp_path / "new", previous=host.url, cache_dir=None)
@@ -241,27 +243,27 @@ def test_nothing_but_the_time_is_taken_from_the_page(source: Path, host: IndexSe
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_what_is_no_time_is_passed_over(time: object, source: Path, host: IndexServer, tmp_path: Path) -> None:
-    lie = lied(source, **{"upload-time": time})
-    host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
+def test_an_invalid_upload_time_is_ignored(time: object, source: Path, host: IndexServer, tmp_path: Path) -> None:
+    reply_with_claims = page_with_claims(source, **{"upload-time": time})
+    host.faults.append(lambda path, reply: reply_with_claims if path == "/simple/demo/" else reply)
     publish(source, tmp_path / "new", previous=host.url, cache_dir=None)
     assert times(tmp_path / "new")["demo-1.0-py3-none-any.whl"] == "2025-12-11T05:48:20Z"
 
 
-def test_a_hash_of_another_kind_proves_nothing(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_hashes_other_than_sha256_are_ignored(source: Path, host: IndexServer, tmp_path: Path) -> None:
     data = (source / "demo-1.0-py3-none-any.whl").read_bytes()
     hashes = {name: hashlib.new(name, data).hexdigest() for name in ("md5", "sha1", "sha512")}
-    lie = lied(source, **{"upload-time": THEN, "hashes": hashes})
-    host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
+    reply_with_claims = page_with_claims(source, **{"upload-time": THEN, "hashes": hashes})
+    host.faults.append(lambda path, reply: reply_with_claims if path == "/simple/demo/" else reply)
     publish(source, tmp_path / "new", previous=host.url, cache_dir=None)
     assert times(tmp_path / "new")["demo-1.0-py3-none-any.whl"] == "2025-12-11T05:48:20Z"
 
 
-def test_a_file_of_unknown_hash_is_like_no_other(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_a_file_without_a_hash_gets_no_published_upload_time(source: Path, host: IndexServer, tmp_path: Path) -> None:
     files = [f'<a href="{name}">{name}</a>' for name in ("demo-1.0-py3-none-any.whl", "demo-1.1-py3-none-any.whl")]
     (source / "index.html").write_text("<!DOCTYPE html>" + "".join(files))
-    lie = lied(source, **{"upload-time": THEN, "hashes": {}})
-    host.faults.append(lambda path, reply: lie if path == "/simple/demo/" else reply)
+    reply_with_claims = page_with_claims(source, **{"upload-time": THEN, "hashes": {}})
+    host.faults.append(lambda path, reply: reply_with_claims if path == "/simple/demo/" else reply)
     with serve_index(source) as flat:
         options: dict[str, Any] = {"allow_unhashed": True, "include": ("demo",), "previous": host.url}
         report = build(Config(sources=(flat.url,), destination=str(tmp_path / "new"), **options))
@@ -273,7 +275,7 @@ def test_a_file_of_unknown_hash_is_like_no_other(source: Path, host: IndexServer
 
 
 @pytest.mark.parametrize("form", ["missing", "empty", "dots", "server"])
-def test_where_nothing_is_published_yet_a_note_says_so(form: str, source: Path, tmp_path: Path) -> None:
+def test_a_note_says_that_nothing_is_published_yet(form: str, source: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
     if form != "missing":
         there.mkdir()
@@ -286,7 +288,7 @@ def test_where_nothing_is_published_yet_a_note_says_so(form: str, source: Path, 
     assert len(times(tmp_path / "new")) == 3
 
 
-def test_a_server_that_shows_no_root_may_have_the_projects(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_project_pages_are_found_without_a_root_page(source: Path, host: IndexServer, tmp_path: Path) -> None:
     host.faults.append(lambda path, reply: Reply(404) if path in ("/", "/simple/") else reply)
     report = publish(source, tmp_path / "new", previous=host.url, cache_dir=None)
     assert set(times(tmp_path / "new").values()) == {THEN}
@@ -297,73 +299,76 @@ def test_a_server_that_shows_no_root_may_have_the_projects(source: Path, host: I
 
 
 ADVICE = {
-    401: "it lets nobody in without the right user name and password: put them into ~/.netrc",
-    403: "it lets nobody, or not you, read it",
-    418: "ask who runs it",
+    401: "user name and password required. Put them into ~/.netrc",
+    403: "access denied. Check the address and your credentials",
+    418: "request refused. Ask the operator of the server",
 }
 
 
 @pytest.mark.parametrize("path", ["/", "/simple/", "/simple/demo/"])
 @pytest.mark.parametrize("status", ADVICE)
-def test_a_server_that_does_not_answer_stops_everything(
+def test_an_error_status_stops_the_build(
     path: str, status: int, source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     why = f"answers {status}: {ADVICE[status]}"
-    host.faults.append(lambda asked, good: Reply(status) if asked == path else good)
-    assert refusal(source, tmp_path / "new", host.url) == f"previous site: {host.url[:-1]}{path}: {why}{TOLD}"
+    host.faults.append(lambda requested, good: Reply(status) if requested == path else good)
+    assert refusal(source, tmp_path / "new", host.url) == f"--previous: {host.url[:-1]}{path}: {why}{CONSEQUENCE}"
 
 
-def test_so_does_a_server_in_trouble_and_one_that_cannot_be_reached(
+def test_a_server_error_or_an_unreachable_server_stops_the_build(
     source: Path, host: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
     host.faults.append(lambda path, good: Reply(503) if path == "/simple/other/" else good)
-    why = "answers 503: the server is in trouble: try again later"
-    assert refusal(source, tmp_path / "new", host.url) == f"previous site: {host.url}simple/other/: {why}{TOLD}"
+    why = "answers 503: server error. Try again later"
+    assert refusal(source, tmp_path / "new", host.url) == f"--previous: {host.url}simple/other/: {why}{CONSEQUENCE}"
     host.close()
     why = "cannot be reached: Connection refused"
-    assert refusal(source, tmp_path / "new", host.url) == f"previous site: {host.url}: {why}{TOLD}"
+    assert refusal(source, tmp_path / "new", host.url) == f"--previous: {host.url}: {why}{CONSEQUENCE}"
 
 
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("<!DOCTYPE html><title>Log in</title><form>", "is no page of an index"),
-        ("<a href='x.whl'", "ends inside a tag or a comment: it was cut off, so that links may be missing"),
-        ('{"meta": {}, "files": {}}', "is JSON, but names neither projects nor files"),
+        ("<!DOCTYPE html><title>Log in</title><form>", "is not a page of an index"),
+        ("<a href='x.whl'", "ends inside a tag or a comment: it is truncated, and links may be missing"),
+        ('{"meta": {}, "files": {}}', "is JSON, but has neither projects nor files"),
     ],
 )
-def test_a_page_that_is_none_stops_everything(
+def test_a_page_that_is_not_of_an_index_stops_the_build(
     body: str, why: str, source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     broken = Reply(200, body.encode(), {"Content-Type": JSON_TYPE if body.startswith("{") else "text/html"})
     host.faults.append(lambda path, good: broken if path == "/simple/demo/" else good)
-    told = refusal(source, tmp_path / "new", host.url)
-    assert told == f"previous site: {host.url}simple/demo/ {why}{TOLD}"
+    error = refusal(source, tmp_path / "new", host.url)
+    assert error == f"--previous: {host.url}simple/demo/ {why}{CONSEQUENCE}"
 
 
-def test_a_project_or_a_page_for_people_is_no_index(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_a_project_page_or_another_website_is_not_an_index(source: Path, host: IndexServer, tmp_path: Path) -> None:
     (host.root / "about").mkdir()
     (host.root / "about/index.html").write_text("<!DOCTYPE html><title>About</title><a href='simple/'>us</a></html>")
     for path in ("simple/demo/", "about/"):
-        why = f"{host.url}{path} is no index, and has none below it: name the address that clients install from"
-        assert refusal(source, tmp_path / "new", f"{host.url}{path}") == f"previous site: {why}{TOLD}"
+        why = f"{host.url}{path} is not an index, and has none below it: use the address that clients install from"
+        assert refusal(source, tmp_path / "new", f"{host.url}{path}") == f"--previous: {why}{CONSEQUENCE}"
 
 
-def test_a_directory_with_something_else_is_no_first_publication(source: Path, tmp_path: Path) -> None:
-    wanted = f"previous site: {source} is neither empty nor an index: name the directory of one{TOLD}"
-    assert refusal(source, tmp_path / "new", str(source)) == wanted
+def test_a_directory_with_other_files_is_not_a_first_publication(source: Path, tmp_path: Path) -> None:
+    expected = (
+        f"--previous: {source} is neither empty nor an index: use the directory of a published index{CONSEQUENCE}"
+    )
+    assert refusal(source, tmp_path / "new", str(source)) == expected
     wheel = source / "demo-1.0-py3-none-any.whl"
     assert refusal(source, tmp_path / "new", str(wheel)) == (
-        f"previous site: cannot read directory {wheel}: Not a directory{TOLD}"
+        f"--previous: cannot read directory {wheel}: Not a directory{CONSEQUENCE}"
     )
 
 
-def test_no_user_password_or_token_is_told(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_no_user_password_or_token_is_shown(source: Path, host: IndexServer, tmp_path: Path) -> None:
     host.faults.append(lambda path, good: Reply(403) if "demo" in path else good)
     secret = host.url.replace("//", "//alice:hunter2@") + "?token=s3cret"
-    told = refusal(source, tmp_path / "new", secret)
-    assert told == f"previous site: {host.url}simple/demo/: answers 403: it lets nobody, or not you, read it{TOLD}"
+    error = refusal(source, tmp_path / "new", secret)
+    why = "answers 403: access denied. Check the address and your credentials"
+    assert error == f"--previous: {host.url}simple/demo/: {why}{CONSEQUENCE}"
 
 
 # --- the option -----------------------------------------------------------------------------------------------------
@@ -380,13 +385,13 @@ def test_no_user_password_or_token_is_told(source: Path, host: IndexServer, tmp_
         ({"previous": "https://u:p@[/?t=s"}, "previous https://[/: give an http or https URL, or a directory"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_refused(options: dict[str, object], why: str, source: Path) -> None:
+def test_invalid_combinations_of_options_are_errors(options: dict[str, object], why: str, source: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         publish(source, source / "new", **{"previous": str(source), **options})
     assert str(caught.value) == why
 
 
-def test_mkindex_toml_names_it_from_where_it_lies(site: Path, tmp_path: Path) -> None:
+def test_previous_in_mkindex_toml_is_relative_to_that_file(site: Path, tmp_path: Path) -> None:
     from mkindex.config import read_file
 
     (tmp_path / "mkindex.toml").write_text('previous = "site"\n')

@@ -1,15 +1,16 @@
-"""upload.sh, with a bucket that is a directory: stopped at every single call, it never leaves a link that dangles."""
+"""upload.sh with a directory as bucket: stopped at any of its calls, it never leaves a broken link."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.builds import publish
+from support.builds import publish, write_files
 from support.trees import find_broken_links, read_tree
 from support.wheels import wheel, write_sdist, write_wheel
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# As far as upload.sh uses it. A key with a slash at its end is a file named "@"; call $DIES_AT and all later ones fail.
+# The commands that upload.sh uses. The file for a key with a slash at its end is named "@". From call number $DIES_AT
+# on, all calls fail.
 AWS = """#!/bin/sh
 cd "$STORE" || exit
 echo "$*" >>../calls
@@ -43,15 +45,7 @@ case "$1 $2" in
 "s3 sync")
     from=$OLDPWD/$3
     below "$4"
-    case "$*" in
-    *--delete*)
-        (cd "./$key" && find . -type f) | while read -r path; do
-            [ ! -e "$from/$path" ] || continue
-            case "$*" in *--dryrun*) echo "(dryrun) delete: $path" ;; *) rm "./$key/$path" ;; esac
-        done
-        ;;
-    *) cp -R "$from/." "./$key" ;;
-    esac
+    cp -R "$from/." "./$key"
     ;;
 *) exit 2 ;;
 esac
@@ -59,26 +53,29 @@ esac
 
 
 class Store:
-    """A bucket in a directory, and the calls since it was made."""
+    """A bucket in a directory, and the calls of the last upload."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.printed = ""
         (root / "bin").mkdir(parents=True)
         (root / "bin/aws").write_text(AWS)
         (root / "bin/aws").chmod(0o755)
         (root / "store").mkdir()
 
     def upload(self, public: Path, to: str = "s3://bucket/", *, dies_at: int = 999, **variables: str) -> int:
-        """Run the script; return its exit status."""
+        """Run the script; return its exit status. `printed` is what it said."""
         (self._root / "calls").write_text("")
         environment = {"PATH": f"{self._root / 'bin'}:{os.environ['PATH']}", "STORE": str(self._root / "store")}
         done = subprocess.run(
             ["sh", public / "upload.sh", to],
             env=environment | {"DIES_AT": str(dies_at), "UPLOAD_GRACE": "0"} | variables,
             capture_output=True,
+            text=True,
             timeout=60,
             check=False,
         )
+        self.printed = done.stdout
         return done.returncode
 
     @property
@@ -86,7 +83,7 @@ class Store:
         return len((self._root / "calls").read_text().splitlines())
 
     def content(self) -> dict[str, bytes]:
-        """What is there, by its key."""
+        """The objects by key."""
         return {
             key.removesuffix("@"): content for key, content in read_tree(self._root / "store").items() if key[-1] != "/"
         }
@@ -97,15 +94,15 @@ class Store:
         return copy
 
 
-def uploaded(content: dict[str, bytes]) -> dict[str, bytes]:
-    """What a tree is in a bucket."""
+def objects_of(content: dict[str, bytes]) -> dict[str, bytes]:
+    """The objects that a tree becomes in a bucket."""
     pages = {path: page for path, page in content.items() if path not in (".nojekyll", "upload.sh")}
     keys = {path.removesuffix("index.html"): page for path, page in pages.items() if path.endswith("index.html")}
     return {key: page for key, page in (pages | keys).items() if key}
 
 
-def seen(content: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
-    """A bucket as it is seen: by its index documents, and by its keys that end with a slash."""
+def views(content: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
+    """A bucket as readers see it: by index documents, and by keys that end with a slash."""
     yield content
     yield content | {f"{key}index.html": page for key, page in content.items() if key.endswith("/")}
 
@@ -120,16 +117,16 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("options", [{}, {"json_root": "json"}], ids=["one root", "two roots"])
-def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_finishes_it(
+def test_an_upload_stopped_anywhere_leaves_no_broken_link_and_the_next_one_completes_it(
     source: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     public, before = tmp_path / "the public", Store(tmp_path / "before")
     publish(source, public, host="s3", **options)
     assert before.upload(public) == 0
-    assert before.content() == uploaded(read_tree(public))
+    assert before.content() == objects_of(read_tree(public))
     (source / "old-1.0.tar.gz").unlink()
     write_wheel(source, "new", "1.0")
-    # Another hash on pages of the same size, with an older time: a comparison of those would not see it.
+    # Another hash on pages with the same size and an older time: comparing size and time would miss the change.
     (source / "demo-1.0-py3-none-any.whl").write_bytes(
         wheel("demo", "1.0", files={"demo.py": b"__version__ = '1.1'\n"})
     )
@@ -139,40 +136,40 @@ def test_an_upload_stopped_anywhere_leaves_nothing_dangling_and_the_next_one_fin
     dies_at = 1
     while True:
         store = before.copy(tmp_path / f"store-{dies_at}")
-        status = store.upload(public, dies_at=dies_at)
-        assert [wrong for pages in seen(store.content()) for wrong in find_broken_links(pages)] == []
+        status = store.upload(public, dies_at=dies_at, PRUNE="1")
+        assert [wrong for pages in views(store.content()) for wrong in find_broken_links(pages)] == []
         if status == 0:
             break
-        assert store.upload(public) == 0
-        assert store.content() == uploaded(read_tree(public))
+        assert store.upload(public, PRUNE="1") == 0
+        assert store.content() == objects_of(read_tree(public))
         dies_at += 1
     assert dies_at == store.calls + 1
-    assert store.content() == uploaded(read_tree(public))
+    assert store.content() == objects_of(read_tree(public))
 
 
-def test_files_that_are_elsewhere_stay_there_and_those_of_before_in_the_bucket(source: Path, tmp_path: Path) -> None:
+def test_with_files_url_no_file_is_uploaded_or_removed(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")
     assert store.upload(public, "s3://bucket/a/b") == 0
     files = {key: content for key, content in store.content().items() if "/files/" in key}
     publish(source, public, host="s3", files_url="https://files.example.com/")
     assert store.upload(public, "s3://bucket/a/b/") == 0
-    pages = {f"a/b/{key}": page for key, page in uploaded(read_tree(public)).items()} | {
+    pages = {f"a/b/{key}": page for key, page in objects_of(read_tree(public)).items()} | {
         "a/b/": read_tree(public)["index.html"]
     }
     assert store.content() == files | pages
 
 
-def test_projects_may_be_called_as_parts_of_the_tree_are(source: Path, tmp_path: Path) -> None:
+def test_projects_may_have_the_names_of_parts_of_the_tree(source: Path, tmp_path: Path) -> None:
     for name in "files", "simple", "index", "json", "links":
         write_wheel(source, name, "1.0")
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3", json_root="json")
     assert (store.upload(public), store.upload(public)) == (0, 0)
-    assert store.content() == uploaded(read_tree(public))
+    assert store.content() == objects_of(read_tree(public))
 
 
-def test_all_is_uploaded_again_where_that_is_wanted(source: Path, tmp_path: Path) -> None:
+def test_everything_is_uploaded_again_on_request(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")
     assert store.upload(public) == 0
@@ -181,17 +178,59 @@ def test_all_is_uploaded_again_where_that_is_wanted(source: Path, tmp_path: Path
     assert store.calls < first
     assert store.upload(public, UPLOAD_ALL="1") == 0
     assert store.calls == first
-    assert store.content() == uploaded(read_tree(public))
+    assert store.content() == objects_of(read_tree(public))
+
+
+def test_a_tree_of_one_new_wheel_deletes_no_other_wheel_unless_it_is_told_to(source: Path, tmp_path: Path) -> None:
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3")
+    assert store.upload(public) == 0
+    files = {key: content for key, content in store.content().items() if key.startswith("files/")}
+    runner, dist = tmp_path / "runner", tmp_path / "dist"
+    dist.mkdir()
+    write_wheel(dist, "demo", "2.0")
+    publish(dist, runner, host="s3")
+    new = objects_of(read_tree(runner))
+    foreign = {"files/notes.txt": b"theirs", "files/ab/cd/demo.whl": b"theirs"}
+    write_files(tmp_path / "store/store", foreign.items())
+    assert store.upload(runner) == 0
+    assert store.content() == new | files | foreign
+    assert store.printed == (
+        "uploaded to s3://bucket/: 7 pages, 3 pages deleted, 0 files deleted\n"
+        "3 files in the bucket are listed by no page of this tree. They stay; PRUNE=1 sh upload.sh s3://bucket/ "
+        "deletes them\n"
+    )
+    assert store.upload(runner, PRUNE="1") == 0
+    assert store.content() == new | foreign
+    assert store.printed == "uploaded to s3://bucket/: 0 pages, 0 pages deleted, 3 files deleted\n"
+
+
+@pytest.mark.parametrize("hashed", [True, False], ids=["with hashes", "without hashes"])
+def test_files_of_the_bucket_that_a_page_of_the_tree_names_are_never_deleted(
+    source: Path, tmp_path: Path, *, hashed: bool
+) -> None:
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3")
+    assert store.upload(public) == 0
+    before = {key: content for key, content in store.content().items() if key.startswith("files/")}
+    # As a build from the address of the published index: pages that link to the files in the bucket.
+    reference = shutil.copytree(public, tmp_path / "reference", ignore=shutil.ignore_patterns("files"))
+    for page in reference.rglob("index.*"):
+        text = page.read_text().replace("../../files/", "https://bucket.example.com/files/")
+        page.write_text(text if hashed else re.sub("(?<![0-9a-f/])[0-9a-f]{64}", "", text))
+    assert store.upload(reference, PRUNE="1") == 0
+    kept = {key: content for key, content in store.content().items() if key.startswith("files/")}
+    assert kept == before
 
 
 @pytest.mark.parametrize("to", ["", "bucket", "s3://", "https://bucket"])
-def test_what_is_no_address_of_a_bucket_is_a_mistake(source: Path, tmp_path: Path, to: str) -> None:
+def test_an_invalid_bucket_address_is_an_error(source: Path, tmp_path: Path, to: str) -> None:
     publish(source, tmp_path / "public", host="s3")
     store = Store(tmp_path / "store")
     assert (store.upload(tmp_path / "public", to), store.calls) == (2, 0)
 
 
-def test_without_an_index_beside_it_nothing_is_removed(source: Path, tmp_path: Path) -> None:
+def test_nothing_is_removed_without_an_index_beside_the_script(source: Path, tmp_path: Path) -> None:
     publish(source, tmp_path / "public", host="s3")
     store = Store(tmp_path / "store")
     (tmp_path / "public/simple/index.html").unlink()

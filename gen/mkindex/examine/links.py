@@ -1,0 +1,185 @@
+"""What examining links takes, whether their files stay where they are or are mirrored.
+
+Every link is checked with its server before it is listed. What was read of a file is remembered by address, with the
+hash that the page gives or else with the fingerprint of the file on its server.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from mkindex.cache import Cache
+from mkindex.distributions.describe import describe_name
+from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
+from mkindex.examine.local import Progress
+from mkindex.model.files import Facts, File, Link, decode_facts, encode_facts, make_file
+from mkindex.text import plural
+from mkindex.web.client import WebClient
+from mkindex.web.responses import FileHead, RequestFailed
+
+Outcome = File | Rejected
+_MISMATCH = "Damaged or replaced file; not published"
+_PAGES = ("text/html", "application/xhtml+xml")
+# Client errors that do not mean that the file is missing: 401 and 407 ask for credentials, 408 and 429 for patience.
+_NOT_ABOUT_THE_FILE = frozenset({401, 407, 408, 429})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkWork:
+    """What examining the links of one build takes: the client, the cache, and what the user allows."""
+
+    web: WebClient
+    cache: Cache
+    executor: Executor
+    announce: Callable[[Note], object]  # called before files are read, with how much will be read and why
+    progress: Progress
+    max_download: int  # bytes
+    allow_unhashed: bool = False
+    keep_going: bool = False  # reject a file whose server is in trouble, instead of raising SourceError
+    dry_run: bool = False  # read no file as a whole
+
+
+class CheckedLink(NamedTuple):
+    """A link that works: what its server says of the file, and what earlier runs read from it."""
+
+    link: Link
+    head: FileHead
+    fingerprint: str  # facts hold for as long as it stays the same; "": nothing tells whether the file changed
+    facts: Facts | str | None  # str: the reason for a rejection; None: unknown
+
+
+def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> CheckedLink | Outcome:
+    """Ask the server what it says of a file. Raises SourceError where it gives no usable response."""
+    if link.trusted:
+        return list_trusted(link)
+    if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
+        reason = "the address does not end in the filename, as pip requires: use --remote mirror"
+        return Rejected(location=f"{link.location} ({link.filename})", reason=reason)
+    try:
+        head = work.web.head(link.url)
+    except RequestFailed as error:
+        return reject(link, error, work)
+    if head.media_type in _PAGES:
+        return Rejected(location=link.location, reason="the server sends a page instead of the file: fix the link")
+    if link.size is not None and head.size is not None and link.size != head.size:
+        reason = f"size mismatch: expected {link.size:,} bytes, got {head.size:,}. {_MISMATCH}"
+        return Rejected(location=link.location, reason=reason)
+    fingerprint = link.sha256
+    if not fingerprint and head.fingerprint:
+        fingerprint = f"{head.fingerprint} {link.other_hash}"
+    if fingerprint and not mirrored:  # facts of a file that stays there depend on what the page says, too
+        fingerprint = f"{fingerprint} {link.core_metadata} {link.requires_python}"
+    facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
+    if isinstance(facts, Facts) and not facts.sha256 and not work.allow_unhashed:
+        facts = None
+    return CheckedLink(link._replace(size=head.size if link.size is None else link.size), head, fingerprint, facts)
+
+
+def list_trusted(link: Link) -> Outcome:
+    """Return the File of a link that the user vouches for: no more than its filename and its list say."""
+    try:
+        facts = describe_name(link.filename, link.requires_python)
+    except Unreadable as error:
+        return Rejected(location=link.location, reason=str(error))
+    return make_file(link, facts._replace(sha256=link.sha256, core_metadata=link.core_metadata or ""))
+
+
+def recall_facts(link: Link, fingerprint: str, cache: Cache, *, mirrored: bool) -> Facts | str | None:
+    """Return what an earlier run read of the file, None where it is unknown or has changed."""
+    cached = cache.recall(_cache_key(link, mirrored=mirrored)) if fingerprint else None
+    return decode_facts(cached[1]) if cached and cached[0] == fingerprint else None
+
+
+def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cache, *, mirrored: bool) -> None:
+    """Remember what was read of a file, or the reason for its rejection."""
+    if fingerprint:
+        cache.remember(_cache_key(link, mirrored=mirrored), fingerprint, encode_facts(facts))
+
+
+def _cache_key(link: Link, *, mirrored: bool) -> str:
+    # A mirrored file gets a `.metadata` sibling, whatever it has elsewhere.
+    return f"{'mirrored' if mirrored else 'file'} {link.url}"
+
+
+def reject(link: Link, error: RequestFailed, work: LinkWork) -> Rejected:
+    """Return the rejection of a file that its server does not send.
+
+    Raises SourceError where the server may send it another time, unless the user said --keep-going.
+    """
+    if work.keep_going or is_about_the_file(error):
+        return Rejected(location=link.location, reason=error.why)
+    raise SourceError(f"{error} (--keep-going publishes the rest)") from error
+
+
+def is_about_the_file(error: RequestFailed) -> bool:
+    """Tell whether the server says that it does not have the file; otherwise the server is in trouble."""
+    return 400 <= error.status < 500 and error.status not in _NOT_ABOUT_THE_FILE
+
+
+@contextmanager
+def announce_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) -> Iterator[Callable[[int], object]]:
+    """Announce how much will be read of these files; yield a callback for the number of bytes that were.
+
+    Raises SourceError for more than --max-download, before anything is read or, where sizes are unknown, meanwhile.
+    """
+    if not links:
+        yield nothing
+        return
+    total = sum(one.link.size or 0 for one in links)
+    without_size = sum(one.link.size is None for one in links)
+    hosts = sorted({urlsplit(one.link.url).netloc for one in links})
+    where = ", ".join(hosts[:3]) + (", …" if len(hosts) > 3 else "")
+    what = f"{total:,} bytes in {plural(len(links), 'file')}"
+    what += f", {without_size:,} of them of unknown size," if without_size else ""
+    too_much = f"--max-download allows {work.max_download:,}. Raise it, or choose fewer files with --include"
+    if total > work.max_download:
+        raise SourceError(f"{where}: {what} would have to be read {why}; {too_much}")
+    work.announce(Note(location=where, text=f"{what} {'would' if work.dry_run else 'will'} be read {why}"))
+    if work.dry_run:
+        yield nothing
+        return
+    read, lock = 0, Lock()
+    with work.progress(total) as advance:
+
+        def count(size: int) -> None:
+            nonlocal read
+            with lock:
+                read += size
+            if read > work.max_download:  # possible only where a size was unknown
+                raise SourceError(f"{where}: more bytes were sent than announced; {too_much}")
+            advance(size)
+
+        yield count
+
+
+class Digests:
+    """The hashes of a file as it is read: sha256, and the one that the page gives."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._sha256 = hashlib.sha256()
+        name, _, self._expected = link.other_hash.partition("=")
+        self._other = hashlib.new(name, usedforsecurity=False) if name else None
+
+    def update(self, data: bytes) -> None:
+        self._sha256.update(data)
+        if self._other:
+            self._other.update(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    def mismatch(self) -> str:
+        """Return which hash is not the one that the page gives, "" for none."""
+        if self._link.sha256 not in ("", self.sha256):
+            return f"sha256 mismatch: expected {self._link.sha256}, got {self.sha256}. {_MISMATCH}"
+        if self._other and self._other.hexdigest() != self._expected:
+            name = self._other.name
+            return f"{name} mismatch: expected {self._expected}, got {self._other.hexdigest()}. {_MISMATCH}"
+        return ""

@@ -1,0 +1,153 @@
+"""Mirror files: download them into the tree, verified, and resume what an earlier run did not finish."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from mkindex.distributions.describe import describe
+from mkindex.errors import DestinationError, Rejected, Unreadable
+from mkindex.examine.links import (
+    CheckedLink,
+    Digests,
+    LinkWork,
+    Outcome,
+    announce_reading,
+    check_link,
+    recall_facts,
+    reject,
+    remember_facts,
+)
+from mkindex.examine.local import examine
+from mkindex.examine.reference import list_file
+from mkindex.model.files import CHUNK, Artifact, Facts, Fingerprint, Link, make_file
+from mkindex.text import printable
+from mkindex.tree.names import file_path
+from mkindex.web.responses import RequestFailed
+
+
+class MirrorTree(Protocol):
+    """A published tree that files are mirrored into."""
+
+    @property
+    def root(self) -> str:
+        """Its directory."""
+
+    @property
+    def downloads(self) -> str:
+        """A directory for files that are not complete, or not published yet."""
+
+    def holds(self, path: str) -> bool:
+        """Tell whether the file at a path below the root still is what mkindex wrote there."""
+
+
+def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outcome]:
+    """Return the File or the rejection of each link, with artifacts in the tree or among its downloads.
+
+    Nothing is requested for a file whose sha256 the page gives and that is in the tree already. Raises SourceError
+    where a server gives no usable response, DestinationError where a download cannot be written.
+    """
+    different = list(dict.fromkeys(links))
+    found = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
+    missing = [one for one in found if isinstance(one, CheckedLink)]
+
+    def get(one: CheckedLink | Outcome) -> Outcome:
+        if not isinstance(one, CheckedLink):
+            return one
+        return list_file(one, work, advance) if work.dry_run else _download(one, tree.downloads, work, advance)
+
+    with announce_reading(missing, "to mirror them", work) as advance:
+        by_link = dict(zip(different, work.executor.map(get, found), strict=True))
+    return [by_link[link] for link in links]
+
+
+def in_place(outcome: Outcome, tree: MirrorTree) -> Outcome | None:
+    """Return an outcome of an earlier build, its mirrored file now in the tree; None: that file is not there."""
+    if isinstance(outcome, Rejected) or isinstance(outcome.artifact, Link) or not outcome.artifact.link:
+        return outcome
+    path = file_path(outcome.sha256, outcome.filename)
+    artifact = _artifact_at(tree.root, path, outcome.artifact.link) if tree.holds(path) else None
+    return outcome._replace(artifact=artifact) if artifact else None
+
+
+def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink | Outcome:
+    """Return the outcome for a file that is in the tree already, or the checked link of one to be downloaded."""
+    checked = None if link.sha256 else check_link(link, work, mirrored=True)
+    if checked is not None and not isinstance(checked, CheckedLink):
+        return checked
+    fingerprint = checked.fingerprint if checked else link.sha256
+    cached = checked.facts if checked else recall_facts(link, fingerprint, work.cache, mirrored=True)
+    sha256 = link.sha256 or (cached.sha256 if isinstance(cached, Facts) else "")
+    if isinstance(cached, str):
+        return make_file(link, cached)
+    path = file_path(sha256, link.filename)
+    if sha256 and (artifact := _artifact_at(tree.root, path, link)):
+        facts: Facts | str = cached if cached and tree.holds(path) else examine(artifact).result
+        if isinstance(facts, Facts) and facts.sha256 == sha256:
+            remember_facts(link, fingerprint, facts, work.cache, mirrored=True)
+            return make_file(artifact, facts)
+    return checked or check_link(link, work, mirrored=True)
+
+
+def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
+    """Download a file, verify and examine it. Bytes that an earlier run downloaded are not requested again."""
+    link = checked.link
+    directory = os.path.join(downloads, hashlib.sha256(repr(link).encode()).hexdigest()[:32])
+    part, target = os.path.join(directory, "part"), os.path.join(directory, link.filename)
+    digests = Digests(link)
+    try:
+        os.makedirs(directory, exist_ok=True)
+        with suppress(FileNotFoundError):  # complete, but the run that downloaded it published nothing
+            os.replace(target, part)
+        # Without a hash, nobody could tell whether both parts are of the same file.
+        is_resumed = bool(link.sha256) and os.path.exists(part) and os.path.getsize(part) <= (checked.head.size or 0)
+        _write(part, checked, digests, work, advance, is_resumed=is_resumed)
+        if mismatch := digests.mismatch():
+            os.unlink(part)
+            return _download(checked, downloads, work, advance) if is_resumed else make_file(link, mismatch)
+        os.replace(part, target)
+        with open(target, "rb", buffering=0) as stream:
+            fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
+            facts: Facts | str
+            try:
+                facts = describe(link.filename, stream, fingerprint.size)._replace(sha256=digests.sha256)
+            except Unreadable as error:
+                facts = str(error)
+    except RequestFailed as error:
+        return reject(link, error, work)
+    except OSError as error:
+        raise DestinationError(
+            f"cannot write {printable(part)}: {error.strerror}. Free some disk space or fix the cause, then run again"
+        ) from error
+    remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=True)
+    return make_file(Artifact(directory, link.filename, fingerprint, link), facts)
+
+
+def _write(
+    part: str,
+    checked: CheckedLink,
+    digests: Digests,
+    work: LinkWork,
+    advance: Callable[[int], object],
+    *,
+    is_resumed: bool,
+) -> None:
+    """Write all of a file to `part`, after the bytes that are there if it is resumed; all of them go into `digests`."""
+    with open(part, "r+b" if is_resumed else "w+b") as file:
+        while data := file.read(CHUNK):
+            digests.update(data)
+        for chunk in work.web.stream(checked.head, checked.link.url, start=file.tell()):
+            digests.update(chunk)
+            file.write(chunk)
+            advance(len(chunk))
+
+
+def _artifact_at(root: str, path: str, link: Link) -> Artifact | None:
+    """Return the artifact at a path of the tree, None where there is no regular file."""
+    with suppress(OSError):
+        status = os.stat(f"{root}/{path}", follow_symlinks=False)
+        if stat.S_ISREG(status.st_mode):
+            return Artifact(root, path, Fingerprint.of(status), link)
+    return None

@@ -1,0 +1,157 @@
+"""List files where they are, reading as little of them as possible: the `.metadata` sibling, or parts of the wheel.
+
+A file without a sha256 is read as a whole, once, to compute it; nothing of it is written to disk.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from mkindex.distributions.describe import describe, describe_metadata, describe_name
+from mkindex.distributions.zips import MAX_METADATA
+from mkindex.errors import Unreadable
+from mkindex.examine.links import (
+    CheckedLink,
+    Digests,
+    LinkWork,
+    Outcome,
+    announce_reading,
+    check_link,
+    is_about_the_file,
+    list_trusted,
+    reject,
+    remember_facts,
+)
+from mkindex.model.files import Facts, Link, make_file
+from mkindex.web.ranges import OutOfReach, RangeStream
+from mkindex.web.responses import FileHead, RequestFailed
+
+# Bytes that are kept of the beginning and of the end of a file while it is streamed: METADATA is near one of them.
+_KEPT = 4 << 20
+_NO_RANGES = "the server does not support range requests, so"
+_UNKNOWN_PYTHON = f"{_NO_RANGES} Requires-Python is unknown. Installs work, more slowly"
+_PYTHON_OF_PAGE = f"{_NO_RANGES} Requires-Python is as the page says. Installs work, more slowly"
+
+
+def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
+    """Return the File or the rejection of each link, for pages that name files where they are.
+
+    Raises SourceError where a server gives no usable response, and for more bytes to read than --max-download allows.
+    """
+    if all(link.trusted for link in links):
+        return [list_trusted(link) for link in links]  # there may be a million
+    different = list(dict.fromkeys(links))
+    checked = list(work.executor.map(lambda link: check_link(link, work), different))
+    whole = [one for one in checked if isinstance(one, CheckedLink) and _is_read_whole(one, work)]
+    with announce_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
+        outcomes = work.executor.map(
+            lambda one: list_file(one, work, advance) if isinstance(one, CheckedLink) else one, checked
+        )
+        by_link = dict(zip(different, outcomes, strict=True))
+    return [by_link[link] for link in links]
+
+
+def list_file(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
+    """Return the File or the rejection of one link. `advance` is called with the number of bytes that were read."""
+    link, facts = checked.link, checked.facts
+    try:
+        if facts is None:
+            link, facts = _read(checked, work, advance)
+        elif isinstance(facts, Facts) and facts.core_metadata and not _has_sibling(link, work):
+            facts = facts._replace(core_metadata="")
+    except Unreadable as error:
+        facts = str(error)
+        remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=False)
+    except RequestFailed as error:
+        return reject(link, error, work)
+    return make_file(link, facts)
+
+
+def _is_read_whole(checked: CheckedLink, work: LinkWork) -> bool:
+    return checked.facts is None and not checked.link.sha256 and not work.allow_unhashed
+
+
+def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> tuple[Link, Facts]:
+    """Return the link, with its size, and the facts of its file. Raises Unreadable and RequestFailed."""
+    link, head = checked.link, checked.head
+    stream: RangeStream | None
+    if _is_read_whole(checked, work) and not work.dry_run:
+        sha256, stream = _read_whole(link, head, work, advance)
+        link = link._replace(size=stream.size)
+    else:
+        sha256 = link.sha256
+        stream = work.web.open_ranges(link.url, head.size, validator=head.validator) if head.size else None
+    sibling = _read_sibling(link, work)
+    try:
+        if sibling is not None and link.core_metadata:
+            facts = describe_metadata(link.filename, sibling)
+        else:
+            facts = _describe(link, stream)
+    except OutOfReach:
+        # Not remembered: at another time the server may send parts.
+        facts = describe_name(link.filename, link.requires_python)._replace(sha256=sha256)
+        if link.filename.endswith(".whl"):  # of an sdist the name is enough
+            text = _PYTHON_OF_PAGE if facts.requires_python else _UNKNOWN_PYTHON
+            facts = facts._replace(warning=facts.warning or text)
+        return link, facts
+    if sibling is None or hashlib.sha256(sibling).hexdigest() != facts.core_metadata:
+        facts = facts._replace(core_metadata="")
+    facts = facts._replace(sha256=sha256, metadata_span="")
+    remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=False)
+    return link, facts
+
+
+def _describe(link: Link, stream: RangeStream | None) -> Facts:
+    # Parts of a .tar.gz cannot be decompressed.
+    if stream is None or (link.filename.endswith(".tar.gz") and not stream.is_whole):
+        raise OutOfReach(link.url, "can only be read as a whole")
+    return describe(link.filename, stream, stream.size)
+
+
+def _read_sibling(link: Link, work: LinkWork) -> bytes | None:
+    """Return the `.metadata` that the page says is there (PEP 658), None where it is missing or has another hash."""
+    # pip appends `.metadata` after a query, which no server understands.
+    if link.core_metadata is None or urlsplit(link.url).query:
+        return None
+    try:
+        data = work.web.get_small(f"{link.url}.metadata", most=MAX_METADATA)
+    except RequestFailed as error:
+        if not is_about_the_file(error):
+            raise
+        return None
+    return data if link.core_metadata in ("", hashlib.sha256(data).hexdigest()) else None
+
+
+def _has_sibling(link: Link, work: LinkWork) -> bool:
+    try:
+        return work.web.head(f"{link.url}.metadata").media_type != "text/html"
+    except RequestFailed as error:
+        if not is_about_the_file(error):
+            raise
+        return False
+
+
+def _read_whole(
+    link: Link, head: FileHead, work: LinkWork, advance: Callable[[int], object]
+) -> tuple[str, RangeStream]:
+    """Read a file once; return its sha256, and a stream of its beginning and its end, which are kept in memory."""
+    digests = Digests(link)
+    start, end, kept = bytearray(), deque[bytes](), 0
+    size = 0
+    for chunk in work.web.stream(head, link.url):
+        digests.update(chunk)
+        size += len(chunk)
+        advance(len(chunk))
+        if len(start) < _KEPT:
+            start += chunk
+        end.append(chunk)
+        kept += len(chunk)
+        while kept - len(end[0]) >= _KEPT:
+            kept -= len(end.popleft())
+    if mismatch := digests.mismatch():
+        raise Unreadable(mismatch)
+    stream = RangeStream(link.url, size)
+    stream.add(size - kept, b"".join(end))
+    stream.add(0, bytes(start))
+    return digests.sha256, stream

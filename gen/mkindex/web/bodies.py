@@ -1,0 +1,69 @@
+"""Reading the body of a response within bounds of bytes and time, decompressing it, and decoding it as text."""
+
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+
+from mkindex.text import printable
+from mkindex.web.responses import RequestFailed
+from mkindex.web.transport import Response, TransferBroken
+
+MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has some 40 MB
+SLOW_AFTER, SLOWEST = 60, 1000  # after so many seconds, a body slower than so many bytes a second is given up
+
+
+def read_chunks(response: Response, url: str, stopped: threading.Event) -> Iterator[bytes]:
+    """Yield a body as it was sent. Raises TransferBroken; RequestFailed where it is too slow, or `stopped` is set."""
+    started, received = time.monotonic(), 0
+    while chunk := response.read():
+        received += len(chunk)
+        elapsed = time.monotonic() - started
+        if stopped.is_set():
+            raise RequestFailed(url, "stopped")
+        if elapsed > SLOW_AFTER and received < SLOWEST * elapsed:
+            raise RequestFailed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s")
+        yield chunk
+
+
+def read_page(response: Response, url: str, stopped: threading.Event, *, most: int) -> bytes:
+    """Return the body of a page, decompressed. Raises RequestFailed, also for more than `most` bytes.
+
+    A body that ends within compressed data raises TransferBroken: an HTTP library would pass it on as whole.
+    """
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise RequestFailed(url, f"unsupported Content-Encoding: {printable(encoding)}")
+    # 32: the header tells whether it is gzip or zlib.
+    inflater = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    body = bytearray()
+    try:
+        for chunk in read_chunks(response, url, stopped):
+            body += inflater.decompress(chunk, most + 1) if inflater else chunk
+            if len(body) > most:
+                raise RequestFailed(url, f"a page of more than {most >> 20} MiB, the limit of mkindex")
+    except zlib.error as error:
+        raise RequestFailed(url, "not compressed as its Content-Encoding says, or damaged") from error
+    if inflater and not inflater.eof:
+        raise TransferBroken("compressed data is cut off")
+    if inflater and inflater.unused_data:
+        raise RequestFailed(url, "data after the end of the compressed page, which some clients read and others ignore")
+    return bytes(body)
+
+
+def decode_page(body: bytes, content_type: str) -> str:
+    """Return the text of a page: in the charset of its Content-Type, or else in UTF-8. A byte order mark is dropped."""
+    try:
+        text = body.decode(_charset(content_type) or "utf-8", "replace")
+    except (LookupError, ValueError):
+        text = body.decode(errors="replace")
+    return text.removeprefix("\ufeff")
+
+
+def _charset(content_type: str) -> str:
+    charset = ""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip(" \"'").lower() == "charset":
+            charset = value.strip(" \"'")
+    return charset

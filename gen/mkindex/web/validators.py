@@ -1,0 +1,61 @@
+"""What response headers tell of a file: type, size, and whether it has changed (RFC 9110, section 8).
+
+Building and checking use the same rules, so that both recognise a file by the same things.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol, TypeVar
+
+# A signed URL is valid for one method only, and some servers do not implement HEAD: GET is tried instead.
+_HEAD_REFUSED = frozenset({403, 405, 501})
+_LONGEST_LENGTH = 18  # digits of a Content-Length that fits into 64 bits
+
+
+class _HasStatus(Protocol):
+    @property
+    def status(self) -> int: ...
+
+
+R = TypeVar("R", bound=_HasStatus)
+
+
+def head_or_get(ask: Callable[[Literal["HEAD", "GET"]], R]) -> R:
+    """Ask for headers: by HEAD, or where the server refuses that, by a GET whose body is not read."""
+    response = ask("HEAD")
+    return ask("GET") if response.status in _HEAD_REFUSED else response
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the media type in lower case, without parameters; "" where the headers do not give one."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the size of a file in bytes, None where it is unknown."""
+    length = headers.get("content-length", "")
+    # With a Content-Encoding, it is the length of what is sent, not of the file.
+    is_plain = headers.get("content-encoding", "identity") == "identity"
+    is_number = length.isascii() and length.isdecimal() and len(length) <= _LONGEST_LENGTH
+    return int(length) if is_plain and is_number else None
+
+
+def validator(headers: Mapping[str, str]) -> str:
+    """Return a strong ETag, or else Last-Modified; "" without either.
+
+    A weak ETag may stay the same while bytes change (RFC 9110, section 8.8.1).
+    """
+    etag = headers.get("etag", "")
+    return etag if etag and not etag.startswith("W/") else headers.get("last-modified", "")
+
+
+def has_changed(headers: Mapping[str, str], before: str) -> bool:
+    """Tell whether a response is of another version of a file than the one that had the validator `before`."""
+    # Without a strong ETag at first, compare Last-Modified: Apache's ETag is weak only for the first second after a
+    # file was written, and strong afterwards.
+    now = validator(headers) if before.startswith('"') else headers.get("last-modified", "")
+    return bool(before and now and now != before)
+
+
+def fingerprint(validator: str, size: int | None) -> str:
+    """Return what tells that a remote file is still the same; "" where it has no validator, or an unknown size."""
+    return f"{validator} {size}" if validator and size else ""
