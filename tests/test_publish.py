@@ -67,8 +67,10 @@ def memory(*published: Resource, **foreign: str) -> MemoryDestination:
     return made
 
 
-def make_plan(resources: Sequence[Resource], there: Destination, *, overwrite: bool = False, grace: int = 0) -> Plan:
-    return plan(group_sections(resources), there, now=NOON, grace=grace, overwrite=overwrite)
+def make_plan(
+    resources: Sequence[Resource], destination: Destination, *, overwrite: bool = False, grace: int = 0
+) -> Plan:
+    return plan(group_sections(resources), destination, now=NOON, grace=grace, overwrite=overwrite)
 
 
 # --- one rule at a time ---------------------------------------------------------------------------------------------
@@ -91,9 +93,9 @@ def test_a_page_is_not_rendered_if_its_key_is_unchanged() -> None:
 
 def test_no_resource_is_made_if_the_key_of_its_section_is_unchanged() -> None:
     before: list[Resource] = [PLACED, METADATA, *PAGES]
-    there = memory(*before)
+    destination = memory(*before)
     wanted = [section._replace(resources=fail) for section in group_sections(before)]
-    assert plan(wanted, there, now=NOON, grace=0) == Plan(unchanged=len(before))
+    assert plan(wanted, destination, now=NOON, grace=0) == Plan(unchanged=len(before))
 
 
 def test_a_page_with_another_key_replaces_the_old_one() -> None:
@@ -102,16 +104,18 @@ def test_a_page_with_another_key_replaces_the_old_one() -> None:
 
 
 def test_an_edited_page_is_put_again() -> None:
-    there = memory(before := page("a", "one"))
-    there.content["a"] = b"edited"
-    assert make_plan([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), is_new=False),))
+    destination = memory(before := page("a", "one"))
+    destination.content["a"] = b"edited"
+    assert make_plan([before], destination) == Plan(
+        puts=(Put(before, held(before, "one", intact=False), is_new=False),)
+    )
 
 
 def test_a_deleted_file_is_put_again_but_is_not_new() -> None:
-    there = memory(PLACED)
-    del there.content[PLACED.path]
+    destination = memory(PLACED)
+    del destination.content[PLACED.path]
     lost = held(PLACED, BYTES, intact=False)
-    assert make_plan([PLACED], there) == Plan(puts=(Put(PLACED, lost, is_new=False),))
+    assert make_plan([PLACED], destination) == Plan(puts=(Put(PLACED, lost, is_new=False),))
 
 
 def test_unlisted_pages_are_deleted_at_once_in_reverse_order() -> None:
@@ -132,81 +136,83 @@ def test_without_grace_an_unlisted_file_is_deleted_at_once() -> None:
 
 @pytest.mark.parametrize(("later", "gone"), [(0, False), (899, False), (900, True), (901, True), (-60, False)])
 def test_a_retired_file_is_deleted_after_its_grace(later: int, gone: bool) -> None:
-    there = memory(PLACED)
-    there.apply(make_plan([], there, grace=900))
+    destination = memory(PLACED)
+    destination.apply(make_plan([], destination, grace=900))
     retired = entry(PLACED, BYTES, retired=NOON)
     expected = Plan(deletes=(retired,)) if gone else Plan(retired_paths=(PLACED.path,), next_deletion=NOON + 900)
-    assert plan([], there, now=NOON + later, grace=900) == expected
+    assert plan([], destination, now=NOON + later, grace=900) == expected
 
 
 def test_a_retired_file_that_is_listed_again_is_not_retired_any_more() -> None:
-    there = memory(PLACED)
-    there.apply(make_plan([], there, grace=900))
-    wanted = make_plan([PLACED], there, grace=900)
+    destination = memory(PLACED)
+    destination.apply(make_plan([], destination, grace=900))
+    wanted = make_plan([PLACED], destination, grace=900)
     assert wanted == Plan(unchanged=1, updates=(entry(PLACED, BYTES),))
 
 
 def test_files_and_pages_of_others_with_the_same_bytes_are_adopted() -> None:
-    there = memory(page_html="one")
-    there.content[PLACED.path] = BYTES
+    destination = memory(page_html="one")
+    destination.content[PLACED.path] = BYTES
     resources: list[Resource] = [PLACED, page("page.html", "one")]
     texts = [BYTES, b"one"]
     adopted = tuple(entry(each, text)._replace(fingerprint="") for each, text in zip(resources, texts, strict=True))
-    assert make_plan(resources, there) == Plan(updates=adopted, unchanged=2)
+    assert make_plan(resources, destination) == Plan(updates=adopted, unchanged=2)
 
 
 def test_an_optional_page_of_someone_else_is_left_alone() -> None:
-    there = memory(page_html="theirs")
-    assert make_plan([page("page.html", "ours", optional=True)], there) == Plan(foreign_pages=("page.html",))
+    destination = memory(page_html="theirs")
+    assert make_plan([page("page.html", "ours", optional=True)], destination) == Plan(foreign_pages=("page.html",))
 
 
 def test_an_edited_optional_page_of_ours_is_put_again() -> None:
-    there = memory(ours := page("page.html", "ours", optional=True))
-    there.content["page.html"] = b"edited"
-    assert make_plan([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), is_new=False),))
+    destination = memory(ours := page("page.html", "ours", optional=True))
+    destination.content["page.html"] = b"edited"
+    assert make_plan([ours], destination) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), is_new=False),))
 
 
 def test_other_files_of_someone_else_are_in_the_way() -> None:
-    there = memory(a="theirs", c="theirs")
+    destination = memory(a="theirs", c="theirs")
     with pytest.raises(
         DestinationError,
         match=r"^these files are in the way, and mkindex has no record of writing them: a, c\. Move them",
     ):
-        make_plan([page("a", "ours"), page("b", "ours"), page("c", "ours")], there)
+        make_plan([page("a", "ours"), page("b", "ours"), page("c", "ours")], destination)
 
 
 def test_at_most_five_of_the_paths_in_the_way_are_named() -> None:
-    there = memory(**dict.fromkeys("abcdefg", "theirs"))
+    destination = memory(**dict.fromkeys("abcdefg", "theirs"))
     with pytest.raises(DestinationError, match=r": a, b, c, d, e and 2 more\. Move"):
-        make_plan([page(path, "ours") for path in "abcdefg"], there)
+        make_plan([page(path, "ours") for path in "abcdefg"], destination)
 
 
 @pytest.mark.parametrize("optional", [False, True])
 def test_overwrite_replaces_what_is_in_the_way(optional: bool) -> None:
-    there, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
-    assert make_plan([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, is_new=False),))
+    destination, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
+    assert make_plan([ours], destination, overwrite=True) == Plan(puts=(Put(ours, None, is_new=False),))
 
 
 def test_a_file_in_the_intent_of_a_dead_run_is_ours_but_its_bytes_are_compared() -> None:
-    there, ours = memory(page_html="half"), page("page.html", "whole")
+    destination, ours = memory(page_html="half"), page("page.html", "whole")
     unsure = HeldEntry(Entry.of(ours, "")._replace(key=""), intact=False)
-    there.sections = sections_with(unsure)  # type: ignore[method-assign]
-    assert make_plan([ours], there) == Plan(puts=(Put(ours, unsure, is_new=False),))
+    destination.sections = sections_with(unsure)  # type: ignore[method-assign]
+    assert make_plan([ours], destination) == Plan(puts=(Put(ours, unsure, is_new=False),))
 
 
 def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
-    there = memory(PLACED)
+    destination = memory(PLACED)
     unsure = HeldEntry(Entry.of(PLACED, "")._replace(key=""), intact=False)
-    there.sections = sections_with(unsure)  # type: ignore[method-assign]
+    destination.sections = sections_with(unsure)  # type: ignore[method-assign]
     adopted = entry(PLACED, BYTES)._replace(fingerprint="")
-    assert make_plan([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
+    assert make_plan([PLACED], destination) == Plan(updates=(adopted,), unchanged=1)
 
 
 def test_a_retired_file_of_a_dead_run_is_adopted_when_it_is_listed_again() -> None:
-    there = memory(PLACED)
+    destination = memory(PLACED)
     unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
-    there.sections = sections_with(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
-    assert make_plan([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1)
+    destination.sections = sections_with(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
+    assert make_plan([PLACED], destination) == Plan(
+        updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1
+    )
 
 
 def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
@@ -217,28 +223,28 @@ def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
 
 
 def test_a_file_that_changed_since_it_was_examined_is_not_published() -> None:
-    there = MemoryDestination(lambda _: b"other bytes")
+    destination = MemoryDestination(lambda _: b"other bytes")
     with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changed while it was read"):
-        there.apply(make_plan([PLACED], there))
-    assert (there.content, list(there.sections())) == ({}, [])
+        destination.apply(make_plan([PLACED], destination))
+    assert (destination.content, list(destination.sections())) == ({}, [])
 
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
 def test_a_project_page_and_the_root_page_can_swap_paths(paths: tuple[str, str]) -> None:
     project = make_index(fake_files.file("simple-1.0.tar.gz"))
     before, after = (render_resources(project, Site(simple_path=path, templates=SITE.templates)) for path in paths)
-    there = memory(*before)
-    there.apply(make_plan(after, there))
-    assert there.content == memory(*after).content
+    destination = memory(*before)
+    destination.apply(make_plan(after, destination))
+    assert destination.content == memory(*after).content
 
 
 def test_a_file_that_belongs_to_another_project_now_stays_at_its_path() -> None:
-    there, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
-    todo = make_plan([moved], there)
+    destination, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
+    todo = make_plan([moved], destination)
     assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), transfers=(entry(PLACED, BYTES),), unchanged=1)
-    there.apply(todo)
-    assert make_plan([moved], there) == Plan(unchanged=1)
-    assert there.content == {PLACED.path: BYTES}
+    destination.apply(todo)
+    assert make_plan([moved], destination) == Plan(unchanged=1)
+    assert destination.content == {PLACED.path: BYTES}
 
 
 @pytest.mark.parametrize(
@@ -248,14 +254,14 @@ def test_a_file_that_belongs_to_another_project_now_stays_at_its_path() -> None:
 def test_a_path_in_the_intent_for_another_section_is_not_deleted(
     stays: Resource, edited: Resource, text: bytes
 ) -> None:
-    there = memory(stays, edited)
-    there.content[edited.path] = b"edited"
+    destination = memory(stays, edited)
+    destination.content[edited.path] = b"edited"
     unsure = HeldEntry(Entry.of(stays, "")._replace(key="", section="another"), intact=False)
-    published = sorted([*there.sections(), PublishedSection("another", "", 1, partial(list, [unsure]))])
-    there.sections = lambda: iter(published)  # type: ignore[method-assign]
+    published = sorted([*destination.sections(), PublishedSection("another", "", 1, partial(list, [unsure]))])
+    destination.sections = lambda: iter(published)  # type: ignore[method-assign]
     lost = held(edited, text, intact=False)
     expected = Plan(puts=(Put(edited, lost, is_new=False),), transfers=(unsure.entry,), unchanged=1)
-    assert make_plan([stays, edited], there) == expected
+    assert make_plan([stays, edited], destination) == expected
 
 
 # --- any two indexes ------------------------------------------------------------------------------------------------
@@ -300,16 +306,16 @@ def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
 def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
     builds: list[tuple[dict[str, bytes], Site]], damage: bool
 ) -> None:
-    there = memory()
+    destination = memory()
     for each in builds:
         wanted = resources(*each)
-        there.apply(make_plan(wanted, there))
-        assert there.content == cold(wanted)
-        assert make_plan(wanted, there) == Plan(unchanged=len(wanted))
+        destination.apply(make_plan(wanted, destination))
+        assert destination.content == cold(wanted)
+        assert make_plan(wanted, destination) == Plan(unchanged=len(wanted))
         if damage:
-            there.content |= dict.fromkeys(list(there.content)[::2], b"edited")
-            for path in list(there.content)[1::4]:
-                del there.content[path]
+            destination.content |= dict.fromkeys(list(destination.content)[::2], b"edited")
+            for path in list(destination.content)[1::4]:
+                del destination.content[path]
 
 
 @pytest.mark.slow
@@ -317,13 +323,13 @@ def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
 def test_an_unlisted_file_is_kept_for_exactly_the_grace(
     builds: list[tuple[int, dict[str, bytes]]],
 ) -> None:
-    there, now = memory(), 0
+    destination, now = memory(), 0
     since: dict[str, int] = {}  # when each file was first unlisted
     for passed, wanted in builds:
         now += passed
-        there.apply(plan(group_sections(resources(wanted, SITE)), there, now=now, grace=600))
+        destination.apply(plan(group_sections(resources(wanted, SITE)), destination, now=now, grace=600))
         named = cold(resources(wanted, SITE))
-        since = {path: since.get(path, now) for path in there.content.keys() | since.keys() if path not in named}
+        since = {path: since.get(path, now) for path in destination.content.keys() | since.keys() if path not in named}
         since = {path: when for path, when in since.items() if now - when < 600}
-        assert there.content.keys() == named.keys() | since.keys()
-        assert all(there.content[path] == data for path, data in named.items())
+        assert destination.content.keys() == named.keys() | since.keys()
+        assert all(destination.content[path] == data for path, data in named.items())

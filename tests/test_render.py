@@ -127,10 +127,10 @@ def test_the_html_and_json_of_a_project_say_the_same_and_everything_that_is_know
     found = pages(render_resources(index, site))
     depth = len(site.simple("project", INDEX_HTML).split("/")) - 1
     for project in index.projects:
-        said = json.loads(found[site.simple(project.name, INDEX_JSON)])
-        assert html_entries(found[site.simple(project.name, INDEX_HTML)]) == said["files"]
+        document = json.loads(found[site.simple(project.name, INDEX_JSON)])
+        assert html_entries(found[site.simple(project.name, INDEX_HTML)]) == document["files"]
         optional = ["requires_python", "provenance", "upload_time"]
-        assert said == {
+        assert document == {
             "meta": {"api-version": "1.4"},
             "name": project.name,
             "versions": [release.version for release in project.releases()],
@@ -154,8 +154,8 @@ def test_the_html_and_json_of_a_project_say_the_same_and_everything_that_is_know
 def test_old_pips_see_only_metadata_with_the_name_that_they_request(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
     for project in index.projects:
-        told = anchors(found[site.simple(project.name, INDEX_HTML)])
-        assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in told} == {
+        links = anchors(found[site.simple(project.name, INDEX_HTML)])
+        assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in links} == {
             file.filename: site.core_metadata(file) is not None and file.metadata_name is None for file in project.files
         }
 

@@ -42,12 +42,12 @@ def read_resource(resource: Resource) -> bytes:
     return read_file(resource) if isinstance(resource, FileResource | SiblingResource) else resource.render()
 
 
-def make_plan(wanted: list[Resource], there: Destination, *, now: int = 0, grace: int = 0) -> Plan:
-    return plan(group_sections(wanted), there, now=now, grace=grace)
+def make_plan(wanted: list[Resource], destination: Destination, *, now: int = 0, grace: int = 0) -> Plan:
+    return plan(group_sections(wanted), destination, now=now, grace=grace)
 
 
-def held_entries(there: Destination) -> list[tuple[Entry, bool]]:
-    found = (held for section in there.sections() for held in section.entries())
+def held_entries(destination: Destination) -> list[tuple[Entry, bool]]:
+    found = (held for section in destination.sections() for held in section.entries())
     return [(held.entry._replace(fingerprint=""), held.intact) for held in found]
 
 
