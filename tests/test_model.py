@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import Artifact, File, Fingerprint
+from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Index, Project, Release, assemble
 
 
@@ -22,19 +22,13 @@ def file(
     *,
     content: str = "",
     source: str = "a",
-    normal: str | None = None,
+    normal: str = "",
     yanked: str | None = None,
 ) -> File:
-    artifact = Artifact(root=f"/{source}", relative=filename, fingerprint=Fingerprint(0, 1, 0, 0))
-    return File(
-        artifact=artifact,
-        filename=filename,
-        project=canonicalize_name(project),
-        version=version,
-        sha256=content,
-        normal_filename=normal,
-        yanked=yanked,
-    )
+    link = None if yanked is None else Link(url="file:", filename=filename, yanked=yanked)
+    artifact = Artifact(f"/{source}", filename, Fingerprint(0, 1, 0, 0), link)
+    facts = Facts(canonicalize_name(project), version, sha256=content, normal_filename=normal)
+    return File(artifact, facts, filename)
 
 
 def project(name: str, *files: File) -> Project:

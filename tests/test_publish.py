@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.utils import NormalizedName
 
 from mkindex.errors import DestinationError
 from mkindex.publish.memory import MemoryDestination
@@ -239,7 +238,7 @@ def test_a_project_page_and_the_root_page_can_swap_paths(paths: tuple[str, str])
 
 
 def test_a_file_that_belongs_to_another_project_now_stays_at_its_path() -> None:
-    destination, moved = memory(PLACED), FileResource(WHEEL._replace(project=NormalizedName("other")))
+    destination, moved = memory(PLACED), FileResource(WHEEL._replace(facts=WHEEL.facts._replace(project="other")))
     todo = make_plan([moved], destination)
     assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), transfers=(entry(PLACED, BYTES),), unchanged=1)
     destination.apply(todo)

@@ -56,7 +56,7 @@ facts: st.SearchStrategy[Any] = st.fixed_dictionaries(
         "yanked": texts,
         "provenance": texts.filter(bool),
         "upload_time": st.just("2026-01-02T03:04:05Z"),
-        "core_metadata": st.none(),
+        "core_metadata": st.just(""),
         "metadata_name": st.just("De.Mo"),
     },
 )
@@ -141,7 +141,7 @@ def test_the_html_and_json_of_a_project_say_the_same_and_everything_that_is_know
                     "hashes": {"sha256": file.sha256},
                     "size": file.size,
                 }
-                | {name.replace("_", "-"): getattr(file, name) for name in optional if getattr(file, name) is not None}
+                | {name.replace("_", "-"): getattr(file, name) for name in optional if getattr(file, name)}
                 | ({"core-metadata": {"sha256": digest}} if (digest := site.core_metadata(file)) else {})
                 | ({} if file.yanked is None else {"yanked": file.yanked or True})
                 for release in project.releases()
@@ -156,7 +156,7 @@ def test_old_pips_see_only_metadata_with_the_name_that_they_request(index: Index
     for project in index.projects:
         links = anchors(found[site.simple(project.name, INDEX_HTML)])
         assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in links} == {
-            file.filename: site.core_metadata(file) is not None and file.metadata_name is None for file in project.files
+            file.filename: site.core_metadata(file) != "" and file.metadata_name == "" for file in project.files
         }
 
 
@@ -214,7 +214,7 @@ def test_a_project_page_with_every_attribute_is_exactly_this() -> None:
         ),
         fake_files.file("demo-1.0.tar.gz", b"four", sha256=B, yanked=""),
         fake_files.file("demo-1.0+cu128-py3-none-any.whl", b"four", sha256=C, core_metadata=M, metadata_name="Demo"),
-        fake_files.file("demo-1!0.5-py3-none-any.whl", b"four", sha256=D, core_metadata=None),
+        fake_files.file("demo-1!0.5-py3-none-any.whl", b"four", sha256=D, core_metadata=""),
     ).projects[0]
     project = dataclasses.replace(project, status=ProjectStatus(status="archived", reason='see "demo2" & <b>é</b>'))
     found = pages(render_resources(Index(projects=(project,)), site()))

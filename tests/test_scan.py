@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from packaging.utils import canonicalize_name
 
 from mkindex import parallel
 from mkindex.cache import Cache
@@ -77,25 +76,29 @@ def test_a_wheel_and_an_sdist_become_files_with_all_their_facts(tmp_path: Path) 
     start = paths[0].read_bytes().index(raw)
     assert scanned(*paths) == [
         File(
-            artifact=artifact(paths[0]),
-            filename="foo_bar-1.0-py3-none-any.whl",
-            project=canonicalize_name("foo-bar"),
-            version="1.0",
-            sha256=hashlib.sha256(paths[0].read_bytes()).hexdigest(),
-            requires_python=">=3.9",
-            core_metadata=hashlib.sha256(raw).hexdigest(),
-            metadata_span=f"{start} {len(raw)} {len(raw)} 0",
-            upload_time=UPLOADED,
-            metadata_name="Foo.Bar",
+            artifact(paths[0]),
+            Facts(
+                project="foo-bar",
+                version="1.0",
+                sha256=hashlib.sha256(paths[0].read_bytes()).hexdigest(),
+                requires_python=">=3.9",
+                core_metadata=hashlib.sha256(raw).hexdigest(),
+                metadata_span=f"{start} {len(raw)} {len(raw)} 0",
+                upload_time=UPLOADED,
+                metadata_name="Foo.Bar",
+            ),
+            "foo_bar-1.0-py3-none-any.whl",
         ),
         File(
-            artifact=artifact(paths[1]),
-            filename="foo-1!2.0rc1.tar.gz",
-            project=canonicalize_name("foo"),
-            version="1!2.0rc1",
-            sha256=hashlib.sha256(paths[1].read_bytes()).hexdigest(),
-            requires_python="~= 3.9",
-            upload_time=UPLOADED,
+            artifact(paths[1]),
+            Facts(
+                project="foo",
+                version="1!2.0rc1",
+                sha256=hashlib.sha256(paths[1].read_bytes()).hexdigest(),
+                requires_python="~= 3.9",
+                upload_time=UPLOADED,
+            ),
+            "foo-1!2.0rc1.tar.gz",
         ),
     ]
 

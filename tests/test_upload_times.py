@@ -267,7 +267,7 @@ def test_a_file_without_a_hash_gets_no_published_upload_time(source: Path, host:
     with serve_index(source) as flat:
         options: dict[str, Any] = {"allow_unhashed": True, "include": ("demo",), "previous": host.url}
         report = build(Config(sources=(flat.url,), destination=str(tmp_path / "new"), **options))
-    assert [file.upload_time for project in report.index.projects for file in project.files] == [None, None]
+    assert [file.upload_time for project in report.index.projects for file in project.files] == ["", ""]
     assert report.new == ("demo-1.0-py3-none-any.whl", "demo-1.1-py3-none-any.whl")
 
 

@@ -27,7 +27,7 @@ from mkindex.site.templates import Templates
 from mkindex.sources.open import Found, SourceOptions, is_remote, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.text import printable, redact
-from mkindex.tree.names import STATE_DIRECTORY, file_path
+from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY, file_path
 from mkindex.watch.young_files import Settling
 from mkindex.web.client import WebClient
 
@@ -242,7 +242,7 @@ def outputs(config: Config) -> list[str]:
     """Return the real paths of the directories that mkindex writes below the destination."""
     destination = os.path.realpath(config.destination)
     roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
-    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, "files", *roots) if name]
+    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, FILES_DIRECTORY, *roots) if name]
 
 
 def found(config: Config, *, web: WebClient, executor: Executor, settling: Settling | None = None) -> Iterator[Found]:
@@ -292,8 +292,8 @@ def _site(config: Config) -> Site:
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     if site.host.notice:
         known = (*(put.resource for put in todo.puts), *todo.updates)
-        is_new = any(one.path == ".nojekyll" and one.key == site.notice_key for one in known)
-        if is_new or ".nojekyll" in todo.foreign_pages:  # where that is somebody else's, nobody knows what was said
+        is_new = any(one.path == NO_JEKYLL and one.key == site.notice_key for one in known)
+        if is_new or NO_JEKYLL in todo.foreign_pages:  # where that is somebody else's, nobody knows what was said
             yield Note(location=config.destination, text=site.host.notice)
     for filename in todo.replaced_filenames:
         text = "its bytes have changed since it was published: lock files that know it will refuse it"

@@ -1,7 +1,8 @@
-"""What was learned of a file last time, kept as long as the file's fingerprint stays the same.
+"""Facts of files from earlier runs, valid as long as the file's fingerprint stays the same.
 
-The cache is never needed for correctness. Any doubt, be it another fingerprint, a row that does not fit its checksum,
-a database that cannot be read, or a file changed so recently that a second change might not show, means: read again.
+The cache is never needed for correctness. In any doubt the file is read again: if the fingerprint is another one, if
+the checksum of a row is wrong, if the database cannot be read, or if the file changed so recently that another change
+could have gone unseen.
 """
 
 import sqlite3
@@ -19,7 +20,7 @@ from mkindex.model.files import Artifact, Fingerprint
 
 _NAME = "facts.sqlite3"
 _FORMAT = 1  # of the database
-# What this version of mkindex makes of a file another may see differently: no row is trusted that another wrote.
+# Rows of other versions of mkindex are not valid, since those may read a file differently.
 _SEED = zlib.crc32(f"{_FORMAT} {__version__}".encode())
 _SCHEMA = """
 CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksum INTEGER, day INTEGER) WITHOUT ROWID
@@ -27,34 +28,34 @@ CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksu
 # Named, so that a damaged schema is an error of SQLite and never a row of another shape.
 _COLUMNS = "path, fingerprint, facts, checksum, day"
 _INSERT = f"INSERT OR REPLACE INTO facts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (a constant)
-_AT_ONCE = 500  # rows asked for in one statement
-_WRITTEN_AT_ONCE = 5000
-_WRITTEN_AFTER = 5.0  # seconds
-_LONG = 10_000  # characters: what is longer does not wait for others to be written with
-_KEPT_DAYS = 90
-_TOUCHED_AFTER_DAYS = 7  # a row's day is brought up to date only now and then: reading should not write
+_READ_AT_ONCE = 500  # rows
+_WRITE_AT_ONCE = 5000  # rows
+_WRITE_AFTER = 5.0  # seconds
+_LONG = 10_000  # characters: a longer text is written at once
+_KEEP_DAYS = 90
+_TOUCH_AFTER_DAYS = 7  # the day of a row is not updated more often, so that most runs write nothing
 
-# A file written twice within the resolution of its time stamps may keep its fingerprint; git calls it racy and looks
-# again at what was changed less than two seconds before it was read.
+# A file that is written twice within the resolution of its timestamps may keep its fingerprint. Git calls such a file
+# racy, and reads it again if it changed less than two seconds before it was read.
 RACY_NS = 2_000_000_000
 
 _Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, day
 
 
 class Cache:
-    """Facts by path and fingerprint, written down when the context is left; without a directory it forgets."""
+    """Facts by path and fingerprint, written when the context is left; without a directory nothing is remembered."""
 
     def __init__(self, directory: Path | None, *, remember: bool = True) -> None:
-        # Who is not to write anything makes no database, either.
+        # A dry run must not create the database.
         self._directory = directory if directory and (remember or (directory / _NAME).exists()) else None
         self._remember = remember
         self._database: sqlite3.Connection | None = None
         self._today = int(time.time() // 86_400)
         self._new: list[_Row] = []
-        self._distrusted: set[str] = set()
-        self._seen: list[tuple[int, str]] = []
+        self._forgotten: set[str] = set()
+        self._touched: list[tuple[int, str]] = []
         self._lock = threading.Lock()
-        self._written = time.time()
+        self._last_write = time.time()
 
     def __enter__(self) -> Self:
         if self._directory:
@@ -64,27 +65,29 @@ class Cache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:  # a thread whose result nobody waits for any more may still ask
+        with self._lock:  # a thread whose result is no longer needed may still use the cache
             if self._database:
                 self._write()
                 self._database.close()
                 self._database = None
 
     def get(self, artifacts: Sequence[Artifact]) -> Iterator[str | None]:
-        """Yield the facts of each artifact, None where they are unknown or in doubt."""
-        for start in range(0, len(artifacts), _AT_ONCE):
-            some = artifacts[start : start + _AT_ONCE]
-            paths = [artifact.path for artifact in some]
+        """Yield the facts of each artifact; None: unknown, or not valid any more."""
+        for start in range(0, len(artifacts), _READ_AT_ONCE):
+            batch = artifacts[start : start + _READ_AT_ONCE]
+            paths = [artifact.path for artifact in batch]
             rows = self._rows(paths)
-            for path, artifact in zip(paths, some, strict=True):
-                yield self._trusted(rows.get(path), str(artifact.fingerprint))
+            for path, artifact in zip(paths, batch, strict=True):
+                yield self._valid(rows.get(path), str(artifact.fingerprint))
 
     def get_last(self, path: str) -> tuple[Fingerprint, str] | None:
-        """Return what was last known of the file at `path`, whatever it is now, and the fingerprint that it had."""
+        """Return the last fingerprint and facts of the file at `path`, whatever the file is now."""
         row = self._rows([path]).get(path)
-        if row is None or row[3] != _checksum(*row[:3]):
+        if row is None:
             return None
-        return Fingerprint(*map(int, row[1].split())), row[2]
+        path, text, facts, checksum, _ = row
+        fingerprint = Fingerprint.parse(text) if checksum == _checksum(path, text, facts) else None
+        return (fingerprint, facts) if fingerprint else None
 
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
@@ -92,47 +95,47 @@ class Cache:
             self._add(path, str(fingerprint), facts)
 
     def recall(self, key: str) -> tuple[str, str] | None:
-        """Return what was remembered under `key`, a mark and a text, or None. May be called by any thread."""
+        """Return the validator and the text that were remembered under `key`, or None. May be called by any thread."""
         with self._lock:
             row = self._rows([key]).get(key)
-            facts = self._trusted(row, row[1]) if row else None
-        return (row[1], facts) if row and facts is not None else None
+            text = self._valid(row, row[1]) if row else None
+        return (row[1], text) if row and text is not None else None
 
-    def remember(self, key: str, mark: str, text: str) -> None:
-        """Remember a text with what tells whether it is still true. May be called by any thread."""
+    def remember(self, key: str, validator: str, text: str) -> None:
+        """Remember a text, and the validator of the server's answer. May be called by any thread."""
         with self._lock:
             if self._database and _is_text(key):
-                self._add(key, mark, text)
-                # What a server was asked for took its time: a run that is killed should not ask again.
-                if len(text) > _LONG or time.time() - self._written > _WRITTEN_AFTER:
+                self._add(key, validator, text)
+                # Requests take long: a run that was killed should not have to make them again.
+                if len(text) > _LONG or time.time() - self._last_write > _WRITE_AFTER:
                     self._write()
 
     def forget(self, path: str) -> None:
-        """Trust nothing that is known of the file at `path`: it turned out to be wrong."""
-        self._distrusted.add(path)
+        """Ignore what is known of the file at `path`: it turned out to be wrong."""
+        self._forgotten.add(path)
 
     def replace_fingerprints(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
-        """Keep trusting files whose change time moved because we made hard links to them: their new fingerprints."""
+        """Keep the facts of files that a build hard-linked, which changed nothing but their fingerprints."""
         self._write()
         for artifact, fingerprint in links:
-            facts = self._trusted(self._rows([artifact.path]).get(artifact.path), str(artifact.fingerprint))
+            facts = self._valid(self._rows([artifact.path]).get(artifact.path), str(artifact.fingerprint))
             if facts is not None:
                 self._add(artifact.path, str(fingerprint), facts)
 
-    def _add(self, path: str, key: str, facts: str) -> None:
-        self._new.append((path, key, facts, _checksum(path, key, facts), self._today))
-        if len(self._new) >= _WRITTEN_AT_ONCE:
+    def _add(self, path: str, fingerprint: str, facts: str) -> None:
+        self._new.append((path, fingerprint, facts, _checksum(path, fingerprint, facts), self._today))
+        if len(self._new) >= _WRITE_AT_ONCE:
             self._write()
 
     def _write(self) -> None:
-        if self._database and self._remember and (self._new or self._seen):
+        if self._database and self._remember and (self._new or self._touched):
             with suppress(sqlite3.Error), self._database as database:
                 database.executemany(_INSERT, self._new)
-                database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._seen)
-                database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEPT_DAYS,))
+                database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._touched)
+                database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEEP_DAYS,))
         self._new.clear()
-        self._seen.clear()
-        self._written = time.time()
+        self._touched.clear()
+        self._last_write = time.time()
 
     def _rows(self, paths: Sequence[str]) -> dict[str, _Row]:
         if not self._database:
@@ -140,17 +143,18 @@ class Cache:
         query = f"SELECT {_COLUMNS} FROM facts WHERE path IN ({','.join('?' * len(paths))})"  # noqa: S608 (a constant and question marks)
         try:
             return {row[0]: row for row in self._database.execute(query, paths)}
-        except (sqlite3.Error, UnicodeError):  # damaged; or a path that is no text
+        except (sqlite3.Error, UnicodeError):  # damaged; or a path that is not UTF-8
             return {}
 
-    def _trusted(self, row: _Row | None, mark: str) -> str | None:
-        if row is None or row[1] != mark or row[0] in self._distrusted:
+    def _valid(self, row: _Row | None, fingerprint: str) -> str | None:
+        """Return the facts in a row if they are those of a file with this fingerprint."""
+        if row is None or row[1] != fingerprint or row[0] in self._forgotten:
             return None
-        path, key, facts, checksum, day = row
-        if checksum != _checksum(path, key, facts):
+        path, _, facts, checksum, day = row
+        if checksum != _checksum(path, fingerprint, facts):
             return None
-        if not isinstance(day, int) or day < self._today - _TOUCHED_AFTER_DAYS:
-            self._seen.append((self._today, path))
+        if not isinstance(day, int) or day < self._today - _TOUCH_AFTER_DAYS:
+            self._touched.append((self._today, path))
         return facts
 
 
@@ -202,9 +206,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _is_text(path: str) -> bool:
-    """Tell whether SQLite takes a path: not one that is no UTF-8."""
+    """Tell whether a path is UTF-8, as SQLite needs it."""
     return path.isascii() or path.encode("utf-8", "replace").decode() == path
 
 
-def _checksum(path: str, key: str, facts: str) -> int:
-    return zlib.crc32(f"{path}\n{key}\n{facts}".encode("utf-8", "surrogateescape"), _SEED)
+def _checksum(path: str, fingerprint: str, facts: str) -> int:
+    return zlib.crc32(f"{path}\n{fingerprint}\n{facts}".encode("utf-8", "surrogateescape"), _SEED)

@@ -10,8 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 from mkindex.errors import ConfigError
 from mkindex.hosts.table import HOSTS
 from mkindex.text import printable, redact
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUND_HTML
 
-_TAKEN = ("files", "index.html", "404.html", "links.html")  # what else is at the root of the tree
+_TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # what else is at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")

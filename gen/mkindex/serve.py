@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 from mkindex import __version__
 from mkindex.errors import ServeError
 from mkindex.text import printable
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INDEX_JSON, NOT_FOUND_HTML
 
 _AT_ONCE = 500  # connections, each with a thread of its own; who comes later waits
 _CROWDED = 100  # connections from which on none is kept for a next request
@@ -41,7 +41,7 @@ _TYPES = {
 _BYTES_TYPE = "application/octet-stream"
 
 # What is at such a path never changes: the path is made of its hash.
-_IMMUTABLE = re.compile(r"files/[0-9a-f]{2}/[0-9a-f]{62}/[^/]+")
+_IMMUTABLE = re.compile(rf"{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -298,7 +298,7 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus, headers: dict[str, str]) -> None:
         body, media = f"{status} {status.phrase}\n".encode(), "text/plain; charset=utf-8"
         if status == HTTPStatus.NOT_FOUND:
-            with suppress(_Refused, OSError), self._open("404.html") as file:
+            with suppress(_Refused, OSError), self._open(NOT_FOUND_HTML) as file:
                 body, media = file.read(), _HTML_TYPE
         elif status == HTTPStatus.NOT_ACCEPTABLE:
             offered = "\n".join(media for variant in VARIANTS for media in variant.asked)

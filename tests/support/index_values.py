@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from mkindex.model.files import Artifact, File, Fingerprint
+from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Index, assemble
 from mkindex.site.render import PageResource, Section, render
 from mkindex.tree.manifest import section_key
@@ -21,16 +21,14 @@ if TYPE_CHECKING:
     from mkindex.site.render import FileResource, Resource, SiblingResource, Site
 
 
-class FileFacts(TypedDict, total=False):
-    """Fields of File."""
+class FactFields(TypedDict, total=False):
+    """Facts of a file."""
 
     sha256: str
-    core_metadata: str | None
+    core_metadata: str
     metadata_name: str
     requires_python: str
     upload_time: str
-    yanked: str
-    provenance: str
 
 
 class FakeFiles:
@@ -39,22 +37,29 @@ class FakeFiles:
     def __init__(self) -> None:
         self._bytes: dict[str, bytes] = {}
 
-    def file(self, filename: str, content: bytes = b"", **facts: Unpack[FileFacts]) -> File:
+    def file(
+        self,
+        filename: str,
+        content: bytes = b"",
+        *,
+        yanked: str | None = None,
+        provenance: str = "",
+        **fields: Unpack[FactFields],
+    ) -> File:
         """Make a file with these bytes (default: its name). Wheels have core metadata."""
         content = content or filename.encode()
         wheel = filename.endswith(".whl")
         project, version = parse_wheel_filename(filename)[:2] if wheel else parse_sdist_filename(filename)
-        known: FileFacts = {
-            "sha256": self._keep(content),
-            "core_metadata": self._keep(b"METADATA of " + content) if wheel else None,
-        }
-        return File(
-            artifact=Artifact(root="/wheels", relative=filename, fingerprint=Fingerprint(0, len(content), 0, 0)),
-            filename=filename,
+        is_listed = yanked is not None or provenance
+        link = Link(url="file:", filename=filename, yanked=yanked, provenance=provenance) if is_listed else None
+        facts = Facts(
             project=project,
             version=str(version),
-            **(known | facts),
+            sha256=self._keep(content),
+            core_metadata=self._keep(b"METADATA of " + content) if wheel else "",
         )
+        artifact = Artifact("/wheels", filename, Fingerprint(0, len(content), 0, 0), link)
+        return File(artifact, facts._replace(**fields), filename)
 
     def read(self, resource: FileResource | SiblingResource) -> bytes:
         """Return the bytes of a file or of its core metadata."""

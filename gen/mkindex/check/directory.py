@@ -11,11 +11,10 @@ from itertools import chain
 from mkindex.check.observations import SeenDirectory
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, sections
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
-_PAGES = ("index.html", "index.v1_json")
-_OWN_TEMPORARY = "tmp"
+_PAGES = (INDEX_HTML, INDEX_JSON)
 _HASTE_NS = 2_000_000_000
 
 
@@ -102,10 +101,10 @@ def _own_leftovers(own: str) -> Iterator[str]:
     """Yield what an interrupted run of mkindex left among what it keeps for itself."""
     with suppress(OSError):
         yield from (
-            os.path.join(STATE_DIRECTORY, _OWN_TEMPORARY, name)
-            for name in sorted(os.listdir(os.path.join(own, _OWN_TEMPORARY)))
+            os.path.join(STATE_DIRECTORY, TEMPORARY_DIRECTORY, name)
+            for name in sorted(os.listdir(os.path.join(own, TEMPORARY_DIRECTORY)))
         )
-    if os.path.exists(os.path.join(own, "intent")):
+    if os.path.exists(os.path.join(own, INTENT)):
         yield f"{STATE_DIRECTORY}/intent"
 
 
@@ -122,7 +121,7 @@ def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, 
     retired: set[str] = set()
     wrong: list[str] = []
     try:
-        with open(os.path.join(root, STATE_DIRECTORY, "manifest"), "rb") as stream:
+        with open(os.path.join(root, STATE_DIRECTORY, MANIFEST), "rb") as stream:
             for entry in chain.from_iterable(decode(extent.name, lines) for extent, lines in sections(stream)):
                 if entry.retired is not None:
                     retired.add(entry.path)

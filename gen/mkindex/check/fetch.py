@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 from mkindex.errors import SourceError
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON
 from mkindex.web.bodies import MAX_PAGE
 from mkindex.web.client import WebClient
 from mkindex.web.ranges import MAX_FETCHED_TO_CHECK, RangeStream
@@ -26,7 +27,7 @@ _ACCEPT = {  # "": as pip and uv ask
 _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 _CHUNK = 1 << 18  # bytes read at once of a local file
 _TYPES = {".html": "text/html", ".htm": "text/html", ".v1_json": JSON_TYPE, ".v1_html": HTML_TYPE}
-_NAMES = {"html": ("index.html", "index.htm"), "json": ("index.v1_json",)}
+_NAMES = {"html": (INDEX_HTML, "index.htm"), "json": (INDEX_JSON,)}
 _MAX_FAILURES = 5  # requests in a row that a host may fail to answer
 
 

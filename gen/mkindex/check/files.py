@@ -18,6 +18,7 @@ from mkindex.check.observations import Content, Level, ListedFile, Requirements,
 from mkindex.check.wheels import content_of, requirements
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
+from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import RangesRefused
 from mkindex.web.responses import RequestFailed
 from mkindex.web.validators import content_length, fingerprint, validator
@@ -68,7 +69,7 @@ class FileInspector:
         """Add what the page says is beside the file: core metadata, signature, provenance."""
         entry, reads = seen.entry, level != "head" or self.wants_requirements
         if entry.metadata is not None:
-            url = f"{entry.url}.metadata"
+            url = f"{entry.url}{METADATA_SUFFIX}"
             sibling = self.fetcher.get_small(url, MAX_METADATA) if reads else self.fetcher.head(url)
             body = sibling.body
             seen = replace(seen, sibling=sibling._replace(body=b""))

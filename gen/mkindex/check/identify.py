@@ -15,7 +15,7 @@ from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.text import printable, redact
 from mkindex.tree.manifest import index_roots
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, MANIFEST, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RequestFailed
 
@@ -71,7 +71,7 @@ def identify(given: str, web: WebClient, *, patient: bool = False) -> Identified
         if not os.path.isfile(absolute_path) or absolute_path.endswith(SUFFIXES):
             raise SourceError(f"{printable(path)} is neither a directory nor a page: name the directory of an index")
         parent = f"{Path(absolute_path).parent.as_uri()}/"
-        is_index = os.path.basename(absolute_path) in ("index.html", "index.v1_json")
+        is_index = os.path.basename(absolute_path) in (INDEX_HTML, INDEX_JSON)
         return _told(Fetcher(root=parent, web=web), parent if is_index else Path(absolute_path).as_uri())
     place = Fetcher(root=f"{Path(absolute_path).as_uri()}/".replace("file:////", "file:///"), web=web)
     return _directory(place, absolute_path, given)
@@ -82,7 +82,7 @@ def identify(given: str, web: WebClient, *, patient: bool = False) -> Identified
 
 def _directory(place: Fetcher, path: str, given: str) -> Identified:
     directory_of(place.root)
-    for below in (*index_roots(os.path.join(path, STATE_DIRECTORY, "manifest")), "simple/", ""):
+    for below in (*index_roots(os.path.join(path, STATE_DIRECTORY, MANIFEST)), "simple/", ""):
         url = absolute(place.root, below) if below else place.root
         if any(place.get_page(url, form).status == 200 for form in ("html", "json")):
             begun = _told(place, url)

@@ -13,6 +13,7 @@ from mkindex.simple.links import pick_hash, pick_hash_in
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, parse_html, parse_json
 from mkindex.text import printable, redact
+from mkindex.tree.names import INDEX_HTML
 from mkindex.web.responses import RawResponse
 
 HTML_TYPES = ("text/html", HTML_TYPE)
@@ -187,7 +188,7 @@ def _html(page: SeenPage, text: str) -> SeenPage:
 
 def _project_page(link: str, url: str, base: str) -> str:
     """Return the address of a directory one level below a root that a link of it leads to, "" if it leads elsewhere."""
-    page = url.removesuffix("index.html").rstrip("/")
+    page = url.removesuffix(INDEX_HTML).rstrip("/")
     directory, _, name = page.rpartition("/")
     is_below = f"{directory}/" == base.rpartition("/")[0] + "/" and name not in ("", ".", "..")
     is_page = url != page or re.fullmatch(r"[A-Za-z0-9_-]+", link)

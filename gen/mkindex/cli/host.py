@@ -82,7 +82,7 @@ def host(
     from mkindex.hosts.server_config import ServerConfig
     from mkindex.site.templates import Templates
     from mkindex.tree.manifest import index_roots
-    from mkindex.tree.names import STATE_DIRECTORY
+    from mkindex.tree.names import MANIFEST, STATE_DIRECTORY
 
     if templates is not None and not os.path.isdir(templates):
         raise ConfigError(f"templates {printable(templates)} is no directory")
@@ -110,7 +110,7 @@ def host(
         certificate=certificate,
         key=key,
         # The tree may be on another machine, and need not be there yet.
-        simple=next(iter(index_roots(os.path.join(root, STATE_DIRECTORY, "manifest"))), "simple/"),
+        simple=next(iter(index_roots(os.path.join(root, STATE_DIRECTORY, MANIFEST))), "simple/"),
     )
     if auth and hosting.scheme == "http" and hosting.leaves_the_machine:
         text = "over http everybody between can read the passwords: give a url that begins with https://"

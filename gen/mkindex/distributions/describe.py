@@ -3,96 +3,156 @@
 import hashlib
 import io
 import re
-from contextlib import suppress
 from functools import lru_cache
+from sys import intern
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from mkindex.distributions import zips as archive
-from mkindex.distributions.filenames import FILENAME, STRANGE_NAME
-from mkindex.distributions.metadata import parse_metadata
+from mkindex.distributions import zips
+from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, normal_filename, split_sdist_filename
+from mkindex.distributions.metadata import Metadata, parse_metadata
 from mkindex.errors import Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
 from mkindex.text import printable
+from mkindex.tree.names import METADATA_SUFFIX
 
-_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
-
-
+_MAX_FILENAME = 255  # bytes, on most file systems
 _TOO_LONG = re.compile(r"\d{19}")  # for uv, which reads parts of a version as 64 bits
-
 
 Stream = io.FileIO | io.BufferedIOBase
 
 
 def describe(filename: str, stream: Stream, size: int) -> Facts:
-    """Return what name and content of a file say, but for the hash. Raises Unreadable."""
-    _check(filename)
+    """Return what the name and the content of a file of `size` bytes say, but for its hash. Raises Unreadable."""
+    _check_filename(filename)
     if size == 0:
         raise Unreadable("an empty file: copy it again")
-    return (_wheel if filename.endswith(".whl") else _sdist)(filename, stream, size)
+    return (_describe_wheel if filename.endswith(".whl") else _describe_sdist)(filename, stream, size)
 
 
 def describe_name(filename: str, requires_python: str) -> Facts:
     """Return what the name of a file says, and `requires_python` if it is valid. Raises Unreadable."""
-    _check(filename)
+    _check_filename(filename)
     if filename.endswith(".whl"):
-        project, version = _parse_wheel(filename)
-        normal = _normal_wheel_filename(filename, project, str(version))
+        project, version = _parse_wheel_filename(filename)
     else:
-        ending = ".zip" if filename.endswith(".zip") else ".tar.gz"
-        splits = _splits(filename.removesuffix(ending))
+        splits = split_sdist_filename(filename)
         if len(splits) != 1:
             raise Unreadable("its name does not tell project and version apart: build it again")
         project, version = splits[0]
-        normal = f"{project.replace('-', '_')}-{version}{ending}"
-    valid, warning = _valid_requires_python(requires_python)
-    return Facts(
-        project=project,
-        version=str(version),
-        normal_filename=normal if normal != filename else "",
-        requires_python=valid,
-        warning=warning,
-    )
+    requires_python, warning = _valid_requires_python(requires_python)
+    return _facts(filename, project, version, requires_python, warning)
 
 
 def describe_metadata(filename: str, raw: bytes) -> Facts:
     """Return what the name of a wheel and its METADATA say, together. Raises Unreadable where they disagree."""
-    _check(filename)
-    return _from_metadata(filename, *_parse_wheel(filename), raw)
+    _check_filename(filename)
+    return _describe_wheel_metadata(filename, *_parse_wheel_filename(filename), raw)
 
 
-def _from_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
+def _check_filename(filename: str) -> None:
+    if not FILENAME.fullmatch(filename):
+        raise Unreadable(STRANGE_NAME)
+    if len(filename) + len(METADATA_SUFFIX) > _MAX_FILENAME:
+        raise Unreadable("a name so long that no file system takes it with .metadata behind it: build it again")
+
+
+def _facts(
+    filename: str, project: NormalizedName, version: Version, requires_python: str, warning: str, **others: str
+) -> Facts:
+    text = str(version)
+    normal = normal_filename(filename, project, text)
+    return Facts(
+        # Thousands of files share these texts: in memory each of them once.
+        project=intern(project),
+        version=intern(text),
+        normal_filename=normal if normal != filename else "",
+        requires_python=intern(requires_python),
+        warning=warning,
+        **others,
+    )
+
+
+# --- wheels ---------------------------------------------------------------------------------------------------------
+
+
+def _describe_wheel(filename: str, stream: Stream, size: int) -> Facts:
+    project, version = _parse_wheel_filename(filename)
+    _check_magic(stream, b"PK", "wheel")
+    directory, raw, span = zips.read_wheel_metadata(zips.random_access(stream), size)
+    name, _, version_text = directory.rpartition("-")
+    if not _is_same_release(name, version_text, project, version):
+        raise Unreadable(
+            f"its {printable(directory)}.dist-info is not of {project} {version}, as its name says: rebuild it"
+        )
+    return _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
+
+
+def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
     metadata = parse_metadata(raw)
-    if not _is(metadata.name, metadata.release, project, version):
+    if not _is_same_release(metadata.name, metadata.version, project, version):
         raise Unreadable(
             f"the filename says {project} {version}, METADATA says "
-            f"{printable(metadata.name)} {printable(metadata.release)}: build it again, renaming is not enough"
+            f"{printable(metadata.name)} {printable(metadata.version)}: build it again, renaming is not enough"
         )
-    requires_python, warning = _valid_requires_python(metadata.requires_python or "")
-    normal = _normal_wheel_filename(filename, project, str(version))
-    return Facts(
-        project=project,
-        version=str(version),
-        normal_filename=normal if normal != filename else "",
-        requires_python=requires_python,
+    return _facts(
+        filename,
+        project,
+        version,
+        *_valid_requires_python(metadata.requires_python or ""),
         core_metadata=hashlib.sha256(raw).hexdigest(),
-        warning=warning,
         metadata_name=metadata.name if metadata.name != project else "",
     )
 
 
-def _check(filename: str) -> None:
-    if not FILENAME.fullmatch(filename):
-        raise Unreadable(STRANGE_NAME)
-    if len(filename) + len(".metadata") > 255:
-        raise Unreadable("a name so long that no file system takes it with .metadata behind it: build it again")
+def _parse_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
+    try:
+        return parse_wheel_filename(filename)[:2]
+    except InvalidWheelFilename as error:
+        raise Unreadable(f"{printable(str(error))}: clients ignore it. Build it again") from error
 
 
-def _refuse_other_kind(stream: Stream, magic: bytes, kind: str) -> None:
-    """Say what a file is that is not what its name says."""
+# --- sdists ---------------------------------------------------------------------------------------------------------
+
+
+def _describe_sdist(filename: str, stream: Stream, size: int) -> Facts:
+    metadata = _read_sdist_metadata(filename, stream, size)
+    splits = split_sdist_filename(filename)
+    for project, version in splits:
+        if metadata and _is_same_release(metadata.name, metadata.version, project, version):
+            return _facts(filename, project, version, *_valid_requires_python(metadata.requires_python or ""))
+    says = "it has no PKG-INFO"
+    if metadata:
+        says = f"PKG-INFO says {printable(metadata.name)} {printable(metadata.version)}"
+    if len(splits) != 1:
+        raise Unreadable(f"its name does not tell project and version apart, and {says}: build it again")
+    project, version = splits[0]
+    warning = f"{says}: listed as {project} {version}, as the filename says; clients may refuse it"
+    return _facts(filename, project, version, "", warning)
+
+
+def _read_sdist_metadata(filename: str, stream: Stream, size: int) -> Metadata | None:
+    """Return the fields of an sdist's PKG-INFO, None where it has none. Raises Unreadable."""
+    if filename.endswith(".zip"):
+        _check_magic(stream, b"PK", "zip archive")
+        return parse_metadata(zips.read_zip_pkg_info(zips.random_access(stream), size))
+    _check_magic(stream, b"\x1f\x8b", "gzip archive")
+    stream.seek(0)
+    # Here, since most builds have wheels only, and tarfile takes some milliseconds to import.
+    from mkindex.distributions.tarballs import read_tar_pkg_info
+
+    raw = read_tar_pkg_info(stream, size)
+    return parse_metadata(raw) if raw is not None else None
+
+
+# --- both -----------------------------------------------------------------------------------------------------------
+
+
+def _check_magic(stream: Stream, magic: bytes, kind: str) -> None:
+    """Raise Unreadable, with what the file is instead if that shows, for one that does not begin as its kind does."""
     stream.seek(0)
     start = stream.read(40) or b""
     if start.startswith(magic):
@@ -104,84 +164,7 @@ def _refuse_other_kind(stream: Stream, magic: bytes, kind: str) -> None:
     raise Unreadable(f"no {kind}: it does not begin as one does. Copy it again")
 
 
-def _wheel(filename: str, stream: Stream, size: int) -> Facts:
-    project, version = _parse_wheel(filename)
-    _refuse_other_kind(stream, b"PK", "wheel")
-    directory, raw, span = archive.read_wheel_metadata(archive.random_access(stream), size)
-    name, _, release = directory.rpartition("-")
-    if not _is(name, release, project, version):
-        raise Unreadable(
-            f"its {printable(directory)}.dist-info is not of {project} {version}, as its name says: rebuild it"
-        )
-    return _from_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
-
-
-def _parse_wheel(filename: str) -> tuple[NormalizedName, Version]:
-    try:
-        return parse_wheel_filename(filename)[:2]
-    except InvalidWheelFilename as error:
-        raise Unreadable(f"{printable(str(error))}: clients ignore it. Build it again") from error
-
-
-def _normal_wheel_filename(filename: str, project: str, version: str) -> str:
-    """Spell a wheel's filename in the one way that all spellings that mean the same share."""
-    _, _, *build_and_tags = filename.removesuffix(".whl").split("-")
-    tags = [".".join(sorted(part.split("."))) if "." in part else part for part in build_and_tags]
-    return f"{project.replace('-', '_')}-{version}-{'-'.join(tags)}.whl".lower()
-
-
-def _sdist(filename: str, stream: Stream, size: int) -> Facts:
-    if filename.endswith(".zip"):
-        ending, pkg_info = ".zip", None
-        _refuse_other_kind(stream, b"PK", "zip archive")
-        pkg_info = archive.read_zip_pkg_info(archive.random_access(stream), size)
-    else:
-        ending = ".tar.gz"
-        _refuse_other_kind(stream, b"\x1f\x8b", "gzip archive")
-        stream.seek(0)
-        from mkindex.distributions.tarballs import read_tar_pkg_info
-
-        pkg_info = read_tar_pkg_info(stream, size)
-    metadata = parse_metadata(pkg_info) if pkg_info is not None else None
-    splits = _splits(filename.removesuffix(ending))
-    if metadata and (split := next((s for s in splits if _is(metadata.name, metadata.release, *s)), None)):
-        project, version = split
-        requires_python, warning = _valid_requires_python(metadata.requires_python or "")
-    else:
-        says = (
-            f"PKG-INFO says {printable(metadata.name)} {printable(metadata.release)}"
-            if metadata
-            else "it has no PKG-INFO"
-        )
-        if len(splits) != 1:
-            raise Unreadable(f"its name does not tell project and version apart, and {says}: build it again")
-        project, version = splits[0]
-        requires_python, warning = (
-            "",
-            f"{says}: listed as {project} {version}, as the filename says; clients may refuse it",
-        )
-    normal = f"{project.replace('-', '_')}-{version}{ending}"
-    return Facts(
-        project=project,
-        version=str(version),
-        normal_filename=normal if normal != filename else "",
-        requires_python=requires_python,
-        warning=warning,
-    )
-
-
-def _splits(stem: str) -> list[tuple[NormalizedName, Version]]:
-    """Return every project and version that the name of an sdist can mean: `foo-1.0-1` may be 1.0.post1 of foo."""
-    found = []
-    for hyphen in re.finditer("-", stem):
-        name, text = stem[: hyphen.start()], stem[hyphen.end() :]
-        if _NAME.fullmatch(name):
-            with suppress(ValueError):
-                found.append((canonicalize_name(name), parse_version(text)))
-    return found
-
-
-def _is(name: str, version_text: str, project: NormalizedName, version: Version) -> bool:
+def _is_same_release(name: str, version_text: str, project: NormalizedName, version: Version) -> bool:
     """Tell whether a name and a version, in any spelling, are those of `project` and `version`."""
     try:
         # Only ASCII: the Kelvin sign in lower case is a k.
@@ -193,7 +176,7 @@ def _is(name: str, version_text: str, project: NormalizedName, version: Version)
 
 def _valid_requires_python(value: str) -> tuple[str, str]:
     """Return Requires-Python and a warning, one of them empty: uv drops a file whose value it cannot parse."""
-    # packaging takes control characters in "===", which no page could carry.
+    # packaging accepts control characters in "===", which no page could carry.
     if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
         return value, ""
     return "", f"Requires-Python {printable(value)!r} is not valid and is left out: uv would not see the file"

@@ -1,11 +1,49 @@
-"""What the names of files say to clients."""
+"""What the filenames of wheels and sdists say."""
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 
-from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import NormalizedName, canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
-_BUILD = re.compile(r"\d.*")
+from mkindex.model.index import parse_version
+
+# The endings that uv, pip and poetry all install from (PEP 427, PEP 625; `.zip` for older sdists).
+SUFFIXES = (".whl", ".tar.gz", ".zip")
+# packaging's parsers let quotes, line breaks and percent signs through.
+FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
+STRANGE_NAME = "a name with characters other than letters, digits and ._+!- in it: build it again"
+
+# Endings of what is or was a distribution; anything else beside the wheels (README, .asc, .txt …) is nobody's mistake.
+_UNSUPPORTED = {
+    ".tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
+    ".tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
+    ".tar.zst": "no client installs .tar.zst sdists: rebuild it as .tar.gz",
+    ".tar.z": "no client but poetry installs .tar.Z sdists: rebuild it as .tar.gz",
+    ".tgz": "uv and packaging ignore .tgz sdists: rename it to .tar.gz",
+    ".tar": "uv and packaging ignore .tar sdists: rebuild it as .tar.gz",
+    ".egg": "eggs are no longer installable: build a wheel",
+    ".exe": "pip and uv do not install .exe installers: build a wheel",
+    ".msi": "pip and uv do not install .msi installers: build a wheel",
+    ".rpm": "pip and uv do not install .rpm packages: build a wheel",
+}
+_PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+
+
+def why_unsupported(filename: str) -> str | None:
+    """Return why clients do not install a file that looks like a distribution; None: it does not look like one."""
+    lower = filename.lower()
+    for ending in SUFFIXES:
+        if lower.endswith(ending):
+            return f"clients do not recognise an ending in capitals: rename it to {ending}"
+    return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
+
+
+# --- as clients read a name -----------------------------------------------------------------------------------------
+
+# What mkindex publishes is decided below, and only with the metadata of the file at hand. A check must not use that: it
+# judges any index, mkindex's own too, by what clients see, which is what `packaging` says of the name alone.
 
 
 @lru_cache(maxsize=4096)
@@ -30,36 +68,31 @@ def sdist_version(filename: str, project: str) -> str | None:
     return None
 
 
-# Endings of what is or was a distribution; anything else beside the wheels (README, .asc, .txt …) is nobody's mistake.
-_UNSUPPORTED = {
-    ".tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
-    ".tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
-    ".tar.zst": "no client installs .tar.zst sdists: rebuild it as .tar.gz",
-    ".tar.z": "no client but poetry installs .tar.Z sdists: rebuild it as .tar.gz",
-    ".tgz": "uv and packaging ignore .tgz sdists: rename it to .tar.gz",
-    ".tar": "uv and packaging ignore .tar sdists: rebuild it as .tar.gz",
-    ".egg": "eggs are no longer installable: build a wheel",
-    ".exe": "pip and uv do not install .exe installers: build a wheel",
-    ".msi": "pip and uv do not install .msi installers: build a wheel",
-    ".rpm": "pip and uv do not install .rpm packages: build a wheel",
-}
+# --- as mkindex lists a file ----------------------------------------------------------------------------------------
 
 
-def why_unsupported(filename: str) -> str | None:
-    """Say why a file that looks like a distribution is none that clients install; None: it does not look like one."""
-    lower = filename.lower()
-    for ending in SUFFIXES:
-        if lower.endswith(ending):
-            return f"clients do not recognise an ending in capitals: rename it to {ending}"
-    return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
+def split_sdist_filename(filename: str) -> list[tuple[NormalizedName, Version]]:
+    """Return every project and version that the name of an sdist can mean: `foo-1.0-1` may be 1.0.post1 of foo."""
+    stem = filename.removesuffix(sdist_suffix(filename))
+    found = []
+    for hyphen in re.finditer("-", stem):
+        name, version = stem[: hyphen.start()], stem[hyphen.end() :]
+        if _PROJECT_NAME.fullmatch(name):
+            with suppress(ValueError):
+                found.append((canonicalize_name(name), parse_version(version)))
+    return found
 
 
-# The endings that uv, pip and poetry all install from (PEP 427, PEP 625; `.zip` for older sdists).
-SUFFIXES = (".whl", ".tar.gz", ".zip")
+def normal_filename(filename: str, project: str, version: str) -> str:
+    """Spell the filename of a project's file in the one way that all spellings that mean the same share."""
+    start = f"{project.replace('-', '_')}-{version}"
+    if not filename.endswith(".whl"):
+        return f"{start}{sdist_suffix(filename)}"
+    _, _, *build_and_tags = filename.removesuffix(".whl").split("-")
+    tags = [".".join(sorted(part.split("."))) if "." in part else part for part in build_and_tags]
+    return f"{start}-{'-'.join(tags)}.whl".lower()
 
 
-# packaging's parsers let quotes, line breaks and percent signs through.
-FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
-
-
-STRANGE_NAME = "a name with characters other than letters, digits and ._+!- in it: build it again"
+def sdist_suffix(filename: str) -> str:
+    """Return the ending of the filename of an sdist."""
+    return ".zip" if filename.endswith(".zip") else ".tar.gz"

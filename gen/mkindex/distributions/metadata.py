@@ -15,14 +15,14 @@ MAX_FIELD = 10_000  # bytes of a name, a version or a Requires-Python
 class Metadata(NamedTuple):
     """The fields of a core metadata file that a simple index needs, as they are written in it."""
 
-    version: str  # Metadata-Version
+    metadata_version: str
     name: str
-    release: str  # Version
+    version: str
     requires_python: str | None
 
 
-# Where email.parser, which most clients read core metadata with, takes the header to end: at the first line that is
-# neither a field nor the continuation of one.
+# email.parser, with which most clients read core metadata, ends the header at the first line that is neither a field
+# nor the continuation of one.
 _HEADER_END = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
 
 

@@ -72,7 +72,7 @@ def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[
     `before`: by sha256, see published(). mtimes later than SOURCE_DATE_EPOCH become that. Raises ConfigError.
     """
     if config.upload_time == "none":
-        return [file._replace(upload_time=None) for file in files]
+        return [file.with_upload_time("") for file in files]
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch and not (epoch.isascii() and epoch.isdecimal()):
         raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}, not a number of seconds: correct or unset it")
@@ -85,9 +85,10 @@ def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[
 def _with_time(file: File, before: str | None, latest: str | None) -> File:
     """Return a file with the upload time that it was published with before, or an mtime that is not after `latest`."""
     if before and (_is_mtime(file) or not file.upload_time):
-        return file._replace(upload_time=before)
-    is_late = latest and _is_mtime(file) and (file.upload_time or "") > latest
-    return file._replace(upload_time=latest) if is_late else file
+        return file.with_upload_time(before)
+    if latest and _is_mtime(file) and file.upload_time > latest:
+        return file.with_upload_time(latest)
+    return file
 
 
 def _is_mtime(file: File) -> bool:

@@ -10,9 +10,7 @@ from packaging.utils import NormalizedName
 from mkindex.errors import Rejected
 from mkindex.text import redact
 
-CHUNK = 1 << 20  # bytes read at once; a file that is no larger is read whole
-
-
+CHUNK = 1 << 20  # bytes that are read at once; a smaller file is read whole
 YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
 
@@ -57,28 +55,28 @@ class Fingerprint(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A file that a page or a list names, and what is said of it there. A tuple, since there may be a million."""
+    """A file elsewhere, with what a page or a list says of it. A tuple, since there may be a million."""
 
     url: str  # absolute, percent-encoded, without fragment
     filename: str
-    sha256: str = ""  # lower-case hex; "": not said
+    sha256: str = ""  # lower-case hex; "": unknown
     other_hash: str = ""  # the strongest of another kind, as "md5=…", if there is no sha256
     requires_python: str = ""
-    yanked: str | None = None  # None: no. "": yes, without a reason
-    core_metadata: str | None = None  # sha256 of the `.metadata` sibling. "": it is there, of unknown hash
+    yanked: str | None = None  # the reason; "": without one. None: not yanked
+    core_metadata: str | None = None  # sha256 of the `.metadata` sibling; "": unknown. None: there is no sibling
     size: int | None = None  # bytes
     upload_time: str = ""  # as on the wire
     provenance: str = ""
-    trusted: bool = False  # not to be asked for: somebody vouches that it is there
+    trusted: bool = False  # the user says that it is there: no request is made for it
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is not a file of this machine."""
+        """Whether it is not a file on this machine."""
         return not self.url.startswith("file:")
 
     @property
     def location(self) -> str:
-        """What a person may see of its address: credentials could lie in the rest."""
+        """Its address as people may see it, without what could be credentials."""
         return redact(self.url)
 
 
@@ -88,7 +86,7 @@ class Artifact(NamedTuple):
     root: str  # the source: an absolute directory
     relative: str  # below it, with "/" between
     fingerprint: Fingerprint
-    link: Link | None = None  # of the page or list that names it, with what is said of it there
+    link: Link | None = None  # the entry of the page or list that names it
 
     @property
     def filename(self) -> str:
@@ -100,7 +98,7 @@ class Artifact(NamedTuple):
 
     @property
     def location(self) -> str:
-        """Where it is, as findings say it: a download is known by the address that it came from."""
+        """Where it is, for findings: for a download the address that it came from."""
         return self.link.location if self.link and self.link.is_elsewhere else self.path
 
     @property
@@ -110,44 +108,33 @@ class Artifact(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What there is to know of a file, as text, "" for nothing: fields of File, in their order there."""
+    """What was read from a file, as text; "" is what it does not say, or is not known."""
 
-    project: str
-    version: str
-    sha256: str = ""
+    project: str  # normalized name
+    version: str  # PEP 440, normalized
+    sha256: str = ""  # lower-case hex, of the bytes of the file
+    # The filename with name, version and tags in normal form, where that differs from the filename: two files that
+    # clients cannot tell apart have the same.
     normal_filename: str = ""
     requires_python: str = ""
-    core_metadata: str = ""
-    metadata_span: str = ""
-    upload_time: str = ""
-    warning: str = ""
-    metadata_name: str = ""
+    core_metadata: str = ""  # sha256 of the METADATA of a wheel
+    metadata_span: str = ""  # where METADATA lies in the wheel: a zips.Span, as text
+    upload_time: str = ""  # UTC, as on the wire: "2026-01-02T03:04:05Z"
+    warning: str = ""  # what a person should know of the file
+    metadata_name: str = ""  # the Name in METADATA, where that is not the normalized name
 
 
 class File(NamedTuple):
-    """One distribution as the simple API lists it: facts only, never a page-relative URL."""
+    """One distribution as the Simple API lists it. What it does not have is "", but for `size` and `yanked`."""
 
-    artifact: Artifact | Link  # Link: it stays where it is, and pages name its address there
-    filename: str
-    project: NormalizedName
-    version: str  # normalised, PEP 440
-    sha256: str  # lower-case hex, of the bytes of the artifact; "": unknown, which only that of a Link can be
-    # The filename with name, version and tags in normal form, where it differs: two files that clients cannot tell
-    # apart have the same.
-    normal_filename: str | None = None
-    requires_python: str | None = None
-    core_metadata: str | None = None  # sha256 of the wheel's METADATA; None: it is not offered
-    metadata_span: str | None = None  # where METADATA lies in the wheel: an archive.Span, as text
-    upload_time: str | None = None  # UTC, as on the wire: "2026-01-02T03:04:05Z"
-    warning: str | None = None  # what a person should know of it
-    metadata_name: str | None = None  # the Name in METADATA, where that is not the project's normalized name
-    yanked: str | None = None  # None: no. "": yes, without a reason
-    provenance: str | None = None  # an absolute https URL (PEP 740)
+    artifact: Artifact | Link  # a Link stays where it is, and pages have its address
+    facts: Facts
+    filename: str  # that of the artifact: files are sorted by it
 
     @property
-    def size(self) -> int | None:
-        """Bytes; None: unknown, as it can be of a Link."""
-        return self.artifact.size
+    def listing(self) -> Link | None:
+        """The entry of the page or list that names the file, None if a directory was read."""
+        return self.artifact if isinstance(self.artifact, Link) else self.artifact.link
 
     @property
     def local(self) -> Artifact:
@@ -157,64 +144,99 @@ class File(NamedTuple):
 
     @property
     def identity(self) -> str:
-        return self.normal_filename or self.filename
+        """What clients tell files of a project apart by."""
+        return self.facts.normal_filename or self.filename
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None: unknown, which only that of a Link can be."""
+        return self.artifact.size
+
+    @property
+    def project(self) -> NormalizedName:
+        return NormalizedName(self.facts.project)
+
+    @property
+    def version(self) -> str:
+        return self.facts.version
+
+    @property
+    def sha256(self) -> str:
+        return self.facts.sha256
+
+    @property
+    def requires_python(self) -> str:
+        return self.facts.requires_python
+
+    @property
+    def core_metadata(self) -> str:
+        return self.facts.core_metadata
+
+    @property
+    def metadata_span(self) -> str:
+        return self.facts.metadata_span
+
+    @property
+    def upload_time(self) -> str:
+        return self.facts.upload_time
+
+    @property
+    def warning(self) -> str:
+        return self.facts.warning
+
+    @property
+    def metadata_name(self) -> str:
+        return self.facts.metadata_name
+
+    @property
+    def yanked(self) -> str | None:
+        """Why the file is yanked (PEP 592), "" without a reason; None: it is not."""
+        return self.listing.yanked if self.listing else None
+
+    @property
+    def provenance(self) -> str:
+        """An absolute https URL (PEP 740)."""
+        return self.listing.provenance if self.listing else ""
+
+    def with_upload_time(self, upload_time: str) -> Self:
+        """Return the file with another upload time."""
+        return self._replace(facts=self.facts._replace(upload_time=upload_time))
 
 
 def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
-    """Return the File of an artifact, or its rejection: what is in it, and what is said of it where it was found."""
+    """Return the File of an artifact with these facts, or its rejection for a reason, or for what a page says of it."""
     if isinstance(found, str):
         return Rejected(location=artifact.location, reason=found)
-    (
-        project,
-        version,
-        sha256,
-        normal_filename,
-        requires_python,
-        core_metadata,
-        span,
-        upload_time,
-        warning,
-        metadata_name,
-    ) = found
     link = artifact if isinstance(artifact, Link) else artifact.link
-    if link and link.sha256 not in ("", sha256):
+    if link is None:
+        return File(artifact, found, artifact.filename)
+    if link.sha256 not in ("", found.sha256):
         return Rejected(
             location=artifact.location,
-            reason=f"its sha256 is {sha256}, and the page says {link.sha256}: somebody changed it. Mend the page",
+            reason=f"its sha256 is {found.sha256}, and the page says {link.sha256}: somebody changed it. Mend the page",
         )
-    # The time of a copy of something says nothing.
-    said = link.upload_time if link else ""
-    upload_time = said or ("" if link and link.is_elsewhere else upload_time)
-    # Thousands of files share these: in memory each of them once.
-    return File(
-        artifact,
-        artifact.filename,
-        NormalizedName(intern(project)),
-        intern(version),
-        sha256,
-        normal_filename or None,
-        intern(requires_python) or None,
-        core_metadata or None,
-        span or None,
-        intern(upload_time) or None,
-        warning or None,
-        metadata_name or None,
-        link.yanked if link else None,
-        (link.provenance or None) if link else None,
-    )
+    # The modification time of a download says nothing of the upload.
+    upload_time = link.upload_time or ("" if link.is_elsewhere else found.upload_time)
+    return File(artifact, found._replace(upload_time=upload_time), artifact.filename)
 
 
-# What is remembered of a file is one line; none of the fields has a tab in it.
 def encode_facts(found: Facts | str) -> str:
-    """Write facts, or the reason for a rejection, in one line."""
+    """Write facts, or the reason for a rejection, in one line; none of the fields has a tab in it."""
     return f"!{found}" if isinstance(found, str) else "\t".join(found)
 
 
 def decode_facts(text: str) -> Facts | str:
-    """Read back what `dump()` wrote."""
-    return text[1:] if text.startswith("!") else Facts._make(text.split("\t"))
+    """Read what `encode_facts` wrote."""
+    if text.startswith("!"):
+        return text[1:]
+    project, version, sha256, normal, python, metadata, span, time, warning, name = text.split("\t")
+    # Thousands of files share these texts: in memory each of them once.
+    python, time = intern(python), intern(time)
+    return Facts._make((intern(project), intern(version), sha256, normal, python, metadata, span, time, warning, name))
 
 
 def format_upload_time(seconds: int) -> str:
-    """Return a time as the API writes it, "" for one that clients cannot read."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 <= seconds < YEAR_10000 else ""
+    """Return a time, in seconds since the epoch, as the API writes it; "": clients could not read it."""
+    if not 0 <= seconds < YEAR_10000:
+        return ""
+    return intern(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)))

@@ -46,7 +46,7 @@ class Project:
     status: ProjectStatus | None = None
 
     def releases(self) -> list[Release]:
-        """Return the releases, oldest first as PEP 440 orders them; made when asked for, since it is dear."""
+        """Return the releases, oldest first as PEP 440 orders them. They are not kept: to make them is expensive."""
         by_version: defaultdict[str, list[File]] = defaultdict(list)
         for file in self.files:
             by_version[file.version].append(file)
@@ -63,13 +63,13 @@ class Project:
         return self.status is not None and self.status.status == "quarantined"
 
     def newest(self) -> str:
-        """Return the version that a person is offered: the newest final one that is not yanked, else the newest."""
+        """Return the version to show people: the newest final one that is not yanked, else the newest."""
 
         def rank(text: str) -> tuple[bool, Version]:
             version = parse_version(text)
             return not version.is_prerelease, version
 
-        # Not by way of the releases: those are dear, and the landing page asks every project.
+        # Without releases(), which is expensive: the landing page shows this for every project.
         files = () if self.is_quarantined else self.files
         versions = {file.version for file in files if file.yanked is None} or {file.version for file in files}
         return max(sorted(versions), key=rank, default="")
@@ -84,7 +84,7 @@ class Index:
 
 @lru_cache(maxsize=4096)
 def parse_version(version: str) -> Version:
-    """Parse a PEP 440 version, remembering the last few thousand: projects share most of theirs."""
+    """Parse a PEP 440 version. The last few thousand are kept, since projects share most of theirs."""
     return Version(version)
 
 
@@ -97,16 +97,18 @@ def assemble(
     cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
     markers for a project the first counts; one with a marker is listed even if it has no file.
     """
-    projects: defaultdict[NormalizedName, dict[str, File]] = defaultdict(dict)
+    projects: defaultdict[str, dict[str, File]] = defaultdict(dict)
     statuses: dict[str, ProjectStatus] = {}
     for marker in markers:
         statuses.setdefault(marker.project, marker.status)
-        projects[NormalizedName(marker.project)] = {}
-    twins: dict[tuple[NormalizedName, str], list[File]] = {}
+        projects[marker.project] = {}
+    twins: dict[tuple[str, str], list[File]] = {}
     for file in files:
-        first = projects[file.project].setdefault(file.identity, file)
+        facts = file.facts  # its fields, and not those of the file, which take three times as long to read
+        identity = facts.normal_filename or file.filename
+        first = projects[facts.project].setdefault(identity, file)
         if first is not file:
-            twins.setdefault((file.project, file.identity), [first]).append(file)
+            twins.setdefault((facts.project, identity), [first]).append(file)
     findings: list[Rejected | Note] = []
     for (project, identity), rivals in twins.items():
         first = rivals[0]
@@ -125,7 +127,7 @@ def assemble(
     return Index(
         projects=tuple(
             Project(
-                name=name,
+                name=NormalizedName(name),
                 files=tuple(sorted(by_identity.values(), key=attrgetter("filename"))),
                 status=statuses.get(name),
             )
@@ -136,7 +138,7 @@ def assemble(
 
 
 def _is_same(file: File, other: File) -> bool:
-    """Tell whether two files are known to have the same bytes: a hash that is not known is like no other."""
+    """Tell whether two files are known to have the same content; two unknown hashes are not the same."""
     if file.sha256 and other.sha256:
         return file.sha256 == other.sha256
     one, two = file.artifact, other.artifact

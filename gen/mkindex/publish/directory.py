@@ -29,6 +29,7 @@ from mkindex.site.render import FileResource
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Change, Entry, Position
+from mkindex.tree.names import INTENT, MANIFEST
 
 
 class DirectoryDestination:
@@ -65,7 +66,7 @@ class DirectoryDestination:
             for missing in reversed(_missing(self._layout.root)):  # removed again if nothing is published
                 entered.callback(self._remove_if_empty, missing)
             entered.callback(self._remove_if_empty, self._layout.own_directory)
-            entered.enter_context(exclusive(self._layout.own("lock"), patience=self._patience))
+            entered.enter_context(exclusive(self._layout.lock, patience=self._patience))
             self._ownership.refuse_newer()  # a newer version may know files that this one would delete
             self._sweep()  # files of a run that died
             entered.callback(self._remove_precopies)
@@ -135,7 +136,7 @@ class DirectoryDestination:
         with os_errors(self._layout.root):
             try:
                 self._disk.make_directory(self._layout.temporary)
-                self._write_own("intent", manifest.encode_intent(_intent(plan, unfinished=unfinished)))
+                self._write_own(INTENT, manifest.encode_intent(_intent(plan, unfinished=unfinished)))
                 outcomes = staging.stage(plan.puts, place_new_files=place_new_files)
                 self._disk.sync(self._layout.root)
                 before_commit()
@@ -172,7 +173,7 @@ class DirectoryDestination:
             with suppress(FileNotFoundError, NotADirectoryError):
                 before = stack.enter_context(open(self._layout.manifest, "rb"))
             extents = self._ownership.extents
-            self._write_own("manifest", manifest.encode(self._changes(plan, outcomes), before, extents))
+            self._write_own(MANIFEST, manifest.encode(self._changes(plan, outcomes), before, extents))
         self._ownership.renew()
         self._root_names = None
         for entry in plan.deletes:
@@ -269,7 +270,7 @@ class DirectoryDestination:
 
     def _write_own(self, name: str, parts: Iterable[bytes]) -> None:
         """Replace one of mkindex's own files atomically, and wait until it would survive a power failure."""
-        temporary, target = self._layout.own(f"tmp/{name}"), self._layout.own(name)
+        temporary, target = os.path.join(self._layout.temporary, name), self._layout.own(name)
         descriptor = self._disk.create(temporary)
         try:
             for part in parts:

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from mkindex.tree.names import STATE_DIRECTORY
+from mkindex.tree.names import DOWNLOADS_DIRECTORY, INTENT, LOCK, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +27,24 @@ class Layout:
     @property
     def manifest(self) -> str:
         """All paths of the tree that mkindex wrote."""
-        return self.own("manifest")
+        return self.own(MANIFEST)
 
     @property
     def intent(self) -> str:
         """The paths that a run writes or deletes, while it does."""
-        return self.own("intent")
+        return self.own(INTENT)
+
+    @property
+    def lock(self) -> str:
+        """Held by the process that writes to the tree."""
+        return self.own(LOCK)
 
     @property
     def temporary(self) -> str:
         """A directory of files that no reader may see yet."""
-        return self.own("tmp")
+        return self.own(TEMPORARY_DIRECTORY)
 
     @property
     def downloads(self) -> str:
         """A directory of files from servers: the next run continues where an interrupted one stopped."""
-        return self.own("downloads")
+        return self.own(DOWNLOADS_DIRECTORY)

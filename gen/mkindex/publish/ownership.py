@@ -23,6 +23,7 @@ from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position, Stage
+from mkindex.tree.names import FILES_DIRECTORY
 
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
@@ -67,7 +68,7 @@ class Snapshot:
     @property
     def is_recorded(self) -> bool:
         """Whether it is known which files pages name: if the manifest is missing or damaged, any of them may be."""
-        return bool(self.sections) or not os.path.lexists(self.layout.at("files"))
+        return bool(self.sections) or not os.path.lexists(self.layout.at(FILES_DIRECTORY))
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -82,7 +83,7 @@ class Snapshot:
     @cached_property
     def large_files(self) -> frozenset[tuple[str, int]] | None:
         """Names and sizes of the large files; None if they are unknown, or if the files are on another disk."""
-        files = self.layout.at("files")
+        files = self.layout.at(FILES_DIRECTORY)
         if not self.is_recorded or os.path.islink(files) or os.path.ismount(files):
             return None
         lines = (line for _, lines in _read_manifest(self.layout) for line in lines if line.startswith(manifest.FILE))

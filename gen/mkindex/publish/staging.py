@@ -174,7 +174,7 @@ class Staging:
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel. Raises FileChanged if it is not where it was, or not the same."""
         path = self._precopies.find(file_path(file.sha256, file.filename)) or file.local.path
-        span = Span.parse(file.metadata_span or "")
+        span = Span.parse(file.metadata_span)
         try:
             if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
                 whole = self._last_copy[1]

@@ -20,7 +20,7 @@ def make_root_page(index: Index) -> PageDocument:
 
 
 def make_project_page(
-    project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
+    project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str]
 ) -> PageDocument:
     """Return the page of a project: releases in the order of PEP 440, and the files of each by name.
 
@@ -43,7 +43,7 @@ def make_project_page(
 
 
 def make_file_entries(
-    files: Iterable[File], *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
+    files: Iterable[File], *, href: Callable[[File], str], core_metadata: Callable[[File], str]
 ) -> list[PageDocument]:
     """Return an entry for each file, with the keys that have a value."""
     entries = []

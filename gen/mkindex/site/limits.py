@@ -12,6 +12,7 @@ from mkindex.model.index import Index
 from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
 from mkindex.sources.open import local_path
 from mkindex.text import redact
+from mkindex.tree.names import METADATA_SUFFIX
 
 _A_FILE = 4_000  # bytes that all pages together have for a file, at the very most
 
@@ -69,7 +70,7 @@ def _too_much(host: Host, resources: Iterable[Resource], old: list[tuple[int, st
         if isinstance(resource, FileResource):
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
-            files.append((Span.parse(resource.file.metadata_span or "").size, f"{resource.file.filename}.metadata"))
+            files.append((Span.parse(resource.file.metadata_span).size, f"{resource.file.filename}{METADATA_SUFFIX}"))
         elif resource.path not in host.written_files:  # which is read, and not served
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest

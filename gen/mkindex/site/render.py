@@ -16,7 +16,7 @@ from mkindex.model.index import Index, Project
 from mkindex.simple.writer import PageDocument, encode_page, make_file_entries, make_project_page, make_root_page
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, file_path
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, LINKS_HTML, METADATA_SUFFIX, NO_JEKYLL, NOT_FOUND_HTML, file_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class SiblingResource:
 
     @property
     def path(self) -> str:
-        return f"{file_path(self.file.sha256, self.file.filename)}.metadata"
+        return f"{file_path(self.file.sha256, self.file.filename)}{METADATA_SUFFIX}"
 
     @property
     def key(self) -> str:
-        return self.file.core_metadata or ""
+        return self.file.core_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,11 @@ class Site:
         # Only the filename can need quoting.
         return f"{'../' * depth}{file_path(file.sha256, '')}{_quote_path(file.filename)}"
 
-    def core_metadata(self, file: File) -> str | None:
-        """Return the sha256 of the file's `.metadata` sibling, or None if there is no sibling."""
+    def core_metadata(self, file: File) -> str:
+        """Return the sha256 of the file's `.metadata` sibling, or "" if there is no sibling."""
         # A link has core metadata only if the page that it comes from says that there is a sibling.
         has_sibling = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
-        return file.core_metadata if has_sibling else None
+        return file.core_metadata if has_sibling else ""
 
     @property
     def notice_key(self) -> str:
@@ -195,30 +195,18 @@ def _roots(site: Site) -> list[_Root]:
 
 
 def _project_key(project: Project, site: Site) -> str:
-    said = [site.key, str(project.status)]
-    # Taken apart at once: to ask each file for a dozen attributes takes longer.
-    for (
-        artifact,
-        filename,
-        _,
-        version,
-        sha256,
-        _,
-        python,
-        metadata,
-        _,
-        time,
-        _,
-        name,
-        yanked,
-        provenance,
-    ) in project.files:
-        where = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
-        said.append(
-            f"{filename} {version} {sha256} {artifact.size} {metadata} {time} {python} {yanked!r} {provenance} {name} "
-            f"{where}"
+    texts = [site.key, str(project.status)]
+    for artifact, facts, filename in project.files:
+        link = artifact if isinstance(artifact, Link) else artifact.link
+        address = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
+        yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
+        _, version, sha256, _, python, metadata, _, time, _, name = facts
+        # What is not known is None, as in the keys of trees that were published before.
+        texts.append(
+            f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
+            f"{yanked!r} {provenance} {name or None} {address}"
         )
-    return digest(*said)
+    return digest(*texts)
 
 
 def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
@@ -226,7 +214,7 @@ def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
 
     Those versions compare METADATA's Name with the requested name as it is spelled, and fail if they differ.
     """
-    return frozenset(file.filename for file in files if file.metadata_name is None)
+    return frozenset(file.filename for file in files if not file.metadata_name)
 
 
 def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[PageResource]:
@@ -252,12 +240,12 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
     yield page(site.simple(INDEX_HTML), names, render_html)
     yield page(site.simple(INDEX_JSON), names, render_json)
-    yield page("404.html", site.key, partial(render_template, "404.html"), optional=True)
-    yield page(".nojekyll", site.notice_key, _render_empty, optional=True)
+    yield page(NOT_FOUND_HTML, site.key, partial(render_template, "404.html"), optional=True)
+    yield page(NO_JEKYLL, site.notice_key, _render_empty, optional=True)
     if site.simple_path:
         yield page(INDEX_HTML, everything, render_landing, optional=True)
     if site.links:
-        yield page("links.html", everything, render_links)
+        yield page(LINKS_HTML, everything, render_links)
     if site.json_root is not None:
         yield page(f"{site.json_root}/{INDEX_HTML}", names, render_json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}

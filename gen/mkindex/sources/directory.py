@@ -11,6 +11,7 @@ from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.text import printable
+from mkindex.tree.names import STATE_DIRECTORY
 
 # Endings that editors, browsers, rsync and download tools give to incomplete files.
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
@@ -76,7 +77,7 @@ class DirectorySource:
                 real = os.path.realpath(entry.path)
                 if real in visited or any(f"{real}/".startswith(f"{excluded}/") for excluded in self.exclude):
                     continue
-                if os.path.isdir(os.path.join(real, ".mkindex")):
+                if os.path.isdir(os.path.join(real, STATE_DIRECTORY)):
                     yield Note(location=entry.path, text="skipped: an index made by mkindex", detail=True)
                     continue
                 visited.add(real)

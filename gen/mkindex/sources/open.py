@@ -16,6 +16,7 @@ from mkindex.model.index import StatusMarker
 from mkindex.simple.links import path_of
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.text import printable, redact
+from mkindex.tree.names import INDEX_HTML
 
 if TYPE_CHECKING:
     from mkindex.web.client import WebClient
@@ -65,7 +66,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     kind = scheme[1].lower()
     if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
         path = path_of(spec)
-        is_page = os.path.isfile(os.path.join(path, "index.html"))
+        is_page = os.path.isfile(os.path.join(path, INDEX_HTML))
         return _open_page(spec, options) if is_page else _open_path(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
         return _open_page(options.web.take_credentials(spec), options)

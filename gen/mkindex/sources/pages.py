@@ -22,6 +22,7 @@ from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
 from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
 from mkindex.text import plural, printable, redact
+from mkindex.tree.names import INDEX_HTML
 from mkindex.web.bodies import MAX_PAGE
 from mkindex.web.client import WebClient
 from mkindex.web.responses import PageResponse, RequestFailed
@@ -192,7 +193,7 @@ def fetch_page(url: str, web: WebClient) -> PageResponse:
 def _read_file(url: str) -> PageResponse:
     path = path_of(url)
     if os.path.isdir(path):
-        path, url = os.path.join(path, "index.html"), f"{url.rstrip('/')}/"
+        path, url = os.path.join(path, INDEX_HTML), f"{url.rstrip('/')}/"
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_PAGE + 1)

@@ -23,7 +23,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
-from mkindex.tree.names import INDEX_JSON
+from mkindex.tree.names import INDEX_JSON, STATE_DIRECTORY
 
 ROOT_SECTION = ""  # the section of pages that name every project, or none
 
@@ -95,7 +95,9 @@ _ANY_FORMAT = re.compile(rb"mkindex manifest ([1-9][0-9]{0,8})\n")
 _INTENT = b"mkindex intent 2\n"
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
-_NOT_OURS = re.compile(rb"(?<![^/\t\n])(\.\.|\.mkindex)(?![^/\t\n])|\0")  # a part of a path that leads out, or to this
+_STATE = STATE_DIRECTORY.encode()
+# A part of a path that leads out of the tree, or to what mkindex knows of it.
+_NOT_OURS = re.compile(rb"(?<![^/\t\n])(\.\.|%b)(?![^/\t\n])|\0" % re.escape(_STATE))
 _LINE = re.compile(rb"[0-3]\t[^\t]+\t[^\t]*\t[^\t]*\t[^\t]*\t\d*\n")
 _OPTIONAL = re.compile(rb"[a-z][a-z0-9-]*\t[\t -~]*\n")
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
@@ -351,7 +353,7 @@ def decode_intent(stream: BinaryIO) -> list[Position]:
 
 def _names_what_is_not_ours(lines: bytes) -> bool:
     # To search for what is hardly ever there takes much less time than to match.
-    return any(part in lines for part in (b"..", b".mkindex", b"\0")) and _NOT_OURS.search(lines) is not None
+    return any(part in lines for part in (b"..", _STATE, b"\0")) and _NOT_OURS.search(lines) is not None
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,11 +1,29 @@
-"""Every path of the published tree, spelled once."""
+"""Every path of the published tree, spelled once. All are relative to its root, with "/" between."""
 
-INDEX_HTML, INDEX_JSON = "index.html", "index.v1_json"
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+INDEX_HTML, INDEX_JSON = "index.html", "index.v1_json"  # in the root, and in the directory of each project
+LINKS_HTML = "links.html"
+NOT_FOUND_HTML = "404.html"
+NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+FILES_DIRECTORY = "files"
+METADATA_SUFFIX = ".metadata"  # of the sibling of a wheel, which has its core metadata (PEP 658)
 
 
 def file_path(sha256: str, filename: str) -> str:
-    """Return the path of a file in the published tree: made of its own hash, so that it never changes there."""
-    return f"files/{sha256[:2]}/{sha256[2:]}/{filename}"
+    """Return the path of a file: its own hash is in it, so that the content never changes there."""
+    return f"{FILES_DIRECTORY}/{sha256[:2]}/{sha256[2:]}/{filename}"
 
+
+# --- what mkindex knows of its own output ---------------------------------------------------------------------------
 
 STATE_DIRECTORY = ".mkindex"
+# In the state directory:
+MANIFEST = "manifest"
+INTENT = "intent"  # of a run under way, or of one that died
+LOCK = "lock"
+TEMPORARY_DIRECTORY = "tmp"
+DOWNLOADS_DIRECTORY = "downloads"
