@@ -30,7 +30,7 @@ from support.mutations import MUTATIONS, Mutation  # noqa: E402
 from support.wheels import write_sdist, write_wheel  # noqa: E402
 from test_junk import BAD, COMPANIONS, HIDDEN  # noqa: E402
 
-PROSE = {"text", "reason", "reasons", "clients", "mend", "impact", "fix", "seconds"}  # keys of JSON reports
+PROSE = {"text", "reason", "reasons", "clients", "mend", "impact", "fix", "host", "closure", "seconds"}  # keys of JSON
 URLS = ("--files-url", "https://example.com/packages")
 PUBLIC, OWN = "public", ".mkindex"
 Versions = Sequence[list[str]]

@@ -1,4 +1,4 @@
-"""The `check` command: exit status, reports and errors."""
+"""The command `mkindex check`: exit status, reports and errors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mkindex.check.engine import CheckOptions
+from mkindex.check.engine import CheckOptions, check
 from mkindex.check.findings import Rule, Severity
 from mkindex.check.judge import rules_by_name
 from mkindex.cli import run
 from mkindex.errors import ConfigError, MkindexError
-from mkindex.reports import check as show
+from mkindex.reports import check as report_text
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import Reply, serve_index
@@ -30,7 +30,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Run:
-    """One call of `mkindex check`, and what it printed."""
+    """One run of `mkindex check`, and what it printed."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
         self.status = self._status(list(map(str, arguments)))
@@ -41,7 +41,7 @@ class Run:
         return run(["check", "--no-cache", *arguments])
 
 
-def test_a_good_index_is_0_and_says_how_much_was_looked_at(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_index_exits_with_0_and_a_summary(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = Run(capsys, good)
     lines = done.out.splitlines()
     assert (done.status, done.err, lines[:2]) == (0, "", [f"{good}/simple/: an index", ""])
@@ -50,7 +50,7 @@ def test_a_good_index_is_0_and_says_how_much_was_looked_at(good: Path, capsys: p
     )
 
 
-def test_an_error_is_1_and_a_warning_only_with_strict(
+def test_errors_exit_with_1_and_warnings_only_with_strict(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     index_copy = copy_index(good, tmp_path, "html")
@@ -83,7 +83,7 @@ def test_an_error_is_1_and_a_warning_only_with_strict(
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_asked_for_is_2(
+def test_usage_errors_exit_with_2(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -93,7 +93,7 @@ def test_what_cannot_be_asked_for_is_2(
     assert done.err
 
 
-def test_what_cannot_be_looked_at_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_targets_exit_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         silent = f"http://127.0.0.1:{nobody.getsockname()[1]}/simple/"
@@ -103,12 +103,12 @@ def test_what_cannot_be_looked_at_is_3(tmp_path: Path, capsys: pytest.CaptureFix
     assert {given: (done.status, done.out) for given, done in found.items()} == dict.fromkeys(found, (3, ""))
     assert found[silent].err == f"error {silent}: cannot be reached: Connection refused\n"
     assert found[f"{tmp_path}/gone"].err == (
-        f"error {tmp_path}/gone does not exist: name a directory with an index in it, or its address\n"
+        f"error {tmp_path}/gone does not exist: give the directory or the address of an index\n"
     )
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
-def test_a_server_that_lets_nobody_look_is_3(
+def test_a_server_that_refuses_requests_exits_with_3(
     good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
@@ -117,7 +117,7 @@ def test_a_server_that_lets_nobody_look_is_3(
         assert Run(capsys, f"{server.url}simple/").status == 3
 
 
-def test_no_secret_of_an_address_is_shown(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_in_an_address_is_printed(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     index_copy = copy_index(good, tmp_path, "html")
     index_copy.anchor(NEW, r'href="[^"#]*', f'href="http://me:geheim@127.0.0.1:9/{NEW}?signature=geheim')
     with serve_index(index_copy.tree) as server:
@@ -128,7 +128,7 @@ def test_no_secret_of_an_address_is_shown(good: Path, tmp_path: Path, capsys: py
             assert done.out + done.err
 
 
-def test_a_server_that_dies_on_the_way_is_3(
+def test_a_server_that_stops_answering_exits_with_3(
     good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
@@ -155,14 +155,14 @@ def test_the_json_report_has_the_documented_shape(
     rule = rules_by_name()["file-missing"]
     assert report.pop("seconds") >= 0
     (found,) = report.pop("findings")
-    assert re.fullmatch(rf"is not there \(\.\./\.\./files/.*{NEW}\)", found.pop("text"))
+    assert re.fullmatch(rf"is missing \(\.\./\.\./files/.*{NEW}\)", found.pop("text"))
     assert found == {
         "rule": "file-missing",
         "severity": "error",
         "page": "simple/alpha/index.html",
         "file": NEW,
-        "clients": rule.clients,
-        "mend": rule.mend,
+        "clients": rule.impact,
+        "mend": rule.fix,
     }
     assert report == {
         "version": 1,
@@ -193,12 +193,12 @@ def test_findings_become_annotations_of_a_workflow(
     done = Run(capsys, index_copy.tree, "--format", "github")
     place = f"simple/alpha/index.html {NEW}"
     assert done.out == (
-        f"::warning title=mkindex check%3A anchor-text::{place}: shows '100%25 new:\\nit'. "
-        "Let the link show the filename, and nothing else.\n"
+        f"::warning title=mkindex check%3A anchor-text::{place}: its text is '100%25 new:\\nit'. "
+        "Use the filename as the text of the link, and nothing else.\n"
     )
 
 
-def test_what_cannot_be_looked_at_becomes_one_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_become_annotations_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = Run(capsys, tmp_path / "##[add-mask]x", "--format", "github")
     assert (done.status, done.err) == (3, "")
     assert done.out.startswith("::error title=mkindex check::")
@@ -206,37 +206,37 @@ def test_what_cannot_be_looked_at_becomes_one_too(tmp_path: Path, capsys: pytest
     assert Run(capsys, tmp_path / "gone", "--format", "github", "--json").out == ""
 
 
-def test_a_rule_is_explained_and_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_describes_one_rule_or_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     rule = rules_by_name()["metadata-hash"]
-    assert Run(capsys, "--explain", "metadata-hash").out == show.explained(rule) + "\n"
+    assert Run(capsys, "--explain", "metadata-hash").out == report_text.explain_rule(rule) + "\n"
     done = Run(capsys, "--explain", "all")
     assert [line.split()[1] for line in done.out.splitlines()] == list(rules_by_name())
 
 
-def test_why_is_1_when_no_file_fits(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_exits_with_1_if_no_file_fits(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fits, none = (Run(capsys, good, "--why", text, "--python", "3.12") for text in ("alpha", "alpha>2"))
     assert (fits.status, none.status) == (0, 1)
-    assert fits.out == f"simple/alpha/index.html: 2 files\n  takes {NEW}\n  would do {OLD}\n"
-    assert none.out.endswith("No file fits: a client says that there is no such version.\n")
+    assert fits.out == f"simple/alpha/index.html: 2 files\n  takes {NEW}\n  also fits {OLD}\n"
+    assert none.out.endswith("No file fits: clients report that there is no such version.\n")
     as_json = json.loads(Run(capsys, good, "--why", "alpha", "--json").out)["why"]
     assert as_json[0] == {"file": NEW, "version": "2.0", "taken": True, "reasons": []}
 
 
-def test_why_of_a_project_that_is_not_there_is_3(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_of_an_unknown_project_exits_with_3(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = Run(capsys, good, "--why", "nothing")
     assert (done.status, done.err) == (
         3,
-        "error simple/nothing/: there is no page of nothing that can be read: answers 404\n",
+        "error simple/nothing/: no page of nothing that clients can read: answers 404\n",
     )
 
 
-def test_options_of_a_check_that_make_no_sense_are_refused() -> None:
+def test_invalid_options_raise_an_error() -> None:
     with pytest.raises(ConfigError):
         CheckOptions(target="")
     assert issubclass(ConfigError, MkindexError)
 
 
-def test_many_findings_of_a_kind_are_cut_short_and_shown_in_full_on_request(
+def test_many_findings_of_a_rule_are_shortened_unless_verbose(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "wheels").mkdir()
@@ -245,14 +245,23 @@ def test_many_findings_of_a_kind_are_cut_short_and_shown_in_full_on_request(
     publish(tmp_path / "wheels", tmp_path / "public")
     shutil.rmtree(tmp_path / "public/files")
     short, whole = (Run(capsys, tmp_path / "public", "--select", "file-missing", *more).out for more in ((), ("-v",)))
-    assert ("  … and 5 more (-v shows all)" in short.splitlines(), whole.count("is not there (")) == (True, 15)
+    assert ("  … and 5 more (-v shows all)" in short.splitlines(), whole.count("is missing (")) == (True, 15)
+
+
+def test_a_finding_says_its_rule_place_and_fix(good: Path, tmp_path: Path) -> None:
+    index_copy = copy_index(good, tmp_path, "html")
+    index_copy.file(NEW).unlink()
+    (finding,) = check(CheckOptions(target=index_copy.tree)).findings
+    rule = rules_by_name()["file-missing"]
+    assert (str(finding.rule), finding.page, finding.file) == ("file-missing", "simple/alpha/index.html", NEW)
+    assert finding.fix == rule.fix
 
 
 def row(rule: Rule) -> str:
-    return f"| `{rule.name}` | {rule.what} | {rule.pip} | {rule.uv} | {rule.clients} | {rule.mend} |"
+    return f"| `{rule.name}` | {rule.summary} | {rule.pip} | {rule.uv} | {rule.impact} | {rule.fix} |"
 
 
-def test_the_documents_have_every_rule_as_it_is() -> None:
+def test_the_documentation_lists_every_rule() -> None:
     sections = re.split(r"^### ", DOCS.read_text(), flags=re.MULTILINE)
     for severity in Severity:
         (section,) = (one for one in sections if one.lower().startswith(f"{severity}s"))
@@ -261,7 +270,7 @@ def test_the_documents_have_every_rule_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("variable", "value"), [("MKINDEX_JSON", "1"), ("MKINDEX_FORMAT", "json")])
-def test_the_form_of_the_report_can_be_said_by_the_environment(
+def test_environment_variables_set_the_format_of_the_report(
     good: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)

@@ -122,8 +122,8 @@ def test_what_cannot_be_asked_for_is_2_and_writes_nothing(
 
 SUBDIRECTORIES = "subdirectories skipped: wheels (use --recursive)"
 NOTHING = "no wheel or sdist in"
-RECURSIVE = "; --recursive also looks into subdirectories"
-EMPTY = ". An empty index is made with --allow-empty"
+RECURSIVE = " (--recursive also reads subdirectories)"
+EMPTY = ". Use --allow-empty to publish an empty index"
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ EMPTY = ". An empty index is made with --allow-empty"
         ),
         (
             ["bad", "public"],
-            f"nothing to publish: all 1 were rejected{RECURSIVE}{EMPTY}",
+            f"nothing to publish: all files were rejected (1){RECURSIVE}{EMPTY}",
         ),
-        (["--strict", "wheels", "bad", "public"], "1 rejected, and --strict publishes nothing then"),
+        (["--strict", "wheels", "bad", "public"], "nothing published: 1 file rejected, and --strict is set"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -1,4 +1,4 @@
-"""What the `client` command finds out about an index."""
+"""What `mkindex client` finds out about an index."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.cli import run
-from mkindex.clients.configurations import CLIENTS, ServedIndex, written
+from mkindex.clients.configurations import CLIENTS, ServedIndex, configuration_text
 from mkindex.errors import ConfigError, MkindexError, SourceError
-from mkindex.probe import ClientOptions, configuration, look
+from mkindex.probe import ClientOptions, configuration, probe
 from support import scripted_server
 from support.builds import publish
 from support.index_server import IndexServer, Reply, serve_index
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")
 
@@ -54,32 +54,36 @@ ALL = ("demo", "demo-app", "helper")
 
 
 @pytest.mark.parametrize("given", ["simple/", "simple", "", "index.html", "simple/index.html", "simple/#secret"])
-def test_an_index_is_found_from_whatever_address_leads_to_it(host: IndexServer, given: str) -> None:
-    assert look(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=ALL)
+def test_an_index_is_found_from_every_address_that_leads_to_it(host: IndexServer, given: str) -> None:
+    assert probe(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=ALL)
 
 
 @pytest.mark.parametrize("given", ["simple/demo/", "simple/demo", "simple/demo/index.html"])
-def test_the_page_of_a_project_stands_for_that_project_of_its_index(host: IndexServer, tree: Path, given: str) -> None:
-    assert look(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=("demo",), chosen=True)
-    assert look(str(tree / given)) == ServedIndex(url=f"{tree.as_uri()}/simple/", projects=("demo",), chosen=True)
+def test_the_page_of_a_project_selects_that_project_of_its_index(host: IndexServer, tree: Path, given: str) -> None:
+    assert probe(f"{host.url}{given}") == ServedIndex(url=f"{host.url}simple/", projects=("demo",), is_selection=True)
+    assert probe(str(tree / given)) == ServedIndex(
+        url=f"{tree.as_uri()}/simple/", projects=("demo",), is_selection=True
+    )
 
 
 @pytest.mark.parametrize("given", ["", "simple", "simple/index.html"])
-def test_a_directory_is_an_address_that_begins_with_file(tree: Path, given: str) -> None:
-    facts = ServedIndex(url=f"{tree.as_uri()}/simple/", projects=ALL)
-    assert look(str(tree / given)) == look((tree / given).as_uri()) == facts
+def test_a_directory_becomes_a_file_address(tree: Path, given: str) -> None:
+    index = ServedIndex(url=f"{tree.as_uri()}/simple/", projects=ALL)
+    assert probe(str(tree / given)) == probe((tree / given).as_uri()) == index
 
 
-def test_a_find_links_page_and_a_listing_are_flat(host: IndexServer, tree: Path) -> None:
-    assert look(f"{host.url}links.html") == ServedIndex(url=f"{host.url}links.html", projects=ALL, flat=True)
-    assert look(str(tree / "links.html")) == ServedIndex(url=f"{tree.as_uri()}/links.html", projects=ALL, flat=True)
+def test_a_find_links_page_and_a_listing_are_recognised(host: IndexServer, tree: Path) -> None:
+    assert probe(f"{host.url}links.html") == ServedIndex(url=f"{host.url}links.html", projects=ALL, is_find_links=True)
+    assert probe(str(tree / "links.html")) == ServedIndex(
+        url=f"{tree.as_uri()}/links.html", projects=ALL, is_find_links=True
+    )
     links = "".join(
         f'<a href="{name}">{name}</a>'
         for name in ("a_a-1-py3-none-any.whl", "b-1.tar.gz", "c-1-py3.9.egg", "d-1-x.whl")
     )
     listing = Reply(200, f"<title>Index of /w/</title>{links}".encode(), {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: listing if path == "/w/" else reply)
-    assert look(f"{host.url}w") == ServedIndex(url=f"{host.url}w/", projects=("a-a", "b"), flat=True)
+    assert probe(f"{host.url}w") == ServedIndex(url=f"{host.url}w/", projects=("a-a", "b"), is_find_links=True)
 
 
 @pytest.mark.parametrize(
@@ -95,45 +99,45 @@ def test_a_find_links_page_and_a_listing_are_flat(host: IndexServer, tree: Path)
 def test_projects_are_chosen_by_name_or_pattern(
     host: IndexServer, given: str, globs: list[str], projects: tuple[str, ...]
 ) -> None:
-    facts = look(f"{host.url}{given}", globs)
-    assert (facts.projects, facts.chosen) == (projects, True)
+    index = probe(f"{host.url}{given}", globs)
+    assert (index.projects, index.is_selection) == (projects, True)
 
 
 @pytest.mark.parametrize("glob", ["dem", "x*", "demo==1", "../demo"])
 @pytest.mark.parametrize("given", ["simple/", "links.html"])
-def test_a_project_that_is_not_there_is_an_error(host: IndexServer, given: str, glob: str) -> None:
+def test_an_unknown_project_is_an_error(host: IndexServer, given: str, glob: str) -> None:
     with pytest.raises(SourceError) as error:
-        look(f"{host.url}{given}", ["demo", glob])
+        probe(f"{host.url}{given}", ["demo", glob])
     assert str(error.value) == (
-        f"{host.url}{given}: --project {glob}: there is no such project; it has demo, demo-app, helper"
+        f"{host.url}{given}: --project {glob}: no such project; the index has demo, demo-app, helper"
     )
 
 
-def test_projects_of_an_index_that_lists_none_are_named(host: IndexServer) -> None:
+def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
     with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
-        look(f"{host.url}simple/")
-    assert look(f"{host.url}simple/", ["demo"]) == ServedIndex(
-        url=f"{host.url}simple/", projects=("demo",), chosen=True
+        probe(f"{host.url}simple/")
+    assert probe(f"{host.url}simple/", ["demo"]) == ServedIndex(
+        url=f"{host.url}simple/", projects=("demo",), is_selection=True
     )
-    with pytest.raises(SourceError, match="there is no such project; it does not say which ones it has"):
-        look(f"{host.url}simple/", ["gone"])
+    with pytest.raises(SourceError, match="no such project; the index does not list its projects"):
+        probe(f"{host.url}simple/", ["gone"])
 
 
-def test_names_that_are_none_are_passed_over(host: IndexServer) -> None:
+def test_invalid_project_names_are_ignored(host: IndexServer) -> None:
     links = "".join(f'<a href="{name}/">x</a>' for name in ("demo", "a%0Ab", "a%22%5D", "%C3%A9", "x%20=%20%7B%7D"))
     root = Reply(200, f"<!DOCTYPE html>{links}".encode(), {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/simple/" else reply)
-    assert look(f"{host.url}simple/").projects == ("demo",)
+    assert probe(f"{host.url}simple/").projects == ("demo",)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Path, client: str) -> None:
+def test_a_strange_directory_name_stays_one_value(tree: Path, tmp_path: Path, client: str) -> None:
     strange = tmp_path / "a \"b\" 'c' \\ ${HOME} %(x)s é\n[x]" / "simple"
     strange.parent.mkdir()
     strange.symlink_to(tree / "simple")
     if client == "poetry":
-        with pytest.raises(ConfigError, match="poetry reads nothing from a directory"):
+        with pytest.raises(ConfigError, match="poetry cannot use a directory"):
             configuration(ClientOptions(target=str(strange), client=client))
         return
     text = configuration(ClientOptions(target=str(strange), client=client))
@@ -147,57 +151,60 @@ def test_whatever_a_directory_is_called_stays_one_value(tree: Path, tmp_path: Pa
         assert index["url"] == f"{strange.as_uri()}/"
 
 
-# --- what a host does -------------------------------------------------------------------------------------------------
+# --- servers ----------------------------------------------------------------------------------------------------------
 
 
-UNSAID = "pages come without Cache-Control: uv would guess ten minutes"
+NO_CACHE_CONTROL = "Pages have no Cache-Control header, so uv would cache them for ten minutes"
 
 
 @pytest.mark.parametrize(
-    ("headers", "late"),
+    ("headers", "stale_pages"),
     [
-        ({"cache_control": None}, UNSAID),
+        ({"cache_control": None}, NO_CACHE_CONTROL),
         ({"cache_control": None, "last_modified": None}, ""),
         ({"cache_control": "max-age=600", "age": "500"}, ""),
-        ({"cache_control": "public, max-age=3600", "age": "3500"}, "pages say that they may be kept for 3,600 s"),
+        (
+            {"cache_control": "public, max-age=3600", "age": "3500"},
+            "Pages may be cached for 3,600 s, so uv would miss new releases",
+        ),
         ({"cache_control": "no-cache"}, ""),
     ],
 )
-def test_uv_is_told_how_long_pages_are_good_where_the_host_says_it_badly(
-    host: IndexServer, headers: dict[str, str | None], late: str
+def test_missing_and_long_page_lifetimes_are_noticed(
+    host: IndexServer, headers: dict[str, str | None], stale_pages: str
 ) -> None:
     host.faults.append(lambda path, reply: reply.with_headers(**headers) if path.startswith("/simple/") else reply)
-    assert look(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, late=late)
+    assert probe(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, stale_pages=stale_pages)
 
 
-def test_files_may_be_kept_where_their_address_has_their_hash_and_only_there(host: IndexServer) -> None:
+def test_uncached_files_are_noticed_only_if_their_address_contains_the_hash(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: reply.with_headers(cache_control="no-cache"))
-    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL, keeps_files=False)
-    assert look(facts.url) == facts
+    index = ServedIndex(url=f"{host.url}simple/", projects=ALL, caches_files=False)
+    assert probe(index.url) == index
 
     def elsewhere(path: str, reply: Reply) -> Reply:
         body = re.sub(rb"\.\./\.\./files/../[0-9a-f]+/", b"../../", reply.body)
         return replace(reply, body=body) if path == "/simple/demo/" else reply
 
     host.faults.append(elsewhere)
-    assert look(facts.url) == replace(facts, keeps_files=True)
+    assert probe(index.url) == replace(index, caches_files=True)
 
 
-def test_a_host_that_forbids_what_it_does_not_have_is_found_out(host: IndexServer) -> None:
+def test_a_host_that_answers_403_for_unknown_projects_is_noticed(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
-    assert look(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, answers_403=True)
+    assert probe(f"{host.url}simple/") == ServedIndex(url=f"{host.url}simple/", projects=ALL, answers_403=True)
 
 
-def test_a_redirect_on_the_same_host_is_followed_once_and_for_all_and_another_host_is_named(host: IndexServer) -> None:
+def test_a_redirect_changes_the_address_only_on_the_same_host(host: IndexServer) -> None:
     def moved(path: str, reply: Reply) -> Reply:
         found = re.match("/old/(.*)", path)
         return Reply(301, headers={"Location": f"{host.url}simple/{found[1]}"}) if found else reply
 
     host.faults.append(moved)
-    assert look(f"{host.url}old/") == ServedIndex(url=f"{host.url}simple/", projects=ALL)
+    assert probe(f"{host.url}old/") == ServedIndex(url=f"{host.url}simple/", projects=ALL)
     other = host.url.replace("127.0.0.1", "localhost")
     name = host.url.removeprefix("http://").rstrip("/")
-    assert look(f"{other}old/") == ServedIndex(url=f"{other}old/", projects=ALL, elsewhere=name)
+    assert probe(f"{other}old/") == ServedIndex(url=f"{other}old/", projects=ALL, redirect_host=name)
 
 
 def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree: Path) -> None:
@@ -205,20 +212,20 @@ def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree
         there = host.url.rstrip("/")
         front.faults.append(lambda path, reply: Reply(302, headers={"Location": f"{there}{path}"}))
         name = there.removeprefix("http://")
-        assert look(f"{front.url}simple/") == ServedIndex(url=f"{front.url}simple/", projects=ALL, elsewhere=name)
+        assert probe(f"{front.url}simple/") == ServedIndex(url=f"{front.url}simple/", projects=ALL, redirect_host=name)
 
 
-def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_given(host: IndexServer) -> None:
+def test_the_root_must_be_where_clients_find_the_projects(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(302, headers={"Location": "/list/"}) if path == "/simple/" else reply)
     root = Reply(200, b'<!DOCTYPE html><a href="demo/">demo</a>', {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/list/" else reply)
     host.faults.append(
         lambda path, reply: Reply(302, headers={"Location": "/simple/demo/"}) if path == "/list/demo/" else reply
     )
-    assert look(f"{host.url}simple/").url == f"{host.url}list/"  # where a link of the root leads
+    assert probe(f"{host.url}simple/").url == f"{host.url}list/"  # where a link of the root leads
     host.faults.append(lambda path, reply: Reply(404) if path == "/list/demo/" else reply)
     with pytest.raises(SourceError):
-        look(f"{host.url}simple/")
+        probe(f"{host.url}simple/")
 
 
 # --- passwords --------------------------------------------------------------------------------------------------------
@@ -227,36 +234,38 @@ def test_a_root_that_is_elsewhere_than_its_projects_is_not_what_clients_are_give
 BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
 
 
-def test_a_password_is_wanted_where_a_stranger_sees_something_else(host: IndexServer) -> None:
+def test_a_password_is_needed_if_the_page_differs_without_it(host: IndexServer) -> None:
     mine = host.url.replace("//", "//user:hunter2@")
-    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL)
-    assert look(f"{mine}simple/") == facts
+    index = ServedIndex(url=f"{host.url}simple/", projects=ALL)
+    assert probe(f"{mine}simple/") == index
     host.authorization = BASIC
-    assert look(f"{mine}simple/") == replace(facts, wants_password=True)
-    flat = ServedIndex(url=f"{host.url}links.html", projects=ALL, flat=True, wants_password=True)
-    assert look(f"{mine}links.html") == flat
+    assert probe(f"{mine}simple/") == replace(index, needs_password=True)
+    flat = ServedIndex(url=f"{host.url}links.html", projects=ALL, is_find_links=True, needs_password=True)
+    assert probe(f"{mine}links.html") == flat
 
 
-def test_a_password_in_netrc_is_used_and_what_strangers_see_is_seen_without_it(
-    host: IndexServer, tmp_path: Path
-) -> None:
+def test_netrc_is_used_but_not_by_the_anonymous_request(host: IndexServer, tmp_path: Path) -> None:
     (tmp_path / "home/.netrc").write_text("machine 127.0.0.1 login user password hunter2\n")
     (tmp_path / "home/.netrc").chmod(0o600)
-    assert not look(f"{host.url}simple/").wants_password
+    assert not probe(f"{host.url}simple/").needs_password
     host.authorization = BASIC
-    assert look(f"{host.url}simple/").wants_password
+    assert probe(f"{host.url}simple/").needs_password
 
 
-def test_without_a_password_projects_are_named_or_nothing_is_said(host: IndexServer) -> None:
+def test_without_a_password_the_projects_must_be_named(host: IndexServer) -> None:
     host.authorization = BASIC
-    facts = ServedIndex(url=f"{host.url}simple/", projects=ALL[:2], chosen=True, wants_password=True, unseen=True)
-    assert look(f"{host.url}simple#x", ["Demo_App", "demo"]) == facts
-    assert look(f"{host.url}links.html", ["demo-app", "demo"]) == replace(facts, url=f"{host.url}links.html", flat=True)
+    index = ServedIndex(
+        url=f"{host.url}simple/", projects=ALL[:2], is_selection=True, needs_password=True, is_unverified=True
+    )
+    assert probe(f"{host.url}simple#x", ["Demo_App", "demo"]) == index
+    assert probe(f"{host.url}links.html", ["demo-app", "demo"]) == replace(
+        index, url=f"{host.url}links.html", is_find_links=True
+    )
     for globs in ([], ["demo*"], ["demo", "no name"]):
         with pytest.raises(SourceError) as error:
-            look(f"{host.url}simple/", globs)
+            probe(f"{host.url}simple/", globs)
         assert str(error.value) == (
-            f"{host.url}simple/ answers 401: it lets nobody in without the right user name and password: put them into "
+            f"{host.url}simple/ answers 401: a valid user name and password are required: put them into "
             "~/.netrc. Or name each project that you need, without patterns: --project demo"
         )
 
@@ -267,7 +276,7 @@ def test_without_a_password_projects_are_named_or_nothing_is_said(host: IndexSer
     ["simple/", "links.html", "gone/", "simple/?token=hunter2", "simple/#hunter2", "simple/demo/", "files/", ""],
 )
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
-def test_nothing_secret_is_ever_printed(
+def test_no_secret_is_ever_printed(
     host: IndexServer, capsys: pytest.CaptureFixture[str], client: str, given: str, status: int
 ) -> None:
     host.authorization = BASIC
@@ -280,7 +289,7 @@ def test_nothing_secret_is_ever_printed(
         assert not re.search("hunter2|user:|dXNl|token", out + err)
 
 
-# --- what is no index -------------------------------------------------------------------------------------------------
+# --- anything but an index --------------------------------------------------------------------------------------------
 
 
 def page(body: str, media_type: str = "text/html") -> Reply:
@@ -290,61 +299,65 @@ def page(body: str, media_type: str = "text/html") -> Reply:
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
-        (Reply(404), "there is nothing: it answers 404. Give the address of the index, often …/simple/; if"),
-        (page("<p>Hello"), "a page without any link to a project or a file. Give the address of the index"),
-        (page('<form><input type="password">'), "a page that asks for a password: clients send theirs"),
-        (page("{}", "application/json"), "it is served as application/json, which no client takes for a page."),
-        (page(""), "no client can read this page, which is empty. `mkindex check"),
+        (Reply(404), "there is no page: it answers 404. Give the address of the index, often …/simple/. If"),
+        (page("<p>Hello"), "a page without links to projects or files. Give the address of the index"),
+        (page('<form><input type="password">'), "a login page: clients send passwords by HTTP authentication"),
+        (page("{}", "application/json"), "it is served as application/json, which clients do not accept."),
+        (page(""), "clients cannot use this page: it is empty. For details, run: mkindex check"),
         (page('<!DOCTYPE html><a href="gone/">gone</a><meta name="pypi:repository-version" content="1.0">'),
-         "this page, which clients ask for, answers 404."),
+         "clients request this page, but it answers 404."),
         (page('{"meta": {"api-version": "1.0"}, "projects": []}', "application/vnd.pypi.simple.v1+json"),
-         "there is no project in it yet"),
+         "there are no projects in it yet"),
     ],
 )  # fmt: skip
-def test_what_is_no_index_is_an_error_that_says_what_to_do(host: IndexServer, reply: Reply, says: str) -> None:
+def test_anything_but_an_index_is_an_error_with_advice(host: IndexServer, reply: Reply, says: str) -> None:
     host.faults.append(lambda path, other: reply if path == "/here/" else other)
     with pytest.raises(SourceError) as error:
-        look(f"{host.url}here/")
+        probe(f"{host.url}here/")
     assert str(error.value).startswith(f"{host.url}here/")
     assert says in str(error.value)
 
 
-def test_a_page_of_another_host_is_not_gone_to(host: IndexServer, tree: Path) -> None:
+def test_an_index_on_another_host_is_named_but_not_used(host: IndexServer, tree: Path) -> None:
     with serve_index(tree) as other:
         body = f'<base href="{other.url}"><a href="x">people</a>'
         host.faults.append(lambda path, reply: page(body) if path == "/people/" else reply)
-        with pytest.raises(SourceError, match=f"an index seems to be at {re.escape(other.url)}simple/: give that"):
-            look(f"{host.url}people/")
+        with pytest.raises(
+            SourceError, match=f"there seems to be an index at {re.escape(other.url)}simple/: give that"
+        ):
+            probe(f"{host.url}people/")
 
 
 def test_a_directory_without_html_is_an_error(tree: Path, tmp_path: Path) -> None:
     for path in ("simple/index.v1_json", "simple/demo/index.v1_json"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes((tree / path).read_bytes())
-    with pytest.raises(SourceError, match="in a directory clients read HTML only, and there is none"):
-        look(str(tmp_path), ["demo"])
+    with pytest.raises(SourceError, match="clients read only HTML in a directory, and there is none"):
+        probe(str(tmp_path), ["demo"])
 
 
-def test_a_directory_of_wheels_is_an_error_that_says_how_to_make_an_index_of_it(tmp_path: Path) -> None:
+def test_a_directory_of_wheels_is_an_error_with_advice(tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "1.0")
     with pytest.raises(SourceError) as error:
-        look(str(tmp_path))
+        probe(str(tmp_path))
     assert str(error.value) == (
-        f"{tmp_path}/: a directory of 1 wheels and sdists without a page; "
-        f"mkindex {tmp_path} ./public makes an index of it"
+        f"{tmp_path}/: a directory with a wheel or sdist, but without a page. "
+        f"Make an index of it: mkindex {tmp_path} ./public"
     )
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_what_uv_takes_and_names_the_others(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_uv_configuration_and_names_the_other_clients(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["client", str(tree)]) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == (written(look(str(tree))), "")
+    assert (out, err) == (configuration_text(probe(str(tree))), "")
     (command,) = re.findall(r"^# For other clients: (.*) with ", out, re.MULTILINE)
     assert run([*shlex.split(command)[1:], "--for", "pdm", "--project", "demo", "--name", "x"]) == 0
-    assert capsys.readouterr().out == written(look(str(tree), ["demo"]), "pdm", "x")
+    assert capsys.readouterr().out == configuration_text(probe(str(tree), ["demo"]), "pdm", "x")
 
 
 @pytest.mark.parametrize(
@@ -359,15 +372,13 @@ def test_the_command_prints_what_uv_takes_and_names_the_others(tree: Path, capsy
         (["https://packages.example.com/?a=b"], 2),
     ],
 )
-def test_what_cannot_be_printed_is_said_on_standard_error(
-    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_go_to_standard_error(arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["client", *arguments]) == status
     out, err = capsys.readouterr()
     assert out == ""
     assert err
 
 
-def test_options_that_are_wrong_are_found_before_anybody_is_asked() -> None:
-    with pytest.raises(MkindexError, match="pypi is another index"):
+def test_invalid_options_are_rejected_before_any_request() -> None:
+    with pytest.raises(MkindexError, match="pypi is the name of the public index"):
         configuration(ClientOptions(target="http://127.0.0.1:9/", name="pypi"))

@@ -1,4 +1,4 @@
-"""The whole text that each client gets for an index."""
+"""The whole configuration of each client for an index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.clients.configurations import CLIENTS, ServedIndex, index_name, written
+from mkindex.clients.configurations import CLIENTS, ServedIndex, configuration_text, index_name
 from mkindex.errors import ConfigError
 from mkindex.probe import ClientOptions
 from support import scripted_server
@@ -23,34 +23,35 @@ PLAIN = ServedIndex(url=URL, projects=("demo", "demo-app"))
 WORST = ServedIndex(
     url="http://packages.example.com:8080/team/simple/",
     projects=("demo",),
-    chosen=True,
-    wants_password=True,
-    unseen=True,
+    is_selection=True,
+    needs_password=True,
+    is_unverified=True,
     answers_403=True,
-    late="pages come without Cache-Control: uv would guess ten minutes",
-    keeps_files=False,
-    elsewhere="cdn.example.com",
+    stale_pages="Pages have no Cache-Control header, so uv would cache them for ten minutes",
+    caches_files=False,
+    redirect_host="cdn.example.com",
 )
-FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("demo", "demo-app"), flat=True)
+FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("demo", "demo-app"), is_find_links=True)
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def test_uv_keeps_all_projects_to_an_explicit_index() -> None:
+def test_uv_takes_all_projects_from_an_explicit_index() -> None:
     assert (
-        written(PLAIN)
+        configuration_text(PLAIN)
         == """\
-# For uv, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# For uv: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
 [[tool.uv.index]]
 name = "packages-example-com"
 url = "https://packages.example.com/simple/"
-explicit = true  # only what stands in [tool.uv.sources] is looked for here
+explicit = true  # uv uses this index only for the projects in [tool.uv.sources]
 
-# This holds for what this very file requires. A private project that only another one requires has to stand
-# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
-# Where there is such a table already, leave out its name here, and put the lines into that.
+# [tool.uv.sources] applies only to direct dependencies. If a private project is required only by
+# another project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv
+# takes it from the public index.
+# If a table [tool.uv.sources] already exists, add these lines to it, without its name.
 [tool.uv.sources]
 demo = { index = "packages-example-com" }
 demo-app = { index = "packages-example-com" }
@@ -60,38 +61,40 @@ demo-app = { index = "packages-example-com" }
     )
 
 
-def test_uv_is_told_all_that_is_wrong_with_a_host() -> None:
+def test_uv_configuration_handles_every_fault_of_a_host() -> None:
     assert (
-        written(WORST, "uv")
+        configuration_text(WORST, "uv")
         == """\
-# For uv, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
-# It did not let mkindex look: what it is, and what it has, is only what you said.
-# It is served over http: whoever is between can change what is installed.
-# Requests for its pages are redirected to cdn.example.com.
+# For uv: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
+# This index could not be read without a password: its type and projects are what mkindex was given.
+# This index is served over http: anybody on the network path can change what is installed.
+# Requests for pages of this index are redirected to cdn.example.com.
 [[tool.uv.index]]
 name = "packages-example-com-8080-team"
 url = "http://packages.example.com:8080/team/simple/"
-explicit = true  # only what stands in [tool.uv.sources] is looked for here
-# pages come without Cache-Control: uv would guess ten minutes.
-# The address of each file holds its hash, and the host does not say that it may be kept.
+explicit = true  # uv uses this index only for the projects in [tool.uv.sources]
+# Pages have no Cache-Control header, so uv would cache them for ten minutes.
+# The address of a file contains its hash, but the host does not allow clients to cache files.
 cache-control = { api = "no-cache", files = "max-age=365000000, immutable" }
-ignore-error-codes = [403]  # the answer of this host for a project that it does not have
+ignore-error-codes = [403]  # what this host answers for unknown projects
 authenticate = "always"
-# Credentials: UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_USERNAME and UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_PASSWORD
-# in the environment, or a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
+# Credentials: set UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_USERNAME and UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_PASSWORD
+# in the environment, or add this line to ~/.netrc (chmod 600):
+#   machine packages.example.com login USERNAME password PASSWORD
 
-# This holds for what this very file requires. A private project that only another one requires has to stand
-# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index.
-# Where there is such a table already, leave out its name here, and put the lines into that.
+# [tool.uv.sources] applies only to direct dependencies. If a private project is required only by
+# another project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv
+# takes it from the public index.
+# If a table [tool.uv.sources] already exists, add these lines to it, without its name.
 [tool.uv.sources]
 demo = { index = "packages-example-com-8080-team" }
 """
     )
 
 
-def test_uv_reads_a_find_links_page_as_a_flat_index_whose_pages_it_keeps_as_the_host_says() -> None:
-    text = written(replace(FLAT, late=WORST.late), "uv", "ours")
+def test_uv_uses_a_find_links_page_as_a_flat_index_without_cache_control() -> None:
+    text = configuration_text(replace(FLAT, stale_pages=WORST.stale_pages), "uv", "ours")
     assert tomllib.loads(text) == {
         "tool": {
             "uv": {
@@ -102,30 +105,33 @@ def test_uv_reads_a_find_links_page_as_a_flat_index_whose_pages_it_keeps_as_the_
     }
 
 
-def test_pip_asks_one_index_alone() -> None:
+def test_pip_uses_only_one_index() -> None:
     assert (
-        written(replace(WORST, unseen=False, elsewhere=""), "pip")
+        configuration_text(replace(WORST, is_unverified=False, redirect_host=""), "pip")
         == """\
-# For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
-# It is served over http: whoever is between can change what is installed.
-# pip passes over it until it is served over https.
-# Credentials: a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
-# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects
-# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and
-# install from a list with the hashes of all files, which no stranger's file fits:
+# For pip: save as ~/.config/pip/pip.conf, as pip.conf in a virtual environment, or as the file that
+# PIP_CONFIG_FILE names.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
+# This index is served over http: anybody on the network path can change what is installed.
+# pip ignores this index until it is served over https.
+# Credentials: add this line to ~/.netrc (chmod 600):
+#   machine packages.example.com login USERNAME password PASSWORD
+# pip cannot restrict a project to one index. So with this file it uses no other index: publish the
+# dependencies and build dependencies of your projects in this index, too. If they must come from
+# another index, do not use this file. Instead, install from a list with the hashes of all files,
+# which no other file matches:
 #   pip install --require-hashes --extra-index-url http://packages.example.com:8080/team/simple/ -r requirements.txt
 [global]
 index-url = http://packages.example.com:8080/team/simple/
-# Nothing besides, whatever another pip.conf of this machine adds:
+# Remove indexes that another pip.conf on this machine adds:
 extra-index-url =
 find-links =
 """
     )
 
 
-def test_pip_asks_no_index_besides_a_find_links_page() -> None:
-    text = written(FLAT, "pip")
+def test_pip_uses_no_index_besides_a_find_links_page() -> None:
+    text = configuration_text(FLAT, "pip")
     assert text.endswith(
         "#   pip install --require-hashes --find-links https://packages.example.com/links.html -r requirements.txt\n"
         "[global]\n"
@@ -134,23 +140,24 @@ def test_pip_asks_no_index_besides_a_find_links_page() -> None:
     )
 
 
-def test_poetry_keeps_to_an_explicit_source_what_it_requires() -> None:
+def test_poetry_takes_the_projects_from_an_explicit_source() -> None:
     assert (
-        written(replace(PLAIN, chosen=True, wants_password=True), "poetry")
+        configuration_text(replace(PLAIN, is_selection=True, needs_password=True), "poetry")
         == """\
-# For poetry, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# For poetry: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
 [[tool.poetry.source]]
 name = "packages-example-com"
 url = "https://packages.example.com/simple/"
-priority = "explicit"  # only what stands below is looked for here
-# Credentials: POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_USERNAME and POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_PASSWORD
-# in the environment, or `poetry config http-basic.packages-example-com USERNAME`, which asks for the password.
+priority = "explicit"  # poetry uses this source only for the projects below
+# Credentials: set POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_USERNAME and POETRY_HTTP_BASIC_PACKAGES_EXAMPLE_COM_PASSWORD
+# in the environment, or run `poetry config http-basic.packages-example-com USERNAME`, which asks for the password.
 
-# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies.
-# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that
-# only another one requires has to stand in [project] dependencies, or it comes from the public index.
-# Where there is such a table already, leave out its name here, and put the lines into that.
+# These lines apply to the dependencies in [project]. If it has none, they are dependencies
+# themselves. For a dependency in a group, copy its line to [tool.poetry.group.NAME.dependencies].
+# If a private project is required only by another project, add it to the dependencies in [project].
+# Otherwise poetry takes it from the public index.
+# If a table [tool.poetry.dependencies] already exists, add these lines to it, without its name.
 [tool.poetry.dependencies]
 demo = { source = "packages-example-com" }
 demo-app = { source = "packages-example-com" }
@@ -158,18 +165,20 @@ demo-app = { source = "packages-example-com" }
     )
 
 
-def test_pdm_looks_for_the_projects_in_one_source_and_for_nothing_else_there() -> None:
+def test_pdm_takes_exactly_the_projects_from_the_source() -> None:
     assert (
-        written(replace(FLAT, wants_password=True), "pdm")
+        configuration_text(replace(FLAT, needs_password=True), "pdm")
         == """\
-# For PDM, in pyproject.toml.
-# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed.
+# For PDM: add to pyproject.toml.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
 [[tool.pdm.source]]
 name = "packages-example-com-links"
 url = "https://packages.example.com/links.html"
 type = "find_links"
-# Credentials: a line in ~/.netrc (chmod 600): machine packages.example.com login USERNAME password PASSWORD
-# These are looked for here alone, whatever requires them; and nothing else is.
+# Credentials: add this line to ~/.netrc (chmod 600):
+#   machine packages.example.com login USERNAME password PASSWORD
+# PDM takes these projects only from this source, also if another project requires them. It takes
+# nothing else from it.
 include_packages = [
     "demo",
     "demo-app",
@@ -180,41 +189,41 @@ exclude_packages = ["*"]
 
 
 @pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])
-def test_who_has_thousands_of_projects_hears_of_the_option_that_chooses(client: str) -> None:
+def test_thousands_of_projects_come_with_a_hint_to_project(client: str) -> None:
     many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
-    comment = "# All its 2,000 projects; --project NAME_OR_GLOB prints those that you need.\n"
-    assert comment in written(many, client)
-    assert comment not in written(replace(many, chosen=True), client)
-    assert client == "pip" or written(many, client).count("demo-") == 2000
+    comment = "# All 2,000 projects of this index. --project NAME_OR_GLOB prints only those that you need.\n"
+    assert comment in configuration_text(many, client)
+    assert comment not in configuration_text(replace(many, is_selection=True), client)
+    assert client == "pip" or configuration_text(many, client).count("demo-") == 2000
 
 
 @pytest.mark.parametrize("client", ["pip", "pdm"])
-def test_a_client_that_passes_over_http_is_not_told_to_trust_it(client: str) -> None:
-    text = written(replace(PLAIN, url="http://packages.example.com/simple/"), client)
-    assert "passes over it until it is served over https" in text
+def test_a_client_that_ignores_http_is_not_made_to_trust_it(client: str) -> None:
+    text = configuration_text(replace(PLAIN, url="http://packages.example.com/simple/"), client)
+    assert "ignores this index until it is served over https" in text
     assert "trust" not in text
-    assert "http:" not in written(replace(PLAIN, url="http://localhost/simple/"), client).replace(
+    assert "http:" not in configuration_text(replace(PLAIN, url="http://localhost/simple/"), client).replace(
         "http://localhost", ""
     )
 
 
 @pytest.mark.parametrize(
-    ("facts", "says"),
+    ("index", "says"),
     [
-        (replace(PLAIN, url="file:///srv/public/simple/"), "poetry reads nothing from a directory: serve /srv/public/"),
+        (replace(PLAIN, url="file:///srv/public/simple/"), "poetry cannot use a directory: serve /srv/public/"),
         (
             replace(FLAT, url="https://packages.example.com/wheels/"),
-            "poetry takes https://packages.example.com/wheels/ for an index, since it does not end in .html",
+            "poetry uses https://packages.example.com/wheels/ as an index, because it does not end in .html",
         ),
         (
             replace(PLAIN, projects=tuple("abcdefg")),
-            "in its configuration where [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
+            "in its configuration if [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
         ),
     ],
 )
-def test_what_poetry_cannot_do_is_an_error(facts: ServedIndex, says: str) -> None:
+def test_what_poetry_cannot_do_is_an_error(index: ServedIndex, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        written(facts, "poetry")
+        configuration_text(index, "poetry")
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -236,19 +245,19 @@ def test_what_poetry_cannot_do_is_an_error(facts: ServedIndex, says: str) -> Non
         ("file:///srv/PyPI/", False, "pypi-index"),
     ],
 )
-def test_an_index_is_called_as_it_is_reached(url: str, flat: bool, name: str) -> None:
-    assert index_name(ServedIndex(url=url, projects=("demo",), flat=flat)) == name
+def test_an_index_is_named_after_its_address(url: str, flat: bool, name: str) -> None:
+    assert index_name(ServedIndex(url=url, projects=("demo",), is_find_links=flat)) == name
 
 
 @pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])
-def test_a_name_that_a_client_cannot_use_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="it is made of letters, digits, hyphens, underscores and periods"):
+def test_a_name_that_clients_cannot_use_is_rejected(name: str) -> None:
+    with pytest.raises(ConfigError, match="use only letters, digits, hyphens, underscores and periods"):
         ClientOptions(target=URL, name=name)
 
 
-def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
+def test_a_period_in_the_name_is_rejected_for_poetry_only() -> None:
     assert ClientOptions(target=URL, name="our.own", client="uv").name == "our.own"
-    with pytest.raises(ConfigError, match="poetry makes a variable of it"):
+    with pytest.raises(ConfigError, match="poetry makes an environment variable of it"):
         ClientOptions(target=URL, name="our.own", client="poetry")
 
 
@@ -256,6 +265,6 @@ def test_a_name_that_makes_no_variable_is_refused_for_poetry_alone() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")

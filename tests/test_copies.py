@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.build import build
+from mkindex.build import build, examine_all
 from mkindex.config import Config
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.examine import local
@@ -20,7 +20,7 @@ from mkindex.publish import directory, ownership, precopy, staging
 from mkindex.publish.layout import Layout
 from mkindex.publish.precopy import Precopies
 from mkindex.tree.names import file_path
-from mkindex.watch.young_files import Settling
+from mkindex.watch.young_files import HoldBack, LastBuild, YoungFiles
 from support.builds import cold_build, publish, write_files
 from support.faulty_disk import FULL_ONCE, INTERRUPTED, FaultyDisk, ProcessKilled
 from support.trees import OWN_DIRECTORY, find_broken_links, own_files, read_tree
@@ -166,11 +166,12 @@ def test_a_file_that_the_cache_knows_is_copied_only_when_it_is_published(
 
 def test_a_file_that_is_held_back_is_not_copied(source: Path, builder: Builder) -> None:
     os.utime(source / FILENAME)
-    settling = Settling(600)
-    settling.begin(hasty=False)
+    young = YoungFiles(600)
+    young.begin(hasty=False)
     builder(source, dry_run=True)
-    build(Config(sources=(str(source),), destination=str(builder.public), jobs=1), settling=settling)
-    assert (settling.held, builder.copies) == ((str(source / FILENAME),), [])
+    config = Config(sources=(str(source),), destination=str(builder.public), jobs=1)
+    build(config, examine=HoldBack(examine_all, young, LastBuild()))
+    assert (young.held, builder.copies) == ((str(source / FILENAME),), [])
 
 
 # --- what is there already ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin
 import pytest
 
 from mkindex import cli
-from mkindex.build import outputs
+from mkindex.build import output_directories
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts.table import HOSTS
@@ -84,7 +84,7 @@ def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_n
     bound, name = 25 * 1024 * 1024, wheel_filename("big", "1.0")
     without = len(wheel("big", "1.0", files={"pad": bytes(bound - 1000)}))
     too_large = (
-        "cloudflare-pages takes no file above 26,214,400 bytes: big-1.0-py3-none-any.whl (26,214,401 bytes). "
+        "cloudflare-pages: limit 26,214,400 bytes for a file; too large: big-1.0-py3-none-any.whl (26,214,401 bytes). "
         "Upload the wheels to a bucket or a GitHub Release, and link to them there: "
         "mkindex WHEELS DEST --files-url https://…"
     )
@@ -124,11 +124,11 @@ def test_what_is_too_much_is_told_before_anything_is_published(
     named = [f"{name} ({size:,} bytes)" for size, name in by_size]
     advice = HOSTS["cloudflare-pages"].advice
     assert found == {
-        "max_file": f"cloudflare-pages takes no file above {largest - 1:,} bytes: {named[0]}. {advice}",
-        "max_bytes": f"cloudflare-pages takes no more than {total - 1:,} bytes, and these are {total:,}: "
+        "max_file": f"cloudflare-pages: limit {largest - 1:,} bytes for a file; too large: {named[0]}. {advice}",
+        "max_bytes": f"cloudflare-pages: limit {total - 1:,} bytes; this tree has {total:,}: "
         f"{', '.join(named[:5])} and {len(named) - 5} more. {advice}",
-        "max_files": f"cloudflare-pages takes no more than {number - 1:,} files, and these are {number:,}, "
-        f"pages and all. {advice}",
+        "max_files": f"cloudflare-pages: limit {number - 1:,} files; this tree has {number:,}, "
+        f"including pages. {advice}",
     }
     monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **fits))
     assert refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json") is None
@@ -140,7 +140,8 @@ def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
     monkeypatch.setitem(HOSTS, "github-pages", replace(HOSTS["github-pages"], max_file=1))
     assert cli.run(["--for", "github-pages", str(source), str(tmp_path / "public")]) == 3
     assert re.fullmatch(
-        r"error github-pages takes no file above 1 bytes: (\S+ \([\d,]+ bytes\)(, )?){5} and \d+ more\. Upload .*\n",
+        r"error github-pages: limit 1 bytes for a file; too large: "
+        r"(\S+ \([\d,]+ bytes\)(, )?){5} and \d+ more\. Upload .*\n",
         capsys.readouterr().err,
     )
     assert not (tmp_path / "public").exists()
@@ -167,9 +168,9 @@ def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
     why = told(now - 1, grace=900)
     assert why
     assert f"{now:,}" in why
-    assert ". Of them 2 are on no page any more, and go with --grace 0. Upload the wheels" in why
+    assert ". --grace 0 would delete 2 retired files of these. Upload the wheels" in why
     assert told(now, grace=900) is None
-    assert "Of them 2" in (told(now - 1, grace=900) or "")
+    assert "2 retired files" in (told(now - 1, grace=900) or "")
     assert told(now - 1, grace=0) is None
 
 
@@ -181,7 +182,7 @@ def test_a_page_counts_as_any_file_does(source: Path, tmp_path: Path, monkeypatc
         host = replace(HOSTS["cloudflare-pages"], max_file=bound, max_bytes=None)
         monkeypatch.setitem(HOSTS, "cloudflare-pages", host)
         why = refusal(source, tmp_path / "public", **options)
-        assert (why is None) if expected is None else f"bytes: {expected} ({bound + 1:,} bytes)." in (why or "")
+        assert (why is None) if expected is None else f"too large: {expected} ({bound + 1:,} bytes)." in (why or "")
 
 
 @pytest.mark.parametrize(("host", "project"), [("cloudflare-pages", "functions"), ("s3", "files")])
@@ -191,7 +192,7 @@ def test_a_project_whose_name_a_host_takes_for_something_else_is_refused_at_the_
     write_wheel(source, project, "1.0")
     assert refusal(source, tmp_path / "public", host=host) is None
     why = refusal(source, tmp_path / "other", host=host, simple_path="")
-    assert why == f"{host} takes {project}/index.html for something else: choose another --simple-path"
+    assert why == f"{host} reserves the path of the page {project}/index.html: choose another --simple-path"
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------
@@ -220,7 +221,7 @@ def test_it_is_said_each_time_where_somebody_has_a_nojekyll_of_their_own_that_ca
     write_files(tmp_path / "public", [(".nojekyll", content)])
     found = [publish(source, tmp_path / "public", host="github-pages").findings for _ in range(2)]
     notes = [[one.text for one in findings if isinstance(one, Note)] for findings in found]
-    left = "a page of your own, left as it is (--overwrite replaces it)"
+    left = "not written by mkindex, left as it is (--overwrite replaces it)"
     assert notes == ([[PUBLIC], []] if not content else [[PUBLIC, left], [PUBLIC, left]])
     assert (tmp_path / "public/.nojekyll").read_bytes() == content
 
@@ -254,7 +255,7 @@ def test_the_report_says_what_to_do_with_the_tree(
 # --- options --------------------------------------------------------------------------------------------------------
 
 BESIDE = "where a project can have the name of a directory. Give two that lie beside each other"
-NEGOTIATES = "it serves JSON or HTML at the same address, as each client prefers. Leave json-root out"
+NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root. Leave json-root out"
 NO_PATH = (
     "give a relative path of letters, digits and - _ . "
     "whose first part is none of files, index.html, 404.html, links.html"
@@ -265,8 +266,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "json-root goes with a host that can be told the type of its pages: for cloudflare-pages, netlify, s3": {
         "json_root": "json"
     },
-    "json-root is of no use with for github-pages: it derives the media type of a page from its name, so index.html "
-    "is never served as JSON. Leave json-root out": {"host": "github-pages", "json_root": "json"},
+    "json-root is of no use with for github-pages: it derives the type of a page from its name, so index.html "
+    "cannot be JSON. Leave json-root out": {"host": "github-pages", "json_root": "json"},
     **{
         f"json-root is of no use with for {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")
@@ -467,7 +468,7 @@ def test_what_a_host_reads_is_made_anew_when_the_roots_move_or_the_template_chan
 
 def test_what_lies_in_a_json_root_is_no_source(tmp_path: Path) -> None:
     config = Config(sources=("x",), destination=str(tmp_path), host="s3", json_root="json/a", simple_path="simple/b")
-    assert outputs(config) == [f"{tmp_path}/{name}" for name in (".mkindex", "files", "simple", "json")]
+    assert output_directories(config) == [f"{tmp_path}/{name}" for name in (".mkindex", "files", "simple", "json")]
 
 
 # --- _headers -------------------------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def test_strict_publishes_nothing_and_leaves_the_destination_unchanged(
     status = cli.run(["--strict", "junk", "public"])
     out, err = capsys.readouterr()
     assert (status, out) == (3, "")
-    assert err.splitlines()[-1] == f"error {len(BAD)} rejected, and --strict publishes nothing then"
+    assert err.splitlines()[-1] == f"error nothing published: {len(BAD)} files rejected, and --strict is set"
     assert sorted(err.splitlines()[:-1]) == sorted(
         f"rejected {junk}/{name}: {reason}" for name, (_, reason) in BAD.items()
     )

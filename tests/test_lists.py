@@ -30,7 +30,7 @@ from support.wheels import write_sdist, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mkindex.sources.open import Found
+    from mkindex.sources.source import SourceItem
 
 FILES_URL = "https://files.example/whl"
 FILE = "demo-1.0-py3-none-any.whl"
@@ -50,12 +50,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def read_list(path: Path, content: bytes, **options: Any) -> list[Found]:  # noqa: ANN401 (fields of ListSource)
+def read_list(path: Path, content: bytes, **options: Any) -> list[SourceItem]:  # noqa: ANN401 (fields of ListSource)
     path.write_bytes(content)
     return list(ListSource(path=str(path), selection=Selection(), **options).artifacts())
 
 
-def read_list_with_files_url(path: Path, content: bytes, *, verify: bool = False) -> list[Found]:
+def read_list_with_files_url(path: Path, content: bytes, *, verify: bool = False) -> list[SourceItem]:
     return read_list(path, content, files_url=FILES_URL, verify=verify)
 
 

@@ -69,8 +69,8 @@ def test_a_landing_page_of_the_users_own_is_left_alone_with_a_note(wheels: Path,
     for _ in range(2):
         report = publish(wheels, public)
         assert [(note.location, note.text) for note in notes(report)] == [
-            ("404.html", "a page of your own, left as it is (--overwrite replaces it)"),
-            ("index.html", "a page of your own, left as it is (--overwrite replaces it)"),
+            ("404.html", "not written by mkindex, left as it is (--overwrite replaces it)"),
+            ("index.html", "not written by mkindex, left as it is (--overwrite replaces it)"),
         ]
         assert read_tree(public) == cold_build(wheels) | {"index.html": b"mine", "404.html": b"mine"}
     publish(wheels, public, overwrite=True)

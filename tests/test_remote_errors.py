@@ -259,7 +259,7 @@ def test_an_unreadable_page_stops_the_build_unless_keep_going_is_given(
     assert (done.status, read_tree(public), "hunter2" in done.messages[-1]) == (3, before, False)
     done = run(f"{server.url}p", f"{server.url}q?token=hunter2", "--keep-going")
     assert (done.status, read_tree(public), "hunter2" in done.messages[-1]) == (1, before, False)
-    assert done.messages[-1].startswith("rejected HOST/q: left out as a whole: ")
+    assert done.messages[-1].startswith("rejected HOST/q: source skipped: ")
 
 
 def test_a_source_that_fails_halfway_is_skipped_as_a_whole(
@@ -278,7 +278,7 @@ def test_a_source_that_fails_halfway_is_skipped_as_a_whole(
     assert run(f"{server.url}simple/", f"{server.url}p", "--all").status == 3
     done = run(f"{server.url}simple/", f"{server.url}p", "--all", "--keep-going")
     assert (done.status, read_projects(public)) == (1, ["b"])
-    assert "left out as a whole" in done.messages[-1]
+    assert "source skipped" in done.messages[-1]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mkindex.sources.open import Found
+    from mkindex.sources.source import SourceItem
 
 
 def touch(root: Path, *names: str) -> None:
@@ -32,7 +32,7 @@ def artifact(root: Path, relative: str) -> Artifact:
     return Artifact(root=str(root), relative=relative, fingerprint=Fingerprint.of((root / relative).stat()))
 
 
-def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[Found]:
+def listing(root: Path, *, recursive: bool = False, follow_symlinks: bool = False) -> list[SourceItem]:
     return list(open_with_defaults(str(root), recursive=recursive, follow_symlinks=follow_symlinks).artifacts())
 
 
@@ -360,7 +360,7 @@ def test_a_source_inside_the_destination_is_an_error(tmp_path: Path, name: str) 
     write_wheel(source, "demo", "1.0")
     with pytest.raises(SourceError) as error:
         run([source], tmp_path / "public", recursive=True)
-    assert str(error.value) == f"source {source} is what mkindex wrote into {tmp_path}/public"
+    assert str(error.value) == f"source {source} is part of the index in {tmp_path}/public"
 
 
 @pytest.mark.parametrize("path", ["simple/demo/index.html", "files", "simple"])
@@ -371,7 +371,7 @@ def test_our_own_pages_are_an_error_as_path_and_as_url(tmp_path: Path, path: str
     for spec in (f"{tmp_path}/public/{path}", f"file://{tmp_path}/public/{path}"):
         with pytest.raises(SourceError) as error:
             build(Config(sources=(spec,), destination=str(tmp_path / "public"), all=True))
-        assert str(error.value) == f"source {spec} is what mkindex wrote into {tmp_path}/public"
+        assert str(error.value) == f"source {spec} is part of the index in {tmp_path}/public"
 
 
 def test_a_remote_source_is_never_taken_for_the_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

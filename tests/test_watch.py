@@ -1,4 +1,4 @@
-"""What a watch decides: which files it takes when, which events wake it, and what it says of a build."""
+"""What a watch decides: which files it takes when, which events trigger a build, and how it reports one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from watchdog.events import (
@@ -22,17 +23,17 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from mkindex.build import Report, build
+from mkindex.build import Report, build, examine_all
 from mkindex.config import Config
 from mkindex.errors import MkindexError, Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.reports.events import as_json_line, as_text
 from mkindex.sources.selection import EVERYTHING, Selection
-from mkindex.watch import triggers as hints
-from mkindex.watch import young_files as settling
+from mkindex.watch import remembered, triggers, young_files
 from mkindex.watch.loop import BuildEvent
+from mkindex.watch.remembered import Answers, Remembered
 from mkindex.watch.triggers import Triggers
-from mkindex.watch.young_files import YOUNG, Settling
+from mkindex.watch.young_files import YOUNG, HoldBack, LastBuild, YoungFiles
 from support.builds import publish
 from support.trees import read_tree
 from support.wheels import wheel, write_wheel
@@ -40,14 +41,14 @@ from support.wheels import wheel, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mkindex.model.files import File
+    from mkindex.build import Workspace
 
 NAME = "demo-1.0-py3-none-any.whl"
 SETTLE = 0.3
 
 
 class Clock:
-    """Both clocks of the machine, set by hand."""
+    """The two clocks of the time module, set by hand."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -65,7 +66,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(settling, "time", clock)
+    monkeypatch.setattr(young_files, "time", clock)
     return clock
 
 
@@ -81,19 +82,19 @@ def artifact(clock: Clock, *, age: float, size: int = 1) -> Artifact:
     return Artifact("/wheels", NAME, Fingerprint(1, size, changed, changed))
 
 
-# --- files that are not whole ---------------------------------------------------------------------------------------
+# --- incomplete files -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("age", "held"), [(0.0, True), (0.29, True), (0.31, False), (1e6, False)])
 def test_a_file_is_taken_when_nobody_has_written_to_it_for_a_while(clock: Clock, age: float, held: bool) -> None:
-    files = Settling(SETTLE)
+    files = YoungFiles(SETTLE)
     files.begin(hasty=False)
     assert files.holds(artifact(clock, age=age)) == held
     assert files.held == (("/wheels/" + NAME,) if held else ())
 
 
 def test_a_file_from_the_future_is_taken_when_it_stays_as_it_is(clock: Clock) -> None:
-    files = Settling(SETTLE)
+    files = YoungFiles(SETTLE)
     future = artifact(clock, age=-3600)
     found = []
     for _ in range(4):
@@ -105,69 +106,91 @@ def test_a_file_from_the_future_is_taken_when_it_stays_as_it_is(clock: Clock) ->
 
 @pytest.mark.parametrize(("age", "held"), [(1, True), (YOUNG - 1, True), (YOUNG + 1, False)])
 def test_a_file_that_cannot_be_read_is_held_back_while_it_is_young(clock: Clock, age: float, held: bool) -> None:
-    files = Settling(SETTLE)
+    files = YoungFiles(SETTLE)
     files.begin(hasty=False)
     half = artifact(clock, age=age)
     assert (files.holds(half), files.holds(half, "cut off")) == (False, held)
 
 
-def test_what_is_taken_in_haste_is_looked_at_again(config: Config) -> None:
+def test_files_taken_in_haste_are_looked_at_again(config: Config) -> None:
     path = Path(config.sources[0], NAME)
     for change, moved in ((False, False), (True, True)):
-        files = Settling(0.05)
+        files = YoungFiles(0.5)
         files.begin(hasty=True)
         path.write_bytes(path.read_bytes())
         taken = Artifact(config.sources[0], NAME, Fingerprint.of(path.stat()))
         assert not files.holds(taken)
-        assert 0 < files.wait() <= 0.05
-        time.sleep(0.06)
+        assert 0 < files.seconds_to_wait() <= 0.5
+        time.sleep(0.55)
         if change:
             path.write_bytes(b"other")
-        assert files.moved() == moved
+        assert files.has_changed() == moved
         if moved:  # and is then no more taken in haste
             files.begin(hasty=True)
             assert files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
 
 
-def test_what_is_held_back_is_ripe_when_it_has_stayed_as_it_is(config: Config) -> None:
+def test_a_held_back_file_is_due_when_it_has_not_changed_for_a_while(config: Config) -> None:
     path = Path(config.sources[0], NAME)
-    files = Settling(0.2)
+    files = YoungFiles(0.2)
     files.begin(hasty=False)
     path.write_bytes(b"half")
     assert files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
     path.write_bytes(b"more")
-    assert not files.ripe()
+    assert not files.is_due()
     time.sleep(0.25)
-    assert files.ripe()
+    assert files.is_due()
     path.unlink()
-    assert not files.ripe()  # it has just changed
-    assert files.ripe()  # and is gone
+    assert not files.is_due()  # it has just changed
+    assert files.is_due()  # and is gone
+
+
+def test_each_further_attempt_of_a_build_demands_twice_the_age(clock: Clock) -> None:
+    files = YoungFiles(SETTLE)
+    old = artifact(clock, age=SETTLE * 3)
+    held = []
+    for begin in (True, False, False, True):
+        if begin:
+            files.begin(hasty=True)
+        files.begin_attempt()
+        held.append(files.holds(old))
+    assert held == [False, False, True, False]
+
+
+def test_after_an_attempt_that_failed_no_file_is_taken_in_haste(clock: Clock) -> None:
+    files = YoungFiles(SETTLE)
+    files.begin(hasty=True)
+    young, held = artifact(clock, age=0), []
+    for _ in range(2):
+        files.begin_attempt()
+        held.append((files.holds(young), files.seconds_to_wait() > 0))
+    assert held == [(False, True), (True, False)]
 
 
 def test_a_hard_link_does_not_count_as_a_change(config: Config, tmp_path: Path) -> None:
     path = Path(config.sources[0], NAME)
-    files = Settling(0.05)
+    files = YoungFiles(0.05)
     files.begin(hasty=True)
     path.write_bytes(path.read_bytes())
     assert not files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
     os.link(path, tmp_path / "link")
     time.sleep(0.06)
-    assert not files.moved()
+    assert not files.has_changed()
 
 
-def test_a_source_that_had_files_is_not_believed_to_have_none(config: Config) -> None:
-    files = Settling(SETTLE)
-    files.done(file for project in build(config).index.projects for file in project.files)
-    with pytest.raises(SourceError, match=r"wheels is empty, and was not: the index stays as it is"):
-        files.check([], set(config.sources))
-    files.check([], set())  # a list may name fewer files than before
-    roots, only_others = set(config.sources), Selection(exclude=("demo",))
-    files.again(SETTLE, set(), EVERYTHING, same_links=True).check([], roots)  # it is no source any more
-    files.again(SETTLE, roots, only_others, same_links=True).check([], roots)  # none of its files is wanted any more
+def test_a_source_directory_that_has_lost_all_files_is_an_error(config: Config) -> None:
+    last = LastBuild()
+    last.end(build(config).files)
+    roots = set(config.sources)
+    with pytest.raises(SourceError, match=r"wheels has become empty: the index stays as it is"):
+        last.refuse_emptied([], roots)
+    last.refuse_emptied([], set())  # a list may name fewer files than before
+    last.restricted(set(), EVERYTHING).refuse_emptied([], roots)  # it is not a source any more
+    last.restricted(roots, Selection(exclude=("demo",))).refuse_emptied([], roots)  # none of its files is selected
 
 
-def test_a_build_that_is_not_ready_changes_nothing(config: Config, tmp_path: Path) -> None:
-    def never() -> None:
+def test_a_build_that_is_stopped_before_it_commits_changes_nothing(config: Config, tmp_path: Path) -> None:
+    def stop() -> None:
         raise LookupError
 
     build(config)
@@ -175,44 +198,47 @@ def test_a_build_that_is_not_ready_changes_nothing(config: Config, tmp_path: Pat
     write_wheel(tmp_path / "wheels", "demo", "2.0")
     write_wheel(tmp_path / "wheels", "other", "2.0")
     with pytest.raises(LookupError):
-        build(config, ready=never)
+        build(config, before_commit=stop)
     assert read_tree(tmp_path / "public") == before
     build(config)
     assert "simple/other/index.html" in read_tree(tmp_path / "public")
 
 
 @pytest.mark.parametrize("mode", ["copy", "hardlink"])
-def test_what_is_being_overwritten_stays_listed_while_its_bytes_are_there(tmp_path: Path, mode: str) -> None:
+def test_a_file_that_is_being_overwritten_stays_listed_while_its_bytes_are_published(tmp_path: Path, mode: str) -> None:
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
     write_wheel(tmp_path / "wheels", "demo", "2.0")
     where = {"sources": (str(tmp_path / "wheels"),), "destination": str(tmp_path / "public")}
     config = Config(**where, grace=0, link_mode=mode)  # type: ignore[arg-type]
-    files = Settling(0)
-    files.begin(hasty=False)
-    files.done(file for project in build(config, settling=files).index.projects for file in project.files)
+    young, last = YoungFiles(0), LastBuild()
+
+    def build_as_watch() -> Report:
+        young.begin(hasty=False)
+        last.begin(thorough=True)
+        return build(config, examine=HoldBack(examine_all, young, last))
+
+    last.end(build_as_watch().files)
     with (tmp_path / "wheels" / NAME).open("r+b") as file:
         file.truncate(100)
-    files.begin(hasty=False)
-    report = build(config, settling=files)
-    listed = [file.filename for project in report.index.projects for file in project.files]
+    report = build_as_watch()
     # A hard link is the very file that is being overwritten.
-    assert listed == ([NAME] if mode == "copy" else []) + ["demo-2.0-py3-none-any.whl"]
-    assert [finding.location for finding in report.findings if isinstance(finding, Note)][:1] == [
-        str(tmp_path / "wheels" / NAME)
-    ]
+    kept = [NAME] if mode == "copy" else []
+    assert [file.filename for file in report.files] == [*kept, "demo-2.0-py3-none-any.whl"]
+    assert [note.location for note in report.notes][:1] == [str(tmp_path / "wheels" / NAME)]
     assert report.rejected == ()
 
 
-# --- hints ----------------------------------------------------------------------------------------------------------
+# --- triggers -------------------------------------------------------------------------------------------------------
 
 
-def woken(config: Config, event: FileSystemEvent, files: Settling | None = None) -> bool:
-    """Whether an event of the first source gives a hint."""
-    here = Triggers(config, files or Settling(SETTLE), print)
-    place = hints._Place(config.sources[0], config.recursive, (0, 0))
-    hints._Handler(here, place, config, files or Settling(SETTLE)).dispatch(event)
-    return here.wait(0)
+def triggers_build(config: Config, event: FileSystemEvent, last: LastBuild | None = None) -> bool:
+    """Whether an event of the first source triggers a build."""
+    fired: list[bool] = []
+    directory = triggers._Directory(config.sources[0], config.recursive, (0, 0))
+    handler = triggers._Handler(lambda: fired.append(True), directory, config, YoungFiles(SETTLE), last or LastBuild())
+    handler.dispatch(event)
+    return bool(fired)
 
 
 @pytest.mark.parametrize(
@@ -237,42 +263,42 @@ def woken(config: Config, event: FileSystemEvent, files: Settling | None = None)
     ],
     ids=lambda value: f"{type(value).__name__} {getattr(value, 'src_path', value)}",
 )
-def test_an_event_wakes_it_if_it_can_make_a_difference(event: FileSystemEvent, expected: bool) -> None:
-    assert woken(Config(sources=("/s",), destination="/s/public"), event) == expected
+def test_an_event_triggers_a_build_if_it_can_make_a_difference(event: FileSystemEvent, expected: bool) -> None:
+    assert triggers_build(Config(sources=("/s",), destination="/s/public"), event) == expected
 
 
-def test_directories_make_a_difference_when_they_are_read() -> None:
+def test_events_of_directories_trigger_a_build_with_recursive() -> None:
     config = Config(sources=("/s",), destination="/s/public", recursive=True)
     paths = ("/s/a", "/s/public", "/s/public/files/aa", "/s/publicity")
-    assert [woken(config, DirCreatedEvent(path)) for path in paths] == [True, False, False, True]
+    assert [triggers_build(config, DirCreatedEvent(path)) for path in paths] == [True, False, False, True]
 
 
-def test_a_link_that_we_make_wakes_nobody(config: Config) -> None:
-    files = Settling(SETTLE)
-    files.done(file for project in build(config).index.projects for file in project.files)
+def test_making_a_hard_link_does_not_trigger_a_build(config: Config) -> None:
+    last = LastBuild()
+    last.end(build(config).files)
     linked = Config(sources=config.sources, destination=config.destination, link_mode="hardlink")
     touched = FileAttribEvent(f"{config.sources[0]}/{NAME}")
-    assert [woken(one, touched, files) for one in (config, linked)] == [True, False]
+    assert [triggers_build(one, touched, last) for one in (config, linked)] == [True, False]
 
 
-def test_no_directory_that_we_write_is_watched(tmp_path: Path) -> None:
+def test_directories_that_mkindex_writes_are_not_watched(tmp_path: Path) -> None:
     for name in ("a/b", "public/files/aa/bb", "c/d", ".git"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "page.html").touch()
     root = str(tmp_path)
 
-    def spread(path: str, *without: str, inside: bool = True) -> list[tuple[str, bool]]:
-        found = hints._spread(path, inside=inside, without=list(without))
-        return sorted((os.path.relpath(where, root), below) for where, below in found)
+    def watched(path: str, *without: str, recursive: bool = True) -> list[tuple[str, bool]]:
+        directories = triggers._cover(path, recursive=recursive, without=list(without))
+        return sorted((os.path.relpath(directory, root), below) for directory, below in directories)
 
-    assert spread(root, f"{root}/elsewhere/x", inside=False) == [(".", False)]
-    assert spread(root, "/elsewhere") == [(".", True)]
-    assert spread(root, f"{root}/public") == [(".", False), ("a", True), ("c", True)]
-    assert spread(root, f"{root}/a/b") == [(".", False), ("a", False), ("c", True), ("public", True)]
-    assert spread(f"{root}/page.html") == [(".", False)]
+    assert watched(root, f"{root}/elsewhere/x", recursive=False) == [(".", False)]
+    assert watched(root, "/elsewhere") == [(".", True)]
+    assert watched(root, f"{root}/public") == [(".", False), ("a", True), ("c", True)]
+    assert watched(root, f"{root}/a/b") == [(".", False), ("a", False), ("c", True), ("public", True)]
+    assert watched(f"{root}/page.html") == [(".", False)]
 
 
-def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Config) -> None:
+def test_polling_triggers_a_build_when_the_sources_list_something_else(config: Config) -> None:
     polling = Config(sources=config.sources, destination=config.destination, poll=True)
     path = Path(config.sources[0], NAME)
     steps: list[Callable[[], object]] = [
@@ -285,63 +311,84 @@ def test_polling_gives_a_hint_when_the_sources_list_something_else(config: Confi
         path.parent.mkdir,
     ]
     found = []
-    with Triggers(polling, Settling(SETTLE), print) as here:
+    with Triggers(polling, YoungFiles(SETTLE), LastBuild(), print) as here:
         for step in steps:
             step()
-            here.beat()
-            found.append(here.wait(0))
+            before = here.last
+            here.poll()
+            here.wait(0)
+            found.append(here.last > before)
     assert found == [False, True, False, True, True, False, True]
 
 
-def as_it_was(outcome: File | Rejected) -> File | Rejected:
-    return outcome
+def test_waking_a_watch_does_not_trigger_a_build(config: Config) -> None:
+    here = Triggers(config, YoungFiles(SETTLE), LastBuild(), print)
+    here.fire()
+    here.wait(60)
+    before = here.last
+    here.wake()
+    here.wait(60)
+    assert here.last == before > 0
 
 
-def test_remote_sources_are_only_asked_in_builds_that_are_to_ask() -> None:
-    settling = Settling(SETTLE)
+@pytest.fixture
+def work() -> Workspace:
+    """A workspace for links, all of which are rejected: nothing of it is used."""
+    return cast("Workspace", SimpleNamespace(destination=None))
+
+
+def reject(link: Link) -> Rejected:
+    return Rejected(location=link.location, reason="none")
+
+
+def test_remote_sources_are_only_asked_in_builds_that_renew_answers(
+    monkeypatch: pytest.MonkeyPatch, work: Workspace
+) -> None:
     link, other = Link(url="https://host/a", filename="a"), Link(url="https://host/b", filename="b")
-    answers = {one: Rejected(location=one.location, reason="none") for one in (link, other)}
-    asked: list[Link | str] = []
+    requests: list[Link | str] = []
 
-    def artifacts() -> Iterator[Link]:
-        asked.append("page")
-        yield link
+    class Page:
+        def artifacts(self) -> Iterator[Link]:
+            requests.append("page")
+            yield link
 
-    def refer(links: Sequence[Link]) -> list[File | Rejected]:
-        asked.extend(links)
-        return [answers[one] for one in links]
+    def examine(links: Sequence[Link], work: Workspace) -> list[Rejected]:
+        del work
+        requests.extend(links)
+        return [reject(link) for link in links]
 
-    for asks, links in ((False, [link]), (False, [link, other]), (True, [other, link]), (False, [link])):
-        settling.begin(hasty=False, asks=asks)
-        assert list(settling.ask("https://host/", artifacts)) == [link]
-        assert settling.refer(links, refer, as_it_was) == [answers[one] for one in links]
-        asked.append("")
-    assert asked == ["page", link, "", other, "", "page", other, link, "", ""]
+    monkeypatch.setattr(remembered, "examine_all", examine)
+    answers = Answers()
+    source = Remembered(Page(), "https://host/", answers)
+    for renew, links in ((False, [link]), (False, [link, other]), (True, [other, link]), (False, [link])):
+        answers.renew = renew
+        assert list(source.artifacts()) == [link]
+        assert list(answers.examine(links, work)) == [reject(link) for link in links]
+        requests.append("")
+    assert requests == ["page", link, "", other, "", "page", other, link, "", ""]
 
 
-def test_what_was_known_of_links_stays_where_asking_fails() -> None:
-    settling = Settling(SETTLE)
+def test_the_answers_for_links_stay_when_a_server_fails(monkeypatch: pytest.MonkeyPatch, work: Workspace) -> None:
     link = Link(url="https://host/a", filename="a")
-    answer = Rejected(location=link.location, reason="none")
 
-    def fail(links: Sequence[Link]) -> list[File | Rejected]:
+    def fail(links: Sequence[Link], work: Workspace) -> Iterator[Rejected]:
+        del work
         if links:
             raise SourceError("no answer")
-        return []
+        yield from ()
 
-    settling.begin(hasty=False, asks=True)
-    assert settling.refer([link], lambda _: [answer], as_it_was) == [answer]
-    settling.begin(hasty=False, asks=True)
+    answers = Answers(outcomes={link: reject(link)})
+    monkeypatch.setattr(remembered, "examine_all", fail)
     with pytest.raises(SourceError):
-        settling.refer([link], fail, as_it_was)
-    settling.begin(hasty=False, asks=False)
-    assert settling.refer([link], fail, as_it_was) == [answer]
+        list(answers.examine([link], work))
+    answers.renew = False
+    assert list(answers.examine([link], work)) == [reject(link)]
 
 
-# --- what it says ---------------------------------------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
+def test_a_line_reports_what_has_changed(config: Config, tmp_path: Path) -> None:
     publish(tmp_path / "wheels", tmp_path / "public")
     (tmp_path / "wheels/bad.egg").write_bytes(b"x")
     report = build(config)
@@ -355,12 +402,12 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
         recovered=True,
     )
     assert as_text(built)[len("2026-11-20 00:00:00 ") :] == (
-        "works again; added a.whl, b.whl, c\\x1b.whl and 1 more; replaced e.whl; 1 rejected; 1 held back until whole; "
-        f"1 file in {report.seconds:.2f} s"
+        "builds succeed again; added a.whl, b.whl, c\\x1b.whl and 1 more; replaced e.whl; 1 rejected; "
+        f"1 held back until complete; 1 file in {report.seconds:.2f} s"
     )
-    said = json.loads(as_json_line(built))
-    del said["time"], said["seconds"]
-    assert said == {
+    line = json.loads(as_json_line(built))
+    del line["time"], line["seconds"]
+    assert line == {
         "version": 1,
         "event": "build",
         "added": ["a.whl", "b.whl", "c\x1b.whl", "d.whl"],
@@ -375,13 +422,13 @@ def test_a_line_says_what_was_done(config: Config, tmp_path: Path) -> None:
     }
 
 
-def test_errors_and_notes_are_told_apart() -> None:
+def test_errors_and_notes_are_different_events() -> None:
     events = (MkindexError("it is so"), "it is so")
     assert [as_text(event)[20:] for event in events] == ["error: it is so", "it is so"]
     assert [json.loads(as_json_line(event))["event"] for event in events] == ["error", "note"]
 
 
-def test_nothing_new_is_no_news(config: Config) -> None:
+def test_a_build_without_changes_is_not_news(config: Config) -> None:
     report = build(config)
     again = build(config)
     empty: tuple[str, ...] = ()
@@ -401,16 +448,16 @@ def test_nothing_new_is_no_news(config: Config) -> None:
     assert built(again, news=(Note(location="x", text="y"),)).is_news
 
 
-def test_a_large_file_is_no_reason_to_look_at_the_cache(config: Config) -> None:
-    files = Settling(SETTLE)
+def test_an_unchanged_file_is_known_from_the_last_build_until_a_thorough_one(config: Config) -> None:
+    last = LastBuild()
     path = Path(config.sources[0], NAME)
     os.utime(path, (1e9, 1e9))
     time.sleep(2.1)  # or it could change without showing
-    files.begin(hasty=False)
-    (file,) = (file for project in build(config).index.projects for file in project.files)
-    files.done([file])
-    assert files.known(file.local) is file
-    files.begin(hasty=True, thorough=True)
-    assert files.known(file.local) is None
+    last.begin(thorough=True)
+    (file,) = build(config).files
+    last.end([file])
+    assert last.same_file(file.local) is file
     path.write_bytes(wheel("demo", "1.0", files={"x": b"y"}))
-    assert files.known(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat()))) is None
+    assert last.same_file(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat()))) is None
+    last.begin(thorough=True)
+    assert last.same_file(file.local) is None

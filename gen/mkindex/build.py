@@ -1,47 +1,43 @@
-"""The whole tool on one screen: sources, scan, assemble, render, publish."""
+"""The pipeline: list sources, examine files, assemble an index, render it, plan, publish."""
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from itertools import count
 from pathlib import Path
 
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.errors import Note, Rejected, SourceError
-from mkindex.examine.local import Progress, recall, scan
-from mkindex.examine.mirror import in_place
+from mkindex.errors import Note, NotPublished, Rejected, SourceError, nothing
+from mkindex.examine.local import Progress, scan
 from mkindex.examine.remote import Remote
 from mkindex.examine.upload_times import dated, published
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, StatusMarker, assemble
 from mkindex.publish.directory import DirectoryDestination
+from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, Plan, plan
-from mkindex.site.limits import refuse, refuse_what_is_too_much
-from mkindex.site.render import Site, render
+from mkindex.site.limits import refuse_beyond_limits
+from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
-from mkindex.sources.open import Found, SourceOptions, is_remote, local_path, open_source
+from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
-from mkindex.text import printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY, file_path
-from mkindex.watch.young_files import Settling
+from mkindex.sources.source import Source, SourceItem
+from mkindex.text import plural, printable, redact
+from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
-_ATTEMPTS = 3  # at a source that changes while it is copied
-_MANY_ATTEMPTS = 10  # where each of them holds more files back
-Scanned = Callable[[Sequence[Artifact]], list[File | Rejected]]
-
-# To servers, where --jobs does not say how many: `python -m http.server` lets more than five wait for a second.
+# Connections to servers where --jobs does not say: `python -m http.server` lets more than five wait for a second.
 _CONNECTIONS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What a build came to."""
+    """The result of a build."""
 
     index: Index
     plan: Plan
@@ -49,102 +45,104 @@ class Report:
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
-    new: tuple[str, ...] | None = None  # filenames that the previous site does not have; None: there is none to ask
+    new: tuple[str, ...] | None = None  # filenames that the --previous site lacks; None: no previous site was given
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """All files that the index lists, by project and filename."""
+        return tuple(file for project in self.index.projects for file in project.files)
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
+        """The files that are not published, with reasons."""
         return tuple(finding for finding in self.findings if isinstance(finding, Rejected))
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The other findings, which change no exit status."""
+        return tuple(finding for finding in self.findings if isinstance(finding, Note))
 
-def _unseen(size: int) -> AbstractContextManager[Callable[[int], object]]:
+    @property
+    def removed(self) -> int:
+        """The number of paths that were removed from the destination."""
+        return 0 if self.dry_run else len(self.plan.deletes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workspace:
+    """What a build works with, while it is the only writer of its destination."""
+
+    config: Config
+    destination: DirectoryDestination
+    cache: Cache
+    web: WebClient
+    executor: Executor  # threads that read files of this machine
+    connections: Executor  # threads that wait for servers
+    progress: Progress
+    announce: Callable[[Note], object]  # called before many bytes are read from servers
+
+
+def no_progress(size: int) -> AbstractContextManager[Callable[[int], object]]:
+    """Show no progress."""
     del size
-    return nullcontext(id)
+    return nullcontext(nothing)
+
+
+OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
+Examine = Callable[[Sequence[Artifact | Link], Workspace], Iterable[File | Rejected | Note]]
 
 
 def build(
     config: Config,
     *,
-    progress: Progress = _unseen,
-    announce: Callable[[Note], object] = id,
-    settling: Settling | None = None,
-    ready: Callable[[], object] = bool,
+    sources: OpenSources | None = None,
+    examine: Examine | None = None,
+    before_commit: Callable[[], object] = nothing,
+    attempts: int = 3,
+    trusted: TrustedManifest | None = None,
+    progress: Progress = no_progress,
+    announce: Callable[[Note], object] = nothing,
 ) -> Report:
-    """Make the index that `config` describes.
+    """Build the index that `config` describes, and publish it.
 
-    `announce` is told what is going to be read from far away; `settling` holds files back, and knows what a process
-    that stays found before; `ready` is called before anything is to be seen. Raises MkindexError when it cannot be
-    done, and what `ready` raises; every page in the destination is then as it was, or whole.
+    `sources` and `examine` replace the steps `open_sources` and `examine_all`, for a watch. `before_commit` is called
+    when everything is prepared, before readers can see any change; what it raises ends the build. `attempts` limits how
+    often a build is tried when files change while they are copied. `trusted` is what the process knows of the manifest
+    from the build before. `progress` and `announce` are called before many bytes are read from files and servers.
+
+    Returns what was done, with all findings. Raises MkindexError if the index cannot be built or published. Every page
+    in the destination is then either as it was before, or complete.
     """
     started = time.monotonic()
-
-    def waiting() -> None:
-        nonlocal started
-        since = time.monotonic()
-        ready()
-        started += time.monotonic() - since
-
-    with ExitStack() as stack:
-        jobs = config.jobs or _cores()
-        executor = _executor(stack, jobs)
-        destination = DirectoryDestination(
-            config.destination,
-            executor=executor,
-            hardlink=config.link_mode == "hardlink",
-            processes=jobs,
-            trusted=settling.destination if settling else None,
-        )
-        if not config.dry_run:
-            stack.enter_context(destination)
-        cache = stack.enter_context(
-            Cache(Path(config.cache_dir) if config.cache_dir else None, remember=not config.dry_run)
-        )
-        web = WebClient(cache, connections=config.jobs or _CONNECTIONS)
-        stack.callback(web.close)
-        remote = Remote(
-            web=web,
-            cache=cache,
-            executor=_executor(stack, config.jobs or _CONNECTIONS),
-            announce=announce,
-            progress=progress,
-            max_download=config.max_download,
-            allow_unhashed=config.allow_unhashed,
-            keep_going=config.keep_going,
-            dry_run=config.dry_run,
-        )
-
-        copies = config.files_url is None and config.link_mode == "copy" and not config.dry_run
-        hasher = destination.take if copies else None
-
-        def scanned(artifacts: Sequence[Artifact]) -> list[File | Rejected]:
-            size = sum(artifact.size for artifact in artifacts)
-            with progress(size) if artifacts else nullcontext(id) as advance:
-                return scan(artifacts, cache=cache, executor=executor, progress=advance, processes=jobs, hasher=hasher)
-
+    with _workspace(config, trusted, progress, announce) as work:
         site = _site(config)
-        attempts = _MANY_ATTEMPTS if settling else _ATTEMPTS
-        for attempt in range(1, attempts + 1):
-            index, new, findings = _index(config, destination, remote, scanned, settling)
-            # Kept only where the host may refuse some of them: there may be a million.
-            judged = tuple(render(index, site)) if site.host.has_limits else ()
-            todo = plan(
-                judged or render(index, site),
-                destination,
-                now=int(time.time()),
-                grace=config.grace,
-                overwrite=config.overwrite,
+        for attempt in count(1):
+            listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
+            artifacts, statuses, source_findings = _sort_listing(listing)
+            files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
+            files, previous = _with_upload_times(files, work)
+            index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
+            findings = (
+                *source_findings,
+                *file_findings,
+                *_note_missing(config, previous),
+                *conflicts,
+                *_warnings(index),
             )
-            resources = [resource for section in judged for resource in section.resources()]
-            refuse_what_is_too_much(config, index, resources, todo.retired_paths, findings)
+            _refuse_empty_or_rejected(config, index, findings)
+            sections = _sections(index, site)
+            todo = plan(
+                sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
+            )
+            refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
             try:
-                applied = Applied() if config.dry_run else destination.apply(todo, waiting)
+                applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
                 break
             except FileChanged as changed:
-                if attempt == attempts or "-" in config.sources:  # standard input comes only once
+                if attempt >= attempts or "-" in config.sources:  # standard input can be read only once
                     raise
-                cache.forget(changed.file.local.path)
-                if settling:
-                    settling.slow_down()
-        cache.replace_fingerprints(applied.links)
+                work.cache.forget(changed.file.local.path)
+        work.cache.replace_fingerprints(applied.links)
     return Report(
         index=index,
         plan=todo,
@@ -152,129 +150,53 @@ def build(
         findings=(*findings, *_remarks(config, site, todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
-        new=new,
+        new=None if config.previous is None else _new_filenames(index, previous or {}),
     )
 
 
+@contextmanager
+def _workspace(
+    config: Config, trusted: TrustedManifest | None, progress: Progress, announce: Callable[[Note], object]
+) -> Iterator[Workspace]:
+    """Lock the destination, and open cache, connections and threads."""
+    with ExitStack() as stack:
+        executor = _executor(stack, _processes(config))
+        destination = DirectoryDestination(
+            config.destination,
+            executor=executor,
+            hardlink=config.link_mode == "hardlink",
+            processes=_processes(config),
+            trusted=trusted,
+        )
+        if not config.dry_run:
+            stack.enter_context(destination)
+        directory = Path(config.cache_dir) if config.cache_dir else None
+        cache = stack.enter_context(Cache(directory, remember=not config.dry_run))
+        web = WebClient(cache, connections=config.jobs or _CONNECTIONS)
+        stack.callback(web.close)
+        yield Workspace(
+            config=config,
+            destination=destination,
+            cache=cache,
+            web=web,
+            executor=executor,
+            connections=_executor(stack, config.jobs or _CONNECTIONS),
+            progress=progress,
+            announce=announce,
+        )
+
+
 def _executor(stack: ExitStack, threads: int) -> Executor:
-    """Return an executor, which starts no thread before it is needed, and waits for none in the end."""
+    """Return an executor that starts threads when they are needed and does not wait for them at the end."""
     executor = ThreadPoolExecutor(threads)
     stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     return executor
 
 
-def _index(
-    config: Config, destination: DirectoryDestination, remote: Remote, scanned: Scanned, settling: Settling | None
-) -> tuple[Index, tuple[str, ...] | None, tuple[Rejected | Note, ...]]:
-    """Return what is to be published, the filenames that the previous site has not, and what was found."""
-    artifacts: list[Artifact | Link] = []
-    markers: list[StatusMarker] = []
-    findings: list[Rejected | Note] = []
-    for one in found(config, web=remote.web, executor=remote.executor, settling=settling):
-        if isinstance(one, (Artifact, Link)):  # not Artifact | Link, which is made anew for each of 100,000
-            artifacts.append(one)
-        elif isinstance(one, StatusMarker):
-            markers.append(one)
-        else:
-            findings.append(one)
-    local = [artifact for artifact in artifacts if isinstance(artifact, Artifact)]
-    links = [artifact for artifact in artifacts if isinstance(artifact, Link)]
-    if settling:
-        if not config.allow_empty:
-            directories = {
-                os.path.abspath(path) for path in map(local_path, config.sources) if path and os.path.isdir(path)
-            }
-            settling.check(local, directories)
-        of_local = iter(settling.scan(local, scanned, lambda artifact: _kept(config, remote.cache, settling, artifact)))
-        findings += settling.notes
-    else:
-        of_local = iter(scanned(local))
-    refer = partial(remote.mirror, tree=destination) if config.remote == "mirror" else remote.refer
-    of_links = iter(settling.refer(links, refer, partial(in_place, tree=destination)) if settling else refer(links))
-    files: list[File] = []
-    for artifact in artifacts:
-        outcome = next(of_links if isinstance(artifact, Link) else of_local)
-        if isinstance(outcome, File):
-            files.append(outcome)
-        elif outcome:
-            findings.append(outcome)
-    before: Mapping[str, str] = {}
-    if config.previous is not None:
-        there = published(
-            config.previous, files, simple_path=config.simple_path, web=remote.web, executor=remote.executor
-        )
-        before = there or {}
-        if there is None:
-            findings.append(Note(location=redact(config.previous), text="nothing is published there yet"))
-    files = dated(config, files, before)
-    index, conflicts = assemble(files, markers, prefer_first=config.prefer == "first")
-    findings += conflicts
-    for project in index.projects:
-        for file in project.files:
-            if file.warning:
-                findings.append(Note(location=file.artifact.location, text=file.warning))
-    refuse(config, index, tuple(findings))
-    if config.previous is None:
-        return index, None, tuple(findings)
-    new = tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in before)
-    return index, new, tuple(findings)
-
-
-def _kept(config: Config, cache: Cache, settling: Settling, artifact: Artifact) -> File | None:
-    """Return what a file that is held back was before, as long as those bytes are published."""
-    before = settling.listed(artifact.path)
-    if config.files_url is not None:
-        return before
-    before = before or recall(artifact, cache=cache)
-    # A hard link to what is being overwritten has not the old bytes any more.
-    is_there = before and _is_published(config, before, artifact.fingerprint.inode)
-    return before if is_there else None
-
-
-def _is_published(config: Config, file: File, inode: int) -> bool:
-    with suppress(OSError):
-        status = os.stat(os.path.join(config.destination, file_path(file.sha256, file.filename)))
-        return status.st_size == file.size and status.st_ino != inode
-    return False
-
-
-def outputs(config: Config) -> list[str]:
-    """Return the real paths of the directories that mkindex writes below the destination."""
-    destination = os.path.realpath(config.destination)
-    roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
-    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, FILES_DIRECTORY, *roots) if name]
-
-
-def found(config: Config, *, web: WebClient, executor: Executor, settling: Settling | None = None) -> Iterator[Found]:
-    """Yield what all sources list, but never what mkindex wrote itself; `executor` is for pages."""
-    written = outputs(config)
-    options = SourceOptions(
-        web=web,
-        executor=executor,
-        selection=Selection(include=config.include, exclude=config.exclude),
-        recursive=config.recursive,
-        follow_symlinks=config.follow_symlinks,
-        whole_index=config.all,
-        files_url=config.files_url,
-        verify_links=config.verify_links,
-        # A source that is the destination, or lies in it, is read but for the output.
-        exclude=(*written, os.path.realpath(config.destination)),
-    )
-    sources = [open_source(spec, options) for spec in config.sources]
-    for spec, source in zip(config.sources, sources, strict=True):
-        real = os.path.realpath(local_path(spec) or os.sep)
-        if any(os.path.commonpath([real, output]) == output for output in written):
-            raise SourceError(f"source {printable(spec)} is what mkindex wrote into {printable(config.destination)}")
-        listed = source.artifacts
-        if settling and is_remote(spec):
-            listed = partial(settling.ask, spec, source.artifacts)
-        if not config.keep_going:
-            yield from listed()
-            continue
-        try:
-            yield from list(listed())  # all of it, or nothing
-        except SourceError as error:
-            yield Rejected(location=redact(spec), reason=f"left out as a whole: {error}")
+def _processes(config: Config) -> int:
+    """Return --jobs, or the number of cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return config.jobs or cores
 
 
 def _site(config: Config) -> Site:
@@ -289,18 +211,189 @@ def _site(config: Config) -> Site:
     )
 
 
+# --- list -----------------------------------------------------------------------------------------------------------
+
+
+def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Source]:
+    """Return the sources that `config` names, in its order; `executor` fetches pages.
+
+    Raises SourceError for one that cannot be read, or that mkindex wrote itself.
+    """
+    written = output_directories(config)
+    options = SourceOptions(
+        web=web,
+        executor=executor,
+        selection=Selection(include=config.include, exclude=config.exclude),
+        recursive=config.recursive,
+        follow_symlinks=config.follow_symlinks,
+        whole_index=config.all,
+        files_url=config.files_url,
+        verify_links=config.verify_links,
+        # A source that is the destination, or lies in it, is read without the published tree.
+        exclude=(*written, os.path.realpath(config.destination)),
+    )
+    sources = [open_source(spec, options) for spec in config.sources]
+    for spec in config.sources:
+        real = os.path.realpath(local_path(spec) or os.sep)
+        if any(os.path.commonpath([real, output]) == output for output in written):
+            raise SourceError(f"source {printable(spec)} is part of the index in {printable(config.destination)}")
+    return sources
+
+
+def output_directories(config: Config) -> list[str]:
+    """Return the real paths of the directories that mkindex writes below the destination."""
+    destination = os.path.realpath(config.destination)
+    roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
+    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, FILES_DIRECTORY, *roots) if name]
+
+
+def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceItem]:
+    """Yield what the sources list. With --keep-going a source that fails is rejected as a whole."""
+    for spec, source in zip(config.sources, sources, strict=True):
+        if not config.keep_going:
+            yield from source.artifacts()
+            continue
+        try:
+            yield from list(source.artifacts())  # all of it, or nothing
+        except SourceError as error:
+            yield Rejected(location=redact(spec), reason=f"source skipped: {error}")
+
+
+def _sort_listing(
+    listing: Iterable[SourceItem],
+) -> tuple[list[Artifact | Link], list[StatusMarker], list[Rejected | Note]]:
+    artifacts: list[Artifact | Link] = []
+    statuses: list[StatusMarker] = []
+    findings: list[Rejected | Note] = []
+    for item in listing:
+        if isinstance(item, (Artifact, Link)):  # a union would be created for each of 100,000
+            artifacts.append(item)
+        elif isinstance(item, StatusMarker):
+            statuses.append(item)
+        else:
+            findings.append(item)
+    return artifacts, statuses, findings
+
+
+# --- examine --------------------------------------------------------------------------------------------------------
+
+
+def examine_all(artifacts: Sequence[Artifact | Link], work: Workspace) -> list[File | Rejected]:
+    """Return the File of each artifact and link, or its rejection, in their order."""
+    files = iter(_examine_local([artifact for artifact in artifacts if isinstance(artifact, Artifact)], work))
+    links = iter(_examine_links([link for link in artifacts if isinstance(link, Link)], work))
+    return [next(links if isinstance(artifact, Link) else files) for artifact in artifacts]
+
+
+def _examine_local(artifacts: Sequence[Artifact], work: Workspace) -> list[File | Rejected]:
+    config = work.config
+    copies = config.files_url is None and config.link_mode == "copy" and not config.dry_run
+    size = sum(artifact.size for artifact in artifacts)
+    with work.progress(size) if artifacts else nullcontext(nothing) as advance:
+        return scan(
+            artifacts,
+            cache=work.cache,
+            executor=work.executor,
+            progress=advance,
+            processes=_processes(config),
+            hasher=work.destination.take if copies else None,
+        )
+
+
+def _examine_links(links: Sequence[Link], work: Workspace) -> list[File | Rejected]:
+    config = work.config
+    remote = Remote(
+        web=work.web,
+        cache=work.cache,
+        executor=work.connections,
+        announce=work.announce,
+        progress=work.progress,
+        max_download=config.max_download,
+        allow_unhashed=config.allow_unhashed,
+        keep_going=config.keep_going,
+        dry_run=config.dry_run,
+    )
+    return remote.mirror(links, work.destination) if config.remote == "mirror" else remote.refer(links)
+
+
+def _sort_outcomes(outcomes: Iterable[File | Rejected | Note]) -> tuple[list[File], list[Rejected | Note]]:
+    files: list[File] = []
+    findings: list[Rejected | Note] = []
+    for outcome in outcomes:
+        if isinstance(outcome, File):
+            files.append(outcome)
+        else:
+            findings.append(outcome)
+    return files, findings
+
+
+# --- the previous site ----------------------------------------------------------------------------------------------
+
+
+def _with_upload_times(files: list[File], work: Workspace) -> tuple[list[File], Mapping[str, str] | None]:
+    """Return files with their upload times, and those of the --previous site by sha256; None: it has no index."""
+    config, previous = work.config, None
+    if config.previous is not None:
+        previous = published(
+            config.previous, files, simple_path=config.simple_path, web=work.web, executor=work.connections
+        )
+    return dated(config, files, previous or {}), previous
+
+
+def _note_missing(config: Config, previous: Mapping[str, str] | None) -> Iterator[Note]:
+    if config.previous is not None and previous is None:
+        yield Note(location=redact(config.previous), text="nothing is published there yet")
+
+
+def _new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in previous)
+
+
+# --- render ---------------------------------------------------------------------------------------------------------
+
+
+def _sections(index: Index, site: Site) -> Iterable[Section]:
+    """Return what to publish, by project: one at a time, unless the host has limits for all of it."""
+    sections = render(index, site)
+    return tuple(sections) if site.host.has_limits else sections
+
+
+# --- findings -------------------------------------------------------------------------------------------------------
+
+
+def _warnings(index: Index) -> Iterator[Note]:
+    for project in index.projects:
+        for file in project.files:
+            if file.warning:
+                yield Note(location=file.artifact.location, text=file.warning)
+
+
+def _refuse_empty_or_rejected(config: Config, index: Index, findings: tuple[Rejected | Note, ...]) -> None:
+    """Raise NotPublished for an empty index without --allow-empty, and for a rejected file with --strict."""
+    rejected = sum(isinstance(finding, Rejected) for finding in findings)
+    if config.strict and rejected:
+        raise NotPublished(f"nothing published: {plural(rejected, 'file')} rejected, and --strict is set", findings)
+    if not index.projects and not config.allow_empty:
+        why = f"no wheel or sdist in {', '.join(map(redact, config.sources))}"
+        if config.include or config.exclude:
+            why += " matches --include and --exclude"
+        if rejected:
+            why = f"all files were rejected ({rejected})"
+        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
+        hint = " (--recursive also reads subdirectories)" if is_flat else ""
+        raise NotPublished(f"nothing to publish: {why}{hint}. Use --allow-empty to publish an empty index", findings)
+
+
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
+    """Yield notes about what a plan changes, and what it leaves."""
     if site.host.notice:
-        known = (*(put.resource for put in todo.puts), *todo.updates)
-        is_new = any(one.path == NO_JEKYLL and one.key == site.notice_key for one in known)
-        if is_new or NO_JEKYLL in todo.foreign_pages:  # where that is somebody else's, nobody knows what was said
+        # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
+        written = (*(put.resource for put in todo.puts), *todo.updates)
+        is_new = any(resource.path == NO_JEKYLL and resource.key == site.notice_key for resource in written)
+        if is_new or NO_JEKYLL in todo.foreign_pages:
             yield Note(location=config.destination, text=site.host.notice)
     for filename in todo.replaced_filenames:
-        text = "its bytes have changed since it was published: lock files that know it will refuse it"
+        text = "its contents have changed since it was published: existing lock files will reject the new hash"
         yield Note(location=filename, text=text)
     for path in todo.foreign_pages:
-        yield Note(location=path, text="a page of your own, left as it is (--overwrite replaces it)")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        yield Note(location=path, text="not written by mkindex, left as it is (--overwrite replaces it)")

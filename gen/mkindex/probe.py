@@ -1,4 +1,4 @@
-"""What a client has to know of an index, found out by looking at it as clients do, and as a stranger."""
+"""Find out what a client needs to know about an index, by requesting it as clients do, with and without credentials."""
 
 import re
 import shlex
@@ -17,169 +17,306 @@ from packaging.utils import (
 )
 
 from mkindex.cache import Cache
-from mkindex.check.fetch import Fetcher, path_of
-from mkindex.check.identify import AccessDenied, Identified, fetch_forms, identify
-from mkindex.check.observations import ListedFile, SeenPage, Start
-from mkindex.check.pages import NOBODY, listed, project_url, read
-from mkindex.check.rules.server import lifetime
-from mkindex.clients.configurations import PAGES, TAKEN, ServedIndex, few, written
+from mkindex.check.fetch import Fetcher
+from mkindex.check.freshness import lifetime
+from mkindex.check.identify import AccessDenied, Location, fetch_forms, identify
+from mkindex.check.observations import Identity, ListedFile, SeenPage
+from mkindex.check.options import is_pattern
+from mkindex.check.pages import project_links, read_page
+from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT
+from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, configuration_text, first_few
 from mkindex.errors import ConfigError, SourceError
+from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RawResponse
 
-_PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, and so a bare key of TOML
-_SAMPLE = 3  # projects whose pages are looked at
-_LONGEST = 600  # seconds that a page may be cached: what the public index says
-_LONG = 86_400  # seconds that a file may be cached, at least
-_ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
+_PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, which is also a bare key in TOML
+_INDEX_NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # as uv accepts it
+_SAMPLE = 3  # projects whose pages are requested
+_MAX_PAGE_LIFETIME = 600  # seconds; what the public index says
+_MIN_FILE_LIFETIME = 86_400  # seconds
 
 
-def look(target: str, globs: Sequence[str] = ()) -> ServedIndex:
-    """Find out what a directory or an address is, and what a client has to know of it.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientOptions:
+    """The options of `mkindex client`. Raises ConfigError for values that make no sense."""
 
-    `globs`: names of projects, or patterns of them; none of these: all projects. Raises SourceError, and Failed where
-    nobody answers.
+    target: str
+    client: str | None = None  # one of CLIENTS; None: uv, with a comment that names the others
+    project: tuple[str, ...] = ()  # names and patterns; none: all projects
+    name: str = ""  # of the index; "": made from its address
+
+    def __post_init__(self) -> None:
+        if not self.target:
+            raise ConfigError("give an address or a directory: mkindex client https://packages.example.com/simple/")
+        if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
+            raise ConfigError(
+                f"{redact(self.target)}: give the address without the question mark and what follows it. That may be "
+                "a secret, and clients lose it when they append the name of a project. Put passwords into ~/.netrc"
+            )
+        if self.name and (not _INDEX_NAME.fullmatch(self.name) or self.name.lower() == RESERVED_NAME):
+            raise ConfigError(
+                f"--name {printable(self.name)!r}: use only letters, digits, hyphens, underscores and periods. "
+                f"{RESERVED_NAME} is the name of the public index"
+            )
+        if self.client == "poetry" and "." in self.name:
+            raise ConfigError(
+                f"--name {self.name!r}: poetry makes an environment variable of it, so it cannot contain a period"
+            )
+
+
+def configuration(options: ClientOptions) -> str:
+    """Return the text to paste. Raises ConfigError, SourceError, and RequestFailed if the server does not answer."""
+    return configuration_text(probe(options.target, options.project), options.client, options.name)
+
+
+def probe(target: str, globs: Sequence[str] = ()) -> ServedIndex:
+    """Find out what a client needs to know about the index at a directory or an address.
+
+    `globs` are names or patterns of projects; none means all projects. Raises SourceError, and RequestFailed if the
+    server does not answer.
     """
     with Cache(None) as cache:
-        web, stranger = WebClient(cache, connections=1), WebClient(cache, connections=1, anonymous=True)
+        web, anonymous = WebClient(cache, connections=1), WebClient(cache, connections=1, anonymous=True)
         try:
-            begun, globs = _begun(target, web, globs)
-            return _flat(begun, globs, stranger) if begun.start.kind == "flat" else _index(begun, globs, stranger)
+            location, globs = _locate(target, web, globs)
+            if location.identity.kind == "flat":
+                return _probe_find_links(location, globs, anonymous)
+            return _probe_index(location, globs, anonymous)
         except AccessDenied as denied:
-            return _unseen(denied, globs)
+            return _unverified(denied, globs)
         finally:
             web.close()
-            stranger.close()
+            anonymous.close()
 
 
-def _begun(target: str, web: WebClient, globs: Sequence[str]) -> tuple[Identified, Sequence[str]]:
-    """Find out what was given, and go on from there to the index where that leads to one. Return the globs, too."""
-    begun = identify(target, web, patient=bool(globs) and not any(map(_is_pattern, globs)))
-    start = begun.start
-    if start.kind in ("people", "page") and start.index and _host(start.index) == _host(begun.url):
-        return identify(start.index, web), globs
-    if start.kind != "project":
-        return begun, globs
-    page = begun.url.rpartition("/")[0]  # …/simple/demo, of …/simple/demo/ or …/simple/demo/index.html
+def _locate(target: str, web: WebClient, globs: Sequence[str]) -> tuple[Location, Sequence[str]]:
+    """Identify the target, and go on to the index that it leads to, if any. Return the projects to choose, too."""
+    location = identify(target, web, allow_missing_root=bool(globs) and not any(map(is_pattern, globs)))
+    identity = location.identity
+    if identity.kind in ("people", "page") and identity.index_url and _host(identity.index_url) == _host(location.url):
+        return identify(identity.index_url, web), globs
+    if identity.kind != "project":
+        return location, globs
+    page = location.url.rpartition("/")[0]  # …/simple/demo, from …/simple/demo/ or …/simple/demo/index.html
     root = page.rpartition("/")[0] + "/"
-    found = identify(root, web, patient=True)
-    if found.start.kind != "index":
-        found = replace(found, start=Start(kind="index"), url=root, pages=())
-    return found, globs or (begun.pages[0].project,)
+    index = identify(root, web, allow_missing_root=True)
+    if index.identity.kind != "index":
+        index = replace(index, identity=Identity(kind="index"), url=root, pages=())
+    return index, globs or (location.pages[0].project,)
 
 
-def _index(begun: Identified, globs: Sequence[str], stranger: WebClient) -> ServedIndex:
-    where, place = _where(begun), begun.place
-    if begun.start.kind != "index":
-        raise SourceError(f"{where}: {_no_index(begun)}")
-    if begun.pages and not any(page.usable for page in begun.pages):
-        raise SourceError(f"{where}: no client can read this page, which {_fault(begun.pages[0])}. {_more(where)}")
-
-    def project(root: str, name: str) -> SeenPage:
-        pages = fetch_forms(place, project_url(root, name), "project", name)
-        # In a directory nobody asks for JSON.
-        return next((page for page in pages if page.form == "html"), pages[0]) if place.local else pages[0]
-
-    projects = _chosen(listed(begun.pages), globs, where, lambda name: project(begun.url, name).usable)
-    for root in _roots(begun):
-        pages = [project(root, name) for name in _some(projects)]
-        if usable := [page for page in pages if page.usable]:
-            break
-    else:
-        raise SourceError(
-            f"{redact(pages[0].url)}: this page, which clients ask for, {_fault(pages[0])}. {_more(where)}"
-        )
-    facts = ServedIndex(url=_ascii(root), projects=projects, chosen=bool(globs))
-    if not place.local:
-        unknown = place.get_page(project_url(root, NOBODY))
-        return _served(replace(facts, answers_403=unknown.status == 403), usable, place, stranger)
-    if not any(page.form == "html" for page in usable):
-        raise SourceError(f"{where}: in a directory clients read HTML only, and there is none. {_more(where)}")
-    return facts
+# --- an index -------------------------------------------------------------------------------------------------------
 
 
-def _flat(begun: Identified, globs: Sequence[str], stranger: WebClient) -> ServedIndex:
-    (page, *_), place = begun.pages, begun.place
-    projects = _chosen(_projects(page.entries), globs, _where(begun), lambda _: False)
-    facts = ServedIndex(url=_ascii(_roots(begun)[0]), projects=projects, flat=True, chosen=bool(globs))
-    return facts if place.local else _served(facts, [page], place, stranger)
+def _probe_index(location: Location, globs: Sequence[str], anonymous: WebClient) -> ServedIndex:
+    where, fetcher = _display(location), location.fetcher
+    if location.identity.kind != "index":
+        raise SourceError(f"{where}: {_not_an_index(location)}")
+    if location.pages and not any(page.is_usable for page in location.pages):
+        fault = _fault(location.pages[0])
+        raise SourceError(f"{where}: clients cannot use this page: it {fault}. {_check_advice(where)}")
+    projects = _choose(
+        project_links(location.pages), globs, where, lambda name: _project_page(fetcher, location.url, name).is_usable
+    )
+    root, pages = _usable_root(location, projects)
+    index = ServedIndex(url=_ascii_url(root), projects=projects, is_selection=bool(globs))
+    if not fetcher.local:
+        unknown = fetcher.get_page(client_project_url(root, UNKNOWN_PROJECT))
+        return _with_server(replace(index, answers_403=unknown.status == 403), pages, fetcher, anonymous)
+    if not any(page.form == "html" for page in pages):
+        raise SourceError(f"{where}: clients read only HTML in a directory, and there is none. {_check_advice(where)}")
+    return index
 
 
-def _projects(entries: Iterable[ListedFile]) -> Iterator[str]:
-    """Yield the projects of the files that clients install."""
+def _usable_root(location: Location, projects: Sequence[str]) -> tuple[str, list[SeenPage]]:
+    """Return the address below which clients find the projects, with a few of their pages. Raises SourceError."""
+    for root in _possible_roots(location):
+        pages = [_project_page(location.fetcher, root, name) for name in _sample(projects)]
+        if usable := [page for page in pages if page.is_usable]:
+            return root, usable
+    raise SourceError(
+        f"{redact(pages[0].url)}: clients request this page, but it {_fault(pages[0])}. "
+        f"{_check_advice(_display(location))}"
+    )
+
+
+def _project_page(fetcher: Fetcher, root: str, name: str) -> SeenPage:
+    """Return the page of a project in the form that clients use: in a directory they never read JSON."""
+    pages = fetch_forms(fetcher, client_project_url(root, name), "project", name)
+    return next((page for page in pages if page.form == "html"), pages[0]) if fetcher.local else pages[0]
+
+
+def _possible_roots(location: Location) -> list[str]:
+    """Return the addresses that may be the root: the one that the same server redirects to before the given one."""
+    if location.fetcher.local or not location.pages:
+        return [location.url]
+    final = location.pages[0].reply.url
+    given_parts, final_parts = urlsplit(location.url), urlsplit(final)
+    # Another port is another server, except the one for https.
+    is_same_server = given_parts.hostname == final_parts.hostname and (
+        given_parts.port == final_parts.port or given_parts.scheme != final_parts.scheme
+    )
+    is_root = location.identity.kind == "flat" or final.endswith("/")
+    if is_same_server and is_root and not final_parts.query:
+        return list(dict.fromkeys([final, location.url]))
+    return [location.url]
+
+
+def _sample(names: Sequence[str]) -> list[str]:
+    """Return a few names, spread over the whole list."""
+    last = len(names) - 1
+    return [names[index] for index in sorted({last * part // (_SAMPLE - 1) for part in range(_SAMPLE)})]
+
+
+# --- a find-links page ----------------------------------------------------------------------------------------------
+
+
+def _probe_find_links(location: Location, globs: Sequence[str], anonymous: WebClient) -> ServedIndex:
+    (page, *_), fetcher = location.pages, location.fetcher
+    projects = _choose(_projects_of(page.entries), globs, _display(location), lambda _: False)
+    url = _ascii_url(_possible_roots(location)[0])
+    index = ServedIndex(url=url, projects=projects, is_find_links=True, is_selection=bool(globs))
+    return index if fetcher.local else _with_server(index, [page], fetcher, anonymous)
+
+
+def _projects_of(entries: Iterable[ListedFile]) -> Iterator[str]:
+    """Yield the projects of the files that clients can install."""
     for entry in entries:
         with suppress(InvalidWheelFilename, InvalidSdistFilename):
             parse = parse_wheel_filename if entry.filename.endswith(".whl") else parse_sdist_filename
             yield parse(entry.filename)[0]
 
 
-def _served(facts: ServedIndex, pages: Sequence[SeenPage], place: Fetcher, stranger: WebClient) -> ServedIndex:
-    """Add what only a server can do to a client."""
+# --- what only a server can do --------------------------------------------------------------------------------------
+
+
+def _with_server(index: ServedIndex, pages: Sequence[SeenPage], fetcher: Fetcher, anonymous: WebClient) -> ServedIndex:
+    """Add what is to be known about the server, from a few of its pages."""
     page = pages[0]
-    as_stranger = read(Fetcher(root=place.root, web=stranger).get_page(page.url), page.kind, project=page.project)
+    reply = Fetcher(root=fetcher.root, web=anonymous).get_page(page.url)
+    anonymous_page = read_page(reply, page.kind, project=page.project)
     return replace(
-        facts,
-        # A host may show strangers something else: a page to log in, or the public index.
-        wants_password=_files(as_stranger) != _files(page),
-        late=next(filter(None, (_late(page.reply) for page in pages)), ""),
-        keeps_files=_keeps_files(place, [entry for page in pages for entry in page.entries]),
-        elsewhere=next((host for page in pages if (host := _host(page.reply.url)) != _host(facts.url)), ""),
+        index,
+        # A server may show something else without credentials: a login page, or the public index.
+        needs_password=_listed_files(anonymous_page) != _listed_files(page),
+        stale_pages=next(filter(None, (_stale_pages(page.reply) for page in pages)), ""),
+        caches_files=_caches_files(fetcher, [entry for page in pages for entry in page.entries]),
+        redirect_host=next((host for page in pages if (host := _host(page.reply.url)) != _host(index.url)), ""),
     )
 
 
-def _unseen(denied: AccessDenied, globs: Sequence[str]) -> ServedIndex:
-    """Return what can be said of an index that only those may look at who have a password."""
+def _listed_files(page: SeenPage) -> list[tuple[str, str]] | None:
+    """Return what a page lists, without what may differ from request to request; None if it cannot be read."""
+    return sorted((entry.filename, entry.sha256) for entry in page.entries) if page.is_usable else None
+
+
+def _stale_pages(reply: RawResponse) -> str:
+    """Return why uv would miss a new release for some time, "" if it would not."""
+    if not {"cache-control", "expires"} & reply.headers.keys():
+        return (
+            "Pages have no Cache-Control header, so uv would cache them for ten minutes"
+            if "last-modified" in reply.headers
+            else ""
+        )
+    seconds = lifetime(reply)
+    return (
+        f"Pages may be cached for {seconds:,} s, so uv would miss new releases" if seconds > _MAX_PAGE_LIFETIME else ""
+    )
+
+
+def _caches_files(fetcher: Fetcher, entries: Collection[ListedFile]) -> bool:
+    """Tell whether clients keep files for as long as they may: for ever only if the address contains the hash."""
+    if not all(entry.sha256 and entry.sha256 in urlsplit(entry.url).path.replace("/", "") for entry in entries):
+        return True
+    first = next((entry for entry in entries if entry.url.startswith(("http:", "https:"))), None)
+    if first is None:
+        return True
+    reply = fetcher.request(first.url, ONE_BYTE, most=0)
+    return reply.status not in (200, 206) or lifetime(reply) >= _MIN_FILE_LIFETIME
+
+
+def _unverified(denied: AccessDenied, globs: Sequence[str]) -> ServedIndex:
+    """Return what can be said about an index that needs a password: only what the user said. Raises SourceError."""
     names = {canonicalize_name(name) for name in globs}
     if denied.status == 401 and names and all(map(_PROJECT.fullmatch, names)):
-        url = _ascii(denied.url)
+        url = _ascii_url(denied.url)
         return ServedIndex(
             url=url,
             projects=tuple(sorted(names)),
-            flat=url.endswith(PAGES),
-            chosen=True,
-            wants_password=True,
-            unseen=True,
+            is_find_links=url.endswith(PAGE_ENDINGS),
+            is_selection=True,
+            needs_password=True,
+            is_unverified=True,
         )
     if denied.status in (401, 403):
         raise SourceError(f"{denied}. Or name each project that you need, without patterns: --project demo") from denied
     raise denied
 
 
-def _files(page: SeenPage) -> list[tuple[str, str]] | None:
-    """Return what a page lists, without what can be another each time it is asked for; None: it is none."""
-    return sorted((entry.filename, entry.sha256) for entry in page.entries) if page.usable else None
+# --- projects -------------------------------------------------------------------------------------------------------
 
 
-def _no_index(begun: Identified) -> str:
-    """Say what was found instead of an index, and what to do."""
-    start = begun.start
-    if start.kind == "mistyped":
-        return f"it {_fault(begun.pages[0])}. {_more(_where(begun))}"
-    if start.kind == "login":
-        return f"{start.says}. Put a name and a password into ~/.netrc, and give the address of the index itself"
-    if start.index:
-        return f"{start.says}; an index seems to be at {start.index}: give that address"
-    says = start.says or "there is no index"
-    if "mkindex" in says:
-        return says
-    return f"{says}. Give the address of the index, often …/simple/; if it lists no projects, name them with --project"
+def _choose(names: Iterable[str], globs: Sequence[str], where: str, exists: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return the chosen names, sorted. `exists` tells whether an unlisted project has a page. Raises SourceError."""
+    listed = {name for name in names if _PROJECT.fullmatch(name)}
+    chosen = set() if globs else listed
+    for glob in globs:
+        pattern = canonicalize_name(glob)
+        matches = {name for name in listed if fnmatchcase(name, pattern)}
+        if not matches and _PROJECT.fullmatch(pattern) and exists(pattern):
+            matches = {pattern}
+        if not matches:
+            some = (
+                f"the index has {', '.join(first_few(sorted(listed)))}"
+                if listed
+                else "the index does not list its projects"
+            )
+            raise SourceError(f"{where}: --project {printable(glob)}: no such project; {some}")
+        chosen |= matches
+    if not chosen:
+        raise SourceError(
+            f"{where}: there are no projects in it yet, and the configuration of a client needs their names"
+        )
+    return tuple(sorted(chosen))
+
+
+# --- words and addresses --------------------------------------------------------------------------------------------
+
+
+def _not_an_index(location: Location) -> str:
+    """Return what was found instead of an index, and what to do."""
+    identity = location.identity
+    if identity.kind == "mistyped":
+        return f"it {_fault(location.pages[0])}. {_check_advice(_display(location))}"
+    if identity.kind == "login":
+        return f"{identity.description}. Put user name and password into ~/.netrc, and give the address of the index"
+    if identity.index_url:
+        return f"{identity.description}; there seems to be an index at {identity.index_url}: give that address"
+    description = identity.description or "there is no index"
+    if "mkindex" in description:
+        return description
+    return (
+        f"{description}. Give the address of the index, often …/simple/. If it does not list its projects, name them "
+        "with --project"
+    )
 
 
 def _fault(page: SeenPage) -> str:
-    """Say why a page is of no use to a client."""
+    """Return why clients cannot use a page."""
     if page.broken or page.reply.status != 200:
         return page.broken or f"answers {page.reply.status}"
-    kind = printable(page.reply.media_type)[:80] or "nothing in particular"
-    return f"is served as {kind}, which no client takes for a page"
+    media_type = printable(page.reply.media_type)[:80] or "an unknown type"
+    return f"is served as {media_type}, which clients do not accept"
 
 
-def _more(where: str) -> str:
-    return f"`mkindex check {shlex.quote(where)}` says more"
+def _check_advice(where: str) -> str:
+    return f"For details, run: mkindex check {shlex.quote(where)}"
 
 
-def _where(begun: Identified) -> str:
-    return printable(path_of(begun.url)) if begun.place.local else redact(begun.url)
+def _display(location: Location) -> str:
+    return printable(path_of(location.url)) if location.fetcher.local else redact(location.url)
 
 
 def _host(url: str) -> str:
@@ -187,105 +324,8 @@ def _host(url: str) -> str:
     return printable(urlsplit(url).netloc.rpartition("@")[2].lower())
 
 
-def _roots(begun: Identified) -> list[str]:
-    """Return the addresses where projects may be: where the same server redirects to comes before what was given."""
-    if begun.place.local or not begun.pages:
-        return [begun.url]
-    final = begun.pages[0].reply.url
-    here, there = urlsplit(begun.url), urlsplit(final)
-    # Another port is another server; that behind https is the one that is meant.
-    is_same = here.hostname == there.hostname and (here.port == there.port or here.scheme != there.scheme)
-    is_root = begun.start.kind == "flat" or final.endswith("/")
-    return list(dict.fromkeys([final, begun.url] if is_same and is_root and not there.query else [begun.url]))
-
-
-def _chosen(names: Iterable[str], globs: Sequence[str], where: str, is_there: Callable[[str], bool]) -> tuple[str, ...]:
-    """Return the names that are wanted, sorted; `is_there`: of a project that is not listed, whether it has a page."""
-    known = {name for name in names if _PROJECT.fullmatch(name)}
-    chosen = set() if globs else known
-    for glob in globs:
-        pattern = canonicalize_name(glob)
-        fitting = {name for name in known if fnmatchcase(name, pattern)}
-        if not fitting and _PROJECT.fullmatch(pattern) and is_there(pattern):
-            fitting = {pattern}
-        if not fitting:
-            some = f"it has {', '.join(few(sorted(known)))}" if known else "it does not say which ones it has"
-            raise SourceError(f"{where}: --project {printable(glob)}: there is no such project; {some}")
-        chosen |= fitting
-    if not chosen:
-        raise SourceError(f"{where}: there is no project in it yet, and what is printed keeps projects to their index")
-    return tuple(sorted(chosen))
-
-
-def _some(names: Sequence[str]) -> list[str]:
-    """Return a few names from all over the list."""
-    last = len(names) - 1
-    return [names[place] for place in sorted({last * part // (_SAMPLE - 1) for part in range(_SAMPLE)})]
-
-
-def _is_pattern(glob: str) -> bool:
-    return any(c in glob for c in "*?[")
-
-
-def _late(reply: RawResponse) -> str:
-    if not {"cache-control", "expires"} & reply.headers.keys():
-        return (
-            "pages come without Cache-Control: uv would guess ten minutes" if "last-modified" in reply.headers else ""
-        )
-    seconds = lifetime(reply)
-    return f"pages say that they may be kept for {seconds:,} s" if seconds > _LONGEST else ""
-
-
-def _keeps_files(place: Fetcher, entries: Collection[ListedFile]) -> bool:
-    """Tell whether files are kept for as long as they may be; that is for ever where their address has their hash."""
-    if not all(entry.sha256 and entry.sha256 in urlsplit(entry.url).path.replace("/", "") for entry in entries):
-        return True
-    first = next((entry for entry in entries if entry.url.startswith(("http:", "https:"))), None)
-    if first is None:
-        return True
-    reply = place.request(first.url, _ONE_BYTE, most=0)
-    return reply.status not in (200, 206) or lifetime(reply) >= _LONG
-
-
-def _ascii(url: str) -> str:
-    """Return an address in ASCII, with nothing in its path that some file format or client takes for more."""
+def _ascii_url(url: str) -> str:
+    """Return an address in ASCII, without anything in its path that has a meaning in a file format or to a client."""
     parts = urlsplit(url)
     host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
     return parts._replace(netloc=host, path=quote(parts.path, safe="/%:@!&()*+,;=~"), query="", fragment="").geturl()
-
-
-_NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # of an index, as uv takes it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClientOptions:
-    """What is asked for: the options of the command line. Raises ConfigError for a value that makes no sense."""
-
-    target: str
-    client: str | None = None  # one of CLIENTS; None: uv, and the others are named
-    project: tuple[str, ...] = ()  # names, and patterns of names; none: all
-    name: str = ""  # of the index; "": made from its address
-
-    def __post_init__(self) -> None:
-        if not self.target:
-            raise ConfigError("name an address or a directory: mkindex client https://packages.example.com/simple/")
-        if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
-            raise ConfigError(
-                f"{redact(self.target)}: what follows the question mark can be a secret, and clients lose it "
-                "where they put a project's name behind an address. Give the address without it; "
-                "passwords belong into ~/.netrc"
-            )
-        if self.name and (not _NAME.fullmatch(self.name) or self.name.lower() == TAKEN):
-            raise ConfigError(
-                f"name {printable(self.name)!r}: it is made of letters, digits, hyphens, underscores and periods, and "
-                "pypi is another index"
-            )
-        if self.client == "poetry" and "." in self.name:
-            raise ConfigError(
-                f"name {self.name!r}: poetry makes a variable of it, which can have no period in its name"
-            )
-
-
-def configuration(options: ClientOptions) -> str:
-    """Return the text to paste. Raises ConfigError, SourceError, and Failed where nobody answers."""
-    return written(look(options.target, options.project), options.client, options.name)

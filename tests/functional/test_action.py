@@ -224,7 +224,7 @@ def test_strict_fails_where_a_wheel_is_rejected(runner: Runner, tmp_path: Path) 
     (fresh / "dist/broken-1.0-py3-none-any.whl").write_bytes(b"PK\x03\x04 cut off")
     used = runner.use(fresh, {"strict": "true"})
     assert (used.status, used.outputs["path"]) == (3, "")
-    assert used.annotations[1:] == ["::error title=mkindex::1 rejected, and --strict publishes nothing then"]
+    assert used.annotations[1:] == ["::error title=mkindex::nothing published: 1 file rejected, and --strict is set"]
     assert used.summary.startswith("### Package index: not published\n")
     assert read_tree(fresh / "public") == {}
 

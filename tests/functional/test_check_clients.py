@@ -1,4 +1,4 @@
-"""pip and uv do with each defect what its rule says: they fail, or they install something else than what was meant."""
+"""For each defect, pip and uv do what its rule says: they fail, or install something else than was meant."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("form", ["html", "json"])
-def test_the_good_index_is_installed_from(good: Path, tmp_path: Path, home: ClientHome, client: str, form: str) -> None:
+def test_clients_install_from_the_good_index(
+    good: Path, tmp_path: Path, home: ClientHome, client: str, form: str
+) -> None:
     index_copy = copy_index(good, tmp_path, "html" if form == "html" else "json")
     with serve_index(index_copy.tree) as host:
         assert CLIENTS[client](home, f"{host.url}simple/", ["alpha"]) == {"alpha": "2.0", "gamma": "1.0"}
@@ -55,7 +57,7 @@ def test_a_client_does_what_the_rule_says(
     index_copy = copy_index(good, tmp_path / "index_copy", form)
     with serve_index(index_copy.tree) as index_copy.host:
         mutation.apply(index_copy)
-        # A find-links page is what somebody gives for an index: not by the option for such pages.
+        # A find-links page is given as an index, not with the option for such pages.
         index = f"{index_copy.host.url}{index_copy.address}".replace("flat.html", "flat.html/")
         try:
             installed: dict[str, str] | None = CLIENTS[client](home, index, list(mutation.install))
@@ -68,7 +70,7 @@ def test_a_client_does_what_the_rule_says(
         assert installed != mutation.intended
 
 
-def test_every_claim_of_a_rule_about_a_client_is_tried() -> None:
+def test_every_claim_about_a_client_is_tested() -> None:
     claims = {
         (rule.name, client)
         for rule in RULES.values()

@@ -1,4 +1,4 @@
-"""The trees that other generators make of the same wheels, and our own behind nginx: what `check` finds in them."""
+"""What a check finds in the trees of other generators, and in our own, also behind nginx."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PEERS = ROOT / ".peers"
 
 
 def checked(target: str | Path, *options: str) -> tuple[int, dict[str, list[str]]]:
-    """Check a tree as a user does; return the exit status, and by rule the pages and files that it finds there."""
+    """Check a tree on the command line; return the exit status, and the pages and files that break each rule."""
     command = [sys.executable, "-m", "mkindex", "check", str(target), "--no-cache", "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.stderr == ""
@@ -113,7 +113,7 @@ FOUND = {
         "anchor-text": sorted(set(WHEELS) - {f"foo_bar-2.0-{TAG}.whl"}),
         "raw-plus": PLUS,
         "name-collision": ["index.html"],
-        "not-listed": [f"foo_bar-2.0-{TAG}.whl"],  # lost: the page of the other spelling was written over
+        "not-listed": [f"foo_bar-2.0-{TAG}.whl"],  # lost: the page of the other spelling was overwritten
     },
     index_503: {"anchor-text": WHEELS, "raw-plus": PLUS},
     dumb_pypi: {
@@ -135,7 +135,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("peer", FOUND, ids=lambda peer: peer.__name__)
-def test_what_is_wrong_with_what_a_peer_makes_is_found(source: Path, tmp_path: Path, peer: object) -> None:
+def test_faults_of_other_generators_are_found(source: Path, tmp_path: Path, peer: object) -> None:
     assert callable(peer)
     status, found = checked(peer(source, tmp_path), "--files", "deep")
     assert (status, {rule: sorted(where) for rule, where in found.items()}) == (0, FOUND[peer])
@@ -164,12 +164,12 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("level", ["head", "hash", "deep"])
 @pytest.mark.parametrize("tree", ["many", "examples"])
-def test_nothing_is_found_in_our_own_tree_in_a_directory(many: Path, tree: str, level: str) -> None:
+def test_our_own_tree_has_no_findings_in_a_directory(many: Path, tree: str, level: str) -> None:
     assert checked(many / tree, "--files", level) == (0, {})
 
 
 @pytest.mark.parametrize("tree", ["many", "examples"])
-def test_nothing_is_found_in_our_own_tree_behind_nginx(many: Path, tmp_path: Path, tree: str) -> None:
+def test_our_own_tree_has_no_findings_behind_nginx(many: Path, tmp_path: Path, tree: str) -> None:
     if not webserver.program():
         skip_or_fail("nginx: apt-get install nginx-light")
     with webserver.nginx(str(many / tree), str(tmp_path / "nginx")) as url:

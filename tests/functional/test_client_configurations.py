@@ -1,6 +1,7 @@
-"""Every configuration that `mkindex client` prints is pasted as it is, and installed from by the client that it is for.
+"""Paste every configuration that `mkindex client` prints, and install with it.
 
-A second index, where clients look by default, has a higher version of everything: whatever takes that is not safe.
+A second index, where clients look by default, has a higher version of everything: if a client installs that, the
+configuration is not safe.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ CLIENTS = ("uv", "pip", "poetry", "pdm")
 
 @pytest.fixture(scope="session")
 def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a tree with our projects, of which one requires the other, in a directory with a space in its name."""
+    """Return a tree with our two projects, in a directory with a space in its name. One requires the other."""
     wheels = tmp_path_factory.mktemp("ours")
     write_wheel(wheels, "demo", "1.0", requires_dist=["helper"])
     write_wheel(wheels, "helper", "1.0")
@@ -42,7 +43,7 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of an index where somebody has published higher versions of ours."""
+    """Return the address of an index with higher versions of our projects, published by somebody else."""
     wheels, tree = tmp_path_factory.mktemp("theirs"), tmp_path_factory.mktemp("public")
     for name in (*OURS, "gone"):
         write_wheel(wheels, name, "9.0")
@@ -66,7 +67,7 @@ def host(private: Path) -> Iterator[IndexServer]:
 
 @dataclass(frozen=True)
 class User:
-    """Who pastes what is printed into a project. `public`: where clients look by default."""
+    """A user who pastes what is printed into a project. `public` is the index that clients use by default."""
 
     home: ClientHome
     public: str
@@ -74,7 +75,7 @@ class User:
 
     def printed(self, target: str, client: str, *options: str) -> str:
         """Return what `mkindex client` prints."""
-        if client == "poetry" and not options:  # which wants to be told
+        if client == "poetry" and not options:  # poetry needs the names
             options = ("--project", "*")
         status = run(["client", target, "--for", client, *options])
         out, err = self.capsys.readouterr()
@@ -82,10 +83,10 @@ class User:
         return out
 
     def install(self, client: str, text: str, *requirements: str, **settings: str) -> dict[str, str]:
-        """Return what is installed with it; `settings`: of the environment."""
+        """Return what is installed with a configuration; `settings` are environment variables."""
         return INSTALL[client](replace(self.home, settings=settings), text, requirements, self.public)
 
-    def starts_anew(self) -> None:
+    def start_over(self) -> None:
         """Forget what was installed, cached and locked."""
         self.home.forget()
         for lock in self.home.project.glob("*.lock"):
@@ -98,7 +99,7 @@ def user(home: ClientHome, stranger: str, monkeypatch: pytest.MonkeyPatch, capsy
     return User(home, stranger, capsys)
 
 
-# --- each client, where it looks by default at what a stranger has published ------------------------------------------
+# --- each client, with the public index as its default ----------------------------------------------------------------
 
 
 def _uv(home: ClientHome, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
@@ -110,7 +111,7 @@ def _uv(home: ClientHome, text: str, requirements: Sequence[str], public: str) -
 def _pip(home: ClientHome, text: str, requirements: Sequence[str], public: str) -> dict[str, str]:
     home.project.mkdir(exist_ok=True)
     (home.project / "pip.conf").write_text(text)
-    # What the machine adds to it.
+    # Another configuration of the same machine.
     (home.path / "etc/pip").mkdir(parents=True, exist_ok=True)
     (home.path / "etc/pip/pip.conf").write_text(f"[global]\nextra-index-url = {public}\n")
     settings = {**home.settings, "PIP_CONFIG_FILE": str(home.project / "pip.conf")}
@@ -138,27 +139,23 @@ INSTALL: dict[str, Callable[[ClientHome, str, Sequence[str], str], dict[str, str
     "poetry": _poetry,
     "pdm": _pdm,
 }
-# What uv and poetry are told of projects holds for what is required directly.
+# The lines for uv and poetry apply only to direct dependencies.
 REQUIRED = {client: ["demo", "helper"] if client in ("uv", "poetry") else ["demo"] for client in CLIENTS}
 
 
-# --- what is printed is right, and safe -------------------------------------------------------------------------------
+# --- safe configurations ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", ["simple/", "links.html"])
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_client_takes_from_a_server_what_is_ours_and_not_what_is_higher(
-    client: str, page: str, served: str, user: User
-) -> None:
+def test_a_client_installs_our_versions_from_a_server(client: str, page: str, served: str, user: User) -> None:
     text = user.printed(f"{served}{page}", client)
     assert user.install(client, text, *REQUIRED[client]) == OURS
 
 
 @pytest.mark.parametrize("page", ["", "links.html"])
-@pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])  # which reads no directory
-def test_a_client_takes_from_a_directory_what_is_ours_and_not_what_is_higher(
-    client: str, page: str, private: Path, user: User
-) -> None:
+@pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])  # it reads no directories
+def test_a_client_installs_our_versions_from_a_directory(client: str, page: str, private: Path, user: User) -> None:
     text = user.printed(str(private / page), client)
     assert "our%20own" in text
     assert user.install(client, text, *REQUIRED[client]) == OURS
@@ -179,43 +176,45 @@ def _without(text: str, pattern: str) -> str:
         ("pip", r"^extra-index-url =$"),
     ],
 )
-def test_without_what_guards_them_the_higher_ones_are_taken(client: str, guard: str, served: str, user: User) -> None:
+def test_without_the_protecting_lines_the_higher_versions_are_installed(
+    client: str, guard: str, served: str, user: User
+) -> None:
     text = _without(user.printed(f"{served}simple/", client), guard)
     text += 'priority = "supplemental"\n' if client == "poetry" else ""
     assert user.install(client, text, "demo")["demo"] == "9.0"
 
 
-def test_uv_takes_the_higher_one_from_a_bare_extra_index(served: str, stranger: str, home: ClientHome) -> None:
+def test_uv_installs_the_higher_version_from_a_plain_extra_index(served: str, stranger: str, home: ClientHome) -> None:
     indexes = ("--index-url", f"{served}simple/", "--extra-index-url", stranger)
     home.uv("pip", "install", "--no-config", *indexes, "--target", home.path / "target", "demo")
     assert installed_versions(home.path / "target") == {"demo": "9.0"}
 
 
-def test_uv_keeps_to_its_index_only_what_is_required_in_the_file_itself(served: str, user: User) -> None:
+def test_uv_sources_apply_only_to_direct_dependencies(served: str, user: User) -> None:
     text = user.printed(f"{served}simple/", "uv")
     assert user.install("uv", text, "demo") == {"demo": "1.0", "helper": "9.0"}
-    user.starts_anew()
-    # As a comment of it says: a group that nobody installs is enough.
+    user.start_over()
+    # As its comment says, a group is enough, even if nobody installs it.
     assert user.install("uv", f'[dependency-groups]\nprivate = ["helper"]\n\n{text}', "demo") == OURS
 
 
-def test_poetry_keeps_to_its_index_only_what_project_dependencies_has(served: str, user: User) -> None:
+def test_poetry_sources_apply_only_to_project_dependencies(served: str, user: User) -> None:
     text = user.printed(f"{served}simple/", "poetry")
     assert user.install("poetry", text, "demo") == {"demo": "1.0", "helper": "9.0"}
-    user.starts_anew()
-    # As a comment of it says: where there are no dependencies, these are.
+    user.start_over()
+    # As its comment says, if there are no dependencies, these lines are.
     assert user.install("poetry", text) == OURS
-    user.starts_anew()
+    user.start_over()
     group = '[dependency-groups]\ndev = ["helper"]\n\n'
     assert user.install("poetry", group + text, "other") == {"other": "1.0", "helper": "9.0"}
-    user.starts_anew()
+    user.start_over()
     (line,) = re.findall("^helper = .*", text, re.MULTILINE)
     group += f"[tool.poetry.group.dev.dependencies]\n{line}\n\n"
     assert user.install("poetry", group + text, "other") == {"other": "1.0", "helper": "1.0"}
 
 
 @pytest.mark.parametrize("client", ["uv", "poetry", "pdm"])
-def test_what_is_not_chosen_comes_from_where_it_always_did(client: str, served: str, user: User) -> None:
+def test_other_projects_still_come_from_the_default_index(client: str, served: str, user: User) -> None:
     text = user.printed(f"{served}simple/", client, "--project", "d*", "--name", "Our_own")
     assert user.install(client, text, "other", "helper") == {"other": "1.0", "helper": "9.0"}
 
@@ -272,21 +271,21 @@ def test_a_client_logs_in_as_the_configuration_says(how: str, page: str, guarded
 
 
 @pytest.mark.parametrize("client", ["uv", "poetry"])
-def test_what_nobody_may_look_at_is_configured_by_the_names_of_its_projects(
+def test_an_unreadable_index_is_configured_by_the_names_of_its_projects(
     client: str, guarded: IndexServer, user: User
 ) -> None:
     text = user.printed(f"{guarded.url}simple/", client, "--project", "demo", "--project", "helper")
     assert user.install(client, text, "demo", "helper", **_credentials(text)) == OURS
 
 
-# --- hosts that are not quite right -----------------------------------------------------------------------------------
+# --- imperfect hosts --------------------------------------------------------------------------------------------------
 
 
 def forbidding(path: str, reply: Reply) -> Reply:
     return Reply(403, b"no") if reply.status == 404 else reply
 
 
-def test_uv_goes_on_where_a_host_answers_403_but_never_for_what_is_ours(host: IndexServer, user: User) -> None:
+def test_uv_continues_after_403_but_never_for_our_projects(host: IndexServer, user: User) -> None:
     host.faults.append(forbidding)
     text = user.printed(f"{host.url}simple/", "uv")
     assert user.install("uv", text, "demo", "helper", "other") == {**OURS, "other": "1.0"}
@@ -296,7 +295,7 @@ def test_uv_goes_on_where_a_host_answers_403_but_never_for_what_is_ours(host: In
 
 
 @pytest.mark.parametrize("line", [True, False])
-def test_uv_needs_to_be_told_of_403_where_it_looks_for_everything_there(
+def test_uv_needs_ignore_error_codes_if_it_looks_for_everything_there(
     line: bool, host: IndexServer, user: User
 ) -> None:
     host.faults.append(forbidding)
@@ -309,9 +308,7 @@ def test_uv_needs_to_be_told_of_403_where_it_looks_for_everything_there(
 
 
 @pytest.mark.parametrize(("line", "seen"), [(True, "1.1"), (False, "1.0")])
-def test_uv_sees_a_new_release_at_once_where_a_host_does_not_say_how_long_pages_are_good(
-    line: bool, seen: str, user: User, tmp_path: Path
-) -> None:
+def test_uv_sees_a_new_release_at_once_without_cache_control(line: bool, seen: str, user: User, tmp_path: Path) -> None:
     wheels, tree = tmp_path / "wheels", tmp_path / "tree"
     wheels.mkdir()
     write_wheel(wheels, "demo", "1.0")

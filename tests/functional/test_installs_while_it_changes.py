@@ -1,4 +1,4 @@
-"""pip, uv and a bare reader, in a loop, while wheels are added, replaced and removed: no failure, no wrong version."""
+"""Install and read while wheels are added, replaced and removed: nothing fails, and no version is wrong."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEPT = 5  # versions of a project
 
 
 class Writer:
-    """Adds a version of `demo` again and again, removes the oldest, and replaces the only one of `same`."""
+    """Adds versions of `demo`, removes the oldest, and replaces the only version of `same`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -60,41 +60,41 @@ class Writer:
             path.with_name(".new").rename(path)
 
 
-def newest(public: Path) -> Version:
+def newest_version(public: Path) -> Version:
     """The newest version of demo that is listed."""
     page = (public / "simple/demo/index.html").read_bytes()
     return max(Version(entry["filename"].split("-")[1]) for entry in html_entries(page))
 
 
 def install(client: str, url: str, public: Path, home: Path) -> None:
-    """Install both projects; whatever is listed when it begins must be there, or something newer."""
-    least = newest(public)
+    """Install both projects: the versions listed at the start, or newer ones."""
+    least = newest_version(public)
     home.mkdir()
-    found = INSTALLERS[client](ClientHome(home), f"{url}simple/", ["demo", "same"])
-    assert set(found) == {"demo", "same"}, found
-    assert Version(found["demo"]) >= least, (found, least)
+    installed = INSTALLERS[client](ClientHome(home), f"{url}simple/", ["demo", "same"])
+    assert set(installed) == {"demo", "same"}, installed
+    assert Version(installed["demo"]) >= least, (installed, least)
     number = int((home / "target/demo.py").read_text().removeprefix("number = "))
-    assert found["demo"] == f"1.{number}", (found, number)
+    assert installed["demo"] == f"1.{number}", (installed, number)
     shutil.rmtree(home)
 
 
 def read(url: str) -> None:
-    """Read each page, and each file that it names: its bytes are those that the page says."""
+    """Read each page and each file that it lists: the hashes are right."""
     get = build_opener(ProxyHandler({})).open
     for project in ("demo", "same"):
         page = f"{url}simple/{project}/"
-        with get(page, timeout=30) as answer:
-            files = html_entries(answer.read())
+        with get(page, timeout=30) as response:
+            files = html_entries(response.read())
         assert files
         for file in files:
-            with get(urljoin(page, file["url"]), timeout=30) as answer:
-                assert hashlib.sha256(answer.read()).hexdigest() == file["hashes"]["sha256"]
+            with get(urljoin(page, file["url"]), timeout=30) as response:
+                assert hashlib.sha256(response.read()).hexdigest() == file["hashes"]["sha256"]
 
 
 @pytest.mark.timeout(SECONDS + 200)
 @pytest.mark.parametrize("server", ["mkindex --serve", "http.server", "nginx"])
-def test_clients_install_while_wheels_come_and_go(server: str) -> None:
-    done: Counter[str] = Counter()
+def test_clients_install_while_wheels_are_added_replaced_and_removed(server: str) -> None:
+    successes: Counter[str] = Counter()
     failures: list[str] = []
     with scratch_directory() as directory, ExitStack() as stack:
         here = Path(directory)
@@ -120,7 +120,7 @@ def test_clients_install_while_wheels_come_and_go(server: str) -> None:
                     return
                 try:
                     work(number)
-                    done[name] += 1
+                    successes[name] += 1
                 except BaseException:
                     failures.append(f"{name}: {traceback.format_exc()}")
                     time.sleep(0.1)
@@ -135,13 +135,13 @@ def test_clients_install_while_wheels_come_and_go(server: str) -> None:
             "uv": lambda number: install("uv", url, public, here / f"uv{number}"),
             "reads": lambda _: read(url),
         }
-        threads = [threading.Thread(target=loop, args=one) for one in loops.items()]
+        threads = [threading.Thread(target=loop, args=item) for item in loops.items()]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         builds = watch.builds()
-    print(f"{server}: {dict(done)}, {dict(writer.counts)}, {len(builds)} builds, {len(failures)} failures")  # noqa: T201
+    print(f"{server}: {dict(successes)}, {dict(writer.counts)}, {len(builds)} builds, {len(failures)} failures")  # noqa: T201
     assert failures == []
-    assert {name: bool(count) for name, count in done.items()} == dict.fromkeys(loops, True)
+    assert {name: bool(count) for name, count in successes.items()} == dict.fromkeys(loops, True)
     assert {tuple(build["rejected"]) for build in builds} == {()}

@@ -1,4 +1,4 @@
-"""A real watch, while real files come, change and go: in the end its tree is that of a cold build."""
+"""A real watch while files are added, changed and removed: at the end, its tree is that of a cold build."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ def wheels(here: Path) -> Path:
     return here / "wheels"
 
 
-def started(here: Path, *arguments: str, **options: Any) -> AbstractContextManager[WatchProcess]:  # noqa: ANN401 (of Popen)
+def start(here: Path, *arguments: str, **options: Any) -> AbstractContextManager[WatchProcess]:  # noqa: ANN401 (of Popen)
     return run_watch("--grace", "0", *arguments, here / "wheels", here / "public", log=here / "log", **options)
 
 
-def listed(here: Path, name: str = "demo") -> str:
+def project_page(here: Path, name: str = "demo") -> str:
     page = here / f"public/simple/{name}/index.html"
     return page.read_text() if page.exists() else ""
 
 
-def done(watch: WatchProcess, here: Path) -> None:
+def wait_until_correct(watch: WatchProcess, here: Path) -> None:
     """Wait until the tree is that of a cold build."""
     watch.wait_until_quiet(0.7)
     expected = cold_build(here / "wheels")
@@ -60,10 +60,10 @@ def done(watch: WatchProcess, here: Path) -> None:
     assert own_files(here / "public") == {"manifest"}
 
 
-# --- what is elsewhere ----------------------------------------------------------------------------------------------
+# --- remote sources -------------------------------------------------------------------------------------------------
 
 
-def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(here: Path, wheels: Path) -> None:
+def test_a_remote_source_is_asked_every_interval_and_not_at_each_local_change(here: Path, wheels: Path) -> None:
     content = wheel("far", "1.0")
     with scripted_server.run_server() as server:
         server.routes |= {
@@ -71,37 +71,39 @@ def test_a_remote_source_is_asked_every_interval_and_not_at_each_change_here(her
             "/far-1.0-py3-none-any.whl": scripted_server.file_route(content),
             "/far-2.0-py3-none-any.whl": scripted_server.file_route(wheel("far", "2.0")),
         }
-        with started(here, f"{server.url}links.html", "--interval", "3") as watch:
-            watch.wait_until(lambda: listed(here, "far"), "the remote project")
+        with start(here, f"{server.url}links.html", "--interval", "3") as watch:
+            watch.wait_until(lambda: project_page(here, "far"), "the remote project")
             why = "in 1 file will be read to compute sha256 (--allow-unhashed skips this)"
             host = server.url.removeprefix("http://").rstrip("/")
             assert watch.texts("note") == [f"{host}: {len(content)} bytes {why}"]
             watch.wait_until_quiet(0.5)
             server.forget()
             write_wheel(wheels, "demo", "2.0")
-            watch.wait_until(lambda: "demo-2.0" in listed(here), "the new wheel here")
+            watch.wait_until(lambda: "demo-2.0" in project_page(here), "the new wheel here")
             assert server.requests() == []
             two = "".join(f'<a href="far-{version}-py3-none-any.whl">far</a>' for version in ("1.0", "2.0"))
             server.routes["/links.html"] = scripted_server.page_reply(two)
-            watch.wait_until(lambda: "far-2.0" in listed(here, "far"), "the new wheel there")
+            watch.wait_until(lambda: "far-2.0" in project_page(here, "far"), "the new wheel there")
             server.routes["/links.html"] = scripted_server.status_reply(503)
             watch.wait_until(lambda: watch.texts("error"), "an error")
             write_wheel(wheels, "demo", "3.0")
-            watch.wait_until(lambda: "demo-3.0" in listed(here), "a new wheel here while the server is in trouble")
-            assert "far-2.0" in listed(here, "far")
+            watch.wait_until(
+                lambda: "demo-3.0" in project_page(here), "a new wheel here while the server is in trouble"
+            )
+            assert "far-2.0" in project_page(here, "far")
 
 
 # --- storms ---------------------------------------------------------------------------------------------------------
 
 
 class Storm:
-    """Operations on a directory, one after the other, at random."""
+    """Random operations on a directory, one after another."""
 
     def __init__(self, root: Path, seed: int) -> None:
         self._root = root
         self._random = random.Random(seed)
-        self._there: dict[Path, bytes] = {path: path.read_bytes() for path in root.iterdir()}  # as it is to be
-        self._copying: tuple[Path, int] | None = None  # and how much of it is written
+        self._there: dict[Path, bytes] = {path: path.read_bytes() for path in root.iterdir()}  # the bytes it is to have
+        self._copying: tuple[Path, int] | None = None  # and how many bytes of it are written
         self._made = 0
 
     def step(self) -> None:
@@ -152,7 +154,7 @@ class Storm:
 @pytest.mark.parametrize("rate", [10, 100, 1000])
 def test_after_a_storm_the_tree_is_that_of_a_cold_build(here: Path, wheels: Path, rate: int) -> None:
     storm = Storm(wheels, seed=rate)
-    with started(here, "--recursive", "--settle", "0.1") as watch:
+    with start(here, "--recursive", "--settle", "0.1") as watch:
         begin = time.monotonic()
         steps = 0
         while (now := time.monotonic() - begin) < (60 if SOAK else 3):
@@ -168,26 +170,26 @@ def test_after_a_storm_the_tree_is_that_of_a_cold_build(here: Path, wheels: Path
         print(f"{steps} operations in {now:.1f} s, {len(watch.builds())} builds")  # noqa: T201
 
 
-def test_a_queue_of_events_that_ran_over_loses_nothing(here: Path, wheels: Path) -> None:
+def test_nothing_is_lost_when_the_queue_of_events_overflows(here: Path, wheels: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    with started(here, "--rescan", "20") as watch:
+    with start(here, "--rescan", "20") as watch:
         watch.wait_until_quiet(0.5)
         watch.process.send_signal(signal.SIGSTOP)
-        # What the queue has room for is told of files that are of no use.
+        # Fill the queue with events of files that cannot be published.
         for number in range(0 if SOAK else limit):
             (wheels / f"{number}.egg").touch()
         for number in range(20_000 if SOAK else 1_000):
             write_wheel(wheels, "demo", f"2.{number}")
         watch.process.send_signal(signal.SIGCONT)
-        watch.wait_until(lambda: "demo-2.999-" in listed(here), "a page with what came last")
-        done(watch, here)
+        watch.wait_until(lambda: "demo-2.999-" in project_page(here), "a page with the last file")
+        wait_until_correct(watch, here)
 
 
-# --- files that are not whole ---------------------------------------------------------------------------------------
+# --- incomplete files -----------------------------------------------------------------------------------------------
 
 
 def copy_slowly(data: bytes, path: Path, seconds: float) -> None:
-    """Write in parts of a hundredth each, with a pause in the middle that takes half of the time."""
+    """Write in a hundred parts, with a pause in the middle that takes half of the time."""
     part = len(data) // 100 + 1
     with path.open("wb") as file:
         for start in range(0, len(data), part):
@@ -197,70 +199,74 @@ def copy_slowly(data: bytes, path: Path, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("polling", [(), ("--poll", "--poll-interval", "0.1")], ids=["events", "polling"])
-def test_a_file_that_is_copied_slowly_is_listed_once_and_whole(here: Path, wheels: Path, polling: tuple[str]) -> None:
+def test_a_file_that_is_copied_slowly_is_listed_once_and_complete(
+    here: Path, wheels: Path, polling: tuple[str]
+) -> None:
     name = "demo-2.0-py3-none-any.whl"
     data = wheel("demo", "2.0", files={"demo/data": os.urandom(200_000)}, compressed=False)
-    with started(here, *polling) as watch:
+    with start(here, *polling) as watch:
         watch.wait_until_quiet(0.5)
         copy_slowly(data, wheels / name, 10 if SOAK else 3)
-        watch.wait_until(lambda: name in listed(here), "a page with the file")
+        watch.wait_until(lambda: name in project_page(here), "a page with the file")
         watch.wait_until_quiet(1)
         assert [build["added"] for build in watch.builds() if name in build["added"]] == [[name]]
         assert {len(build["rejected"]) for build in watch.builds()} == {0}
-        assert hashlib.sha256(data).hexdigest() in listed(here)
-        done(watch, here)
+        assert hashlib.sha256(data).hexdigest() in project_page(here)
+        wait_until_correct(watch, here)
 
 
-def test_the_old_page_stays_until_the_new_file_is_whole(here: Path, wheels: Path) -> None:
+def test_the_old_page_stays_until_the_new_file_is_complete(here: Path, wheels: Path) -> None:
     data = wheel("demo", "1.0", files={"demo/new": os.urandom(50_000)}, compressed=False)
     old = hashlib.sha256((wheels / NAME).read_bytes()).hexdigest()
-    with started(here) as watch:
+    with start(here) as watch:
         watch.wait_until_quiet(0.5)
         with (wheels / NAME).open("wb") as file:
             file.write(data[:20_000])
             file.flush()
             write_wheel(wheels, "other", "1.0")
-            watch.wait_until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
-            assert old in listed(here)
+            watch.wait_until(lambda: "other-1.0" in project_page(here, "other"), "another file, published meanwhile")
+            assert old in project_page(here)
             assert find_broken_links(read_tree(here / "public")) == []
             file.write(data[20_000:])
-        watch.wait_until(lambda: hashlib.sha256(data).hexdigest() in listed(here), "the new file")
-        # The page is there before it is said.
-        watch.wait_until(lambda: any(build["replaced"] == [NAME] for build in watch.builds()), "the build that says so")
+        watch.wait_until(lambda: hashlib.sha256(data).hexdigest() in project_page(here), "the new file")
+        # The page is published before the build is reported.
+        watch.wait_until(
+            lambda: any(build["replaced"] == [NAME] for build in watch.builds()), "the event of that build"
+        )
         assert not any(NAME in build["removed"] for build in watch.builds())
-        done(watch, here)
+        wait_until_correct(watch, here)
 
 
 def test_a_restart_while_a_file_is_overwritten_keeps_the_old_page(here: Path, wheels: Path) -> None:
     os.utime(wheels / NAME, (1e9, 1e9))
-    time.sleep(2.1)  # what is younger is not remembered
+    time.sleep(2.1)  # the cache does not remember younger files
     cache = ("--cache-dir", str(here / "cache"))
     publish(wheels, here / "public", cache_dir=str(here / "cache"))
-    old = listed(here)
+    old = project_page(here)
     with (wheels / NAME).open("r+b") as file:
         file.truncate(100)
         write_wheel(wheels, "other", "1.0")
-        with started(here, *cache) as watch:
-            watch.wait_until(lambda: "other-1.0" in listed(here, "other"), "another file, published meanwhile")
-            assert listed(here) == old
+        with start(here, *cache) as watch:
+            watch.wait_until(lambda: "other-1.0" in project_page(here, "other"), "another file, published meanwhile")
+            assert project_page(here) == old
 
 
 def test_a_file_that_is_renamed_into_place_is_taken_at_once(here: Path, wheels: Path) -> None:
-    with started(here, "--settle", "0.5") as watch:
+    with start(here, "--settle", "0.5") as watch:
         watch.wait_until_quiet(0.7)
         write_wheel(here, "demo", "2.0")
         os.utime(here / "demo-2.0-py3-none-any.whl", (1e9, 1e9))
         (here / "demo-2.0-py3-none-any.whl").rename(wheels / "demo-2.0-py3-none-any.whl")
-        watch.wait_until(lambda: "demo-2.0" in listed(here), "a page with the file")
+        watch.wait_until(lambda: "demo-2.0" in project_page(here), "a page with the file")
         assert [build["held"] for build in watch.builds()] == [[]] * len(watch.builds())
 
 
-# --- sources that are not there -------------------------------------------------------------------------------------
+# --- missing sources ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["removed", "moved", "moved at once"])
-def test_a_source_that_is_gone_and_made_anew_is_watched_again(here: Path, wheels: Path, how: str) -> None:
-    with started(here, "--poll-interval", "0.2") as watch:
+def test_a_source_that_is_removed_and_created_again_is_watched_again(here: Path, wheels: Path, how: str) -> None:
+    with start(here, "--poll-interval", "0.2") as watch:
         watch.wait_until_quiet(0.5)
         before = read_tree(here / "public")
         if how == "removed":
@@ -272,13 +278,13 @@ def test_a_source_that_is_gone_and_made_anew_is_watched_again(here: Path, wheels
         assert read_tree(here / "public") == before
         wheels.mkdir()
         write_wheel(wheels, "demo", "2.0")
-        watch.wait_until(lambda: "demo-2.0" in listed(here), "the new directory's file")
+        watch.wait_until(lambda: "demo-2.0" in project_page(here), "the new directory's file")
         write_wheel(wheels, "demo", "3.0")
-        watch.wait_until(lambda: "demo-3.0" in listed(here), "a later change in it")
-        done(watch, here)
+        watch.wait_until(lambda: "demo-3.0" in project_page(here), "a later change in it")
+        wait_until_correct(watch, here)
 
 
-def test_a_source_that_becomes_empty_empties_nothing(here: Path, wheels: Path) -> None:
+def test_a_source_that_becomes_empty_removes_nothing(here: Path, wheels: Path) -> None:
     (here / "more").mkdir()
     write_wheel(here / "more", "other", "1.0")
     with run_watch(wheels, here / "more", here / "public", log=here / "log") as watch:
@@ -287,20 +293,20 @@ def test_a_source_that_becomes_empty_empties_nothing(here: Path, wheels: Path) -
         (wheels / NAME).rename(here / "away")
         watch.wait_until(lambda: watch.texts("error"), "an error")
         assert read_tree(here / "public") == before
-        why = "is empty, and was not: the index stays as it is (is something not mounted? With --allow-empty"
+        why = "has become empty: the index stays as it is. Is a disk not mounted? Use --allow-empty"
         assert [text for text in watch.texts("error") if why not in text] == []
         (here / "away").rename(wheels / NAME)
-        watch.wait_until(lambda: len(watch.builds()) > 1, "a build that works again")
+        watch.wait_until(lambda: len(watch.builds()) > 1, "a build that succeeds")
         assert read_tree(here / "public") == before
 
 
-def test_a_source_that_cannot_be_read_empties_nothing(here: Path, wheels: Path) -> None:
+def test_a_source_that_cannot_be_read_removes_nothing(here: Path, wheels: Path) -> None:
     if shutil.which("setpriv") is None:
         skip_or_fail("setpriv (util-linux)")
-    # Whoever may override permissions would not notice.
+    # A process that may override permissions could still read it.
     capabilities = "-dac_override,-dac_read_search"
     prefix = ["setpriv", "--bounding-set", capabilities, "--inh-caps", capabilities] if os.getuid() == 0 else []
-    with started(here, prefix=prefix) as watch:
+    with start(here, prefix=prefix) as watch:
         watch.wait_until_quiet(0.5)
         before = read_tree(here / "public")
         wheels.chmod(0)
@@ -311,30 +317,30 @@ def test_a_source_that_cannot_be_read_empties_nothing(here: Path, wheels: Path) 
         finally:
             wheels.chmod(0o755)
         write_wheel(wheels, "demo", "2.0")
-        watch.wait_until(lambda: "demo-2.0" in listed(here), "a later change")
-        done(watch, here)
+        watch.wait_until(lambda: "demo-2.0" in project_page(here), "a later change")
+        wait_until_correct(watch, here)
 
 
-def test_a_limit_of_the_system_makes_it_poll(here: Path, wheels: Path) -> None:
+def test_a_limit_of_the_system_makes_a_watch_poll(here: Path, wheels: Path) -> None:
     limited = ["unshare", "-Ur", "sh", "-c", 'echo 2 >/proc/sys/user/max_inotify_watches && exec "$@"', "sh"]
     if subprocess.run([*limited, "true"], check=False, capture_output=True).returncode:
         skip_or_fail("user namespaces, to lower the limit of watched directories in")
     for number in range(5):
         (wheels / f"d{number}").mkdir()
-    with started(here, "--recursive", "--poll-interval", "0.2", prefix=limited) as watch:
+    with start(here, "--recursive", "--poll-interval", "0.2", prefix=limited) as watch:
         watch.wait_until(lambda: watch.texts("note"), "a note")
         write_wheel(wheels / "d4", "demo", "2.0")
-        watch.wait_until(lambda: "demo-2.0" in listed(here), "a page with the file")
-        reason = "the system's limit of watched directories is reached (sysctl fs.inotify): looking every 0.2 s instead"
-        assert watch.texts("note") == [reason]
+        watch.wait_until(lambda: "demo-2.0" in project_page(here), "a page with the file")
+        reason = "the system's limit of watched directories is reached (sysctl fs.inotify)"
+        assert watch.texts("note") == [f"{reason}: falling back to polling every 0.2 s"]
 
 
-# --- what wakes it, and what does not -------------------------------------------------------------------------------
+# --- what triggers a build, and what does not -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["copy", "hardlink"])
 @pytest.mark.parametrize("where", ["beside", "inside", "same"])
-def test_nothing_that_it_does_itself_wakes_it(here: Path, wheels: Path, where: str, mode: str) -> None:
+def test_a_build_does_not_trigger_the_next_one(here: Path, wheels: Path, where: str, mode: str) -> None:
     public = {"beside": here / "public", "inside": wheels / "public", "same": wheels}[where]
     options = ["--recursive", "--link-mode", mode, "--grace", "1", "--verbose"]
     with run_watch(*options, wheels, public, log=here / "log") as watch:
@@ -355,8 +361,8 @@ def test_nothing_that_it_does_itself_wakes_it(here: Path, wheels: Path, where: s
         assert before <= 8  # the first two, and two for each of three changes
 
 
-def test_what_is_no_distribution_wakes_nobody(here: Path, wheels: Path) -> None:
-    with started(here, "--verbose") as watch:
+def test_a_file_that_is_not_a_distribution_triggers_nothing(here: Path, wheels: Path) -> None:
+    with start(here, "--verbose") as watch:
         watch.wait_until_quiet(1)
         before = len(watch.builds())
         for name in ("README.md", ".hidden.whl", "a.whl.part", "x.whl~"):
@@ -367,28 +373,28 @@ def test_what_is_no_distribution_wakes_nobody(here: Path, wheels: Path) -> None:
         assert len(watch.builds()) == before
 
 
-def test_directories_are_followed_as_they_come_and_go(here: Path, wheels: Path) -> None:
-    with started(here, "--recursive") as watch:
+def test_new_and_removed_directories_are_noticed(here: Path, wheels: Path) -> None:
+    with start(here, "--recursive") as watch:
         watch.wait_until_quiet(0.5)
         (wheels / "a/b").mkdir(parents=True)
         write_wheel(wheels / "a/b", "deep", "1.0")
-        watch.wait_until(lambda: "deep-1.0" in listed(here, "deep"), "a file in a new directory")
+        watch.wait_until(lambda: "deep-1.0" in project_page(here, "deep"), "a file in a new directory")
         write_wheel(wheels / "a/b", "deep", "2.0")
-        watch.wait_until(lambda: "deep-2.0" in listed(here, "deep"), "a later one")
+        watch.wait_until(lambda: "deep-2.0" in project_page(here, "deep"), "a later one")
         shutil.rmtree(wheels / "a")
-        watch.wait_until(lambda: not listed(here, "deep"), "no page for what is gone")
+        watch.wait_until(lambda: not project_page(here, "deep"), "no page of the removed project")
 
 
-def test_it_waits_for_the_first_file(here: Path) -> None:
-    with started(here) as watch:
+def test_a_watch_waits_for_the_first_file(here: Path) -> None:
+    with start(here) as watch:
         watch.wait_until(lambda: watch.texts("error"), "an error")
         write_wheel(here / "wheels", "demo", "1.0")
-        watch.wait_until(lambda: NAME in listed(here), "a page with the file")
+        watch.wait_until(lambda: NAME in project_page(here), "a page with the file")
         assert [text.partition(":")[0] for text in watch.texts("error")] == ["nothing to publish"]
 
 
-def test_an_error_is_told_once_and_the_next_change_tries_again(here: Path, wheels: Path) -> None:
-    with started(here) as watch:
+def test_an_error_is_reported_once_and_the_next_change_tries_again(here: Path, wheels: Path) -> None:
+    with start(here) as watch:
         watch.wait_until_quiet(0.5)
         (here / "public/simple/other").mkdir()
         (here / "public/simple/other/index.html").write_text("mine")
@@ -399,19 +405,19 @@ def test_an_error_is_told_once_and_the_next_change_tries_again(here: Path, wheel
         assert [text.partition(":")[0] for text in watch.texts("error")] == [
             "this file is in the way, and mkindex has no record of writing it"
         ]
-        assert "demo-2.0" not in listed(here)
+        assert "demo-2.0" not in project_page(here)
         (here / "public/simple/other/index.html").unlink()
         write_wheel(wheels, "demo", "3.0")
-        watch.wait_until(lambda: "demo-3.0" in listed(here), "a page with the file")
-        done(watch, here)
+        watch.wait_until(lambda: "demo-3.0" in project_page(here), "a page with the file")
+        wait_until_correct(watch, here)
 
 
-def test_a_rescan_mends_the_tree(here: Path, wheels: Path) -> None:
-    with started(here, "--rescan", "1") as watch:
+def test_a_rescan_restores_the_tree(here: Path, wheels: Path) -> None:
+    with start(here, "--rescan", "1") as watch:
         watch.wait_until_quiet(0.5)
         before = read_tree(here / "public")
         (here / "public/simple/demo/index.html").unlink()
-        watch.wait_until(lambda: read_tree(here / "public") == before, "the page again")
+        watch.wait_until(lambda: read_tree(here / "public") == before, "the restored page")
 
 
 # --- signals --------------------------------------------------------------------------------------------------------
@@ -421,10 +427,10 @@ def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
     configuration = here / "mkindex.toml"
     configuration.write_text("sources = ['wheels']\ndestination = 'public'\n")
     with run_watch(log=here / "log", cwd=here) as watch:
-        watch.wait_until(lambda: NAME in listed(here), "a page")
+        watch.wait_until(lambda: NAME in project_page(here), "a page")
         configuration.write_text("sources = ['wheels']\ndestination = 'public'\nlinks = true\n")
         watch.process.send_signal(signal.SIGHUP)
-        watch.wait_until((here / "public/links.html").exists, "the page that is configured now")
+        watch.wait_until((here / "public/links.html").exists, "the page that the new configuration asks for")
         for number, (wrong, reason) in enumerate(
             (("nonsense = true", "no such key: nonsense"), ("grace = -1", "grace"))
         ):
@@ -439,25 +445,25 @@ def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_between_two_steps(here: Path, wheels: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_a_watch_between_two_steps(here: Path, wheels: Path, number: signal.Signals) -> None:
     for turn in range(10 if SOAK else 3):
-        with started(here, "--settle", "0") as watch:
+        with start(here, "--settle", "0") as watch:
             watch.wait_until(watch.builds, "a first build")
             for version in range(20):
                 whole = write_wheel(here, "demo", f"{turn}.{version}")
-                whole.rename(wheels / whole.name)  # an unfinished one would be told of
+                whole.rename(wheels / whole.name)  # an incomplete one would be reported
                 time.sleep(0.003)
             assert (watch.stop(number), watch.errors) == (0, "")
         assert own_files(here / "public") == {"manifest"}
         assert find_broken_links(read_tree(here / "public")) == []
 
 
-# --- for long -------------------------------------------------------------------------------------------------------
+# --- long runs ------------------------------------------------------------------------------------------------------
 
 
-def test_memory_and_open_files_stay_as_they_are(here: Path, wheels: Path) -> None:
+def test_memory_and_open_files_do_not_grow(here: Path, wheels: Path) -> None:
     builds, seen = (3000 if SOAK else 300), []
-    with started(here, "--settle", "0", "--verbose") as watch:
+    with start(here, "--settle", "0", "--verbose") as watch:
         watch.wait_until_quiet(0.5)
         for number in range(builds):
             before = len(watch.builds())

@@ -1,4 +1,4 @@
-"""Builds from one directory into another, and what a cold build would have made."""
+"""Builds from one directory into another, and the trees of cold builds."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-_MEMORY = "/dev/shm"  # where Linux has a file system in memory: files come and go many times faster there
+_MEMORY = "/dev/shm"  # on Linux, a file system in memory, which is many times faster
 
 
 def scratch_directory() -> tempfile.TemporaryDirectory[str]:
-    """A directory for builds by the thousand."""
+    """A directory for thousands of builds."""
     return tempfile.TemporaryDirectory(prefix="mkindex-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
 
 
 def publish(source: Path, destination: Path, **options: Any) -> Report:  # noqa: ANN401 (the fields of Config)
-    """Build; what is wanted no more goes at once unless `options` say otherwise."""
+    """Build, without --grace unless `options` have it."""
     where: Any = {"sources": (str(source),), "destination": str(destination)}
     return build(Config(**where, **({"grace": 0} | options)))
 
 
 def cold_build(source: Path, **options: Any) -> dict[str, bytes]:  # noqa: ANN401 (the fields of Config)
-    """The tree that a build makes where nothing is yet; always of copies, since it is made on another disk."""
+    """The tree that a build makes in an empty directory; always with copies, since it is on another disk."""
     with scratch_directory() as directory:
         publish(source, Path(directory) / "cold", **options | {"link_mode": "copy"})
         return read_tree(Path(directory) / "cold")

@@ -1,4 +1,4 @@
-"""A good index, and copies of it that a test may break."""
+"""A good index, and copies of it that tests may break."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HTML, JSON = "index.html", "index.v1_json"
 
 
 def build_good_index(directory: Path) -> Path:
-    """Make the index that is going to be harmed: alpha needs gamma in its newest version, beta has odd names."""
+    """Build the index that is copied: alpha 2.0 requires gamma, beta has a local version."""
     source, tree = directory / "source", directory / "good"
     source.mkdir(parents=True)
     write_wheel(source, "alpha", "1.0", requires_python=">=3.8")
@@ -43,12 +43,12 @@ def build_good_index(directory: Path) -> Path:
 
 @dataclass
 class IndexCopy:
-    """A copy of the good index, with its pages in one form or in both, that a mutation harms."""
+    """A copy of the good index, with pages in one form or both, that a mutation breaks."""
 
     tree: Path
     form: Form
     host: IndexServer | None = None
-    address: str = "simple/"  # what is checked and installed from, below the host
+    address: str = "simple/"  # path below the host that is checked and installed from
 
     # --- places -----------------------------------------------------------------------------------------------------
 
@@ -62,7 +62,7 @@ class IndexCopy:
     # --- pages ------------------------------------------------------------------------------------------------------
 
     def each_page(self, project: str, change: Callable[[bytes], bytes]) -> None:
-        """Change the bytes of a page, in every form that there is."""
+        """Change the bytes of a page, in each form that exists."""
         for name in (HTML, JSON):
             if (path := self.page(project, name)).exists():
                 path.write_bytes(change(path.read_bytes()))
@@ -72,7 +72,7 @@ class IndexCopy:
         if path.exists():
             before = path.read_text()
             path.write_text(change(before))
-            assert path.read_text() != before, "nothing was changed"
+            assert path.read_text() != before, "the page did not change"
 
     def json(self, project: str, change: Callable[[Any], object]) -> None:
         path = self.page(project, JSON)
@@ -82,7 +82,7 @@ class IndexCopy:
             path.write_text(json.dumps(page))
 
     def anchor(self, filename: str, pattern: str, put: str | Callable[[re.Match[str]], str]) -> None:
-        """Replace what matches in the line of one file."""
+        """Replace a pattern in the line of one file."""
         project = filename.partition("-")[0]
 
         def change(text: str) -> str:
@@ -92,19 +92,19 @@ class IndexCopy:
         self.html(project, change)
 
     def entry(self, filename: str, change: Callable[[dict[str, Any]], object]) -> None:
-        """Change the object of one file."""
+        """Change the JSON object of one file."""
         project = filename.partition("-")[0]
         self.json(project, lambda page: [change(one) for one in page["files"] if one["filename"] == filename])
 
     def rehash(self, filename: str) -> None:
-        """Let the pages promise what a file is now."""
+        """Update hash and size of a changed file on its pages."""
         data = self.file(filename).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         self.anchor(filename, r'#sha256=\w+(".*)data-size="\d+"', rf'#sha256={digest}\1data-size="{len(data)}"')
         self.entry(filename, lambda one: one.update(hashes={"sha256": digest}, size=len(data)))
 
     def sibling(self, filename: str, raw: bytes, *, keep_hash: bool = False) -> None:
-        """Put other metadata beside a wheel, and let the pages promise it."""
+        """Replace the .metadata file of a wheel, and update its hash on the pages."""
         path = self.file(filename).with_name(f"{filename}.metadata")
         path.write_bytes(raw)
         if not keep_hash:
@@ -113,7 +113,7 @@ class IndexCopy:
             self.entry(filename, lambda one: one.update({"core-metadata": {"sha256": digest}}))
 
     def rezip(self, filename: str, change: Callable[[dict[str, bytes]], object]) -> None:
-        """Change the members of a wheel, and let the pages promise that."""
+        """Change the members of a wheel, and update its hash on the pages."""
         path = self.file(filename)
         with zipfile.ZipFile(path) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
@@ -126,19 +126,19 @@ class IndexCopy:
         self.rehash(filename)
 
     def attribute(self, filename: str, text: str) -> None:
-        """Put something into an anchor."""
+        """Insert an attribute into an anchor."""
         self.anchor(filename, "<a ", f"<a {text} ")
 
     # --- the server -------------------------------------------------------------------------------------------------
 
     def fault(self, path: str, change: Callable[[Reply], Reply]) -> None:
-        """Let the host answer otherwise for what matches."""
+        """Change the replies of the host for matching paths."""
         assert self.host
         self.host.faults.append(lambda asked, reply: change(reply) if re.fullmatch(path, asked) else reply)
 
 
 def copy_index(good: Path, directory: Path, form: Form, *, manifest: bool = False) -> IndexCopy:
-    """Copy the good tree, with pages of one form only."""
+    """Copy the good tree, with pages in one form or both."""
     tree = directory / "tree"
     shutil.copytree(good, tree, ignore=None if manifest else shutil.ignore_patterns(".mkindex"))
     for name in {"html": [JSON], "json": [HTML]}.get(form, []):

@@ -1,4 +1,4 @@
-"""Single changes to a copy of an index, of which mutations are made."""
+"""Single changes to a copy of an index; mutations consist of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def all_of(*steps: Callable[[IndexCopy], object]) -> Callable[[IndexCopy], object]:
-    """Do several things, one after another."""
+    """Return a step that takes several steps in order."""
     return lambda index_copy: [step(index_copy) for step in steps]
 
 
@@ -28,7 +28,7 @@ def remove_file(index_copy: IndexCopy, filename: str, ending: str = "") -> None:
 
 
 def list_twice(index_copy: IndexCopy, change: Callable[[dict[str, Any]], object], pattern: str, put: str) -> None:
-    """List a file twice, the second time a little different."""
+    """List a file twice, the second time with a difference."""
 
     def html(text: str) -> str:
         line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
@@ -56,7 +56,7 @@ def change_both(
 
 
 def set_link(index_copy: IndexCopy, url: str, name: str = NEW) -> None:
-    """Let a file be linked in another way, its hash behind."""
+    """Replace the link to a file, but keep its hash."""
     change_both(index_copy, r'href="[^"#]*', f'href="{url}', lambda one: one.update(url=url), name)
 
 
@@ -67,7 +67,7 @@ def prefix_link(index_copy: IndexCopy, prefix: str) -> None:
 
 
 def drop_entry(index_copy: IndexCopy, filename: str) -> None:
-    """Take a file off the pages."""
+    """Remove a file from the pages."""
     project = filename.partition("-")[0]
     index_copy.html(project, lambda text: re.sub(rf"<a [^>]*>{re.escape(filename)}</a><br>\n", "", text))
     index_copy.json(project, lambda page: page.update(files=[f for f in page["files"] if f["filename"] != filename]))
@@ -85,7 +85,7 @@ def set_requires_python(index_copy: IndexCopy, value: str) -> None:
 
 
 def rename_file(index_copy: IndexCopy, old: str, new: str) -> None:
-    """Give a file, its sibling and its entries another name."""
+    """Rename a file, its sibling and its entries."""
     path = index_copy.file(old)
     path.with_name(f"{old}.metadata").rename(path.with_name(f"{new}.metadata"))
     path.rename(path.with_name(new))
@@ -109,12 +109,12 @@ def changed_metadata(version: str = "2.0", name: str = "alpha", **fields: Any) -
 
 
 def cut_pages(index_copy: IndexCopy) -> None:
-    """Cut pages off in the middle of the entry of the newest file."""
+    """Cut the pages off within the entry of the newest file."""
     index_copy.each_page("alpha", lambda page: page[: page.index(NEW.encode()) - 20])
 
 
 def cut_html_before_newest(index_copy: IndexCopy) -> None:
-    """Cut the page off before the entry of the newest file."""
+    """Cut the HTML page off before the entry of the newest file."""
 
     def cut(text: str) -> str:
         line = next(line for line in text.splitlines(keepends=True) if f">{NEW}<" in line)
@@ -145,7 +145,7 @@ def duplicate_member(index_copy: IndexCopy) -> None:
 
 
 def rename_in_local_header(index_copy: IndexCopy) -> None:
-    """Let the local header of a member have another name than the directory says."""
+    """Change the name of a member in its local header only."""
     path = index_copy.file(NEW)
     data = path.read_bytes()
     path.write_bytes(data.replace(b"alpha/__init__.py", b"alpha/__evil__.py", 1))
@@ -157,7 +157,7 @@ def add_unrecorded_member(members: dict[str, bytes]) -> None:
 
 
 def empty_zip(index_copy: IndexCopy) -> None:
-    """Leave a zip that opens, and nothing in it."""
+    """Replace a wheel with a valid but empty zip file."""
     index_copy.file(NEW).write_bytes(b"PK\5\6" + bytes(18))
     index_copy.rehash(NEW)
 
@@ -172,7 +172,7 @@ def change_replies(index_copy: IndexCopy, reply: Callable[[Reply], Reply]) -> No
 
 
 def redirect_deeper(index_copy: IndexCopy) -> None:
-    """Move the pages one level deeper, and redirect there."""
+    """Move the pages to a deeper directory, and redirect to them."""
     shutil.move(index_copy.tree / "simple/alpha", index_copy.tree / "simple/deep/er/alpha")
     assert index_copy.host
     index_copy.fault("/simple/alpha/", lambda _: Reply(302, headers={"Location": "/simple/deep/er/alpha/"}))
@@ -240,6 +240,6 @@ def gzip_reply(reply: Reply) -> Reply:
 
 
 def symlink_to_moved_wheel(index_copy: IndexCopy) -> None:
-    """Put a link to the wheel that was moved away into its place."""
+    """Replace a moved wheel with a symlink to it."""
     digest = hashlib.sha256((index_copy.tree.parent / "away.whl").read_bytes()).hexdigest()
     (index_copy.tree / f"files/{digest[:2]}/{digest[2:]}/{OLD}").symlink_to(index_copy.tree.parent / "away.whl")

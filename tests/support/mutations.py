@@ -1,4 +1,4 @@
-"""Everything that can be wrong with an index: each defect with the rule that has to find it."""
+"""The defects that an index can have, each with the rule that must find it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Mutation:
     install: tuple[str, ...] = ("alpha",)
     intended: dict[str, str] = field(default_factory=lambda: {"alpha": "2.0", "gamma": "1.0"})
     options: dict[str, Any] = field(default_factory=dict)
-    try_clients: bool = True  # whether clients are tried on it; a milder case than the rule speaks of they may take
+    try_clients: bool = True  # False: a milder case than the rule describes, which clients may accept
 
     def __str__(self) -> str:
         return self.name

@@ -14,7 +14,7 @@ from mkindex.sources.selection import Selection
 from support.sources import open_with_defaults
 
 if TYPE_CHECKING:
-    from mkindex.sources.open import Found
+    from mkindex.sources.source import SourceItem
 
 FILE = "demo-1.0-py3-none-any.whl"
 OTHER = "other-2.0.tar.gz"
@@ -63,7 +63,7 @@ class PageServer:
         self._server.server_close()
 
 
-def find_files(spec: str, *include: str, **chosen: Any) -> list[Found]:  # noqa: ANN401 (fields of SourceOptions)
+def find_files(spec: str, *include: str, **chosen: Any) -> list[SourceItem]:  # noqa: ANN401 (fields of SourceOptions)
     return list(open_with_defaults(spec, **({"selection": Selection(include=include)} | chosen)).artifacts())
 
 

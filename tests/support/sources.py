@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from mkindex.cache import Cache
-from mkindex.sources.open import Source, SourceOptions, open_source
+from mkindex.sources.open import SourceOptions, open_source
 from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
     from mkindex.sources.selection import Selection
+    from mkindex.sources.source import Source
 
 
 class ChosenOptions(TypedDict, total=False):

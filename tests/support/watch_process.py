@@ -1,4 +1,4 @@
-"""A real `mkindex --watch`, and what it says."""
+"""A real `mkindex --watch` process, and the events that it prints."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 MKINDEX = (sys.executable, "-m", "mkindex")
-TIMEOUT = 60.0  # seconds until what must happen some time is taken not to
+TIMEOUT = 60.0  # seconds to wait for anything
 
 
 def wait_until(true: Callable[[], object], what: str, patience: float = TIMEOUT) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true; `what` describes it."""
     deadline = time.monotonic() + patience
     while not true():
-        assert time.monotonic() < deadline, f"not so in {patience} s: {what}"
+        assert time.monotonic() < deadline, f"not in {patience} s: {what}"
         time.sleep(0.01)
 
 
 class WatchProcess:
-    """A watch that runs: what it has said so far, each line a dictionary."""
+    """A watch that runs, and the events that it has printed so far."""
 
     def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
         self.process = process
@@ -46,44 +46,44 @@ class WatchProcess:
 
     @property
     def errors(self) -> str:
-        """What it said to a person."""
+        """Its standard error."""
         return self._errors.read_text()
 
     def builds(self) -> list[dict[str, Any]]:
         return [line for line in self.events if line["event"] == "build"]
 
     def has_built(self, before: int) -> bool:
-        """Whether there were more builds than so many."""
+        """Whether there were more than `before` builds."""
         return len(self.builds()) > before
 
     def texts(self, event: str) -> list[str]:
         return [line["text"] for line in self.events if line["event"] == event]
 
     def has_reported(self, event: str, before: int) -> bool:
-        """Whether it told of more than so many errors, or notes."""
+        """Whether there were more than `before` errors, or notes."""
         return len(self.texts(event)) > before
 
     def wait_until(self, true: Callable[[], object], what: str) -> None:
-        """Wait until something is so while it runs."""
+        """Wait until a condition is true, while the watch runs."""
 
-        def is_so() -> object:
-            with suppress(FileNotFoundError):  # what is looked at may go at that moment
+        def is_true() -> object:
+            with suppress(FileNotFoundError):  # a file may vanish at that moment
                 return true()
             return False
 
         try:
-            wait_until(lambda: is_so() or self.process.poll() is not None, what)
+            wait_until(lambda: is_true() or self.process.poll() is not None, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}; it said {self.events[-10:]} {self.errors}") from error
+            raise AssertionError(f"{error}; its events: {self.events[-10:]} {self.errors}") from error
         assert self.process.poll() is None, f"it ended: {self.errors}"
 
     def wait_until_quiet(self, seconds: float = 1.5) -> None:
-        """Wait until it has said nothing for a while."""
+        """Wait until it has printed nothing for a while."""
         self.wait_until(self.builds, "a first build")
-        known, since = -1, time.monotonic()
+        count, since = -1, time.monotonic()
         while time.monotonic() - since < seconds:
-            if len(self.events) != known:
-                known, since = len(self.events), time.monotonic()
+            if len(self.events) != count:
+                count, since = len(self.events), time.monotonic()
             time.sleep(0.02)
 
     @property
@@ -104,13 +104,13 @@ class WatchProcess:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def resident(self) -> int:
-        """Bytes of memory."""
+        """The resident memory, in bytes."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
 def run_watch(*arguments: str | Path, log: Path, prefix: Sequence[str] = (), **options: Any) -> Iterator[WatchProcess]:  # noqa: ANN401 (of Popen)
-    """Watch with these arguments until the context is left; `prefix`: a command that runs it."""
+    """Run a watch with these arguments until the context ends; `prefix`: a command that runs it."""
     command = [*prefix, *MKINDEX, "--watch", "--json", *map(str, arguments)]
     with (
         log.open("w") as errors,
@@ -121,4 +121,4 @@ def run_watch(*arguments: str | Path, log: Path, prefix: Sequence[str] = (), **o
             yield watching
         finally:
             process.kill()
-            watching.reader.join(TIMEOUT)  # or what it reads from would be closed under it
+            watching.reader.join(TIMEOUT)  # before the pipe that it reads from is closed

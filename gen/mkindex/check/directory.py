@@ -1,4 +1,4 @@
-"""A walk through a directory: what lies there beside what its pages name."""
+"""Walk through a directory: what is in it besides what its pages name."""
 
 import hashlib
 import os
@@ -6,76 +6,113 @@ import stat
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import chain
 
-from mkindex.check.observations import SeenDirectory
+from mkindex.check.identify import Location
+from mkindex.check.observations import SeenDirectory, SeenProject
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, sections
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 _PAGES = (INDEX_HTML, INDEX_JSON)
-_HASTE_NS = 2_000_000_000
+_TOLERANCE_NS = 2_000_000_000  # a page may be this much older than its files: all are written in one go
 
 
-def walked(
-    root: str,
-    *,
-    simple: str,
-    listed: Collection[str],
-    projects: Collection[str],
-    all_seen: bool,
-    stale: Iterable[tuple[str, str]] = (),
-) -> SeenDirectory:
-    """Return what is in `root`.
+class DirectoryObserver:
+    """Collects which files pages name while projects are checked, then walks through the directory.
 
-    `simple`: the path of the index in it, with a slash at its end or empty; `listed`: paths of files that pages name;
-    `projects`: names that its root lists; `all_seen`: whether those are all, and not only some that were chosen.
+    Does nothing if the checked location is not a directory.
     """
-    leftovers, unlisted, unreadable, leaving = [], [], [], []
-    names: dict[str, list[str]] = {}
-    directories: set[str] = set()
-    ours = os.path.isdir(os.path.join(root, STATE_DIRECTORY))
-    retired, manifest = _manifest(root, listed) if ours else (set(), ())
-    real = os.path.realpath(root)
-    # What a listed path links to, by symlink or hard link, is listed.
-    same = {(found.st_dev, found.st_ino) for path in listed if (found := _status(os.path.join(root, path)))}
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._listed: set[str] = set()  # paths
+        self._newer_files: list[tuple[str, str]] = []
+
+    def add(self, project: SeenProject) -> None:
+        """Add the files that the pages of a project name."""
+        location = self._location
+        if not location.directory:
+            return
+        for page in (project.html, project.json):
+            if page is None or page.reply.status != 200:
+                continue
+            urls = [entry.url for entry in page.entries if entry.url.startswith(location.fetcher.root)]
+            paths = [location.relative_path(url) for url in urls]
+            self._listed.update(paths)
+            path = location.relative_path(page.reply.url)
+            self._newer_files += ((path, newer) for newer in _newer_files(location.directory, path, paths))
+
+    def observe(self, projects: Collection[str], *, is_complete: bool) -> SeenDirectory:
+        """Return what is in the directory. `projects`: names on the root; `is_complete`: every project was added."""
+        root = self._location.directory
+        has_manifest = os.path.isdir(os.path.join(root, STATE_DIRECTORY))
+        retired, manifest_errors = _compare_manifest(root, self._listed) if has_manifest else (set(), ())
+        walked = _walk(root)
+        unlisted_projects: Iterable[str] = ()
+        unlisted_files: Iterable[str] = ()
+        if is_complete:
+            simple = self._location.relative_path(self._location.url)
+            unlisted_projects = _unlisted_projects(root, simple, walked.directories, projects)
+            # A file is listed if a listed path is a symlink or a hard link to it.
+            listed = {found for path in self._listed if (found := _file_id(os.path.join(root, path)))}
+            unlisted_files = (
+                path for path, file_id in walked.distributions if path not in retired and file_id not in listed
+            )
+        return SeenDirectory(
+            root=root,
+            leftovers=(*walked.leftovers, *_own_leftovers(os.path.join(root, STATE_DIRECTORY))),
+            unlisted_files=tuple(unlisted_files),
+            unlisted_projects=tuple(unlisted_projects),
+            manifest_errors=manifest_errors,
+            outside_links=tuple(walked.outside_links),
+            collisions=tuple(tuple(sorted(paths)) for paths in walked.names.values() if len(paths) > 1),
+            unreadable=tuple(walked.unreadable),
+            newer_files=tuple(self._newer_files),
+        )
+
+
+@dataclass
+class _Walked:
+    """What is in a directory, all paths relative to it."""
+
+    directories: set[str] = field(default_factory=set)
+    distributions: list[tuple[str, tuple[int, int]]] = field(default_factory=list)  # with device and inode
+    leftovers: list[str] = field(default_factory=list)
+    outside_links: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)  # paths by what some file systems make of them
+
+
+def _walk(root: str) -> _Walked:
+    walked = _Walked()
+    real_root = os.path.realpath(root) + os.sep
     for path, entry in _below(root, ""):
         name = entry.name
-        names.setdefault(unicodedata.normalize("NFC", path).casefold(), []).append(path)
-        if entry.is_symlink() and not (os.path.realpath(entry.path) + os.sep).startswith(real + os.sep):
-            leaving.append((path, os.readlink(entry.path)))
+        walked.names.setdefault(unicodedata.normalize("NFC", path).casefold(), []).append(path)
+        if entry.is_symlink() and not (os.path.realpath(entry.path) + os.sep).startswith(real_root):
+            walked.outside_links.append((path, os.readlink(entry.path)))
         try:
-            found = entry.stat()
+            status = entry.stat()
         except OSError:
             continue
-        is_directory = stat.S_ISDIR(found.st_mode)
-        wanted = 0o005 if is_directory else 0o004
-        if found.st_mode & wanted != wanted:
-            unreadable.append((path, f"{stat.S_IMODE(found.st_mode):04o}"))
+        is_directory = stat.S_ISDIR(status.st_mode)
+        needed = 0o005 if is_directory else 0o004  # others may read it, and enter a directory
+        if status.st_mode & needed != needed:
+            walked.unreadable.append((path, f"{stat.S_IMODE(status.st_mode):04o}"))
         if is_directory:
-            directories.add(path)
-        elif name.endswith(_TEMPORARY) or (name.startswith((".~", ".tmp."))):
-            leftovers.append(path)
-        elif all_seen and name.endswith(SUFFIXES) and path not in retired and (found.st_dev, found.st_ino) not in same:
-            unlisted.append(path)
-    leftovers += _own_leftovers(os.path.join(root, STATE_DIRECTORY))
-    return SeenDirectory(
-        root=root,
-        ours=ours,
-        leftovers=tuple(leftovers),
-        unlisted_files=tuple(unlisted),
-        unlisted_projects=tuple(_not_on_root(root, simple, directories, projects)) if all_seen else (),
-        manifest=tuple(manifest),
-        leaving=tuple(leaving),
-        colliding=tuple(tuple(sorted(paths)) for paths in names.values() if len(paths) > 1),
-        unreadable=tuple(unreadable),
-        stale=tuple(stale),
-    )
+            walked.directories.add(path)
+        elif name.endswith(_TEMPORARY) or name.startswith((".~", ".tmp.")):
+            walked.leftovers.append(path)
+        elif name.endswith(SUFFIXES):
+            walked.distributions.append((path, (status.st_dev, status.st_ino)))
+    return walked
 
 
 def _below(root: str, prefix: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
-    """Yield everything below a directory but what mkindex keeps for itself; symlinks are not followed."""
+    """Yield paths and entries below a directory, except what mkindex keeps for itself; symlinks are not followed."""
     try:
         with os.scandir(os.path.join(root, prefix)) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
@@ -90,15 +127,17 @@ def _below(root: str, prefix: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
             yield from _below(root, f"{path}/")
 
 
-def _status(path: str) -> os.stat_result | None:
+def _file_id(path: str) -> tuple[int, int] | None:
+    """Return the device and inode of what a path leads to."""
     try:
-        return os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
+    return status.st_dev, status.st_ino
 
 
 def _own_leftovers(own: str) -> Iterator[str]:
-    """Yield what an interrupted run of mkindex left among what it keeps for itself."""
+    """Yield what an interrupted run of mkindex left in its own directory."""
     with suppress(OSError):
         yield from (
             os.path.join(STATE_DIRECTORY, TEMPORARY_DIRECTORY, name)
@@ -108,7 +147,10 @@ def _own_leftovers(own: str) -> Iterator[str]:
         yield f"{STATE_DIRECTORY}/intent"
 
 
-def _not_on_root(root: str, simple: str, directories: Collection[str], projects: Collection[str]) -> Iterator[str]:
+def _unlisted_projects(
+    root: str, simple: str, directories: Collection[str], projects: Collection[str]
+) -> Iterator[str]:
+    """Yield directories of pages that the root does not list; `simple`: the path of the index, "" or ending in "/"."""
     for directory in sorted(directories):
         if not directory.startswith(simple) or "/" in (name := directory[len(simple) :]) or not name:
             continue
@@ -116,44 +158,45 @@ def _not_on_root(root: str, simple: str, directories: Collection[str], projects:
             yield f"{directory}/"
 
 
-def _manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[str, ...]]:
-    """Return the paths that wait for their removal, and in which way a manifest of mkindex and the tree disagree."""
+def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[tuple[str, str], ...]]:
+    """Return the retired paths in the manifest of mkindex, and the paths that differ from it, each with how."""
     retired: set[str] = set()
-    wrong: list[str] = []
+    errors: list[tuple[str, str]] = []
+    manifest = f"{STATE_DIRECTORY}/manifest"
     try:
         with open(os.path.join(root, STATE_DIRECTORY, MANIFEST), "rb") as stream:
             for entry in chain.from_iterable(decode(extent.name, lines) for extent, lines in sections(stream)):
                 if entry.retired is not None:
                     retired.add(entry.path)
-                elif entry.path not in listed and (text := _changed(os.path.join(root, entry.path), entry)):
-                    wrong.append(f"{entry.path}\t{text}")
+                elif entry.path not in listed and (text := _difference(os.path.join(root, entry.path), entry)):
+                    errors.append((entry.path, text))
     except FileNotFoundError:
-        wrong.append(f"{STATE_DIRECTORY}/manifest\tis not there, although mkindex made this tree")
+        errors.append((manifest, "is missing, although mkindex made this tree"))
     except NewerManifest as error:
-        wrong.append(f"{STATE_DIRECTORY}/manifest\t{error}")
+        errors.append((manifest, str(error)))
     except (OSError, DamagedManifest) as error:
-        wrong.append(f"{STATE_DIRECTORY}/manifest\tis damaged or cannot be read ({type(error).__name__})")
-    return retired, tuple(wrong)
+        errors.append((manifest, f"is damaged or cannot be read ({type(error).__name__})"))
+    return retired, tuple(errors)
 
 
-def _changed(path: str, entry: Entry) -> str:
-    """Say in which way what is at a path is not what was written; files are compared with their pages instead."""
+def _difference(path: str, entry: Entry) -> str:
+    """Return how a path differs from what was written, "" if it does not. Files are compared with pages, not here."""
     if not os.path.isfile(path):
-        return "is no regular file" if os.path.lexists(path) else "the manifest has it, and it is not there"
+        return "is not a regular file" if os.path.lexists(path) else "is missing, although the manifest lists it"
     if entry.stage == Stage.FILE or not entry.sha256:
         return ""
     try:
         with open(path, "rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
     except FileNotFoundError:
-        return "the manifest has it, and it is not there"
+        return "is missing, although the manifest lists it"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return "" if same else "is not what mkindex wrote"
 
 
-def newer_files(root: str, page: str, files: Collection[str]) -> Iterator[str]:
-    """Yield the files that were changed after the page which names them."""
+def _newer_files(root: str, page: str, files: Collection[str]) -> Iterator[str]:
+    """Yield the files that were changed after the page that names them."""
     try:
         written = os.stat(os.path.join(root, page)).st_mtime_ns
     except OSError:
@@ -163,5 +206,5 @@ def newer_files(root: str, page: str, files: Collection[str]) -> Iterator[str]:
             changed = os.stat(os.path.join(root, file)).st_mtime_ns
         except OSError:
             continue
-        if changed > written + _HASTE_NS:
+        if changed > written + _TOLERANCE_NS:
             yield file

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from mkindex.errors import SourceError
+from mkindex.simple.links import path_of
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON
@@ -108,11 +108,6 @@ class Fetcher:
     def open_ranges(self, url: str, size: int) -> RangeStream | None:
         """Return a remote file as a stream that can seek; None where its server is known to send whole files only."""
         return self.web.open_ranges(url, size, most=MAX_FETCHED_TO_CHECK)
-
-
-def path_of(url: str) -> str:
-    """Return the path that a file: address means."""
-    return url2pathname(urlsplit(url).path)
 
 
 def directory_of(url: str) -> str:

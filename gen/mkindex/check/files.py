@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from mkindex.cache import Cache
-from mkindex.check.fetch import Fetcher, path_of
+from mkindex.check.fetch import Fetcher
 from mkindex.check.observations import Content, Level, ListedFile, Requirements, SeenFile
 from mkindex.check.wheels import content_of, requirements
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
+from mkindex.simple.links import path_of
 from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import RangesRefused
 from mkindex.web.responses import RequestFailed
@@ -41,7 +42,7 @@ class FileInspector:
     far_level: Level  # of files elsewhere that a directory's pages name
     wants_requirements: bool = False  # read the core metadata of every file where that does not take reading all of it
 
-    def inspect(self, entry: ListedFile, *, moved: bool, flat: bool) -> SeenFile | None:
+    def inspect(self, entry: ListedFile, *, page_redirected: bool) -> SeenFile | None:
         """Return what a file is; None where it is not looked at.
 
         Raises RequestFailed where it is of no use to ask its server again.
@@ -50,10 +51,8 @@ class FileInspector:
         if level == "none" or not _can_be_fetched(entry, self.fetcher):
             return None
         reply = self.fetcher.head(entry.url)
-        local = entry.url.startswith("file:")
-        seen = SeenFile(
-            entry=entry, reply=reply, local=local, moved=moved, flat=flat, size=content_length(reply.headers)
-        )
+        local, size = entry.url.startswith("file:"), content_length(reply.headers)
+        seen = SeenFile(entry=entry, reply=reply, is_local=local, page_redirected=page_redirected, size=size)
         if reply.status != 200:
             return seen
         if reply.media_type in _PAGES:
@@ -87,7 +86,7 @@ class FileInspector:
 
     def _with_bytes(self, seen: SeenFile, level: Level) -> SeenFile:
         """Add hashes, or at level "deep" the content, from the cache where the file has not changed."""
-        unchanged = "" if seen.local else fingerprint(validator(seen.reply.headers), seen.size)
+        unchanged = "" if seen.is_local else fingerprint(validator(seen.reply.headers), seen.size)
         key = f"check {level} {seen.entry.other_hash.partition('=')[0]} {seen.entry.url}"
         cached = self.cache.recall(key) if unchanged else None
         if cached and cached[0] == unchanged:
@@ -95,7 +94,8 @@ class FileInspector:
         try:
             result = self._with_content(seen) if level == "deep" else self._with_hashes(seen)
         except (RequestFailed, OSError) as error:
-            return replace(seen, failed=getattr(error, "why", "") or getattr(error, "strerror", "") or "cannot be read")
+            reason = error.why if isinstance(error, RequestFailed) else error.strerror
+            return replace(seen, read_error=reason or "cannot be read")
         if unchanged:
             self.cache.remember(key, unchanged, _encode(result))
         return result
@@ -117,7 +117,7 @@ class FileInspector:
         return replace(
             seen,
             sha256=digest.hexdigest(),
-            other=f"{name}={other.hexdigest()}" if other else "",
+            other_hash=f"{name}={other.hexdigest()}" if other else "",
             size=size,
             is_page=start.lstrip()[:1] == b"<",
         )
@@ -127,11 +127,11 @@ class FileInspector:
         url, filename = seen.entry.url, seen.entry.filename
         if not filename.endswith(SUFFIXES):
             return self._with_hashes(seen)
-        in_parts = not seen.local and filename.endswith(".whl") and seen.size and seen.size > _FETCHED_WHOLE
+        in_parts = not seen.is_local and filename.endswith(".whl") and seen.size and seen.size > _FETCHED_WHOLE
         if in_parts and seen.size and (stream := self.fetcher.open_ranges(url, seen.size)):
             with suppress(RangesRefused):
                 return replace(seen, content=content_of(filename, stream, seen.size, whole=False))
-        if seen.local:
+        if seen.is_local:
             seen = self._with_hashes(seen)
             with open(path_of(url), "rb") as file:
                 return replace(seen, content=content_of(filename, file, seen.size or 0, whole=True))
@@ -150,16 +150,16 @@ def _can_be_fetched(entry: ListedFile, fetcher: Fetcher) -> bool:
 
 def _encode(seen: SeenFile) -> str:
     """Write what was read of a file as text for the cache."""
-    return json.dumps([seen.sha256, seen.other, seen.size, seen.is_page, seen.content])
+    return json.dumps([seen.sha256, seen.other_hash, seen.size, seen.is_page, seen.content])
 
 
 def _decode(seen: SeenFile, text: str) -> SeenFile:
     """Add what _encode() wrote."""
-    sha256, other, size, is_page, content = json.loads(text)
+    sha256, other_hash, size, is_page, content = json.loads(text)
     if content is not None:
         digest, metadata, broken, ambiguous, record = content
         if metadata is not None:
             name, version, python, dist, extras = metadata
             metadata = Requirements(name, version, python, tuple(dist), tuple(extras))
         content = Content(digest, metadata, broken, tuple(ambiguous), tuple(record))
-    return replace(seen, sha256=sha256, other=other, size=size, is_page=is_page, content=content)
+    return replace(seen, sha256=sha256, other_hash=other_hash, size=size, is_page=is_page, content=content)

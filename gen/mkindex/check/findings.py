@@ -1,4 +1,4 @@
-"""What a rule is, what it finds, and the table of all rules."""
+"""Rules, what they find, and the table of all rules."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,55 +11,63 @@ S = TypeVar("S")
 class Severity(StrEnum):
     """How bad a finding is, the worst first."""
 
-    ERROR = "error"  # installs break, or install what they should not
-    WARNING = "warning"  # some client, host or person will stumble over it
+    ERROR = "error"  # installs fail, or install something that was not meant
+    WARNING = "warning"  # a problem for some client, host or person
     NOTE = "note"  # worth knowing
 
 
 class Effect(StrEnum):
-    """What a client does where a rule is broken."""
+    """What a client does if a rule is broken."""
 
-    FAILS = "fails"  # it says so, and installs nothing
-    WRONG = "wrong"  # it installs something else than what was meant, or nothing, and takes that for right
+    FAILS = "fails"  # it reports an error and installs nothing
+    WRONG = "wrong"  # it installs something else than what was meant, or an older version, without a warning
     WORKS = "works"  # it installs what was meant
-    DEPENDS = "depends"  # on what exactly is wrong
+    DEPENDS = "depends"  # any of these, depending on what exactly is wrong
 
 
 ERROR, WARNING, NOTE = Severity
 FAILS, WRONG, WORKS, DEPENDS = Effect
 
 
-class Observation(NamedTuple):
-    """What one rule saw in one place."""
+class Violation(NamedTuple):
+    """One place where a rule is broken, as the rule reports it."""
 
     text: str
-    file: str = ""  # the name of the file that it is about; "": none, or the page as a whole
-    page: str = ""  # the page, where it is not that of the subject
+    file: str = ""  # filename; "" means the page as a whole
+    page: str = ""  # only if it is not the page that the rule was given
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """One thing that an index must get right, and how to see that it does not."""
+    """One requirement for an index, and the function that finds violations of it."""
 
-    name: str  # stable: people write it into their settings
+    name: str  # stable: users write it into their settings
     severity: Severity
     pip: Effect
     uv: Effect
-    what: str  # one sentence
-    clients: str  # what pip and uv do about it
-    mend: str
-    subject: type[Any]  # what it looks at
-    see: Callable[[Any], Iterable[Observation]]
+    summary: str  # the requirement, in one sentence
+    impact: str  # what clients do if it is broken
+    fix: str
+    subject: type[Any]  # the type of `observations` that it judges
+    find: Callable[[Any], Iterable[Violation]]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """A rule that is broken somewhere."""
+    """A violation of a rule in an index."""
 
     rule: Rule
-    page: str  # its address, or its path in the directory
-    file: str
+    page: str  # its address; for a directory, its path in it
+    file: str  # filename; "" means the page as a whole
     text: str
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return self.rule.fix
 
 
 RULES: dict[str, Rule] = {}
@@ -70,26 +78,25 @@ def rule(
     name: str,
     severity: Severity,
     *,
-    clients: str,
-    mend: str,
+    impact: str,
+    fix: str,
     pip: Effect = WORKS,
     uv: Effect = WORKS,
-) -> Callable[[Callable[[S], Iterable[Observation]]], Callable[[S], Iterable[Observation]]]:
-    """Put a function into the table of rules; the first line of its docstring says what the rule is."""
+) -> Callable[[Callable[[S], Iterable[Violation]]], Callable[[S], Iterable[Violation]]]:
+    """Register a function as a rule. The first line of its docstring becomes the rule's summary."""
 
-    def add(see: Callable[[S], Iterable[Observation]]) -> Callable[[S], Iterable[Observation]]:
-        what = (see.__doc__ or "").strip().partition("\n")[0]
+    def register(find: Callable[[S], Iterable[Violation]]) -> Callable[[S], Iterable[Violation]]:
         RULES[name] = Rule(
             name=name,
             severity=severity,
             pip=pip,
             uv=uv,
-            what=what,
-            clients=clients,
-            mend=mend,
+            summary=(find.__doc__ or "").strip().partition("\n")[0],
+            impact=impact,
+            fix=fix,
             subject=subject,
-            see=see,
+            find=find,
         )
-        return see
+        return find
 
-    return add
+    return register

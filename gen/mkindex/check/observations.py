@@ -1,4 +1,4 @@
-"""What was seen of an index: frozen values, which rules judge without looking at anything else."""
+"""What was observed of an index: frozen values that rules judge without looking at anything else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,80 +6,92 @@ from typing import Any, Literal, NamedTuple
 
 from mkindex.web.responses import RawResponse
 
-Form = Literal["html", "json", ""]  # "": neither
-Kind = Literal["root", "project", "flat"]
+Form = Literal["html", "json", ""]  # "" means neither
+PageKind = Literal["root", "project", "flat"]
 Level = Literal["none", "head", "hash", "deep"]
+TargetKind = Literal["index", "project", "flat", "mistyped", "login", "people", "page", "nothing"]
 
 
 class ListedFile(NamedTuple):
-    """A file as one page lists it: what stands there, and what that comes to as far as it makes sense."""
+    """A file as one page lists it: the raw entry, and its meaning as far as it can be understood."""
 
-    raw: Mapping[str, Any]  # the object in JSON, the attributes of the anchor in HTML
+    raw: Mapping[str, Any]  # JSON: the object; HTML: the attributes of the anchor
     form: Form
-    link: str  # as it is written
-    url: str  # absolute, without fragment; "": the link is no address
-    filename: str  # what clients take for it
+    link: str  # as written
+    url: str  # absolute, without fragment; "" if the link is not an address
+    filename: str  # as clients read it
     page: str  # the address that the link is relative to
-    text: str = ""  # HTML: what the anchor shows
-    sha256: str = ""  # lower case; "": not said
-    other_hash: str = ""  # the strongest of another kind, as "md5=…", if there is no sha256
+    anchor_text: str = ""  # HTML only
+    sha256: str = ""  # lower case
+    other_hash: str = ""  # the strongest hash of another algorithm, as "md5=…", if there is no sha256
     requires_python: str = ""
-    yanked: str | None = None  # None: no. "": yes, without a reason
-    metadata: str | None = None  # sha256 of the sibling; "": it is there, of unknown hash; None: it is not
+    yanked: str | None = None  # the reason, "" without one; None: not yanked
+    metadata: str | None = None  # sha256 of the sibling, "" if unknown; None: there is no sibling
     size: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeenPage:
-    """A page as it came, and what it says."""
+    """A page as it was received, and what it says."""
 
-    kind: Kind
-    project: str = ""  # the normalized name that it was asked for with
+    kind: PageKind
+    project: str = ""  # the normalized name that it was requested for
     form: Form = ""
     reply: RawResponse
-    root: str = ""  # of a directory that is checked, its file: URL; "": a server's
-    base: str = ""  # what its links are relative to
-    broken: str = ""  # why nothing on it can be believed
+    root: str = ""  # file: URL of the checked directory; "" for a server
+    base: str = ""  # the address that its links are relative to
+    broken: str = ""  # why nothing on the page can be trusted
     entries: tuple[ListedFile, ...] = ()
-    odd: tuple[str, ...] = ()  # what has the wrong type or is missing, apart from the fields of entries
-    stray: tuple[str, ...] = ()  # links that lead to no file, or on a root to no project
-    dangerous: tuple[str, ...] = ()  # what a browser could be made to run, and signs of an attribute that broke open
-    projects: tuple[tuple[str, str], ...] = ()  # a root's: the name that it shows, and in HTML the address
-    project_links: tuple[str, ...] = ()  # HTML: as they are written
+    field_errors: tuple[str, ...] = ()  # JSON: missing or mistyped fields outside the entries
+    stray_links: tuple[str, ...] = ()  # links to neither files nor, on a root, projects
+    dangers: tuple[str, ...] = ()  # what a browser could be made to run, and signs of an unescaped attribute
+    projects: tuple[tuple[str, str], ...] = ()  # root: the name shown and, in HTML, the address
+    project_links: tuple[str, ...] = ()  # HTML: as written
     document: Mapping[str, Any] = field(default_factory=dict)  # JSON, without files and projects
-    base_link: str | None = None  # HTML: what stands in <base>
-    api_version: object = None  # None: not said
+    base_href: str | None = None  # HTML: the address in <base>
+    api_version: object = None  # None if the page has none
     status: str = ""
     has_doctype: bool = True
     has_end: bool = True
-    is_listing: bool = False  # a server's own listing of a directory, by its title
-    is_index: bool = False  # says that it is a page of a simple index
-    is_login: bool = False  # asks for a password
+    is_listing: bool = False  # a server's directory listing, by its title
+    is_index: bool = False  # declares itself a page of a simple index
+    is_login: bool = False  # has a password field
 
     @property
     def url(self) -> str:
-        """Where it was asked for."""
+        """The address that was requested, before redirects."""
         return self.reply.hops[0] if self.reply.hops else self.reply.url
 
     @property
-    def local(self) -> bool:
+    def is_redirected(self) -> bool:
+        """Whether a redirect led to another directory, which relative links are then resolved against."""
+        return self.url.rstrip("/") != self.reply.url.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a file in the checked directory."""
         return bool(self.root)
 
     @property
-    def usable(self) -> bool:
-        """Whether there is a page at all that says something."""
+    def is_usable(self) -> bool:
+        """Whether a client can read it."""
         return self.reply.status == 200 and not self.broken and bool(self.form)
+
+    @property
+    def is_json_as_html(self) -> bool:
+        """Whether it is JSON that is served as HTML, in which clients find no links."""
+        return self.form == "html" and self.reply.body.lstrip()[:1] == b"{"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeenProject:
-    """A project: its name as the index links to it, and its page in each form that there is."""
+    """A project, with its page in each form that exists."""
 
     name: str  # normalized
     html: SeenPage | None = None
     json: SeenPage | None = None
-    as_listed: str = ""  # the link on the root page, where it is spelled differently
-    forms: frozenset[Form] = frozenset()  # those that the root is there in
+    linked_page: str = ""  # a page at the address that the root links to, if there is none where clients look
+    root_forms: frozenset[Form] = frozenset()  # the forms that the root exists in
 
 
 class Requirements(NamedTuple):
@@ -95,33 +107,37 @@ class Requirements(NamedTuple):
 class Content(NamedTuple):
     """What is in a wheel or an sdist (--files deep)."""
 
-    metadata_sha256: str = ""  # of METADATA; "": there is none that could be read
+    metadata_sha256: str = ""  # of METADATA; "" if it could not be read
     metadata: Requirements | None = None
     broken: str = ""  # why it cannot be read
-    ambiguous: tuple[str, ...] = ()  # what different readers of the zip would see differently
-    record: tuple[str, ...] = ()  # in which way RECORD and the members differ
+    ambiguous: tuple[str, ...] = ()  # what different zip readers would see differently
+    record: tuple[str, ...] = ()  # differences between RECORD and the members
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeenFile:
-    """A file, as its page lists it and as it is."""
+    """A file as its page lists it, and as it is."""
 
     entry: ListedFile
     reply: RawResponse  # without a body
-    local: bool
-    moved: bool = False  # its page was redirected, so that relative links lead elsewhere
-    flat: bool = False  # its page is one of many projects
-    failed: str = ""  # why its bytes could not be read, though it is there
-    is_page: bool = False  # it begins as HTML does
+    is_local: bool
+    page_redirected: bool = False  # its page was redirected to another directory
+    read_error: str = ""  # why its contents could not be read although the file exists
+    is_page: bool = False  # it begins like HTML
     size: int | None = None
-    sha256: str = ""  # of its bytes; "": not computed
-    other: str = ""  # of the kind of `entry.other_hash`, as "md5=…"; "": not computed
-    sibling: RawResponse | None = None  # None: not asked for
-    sibling_sha256: str = ""  # "": not read
+    sha256: str = ""  # "" if not computed
+    other_hash: str = ""  # by the algorithm of `entry.other_hash`, as "md5=…"; "" if not computed
+    sibling: RawResponse | None = None  # None if not requested
+    sibling_sha256: str = ""  # "" if not read
     sibling_metadata: Requirements | None = None
-    signature: RawResponse | None = None  # the `.asc` that the page says is there
+    signature: RawResponse | None = None  # of the `.asc` that the page announces
     provenance: RawResponse | None = None
     content: Content | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file, and not an error or an HTML page in its place."""
+        return self.reply.status == 200 and not self.reply.broken and not self.is_page
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,45 +146,44 @@ class ServerBehaviour:
 
     url: str  # the root
     root: SeenPage
-    again: RawResponse | None = None  # the root page, asked for a second time
-    unknown: RawResponse | None = None  # the page of a project that there is not
-    without_slash: RawResponse | None = None  # of a project, its redirects not followed
-    page: RawResponse | None = None  # of a project, as clients ask for it
-    file: RawResponse | None = None  # the first bytes of a file, asked for alone
-    html: bool = False
-    json: bool = False
-    seconds: float = 0.0  # that the page took
+    second_root: RawResponse | None = None  # the root page, requested again
+    unknown_project: RawResponse | None = None  # the page of a project that does not exist
+    without_slash: RawResponse | None = None  # a project's page, requested without the slash at the end
+    page: RawResponse | None = None  # a project's page
+    file: RawResponse | None = None  # the first byte of a file
+    has_html: bool = False
+    has_json: bool = False
+    seconds: float = 0.0  # how long the root page took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeenDirectory:
-    """What lies in a directory beside what its pages say."""
+    """What is in a directory besides what its pages say."""
 
     root: str
-    ours: bool = False  # mkindex made it
     leftovers: tuple[str, ...] = ()
     unlisted_files: tuple[str, ...] = ()
     unlisted_projects: tuple[str, ...] = ()
-    manifest: tuple[str, ...] = ()  # in which way manifest and tree disagree
-    leaving: tuple[tuple[str, str], ...] = ()  # links out of it: path, and where to
-    colliding: tuple[tuple[str, ...], ...] = ()
-    unreadable: tuple[tuple[str, str], ...] = ()  # path, and its mode
-    stale: tuple[tuple[str, str], ...] = ()  # page, and a file that is newer
+    manifest_errors: tuple[tuple[str, str], ...] = ()  # path, and how it differs from the manifest of mkindex
+    outside_links: tuple[tuple[str, str], ...] = ()  # symlinks out of the directory: path and target
+    collisions: tuple[tuple[str, ...], ...] = ()  # paths that are one path on some file systems
+    unreadable: tuple[tuple[str, str], ...] = ()  # path and mode
+    newer_files: tuple[tuple[str, str], ...] = ()  # a page, and a file that is newer than it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """What was found at the address that was given."""
+class Identity:
+    """What the given directory or address is."""
 
-    kind: Literal["index", "project", "flat", "mistyped", "login", "people", "page", "nothing"]
-    says: str = ""  # more of it
-    index: str = ""  # where an index seems to be
+    kind: TargetKind
+    description: str = ""
+    index_url: str = ""  # where an index seems to be instead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unsatisfied:
-    """A requirement that nothing in the index satisfies."""
+    """A requirement of a file that nothing in the index satisfies."""
 
     file: str
     requirement: str
-    has: str  # what there is instead
+    available: str  # what the index has instead

@@ -1,6 +1,6 @@
-"""What is in a wheel or an sdist, read as pip and uv do, and what a second reader would see differently.
+"""Read what is in a wheel or an sdist as pip and uv do, and find what other zip readers would see differently.
 
-Not with `archive.py`, which a build reads files with: what that overlooks would go unseen here, too.
+Wheels are opened with `zipfile`, not with `distributions.zips` as in a build: what one overlooks, the other can find.
 """
 
 import csv
@@ -20,13 +20,13 @@ from mkindex.check.observations import Content, Requirements
 from mkindex.distributions.tarballs import read_tar_pkg_info
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
-from mkindex.text import printable
+from mkindex.text import plural, printable
 from mkindex.web.responses import RequestFailed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
 _DESCRIPTOR = 0x8  # flag: checksum and sizes follow the data
 _SHOWN = 5
-# Up to the first line that is neither a field nor the continuation of one: the end of the header.
+# The first line that is neither a field nor the continuation of one ends the header.
 _HEADER_END = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
 _FIELD = re.compile(
     rb"^(Name|Version|Requires-Python|Requires-Dist|Provides-Extra):(.*(?:\n[ \t].*)*)", re.MULTILINE | re.IGNORECASE
@@ -34,7 +34,11 @@ _FIELD = re.compile(
 
 
 def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) -> Content:
-    """Return what is in a file; `whole`: all its bytes are at hand, so that each member is looked at. Raises Failed."""
+    """Return what is in a file of `size` bytes.
+
+    `whole`: reading all of it is cheap, so that every local header is compared. Damage becomes part of the value; only
+    RequestFailed is raised.
+    """
     try:
         if filename.endswith(".whl"):
             return _wheel(filename, stream, size, whole=whole)
@@ -46,12 +50,12 @@ def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bo
         raise
     except Unreadable as error:
         return Content(broken=str(error))
-    except Exception as error:  # whatever a damaged archive makes of zipfile, zlib and codecs
+    except Exception as error:  # damaged archives make zipfile, zlib and codecs raise almost anything
         return Content(broken=f"cannot be read as an archive: {printable(str(error) or type(error).__name__)}")
 
 
 def requirements(raw: bytes) -> Requirements:
-    """Return the fields of core metadata that decide what is installed."""
+    """Parse the fields of core metadata that decide what is installed."""
     text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     end = _HEADER_END.search(text)
     fields: dict[str, list[str]] = {}
@@ -77,14 +81,14 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
     with zipfile.ZipFile(cast("BinaryIO", stream)) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
-            return Content(broken=f"{len(members):,} members: more than mkindex reads")
+            return Content(broken=f"{len(members):,} members, more than mkindex reads")
         names = [member.filename for member in members]
-        ambiguous = list(_confusing(archive, members, stream, size, whole=whole))
+        ambiguous = list(_ambiguities(archive, members, stream, size, whole=whole))
         directory = _dist_info(filename, names)
         if not directory:
             return Content(broken="has no .dist-info directory of its own", ambiguous=tuple(ambiguous))
         if len({name.partition("/")[0] for name in names if ".dist-info/" in name.partition("/")[0] + "/"}) > 1:
-            ambiguous.append("more than one .dist-info directory: readers may take another one")
+            ambiguous.append("more than one .dist-info directory: readers may use different ones")
         raw = _member(archive, f"{directory}/METADATA")
         return Content(
             metadata_sha256=hashlib.sha256(raw).hexdigest(),
@@ -95,7 +99,7 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
 
 
 def _dist_info(filename: str, names: list[str]) -> str:
-    """Return the .dist-info directory of the project that the wheel's name says."""
+    """Return the .dist-info directory of the project in the filename of a wheel, "" if there is none."""
     project = canonicalize_name(filename.partition("-")[0])
     for name in names:
         top, slash, rest = name.partition("/")
@@ -113,67 +117,67 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return raw
 
 
-def _confusing(
+def _ambiguities(
     archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], stream: io.BufferedIOBase, size: int, *, whole: bool
 ) -> Iterator[str]:
-    """Yield what makes readers of a zip differ: the rules that the public index refuses uploads by."""
-    twice = [name for name, count in Counter(member.filename for member in members).items() if count > 1]
-    if twice:
-        yield f"members that are there twice: {_listed(twice)}"
+    """Yield what makes zip readers disagree. The public index rejects uploads for the same reasons."""
+    duplicates = [name for name, count in Counter(member.filename for member in members).items() if count > 1]
+    if duplicates:
+        yield f"duplicate members: {_first_names(duplicates)}"
     stream.seek(max(0, size - 22 - len(archive.comment)))
     if stream.read(4) != b"PK\5\6":
-        yield "bytes follow the end of the zip"
+        yield "data after the end of the zip file"
     elif archive.comment:
-        yield f"a comment of {len(archive.comment):,} bytes at its end"
+        yield f"a comment of {plural(len(archive.comment), 'byte')} at the end"
     if min((one.header_offset for one in members), default=0):
-        yield "bytes stand before the zip: another archive, or a program"
+        yield "data before the zip file: another archive, or a program"
     strange = [m.filename for m in members if m.filename.startswith("/") or ".." in m.filename.split("/")]
     if strange:
-        yield f"members whose path leads out of the wheel: {_listed(strange)}"
+        yield f"members whose path leads out of the wheel: {_first_names(strange)}"
     if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in members):
-        yield "members compressed in another way than by deflate"
+        yield "members with a compression other than deflate"
     if not whole:
         return
     end = 0
     for member in sorted(members, key=lambda one: one.header_offset):
-        if end and member.header_offset > end + 24:  # a data descriptor has at most so many bytes
-            yield f"bytes that belong to no member before {printable(member.filename)[:80]}"
+        if end and member.header_offset > end + 24:  # the longest data descriptor (APPNOTE 4.3.9)
+            yield f"data that belongs to no member before {printable(member.filename)[:80]}"
         elif member.header_offset < end:
-            yield f"members that overlap: {printable(member.filename)[:80]}"
+            yield f"overlapping members: {printable(member.filename)[:80]}"
         stream.seek(member.header_offset)
         head = stream.read(_LOCAL.size)
         if len(head) != _LOCAL.size or head[:4] != b"PK\3\4":
-            yield f"the directory names {printable(member.filename)[:80]}, and no member is there"
+            yield f"the central directory lists {printable(member.filename)[:80]}, but there is no such member"
             return
         _, flags, method, crc, packed, unpacked, name_length, extra = _LOCAL.unpack(head)
         name = stream.read(name_length)
         central = member.orig_filename.encode("utf-8" if member.flag_bits & 0x800 else "cp437", "replace")
         sizes = (crc, packed, unpacked)
-        is_said_later = flags & _DESCRIPTOR and not any(sizes[1:])
+        has_descriptor = flags & _DESCRIPTOR and not any(sizes[1:])
         is_zip64 = 0xFFFFFFFF in (packed, unpacked)
-        same_sizes = is_said_later or is_zip64 or sizes == (member.CRC, member.compress_size, member.file_size)
+        same_sizes = has_descriptor or is_zip64 or sizes == (member.CRC, member.compress_size, member.file_size)
         if name != central or method != member.compress_type or not same_sizes:
-            yield f"the zip says two different things about {printable(member.filename)[:80]}"
+            yield f"central directory and local header disagree about {printable(member.filename)[:80]}"
         end = member.header_offset + _LOCAL.size + name_length + extra + member.compress_size
 
 
 def _record(archive: zipfile.ZipFile, directory: str, names: list[str]) -> Iterator[str]:
     path = f"{directory}/RECORD"
     if path not in names:
-        yield "there is no RECORD"
+        yield "RECORD is missing"
         return
     rows = csv.reader(io.StringIO(_member(archive, path).decode("utf-8", "replace"), newline=""))
     listed = [os.path.normpath(row[0]).replace(os.sep, "/") for row in rows if row]
-    signatures = {f"{path}.jws", f"{path}.p7s"}  # PEP 427: these cannot be listed
+    signatures = {f"{path}.jws", f"{path}.p7s"}  # PEP 427: not in RECORD
     members = {name for name in names if not name.endswith("/")} - signatures
     if missing := sorted(members - set(listed)):
-        yield f"RECORD does not list {_listed(missing)}"
+        yield f"RECORD does not list {_first_names(missing)}"
     if absent := sorted(set(listed) - members - signatures):
-        yield f"RECORD lists what is not there: {_listed(absent)}"
+        yield f"RECORD lists missing files: {_first_names(absent)}"
     if leaving := [name for name in listed if name.startswith(("/", "../"))]:
-        yield f"RECORD lists paths out of the wheel, which an uninstall would delete: {_listed(leaving)}"
+        yield f"RECORD lists paths outside the wheel, which an uninstall would delete: {_first_names(leaving)}"
 
 
-def _listed(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(printable(name)[:80] for name in names[:_SHOWN]) + more

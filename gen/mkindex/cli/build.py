@@ -327,10 +327,10 @@ def build(
 
 
 def _annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
-    from mkindex.reports.github import annotated
+    from mkindex.reports.github import annotate
 
     with reader_may_leave():
-        for line in annotated(findings, quiet=quiet, verbose=verbose):
+        for line in annotate(findings, quiet=quiet, verbose=verbose):
             click.echo(line)
 
 
@@ -384,8 +384,8 @@ def _config(ctx: click.Context, paths: tuple[str, ...], *, no_cache: bool, **opt
 
 def _watch(ctx: click.Context, config: "Config", *, json: bool, quiet: bool, verbose: bool) -> int:
     """Watch, and serve if that is wanted, until a signal says stop: that is what was asked for, and no failure."""
-    from mkindex.reports.events import Event, as_json_line, as_text
-    from mkindex.watch.loop import BuildEvent, Watch
+    from mkindex.reports.events import as_json_line, as_text
+    from mkindex.watch.loop import BuildEvent, Event, Watch
 
     def told(event: Event) -> None:
         if isinstance(event, BuildEvent):
@@ -404,7 +404,7 @@ def _watch(ctx: click.Context, config: "Config", *, json: bool, quiet: bool, ver
         except click.ClickException as error:
             raise ConfigError(error.format_message()) from error
 
-    watch = Watch(config, told=told, reread=reread)
+    watch = Watch(config, on_event=told, read_config=reread)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: watch.reload())

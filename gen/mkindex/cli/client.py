@@ -14,9 +14,9 @@ _CLIENTS = ("uv", "pip", "poetry", "pdm")
     epilog="""\b
 Examples:
   mkindex client https://host/simple/ >> pyproject.toml
-                                       uv takes every project of this index from there, and only from there
+                                       uv takes all projects of this index only from there
   mkindex client https://host/simple/ --project demo --project 'demo-*'
-                                       … or those that you need
+                                       only some projects
   mkindex client https://host/simple/ --for pip > .venv/pip.conf
   mkindex client https://host/simple/ --for poetry --project demo
   mkindex client https://host/links.html --for pdm
@@ -24,23 +24,23 @@ Examples:
   mkindex client ./public              a directory, as a file: address
 
 \b
-Exit status: 0 printed; 2 usage, or what this client cannot do; 3 it is no index, or could not be looked at.""",
+Exit status: 0 printed; 2 usage, or the client does not support this; 3 not an index, or it could not be read.""",
 )
 @click.argument("target", metavar="URL_OR_DIR")
-@click.option("--for", "client", type=click.Choice(_CLIENTS), help="The client.  [default: uv]")
+@click.option("--for", "client", type=click.Choice(_CLIENTS), help="The client to configure.  [default: uv]")
 @click.option(
     "--project",
     multiple=True,
     metavar="NAME_OR_GLOB",
-    help="Only the projects whose name fits; poetry needs to be told.",
+    help="Only matching projects. Required for poetry. Can be repeated.",
 )
-@click.option("--name", metavar="NAME", default="", help="What the index is called.  [default: made from its address]")
-def client(target: str, **options: Any) -> int:  # noqa: ANN401 (the fields of Options)
-    """Print the configuration of a client for an index, to be pasted as it is.
+@click.option("--name", metavar="NAME", default="", help="The name of the index.  [default: made from its address]")
+def client(target: str, **options: Any) -> int:  # noqa: ANN401 (the fields of ClientOptions)
+    """Print a configuration with which a client uses an index safely.
 
-    It keeps the projects of the index to the index, so that nobody can put a higher version of one into its place
-    elsewhere. What has to be said stands in it as comments. Passwords are taken from ~/.netrc, or from the address, and
-    never printed.
+    With it, the client takes the projects of the index only from there, so that a higher version on another index is
+    not installed instead. Comments explain it. Credentials are read from ~/.netrc or from the address, and never
+    printed.
     """
     from mkindex.probe import ClientOptions, configuration
 

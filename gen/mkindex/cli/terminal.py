@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected
-from mkindex.text import format_size, printable
+from mkindex.text import format_size
 
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -55,12 +55,10 @@ def user_cache() -> str:
 
 def print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
     """Print what was found on the way."""
-    for finding in findings:
-        location = printable(finding.location)
-        if isinstance(finding, Rejected):
-            click.echo(f"{click.style('rejected', fg='red')} {location}: {finding.reason}", err=True)
-        elif verbose or not (quiet or finding.detail):
-            click.echo(f"{click.style('note', fg='yellow')} {location}: {finding.text}", err=True)
+    from mkindex.reports.text import finding_lines
+
+    for label, text in finding_lines(findings, quiet=quiet, verbose=verbose):
+        click.echo(f"{click.style(label, fg='red' if label == 'rejected' else 'yellow')} {text}", err=True)
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""What pip, uv, poetry and PDM have to be told of an index, as text."""
+"""Configurations of pip, uv, poetry and PDM for an index, as text."""

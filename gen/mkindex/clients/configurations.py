@@ -1,8 +1,9 @@
-"""What was seen of an index, in the words of each client: lines to be pasted as they are."""
+"""The configuration of each client for an index, to be pasted as it is."""
 
 import json
 import re
 import shlex
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -11,178 +12,207 @@ from mkindex.errors import ConfigError
 from mkindex.simple.links import is_loopback, path_of
 from mkindex.text import printable
 
-PAGES = (".html", ".htm")
+PAGE_ENDINGS = (".html", ".htm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedIndex:
-    """What a client has to know of an index."""
+    """What a client needs to know about an index."""
 
-    url: str  # of the index, or of the find-links page: ASCII, without credentials, query and fragment
-    projects: tuple[str, ...]  # normalized names, sorted: those that are to be kept to it
-    flat: bool = False  # a find-links page
-    chosen: bool = False  # somebody named the projects; else they are all that there are
-    wants_password: bool = False
-    unseen: bool = False  # nobody let us in: what is elsewhere in here is a guess
-    answers_403: bool = False  # for a project that it does not have
-    late: str = ""  # why uv would see a new release late; "": it does not
-    keeps_files: bool = True  # files may be kept for ever as it is, or nobody knows that they may
-    elsewhere: str = ""  # the host that requests for its pages are redirected to, where that is another
+    url: str  # of the index or find-links page: ASCII, without credentials, query and fragment
+    projects: tuple[str, ...]  # normalized names, sorted: those that come only from this index
+    is_find_links: bool = False
+    is_selection: bool = False  # the user chose the projects; otherwise they are all that it has
+    needs_password: bool = False
+    is_unverified: bool = False  # it could not be read: everything else here is what the user said
+    answers_403: bool = False  # for unknown projects
+    stale_pages: str = ""  # why uv would miss a new release for some time
+    caches_files: bool = True  # clients keep files for as long as they may, as far as known
+    redirect_host: str = ""  # another host that requests for its pages are redirected to
 
     @property
-    def local(self) -> bool:
+    def is_local(self) -> bool:
+        """Whether it is a directory."""
         return self.url.startswith("file:")
 
     @property
-    def is_open_to_all(self) -> bool:
-        """Whether who is between can change what is installed."""
+    def is_plain_http(self) -> bool:
+        """Whether anybody on the network path can change what is installed."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
-def few(names: Sequence[str]) -> list[str]:
-    """Return the first names, with a mark where there are more."""
+def first_few(names: Sequence[str]) -> list[str]:
+    """Return the first names, and an ellipsis if there are more."""
     return [*names[:5], "…"] if len(names) > 6 else list(names)
 
 
-_MERGE = "# Where there is such a table already, leave out its name here, and put the lines into that."
-_MANY = 300  # projects that nobody lists by hand
-TAKEN = "pypi"  # what clients call the public index
+_LINE_LENGTH = 98  # of comments, without the mark
+_MANY_PROJECTS = 300  # more than anybody lists by hand
+RESERVED_NAME = "pypi"  # what clients call the public index
 
 
-def index_name(facts: ServedIndex) -> str:
-    """Return a name for an index that says where it is: host, port and path, or the directory."""
-    parts = urlsplit(facts.url)
+def index_name(index: ServedIndex) -> str:
+    """Return a name for an index, made from its host, port and path, or from its directory."""
+    parts = urlsplit(index.url)
     path = [unquote(part) for part in parts.path.removesuffix(".html").removesuffix(".htm").split("/") if part]
     if path[-1:] == ["simple"]:
         path.pop()
-    words = path[-2 if facts.flat else -1 :] if facts.local else [parts.netloc, *path]
+    words = path[-2 if index.is_find_links else -1 :] if index.is_local else [parts.netloc, *path]
     name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
-    return f"{name}-index".lstrip("-") if name in ("", TAKEN) else name
+    return f"{name}-index".lstrip("-") if name in ("", RESERVED_NAME) else name
 
 
-def written(facts: ServedIndex, client: str | None = None, name: str = "") -> str:
-    """Return the configuration of a client: lines of ASCII, each with its end.
+def configuration_text(index: ServedIndex, client: str | None = None, name: str = "") -> str:
+    """Return the configuration of a client, in ASCII.
 
-    `client`, `name`: as in Options. Raises ConfigError for what this client cannot do.
+    `client` is one of CLIENTS; None means uv, with a comment that names the others. `name` is the name of the index;
+    "" means one made from its address. Raises ConfigError for what this client cannot do.
     """
-    lines = [*CLIENTS[client or "uv"](facts, name or index_name(facts))]
+    lines = [*CLIENTS[client or "uv"](index, name or index_name(index))]
     if client is None:
         others = ", ".join(f"--for {other}" for other in CLIENTS if other != "uv")
-        lines += ["", f"# For other clients: mkindex client {shlex.quote(facts.url)} with {others}."]
-    # pip reads its file in whatever encoding the machine has.
+        lines += ["", f"# For other clients: mkindex client {shlex.quote(index.url)} with {others}."]
+    # pip reads its file in the encoding of the locale, so that only ASCII is safe.
     return "".join(f"{line}\n" for line in lines).encode("ascii", "backslashreplace").decode()
 
 
-def _uv(facts: ServedIndex, name: str) -> Iterator[str]:
-    yield "# For uv, in pyproject.toml."
-    yield from _warnings(facts)
+def _uv(index: ServedIndex, name: str) -> Iterator[str]:
+    yield "# For uv: add to pyproject.toml."
+    yield from _warnings(index)
     yield "[[tool.uv.index]]"
-    yield f"name = {_quoted(name)}"
-    yield f"url = {_quoted(facts.url)}"
-    yield "explicit = true  # only what stands in [tool.uv.sources] is looked for here"
-    if facts.flat:
+    yield f"name = {_toml_string(name)}"
+    yield f"url = {_toml_string(index.url)}"
+    yield "explicit = true  # uv uses this index only for the projects in [tool.uv.sources]"
+    if index.is_find_links:
         yield 'format = "flat"'
-    control = []
-    if facts.late and not facts.flat:  # of find-links pages uv heeds only what the host says
-        yield f"# {facts.late}."
-        # Not a number of seconds: --refresh and --upgrade, too, would get what is not older than that.
-        control.append('api = "no-cache"')
-    if not facts.keeps_files:
-        yield "# The address of each file holds its hash, and the host does not say that it may be kept."
-        control.append('files = "max-age=365000000, immutable"')
-    if control:
-        yield f"cache-control = {{ {', '.join(control)} }}"
-    if facts.answers_403:
-        yield "ignore-error-codes = [403]  # the answer of this host for a project that it does not have"
-    if facts.wants_password:
+    yield from _uv_cache_control(index)
+    if index.answers_403:
+        yield "ignore-error-codes = [403]  # what this host answers for unknown projects"
+    if index.needs_password:
         variable = re.sub("[^A-Z0-9]", "_", name.upper())
         yield 'authenticate = "always"'
-        yield f"# Credentials: UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD"
-        yield f"# in the environment, or a line in ~/.netrc (chmod 600): {_netrc(facts)}"
+        yield f"# Credentials: set UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD"
+        yield "# in the environment, or add this line to ~/.netrc (chmod 600):"
+        yield _netrc(index)
     yield ""
-    yield "# This holds for what this very file requires. A private project that only another one requires has to stand"
-    yield "# in `dependencies`, too, or in a group of [dependency-groups]: else it comes from the public index."
-    yield _MERGE
+    yield from _comment(
+        "[tool.uv.sources] applies only to direct dependencies. If a private project is required only by another "
+        "project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv takes it from the "
+        "public index."
+    )
+    yield _merge("tool.uv.sources")
     yield "[tool.uv.sources]"
-    yield from (f"{project} = {{ index = {_quoted(name)} }}" for project in facts.projects)
+    yield from (f"{project} = {{ index = {_toml_string(name)} }}" for project in index.projects)
 
 
-def _pip(facts: ServedIndex, name: str) -> Iterator[str]:
+def _uv_cache_control(index: ServedIndex) -> Iterator[str]:
+    settings = []
+    if index.stale_pages and not index.is_find_links:  # for find-links pages uv follows only the headers of the host
+        yield f"# {index.stale_pages}."
+        # Not max-age: --refresh and --upgrade would be given pages of up to that age, too.
+        settings.append('api = "no-cache"')
+    if not index.caches_files:
+        yield "# The address of a file contains its hash, but the host does not allow clients to cache files."
+        settings.append('files = "max-age=365000000, immutable"')
+    if settings:
+        yield f"cache-control = {{ {', '.join(settings)} }}"
+
+
+def _pip(index: ServedIndex, name: str) -> Iterator[str]:
     del name
-    yield "# For pip, in pip.conf: ~/.config/pip/pip.conf, one in a virtual environment, or what PIP_CONFIG_FILE names."
-    yield from _warnings(facts)
-    if facts.is_open_to_all:
-        yield "# pip passes over it until it is served over https."
-    if facts.wants_password:
-        yield f"# Credentials: a line in ~/.netrc (chmod 600): {_netrc(facts)}"
-    yield "# pip cannot keep a project to an index. So this one is all that it asks: put copies of what your projects"
-    yield "# require, and are built with, into it. Where these have to come from elsewhere, do without this file, and"
-    yield "# install from a list with the hashes of all files, which no stranger's file fits:"
-    option = "--find-links" if facts.flat else "--extra-index-url"
-    yield f"#   pip install --require-hashes {option} {shlex.quote(facts.url)} -r requirements.txt"
+    yield from _comment(
+        "For pip: save as ~/.config/pip/pip.conf, as pip.conf in a virtual environment, or as the file that "
+        "PIP_CONFIG_FILE names."
+    )
+    yield from _warnings(index)
+    if index.is_plain_http:
+        yield "# pip ignores this index until it is served over https."
+    if index.needs_password:
+        yield "# Credentials: add this line to ~/.netrc (chmod 600):"
+        yield _netrc(index)
+    yield from _comment(
+        "pip cannot restrict a project to one index. So with this file it uses no other index: publish the "
+        "dependencies and build dependencies of your projects in this index, too. If they must come from another "
+        "index, do not use this file. Instead, install from a list with the hashes of all files, which no other file "
+        "matches:"
+    )
+    option = "--find-links" if index.is_find_links else "--extra-index-url"
+    yield f"#   pip install --require-hashes {option} {shlex.quote(index.url)} -r requirements.txt"
     yield "[global]"
-    if facts.flat:
+    if index.is_find_links:
         yield "no-index = true"
-        yield f"find-links = {facts.url}"
+        yield f"find-links = {index.url}"
     else:
-        yield f"index-url = {facts.url}"
-        yield "# Nothing besides, whatever another pip.conf of this machine adds:"
+        yield f"index-url = {index.url}"
+        yield "# Remove indexes that another pip.conf on this machine adds:"
         yield "extra-index-url ="
         yield "find-links ="
 
 
-def _poetry(facts: ServedIndex, name: str) -> Iterator[str]:
-    if facts.local:
-        raise ConfigError(
-            f"poetry reads nothing from a directory: serve {printable(path_of(facts.url))}, as mkindex serve does with "
-            "what mkindex made, and give the address that it has then"
-        )
-    if facts.flat and not facts.url.endswith(PAGES):
-        raise ConfigError(
-            f"poetry takes {printable(facts.url)} for an index, since it does not end in .html: make one of it with "
-            f"`mkindex {shlex.quote(facts.url)} ./public`"
-        )
-    if not facts.chosen:
-        raise ConfigError(
-            f"name the projects that yours requires, as in --project {facts.projects[0]}: poetry installs all that "
-            "stand in its configuration where [project] has no dependencies. This index has "
-            f"{', '.join(few(facts.projects))}; --project '*' means all"
-        )
-    yield "# For poetry, in pyproject.toml."
-    yield from _warnings(facts)
+def _poetry(index: ServedIndex, name: str) -> Iterator[str]:
+    _refuse_for_poetry(index)
+    yield "# For poetry: add to pyproject.toml."
+    yield from _warnings(index)
     yield "[[tool.poetry.source]]"
-    yield f"name = {_quoted(name)}"
-    yield f"url = {_quoted(facts.url)}"
-    yield 'priority = "explicit"  # only what stands below is looked for here'
-    if facts.wants_password:
+    yield f"name = {_toml_string(name)}"
+    yield f"url = {_toml_string(index.url)}"
+    yield 'priority = "explicit"  # poetry uses this source only for the projects below'
+    if index.needs_password:
         variable = name.upper().replace("-", "_")
-        yield f"# Credentials: POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD"
-        yield f"# in the environment, or `poetry config http-basic.{name} USERNAME`, which asks for the password."
+        yield f"# Credentials: set POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD"
+        yield f"# in the environment, or run `poetry config http-basic.{name} USERNAME`, which asks for the password."
     yield ""
-    yield "# This holds for what stands in [project] dependencies; where that has none, these lines are dependencies."
-    yield "# What stands in a group needs its line in [tool.poetry.group.NAME.dependencies]. A private project that"
-    yield "# only another one requires has to stand in [project] dependencies, or it comes from the public index."
-    yield _MERGE
+    yield from _comment(
+        "These lines apply to the dependencies in [project]. If it has none, they are dependencies themselves. For a "
+        "dependency in a group, copy its line to [tool.poetry.group.NAME.dependencies]. If a private project is "
+        "required only by another project, add it to the dependencies in [project]. Otherwise poetry takes it from "
+        "the public index."
+    )
+    yield _merge("tool.poetry.dependencies")
     yield "[tool.poetry.dependencies]"
-    yield from (f"{project} = {{ source = {_quoted(name)} }}" for project in facts.projects)
+    yield from (f"{project} = {{ source = {_toml_string(name)} }}" for project in index.projects)
 
 
-def _pdm(facts: ServedIndex, name: str) -> Iterator[str]:
-    yield "# For PDM, in pyproject.toml."
-    yield from _warnings(facts)
-    if facts.is_open_to_all:
-        yield "# PDM passes over it until it is served over https."
+def _refuse_for_poetry(index: ServedIndex) -> None:
+    """Raise ConfigError for an index that poetry cannot use, or would use in another way."""
+    if index.is_local:
+        raise ConfigError(
+            f"poetry cannot use a directory: serve {printable(path_of(index.url))} and give its http address "
+            "(`mkindex serve` serves what mkindex made)"
+        )
+    if index.is_find_links and not index.url.endswith(PAGE_ENDINGS):
+        raise ConfigError(
+            f"poetry uses {printable(index.url)} as an index, because it does not end in .html. Make an index of it: "
+            f"mkindex {shlex.quote(index.url)} ./public"
+        )
+    if not index.is_selection:
+        raise ConfigError(
+            f"--for poetry requires --project, such as --project {index.projects[0]}: poetry installs all projects in "
+            "its configuration if [project] has no dependencies. "
+            f"This index has {', '.join(first_few(index.projects))}; --project '*' selects all"
+        )
+
+
+def _pdm(index: ServedIndex, name: str) -> Iterator[str]:
+    yield "# For PDM: add to pyproject.toml."
+    yield from _warnings(index)
+    if index.is_plain_http:
+        yield "# PDM ignores this index until it is served over https."
     yield "[[tool.pdm.source]]"
-    yield f"name = {_quoted(name)}"
-    yield f"url = {_quoted(facts.url)}"
-    if facts.flat:
+    yield f"name = {_toml_string(name)}"
+    yield f"url = {_toml_string(index.url)}"
+    if index.is_find_links:
         yield 'type = "find_links"'
-    if facts.wants_password:
-        yield f"# Credentials: a line in ~/.netrc (chmod 600): {_netrc(facts)}"
-    yield "# These are looked for here alone, whatever requires them; and nothing else is."
+    if index.needs_password:
+        yield "# Credentials: add this line to ~/.netrc (chmod 600):"
+        yield _netrc(index)
+    yield from _comment(
+        "PDM takes these projects only from this source, also if another project requires them. It takes nothing "
+        "else from it."
+    )
     yield "include_packages = ["
-    yield from (f"    {_quoted(project)}," for project in facts.projects)
+    yield from (f"    {_toml_string(project)}," for project in index.projects)
     yield "]"
     yield 'exclude_packages = ["*"]'
 
@@ -195,23 +225,34 @@ CLIENTS: dict[str, Callable[[ServedIndex, str], Iterator[str]]] = {
 }
 
 
-def _warnings(facts: ServedIndex) -> Iterator[str]:
-    """Yield what holds for every client, as comments."""
-    yield "# A bare extra index is dangerous: whoever publishes a higher version of your project elsewhere is believed."
-    if facts.unseen:
-        yield "# It did not let mkindex look: what it is, and what it has, is only what you said."
-    if facts.is_open_to_all:
-        yield "# It is served over http: whoever is between can change what is installed."
-    if facts.elsewhere:
-        yield f"# Requests for its pages are redirected to {facts.elsewhere}."
-    if len(facts.projects) > _MANY and not facts.chosen:
-        yield f"# All its {len(facts.projects):,} projects; --project NAME_OR_GLOB prints those that you need."
+def _warnings(index: ServedIndex) -> Iterator[str]:
+    """Yield comments that apply to every client."""
+    yield "# Dependency confusion: with a plain extra index, a higher version on another index would be installed."
+    if index.is_unverified:
+        yield "# This index could not be read without a password: its type and projects are what mkindex was given."
+    if index.is_plain_http:
+        yield "# This index is served over http: anybody on the network path can change what is installed."
+    if index.redirect_host:
+        yield f"# Requests for pages of this index are redirected to {index.redirect_host}."
+    if len(index.projects) > _MANY_PROJECTS and not index.is_selection:
+        count = len(index.projects)
+        yield f"# All {count:,} projects of this index. --project NAME_OR_GLOB prints only those that you need."
 
 
-def _netrc(facts: ServedIndex) -> str:
-    return f"machine {urlsplit(facts.url).hostname} login USERNAME password PASSWORD"
+def _merge(table: str) -> str:
+    return f"# If a table [{table}] already exists, add these lines to it, without its name."
 
 
-def _quoted(text: str) -> str:
-    """Return ASCII as a string of TOML, where JSON's escapes mean the same."""
+def _comment(text: str) -> Iterator[str]:
+    """Yield a text as comment lines of a readable length."""
+    for line in textwrap.wrap(text, _LINE_LENGTH, break_long_words=False, break_on_hyphens=False):
+        yield f"# {line}"
+
+
+def _netrc(index: ServedIndex) -> str:
+    return f"#   machine {urlsplit(index.url).hostname} login USERNAME password PASSWORD"
+
+
+def _toml_string(text: str) -> str:
+    """Return ASCII text as a TOML string; JSON's escapes mean the same there."""
     return json.dumps(text)

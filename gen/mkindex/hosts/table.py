@@ -26,7 +26,7 @@ class Host:
         return bool(self.max_file or self.max_bytes or self.max_files or self.reserved)
 
 
-_NEGOTIATES = "it serves JSON or HTML at the same address, as each client prefers"
+_NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
 _ELSEWHERE = (
     "Upload the wheels to a bucket or a GitHub Release, and link to them there: "
     "mkindex WHEELS DEST --files-url https://…"
@@ -37,12 +37,12 @@ HOSTS = {
     "github-pages": Host(
         next_step="Publish it:    with the workflow that `mkindex host github-pages` prints",
         printed_template="hosts/workflow.yml",
-        notice="a site on GitHub Pages is public, even if its repository is private. Only GitHub Enterprise Cloud can "
-        "restrict access to it, in the settings of the repository",
+        notice="a GitHub Pages site is public, even if its repository is private. Only with GitHub Enterprise Cloud "
+        "can its access be restricted, in the settings of the repository",
         max_file=100_000_000,
         max_bytes=1_000_000_000,
         advice=_ELSEWHERE,
-        why_no_json_root="it derives the media type of a page from its name, so index.html is never served as JSON",
+        why_no_json_root="it derives the type of a page from its name, so index.html cannot be JSON",
     ),
     # developers.cloudflare.com: "Pages: Limits". `_headers` does not count as a file.
     "cloudflare-pages": Host(

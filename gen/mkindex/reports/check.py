@@ -1,4 +1,4 @@
-"""Findings for people, for programs, and for a workflow on GitHub."""
+"""The report of a check: as text, as JSON, and as annotations of a GitHub workflow."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -10,44 +10,44 @@ from mkindex.check.engine import CheckReport
 from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity
 from mkindex.check.judge import rules_by_name
 from mkindex.reports.github import annotation
-from mkindex.text import printable
+from mkindex.text import plural, printable
 
 VERSION = 1  # of the JSON report
-_FEW = 10  # findings of one rule that are shown one by one
+_FEW = 10  # findings of one rule that are printed without -v
 _LEVELS: dict[Severity, Literal["error", "warning", "notice"]] = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
 _COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "blue"}
 _KINDS = {
     "index": "an index",
     "project": "the page of one project",
     "flat": "a find-links page, not an index",
-    "mistyped": "a page of a type that clients refuse",
+    "mistyped": "a page with a content type that clients reject",
     "login": "a login page, not an index",
     "people": "a page for people, not an index",
     "page": "the page of an index, not its address",
-    "nothing": "nothing that clients could install from",
+    "nothing": "nothing that clients can install from",
 }
 
 
 def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
-    """Yield the report for people: what it is, the findings grouped by rule, the worst first, and counts."""
+    """Yield the report as text: what the target is, findings by rule with the worst first, and counts."""
     if report.why is not None:
-        yield from _why(report)
+        yield from _choices(report)
         return
     yield f"{report.url}: {_KINDS.get(report.kind, report.kind)}" + (
         f" ({'; '.join(report.host)})" if report.host else ""
     )
-    for rule, group in groupby(report.findings, key=lambda found: found.rule):
+    for rule, group in groupby(report.findings, key=lambda finding: finding.rule):
         found = list(group)
         if rule.severity == NOTE and quiet:
             continue
         yield ""
         severity = click.style(rule.severity, fg=_COLOURS[rule.severity], bold=True)
-        yield f"{severity} {click.style(rule.name, bold=True)}, in {_count(len(found), 'place')}"
+        yield f"{severity} {click.style(rule.name, bold=True)}, in {plural(len(found), 'place')}"
         shown = found if verbose else found[:_FEW]
-        yield from (f"  {where(one)}: {one.text}" for one in shown)
+        yield from (f"  {place(one)}: {one.text}" for one in shown)
         if len(shown) < len(found):
             yield f"  … and {len(found) - len(shown):,} more (-v shows all)"
-        for label, text in (("wanted", rule.what), ("clients", rule.clients), ("mend", rule.mend)):
+        for label, text in (("rule", rule.summary), ("impact", rule.impact), ("fix", rule.fix)):
             yield f"    {click.style(f'{label}:', dim=True)} {text}"
     yield ""
     if report.closure:
@@ -57,46 +57,42 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
 
 def summary(report: CheckReport) -> str:
     """Return one line of counts."""
-    counts = ", ".join(_count(report.count(severity), severity.value) for severity in Severity)
-    seen = "none looked at" if report.level == "none" else f"{report.looked:,} looked at"
+    counts = ", ".join(plural(report.count(severity), severity.value) for severity in Severity)
+    seen = "none looked at" if report.level == "none" else f"{report.inspected:,} looked at"
     seen += {"hash": f", {report.read:,} hashed", "deep": f", {report.read:,} read"}.get(report.level, "")
     return (
-        f"{counts}; {_count(report.projects, 'project')}, {_count(report.files, 'file')} ({seen}) "
+        f"{counts}; {plural(report.projects, 'project')}, {plural(report.files, 'file')} ({seen}) "
         f"in {report.seconds:.2f} s"
     )
 
 
-def where(found: Finding) -> str:
-    """Return the place of a finding."""
-    return f"{found.page} {found.file}" if found.file else found.page
+def place(finding: Finding) -> str:
+    """Return where a finding is: its page, and its file if it is about one."""
+    return f"{finding.page} {finding.file}" if finding.file else finding.page
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _why(report: CheckReport) -> Iterator[str]:
+def _choices(report: CheckReport) -> Iterator[str]:
     choices = report.why or ()
-    yield f"{report.url}: {_count(len(choices), 'file')}"
+    yield f"{report.url}: {plural(len(choices), 'file')}"
     for choice in choices:
-        mark = "takes" if choice.chosen else "would do" if not choice.reasons else "passes over"
+        verb = "takes" if choice.chosen else "also fits" if not choice.reasons else "skips"
         colour = "green" if choice.chosen else "yellow" if choice.reasons else "blue"
         reason = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
-        yield f"  {click.style(mark, fg=colour)} {printable(choice.filename)}{printable(reason)}"
+        yield f"  {click.style(verb, fg=colour)} {printable(choice.filename)}{printable(reason)}"
     if not any(choice.chosen for choice in choices):
-        yield "No file fits: a client says that there is no such version."
+        yield "No file fits: clients report that there is no such version."
 
 
 def as_json(report: CheckReport) -> dict[str, Any]:
-    """Return the report in the shape that docs/check.md describes; it only grows within a version."""
-    made: dict[str, Any] = {
+    """Return the report in the form that docs/check.md describes. Within a version, keys are only added."""
+    document: dict[str, Any] = {
         "version": VERSION,
         "target": report.target,
         "url": report.url,
         "kind": report.kind,
         "projects": report.projects,
         "files": report.files,
-        "looked-at": report.looked,
+        "looked-at": report.inspected,
         "read": report.read,
         "level": report.level,
         "host": list(report.host),
@@ -110,38 +106,38 @@ def as_json(report: CheckReport) -> dict[str, Any]:
                 "page": one.page,
                 "file": one.file or None,
                 "text": one.text,
-                "clients": one.rule.clients,
-                "mend": one.rule.mend,
+                "clients": one.rule.impact,
+                "mend": one.fix,
             }
             for one in report.findings
         ],
     }
     if report.why is not None:
-        made["why"] = [
+        document["why"] = [
             {"file": one.filename, "version": one.version or None, "taken": one.chosen, "reasons": list(one.reasons)}
             for one in report.why
         ]
-    return made
+    return document
 
 
-def github(findings: Iterable[Finding]) -> Iterator[str]:
-    """Yield findings as annotations of a GitHub workflow."""
+def annotations(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield each finding as an annotation of a GitHub workflow."""
     for one in findings:
         yield annotation(
-            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{where(one)}: {one.text}. {one.rule.mend}"
+            _LEVELS[one.rule.severity], f"mkindex check: {one.rule.name}", f"{place(one)}: {one.text}. {one.fix}"
         )
 
 
-def explained(rule: Rule) -> str:
-    """Return all that there is to say of a rule."""
+def explain_rule(rule: Rule) -> str:
+    """Return everything about a rule."""
     return (
-        f"{rule.name} ({rule.severity})\n  {rule.what}\n\n"
-        f"  pip {rule.pip}, uv {rule.uv}. {rule.clients}\n\n  To mend it: {rule.mend}"
+        f"{rule.name} ({rule.severity})\n  {rule.summary}\n\n"
+        f"  pip {rule.pip}, uv {rule.uv}. {rule.impact}\n\n  Fix: {rule.fix}"
     )
 
 
-def all_rules() -> str:
-    """Return every rule in a line."""
+def list_rules() -> str:
+    """Return all rules, one on a line."""
     rules = rules_by_name().values()
     width = max(len(rule.name) for rule in rules)
-    return "\n".join(f"{rule.severity:8} {rule.name:{width}}  {rule.what}" for rule in rules)
+    return "\n".join(f"{rule.severity:8} {rule.name:{width}}  {rule.summary}" for rule in rules)

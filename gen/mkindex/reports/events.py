@@ -1,4 +1,4 @@
-"""What a watch says: a line for each build and for what goes wrong, for a person or as JSON for a machine."""
+"""The events of a watch, a line each, for a person or as JSON for a program."""
 
 import time
 from collections.abc import Iterator
@@ -6,38 +6,33 @@ from json import dumps
 from typing import Any
 
 from mkindex.errors import MkindexError
-from mkindex.text import printable
-from mkindex.watch.loop import BuildEvent
-
-_SHOWN = 3  # names in a line for a person
-
-Event = BuildEvent | MkindexError | str
+from mkindex.reports.text import first_names
+from mkindex.text import plural
+from mkindex.watch.loop import BuildEvent, Event
 
 
 def as_text(event: Event) -> str:
-    """Return the line for an event, with the time of this place."""
+    """Return the line for an event, with the local time."""
     if isinstance(event, BuildEvent):
-        text = "; ".join(_done(event))
+        text = "; ".join(_changes(event))
     else:
         text = f"error: {event}" if isinstance(event, MkindexError) else event
     return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"
 
 
-def _done(built: BuildEvent) -> Iterator[str]:
-    if built.recovered:
-        yield "works again"
-    for verb, names in ("added", built.added), ("replaced", built.replaced), ("removed", built.removed):
+def _changes(event: BuildEvent) -> Iterator[str]:
+    if event.recovered:
+        yield "builds succeed again"
+    for verb, names in ("added", event.added), ("replaced", event.replaced), ("removed", event.removed):
         if names:
-            more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-            yield f"{verb} {', '.join(map(printable, names[:_SHOWN]))}{more}"
-    if rejected := len(built.report.rejected):
+            yield f"{verb} {first_names(names)}"
+    if rejected := len(event.report.rejected):
         yield f"{rejected:,} rejected"
-    if built.held:
-        yield f"{len(built.held):,} held back until whole"
-    if deleted := len(built.report.plan.deletes):
+    if event.held:
+        yield f"{len(event.held):,} held back until complete"
+    if deleted := len(event.report.plan.deletes):
         yield f"{deleted:,} old paths deleted"
-    files = sum(len(project.files) for project in built.report.index.projects)
-    yield f"{files:,} file{'' if files == 1 else 's'} in {built.report.seconds:.2f} s"
+    yield f"{plural(len(event.report.files), 'file')} in {event.report.seconds:.2f} s"
 
 
 def as_json_line(event: Event) -> str:
@@ -48,16 +43,16 @@ def as_json_line(event: Event) -> str:
     return dumps(now | {"event": "error" if isinstance(event, MkindexError) else "note", "text": str(event)})
 
 
-def _as_json(built: BuildEvent) -> dict[str, Any]:
-    report = built.report
+def _as_json(event: BuildEvent) -> dict[str, Any]:
+    report = event.report
     return {
-        "added": built.added,
-        "replaced": built.replaced,
-        "removed": built.removed,
+        "added": event.added,
+        "replaced": event.replaced,
+        "removed": event.removed,
         "rejected": [{"location": one.location, "reason": one.reason} for one in report.rejected],
-        "held": built.held,
+        "held": event.held,
         "projects": len(report.index.projects),
-        "files": sum(len(project.files) for project in report.index.projects),
+        "files": len(report.files),
         "written": report.written,
         "deleted": len(report.plan.deletes),
         "seconds": round(report.seconds, 3),

@@ -1,7 +1,7 @@
-"""What a workflow on GitHub is told of a build: annotations in its log, a summary of the job, and outputs.
+"""The result of a build for a workflow on GitHub: annotations in its log, a summary of the job, and outputs.
 
-All that comes from files and pages is hostile: a line of the log may be a command to the runner, and the summary is
-Markdown with HTML in it. https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+Texts that come from files and pages may be hostile: a line of the log can be a command to the runner, and the summary
+is Markdown with HTML in it. https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
 
 import os
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"  # variables that name the files to append to
 
-_ROWS = 100  # of a table or list in the summary, of which GitHub takes 1 MiB
-_LONGEST = 200  # characters of a text there, each of which may take ten bytes
-_PLAIN = frozenset(" ,()/-")  # what means nothing within a line of Markdown
+_MAX_ROWS = 100  # of a table or list in the summary, which may have 1 MiB
+_MAX_LENGTH = 200  # characters of a text in the summary, each of which may take ten bytes
+_PLAIN = frozenset(" ,()/-")  # characters that have no meaning within a line of Markdown
 
 Finding = Rejected | Note
 
 
 def annotation(level: Literal["error", "warning", "notice"], title: str, text: str) -> str:
-    """Return the line of a log that shows a text at the top of the run."""
-    # A line that is a command is searched for no other, such as a "##[…]" within the text.
-    name = _data(title).replace(":", "%3A").replace(",", "%2C")
-    return f"::{level} title={name}::{_data(text)}"
+    """Return the line of a log that makes the runner show a text at the top of the run."""
+    # In a line that is a command the runner looks for no other, such as a "##[…]" within the text.
+    name = _escape_data(title).replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={name}::{_escape_data(text)}"
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def annotated(findings: Iterable[Finding], *, quiet: bool, verbose: bool) -> Iterator[str]:
-    """Yield what was found, rejected files as errors, notes as notices."""
+def annotate(findings: Iterable[Finding], *, quiet: bool, verbose: bool) -> Iterator[str]:
+    """Yield a line for each finding: rejected files as errors, notes as notices."""
     for finding in findings:
         location = printable(finding.location)
         if isinstance(finding, Rejected):
@@ -45,20 +45,18 @@ def annotated(findings: Iterable[Finding], *, quiet: bool, verbose: bool) -> Ite
 
 
 def outputs(report: "Report") -> str:
-    """Return the outputs of a step: numbers, and nothing that anybody else has written."""
-    files = sum(len(project.files) for project in report.index.projects)
-    return f"projects={len(report.index.projects)}\nfiles={files}\nrejected={len(report.rejected)}\n"
+    """Return the outputs of a step: numbers only, since any text could be hostile."""
+    return f"projects={len(report.index.projects)}\nfiles={len(report.files)}\nrejected={len(report.rejected)}\n"
 
 
 def summary(report: "Report", destination: str) -> str:
-    """Return what was published, in Markdown: less than 1 MiB of it, whatever was found."""
+    """Return a summary of a build in Markdown: less than 1 MiB, whatever the findings."""
     plan = report.plan
-    files = [file for project in report.index.projects for file in project.files]
-    done = f"{report.written:,} written, {plan.unchanged:,} unchanged, {len(plan.deletes):,} removed"
+    paths = f"{report.written:,} written, {plan.unchanged:,} unchanged, {len(plan.deletes):,} removed"
     numbers = (
         f"{len(report.index.projects):,}",
-        f"{len(files):,}",
-        format_size(sum(file.size or 0 for file in files)),
+        f"{len(report.files):,}",
+        format_size(sum(file.size or 0 for file in report.files)),
         f"{len(report.rejected):,}",
     )
     return "\n".join(
@@ -67,10 +65,10 @@ def summary(report: "Report", destination: str) -> str:
             "",
             *_table(("projects", "files", "size", "rejected"), [numbers]),
             "",
-            f"Files and pages: {done}.",
+            f"Files and pages: {paths}.",
             "",
-            *_news(report),
-            *_findings(report.findings),
+            *_new_files(report),
+            *_tables(report.findings),
             "",
         ]
     )
@@ -80,36 +78,36 @@ def failure(error: MkindexError) -> str:
     """Return why nothing was published, in Markdown."""
     findings = error.findings if isinstance(error, NotPublished) else ()
     return "\n".join(
-        ["### Package index: not published", "", _escaped(str(error), longest=5_000), "", *_findings(findings), ""]
+        ["### Package index: not published", "", _escape(str(error), max_length=5_000), "", *_tables(findings), ""]
     )
 
 
 def append(variable: str, text: str) -> None:
-    """Append to the file that a variable of the environment names, if it is set. Raises OSError."""
+    """Append to the file that an environment variable names, if it is set. Raises OSError."""
     if path := os.environ.get(variable):
         with open(path, "a", encoding="utf-8") as file:
             file.write(text)
 
 
-def _news(report: "Report") -> Iterator[str]:
-    """Yield what was not yet on the previous site, if there is one to compare with."""
+def _new_files(report: "Report") -> Iterator[str]:
+    """Yield the files that the --previous site lacks, if one was given."""
     if report.new is None:
         return
     if not report.new:
         yield from ("Every file was on the previous site.", "")
         return
     yield from (f"Not on the previous site: {plural(len(report.new), 'file')}.", "")
-    yield from (f"* {_code(name)}" for name in report.new[:_ROWS])
+    yield from (f"* {_code(name)}" for name in report.new[:_MAX_ROWS])
     yield from (*_more(len(report.new)), "")
 
 
-def _findings(findings: Sequence[Finding]) -> Iterator[str]:
-    rejected = [(one.location, one.reason) for one in findings if isinstance(one, Rejected)]
-    notes = [(one.location, one.text) for one in findings if isinstance(one, Note) and not one.detail]
-    for heads, found in (("rejected", "why"), rejected), (("note on", "what"), notes):
-        if found:
-            rows = [(_code(location), _escaped(text)) for location, text in found[:_ROWS]]
-            yield from (*_table(heads, rows), "", *_more(len(found)), "")
+def _tables(findings: Sequence[Finding]) -> Iterator[str]:
+    rejected = [(each.location, each.reason) for each in findings if isinstance(each, Rejected)]
+    notes = [(each.location, each.text) for each in findings if isinstance(each, Note) and not each.detail]
+    for heads, texts in (("rejected", "why"), rejected), (("note on", "what"), notes):
+        if texts:
+            rows = [(_code(location), _escape(text)) for location, text in texts[:_MAX_ROWS]]
+            yield from (*_table(heads, rows), "", *_more(len(texts)), "")
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -118,15 +116,15 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _more(count: int) -> list[str]:
-    return [f"… and {count - _ROWS:,} more, which the log names."] if count > _ROWS else []
+    return [f"… and {count - _MAX_ROWS:,} more, see the log."] if count > _MAX_ROWS else []
 
 
 def _code(text: str) -> str:
-    return f"<code>{_escaped(text)}</code>"
+    return f"<code>{_escape(text)}</code>"
 
 
-def _escaped(text: str, longest: int = _LONGEST) -> str:
-    """Return a text as one line that is text only: a character reference never has a meaning in Markdown."""
-    line = printable(text[: longest + 1])
-    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
+def _escape(text: str, max_length: int = _MAX_LENGTH) -> str:
+    """Return a text as one line that is only text: in Markdown, a character reference never has another meaning."""
+    line = printable(text[: max_length + 1])
+    line = line if len(line) <= max_length else f"{line[: max_length - 1]}…"
     return "".join(c if c.isalnum() or c in _PLAIN else f"&#{ord(c)};" for c in line)

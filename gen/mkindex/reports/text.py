@@ -1,10 +1,11 @@
-"""What a build came to, in words for a person or as JSON for a program."""
+"""The result of a build, in words for a person or as JSON for a program."""
 
 import shlex
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mkindex.errors import Note
+from mkindex.errors import Note, Rejected
 from mkindex.hosts.table import HOSTS
 from mkindex.text import format_size, plural, printable
 
@@ -12,13 +13,14 @@ if TYPE_CHECKING:
     from mkindex.build import Report
     from mkindex.config import Config
 
-_HERE = "Serve it:      python3 -m http.server --directory {}"
+_SHOWN = 3  # names in one line
+
+_SERVE_HERE = "Serve it:      python3 -m http.server --directory {}"
 
 
 def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[str]:
     """Yield the lines for a person: what was done, and how to go on from there."""
-    plan, projects = report.plan, report.index.projects
-    files = [file for project in projects for file in project.files]
+    plan, projects, files = report.plan, report.index.projects, report.files
     if verbose or report.dry_run:
         yield from (f"{'write ' if put.previous is None else 'update'} {put.resource.path}" for put in plan.puts)
         yield from (f"remove {entry.path}" for entry in plan.deletes)
@@ -28,7 +30,7 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         f"{len(plan.deletes)} {'to remove' if report.dry_run else 'removed'}",
     ]
     if plan.newly_retired:
-        counts.append(f"{plan.newly_retired} kept for readers of older pages")
+        counts.append(f"{plan.newly_retired} retired (kept for --grace)")
     yield (
         f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
@@ -36,31 +38,57 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
     if report.rejected:
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if projects and not report.dry_run:
-        then = HOSTS[config.host].next_step if config.host else None
-        url = f"{'https://ADDRESS' if then else 'http://localhost:8000'}/{f'{config.simple_path}/'.lstrip('/')}"
+        next_step = HOSTS[config.host].next_step if config.host else None
+        address = "https://ADDRESS" if next_step else "http://localhost:8000"
+        url = f"{address}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""
-        yield (then or _HERE).format(printable(shlex.quote(config.destination)))
+        yield (next_step or _SERVE_HERE).format(printable(shlex.quote(config.destination)))
         yield f"Install from:  pip install --index-url {url} {projects[0].name}"
         yield f"               uv pip install --default-index {url} {projects[0].name}"
 
 
+def finding_lines(findings: Iterable[Rejected | Note], *, quiet: bool, verbose: bool) -> Iterator[tuple[str, str]]:
+    """Yield a label, "rejected" or "note", and a text for each finding; those with the same text follow each other.
+
+    The same text about more than three files is one line, unless `verbose`. Notes are left out if `quiet`, and those
+    that are details unless `verbose`.
+    """
+    locations: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for finding in findings:
+        if isinstance(finding, Rejected):
+            locations["rejected", finding.reason].append(finding.location)
+        elif verbose or not (quiet or finding.detail):
+            locations["note", finding.text].append(finding.location)
+    for (label, text), places in locations.items():
+        if verbose or len(places) <= _SHOWN:
+            yield from ((label, f"{printable(place)}: {text}") for place in places)
+        else:
+            names = [place.rstrip("/").rpartition("/")[2] for place in places]
+            yield label, f"{plural(len(places), 'file')}: {text} ({first_names(names)}; -v names all)"
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(map(printable, names[:_SHOWN]))}{more}"
+
+
 def as_json(report: "Report") -> dict[str, Any]:
     """Return what --format json prints; within a `version` keys are only added."""
-    files = [file for project in report.index.projects for file in project.files]
     news = {} if report.new is None else {"new": list(report.new)}
     return {
         "version": 1,
         "dry-run": report.dry_run,
         "projects": len(report.index.projects),
-        "files": len(files),
-        "bytes": sum(file.size or 0 for file in files),
+        "files": len(report.files),
+        "bytes": sum(file.size or 0 for file in report.files),
         "written": report.written,
         "unchanged": report.plan.unchanged,
-        "removed": 0 if report.dry_run else len(report.plan.deletes),
+        "removed": report.removed,
         "retired": report.plan.newly_retired,
         "seconds": round(report.seconds, 3),
-        "rejected": [{"location": r.location, "reason": r.reason} for r in report.rejected],
-        "notes": [{"location": n.location, "text": n.text} for n in report.findings if isinstance(n, Note)],
+        "rejected": [{"location": rejected.location, "reason": rejected.reason} for rejected in report.rejected],
+        "notes": [{"location": note.location, "text": note.text} for note in report.notes],
         "write": [put.resource.path for put in report.plan.puts],
         "remove": [entry.path for entry in report.plan.deletes],
         **news,

@@ -117,6 +117,14 @@ def project_url(root: str, name: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
 
 
+def client_project_url(root: str, name: str) -> str:
+    """Return the address where pip and uv look for a project's page: they append the name to whatever they are given.
+
+    Unlike `project_url`, this keeps what is wrong with a root: `…/simple/index.html` gives `…/simple/index.html/demo/`.
+    """
+    return f"{root.rstrip('/')}/{canonicalize_name(name)}/"
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether the name or IP address of a host always means this machine."""
     try:

@@ -17,8 +17,8 @@ from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, SUFFIXES, wh
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link, format_upload_time
 from mkindex.simple.links import clean_text, filename_in, parse_link, path_of, pick_hash_in, split_address
-from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
+from mkindex.sources.source import SourceItem
 from mkindex.text import printable, redact
 
 _MAX_LINE = 1 << 20  # bytes
@@ -39,7 +39,7 @@ class ListSource:
     files_url: str | None = None
     verify: bool = False  # request the files at `files_url`
 
-    def artifacts(self) -> Iterator[Found]:
+    def artifacts(self) -> Iterator[SourceItem]:
         """Yield the files in the order of the lines. Raises SourceError if the list cannot be read to its end."""
         name = "standard input" if self.path == "-" else printable(self.path)
         try:
@@ -48,7 +48,7 @@ class ListSource:
         except OSError as error:
             raise SourceError(f"cannot read the list {name}: {error.strerror}") from error
 
-    def _read(self, stream: BinaryIO, name: str) -> Iterator[Found]:
+    def _read(self, stream: BinaryIO, name: str) -> Iterator[SourceItem]:
         number = 0
         while line := stream.readline(_MAX_LINE):
             number += 1
@@ -60,16 +60,14 @@ class ListSource:
             if not entry or entry.startswith(b"#"):
                 continue
             try:
-                if entry.startswith(b"{"):
-                    found = self._parse_object(_load_object(entry))
-                else:
-                    found = self._parse_text(os.fsdecode(entry))
+                is_object = entry.startswith(b"{")
+                found = self._parse_object(entry) if is_object else self._parse_text(os.fsdecode(entry))
             except ValueError as error:
                 found = Rejected(location=f"{name}, line {number}", reason=str(error))
             if found is not None:
                 yield found
 
-    def _parse_text(self, text: str) -> Found | None:
+    def _parse_text(self, text: str) -> SourceItem | None:
         """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
         if _SCHEME.match(text):
             filename = filename_in(split_address(text).path)
@@ -77,8 +75,13 @@ class ListSource:
             return self._select(text, link)
         return self._select(text, Link(url="", filename=text.rpartition("/")[2]))
 
-    def _parse_object(self, entry: dict[str, Any]) -> Found | None:
+    def _parse_object(self, line: bytes) -> SourceItem | None:
         """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
+        try:
+            entry: dict[str, Any] = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+            raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
         filename = entry.get("filename")
         if not isinstance(filename, str) or _SCHEME.match(filename):
             raise ValueError("`filename` is missing, or not a path. Give a path, or an address without an object")
@@ -98,7 +101,7 @@ class ListSource:
         )
         return self._select(filename, link)
 
-    def _select(self, text: str, link: Link) -> Found | None:
+    def _select(self, text: str, link: Link) -> SourceItem | None:
         """Return the file at a path or URL, with what its line says of it; None if it is not selected.
 
         Raises ValueError if it cannot be a file of an index.
@@ -131,16 +134,6 @@ class ListSource:
             return Rejected(location=path, reason="named in the list, but not a regular file. Give the path of a file")
         relative = os.path.relpath(path, root).replace(os.sep, "/")
         return Artifact(root, relative, Fingerprint.of(status), link._replace(url="file:"))
-
-
-def _load_object(line: bytes) -> dict[str, Any]:
-    """Return the JSON object on a line that begins with a brace. Raises ValueError."""
-    try:
-        entry: dict[str, Any] = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        reason = f" ({error.msg})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ValueError(f"not a JSON object{reason}. Write each object on one line") from error
-    return entry
 
 
 def _url_below(files_url: str, path: str, filename: str) -> str:

@@ -2,36 +2,22 @@
 
 import os
 import re
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
-from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, Link
-from mkindex.model.index import StatusMarker
+from mkindex.errors import SourceError
 from mkindex.simple.links import path_of
 from mkindex.sources.selection import EVERYTHING, Selection
+from mkindex.sources.source import Source
 from mkindex.text import printable, redact
 from mkindex.tree.names import INDEX_HTML
 
 if TYPE_CHECKING:
     from mkindex.web.client import WebClient
-
-# All that a source can yield.
-Found = Artifact | Link | StatusMarker | Rejected | Note
-
-
-class Source(Protocol):
-    """A source lists artifacts, each time in the same order.
-
-    `artifacts()` raises SourceError if it cannot list everything: with half of a listing, files would look removed.
-    """
-
-    def artifacts(self) -> Iterator[Found]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

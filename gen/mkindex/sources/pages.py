@@ -19,8 +19,8 @@ from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.links import name_at_end, parse_link, path_of, project_url
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
-from mkindex.sources.open import Found
 from mkindex.sources.selection import Selection
+from mkindex.sources.source import SourceItem
 from mkindex.text import plural, printable, redact
 from mkindex.tree.names import INDEX_HTML
 from mkindex.web.bodies import MAX_PAGE
@@ -42,7 +42,7 @@ class PageSource:
     recursive: bool = False
     whole_index: bool = False  # read all projects of an index
 
-    def artifacts(self) -> Iterator[Found]:
+    def artifacts(self) -> Iterator[SourceItem]:
         """Yield the files in the order of the pages. Raises SourceError if a page cannot be read or understood."""
         url = self.url.partition("#")[0]
         if name_at_end(url).endswith(SUFFIXES):
@@ -68,7 +68,7 @@ class PageSource:
         else:
             raise SourceError(f"{redact(response.url)}: {_describe_without_files(page)}")
 
-    def _read_single_file(self) -> Iterator[Found]:
+    def _read_single_file(self) -> Iterator[SourceItem]:
         try:
             link = parse_link(self.url)
         except ValueError as error:
@@ -96,7 +96,7 @@ class PageSource:
                 return True
         return False
 
-    def _read_index(self, projects: Sequence[tuple[str, str]], root: PageResponse) -> Iterator[Found]:
+    def _read_index(self, projects: Sequence[tuple[str, str]], root: PageResponse) -> Iterator[SourceItem]:
         """Yield the files of the selected projects. `projects`: name and URL of each."""
         if not (self.whole_index or self.selection.include):
             raise SourceError(
@@ -121,7 +121,7 @@ class PageSource:
 
     # --- a page of files ----------------------------------------------------------------------------------------------
 
-    def _list_files(self, page: Page, url: str, *, name: str = "") -> Iterator[Found]:
+    def _list_files(self, page: Page, url: str, *, name: str = "") -> Iterator[SourceItem]:
         """Yield the selected files of a page, and its findings. `name`: its project, as an index spells it."""
         if page.status:
             yield _make_status_marker(page, page.status, url, name)
@@ -137,7 +137,7 @@ class PageSource:
             if self.selection.includes_file(link.filename):
                 yield link if link.is_elsewhere else _find_local(link, url)
 
-    def _read_subdirectories(self, page: Page, url: str) -> Iterator[Found]:
+    def _read_subdirectories(self, page: Page, url: str) -> Iterator[SourceItem]:
         """Yield the files below a directory listing with --recursive; otherwise a note that there may be some."""
         if self.recursive and page.directories:
             yield from self._crawl(page.directories, url)
@@ -146,7 +146,7 @@ class PageSource:
             text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} skipped (use --recursive)"
             yield Note(location=redact(url), text=text)
 
-    def _crawl(self, directories: Sequence[str], top: str) -> Iterator[Found]:
+    def _crawl(self, directories: Sequence[str], top: str) -> Iterator[SourceItem]:
         """Yield the files of directories and of all below them, level by level, each directory once."""
         seen = {top}
         for _ in range(_MAX_LEVELS):

@@ -1,140 +1,132 @@
-"""Build again whenever a source may have changed, for as long as nobody says stop."""
+"""Build again whenever a source may have changed, until an exception ends it."""
 
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from mkindex.build import Report, build
 from mkindex.config import Config
 from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, SourceError
+from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import FileChanged
 from mkindex.sources.open import local_path
 from mkindex.sources.selection import Selection
+from mkindex.watch.remembered import Answers
 from mkindex.watch.triggers import Triggers
-from mkindex.watch.young_files import Settling
+from mkindex.watch.young_files import HoldBack, LastBuild, YoungFiles
 
-_LONGEST = 10  # times `settle`: how long a burst may last before what is whole is published
-_OF_LINKS = ("include", "exclude", "all", "recursive", "remote", "allow_unhashed", "max_download", "files_url")
+_LONGEST_BURST = 10  # times `settle`: after that the files that are whole are published, even if more changes come
 _RETRY = 30.0  # seconds after which a build that failed is tried again, if nothing changes before
+_ATTEMPTS = 10  # of a build, at files that change while they are copied: each attempt holds more of them back
+_FIXED_KEYS = ("destination", "serve", "bind")  # of the configuration, while the process runs
+_KEYS_FOR_LINKS = ("include", "exclude", "all", "recursive", "remote", "allow_unhashed", "max_download", "files_url")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildEvent:
-    """A build, and what it made of the one before: filenames, in order."""
+    """A build, and how its index differs from the one before: filenames, in order."""
 
     report: Report
     added: tuple[str, ...]
     replaced: tuple[str, ...]
     removed: tuple[str, ...]
-    held: tuple[str, ...]  # paths
+    held: tuple[str, ...]  # paths of files that are held back
     news: tuple[Rejected | Note, ...]  # findings that the build before did not have
-    recovered: bool  # the build before could not be done
+    recovered: bool  # the build before failed
 
     @property
     def is_news(self) -> bool:
-        """Whether there is anything to tell."""
+        """Whether anything has changed since the build before."""
         changes = self.added or self.replaced or self.removed or self.held or self.news
         return bool(changes or self.recovered or self.report.written or self.report.plan.deletes)
 
 
+Event = BuildEvent | MkindexError | str
+
+
 class _Outdated(Exception):
-    """While a build waited to publish there was a hint that what it found is no more what is there."""
+    """While a build waited to publish, a source changed: what the build found is out of date."""
 
 
 class Watch:
-    """The builds of one configuration after another; `told` hears of each, and of what goes wrong.
+    """The builds of one configuration, one after another.
 
-    `reread` returns the configuration as it is now.
+    `on_event` is called after each build, for each error, and for a few remarks. `read_config` is called after
+    `reload()`, and returns the configuration as it is then.
     """
 
     def __init__(
-        self,
-        config: Config,
-        *,
-        told: Callable[[BuildEvent | MkindexError | str], object],
-        reread: Callable[[], Config],
+        self, config: Config, *, on_event: Callable[[Event], object], read_config: Callable[[], Config]
     ) -> None:
         self._config = config
-        self._told = told
-        self._reread = reread
-        self._settling = Settling(config.settle)
-        self._hints: Triggers | None = None
+        self._on_event = on_event
+        self._read_config = read_config
         self._reload = False
-        self._published: dict[str, str] | None = None  # sha256 by filename; None: nothing was built yet
+        # What is known from one build to the next.
+        self._young = YoungFiles(config.settle)
+        self._last = LastBuild()
+        self._answers = Answers()
+        self._trusted = TrustedManifest()
+        self._triggers = self._make_triggers()
+        self._sha256s: dict[str, str] = {}  # of the files that are listed, by filename
         self._findings: frozenset[Rejected | Note] = frozenset()
-        self._error = ""  # the last, until a build is done
-        self._listed = 0.0  # when the last build began to look
-        self._thorough = 0.0  # when the next build is to believe nothing that is only in memory
-        self._ask = 0.0  # when the next build is to ask remote sources again
-        self._due = 0.0  # when the next build is made without a hint
+        self._error = ""  # of the last build, if it failed
+        # Times of the monotonic clock.
+        self._began = 0.0  # when the last build began to list sources
+        self._thorough_at = 0.0  # from when a build trusts nothing that is known only in memory
+        self._renew_at = 0.0  # from when a build asks remote sources again
+        self._due = 0.0  # when the next build begins if nothing triggers one before
 
     def reload(self) -> None:
         """Read the configuration again, soon; a signal handler may call this."""
         self._reload = True
-        if self._hints:
-            self._hints.give()
+        self._triggers.wake()
 
     def run(self) -> NoReturn:
-        """Build, and go on until an exception, such as KeyboardInterrupt, says stop.
+        """Build, and go on until an exception, such as KeyboardInterrupt, ends it.
 
-        Raises MkindexError where already the first build cannot be done, unless that is for the files it found.
+        Raises MkindexError if the first build fails, unless the reason is in the files that it found.
         """
-        hints = Triggers(self._config, self._settling, self._told)
         try:
-            self._build(hints)  # before there is any other thread: several processes can share the work
+            self._build()  # before there is any other thread: several processes can share the work
         except (NotPublished, FileChanged) as error:
-            self._failed(error)
+            self._fail(error)
         while True:
-            self._hints = hints
-            with hints:
+            with self._triggers:
                 while not self._reload:
                     try:
-                        self._build(hints)
+                        self._build()
                     except MkindexError as error:
-                        self._failed(error)
-                    self._await(hints)
-            self._reconfigure()
-            hints = Triggers(self._config, self._settling, self._told)
+                        self._fail(error)
+                    self._wait_for_reason()
+            self._configure()
+            self._triggers = self._make_triggers()
 
-    def _await(self, hints: Triggers) -> None:
-        """Return when there is a reason to build."""
-        pulse = self._config.poll_interval
-        beat = time.monotonic() + pulse
-        while hints.last <= self._listed:
-            now = time.monotonic()
-            if self._reload or now >= self._due or (self._settling.held and self._settling.ripe()):
-                return
-            if now >= beat:
-                hints.beat()
-                beat = now + pulse
-            look = now + max(self._config.settle, 0.1) if self._settling.held else beat
-            hints.wait(min(look, beat, self._due) - now)
+    def _make_triggers(self) -> Triggers:
+        return Triggers(self._config, self._young, self._last, self._on_event)
 
-    def _build(self, hints: Triggers) -> None:
-        """Build; after a hint when it is quiet again, or has not been for long. Raises MkindexError."""
-        hints.arm()
-        deadline = time.monotonic() + _LONGEST * self._config.settle
+    # --- one build --------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Build until a build is up to date when it is published. Raises MkindexError."""
+        self._triggers.watch_directories()
+        deadline = time.monotonic() + _LONGEST_BURST * self._config.settle
+        thorough = time.monotonic() >= self._thorough_at
+        self._answers.renew = time.monotonic() >= self._renew_at
         hasty = True
-        thorough = time.monotonic() >= self._thorough
-        asks = time.monotonic() >= self._ask
         while True:
-            self._settling.begin(hasty=hasty, thorough=thorough, asks=asks)
-            self._listed = time.monotonic()
+            self._began = time.monotonic()
+            self._young.begin(hasty=hasty)
+            self._last.begin(thorough=thorough)
+            if thorough:
+                self._trusted.forget()
             try:
-                ready = partial(self._ready, hints, deadline)
-                report = build(self._config, announce=self._announced, settling=self._settling, ready=ready)
-                if thorough:
-                    self._thorough = self._listed + self._config.rescan
-                if asks:
-                    self._ask = self._listed + self._config.interval
-                self._done(report)
-                return
+                report = self._build_once(deadline)
             except SourceError:
-                if asks:  # what was listed before is good enough until the next time
-                    self._ask = time.monotonic() + min(_RETRY, self._config.interval)
+                if self._answers.renew:  # until the next time, the answers before are good enough
+                    self._renew_at = time.monotonic() + min(_RETRY, self._config.interval)
                 raise
             except _Outdated:
                 hasty = False
@@ -142,77 +134,118 @@ class Watch:
                 if time.monotonic() > deadline:
                     raise
                 hasty = False
+            else:
+                break
+        if thorough:
+            self._thorough_at = self._began + self._config.rescan
+        if self._answers.renew:
+            self._renew_at = self._began + self._config.interval
+        self._finish(report)
 
-    def _announced(self, note: Note) -> None:
-        self._told(f"{note.location}: {note.text}")
+    def _build_once(self, deadline: float) -> Report:
+        """Build once. Raises MkindexError, and _Outdated if a source has changed by the time of publishing."""
+        waits: list[float] = []
+        report = build(
+            self._config,
+            sources=self._answers.open_sources,
+            examine=HoldBack(self._answers.examine, self._young, self._last),
+            before_commit=lambda: waits.append(self._wait_for_quiet(deadline)),
+            attempts=_ATTEMPTS,
+            trusted=self._trusted,
+            announce=lambda note: self._on_event(f"{note.location}: {note.text}"),
+        )
+        return replace(report, seconds=report.seconds - sum(waits))
 
-    def _ready(self, hints: Triggers, deadline: float) -> None:
-        """Return when what was found may be published. All that takes time is done while we wait."""
+    def _wait_for_quiet(self, deadline: float) -> float:
+        """Wait until the sources are quiet, and return for how many seconds. By then all other work is done."""
+        began = time.monotonic()
         while True:
             now = time.monotonic()
-            until = min(max(hints.last + self._config.settle, now + self._settling.wait()), deadline)
-            if until <= now:
+            quiet_at = max(self._triggers.last + self._config.settle, now + self._young.seconds_to_wait())
+            if min(quiet_at, deadline) <= now:
                 break
-            hints.wait(until - now)
-        hints.wait(0)
-        if (hints.last > self._listed and now < deadline) or self._settling.moved():
+            self._triggers.wait(min(quiet_at, deadline) - now)
+        self._triggers.wait(0)
+        if (self._triggers.last > self._began and now < deadline) or self._young.has_changed():
             raise _Outdated
+        return time.monotonic() - began
 
-    def _done(self, report: Report) -> None:
-        files = [file for project in report.index.projects for file in project.files]
-        self._settling.done(files)
-        before, self._published = self._published or {}, {file.filename: file.sha256 for file in files}
+    def _finish(self, report: Report) -> None:
+        """Remember what a build has published, and report it."""
+        self._young.end()
+        self._last.end(report.files)
+        before, self._sha256s = self._sha256s, {file.filename: file.sha256 for file in report.files}
+        kept = before.keys() & self._sha256s.keys()
         news = tuple(finding for finding in report.findings if finding not in self._findings)
         self._findings = frozenset(report.findings)
         error, self._error = self._error, ""
-        self._due = self._next(report)
-        self._told(
+        self._due = self._next_deletion(report)
+        self._on_event(
             BuildEvent(
                 report=report,
-                added=tuple(sorted(self._published.keys() - before.keys())),
-                replaced=tuple(
-                    sorted(name for name in before if self._published.get(name, before[name]) != before[name])
-                ),
-                removed=tuple(sorted(before.keys() - self._published.keys())),
-                held=self._settling.held,
+                added=tuple(sorted(self._sha256s.keys() - before.keys())),
+                replaced=tuple(sorted(name for name in kept if self._sha256s[name] != before[name])),
+                removed=tuple(sorted(before.keys() - self._sha256s.keys())),
+                held=self._young.held,
                 news=news,
                 recovered=bool(error),
             )
         )
 
-    def _next(self, report: Report) -> float:
-        """Return when to build though there was no hint."""
+    def _fail(self, error: MkindexError) -> None:
+        """Report why a build failed, once."""
+        if str(error) != self._error:
+            self._on_event(error)
+        self._error = str(error)
+        self._thorough_at = 0.0
+        self._due = time.monotonic() + min(_RETRY, self._config.rescan)
+
+    # --- between builds ---------------------------------------------------------------------------------------------
+
+    def _next_deletion(self, report: Report) -> float:
+        """Return when the next build begins if nothing triggers one before."""
         now = time.monotonic()
-        due = [self._thorough]
-        if self._settling.has_asked:
-            due.append(self._ask)
+        due = [self._thorough_at]
+        if self._answers:
+            due.append(self._renew_at)
         if report.plan.next_deletion is not None:
             due.append(now + max(report.plan.next_deletion - time.time(), 0))
         return min(due)
 
-    def _failed(self, error: MkindexError) -> None:
-        if str(error) != self._error:
-            self._told(error)
-        self._error = str(error)
-        self._thorough = 0.0
-        self._due = time.monotonic() + min(_RETRY, self._config.rescan)
+    def _wait_for_reason(self) -> None:
+        """Return when there is a reason to build."""
+        interval = self._config.poll_interval
+        next_poll = time.monotonic() + interval
+        while self._triggers.last <= self._began:
+            now = time.monotonic()
+            held = bool(self._young.held)
+            if self._reload or now >= self._due or (held and self._young.is_due()):
+                return
+            if now >= next_poll:
+                self._triggers.poll()
+                next_poll = now + interval
+            next_look = now + max(self._config.settle, 0.1) if held else next_poll
+            self._triggers.wait(min(next_look, next_poll, self._due) - now)
 
-    def _reconfigure(self) -> None:
-        self._reload, self._thorough, self._ask = False, 0.0, 0.0
+    def _configure(self) -> None:
+        """Read the configuration again. If it cannot be used, go on with the one before."""
+        self._reload, self._thorough_at, self._renew_at = False, 0.0, 0.0
         before = self._config
         try:
-            config = self._reread()
-            for key in ("destination", "serve", "bind"):
+            config = self._read_config()
+            for key in _FIXED_KEYS:
                 if getattr(config, key) != getattr(before, key):
-                    raise ConfigError(f"{key} is another than before: restart mkindex for that")
+                    raise ConfigError(f"{key} has changed: restart mkindex to use the new value")
         except MkindexError as error:
-            self._told(error)
-        else:
-            self._config = config
-            self._settling = self._settling.again(
-                config.settle,
-                {os.path.abspath(path) for path in map(local_path, config.sources) if path},
-                Selection(include=config.include, exclude=config.exclude),
-                same_links=all(getattr(config, key) == getattr(before, key) for key in _OF_LINKS),
-            )
-            self._told("configuration read again")
+            self._on_event(error)
+            return
+        self._config = config
+        self._young = YoungFiles(config.settle)
+        self._last = self._last.restricted(
+            {os.path.abspath(path) for path in map(local_path, config.sources) if path},
+            Selection(include=config.include, exclude=config.exclude),
+        )
+        if any(getattr(config, key) != getattr(before, key) for key in _KEYS_FOR_LINKS):
+            self._answers = Answers()
+        self._trusted = TrustedManifest()
+        self._on_event("configuration reloaded")

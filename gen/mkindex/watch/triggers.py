@@ -1,7 +1,7 @@
-"""Hints that a source may have changed: from the kernel, by watchdog, or from a look at it every now and then.
+"""What triggers a build: changes that the system reports, by watchdog, or that are found by polling.
 
-A hint says no more than that a build is worth it. What has changed the build finds for itself, so that a hint too many
-costs a look, and one that is lost is made up for by the next.
+A trigger says only that a source may have changed; the build finds out what has. So a trigger too many costs little,
+and a lost one is made up for by the next.
 """
 
 import errno
@@ -33,16 +33,16 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from mkindex.build import found, outputs
+from mkindex.build import list_sources, open_sources, output_directories
 from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.distributions.filenames import SUFFIXES, why_unsupported
 from mkindex.errors import MkindexError
 from mkindex.sources.open import local_path
-from mkindex.watch.young_files import Settling
+from mkindex.watch.young_files import LastBuild, YoungFiles
 from mkindex.web.client import WebClient
 
-# Not: opened, and closed without having been written to. A build does that itself.
+# Not "opened", nor "closed without having been written to": a build does both itself.
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileModifiedEvent,
@@ -55,51 +55,54 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
     DirDeletedEvent,
 ]
-_MOST_PLACES = 100  # each has a thread of its own
+_MAX_DIRECTORIES = 100  # each has a thread of its own
 
-# watchdog logs what it makes up for, and what a look now and then finds anyway.
+# watchdog logs errors that it recovers from, or that polling makes up for.
 logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 
-class _Place(NamedTuple):
-    """A directory to be watched, `inside`: with all below it; `identity`: its device and inode."""
+class _Directory(NamedTuple):
+    """A directory to watch, `recursive`: with its subdirectories; `identity`: its device and inode."""
 
     path: str
-    inside: bool
+    recursive: bool
     identity: tuple[int, int]
 
 
-class _Limit(Exception):
-    """The system lets nobody watch more directories."""
+class _LimitReached(Exception):
+    """The system does not let us watch more directories."""
 
 
 class Triggers:
-    """Hints about the directories among the sources of `config`, while the context is entered.
+    """Triggers of builds by the directories among the sources of `config`, while the context is entered.
 
-    `told` is called once with the reason where the kernel cannot be asked and is not.
+    `on_note` is called with the reason when the system cannot report changes, and polling begins.
     """
 
-    def __init__(self, config: Config, settling: Settling, told: Callable[[str], object]) -> None:
+    def __init__(
+        self, config: Config, young: YoungFiles, last_build: LastBuild, on_note: Callable[[str], object]
+    ) -> None:
         self._config = config
         self._local = tuple(filter(None, map(local_path, config.sources)))
-        self._settling = settling
-        self._told = told
+        self._young = young
+        self._last_build = last_build
+        self._on_note = on_note
         self._queue = SimpleQueue[float]()
-        self.last = 0.0  # when the last hint came
+        self.last = 0.0  # when the last trigger came, on the monotonic clock
         self._observer: BaseObserver | None = None
-        self._watches: dict[_Place, ObservedWatch] = {}
-        self._listing = 0
+        self._watches: dict[_Directory, ObservedWatch] = {}
+        self._listing = 0  # a hash of what the sources listed when they were polled last
 
     def __enter__(self) -> Self:
         if self._config.poll:
-            self._listing = self._look()
+            self._listing = self._hash_listing()
         else:
             try:
                 self._observer = Observer()
                 self._observer.start()
             except OSError as error:
-                self._poll(str(error.strerror))
-            self.arm()
+                self._fall_back(str(error.strerror))
+            self.watch_directories()
         return self
 
     def __exit__(
@@ -110,121 +113,124 @@ class Triggers:
             self._observer.join()
             self._observer = None
 
-    def give(self) -> None:
-        """Give a hint. Signal handlers and other threads may."""
+    def fire(self) -> None:
+        """Trigger a build. Signal handlers and other threads may call this."""
         self._queue.put(time.monotonic())
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for a hint, no longer than that; tell whether there was one."""
-        try:
-            self.last = self._queue.get(timeout=max(seconds, 0))
-        except Empty:
-            return False
-        with suppress(Empty):
-            while True:
-                self.last = self._queue.get_nowait()
-        return True
+    def wake(self) -> None:
+        """End a wait without triggering a build. Signal handlers and other threads may call this."""
+        self._queue.put(0.0)
 
-    def arm(self) -> None:
-        """Watch what is there now, and give a hint where that is something else than before."""
+    def wait(self, seconds: float) -> None:
+        """Wait for a trigger, no longer than `seconds`."""
+        with suppress(Empty):
+            self.last = max(self.last, self._queue.get(timeout=max(seconds, 0)))
+            while True:
+                self.last = max(self.last, self._queue.get_nowait())
+
+    def watch_directories(self) -> None:
+        """Watch the directories that exist now; trigger a build if they are not those of before."""
         if self._observer is None:
             return
         try:
-            self._watch(self._observer, set(self._places()))
-        except _Limit as limit:
-            self._poll(str(limit))
+            self._schedule_all(self._observer, set(self._directories()))
+        except _LimitReached as limit:
+            self._fall_back(str(limit))
 
-    def _poll(self, why: str) -> None:
-        """Ask the kernel no more, but look."""
+    def poll(self) -> None:
+        """Look for what the system does not report. This is called every `poll_interval` seconds."""
+        if self._observer:
+            self.watch_directories()
+            return
+        listing = self._hash_listing()
+        if listing != self._listing:
+            self._listing = listing
+            self.fire()
+
+    def _fall_back(self, why: str) -> None:
+        """Poll from now on, and watch no directory."""
         if self._observer and self._observer.is_alive():
             self._observer.stop()
             self._observer.join()
         self._observer = None
-        self._listing = self._look()
-        self._told(f"{why}: looking every {self._config.poll_interval:g} s instead")
+        self._listing = self._hash_listing()
+        self._on_note(f"{why}: falling back to polling every {self._config.poll_interval:g} s")
 
-    def beat(self) -> None:
-        """Look, as is done every `poll_interval`, for what the kernel does not tell."""
-        if self._observer:
-            self.arm()
-            return
-        listing = self._look()
-        if listing != self._listing:
-            self._listing = listing
-            self.give()
-
-    def _look(self) -> int:
-        """Return something that is another when the sources list something else."""
+    def _hash_listing(self) -> int:
+        """Return a number that changes when the sources list something else."""
+        if not self._local:
+            return 0
+        local = replace(self._config, sources=self._local)
         try:
-            if not self._local:
-                return 0
-            local = replace(self._config, sources=self._local)
             with ThreadPoolExecutor(1) as executor:
-                return hash(tuple(found(local, web=WebClient(Cache(None), connections=1), executor=executor)))
+                sources = open_sources(local, WebClient(Cache(None), connections=1), executor)
+                return hash(tuple(list_sources(local, sources)))
         except MkindexError as error:
             return hash(str(error))
 
-    def _watch(self, observer: BaseObserver, places: set[_Place]) -> None:
-        # What watched a directory that is gone has ended.
+    def _schedule_all(self, observer: BaseObserver, directories: set[_Directory]) -> None:
+        # The emitter of a directory that is gone has ended.
         alive = {emitter.watch for emitter in observer.emitters if emitter.should_keep_running()}
         changed = False
-        for place, watch in list(self._watches.items()):
-            if place not in places or watch not in alive:
+        for directory, watch in list(self._watches.items()):
+            if directory not in directories or watch not in alive:
                 observer.unschedule(watch)
-                del self._watches[place]
+                del self._watches[directory]
                 changed = True
         try:
-            for place in places - self._watches.keys():
+            for directory in directories - self._watches.keys():
                 with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-                    self._watches[place] = self._schedule(observer, place)
+                    self._watches[directory] = self._schedule(observer, directory)
                     changed = True
-            if any(place.inside for place in places):
-                # watchdog does not say so when the limit is reached below a directory.
-                observer.unschedule(self._schedule(observer, _Place(os.path.abspath(os.sep), False, (0, 0))))
+            if any(directory.recursive for directory in directories):
+                # watchdog does not report that the limit is reached in a subdirectory: watch one more directory.
+                root = _Directory(os.path.abspath(os.sep), recursive=False, identity=(0, 0))
+                observer.unschedule(self._schedule(observer, root))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EMFILE):
                 raise
-            raise _Limit("the system's limit of watched directories is reached (sysctl fs.inotify)") from error
+            raise _LimitReached("the system's limit of watched directories is reached (sysctl fs.inotify)") from error
         if changed:
-            self.give()
+            self.fire()
 
-    def _schedule(self, observer: BaseObserver, place: _Place) -> ObservedWatch:
+    def _schedule(self, observer: BaseObserver, directory: _Directory) -> ObservedWatch:
         return observer.schedule(
-            _Handler(self, place, self._config, self._settling),
-            place.path,
-            recursive=place.inside,
+            _Handler(self.fire, directory, self._config, self._young, self._last_build),
+            directory.path,
+            recursive=directory.recursive,
             event_filter=_EVENTS,
             follow_symlink=self._config.follow_symlinks,
         )
 
-    def _places(self) -> Iterator[_Place]:
+    def _directories(self) -> Iterator[_Directory]:
         count = 0
         for spec in self._local:
             root = os.path.realpath(spec)
-            for path, inside in _spread(root, inside=self._config.recursive, without=_own(self._config, root)):
+            written = _written_below(self._config, root)
+            for path, recursive in _cover(root, recursive=self._config.recursive, without=written):
                 with suppress(OSError):
                     status = os.stat(path)
-                    yield _Place(path, inside, (status.st_dev, status.st_ino))
+                    yield _Directory(path, recursive, (status.st_dev, status.st_ino))
                 count += 1
-                if count > _MOST_PLACES:
-                    raise _Limit(f"there are more than {_MOST_PLACES} directories beside the destination")
+                if count > _MAX_DIRECTORIES:
+                    raise _LimitReached(f"more than {_MAX_DIRECTORIES} directories to watch beside the destination")
 
 
-def _own(config: Config, root: str) -> list[str]:
-    """Return the directories that are written by us alone, as far as `root` is concerned."""
+def _written_below(config: Config, root: str) -> list[str]:
+    """Return the directories below `root`, or around it, that only mkindex writes."""
     destination = os.path.realpath(config.destination)
-    return outputs(config) if _lies_in(root, destination) else [destination]
+    return output_directories(config) if _lies_in(root, destination) else [destination]
 
 
-def _spread(root: str, *, inside: bool, without: list[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the directories to watch for all of `root`, and whether with all below them, but for `without`.
+def _cover(root: str, *, recursive: bool, without: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yield the directories to watch for all of `root` but `without`, and whether each with its subdirectories.
 
-    The tree that mkindex writes has a directory for each file.
+    The tree that mkindex writes has a directory for each file, too many to watch.
     """
     if os.path.isfile(root):
         yield os.path.dirname(root), False
-    elif not inside or not any(_lies_in(path, root) for path in without):
-        yield root, inside
+    elif not recursive or not any(_lies_in(path, root) for path in without):
+        yield root, recursive
     elif root not in without:
         yield root, False
         below: list[str] = []
@@ -232,39 +238,48 @@ def _spread(root: str, *, inside: bool, without: list[str]) -> Iterator[tuple[st
             below += (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
         for path in below:
             if not os.path.basename(path).startswith("."):
-                yield from _spread(path, inside=True, without=without)
+                yield from _cover(path, recursive=True, without=without)
 
 
 class _Handler(FileSystemEventHandler):
-    """Gives a hint for the events of one place that can make a difference."""
+    """Calls `fire` for each event of one directory that can make a difference to a build."""
 
-    def __init__(self, hints: Triggers, place: _Place, config: Config, settling: Settling) -> None:
-        self._hints = hints
-        self._place = place
+    def __init__(
+        self,
+        fire: Callable[[], object],
+        directory: _Directory,
+        config: Config,
+        young: YoungFiles,
+        last_build: LastBuild,
+    ) -> None:
+        self._fire = fire
+        self._directory = directory
         self._recursive = config.recursive
         self._hardlink = config.link_mode == "hardlink"
-        self._settling = settling
+        self._young = young
+        self._last_build = last_build
         self._files = {os.path.realpath(spec) for spec in config.sources}
-        self._own = _own(config, place.path)
+        self._written = _written_below(config, directory.path)
 
     def dispatch(self, event: FileSystemEvent) -> None:
+        """Judge an event by the paths that it has."""
         if any(self._matters(event, os.fsdecode(path)) for path in (event.src_path, event.dest_path) if path):
-            self._hints.give()
+            self._fire()
 
     def _matters(self, event: FileSystemEvent, path: str) -> bool:
-        if path == self._place.path:
+        if path == self._directory.path:
             return True
-        if any(_lies_in(path, own) for own in self._own):
+        if any(_lies_in(path, directory) for directory in self._written):
             return False
         if event.is_directory:
             return self._recursive
         name = os.path.basename(path)
         if path not in self._files and (name.startswith(".") or not (name.endswith(SUFFIXES) or why_unsupported(name))):
             return False
-        if isinstance(event, FileModifiedEvent):  # what is held back is looked at again anyway
-            return not self._settling.is_held(path)
-        # Linking a file changes its status.
-        return not (self._hardlink and isinstance(event, FileAttribEvent) and self._settling.listed(path))
+        if isinstance(event, FileModifiedEvent):  # a watch looks again at the files that it holds back
+            return not self._young.is_held(path)
+        # To make a hard link to a file changes its status.
+        return not (self._hardlink and isinstance(event, FileAttribEvent) and self._last_build.file(path))
 
 
 def _lies_in(path: str, directory: str) -> bool:

@@ -1,8 +1,11 @@
-"""The rules: small functions over what was seen, in the order of the harm that was measured for what they find."""
+"""The rules: small pure functions over observations. Reports list them in the order of this file."""
 
-from mkindex.check.rules import files as files  # noqa: I001 (reports keep this order)
+from mkindex.check.rules import files as files  # noqa: I001 (the order matters)
 from mkindex.check.rules import server as server
 from mkindex.check.rules import pages as pages
+from mkindex.check.rules import json_pages as json_pages
+from mkindex.check.rules import html_pages as html_pages
 from mkindex.check.rules import links as links
+from mkindex.check.rules import listings as listings
 from mkindex.check.rules import projects as projects
 from mkindex.check.rules import directory as directory

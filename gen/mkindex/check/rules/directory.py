@@ -1,8 +1,8 @@
-"""Rules on what lies in a directory, which a client cannot see and whoever serves it should know."""
+"""Rules on what is in a directory besides its pages, which clients cannot see."""
 
 from collections.abc import Iterator
 
-from mkindex.check.findings import NOTE, WARNING, WRONG, Observation, rule
+from mkindex.check.findings import NOTE, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import SeenDirectory
 
 
@@ -10,13 +10,14 @@ from mkindex.check.observations import SeenDirectory
     SeenDirectory,
     "leftover",
     WARNING,
-    clients="Neither sees it.",
-    mend="Remove it once nobody writes into the directory; mkindex finishes and cleans up what a run of its own left.",
+    impact="pip and uv do not see it.",
+    fix="Remove it when nothing is writing to the directory. mkindex cleans up after an interrupted run of its own "
+    "when it runs again.",
 )
-def leftover(tree: SeenDirectory) -> Iterator[Observation]:
+def leftover(directory: SeenDirectory) -> Iterator[Violation]:
     """No temporary file of an interrupted upload or run is left."""
-    for path in tree.leftovers:
-        yield Observation("left behind by something that was interrupted", page=path)
+    for path in directory.leftovers:
+        yield Violation("left by an interrupted upload or run", page=path)
 
 
 @rule(
@@ -25,89 +26,88 @@ def leftover(tree: SeenDirectory) -> Iterator[Observation]:
     WARNING,
     pip=WRONG,
     uv=WRONG,
-    clients="Neither finds a file that no page names.",
-    mend="Make the pages anew, or remove the file.",
+    impact="pip and uv do not find a file that no page lists.",
+    fix="Rebuild the pages, or remove the file.",
 )
-def not_listed(tree: SeenDirectory) -> Iterator[Observation]:
+def not_listed(directory: SeenDirectory) -> Iterator[Violation]:
     """Every wheel and sdist in the directory is listed on a page."""
-    for path in tree.unlisted_files:
-        yield Observation("no page lists it", page=path)
+    for path in directory.unlisted_files:
+        yield Violation("no page lists it", page=path)
 
 
 @rule(
     SeenDirectory,
     "project-not-listed",
     WARNING,
-    clients="Both find it all the same; tools that read the root, mirrors and people do not.",
-    mend="Make the root page anew, or remove the page of a project that is gone.",
+    impact="pip and uv find it all the same. Mirrors, people and tools that read the root page do not.",
+    fix="Rebuild the root page, or remove the page if the project is gone.",
 )
-def project_not_listed(tree: SeenDirectory) -> Iterator[Observation]:
-    """Every page of a project is linked from the root."""
-    for path in tree.unlisted_projects:
-        yield Observation("the root does not list this project", page=path)
+def project_not_listed(directory: SeenDirectory) -> Iterator[Violation]:
+    """Every project page is linked from the root page."""
+    for path in directory.unlisted_projects:
+        yield Violation("the root does not list this project", page=path)
 
 
 @rule(
     SeenDirectory,
     "manifest",
     WARNING,
-    clients="Neither reads it.",
-    mend="Run mkindex again with the same sources: it puts right what is its own.",
+    impact="pip and uv do not read the manifest.",
+    fix="Run mkindex again with the same sources. It repairs what it wrote.",
 )
-def manifest(tree: SeenDirectory) -> Iterator[Observation]:
-    """What mkindex knows of its own output is what is there."""
-    for text in tree.manifest:
-        path, _, wrong = text.partition("\t")
-        yield Observation(wrong, page=path)
+def manifest(directory: SeenDirectory) -> Iterator[Violation]:
+    """The tree is what the manifest of mkindex says."""
+    for path, error in directory.manifest_errors:
+        yield Violation(error, page=path)
 
 
 @rule(
     SeenDirectory,
     "link-leaves",
     WARNING,
-    clients="Both get what is there, if the server follows it at all; copied elsewhere, the tree lacks it.",
-    mend="Replace the symlink by what it leads to.",
+    impact="pip and uv get the target, if the server follows the symlink at all. A copy of the tree lacks it.",
+    fix="Replace the symlink with its target.",
 )
-def link_leaves(tree: SeenDirectory) -> Iterator[Observation]:
+def link_leaves(directory: SeenDirectory) -> Iterator[Violation]:
     """No symlink leads out of the directory."""
-    for path, target in tree.leaving:
-        yield Observation(f"leads to {target}", page=path)
+    for path, target in directory.outside_links:
+        yield Violation(f"leads to {target}", page=path)
 
 
 @rule(
     SeenDirectory,
     "case-collision",
     WARNING,
-    clients="Both are served here; on macOS, Windows and some object stores one of them is lost.",
-    mend="Rename or merge them.",
+    impact="Both are served here. On macOS, Windows and some object stores, one of them is lost.",
+    fix="Rename or merge them.",
 )
-def case_collision(tree: SeenDirectory) -> Iterator[Observation]:
-    """No two paths differ only in case or in how Unicode spells them."""
-    for paths in tree.colliding:
-        yield Observation(f"and {', '.join(paths[1:])[:300]} are the same name elsewhere", page=paths[0])
+def case_collision(directory: SeenDirectory) -> Iterator[Violation]:
+    """No two paths differ only in case or in their Unicode form."""
+    for paths in directory.collisions:
+        yield Violation(f"is the same path as {', '.join(paths[1:])[:300]} on some file systems", page=paths[0])
 
 
 @rule(
     SeenDirectory,
     "unreadable",
     WARNING,
-    clients="Both get 403 from a web server that runs as somebody else.",
-    mend="chmod -R a+rX DIR",
+    impact="pip and uv get 403 from a web server that runs as another user.",
+    fix="chmod -R a+rX DIR",
 )
-def unreadable(tree: SeenDirectory) -> Iterator[Observation]:
-    """Everything that is served may be read by everybody."""
-    for path, mode in tree.unreadable:
-        yield Observation(f"has mode {mode}", page=path)
+def unreadable(directory: SeenDirectory) -> Iterator[Violation]:
+    """Everybody may read everything that is served."""
+    for path, mode in directory.unreadable:
+        yield Violation(f"has mode {mode}", page=path)
 
 
 @rule(
     SeenDirectory,
     "page-older",
     NOTE,
-    clients="Both see what the page says, which may be of the file that was there before.",
-    mend="If the file was replaced, make the page anew.",
+    impact="pip and uv see what the page says, which may describe the previous file.",
+    fix="If the file was replaced, rebuild the page.",
 )
-def page_older(tree: SeenDirectory) -> Iterator[Observation]:
-    """No page is older than the files that it names."""
-    for page, file in tree.stale:
-        yield Observation("was changed after the page was written", file=file, page=page)
+def page_older(directory: SeenDirectory) -> Iterator[Violation]:
+    """No page is older than the files that it lists."""
+    for page, file in directory.newer_files:
+        yield Violation("is newer than its page", file=file, page=page)

@@ -1,24 +1,22 @@
-"""Rules on one file: whether it is there, is what its page says, and holds what its sibling says."""
+"""Rules on one file: it exists, and page, metadata and contents agree."""
 
 from collections.abc import Iterator
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Observation, rule
+from mkindex.check.addresses import display_link
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
-from mkindex.check.pages import link_shown
 from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.text import redact
 
 
-def _there(file: SeenFile) -> bool:
-    return file.reply.status == 200 and not file.reply.broken and not file.is_page
-
-
-def _answers(file: SeenFile) -> str:
-    if file.local:
-        return "cannot be read" if file.reply.status == 403 else "is not there"
+def _answer(file: SeenFile) -> str:
+    """Describe what came instead of the file."""
+    if file.is_local:
+        return "cannot be read" if file.reply.status == 403 else "is missing"
     return f"answers {file.reply.status}" if file.reply.status else file.reply.broken or "does not answer"
 
 
@@ -28,17 +26,17 @@ def _answers(file: SeenFile) -> str:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both choose the newest file from the page and stop when it is not there: no older one is tried.",
-    mend="Put the file back, or take it off the page. Files before pages: publish in that order.",
+    impact="pip and uv choose the newest file on the page and stop if it is missing. They do not try an older one.",
+    fix="Put the file back, or remove it from the page. When publishing, upload files before pages.",
 )
-def file_missing(file: SeenFile) -> Iterator[Observation]:
-    """A file that a page lists is there, and may be read."""
-    if file.moved and file.reply.status in (404, 410):
-        return  # its page was redirected: `redirect-moves-links`
+def file_missing(file: SeenFile) -> Iterator[Violation]:
+    """A file that a page lists exists and can be read."""
+    if file.page_redirected and file.reply.status in (404, 410):
+        return  # `redirect-moves-links` reports it
     if file.reply.status != 200 or file.reply.broken:
-        yield Observation(f"{_answers(file)} ({link_shown(file.entry.link)})")
-    elif file.failed:
-        yield Observation(f"its bytes cannot be had: {file.failed}")
+        yield Violation(f"{_answer(file)} ({display_link(file.entry.link)})")
+    elif file.read_error:
+        yield Violation(f"cannot be read: {file.read_error}")
 
 
 @rule(
@@ -47,14 +45,14 @@ def file_missing(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both download it, and fail to open it or find that its hash is another.",
-    mend="The server answers with a page for people (a login, or a page of its own for what is missing): let it send "
-    "the file, or 404.",
+    impact="pip and uv download the page, then cannot open it or report a hash mismatch.",
+    fix="The server answers with a page for people, such as a login page or its own error page. Make it send the "
+    "file, or 404.",
 )
-def file_is_page(file: SeenFile) -> Iterator[Observation]:
-    """A file is a file, and not an HTML page in its place."""
+def file_is_page(file: SeenFile) -> Iterator[Violation]:
+    """The address of a file returns the file, not an HTML page."""
     if file.reply.status == 200 and file.is_page:
-        yield Observation("an HTML page comes instead of the file")
+        yield Violation("is an HTML page")
 
 
 @rule(
@@ -63,14 +61,14 @@ def file_is_page(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both resolve relative links against the address that the page came from in the end.",
-    mend="Redirect to the same directory (only the slash may be added), or make the links of the page absolute.",
+    impact="pip and uv resolve relative links against the final address of the page, after redirects.",
+    fix="Redirect to the same directory (only a slash at the end may be added), or use absolute links on the page.",
 )
-def redirect_moves_links(file: SeenFile) -> Iterator[Observation]:
-    """A redirect of a page does not lead its relative links astray."""
-    if file.moved and file.reply.status in (404, 410):
-        link, page = link_shown(file.entry.link), redact(file.entry.page)
-        yield Observation(f"the page was redirected to {page}, and from there {link} leads nowhere")
+def redirect_moves_links(file: SeenFile) -> Iterator[Violation]:
+    """A redirect of a page does not break its relative links."""
+    if file.page_redirected and file.reply.status in (404, 410):
+        link, page = display_link(file.entry.link), redact(file.entry.page)
+        yield Violation(f"the page was redirected to {page}, where {link} does not exist")
 
 
 @rule(
@@ -79,31 +77,32 @@ def redirect_moves_links(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both refuse the file: its bytes are not those that the page promises.",
-    mend="Somebody replaced the file or damaged it: put the right one there, or make the page anew.",
+    impact="pip and uv reject the file: its contents are not those that the page describes.",
+    fix="The file was replaced or damaged. Restore it, or rebuild the page.",
 )
-def file_hash(file: SeenFile) -> Iterator[Observation]:
-    """The bytes of a file have the hash that the page gives."""
-    if not _there(file):
+def file_hash(file: SeenFile) -> Iterator[Violation]:
+    """A file has the hash that the page gives."""
+    if not file.exists:
         return
     if file.sha256 and file.entry.sha256 not in ("", file.sha256):
-        yield Observation(f"its sha256 is {file.sha256}, and the page says {file.entry.sha256}")
-    if file.other and file.entry.other_hash not in ("", file.other):
-        yield Observation(f"its hash is {file.other}, and the page says {file.entry.other_hash}")
+        yield Violation(f"its sha256 is {file.sha256}, but the page says {file.entry.sha256}")
+    if file.other_hash and file.entry.other_hash not in ("", file.other_hash):
+        yield Violation(f"its hash is {file.other_hash}, but the page says {file.entry.other_hash}")
 
 
 @rule(
     SeenFile,
     "file-size",
     ERROR,
-    clients="Neither looks at the size before it installs; progress is shown wrongly, and a lock file keeps it.",
-    mend="The page was made for another file: make it anew.",
+    impact="pip and uv do not check the size before they install. Progress bars are wrong, and lock files store the "
+    "wrong size.",
+    fix="The page was made for another file. Rebuild the page.",
 )
-def file_size(file: SeenFile) -> Iterator[Observation]:
-    """A file has as many bytes as the page says."""
-    is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
-    if _there(file) and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
-        yield Observation(f"has {file.size:,} bytes, and the page says {file.entry.size:,}")
+def file_size(file: SeenFile) -> Iterator[Violation]:
+    """A file has the size that the page gives."""
+    is_another = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` reports it
+    if file.exists and not is_another and None not in (file.size, file.entry.size) and file.size != file.entry.size:
+        yield Violation(f"has {file.size:,} bytes, but the page says {file.entry.size:,}")
 
 
 @rule(
@@ -112,19 +111,19 @@ def file_size(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both ask for FILE.metadata and stop when it is not there, although the wheel itself would do.",
-    mend="Put the METADATA of the wheel there, or take core-metadata off the page.",
+    impact="pip and uv request FILE.metadata and stop if it is missing, although the wheel would be enough.",
+    fix="Publish the METADATA of the wheel as FILE.metadata, or remove core-metadata from the page.",
 )
-def metadata_missing(file: SeenFile) -> Iterator[Observation]:
-    """The core metadata that a page says lies beside a wheel is there."""
+def metadata_missing(file: SeenFile) -> Iterator[Violation]:
+    """If a page announces core metadata for a wheel, the .metadata file exists."""
     sibling = file.sibling
-    if not _there(file) or sibling is None:
+    if not file.exists or sibling is None:
         return
     if sibling.status != 200 or sibling.broken:
-        answer = f"answers {sibling.status}" if sibling.status and not file.local else sibling.broken or "is not there"
-        yield Observation(f"{file.entry.filename}.metadata {answer}")
+        answer = f"answers {sibling.status}" if sibling.status and not file.is_local else sibling.broken or "is missing"
+        yield Violation(f"{file.entry.filename}.metadata {answer}")
     elif sibling.media_type in ("text/html", "application/xhtml+xml"):
-        yield Observation(f"{file.entry.filename}.metadata is an HTML page")
+        yield Violation(f"{file.entry.filename}.metadata is an HTML page")
 
 
 @rule(
@@ -133,19 +132,27 @@ def metadata_missing(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both refuse the metadata, and with it the file.",
-    mend="Copy METADATA out of the wheel byte for byte, and make the page anew.",
+    impact="pip and uv reject the metadata, and the file with it.",
+    fix="Copy METADATA byte for byte out of the wheel, then rebuild the page.",
 )
-def metadata_hash(file: SeenFile) -> Iterator[Observation]:
-    """Core metadata beside a wheel has the hash that the page gives."""
-    if _there(file) and file.sibling_sha256 and file.entry.metadata not in (None, "", file.sibling_sha256):
-        yield Observation(
-            f"the sha256 of its .metadata is {file.sibling_sha256}, and the page says {file.entry.metadata}"
+def metadata_hash(file: SeenFile) -> Iterator[Violation]:
+    """A .metadata file has the hash that the page gives."""
+    if file.exists and file.sibling_sha256 and file.entry.metadata not in (None, "", file.sibling_sha256):
+        yield Violation(
+            f"the sha256 of its .metadata is {file.sibling_sha256}, but the page says {file.entry.metadata}"
         )
 
 
-def _sibling_counts(file: SeenFile) -> bool:
+def _is_sibling_used(file: SeenFile) -> bool:
+    """Tell whether clients use the sibling: they reject it if its hash is not the one on the page."""
     return file.sibling_sha256 != "" and file.entry.metadata in ("", file.sibling_sha256)
+
+
+def _metadata(file: SeenFile) -> Requirements | None:
+    """Return the core metadata of a file: from the file if it was opened, else from the sibling."""
+    if file.content and file.content.metadata:
+        return file.content.metadata
+    return file.sibling_metadata if _is_sibling_used(file) else None
 
 
 @rule(
@@ -154,22 +161,21 @@ def _sibling_counts(file: SeenFile) -> bool:
     ERROR,
     pip=DEPENDS,
     uv=WRONG,
-    clients="uv believes the sibling: it installs dependencies that the wheel does not have, or leaves out some that "
-    "it has. pip compares dependencies, and refuses the wheel; of Requires-Python it believes the sibling.",
-    mend="Copy METADATA out of the wheel byte for byte, and make the page anew.",
+    impact="uv trusts the .metadata file: it installs dependencies that the wheel does not have, or misses some that "
+    "it has. pip compares the dependencies and rejects the wheel, but trusts the .metadata file for Requires-Python.",
+    fix="Copy METADATA byte for byte out of the wheel, then rebuild the page.",
 )
-def metadata_differs(file: SeenFile) -> Iterator[Observation]:
-    """Core metadata beside a wheel says what METADATA in the wheel says (--files deep)."""
+def metadata_differs(file: SeenFile) -> Iterator[Violation]:
+    """A .metadata file has the same fields as METADATA in the wheel (--files deep)."""
     inside = file.content.metadata if file.content else None
     beside = file.sibling_metadata
-    if not _there(file) or inside is None or beside is None or not _sibling_counts(file):
+    if not file.exists or inside is None or beside is None or not _is_sibling_used(file):
         return
     for field in Requirements._fields:
         if getattr(inside, field) != getattr(beside, field):
             name = field.replace("_", "-").title()
-            yield Observation(
-                f"{name} is {_short(getattr(beside, field))} beside and {_short(getattr(inside, field))} inside"
-            )
+            ours, theirs = _short(getattr(beside, field)), _short(getattr(inside, field))
+            yield Violation(f"{name} is {ours} in the .metadata file, but {theirs} in the wheel")
 
 
 def _short(value: object) -> str:
@@ -183,25 +189,21 @@ def _short(value: object) -> str:
     ERROR,
     pip=WRONG,
     uv=WRONG,
-    clients="Both decide by the page, without a look into the file: a version is hidden from a Python that it is for, "
-    "or offered to one that it is not for.",
-    mend="Take Requires-Python from METADATA, letter by letter: make the page anew.",
+    impact="pip and uv decide by the page, without looking into the file. A version is hidden from a Python that it "
+    "supports, or offered to one that it does not support.",
+    fix="Copy Requires-Python unchanged from METADATA: rebuild the page.",
 )
-def requires_python_differs(file: SeenFile) -> Iterator[Observation]:
+def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
     """Requires-Python on the page is that of the file."""
-    if not _there(file):
+    metadata, on_page = _metadata(file), file.entry.requires_python
+    if not file.exists or metadata is None or not on_page:
         return
-    inside = file.content.metadata if file.content else None
-    found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    if found is None or not file.entry.requires_python:
-        return
-    said = file.entry.requires_python
-    if _clauses(said) != _clauses(found.requires_python):
-        yield Observation(f"the page says {said!r}, the file {found.requires_python or 'nothing'!r}")
+    if _clauses(on_page) != _clauses(metadata.requires_python):
+        yield Violation(f"the page says {on_page!r}, but the file says {metadata.requires_python or 'nothing'!r}")
 
 
 def _clauses(value: str) -> list[str]:
-    """Return the clauses of a specifier, however they are ordered and spaced."""
+    """Return the clauses of a specifier, so that order and spaces do not matter."""
     return sorted("".join(clause.split()) for clause in value.split(",") if clause.strip())
 
 
@@ -209,22 +211,20 @@ def _clauses(value: str) -> list[str]:
     SeenFile,
     "requires-python-missing",
     WARNING,
-    clients="Both have to read the metadata of each version to find out that it is not for this Python; old pips "
-    "install what does not run.",
-    mend="Give data-requires-python, or requires-python in JSON: make the page anew from the file.",
+    impact="pip and uv have to read the metadata of every version to find out that it does not support this Python. "
+    "Old versions of pip install files that do not run.",
+    fix="Add data-requires-python (HTML) or requires-python (JSON): rebuild the page from the file.",
 )
-def requires_python_missing(file: SeenFile) -> Iterator[Observation]:
-    """Requires-Python of a file is on its page, too."""
-    inside = file.content.metadata if file.content else None
-    found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    is_missing = _there(file) and found and found.requires_python and not file.entry.requires_python
-    if found and is_missing and _is_specifier(found.requires_python):
-        yield Observation(f"the file says {found.requires_python!r}, the page nothing")
+def requires_python_missing(file: SeenFile) -> Iterator[Violation]:
+    """If a file has Requires-Python, its page has it, too."""
+    metadata = _metadata(file)
+    if not file.exists or metadata is None or not metadata.requires_python or file.entry.requires_python:
+        return
+    if _is_specifier(metadata.requires_python):
+        yield Violation(f"the file says {metadata.requires_python!r}, but the page says nothing")
 
 
 def _is_specifier(value: str) -> bool:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
     try:
         SpecifierSet(value)
     except InvalidSpecifier:
@@ -238,28 +238,28 @@ def _is_specifier(value: str) -> bool:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="pip passes over the file with a warning and takes an older version; uv stops, or takes the wrong one.",
-    mend="Build the file again: renaming it is not enough.",
+    impact="pip ignores the file with a warning and takes an older version. uv stops, or takes the wrong version.",
+    fix="Build the file again. Renaming it is not enough.",
 )
-def metadata_name(file: SeenFile) -> Iterator[Observation]:
-    """Name and version in the metadata of a file are those of its filename."""
-    inside = file.content.metadata if file.content else None
-    found = inside or (file.sibling_metadata if _sibling_counts(file) else None)
-    if not _there(file) or found is None or not file.entry.filename.endswith(SUFFIXES):
+def metadata_name(file: SeenFile) -> Iterator[Violation]:
+    """Name and version in the metadata of a file match its filename."""
+    metadata, filename = _metadata(file), file.entry.filename
+    if not file.exists or metadata is None or not filename.endswith(SUFFIXES):
         return
-    filename, project = file.entry.filename, canonicalize_name(found.name)
+    project = canonicalize_name(metadata.name)
     if filename.endswith(".whl"):
         try:
             name, version, _ = parse_filename(filename)
         except InvalidWheelFilename:
             return
     else:
-        # Where the name of an sdist ends and its version begins only the metadata can tell.
-        name, version = (project, said) if (said := sdist_version(filename, project)) else (filename, "")
+        # Only the metadata can tell where the name in the filename of an sdist ends.
+        found = sdist_version(filename, project)
+        name, version = (project, found) if found else (filename, "")
     if project != name:
-        yield Observation(f"the filename says {name}, the metadata {found.name or 'nothing'}")
-    elif not _same_version(found.version, version):
-        yield Observation(f"the filename says version {version}, the metadata {found.version or 'nothing'}")
+        yield Violation(f"the filename says {name}, but the metadata says {metadata.name or 'nothing'}")
+    elif not _same_version(metadata.version, version):
+        yield Violation(f"the filename says version {version}, but the metadata says {metadata.version or 'nothing'}")
 
 
 def _same_version(one: str, other: str) -> bool:
@@ -273,17 +273,17 @@ def _same_version(one: str, other: str) -> bool:
     SeenFile,
     "metadata-bytes",
     WARNING,
-    clients="What is installed is the same as long as the fields agree; a lock file that knows one hash refuses the "
-    "other.",
-    mend="Copy METADATA out of the wheel in binary, without a change of line ends.",
+    impact="What is installed is the same as long as the fields agree. But a lock file that has the hash of one "
+    "rejects the other.",
+    fix="Copy METADATA out of the wheel as binary data, without changing line endings.",
 )
-def metadata_bytes(file: SeenFile) -> Iterator[Observation]:
-    """Core metadata beside a wheel is byte for byte that in it (--files deep)."""
+def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
+    """A .metadata file is byte for byte METADATA in the wheel (--files deep)."""
     content = file.content
-    if not _there(file) or not content or not content.metadata_sha256 or not _sibling_counts(file):
+    if not file.exists or not content or not content.metadata_sha256 or not _is_sibling_used(file):
         return
     if content.metadata_sha256 != file.sibling_sha256 and content.metadata == file.sibling_metadata:
-        yield Observation("the same fields, and other bytes")
+        yield Violation("the fields are the same, but the bytes differ")
 
 
 @rule(
@@ -292,14 +292,14 @@ def metadata_bytes(file: SeenFile) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both download it and cannot install it.",
-    mend="Copy or build it again.",
+    impact="pip and uv download it and cannot install it.",
+    fix="Copy or build it again.",
 )
-def wheel_broken(file: SeenFile) -> Iterator[Observation]:
+def wheel_broken(file: SeenFile) -> Iterator[Violation]:
     """A wheel or an sdist can be opened (--files deep)."""
-    wrong_bytes = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` says it
-    if _there(file) and file.content and file.content.broken and not wrong_bytes:
-        yield Observation(file.content.broken)
+    wrong_bytes = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` reports it
+    if file.exists and file.content and file.content.broken and not wrong_bytes:
+        yield Violation(file.content.broken)
 
 
 @rule(
@@ -308,27 +308,27 @@ def wheel_broken(file: SeenFile) -> Iterator[Observation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="Two readers of such a zip may see different files, and what was reviewed is not what is installed; uv "
-    "refuses some of them, and the public index all.",
-    mend="Build the wheel again with a current build tool.",
+    impact="Two zip readers may see different files, so what was reviewed may not be what is installed. uv rejects "
+    "some such wheels, the public index all of them.",
+    fix="Build the wheel again with a current build tool.",
 )
-def wheel_ambiguous(file: SeenFile) -> Iterator[Observation]:
-    """A wheel is one zip, of which all readers see the same (--files deep)."""
-    if _there(file) and file.content:
-        yield from map(Observation, file.content.ambiguous)
+def wheel_ambiguous(file: SeenFile) -> Iterator[Violation]:
+    """A wheel is a zip file that all readers read in the same way (--files deep)."""
+    if file.exists and file.content:
+        yield from map(Violation, file.content.ambiguous)
 
 
 @rule(
     SeenFile,
     "wheel-record",
     WARNING,
-    clients="What RECORD does not list stays behind when the project is uninstalled; pip warns of it.",
-    mend="Build the wheel again: RECORD was not brought up to date when the wheel was changed.",
+    impact="Files that RECORD does not list stay behind when the project is uninstalled. pip warns about it.",
+    fix="Build the wheel again: it was changed without updating RECORD.",
 )
-def wheel_record(file: SeenFile) -> Iterator[Observation]:
-    """RECORD of a wheel lists its members, all of them and no others (--files deep)."""
-    if _there(file) and file.content:
-        yield from map(Observation, file.content.record)
+def wheel_record(file: SeenFile) -> Iterator[Violation]:
+    """RECORD of a wheel lists all of its members, and nothing else (--files deep)."""
+    if file.exists and file.content:
+        yield from map(Violation, file.content.record)
 
 
 @rule(
@@ -336,37 +336,39 @@ def wheel_record(file: SeenFile) -> Iterator[Observation]:
     "content-encoding",
     WARNING,
     pip=FAILS,
-    clients="pip unpacks it and finds that the hash is another; uv does not.",
-    mend="Take Content-Encoding off wheels and sdists, those in a bucket among them: they are no compressed pages.",
+    impact="pip decompresses the file and reports a hash mismatch. uv does not decompress it.",
+    fix="Remove Content-Encoding from wheels and sdists, also from those in a bucket: they are not compressed pages.",
 )
-def content_encoding(file: SeenFile) -> Iterator[Observation]:
-    """A file is sent as it is, without Content-Encoding."""
+def content_encoding(file: SeenFile) -> Iterator[Violation]:
+    """A file is sent without Content-Encoding."""
     encoding = file.reply.headers.get("content-encoding", "identity")
-    if _there(file) and encoding not in ("identity", ""):
-        yield Observation(f"is sent with Content-Encoding: {encoding}")
+    if file.exists and encoding not in ("identity", ""):
+        yield Violation(f"is sent with Content-Encoding: {encoding}")
 
 
 @rule(
     SeenFile,
     "gpg-sig",
     WARNING,
-    clients="Neither looks for signatures; other tools fail on one that is missing.",
-    mend="Put FILE.asc beside the file, or take gpg-sig off the page.",
+    impact="pip and uv do not look for signatures. Other tools fail if one is missing.",
+    fix="Put FILE.asc beside the file, or remove gpg-sig from the page.",
 )
-def gpg_sig(file: SeenFile) -> Iterator[Observation]:
-    """A signature that a page says is there is there."""
-    if _there(file) and file.signature is not None and file.signature.status != 200:
-        yield Observation(f"{file.entry.filename}.asc is not there")
+def gpg_sig(file: SeenFile) -> Iterator[Violation]:
+    """If a page announces a signature, the signature exists."""
+    if file.exists and file.signature is not None and file.signature.status != 200:
+        yield Violation(f"{file.entry.filename}.asc is missing")
 
 
 @rule(
     SeenFile,
     "provenance",
     WARNING,
-    clients="Neither looks at it; tools that verify attestations fail.",
-    mend="Give an absolute https address that answers, or leave it out (PEP 740).",
+    impact="pip and uv ignore it. Tools that verify attestations fail.",
+    fix="Use an absolute https address that exists, or remove the field (PEP 740).",
 )
-def provenance(file: SeenFile) -> Iterator[Observation]:
-    """The provenance of a file is at the address that the page gives."""
+def provenance(file: SeenFile) -> Iterator[Violation]:
+    """The provenance of a file exists at the address that the page gives."""
     if file.provenance is not None and file.provenance.status != 200:
-        yield Observation(f"{redact(file.provenance.url)} answers {file.provenance.status or 'nothing'}")
+        status = file.provenance.status
+        answer = f"answers {status}" if status else "does not answer"
+        yield Violation(f"{redact(file.provenance.url)} {answer}")

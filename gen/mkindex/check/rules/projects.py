@@ -1,41 +1,44 @@
-"""Rules on what an index is, on a project as a whole, and on what its files require."""
+"""Rules on what the target is, on a project as a whole, and on requirements."""
 
 from collections.abc import Iterator
 
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, Observation, rule
-from mkindex.check.observations import ListedFile, SeenPage, SeenProject, Start, Unsatisfied
-from mkindex.check.pages import last
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, Violation, rule
+from mkindex.check.observations import Identity, ListedFile, SeenPage, SeenProject, Unsatisfied
+from mkindex.simple.links import name_at_end
 
 
 @rule(
-    Start,
+    Identity,
     "not-an-index",
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients='Both ask for ADDRESS/PROJECT/ and say that there is no such project, or that it has "no versions".',
-    mend="Give the address below which the pages of the projects are: most often it ends in /simple/.",
+    impact='pip and uv request ADDRESS/PROJECT/ and report that the project does not exist, or that it has "no '
+    'versions".',
+    fix="Give the address that has the project pages below it. Most often it ends in /simple/.",
 )
-def not_an_index(start: Start) -> Iterator[Observation]:
-    """What was given is the root of an index, or the page of a project."""
-    if start.kind not in ("index", "project", "flat", "mistyped"):
-        yield Observation(start.says + (f"; an index is at {start.index}" if start.index else ""))
+def not_an_index(identity: Identity) -> Iterator[Violation]:
+    """The target is the root of an index, or the page of a project."""
+    if identity.kind not in ("index", "project", "flat", "mistyped"):
+        yield Violation(
+            identity.description + (f"; there is an index at {identity.index_url}" if identity.index_url else "")
+        )
 
 
 @rule(
-    Start,
+    Identity,
     "find-links-page",
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both look below it for a page for each project, and find none.",
-    mend='Use it as what it is: pip --find-links ADDRESS, uv --find-links ADDRESS or format = "flat"; or make an index '
-    "of it: mkindex ADDRESS ./public. If it is meant to be one: --ignore find-links-page.",
+    impact="pip and uv look below it for a page of each project, and find none.",
+    fix='Use it as a find-links page: pip --find-links ADDRESS, uv --find-links ADDRESS or format = "flat". Or make '
+    "an index of it: mkindex ADDRESS ./public. If it is meant to be a find-links page: --ignore find-links-page.",
 )
-def find_links_page(start: Start) -> Iterator[Observation]:
-    """What was given is an index, and no find-links page or listing of a directory."""
-    if start.kind == "flat":
-        yield Observation(start.says)
+def find_links_page(identity: Identity) -> Iterator[Violation]:
+    """The target is an index, not a find-links page or a directory listing."""
+    if identity.kind == "flat":
+        yield Violation(identity.description)
 
 
 @rule(
@@ -44,23 +47,27 @@ def find_links_page(start: Start) -> Iterator[Observation]:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Both ask for ROOT/NORMALIZED-NAME/ and say that there is no such project.",
-    mend="Publish the page at that address: lower case, each run of - _ . a single -, a slash at its end.",
+    impact="pip and uv request ROOT/NORMALIZED-NAME/ and report that the project does not exist.",
+    fix="Publish the page at that address: lower case, each run of - _ . replaced by a single -, a slash at the end.",
 )
-def page_missing(project: SeenProject) -> Iterator[Observation]:
+def page_missing(project: SeenProject) -> Iterator[Violation]:
     """Every project that the root lists has a page at its normalized name."""
     pages = [page for page in (project.html, project.json) if page]
     if any(page.reply.status == 200 for page in pages):
         return
     if not pages:
-        yield Observation("there is no page")
+        yield Violation("there is no page")
         return
     reply = pages[0].reply
     if reply.broken.startswith("redirects from https"):
         return  # `insecure-redirect`
-    answer = f"answers {reply.status}" if reply.status and not pages[0].local else reply.broken or "there is no page"
-    hint = f"; there is one at {last(project.as_listed)}/, which clients do not ask for" if project.as_listed else ""
-    yield Observation(f"{answer}{hint}")
+    answer = f"answers {reply.status}" if reply.status and not pages[0].is_local else reply.broken or "there is no page"
+    hint = (
+        f"; there is a page at {name_at_end(project.linked_page)}/, which clients do not request"
+        if project.linked_page
+        else ""
+    )
+    yield Violation(f"{answer}{hint}")
 
 
 @rule(
@@ -69,14 +76,14 @@ def page_missing(project: SeenProject) -> Iterator[Observation]:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="Both follow it: whoever is between may read and change what comes.",
-    mend="Redirect to https.",
+    impact="pip and uv follow the redirect. Anybody on the network path can read and change the answer.",
+    fix="Redirect to https.",
 )
-def insecure_redirect(project: SeenProject) -> Iterator[Observation]:
+def insecure_redirect(project: SeenProject) -> Iterator[Violation]:
     """No page is redirected from https to http."""
     for page in (project.html, project.json):
         if page and page.reply.broken.startswith("redirects from https"):
-            yield Observation(page.reply.broken)
+            yield Violation(page.reply.broken)
             return
 
 
@@ -86,32 +93,32 @@ def insecure_redirect(project: SeenProject) -> Iterator[Observation]:
     ERROR,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="What is installed depends on the form that a client happens to get: over http JSON where the server has "
-    "it, from file:// HTML.",
-    mend="Make both pages anew, from the same data.",
+    impact="What is installed depends on the form that a client gets: over http JSON if the server has it, from "
+    "file:// HTML.",
+    fix="Rebuild both pages from the same data.",
 )
-def forms_disagree(project: SeenProject) -> Iterator[Observation]:
-    """The HTML and the JSON page of a project say the same."""
+def forms_disagree(project: SeenProject) -> Iterator[Violation]:
+    """The HTML page and the JSON page of a project say the same."""
     html, json = project.html, project.json
     for form, page, there in (("HTML", html, json), ("JSON", json, html)):
-        if len(project.forms) == 2 and page is None and there and there.usable:
-            yield Observation(f"there is no {form} page, and there is one of the root")
-    if not (html and json and html.usable and json.usable) or json.odd:
+        if len(project.root_forms) == 2 and page is None and there and there.is_usable:
+            yield Violation(f"there is no {form} page, although the root has one")
+    if not (html and json and html.is_usable and json.is_usable) or json.field_errors:
         return
     ours, theirs = _by_name(html), _by_name(json)
     for name in sorted(ours.keys() - theirs.keys()):
-        yield Observation("only the HTML page lists it", name)
+        yield Violation("only the HTML page lists it", name)
     for name in sorted(theirs.keys() - ours.keys()):
-        yield Observation("only the JSON page lists it", name)
+        yield Violation("only the JSON page lists it", name)
     for name in sorted(ours.keys() & theirs.keys()):
         one, other = ours[name], theirs[name]
         for field in ("sha256", "requires_python", "yanked", "metadata", "size", "url"):
             if _differ(field, getattr(one, field), getattr(other, field)):
                 spelled = field.replace("_", "-")
                 ours_says, theirs_says = _short(getattr(one, field)), _short(getattr(other, field))
-                yield Observation(f"{spelled} is {ours_says} in HTML and {theirs_says} in JSON", name)
+                yield Violation(f"{spelled} is {ours_says} in HTML, but {theirs_says} in JSON", name)
     if html.status != json.status and "active" not in (html.status, json.status):
-        yield Observation(f"status is {html.status or 'none'} in HTML and {json.status or 'none'} in JSON")
+        yield Violation(f"status is {html.status or 'none'} in HTML, but {json.status or 'none'} in JSON")
 
 
 def _by_name(page: SeenPage) -> dict[str, ListedFile]:
@@ -120,9 +127,9 @@ def _by_name(page: SeenPage) -> dict[str, ListedFile]:
 
 def _differ(field: str, one: object, other: object) -> bool:
     if field == "metadata" and "" in (one, other) and None not in (one, other):
-        return False  # one of them without the hash
+        return False  # one page gives no hash
     if field == "size" and None in (one, other):
-        return False  # HTML need not say it
+        return False  # HTML need not give it
     if field == "yanked":
         return (one is None) != (other is None)
     return one != other
@@ -138,9 +145,9 @@ def _short(value: object) -> str:
     ERROR,
     pip=FAILS,
     uv=FAILS,
-    clients="Who has only this index cannot install the file.",
-    mend="Add what is missing: pip download REQUIREMENT, and make the index anew.",
+    impact="Clients that use only this index cannot install the file.",
+    fix="Add what is missing (pip download REQUIREMENT), then rebuild the index.",
 )
-def unsatisfied(found: Unsatisfied) -> Iterator[Observation]:
-    """Something in the index satisfies every requirement of its files (--closure)."""
-    yield Observation(f"requires {found.requirement}, and this index has {found.has}", found.file)
+def unsatisfied(found: Unsatisfied) -> Iterator[Violation]:
+    """The index satisfies every requirement of its files (--closure)."""
+    yield Violation(f"requires {found.requirement}, but this index has {found.available}", found.file)

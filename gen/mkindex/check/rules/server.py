@@ -1,20 +1,18 @@
 """Rules on how a web server serves an index."""
 
-import re
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from mkindex.check.findings import DEPENDS, NOTE, WARNING, Observation, rule
+from mkindex.check.findings import DEPENDS, NOTE, WARNING, Violation, rule
+from mkindex.check.freshness import describe_freshness, freshness
 from mkindex.check.observations import ServerBehaviour
 from mkindex.simple.links import is_loopback
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import redact
-from mkindex.web.responses import RawResponse
 
-_LONGEST = 600  # seconds that pages may be cached: ten minutes, as the public index does
-_SLOW = 5.0
-_UV_GUESS = 600  # seconds that uv takes a page for fresh that has a Last-Modified and no Cache-Control
+_MAX_PAGE_FRESHNESS = 600  # seconds, as on the public index
+_MIN_FILE_FRESHNESS = 86_400  # seconds
+_SLOW = 5.0  # seconds
 
 
 @rule(
@@ -22,36 +20,35 @@ _UV_GUESS = 600  # seconds that uv takes a page for fresh that has a Last-Modifi
     "unknown-project",
     WARNING,
     uv=DEPENDS,
-    clients="Where there are several indexes, uv stops at one that answers 403 (or 200) for a project that it does not "
-    "have, and never asks the next; pip goes on.",
-    mend="Answer 404: give a bucket's readers s3:ListBucket, a single-page host a 404.html; or tell uv "
-    "ignore-error-codes = [403].",
+    impact="With several indexes, uv stops at one that answers 403 (or 200) for an unknown project, and never asks "
+    "the next one. pip goes on.",
+    fix="Answer 404. In a bucket, grant readers s3:ListBucket; on a host for single-page applications, add a "
+    "404.html. Or set ignore-error-codes = [403] in the configuration of uv.",
 )
-def unknown_project(host: ServerBehaviour) -> Iterator[Observation]:
-    """A project that is not there is answered with 404."""
-    if host.unknown is not None and host.unknown.status not in (404, 410):
-        yield Observation(
-            f"a project that does not exist is answered with {host.unknown.status or host.unknown.broken}"
-        )
+def unknown_project(server: ServerBehaviour) -> Iterator[Violation]:
+    """A request for an unknown project is answered with 404."""
+    reply = server.unknown_project
+    if reply is not None and reply.status not in (404, 410):
+        yield Violation(f"an unknown project is answered with {reply.status or reply.broken}")
 
 
 @rule(
     ServerBehaviour,
     "no-redirect",
     WARNING,
-    clients="Both ask with the slash; people, proxies and older tools without it.",
-    mend="Redirect ROOT/PROJECT to ROOT/PROJECT/, on the same host.",
+    impact="pip and uv request the address with the slash. People, proxies and older tools may omit it.",
+    fix="Redirect ROOT/PROJECT to ROOT/PROJECT/ on the same host.",
 )
-def no_redirect(host: ServerBehaviour) -> Iterator[Observation]:
-    """The page of a project is found without the slash at its end, too."""
-    reply = host.without_slash
-    if reply is None or host.page is None:
+def no_redirect(server: ServerBehaviour) -> Iterator[Violation]:
+    """The page of a project is also found without the slash at the end."""
+    reply = server.without_slash
+    if reply is None or server.page is None:
         return
     if reply.status != 200:
-        yield Observation(f"without the slash {redact(reply.url)} answers {reply.status or reply.broken}")
+        yield Violation(f"{redact(reply.url)} (without the slash) answers {reply.status or reply.broken}")
     elif not reply.url.endswith("/"):
-        yield Observation(
-            f"{redact(reply.url)} is answered without a redirect, so that relative links on it go one level wrong"
+        yield Violation(
+            f"{redact(reply.url)} is answered without a redirect, so relative links on it are one level off"
         )
 
 
@@ -60,94 +57,61 @@ def no_redirect(host: ServerBehaviour) -> Iterator[Observation]:
     "plain-http",
     WARNING,
     pip=DEPENDS,
-    clients="pip passes over such a host unless it is told --trusted-host; uv takes it. Whoever is between may change "
-    "what is installed.",
-    mend="Serve it over https.",
+    impact="pip ignores such a host without --trusted-host; uv uses it. Anybody on the network path can change what "
+    "is installed.",
+    fix="Serve it over https.",
 )
-def plain_http(host: ServerBehaviour) -> Iterator[Observation]:
-    """An index that is not on this machine is served over https."""
-    parts = urlsplit(host.url)
+def plain_http(server: ServerBehaviour) -> Iterator[Violation]:
+    """An index is served over https, unless it is on this machine."""
+    parts = urlsplit(server.url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        yield Observation("is served over http")
+        yield Violation("is served over http")
 
 
 @rule(
     ServerBehaviour,
     "no-validator",
     WARNING,
-    clients="Both have to read pages anew that did not change.",
-    mend="Let the server send ETag or Last-Modified.",
+    impact="pip and uv have to download pages again that have not changed.",
+    fix="Configure the server to send ETag or Last-Modified.",
 )
-def no_validator(host: ServerBehaviour) -> Iterator[Observation]:
-    """Pages have an ETag or a Last-Modified."""
-    if host.page and not {"etag", "last-modified"} & host.page.headers.keys():
-        yield Observation("neither ETag nor Last-Modified")
+def no_validator(server: ServerBehaviour) -> Iterator[Violation]:
+    """Pages have an ETag or a Last-Modified header."""
+    if server.page and not {"etag", "last-modified"} & server.page.headers.keys():
+        yield Violation("neither ETag nor Last-Modified")
 
 
 @rule(
     ServerBehaviour,
     "page-cache",
     WARNING,
-    clients="uv takes a page without Cache-Control for fresh for ten minutes, and one with it for as long as it says; "
-    "pip, over https, as it says since 26.2. Until then a new release is not seen.",
-    mend='Send "Cache-Control: max-age=600" or less with pages; --refresh-package reads them again.',
+    impact="uv caches a page without Cache-Control for ten minutes, and one with it for as long as it allows. pip "
+    "follows it over https since 26.2. Until the cached page expires, a new release is not seen.",
+    fix='Send "Cache-Control: max-age=600" or less with pages. uv --refresh-package reads a page again.',
 )
-def page_cache(host: ServerBehaviour) -> Iterator[Observation]:
-    """Pages say how long they may be cached, and that is not long."""
-    if host.page is None:
+def page_cache(server: ServerBehaviour) -> Iterator[Violation]:
+    """Pages say how long they may be cached, and that is at most ten minutes."""
+    if server.page is None:
         return
-    control = host.page.headers.get("cache-control", "")
-    seconds = freshness(host.page)
-    if not control and "expires" not in host.page.headers:
-        yield Observation("no Cache-Control: " + freshness_told(host.page))
-    elif seconds > _LONGEST:
-        yield Observation(f"Cache-Control: {control}: " + freshness_told(host.page))
-
-
-def freshness(reply: RawResponse) -> int:
-    """Return for how many seconds a client that heeds what a server says takes a page for fresh from now on."""
-    return max(0, lifetime(reply) - _age(reply))
-
-
-def lifetime(reply: RawResponse) -> int:
-    """Return for how many seconds an answer may be kept from when its server made it; 0 where nothing is said."""
-    control = reply.headers.get("cache-control", "").lower()
-    if "no-store" in control or "no-cache" in control:
-        return 0
-    if match := re.search(r"max-age\s*=\s*\"?(\d{1,12})", control):
-        return int(match[1])
-    try:
-        expires = parsedate_to_datetime(reply.headers["expires"])
-        return max(0, int((expires - parsedate_to_datetime(reply.headers["date"])).total_seconds()))
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return 0
-
-
-def _age(reply: RawResponse) -> int:
-    age = reply.headers.get("age", "")
-    return int(age) if age.isascii() and age.isdecimal() and len(age) < 10 else 0
-
-
-def freshness_told(reply: RawResponse) -> str:
-    """Say what each client assumes."""
-    seconds, said = freshness(reply), "cache-control" in reply.headers or "expires" in reply.headers
-    uv = seconds if said else _UV_GUESS if "last-modified" in reply.headers else 0
-    secure = reply.url.startswith("https:")
-    pip = f"pip for {seconds:,} s" if secure and seconds else "pip asks each time"
-    return f"{pip}, uv takes a page for fresh for {uv:,} s" if uv else f"{pip}, and so does uv"
+    control = server.page.headers.get("cache-control", "")
+    seconds = freshness(server.page)
+    if not control and "expires" not in server.page.headers:
+        yield Violation("no Cache-Control: " + describe_freshness(server.page))
+    elif seconds > _MAX_PAGE_FRESHNESS:
+        yield Violation(f"Cache-Control: {control}: " + describe_freshness(server.page))
 
 
 @rule(
     ServerBehaviour,
     "file-cache",
     NOTE,
-    clients="Both ask for a file again, or whether it has changed, where it could not have.",
-    mend='Where a file never changes at its address, send "Cache-Control: max-age=31536000, immutable" with it.',
+    impact="pip and uv request a file again, or ask whether it has changed, although it cannot have changed.",
+    fix='If a file never changes at its address, send "Cache-Control: max-age=31536000, immutable" with it.',
 )
-def file_cache(host: ServerBehaviour) -> Iterator[Observation]:
-    """Files may be cached for long."""
-    if host.file and host.file.status in (200, 206) and freshness(host.file) < 86_400:
-        yield Observation(f"Cache-Control of files: {host.file.headers.get('cache-control', 'none')[:80]}")
+def file_cache(server: ServerBehaviour) -> Iterator[Violation]:
+    """Files may be cached for a long time."""
+    if server.file and server.file.status in (200, 206) and freshness(server.file) < _MIN_FILE_FRESHNESS:
+        yield Violation(f"Cache-Control of files: {server.file.headers.get('cache-control', 'none')[:80]}")
 
 
 @rule(
@@ -156,32 +120,29 @@ def file_cache(host: ServerBehaviour) -> Iterator[Observation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="A cache between may hand out JSON to who asked for HTML, and the other way round.",
-    mend='Send "Vary: Accept" with pages.',
+    impact="A cache in between may send JSON to a client that asked for HTML, or the reverse.",
+    fix='Send "Vary: Accept" with pages.',
 )
-def no_vary(host: ServerBehaviour) -> Iterator[Observation]:
-    """Where the form of a page depends on what is asked for, the answer says so."""
-    if host.html and host.json and host.page and "accept" not in _words(host.page.headers.get("vary", "")):
-        yield Observation("HTML or JSON as is asked for, and no Vary: Accept")
-
-
-def _words(value: str) -> list[str]:
-    words = [word.strip().lower() for word in value.split(",")]
-    return ["accept"] if "*" in words else words
+def no_vary(server: ServerBehaviour) -> Iterator[Violation]:
+    """If the form of a page depends on the request, the answer has Vary: Accept."""
+    if server.has_html and server.has_json and server.page:
+        vary = server.page.headers.get("vary", "")
+        if not {"accept", "*"} & {word.strip().lower() for word in vary.split(",")}:
+            yield Violation("sends HTML or JSON, as requested, without Vary: Accept")
 
 
 @rule(
     ServerBehaviour,
     "no-range",
     WARNING,
-    clients="Where there is no .metadata, uv and pip's fast-deps download whole wheels to read what they require; an "
-    "interrupted download begins anew.",
-    mend="Serve files from something that knows Range: nginx, Apache, Caddy, a bucket.",
+    impact="Without a .metadata file, uv and pip's fast-deps download whole wheels to read their requirements. An "
+    "interrupted download starts from the beginning.",
+    fix="Serve files with a server that supports Range requests: nginx, Apache, Caddy, or a bucket.",
 )
-def no_range(host: ServerBehaviour) -> Iterator[Observation]:
-    """Parts of a file can be asked for."""
-    if host.file and host.file.status == 200:
-        yield Observation("the whole file comes where one byte was asked for")
+def no_range(server: ServerBehaviour) -> Iterator[Violation]:
+    """The server supports Range requests for files."""
+    if server.file and server.file.status == 200:
+        yield Violation("a request for one byte returned the whole file")
 
 
 @rule(
@@ -190,53 +151,55 @@ def no_range(host: ServerBehaviour) -> Iterator[Observation]:
     WARNING,
     pip=DEPENDS,
     uv=DEPENDS,
-    clients="Two clients, or one in two steps, see different releases.",
-    mend="Purge the caches between: some of them keep an older page. If it was published just now, check again.",
+    impact="Two clients, or two requests of one client, see different releases.",
+    fix="Purge the caches in between: some of them have an older page. If the page was published just now, check "
+    "again.",
 )
-def unstable(host: ServerBehaviour) -> Iterator[Observation]:
-    """A page is the same when it is asked for twice."""
-    first, again = host.root.reply, host.again
+def unstable(server: ServerBehaviour) -> Iterator[Violation]:
+    """Two requests for the same page return the same page."""
+    first, again = server.root.reply, server.second_root
     if again is None or first.status != 200 or again.status != 200:
         return
     if again.media_type == first.media_type and again.body != first.body:
-        yield Observation(f"{len(first.body):,} bytes the first time, {len(again.body):,} others the second")
+        yield Violation(
+            f"{len(first.body):,} bytes the first time, {len(again.body):,} different bytes the second time"
+        )
 
 
 @rule(
     ServerBehaviour,
     "no-json",
     NOTE,
-    clients="Upload times, by which pip --uploaded-prior-to chooses, are in JSON only; HTML gets no new features "
-    "(PEP 833).",
-    mend="Serve the JSON pages to who asks for them: `mkindex host` prints configurations that do.",
+    impact="Only JSON has upload times, which pip --uploaded-prior-to needs. HTML gets no new features (PEP 833).",
+    fix="Serve the JSON pages to clients that request them: `mkindex host` prints configurations that do so.",
 )
-def no_json(host: ServerBehaviour) -> Iterator[Observation]:
-    """Pages are to be had as JSON."""
-    if host.html and not host.json:
-        yield Observation(f"who asks for {JSON_TYPE} gets HTML")
+def no_json(server: ServerBehaviour) -> Iterator[Violation]:
+    """Pages are available as JSON."""
+    if server.has_html and not server.has_json:
+        yield Violation(f"a request for {JSON_TYPE} returns HTML")
 
 
 @rule(
     ServerBehaviour,
     "no-html",
     NOTE,
-    clients="Today's get JSON; older ones, and tools that read HTML only, get nothing.",
-    mend=f"Serve HTML to who asks for text/html or {HTML_TYPE}.",
+    impact="Current versions of pip and uv use JSON. Older versions, and tools that read only HTML, get nothing.",
+    fix=f"Serve HTML to clients that request text/html or {HTML_TYPE}.",
 )
-def no_html(host: ServerBehaviour) -> Iterator[Observation]:
-    """Pages are to be had as HTML."""
-    if host.json and not host.html:
-        yield Observation("who asks for HTML gets JSON, or nothing")
+def no_html(server: ServerBehaviour) -> Iterator[Violation]:
+    """Pages are available as HTML."""
+    if server.has_json and not server.has_html:
+        yield Violation("a request for HTML returns JSON, or nothing")
 
 
 @rule(
     ServerBehaviour,
     "slow",
     NOTE,
-    clients="Every install waits for it, once for each project.",
-    mend="Put a cache before it, or serve static pages.",
+    impact="Every install waits for it, once for each project.",
+    fix="Put a cache in front of it, or serve static pages.",
 )
-def slow(host: ServerBehaviour) -> Iterator[Observation]:
-    """A page comes within five seconds."""
-    if host.seconds > _SLOW:
-        yield Observation(f"a page took {host.seconds:.1f} s")
+def slow(server: ServerBehaviour) -> Iterator[Violation]:
+    """A page arrives within five seconds."""
+    if server.seconds > _SLOW:
+        yield Violation(f"a page took {server.seconds:.1f} s")

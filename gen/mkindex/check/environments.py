@@ -1,4 +1,4 @@
-"""Which Python and platform files are chosen for, and which files fit it: `--python 3.12 --platform linux`."""
+"""The Python and platform that files are chosen for, and which files fit them: `--python 3.12 --platform linux`."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ from packaging.utils import parse_wheel_filename
 from mkindex.errors import ConfigError
 from mkindex.text import printable
 
-# What one means who names only the system: what most machines of today can run.
+# A system alone means what most of its machines can run today.
 _SHORT = {
     "linux": "manylinux_2_28_x86_64",
     "linux_x86_64": "manylinux_2_28_x86_64",
@@ -27,53 +27,50 @@ _WINDOWS = {"win_amd64": "AMD64", "win32": "x86", "win_arm64": "ARM64"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class Environment:
     """A Python on a platform."""
 
     name: str
     python: str  # 3.12 or 3.12.4
-    tags: dict[Tag, int]  # with their rank, the best first
+    tags: dict[Tag, int]  # with their rank: 0 is the best
     markers: dict[str, str]
 
-    def unfit(self, filename: str) -> str:
-        """Say why a wheel does not run there, "" if it does."""
+    def tag_mismatch(self, filename: str) -> str:
+        """Return why a file does not run there by its tags, "" if it does. Raises ValueError for an invalid name."""
         if not filename.endswith(".whl"):
             return ""
         tags = parse_wheel_filename(filename)[3]
         if not tags.isdisjoint(self.tags):
             return ""
         names = ", ".join(sorted(map(str, tags)))
-        return f"it is for {names[:120]}, and not for {self.name}"
+        return f"it is for {names[:120]}, not for {self.name}"
 
-    def takes(self, filename: str, requires_python: str) -> bool:
+    def accepts(self, filename: str, requires_python: str) -> bool:
         """Tell whether a file runs there, as far as its name and its page say."""
         try:
-            return not self.unfit(filename) and not self.refuses(requires_python)
+            return not self.tag_mismatch(filename) and not self.rejects_python(requires_python)
         except ValueError:
             return False
 
     def rank(self, filename: str) -> int:
-        """Return how good a wheel fits, the best first; an sdist comes last."""
+        """Return the rank of a wheel's best tag, 0 for the best; sdists come last."""
         if not filename.endswith(".whl"):
             return sys.maxsize
         return min((self.tags.get(tag, sys.maxsize) for tag in parse_wheel_filename(filename)[3]), default=sys.maxsize)
 
-    def refuses(self, requires_python: str) -> bool:
-        """Tell whether a file with this Requires-Python is passed over."""
+    def rejects_python(self, requires_python: str) -> bool:
+        """Tell whether clients there ignore a file with this Requires-Python; invalid ones are not judged."""
         try:
             return bool(requires_python) and not SpecifierSet(requires_python).contains(self.python, prereleases=True)
         except InvalidSpecifier:
             return False
 
 
-def target(python: str | None, platform: str | None) -> Target:
-    """Return what `--python` and `--platform` mean; this interpreter and machine where they are missing.
-
-    Raises ConfigError.
-    """
+def environment_for(python: str | None, platform: str | None) -> Environment:
+    """Return what `--python` and `--platform` mean; None means this interpreter or machine. Raises ConfigError."""
     markers = {key: str(value) for key, value in default_environment().items()}
     if python is not None and not re.fullmatch(r"3\.\d{1,2}(\.\d{1,3})?", python, re.ASCII):
-        raise ConfigError(f"python {printable(python)!r}: give a version such as 3.12")
+        raise ConfigError(f"--python {printable(python)}: give a version such as 3.12")
     full = python or markers["python_full_version"]
     version = tuple(map(int, re.findall(r"\d+", full)[:2]))
     if python:
@@ -83,8 +80,8 @@ def target(python: str | None, platform: str | None) -> Target:
         markers["implementation_version"] = markers["python_full_version"]
     platforms = list(platform_tags())
     if platform is not None:
-        platforms, changed = _platform(platform)
-        markers |= changed
+        platforms, platform_markers = _parse_platform(platform)
+        markers |= platform_markers
     if python is None and platform is None:
         tags = list(sys_tags())
     else:
@@ -92,16 +89,16 @@ def target(python: str | None, platform: str | None) -> Target:
         tags = [*cpython_tags(version, platforms=platforms), *compatible_tags(version, interpreter, platforms)]
     name = f"Python {'.'.join(map(str, version))} on {platform or markers['sys_platform']}"
     ranks = {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
-    return Target(name=name, python=markers["python_full_version"], tags=ranks, markers=markers)
+    return Environment(name=name, python=markers["python_full_version"], tags=ranks, markers=markers)
 
 
-def _platform(name: str) -> tuple[list[str], dict[str, str]]:
-    """Return the platform tags that a platform takes, and what markers say of it."""
-    wanted = _SHORT.get(name, name)
+def _parse_platform(name: str) -> tuple[list[str], dict[str, str]]:
+    """Return the tags that run on a platform, the best first, and its environment markers. Raises ConfigError."""
+    tag = _SHORT.get(name, name)
     for legacy, (major, minor) in _LEGACY.items():
-        if wanted.startswith(f"{legacy}_"):
-            wanted = f"manylinux_{major}_{minor}_{wanted.removeprefix(f'{legacy}_')}"
-    if match := _LIBC.fullmatch(wanted):
+        if tag.startswith(f"{legacy}_"):
+            tag = f"manylinux_{major}_{minor}_{tag.removeprefix(f'{legacy}_')}"
+    if match := _LIBC.fullmatch(tag):
         kind, major, minor, machine = match[1], int(match[2]), int(match[3]), match[4]
         tags = []
         for older in range(minor, -1, -1):
@@ -109,14 +106,14 @@ def _platform(name: str) -> tuple[list[str], dict[str, str]]:
             tags += [f"{old}_{machine}" for old, libc in _LEGACY.items() if kind == "manylinux" and libc == (2, older)]
         system = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
         return [*tags, f"linux_{machine}"], system | {"platform_machine": machine}
-    if match := _MAC.fullmatch(wanted):
+    if match := _MAC.fullmatch(tag):
         tags = list(mac_platforms((int(match[1]), int(match[2])), match[3]))
         system = {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"}
         return tags, system | {"platform_machine": match[3]}
-    if wanted in _WINDOWS:
+    if tag in _WINDOWS:
         system = {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt"}
-        return [wanted], system | {"platform_machine": _WINDOWS[wanted]}
+        return [tag], system | {"platform_machine": _WINDOWS[tag]}
     raise ConfigError(
-        f"platform {printable(name)!r}: give linux, macos, windows, or a tag such as manylinux_2_28_aarch64, "
+        f"--platform {printable(name)}: give linux, macos, windows, or a tag such as manylinux_2_28_aarch64, "
         "musllinux_1_2_x86_64, macosx_14_0_arm64, win_amd64"
     )

@@ -1,0 +1,39 @@
+"""Addresses as a check needs them: resolved as clients do, and displayed without secrets."""
+
+import re
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+
+from mkindex.text import printable, redact
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MAX_LINK = 160  # characters that are displayed
+
+
+def resolve(base: str, link: str, root: str = "") -> str:
+    """Return the absolute address of a link, without fragment; "" if it is not an address.
+
+    Unlike `simple.links.address_of`, this rejects as little and respells nothing, so that rules can judge the address
+    that clients would request. `root` is the file: URL of the checked directory, if any: links that begin with a slash
+    are taken to be below it.
+    """
+    link = link.strip()
+    try:
+        url = root + link.lstrip("/") if root and re.match(r"/(?!/)", link) else urljoin(base, link)
+        parts = urlsplit(url)
+        if (parts.port or 0) < 0 or CONTROL.search(url):
+            return ""
+    except ValueError:
+        return ""
+    return urlunsplit(parts._replace(fragment=""))
+
+
+def display_url(url: str, root: str = "") -> str:
+    """Return an address for people: without secrets, and relative to `root` if it is below it."""
+    if root and url.startswith(root):
+        return printable(unquote(url[len(root) :])) or "."
+    return redact(url)
+
+
+def display_link(link: str) -> str:
+    """Return a link for people, as written, without secrets and cut to a readable length."""
+    return (redact(link) if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0]))[:_MAX_LINK]

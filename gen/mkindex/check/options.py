@@ -1,0 +1,81 @@
+"""What to check, and how far: the options of `mkindex check`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkindex.check.environments import Environment, environment_for
+from mkindex.check.judge import rules_by_name
+from mkindex.check.observations import Level
+from mkindex.errors import ConfigError
+from mkindex.text import printable
+
+_CONNECTIONS = 5  # to servers
+_MAX_THREADS = 8  # for a directory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckOptions:
+    """The options of one check. They are those of the command line, whose help says more about each.
+
+    Raises ConfigError for values that make no sense.
+    """
+
+    target: str | os.PathLike[str]  # a directory or an address
+    files: Level | None = None  # None: hash in a directory, head on a server
+    sample: int | None = None
+    project: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    closure: bool = False
+    why: str | None = None
+    require_hashes: bool = False
+    python: str | None = None
+    platform: str | None = None
+    jobs: int | None = None
+    cache_dir: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.location:
+            raise ConfigError("give a directory or an address: mkindex check ./public")
+        for option, names in (("select", self.select), ("ignore", self.ignore)):
+            for name in names:
+                if name not in rules_by_name():
+                    raise ConfigError(
+                        f"--{option} {printable(name)}: unknown rule (mkindex check --explain all lists them)"
+                    )
+        if self.require_hashes and self.why is None:
+            raise ConfigError("--require-hashes requires --why")
+        if (self.python or self.platform) and not (self.closure or self.why):
+            raise ConfigError("--python and --platform require --closure or --why")
+
+    @property
+    def location(self) -> str:
+        """The directory or address, as text."""
+        return os.fspath(self.target)
+
+    @property
+    def cache_path(self) -> Path | None:
+        """The directory to remember verified files in; None: do not remember them."""
+        return Path(self.cache_dir) if self.cache_dir else None
+
+    @property
+    def connections(self) -> int:
+        """How many requests to make, or files to read, at once."""
+        is_server = self.location.startswith(("http:", "https:"))
+        return self.jobs or (_CONNECTIONS if is_server else min(_MAX_THREADS, os.cpu_count() or 1))
+
+    @property
+    def environment(self) -> Environment | None:
+        """The Python and platform that files are chosen for; None if none are chosen. Raises ConfigError."""
+        return environment_for(self.python, self.platform) if self.closure or self.why else None
+
+    @property
+    def names_projects(self) -> bool:
+        """Whether all projects are named, without patterns, so that no root page is needed to find them."""
+        return bool(self.project) and not any(map(is_pattern, self.project))
+
+
+def is_pattern(glob: str) -> bool:
+    """Tell whether a value of `--project` is a pattern and not a name."""
+    return any(character in glob for character in "*?[")

@@ -1,0 +1,58 @@
+"""How a web server serves an index: formats, caching, redirects, ranges."""
+
+import time
+
+from mkindex.check.freshness import describe_freshness
+from mkindex.check.identify import Location, fetch_forms
+from mkindex.check.observations import ListedFile, SeenProject, ServerBehaviour
+from mkindex.simple.links import client_project_url
+
+UNKNOWN_PROJECT = "mkindex-check-no-such-project"  # a name that no index has
+ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
+
+
+def observe_server(location: Location, project: SeenProject | None, file: ListedFile | None) -> ServerBehaviour:
+    """Observe how a server behaves, by its root, the page of one project, and one file. Raises RequestFailed."""
+    fetcher, root_url = location.fetcher, location.url
+    is_index = location.identity.kind == "index"
+    root = location.pages[0] if location.pages else None
+    page = (project.json or project.html or root) if project else root
+    started = time.monotonic()
+    second_root = fetcher.get_page(root_url) if root else None
+    seconds = time.monotonic() - started
+    file_reply = None
+    if file and file.url.startswith(("http:", "https:")):
+        file_reply = fetcher.request(file.url, ONE_BYTE, most=0)
+    pages = [*location.pages, *((project.html, project.json) if project else ())]
+    forms = {one.form for one in pages if one and one.is_usable}
+    without_slash = None
+    unknown_project = fetcher.get_page(client_project_url(root_url, UNKNOWN_PROJECT)) if is_index else None
+    if is_index and project:
+        without_slash = fetcher.get_page(client_project_url(root_url, project.name).rstrip("/"))
+    return ServerBehaviour(
+        url=root_url,
+        root=root or page or fetch_forms(fetcher, root_url, "root")[0],
+        second_root=second_root,
+        unknown_project=unknown_project,
+        without_slash=without_slash,
+        page=page.reply if page else None,
+        file=file_reply,
+        has_html="html" in forms,
+        has_json="json" in forms,
+        seconds=seconds,
+    )
+
+
+def describe_server(server: ServerBehaviour) -> tuple[str, ...]:
+    """Describe how a server behaves, whether that is good or bad."""
+    forms = " and ".join(name for name, exists in (("HTML", server.has_html), ("JSON", server.has_json)) if exists)
+    texts = [f"pages as {forms or 'neither HTML nor JSON'}"]
+    if server.page:
+        texts.append(describe_freshness(server.page))
+        validators = [name for name in ("ETag", "Last-Modified") if name.lower() in server.page.headers]
+        texts.append(validators[0] if validators else "no validator")
+    if server.file:
+        texts.append("Range requests" if server.file.status == 206 else "no Range requests")
+    if server.unknown_project:
+        texts.append(f"{server.unknown_project.status} for unknown projects")
+    return tuple(texts)

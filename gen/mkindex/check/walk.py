@@ -1,0 +1,181 @@
+"""Walk through the projects of an index, and through the files that their pages list, several at a time."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from packaging.utils import canonicalize_name
+
+from mkindex.check.candidates import Candidate, age_key, candidates_on
+from mkindex.check.closure import Dependent
+from mkindex.check.environments import Environment
+from mkindex.check.files import FileInspector
+from mkindex.check.findings import Finding
+from mkindex.check.identify import Location, fetch_forms
+from mkindex.check.judge import Judge
+from mkindex.check.observations import ListedFile, SeenFile, SeenPage, SeenProject
+from mkindex.check.options import is_pattern
+from mkindex.check.pages import project_links
+from mkindex.simple.links import client_project_url
+
+AHEAD = 4  # for each connection: projects whose pages are fetched, and projects whose files are inspected
+
+
+class ProjectLink(NamedTuple):
+    """A project to check."""
+
+    name: str  # normalized
+    url: str  # where clients look for its page
+    linked_url: str = ""  # the address that the root links to, if it is another
+
+
+class FileLink(NamedTuple):
+    """A file to inspect."""
+
+    entry: ListedFile
+    page: str  # the address of its page, for people
+    page_redirected: bool
+
+
+class FileResult(NamedTuple):
+    """What is kept of a file after it was judged."""
+
+    findings: tuple[Finding, ...] = ()
+    inspected: bool = False
+    read: bool = False
+    dependent: Dependent | None = None
+
+
+class ProjectResult(NamedTuple):
+    """What is kept of a project after its pages were judged."""
+
+    project: SeenProject
+    findings: tuple[Finding, ...]
+    files: tuple[FileLink, ...]  # to inspect; at most one of them once they were
+    listed: int  # files that its pages list
+    candidates: tuple[Candidate, ...]  # for --closure
+
+
+def list_projects(location: Location, globs: tuple[str, ...]) -> Iterator[ProjectLink]:
+    """Yield the projects to check: those of the root that match, and others that are named without a pattern."""
+    kind = location.identity.kind
+    if kind in ("project", "flat"):
+        yield ProjectLink(location.pages[0].project, location.url)
+        return
+    if kind != "index":
+        return
+    patterns = [canonicalize_name(glob) for glob in globs]
+    links = {
+        name: url
+        for name, url in project_links(location.pages).items()
+        if not globs or any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+    for name, linked_url in links.items():
+        url = client_project_url(location.url, name)
+        yield ProjectLink(name, url, linked_url if linked_url.rstrip("/") != url.rstrip("/") else "")
+    for glob in globs:
+        if not is_pattern(glob) and (name := canonicalize_name(glob)) not in links:
+            yield ProjectLink(name, client_project_url(location.url, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """Fetches, inspects and judges projects and their files."""
+
+    location: Location
+    judge: Judge
+    inspector: FileInspector
+    executor: Executor
+    ahead: int  # how many projects may be in progress in each of the two steps
+    sample: int | None = None  # of each project, only so many of the newest files
+    closure_environment: Environment | None = None  # --closure: what requirements are collected for
+
+    def results(self, projects: Iterable[ProjectLink]) -> Iterator[tuple[ProjectResult, list[FileResult]]]:
+        """Yield each project with the results of its files, in order. Raises RequestFailed if the server gives up."""
+        fetching: deque[Future[ProjectResult]] = deque()
+        inspecting: deque[tuple[ProjectResult, list[Future[FileResult]]]] = deque()
+
+        def inspect_files() -> None:
+            result = fetching.popleft().result()
+            futures = [self.executor.submit(self._check_file, file, result.project.name) for file in result.files]
+            # Later only one file is needed; a project may have a hundred thousand.
+            inspecting.append((result._replace(files=result.files[:1]), futures))
+
+        def finish() -> tuple[ProjectResult, list[FileResult]]:
+            result, futures = inspecting.popleft()
+            return result, [future.result() for future in futures]
+
+        for project in projects:
+            fetching.append(self.executor.submit(self._check_project, project))
+            if len(fetching) >= self.ahead:
+                inspect_files()
+            if len(inspecting) >= self.ahead:
+                yield finish()
+        while fetching:
+            inspect_files()
+        while inspecting:
+            yield finish()
+
+    def _check_project(self, link: ProjectLink) -> ProjectResult:
+        location, judge = self.location, self.judge
+        pages = location.project_pages(link.name, link.url)
+        by_form = {page.form or "html": page for page in pages}
+        project = SeenProject(
+            name=link.name,
+            html=by_form.get("html"),
+            json=by_form.get("json"),
+            linked_page=self._linked_page(link, pages),
+            root_forms=frozenset(page.form for page in location.pages if page.is_usable),
+        )
+        findings = list(judge.findings(project, location.display(link.url)))
+        for page in pages:
+            findings += judge.findings(page, location.display_page(page))
+        files = _files_to_inspect(location, pages)
+        if self.sample is not None:
+            files = sorted(files, key=lambda file: age_key(file.entry, link.name))[-self.sample :]
+        return ProjectResult(
+            project=project,
+            findings=tuple(findings),
+            files=tuple(files),
+            listed=len({entry.filename for page in pages for entry in page.entries}),
+            candidates=candidates_on(pages, link.name) if self.closure_environment else (),
+        )
+
+    def _linked_page(self, link: ProjectLink, pages: tuple[SeenPage, ...]) -> str:
+        """Return the address of a page that the root links to, "" if it is not needed or does not exist."""
+        if not link.linked_url or any(page.reply.status == 200 for page in pages):
+            return ""
+        linked = fetch_forms(self.location.fetcher, link.linked_url, "project", link.name)
+        return link.linked_url if linked[0].reply.status == 200 else ""
+
+    def _check_file(self, file: FileLink, project: str) -> FileResult:
+        seen = self.inspector.inspect(file.entry, page_redirected=file.page_redirected)
+        if seen is None:
+            return FileResult()
+        return FileResult(
+            findings=tuple(self.judge.findings(seen, file.page, file.entry.filename)),
+            inspected=True,
+            read=bool(seen.sha256 or seen.content),
+            dependent=self._dependent(seen, project),
+        )
+
+    def _dependent(self, seen: SeenFile, project: str) -> Dependent | None:
+        """Return what a file requires, if `--closure` needs it."""
+        entry, environment = seen.entry, self.closure_environment
+        metadata = seen.content.metadata if seen.content else seen.sibling_metadata
+        if environment is None or metadata is None or not environment.accepts(entry.filename, entry.requires_python):
+            return None
+        return Dependent(project or canonicalize_name(metadata.name), entry.filename, metadata.requires_dist)
+
+
+def _files_to_inspect(location: Location, pages: Iterable[SeenPage]) -> list[FileLink]:
+    """Return each file once, although both forms of a page list it; entries that differ are separate files."""
+    files: dict[tuple[str | None, ...], FileLink] = {}
+    for page in sorted(pages, key=lambda page: page.form == "json"):  # JSON says more, and replaces HTML
+        for entry in page.entries:
+            key = entry.url, entry.sha256, entry.other_hash, entry.metadata
+            files[key] = FileLink(entry, location.display_page(page), page.is_redirected)
+    return list(files.values())

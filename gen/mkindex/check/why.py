@@ -1,0 +1,98 @@
+"""`--why REQ`: explain for each file of a project why a client would not choose it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from mkindex.check.candidates import Candidate, candidate_of, is_pinned
+from mkindex.check.environments import Environment
+from mkindex.check.identify import Location
+from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.errors import ConfigError, SourceError
+from mkindex.simple.links import client_project_url
+from mkindex.text import printable
+
+
+class Choice(NamedTuple):
+    """A file, with the reasons why a client passes over it; without reasons it could be chosen."""
+
+    filename: str
+    version: str
+    reasons: tuple[str, ...]
+    chosen: bool = False
+
+
+def parse_requirement(text: str) -> Requirement:
+    """Parse the value of `--why`. Raises ConfigError."""
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise ConfigError(f"--why {printable(text)}: give a requirement, such as 'torch==2.5.1'") from error
+    if requirement.url:
+        raise ConfigError(f"--why {printable(text)}: clients do not use an index for a requirement with an address")
+    return requirement
+
+
+def project_page(location: Location, requirement: Requirement) -> tuple[SeenPage, tuple[ListedFile, ...]]:
+    """Return the page of the required project, as clients find it, and its files. Raises SourceError without one."""
+    name = canonicalize_name(requirement.name)
+    kind = location.identity.kind
+    if kind in ("index", "page", "nothing", "mistyped", "people"):
+        pages = location.project_pages(name, client_project_url(location.url, name))
+    else:
+        pages = location.pages
+    usable = next((page for page in pages if page.is_usable), None)
+    if usable is None:
+        answer = pages[0].broken or f"answers {pages[0].reply.status}"
+        raise SourceError(f"{location.display(pages[0].url)}: no page of {name} that clients can read: {answer}")
+    entries = usable.entries
+    if kind == "flat":
+        entries = tuple(entry for entry in entries if canonicalize_name(entry.filename).startswith(f"{name}-"))
+    return pages[0], entries
+
+
+def explain(
+    requirement: Requirement, entries: Sequence[ListedFile], environment: Environment, *, require_hashes: bool = False
+) -> list[Choice]:
+    """Return every file of a project, the newest first, each with all reasons why a client passes over it."""
+    project = canonicalize_name(requirement.name)
+    considered: list[tuple[Candidate, list[str]]] = []
+    ignored: list[Choice] = []
+    for entry in {entry.filename: entry for entry in reversed(entries)}.values():
+        candidate = candidate_of(entry, project)
+        if isinstance(candidate, str):
+            ignored.append(Choice(entry.filename, "", (candidate,)))
+        else:
+            reasons = _reasons(candidate, requirement, environment, require_hashes=require_hashes)
+            considered.append((candidate, reasons))
+    # Clients take pre-releases only if the requirement names one, or if nothing else fits (PEP 440).
+    has_final = any(not reasons and not candidate.version.is_prerelease for candidate, reasons in considered)
+    if has_final and not requirement.specifier.prereleases:
+        for candidate, reasons in considered:
+            if candidate.version.is_prerelease and not reasons:
+                reasons.append("it is a pre-release, and there are final releases (--pre allows it)")
+    considered.sort(
+        key=lambda pair: (pair[0].version, -environment.rank(pair[0].filename), pair[0].filename), reverse=True
+    )
+    first = next((candidate.filename for candidate, reasons in considered if not reasons), None)
+    choices = [Choice(c.filename, str(c.version), tuple(reasons), c.filename == first) for c, reasons in considered]
+    return choices + sorted(ignored)
+
+
+def _reasons(
+    candidate: Candidate, requirement: Requirement, environment: Environment, *, require_hashes: bool
+) -> list[str]:
+    reasons = []
+    if not requirement.specifier.contains(candidate.version, prereleases=True):
+        reasons.append(f"its version {candidate.version} does not match {requirement.specifier}")
+    if mismatch := environment.tag_mismatch(candidate.filename):
+        reasons.append(mismatch)
+    if environment.rejects_python(candidate.requires_python):
+        reasons.append(f"it requires Python {candidate.requires_python}, but this is {environment.python}")
+    if candidate.yanked is not None and not is_pinned(requirement):
+        reasons.append(f"it is yanked{f' ({candidate.yanked})' if candidate.yanked else ''}, and not pinned with ==")
+    if require_hashes and not candidate.has_hash:
+        reasons.append("its page has no sha256, which --require-hashes needs")
+    return reasons

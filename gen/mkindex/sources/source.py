@@ -1,0 +1,20 @@
+"""The protocol of a source, and what it yields."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from mkindex.errors import Note, Rejected
+from mkindex.model.files import Artifact, Link
+from mkindex.model.index import StatusMarker
+
+# What a source yields: files, project statuses and findings.
+SourceItem = Artifact | Link | StatusMarker | Rejected | Note
+
+
+class Source(Protocol):
+    """A source lists artifacts, each time in the same order.
+
+    `artifacts()` raises SourceError if it cannot list everything: with half of a listing, files would look removed.
+    """
+
+    def artifacts(self) -> Iterator[SourceItem]: ...
