@@ -82,7 +82,7 @@ def test_a_file_that_changed_just_before_it_was_read_is_not_trusted(tmp_path: Pa
     assert recall(tmp_path, *artifacts) == [None] * 4 + [f"facts of {age}.whl" for age in ages[4:]]
 
 
-def test_what_turned_out_to_be_wrong_is_forgotten_at_once(tmp_path: Path) -> None:
+def test_facts_that_turn_out_to_be_wrong_are_forgotten_at_once(tmp_path: Path) -> None:
     remember(tmp_path, artifact())
     with Cache(tmp_path) as cache:
         before = list(cache.get([artifact()]))
@@ -109,7 +109,7 @@ def test_a_cache_without_a_directory_forgets() -> None:
         assert list(cache.get([artifact()])) == [None]
 
 
-def test_names_that_are_no_utf8_are_read_again_at_worst(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_at_worst_read_again(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff.whl")
     remember(tmp_path, artifact(name), artifact("b.whl"))
     with Cache(tmp_path) as cache:
@@ -120,7 +120,7 @@ def test_names_that_are_no_utf8_are_read_again_at_worst(tmp_path: Path) -> None:
     assert recall(tmp_path, artifact("b.whl")) == ["facts of b.whl"]
 
 
-def test_what_was_not_seen_for_ninety_days_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_that_no_run_used_for_ninety_days_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def on_day(day: int) -> None:
         monkeypatch.setattr(cache_module, "time", SimpleNamespace(time=lambda: day * 86_400.0))
 
@@ -185,7 +185,7 @@ def scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scanner:
 FILES = ["a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl", "c-1.0.tar.gz", "d-1.0.zip"]
 
 
-def test_what_has_not_changed_is_not_read_again_and_comes_to_the_same(tmp_path: Path, scanner: Scanner) -> None:
+def test_an_unchanged_file_is_not_read_again_and_has_the_same_facts(tmp_path: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     reads = []
     for _ in range(3):
@@ -228,7 +228,7 @@ def test_a_file_that_changes_in_any_way_is_read_again(
     assert outcomes == scanner(None)
 
 
-def test_files_written_a_moment_ago_are_read_by_the_next_run_too(
+def test_files_written_a_moment_ago_are_read_again_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "wheels").mkdir()
@@ -353,7 +353,7 @@ DAMAGES: dict[str, Callable[[Path, bytes], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_cache_changes_nothing_and_is_mended(
+def test_a_damaged_cache_changes_no_outcome_and_is_repaired(
     filled: Path, scanner: Scanner, damage: Callable[[Path, bytes], object]
 ) -> None:
     expected = scanner(None)
@@ -373,14 +373,14 @@ def test_a_table_with_other_columns_changes_nothing(filled: Path, scanner: Scann
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_a_cache_directory_that_cannot_be_is_done_without(tmp_path: Path, scanner: Scanner, name: str) -> None:
+def test_a_cache_directory_that_cannot_be_made_is_not_used(tmp_path: Path, scanner: Scanner, name: str) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     assert scanner(tmp_path / name) == scanner(None)
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("text", ["unable to open database file", "attempt to write a readonly database", "locked"])
-def test_a_cache_that_cannot_be_opened_is_done_without_and_left_alone(
+def test_a_cache_that_cannot_be_opened_is_not_used_and_not_changed(
     filled: Path, scanner: Scanner, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     content = filled.read_bytes()
@@ -393,7 +393,7 @@ def test_a_cache_that_cannot_be_opened_is_done_without_and_left_alone(
     assert filled.read_bytes() == content
 
 
-def test_a_cache_that_another_process_holds_is_done_without(filled: Path, scanner: Scanner) -> None:
+def test_a_cache_that_another_process_has_locked_is_not_used(filled: Path, scanner: Scanner) -> None:
     # (one that waits for five seconds would not be noticed by this)
     holder = sqlite3.connect(filled, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

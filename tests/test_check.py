@@ -18,6 +18,7 @@ from mkindex.check.observations import ListedFile, SeenPage, SeenProject, Server
 from mkindex.check.pages import read_page
 from mkindex.check.why import Choice, explain
 from mkindex.simple.links import client_project_url
+from mkindex.web.redirects import INSECURE
 from mkindex.web.responses import RawResponse
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
@@ -66,9 +67,8 @@ def test_an_http_link_on_an_https_page_is_an_error() -> None:
 
 
 def test_a_redirect_from_https_to_http_is_an_error() -> None:
-    why = "redirects from https to http, where anybody can listen"
-    project = SeenProject(name="demo", html=read_page(RawResponse(URL, 0, {}, broken=why), "project", project="demo"))
-    assert violations(project) == [("insecure-redirect", why)]
+    page = read_page(RawResponse(URL, 0, {}, broken=INSECURE), "project", project="demo")
+    assert violations(SeenProject(name="demo", html=page)) == [("insecure-redirect", INSECURE)]
 
 
 def server_behaviour(url: str = "https://example.com/simple/", **fields: Any) -> ServerBehaviour:  # noqa: ANN401 (the fields of ServerBehaviour)

@@ -19,7 +19,7 @@ from support.wheels import metadata, wheel, write_sdist, write_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
-SOON = "Requires-Python 'soon' is not valid and is left out: uv would not see the file"
+SOON = "Requires-Python 'soon' is not valid and is left out, since uv would ignore the file"
 
 
 @pytest.fixture(autouse=True)

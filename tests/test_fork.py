@@ -64,13 +64,13 @@ except Exception as error:
 """
 
 
-def split(work: str, count: int, processes: int, *paths: Path) -> object:
+def run_map_chunks(work: str, count: int, processes: int, *paths: Path) -> object:
     command = [sys.executable, "-c", SCRIPT, work, str(count), str(processes), *map(str, paths)]
     said = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
     return json.loads(said or "null")
 
 
-def done(path: Path) -> int:
+def count_items(path: Path) -> int:
     """How many items were done, as those say that were done."""
     return sum(map(int, path.read_text().split()))
 
@@ -78,37 +78,39 @@ def done(path: Path) -> int:
 @pytest.mark.parametrize("processes", [1, 2, 40])
 @pytest.mark.parametrize("count", [0, 999, 1001, 5000, 12_345])
 def test_results_are_those_of_all_items_in_their_order(count: int, processes: int) -> None:
-    assert split("double", count, processes) == [2 * item for item in range(count)]
+    assert run_map_chunks("double", count, processes) == [2 * item for item in range(count)]
 
 
 @pytest.mark.parametrize(("count", "processes", "is_shared"), [(999, 2, False), (1000, 1, False), (1000, 2, True)])
 def test_only_many_items_are_shared(count: int, processes: int, is_shared: bool) -> None:
-    done_by_first = split("is_first", count, processes)
+    done_by_first = run_map_chunks("is_first", count, processes)
     assert isinstance(done_by_first, list)
     assert (done_by_first != [True] * count) is is_shared
 
 
-def test_who_is_faster_does_more() -> None:
-    done_by_first = split("is_first", 1000, 2)
+def test_a_faster_process_does_more() -> None:
+    done_by_first = run_map_chunks("is_first", 1000, 2)
     assert isinstance(done_by_first, list)
     assert sum(done_by_first) < 100
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
-def test_what_the_work_raises_is_raised(processes: int) -> None:
-    assert split("fails", 5000, processes) == "ValueError('1234')"
+def test_an_exception_in_a_process_is_raised(processes: int) -> None:
+    assert run_map_chunks("fails", 5000, processes) == "ValueError('1234')"
 
 
-def test_what_fails_in_one_process_is_not_gone_on_with_in_the_others(tmp_path: Path) -> None:
+def test_a_failure_in_one_process_stops_the_others(tmp_path: Path) -> None:
     (tmp_path / "done").touch()  # the first one may come too late for any
-    assert split("others_fail", 5000, 2, tmp_path / "done") == "ValueError('others')"
-    assert done(tmp_path / "done") < 2500
+    assert run_map_chunks("others_fail", 5000, 2, tmp_path / "done") == "ValueError('others')"
+    assert count_items(tmp_path / "done") < 2500
 
 
-def test_nothing_goes_on_when_the_first_process_has_been_killed(tmp_path: Path) -> None:
-    assert split("interrupted", 5000, 2, tmp_path / "done") is None  # having waited until nobody could say more
-    assert done(tmp_path / "done") < 2500
+def test_all_processes_stop_when_the_first_was_killed(tmp_path: Path) -> None:
+    assert (
+        run_map_chunks("interrupted", 5000, 2, tmp_path / "done") is None
+    )  # having waited until nobody could say more
+    assert count_items(tmp_path / "done") < 2500
 
 
 def test_a_process_that_dies_is_an_error() -> None:
-    assert str(split("dies", 5000, 2)).startswith("MkindexError('a process that helped was killed: ")
+    assert str(run_map_chunks("dies", 5000, 2)).startswith("MkindexError('a worker process was killed ")

@@ -59,11 +59,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     NAME.format("empty"): (b"", "an empty file: copy it again"),
     NAME.format("truncated"): (
         wheel("truncated", "1.0")[:-100],
-        "cut off, or no zip at all: the directory at its end is missing. Copy it again",
+        "not a zip, or an incomplete one: the directory at its end is missing. Copy it again",
     ),
     "truncated-1.0.tar.gz": (
         sdist("truncated", "1.0")[:-1],
-        "cut off or damaged (Compressed file ended before the end-of-stream marker was reached): copy it again",
+        "incomplete or damaged (Compressed file ended before the end-of-stream marker was reached): copy it again",
     ),
     NAME.format("pointer"): (POINTER, "a Git LFS pointer, not the wheel itself: run `git lfs pull`"),
     NAME.format("page"): (b"<!doctype html>", "an HTML or XML page, not a wheel: download it again"),
@@ -92,11 +92,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "archive.zip": (
         b"PK\5\6" + bytes(18),
-        "no PKG-INFO in its top directory, so it is no sdist: build it again, as .tar.gz",
+        "no PKG-INFO in its top directory, so it is not an sdist: build it again, as .tar.gz",
     ),
     "backup.tar.gz": (
         sdist("x", "1.0"),
-        "its name does not tell project and version apart, and PKG-INFO says x 1.0: build it again",
+        "the filename does not show where the project's name ends, and PKG-INFO says x 1.0: build it again",
     ),
 }
 

@@ -51,7 +51,7 @@ def public(tmp_path: Path) -> Path:
 # --- what a process that stays knows ----------------------------------------------------------------------------------
 
 
-def test_a_long_manifest_that_it_wrote_is_believed_until_another_writes_it(
+def test_a_watch_trusts_a_long_manifest_until_another_process_writes_it(
     wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inventory, "_LONG", 100)
@@ -167,7 +167,7 @@ def lose(public: Path, loss: str) -> None:
 
 
 @pytest.mark.parametrize("loss", ["lost", *LOSSES])
-def test_without_a_sound_manifest_identical_bytes_are_adopted(loss: str, wheels: Path, public: Path) -> None:
+def test_without_a_valid_manifest_identical_bytes_are_adopted(loss: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)
     before = file_identities(public)
     lose(public, loss)
@@ -178,7 +178,7 @@ def test_without_a_sound_manifest_identical_bytes_are_adopted(loss: str, wheels:
 
 
 @pytest.mark.parametrize("loss", ["lost", *LOSSES])
-def test_without_a_sound_manifest_other_bytes_need_overwrite(loss: str, wheels: Path, public: Path) -> None:
+def test_without_a_valid_manifest_other_bytes_need_overwrite(loss: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)
     lose(public, loss)
     before = read_tree(public)
@@ -265,7 +265,7 @@ def sealed(lines: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("lines", HOSTILE.values(), ids=HOSTILE)
-def test_a_manifest_that_says_what_none_of_ours_says_is_a_damaged_one(lines: bytes, wheels: Path, public: Path) -> None:
+def test_a_manifest_that_mkindex_would_not_write_is_damaged(lines: bytes, wheels: Path, public: Path) -> None:
     assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry("", 0, "files/a", "b", "b", "1 2 3 4")]
     with pytest.raises(manifest.DamagedManifest):
         read_manifest(sealed(lines))
@@ -276,7 +276,9 @@ def test_a_manifest_that_says_what_none_of_ours_says_is_a_damaged_one(lines: byt
 
 
 @pytest.mark.parametrize("line", [LINE.replace(b"1 2 3 4", b"1 x"), LINE.replace(b"0\t", b"x\t"), LINE[:-1] + b"x\n"])
-def test_a_manifest_with_values_that_none_of_ours_has_stops_nobody(line: bytes, wheels: Path, public: Path) -> None:
+def test_a_manifest_with_values_that_mkindex_would_not_write_does_not_stop_a_build(
+    line: bytes, wheels: Path, public: Path
+) -> None:
     write_wheel(wheels, "large", "1.0", files={"x": os.urandom(2 << 20)})
     for lines in (b"[]\n" + line, b"[]\n3\tindex.html\tkey\tsha\tx\t\n[large]\n" + line):
         shutil.rmtree(public, ignore_errors=True)
@@ -299,7 +301,7 @@ _POSITIONS = st.tuples(
     changes=st.dictionaries(_POSITIONS, st.booleans()),
     length=st.sampled_from([2, 100, 1 << 18]),
 )
-def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothing(
+def test_a_changed_manifest_is_the_same_as_one_written_from_nothing(
     before: dict[Position, bool], changes: dict[Position, bool], length: int
 ) -> None:
     old: dict[Position, Entry | None] = {
@@ -318,14 +320,14 @@ def test_an_amended_manifest_is_the_one_that_would_have_been_written_from_nothin
 @pytest.mark.parametrize(
     "intent", [b"", b"mkindex intent 2\ndemo\t2\tsimple", b"mkindex intent 2\nx\n", bytes(range(256))]
 )
-def test_a_damaged_intent_stops_nobody(intent: bytes, wheels: Path, public: Path) -> None:
+def test_a_damaged_intent_does_not_stop_a_build(intent: bytes, wheels: Path, public: Path) -> None:
     publish(wheels, public)
     (public / OWN_DIRECTORY / "intent").write_bytes(intent)
     publish(wheels, public)
     assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
-def test_no_path_of_the_machine_is_in_what_we_keep(wheels: Path, public: Path) -> None:
+def test_no_path_of_the_machine_is_in_the_state_directory(wheels: Path, public: Path) -> None:
     publish(wheels, public, link_mode="hardlink")
     assert own_files(public) == {"manifest"}
     assert str(public.parent).encode() not in (public / OWN_DIRECTORY / "manifest").read_bytes()

@@ -89,11 +89,11 @@ def test_metadata_of_a_known_or_a_later_minor_version_is_read(version: str) -> N
 @pytest.mark.parametrize("version", ["3.0", "0.9", "2", "2.x", "\x1b", "\u0662.1", "2.1.1"])
 def test_metadata_of_another_version_is_refused(version: str) -> None:
     shown = version.replace("\x1b", r"\x1b")
-    reason = f"metadata version {shown} is not one that mkindex knows (1.0 to 2.x)"
+    reason = f"unknown Metadata-Version {shown} (mkindex reads 1.0 to 2.x): update mkindex"
     assert refusal(parse_metadata, metadata("foo", "1.0", metadata_version=version)) == reason
 
 
-def test_metadata_without_what_it_must_say_is_refused() -> None:
+def test_metadata_without_a_required_field_is_refused() -> None:
     lines = [b"Metadata-Version: 2.1\n", b"Name: foo\n", b"Version: 1.0\n"]
     raws = {b"".join(some) for n in range(3) for some in itertools.combinations(lines, n)} | {b"\n" + b"".join(lines)}
     reasons = {raw: refusal(parse_metadata, raw) for raw in raws}
@@ -119,7 +119,7 @@ def test_a_value_is_hidden_neither_by_a_continuation_nor_in_the_description() ->
 @pytest.mark.parametrize("line", ["Requires-Dist: a", "X-{}: a", " folded"])
 def test_thirty_thousand_header_lines_are_refused(line: str) -> None:
     raw = metadata("foo", "1.0", headers=[line.format(n) for n in range(30_000)])
-    assert refusal(parse_metadata, raw) == "more than 10,000 header lines in its metadata: refused"
+    assert refusal(parse_metadata, raw) == "its metadata has more than 10,000 header lines: build it again"
 
 
 @pytest.mark.parametrize(

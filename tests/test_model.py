@@ -55,7 +55,7 @@ def newest(*versions: str, yanked: str = "") -> str:
 # --- assemble -------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_makes_an_empty_index() -> None:
+def test_no_files_make_an_empty_index() -> None:
     assert assemble([]) == (Index(projects=()), [])
 
 
@@ -73,7 +73,7 @@ def test_the_index_does_not_depend_on_the_order_of_files_that_differ(files: list
     assert assemble(files) == assemble(sorted(files, key=lambda file: file.filename))
 
 
-def test_a_file_that_is_there_twice_with_the_same_bytes_is_listed_once_from_where_it_was_first() -> None:
+def test_a_file_found_twice_with_the_same_bytes_is_listed_once_from_where_it_was_first() -> None:
     first, second = (file("demo-1.0.zip", content="x", source=source) for source in ("b", "a"))
     assert assemble([first, second]) == (Index(projects=(project("demo", first),)), [])
 
@@ -192,7 +192,7 @@ def test_the_newest_is_the_highest_final_version_that_is_not_yanked() -> None:
     }
 
 
-def test_a_release_of_which_one_file_is_not_yanked_is_offered() -> None:
+def test_a_release_with_one_file_that_is_not_yanked_can_be_the_newest() -> None:
     old, yanked = file("demo-1.0.zip"), file("demo-2.0.zip", version="2.0", yanked="broken")
     whole = file("demo-2.0-py3-none-any.whl", version="2.0")
     assert (project("demo", old, yanked).newest(), project("demo", old, whole, yanked).newest()) == ("1.0", "2.0")

@@ -164,7 +164,7 @@ from mkindex import parallel
 from mkindex.publish import directory, filesystem
 
 always, *arguments = sys.argv[1:]
-parallel._WORTH_IT = 1
+parallel._MIN_ITEMS = 1
 first = os.getpid()
 
 class Changing(filesystem.Filesystem):

@@ -111,7 +111,7 @@ WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
     "another project": (
         A,
         file_route(wheel("z", "1.0")),
-        "its z-1.0.dist-info is not of a 1.0, as its name says: rebuild it",
+        "the filename says a 1.0, but it contains z-1.0.dist-info: build it again",
     ),
     "no name": ("a.whl", file_route(WHEEL), ""),
 }

@@ -117,7 +117,7 @@ def test_outcomes_are_in_the_order_of_the_artifacts_whatever_their_size(tmp_path
     ] == [path.name for path in paths]
 
 
-def test_a_large_file_is_hashed_as_it_is_told_from_its_beginning(tmp_path: Path) -> None:
+def test_a_large_file_is_hashed_by_the_given_hasher_from_its_start(tmp_path: Path) -> None:
     large = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * CHUNK)})
     small = write_wheel(tmp_path, "small", "1.0")
     told: list[tuple[str, bytes]] = []
@@ -134,7 +134,7 @@ def test_a_large_file_is_hashed_as_it_is_told_from_its_beginning(tmp_path: Path)
     assert told == [(str(large), large.read_bytes())]
 
 
-def test_who_hashes_may_reject_a_file_that_cannot_be_read_or_end_the_scan(tmp_path: Path) -> None:
+def test_a_hasher_may_reject_a_file_that_cannot_be_read_or_end_the_scan(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "large", "1.0", files={"foo/data": bytes(2 * CHUNK)})
     errors: list[Exception] = [OSError(errno.EIO, "broken"), DestinationError("full")]
 
@@ -158,7 +158,7 @@ def test_a_file_read_in_pieces_has_the_same_facts_as_one_read_whole(
 
 
 def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_WORTH_IT", 2)
+    monkeypatch.setattr(parallel, "_MIN_ITEMS", 2)
     paths = [write_wheel(tmp_path, "foo", f"{n}.0") for n in range(9)] + [written(tmp_path / "bad.whl", b"x")]
     artifacts = [artifact(path) for path in paths]
     found = []
@@ -171,7 +171,7 @@ def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.
     assert found == [scanned(*paths)] * 4
 
 
-def test_every_byte_of_a_file_is_told_to_the_progress(tmp_path: Path) -> None:
+def test_progress_is_called_with_every_byte_of_a_file(tmp_path: Path) -> None:
     paths = [write_wheel(tmp_path, "foo", "1.0"), written(tmp_path / "bad.whl", b"x" * 100)]
     told: list[int] = []
     with ThreadPoolExecutor(1) as executor:
@@ -236,8 +236,8 @@ def test_a_filename_is_listed_as(
     assert meaning(tmp_path, filename, archive_of(filename, name, version)) == expected
 
 
-UNCLEAR = "its name does not tell project and version apart, and PKG-INFO says {}: build it again"
-CHARACTERS = "a name with characters other than letters, digits and ._+!- in it: build it again"
+UNCLEAR = "the filename does not show where the project's name ends, and PKG-INFO says {}: build it again"
+CHARACTERS = "the filename has characters other than letters, digits and ._+!-: build it again"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_filename_that_leaves_no_room_for_its_metadata_is_refused(tmp_path: Pa
     assert [len(name) + len(".metadata") for name in names] == [255, 256]
     assert [meaning(tmp_path, *pair) for pair in zip(names, (wheel("foo", v) for v in versions), strict=True)] == [
         ("foo", versions[0]),
-        "a name so long that no file system takes it with .metadata behind it: build it again",
+        "the filename is too long to append .metadata to it: build it again with a shorter name",
     ]
 
 
@@ -317,7 +317,7 @@ def test_files_that_clients_cannot_tell_apart_have_one_normal_filename(tmp_path:
 
 def test_an_sdist_without_pkg_info_is_listed_by_its_filename_where_that_has_one_meaning(tmp_path: Path) -> None:
     but = "{} but it has no PKG-INFO: listed as {}, as the filename says; clients may refuse it"
-    unclear = "its name does not tell project and version apart, and it has no PKG-INFO: build it again"
+    unclear = "the filename does not show where the project's name ends, and it has no PKG-INFO: build it again"
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as file:
         file.addfile(tarfile.TarInfo("foo-1.0/setup.py"))
@@ -340,17 +340,20 @@ RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming
         (wheel("foo", "1.0", metadata=metadata("foo", "soon\x1b")), RENAMED.format(r"foo soon\x1b")),
         (wheel("foo", "1.0", metadata=metadata("foo", "9" * 5000)), RENAMED.format("foo " + "9" * 5000)),
         (wheel("foo", "1.0", metadata=metadata("föö", "1.0")), RENAMED.format("föö 1.0")),
-        (wheel("bar", "1.0"), "its bar-1.0.dist-info is not of foo 1.0, as its name says: rebuild it"),
-        (wheel("foo", "1.1"), "its foo-1.1.dist-info is not of foo 1.0, as its name says: rebuild it"),
+        (wheel("bar", "1.0"), "the filename says foo 1.0, but it contains bar-1.0.dist-info: build it again"),
+        (wheel("foo", "1.1"), "the filename says foo 1.0, but it contains foo-1.1.dist-info: build it again"),
         (
             wheel("foo", "1.0", dist_info="foo.dist-info"),
-            "its foo.dist-info is not of foo 1.0, as its name says: rebuild it",
+            "the filename says foo 1.0, but it contains foo.dist-info: build it again",
         ),
-        (wheel("foo", "1.0", dist_info=".dist-info"), "its .dist-info is not of foo 1.0, as its name says: rebuild it"),
+        (
+            wheel("foo", "1.0", dist_info=".dist-info"),
+            "the filename says foo 1.0, but it contains .dist-info: build it again",
+        ),
         (wheel("foo", "1.0", metadata=b""), "its metadata has no Metadata-Version, Name, Version: build it again"),
         (
             wheel("foo", "1.0", metadata_version="3.0"),
-            "metadata version 3.0 is not one that mkindex knows (1.0 to 2.x)",
+            "unknown Metadata-Version 3.0 (mkindex reads 1.0 to 2.x): update mkindex",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 200 else "",
@@ -362,7 +365,7 @@ def test_a_wheel_that_disagrees_with_itself_is_refused(tmp_path: Path, content: 
 
 
 @pytest.mark.parametrize("dist_info", ["Foo-1.0.dist-info", "foo-1.0.0.dist-info", "foo-v1.0.dist-info"])
-def test_another_spelling_of_name_and_version_is_no_disagreement(tmp_path: Path, dist_info: str) -> None:
+def test_another_spelling_of_name_and_version_is_accepted(tmp_path: Path, dist_info: str) -> None:
     content = wheel("foo", "1.0", dist_info=dist_info, metadata=metadata("FOO", "01.0.0", metadata_version="2.9"))
     assert meaning(tmp_path, WHEEL, content) == ("foo", "1.0")
 
@@ -392,7 +395,7 @@ def test_an_invalid_requires_python_is_left_out_with_a_warning(tmp_path: Path, v
         assert isinstance(found, Facts)
         assert (found.requires_python, found.warning) == (
             "",
-            f"Requires-Python {shown!r} is not valid and is left out: uv would not see the file",
+            f"Requires-Python {shown!r} is not valid and is left out, since uv would ignore the file",
         )
 
 
@@ -408,7 +411,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1
 
 
 @pytest.mark.parametrize("ending", ["whl", "tar.gz", "zip"])
-def test_what_is_no_archive_is_called_what_it_is(tmp_path: Path, ending: str) -> None:
+def test_the_reason_says_what_a_file_is_instead_of_an_archive(tmp_path: Path, ending: str) -> None:
     filename = f"foo-1.0{'-py3-none-any' * (ending == 'whl')}.{ending}"
     kind = {"whl": "wheel", "tar.gz": "gzip archive", "zip": "zip archive"}[ending]
     page = b"\n  <!doctype html><title>404</title>"
@@ -417,11 +420,11 @@ def test_what_is_no_archive_is_called_what_it_is(tmp_path: Path, ending: str) ->
         "pointer": f"a Git LFS pointer, not the {kind} itself: run `git lfs pull`",
         "page": f"an HTML or XML page, not a {kind}: download it again",
         "nothing": "an empty file: copy it again",
-        "noise": f"no {kind}: it does not begin as one does. Copy it again",
+        "noise": f"not a {kind} (damaged or incomplete): copy it again",
     }
 
 
-def test_what_is_no_file_any_more_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_any_more_is_refused_without_waiting(tmp_path: Path) -> None:
     artifacts = [artifact(written(tmp_path / f"{name}.whl", b"x")) for name in ("gone", "pipe", "directory")]
     for found in artifacts:
         os.unlink(found.path)
@@ -463,7 +466,7 @@ def test_a_file_that_changed_since_it_was_listed_is_what_it_is_now(tmp_path: Pat
     assert (file.artifact, file.sha256) == (artifact(path), hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def test_a_disk_that_fails_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_error_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_wheel(tmp_path, "foo", "1.0")
 
     def failing(*_: object) -> bytes:
@@ -474,7 +477,7 @@ def test_a_disk_that_fails_is_named_as_the_reason(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("error", [RuntimeError, RecursionError, IndexError, OverflowError, ValueError, KeyError])
-def test_whatever_a_file_makes_a_parser_stumble_over_does_not_stop_the_others(
+def test_an_unforeseen_error_in_a_parser_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     bad, good = write_sdist(tmp_path, "foo", "1.0"), write_wheel(tmp_path, "foo", "1.0")
@@ -541,7 +544,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path: Path, filename: st
     assert accepted == []
 
 
-def test_a_place_in_a_zip_that_no_file_has_is_refused(tmp_path: Path) -> None:
+def test_an_offset_in_a_zip_that_no_file_has_is_refused(tmp_path: Path) -> None:
     name = b"foo-1.0.dist-info/METADATA"
     extra = struct.pack("<HHQ", 1, 8, (1 << 64) - 1)
     fields = (20, 20, 0, 0, 0, 0, 0, 1, 1, len(name), len(extra), 0, 0, 0, 0, 0xFFFFFFFF)

@@ -86,15 +86,15 @@ EARLY = "Compressed file ended before the end-of-stream marker was reached"
 
 def test_whatever_follows_the_gzip_stream_is_refused() -> None:
     assert {tail: refusal(read_tar, SDIST + tail) for tail in (b"x", b"\0x", b"\x1f\x8b", b"PK\3\4" * 99)} == {
-        b"x": "cut off or damaged (Not a gzipped file (b'x')): copy it again",
-        b"\0x": "cut off or damaged (Not a gzipped file (b'x')): copy it again",
-        b"\x1f\x8b": f"cut off or damaged ({EARLY}): copy it again",
-        b"PK\3\4" * 99: "cut off or damaged (Not a gzipped file (b'PK')): copy it again",
+        b"x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
+        b"\0x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
+        b"\x1f\x8b": f"incomplete or damaged ({EARLY}): copy it again",
+        b"PK\3\4" * 99: "incomplete or damaged (Not a gzipped file (b'PK')): copy it again",
     }
 
 
-def test_an_sdist_needs_a_pkg_info_or_what_it_is_built_by() -> None:
-    no_sdist = "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is no sdist"
+def test_an_sdist_needs_a_pkg_info_or_a_build_script() -> None:
+    no_sdist = "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is not an sdist: build it again"
     two = "more than one top-level PKG-INFO: build it again"
     members = {
         "pyproject": {"foo-1.0/pyproject.toml": b""},
@@ -109,8 +109,8 @@ def test_an_sdist_needs_a_pkg_info_or_what_it_is_built_by() -> None:
     assert refused == {**expected, "empty": no_sdist}
 
 
-def test_a_pkg_info_that_is_no_file_is_refused() -> None:
-    reason = "PKG-INFO is no regular file of at most 8 MiB: refused"
+def test_a_pkg_info_that_is_not_a_file_is_refused() -> None:
+    reason = "PKG-INFO is not a regular file of at most 8 MiB: build it again"
     kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]
     refused = [
         refusal(read_tar, gzip.compress(tar_header(kind, name="foo-1.0/PKG-INFO") + bytes(1024))) for kind in kinds
@@ -119,13 +119,13 @@ def test_a_pkg_info_that_is_no_file_is_refused() -> None:
 
 
 BOMB = "a decompression bomb: it unpacks to more than 67,108,864 bytes. Remove it"
-IMPOSSIBLE = "a tar header that claims an impossible size: build it again"
+IMPOSSIBLE = "a tar header has an impossible size: build it again"
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (gzip_of_zeros(tar_header(b"0", 1 << 30, "foo-1.0/PKG-INFO"), 1 << 30), "PKG-INFO is no regular file"),
+        (gzip_of_zeros(tar_header(b"0", 1 << 30, "foo-1.0/PKG-INFO"), 1 << 30), "PKG-INFO is not a regular file"),
         (gzip_of_zeros(tar_header(b"0", 1 << 30), 1 << 30), BOMB),
         (gzip_of_zeros(tarred({"foo-1.0/PKG-INFO": METADATA}), 1 << 30), BOMB),
         (gzip_of_zeros(tar_header(b"x", 1 << 30), 1 << 30), IMPOSSIBLE),
@@ -142,7 +142,7 @@ def test_a_gib_in_an_sdist_is_refused_before_it_is_unpacked(data: bytes, reason:
 
 def test_more_than_a_hundred_thousand_members_of_an_sdist_are_refused() -> None:
     data = gzip.compress(tar_header(b"0", name="foo-1.0/x") * 100_001, 1)
-    assert refusal(read_tar, data) == "more than 100,000 members: more than mkindex reads"
+    assert refusal(read_tar, data) == "more than 100,000 members, the limit of mkindex: build it again"
 
 
 def test_the_memory_that_an_sdist_costs_does_not_grow_with_its_members() -> None:

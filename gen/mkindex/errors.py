@@ -1,34 +1,34 @@
-"""What can go wrong: errors that stop a build, and findings that do not."""
+"""Errors that stop a build, and findings that do not."""
 
 from dataclasses import dataclass
 
 
 class MkindexError(Exception):
-    """A build that cannot be done; its text names what is wrong and says what to do."""
+    """Nothing was done. The text names what is wrong and says what to do."""
 
 
 class SourceError(MkindexError):
-    """A source that cannot be read, or is none."""
+    """A source cannot be read, or is not a source."""
 
 
 class DestinationError(MkindexError):
-    """A destination that cannot be written, or holds something in the way."""
+    """A destination cannot be written, or something else is in the way there."""
 
 
 class ConfigError(MkindexError):
-    """An option or a key of mkindex.toml that makes no sense; its text names it."""
+    """An option or a key of mkindex.toml has a value that is not possible; the text names it."""
 
 
 class ServeError(MkindexError):
-    """A tree that cannot be served, or an address where nobody can listen."""
+    """A tree cannot be served, or the address is in use."""
 
 
 class TemplateError(MkindexError):
-    """A template that cannot be rendered; its text names template and line."""
+    """A template cannot be rendered; the text names the template and the line."""
 
 
 class NotPublished(MkindexError):
-    """Nothing was published, because of what was found: `findings` has it all."""
+    """Nothing was published because of `findings`."""
 
     def __init__(self, message: str, findings: "tuple[Rejected | Note, ...]") -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class NotPublished(MkindexError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rejected:
-    """A file that is not published, and why; `reason` ends with what to do about it."""
+    """A file that is not published; `reason` ends with what to do about it."""
 
     location: str
     reason: str
@@ -45,7 +45,7 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """Something worth knowing that changes no exit status; `detail`: only for the curious (-v)."""
+    """Something to know that does not change the exit status; with `detail` it is shown only with -v."""
 
     location: str
     text: str
@@ -53,7 +53,7 @@ class Note:
 
 
 class Unreadable(Exception):
-    """An archive, or the metadata in it, that cannot be published; its text says why and what to do."""
+    """An archive, or the metadata in it, cannot be published; the text says why and what to do."""
 
 
 def nothing(_: object = None, /) -> None:

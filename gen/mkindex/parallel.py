@@ -1,4 +1,4 @@
-"""Work in other processes. Work on tiny files holds the interpreter's lock: threads would only take turns at it."""
+"""Work in other processes, for small files: work on them holds the interpreter lock, so threads would not help."""
 
 import os
 import pickle
@@ -13,17 +13,16 @@ from mkindex.errors import MkindexError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_WORTH_IT = 1000  # items: below that a process costs more than it saves
-_AT_ONCE = 5_000  # items whose results are held together
+_MIN_ITEMS = 1000  # for fewer a process costs more than it saves
+_BATCH = 5_000  # items whose results are in memory at the same time
 _PIECES = 16  # for each process
-_MOST_PIECES = 256  # each has a byte for a number
+_MAX_PIECES = 256  # the number of a piece is one byte
 
-# What ends a process, and is to wait for a moment.
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ForkedCall(Generic[R]):
-    """A call that goes on in a copy of this process: it sees all values as they are now, and returns its result."""
+    """A call that runs in a copy (fork) of this process, with all values as they are now."""
 
     def __init__(self, call: Callable[[], R]) -> None:
         reading, writing = os.pipe()
@@ -37,24 +36,22 @@ class ForkedCall(Generic[R]):
             os.close(reading)
             _answer(call, writing)
         os.close(writing)
-        self._pipe = open(reading, "rb")  # noqa: SIM115 (until the process has ended)
+        self._pipe = open(reading, "rb")  # noqa: SIM115 (closed by stop)
 
     def result(self) -> R:
-        """Wait for the result. Raises what the call raised; MkindexError when the process was killed."""
+        """Wait for the result. Raises what the call raised, and MkindexError if the process was killed."""
         data = self._pipe.read()
         self.stop()
         if not data:
-            raise MkindexError(
-                "a process that helped was killed: see whether there is enough memory, or let one do it all (--jobs 1)"
-            )
-        done, value = pickle.loads(data)  # noqa: S301 (from a copy of ourselves, through a pipe that nobody else has)
-        if not done:
+            raise MkindexError("a worker process was killed (out of memory?): try --jobs 1")
+        is_returned, value = pickle.loads(data)  # noqa: S301 (written by the copy of this process)
+        if not is_returned:
             raise value
         result: R = value
         return result
 
     def stop(self) -> None:
-        """End the process, if it has not ended, and wait until it has."""
+        """End the process if it is running, and wait for its end."""
         self._pipe.close()
         if self._pid:
             with suppress(ProcessLookupError, ChildProcessError):
@@ -64,10 +61,10 @@ class ForkedCall(Generic[R]):
 
 
 def _answer(call: Callable[[], R], writing: int) -> NoReturn:
-    """Write what a call returns or raises to a pipe, and end the process without what it inherited to do at its end."""
+    """Write what a call returns or raises to a pipe, and end the process without its inherited exit handlers."""
     try:
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _END_SIGNALS)
             answer = pickle.dumps((True, call()))
         except BaseException as error:
             answer = pickle.dumps((False, error))
@@ -79,8 +76,8 @@ def _answer(call: Callable[[], R], writing: int) -> NoReturn:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until who forks knows of the other process, which could not be ended before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    """Hold SIGINT and SIGTERM back until the id of a new process is recorded, so that it can be ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
     try:
         yield
     finally:
@@ -88,27 +85,27 @@ def signals_blocked() -> Iterator[None]:
 
 
 def can_fork() -> bool:
-    """Tell whether this process can be copied: a copy has only one thread, and locks that others held stay locked."""
+    """Tell whether this process can be forked. With other threads it cannot: locks that they hold would stay locked."""
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
 def map_chunks(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], *, processes: int) -> Iterator[R]:
-    """Yield the results of `work(items)`, done in as many processes as are worth it, some thousand items at a time."""
-    parts = -(-len(items) // _AT_ONCE)
+    """Yield the results of `work(items)`, in order. Many items are shared by processes, some thousand at a time."""
+    parts = -(-len(items) // _BATCH)
     for number in range(parts):
-        some = _part(items, number, parts)
-        is_shared = processes > 1 and len(some) >= _WORTH_IT and can_fork()
-        yield from _shared(work, some, processes) if is_shared else work(some)
+        batch = _part(items, number, parts)
+        is_shared = processes > 1 and len(batch) >= _MIN_ITEMS and can_fork()
+        yield from _map_shared(work, batch, processes) if is_shared else work(batch)
 
 
 def _part(items: Sequence[T], number: int, parts: int) -> Sequence[T]:
-    """Return one of so many parts of about the same size."""
+    """Return the part of that number when items are divided into `parts` of about the same size."""
     return items[len(items) * number // parts : len(items) * (number + 1) // parts]
 
 
-def _shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], processes: int) -> Iterator[R]:
-    """Yield the results of `work(items)`; who is done with a piece takes the next, whose number is in a pipe."""
-    pieces = min(processes * _PIECES, _MOST_PIECES, len(items))
+def _map_shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], processes: int) -> Iterator[R]:
+    """Yield the results of `work(items)`. Each process takes the number of its next piece from a pipe."""
+    pieces = min(processes * _PIECES, _MAX_PIECES, len(items))
     first = os.getpid()
     reading, writing = os.pipe()
     os.write(writing, bytes(range(pieces)))
@@ -117,11 +114,11 @@ def _shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], processe
     def share() -> dict[int, list[R]]:
         results = {}
         try:
-            # Nobody needs what a process does when the first one has been killed.
-            while first in (os.getpid(), os.getppid()) and (taken := os.read(reading, 1)):
-                results[taken[0]] = work(_part(items, taken[0], pieces))
+            # When the first process was killed, the results of the others are of no use.
+            while first in (os.getpid(), os.getppid()) and (number := os.read(reading, 1)):
+                results[number[0]] = work(_part(items, number[0], pieces))
         except BaseException:
-            os.read(reading, pieces)  # the others need not go on
+            os.read(reading, pieces)  # stops the other processes after their current pieces
             raise
         return results
 

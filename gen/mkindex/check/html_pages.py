@@ -11,6 +11,7 @@ from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.simple.links import pick_hash_in
 from mkindex.simple.reader import Malformed, parse_html
 from mkindex.text import printable
+from mkindex.tree.names import INDEX_HTML
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
@@ -96,7 +97,7 @@ def _links(page: SeenPage, tree: "LexborHTMLParser", base: str) -> _Links:
 
 def _project_page(link: str, url: str, base: str) -> str:
     """Return the directory one level below a root that a link leads to, "" if it leads elsewhere."""
-    page = url.removesuffix("index.html").rstrip("/")
+    page = url.removesuffix(INDEX_HTML).rstrip("/")
     directory, _, name = page.rpartition("/")
     is_below = f"{directory}/" == base.rpartition("/")[0] + "/" and name not in ("", ".", "..")
     is_page = url != page or re.fullmatch(r"[A-Za-z0-9_-]+", link)

@@ -41,7 +41,7 @@ def describe_name(filename: str, requires_python: str) -> Facts:
     else:
         splits = split_sdist_filename(filename)
         if len(splits) != 1:
-            raise Unreadable("its name does not tell project and version apart: build it again")
+            raise Unreadable("the filename does not show where the project's name ends: build it again")
         project, version = splits[0]
     requires_python, warning = _valid_requires_python(requires_python)
     return _facts(filename, project, version, requires_python, warning)
@@ -57,7 +57,7 @@ def _check_filename(filename: str) -> None:
     if not FILENAME.fullmatch(filename):
         raise Unreadable(STRANGE_NAME)
     if len(filename) + len(METADATA_SUFFIX) > _MAX_FILENAME:
-        raise Unreadable("a name so long that no file system takes it with .metadata behind it: build it again")
+        raise Unreadable("the filename is too long to append .metadata to it: build it again with a shorter name")
 
 
 def _facts(
@@ -86,7 +86,7 @@ def _describe_wheel(filename: str, stream: Stream, size: int) -> Facts:
     name, _, version_text = directory.rpartition("-")
     if not _is_same_release(name, version_text, project, version):
         raise Unreadable(
-            f"its {printable(directory)}.dist-info is not of {project} {version}, as its name says: rebuild it"
+            f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: build it again"
         )
     return _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
 
@@ -128,7 +128,7 @@ def _describe_sdist(filename: str, stream: Stream, size: int) -> Facts:
     if metadata:
         says = f"PKG-INFO says {printable(metadata.name)} {printable(metadata.version)}"
     if len(splits) != 1:
-        raise Unreadable(f"its name does not tell project and version apart, and {says}: build it again")
+        raise Unreadable(f"the filename does not show where the project's name ends, and {says}: build it again")
     project, version = splits[0]
     warning = f"{says}: listed as {project} {version}, as the filename says; clients may refuse it"
     return _facts(filename, project, version, "", warning)
@@ -161,7 +161,7 @@ def _check_magic(stream: Stream, magic: bytes, kind: str) -> None:
         raise Unreadable(f"a Git LFS pointer, not the {kind} itself: run `git lfs pull`")
     if start.lstrip()[:1] == b"<":
         raise Unreadable(f"an HTML or XML page, not a {kind}: download it again")
-    raise Unreadable(f"no {kind}: it does not begin as one does. Copy it again")
+    raise Unreadable(f"not a {kind} (damaged or incomplete): copy it again")
 
 
 def _is_same_release(name: str, version_text: str, project: NormalizedName, version: Version) -> bool:
@@ -179,7 +179,7 @@ def _valid_requires_python(value: str) -> tuple[str, str]:
     # packaging accepts control characters in "===", which no page could carry.
     if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
         return value, ""
-    return "", f"Requires-Python {printable(value)!r} is not valid and is left out: uv would not see the file"
+    return "", f"Requires-Python {printable(value)!r} is not valid and is left out, since uv would ignore the file"
 
 
 @lru_cache(maxsize=1024)

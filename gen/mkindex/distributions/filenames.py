@@ -13,7 +13,7 @@ from mkindex.model.index import parse_version
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 # packaging's parsers let quotes, line breaks and percent signs through.
 FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
-STRANGE_NAME = "a name with characters other than letters, digits and ._+!- in it: build it again"
+STRANGE_NAME = "the filename has characters other than letters, digits and ._+!-: build it again"
 
 # Endings of what is or was a distribution; anything else beside the wheels (README, .asc, .txt …) is nobody's mistake.
 _UNSUPPORTED = {

@@ -1,4 +1,4 @@
-"""Core metadata: the few header fields that an index needs, read with bounds."""
+"""Core metadata: the few header fields that an index needs, read within bounds."""
 
 import re
 from typing import NamedTuple
@@ -7,13 +7,11 @@ from mkindex.errors import Unreadable
 from mkindex.text import printable
 
 MAX_HEADER_LINES = 10_000
-
-
 MAX_FIELD = 10_000  # bytes of a name, a version or a Requires-Python
 
 
 class Metadata(NamedTuple):
-    """The fields of a core metadata file that a simple index needs, as they are written in it."""
+    """The fields of core metadata that an index needs, as written there."""
 
     metadata_version: str
     name: str
@@ -40,13 +38,13 @@ def parse_metadata(raw: bytes) -> Metadata:
     end = _HEADER_END.search(text)
     head = text[: end.start()] if end else text
     if head.count(b"\n") > MAX_HEADER_LINES:
-        raise Unreadable(f"more than {MAX_HEADER_LINES:,} header lines in its metadata: refused")
+        raise Unreadable(f"its metadata has more than {MAX_HEADER_LINES:,} header lines: build it again")
     fields: dict[str, str] = {}
     for match in _FIELD.finditer(head):
         key = match[1].decode().lower()
         if match.end() - match.start() > MAX_FIELD:
-            raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: refused")
-        # RFC 822 unfolding: the white space that begins a continuation stands for one blank.
+            raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: build it again")
+        # RFC 822 unfolding: the white space at the start of a continuation line counts as one space.
         text_value = " ".join(match[2].decode("utf-8", "replace").split())
         if fields.setdefault(key, text_value) != text_value:
             raise Unreadable(f"its metadata has two different {key.title()} fields: build it again")
@@ -54,9 +52,8 @@ def parse_metadata(raw: bytes) -> Metadata:
     if missing:
         raise Unreadable(f"its metadata has no {', '.join(missing).title()}: build it again")
     if not re.fullmatch(r"[12]\.\d+", fields["metadata-version"], re.ASCII):
-        raise Unreadable(
-            f"metadata version {printable(fields['metadata-version'])} is not one that mkindex knows (1.0 to 2.x)"
-        )
+        shown = printable(fields["metadata-version"])
+        raise Unreadable(f"unknown Metadata-Version {shown} (mkindex reads 1.0 to 2.x): update mkindex")
     return Metadata(
         fields["metadata-version"], fields["name"], fields["version"], fields.get("requires-python") or None
     )

@@ -1,4 +1,4 @@
-"""Core metadata out of `.tar.gz` sdists, in bounded time and memory; nothing is extracted."""
+"""Core metadata of `.tar.gz` sdists, read in bounded time and memory; nothing is extracted."""
 
 import gzip
 import tarfile
@@ -11,8 +11,8 @@ from mkindex.text import printable
 MAX_TAR_HEADER = 1 << 20  # bytes of one long name or pax record
 
 
-class _Bounded:
-    """The decompressed bytes of an sdist, refused when they are out of proportion to the file."""
+class _BoundedStream:
+    """The decompressed bytes of an sdist; Unreadable when they are too many for the size of the file."""
 
     def __init__(self, stream: gzip.GzipFile, size: int) -> None:
         self._stream, self._limit, self._total = stream, max(BOMB_SIZE, BOMB_RATIO * size), 0
@@ -21,9 +21,9 @@ class _Bounded:
 
     def read(self, n: int) -> bytes:
         data = self._stream.read(n)
-        # To skip a member tarfile reads on, however far the member claims to reach.
+        # tarfile skips a member by reading as many bytes as its header claims, even after the end of the stream.
         if not data and self._ended:
-            raise Unreadable("cut off, or a member that claims more bytes than there are. Copy it again")
+            raise Unreadable("incomplete, or a member claims more bytes than there are: copy it again")
         self._ended = not data
         self.tail = (self.tail + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
         self._total += len(data)
@@ -33,17 +33,17 @@ class _Bounded:
 
 
 class _BoundedHeader(tarfile.TarInfo):
-    """A tar header whose long names and pax records are refused before they fill the memory."""
+    """A tar header whose long names and pax records are rejected before they fill the memory."""
 
-    # tarfile's hook for subclasses: it is called before a header's own data is read.
+    # tarfile calls this method, a hook for subclasses, before it reads the data that belongs to a header.
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         special = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES)
         if self.size < 0 or (self.type in special and self.size > MAX_TAR_HEADER):
-            raise Unreadable("a tar header that claims an impossible size: build it again")
+            raise Unreadable("a tar header has an impossible size: build it again")
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
     def _proc_sparse(self, *_: object) -> tarfile.TarInfo:
-        raise Unreadable("a sparse member, whose map costs more than any sdist is worth: build it again")
+        raise Unreadable("sparse tar members are not supported: build it again")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
 
@@ -51,9 +51,9 @@ class _BoundedHeader(tarfile.TarInfo):
 def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | None:
     """Return `{top}/PKG-INFO` of a `.tar.gz` sdist, or None where it has only a pyproject.toml or setup.py.
 
-    The gzip stream is read to its end, so that its length and checksum are checked. Raises Unreadable.
+    The gzip stream is read to its end, to check its length and checksum. Raises Unreadable.
     """
-    bounded = _Bounded(gzip.open(stream), size)  # noqa: SIM115 (it holds nothing but the stream, which is not ours)
+    bounded = _BoundedStream(gzip.open(stream), size)  # noqa: SIM115 (the caller closes the stream)
     found: list[bytes] = []
     buildable = False
     try:
@@ -63,25 +63,29 @@ def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | Non
                 archive.members.clear()  # tarfile keeps every header for random access
                 members += 1
                 if members > MAX_MEMBERS:
-                    raise Unreadable(f"more than {MAX_MEMBERS:,} members: more than mkindex reads")
+                    raise Unreadable(f"more than {MAX_MEMBERS:,} members, the limit of mkindex: build it again")
                 top, _, name = member.name.removeprefix("./").partition("/")
                 buildable |= name in ("pyproject.toml", "setup.py")
                 if name == "PKG-INFO" and top:
                     if not member.isreg() or member.size > MAX_METADATA:
-                        raise Unreadable(f"PKG-INFO is no regular file of at most {MAX_METADATA >> 20} MiB: refused")
+                        raise Unreadable(
+                            f"PKG-INFO is not a regular file of at most {MAX_METADATA >> 20} MiB: build it again"
+                        )
                     content = archive.extractfile(member)
                     found.append(content.read() if content else b"")
-        while bounded.read(1 << 20):  # what tar pads with, and the gzip trailer
+        while bounded.read(1 << 20):  # the padding of tar, and the trailer of gzip
             pass
     except Unreadable:
         raise
-    except Exception as error:  # tarfile lets anything through that a header can cause
-        raise Unreadable(f"cut off or damaged ({printable(str(error))}): copy it again") from error
-    # tarfile takes any end for the end of the archive, which is at least one block of zeros.
+    except Exception as error:  # a malformed header can make tarfile raise nearly anything
+        raise Unreadable(f"incomplete or damaged ({printable(str(error))}): copy it again") from error
+    # tarfile accepts any end of the stream as the end of the archive, which should be at least one block of zeros.
     if bounded.tail != bytes(tarfile.BLOCKSIZE):
-        raise Unreadable("cut off: the end of the tar archive is missing. Copy it again")
+        raise Unreadable("incomplete: the end of the tar archive is missing. Copy it again")
     if len(found) > 1:
         raise Unreadable("more than one top-level PKG-INFO: build it again")
     if not found and not buildable:
-        raise Unreadable("no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is no sdist")
+        raise Unreadable(
+            "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is not an sdist: build it again"
+        )
     return found[0] if found else None

@@ -1,8 +1,9 @@
-"""Core metadata out of zip archives, and what is read of it, in bounded time and memory; nothing is extracted.
+"""Core metadata of wheels and `.zip` sdists, read in bounded time and memory; nothing is extracted.
 
 The zip directory is read here and not by `zipfile`, for three reasons: `zipfile` makes an object for every member
-before it can be asked how many there are; it accepts archives that other readers see differently (two zips in one file,
-bytes in front or behind); and it hides where a member's bytes lie, which a `.metadata` sibling is later cut from.
+before it says how many there are; it accepts archives that other readers see differently (two zips in one file, bytes
+before or after the archive); and it does not say where the bytes of a member are, from which the `.metadata` sibling is
+written later.
 Numbers in comments are sections of PKWARE's APPNOTE.
 """
 
@@ -13,20 +14,20 @@ from struct import Struct
 from typing import NamedTuple, Self
 
 from mkindex.errors import Unreadable
-from mkindex.text import printable
+from mkindex.text import and_more, printable
 
 MAX_MEMBERS = 100_000  # the largest wheels on the public index have some 20,000
 MAX_METADATA = 8 << 20  # bytes of one METADATA or PKG-INFO
 MAX_DIRECTORY = 32 << 20  # bytes of a zip's central directory
-# The public index refuses uploads by the same rule.
+# The public index rejects uploads by the same rule.
 BOMB_SIZE, BOMB_RATIO = 64 << 20, 50
 
-# Bytes of an archive: offset and length to bytes, fewer only where the archive ends.
+# Reads an archive: from an offset so many bytes, or fewer where the archive ends.
 ReadAt = Callable[[int, int], bytes]
 
 
 def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
-    """Return what reads a stream that can seek."""
+    """Return a function that reads a seekable stream at any offset."""
 
     def read_at(start: int, length: int) -> bytes:
         stream.seek(start)
@@ -36,7 +37,7 @@ def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
 
 
 class Span(NamedTuple):
-    """Where the bytes of one zip member lie: offset and length in the archive, and how many they are in the end."""
+    """Where the bytes of a zip member are: offset and length in the archive, and their number when decompressed."""
 
     start: int
     length: int
@@ -60,7 +61,7 @@ _END64 = Struct("<4sQ2H2L4Q")  # 4.3.14
 _ENTRY = Struct("<4s4xHH4xLLLHHH8xL")  # 4.3.12 one file in the central directory
 _LOCAL = Struct("<4s2xHH16xHH")  # 4.3.7 local file header
 _ENCRYPTED = 0x1
-_NOT_ONE_ZIP = "bytes stand before the zip or within it that belong to no member: build it again"
+_NOT_ONE_ZIP = "the zip has extra bytes before or between its members: build it again"
 _STORED, _DEFLATED = 0, 8
 _SEE_ZIP64 = 0xFFFFFFFF
 
@@ -76,7 +77,7 @@ class _Member(NamedTuple):
 
 
 def read_wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
-    """Return the name of the one top-level `.dist-info` directory of a wheel, its METADATA, and where that lies.
+    """Return the name (`foo-1.0`) of the `.dist-info` directory of a wheel, its METADATA, and where that is.
 
     Raises Unreadable.
     """
@@ -89,7 +90,7 @@ def read_wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
             if rest == b"METADATA":
                 found.append(member)
     if len(directories) != 1:
-        names = ", ".join(sorted(printable(name.decode("utf-8", "replace")) for name in directories)[:5])
+        names = and_more(sorted(printable(name.decode("utf-8", "replace")) for name in directories))
         wrong = f"{len(directories)} .dist-info directories ({names})" if directories else "no .dist-info directory"
         raise Unreadable(f"{wrong}, a wheel has exactly one: build it again")
     if len(found) != 1:
@@ -103,29 +104,31 @@ def read_zip_pkg_info(read_at: ReadAt, size: int) -> bytes:
     found = [m for m in _members(read_at, size) if m.name.count(b"/") == 1 and m.name.endswith(b"/PKG-INFO")]
     if len(found) != 1:
         wrong = "no PKG-INFO in its top directory" if not found else "more than one top-level PKG-INFO"
-        raise Unreadable(f"{wrong}, so it is no sdist: build it again, as .tar.gz")
+        raise Unreadable(f"{wrong}, so it is not an sdist: build it again, as .tar.gz")
     return _read_member(read_at, found[0])[0]
 
 
 def read_span(read_at: ReadAt, span: Span) -> bytes:
-    """Return the bytes of the member at `span`. Raises Unreadable when they are not exactly as many as it says."""
+    """Return the content of the member at `span`. Raises Unreadable if its length is not that of the span."""
     raw = data = read_at(span.start, span.length)
     if span.deflated:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            raw = inflater.decompress(data, span.size + 1)  # not a byte more, whatever would come
+            raw = inflater.decompress(data, span.size + 1)  # one byte more than expected shows that there are too many
         except zlib.error as error:
             raise Unreadable(f"METADATA cannot be decompressed ({error}): copy or build it again") from error
     if len(raw) != span.size:
-        raise Unreadable(f"METADATA is not the {span.size:,} bytes that the zip says: copy or build it again")
+        raise Unreadable(f"METADATA does not have the {span.size:,} bytes that the zip says: copy or build it again")
     return raw
 
 
 def _members(read_at: ReadAt, size: int) -> Iterator[_Member]:
-    """Yield the central directory, having made sure that every reader finds the same one."""
+    """Yield the entries of the central directory. Raises Unreadable where readers could find different ones."""
     start, length, count = _directory(read_at, size)
     if count > MAX_MEMBERS or length > MAX_DIRECTORY:
-        raise Unreadable(f"{count:,} members in a directory of {length:,} bytes: more than mkindex reads")
+        raise Unreadable(
+            f"its zip directory has {count:,} members in {length:,} bytes, over the limits of mkindex: build it again"
+        )
     data = read_at(start, length)
     at = seen = compressed = total = 0
     first, last = start, -1
@@ -161,13 +164,13 @@ def _directory(read_at: ReadAt, size: int) -> tuple[int, int, int]:
     tail = read_at(tail_start, size - tail_start)
     at = tail.rfind(b"PK\5\6")
     if at < 0 or at + _END.size > len(tail):
-        raise Unreadable("cut off, or no zip at all: the directory at its end is missing. Copy it again")
+        raise Unreadable("not a zip, or an incomplete one: the directory at its end is missing. Copy it again")
     _, disk, first_disk, _, count, length, start, comment = _END.unpack_from(tail, at)
     if at + _END.size + comment != len(tail) or disk or first_disk:
-        raise Unreadable("bytes follow the end of the zip: copy or build it again")
+        raise Unreadable("the zip has extra bytes after its end: copy or build it again")
     end = tail_start + at
     locator = read_at(end - _END64_LOCATOR.size, _END64_LOCATOR.size) if end >= _END64_LOCATOR.size else b""
-    # Not only where a value does not fit: Python writes the zip64 records from 2 GiB on, and the values in both places.
+    # Not only if a value needs it: from 2 GiB on Python writes the zip64 records, and the values in both places.
     if locator.startswith(b"PK\6\7"):
         _, _, end64, _ = _END64_LOCATOR.unpack(locator)
         record = read_at(end64, _END64.size) if end64 < end else b""
@@ -202,7 +205,7 @@ def _zip64_values(extra: bytes, *values: int) -> list[int]:
 def _read_member(read_at: ReadAt, member: _Member) -> tuple[bytes, Span]:
     what = member.name.rpartition(b"/")[2].decode()
     if member.size > MAX_METADATA or member.compressed > MAX_METADATA:
-        raise Unreadable(f"{what} of {member.size:,} bytes: more than {MAX_METADATA >> 20} MiB is refused")
+        raise Unreadable(f"{what} has {member.size:,} bytes, more than {MAX_METADATA >> 20} MiB: build it again")
     if member.flags & _ENCRYPTED or member.method not in (_STORED, _DEFLATED):
         raise Unreadable(f"{what} is encrypted or compressed by another method than deflate: build it again")
     header = read_at(member.offset, _LOCAL.size)
@@ -211,12 +214,9 @@ def _read_member(read_at: ReadAt, member: _Member) -> tuple[bytes, Span]:
     _, flags, method, n, x = _LOCAL.unpack(header)
     name = read_at(member.offset + _LOCAL.size, n)
     if name != member.name or method != member.method or flags & _ENCRYPTED:
-        raise Unreadable(f"the zip says two different things about {what}: build it again")
+        raise Unreadable(f"the zip directory and the header of {what} differ: build it again")
     span = Span(member.offset + _LOCAL.size + n + x, member.compressed, member.size, int(method == _DEFLATED))
     raw = read_span(read_at, span)
     if zlib.crc32(raw) != member.crc:
-        raise Unreadable(f"{what} does not fit its checksum: copy or build it again")
+        raise Unreadable(f"{what} has a wrong checksum: copy or build it again")
     return raw, span
-
-
-# --- core metadata --------------------------------------------------------------------------------------------------

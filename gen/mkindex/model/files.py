@@ -211,10 +211,8 @@ def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     if link is None:
         return File(artifact, found, artifact.filename)
     if link.sha256 not in ("", found.sha256):
-        return Rejected(
-            location=artifact.location,
-            reason=f"its sha256 is {found.sha256}, and the page says {link.sha256}: somebody changed it. Mend the page",
-        )
+        reason = f"sha256 mismatch: the page says {link.sha256}, the file has {found.sha256}: fix the page or the file"
+        return Rejected(location=artifact.location, reason=reason)
     # The modification time of a download says nothing of the upload.
     upload_time = link.upload_time or ("" if link.is_elsewhere else found.upload_time)
     return File(artifact, found._replace(upload_time=upload_time), artifact.filename)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, File, Fingerprint
 from mkindex.site.render import FileResource, PageResource, Resource, Section
+from mkindex.text import and_more
 from mkindex.tree.manifest import Entry, Stage
 
 W = TypeVar("W")
@@ -211,10 +212,9 @@ def _foreign_pages(foreign: Iterable[Resource]) -> list[str]:
     pages = [resource.path for resource in foreign if isinstance(resource, PageResource) and resource.optional]
     blocked = [resource.path for resource in foreign if resource.path not in pages]
     if blocked:
-        names = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
         files, them = ("this file is", "it") if len(blocked) == 1 else ("these files are", "them")
         raise DestinationError(
-            f"{files} in the way, and mkindex has no record of writing {them}: {names}. "
+            f"{files} in the way, and mkindex has no record of writing {them}: {and_more(blocked)}. "
             f"Move {them} away, choose another destination, or use --overwrite to replace {them}"
         )
     return pages

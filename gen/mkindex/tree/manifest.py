@@ -1,8 +1,8 @@
-"""What mkindex knows of a directory it writes to: the manifest of what is there, the intent of a run under way.
+"""What mkindex records of a tree that it writes: the manifest of what is there, and the intent of the current run.
 
-Both are text, a line for each path with tabs between the fields; the lines of a section are below its name in brackets.
-Neither is believed about a path that leads out of the directory: a tree may come from somebody else, and what is listed
-may be deleted.
+Both are text: a line for each path, with tabs between the fields. In the manifest the lines of a section are below its
+name in brackets. Paths that lead out of the tree make either invalid: a tree may come from somebody else, and mkindex
+may delete what a manifest lists.
 
 The first line of a manifest names its format and the last line is a checksum, in every format. Besides its entries, a
 section may have optional lines: a lowercase name, a tab, text. They come after the entries. A version that does not
@@ -25,11 +25,11 @@ from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from mkindex.tree.names import INDEX_JSON, STATE_DIRECTORY
 
-ROOT_SECTION = ""  # the section of pages that name every project, or none
+ROOT_SECTION = ""  # of the pages that belong to no single project
 
 
 class Stage(IntEnum):
-    """When a resource is published: whatever names another one comes after it."""
+    """When a resource is published: after all resources that it links to."""
 
     FILE = 0
     METADATA = 1
@@ -43,12 +43,12 @@ def digest(*parts: object) -> str:
 
 
 def section_key(pages: Iterable[tuple[str, str]]) -> str:
-    """Return the key of a section whose pages, in their order, have these paths and keys; "": it has none.
+    """Return the key of a section whose pages, in order, have these paths and keys; "": there is no page.
 
-    It is one of the files, too: as long as nothing changes that pages say of them, they are the same.
+    The key stands for the files of the section, too: they are the same as long as what the pages say of them is.
     """
-    said = [f"{path} {key}" for path, key in pages]
-    return digest(*said) if said else ""
+    texts = [f"{path} {key}" for path, key in pages]
+    return digest(*texts) if texts else ""
 
 
 # Section, stage and path, by which entries are ordered.
@@ -56,7 +56,7 @@ Position = tuple[str, int, str]
 
 
 class Keyed(Protocol):
-    """What an entry records of a resource."""
+    """A resource, as far as an entry records it."""
 
     @property
     def section(self) -> str: ...
@@ -69,15 +69,15 @@ class Keyed(Protocol):
 
 
 class Entry(NamedTuple):
-    """A path of the destination that is ours, as the manifest knows it."""
+    """A path of the destination that mkindex wrote."""
 
     section: str
     stage: int
     path: str
-    key: str  # of the resource it was made from; "": unknown, a run died while it wrote
+    key: str  # of the resource; "": unknown, since a run was killed while it wrote
     sha256: str  # of its bytes; "": unknown
-    fingerprint: str  # what the destination recognises the bytes by without reading them; "": look again
-    retired: int | None = None  # since when no page names it, in seconds since the epoch
+    fingerprint: str  # of the file that was written; "": unknown
+    retired: int | None = None  # when it was taken off the last page, in seconds since the epoch
 
     @classmethod
     def of(cls, resource: Keyed, sha256: str, fingerprint: str = "") -> Self:
@@ -103,10 +103,10 @@ _OPTIONAL = re.compile(rb"[a-z][a-z0-9-]*\t[\t -~]*\n")
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
-_PART = 1 << 18  # bytes that are read or written at once
+_PART = 1 << 18  # bytes that are read or written at a time
 FILE, _METADATA = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))  # how their lines begin
-_NOT_RETIRED = b"\t\n"  # how the line of an entry ends that is not
-_SAME = "="  # the key of a file is its sha256, which is not written twice
+_NOT_RETIRED = b"\t\n"  # the end of the line of an entry that is not retired
+_SAME = "="  # stands for a key that is the sha256, as that of a file is
 
 
 Change = tuple[Position, Entry | None]
@@ -121,7 +121,7 @@ class Extent(NamedTuple):
 
 
 class DamagedManifest(Exception):
-    """A file of ours that is not what was written."""
+    """A manifest or an intent is not what mkindex writes."""
 
 
 class NewerManifest(DamagedManifest):
@@ -131,10 +131,10 @@ class NewerManifest(DamagedManifest):
 def encode(
     changes: Iterable[Change], before: BinaryIO | None = None, extents: Sequence[Extent] = ()
 ) -> Iterator[bytes]:
-    """Yield a manifest, in parts: the one in `before` with changes, and a checksum of it all.
+    """Yield a manifest in parts: that in `before` with changes, and a checksum.
 
-    `changes`: positions in their order, each with the entry that is there from now on, None for none. `extents`: of all
-    sections in `before` that stay or change. `before` is closed when it was read.
+    `changes` are positions in order, each with its new entry, or None if there is none any more. `extents` are those of
+    all sections in `before` that stay or change. `before` is closed when it has been read.
     """
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
@@ -145,7 +145,7 @@ def encode(
 
 
 def _changed(changes: Iterable[Change], before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
-    """Yield sections; those in which nothing changes are copied in one piece, and nothing of them is understood."""
+    """Yield sections. Those in which nothing changes are copied as they are, and not parsed."""
     start = 0
     for name, edits in groupby(changes, key=lambda change: change[0][0]):
         at = bisect_left(extents, name, lo=start, key=attrgetter("name"))
@@ -158,7 +158,7 @@ def _changed(changes: Iterable[Change], before: BinaryIO | None, extents: Sequen
         yield from _section(name, _edited(lines, edits))
     yield from _copied(before, extents[start:])
     if before:
-        before.close()  # some systems replace no file that somebody reads
+        before.close()  # some systems do not replace an open file
 
 
 def _copied(before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
@@ -176,7 +176,7 @@ def _heading(name: str) -> bytes:
 
 
 def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a section with its heading; nothing of one that has no entry."""
+    """Yield a section with its heading; nothing if it has no entry."""
     lines = iter(lines)
     if first := next(lines, None):
         yield _heading(name)
@@ -185,10 +185,10 @@ def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
-    """Yield the lines of a section with changes; what stays is found by bisection, since most of it does."""
+    """Yield the lines of a section with changes, which are found by bisection, since most lines stay."""
     start = 0
     for (_, stage, path), entry in edits:
-        # A tab comes before all that can be in a path: lines are in the order of their positions.
+        # Lines are ordered as positions are, since a tab sorts before all that can be in a path.
         head = f"{stage:d}\t{path}\t".encode()
         at = bisect_left(lines, head, lo=start)
         yield from lines[start:at]
@@ -205,7 +205,7 @@ def _line(entry: Entry) -> bytes:
 
 
 def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
-    """Yield the entries that the lines of a section say. Raises DamagedManifest."""
+    """Yield the entries of a section from its lines. Raises DamagedManifest."""
     try:
         for line in lines:
             stage, path, key, sha, fingerprint, retired = line[:-1].decode("ascii").split("\t")
@@ -216,7 +216,7 @@ def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
 
 
 def path_and_fingerprint(line: bytes) -> tuple[str, str]:
-    """Return these of an entry; to understand all of it takes longer."""
+    """Return these two fields of an entry, faster than `decode` does."""
     _, path, _, _, fingerprint, _ = line.decode().split("\t")
     return path, fingerprint
 
@@ -224,7 +224,7 @@ def path_and_fingerprint(line: bytes) -> tuple[str, str]:
 def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
     """Yield the sections of a manifest with the lines of their entries, by name.
 
-    Raises NewerManifest; DamagedManifest: before the first, or at one that is not as we write them.
+    Raises NewerManifest, and DamagedManifest: before the first one, or at one that mkindex would not write.
     """
     refuse_newer(stream)
     length = _checked(stream)
@@ -274,31 +274,28 @@ def _entries(lines: list[bytes]) -> list[bytes]:
 
 
 def read(stream: BinaryIO, extent: Extent) -> list[bytes]:
-    """Return the entries of a section: those that `sections` found, unless somebody has written a manifest since."""
+    """Return the entries of a section: those that `sections` yielded, unless the manifest was written again since."""
     stream.seek(extent.at)
     return _entries(BytesIO(stream.read(extent.length)).readlines())
 
 
 def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield each section with its lines.
-
-    Raises DamagedManifest where a line is in none, or their names are not in order.
-    """
+    """Yield each section with its lines. Raises DamagedManifest for lines in no section or names out of order."""
     name: str | None = None
-    some: list[bytes] = []
+    own: list[bytes] = []
     for line in lines:
         if not line.startswith(b"["):
-            some.append(line)
+            own.append(line)
             continue
         heading = _HEADING.fullmatch(line)
-        if heading is None or (name is None and some) or (name is not None and heading[1].decode() <= name):
+        if heading is None or (name is None and own) or (name is not None and heading[1].decode() <= name):
             raise DamagedManifest
         if name is not None:
-            yield name, some
-        name, some = heading[1].decode(), []
+            yield name, own
+        name, own = heading[1].decode(), []
     if name is not None:
-        yield name, some
-    elif some:
+        yield name, own
+    elif own:
         raise DamagedManifest
 
 
@@ -308,7 +305,7 @@ def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
 
 
 def key(section: str, lines: Sequence[bytes]) -> str:
-    """Return the key of a section, as render has it, "" where something of it is retired. Raises DamagedManifest."""
+    """Return the key of a section, as `section_key` makes it; "": an entry is retired. Raises DamagedManifest."""
     if not all(line.endswith(_NOT_RETIRED) for line in lines):
         return ""
     pages = (line for line in lines if not line.startswith((FILE, _METADATA)))
@@ -316,14 +313,15 @@ def key(section: str, lines: Sequence[bytes]) -> str:
 
 
 def index_roots(path: str) -> list[str]:
-    """Return where the indexes of a tree are, as its manifest at `path` says: each "", or with a slash at its end.
+    """Return the directories of the indexes of a tree, by its manifest at `path`: each "", or with a slash at its end.
 
-    Nothing is what a manifest says that is missing or damaged; and no path of ours has anything strange in it.
+    There is none if the manifest is missing or damaged. Paths with unusual characters, which mkindex never writes, are
+    ignored.
     """
     try:
         with open(path, "rb") as stream:
-            every = next(sections(stream), None)
-            entries = list(decode(ROOT_SECTION, every[1])) if every and every[0].name == ROOT_SECTION else []
+            first = next(sections(stream), None)
+            entries = list(decode(ROOT_SECTION, first[1])) if first and first[0].name == ROOT_SECTION else []
     except (OSError, DamagedManifest):
         return []
     roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]
@@ -331,13 +329,13 @@ def index_roots(path: str) -> list[str]:
 
 
 def encode_intent(positions: Iterable[Position]) -> Iterator[bytes]:
-    """Yield, in parts, the intent to write or delete what is at these positions."""
+    """Yield, in parts, the intent to write or delete at these positions."""
     yield _INTENT
     yield from _joined(f"{section}\t{stage:d}\t{path}\n".encode() for section, stage, path in positions)
 
 
 def decode_intent(stream: BinaryIO) -> list[Position]:
-    """Return what a run intended to write or delete, by section, stage and path. Raises DamagedManifest."""
+    """Return the positions at which a run intended to write or delete, in order. Raises DamagedManifest."""
     if stream.readline() != _INTENT:
         raise DamagedManifest
     try:
@@ -352,12 +350,12 @@ def decode_intent(stream: BinaryIO) -> list[Position]:
 
 
 def _names_what_is_not_ours(lines: bytes) -> bool:
-    # To search for what is hardly ever there takes much less time than to match.
+    # The expression is much slower than these searches, which nearly always find nothing.
     return any(part in lines for part in (b"..", _STATE, b"\0")) and _NOT_OURS.search(lines) is not None
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Join pieces to parts of some hundred kilobytes: one system call each, and never all in memory."""
+    """Join pieces to parts of some hundred kilobytes: few system calls, and never all in memory."""
     part: list[bytes] = []
     size = 0
     for piece in pieces:

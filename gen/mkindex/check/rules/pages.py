@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import SeenPage
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.web.redirects import INSECURE
 
 
 @rule(
@@ -40,7 +41,7 @@ def content_type(page: SeenPage) -> Iterator[Violation]:
 )
 def page_broken(page: SeenPage) -> Iterator[Violation]:
     """A page is complete and can be read."""
-    if page.reply.status == 200 and page.broken and not page.broken.startswith("redirects from https"):
+    if page.reply.status == 200 and page.broken and page.broken != INSECURE:
         yield Violation(page.broken)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, Violation, rule
 from mkindex.check.observations import Identity, ListedFile, SeenPage, SeenProject, Unsatisfied
 from mkindex.simple.links import name_at_end
+from mkindex.web.redirects import INSECURE
 
 
 @rule(
@@ -59,7 +60,7 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
         yield Violation("there is no page")
         return
     reply = pages[0].reply
-    if reply.broken.startswith("redirects from https"):
+    if reply.broken == INSECURE:
         return  # `insecure-redirect`
     answer = f"answers {reply.status}" if reply.status and not pages[0].is_local else reply.broken or "there is no page"
     hint = (
@@ -82,7 +83,7 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
 def insecure_redirect(project: SeenProject) -> Iterator[Violation]:
     """No page is redirected from https to http."""
     for page in (project.html, project.json):
-        if page and page.reply.broken.startswith("redirects from https"):
+        if page and page.reply.broken == INSECURE:
             yield Violation(page.reply.broken)
             return
 
