@@ -439,7 +439,7 @@ def test_a_build_for_another_host_leaves_other_files_unchanged(source: Path, tmp
 def test_a_file_of_the_user_where_the_host_needs_one_is_in_the_way(source: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "public", [("_headers", b"theirs")])
     with pytest.raises(
-        DestinationError, match=r"in the way, and not known to be written by mkindex: _headers\. Move it"
+        DestinationError, match=r"^this file is in the way, and mkindex has no record of writing it: _headers\. Move it"
     ):
         publish(source, tmp_path / "public", host="netlify")
     assert read_tree(tmp_path / "public") == {"_headers": b"theirs"}

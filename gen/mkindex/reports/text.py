@@ -29,8 +29,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         f"{plan.unchanged} unchanged",
         f"{len(plan.deletes)} {'to remove' if report.dry_run else 'removed'}",
     ]
-    if plan.retired:
-        counts.append(f"{plan.retired} retired (kept for --grace)")
+    if plan.newly_retired:
+        counts.append(f"{plan.newly_retired} retired (kept for --grace)")
     yield (
         f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
@@ -85,7 +85,7 @@ def as_json(report: "Report") -> dict[str, Any]:
         "written": report.written,
         "unchanged": report.plan.unchanged,
         "removed": report.removed,
-        "retired": report.plan.retired,
+        "retired": report.plan.newly_retired,
         "seconds": round(report.seconds, 3),
         "rejected": [{"location": rejected.location, "reason": rejected.reason} for rejected in report.rejected],
         "notes": [{"location": note.location, "text": note.text} for note in report.notes],
