@@ -319,7 +319,7 @@ def test_a_file_is_not_rejected_for_a_full_disk(source: Path, builder: Builder, 
     shutil.rmtree(builder.public)
     with pytest.raises(DestinationError) as caught:
         builder(source, FaultyDisk(FULL_ONCE, at=at))
-    wanted = f"cannot write {builder.public}{where}: {os.strerror(errno.ENOSPC)}; free some space and run again"
+    wanted = f"cannot write {builder.public}{where}: {os.strerror(errno.ENOSPC)}. Free some space and run again"
     assert (str(caught.value), builder.public.exists()) == (wanted, False)
 
 
@@ -351,7 +351,7 @@ def test_if_one_copy_fails_the_others_end_and_leave_nothing(source: Path, builde
             if path == str(builder.public):
                 left.set()
 
-    with pytest.raises(DestinationError, match="free some space"):
+    with pytest.raises(DestinationError, match="Free some space"):
         builder(source, Failing(), jobs=2)
     for thread in threads:
         thread.join()
@@ -364,7 +364,7 @@ def test_a_file_is_not_rejected_for_an_unreadable_clone(source: Path, builder: B
             os.unlink(builder.public / OWN_DIRECTORY / "tmp/copy0")
             return True
 
-    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; fix that"):
+    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory\. Fix the cause"):
         builder(source, Lost())
     assert not builder.public.exists()
 
@@ -442,7 +442,7 @@ def test_a_file_that_someone_creates_meanwhile_at_the_path_of_a_new_one_stays(
     write_wheel(source, "middle", "1.0", mtime=MTIME)
     builder(small)
     before, path = read_tree(builder.public), published_path(source / filename)
-    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; fix that"):
+    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists\. Fix the cause"):
         builder(source, DiskWithEvent(lambda: write_files(builder.public, [(path, b"theirs")])))
     after = {
         path: data for path, data in read_tree(builder.public).items() if path not in before and not path.endswith("/")

@@ -1,4 +1,4 @@
-"""Files become projects in one total order, and files that clients cannot tell apart are never both listed."""
+"""Files become projects in one total order, and files that clients cannot distinguish are never both listed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def project(name: str, *files: File) -> Project:
 
 
 def rival(path: str) -> str:
-    return f"clients cannot tell it from {path}, and their bytes differ: remove one, or use --prefer first"
+    return f"clients cannot distinguish it from {path}, and their contents differ: remove one, or use --prefer first"
 
 
 def releases(*versions: str) -> list[str]:
@@ -107,7 +107,7 @@ def test_of_files_that_clients_cannot_tell_apart_none_is_listed_and_both_are_nam
 @pytest.mark.parametrize("twins", ALIKE.values(), ids=ALIKE)
 def test_with_prefer_first_the_first_is_listed_and_the_other_named(twins: list[File]) -> None:
     one, two = twins
-    text = f"not published: its bytes differ from those of {one.artifact.location}, which comes first"
+    text = f"not published: its contents differ from those of {one.artifact.location}, which comes first"
     assert assemble(twins, prefer_first=True) == (
         Index(projects=(project("demo", one),)),
         [Note(location=two.artifact.location, text=text)],

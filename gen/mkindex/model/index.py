@@ -1,4 +1,4 @@
-"""What an index is made of: files, releases, projects; and `assemble()`, which makes one of files. No I/O."""
+"""The parts of an index (releases and projects), and `assemble()`, which makes an index from files. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ class Project:
     status: ProjectStatus | None = None
 
     def releases(self) -> list[Release]:
-        """Return the releases, oldest first as PEP 440 orders them. They are not kept: to make them is expensive."""
+        """Return the releases, oldest first as PEP 440 orders them. They are not stored, and expensive to compute."""
         by_version: defaultdict[str, list[File]] = defaultdict(list)
         for file in self.files:
             by_version[file.version].append(file)
@@ -93,9 +93,9 @@ def assemble(
 ) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 
-    A file that is there twice with the same bytes is listed once, from where it was found first. Of files that clients
-    cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
-    markers for a project the first counts; one with a marker is listed even if it has no file.
+    If a file occurs twice with the same contents, the first one is listed. If files that clients cannot distinguish
+    have different contents, all of them are rejected, or with `prefer_first` all but the first. If a project has
+    several status markers, the first one counts. A project with a marker is listed even if it has no files.
     """
     projects: defaultdict[str, dict[str, File]] = defaultdict(dict)
     statuses: dict[str, ProjectStatus] = {}
@@ -104,7 +104,7 @@ def assemble(
         projects[marker.project] = {}
     twins: dict[tuple[str, str], list[File]] = {}
     for file in files:
-        facts = file.facts  # its fields, and not those of the file, which take three times as long to read
+        facts = file.facts  # reading the fields through the file would take three times as long
         identity = facts.normal_filename or file.filename
         first = projects[facts.project].setdefault(identity, file)
         if first is not file:
@@ -115,9 +115,8 @@ def assemble(
         if all(_is_same(file, first) for file in rivals):
             continue
         if prefer_first:
-            text = (
-                f"not published: its bytes differ from those of {printable(first.artifact.location)}, which comes first"
-            )
+            location = printable(first.artifact.location)
+            text = f"not published: its contents differ from those of {location}, which comes first"
             findings += [Note(location=f.artifact.location, text=text) for f in rivals if not _is_same(f, first)]
         else:
             del projects[project][identity]
@@ -147,6 +146,6 @@ def _is_same(file: File, other: File) -> bool:
 
 def _indistinguishable(rival: File) -> str:
     return (
-        f"clients cannot tell it from {printable(rival.artifact.location)}, and their bytes differ: "
+        f"clients cannot distinguish it from {printable(rival.artifact.location)}, and their contents differ: "
         "remove one, or use --prefer first"
     )

@@ -316,7 +316,7 @@ def _digest(path: str) -> str | None:
         except FileNotFoundError:
             return None
         if stat.S_ISDIR(mode):
-            raise DestinationError(f"{printable(path)} is a directory, but a file must be there: move it away")
+            raise DestinationError(f"{printable(path)} is a directory, but a file must be there. Move it away")
         if not stat.S_ISREG(mode):
             return ""
         with open(path, "rb", buffering=0) as stream:

@@ -45,7 +45,7 @@ class Plan:
     """What has to be done so that a destination is right. It is complete before anything is changed."""
 
     puts: tuple[Put, ...] = ()  # in the order of publishing: by stage, section and path
-    updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
+    updates: tuple[Entry, ...] = ()  # entries that change only in the manifest
     deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
     transfers: tuple[Entry, ...] = ()  # old entries of paths that belong to another section from now on
     unchanged: int = 0  # number of resources
@@ -65,7 +65,7 @@ class Applied:
 
 
 class FileChanged(DestinationError):
-    """The bytes of a file are not those that were examined: someone is writing to it. Nothing was published."""
+    """The contents of a file changed after it was examined: something is writing to it. Nothing was published."""
 
     def __init__(self, file: File) -> None:
         super().__init__(
@@ -84,7 +84,7 @@ class Destination(Protocol):
         """Yield the sections that mkindex wrote, ordered by name."""
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of the file at `path`, whoever wrote it, or None if there is none."""
+        """Return the sha256 of the file at `path`, no matter who wrote it, or None if there is none."""
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Carry out a plan. At every moment, every page is whole and every link leads to a file with its hash.
