@@ -265,8 +265,8 @@ def test_without_a_password_the_projects_must_be_named(host: IndexServer) -> Non
         with pytest.raises(SourceError) as error:
             probe(f"{host.url}simple/", globs)
         assert str(error.value) == (
-            f"{host.url}simple/ answers 401: a valid user name and password are required: put them into "
-            "~/.netrc. Or name each project that you need, without patterns: --project demo"
+            f"{host.url}simple/: answers 401: user name and password required. Put them into ~/.netrc. "
+            "Or name each project that you need, without patterns: --project demo"
         )
 
 

@@ -217,7 +217,7 @@ def test_a_client_that_ignores_http_is_not_made_to_trust_it(client: str) -> None
         ),
         (
             replace(PLAIN, projects=tuple("abcdefg")),
-            "in its configuration if [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
+            "configuration if [project] has no dependencies. This index has a, b, c, d, e and 2 more; --project '*'",
         ),
     ],
 )

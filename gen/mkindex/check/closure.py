@@ -13,7 +13,7 @@ from mkindex.check.observations import Unsatisfied
 from mkindex.simple.links import client_project_url
 from mkindex.text import plural
 
-_MAX_VERSIONS = 5  # of a project, that are displayed
+_MAX_VERSIONS = 5  # number of versions of a project that are displayed
 
 
 class Dependent(NamedTuple):
@@ -43,7 +43,7 @@ class Closure:
         return unsatisfied(self._dependents, self._project_candidates, self._environment)
 
     def summary(self) -> str:
-        """Return how much was looked up, in words."""
+        """Return in words how many requirements were looked up."""
         count = sum(len(dependent.requires_dist) for dependent in self._dependents)
         files = plural(len(self._dependents), "file")
         return f"{plural(count, 'requirement')} of {files} looked up for {self._environment.name}"

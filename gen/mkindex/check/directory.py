@@ -1,4 +1,4 @@
-"""Walk through a directory: what is in it besides what its pages name."""
+"""Walk through a directory, and find what its pages do not name."""
 
 import hashlib
 import os
@@ -83,7 +83,7 @@ class _Walked:
     leftovers: list[str] = field(default_factory=list)
     outside_links: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
-    names: dict[str, list[str]] = field(default_factory=dict)  # paths by what some file systems make of them
+    names: dict[str, list[str]] = field(default_factory=dict)  # paths, by their form on some file systems
 
 
 def _walk(root: str) -> _Walked:
@@ -128,7 +128,7 @@ def _below(root: str, prefix: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
 
 
 def _file_id(path: str) -> tuple[int, int] | None:
-    """Return the device and inode of what a path leads to."""
+    """Return the device and inode of the target of a path."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Check an index: `check(options)` is the whole on one screen.
+"""Check an index: `check(options)` shows all steps.
 
 Shares nothing with what renders and publishes, so that it can judge the output of mkindex like any other.
 """
@@ -31,7 +31,7 @@ from mkindex.web.client import WebClient
 
 __all__ = ["CheckOptions", "CheckReport", "Progress", "check", "no_progress"]
 
-# Called with the number of projects; the function that it gives is called with the number of those that were done.
+# Called with the number of projects; its context yields a callback for the number of those that are done.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 
@@ -128,7 +128,7 @@ class _Totals:
 
 
 def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> CheckReport:
-    """Judge everything that was given: root, projects, files, server, directory, requirements."""
+    """Judge the whole target: root, projects, files, server, directory, requirements."""
     location, judge = walk.location, walk.judge
     kind, root = location.identity.kind, location.display(location.url)
     totals, observer = _Totals(), DirectoryObserver(location)

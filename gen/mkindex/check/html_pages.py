@@ -16,7 +16,7 @@ from mkindex.tree.names import INDEX_HTML
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
-# Whatever could once be installed: such a link is meant as a file of the project, not as something beside it.
+# Formats that could once be installed, too: a link to one is meant as a file of the project.
 _FILES = (
     *(".whl", ".tar.gz", ".zip", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.Z", ".egg", ".exe", ".msi"),
     *(".rpm", ".deb", ".dmg"),

@@ -1,4 +1,4 @@
-"""Find out what was given: an index, a project, a find-links page, a login page, a page for people, or nothing."""
+"""Identify the target of a check: an index, a project, a find-links page, a login page, another page, or nothing."""
 
 import os
 from collections import Counter
@@ -19,24 +19,20 @@ from mkindex.text import plural, printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, MANIFEST, STATE_DIRECTORY
 from mkindex.web.client import WebClient
-from mkindex.web.responses import RequestFailed
+from mkindex.web.responses import RequestFailed, describe_failure
 
 _SAMPLE = 3  # pages that are read to tell a root from a page that links to other directories
 _PAGE_ENDINGS = (".html", ".htm", ".v1_json", ".v1_html", ".json")
-_ADVICE = {
-    401: "a valid user name and password are required: put them into ~/.netrc",
-    403: "access is denied to you, or to everybody",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """What was given, and how to get what it names."""
+    """The identified target, and access to the pages that it names."""
 
     fetcher: Fetcher
     identity: Identity
-    url: str  # of the index, with a slash at the end; or of the one page
-    pages: tuple[SeenPage, ...] = ()  # the root or the one page, in each form that exists
+    url: str  # of the index, with a slash at the end; or of the single page
+    pages: tuple[SeenPage, ...] = ()  # the root or the single page, in each form that exists
     directory: str = ""  # path of the directory that was given; "" for a server
 
     def project_pages(self, name: str, url: str) -> tuple[SeenPage, ...]:
@@ -59,18 +55,18 @@ class Location:
 
 
 class AccessDenied(SourceError):
-    """A server does not show what is at an address; `status` is that of its answer."""
+    """A server refuses access to an address with `status`."""
 
     def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{redact(url)} answers {status}: {_ADVICE.get(status, 'it cannot be checked')}")
+        super().__init__(f"{redact(url)}: {describe_failure(status)}")
         self.url = url
         self.status = status
 
 
 def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -> Location:
-    """Find out what a directory or an address is. Raises SourceError and RequestFailed if it cannot be read.
+    """Identify a directory or an address. Raises SourceError and RequestFailed if it cannot be read.
 
-    `allow_missing_root`: a root that is missing or forbidden is an index all the same, since the projects are named.
+    `allow_missing_root`: treat a missing or forbidden root as an index, because the user named the projects.
     """
     if target.startswith(("http:", "https:")):
         try:
@@ -137,7 +133,7 @@ def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = Fal
     status = page.reply.status
     if not status:
         raise RequestFailed(url, page.reply.broken or "does not answer")
-    if allow_missing_root and status in (403, 404, 410):  # a bucket that does not list its contents answers so
+    if allow_missing_root and status in (403, 404, 410):  # a bucket that does not list its contents answers 403
         return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url)
     if status not in (200, 404, 410):
         raise AccessDenied(url, status)
@@ -190,7 +186,7 @@ def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
 
 
 def _identity_by_files(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
-    """Tell a project's page, most of whose files are of the project in its address, from one of many projects."""
+    """Distinguish the page of a project, most of whose files belong to it, from a page of many projects."""
     names = Counter(map(_project_of, page.entries))
     if page.form == "json" or (
         not page.is_listing and names[_project_name(fetcher, url, page)] * 2 > len(page.entries)
@@ -208,7 +204,7 @@ def _identity_by_files(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
 
 
 def _project_name(fetcher: Fetcher, url: str, page: SeenPage) -> str:
-    """Return the project that a page is of, by the directory in its address; "" for a page with another name."""
+    """Return the project of a page, by the directory in its address; "" if it has another filename."""
     final = url if fetcher.local else page.reply.url
     directory, _, name = final.rpartition("/")
     return canonicalize_name(name_at_end(directory)) if not name or name.startswith("index.") else ""
@@ -221,7 +217,7 @@ def _project_of(entry: ListedFile) -> str:
 
 
 def _is_root(fetcher: Fetcher, page: SeenPage) -> bool:
-    """Tell whether a page without files is the root of an index: it declares it, or links to pages of projects."""
+    """Tell whether a page without files is the root of an index: it says so, or it links to pages of projects."""
     if page.is_index:
         return True
     for _, url in page.projects[:_SAMPLE]:

@@ -28,7 +28,7 @@ class Judge:
     def findings(self, subject: object, page: str, file: str = "") -> Iterator[Finding]:
         """Yield what is wrong with one observation.
 
-        `page` and `file` say where it was made; a rule may name another place in a violation.
+        `page` and `file` say what was observed; a rule may name another place in a violation.
         """
         for rule in self._by_subject.get(type(subject), ()):
             for text, own_file, own_page in rule.find(subject):

@@ -30,7 +30,7 @@ def read_page(reply: RawResponse, kind: PageKind, *, project: str = "", root: st
 def project_links(roots: Iterable[SeenPage]) -> dict[str, str]:
     """Return the projects that root pages list, in any form: normalized name to linked address, "" in JSON.
 
-    HTML: clients never read the root, but whoever does follows the link, so its last segment is the name.
+    In HTML, the last segment of the link is the name: clients never read the root, and other readers follow the link.
     """
     links: dict[str, str] = {}
     for page in roots:

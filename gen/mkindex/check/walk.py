@@ -90,7 +90,7 @@ class Walk:
     inspector: FileInspector
     executor: Executor
     ahead: int  # how many projects may be in progress in each of the two steps
-    sample: int | None = None  # of each project, only so many of the newest files
+    sample: int | None = None  # number of the newest files of each project to check
     closure_environment: Environment | None = None  # --closure: what requirements are collected for
 
     def results(self, projects: Iterable[ProjectLink]) -> Iterator[tuple[ProjectResult, list[FileResult]]]:

@@ -29,7 +29,7 @@ _KINDS = {
 
 
 def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
-    """Yield the report as text: what the target is, findings by rule with the worst first, and counts."""
+    """Yield the report as text: the kind of target, findings by rule with the worst first, and counts."""
     if report.why is not None:
         yield from _choices(report)
         return

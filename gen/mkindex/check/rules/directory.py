@@ -1,4 +1,4 @@
-"""Rules on what is in a directory besides its pages, which clients cannot see."""
+"""Rules on the contents of a directory that clients cannot see."""
 
 from collections.abc import Iterator
 
