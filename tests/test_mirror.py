@@ -478,9 +478,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_tree_unchanged(
         _, output = process.communicate(timeout=30)
     assert process.returncode == 3
     assert output.splitlines()[-1].startswith("error cannot write public/.mkindex/downloads/")
-    assert output.splitlines()[-1].endswith(
-        "/part: File too large. Free some disk space or fix the cause, then run again"
-    )
+    assert output.splitlines()[-1].endswith("/part: File too large. Free some space or fix the cause, then run again")
     assert read_tree(public) == before
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     assert (read_projects(public), find_broken_links(read_tree(public)), own_files(public)) == (

@@ -146,7 +146,7 @@ def test_a_wheel_that_is_cut_off_anywhere_is_refused(data: bytes) -> None:
     assert [n for n in range(len(data)) if refusal(read_wheel, data[:n]) is None] == []
 
 
-CUT_OFF = "not a zip, or an incomplete one: the directory at its end is missing. Copy it again"
+CUT_OFF = "not a zip file (damaged or incomplete download). Copy or build it again"
 BEFORE = "the zip has extra bytes before or between its members: build it again"
 BEHIND = "the zip has extra bytes after its end: copy or build it again"
 DAMAGED = "its zip directory is damaged: copy or build it again"

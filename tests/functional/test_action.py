@@ -214,7 +214,7 @@ def test_a_rejected_wheel_is_an_annotation_and_the_rest_is_published(runner: Run
     annotation, public = used.annotations
     assert public.startswith("::notice title=mkindex::public: a GitHub Pages site is public")
     assert annotation.startswith("::error title=mkindex::rejected ")
-    assert "/broken-1.0-py3-none-any.whl: not a zip, or an incomplete one" in annotation
+    assert "/broken-1.0-py3-none-any.whl: not a zip file (damaged or incomplete download)" in annotation
     assert not list((fresh / "public").rglob("broken*"))
     assert "| rejected | why |\n" in used.summary
 

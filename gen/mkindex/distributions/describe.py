@@ -1,4 +1,4 @@
-"""What the filename, the archive and the core metadata of a file say, together."""
+"""Combine the filename, the archive and the core metadata of a file into facts."""
 
 import hashlib
 import io
@@ -20,13 +20,13 @@ from mkindex.text import printable
 from mkindex.tree.names import METADATA_SUFFIX
 
 _MAX_FILENAME = 255  # bytes, on most file systems
-_TOO_LONG = re.compile(r"\d{19}")  # for uv, which reads parts of a version as 64 bits
+_TOO_LONG = re.compile(r"\d{19}")  # uv reads each part of a version as 64 bits
 
 Stream = io.FileIO | io.BufferedIOBase
 
 
 def describe(filename: str, stream: Stream, size: int) -> Facts:
-    """Return what the name and the content of a file of `size` bytes say, but for its hash. Raises Unreadable."""
+    """Return the facts of a file of `size` bytes, except its hash. Raises Unreadable."""
     _check_filename(filename)
     if size == 0:
         raise Unreadable("an empty file: copy it again")
@@ -34,7 +34,7 @@ def describe(filename: str, stream: Stream, size: int) -> Facts:
 
 
 def describe_name(filename: str, requires_python: str) -> Facts:
-    """Return what the name of a file says, and `requires_python` if it is valid. Raises Unreadable."""
+    """Return the facts in a filename, and `requires_python` if it is valid. Raises Unreadable."""
     _check_filename(filename)
     if filename.endswith(".whl"):
         project, version = _parse_wheel_filename(filename)
@@ -48,7 +48,7 @@ def describe_name(filename: str, requires_python: str) -> Facts:
 
 
 def describe_metadata(filename: str, raw: bytes) -> Facts:
-    """Return what the name of a wheel and its METADATA say, together. Raises Unreadable where they disagree."""
+    """Return the facts in the filename and METADATA of a wheel. Raises Unreadable if they disagree."""
     _check_filename(filename)
     return _describe_wheel_metadata(filename, *_parse_wheel_filename(filename), raw)
 
@@ -66,7 +66,7 @@ def _facts(
     text = str(version)
     normal = normal_filename(filename, project, text)
     return Facts(
-        # Thousands of files share these texts: in memory each of them once.
+        # Thousands of files share these texts, so each is kept in memory once.
         project=intern(project),
         version=intern(text),
         normal_filename=normal if normal != filename else "",
@@ -135,7 +135,7 @@ def _describe_sdist(filename: str, stream: Stream, size: int) -> Facts:
 
 
 def _read_sdist_metadata(filename: str, stream: Stream, size: int) -> Metadata | None:
-    """Return the fields of an sdist's PKG-INFO, None where it has none. Raises Unreadable."""
+    """Return the fields of an sdist's PKG-INFO, None if it has none. Raises Unreadable."""
     if filename.endswith(".zip"):
         _check_magic(stream, b"PK", "zip archive")
         return parse_metadata(zips.read_zip_pkg_info(zips.random_access(stream), size))
@@ -152,7 +152,7 @@ def _read_sdist_metadata(filename: str, stream: Stream, size: int) -> Metadata |
 
 
 def _check_magic(stream: Stream, magic: bytes, kind: str) -> None:
-    """Raise Unreadable, with what the file is instead if that shows, for one that does not begin as its kind does."""
+    """Raise Unreadable if a file does not begin as its format requires, and say what it is, if that is known."""
     stream.seek(0)
     start = stream.read(40) or b""
     if start.startswith(magic):
@@ -176,7 +176,7 @@ def _is_same_release(name: str, version_text: str, project: NormalizedName, vers
 
 def _valid_requires_python(value: str) -> tuple[str, str]:
     """Return Requires-Python and a warning, one of them empty: uv drops a file whose value it cannot parse."""
-    # packaging accepts control characters in "===", which no page could carry.
+    # packaging accepts control characters after "===", but a page cannot contain them.
     if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
         return value, ""
     return "", f"Requires-Python {printable(value)!r} is not valid and is left out, since uv would ignore the file"

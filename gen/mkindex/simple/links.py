@@ -85,7 +85,7 @@ def join_address(page: str, href: str) -> str:
 
 
 def strip_href(href: str) -> str:
-    """Remove what browsers remove by the URL standard: white space around, line breaks and tabs inside."""
+    """Remove what browsers remove by the URL standard: white space around an address, line breaks and tabs in it."""
     return href.strip().translate({9: None, 10: None, 13: None})
 
 
@@ -118,9 +118,9 @@ def project_url(root: str, name: str) -> str:
 
 
 def client_project_url(root: str, name: str) -> str:
-    """Return the address where pip and uv look for a project's page: they append the name to whatever they are given.
+    """Return the address where pip and uv look for a project's page: they append the name to any address.
 
-    Unlike `project_url`, this keeps what is wrong with a root: `…/simple/index.html` gives `…/simple/index.html/demo/`.
+    Unlike `project_url`, this keeps mistakes in the root: `…/simple/index.html` gives `…/simple/index.html/demo/`.
     """
     return f"{root.rstrip('/')}/{canonicalize_name(name)}/"
 

@@ -53,7 +53,7 @@ class Page:
 
 
 class Malformed(Exception):
-    """A page that cannot be relied on. The text says why, and follows the address of the page."""
+    """A page that cannot be trusted. The text says why, and follows the address of the page."""
 
 
 def parse_html(text: str, url: str) -> Page:
@@ -128,7 +128,7 @@ def parse_json(text: str, url: str) -> Page:
 # A relative or absolute path to a directory in which nothing is encoded: all but a few links of an index.
 _PLAIN_DIRECTORY = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")
 _LISTING_TITLE = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
-# Without the elements that have no content, or that end where the next of their kind begins.
+# Except elements without content, and those that the next element of their kind ends.
 _TAG = re.compile(
     r"<(/?)(?!(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)([a-z][^\s/>]*)", re.IGNORECASE
 )
@@ -154,7 +154,7 @@ def _is_slow_to_parse(text: str) -> bool:
 
 
 class _Location(NamedTuple):
-    """The address of a page, and what its links are compared with."""
+    """The address of a page, and the addresses that its links are compared with."""
 
     page: str
     url: str  # that links are relative to: the page, or its <base>
@@ -281,7 +281,7 @@ def _read_json_file(file: object, page: str) -> Link | Rejected | str:
 
 # --- both -------------------------------------------------------------------------------------------------------------
 
-_STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" is the same as none
+_STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" means the same as no status
 
 
 def _parse_status(status: object, reason: object) -> ProjectStatus | None:

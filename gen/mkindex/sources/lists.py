@@ -61,11 +61,11 @@ class ListSource:
                 continue
             try:
                 is_object = entry.startswith(b"{")
-                found = self._parse_object(entry) if is_object else self._parse_text(os.fsdecode(entry))
+                item = self._parse_object(entry) if is_object else self._parse_text(os.fsdecode(entry))
             except ValueError as error:
-                found = Rejected(location=f"{name}, line {number}", reason=str(error))
-            if found is not None:
-                yield found
+                item = Rejected(location=f"{name}, line {number}", reason=str(error))
+            if item is not None:
+                yield item
 
     def _parse_text(self, text: str) -> SourceItem | None:
         """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
@@ -102,7 +102,7 @@ class ListSource:
         return self._select(filename, link)
 
     def _select(self, text: str, link: Link) -> SourceItem | None:
-        """Return the file at a path or URL, with what its line says of it; None if it is not selected.
+        """Return the file at a path or URL, with what its line says about it; None if it is not selected.
 
         Raises ValueError if it cannot be a file of an index.
         """

@@ -229,14 +229,14 @@ def read_page(response: PageResponse) -> Page:
 
 
 def _describe_without_files(page: Page) -> str:
-    """Return the message for a page that names no files: what it has instead."""
-    seen = []
+    """Return the message for a page that names no files, with what it contains instead."""
+    contents: list[str] = []
     if page.directories:
-        seen.append(f"{plural(len(page.directories), 'link')} to directories (use --recursive)")
+        contents.append(f"{plural(len(page.directories), 'link')} to directories (use --recursive)")
     if others := len(page.other_files) + page.other_links:
-        seen.append(plural(others, "other link"))
+        contents.append(plural(others, "other link"))
     text = f"no links to wheels or sdists ({', '.join(SUFFIXES)})"
-    return f"{text}, but {' and '.join(seen)}" if seen else text
+    return f"{text}, but {' and '.join(contents)}" if contents else text
 
 
 # --- the project of a page --------------------------------------------------------------------------------------------
