@@ -252,7 +252,7 @@ def test_the_report_shows_the_next_step(
 
 # --- options --------------------------------------------------------------------------------------------------------
 
-BESIDE = "must not lie in each other: a project could have the name of the inner directory"
+BESIDE = "must not be in each other: a project could have the name of the inner directory"
 NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
 PATH_RULE = (
     "must be a relative path of letters, digits and - _ . "
@@ -263,10 +263,10 @@ WRONG: dict[str, dict[str, Any]] = {
     f"host must be {CHOICES}, not 'gopher'": {"host": "gopher"},
     f"host must be {CHOICES}, not ''": {"host": ""},
     "json_root requires host with one of cloudflare-pages, netlify, s3": {"json_root": "json"},
-    "json_root is of no use with host github-pages: it derives the type of a page from its name, so index.html "
+    "json_root is useless with host github-pages: it derives the type of a page from its name, so index.html "
     "cannot be JSON": {"host": "github-pages", "json_root": "json"},
     **{
-        f"json_root is of no use with host {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
+        f"json_root is useless with host {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")
     },
     **{

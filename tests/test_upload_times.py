@@ -377,7 +377,7 @@ def test_no_user_password_or_token_is_shown(source: Path, host: IndexServer, tmp
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"upload_time": "none"}, "previous and upload_time none exclude each other: nothing could be kept"),
+        ({"upload_time": "none"}, "previous and upload_time none exclude each other: no upload times are published"),
         ({"watch": True}, "previous and watch exclude each other: a watch knows what it published before"),
         ({"previous": ""}, "previous must be the URL of a published site, or a directory with one"),
         ({"previous": "ftp://host/"}, "previous must be an http or https URL, or a directory, not ftp://host/"),
