@@ -1,4 +1,4 @@
-"""Pages to read, and the links and messages that reading them gives."""
+"""Pages, and the links and messages that readers return for them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ TIMESTAMP = 1580601600  # DATE in UTC
 
 Suffix = Literal[".tar.gz", ".zip"]
 
-# The wheel's files lie ready in the sdist's tree and RECORD lists them.
+# The files of the wheel are in the tree of the sdist, and RECORD lists them.
 BACKEND_CODE = '''\
 """Builds the wheel with nothing but the standard library."""
 
