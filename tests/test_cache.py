@@ -282,7 +282,7 @@ def header_and_schema(content: bytes) -> list[int]:
     return [*range(108 + 2 * cells), *range(first_cell, page_size)]
 
 
-def test_whatever_bit_of_the_header_and_the_schema_is_wrong_files_are_at_worst_read_again(
+def test_a_wrong_bit_in_the_header_or_the_schema_at_worst_makes_files_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "time", SimpleNamespace(time=lambda: NOW / 10**9))
@@ -304,7 +304,7 @@ def test_whatever_bit_of_the_header_and_the_schema_is_wrong_files_are_at_worst_r
 
 
 @pytest.mark.slow
-def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
+def test_a_wrong_byte_anywhere_in_the_cache_does_not_change_the_outcome(filled: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     content = filled.read_bytes()
     chance = random.Random(1)

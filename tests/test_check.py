@@ -130,7 +130,7 @@ def test_a_page_may_be_cached_for_ten_minutes(control: str) -> None:
     assert violations(server_behaviour(page=RawResponse(URL, 200, headers))) == []
 
 
-def test_the_address_of_a_project_is_what_clients_request() -> None:
+def test_the_address_of_a_project_is_the_one_that_clients_request() -> None:
     urls = [client_project_url(f"https://example.com/{root}", "Demo_App") for root in ("simple", "simple/", "x.html")]
     assert [url.removeprefix("https://example.com/") for url in urls] == [
         "simple/demo-app/",
@@ -180,7 +180,7 @@ def test_the_target_is_identified(good: Path, target: str, kind: str, error: str
     assert (report.kind, worst) == (kind, [error] if error else [])
 
 
-def test_a_directory_of_wheels_is_not_an_index_and_the_finding_says_how_to_make_one(tmp_path: Path) -> None:
+def test_the_finding_for_a_directory_of_wheels_says_how_to_make_an_index(tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "1.0")
     report = run_check(tmp_path)
     (found,) = report.findings

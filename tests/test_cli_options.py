@@ -216,7 +216,7 @@ def test_an_error_names_each_option_as_it_was_given(
     ]
 
 
-def test_the_environment_and_the_file_can_set_what_is_printed(
+def test_the_environment_and_the_file_can_set_report_options(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MKINDEX_QUIET", "1")

@@ -215,7 +215,7 @@ def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree
         assert probe(f"{front.url}simple/") == ServedIndex(url=f"{front.url}simple/", projects=ALL, redirect_host=name)
 
 
-def test_the_root_must_be_where_clients_find_the_projects(host: IndexServer) -> None:
+def test_the_root_must_be_above_the_pages_that_clients_request(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(302, headers={"Location": "/list/"}) if path == "/simple/" else reply)
     root = Reply(200, b'<!DOCTYPE html><a href="demo/">demo</a>', {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/list/" else reply)

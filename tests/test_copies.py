@@ -129,7 +129,7 @@ def test_the_same_bytes_under_two_names_are_two_copies(source: Path, builder: Bu
     assert read_tree(builder.public) == cold_build(source)
 
 
-def test_a_clone_is_what_is_hashed_and_published(source: Path, builder: Builder) -> None:
+def test_the_clone_is_hashed_and_published(source: Path, builder: Builder) -> None:
     cloned = wheel("large", "1.0", files={"large/data": bytes(5000)})
 
     class Cloning(FaultyDisk):
@@ -286,7 +286,7 @@ def test_a_refused_build_changes_nothing(source: Path, small: Path, builder: Bui
     assert (sorted(builder.public.rglob("*")), builder.public.exists()) == (before, not first)
 
 
-def test_of_a_file_in_two_directories_one_copy_is_deleted_at_once(source: Path, builder: Builder) -> None:
+def test_if_a_file_is_in_two_directories_one_copy_is_deleted_at_once(source: Path, builder: Builder) -> None:
     shutil.copytree(source, source / "again")
     builder(source, recursive=True)
     second = [line.replace("0", "1") for line in TAKEN]
@@ -369,7 +369,7 @@ def test_a_file_is_not_rejected_for_an_unreadable_clone(source: Path, builder: B
     assert not builder.public.exists()
 
 
-def test_of_a_file_that_grows_while_it_is_copied_only_the_known_size_is_copied(source: Path, public: Path) -> None:
+def test_only_the_examined_size_of_a_growing_file_is_copied(source: Path, public: Path) -> None:
     path = source / FILENAME
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))

@@ -284,7 +284,7 @@ def test_no_page_is_lost_if_a_build_with_another_simple_path_is_killed(
 
 
 @every_scene
-def test_failing_at_any_step_says_where_and_every_page_is_whole_and_the_next_build_finishes(
+def test_failing_at_any_step_names_the_path_and_keeps_pages_whole_and_the_next_build_finishes(
     stage: Callable[[], Stage],
 ) -> None:
     wrong = []

@@ -436,7 +436,7 @@ def test_a_build_for_another_host_leaves_other_files_unchanged(source: Path, tmp
         assert {path for path in before if after[path] != before[path]} <= {".nojekyll"}
 
 
-def test_a_file_of_the_user_where_the_host_needs_one_is_in_the_way(source: Path, tmp_path: Path) -> None:
+def test_a_file_of_the_user_at_a_path_that_the_host_needs_is_in_the_way(source: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "public", [("_headers", b"theirs")])
     with pytest.raises(
         DestinationError, match=r"^this file is in the way, and mkindex has no record of writing it: _headers\. Move it"

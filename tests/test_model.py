@@ -73,7 +73,7 @@ def test_the_index_does_not_depend_on_the_order_of_files_that_differ(files: list
     assert assemble(files) == assemble(sorted(files, key=lambda file: file.filename))
 
 
-def test_a_file_found_twice_with_the_same_bytes_is_listed_once_from_where_it_was_first() -> None:
+def test_a_file_found_twice_with_the_same_bytes_is_listed_once_from_the_first_place() -> None:
     first, second = (file("demo-1.0.zip", content="x", source=source) for source in ("b", "a"))
     assert assemble([first, second]) == (Index(projects=(project("demo", first),)), [])
 
@@ -92,7 +92,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("twins", ALIKE.values(), ids=ALIKE)
-def test_of_files_that_clients_cannot_tell_apart_none_is_listed_and_both_are_named(twins: list[File]) -> None:
+def test_files_that_clients_cannot_distinguish_are_both_rejected_and_named(twins: list[File]) -> None:
     other = file("demo-2.0.zip", version="2.0")
     one, two = twins
     assert assemble([one, other, two]) == (
@@ -114,7 +114,7 @@ def test_with_prefer_first_the_first_is_listed_and_the_other_named(twins: list[F
     )
 
 
-def test_a_project_of_nothing_but_rivals_is_not_listed() -> None:
+def test_a_project_whose_files_are_all_rejected_is_not_listed() -> None:
     index, _ = assemble([file("demo-1.0.zip", content=c, source=c) for c in "xy"])
     assert index == Index(projects=())
 
@@ -127,7 +127,7 @@ def test_every_one_of_several_rivals_is_named(contents: tuple[str, ...]) -> None
     assert {finding.location for finding in findings} == {file.artifact.location for file in files}
 
 
-def test_names_are_escaped_where_they_are_named() -> None:
+def test_names_in_messages_are_escaped() -> None:
     one, two = (file("demo-1.0.zip", content=c, source=f"\x1b{c}") for c in "xy")
     _, findings = assemble([one, two])
     assert [finding.reason for finding in findings if isinstance(finding, Rejected)] == [

@@ -119,7 +119,7 @@ WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
 @pytest.mark.parametrize(("link", "reply", "why"), WRONG_FILES.values(), ids=WRONG_FILES)
-def test_what_cannot_be_installed_is_rejected_and_the_rest_is_published(
+def test_files_that_cannot_be_installed_are_rejected_and_the_rest_is_published(
     *,
     server: ScriptedServer,
     public: Path,

@@ -70,7 +70,7 @@ SEEN = [f"HEAD 200 /{A}", f"GET 206 /{A}"]
 # --- reference: the hash ----------------------------------------------------------------------------------------------
 
 
-def test_of_a_file_with_a_hash_only_parts_are_read(
+def test_only_parts_of_a_file_with_a_hash_are_read(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(WHEEL)}
@@ -233,7 +233,7 @@ def test_only_small_parts_of_a_huge_wheel_are_fetched(
     ]
 
 
-def test_of_a_wheel_with_a_huge_zip_directory_not_much_more_is_fetched(
+def test_a_wheel_with_a_huge_zip_directory_is_not_fetched_completely(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     content = wheel("a", "1.0", files={f"a/{'x' * 90}{n}": b"" for n in range(1000)} | {"a/z": bytes(3_000_000)})

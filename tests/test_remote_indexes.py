@@ -101,7 +101,7 @@ def test_a_file_of_two_sources_is_listed_at_its_first_address(
     }
 
 
-def test_of_two_files_with_one_name_none_or_the_first_is_listed(
+def test_two_files_with_one_name_are_both_rejected_or_the_first_is_listed(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     changed = wheel("a", "1.0", summary="changed")

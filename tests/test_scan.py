@@ -157,7 +157,7 @@ def test_a_file_read_in_pieces_has_the_same_facts_as_one_read_whole(
     assert result(tmp_path, WHEEL, content) == whole
 
 
-def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_processes_find_the_same_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_MIN_ITEMS", 2)
     paths = [write_wheel(tmp_path, "foo", f"{n}.0") for n in range(9)] + [written(tmp_path / "bad.whl", b"x")]
     artifacts = [artifact(path) for path in paths]
@@ -302,7 +302,7 @@ def test_a_name_that_only_looks_like_the_project_is_another(tmp_path: Path) -> N
     assert meaning(tmp_path, "k-1.0-py3-none-any.whl", wheel("k", "1.0", metadata=metadata(kelvin, "1.0"))) == reason
 
 
-def test_files_that_clients_cannot_tell_apart_have_one_normal_filename(tmp_path: Path) -> None:
+def test_files_that_clients_cannot_distinguish_have_one_normal_filename(tmp_path: Path) -> None:
     spellings = [
         "Foo.Bar-1.0-1-py3.py2-none-any.whl",
         "foo_bar-01.0-1-py2.py3-none-any.whl",
@@ -315,7 +315,7 @@ def test_files_that_clients_cannot_tell_apart_have_one_normal_filename(tmp_path:
     assert [file.identity for file in files if isinstance(file, File)] == ["foo_bar-1.0-1-py2.py3-none-any.whl"] * 3
 
 
-def test_an_sdist_without_pkg_info_is_listed_by_its_filename_where_that_has_one_meaning(tmp_path: Path) -> None:
+def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_meaning(tmp_path: Path) -> None:
     but = "{} but it has no PKG-INFO: listed as {}, as the filename says; clients may refuse it"
     unclear = "the filename does not show where the project's name ends, and it has no PKG-INFO: build it again"
     buffer = io.BytesIO()
@@ -411,7 +411,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1
 
 
 @pytest.mark.parametrize("ending", ["whl", "tar.gz", "zip"])
-def test_the_reason_says_what_a_file_is_instead_of_an_archive(tmp_path: Path, ending: str) -> None:
+def test_the_reason_names_the_format_of_a_file_that_is_not_an_archive(tmp_path: Path, ending: str) -> None:
     filename = f"foo-1.0{'-py3-none-any' * (ending == 'whl')}.{ending}"
     kind = {"whl": "wheel", "tar.gz": "gzip archive", "zip": "zip archive"}[ending]
     page = b"\n  <!doctype html><title>404</title>"
@@ -456,7 +456,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_to_the_next_run(
     )
 
 
-def test_a_file_that_changed_since_it_was_listed_is_what_it_is_now(tmp_path: Path) -> None:
+def test_a_file_that_changed_since_it_was_listed_is_read_in_its_new_state(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "foo", "1.0")
     listed = artifact(path)
     path.write_bytes(wheel("foo", "1.0", requires_python=">=3.9"))

@@ -303,7 +303,7 @@ def read_with_html5lib(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 50))
-def test_a_damaged_page_is_read_as_the_html_standard_says_or_refused(seed: int) -> None:
+def test_a_damaged_page_is_read_by_the_html_standard_or_refused(seed: int) -> None:
     refused = 0
     for number in range(seed, seed + 50):
         text = mutate(random.Random(number), random_page(number))

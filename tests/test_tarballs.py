@@ -84,7 +84,7 @@ def test_an_sdist_whose_tar_is_cut_off_within_a_whole_gzip_is_refused() -> None:
 EARLY = "Compressed file ended before the end-of-stream marker was reached"
 
 
-def test_whatever_follows_the_gzip_stream_is_refused() -> None:
+def test_data_after_the_gzip_stream_is_refused() -> None:
     assert {tail: refusal(read_tar, SDIST + tail) for tail in (b"x", b"\0x", b"\x1f\x8b", b"PK\3\4" * 99)} == {
         b"x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
         b"\0x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
@@ -135,7 +135,7 @@ IMPOSSIBLE = "a tar header has an impossible size: build it again"
     ],
     ids=["PKG-INFO", "before PKG-INFO", "behind the tar", "pax", "global pax", "long name", "long link"],
 )
-def test_a_gib_in_an_sdist_is_refused_before_it_is_unpacked(data: bytes, reason: str) -> None:
+def test_an_sdist_with_a_gib_of_data_is_refused_before_it_is_unpacked(data: bytes, reason: str) -> None:
     with peak_below(16 * MIB):
         assert (refusal(read_tar, data) or "accepted")[: len(reason)] == reason
 
@@ -197,7 +197,7 @@ def tar_blocks(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(tar_blocks(), min_size=1, max_size=4).map(b"".join), st.booleans())
-def test_a_tar_of_whatever_headers_is_read_or_refused_and_nothing_else(blocks: bytes, ended: bool) -> None:
+def test_a_tar_with_any_headers_is_read_or_refused(blocks: bytes, ended: bool) -> None:
     refusal(read_tar, gzip.compress(blocks + bytes(1024 if ended else 0), 1))
 
 

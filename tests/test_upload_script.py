@@ -181,7 +181,7 @@ def test_everything_is_uploaded_again_on_request(source: Path, tmp_path: Path) -
     assert store.content() == objects_of(read_tree(public))
 
 
-def test_a_tree_of_one_new_wheel_deletes_no_other_wheel_unless_it_is_told_to(source: Path, tmp_path: Path) -> None:
+def test_uploading_a_tree_with_one_new_wheel_deletes_no_other_wheel_without_prune(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")
     assert store.upload(public) == 0

@@ -186,7 +186,7 @@ def test_only_pages_of_projects_that_are_published_again_are_requested(
     assert sorted(host.received) == ["GET /simple/", "GET /simple/demo/"]
 
 
-def test_a_new_project_is_published_where_missing_pages_answer_403(
+def test_a_new_project_is_published_if_missing_pages_answer_403(
     source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)

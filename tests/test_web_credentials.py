@@ -177,7 +177,7 @@ def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str
     return services
 
 
-def test_the_keyring_is_asked_once_when_a_server_requires_credentials(
+def test_the_keyring_is_used_once_when_a_server_requires_credentials(
     server: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/open"] = page_reply("open")

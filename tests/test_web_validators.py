@@ -95,7 +95,7 @@ def test_head_returns_size_media_type_and_validator(server: ScriptedServer, clie
 
 
 @pytest.mark.parametrize("head", [403, 405, 501])
-def test_get_replaces_head_where_the_server_refuses_it(server: ScriptedServer, client: WebClient, head: int) -> None:
+def test_get_replaces_head_if_the_server_refuses_it(server: ScriptedServer, client: WebClient, head: int) -> None:
     server.routes["/f"] = file_route(CONTENT, head=head)
     assert client.head(f"{server.url}f") == FileHead(
         f"{server.url}f", "application/octet-stream", len(CONTENT), LONG_AGO

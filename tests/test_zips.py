@@ -58,7 +58,7 @@ MEMBERS = st.dictionaries(st.lists(SEGMENT, min_size=1, max_size=3).map("/".join
 
 
 @given(st.lists(MEMBERS, min_size=2, max_size=2), CONTENT, st.booleans(), st.booleans(), st.binary(max_size=50))
-def test_what_zipfile_writes_is_read_as_zipfile_reads_it(
+def test_archives_that_zipfile_writes_are_read_as_zipfile_reads_them(
     others: list[dict[str, tuple[bytes, bool]]],
     content: tuple[bytes, bool],
     zip64: bool,
@@ -100,7 +100,7 @@ def test_an_archive_comment_is_accepted() -> None:
     assert read_wheel(buffer.getvalue()) == ("foo-1.0", METADATA)
 
 
-def test_what_python_writes_beyond_2_gib_is_read() -> None:
+def test_a_zip_that_python_writes_beyond_2_gib_is_read() -> None:
     # The records of zip64 are there, but what they say also fits, and stands, in the old record.
     buffer = io.BytesIO()
     with mock.patch.object(zipfile, "ZIP64_LIMIT", 10), zipfile.ZipFile(buffer, "w") as file:
@@ -264,7 +264,7 @@ def test_an_offset_larger_than_any_file_is_refused(offset: int) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
-def test_a_zip64_directory_that_is_not_where_it_should_be_is_refused(offset: int) -> None:
+def test_a_misplaced_zip64_directory_is_refused(offset: int) -> None:
     data = directory([central(b"x", b"", 0)] * 70_000, 0)
     locator = data.rindex(b"PK\6\7") + 8
     assert refusal(read_wheel, data[:locator] + struct.pack("<Q", offset) + data[locator + 8 :]) is not None
@@ -290,7 +290,7 @@ def test_a_gib_of_metadata_is_refused_before_it_is_unpacked(claimed: int) -> Non
         assert refusal(read_wheel, data) is not None
 
 
-def test_a_member_that_unpacks_out_of_all_proportion_is_refused() -> None:
+def test_a_member_with_an_excessive_compression_ratio_is_refused() -> None:
     data = zipped({"foo-1.0.dist-info/METADATA": METADATA, "x": bytes(65 * MIB)}, zipfile.ZIP_DEFLATED)
     reason = refusal(read_wheel, data)
     assert reason == (

@@ -65,7 +65,7 @@ def stored(there: Bucket, prefix: str) -> dict[str, tuple[bytes, str, str]]:
     return found
 
 
-def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_uploaded_again(
+def test_clients_install_from_an_uploaded_index_and_only_changes_are_uploaded_again(
     source: Path, tmp_path: Path, there: Bucket
 ) -> None:
     public, to = tmp_path / "the public", f"s3://an-index/{PREFIX}/"
@@ -125,7 +125,7 @@ def _stage(change: str) -> int:
     return 0 if key.startswith("files/") else 1 if key.count("/") > 1 else 2
 
 
-def test_an_index_at_the_root_of_a_bucket_leaves_what_else_is_there(
+def test_an_index_at_the_root_of_a_bucket_leaves_other_objects_alone(
     source: Path, tmp_path: Path, there: Bucket
 ) -> None:
     # Of another index, or of a project that is gone: nobody can tell.

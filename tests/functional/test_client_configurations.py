@@ -219,7 +219,7 @@ def test_other_projects_still_come_from_the_default_index(client: str, served: s
     assert user.install(client, text, "other", "helper") == {"other": "1.0", "helper": "9.0"}
 
 
-def test_pip_installs_from_a_list_with_hashes_as_a_comment_says(
+def test_pip_installs_from_a_list_with_hashes_with_the_command_in_a_comment(
     served: str, stranger: str, private: Path, user: User
 ) -> None:
     (command,) = re.findall(r"^#   pip (.*)$", user.printed(f"{served}simple/", "pip"), re.MULTILINE)
@@ -252,7 +252,7 @@ def _credentials(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", ["simple/", "links.html"])
 @pytest.mark.parametrize("how", ["uv", "uv netrc", "pip netrc", "poetry", "pdm netrc"])
-def test_a_client_logs_in_as_the_configuration_says(how: str, page: str, guarded: IndexServer, user: User) -> None:
+def test_a_client_logs_in_with_the_printed_configuration(how: str, page: str, guarded: IndexServer, user: User) -> None:
     client, _, netrc = how.partition(" ")
     text = user.printed(guarded.url.replace("//", f"//{NAME}:{PASSWORD}@") + page, client)
     assert not re.search(f"{NAME}|{PASSWORD}|@", text)

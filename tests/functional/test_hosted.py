@@ -148,9 +148,7 @@ OUTSIDE = ["simple/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "..%2f..%2f..%2f..%2
         (".htaccess", ""),
     ],
 )
-def test_who_asks_gets_the_form_that_is_asked_for_and_nothing_hidden(
-    tree: Path, scratch: Path, server: str, url: str
-) -> None:
+def test_clients_get_the_requested_form_and_no_hidden_file(tree: Path, scratch: Path, server: str, url: str) -> None:
     with served(server, tree, scratch, url) as base:
         for path, forms in PAGES.items():
             for accept, form in forms:
@@ -291,7 +289,7 @@ def test_check_finds_nothing(tree: Path, scratch: Path, server: str) -> None:
 
 
 @pytest.mark.parametrize("server", HOSTS)
-def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
+def test_servers_accept_every_valid_configuration_and_several_at_once(
     tmp_path: Path, users: dict[str, Path], certificate: tuple[Path, Path], server: str
 ) -> None:
     own: dict[str, Any] = {"certificate": str(certificate[0]), "key": str(certificate[1])}
@@ -357,7 +355,7 @@ def users(public: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("server", HOSTS)
-def test_with_auth_nobody_reads_without_the_password(
+def test_with_auth_nothing_is_readable_without_the_password(
     tree: Path, scratch: Path, users: dict[str, Path], server: str
 ) -> None:
     basic = f"Basic {b64encode(f'{NAME}:{PASSWORD}'.encode()).decode()}"
@@ -455,9 +453,7 @@ def test_https_with_a_certificate_of_ones_own(
 
 
 @pytest.mark.parametrize("server", ["nginx", "apache"])
-def test_who_comes_by_http_is_sent_to_https(
-    tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str
-) -> None:
+def test_http_redirects_to_https(tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str) -> None:
     url, own = "https://127.0.0.1/pypi/", {"certificate": str(certificate[0]), "key": str(certificate[1])}
     printed = Templates().render(PRINTS[server], hosting=ServerConfig(root=str(tree), url=url, **own)).decode()
 

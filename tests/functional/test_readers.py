@@ -210,7 +210,7 @@ def requires_python_of_sdists(path: Path) -> str | None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_reader_finds_every_file_with_what_the_file_says(
+def test_a_reader_finds_every_file_with_the_facts_of_the_file(
     reader: str, published: Pages, files: dict[str, Path]
 ) -> None:
     wanted: dict[str, dict[str, Entry]] = {}
@@ -262,7 +262,7 @@ def pages_of(made: Index) -> Pages:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
+def test_a_reader_finds_yanked_files_and_their_reasons(reader: str) -> None:
     shelf = FakeFiles()
     files = [
         shelf.file("demo-1.0-py3-none-any.whl"),
@@ -279,7 +279,7 @@ def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
     }
 
 
-def test_pypi_simple_tells_provenance_and_the_status_of_a_project() -> None:
+def test_pypi_simple_finds_provenance_and_the_status_of_a_project() -> None:
     provenance = "https://index.example/demo.provenance?a=1&b=2"
     file = FakeFiles().file("demo-1.0-py3-none-any.whl", provenance=provenance)
     status = ProjectStatus(status="deprecated", reason=REASON)
