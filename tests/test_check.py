@@ -1,4 +1,4 @@
-"""Checking an index: rules, targets, what is read, --why and --closure."""
+"""Checking an index: rules, targets, requests, --why and --closure."""
 
 from __future__ import annotations
 

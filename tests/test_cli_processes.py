@@ -47,9 +47,9 @@ def test_a_server_prints_its_address_and_logs_requests_until_it_is_stopped(here:
     assert cli.run(["wheels", "public", "-q"]) == 0
     with running(here, "serve", "public", "--bind", "127.0.0.1:0") as server:
         assert server.stdout
-        said = server.stdout.readline()
-        match = re.fullmatch(r"serving public at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", said)
-        assert match, said
+        line = server.stdout.readline()
+        match = re.fullmatch(r"serving public at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", line)
+        assert match, line
         with build_opener(ProxyHandler({})).open(f"{match[1]}simple/demo/", timeout=20) as answer:
             assert WHEEL in answer.read().decode()
         server.send_signal(number)
@@ -82,12 +82,12 @@ def test_a_watch_prints_its_events(here: Path) -> None:
     (here / "wheels/bad.egg").write_bytes(b"x")
     with running(here, "wheels", "public", "--watch", "--serve", "--bind", "127.0.0.1:0") as watch:
         assert watch.stdout
-        said = [watch.stdout.readline() for _ in range(2)]
+        lines = [watch.stdout.readline() for _ in range(2)]
         watch.terminate()
         _, err = watch.communicate(timeout=20)
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
-    assert re.fullmatch(time + r"serving public at http://127\.0\.0\.1:\d+/\n", said[0])
-    assert re.fullmatch(time + rf"added {re.escape(WHEEL)}; 1 rejected; 1 file in \d\.\d\d s\n", said[1])
+    assert re.fullmatch(time + r"serving public at http://127\.0\.0\.1:\d+/\n", lines[0])
+    assert re.fullmatch(time + rf"added {re.escape(WHEEL)}; 1 rejected; 1 file in \d\.\d\d s\n", lines[1])
     assert (watch.returncode, err) == (
         0,
         f"rejected {here}/wheels/bad.egg: eggs are no longer installable: build a wheel\n",

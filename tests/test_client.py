@@ -1,4 +1,4 @@
-"""What `mkindex client` finds out about an index."""
+"""The facts that `mkindex client` finds out about an index."""
 
 from __future__ import annotations
 

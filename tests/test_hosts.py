@@ -63,7 +63,7 @@ def test_the_limits_are_those_that_the_hosts_document() -> None:
 
 
 def refusal(source: Path, public: Path, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
-    """Why a tree is not published, None where it is; where it is not, all is as it was."""
+    """Return why a tree is not published, and check that nothing has changed; None if it is published."""
     there = public.exists()
     before = (read_tree(public), own_files(public), file_identities(public)) if there else ({}, set(), {})
     for dry_run in True, False:
@@ -474,7 +474,7 @@ def test_a_json_root_is_not_read_as_a_source(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of `_headers`; patterns as the two hosts document them, or read them."""
+    """A rule of `_headers`; patterns as the two hosts document or interpret them."""
 
     pattern: str
     headers: dict[str, str]
@@ -486,7 +486,7 @@ class Rule:
         return re.fullmatch(regex, path) is not None
 
     def netlify(self, path: str) -> bool:
-        """Neither a slash at the end makes a difference, nor the case; and `/x/*` needs no second slash."""
+        """A slash at the end and the case make no difference, and `/x/*` needs no second slash."""
         parts = [
             "?.*" if part == "*" else "[^/]+" if part.startswith(":") else re.escape(part)
             for part in self.pattern.strip("/").split("/")

@@ -1,4 +1,4 @@
-"""The manifest and the intent file: their codec, damage, and what a long-running process remembers."""
+"""The manifest and the intent file: their codec, damage, and the memory of a long-running process."""
 
 from __future__ import annotations
 

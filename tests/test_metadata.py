@@ -76,7 +76,7 @@ def test_metadata_is_read_as_packaging_reads_it_or_refused(raw: bytes) -> None:
     theirs, unparsed = parse_email(raw)
     for key, value in zip(FIELDS, ours, strict=True):
         other = theirs.get(key.replace("-", "_"))
-        # What is there twice, or in no UTF-8, is "unparsed" to packaging.
+        # Duplicate fields, and fields that are not UTF-8, are "unparsed" to packaging.
         assert other is None if key in unparsed else plain(other or "") == (value or "")
 
 

@@ -124,7 +124,7 @@ def test_a_file_that_changed_is_read_again(
 def test_a_new_hash_on_a_page_takes_effect_at_once(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    """What is remembered of a file does not depend on an earlier version of its page."""
+    """The cached facts of a file do not depend on an earlier version of its page."""
     right, wrong = link_with_other_hash("md5"), f"{A}#md5={'0' * 32}"
     server.routes |= {f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
     found = []

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FIXTURE = Path(__file__).parent / "fixtures" / "tree-0.1.0"
 LONG = 10**11  # seconds of grace: nothing that is retired is deleted
-OLD_WHEEL = wheel_filename("demo", "0.9")  # the one that is retired
+OLD_WHEEL = wheel_filename("demo", "0.9")  # the retired wheel
 PROSE = {"index.html", "404.html"}  # pages for people, whose wording may change with the version
 OF_ALL = {"links.html", "simple/index.html", "simple/index.v1_json"}  # pages of all projects
 

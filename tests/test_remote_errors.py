@@ -1,4 +1,4 @@
-"""Wrong files, server errors and passwords: what is rejected, what stops a build, and what is never printed."""
+"""Wrong files are rejected, server errors stop a build, and passwords are never printed."""
 
 from __future__ import annotations
 

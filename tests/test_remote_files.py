@@ -1,4 +1,4 @@
-"""Files that are listed where they are: hashes and metadata, with as few bytes read as possible."""
+"""Files that are listed at their own address: hashes and metadata, with as few bytes read as possible."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def huge_wheel(path: Path, size: int, *, first: bool) -> Path:
         def zeros() -> None:
             info = ZipInfo("a/zeros.bin", DATE)
             info.file_size = info.compress_size = size
-            info.CRC = 0  # nobody reads that far
+            info.CRC = 0  # never read that far
             info.header_offset = stream.tell()
             stream.write(info.FileHeader(zip64=False))
             stream.seek(size, os.SEEK_CUR)

@@ -50,14 +50,14 @@ def written(path: Path, content: bytes) -> Path:
 
 
 def result(directory: Path, filename: str, content: bytes) -> Facts | str:
-    """What comes of a file with this name and these bytes."""
+    """The outcome for a file with this name and these bytes."""
     outcome = examine(artifact(written(directory / filename, content)))
     assert outcome.fingerprint == Fingerprint.of((directory / filename).stat())
     return outcome.result
 
 
 def meaning(directory: Path, filename: str, content: bytes) -> tuple[str, str] | str:
-    """The project and version that a file is listed as, or why it is not; a warning stands behind a "but"."""
+    """The project and version that a file is listed as, or why it is rejected; a warning follows a "but"."""
     found = result(directory, filename, content)
     if isinstance(found, str):
         return found
@@ -521,7 +521,7 @@ def test_a_file_with_any_one_bit_wrong_is_refused_or_means_the_same(tmp_path: Pa
                 found = examine(artifact(tmp_path / filename)).result
                 if isinstance(found, Facts):
                     sha256 = hashlib.sha256(content[:at] + flipped + content[at + 1 :]).hexdigest()
-                    # Where a deflated member ends the zip's directory says, too, and nobody needs it.
+                    # The end of a deflated member is also in the zip's directory, and not needed there.
                     expected = whole._replace(
                         upload_time=found.upload_time, metadata_span=found.metadata_span, sha256=sha256
                     )

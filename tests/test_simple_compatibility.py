@@ -189,7 +189,7 @@ def read_with_unearth(text: str, media_type: str = "text/html") -> set[Reading]:
             normalize_url(link.url_without_fragment),
             next((f"{name}={values[0]}" for name, values in (link.hash_option or {}).items()), ""),
             collapse(link.requires_python),
-            None if link.yank_reason is None else str(link.yank_reason).removeprefix("True"),  # as it has it from JSON
+            None if link.yank_reason is None else str(link.yank_reason).removeprefix("True"),  # as read from JSON
         )
         for link in found
         if is_wanted(link.url_without_fragment)

@@ -41,7 +41,7 @@ def tarred(members: Mapping[str, bytes], format: int = tarfile.USTAR_FORMAT) -> 
 
 
 def tar_header(kind: bytes, size: int = 0, name: str = "x", tail: bytes = b"") -> bytes:
-    """One tar header with a right checksum; `tail` stands at its end, where GNU keeps its own fields."""
+    """One tar header with a right checksum; `tail` is its end, where GNU has its own fields."""
     header = bytearray(
         struct.pack("<100s8s8s8s11sx12s8sc", name.encode(), *[b"0000644"] * 3, b"%011o" % size, b"", b" " * 8, kind)
     )
@@ -52,7 +52,7 @@ def tar_header(kind: bytes, size: int = 0, name: str = "x", tail: bytes = b"") -
 
 
 def gzip_of_zeros(head: bytes, size: int) -> bytes:
-    """A gzip file of `head` and then `size` zeros, without an end."""
+    """A gzip file of `head` and `size` zeros, without an end."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
     return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + packed + deflated_zeros(size)
@@ -183,7 +183,7 @@ def pax_record(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def tar_blocks(draw: st.DrawFn) -> bytes:
-    """Headers with right checksums and anything else in them, and what they may announce."""
+    """Headers with right checksums and random contents, and the data that they announce."""
     header = bytearray(tar_header(b"0", name=draw(st.sampled_from(["foo-1.0/PKG-INFO", "x", ""]))))
     header[156:157] = draw(st.sampled_from([bytes([c]) for c in b"01256gxLKSDMVXA\0\xff"]))
     header[124:136] = draw(NUMBER) if draw(st.booleans()) else b"%011o\0" % draw(st.integers(0, 2000))

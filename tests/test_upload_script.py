@@ -64,7 +64,7 @@ class Store:
         (root / "store").mkdir()
 
     def upload(self, public: Path, to: str = "s3://bucket/", *, dies_at: int = 999, **variables: str) -> int:
-        """Run the script; return its exit status. `printed` is what it said."""
+        """Run the script; return its exit status. `printed` is its output."""
         (self._root / "calls").write_text("")
         environment = {"PATH": f"{self._root / 'bin'}:{os.environ['PATH']}", "STORE": str(self._root / "store")}
         done = subprocess.run(

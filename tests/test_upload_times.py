@@ -1,4 +1,4 @@
-"""--previous: a new build keeps the upload times of files that are published already, and takes nothing else."""
+"""--previous: a new build keeps the upload times of published files, and takes nothing else from the site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a watch decides: which files it takes when, which events trigger a build, and how it reports one."""
+"""The decisions of a watch: when it takes which files, which events trigger a build, and how it reports one."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_files_taken_in_haste_are_looked_at_again(config: Config) -> None:
         if change:
             path.write_bytes(b"other")
         assert files.has_changed() == moved
-        if moved:  # and is then no more taken in haste
+        if moved:  # and is then no longer taken in haste
             files.begin(hasty=True)
             assert files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
 

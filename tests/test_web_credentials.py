@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """Replace pauses by nothing; return their seconds as they come."""
+    """Skip pauses; return the list that their seconds are appended to."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What every transport must do, whatever HTTP library it is built on."""
+"""The contract of transports, for any HTTP library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRANSPORTS: list[Callable[..., Transport]] = [RequestsTransport]
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """Replace pauses by nothing; return their seconds as they come."""
+    """Skip pauses; return the list that their seconds are appended to."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 

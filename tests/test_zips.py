@@ -101,7 +101,7 @@ def test_an_archive_comment_is_accepted() -> None:
 
 
 def test_a_zip_that_python_writes_beyond_2_gib_is_read() -> None:
-    # The records of zip64 are there, but what they say also fits, and stands, in the old record.
+    # There are zip64 records, although their values fit into the old record, too, which also has them.
     buffer = io.BytesIO()
     with mock.patch.object(zipfile, "ZIP64_LIMIT", 10), zipfile.ZipFile(buffer, "w") as file:
         file.writestr("foo/large", bytes(100))
@@ -127,7 +127,7 @@ def central(name: bytes, content: bytes, offset: int, *, size: int | None = None
 
 
 def directory(entries: list[bytes], start: int, count: int | None = None) -> bytes:
-    """The directory at the end of a zip, with the zip64 records where those are needed."""
+    """The directory at the end of a zip, with zip64 records if they are needed."""
     body = b"".join(entries)
     count = len(entries) if count is None else count
     end64 = b""
@@ -157,7 +157,7 @@ NO_METADATA = "no METADATA in its .dist-info: build it again"
 
 
 def patched(data: bytes, *, local: bool, at: int, to: bytes) -> bytes:
-    """Overwrite a field of METADATA's header, in front of its bytes or in the directory at the end."""
+    """Overwrite a field of METADATA's header, before its bytes or in the directory at the end."""
     name = b"foo-1.0.dist-info/METADATA"
     start = (data.index(name) - 30 if local else data.rindex(name) - 46) + at
     return data[:start] + to + data[start + len(to) :]
@@ -172,7 +172,7 @@ def in_header(at: int, to: int, size: int = 4) -> bytes:
 
 
 def moved(data: bytes, distance: int) -> bytes:
-    """A zip with every offset in it moved, as `zip -A` does after something was put in front."""
+    """A zip with every offset moved, as `zip -A` does after data was inserted at the beginning."""
     end = data.rindex(b"PK\5\6")
     (start,) = struct.unpack_from("<L", data, end + 16)
     changed = bytearray(data)

@@ -1,4 +1,4 @@
-"""The GitHub Action: its steps as a runner runs them, what it publishes installed from, and what judges its YAML."""
+"""The GitHub Action: its steps on a runner, installs from the published site, and linters of its YAML."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OFFLINE = re.compile(r"name resolution|No matching distribution|NewConnectionErr
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """A runner on which the action is installed already: that takes seconds, and is the same each time."""
+    """A runner on which the action is already installed, because that takes seconds each time."""
     if not BASH:
         skip_or_fail("bash")
     directory = tmp_path_factory.mktemp("runner")
@@ -58,20 +58,20 @@ def workspace(directory: Path, *, days: int = 0) -> Path:
 
 
 def artifact(public: Path, to: Path) -> Path:
-    """Return what arrives on the host: the artifact of a Pages site has no name in it that begins with a dot."""
+    """Return the tree that the host gets: the artifact of a Pages site contains no names that begin with a dot."""
     return Path(shutil.copytree(public, to, ignore=shutil.ignore_patterns(".*")))
 
 
 @pytest.fixture(scope="module")
 def first(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> tuple[ActionResult, Path]:
-    """The first publication: what the action said, and the site."""
+    """The first publication: the result of the action, and the site."""
     directory = tmp_path_factory.mktemp("first")
     used = runner.use(workspace(directory / "work", days=3), {"previous": str(directory / "nothing")})
     return used, artifact(directory / "work/public", directory / "site")
 
 
 def remembered(*places: Path) -> Iterator[tuple[Path, bytes]]:
-    """Everything that was written to any of these places."""
+    """All texts that were written to these places."""
     for place in places:
         for path in place.rglob("*"):
             if path.is_file() and not path.is_symlink():
@@ -388,7 +388,7 @@ def judged(*command: str | Path) -> None:
 
 
 def workflows() -> list[str]:
-    """The workflows that the documents show."""
+    """The workflows in the documentation."""
     pages = [ROOT / "README.md", PAGE]
     blocks = [block for page in pages for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
     return [block for block in blocks if re.search("^jobs:", block, re.MULTILINE)]

@@ -1,4 +1,4 @@
-"""An index in a bucket: uploaded by its own script with the AWS CLI, and installed from over the REST endpoint."""
+"""An index in a bucket: its own script uploads it with the AWS CLI, and clients use the REST endpoint."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def objects(content: dict[str, bytes]) -> dict[str, tuple[bytes, str, str]]:
-    """What a tree is in a bucket: each object's bytes, type and Cache-Control."""
+    """The objects that a tree becomes in a bucket: bytes, type and Cache-Control."""
     found = {}
     for path, page in content.items():
         is_json = path.endswith(".v1_json") or path.startswith("json/")
@@ -128,7 +128,7 @@ def _stage(change: str) -> int:
 def test_an_index_at_the_root_of_a_bucket_leaves_other_objects_alone(
     source: Path, tmp_path: Path, there: Bucket
 ) -> None:
-    # Of another index, or of a project that is gone: nobody can tell.
+    # It may belong to another index, or to a removed project: there is no way to tell.
     write_files(tmp_path / "theirs", [("other/index.v1_json", b"theirs")])
     there.fill(tmp_path / "theirs")
     publish(source, tmp_path / "public", host="s3", simple_path="", links=True)

@@ -1,4 +1,4 @@
-"""For each defect, pip and uv do what its rule says: they fail, or install something else than was meant."""
+"""For each defect, pip and uv react as its rule says: they fail, or install something that was not meant."""
 
 from __future__ import annotations
 

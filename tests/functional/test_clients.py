@@ -31,7 +31,7 @@ REACHES = [
     (client, place)
     for client in INSTALLERS
     for place in PLACES
-    if (client, place) != ("poetry", "file")  # it knows http only
+    if (client, place) != ("poetry", "file")  # it supports only http
 ]
 EVERYWHERE = pytest.mark.parametrize(("client", "base"), REACHES, indirect=["base"])
 
@@ -97,7 +97,7 @@ def test_no_file_of_a_version_that_the_page_rules_out_is_requested(
 # --- the `.metadata` sibling -----------------------------------------------------------------------------------------
 
 REQUIREMENTS = ["demo-app[color]", "demo==1.1"]
-# Whatever is needed to know what is to be installed, and no wheel.
+# Everything that a resolver needs, and no wheel.
 RESOLVED = {
     "demo-app/",
     "demo/",
@@ -109,8 +109,8 @@ RESOLVED = {
 
 
 def test_pip_resolves_without_a_wheel(home: ClientHome, server: LoggedServer) -> None:
-    said = home.pip("pip", "install", "--dry-run", "--index-url", f"{server.url}simple/", *REQUIREMENTS)
-    assert re.findall(r"^Would install (.*)$", said, re.MULTILINE) == ["demo-1.1 demo-app-1.0 demo-colors-1.0"]
+    pip_output = home.pip("pip", "install", "--dry-run", "--index-url", f"{server.url}simple/", *REQUIREMENTS)
+    assert re.findall(r"^Would install (.*)$", pip_output, re.MULTILINE) == ["demo-1.1 demo-app-1.0 demo-colors-1.0"]
     assert server.names() == RESOLVED
 
 
@@ -206,9 +206,9 @@ def test_uv_syncs_from_a_lock_file_without_requesting_a_page(
     home.forget()
     server.forget()
     home.uv("sync", "--frozen")
-    asked = server.names()
-    assert len(asked) == len(INSTALLED)
-    assert asked < locked(hashes).keys()
+    requested = server.names()
+    assert len(requested) == len(INSTALLED)
+    assert requested < locked(hashes).keys()
 
 
 def test_poetry_locks_every_hash_and_installs_from_a_cold_cache(
