@@ -79,7 +79,7 @@ def get(url: str) -> tuple[int, str | None, str | None, str | None, bytes]:
         headers = answer.headers
         assert headers["Access-Control-Allow-Origin"] == "*"
         encoding = headers["Content-Encoding"]
-        return answer.status, headers["Content-Type"], said["Cache-Control"], encoding, answer.read()
+        return answer.status, headers["Content-Type"], headers["Cache-Control"], encoding, answer.read()
 
 
 def test_everything_has_its_type_and_files_arrive_as_they_are(public: Path, address: str) -> None:
