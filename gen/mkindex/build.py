@@ -110,7 +110,7 @@ def build(
     often a build is tried when files change while they are copied. `trusted` is the manifest of a previous
     build of this process. `progress` and `announce` are called before many bytes are read from files and servers.
 
-    Returns what was done, with all findings. Raises MkindexError if the index cannot be built or published. Every page
+    Returns a report with all findings. Raises MkindexError if the index cannot be built or published. Every page
     in the destination is then either as it was before, or complete.
     """
     started = time.monotonic()

@@ -67,7 +67,7 @@ class Config:
     )
     cache_dir: str | None = option(
         None,
-        "Keep what was read from files in this directory, for the next run.",
+        "Cache the facts of files in this directory, for the next run.",
         group=SOURCES,
         metavar="DIR",
         automatic="the user's cache directory",

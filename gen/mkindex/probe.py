@@ -282,7 +282,7 @@ def _choose(names: Iterable[str], globs: Sequence[str], where: str, exists: Call
 
 
 def _not_an_index(location: Location) -> str:
-    """Return what was found instead of an index, and what to do."""
+    """Return the kind of page that is not an index, and what to do."""
     identity = location.identity
     if identity.kind == "mistyped":
         return f"it {_fault(location.pages[0])}. {_check_advice(_display(location))}"

@@ -84,7 +84,7 @@ def negotiate(accept: str | None, variants: Sequence[Variant] = VARIANTS) -> Var
         quality[media] = min(float(weight), 1.0) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight) else 0.0
 
     def weight_of(variant: Variant) -> float:
-        # The most specific media range that matches counts, whatever its weight.
+        # The most specific media range that matches counts, even with a lower weight.
         exact = [quality[media] for media in variant.media_types if media in quality]
         any_subtype = f"{variant.media_types[0].partition('/')[0]}/*"
         return max(exact) if exact else quality.get(any_subtype, quality.get("*/*", 0.0))

@@ -17,7 +17,7 @@ _MAX_VERSIONS = 5  # number of versions of a project that are displayed
 
 
 class Dependent(NamedTuple):
-    """A file, and what it requires."""
+    """A file and its requirements."""
 
     project: str
     filename: str
@@ -25,7 +25,7 @@ class Dependent(NamedTuple):
 
 
 class Closure:
-    """What the files of an index require, and what the index has. Filled project by project while it is checked."""
+    """The requirements and the files of an index, added project by project while it is checked."""
 
     def __init__(self, location: Location, environment: Environment) -> None:
         self._location = location

@@ -110,7 +110,7 @@ def _level(options: CheckOptions, fetcher: Fetcher) -> Level:
 
 @dataclass
 class _Totals:
-    """What is counted and kept while projects are checked."""
+    """Counts and results that are collected while projects are checked."""
 
     files: int = 0
     inspected: int = 0

@@ -123,7 +123,7 @@ class FileInspector:
         )
 
     def _with_content(self, seen: SeenFile) -> SeenFile:
-        """Add what is in a wheel or sdist, by fetching as little of it as possible."""
+        """Add the contents of a wheel or sdist, and fetch as little of it as possible."""
         url, filename = seen.entry.url, seen.entry.filename
         if not filename.endswith(SUFFIXES):
             return self._with_hashes(seen)

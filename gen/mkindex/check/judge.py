@@ -26,7 +26,7 @@ class Judge:
                 self._by_subject.setdefault(rule.subject, []).append(rule)
 
     def findings(self, subject: object, page: str, file: str = "") -> Iterator[Finding]:
-        """Yield what is wrong with one observation.
+        """Yield the findings for one observation.
 
         `page` and `file` say what was observed; a rule may name another place in a violation.
         """

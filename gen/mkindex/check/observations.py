@@ -1,4 +1,4 @@
-"""What was observed of an index: frozen values that rules judge without looking at anything else."""
+"""Observations of an index: frozen values, from which alone rules judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -105,7 +105,7 @@ class Requirements(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What is in a wheel or an sdist (--files deep)."""
+    """The contents of a wheel or an sdist (--files deep)."""
 
     metadata_sha256: str = ""  # of METADATA; "" if it could not be read
     metadata: Requirements | None = None
@@ -142,7 +142,7 @@ class SeenFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerBehaviour:
-    """How a web server serves an index."""
+    """The behaviour of a web server that serves an index."""
 
     url: str  # the root
     root: SeenPage
@@ -173,7 +173,7 @@ class SeenDirectory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What the given directory or address is."""
+    """The kind of the target: an index, or something else."""
 
     kind: TargetKind
     description: str = ""

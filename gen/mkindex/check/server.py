@@ -1,4 +1,4 @@
-"""How a web server serves an index: formats, caching, redirects, ranges."""
+"""Observe how a web server serves an index: formats, caching, redirects, ranges."""
 
 import time
 

@@ -41,7 +41,7 @@ class FileLink(NamedTuple):
 
 
 class FileResult(NamedTuple):
-    """What is kept of a file after it was judged."""
+    """The result for a file, without its observations."""
 
     findings: tuple[Finding, ...] = ()
     inspected: bool = False
@@ -50,7 +50,7 @@ class FileResult(NamedTuple):
 
 
 class ProjectResult(NamedTuple):
-    """What is kept of a project after its pages were judged."""
+    """The result for a project, without its pages."""
 
     project: SeenProject
     findings: tuple[Finding, ...]
@@ -163,7 +163,7 @@ class Walk:
         )
 
     def _dependent(self, seen: SeenFile, project: str) -> Dependent | None:
-        """Return what a file requires, if `--closure` needs it."""
+        """Return a file with its requirements, if `--closure` needs it."""
         entry, environment = seen.entry, self.closure_environment
         metadata = seen.content.metadata if seen.content else seen.sibling_metadata
         if environment is None or metadata is None or not environment.accepts(entry.filename, entry.requires_python):

@@ -34,7 +34,7 @@ _FIELD = re.compile(
 
 
 def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) -> Content:
-    """Return what is in a file of `size` bytes.
+    """Return the contents of a file of `size` bytes.
 
     `whole`: reading all of it is cheap, so that every local header is compared. Damage becomes part of the value; only
     RequestFailed is raised.

@@ -17,7 +17,7 @@ PAGE_ENDINGS = (".html", ".htm")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedIndex:
-    """What a client needs to know about an index."""
+    """The properties of an index that the configuration of a client depends on."""
 
     url: str  # of the index or find-links page: ASCII, without credentials, query and fragment
     projects: tuple[str, ...]  # normalized names, sorted: those that come only from this index

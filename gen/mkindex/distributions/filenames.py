@@ -32,7 +32,7 @@ _PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECA
 
 
 def why_unsupported(filename: str) -> str | None:
-    """Return why clients do not install a file that looks like a distribution; None: it does not look like one."""
+    """Return why clients do not install a file that looks like a distribution; None if it does not look like one."""
     lower = filename.lower()
     for ending in SUFFIXES:
         if lower.endswith(ending):

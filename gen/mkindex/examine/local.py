@@ -35,7 +35,7 @@ Hasher = Callable[[Artifact, io.FileIO], str]
 
 
 class Examined(NamedTuple):
-    """What was read from an artifact."""
+    """The result of reading an artifact."""
 
     fingerprint: Fingerprint | None  # None if the file changed while it was read, or cannot be read
     result: Facts | str  # str: the reason for a rejection
@@ -128,7 +128,7 @@ def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts 
         return str(error)
     except OSError:
         raise
-    except Exception as error:  # no file may stop the others, whatever a parser raises
+    except Exception as error:  # no error of a parser may stop the other files
         return f"cannot be parsed ({printable(repr(error))}): build it again"
     stream.seek(0)
     if hasher and isinstance(stream, io.FileIO):

@@ -1,4 +1,4 @@
-"""Files: where they are, and what was read from them."""
+"""Files: their places, and the facts that were read from them."""
 
 import os
 import time
@@ -108,7 +108,7 @@ class Artifact(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What was read from a file, as text; "" if the file does not say it, or it is unknown."""
+    """The facts that were read from a file, as text; "" for missing or unknown ones."""
 
     project: str  # normalized name
     version: str  # PEP 440, normalized

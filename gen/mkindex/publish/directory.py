@@ -98,7 +98,7 @@ class DirectoryDestination:
         return self._ownership.sections()
 
     def holds(self, path: str) -> bool:
-        """Tell whether the file at `path` is ours and as it was written."""
+        """Tell whether the file at `path` is ours and unchanged."""
         return self._ownership.holds(path)
 
     def digest(self, path: str) -> str | None:
@@ -220,7 +220,7 @@ class DirectoryDestination:
             yield position, entry
 
     def _withdraw(self, puts: Iterable[Put], *, keep_intent: bool) -> None:
-        """Delete what was written before any page names it. If that fails, the intent stays for the next run."""
+        """Delete the written files, which no page names yet. If that fails, the intent stays for the next run."""
         with suppress(OSError):
             for put in puts:
                 if put.is_new:
@@ -287,9 +287,9 @@ class DirectoryDestination:
 
 
 def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
-    """Yield what a plan writes and deletes.
+    """Yield the positions that a plan writes or deletes.
 
-    If the previous run died, also what is kept of that run: only its intent, which is replaced, has recorded it.
+    If the previous run died, also those of its files that are kept: no other intent will record them.
     """
     for put in plan.puts:
         yield put.resource.section, put.resource.stage, put.resource.path

@@ -1,4 +1,4 @@
-"""Plans: what has to be written and deleted so that a destination holds exactly the wanted resources."""
+"""Plans: the writes and deletes after which a destination holds exactly the wanted resources."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ class PublishedSection(NamedTuple):
     """A section that a destination has."""
 
     name: str
-    key: str  # as Section has it; "": a path is retired, or not intact
+    key: str  # the key of the Section; "" if a path is retired, or not intact
     entry_count: int
     entries: Callable[[], Iterable[HeldEntry]]  # ordered by stage and path
 
@@ -42,7 +42,7 @@ class Put(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What has to be done so that a destination is right. It is complete before anything is changed."""
+    """All steps that make a destination right. A plan is complete before anything is changed."""
 
     puts: tuple[Put, ...] = ()  # in the order of publishing: by stage, section and path
     updates: tuple[Entry, ...] = ()  # entries that change only in the manifest
@@ -58,10 +58,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Applied:
-    """What was done."""
+    """The result of applying a plan."""
 
     written: int = 0  # number of resources
-    links: tuple[tuple[Artifact, Fingerprint], ...] = ()  # what was hard-linked: a link changes the fingerprint
+    links: tuple[tuple[Artifact, Fingerprint], ...] = ()  # hard-linked artifacts, whose fingerprints have changed
 
 
 class FileChanged(DestinationError):
@@ -78,7 +78,7 @@ class FileChanged(DestinationError):
 
 
 class Destination(Protocol):
-    """What an index is published to. One contract test runs against every implementation."""
+    """The place that an index is published to. One contract test runs against every implementation."""
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield the sections that mkindex wrote, ordered by name."""
@@ -128,7 +128,7 @@ def plan(
 
 @dataclass(slots=True)
 class _Difference:
-    """What a comparison found, ordered by section, stage and path."""
+    """The result of a comparison, ordered by section, stage and path."""
 
     puts: list[Put] = field(default_factory=list)
     updates: list[Entry] = field(default_factory=list)
@@ -159,7 +159,7 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
 def _compare_resource(
     difference: _Difference, resource: Resource, held: HeldEntry | None, destination: Destination, *, overwrite: bool
 ) -> None:
-    """Add what has to be done so that the destination has this resource."""
+    """Add the steps after which the destination has this resource."""
     intact = held.entry if held and held.intact else None
     if intact and intact.key == resource.key:
         difference.unchanged += 1

@@ -50,7 +50,7 @@ def outputs(report: "Report") -> str:
 
 
 def summary(report: "Report", destination: str) -> str:
-    """Return a summary of a build in Markdown: less than 1 MiB, whatever the findings."""
+    """Return a summary of a build in Markdown: always less than 1 MiB."""
     plan = report.plan
     paths = f"{report.written:,} written, {plan.unchanged:,} unchanged, {len(plan.deletes):,} removed"
     numbers = (

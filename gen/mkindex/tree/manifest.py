@@ -1,4 +1,4 @@
-"""What mkindex records about a tree: the manifest of what it has written, and the intent of the current run.
+"""The records of mkindex about a tree: the manifest of written paths, and the intent of the current run.
 
 Both are text: a line for each path, with tabs between the fields. In the manifest the lines of a section are below its
 name in brackets. Paths that lead out of the tree make either invalid: a tree may come from another person, and mkindex

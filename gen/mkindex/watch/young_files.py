@@ -23,8 +23,8 @@ YOUNG = 60
 class HoldBack:
     """The examine step of a watch: `examine`, for files that have changed and are old enough.
 
-    An artifact that is the same as in the last build keeps its outcome. A young one is held back: what was listed at
-    its path before stays listed as long as its bytes are published.
+    An artifact that is the same as in the last build keeps its outcome. A young one is held back: the file that
+    was listed at its path before stays listed as long as its bytes are published.
     """
 
     def __init__(self, examine: Examine, young: "YoungFiles", last: "LastBuild") -> None:

@@ -1,4 +1,4 @@
-"""What a request returns, and the errors that it ends in."""
+"""Responses, and the errors of requests."""
 
 from typing import NamedTuple
 
