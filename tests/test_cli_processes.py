@@ -155,11 +155,11 @@ def test_ctrl_c_is_130_and_leaves_the_destination_as_it_was(here: Path, capsys: 
     assert snapshot(here / "public") == before
 
 
-# --- colours ----------------------------------------------------------------------------------------------------------
+# --- colors ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("no_color", "colours"), [(None, True), ("", True), ("1", False)])
-def test_a_terminal_gets_colours_unless_no_color_is_set(here: Path, no_color: str | None, colours: bool) -> None:
+@pytest.mark.parametrize(("no_color", "colors"), [(None, True), ("", True), ("1", False)])
+def test_a_terminal_gets_colors_unless_no_color_is_set(here: Path, no_color: str | None, colors: bool) -> None:
     (here / "wheels/bad.egg").write_bytes(b"x")
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     environment |= {"NO_COLOR": no_color} if no_color is not None else {}
@@ -167,6 +167,6 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(here: Path, no_color: st
     for arguments in ["wheels", "public"], ["--jobs", "0", "wheels", "public"], ["gone", "public"]:
         command = [sys.executable, "-m", "mkindex", "-q", *arguments]
         subprocess.run(command, cwd=here, stdout=terminal, stderr=terminal, env=environment, check=False, timeout=60)
-        assert (b"\x1b[31m" in os.read(controller, 1 << 16)) == colours, arguments
+        assert (b"\x1b[31m" in os.read(controller, 1 << 16)) == colors, arguments
     os.close(controller)
     os.close(terminal)

@@ -72,7 +72,7 @@ def test_a_directory_becomes_a_file_address(tree: Path, given: str) -> None:
     assert probe(str(tree / given)) == probe((tree / given).as_uri()) == index
 
 
-def test_a_find_links_page_and_a_listing_are_recognised(host: IndexServer, tree: Path) -> None:
+def test_a_find_links_page_and_a_listing_are_recognized(host: IndexServer, tree: Path) -> None:
     assert probe(f"{host.url}links.html") == ServedIndex(url=f"{host.url}links.html", projects=ALL, is_find_links=True)
     assert probe(str(tree / "links.html")) == ServedIndex(
         url=f"{tree.as_uri()}/links.html", projects=ALL, is_find_links=True

@@ -432,8 +432,8 @@ def test_a_path_that_is_not_a_file_any_more_is_refused_without_waiting(tmp_path:
     (tmp_path / "directory.whl").mkdir()
     assert [tuple(examine(found)) for found in artifacts] == [
         (None, "cannot be read: No such file or directory"),
-        (None, "not a regular file: copy the file itself in"),
-        (None, "not a regular file: copy the file itself in"),
+        (None, "not a regular file. Copy the file itself into the source"),
+        (None, "not a regular file. Copy the file itself into the source"),
     ]
 
 

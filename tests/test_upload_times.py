@@ -121,7 +121,7 @@ def test_one_more_wheel_changes_only_its_project_and_the_root_pages(
     assert times(tmp_path / "new") == times(site) | {added.name: "2025-12-11T05:48:20Z"}
 
 
-def test_a_file_is_recognised_by_its_bytes_not_by_its_name(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_a_file_is_recognized_by_its_bytes_not_by_its_name(source: Path, host: IndexServer, tmp_path: Path) -> None:
     (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="built again"))
     touch(source, LATER)
     publish(source, tmp_path / "new", previous=host.url)

@@ -1,4 +1,4 @@
-"""ETag, Last-Modified and size: how an unchanged page or file is recognised without reading it."""
+"""ETag, Last-Modified and size: how an unchanged page or file is recognized without reading it."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class SeenFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerBehaviour:
-    """The behaviour of a web server that serves an index."""
+    """The behavior of a web server that serves an index."""
 
     url: str  # the root
     root: SeenPage

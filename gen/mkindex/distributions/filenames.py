@@ -36,7 +36,7 @@ def why_unsupported(filename: str) -> str | None:
     lower = filename.lower()
     for ending in SUFFIXES:
         if lower.endswith(ending):
-            return f"clients do not recognise an ending in capitals: rename it to {ending}"
+            return f"clients do not recognize an ending in capitals: rename it to {ending}"
     return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
 
 

@@ -103,7 +103,7 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            return Examined(None, "not a regular file: copy the file itself in")
+            return Examined(None, "not a regular file. Copy the file itself into the source")
         fingerprint = Fingerprint.of(before)
         # The current size, not the listed one: the file may have grown, and every copied byte must be hashed.
         result = _facts(artifact._replace(fingerprint=fingerprint), descriptor, hasher)
