@@ -497,7 +497,9 @@ def test_a_bad_line_is_rejected_and_the_others_are_published(here: Path, capsys:
     assert second.startswith(f"rejected {here}/wheels/gone-1.0.zip: named in the list, but cannot be read: ")
 
 
-def test_a_file_whose_hash_differs_from_the_list_is_rejected(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_with_another_hash_than_the_list_says_is_rejected(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (here / "wheels/list.jsonl").write_bytes(
         objects({"filename": FILE, "hash": f"sha256={A}"}, {"filename": "demo-1.0.tar.gz"})
     )

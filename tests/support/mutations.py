@@ -77,11 +77,11 @@ LOCAL: tuple[Place, ...] = ("local",)
 SERVED: tuple[Place, ...] = ("served",)
 
 MUTATIONS: tuple[Mutation, ...] = (
-    # The target
-    Mutation("a find-links page instead of an index", "find-links-page", make_find_links_page, HTML_ONLY),
-    Mutation("a web page instead of an index", "not-an-index", point_at_people_page, BOTH_FORMS, SERVED),
-    Mutation("a login page instead of an index", "not-an-index", make_login_page, HTML_ONLY, try_clients=False),
-    Mutation("an empty address", "not-an-index", lambda v: setattr(v, "address", "nothing/"), BOTH_FORMS, SERVED),
+    # What it is
+    Mutation("a find-links page for an index", "find-links-page", make_find_links_page, HTML_ONLY),
+    Mutation("a page for people for an index", "not-an-index", point_at_people_page, BOTH_FORMS, SERVED),
+    Mutation("a login page for an index", "not-an-index", make_login_page, HTML_ONLY, try_clients=False),
+    Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "address", "nothing/"), BOTH_FORMS, SERVED),
     # Installs break
     Mutation("the newest wheel is gone", "file-missing", lambda v: remove_file(v, NEW), files="head"),
     Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), try_clients=False),

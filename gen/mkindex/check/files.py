@@ -43,7 +43,7 @@ class FileInspector:
     wants_requirements: bool = False  # read core metadata of all files if parts of them suffice
 
     def inspect(self, entry: ListedFile, *, page_redirected: bool) -> SeenFile | None:
-        """Return the observations of a file; None if it is not inspected.
+        """Return what a file is; None where it is not looked at.
 
         Raises RequestFailed if further requests to its server are useless.
         """

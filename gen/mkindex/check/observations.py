@@ -90,7 +90,7 @@ class SeenProject:
     name: str  # normalized
     html: SeenPage | None = None
     json: SeenPage | None = None
-    linked_page: str = ""  # a page at the linked address, if there is none where clients look
+    linked_page: str = ""  # a page at the address that the root links to, if there is none where clients look
     root_forms: frozenset[Form] = frozenset()  # the forms that the root exists in
 
 

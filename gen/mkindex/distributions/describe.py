@@ -26,7 +26,7 @@ Stream = io.FileIO | io.BufferedIOBase
 
 
 def describe(filename: str, stream: Stream, size: int) -> Facts:
-    """Return the facts of a file of `size` bytes, except its hash. Raises Unreadable."""
+    """Return what the name and the content of a file of `size` bytes say, but for its hash. Raises Unreadable."""
     _check_filename(filename)
     if size == 0:
         raise Unreadable("an empty file: copy it again")
@@ -34,7 +34,7 @@ def describe(filename: str, stream: Stream, size: int) -> Facts:
 
 
 def describe_name(filename: str, requires_python: str) -> Facts:
-    """Return the facts in a filename, and `requires_python` if it is valid. Raises Unreadable."""
+    """Return what the name of a file says, and `requires_python` if it is valid. Raises Unreadable."""
     _check_filename(filename)
     if filename.endswith(".whl"):
         project, version = _parse_wheel_filename(filename)

@@ -102,7 +102,7 @@ def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cach
 
 
 def _cache_key(link: Link, *, mirrored: bool) -> str:
-    # A mirrored file gets a `.metadata` sibling, even if it has none on its server.
+    # A mirrored file gets a `.metadata` sibling, whatever it has elsewhere.
     return f"{'mirrored' if mirrored else 'file'} {link.url}"
 
 

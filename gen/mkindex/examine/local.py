@@ -63,12 +63,12 @@ def scan(
             progress(artifact.fingerprint.size)
 
     def keep(number: int, examined: Examined) -> None:
-        artifact, (fingerprint, facts) = artifacts[number], examined
+        artifact, (fingerprint, found) = artifacts[number], examined
         progress(artifact.fingerprint.size)
         if fingerprint is not None:
             artifact = artifact._replace(fingerprint=fingerprint)
-            cache.put(artifact.path, fingerprint, encode_facts(facts), read_ns=started_ns)
-        results[number] = make_file(artifact, facts)
+            cache.put(artifact.path, fingerprint, encode_facts(found), read_ns=started_ns)
+        results[number] = make_file(artifact, found)
 
     unknown = [number for number, result in enumerate(results) if result is None]
     small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]

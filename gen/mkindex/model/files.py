@@ -67,7 +67,7 @@ class Link(NamedTuple):
     size: int | None = None  # bytes
     upload_time: str = ""  # as on the wire
     provenance: str = ""
-    trusted: bool = False  # the user says that it exists: no request is made for it
+    trusted: bool = False  # the user says that it is there: no request is made for it
 
     @property
     def is_elsewhere(self) -> bool:
@@ -203,19 +203,19 @@ class File(NamedTuple):
         return self._replace(facts=self.facts._replace(upload_time=upload_time))
 
 
-def make_file(artifact: Artifact | Link, facts: Facts | str) -> File | Rejected:
-    """Return the File of an artifact. If `facts` is a reason, or contradicts the page, return its rejection."""
-    if isinstance(facts, str):
-        return Rejected(location=artifact.location, reason=facts)
+def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
+    """Return the File of an artifact with these facts, or its rejection for a reason, or for what a page says of it."""
+    if isinstance(found, str):
+        return Rejected(location=artifact.location, reason=found)
     link = artifact if isinstance(artifact, Link) else artifact.link
     if link is None:
-        return File(artifact, facts, artifact.filename)
-    if link.sha256 not in ("", facts.sha256):
-        reason = f"sha256 mismatch: the page says {link.sha256}, the file has {facts.sha256}: fix the page or the file"
+        return File(artifact, found, artifact.filename)
+    if link.sha256 not in ("", found.sha256):
+        reason = f"sha256 mismatch: the page says {link.sha256}, the file has {found.sha256}: fix the page or the file"
         return Rejected(location=artifact.location, reason=reason)
-    # The modification time of a download is not an upload time.
-    upload_time = link.upload_time or ("" if link.is_elsewhere else facts.upload_time)
-    return File(artifact, facts._replace(upload_time=upload_time), artifact.filename)
+    # The modification time of a download says nothing of the upload.
+    upload_time = link.upload_time or ("" if link.is_elsewhere else found.upload_time)
+    return File(artifact, found._replace(upload_time=upload_time), artifact.filename)
 
 
 def encode_facts(facts: Facts | str) -> str:

@@ -93,9 +93,9 @@ def assemble(
 ) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 
-    If a file occurs twice with the same contents, the first one is listed. If files that clients cannot distinguish
-    have different contents, all of them are rejected, or with `prefer_first` all but the first. If a project has
-    several status markers, the first one counts. A project with a marker is listed even if it has no files.
+    A file that is there twice with the same bytes is listed once, from where it was found first. Of files that clients
+    cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
+    markers for a project the first counts; one with a marker is listed even if it has no file.
     """
     projects: defaultdict[str, dict[str, File]] = defaultdict(dict)
     statuses: dict[str, ProjectStatus] = {}

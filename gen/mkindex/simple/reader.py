@@ -281,7 +281,7 @@ def _read_json_file(file: object, page: str) -> Link | Rejected | str:
 
 # --- both -------------------------------------------------------------------------------------------------------------
 
-_STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" means the same as no status
+_STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" is the same as none
 
 
 def _parse_status(status: object, reason: object) -> ProjectStatus | None:
