@@ -371,6 +371,12 @@ def test_values_are_read_as_dumb_pypi_reads_them_or_ignored(
     assert read_list_with_files_url(here / "list", objects({"filename": FILE, key: value})) == [link(**fields)]
 
 
+def test_an_address_with_a_malformed_hash_rejects_its_line(here: Path) -> None:
+    (rejected,) = read_list(here / "list", f"https://host.example/{FILE}#sha256={A[:-1]}".encode())
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.startswith(f"malformed hash: sha256 has 64 hexadecimal digits, got '{A[:-1]}'.")
+
+
 @pytest.mark.parametrize("value", [1, ["sha256"], "sha256=zz", "sha256", f"blake2b={A}", A])
 def test_an_unknown_hash_rejects_the_line(here: Path, value: object) -> None:
     reason = "`hash` is not a known hash. Give sha256= and 64 hexadecimal digits"

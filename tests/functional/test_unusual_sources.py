@@ -1,0 +1,77 @@
+"""Files and pages that are not quite right: mkindex says of them what pip and uv do with them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.clients import ClientFailed, ClientHome, installed_versions
+from support.http_servers import serve_directory
+from support.wheels import write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CLIENTS = ["pip", "uv"]
+
+
+def mkindex(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mkindex", *map(str, arguments), "--no-cache"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def install(client: str, home: ClientHome, root: str, requirement: str) -> dict[str, str]:
+    """Install a requirement from the index at `root`; return what was installed. Raises ClientFailed."""
+    options = ("--index-url", f"{root}simple/", "--target", home.path / "target", requirement)
+    if client == "uv":
+        home.uv("pip", "install", "--no-cache", *options)
+    else:
+        home.pip("pip", "install", "--no-cache-dir", *options)
+    return installed_versions(home.path / "target")
+
+
+def write_project_page(root: Path, project: str, *links: str) -> Path:
+    """Write the page of a project below `root`, with these links; return its directory."""
+    directory = root / "simple" / project
+    directory.mkdir(parents=True, exist_ok=True)
+    anchors = "".join(f'<a href="{link}">{link.partition("#")[0]}</a><br>\n' for link in links)
+    (directory / "index.html").write_text(f"<!DOCTYPE html>\n<html><body>\n{anchors}</body></html>\n")
+    return directory
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield a directory and the address at which it is served."""
+    root = tmp_path / "origin"
+    root.mkdir()
+    with serve_directory(root, tmp_path / "log") as server:
+        yield root, server.url
+
+
+# --- hashes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_clients_refuse_a_malformed_hash_and_mkindex_rejects_its_file(
+    client: str, origin: tuple[Path, str], home: ClientHome, tmp_path: Path
+) -> None:
+    root, url = origin
+    path = write_wheel(write_project_page(root, "demo"), "demo", "1.0")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    write_project_page(root, "demo", f"{path.name}#sha256={sha256[:-1]}")
+    with pytest.raises(ClientFailed, match=r"DO NOT MATCH THE HASHES|Invalid hash digest length"):
+        install(client, home, url, "demo")
+    done = mkindex(f"{url}simple/demo/", tmp_path / "public", "--allow-empty")
+    assert (
+        done.returncode,
+        f"malformed hash: sha256 has 64 hexadecimal digits, got '{sha256[:-1]}'" in done.stderr,
+    ) == (
+        1,
+        True,
+    )
+    assert not (tmp_path / "public/simple/demo").exists()
