@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 FILES_URL = "https://files.example/whl"
 FILE = "demo-1.0-py3-none-any.whl"
 A, B, MD5 = "a1" * 32, "b2" * 32, "c3" * 16
+MISMATCH = "Damaged download or replaced file; not published"
 DUMB_PYPI = Path(__file__).parent.parent / ".peers/dumb-pypi/bin/dumb-pypi"
 
 
@@ -503,6 +505,15 @@ def test_a_bad_line_is_rejected_and_the_others_are_published(here: Path, capsys:
     assert second.startswith(f"rejected {here}/wheels/gone-1.0.zip: named in the list, but cannot be read: ")
 
 
+def test_a_file_with_another_hash_than_a_local_page_says_is_rejected(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "wheels/page.html").write_text(f'<a href="{FILE}#sha256={A}">x</a> <a href="demo-1.0.tar.gz">y</a>')
+    assert run(str(here / "wheels/page.html"), "public") == 1
+    got = hashlib.sha256((here / "wheels" / FILE).read_bytes()).hexdigest()
+    assert f"{FILE}: sha256 mismatch: expected {A}, got {got}. {MISMATCH}\n" in capsys.readouterr().err
+
+
 def test_a_file_with_another_hash_than_the_list_says_is_rejected(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -511,7 +522,8 @@ def test_a_file_with_another_hash_than_the_list_says_is_rejected(
     )
     assert run(str(here / "wheels/list.jsonl"), "public") == 1
     assert filenames(Path("public")) == ["demo-1.0.tar.gz"]
-    assert f"and the page says {A}" in capsys.readouterr().err
+    got = hashlib.sha256((here / "wheels" / FILE).read_bytes()).hexdigest()
+    assert f"{FILE}: sha256 mismatch: expected {A}, got {got}. {MISMATCH}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"", b"# nothing\n", b"README\n"])

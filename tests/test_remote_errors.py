@@ -67,7 +67,7 @@ def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[
 # --- rejected files -----------------------------------------------------------------------------------------------
 
 
-MISMATCH = "Damaged or replaced file; not published"
+MISMATCH = "Damaged download or replaced file; not published"
 WRONG = f'data-size="{len(WHEEL) + 1}"'
 WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
     "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: not found. Check the address"),
