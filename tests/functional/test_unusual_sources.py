@@ -75,3 +75,27 @@ def test_clients_refuse_a_malformed_hash_and_mkindex_rejects_its_file(
         True,
     )
     assert not (tmp_path / "public/simple/demo").exists()
+
+
+# --- yanks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("yanked_by", ["list", "index"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["the yank first", "the directory first"])
+def test_clients_pass_over_what_one_source_yanks_whichever_comes_first(
+    client: str, yanked_by: str, origin: tuple[Path, str], home: ClientHome, tmp_path: Path, *, is_first: bool
+) -> None:
+    root, url = origin
+    wheels = root / "wheels"
+    wheels.mkdir()
+    write_wheel(wheels, "demo", "1.0")
+    broken = write_wheel(wheels, "demo", "1.1").name
+    (root / "list.jsonl").write_text(f'{{"filename": "wheels/{broken}", "yanked_reason": "broken"}}\n')
+    anchor = f'<a href="../../wheels/{broken}" data-yanked="broken">{broken}</a>'
+    (write_project_page(root, "demo") / "index.html").write_text(f"<!DOCTYPE html><html>{anchor}</html>")
+    yanking = str(root / "list.jsonl") if yanked_by == "list" else f"{url}simple/demo/"
+    sources = (yanking, wheels) if is_first else (wheels, yanking)
+    done = mkindex(*sources, root / "public")
+    assert done.returncode == 0, done.stderr
+    assert install(client, home, f"{url}public/", "demo") == {"demo": "1.0"}
