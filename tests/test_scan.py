@@ -23,7 +23,7 @@ from mkindex.distributions import zips as archive
 from mkindex.errors import DestinationError, Rejected
 from mkindex.examine import local as scan
 from mkindex.examine.local import examine
-from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, format_upload_time
+from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, Link, format_upload_time
 from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -325,6 +325,23 @@ def test_an_sdist_without_pkg_info_is_listed_by_its_filename_where_that_has_one_
         "foo-1.0.tar.gz": ("foo", but.format("1.0", "foo 1.0")),
         "foo-1.0-1.tar.gz": unclear,
     }
+
+
+# --- the page that an sdist is on -------------------------------------------------------------------------------------
+
+
+def test_the_page_of_an_sdist_decides_what_its_name_means_but_not_for_other_sources(tmp_path: Path) -> None:
+    path = written(tmp_path / "foo-1.0-1.tar.gz", sdist("foo", "1.0", pkg_info=metadata("foo", "9")))
+    plain = artifact(path)
+    on_page = plain._replace(link=Link(url="file:", filename=path.name, project="foo"))
+    with Cache(tmp_path / "cache") as cache, ThreadPoolExecutor(1) as executor:
+        for artifacts in ([plain, on_page], [on_page, plain], [on_page], [plain, on_page]):
+            files = scan.scan(artifacts, cache=cache, executor=executor, progress=lambda _: None)
+            found = {one.link is None: file for one, file in zip(artifacts, files, strict=True)}
+            assert isinstance(found.get(True, ""), Rejected | str)
+            listed = found[False]
+            assert isinstance(listed, File)
+            assert (listed.project, listed.version) == ("foo", "1.0.post1")
 
 
 # --- name, dist-info and METADATA must agree ------------------------------------------------------------------------

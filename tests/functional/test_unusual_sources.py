@@ -11,7 +11,7 @@ import pytest
 
 from support.clients import ClientFailed, ClientHome, installed_versions
 from support.http_servers import serve_directory
-from support.wheels import write_wheel
+from support.wheels import metadata, sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,3 +99,51 @@ def test_clients_pass_over_what_one_source_yanks_whichever_comes_first(
     done = mkindex(*sources, root / "public")
     assert done.returncode == 0, done.stderr
     assert install(client, home, f"{url}public/", "demo") == {"demo": "1.0"}
+
+
+# --- the project of a page --------------------------------------------------------------------------------------------
+
+
+def write_named_sdist(directory: Path, filename: str, name: str, version: str) -> str:
+    """Write an sdist under a filename that is not the one of its name and version; return its sha256."""
+    data = sdist(name, "1.0", pkg_info=metadata(name, version))
+    (directory / filename).write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def candidates(home: ClientHome, root: str, project: str) -> str:
+    """Return the versions of a project that pip finds in an index. Raises ClientFailed if there are none."""
+    output = home.pip("pip", "index", "versions", "--index-url", f"{root}simple/", project)
+    return output.partition("Available versions: ")[2].split("\n")[0]
+
+
+@pytest.mark.parametrize("how", ["reference", "mirror"])
+def test_the_page_decides_which_version_the_name_of_an_sdist_means(
+    how: str, origin: tuple[Path, str], home: ClientHome
+) -> None:
+    root, url = origin
+    directory = write_project_page(root, "foo")
+    sha256 = write_named_sdist(directory, "foo-1.0-1.tar.gz", "foo", "9")
+    write_project_page(root, "foo", f"foo-1.0-1.tar.gz#sha256={sha256}")
+    assert candidates(home, url, "foo") == "1.0.post1"
+    done = mkindex(f"{url}simple/", root / "public", "--all", "--remote", how)
+    assert done.returncode == 0, done.stderr
+    assert candidates(home, f"{url}public/", "foo") == "1.0.post1"
+
+
+@pytest.mark.parametrize("how", ["reference", "mirror"])
+def test_an_sdist_without_a_valid_version_on_its_page_belongs_to_no_other_project(
+    how: str, origin: tuple[Path, str], home: ClientHome
+) -> None:
+    root, url = origin
+    directory, filename = write_project_page(root, "pyv"), "pyv-5.5.0-2014.1.tar.gz"
+    sha256 = write_named_sdist(directory, filename, "pyv", "5.5.0-2014.1")
+    write_project_page(root, "pyv", f"{filename}#sha256={sha256}")
+    with pytest.raises(ClientFailed, match="No matching distribution found for pyv"):
+        candidates(home, url, "pyv")
+    with pytest.raises(ClientFailed, match="there are no versions of pyv"):
+        install("uv", home, url, "pyv")
+    done = mkindex(f"{url}simple/", root / "public", "--all", "--remote", how, "--allow-empty")
+    assert done.returncode == 1
+    assert "on the page of pyv, clients read the version 5.5.0-2014.1, which is not valid (PEP 440)" in done.stderr
+    assert [path.name for path in (root / "public/simple").iterdir() if path.is_dir()] == []

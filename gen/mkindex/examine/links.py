@@ -102,7 +102,8 @@ def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cach
 
 def _cache_key(link: Link, *, mirrored: bool) -> str:
     # A mirrored file gets a `.metadata` sibling, whatever it has elsewhere.
-    return f"{'mirrored' if mirrored else 'file'} {link.url}"
+    key = f"{'mirrored' if mirrored else 'file'} {link.url}"
+    return f"{key} on the page of {link.project}" if link.project else key
 
 
 def reject(link: Link, error: RequestFailed, work: LinkWork) -> Rejected:

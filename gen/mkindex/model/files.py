@@ -68,6 +68,7 @@ class Link(NamedTuple):
     upload_time: str = ""  # as on the wire
     provenance: str = ""
     trusted: bool = False  # the user says that it is there: no request is made for it
+    project: str = ""  # normalized name of the project of its page, if an sdist is read differently there
 
     @property
     def is_elsewhere(self) -> bool:
