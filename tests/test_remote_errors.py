@@ -106,6 +106,11 @@ WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
         file_route(WHEEL),
         f"md5 mismatch: expected {'0' * 32}, got {hashlib.md5(WHEEL).hexdigest()}. {MISMATCH}",
     ),
+    "a malformed sha256": (
+        f"{A}#sha256=",
+        file_route(WHEEL),
+        "malformed hash: sha256 has 64 hexadecimal digits, got ''. pip and uv refuse it. Fix or remove the hash",
+    ),
     "nothing in it": (A, file_route(b""), "an empty file: copy it again"),
     "no wheel": (A, file_route(b"PK\3\4" + bytes(500)), ""),
     "another project": (
