@@ -387,6 +387,51 @@ def test_another_spelling_of_name_and_version_is_accepted(tmp_path: Path, dist_i
     assert meaning(tmp_path, WHEEL, content) == ("foo", "1.0")
 
 
+BUILD_TAG = (
+    "{} but it contains {}.dist-info, with a build tag: pip and uv install it, but uv then takes it for version {} and "
+    "installs it again each time. Build it again"
+)
+
+
+@pytest.mark.parametrize(
+    ("dist_info", "version", "installed"),
+    [("foo-1.0-1", "1.0", "1.0.post1"), ("foo-1.0-12", "1.0", "1.0.post12"), ("Foo-1.0.0-1", "1.0", "1.0.0.post1")],
+)
+@pytest.mark.parametrize("filename", ["foo-1.0-1-py3-none-any.whl", WHEEL])
+def test_a_number_as_build_tag_in_the_name_of_dist_info_is_accepted_with_a_warning(
+    tmp_path: Path, filename: str, dist_info: str, version: str, installed: str
+) -> None:
+    content = wheel("foo", version, dist_info=f"{dist_info}.dist-info")
+    assert meaning(tmp_path, filename, content) == ("foo", BUILD_TAG.format(version, dist_info, installed))
+
+
+def test_a_warning_of_the_metadata_is_kept_beside_that_of_a_build_tag(tmp_path: Path) -> None:
+    found = result(tmp_path, WHEEL, wheel("foo", "1.0", dist_info="foo-1.0-1.dist-info", requires_python="x"))
+    assert isinstance(found, Facts)
+    assert found.warning.startswith(
+        "Requires-Python 'x' is not valid and is left out, since uv would ignore the file; it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dist_info", "version"),
+    [
+        ("foo-1.0-1abc", "1.0"),
+        ("foo-1.0-\u0661", "1.0"),
+        ("foo-1.1-1", "1.0"),
+        ("bar-1.0-1", "1.0"),
+        ("foo-1.0-1-2", "1.0"),
+        ("foo-1-1.0", "1.0"),
+        ("foo-1.0.post1-1", "1.0.post1"),
+    ],
+)
+def test_any_other_name_of_dist_info_is_refused(tmp_path: Path, dist_info: str, version: str) -> None:
+    found = result(
+        tmp_path, f"foo-{version}-py3-none-any.whl", wheel("foo", version, dist_info=f"{dist_info}.dist-info")
+    )
+    assert found == f"the filename says foo {version}, but it contains {dist_info}.dist-info: build it again"
+
+
 def test_an_sdist_that_disagrees_with_its_pkg_info_is_listed_with_a_warning(tmp_path: Path) -> None:
     content = sdist("foo", "1.0", requires_python=">=3", pkg_info=metadata("bar", "1.0", requires_python=">=3"))
     warning = "PKG-INFO says bar 1.0: listed as foo 1.0, as the filename says; clients may refuse it"

@@ -147,3 +147,54 @@ def test_an_sdist_without_a_valid_version_on_its_page_belongs_to_no_other_projec
     assert done.returncode == 1
     assert "on the page of pyv, clients read the version 5.5.0-2014.1, which is not valid (PEP 440)" in done.stderr
     assert [path.name for path in (root / "public/simple").iterdir() if path.is_dir()] == []
+
+
+# --- a build tag in the name of .dist-info ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("build", ["1", "2"])
+def test_clients_install_a_wheel_with_a_build_tag_in_its_dist_info_and_mkindex_lists_it(
+    client: str, build: str, origin: tuple[Path, str], home: ClientHome
+) -> None:
+    root, url = origin
+    (root / "wheels").mkdir()
+    write_wheel(root / "wheels", "demo", "1.0", build="1", dist_info=f"demo-1.0-{build}.dist-info")
+    done = mkindex(root / "wheels", root / "public")
+    assert done.returncode == 0, done.stderr
+    assert f"uv then takes it for version 1.0.post{build}" in done.stderr
+    assert install(client, home, f"{url}public/", "demo==1.0") == {"demo": "1.0"}
+    check = subprocess.run(
+        [sys.executable, "-m", "mkindex", "check", str(root / "public"), "--files", "deep", "--no-cache"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_uv_takes_a_build_tag_in_dist_info_for_a_post_release(home: ClientHome, tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0", build="1", dist_info="demo-1.0-1.dist-info")
+    home.uv("venv", tmp_path / "venv")
+    options = ("--python", tmp_path / "venv/bin/python", "--no-index", "--find-links", tmp_path / "wheels")
+    home.uv("pip", "install", *options, "demo==1.0")
+    assert "- demo==1.0.post1" in home.uv("pip", "install", *options, "demo==1.0")
+
+
+def test_clients_cannot_read_an_environment_with_another_build_tag_in_dist_info(
+    home: ClientHome, tmp_path: Path
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0", build="1a", dist_info="demo-1.0-1a.dist-info")
+    home.uv("venv", tmp_path / "venv")
+    options = ("--no-index", "--find-links", tmp_path / "wheels", "demo==1.0")
+    home.uv("pip", "install", "--python", tmp_path / "venv/bin/python", *options)
+    with pytest.raises(ClientFailed, match="not part of a valid version"):
+        home.uv("pip", "list", "--python", tmp_path / "venv/bin/python")
+    with pytest.raises(ClientFailed, match=r"Invalid version: '1\.0-1a'"):
+        home.pip("pip", "install", "--target", tmp_path / "target", *options)
+    done = mkindex(tmp_path / "wheels", tmp_path / "public", "--allow-empty")
+    assert done.returncode == 1
+    assert "but it contains demo-1.0-1a.dist-info: build it again" in done.stderr

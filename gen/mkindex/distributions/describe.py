@@ -92,11 +92,37 @@ def _describe_wheel(filename: str, stream: Stream, size: int) -> Facts:
     _check_magic(stream, b"PK", "wheel")
     directory, raw, span = zips.read_wheel_metadata(zips.random_access(stream), size)
     name, _, version_text = directory.rpartition("-")
+    warning = ""
     if not _is_same_release(name, version_text, project, version):
-        raise Unreadable(
-            f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: build it again"
-        )
-    return _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
+        warning = _warn_of_build_tag(directory, project, version)
+        if not warning:
+            raise Unreadable(
+                f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: "
+                "build it again"
+            )
+    facts = _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
+    return facts._replace(warning="; ".join(filter(None, (facts.warning, warning)))) if warning else facts
+
+
+def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version) -> str:
+    """Return what clients do with a `.dist-info` whose name ends in a build tag; "" if that is not all that is odd.
+
+    Old versions of `wheel` wrote such names. pip and uv install these wheels. Afterwards uv reads the version from the
+    name of the directory, and so does pip from a directory whose version is not valid, which makes both fail. Hence
+    only those build tags are accepted with which the version still is one: `1.0-1` is 1.0.post1.
+    """
+    stem, _, build = directory.rpartition("-")
+    name, _, text = stem.rpartition("-")
+    if not (build.isascii() and build.isdecimal() and _is_same_release(name, text, project, version)):
+        return ""
+    try:
+        installed = parse_version(f"{text}-{build}")
+    except ValueError:
+        return ""
+    return (
+        f"it contains {printable(directory)}.dist-info, with a build tag: pip and uv install it, but uv then takes it "
+        f"for version {installed} and installs it again each time. Build it again"
+    )
 
 
 def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
