@@ -67,7 +67,7 @@ def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[
 # --- rejected files -----------------------------------------------------------------------------------------------
 
 
-MISMATCH = "Damaged or replaced file; not published"
+MISMATCH = "Damaged download or replaced file; not published"
 WRONG = f'data-size="{len(WHEEL) + 1}"'
 WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
     "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: not found. Check the address"),
@@ -105,6 +105,11 @@ WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
         f"{A}#md5={'0' * 32}",
         file_route(WHEEL),
         f"md5 mismatch: expected {'0' * 32}, got {hashlib.md5(WHEEL).hexdigest()}. {MISMATCH}",
+    ),
+    "a malformed sha256": (
+        f"{A}#sha256=",
+        file_route(WHEEL),
+        "malformed hash: sha256 has 64 hexadecimal digits, got ''. pip and uv refuse it. Fix or remove the hash",
     ),
     "nothing in it": (A, file_route(b""), "an empty file: copy it again"),
     "no wheel": (A, file_route(b"PK\3\4" + bytes(500)), ""),

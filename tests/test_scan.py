@@ -23,7 +23,7 @@ from mkindex.distributions import zips as archive
 from mkindex.errors import DestinationError, Rejected
 from mkindex.examine import local as scan
 from mkindex.examine.local import examine
-from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, format_upload_time
+from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, Link, format_upload_time
 from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -327,6 +327,23 @@ def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_mea
     }
 
 
+# --- the page that an sdist is on -------------------------------------------------------------------------------------
+
+
+def test_the_page_of_an_sdist_decides_what_its_name_means_but_not_for_other_sources(tmp_path: Path) -> None:
+    path = written(tmp_path / "foo-1.0-1.tar.gz", sdist("foo", "1.0", pkg_info=metadata("foo", "9")))
+    plain = artifact(path)
+    on_page = plain._replace(link=Link(url="file:", filename=path.name, project="foo"))
+    with Cache(tmp_path / "cache") as cache, ThreadPoolExecutor(1) as executor:
+        for artifacts in ([plain, on_page], [on_page, plain], [on_page], [plain, on_page]):
+            files = scan.scan(artifacts, cache=cache, executor=executor, progress=lambda _: None)
+            found = {one.link is None: file for one, file in zip(artifacts, files, strict=True)}
+            assert isinstance(found.get(True, ""), Rejected | str)
+            listed = found[False]
+            assert isinstance(listed, File)
+            assert (listed.project, listed.version) == ("foo", "1.0.post1")
+
+
 # --- name, dist-info and METADATA must agree ------------------------------------------------------------------------
 
 RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming is not enough"
@@ -368,6 +385,51 @@ def test_a_wheel_that_disagrees_with_itself_is_refused(tmp_path: Path, content: 
 def test_another_spelling_of_name_and_version_is_accepted(tmp_path: Path, dist_info: str) -> None:
     content = wheel("foo", "1.0", dist_info=dist_info, metadata=metadata("FOO", "01.0.0", metadata_version="2.9"))
     assert meaning(tmp_path, WHEEL, content) == ("foo", "1.0")
+
+
+BUILD_TAG = (
+    "{} but it contains {}.dist-info, with a build tag: pip and uv install it, but uv then takes it for version {} and "
+    "installs it again each time. Build it again"
+)
+
+
+@pytest.mark.parametrize(
+    ("dist_info", "version", "installed"),
+    [("foo-1.0-1", "1.0", "1.0.post1"), ("foo-1.0-12", "1.0", "1.0.post12"), ("Foo-1.0.0-1", "1.0", "1.0.0.post1")],
+)
+@pytest.mark.parametrize("filename", ["foo-1.0-1-py3-none-any.whl", WHEEL])
+def test_a_number_as_build_tag_in_the_name_of_dist_info_is_accepted_with_a_warning(
+    tmp_path: Path, filename: str, dist_info: str, version: str, installed: str
+) -> None:
+    content = wheel("foo", version, dist_info=f"{dist_info}.dist-info")
+    assert meaning(tmp_path, filename, content) == ("foo", BUILD_TAG.format(version, dist_info, installed))
+
+
+def test_a_warning_of_the_metadata_is_kept_beside_that_of_a_build_tag(tmp_path: Path) -> None:
+    found = result(tmp_path, WHEEL, wheel("foo", "1.0", dist_info="foo-1.0-1.dist-info", requires_python="x"))
+    assert isinstance(found, Facts)
+    assert found.warning.startswith(
+        "Requires-Python 'x' is not valid and is left out, since uv would ignore the file; it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dist_info", "version"),
+    [
+        ("foo-1.0-1abc", "1.0"),
+        ("foo-1.0-\u0661", "1.0"),
+        ("foo-1.1-1", "1.0"),
+        ("bar-1.0-1", "1.0"),
+        ("foo-1.0-1-2", "1.0"),
+        ("foo-1-1.0", "1.0"),
+        ("foo-1.0.post1-1", "1.0.post1"),
+    ],
+)
+def test_any_other_name_of_dist_info_is_refused(tmp_path: Path, dist_info: str, version: str) -> None:
+    found = result(
+        tmp_path, f"foo-{version}-py3-none-any.whl", wheel("foo", version, dist_info=f"{dist_info}.dist-info")
+    )
+    assert found == f"the filename says foo {version}, but it contains {dist_info}.dist-info: build it again"
 
 
 def test_an_sdist_that_disagrees_with_its_pkg_info_is_listed_with_a_warning(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def read_html(page: SeenPage, text: str) -> SeenPage:
     if not text.strip():
         return replace(page, broken="is empty")
     try:
-        parsed = parse_html(text, page.base)
+        parsed = parse_html(text, page.base, any_version=True)  # clients read pages of all versions
     except Malformed as error:
         return replace(page, broken=str(error))
     tree = LexborHTMLParser(text)

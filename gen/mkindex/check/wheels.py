@@ -103,8 +103,12 @@ def _dist_info(filename: str, names: list[str]) -> str:
     project = canonicalize_name(filename.partition("-")[0])
     for name in names:
         top, slash, rest = name.partition("/")
-        stem = top.removesuffix(".dist-info").rpartition("-")[0]
-        if slash and rest == "METADATA" and top.endswith(".dist-info") and canonicalize_name(stem) == project:
+        if not (slash and rest == "METADATA" and top.endswith(".dist-info")):
+            continue
+        stem, _, last = top.removesuffix(".dist-info").rpartition("-")
+        # Old versions of `wheel` wrote the build tag after the version; pip and uv install such a wheel.
+        stems = (stem, stem.rpartition("-")[0]) if last.isascii() and last.isdecimal() else (stem,)
+        if project in map(canonicalize_name, stems):
             return top
     return ""
 

@@ -68,6 +68,18 @@ def sdist_version(filename: str, project: str) -> str | None:
     return None
 
 
+def project_on_page(filename: str, project: str) -> str:
+    """Return `project` if its page decides what the name of an sdist on it means, else "".
+
+    The name alone means several projects (`foo-1.0-1.tar.gz` is 1.0.post1 of foo, or 1 of foo-1-0) or another one
+    (`pyv-5.5.0-2014.1.tar.gz`). pip and uv take all that follows the name of the page's project as the version. A file
+    that does not begin with that name is one of another project.
+    """
+    if filename.endswith(".whl") or filename.count("-") < 2 or sdist_version(filename, project) is None:
+        return ""
+    return project if [name for name, _ in split_sdist_filename(filename)] != [project] else ""
+
+
 # --- as mkindex lists a file ----------------------------------------------------------------------------------------
 
 

@@ -17,13 +17,12 @@ from mkindex.cache import Cache
 from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
 from mkindex.examine.local import Progress
-from mkindex.model.files import Facts, File, Link, decode_facts, encode_facts, make_file
+from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
 from mkindex.text import plural
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, RequestFailed
 
 Outcome = File | Rejected
-_MISMATCH = "Damaged or replaced file; not published"
 _PAGES = ("text/html", "application/xhtml+xml")
 # Client errors that do not mean that the file is missing: 401 and 407 ask for credentials, 408 and 429 for patience.
 _NOT_ABOUT_THE_FILE = frozenset({401, 407, 408, 429})
@@ -67,7 +66,7 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     if head.media_type in _PAGES:
         return Rejected(location=link.location, reason="the server sends a page instead of the file: fix the link")
     if link.size is not None and head.size is not None and link.size != head.size:
-        reason = f"size mismatch: expected {link.size:,} bytes, got {head.size:,}. {_MISMATCH}"
+        reason = describe_mismatch("size", f"{link.size:,} bytes", f"{head.size:,}")
         return Rejected(location=link.location, reason=reason)
     fingerprint = link.sha256
     if not fingerprint and head.fingerprint:
@@ -103,7 +102,8 @@ def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cach
 
 def _cache_key(link: Link, *, mirrored: bool) -> str:
     # A mirrored file gets a `.metadata` sibling, whatever it has elsewhere.
-    return f"{'mirrored' if mirrored else 'file'} {link.url}"
+    key = f"{'mirrored' if mirrored else 'file'} {link.url}"
+    return f"{key} on the page of {link.project}" if link.project else key
 
 
 def reject(link: Link, error: RequestFailed, work: LinkWork) -> Rejected:
@@ -178,8 +178,7 @@ class Digests:
     def mismatch(self) -> str:
         """Return a message if a hash is not the one that the page gives, "" if all match."""
         if self._link.sha256 not in ("", self.sha256):
-            return f"sha256 mismatch: expected {self._link.sha256}, got {self.sha256}. {_MISMATCH}"
+            return describe_mismatch("sha256", self._link.sha256, self.sha256)
         if self._other and self._other.hexdigest() != self._expected:
-            name = self._other.name
-            return f"{name} mismatch: expected {self._expected}, got {self._other.hexdigest()}. {_MISMATCH}"
+            return describe_mismatch(self._other.name, self._expected, self._other.hexdigest())
         return ""

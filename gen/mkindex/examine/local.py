@@ -58,8 +58,11 @@ def scan(
     started_ns = time.time_ns()
     results: list[File | Rejected | None] = []
     for artifact, text in zip(artifacts, cache.get(artifacts), strict=True):
-        results.append(None if text is None else make_file(artifact, decode_facts(text)))
-        if text is not None:
+        # The cache has what the file says without the page that names it.
+        if text is None or _page_project(artifact):
+            results.append(None)
+        else:
+            results.append(make_file(artifact, decode_facts(text)))
             progress(artifact.fingerprint.size)
 
     def keep(number: int, examined: Examined) -> None:
@@ -67,7 +70,8 @@ def scan(
         progress(artifact.fingerprint.size)
         if fingerprint is not None:
             artifact = artifact._replace(fingerprint=fingerprint)
-            cache.put(artifact.path, fingerprint, encode_facts(found), read_ns=started_ns)
+            if not _page_project(artifact):
+                cache.put(artifact.path, fingerprint, encode_facts(found), read_ns=started_ns)
         results[number] = make_file(artifact, found)
 
     unknown = [number for number, result in enumerate(results) if result is None]
@@ -116,6 +120,10 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
         os.close(descriptor)
 
 
+def _page_project(artifact: Artifact) -> str:
+    return artifact.link.project if artifact.link else ""
+
+
 def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts | str:
     """Return the facts of an open file, or why it is rejected. Raises OSError, and what `hasher` raises."""
     size = artifact.size
@@ -123,7 +131,7 @@ def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts 
     stream = io.FileIO(descriptor, closefd=False) if whole is None else io.BytesIO(whole)
     # Name and metadata come first, so that a rejected file is neither hashed nor copied.
     try:
-        facts = describe(artifact.filename, stream, size)
+        facts = describe(artifact.filename, stream, size, _page_project(artifact))
     except Unreadable as error:
         return str(error)
     except OSError:

@@ -112,7 +112,7 @@ def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Cal
             fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
             facts: Facts | str
             try:
-                facts = describe(link.filename, stream, fingerprint.size)._replace(sha256=digests.sha256)
+                facts = describe(link.filename, stream, fingerprint.size, link.project)._replace(sha256=digests.sha256)
             except Unreadable as error:
                 facts = str(error)
     except RequestFailed as error:

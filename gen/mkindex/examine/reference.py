@@ -91,7 +91,7 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
             facts = _describe(link, stream)
     except OutOfReach:
         # Not remembered: at another time the server may send parts.
-        facts = describe_name(link.filename, link.requires_python)._replace(sha256=sha256)
+        facts = describe_name(link.filename, link.requires_python, link.project)._replace(sha256=sha256)
         if link.filename.endswith(".whl"):  # of an sdist the name is enough
             text = _PYTHON_OF_PAGE if facts.requires_python else _UNKNOWN_PYTHON
             facts = facts._replace(warning=facts.warning or text)
@@ -107,7 +107,7 @@ def _describe(link: Link, stream: RangeStream | None) -> Facts:
     # Parts of a .tar.gz cannot be decompressed.
     if stream is None or (link.filename.endswith(".tar.gz") and not stream.is_whole):
         raise OutOfReach(link.url, "can only be read as a whole")
-    return describe(link.filename, stream, stream.size)
+    return describe(link.filename, stream, stream.size, link.project)
 
 
 def _read_sibling(link: Link, work: LinkWork) -> bytes | None:

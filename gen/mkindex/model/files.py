@@ -68,6 +68,7 @@ class Link(NamedTuple):
     upload_time: str = ""  # as on the wire
     provenance: str = ""
     trusted: bool = False  # the user says that it is there: no request is made for it
+    project: str = ""  # normalized name of the project of its page, if an sdist is read differently there
 
     @property
     def is_elsewhere(self) -> bool:
@@ -203,6 +204,11 @@ class File(NamedTuple):
         return self._replace(facts=self.facts._replace(upload_time=upload_time))
 
 
+def describe_mismatch(kind: str, expected: str, got: str) -> str:
+    """Return the reason to reject a file whose hash or size (`kind`) is not the one that its page or list gives."""
+    return f"{kind} mismatch: expected {expected}, got {got}. Damaged download or replaced file; not published"
+
+
 def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     """Return the File of an artifact with these facts, or its rejection for a reason, or for what a page says of it."""
     if isinstance(found, str):
@@ -211,8 +217,7 @@ def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     if link is None:
         return File(artifact, found, artifact.filename)
     if link.sha256 not in ("", found.sha256):
-        reason = f"sha256 mismatch: the page says {link.sha256}, the file has {found.sha256}: fix the page or the file"
-        return Rejected(location=artifact.location, reason=reason)
+        return Rejected(location=artifact.location, reason=describe_mismatch("sha256", link.sha256, found.sha256))
     # The modification time of a download says nothing of the upload.
     upload_time = link.upload_time or ("" if link.is_elsewhere else found.upload_time)
     return File(artifact, found._replace(upload_time=upload_time), artifact.filename)
