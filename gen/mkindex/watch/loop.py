@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from mkindex.build import Report, build
 from mkindex.config import Config
-from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, SourceError
+from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import FileChanged
 from mkindex.sources.open import local_path
@@ -194,9 +194,11 @@ class Watch:
 
     def _fail(self, error: MkindexError) -> None:
         """Report why a build failed, once."""
-        if str(error) != self._error:
+        # While files vanish one by one, the numbers in this text change with each build.
+        text = "--prune is required" if isinstance(error, PruneRequired) else str(error)
+        if text != self._error:
             self._on_event(error)
-        self._error = str(error)
+        self._error = text
         self._thorough_at = 0.0
         self._due = time.monotonic() + min(_RETRY, self._config.rescan)
 
