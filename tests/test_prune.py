@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from threading import Timer
@@ -237,3 +239,38 @@ def test_a_watch_goes_on_when_its_configuration_allows_to_prune(tmp_path: Path) 
     assert isinstance(last, BuildEvent)
     assert (len(last.report.files), len(last.report.removed_files)) == (5, 15)
     assert [type(event) for event in events] == [BuildEvent, PruneRequired, str, BuildEvent]
+
+
+# --- reports ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_counts_the_files_that_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = wheels(tmp_path / "wheels", 8)
+    assert cli.run(["wheels", "public"]) == 0
+    remove(paths[:3])
+    parts = []
+    for options in ["--dry-run"], [], ["--grace", "0"]:
+        capsys.readouterr()
+        assert cli.run(["wheels", "public", *options]) == 0
+        parts += re.findall(r"\(.* unchanged, (.*)\) in ", capsys.readouterr().out)
+    assert parts == [
+        "3 files to remove, 6 paths to delete, 6 retired (kept for --grace)",
+        "3 files removed, 6 paths deleted, 6 retired (kept for --grace)",
+        "0 files removed, 6 paths deleted",  # they were removed by the build before
+    ]
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--grace=0"])
+def test_the_json_report_names_the_files_that_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = wheels(tmp_path / "wheels", 8)
+    assert cli.run(["wheels", "public"]) == 0
+    remove(paths[:3])
+    capsys.readouterr()
+    assert cli.run(["wheels", "public", "--json", option]) == 0
+    assert json.loads(capsys.readouterr().out)["removed-files"] == [path.name for path in paths[:3]]
