@@ -21,7 +21,12 @@ from mkindex.model.index import Index, StatusMarker, assemble
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, Plan, plan
-from mkindex.publish.refusals import refuse_empty_or_rejected, refuse_large_removal, removed_filenames
+from mkindex.publish.refusals import (
+    refuse_empty_or_rejected,
+    refuse_large_removal,
+    refuse_source_as_destination,
+    removed_filenames,
+)
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
@@ -222,7 +227,7 @@ def _site(config: Config) -> Site:
 def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Source]:
     """Return the sources that `config` names, in its order; `executor` fetches pages.
 
-    Raises SourceError for one that cannot be read, or that mkindex wrote itself.
+    Raises SourceError for one that cannot be read, that mkindex wrote itself, or that is a new destination.
     """
     written = output_directories(config)
     options = SourceOptions(
@@ -242,6 +247,7 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         real = os.path.realpath(local_path(spec) or os.sep)
         if any(os.path.commonpath([real, output]) == output for output in written):
             raise SourceError(f"source {printable(spec)} is part of the index in {printable(config.destination)}")
+    refuse_source_as_destination(config)
     return sources
 
 

@@ -1,11 +1,13 @@
 """Reasons not to publish an index: what raises an error here leaves the destination as it was."""
 
 import os
+import shlex
 from collections.abc import Sequence
 
 from mkindex.config import Config
-from mkindex.errors import Note, NotPublished, PruneRequired, Rejected
+from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.model.index import Index
+from mkindex.publish.layout import Layout
 from mkindex.publish.plan import Destination, Plan, count_listed_files
 from mkindex.sources.open import local_path
 from mkindex.text import and_more, plural, printable, redact
@@ -13,6 +15,23 @@ from mkindex.text import and_more, plural, printable, redact
 _SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
 
 Findings = tuple[Rejected | Note, ...]
+
+
+def refuse_source_as_destination(config: Config) -> None:
+    """Raise SourceError for a source directory that is the destination, unless an index has been published there.
+
+    Otherwise `mkindex wheels wheels` would write the site between the wheels, which is hardly ever intended.
+    """
+    if os.path.lexists(Layout(config.destination).manifest):
+        return
+    destination = os.path.realpath(config.destination)
+    for spec in config.sources:
+        path = local_path(spec)
+        if path and os.path.isdir(path) and os.path.realpath(path) == destination:
+            raise SourceError(
+                f"source {printable(spec)} is also DEST: the pages of the index would be written between its files. "
+                f"Give another directory as DEST, such as: mkindex {shlex.quote(printable(spec))} ./public"
+            )
 
 
 def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings) -> None:
