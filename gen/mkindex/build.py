@@ -24,6 +24,7 @@ from mkindex.publish.plan import Applied, FileChanged, Plan, plan
 from mkindex.publish.refusals import (
     refuse_empty_or_rejected,
     refuse_large_removal,
+    refuse_links_to_replaced_site,
     refuse_source_as_destination,
     removed_filenames,
 )
@@ -126,6 +127,7 @@ def build(
         for attempt in count(1):
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
             artifacts, statuses, source_findings = _sort_listing(listing)
+            refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
             files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
             files, previous = _with_upload_times(files, work)
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")

@@ -1,16 +1,22 @@
 """Reasons not to publish an index: what raises an error here leaves the destination as it was."""
 
 import os
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
+from mkindex.examine.upload_times import DEFAULT_PATH
+from mkindex.model.files import Artifact, Link
 from mkindex.model.index import Index
 from mkindex.publish.layout import Layout
 from mkindex.publish.plan import Destination, Plan, count_listed_files
 from mkindex.sources.open import local_path
 from mkindex.text import and_more, plural, printable, redact
+from mkindex.tree.names import FILES_DIRECTORY
 
 _SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
 
@@ -32,6 +38,73 @@ def refuse_source_as_destination(config: Config) -> None:
                 f"source {printable(spec)} is also DEST: the pages of the index would be written between its files. "
                 f"Give another directory as DEST, such as: mkindex {shlex.quote(printable(spec))} ./public"
             )
+
+
+def refuse_links_to_replaced_site(config: Config, artifacts: Iterable[Artifact | Link], findings: Findings) -> None:
+    """Raise NotPublished if pages would link to files of the site that this build replaces.
+
+    That is everything at --previous and below, and what mkindex places in a tree that is published at --url. The files
+    are not part of the new tree, so they go when it takes the place of the old one.
+    """
+    if config.remote == "mirror":
+        return
+    kept = _place(config.files_url) if config.files_url else None  # the user says that these files stay
+    for site, place in _places_of_site(config):
+        links = [
+            artifact
+            for artifact in artifacts
+            # The address is parsed only if it can be one of these: there may be a million.
+            if isinstance(artifact, Link) and place.host in artifact.url.lower() and place.has(artifact.url)
+        ]
+        names = [link.filename for link in links if not (kept and kept.has(link.url))]
+        if names:
+            raise NotPublished(
+                f"nothing published: pages would link to {plural(len(names), 'file')} on {redact(site)}, the site that "
+                f"this build replaces ({and_more(names, 3)}). These files are not part of the new tree and would be "
+                "lost. Use --remote mirror to publish them again",
+                findings,
+            )
+
+
+class _Place(NamedTuple):
+    """A directory on a web server; https and http are the same."""
+
+    host: str  # lower case
+    port: int | None  # None: the usual one
+    path: str  # decoded, with a slash at both ends
+
+    def has(self, url: str) -> bool:
+        """Tell whether a URL is below this directory."""
+        place = _place(url)
+        return place is not None and self[:2] == place[:2] and place.path.startswith(self.path)
+
+
+def _place(url: str) -> _Place | None:
+    """Return where a URL is, taken as that of a directory; None if it is not a valid http or https URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    usual = 443 if parts.scheme == "https" else 80
+    return _Place(parts.hostname, None if port == usual else port, f"{unquote(parts.path).rstrip('/')}/")
+
+
+def _places_of_site(config: Config) -> Iterator[tuple[str, _Place]]:
+    """Yield the option and the directory of each part of the site that is replaced."""
+    previous = _place(config.previous) if config.previous and local_path(config.previous) is None else None
+    if config.previous and previous:
+        path = re.sub(r"[^/]*\.html?/$", "", previous.path)
+        # --previous can also be the address of the index in the tree.
+        for simple_path in (config.simple_path, DEFAULT_PATH):
+            if simple_path and path.endswith(f"/{simple_path}/"):
+                path = path.removesuffix(f"{simple_path}/")
+                break
+        yield config.previous, previous._replace(path=path)
+    if config.url and (public := _place(config.url)):
+        yield config.url, public._replace(path=f"{public.path}{FILES_DIRECTORY}/")
 
 
 def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings) -> None:
