@@ -241,6 +241,22 @@ def test_a_watch_goes_on_when_its_configuration_allows_to_prune(tmp_path: Path) 
     assert [type(event) for event in events] == [BuildEvent, PruneRequired, str, BuildEvent]
 
 
+def test_the_first_build_of_a_watch_names_the_files_that_it_removes(tmp_path: Path) -> None:
+    paths = wheels(tmp_path / "wheels", 3)
+    publish(tmp_path / "wheels", tmp_path / "public")
+    write_list(tmp_path / "wheels.txt", paths[1:])
+    events: list[Event] = []
+
+    def on_event(_: Watch, event: Event) -> None:
+        events.append(event)
+        raise Done
+
+    watch_list(tmp_path, on_event)
+    (event,) = events
+    assert isinstance(event, BuildEvent)
+    assert event.removed == (paths[0].name,)
+
+
 # --- reports ----------------------------------------------------------------------------------------------------------
 
 

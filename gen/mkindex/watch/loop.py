@@ -185,7 +185,8 @@ class Watch:
                 report=report,
                 added=tuple(sorted(self._sha256s.keys() - before.keys())),
                 replaced=tuple(sorted(name for name in kept if self._sha256s[name] != before[name])),
-                removed=tuple(sorted(before.keys() - self._sha256s.keys())),
+                # The first build knows what an index that was there before listed.
+                removed=tuple(sorted({*report.removed_files, *before} - self._sha256s.keys())),
                 held=self._young.held,
                 news=news,
                 recovered=bool(error),
