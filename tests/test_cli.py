@@ -45,7 +45,7 @@ def test_success_is_0_and_the_report_shows_the_next_steps(capsys: pytest.Capture
     assert (run.status, re.sub(r"in \d+\.\d\d s", "in 0.00 s", run.out), run.err) == (
         0,
         f"""\
-./public: 1 project, 1 file, {size} bytes (9 written, 0 unchanged, 0 removed) in 0.00 s
+./public: 1 project, 1 file, {size} bytes (9 written, 0 unchanged, 0 files removed) in 0.00 s
 
 Serve it:      python3 -m http.server --directory ./public
 Install from:  pip install --index-url http://localhost:8000/simple/ demo
@@ -259,7 +259,11 @@ def test_help_shows_the_commands_first_and_then_options_in_groups(
 @pytest.mark.parametrize(
     ("arguments", "usage", "error"),
     [
-        (["--nope", "wheels", "public"], USAGE, "No such option '--nope'. Did you mean '--no-cache'?"),
+        (
+            ["--nope", "wheels", "public"],
+            USAGE,
+            "No such option '--nope'. (Did you mean one of: '--no-cache', '--prune'?)",
+        ),
         (["--jobs", "0", "wheels", "public"], USAGE, "Invalid value for '-j' / '--jobs': 0 is not in the range x>=1."),
         (
             ["--max-download", "5 km", "wheels", "public"],
@@ -335,6 +339,7 @@ def test_json_is_the_whole_report(here: Path, capsys: pytest.CaptureFixture[str]
             "written": 9,
             "unchanged": 0,
             "removed": 0,
+            "removed-files": [],
             "retired": 0,
             "rejected": [{"location": f"{here}/wheels/bad.egg", "reason": reason}],
             "notes": [{"location": f"{here}/wheels/README", "text": "skipped: not a wheel or sdist"}],
@@ -365,7 +370,7 @@ def test_a_dry_run_prints_its_steps_and_writes_nothing(here: Path, capsys: pytes
 
     assert (first.status, len(steps(first)), second.status) == (0, 9, 0)
     assert steps(second) == steps(done)
-    assert "(9 to write, 0 unchanged, 0 to remove)" in first.out
+    assert "(9 to write, 0 unchanged, 0 files to remove)" in first.out
 
 
 def test_quiet_prints_problems_only_and_verbose_prints_skipped_files_too(

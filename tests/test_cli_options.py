@@ -63,6 +63,7 @@ OPTIONS: dict[str, Any] = {
     "grace": 5,
     "overwrite": True,
     "allow-empty": True,
+    "prune": True,
     "strict": True,
     "dry-run": True,
     "jobs": 3,

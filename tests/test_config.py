@@ -47,6 +47,7 @@ def test_only_sources_and_a_destination_are_required() -> None:
         grace=900,
         overwrite=False,
         allow_empty=False,
+        prune=False,
         strict=False,
         dry_run=False,
         jobs=None,
@@ -233,6 +234,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         grace = 60
         overwrite = true
         allow-empty = true
+        prune = true
         strict = true
         dry-run = true
         include = ["torch", "numpy-2.*"]
@@ -276,6 +278,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "grace": 60,
         "overwrite": True,
         "allow_empty": True,
+        "prune": True,
         "strict": True,
         "dry_run": True,
         "include": ["torch", "numpy-2.*"],

@@ -260,7 +260,7 @@ class Builds(RuleBasedStateMachine):
         return cold_build(self.source, **self.options, allow_empty=True, jobs=1)
 
     def publish(self) -> Report:
-        settings = {"allow_empty": True, "jobs": 1, "grace": self.grace, "overwrite": self.overwrite}
+        settings = {"allow_empty": True, "prune": True, "jobs": 1, "grace": self.grace, "overwrite": self.overwrite}
         type(self).builds += 1
         with mock.patch("time.time", return_value=self.now):
             return publish(self.source, self.public, **self.options, **settings, cache_dir=str(self.cache))

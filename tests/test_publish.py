@@ -125,12 +125,18 @@ def test_unlisted_pages_are_deleted_at_once_in_reverse_order() -> None:
 
 def test_an_unlisted_file_is_retired() -> None:
     retired = entry(PLACED, BYTES, retired=NOON)
-    expected = Plan(updates=(retired,), newly_retired=1, retired_paths=(PLACED.path,), next_deletion=NOON + 900)
+    expected = Plan(
+        updates=(retired,),
+        newly_retired=1,
+        retired_paths=(PLACED.path,),
+        next_deletion=NOON + 900,
+        unlisted_filenames=(WHEEL.filename,),
+    )
     assert make_plan([], memory(PLACED), grace=900) == expected
 
 
 def test_without_grace_an_unlisted_file_is_deleted_at_once() -> None:
-    assert make_plan([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),))
+    assert make_plan([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),), unlisted_filenames=(WHEEL.filename,))
 
 
 @pytest.mark.parametrize(("later", "gone"), [(0, False), (899, False), (900, True), (901, True), (-60, False)])
@@ -217,7 +223,10 @@ def test_a_retired_file_of_a_dead_run_is_adopted_when_it_is_listed_again() -> No
 def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
     old, new = (FileResource(fake_files.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
     assert make_plan([new], memory(old)) == Plan(
-        puts=(Put(new, None, is_new=True),), deletes=(entry(old, b"old"),), replaced_filenames=("demo-1.0.tar.gz",)
+        puts=(Put(new, None, is_new=True),),
+        deletes=(entry(old, b"old"),),
+        replaced_filenames=("demo-1.0.tar.gz",),
+        unlisted_filenames=("demo-1.0.tar.gz",),
     )
 
 

@@ -316,12 +316,36 @@ def test_the_destination_is_never_indexed(
     tmp_path: Path, source: str, destination: str, recursive: bool, simple_path: str
 ) -> None:
     (tmp_path / source).mkdir(parents=True)
+    if source == destination:  # allowed only where an index is published already
+        (tmp_path / "before").mkdir()
+        write_wheel(tmp_path / "before", "old", "1.0")
+        run([tmp_path / "before"], tmp_path / destination, recursive=False, simple_path=simple_path)
     wheel = write_wheel(tmp_path / source, "demo", "1.0")
     first, second = (
         run([tmp_path / source], tmp_path / destination, recursive=recursive, simple_path=simple_path) for _ in range(2)
     )
     assert [published(first), published(second)] == [[str(wheel)]] * 2
     assert (second.written, second.plan.deletes) == (0, ())
+
+
+@pytest.mark.parametrize("form", ["wheels", "wheels/", "./wheels/../wheels", "link", "file"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_source_is_not_a_new_destination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, dry_run: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "link").symlink_to("wheels")
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    spec = (tmp_path / "wheels").as_uri() if form == "file" else form
+    with pytest.raises(SourceError) as error:
+        build(Config(sources=("other", spec), destination="wheels", dry_run=dry_run))
+    assert str(error.value) == (
+        f"source {spec} is also DEST: the pages of the index would be written between its files. "
+        f"Give another directory as DEST, such as: mkindex {spec} ./public"
+    )
+    assert os.listdir(tmp_path / "wheels") == ["demo-1.0-py3-none-any.whl"]
 
 
 def test_a_destination_reached_through_a_symlink_is_never_indexed(tmp_path: Path) -> None:

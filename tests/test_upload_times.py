@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mkindex.build import Report, build
 from mkindex.config import Config
-from mkindex.errors import ConfigError, Note, SourceError
+from mkindex.errors import ConfigError, Note, NotPublished, SourceError
+from mkindex.model.files import Link
+from mkindex.publish.refusals import refuse_links_to_replaced_site
 from support.builds import publish
 from support.index_server import JSON_TYPE, IndexServer, Reply, serve_index
 from support.trees import html_entries, read_tree
@@ -369,6 +372,94 @@ def test_no_user_password_or_token_is_shown(source: Path, host: IndexServer, tmp
     error = refusal(source, tmp_path / "new", secret)
     why = "answers 403: access denied. Check the address and your credentials"
     assert error == f"--previous: {host.url}simple/demo/: {why}{CONSEQUENCE}"
+
+
+# --- the files of the previous site ---------------------------------------------------------------------------------
+
+
+def replaced(count: int, site: str, names: str) -> str:
+    return (
+        f"nothing published: pages would link to {count} files on {site}, the site that this build replaces ({names}). "
+        "These files are not part of the new tree and would be lost. Use --remote mirror to publish them again"
+    )
+
+
+NAMES = "demo-1.0-py3-none-any.whl, demo-1.1-py3-none-any.whl, other-2.0.tar.gz"
+
+
+@pytest.mark.parametrize("previous", ["", "simple/", "simple", "simple/index.html", "index.html"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_links_to_files_of_the_site_that_is_replaced_are_refused(
+    source: Path, host: IndexServer, tmp_path: Path, previous: str, dry_run: bool
+) -> None:
+    with pytest.raises(NotPublished) as caught:
+        publish_from(f"{host.url}simple/", tmp_path / "new", previous=f"{host.url}{previous}", dry_run=dry_run)
+    assert str(caught.value) == replaced(3, f"{host.url}{previous}", NAMES)
+    assert not (tmp_path / "new").exists()
+    report = publish_from(
+        f"{host.url}simple/", tmp_path / "new", previous=f"{host.url}{previous}", remote="mirror", dry_run=dry_run
+    )
+    assert len(report.files) == 3
+
+
+def test_links_to_another_site_are_not_refused(source: Path, host: IndexServer, tmp_path: Path) -> None:
+    publish(source, tmp_path / "other")
+    with serve_index(tmp_path / "other") as other:
+        report = publish_from(f"{host.url}simple/", tmp_path / "new", previous=other.url, url=other.url)
+    assert len(report.files) == 3
+
+
+def test_links_below_the_public_address_of_the_destination_are_refused(
+    source: Path, host: IndexServer, tmp_path: Path
+) -> None:
+    public = host.url.upper().replace("HTTP", "http").rstrip("/")
+    with pytest.raises(NotPublished) as caught:
+        publish_from(f"{host.url}simple/", tmp_path / "new", url=public)
+    assert str(caught.value) == replaced(3, public, NAMES)
+
+
+def test_links_beside_the_files_of_the_destination_are_not_refused(
+    source: Path, host: IndexServer, tmp_path: Path
+) -> None:
+    """A directory of wheels that something else serves on the same host."""
+    (host.root / "wheels").mkdir()
+    for path in source.iterdir():
+        (host.root / "wheels" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "list.txt").write_text("".join(f"{host.url}wheels/{path.name}\n" for path in source.iterdir()))
+    report = publish_from(str(tmp_path / "list.txt"), tmp_path / "new", url=host.url)
+    assert len(report.files) == 3
+    with pytest.raises(NotPublished):
+        publish_from(str(tmp_path / "list.txt"), tmp_path / "new", previous=host.url)
+
+
+def test_links_below_files_url_are_not_refused(source: Path, host: IndexServer, tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_text(json.dumps({"filename": "demo-1.0-py3-none-any.whl"}) + "\n")
+    report = publish_from(
+        str(tmp_path / "list.jsonl"), tmp_path / "new", previous=host.url, files_url=f"{host.url}wheels/"
+    )
+    assert [file.filename for file in report.files] == ["demo-1.0-py3-none-any.whl"]
+
+
+@pytest.mark.parametrize(
+    ("previous", "url", "is_refused"),
+    [
+        ("https://host.example/a/", "http://HOST.example:80/a/files/demo-1.0.tar.gz", True),
+        ("https://host.example/a", "https://host.example/a/demo-1.0.tar.gz", True),
+        ("https://host.example/%7Ea/simple/", "https://host.example/~a/files/demo-1.0.tar.gz", True),
+        ("https://u:p@host.example/a", "https://host.example/a/demo-1.0.tar.gz", True),
+        ("https://host.example/a", "https://host.example/ab/demo-1.0.tar.gz", False),
+        ("https://host.example:8443/a", "https://host.example/a/demo-1.0.tar.gz", False),
+        ("https://host.example/a", "https://other.example/a/demo-1.0.tar.gz", False),
+        ("https://host.example/a", "https://xhost.example/a/demo-1.0.tar.gz", False),
+    ],
+)
+def test_which_addresses_are_on_a_site(previous: str, url: str, is_refused: bool) -> None:
+    config = Config(sources=("x",), destination="public", previous=previous)
+    link = Link(url, "demo-1.0.tar.gz")
+    with pytest.raises(NotPublished) if is_refused else nullcontext() as caught:
+        refuse_links_to_replaced_site(config, [link], ())
+    if caught:
+        assert "u:p" not in str(caught.value)
 
 
 # --- the option -----------------------------------------------------------------------------------------------------

@@ -82,7 +82,9 @@ def test_a_build_leaves_a_summary_and_outputs(runner: Path, capsys: pytest.Captu
     size = (runner / "dist/demo-1.0-py3-none-any.whl").stat().st_size
     result = run(runner, capsys)
     assert (result.status, result.err, commands(result.log)) == (0, "", [])
-    assert result.log[0].startswith(f"public: 1 project, 1 file, {size} bytes (9 written, 0 unchanged, 0 removed) in ")
+    assert result.log[0].startswith(
+        f"public: 1 project, 1 file, {size} bytes (9 written, 0 unchanged, 0 files removed) in "
+    )
     assert result.outputs == "projects=1\nfiles=1\nrejected=0\n"
     assert (
         result.summary
@@ -93,7 +95,7 @@ def test_a_build_leaves_a_summary_and_outputs(runner: Path, capsys: pytest.Captu
 | --- | --- | --- | --- |
 | 1 | 1 | {size} bytes | 0 |
 
-Files and pages: 9 written, 0 unchanged, 0 removed.
+Files and pages: 9 written, 0 unchanged, 0 deleted. Removed from the index: 0 files.
 
 """
     )
@@ -157,7 +159,7 @@ def test_no_filename_becomes_a_command_an_output_or_markup(runner: Path, capsys:
     assert set(re.findall("[<>`\\\\\\[\\]]", re.sub("</?code>", "", result.summary))) == set()
 
 
-OTHERS = "Files and pages: 9 written, 0 unchanged, 0 removed."
+OTHERS = "Files and pages: 9 written, 0 unchanged, 0 deleted. Removed from the index: 0 files."
 
 
 def test_a_refused_build_is_an_error_with_a_summary_and_no_outputs(

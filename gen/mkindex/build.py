@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mkindex.cache import Cache
 from mkindex.config import Config
-from mkindex.errors import Note, NotPublished, Rejected, SourceError, nothing
+from mkindex.errors import Note, Rejected, SourceError, nothing
 from mkindex.examine.local import Progress, scan
 from mkindex.examine.remote import Remote
 from mkindex.examine.upload_times import dated, published
@@ -21,13 +21,20 @@ from mkindex.model.index import Index, StatusMarker, assemble
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, Plan, plan
+from mkindex.publish.refusals import (
+    refuse_empty_or_rejected,
+    refuse_large_removal,
+    refuse_links_to_replaced_site,
+    refuse_source_as_destination,
+    removed_filenames,
+)
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
 from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import Source, SourceItem
-from mkindex.text import plural, printable, redact
+from mkindex.text import printable, redact
 from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
@@ -42,6 +49,7 @@ class Report:
     index: Index
     plan: Plan
     written: int  # resources: files, `.metadata` siblings and pages
+    removed_files: tuple[str, ...]  # filenames in DEST that the index listed before; in a dry run, would be removed
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
@@ -119,6 +127,7 @@ def build(
         for attempt in count(1):
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
             artifacts, statuses, source_findings = _sort_listing(listing)
+            refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
             files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
             files, previous = _with_upload_times(files, work)
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
@@ -129,11 +138,13 @@ def build(
                 *conflicts,
                 *_warnings(index),
             )
-            _refuse_empty_or_rejected(config, index, findings)
+            refuse_empty_or_rejected(config, index, findings)
             sections = _sections(index, site)
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
+            removed = removed_filenames(todo, index)
+            refuse_large_removal(config, work.destination, removed, findings)
             refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
             try:
                 applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
@@ -147,6 +158,7 @@ def build(
         index=index,
         plan=todo,
         written=applied.written,
+        removed_files=removed,
         findings=(*findings, *_remarks(config, site, todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
@@ -217,7 +229,7 @@ def _site(config: Config) -> Site:
 def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Source]:
     """Return the sources that `config` names, in its order; `executor` fetches pages.
 
-    Raises SourceError for one that cannot be read, or that mkindex wrote itself.
+    Raises SourceError for one that cannot be read, that mkindex wrote itself, or that is a new destination.
     """
     written = output_directories(config)
     options = SourceOptions(
@@ -237,6 +249,7 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         real = os.path.realpath(local_path(spec) or os.sep)
         if any(os.path.commonpath([real, output]) == output for output in written):
             raise SourceError(f"source {printable(spec)} is part of the index in {printable(config.destination)}")
+    refuse_source_as_destination(config)
     return sources
 
 
@@ -366,22 +379,6 @@ def _warnings(index: Index) -> Iterator[Note]:
         for file in project.files:
             if file.warning:
                 yield Note(location=file.artifact.location, text=file.warning)
-
-
-def _refuse_empty_or_rejected(config: Config, index: Index, findings: tuple[Rejected | Note, ...]) -> None:
-    """Raise NotPublished for an empty index without --allow-empty, and for a rejected file with --strict."""
-    rejected = sum(isinstance(finding, Rejected) for finding in findings)
-    if config.strict and rejected:
-        raise NotPublished(f"nothing published: {plural(rejected, 'file')} rejected, and --strict is set", findings)
-    if not index.projects and not config.allow_empty:
-        why = f"no wheel or sdist in {', '.join(map(redact, config.sources))}"
-        if config.include or config.exclude:
-            why += " matches --include and --exclude"
-        if rejected:
-            why = f"all files were rejected ({rejected})"
-        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
-        hint = " (--recursive also reads subdirectories)" if is_flat else ""
-        raise NotPublished(f"nothing to publish: {why}{hint}. Use --allow-empty to publish an empty index", findings)
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:

@@ -157,6 +157,9 @@ class Config:
         False, "Replace files in DEST even if mkindex does not know them as its own.", group=PUBLISHING
     )
     allow_empty: bool = option(False, "Publish an index even if it has no files.", group=PUBLISHING)
+    prune: bool = option(
+        False, "Allow removing more than half of the files in an index of more than ten.", group=PUBLISHING
+    )
     dry_run: bool = option(False, "Print what a build would do, without doing it.", group=PUBLISHING, short="-n")
 
     watch: bool = option(False, "Keep running, and build again whenever a SOURCE changes.", group=WATCHING)

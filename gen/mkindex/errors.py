@@ -35,6 +35,10 @@ class NotPublished(MkindexError):
         self.findings = findings
 
 
+class PruneRequired(NotPublished):
+    """The build would remove more than half of the files in the index."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rejected:
     """A file that is not published; `reason` ends with what to do about it."""

@@ -22,7 +22,7 @@ from mkindex.sources.pages import PageMissing, fetch_page, read_page
 from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
-_DEFAULT_PATH = "simple"  # of an index in its tree, as --simple-path has it by default
+DEFAULT_PATH = "simple"  # of an index in its tree, as --simple-path has it by default
 
 
 def published(
@@ -36,7 +36,7 @@ def published(
     """
     path = local_path(site)
     top = f"{Path(os.path.abspath(path)).as_uri()}/" if path is not None else web.take_credentials(site)
-    roots = [_below(top, f"{part}/" if part else "") for part in dict.fromkeys(("", simple_path, _DEFAULT_PATH))]
+    roots = [_below(top, f"{part}/" if part else "") for part in dict.fromkeys(("", simple_path, DEFAULT_PATH))]
     hashes = frozenset(file.sha256 for file in files if file.sha256)
 
     def read_times(url: str) -> dict[str, str] | None:

@@ -53,6 +53,7 @@ class Plan:
     retired_paths: tuple[str, ...] = ()  # of all retired files that are kept for now
     next_deletion: int | None = None  # when the first of them is due, in seconds since the epoch
     replaced_filenames: tuple[str, ...] = ()  # of files whose bytes differ from those published before
+    unlisted_filenames: tuple[str, ...] = ()  # of the files in the destination that their pages name no longer
     foreign_pages: tuple[str, ...] = ()  # paths of optional pages that are left to their owner
 
 
@@ -122,8 +123,14 @@ def plan(
         retired_paths=tuple(entry.path for entry in retired),
         next_deletion=min((_deletion_time(entry, now, grace) for entry in retired), default=None),
         replaced_filenames=tuple(_replaced_filenames(puts, unlisted)),
+        unlisted_filenames=tuple(sorted({_filename(entry) for entry in unlisted if _is_listed_file(entry)})),
         foreign_pages=tuple(foreign_pages),
     )
+
+
+def count_listed_files(destination: Destination) -> int:
+    """Return the number of files in a destination that its pages name. This reads the whole manifest."""
+    return sum(_is_listed_file(held.entry) for section in destination.sections() for held in section.entries())
 
 
 @dataclass(slots=True)
@@ -222,12 +229,19 @@ def _foreign_pages(foreign: Iterable[Resource]) -> list[str]:
 
 def _replaced_filenames(puts: Iterable[Put], unlisted: Iterable[Entry]) -> Iterator[str]:
     """Yield the names of files that get other bytes: the old ones are no longer listed, and new ones are put."""
-    old = {
-        entry.path.rpartition("/")[2] for entry in unlisted if entry.stage <= Stage.METADATA and entry.retired is None
-    }
+    old = {_filename(entry) for entry in unlisted if entry.stage <= Stage.METADATA and entry.retired is None}
     for put in puts:
         if isinstance(put.resource, FileResource) and put.resource.file.filename in old:
             yield put.resource.file.filename
+
+
+def _is_listed_file(entry: Entry) -> bool:
+    """Tell whether an entry is a file that a page names; without a key it is from the intent of a run that died."""
+    return entry.stage == Stage.FILE and entry.retired is None and entry.key != ""
+
+
+def _filename(entry: Entry) -> str:
+    return entry.path.rpartition("/")[2]
 
 
 def _deletion_time(entry: Entry, now: int, grace: int) -> int:

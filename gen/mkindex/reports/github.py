@@ -52,7 +52,7 @@ def outputs(report: "Report") -> str:
 def summary(report: "Report", destination: str) -> str:
     """Return a summary of a build in Markdown: always less than 1 MiB."""
     plan = report.plan
-    paths = f"{report.written:,} written, {plan.unchanged:,} unchanged, {len(plan.deletes):,} removed"
+    paths = f"{report.written:,} written, {plan.unchanged:,} unchanged, {len(plan.deletes):,} deleted"
     numbers = (
         f"{len(report.index.projects):,}",
         f"{len(report.files):,}",
@@ -65,7 +65,7 @@ def summary(report: "Report", destination: str) -> str:
             "",
             *_table(("projects", "files", "size", "rejected"), [numbers]),
             "",
-            f"Files and pages: {paths}.",
+            f"Files and pages: {paths}. Removed from the index: {plural(len(report.removed_files), 'file')}.",
             "",
             *_new_files(report),
             *_tables(report.findings),

@@ -27,8 +27,10 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
     counts = [
         f"{len(plan.puts) if report.dry_run else report.written} {'to write' if report.dry_run else 'written'}",
         f"{plan.unchanged} unchanged",
-        f"{len(plan.deletes)} {'to remove' if report.dry_run else 'removed'}",
+        f"{plural(len(report.removed_files), 'file')} {'to remove' if report.dry_run else 'removed'}",
     ]
+    if plan.deletes:
+        counts.append(f"{plural(len(plan.deletes), 'path')} {'to delete' if report.dry_run else 'deleted'}")
     if plan.newly_retired:
         counts.append(f"{plan.newly_retired} retired (kept for --grace)")
     yield (
@@ -84,6 +86,7 @@ def as_json(report: "Report") -> dict[str, Any]:
         "written": report.written,
         "unchanged": report.plan.unchanged,
         "removed": report.removed,
+        "removed-files": list(report.removed_files),
         "retired": report.plan.newly_retired,
         "seconds": round(report.seconds, 3),
         "rejected": [{"location": rejected.location, "reason": rejected.reason} for rejected in report.rejected],

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from mkindex.build import Report, build
 from mkindex.config import Config
-from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, Rejected, SourceError
+from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import FileChanged
 from mkindex.sources.open import local_path
@@ -185,7 +185,8 @@ class Watch:
                 report=report,
                 added=tuple(sorted(self._sha256s.keys() - before.keys())),
                 replaced=tuple(sorted(name for name in kept if self._sha256s[name] != before[name])),
-                removed=tuple(sorted(before.keys() - self._sha256s.keys())),
+                # The first build knows what an index that was there before listed.
+                removed=tuple(sorted({*report.removed_files, *before} - self._sha256s.keys())),
                 held=self._young.held,
                 news=news,
                 recovered=bool(error),
@@ -194,9 +195,11 @@ class Watch:
 
     def _fail(self, error: MkindexError) -> None:
         """Report why a build failed, once."""
-        if str(error) != self._error:
+        # While files vanish one by one, the numbers in this text change with each build.
+        text = "--prune is required" if isinstance(error, PruneRequired) else str(error)
+        if text != self._error:
             self._on_event(error)
-        self._error = str(error)
+        self._error = text
         self._thorough_at = 0.0
         self._due = time.monotonic() + min(_RETRY, self._config.rescan)
 

@@ -1,0 +1,149 @@
+"""Reasons not to publish an index: what raises an error here leaves the destination as it was."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from mkindex.config import Config
+from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
+from mkindex.examine.upload_times import DEFAULT_PATH
+from mkindex.model.files import Artifact, Link
+from mkindex.model.index import Index
+from mkindex.publish.layout import Layout
+from mkindex.publish.plan import Destination, Plan, count_listed_files
+from mkindex.sources.open import local_path
+from mkindex.text import and_more, plural, printable, redact
+from mkindex.tree.names import FILES_DIRECTORY
+
+_SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
+
+Findings = tuple[Rejected | Note, ...]
+
+
+def refuse_source_as_destination(config: Config) -> None:
+    """Raise SourceError for a source directory that is the destination, unless an index has been published there.
+
+    Otherwise `mkindex wheels wheels` would write the site between the wheels, which is hardly ever intended.
+    """
+    if os.path.lexists(Layout(config.destination).manifest):
+        return
+    destination = os.path.realpath(config.destination)
+    for spec in config.sources:
+        path = local_path(spec)
+        if path and os.path.isdir(path) and os.path.realpath(path) == destination:
+            raise SourceError(
+                f"source {printable(spec)} is also DEST: the pages of the index would be written between its files. "
+                f"Give another directory as DEST, such as: mkindex {shlex.quote(printable(spec))} ./public"
+            )
+
+
+def refuse_links_to_replaced_site(config: Config, artifacts: Iterable[Artifact | Link], findings: Findings) -> None:
+    """Raise NotPublished if pages would link to files of the site that this build replaces.
+
+    That is everything at --previous and below, and what mkindex places in a tree that is published at --url. The files
+    are not part of the new tree, so they go when it takes the place of the old one.
+    """
+    if config.remote == "mirror":
+        return
+    kept = _place(config.files_url) if config.files_url else None  # the user says that these files stay
+    for site, place in _places_of_site(config):
+        links = [
+            artifact
+            for artifact in artifacts
+            # The address is parsed only if it can be one of these: there may be a million.
+            if isinstance(artifact, Link) and place.host in artifact.url.lower() and place.has(artifact.url)
+        ]
+        names = [link.filename for link in links if not (kept and kept.has(link.url))]
+        if names:
+            raise NotPublished(
+                f"nothing published: pages would link to {plural(len(names), 'file')} on {redact(site)}, the site that "
+                f"this build replaces ({and_more(names, 3)}). These files are not part of the new tree and would be "
+                "lost. Use --remote mirror to publish them again",
+                findings,
+            )
+
+
+class _Place(NamedTuple):
+    """A directory on a web server; https and http are the same."""
+
+    host: str  # lower case
+    port: int | None  # None: the usual one
+    path: str  # decoded, with a slash at both ends
+
+    def has(self, url: str) -> bool:
+        """Tell whether a URL is below this directory."""
+        place = _place(url)
+        return place is not None and self[:2] == place[:2] and place.path.startswith(self.path)
+
+
+def _place(url: str) -> _Place | None:
+    """Return where a URL is, taken as that of a directory; None if it is not a valid http or https URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    usual = 443 if parts.scheme == "https" else 80
+    return _Place(parts.hostname, None if port == usual else port, f"{unquote(parts.path).rstrip('/')}/")
+
+
+def _places_of_site(config: Config) -> Iterator[tuple[str, _Place]]:
+    """Yield the option and the directory of each part of the site that is replaced."""
+    previous = _place(config.previous) if config.previous and local_path(config.previous) is None else None
+    if config.previous and previous:
+        path = re.sub(r"[^/]*\.html?/$", "", previous.path)
+        # --previous can also be the address of the index in the tree.
+        for simple_path in (config.simple_path, DEFAULT_PATH):
+            if simple_path and path.endswith(f"/{simple_path}/"):
+                path = path.removesuffix(f"{simple_path}/")
+                break
+        yield config.previous, previous._replace(path=path)
+    if config.url and (public := _place(config.url)):
+        yield config.url, public._replace(path=f"{public.path}{FILES_DIRECTORY}/")
+
+
+def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings) -> None:
+    """Raise NotPublished for an empty index without --allow-empty, and for a rejected file with --strict."""
+    rejected = sum(isinstance(finding, Rejected) for finding in findings)
+    if config.strict and rejected:
+        raise NotPublished(f"nothing published: {plural(rejected, 'file')} rejected, and --strict is set", findings)
+    if not index.projects and not config.allow_empty:
+        why = f"no wheel or sdist in {', '.join(map(redact, config.sources))}"
+        if config.include or config.exclude:
+            why += " matches --include and --exclude"
+        if rejected:
+            why = f"all files were rejected ({rejected})"
+        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
+        hint = " (--recursive also reads subdirectories)" if is_flat else ""
+        raise NotPublished(f"nothing to publish: {why}{hint}. Use --allow-empty to publish an empty index", findings)
+
+
+def removed_filenames(plan: Plan, index: Index) -> tuple[str, ...]:
+    """Return the names of the files in the destination that its pages name now, and that `index` does not list.
+
+    A file with the same name and other contents is not removed, nor is one that the index lists elsewhere.
+    """
+    if not plan.unlisted_filenames:
+        return ()
+    listed = {file.filename for project in index.projects for file in project.files}
+    return tuple(name for name in plan.unlisted_filenames if name not in listed)
+
+
+def refuse_large_removal(config: Config, destination: Destination, removed: Sequence[str], findings: Findings) -> None:
+    """Raise PruneRequired if more than half of an index of more than ten files would go without --prune."""
+    if config.prune or 2 * len(removed) <= _SMALL_INDEX:
+        return
+    before = count_listed_files(destination)
+    if before > _SMALL_INDEX and 2 * len(removed) > before:
+        raise PruneRequired(
+            f"nothing published: this build would remove {len(removed):,} of the {before:,} files that the index in "
+            f"{printable(config.destination)} lists ({and_more(removed, 3)}). "
+            "Check that the sources are complete. If these files are to go, use --prune "
+            "(--prune --dry-run only prints what would be removed)",
+            findings,
+        )
