@@ -208,6 +208,39 @@ def test_project_selects_the_projects_to_check(good: Path) -> None:
     assert (report.projects, report.files, report.inspected) == (2, 3, 3)
 
 
+def test_a_check_that_saw_no_file_fails_whatever_was_selected(good: Path) -> None:
+    report = run_check(good, project=("x*",), select=("file-hash",))
+    assert [(found.rule.name, found.text) for found in report.findings] == [
+        ("no-files", "no file was seen: no project matches --project x*")
+    ]
+    assert report.failed()
+
+
+@pytest.mark.parametrize("name", ["celery", "celery/"])
+def test_a_root_with_links_above_its_own_path_is_not_a_pass(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "pypi/simple/index.html"
+    root.parent.mkdir(parents=True)
+    head = '<!DOCTYPE html><head><meta name="pypi:repository-version" content="1.0"></head>'
+    root.write_text(f'{head}<a href="/{name}">celery</a>')
+    with serve_index(tmp_path) as server:
+        report = run_check(f"{server.url}pypi/simple/")
+    assert report.failed()
+    (error,) = (found for found in report.findings if found.rule.severity == Severity.ERROR)
+    assert (error.rule.name, error.text) == (
+        "no-files",
+        f"no file was seen: the root has links, but to no project below it: /{name}",
+    )
+
+
+def test_an_index_of_quarantined_projects_only_passes(tmp_path: Path) -> None:
+    page = tmp_path / "simple/demo/index.html"
+    page.parent.mkdir(parents=True)
+    head = '<!DOCTYPE html><head><meta name="pypi:repository-version" content="1.4">'
+    page.write_text(f'{head}<meta name="pypi:project-status" content="quarantined"></head>')
+    (tmp_path / "simple/index.html").write_text(f'{head}</head><a href="demo/">demo</a>')
+    assert "no-files" not in broken_rules(run_check(tmp_path))
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_named_projects_are_checked_without_a_root_page(good: Path, status: int) -> None:
     with serve_index(good) as server:

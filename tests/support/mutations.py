@@ -36,6 +36,7 @@ from support.mutation_steps import (
     prefix_link,
     prepend_to_wheel,
     redirect_deeper,
+    remove_all_projects,
     remove_file,
     rename_file,
     rename_in_local_header,
@@ -82,6 +83,14 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a page for people for an index", "not-an-index", point_at_people_page, BOTH_FORMS, SERVED),
     Mutation("a login page for an index", "not-an-index", make_login_page, HTML_ONLY, try_clients=False),
     Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "address", "nothing/"), BOTH_FORMS, SERVED),
+    Mutation("an index without projects", "no-files", remove_all_projects),
+    Mutation(
+        "a root whose links lead to the root of the host",
+        "no-files",
+        lambda v: v.html("", lambda t: t.replace('href="', 'href="/')),
+        HTML_ONLY,
+        try_clients=False,
+    ),
     # Installs break
     Mutation("the newest wheel is gone", "file-missing", lambda v: remove_file(v, NEW), files="head"),
     Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), try_clients=False),

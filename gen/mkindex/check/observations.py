@@ -187,3 +187,14 @@ class Unsatisfied:
     file: str
     requirement: str
     available: str  # what the index has instead
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """How much of an index was seen."""
+
+    projects: int  # whose pages were requested
+    files: int  # that their pages list
+    quarantined: int = 0  # projects that list no files because of their status
+    patterns: tuple[str, ...] = ()  # of --project
+    other_links: tuple[str, ...] = ()  # of the root, to something else than pages of projects below it

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
+from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, Violation, rule
-from mkindex.check.observations import Identity, ListedFile, SeenPage, SeenProject, Unsatisfied
+from mkindex.check.observations import Coverage, Identity, ListedFile, SeenPage, SeenProject, Unsatisfied
 from mkindex.simple.links import name_at_end
+from mkindex.text import and_more, plural
 from mkindex.web.redirects import INSECURE
+
+_SHOWN = 3  # links that are named
 
 
 @rule(
@@ -40,6 +44,31 @@ def find_links_page(identity: Identity) -> Iterator[Violation]:
     """The target is an index, not a find-links page or a directory listing."""
     if identity.kind == "flat":
         yield Violation(identity.description)
+
+
+@rule(
+    Coverage,
+    "no-files",
+    ERROR,
+    pip=FAILS,
+    uv=FAILS,
+    impact="pip and uv find nothing to install, and a check of nothing says nothing about the index.",
+    fix="Give the address that has the project pages below it, or name projects of the index with --project. Links of "
+    "the root have to lead to directories directly below it: demo/. If it is meant to be empty: --ignore no-files.",
+)
+def no_files(coverage: Coverage) -> Iterator[Violation]:
+    """At least one file is listed: a check that saw no file is not a pass."""
+    if coverage.files or (coverage.projects and coverage.projects == coverage.quarantined):
+        return
+    if coverage.projects:
+        yield Violation(f"no file was seen: {plural(coverage.projects, 'project')}, but no page lists a file")
+    elif coverage.patterns:
+        yield Violation(f"no file was seen: no project matches --project {', '.join(coverage.patterns)}")
+    elif coverage.other_links:
+        links = [display_link(link) for link in coverage.other_links]
+        yield Violation(f"no file was seen: the root has links, but to no project below it: {and_more(links, _SHOWN)}")
+    else:
+        yield Violation("no file was seen: the root lists no projects")
 
 
 @rule(
