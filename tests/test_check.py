@@ -17,6 +17,7 @@ from mkindex.check.judge import Judge
 from mkindex.check.observations import ListedFile, SeenPage, SeenProject, ServerBehaviour
 from mkindex.check.pages import read_page
 from mkindex.check.why import Choice, explain
+from mkindex.errors import SourceError
 from mkindex.simple.links import client_project_url
 from mkindex.web.redirects import INSECURE
 from mkindex.web.responses import RawResponse
@@ -206,6 +207,45 @@ def test_project_selects_the_projects_to_check(good: Path) -> None:
     with serve_index(good) as server:
         report = run_check(f"{server.url}simple/", project=("Alp*", "GAMMA"))
     assert (report.projects, report.files, report.inspected) == (2, 3, 3)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("address", ["simple/", "simple/index.html"])
+def test_a_host_without_index_documents_is_a_finding_of_its_own(good: Path, status: int, address: str) -> None:
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(status) if path.endswith("/") else reply)
+        report = run_check(server.url + address)
+        named = run_check(f"{server.url}simple/", project=("alpha",))
+        with pytest.raises(SourceError, match=r"exists only as index\.html.*no-index-document"):
+            run_check(f"{server.url}simple/", why="alpha")
+    errors = [(found.rule.name, found.text) for found in report.findings if found.rule.severity == Severity.ERROR]
+    assert errors == [("no-index-document", f"answers {status}, but the page exists as index.html")] * 3
+    assert (report.kind, report.url, report.projects) == ("index", f"{server.url}simple/", 3)
+    assert "no-index-document" in broken_rules(named)
+
+
+def test_a_tool_without_api_versions_on_a_host_without_index_documents_is_recognized(tmp_path: Path) -> None:
+    page = tmp_path / "simple/demo/index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text('<!DOCTYPE html><a href="demo-1.0-py3-none-any.whl">demo-1.0-py3-none-any.whl</a>')
+    (tmp_path / "simple/index.html").write_text('<!DOCTYPE html><a href="demo/index.html">demo</a>')
+    with serve_index(tmp_path) as server:
+        server.faults.append(lambda path, reply: Reply(404) if path.endswith("/") else reply)
+        assert "no-index-document" in broken_rules(run_check(f"{server.url}simple/"))
+
+
+def test_a_root_that_only_the_bucket_lacks_is_no_error(good: Path) -> None:
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
+        report = run_check(f"{server.url}simple/")
+    assert (report.kind, report.projects, report.files, broken_rules(report)) == ("index", 3, 5, [])
+
+
+def test_an_error_page_for_people_is_no_index_document(good: Path) -> None:
+    welcome = Reply(200, b'<!DOCTYPE html><a href="about/">About</a>', {"Content-Type": "text/html"})
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(404) if path.endswith("/") else welcome)
+        assert broken_rules(run_check(f"{server.url}simple/")) == ["not-an-index"]
 
 
 def test_a_check_that_saw_no_file_fails_whatever_was_selected(good: Path) -> None:

@@ -114,7 +114,7 @@ def test_an_unknown_project_is_an_error(host: IndexServer, given: str, glob: str
 
 
 def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer) -> None:
-    host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
+    host.faults.append(lambda path, reply: Reply(403) if path in ("/simple/", "/simple/index.html") else reply)
     with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
         probe(f"{host.url}simple/")
     assert probe(f"{host.url}simple/", ["demo"]) == ServedIndex(

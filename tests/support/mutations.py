@@ -77,12 +77,35 @@ BOTH_FORMS: tuple[Form, ...] = ("both",)
 LOCAL: tuple[Place, ...] = ("local",)
 SERVED: tuple[Place, ...] = ("served",)
 
+LISTING = b'<title>Index of /</title><a href="../">../</a><a href="index.html">index.html</a>'
+
 MUTATIONS: tuple[Mutation, ...] = (
     # What it is
     Mutation("a find-links page for an index", "find-links-page", make_find_links_page, HTML_ONLY),
     Mutation("a page for people for an index", "not-an-index", point_at_people_page, BOTH_FORMS, SERVED),
     Mutation("a login page for an index", "not-an-index", make_login_page, HTML_ONLY, try_clients=False),
     Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "address", "nothing/"), BOTH_FORMS, SERVED),
+    Mutation(
+        "a host without index documents",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(404)),
+        ("html", "both"),
+        SERVED,
+    ),
+    Mutation(
+        "a bucket that hides what it does not have",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(403)),
+        HTML_ONLY,
+        SERVED,
+    ),
+    Mutation(
+        "a host that lists directories instead",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(200, LISTING, {"Content-Type": "text/html"})),
+        HTML_ONLY,
+        SERVED,
+    ),
     Mutation("an index without projects", "no-files", remove_all_projects),
     Mutation(
         "a root whose links lead to the root of the host",
@@ -179,7 +202,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a page that answers 403",
         "page-missing",
-        lambda v: v.fault("/simple/alpha/", lambda _: Reply(403)),
+        lambda v: v.fault("/simple/alpha/.*", lambda _: Reply(403)),
         places=SERVED,
     ),
     Mutation("a redirect that moves links", "redirect-moves-links", redirect_deeper, places=SERVED),

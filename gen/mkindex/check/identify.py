@@ -11,10 +11,11 @@ from packaging.utils import canonicalize_name
 from mkindex.check.addresses import display_url, resolve
 from mkindex.check.fetch import Fetcher, directory_of
 from mkindex.check.observations import Identity, ListedFile, PageKind, SeenPage
-from mkindex.check.pages import read_page
+from mkindex.check.pages import project_links, read_page
+from mkindex.check.unsent import unsent_page, unsent_root
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
-from mkindex.simple.links import name_at_end, path_of
+from mkindex.simple.links import client_project_url, name_at_end, path_of
 from mkindex.text import plural, printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, MANIFEST, STATE_DIRECTORY
@@ -139,9 +140,16 @@ def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = Fal
         raise RequestFailed(url, page.reply.broken or "does not answer")
     if allow_missing_root and status in (403, 404, 410):  # a bucket that does not list its contents answers so
         return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url)
-    if status not in (200, 404, 410):
+    if status not in (200, 403, 404, 410):
         raise AccessDenied(url, status)
     identity = _identity(fetcher, url, page)
+    if identity.kind in ("nothing", "people") and (unsent := unsent_root(fetcher, url, page)):
+        return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url, pages=(unsent,))
+    if status == 403:
+        raise AccessDenied(url, status)
+    if identity.kind == "page" and _lacks_index_documents(fetcher, identity.index_url, pages):
+        # The directory is no better address: report what is wrong there.
+        return Location(fetcher=fetcher, identity=Identity(kind="index"), url=identity.index_url, pages=pages)
     if identity.kind in ("project", "flat"):
         kind: PageKind = "project" if identity.kind == "project" else "flat"
         name = _project_name(fetcher, url, page) if kind == "project" else ""
@@ -231,6 +239,16 @@ def _is_root(fetcher: Fetcher, page: SeenPage) -> bool:
         if is_empty_project or any(_project_of(entry) == project for entry in child.entries):
             return True
     return False
+
+
+def _lacks_index_documents(fetcher: Fetcher, url: str, roots: tuple[SeenPage, ...]) -> bool:
+    """Tell whether the page of the first project exists, but is not sent where clients look for it."""
+    name = next(iter(project_links(roots)), None)
+    if name is None:
+        return False
+    address = client_project_url(url, name)
+    sent = fetch_forms(fetcher, address, "project", name)[0]
+    return unsent_page(fetcher, address, sent, "project", name) is not None
 
 
 def _lists_projects(fetcher: Fetcher, url: str) -> bool:

@@ -91,6 +91,9 @@ class SeenProject:
     html: SeenPage | None = None
     json: SeenPage | None = None
     linked_page: str = ""  # a page at the address that the root links to, if there is none where clients look
+    unsent_page: str = (
+        ""  # the index document of its directory, if the host has it but does not send it for the directory
+    )
     root_forms: frozenset[Form] = frozenset()  # the forms that the root exists in
 
 

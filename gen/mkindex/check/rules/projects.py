@@ -83,8 +83,8 @@ def no_files(coverage: Coverage) -> Iterator[Violation]:
 def page_missing(project: SeenProject) -> Iterator[Violation]:
     """Every project that the root lists has a page at its normalized name."""
     pages = [page for page in (project.html, project.json) if page]
-    if any(page.reply.status == 200 for page in pages):
-        return
+    if project.unsent_page or any(page.reply.status == 200 for page in pages):
+        return  # `no-index-document` reports a page that is not sent
     if not pages:
         yield Violation("there is no page")
         return
@@ -98,6 +98,27 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
         else ""
     )
     yield Violation(f"{answer}{hint}")
+
+
+@rule(
+    SeenProject,
+    "no-index-document",
+    ERROR,
+    pip=FAILS,
+    uv=FAILS,
+    impact="pip and uv request ROOT/PROJECT/, never ROOT/PROJECT/index.html, and report that the project does not "
+    "exist.",
+    fix="Configure the host to send index.html for a directory. A bucket does so at its website endpoint only: use "
+    "that, or store each page also under a key that ends in a slash (simple/demo/), as text/html. The upload.sh of "
+    "`mkindex SOURCE DEST --for s3` does so.",
+)
+def no_index_document(project: SeenProject) -> Iterator[Violation]:
+    """The host sends index.html for the address of its directory."""
+    pages = [page for page in (project.html, project.json) if page]
+    if project.unsent_page and pages:
+        status = pages[0].reply.status
+        answer = "is answered with a list of files" if status == 200 else f"answers {status}"
+        yield Violation(f"{answer}, but the page exists as {name_at_end(project.unsent_page)}")
 
 
 @rule(

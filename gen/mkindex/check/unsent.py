@@ -1,0 +1,44 @@
+"""Pages that a host has as index.html, but does not send for the address of their directory, which clients request."""
+
+from packaging.utils import canonicalize_name
+
+from mkindex.check.fetch import Fetcher
+from mkindex.check.observations import PageKind, SeenPage
+from mkindex.check.pages import read_page
+from mkindex.simple.links import name_at_end
+from mkindex.tree.names import INDEX_HTML
+
+_SAMPLE = 3  # pages of projects that are requested to tell a root
+_ABSENT = (403, 404, 410)  # a bucket whose readers may not list it answers 403 for what does not exist
+
+
+def unsent_page(fetcher: Fetcher, url: str, sent: SeenPage, kind: PageKind, project: str = "") -> SeenPage | None:
+    """Return the index document of a directory, None if clients need not miss one.
+
+    `sent` is what the server sends for `url`, the address of the directory: nothing, or a list of what is in it.
+    """
+    listed = sent.is_usable and not sent.entries and any(map(_is_document, sent.stray_links))
+    if fetcher.local or not url.endswith("/") or not (sent.reply.status in _ABSENT or listed):
+        return None
+    page = read_page(fetcher.get_page(f"{url}{INDEX_HTML}"), kind, project=project)
+    if not page.is_usable or page.reply.body == sent.reply.body:
+        return None
+    return page if kind == "root" or page.is_index or page.entries else None
+
+
+def unsent_root(fetcher: Fetcher, url: str, sent: SeenPage) -> SeenPage | None:
+    """Return the root page of an index that the server has as an index document but does not send."""
+    page = unsent_page(fetcher, url, sent, "root")
+    if page is None or page.is_index:
+        return page
+    for _, linked in page.projects[:_SAMPLE]:
+        project = canonicalize_name(name_at_end(linked))
+        for address in (f"{linked}{INDEX_HTML}", linked):
+            child = read_page(fetcher.get_page(address), "project", project=project)
+            if any(canonicalize_name(entry.filename).startswith(f"{project}-") for entry in child.entries):
+                return page
+    return None
+
+
+def _is_document(link: str) -> bool:
+    return link.rpartition("/")[2] == INDEX_HTML
