@@ -248,6 +248,26 @@ def test_an_error_page_for_people_is_no_index_document(good: Path) -> None:
         assert broken_rules(run_check(f"{server.url}simple/")) == ["not-an-index"]
 
 
+@pytest.mark.parametrize("link", ["/simple/gamma", "gamma", "gamma/index.html", "Gamma/"])
+def test_roots_that_name_the_same_projects_in_other_words_agree(good: Path, tmp_path: Path, link: str) -> None:
+    index = copy_index(good, tmp_path, "both")
+    index.html("", lambda text: text.replace('"gamma/"', f'"{link}"'))
+    report = run_check(index.tree, ignore=("root-link", "stray-link", "not-listed"))
+    assert "roots-disagree" not in broken_rules(report)
+
+
+def test_roots_that_name_different_projects_are_a_warning_with_and_without_a_manifest(
+    good: Path, tmp_path: Path
+) -> None:
+    for manifest in (True, False):
+        index = copy_index(good, tmp_path / str(manifest), "both", manifest=manifest)
+        index.html("", lambda text: text.replace('<a href="gamma/">gamma</a><br>\n', ""))
+        found = [
+            (one.rule.severity, one.text) for one in run_check(index.tree).findings if one.rule.name == "roots-disagree"
+        ]
+        assert found == [(Severity.WARNING, "only the JSON page names gamma")]
+
+
 def test_a_check_that_saw_no_file_fails_whatever_was_selected(good: Path) -> None:
     report = run_check(good, project=("x*",), select=("file-hash",))
     assert [(found.rule.name, found.text) for found in report.findings] == [

@@ -685,6 +685,18 @@ MUTATIONS: tuple[Mutation, ...] = (
         BOTH_FORMS,
         LOCAL,
     ),
+    Mutation(
+        "a project that only the JSON root names",
+        "roots-disagree",
+        lambda v: v.html("", lambda t: t.replace('<a href="gamma/">gamma</a><br>\n', "")),
+        BOTH_FORMS,
+    ),
+    Mutation(
+        "a project that only the HTML root names",
+        "roots-disagree",
+        lambda v: v.json("", lambda p: p.update(projects=p["projects"][:2])),
+        BOTH_FORMS,
+    ),
     # Closure
     Mutation(
         "a requirement that nothing satisfies",

@@ -20,6 +20,7 @@ from mkindex.check.identify import Location, identify
 from mkindex.check.judge import Judge, worst_first
 from mkindex.check.observations import Coverage, Level, ListedFile, SeenProject
 from mkindex.check.options import CheckOptions
+from mkindex.check.pages import seen_root
 from mkindex.check.report import CheckReport
 from mkindex.check.server import describe_server, observe_server
 from mkindex.check.walk import AHEAD, FileResult, ProjectResult, Walk, list_projects
@@ -189,3 +190,5 @@ def _root_findings(location: Location, judge: Judge) -> Iterator[Finding]:
     if location.identity.kind in ("index", "mistyped", "page"):
         for page in location.pages:
             yield from judge.findings(page, location.display_page(page))
+    if location.identity.kind == "index" and (root := seen_root(location.pages)):
+        yield from judge.findings(root, location.display(location.url))

@@ -84,6 +84,15 @@ class SeenPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SeenRoot:
+    """The projects that the root of an index names, in both forms."""
+
+    html: frozenset[str]  # normalized names
+    json: frozenset[str]
+    html_links: frozenset[str] = frozenset()  # what other links of the HTML page end in, as a normalized name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeenProject:
     """A project, with its page in each form that exists."""
 

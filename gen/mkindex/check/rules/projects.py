@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mkindex.check.addresses import display_link
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, Violation, rule
-from mkindex.check.observations import Coverage, Identity, ListedFile, SeenPage, SeenProject, Unsatisfied
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
+from mkindex.check.observations import Coverage, Identity, ListedFile, SeenPage, SeenProject, SeenRoot, Unsatisfied
 from mkindex.simple.links import name_at_end
 from mkindex.text import and_more, plural
 from mkindex.web.redirects import INSECURE
@@ -188,6 +188,21 @@ def _differ(field: str, one: object, other: object) -> bool:
 
 def _short(value: object) -> str:
     return repr(str(value)[:70]) if value else "absent"
+
+
+@rule(
+    SeenRoot,
+    "roots-disagree",
+    WARNING,
+    impact="pip and uv do not read the root page. Mirrors, people and tools that read it miss projects in one form.",
+    fix="Rebuild both root pages from the same data.",
+)
+def roots_disagree(root: SeenRoot) -> Iterator[Violation]:
+    """The HTML page and the JSON page of a root name the same projects."""
+    only_html, only_json = sorted(root.html - root.json), sorted(root.json - root.html - root.html_links)
+    for form, names in (("HTML", only_html), ("JSON", only_json)):
+        if names:
+            yield Violation(f"only the {form} page names {and_more(names)}")
 
 
 @rule(
