@@ -14,7 +14,15 @@ from mkindex.check.engine import CheckOptions, check
 from mkindex.check.environments import environment_for
 from mkindex.check.findings import Severity
 from mkindex.check.judge import Judge
-from mkindex.check.observations import ListedFile, SeenPage, SeenProject, ServerBehaviour
+from mkindex.check.observations import (
+    Content,
+    ListedFile,
+    Requirements,
+    SeenFile,
+    SeenPage,
+    SeenProject,
+    ServerBehaviour,
+)
 from mkindex.check.pages import read_page
 from mkindex.check.why import Choice, explain
 from mkindex.errors import SourceError
@@ -266,6 +274,90 @@ def test_roots_that_name_different_projects_are_a_warning_with_and_without_a_man
             (one.rule.severity, one.text) for one in run_check(index.tree).findings if one.rule.name == "roots-disagree"
         ]
         assert found == [(Severity.WARNING, "only the JSON page names gamma")]
+
+
+def test_a_dangling_egg_is_no_missing_file(good: Path, tmp_path: Path) -> None:
+    index = copy_index(good, tmp_path, "html")
+    egg = "alpha-2.0-py2.7.egg"
+    index.html("alpha", lambda text: text.replace("<a ", f'<a href="../../../gone/{egg}">{egg}</a><br>\n<a ', 1))
+    with serve_index(index.tree) as server:
+        for report in (run_check(index.tree), run_check(f"{server.url}simple/")):
+            assert [found.rule.name for found in report.findings if found.file == egg] == ["unusable-name"]
+            assert not report.failed()
+
+
+def test_white_space_around_the_text_of_a_link_is_no_difference() -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    link = f'<a href="{name}#sha256={"0" * 64}" data-core-metadata="true">\n  {name}\n</a>'
+    assert violations(page(f"<!DOCTYPE html>{link}")) == []
+
+
+@pytest.mark.parametrize(
+    ("on_page", "in_file", "differs"),
+    [
+        (">=3.13", ">=3.13.0", False),
+        (">=3.8,<4", "<4.0, >=3.8", False),
+        ("==3.13", "==3.13.0", False),
+        (">=3.13", ">3.13", True),
+        (">=3.13", ">=3.13.1", True),
+        ("~=3.13", "~=3.13.0", True),
+        ("==3.13.*", "==3.13", True),
+        ("3.13", "3.13", False),  # invalid, but the same
+        ("3.13", "3.12", True),
+    ],
+)
+def test_requires_python_is_compared_by_what_it_means(on_page: str, in_file: str, differs: bool) -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    entry = listed_file(name, python=on_page)
+    requirements = Requirements("demo", "1.0", in_file, (), ())
+    seen = SeenFile(entry=entry, reply=RawResponse(URL, 200, {}), is_local=True, content=Content(metadata=requirements))
+    assert ("requires-python-differs" in [rule for rule, _ in violations(seen)]) == differs
+    anchor = f'<!DOCTYPE html><a href="{name}" data-requires-python="{on_page.replace("<", "&lt;")}">{name}</a>'
+    file = {"filename": name, "url": name, "hashes": {}, "requires-python": in_file}
+    text = json.dumps({"meta": {"api-version": "1.0"}, "name": "demo", "files": [file]})
+    project = SeenProject(name="demo", html=page(anchor), json=page(text, media_type=JSON_TYPE))
+    assert ("forms-disagree" in [rule for rule, _ in violations(project)]) == differs
+
+
+def test_metadata_files_that_differ_only_in_how_requires_python_is_written_do_not_differ() -> None:
+    inside, beside = (Requirements("demo", "1.0", python, (), ()) for python in (">=3.13", ">=3.13.0"))
+    seen = SeenFile(
+        entry=listed_file("demo-1.0-py3-none-any.whl", python=">=3.13")._replace(metadata=""),
+        reply=RawResponse(URL, 200, {}),
+        is_local=True,
+        content=Content(metadata_sha256="1" * 64, metadata=inside),
+        sibling=RawResponse(URL, 200, {}),
+        sibling_sha256="2" * 64,
+        sibling_metadata=beside,
+    )
+    assert [rule for rule, _ in violations(seen)] == ["metadata-bytes"]
+
+
+@pytest.mark.parametrize("sends_documents", [True, False])
+def test_the_list_of_a_bucket_is_identified_and_the_index_below_it_is_named(good: Path, sends_documents: bool) -> None:
+    listing = Reply(
+        200, b"<?xml version='1.0'?><ListBucketResult></ListBucketResult>", {"Content-Type": "application/xml"}
+    )
+    with serve_index(good) as server:
+        if not sends_documents:
+            server.faults.append(lambda path, reply: Reply(404) if path.endswith("/") else reply)
+        server.faults.append(lambda path, reply: listing if path == "/" else reply)
+        server.faults.append(lambda path, reply: Reply(404) if path == "/index.html" else reply)
+        report = run_check(server.url)
+    assert [(found.rule.name, found.text) for found in report.findings] == [
+        (
+            "not-an-index",
+            f"a list of the objects in a bucket, in XML, which is no page; there is an index at {server.url}simple/",
+        )
+    ]
+
+
+def test_an_index_at_the_root_of_a_bucket_is_recognized_by_its_index_document(good: Path) -> None:
+    listing = Reply(200, b"<ListBucketResult/>", {"Content-Type": "application/xml"})
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: listing if path == "/simple/" else reply)
+        report = run_check(f"{server.url}simple/")
+    assert (report.kind, report.projects, report.failed()) == ("index", 3, False)
 
 
 def test_a_check_that_saw_no_file_fails_whatever_was_selected(good: Path) -> None:

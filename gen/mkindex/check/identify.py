@@ -12,7 +12,7 @@ from mkindex.check.addresses import display_url, resolve
 from mkindex.check.fetch import Fetcher, directory_of
 from mkindex.check.observations import Identity, ListedFile, PageKind, SeenPage
 from mkindex.check.pages import project_links, read_page
-from mkindex.check.unsent import unsent_page, unsent_root
+from mkindex.check.unsent import is_bucket_listing, unsent_page, unsent_root
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.simple.links import client_project_url, name_at_end, path_of
@@ -175,6 +175,10 @@ def fetch_forms(fetcher: Fetcher, url: str, kind: PageKind, project: str = "") -
 def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
     if page.reply.status != 200:
         return Identity(kind="nothing", description=f"there is no page: it answers {page.reply.status}")
+    if is_bucket_listing(page):
+        index = resolve(page.base, "simple/")
+        description = "a list of the objects in a bucket, in XML, which is no page"
+        return Identity(kind="nothing", description=description, index_url=_index_below(fetcher, index))
     if page.broken or not page.form:
         return Identity(kind="index" if page.broken else "mistyped")
     if page.is_login and not page.entries:
@@ -192,8 +196,7 @@ def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
         return _identity_by_files(fetcher, url, page)
     has_links = page.projects or page.stray_links
     description = "a page for people" if has_links else "a page without links to projects or files"
-    index = resolve(page.base, "simple/")
-    index_url = display_url(index) if _lists_projects(fetcher, index) else ""
+    index_url = _index_below(fetcher, resolve(page.base, "simple/"))
     return Identity(kind="people", description=description, index_url=index_url)
 
 
@@ -251,8 +254,10 @@ def _lacks_index_documents(fetcher: Fetcher, url: str, roots: tuple[SeenPage, ..
     return unsent_page(fetcher, address, sent, "project", name) is not None
 
 
-def _lists_projects(fetcher: Fetcher, url: str) -> bool:
+def _index_below(fetcher: Fetcher, url: str) -> str:
+    """Return the address of a root for people, "" if there is none; a host may have it, but not send it."""
     if not url:
-        return False
+        return ""
     page = fetch_forms(fetcher, url, "root")[0]
-    return page.is_usable and bool(page.projects)
+    is_root = (page.is_usable and page.projects) or unsent_root(fetcher, url, page)
+    return display_url(url) if is_root else ""

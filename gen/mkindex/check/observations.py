@@ -12,6 +12,10 @@ Level = Literal["none", "head", "hash", "deep"]
 TargetKind = Literal["index", "project", "flat", "mistyped", "login", "people", "page", "nothing"]
 
 
+# Formats that no client installs from an index: what is wrong with such a file does not matter to pip and uv.
+_UNUSED = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg", ".tar.zst")
+
+
 class ListedFile(NamedTuple):
     """A file as one page lists it: the raw entry, and its meaning as far as it can be understood."""
 
@@ -28,6 +32,11 @@ class ListedFile(NamedTuple):
     yanked: str | None = None  # the reason, "" without one; None: not yanked
     metadata: str | None = None  # sha256 of the sibling, "" if unknown; None: there is no sibling
     size: int | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether pip and uv pass over it by its name; `unusable-name` reports it."""
+        return self.filename.endswith(_UNUSED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from mkindex.simple.links import name_at_end
 from mkindex.tree.names import INDEX_HTML
 
 _SAMPLE = 3  # pages of projects that are requested to tell a root
+_XML = ("application/xml", "text/xml")
 _ABSENT = (403, 404, 410)  # a bucket whose readers may not list it answers 403 for what does not exist
 
 
@@ -18,7 +19,8 @@ def unsent_page(fetcher: Fetcher, url: str, sent: SeenPage, kind: PageKind, proj
     `sent` is what the server sends for `url`, the address of the directory: nothing, or a list of what is in it.
     """
     listed = sent.is_usable and not sent.entries and any(map(_is_document, sent.stray_links))
-    if fetcher.local or not url.endswith("/") or not (sent.reply.status in _ABSENT or listed):
+    is_missing = sent.reply.status in _ABSENT or listed or is_bucket_listing(sent)
+    if fetcher.local or not url.endswith("/") or not is_missing:
         return None
     page = read_page(fetcher.get_page(f"{url}{INDEX_HTML}"), kind, project=project)
     if not page.is_usable or page.reply.body == sent.reply.body:
@@ -38,6 +40,14 @@ def unsent_root(fetcher: Fetcher, url: str, sent: SeenPage) -> SeenPage | None:
             if any(canonicalize_name(entry.filename).startswith(f"{project}-") for entry in child.entries):
                 return page
     return None
+
+
+def is_bucket_listing(page: SeenPage) -> bool:
+    """Tell whether a response is the list of objects that a bucket sends for its root: XML of S3, Google or Azure."""
+    start = page.reply.body[:2000]
+    return page.reply.media_type in _XML and any(
+        name in start for name in (b"<ListBucketResult", b"<EnumerationResults")
+    )
 
 
 def _is_document(link: str) -> bool:

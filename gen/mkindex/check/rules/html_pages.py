@@ -87,7 +87,7 @@ def stray_link(page: SeenPage) -> Iterator[Violation]:
 def anchor_text(page: SeenPage) -> Iterator[Violation]:
     """The text of a link is the filename."""
     for entry in page.entries:
-        if entry.form == "html" and entry.anchor_text != entry.filename:
+        if entry.form == "html" and entry.anchor_text.strip() != entry.filename:
             yield Violation(f"its text is {entry.anchor_text[:100]!r}", entry.filename)
 
 

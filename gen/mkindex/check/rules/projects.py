@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
 from mkindex.check.observations import Coverage, Identity, ListedFile, SeenPage, SeenProject, SeenRoot, Unsatisfied
+from mkindex.check.specifiers import same_specifiers
 from mkindex.simple.links import name_at_end
 from mkindex.text import and_more, plural
 from mkindex.web.redirects import INSECURE
@@ -177,6 +178,8 @@ def _by_name(page: SeenPage) -> dict[str, ListedFile]:
 
 
 def _differ(field: str, one: object, other: object) -> bool:
+    if field == "requires_python":
+        return not same_specifiers(str(one), str(other))
     if field == "metadata" and "" in (one, other) and None not in (one, other):
         return False  # one page gives no hash
     if field == "size" and None in (one, other):
