@@ -16,6 +16,7 @@ from mkindex.check.findings import Severity
 from mkindex.check.judge import Judge
 from mkindex.check.observations import (
     Content,
+    Identity,
     ListedFile,
     Requirements,
     SeenFile,
@@ -358,6 +359,25 @@ def test_an_index_at_the_root_of_a_bucket_is_recognized_by_its_index_document(go
         server.faults.append(lambda path, reply: listing if path == "/simple/" else reply)
         report = run_check(f"{server.url}simple/")
     assert (report.kind, report.projects, report.failed()) == ("index", 3, False)
+
+
+def test_a_link_that_is_cut_does_not_look_like_an_address() -> None:
+    link = f"https://example.com/{'long/' * 100}demo.html"
+    text = dict(violations(page(f'<!DOCTYPE html><a href="{link}">demo</a>')))["stray-link"]
+    assert ("://" in text, text.endswith("long/demo.html"), len(text) < 200) == (False, True, True)
+    short = "https://example.com/demo.html"
+    assert ("stray-link", f"1 other link: {short}") in violations(page(f'<!DOCTYPE html><a href="{short}">demo</a>'))
+    base = f"{'long/' * 100}demo/"
+    assert ("base-link", f"<base href={'…' + base[-79:]!r}> is relative") in violations(
+        page(f'<!DOCTYPE html><base href="{base}">')
+    )
+
+
+def test_a_long_finding_is_cut_between_words() -> None:
+    identity = Identity(kind="people", description="https://example.com/simple/ " * 100)
+    ((_, text),) = violations(identity)
+    assert len(text) <= 2000
+    assert text.endswith("https://example.com/simple/ …")
 
 
 def test_a_check_that_saw_no_file_fails_whatever_was_selected(good: Path) -> None:

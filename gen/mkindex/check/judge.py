@@ -37,8 +37,13 @@ class Judge:
                     rule=rule,
                     page=own_page or page,
                     file=printable(own_file or file)[:_MAX_FILE],
-                    text=printable(text)[:_MAX_TEXT],
+                    text=_cut(printable(text)),
                 )
+
+
+def _cut(text: str) -> str:
+    """Cut a long text between words, so that no part of an address looks like one."""
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 2].rpartition(' ')[0]} …"
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
