@@ -36,6 +36,7 @@ from support.index_server import JSON_TYPE, Reply, serve_index
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mkindex.check.engine import CheckReport
@@ -378,6 +379,48 @@ def test_a_long_finding_is_cut_between_words() -> None:
     ((_, text),) = violations(identity)
     assert len(text) <= 2000
     assert text.endswith("https://example.com/simple/ …")
+
+
+def find_links_at(path: str, below: int = 404) -> Callable[[str, Reply], Reply]:
+    """A find-links page at an address without a slash; `below`: the status of the same address with one."""
+    page = (
+        f'<!DOCTYPE html><ul><li><a href="/f/{NEW}">{NEW}</a><li><a href="/f/beta-1.0.tar.gz">beta-1.0.tar.gz</a></ul>'
+    )
+    replies = {
+        path: Reply(200, page.encode(), {"Content-Type": "text/html"}),
+        f"{path}/": Reply(below, b'<!DOCTYPE html><a href="about">About</a>', {"Content-Type": "text/html"}),
+    }
+    return lambda requested, reply: replies.get(requested, Reply(200, b"x") if "/f/" in requested else reply)
+
+
+@pytest.mark.parametrize("below", [404, 403, 200])
+@pytest.mark.parametrize("project", [(), ("alpha",)])
+def test_a_find_links_page_at_an_address_without_a_slash_is_found(
+    good: Path, below: int, project: tuple[str, ...]
+) -> None:
+    with serve_index(good) as server:
+        server.faults.append(find_links_at("/o/expanded_assets/v1.0", below))
+        url = f"{server.url}o/expanded_assets/v1.0"
+        report = run_check(url, ignore=("find-links-page",), project=project)
+        chosen = run_check(url, why="alpha").why
+    assert (report.kind, report.url, report.files, report.inspected) == ("flat", url, 2, 2)
+    assert chosen == (Choice(NEW, "2.0", (), chosen=True),)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_an_address_without_a_slash_is_not_tried_after_another_error(good: Path, status: int) -> None:
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(status) if path == "/simple/" else reply)
+        with pytest.raises(SourceError, match=f"simple/ answers {status}"):
+            run_check(f"{server.url}simple")
+        assert "GET /simple" not in server.received
+
+
+def test_an_index_is_requested_with_the_slash_only(good: Path) -> None:
+    with serve_index(good) as server:
+        report = run_check(f"{server.url}simple")
+        assert "GET /simple" not in server.received
+    assert (report.kind, report.url) == ("index", f"{server.url}simple/")
 
 
 def test_a_check_that_saw_no_file_fails_whatever_was_selected(good: Path) -> None:

@@ -124,6 +124,16 @@ def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer
         probe(f"{host.url}simple/", ["gone"])
 
 
+@pytest.mark.parametrize("globs", [[], ["demo"]])
+def test_a_find_links_page_at_an_address_without_a_slash_is_found(host: IndexServer, globs: list[str]) -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    page = Reply(200, f'<a href="/f/{name}">{name}</a>'.encode(), {"Content-Type": "text/html", "ETag": '"1"'})
+    host.faults.append(lambda path, reply: page if path == "/o/expanded_assets/v1.0" else reply)
+    url = f"{host.url}o/expanded_assets/v1.0"
+    found = probe(url, globs)
+    assert (found.url, found.projects, found.is_find_links) == (url, ("demo",), True)
+
+
 def test_invalid_project_names_are_ignored(host: IndexServer) -> None:
     links = "".join(f'<a href="{name}/">x</a>' for name in ("demo", "a%0Ab", "a%22%5D", "%C3%A9", "x%20=%20%7B%7D"))
     root = Reply(200, f"<!DOCTYPE html>{links}".encode(), {"Content-Type": "text/html"})

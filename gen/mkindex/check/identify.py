@@ -127,9 +127,31 @@ def _identify_address(url: str, web: WebClient, *, allow_missing_root: bool) -> 
     parts = urlsplit(url)
     is_page = parts.path.endswith(_PAGE_ENDINGS) or parts.query
     url = parts._replace(fragment="").geturl()
-    url = url if is_page or url.endswith("/") else f"{url}/"
-    fetcher = Fetcher(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
-    return _identify_page(fetcher, url, allow_missing_root=allow_missing_root)
+    if is_page or url.endswith("/"):
+        fetcher = Fetcher(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
+        return _identify_page(fetcher, url, allow_missing_root=allow_missing_root)
+    try:
+        location = _identify_page(Fetcher(root=f"{url}/", web=web), f"{url}/", allow_missing_root=allow_missing_root)
+    except AccessDenied as denied:
+        if denied.status == 403 and (found := _find_links_page(url, web)):
+            return found
+        raise
+    if location.identity.kind in ("nothing", "people") or not location.pages:
+        return _find_links_page(url, web) or location
+    return location
+
+
+def _find_links_page(url: str, web: WebClient) -> Location | None:
+    """Return the find-links page at an address without a slash, which clients request as it is; None if there is none.
+
+    Clients append a slash only to the address of an index.
+    """
+    fetcher = Fetcher(root=url.rpartition("/")[0] + "/", web=web)
+    page = fetch_forms(fetcher, url, "root")[0]
+    if page.reply.status != 200 or page.form != "html" or page.reply.url == f"{url}/":
+        return None
+    location = _identify_page(fetcher, url)
+    return location if location.identity.kind == "flat" else None
 
 
 def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = False) -> Location:
