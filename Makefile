@@ -64,6 +64,9 @@ compare: $(READY)  ## Compare two versions: make compare OLD=PYTHON NEW=PYTHON, 
 examples: $(READY)  ## Rebuild examples/wheels, byte for byte the same
 	$(BIN)/python examples/make.py
 
+readme: $(READY)  ## Write the table of options in README.md
+	PYTHONPATH=tests $(BIN)/python -m support.readme
+
 BUILD_NEEDS = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
 lock: $(READY) .clients/uv/.ready  ## Update action/requirements.txt, the versions and hashes that the GitHub Action installs
@@ -83,4 +86,4 @@ format: $(READY)  ## Format the code and apply automatic fixes (ruff)
 clean:  ## Remove everything that these commands built or downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-fast test-unit soak clients peers bench compare examples lock lint format clean
+.PHONY: help setup demo test test-fast test-unit soak clients peers bench compare examples readme lock lint format clean

@@ -1,4 +1,4 @@
-"""The command line: exit status, usage, and what is printed."""
+"""The command line: exit status, usage errors, help, and the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mkindex
-from mkindex import cli
+from mkindex.config import BY_NAME, GROUPS
 from support.command_line import WHEEL, Run, snapshot
 from support.wheels import metadata, wheel, write_sdist, write_wheel
 
@@ -24,7 +24,7 @@ SOON = "Requires-Python 'soon' is not valid and is left out, since uv would igno
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to stand in, with a wheel in ./wheels."""
+    """Make a working directory with a wheel in ./wheels."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
@@ -32,14 +32,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def directory_times(root: Path) -> dict[str, int]:
-    """When something was last made or removed in each directory."""
+    """Return the modification time of each directory."""
     return {directory: os.stat(directory).st_mtime_ns for directory, _, _ in os.walk(root)}
 
 
 # --- exit status ------------------------------------------------------------------------------------------------------
 
 
-def test_done_is_0_and_says_what_was_done_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_success_is_0_and_the_report_shows_the_next_steps(capsys: pytest.CaptureFixture[str]) -> None:
     run = Run(capsys, "./wheels", "./public")
     size = os.path.getsize(f"wheels/{WHEEL}")
     assert (run.status, re.sub(r"in \d+\.\d\d s", "in 0.00 s", run.out), run.err) == (
@@ -55,7 +55,7 @@ Install from:  pip install --index-url http://localhost:8000/simple/ demo
     )
 
 
-def test_done_with_a_rejected_file_is_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_build_with_a_rejected_file_is_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "wheels/bad.egg").write_bytes(b"x")
     run = Run(capsys, "wheels", "public")
     assert (run.status, run.err) == (
@@ -112,7 +112,7 @@ def test_warnings_do_not_change_the_status(here: Path, capsys: pytest.CaptureFix
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_asked_for_is_2_and_writes_nothing(
+def test_a_usage_error_is_2_and_writes_nothing(
     here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     run = Run(capsys, *arguments)
@@ -157,7 +157,7 @@ EMPTY = ". Use --allow-empty to publish an empty index"
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_3_and_writes_nothing(
+def test_a_build_that_fails_is_3_and_writes_nothing(
     here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
 ) -> None:
     (here / "empty").mkdir()
@@ -169,7 +169,7 @@ def test_what_cannot_be_done_is_3_and_writes_nothing(
     assert snapshot(here) == before
 
 
-def test_nothing_found_names_what_lies_in_subdirectories(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_note_names_subdirectories_if_nothing_was_found(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = Run(capsys, ".", "public")
     assert (run.status, run.err) == (
         3,
@@ -191,35 +191,124 @@ def test_an_index_stays_as_it_was_when_there_is_nothing_to_publish(
 # --- usage ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     run = Run(capsys, "--version")
     assert (run.status, run.out, run.err) == (0, f"mkindex {mkindex.__version__}\n", "")
 
 
 @pytest.mark.parametrize("argument", ["--help", "-h"])
-def test_help_tells_of_every_option(capsys: pytest.CaptureFixture[str], argument: str) -> None:
+def test_help_describes_every_option(capsys: pytest.CaptureFixture[str], argument: str) -> None:
     run = Run(capsys, argument)
-    told = {word for line in run.out.splitlines() for word in re.findall(r"^  (?:-\w, )?(--[a-z-]+)", line)}
-    options = [parameter for parameter in cli.cli.commands["build"].params if parameter.param_type_name == "option"]
+    shown = [word for line in run.out.splitlines() for word in re.findall(r"^  (?:-\w, )?(--[a-z-]+)", line)]
     assert (run.status, run.err) == (0, "")
-    assert told == {"--help", "--version"} | {max(option.opts, key=len) for option in options}
-    assert [option.name for option in options if not getattr(option, "help", None)] == []
+    assert sorted(shown) == sorted(["--help", "--version", "--config", *(option.flag for option in BY_NAME.values())])
+    assert [option.name for option in BY_NAME.values() if not option.help] == []
 
 
-def test_build_is_the_command_that_is_meant(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_build_is_the_default_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [Run(capsys, *arguments) for arguments in (["wheels", "a"], ["build", "wheels", "b"], ["-q", "wheels", "c"])]
     assert [run.status for run in runs] == [0, 0, 0]
     assert sorted(os.listdir(here)) == ["a", "b", "c", "wheels"]
 
 
-def test_a_directory_that_is_called_like_a_command_is_named_with_a_dot(
+def test_a_directory_with_the_name_of_a_command_is_written_with_a_dot(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "wheels").rename(here / "build")
     run = Run(capsys, "build", "./public")
     assert run.status == 2
-    assert "a directory whose name is that of a command is ./build" in run.err
+    assert "a directory that has the name of a command is written with a dot: ./build" in run.err
     assert Run(capsys, "./build", "public").status == 0
+
+
+COMMANDS = """\
+Commands:
+  build   Make an index. The default: mkindex SOURCE... DEST.
+  check   …
+  client  …
+  host    Print the configuration of a web server for an index.
+  serve   Serve an index over HTTP.
+"""
+USAGE = """\
+Usage: mkindex [OPTIONS] SOURCE... DEST
+       mkindex COMMAND [OPTIONS] ...
+"""
+
+
+def without_summaries(text: str) -> str:
+    """Return a list of commands without the summaries that come from other modules."""
+    return re.sub(r"^  (check |client)  \S.*$", r"  \1  …", text, flags=re.MULTILINE)
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^([A-Z][a-z ]+):$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]], ids=["nothing", "--help"])
+def test_help_shows_the_commands_first_and_then_options_in_groups(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    run = Run(capsys, *arguments)
+    text = run.out or run.err
+    assert (run.status, bool(run.out)) == ((0, True) if arguments else (2, False))
+    assert text.startswith(USAGE)
+    assert f"\n{COMMANDS}\n" in without_summaries(text)
+    assert headings(text) == ["Commands", *GROUPS, "Other options"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "error"),
+    [
+        (["--nope", "wheels", "public"], USAGE, "No such option '--nope'. Did you mean '--no-cache'?"),
+        (["--jobs", "0", "wheels", "public"], USAGE, "Invalid value for '-j' / '--jobs': 0 is not in the range x>=1."),
+        (
+            ["--max-download", "5 km", "wheels", "public"],
+            USAGE,
+            (
+                "Invalid value for '--max-download': '5 km' is not a size. "
+                "Give bytes, or a number with a unit: 500MB, 5GB, 2GiB"
+            ),
+        ),
+        (["--files-have-metadata", "wheels", "public"], USAGE, "--files-have-metadata requires --files-url"),
+        (["chekc"], USAGE, "chekc is neither a command nor an existing path. Did you mean: mkindex check"),
+        (
+            ["-q", "sever", "public"],
+            USAGE,
+            "sever is neither a command nor an existing path. Did you mean: mkindex serve",
+        ),
+        (["serve"], "Usage: mkindex serve [OPTIONS] DIR\n", "Missing argument 'DIR'."),
+        (
+            ["host", "nginx", "--root", "/"],
+            "Usage: mkindex host [OPTIONS] NAME\n",
+            "--root / would publish every file of the machine: give the directory of the tree",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_usage_error_shows_the_usage_the_commands_and_the_error_last(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], usage: str, error: str
+) -> None:
+    path = re.sub(r" (\[|COMMAND).*", "", usage.splitlines()[0].removeprefix("Usage: "))
+    run = Run(capsys, *arguments)
+    assert (run.status, run.out) == (2, "")
+    assert (
+        without_summaries(run.err) == f"{usage}\n{COMMANDS}\n'{path} --help' explains all options.\n\nerror {error}\n"
+    )
+
+
+def test_a_path_that_exists_is_not_taken_for_a_misspelled_command(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "wheels").rename(here / "chekc")
+    assert Run(capsys, "chekc", "public").status == 0
+
+
+@pytest.mark.parametrize("name", ["build", "check", "client", "host", "serve"])
+def test_a_path_that_ends_in_the_name_of_a_command_is_a_source(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (here / "wheels").rename(here / name)
+    assert Run(capsys, f"./{name}", "./public").status == 0
 
 
 # --- output -----------------------------------------------------------------------------------------------------------
@@ -259,7 +348,7 @@ def test_json_is_the_whole_report(here: Path, capsys: pytest.CaptureFixture[str]
     assert run.err == f"rejected {here}/wheels/bad.egg: {reason}\n"
 
 
-def test_dry_run_says_what_would_be_done_and_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_prints_its_steps_and_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = snapshot(here), directory_times(here)
     first = Run(capsys, "--dry-run", "wheels", "public")
     assert (snapshot(here), directory_times(here)) == before
@@ -279,7 +368,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(here: Path, capsys: 
     assert "(9 to write, 0 unchanged, 0 to remove)" in first.out
 
 
-def test_quiet_prints_problems_only_and_verbose_what_was_passed_over(
+def test_quiet_prints_problems_only_and_verbose_prints_skipped_files_too(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "wheels/bad.egg").write_bytes(b"x")
@@ -297,7 +386,7 @@ def test_quiet_prints_problems_only_and_verbose_what_was_passed_over(
     assert runs["-q"].out == ""
 
 
-def test_no_name_and_no_content_reaches_the_terminal_as_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_names_and_contents_are_escaped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evil = "\x1b[31m\r\n\u202e\x9b"
     wheels = here / f"w{evil}"
     wheels.mkdir()
@@ -345,7 +434,7 @@ def test_no_name_and_no_content_reaches_the_terminal_as_it_is(here: Path, capsys
 
 
 @pytest.mark.slow
-def test_names_that_are_no_utf8_are_told_of_in_any_locale(here: Path) -> None:
+def test_names_that_are_not_utf8_are_printed_in_any_locale(here: Path) -> None:
     names = [os.fsdecode(name) for name in (b"w\xff", b"public\xff")]
     (here / names[0]).mkdir()
     write_wheel(here / names[0], "demo", "1.0")

@@ -1,4 +1,4 @@
-"""Options on the command line, in the environment and in mkindex.toml."""
+"""Options on the command line, in the environment, in mkindex.toml, README.md and action.yml, and their completion."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from mkindex import cli
+from mkindex.config import OPTIONS as OPTIONS_TABLE
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from support.command_line import Run
+from support.readme import ROOT, with_options_table
+from support.trees import read_tree
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to stand in, with a wheel in ./wheels."""
+    """Make a working directory with a wheel in ./wheels."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
@@ -27,12 +31,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Captured(MkindexError):
-    """Stands in for a build."""
+    """Ends a build before it begins."""
 
 
 @pytest.fixture
 def configured(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
-    """The configurations of the builds that were asked for, which do nothing."""
+    """Return the list of configurations of the builds, which do nothing."""
     seen: list[Config] = []
 
     def build(config: Config, **_: object) -> None:
@@ -69,6 +73,7 @@ OPTIONS: dict[str, Any] = {
     "rescan": 60.0,
     "interval": 3600.0,
     "bind": "localhost:80",
+    "url": "https://me.example.org/wheels/",
 }
 
 
@@ -101,7 +106,7 @@ def test_every_option_can_be_given_in_mkindex_toml(here: Path, configured: list[
 
 
 @pytest.mark.parametrize("how", ["command line", "environment", "file"])
-def test_so_can_the_previous_site(
+def test_the_previous_site_can_be_given_in_each_way(
     how: str, here: Path, configured: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = "https://example.com/"
@@ -113,7 +118,7 @@ def test_so_can_the_previous_site(
     assert [config.previous for config in configured] == [site]
 
 
-def test_a_variable_that_is_empty_is_as_good_as_none_and_a_flag_may_be_false(
+def test_an_empty_variable_is_ignored_and_a_flag_may_be_false(
     configured: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {*OPTIONS, "previous", "remote", "include", "exclude", "max-download", "format", "json", "no-cache"}
@@ -124,7 +129,7 @@ def test_a_variable_that_is_empty_is_as_good_as_none_and_a_flag_may_be_false(
     assert configured == [Config(sources=("wheels",), destination="public", cache_dir="x")] * 2
 
 
-def test_several_patterns_of_the_environment_stand_with_white_space_between(
+def test_patterns_in_the_environment_are_separated_by_white_space(
     configured: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MKINDEX_INCLUDE", "torch\nnumpy-2.*\n\n")
@@ -132,7 +137,7 @@ def test_several_patterns_of_the_environment_stand_with_white_space_between(
     assert [config.include for config in configured] == [("torch", "numpy-2.*")]
 
 
-def test_sources_and_destination_can_stand_in_mkindex_toml(here: Path, configured: list[Config]) -> None:
+def test_mkindex_toml_can_set_sources_and_destination(here: Path, configured: list[Config]) -> None:
     (here / "conf").mkdir()
     (here / "conf/index.toml").write_text('sources = ["../wheels", "/x"]\ndestination = "public"\n')
     cli.run(["--config", "conf/index.toml"])
@@ -141,7 +146,7 @@ def test_sources_and_destination_can_stand_in_mkindex_toml(here: Path, configure
 
 
 @pytest.mark.parametrize("arguments", [[], ["build"], ["-v"]], ids=" ".join)
-def test_a_mkindex_toml_that_says_it_all_needs_no_argument(
+def test_with_sources_and_destination_in_mkindex_toml_no_argument_is_needed(
     here: Path, configured: list[Config], arguments: list[str]
 ) -> None:
     (here / "mkindex.toml").write_text('sources = ["wheels"]\ndestination = "public"\n')
@@ -149,7 +154,7 @@ def test_a_mkindex_toml_that_says_it_all_needs_no_argument(
     assert [(config.sources, config.destination) for config in configured] == [(("./wheels",), "./public")]
 
 
-def test_the_command_line_counts_before_the_environment_and_that_before_the_file(
+def test_the_command_line_overrides_the_environment_and_that_overrides_the_file(
     here: Path, configured: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "mkindex.toml").write_text("grace = 1\njobs = 1\nsimple-path = 'one'\n")
@@ -159,14 +164,59 @@ def test_the_command_line_counts_before_the_environment_and_that_before_the_file
     assert [(config.grace, config.jobs, config.simple_path) for config in configured] == [(3, 2, "one")]
 
 
-def test_a_wrong_key_of_mkindex_toml_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for content, named in (("colour = 1", "colour"), ("jobs = 'many'", "jobs"), ("recursive = 'x'", "recursive")):
-        (here / "mkindex.toml").write_text(content)
-        run = Run(capsys, "wheels", "public")
-        assert (run.status, named in run.err) == (2, True), (content, run.err)
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("colour = 1", "mkindex.toml: unknown key colour"),
+        ("jobs = 'many'", "mkindex.toml: jobs: 'many' is not a valid integer range."),
+        ("jobs = 0", "mkindex.toml: jobs: 0 is not in the range x>=1."),
+        ("recursive = 'x'", "mkindex.toml: recursive must be true or false"),
+        ("files-have-metadata = true", "mkindex.toml: files-have-metadata requires files-url"),
+        (
+            "for = 'nginx'\njson-root = 'json'",
+            (
+                "mkindex.toml: json-root is of no use with for nginx: it sends clients JSON or "
+                "HTML, as they prefer, from one root"
+            ),
+        ),
+        (
+            "url = 'packages'",
+            (
+                "mkindex.toml: url must be an http or https URL, such as https://packages.example.com/pypi/, "
+                "with a path of letters, digits and - _ . ~, not 'packages'"
+            ),
+        ),
+    ],
+    ids=str,
+)
+def test_an_error_in_mkindex_toml_names_the_file_and_the_key(
+    here: Path, capsys: pytest.CaptureFixture[str], content: str, error: str
+) -> None:
+    (here / "mkindex.toml").write_text(content)
+    run = Run(capsys, "wheels", "public")
+    assert (run.status, run.err.splitlines()[-1]) == (2, f"error {error}")
 
 
-def test_what_is_printed_can_be_set_in_the_environment_and_the_file(
+def test_an_error_names_each_option_as_it_was_given(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "conf").mkdir()
+    (here / "conf/index.toml").write_text("watch = true\nsources = ['../wheels']\ndestination = '../public'\n")
+    file = ("--config", "conf/index.toml")
+    errors = [Run(capsys, *file, "--dry-run").err]
+    monkeypatch.setenv("MKINDEX_DRY_RUN", "1")
+    errors.append(Run(capsys, *file).err)
+    monkeypatch.setenv("MKINDEX_JOBS", "none")
+    errors.append(Run(capsys, *file).err)
+    rest = "exclude each other: a dry run ends after one look"
+    assert [error.splitlines()[-1] for error in errors] == [
+        f"error watch (in conf/index.toml) and --dry-run {rest}",
+        f"error watch (in conf/index.toml) and MKINDEX_DRY_RUN {rest}",
+        "error MKINDEX_JOBS: 'none' is not a valid integer range.",
+    ]
+
+
+def test_the_environment_and_the_file_can_set_what_is_printed(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MKINDEX_QUIET", "1")
@@ -183,8 +233,120 @@ def test_what_is_printed_can_be_set_in_the_environment_and_the_file(
 @pytest.mark.parametrize(
     ("path", "meant"), [(".", ""), ("./", ""), ("a", "a"), ("a/", "a"), (".a", None), ("../a", None), ("..", None)]
 )
-def test_the_path_of_the_index_is_the_one_that_was_given(
-    configured: list[Config], path: str, meant: str | None
-) -> None:
+def test_the_path_of_the_index_may_end_with_a_slash(configured: list[Config], path: str, meant: str | None) -> None:
     status = cli.run(["--simple-path", path, "wheels", "public"])
     assert ([config.simple_path for config in configured], status) == (([meant], 3) if meant is not None else ([], 2))
+
+
+# --- the public address ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["https://me.example.org/wheels/", "https://me.example.org/wheels"])
+@pytest.mark.parametrize("host", [[], ["--for", "netlify"]], ids=["no host", "netlify"])
+def test_the_public_address_is_in_the_printed_commands_and_nowhere_in_the_tree(
+    here: Path, capsys: pytest.CaptureFixture[str], url: str, host: list[str]
+) -> None:
+    plain = Run(capsys, *host, "wheels", "plain")
+    run = Run(capsys, *host, "--url", url, "wheels", "public")
+    index = "https://me.example.org/wheels/simple/"
+    assert (plain.status, run.status, run.out.splitlines()[-2:]) == (
+        0,
+        0,
+        [
+            f"Install from:  pip install --index-url {index} demo",
+            f"               uv pip install --default-index {index} demo",
+        ],
+    )
+    assert read_tree(here / "public") == read_tree(here / "plain")
+    assert b"me.example.org" not in (here / "public/.mkindex/manifest").read_bytes()
+
+
+@pytest.mark.parametrize("command", [["wheels", "public"], ["host", "nginx"]], ids=["build", "host"])
+@pytest.mark.parametrize("url", ["ftp://host/", "https://user:s3cret@host/", "https://host/?token=s3cret"])
+def test_each_command_checks_the_public_address_alike_and_repeats_no_secret(
+    capsys: pytest.CaptureFixture[str], command: list[str], url: str
+) -> None:
+    run = Run(capsys, *command, "--url", url)
+    assert (run.status, run.out) == (2, "")
+    assert run.err.splitlines()[-1].startswith("error --url must ")
+    assert "s3cret" not in run.err
+
+
+# --- the table of options in other places ---------------------------------------------------------------------------
+
+
+def test_readme_has_the_table_of_options() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert with_options_table(readme) == readme, "run: make readme"
+
+
+def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    options = {one.key: one for one in OPTIONS_TABLE}
+    inputs = {name: value for name, value in action["inputs"].items() if name not in ("check", "python")}
+    assert set(inputs) - set(options) == {"sources", "destination"}
+    (build,) = (step for step in action["runs"]["steps"] if step["id"] == "build")
+    handed_on = {name: value for name, value in build["env"].items() if name.startswith("MKINDEX_")}
+    expected = {one.variable: f"${{{{ inputs.{key} }}}}" for key, one in options.items() if key in inputs}
+    assert handed_on == expected
+    # An empty input leaves the default to mkindex. Only the host has another one: an action deploys to GitHub Pages.
+    assert {name: value["default"] for name, value in inputs.items() if value["default"]} == {
+        "sources": "dist",
+        "destination": "public",
+        "for": "github-pages",
+    }
+
+
+def test_the_descriptions_of_the_action_fit_the_options() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    for one in OPTIONS_TABLE:
+        description = action["inputs"].get(one.key, {}).get("description")
+        if description is None:
+            continue
+        value, colon, _ = description.partition(": ")
+        if one.kind is bool:
+            assert (value, colon) == ("true", ": "), one.key
+        elif colon and " " not in value:
+            assert value in one.choices, one.key
+
+
+# --- shell completion -----------------------------------------------------------------------------------------------
+
+
+def completions(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what a shell is offered for the last of the words."""
+    monkeypatch.setenv("_MKINDEX_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    with pytest.raises(SystemExit):
+        cli.run([])
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("mkindex --rec", ["plain,--recursive"]),
+        ("mkindex --re", ["plain,--recursive", "plain,--remote", "plain,--rescan"]),
+        ("mkindex ch", ["plain,check", "file,ch"]),
+        ("mkindex se", ["plain,serve", "file,se"]),
+        ("mkindex ./wh", ["file,./wh"]),
+        ("mkindex ./wheels ./pu", ["file,./pu"]),
+        ("mkindex ./wheels ./public --rec", ["plain,--recursive"]),
+        ("mkindex --remote m", ["plain,mirror"]),
+        ("mkindex build --rec", ["plain,--recursive"]),
+        ("mkindex check --expl", ["plain,--explain"]),
+        ("mkindex host ng", ["plain,nginx"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(
+    words: str, expected: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert completions(words, monkeypatch, capsys) == expected
+
+
+def test_a_mkindex_toml_does_not_change_what_a_shell_completes(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "mkindex.toml").write_text('sources = ["wheels"]\ndestination = "public"\n')
+    assert completions("mkindex ch", monkeypatch, capsys) == ["plain,check", "file,ch"]

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to stand in, with a wheel in ./wheels."""
+    """Make a working directory with a wheel in ./wheels."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
@@ -43,9 +43,7 @@ def running(here: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_says_where_it_is_and_what_it_is_asked_for_until_it_is_stopped(
-    here: Path, number: signal.Signals
-) -> None:
+def test_a_server_prints_its_address_and_logs_requests_until_it_is_stopped(here: Path, number: signal.Signals) -> None:
     assert cli.run(["wheels", "public", "-q"]) == 0
     with running(here, "serve", "public", "--bind", "127.0.0.1:0") as server:
         assert server.stdout
@@ -59,19 +57,18 @@ def test_a_server_says_where_it_is_and_what_it_is_asked_for_until_it_is_stopped(
     assert (server.returncode, out, err) == (0, "", '127.0.0.1 "GET /simple/demo/ HTTP/1.1" 200\n')
 
 
-def test_a_server_that_others_can_reach_says_so(here: Path) -> None:
+def test_a_server_for_other_machines_prints_a_warning(here: Path) -> None:
     assert cli.run(["wheels", "public", "-q"]) == 0
     with running(here, "serve", "public", "--bind", "0.0.0.0:0") as server:
         assert server.stdout
         server.stdout.readline()
         server.terminate()
         _, err = server.communicate(timeout=20)
-    text = "other machines can reach this server: it asks nobody for a password, and encrypts nothing"
-    assert err == f"warning 0.0.0.0:0: {text}\n"
+    assert err == "warning 0.0.0.0:0: other machines can connect, without a password and without encryption\n"
 
 
 @pytest.mark.parametrize("arguments", [("serve", "gone"), ("serve", "public", "--bind", "nowhere.invalid:0")])
-def test_what_cannot_be_served_is_3(here: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str]) -> None:
+def test_a_server_that_cannot_start_is_3(here: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str]) -> None:
     (here / "public").mkdir()
     run = Run(capsys, *arguments)
     assert (run.status, run.out, run.err.count("\n")) == (3, "", 1)
@@ -113,11 +110,11 @@ def test_a_directory_without_an_index_is_served_with_a_warning_that_says_what_to
     assert err == f"warning {directory}: {text}\n"
 
 
-def test_a_watch_that_cannot_begin_is_3(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watch_that_cannot_start_is_3(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (Run(capsys, "gone", "public", "--watch").status, sorted(os.listdir(here))) == (3, ["wheels"])
 
 
-def test_a_watch_speaks_to_a_person(here: Path) -> None:
+def test_a_watch_prints_its_events(here: Path) -> None:
     (here / "wheels/bad.egg").write_bytes(b"x")
     with running(here, "wheels", "public", "--watch", "--serve", "--bind", "127.0.0.1:0") as watch:
         assert watch.stdout
@@ -137,7 +134,7 @@ def test_a_watch_speaks_to_a_person(here: Path) -> None:
 
 
 @pytest.mark.parametrize(("rejected", "status"), [(False, 0), (True, 1)])
-def test_a_reader_that_has_seen_enough_is_no_error(here: Path, rejected: bool, status: int) -> None:
+def test_a_closed_pipe_is_not_an_error(here: Path, rejected: bool, status: int) -> None:
     if rejected:
         (here / "wheels/bad.egg").write_bytes(b"x")
     reading, writing = os.pipe()
@@ -154,14 +151,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(here: Path, rejected: bool, s
     assert (here / "public/simple/demo/index.html").exists()
 
 
-def test_a_standard_output_that_is_closed_is_no_error(here: Path) -> None:
+def test_a_closed_standard_output_is_not_an_error(here: Path) -> None:
     command = [sys.executable, "-m", "mkindex", "wheels", "public"]
     run = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, check=False, timeout=60)
     assert (run.returncode, run.stderr) == (0, b"")
 
 
 def write_large_wheel(path: Path, size: int) -> None:
-    """A wheel with a member of `size` zeros, which take no room on the disk."""
+    """Write a wheel with a member of `size` zeros, as a sparse file."""
     members = {"foo-1.0.dist-info/METADATA": metadata("foo", "1.0"), "foo/data": None}
     directory = b""
     with path.open("wb") as file:
@@ -192,3 +189,20 @@ def test_ctrl_c_is_130_and_leaves_the_destination_as_it_was(here: Path, capsys: 
     out, err = run.communicate(timeout=120)
     assert (run.returncode, out, err.strip()) == (130, b"", b"interrupted: the next run finishes the job")
     assert snapshot(here / "public") == before
+
+
+# --- colours ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("no_color", "colours"), [(None, True), ("", True), ("1", False)])
+def test_a_terminal_gets_colours_unless_no_color_is_set(here: Path, no_color: str | None, colours: bool) -> None:
+    (here / "wheels/bad.egg").write_bytes(b"x")
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    environment |= {"NO_COLOR": no_color} if no_color is not None else {}
+    controller, terminal = os.openpty()
+    for arguments in ["wheels", "public"], ["--jobs", "0", "wheels", "public"], ["gone", "public"]:
+        command = [sys.executable, "-m", "mkindex", "-q", *arguments]
+        subprocess.run(command, cwd=here, stdout=terminal, stderr=terminal, env=environment, check=False, timeout=60)
+        assert (b"\x1b[31m" in os.read(controller, 1 << 16)) == colours, arguments
+    os.close(controller)
+    os.close(terminal)

@@ -1,4 +1,4 @@
-"""Options and mkindex.toml become a Config, or an error that names the key."""
+"""Config and mkindex.toml: values that are accepted, and errors that name the option."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.config import Config, parse_bind, read_file
+from mkindex.config import Config, parse_bind
+from mkindex.config_file import read_config_file
 from mkindex.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def config(**options: object) -> Config:
     return Config(sources=("wheels",), destination="public", **options)  # type: ignore[arg-type]
 
 
-def refusal(**options: object) -> str | None:
+def reason_for(**options: object) -> str | None:
     try:
         config(**options)
     except ConfigError as error:
@@ -26,7 +27,7 @@ def refusal(**options: object) -> str | None:
     return None
 
 
-def test_a_build_needs_sources_and_a_destination_only() -> None:
+def test_only_sources_and_a_destination_are_required() -> None:
     assert config() == Config(
         sources=("wheels",),
         destination="public",
@@ -34,6 +35,7 @@ def test_a_build_needs_sources_and_a_destination_only() -> None:
         follow_symlinks=False,
         link_mode="copy",
         files_url=None,
+        url=None,
         files_have_metadata=False,
         prefer=None,
         upload_time="mtime",
@@ -61,15 +63,15 @@ def test_a_build_needs_sources_and_a_destination_only() -> None:
 
 
 SIMPLE_PATH = (
-    "simple-path {!r}: give a relative path of letters, digits and - _ . "
-    "whose first part is none of files, index.html, 404.html, links.html, or . for the root"
+    "simple_path {!r} must be a relative path of letters, digits and - _ . "
+    "whose first part is not files, index.html, 404.html or links.html (. is the root)"
 )
-FILES_URL = "files-url {!r}: give an http or https URL without query and fragment"
+FILES_URL = "files_url must be an http or https URL without query and fragment, not {!r}"
 
 
 @pytest.mark.parametrize("path", ["", "simple", "a/b/c", "1.0", "_", "a-b", "files-old", "a/files"])
-def test_the_index_can_lie_at(path: str) -> None:
-    assert refusal(simple_path=path) is None
+def test_these_paths_of_the_index_are_accepted(path: str) -> None:
+    assert reason_for(simple_path=path) is None
 
 
 @pytest.mark.parametrize(
@@ -92,13 +94,13 @@ def test_the_index_can_lie_at(path: str) -> None:
         "C:",
     ],
 )
-def test_the_index_cannot_lie_at(path: str) -> None:
-    assert refusal(simple_path=path) == SIMPLE_PATH.format(path)
+def test_these_paths_of_the_index_are_refused(path: str) -> None:
+    assert reason_for(simple_path=path) == SIMPLE_PATH.format(path)
 
 
 @pytest.mark.parametrize("url", ["https://example.com", "http://example.com:80/a/", "https://[::1]/a%20b"])
-def test_files_can_be_served_from(url: str) -> None:
-    assert refusal(files_url=url, files_have_metadata=True) is None
+def test_these_addresses_of_files_are_accepted(url: str) -> None:
+    assert reason_for(files_url=url, files_have_metadata=True) is None
 
 
 @pytest.mark.parametrize(
@@ -116,75 +118,78 @@ def test_files_can_be_served_from(url: str) -> None:
         "https://x#a",
     ],
 )
-def test_files_cannot_be_served_from(url: str) -> None:
-    assert refusal(files_url=url) == FILES_URL.format(url)
+def test_these_addresses_of_files_are_refused(url: str) -> None:
+    assert reason_for(files_url=url) == FILES_URL.format(url)
 
 
 @pytest.mark.parametrize("url", ["https://[::1", "https://[x]/", "https://x:y/", "https://x:99999/", "https://x/\n"])
-def test_a_malformed_url_is_an_error_of_the_configuration(url: str) -> None:
-    reason = refusal(files_url=url)
+def test_a_malformed_address_of_files_is_refused(url: str) -> None:
+    reason = reason_for(files_url=url)
     assert reason is not None
-    assert reason.startswith("files-url ")
+    assert reason.startswith("files_url must be an http or https URL")
 
 
 @pytest.mark.parametrize(
     "url", ["https://me@example.com/", "https://me:secret@example.com/", "https://:secret@example.com/"]
 )
 def test_a_password_is_never_published(url: str) -> None:
-    reason = "files-url holds a user name or password, which every reader would see: leave it out"
-    assert refusal(files_url=url) == reason
+    reason = "files_url must not contain a user name or password: every reader would see it"
+    assert reason_for(files_url=url) == reason
 
 
-def test_what_makes_no_sense_is_named() -> None:
+def test_an_invalid_value_is_refused_with_the_name_of_its_option() -> None:
     assert {
-        "templates": refusal(templates="gone"),
-        "grace": refusal(grace=-1),
-        "jobs": refusal(jobs=0),
-        "files-have-metadata": refusal(files_have_metadata=True),
+        "templates": reason_for(templates="gone"),
+        "grace": reason_for(grace=-1),
+        "jobs": reason_for(jobs=0),
+        "max-download": reason_for(max_download=-1),
+        "link-mode": reason_for(link_mode="symlink"),
+        "files-have-metadata": reason_for(files_have_metadata=True),
     } == {
-        "templates": "templates gone is no directory",
-        "grace": "grace -1: give seconds, 0 or more",
-        "jobs": "jobs 0: give 1 or more",
-        "files-have-metadata": "files-have-metadata says something of the files at files-url, which is not given",
+        "templates": "templates gone: not a directory",
+        "grace": "grace must be at least 0 seconds, not -1",
+        "jobs": "jobs must be at least 1, not 0",
+        "max-download": "max_download must be at least 0 bytes, not -1",
+        "link-mode": "link_mode must be copy or hardlink, not 'symlink'",
+        "files-have-metadata": "files_have_metadata requires files_url",
     }
 
 
 @pytest.mark.parametrize("destination", ["s3://bucket/x", "https://example.com/", "htps:/x"])
-def test_a_url_is_no_destination(destination: str) -> None:
+def test_a_url_is_not_a_destination(destination: str) -> None:
     with pytest.raises(ConfigError) as error:
         Config(sources=("wheels",), destination=destination)
     assert str(error.value) == (
-        f"destination {destination} looks like a URL, and mkindex writes directories "
-        f"(one of that name is ./{destination})"
+        f"DEST {destination} looks like a URL, but must be a directory (a directory of that name is ./{destination})"
     )
 
 
-DAY = "give seconds, from 0.1 to 86400 (a day)"
-BIND = "give HOST:PORT, as in 127.0.0.1:8000 or [::1]:8000; port 0 is one that is free"
+DAY = "must be from 0.1 to 86,400 seconds"
+BIND = "must be HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000"
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"settle": -0.1}, "settle -0.1: give seconds, 0 or more"),
-        ({"settle": float("nan")}, "settle nan: give seconds, 0 or more"),
-        ({"poll_interval": 0.0}, f"poll-interval 0.0: {DAY}"),
-        ({"rescan": float("inf")}, f"rescan inf: {DAY}"),
-        ({"interval": float("nan")}, f"interval nan: {DAY}"),
-        ({"serve": True}, "serve goes with watch; to serve an index that is there: mkindex serve public"),
+        ({"settle": -0.1}, "settle must be from 0 to 86,400 seconds, not -0.1"),
+        ({"settle": float("nan")}, "settle must be from 0 to 86,400 seconds, not nan"),
+        ({"poll_interval": 0.0}, f"poll_interval {DAY}, not 0.0"),
+        ({"rescan": float("inf")}, f"rescan {DAY}, not inf"),
+        ({"interval": float("nan")}, f"interval {DAY}, not nan"),
+        ({"serve": True}, "serve requires watch. To serve an index that exists: mkindex serve public"),
         (
             {"watch": True, "dry_run": True},
-            "watch and dry-run do not go together: a dry run does nothing, and ends",
+            "watch and dry_run exclude each other: a dry run ends after one look",
         ),
         *(
-            ({"bind": bind}, f"bind {bind!r}: {BIND}")
+            ({"bind": bind}, f"bind {BIND}, not {bind!r}")
             for bind in ("", "8000", ":8000", "localhost", "localhost:65536", "::1:80", "[::1]", "a b:1", "http://x:1")
         ),
     ],
     ids=str,
 )
-def test_what_makes_no_sense_for_a_watch_is_named(options: dict[str, object], reason: str) -> None:
-    assert refusal(**options) == reason
+def test_an_invalid_option_of_a_watch_is_refused(options: dict[str, object], reason: str) -> None:
+    assert reason_for(**options) == reason
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,7 @@ def test_what_makes_no_sense_for_a_watch_is_named(options: dict[str, object], re
         ("my-host.example:65535", ("my-host.example", 65535)),
     ],
 )
-def test_an_address_is_a_host_and_a_port(bind: str, expected: tuple[str, int]) -> None:
+def test_a_bind_address_is_a_host_and_a_port(bind: str, expected: tuple[str, int]) -> None:
     assert parse_bind(bind) == expected
 
 
@@ -207,7 +212,7 @@ def toml(tmp_path: Path) -> Path:
     return tmp_path / "mkindex.toml"
 
 
-def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: Path) -> None:
+def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Path) -> None:
     toml.write_text("""
         sources = ["wheels", "/absolute", "https://example.com/", "-"]
         destination = "public"
@@ -222,6 +227,7 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         simple-path = "."
         for = "netlify"
         json-root = "json"
+        url = "https://example.org/"
         links = true
         templates = "templates"
         grace = 60
@@ -248,7 +254,7 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         serve = true
         bind = "[::1]:80"
     """)
-    read = read_file(toml)
+    read = read_config_file(toml)
     assert set(read) == {field.name for field in fields(Config)}
     assert read == {
         "sources": [f"{toml.parent}/wheels", "/absolute", "https://example.com/", "-"],
@@ -264,6 +270,7 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
         "simple_path": ".",
         "host": "netlify",
         "json_root": "json",
+        "url": "https://example.org/",
         "links": True,
         "templates": f"{toml.parent}/templates",
         "grace": 60,
@@ -292,18 +299,18 @@ def test_every_option_can_stand_in_the_file_and_paths_are_relative_to_it(toml: P
     }
 
 
-def test_an_empty_file_says_nothing(toml: Path) -> None:
+def test_an_empty_file_sets_nothing(toml: Path) -> None:
     toml.write_text("")
-    assert read_file(toml) == {}
+    assert read_config_file(toml) == {}
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"colour = 1", "no such key: colour"),
-        (b"link_mode = 'copy'", "no such key: link_mode"),
-        (b'"a\\u001b" = 1', r"no such key: a\x1b"),
-        (b"[build]\njobs = 1", "no such key: build"),
+        (b"colour = 1", "unknown key colour"),
+        (b"link_mode = 'copy'", "unknown key link_mode (did you mean link-mode?)"),
+        (b'"a\\u001b" = 1', r"unknown key a\x1b"),
+        (b"[build]\njobs = 1", "unknown key build"),
         (b"sources = 'wheels'", "sources must be a list of strings"),
         (b"sources = [1]", "sources must be a list of strings"),
         (b"destination = 1", "destination must be a string"),
@@ -311,32 +318,32 @@ def test_an_empty_file_says_nothing(toml: Path) -> None:
         (b"cache-dir = true", "cache-dir must be a string"),
     ],
 )
-def test_a_wrong_key_is_named(toml: Path, content: bytes, reason: str) -> None:
+def test_an_invalid_key_is_an_error_that_names_it(toml: Path, content: bytes, reason: str) -> None:
     toml.write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value) == f"{toml}: {reason}"
 
 
 @pytest.mark.parametrize("content", [b"jobs =", b"jobs = 1\njobs = 2", b"\xff = 1", b"\0", b"[" * 5000])
-def test_what_is_no_toml_is_an_error_of_the_configuration(toml: Path, content: bytes) -> None:
+def test_a_file_that_is_not_toml_is_an_error(toml: Path, content: bytes) -> None:
     toml.write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value).startswith(f"cannot read {toml}: ")
 
 
-def test_a_file_that_is_not_there_is_an_error(toml: Path) -> None:
+def test_a_missing_file_is_an_error(toml: Path) -> None:
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value).startswith(f"cannot read {toml}: ")
 
 
 @pytest.mark.parametrize("key", ["sources", "destination", "templates", "cache-dir"])
-def test_a_path_that_no_system_has_is_named(toml: Path, key: str) -> None:
+def test_a_path_with_a_nul_character_is_an_error(toml: Path, key: str) -> None:
     toml.write_text(f'{key} = ["a\\u0000b"]' if key == "sources" else f'{key} = "a\\u0000b"')
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert key in str(error.value)
 
 
@@ -347,19 +354,20 @@ def test_a_path_that_no_system_has_is_named(toml: Path, key: str) -> None:
         ('exclude = [["a"]]', "exclude must be a list of strings"),
         ('include = "demo"', "include must be a list of strings"),
         ("all = 1", "all must be true or false"),
+        ("previous = 1", "previous must be a string"),
         ("serve = 1", "serve must be true or false"),
         ("json = 1", "json must be true or false"),
         ("links = [{a = 1}]", "links must be true or false"),
-        ("grace = [1]", "grace must be one value"),
+        ("grace = [1]", "grace must be one value, not a list or a table"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_an_error_that_names_its_key(toml: Path, content: str, reason: str) -> None:
+def test_a_value_of_the_wrong_type_is_an_error_that_names_its_key(toml: Path, content: str, reason: str) -> None:
     toml.write_text(content)
     with pytest.raises(ConfigError) as error:
-        read_file(toml)
+        read_config_file(toml)
     assert str(error.value) == f"{toml}: {reason}"
 
 
 def test_a_source_with_a_colon_in_its_path_is_relative_to_the_file(toml: Path) -> None:
     toml.write_text('sources = ["./v1:x"]')
-    assert read_file(toml) == {"sources": [f"{toml.parent}/v1:x"]}
+    assert read_config_file(toml) == {"sources": [f"{toml.parent}/v1:x"]}

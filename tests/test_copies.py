@@ -1,4 +1,4 @@
-"""A large file that is new is read once: hashed while it is copied to where nobody looks, and then renamed."""
+"""A large new file is read once: it is hashed while it is copied to a temporary file, which is then renamed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ import pytest
 from mkindex.build import build, examine_all
 from mkindex.config import Config
 from mkindex.errors import DestinationError, NotPublished
-from mkindex.examine import local as scan
+from mkindex.examine import local
 from mkindex.model.files import Artifact, Facts, Fingerprint
-from mkindex.publish import directory, staging
-from mkindex.publish import ownership as inventory
-from mkindex.publish import precopy as copies
+from mkindex.publish import directory, ownership, precopy, staging
+from mkindex.publish.layout import Layout
 from mkindex.publish.precopy import Precopies
 from mkindex.tree.names import file_path
 from mkindex.watch.young_files import HoldBack, LastBuild, YoungFiles
@@ -41,14 +40,14 @@ FILENAME = "large-1.0-py3-none-any.whl"
 
 
 @pytest.fixture(autouse=True)
-def _few_bytes_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in (scan, staging, copies, inventory):
-        monkeypatch.setattr(room, "CHUNK", 3000)
+def _use_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (local, staging, precopy, ownership):
+        monkeypatch.setattr(module, "CHUNK", 3000)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """One large wheel, and a small one."""
+    """A large wheel and a small one."""
     source = tmp_path / "wheels"
     source.mkdir()
     write_wheel(source, "large", "1.0", mtime=MTIME, files=LARGE)
@@ -58,7 +57,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(source: Path) -> Path:
-    """The same without the large one."""
+    """The same without the large wheel."""
     shutil.copytree(source, small := source.parent / "small", ignore=shutil.ignore_patterns("large*"))
     return small
 
@@ -68,8 +67,8 @@ def public(tmp_path: Path) -> Path:
     return tmp_path / "public"
 
 
-class On:
-    """Builds on a disk that writes down what is done to it."""
+class Builder:
+    """Builds on a disk that records its operations."""
 
     def __init__(self, public: Path, patch: pytest.MonkeyPatch) -> None:
         self.public, self._patch, self.disk = public, patch, FaultyDisk()
@@ -81,7 +80,7 @@ class On:
 
     @property
     def copies(self) -> list[str]:
-        """What was done with copies, in which order: "replace A B"."""
+        """The operations on copies, in their order: "replace A B"."""
         names = (
             [name, *(path.removeprefix(f"{self.public}/") for path in paths)] for name, *paths in self.disk.operations
         )
@@ -93,12 +92,12 @@ class On:
 
 
 @pytest.fixture
-def on(public: Path, monkeypatch: pytest.MonkeyPatch) -> On:
-    return On(public, monkeypatch)
+def builder(public: Path, monkeypatch: pytest.MonkeyPatch) -> Builder:
+    return Builder(public, monkeypatch)
 
 
-def there(path: Path) -> str:
-    """The path that a file has in the tree."""
+def published_path(path: Path) -> str:
+    """The path of a file in the tree."""
     return file_path(hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
 
 
@@ -108,69 +107,71 @@ TAKEN = ["create copy0", "write copy0", "write copy0"]
 # --- what is copied while it is scanned -----------------------------------------------------------------------------
 
 
-def test_a_large_file_that_is_new_is_read_and_written_once(source: Path, on: On) -> None:
+def test_a_large_file_that_is_new_is_read_and_written_once(source: Path, builder: Builder) -> None:
     wanted = cold_build(source)
-    report = on(source)
-    assert on.copies == [*TAKEN, f"replace copy0 {there(source / FILENAME)}"]
-    assert (read_tree(on.public), own_files(on.public), report.written) == (wanted, {"manifest"}, len(wanted))
-    assert on(source).plan.unchanged == len(wanted)
-    assert on.copies == []
+    report = builder(source)
+    assert builder.copies == [*TAKEN, f"replace copy0 {published_path(source / FILENAME)}"]
+    assert (read_tree(builder.public), own_files(builder.public), report.written) == (wanted, {"manifest"}, len(wanted))
+    assert builder(source).plan.unchanged == len(wanted)
+    assert builder.copies == []
 
 
-def test_the_same_bytes_under_two_names_are_two_copies(source: Path, on: On) -> None:
+def test_the_same_bytes_under_two_names_are_two_copies(source: Path, builder: Builder) -> None:
     other = source / "large-1.0-1-py3-none-any.whl"
     other.write_bytes((source / FILENAME).read_bytes())
-    on(source)
-    assert on.copies == [
+    builder(source)
+    assert builder.copies == [
         *TAKEN,
         *(line.replace("0", "1") for line in TAKEN),
-        f"replace copy0 {there(other)}",
-        f"replace copy1 {there(source / FILENAME)}",
+        f"replace copy0 {published_path(other)}",
+        f"replace copy1 {published_path(source / FILENAME)}",
     ]
-    assert read_tree(on.public) == cold_build(source)
+    assert read_tree(builder.public) == cold_build(source)
 
 
-def test_a_clone_is_what_is_hashed_and_published(source: Path, on: On) -> None:
+def test_a_clone_is_what_is_hashed_and_published(source: Path, builder: Builder) -> None:
     cloned = wheel("large", "1.0", files={"large/data": bytes(5000)})
 
     class Cloning(FaultyDisk):
         def clone(self, source: int, target: int) -> bool:
-            os.write(target, cloned)  # as if the file had been another at that instant
+            os.write(target, cloned)  # as if the file had other bytes at that moment
             return True
 
-    on(source, Cloning())
+    builder(source, Cloning())
     (source / FILENAME).write_bytes(cloned)
-    path = there(source / FILENAME)
-    assert on.copies == ["create copy0", f"replace copy0 {path}"]
-    assert ((on.public / path).read_bytes(), find_broken_links(read_tree(on.public))) == (cloned, [])
+    path = published_path(source / FILENAME)
+    assert builder.copies == ["create copy0", f"replace copy0 {path}"]
+    assert ((builder.public / path).read_bytes(), find_broken_links(read_tree(builder.public))) == (cloned, [])
 
 
 @pytest.mark.parametrize(
     "options", [{"dry_run": True}, {"link_mode": "hardlink"}, {"files_url": "https://files.example.com/"}], ids=str
 )
-def test_nothing_is_copied_where_no_copies_are_wanted(source: Path, on: On, options: dict[str, Any]) -> None:
-    assert on(source, **options).rejected == ()
-    assert on.copies == []
+def test_nothing_is_copied_if_files_are_not_published_as_copies(
+    source: Path, builder: Builder, options: dict[str, Any]
+) -> None:
+    assert builder(source, **options).rejected == ()
+    assert builder.copies == []
 
 
-def test_what_the_cache_knows_is_not_copied_before_it_has_to_be(
-    source: Path, on: On, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_the_cache_knows_is_copied_only_when_it_is_published(
+    source: Path, builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mkindex.cache.RACY_NS", -10_000_000_000)
     cached: dict[str, Any] = {"cache_dir": str(tmp_path / "cache")}
-    on(source, files_url="https://files.example.com/", **cached)
-    on(source, **cached)
-    assert (on.copies, read_tree(on.public)) == ([], cold_build(source))
+    builder(source, files_url="https://files.example.com/", **cached)
+    builder(source, **cached)
+    assert (builder.copies, read_tree(builder.public)) == ([], cold_build(source))
 
 
-def test_a_file_that_is_held_back_is_not_copied(source: Path, on: On) -> None:
+def test_a_file_that_is_held_back_is_not_copied(source: Path, builder: Builder) -> None:
     os.utime(source / FILENAME)
     young = YoungFiles(600)
     young.begin(hasty=False)
-    on(source, dry_run=True)
-    config = Config(sources=(str(source),), destination=str(on.public), jobs=1)
+    builder(source, dry_run=True)
+    config = Config(sources=(str(source),), destination=str(builder.public), jobs=1)
     build(config, examine=HoldBack(examine_all, young, LastBuild()))
-    assert (young.held, on.copies) == ((str(source / FILENAME),), [])
+    assert (young.held, builder.copies) == ((str(source / FILENAME),), [])
 
 
 # --- what is there already ------------------------------------------------------------------------------------------
@@ -181,151 +182,157 @@ def lose_the_manifest(public: Path) -> None:
 
 
 def check_out(public: Path) -> None:
-    """Be there with other inodes and times."""
+    """Replace the tree by a copy, with other inodes and times."""
     shutil.copytree(public, other := public.with_name("other"))
     shutil.rmtree(public)
     other.rename(public)
 
 
 @pytest.mark.parametrize("damage", [lose_the_manifest, check_out])
-def test_nothing_is_copied_that_is_there_already(source: Path, on: On, damage: Callable[[Path], object]) -> None:
-    on(source)
-    damage(on.public)
-    assert on(source).written == 0
-    assert (on.copies, read_tree(on.public)) == ([], cold_build(source))
-
-
-def test_what_is_of_the_name_and_size_of_one_that_is_there_is_copied_when_it_turns_out_to_be_another(
-    source: Path, on: On
+def test_a_file_that_the_tree_already_has_is_not_copied(
+    source: Path, builder: Builder, damage: Callable[[Path], object]
 ) -> None:
-    on(source)
+    builder(source)
+    damage(builder.public)
+    assert builder(source).written == 0
+    assert (builder.copies, read_tree(builder.public)) == ([], cold_build(source))
+
+
+def test_a_file_with_the_name_and_size_of_a_published_one_is_copied_after_its_hash_is_known(
+    source: Path, builder: Builder
+) -> None:
+    builder(source)
     write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": bytes(5000)})
-    on(source)
-    assert (on.copies, read_tree(on.public)) == ([], cold_build(source))
+    builder(source)
+    assert (builder.copies, read_tree(builder.public)) == ([], cold_build(source))
     write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": bytes(5001)})
-    on(source)
-    assert (on.copies, read_tree(on.public)) == (
-        [*TAKEN, f"replace copy0 {there(source / FILENAME)}"],
+    builder(source)
+    assert (builder.copies, read_tree(builder.public)) == (
+        [*TAKEN, f"replace copy0 {published_path(source / FILENAME)}"],
         cold_build(source),
     )
 
 
-def test_what_a_dead_run_has_brought_to_its_place_is_not_copied_again(source: Path, small: Path, on: On) -> None:
-    on(small)
-    on(source)
-    synced = [name for name, *_ in on.disk.operations].index("sync")
-    shutil.rmtree(on.public)
-    on(small)
+def test_a_file_that_a_dead_run_placed_is_not_copied_again(source: Path, small: Path, builder: Builder) -> None:
+    builder(small)
+    builder(source)
+    synced = [name for name, *_ in builder.disk.operations].index("sync")
+    shutil.rmtree(builder.public)
+    builder(small)
     with pytest.raises(ProcessKilled):
-        on(source, FaultyDisk(at=synced + 1))
-    assert (on.public / there(source / FILENAME)).exists()
-    on(source)
-    assert (on.copies, read_tree(on.public), own_files(on.public)) == ([], cold_build(source), {"manifest"})
+        builder(source, FaultyDisk(at=synced + 1))
+    assert (builder.public / published_path(source / FILENAME)).exists()
+    builder(source)
+    assert (builder.copies, read_tree(builder.public), own_files(builder.public)) == (
+        [],
+        cold_build(source),
+        {"manifest"},
+    )
 
 
-def test_where_files_may_be_on_another_disk_they_are_copied_there(source: Path, small: Path, on: On) -> None:
-    on(small)
-    (on.public / "files").rename(elsewhere := on.public.with_name("elsewhere"))
-    (on.public / "files").symlink_to(elsewhere)
-    on(source)
+def test_if_files_can_be_on_another_disk_they_are_copied_there(source: Path, small: Path, builder: Builder) -> None:
+    builder(small)
+    (builder.public / "files").rename(elsewhere := builder.public.with_name("elsewhere"))
+    (builder.public / "files").symlink_to(elsewhere)
+    builder(source)
     wanted = (source / FILENAME).read_bytes()
-    assert (on.copies, (on.public / there(source / FILENAME)).read_bytes()) == ([], wanted)
+    assert (builder.copies, (builder.public / published_path(source / FILENAME)).read_bytes()) == ([], wanted)
 
 
-def test_where_a_copy_cannot_be_renamed_it_is_copied(source: Path, on: On) -> None:
+def test_a_copy_that_cannot_be_renamed_is_copied(source: Path, builder: Builder) -> None:
     class Mounted(FaultyDisk):
         def replace(self, source: str, target: str) -> None:
             if source.endswith("/copy0"):
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
             super().replace(source, target)
 
-    on(source, Mounted())
-    assert (on.copies, read_tree(on.public)) == ([*TAKEN, "unlink copy0"], cold_build(source))
+    builder(source, Mounted())
+    assert (builder.copies, read_tree(builder.public)) == ([*TAKEN, "unlink copy0"], cold_build(source))
 
 
 # --- what is not published ------------------------------------------------------------------------------------------
 
 
-def test_what_its_name_or_its_metadata_reject_is_not_copied(source: Path, on: On) -> None:
+def test_a_file_that_is_rejected_for_its_name_or_metadata_is_not_copied(source: Path, builder: Builder) -> None:
     data = wheel("large", "1.0", files=LARGE)
     write_files(source, [("large-2.0-py3-none-any.whl", data), ("large-1.0-py2-none-any.whl", data[:-30])])
     write_files(source, [("page-1.0-py3-none-any.whl", b"<html>" + bytes(9000)), ("lar ge-3.0-py3-none-any.whl", data)])
-    assert len(on(source).rejected) == 4
-    assert on.copies == [*TAKEN, f"replace copy0 {there(source / FILENAME)}"]
+    assert len(builder(source).rejected) == 4
+    assert builder.copies == [*TAKEN, f"replace copy0 {published_path(source / FILENAME)}"]
 
 
-def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, small: Path, on: On) -> None:
+def test_a_file_that_changes_while_it_is_copied_leaves_nothing(source: Path, small: Path, builder: Builder) -> None:
     class Meanwhile(FaultyDisk):
         def write(self, descriptor: int, data: bytes | memoryview) -> None:
             super().write(descriptor, data)
             if self.operations[-1][1].endswith("copy0"):
                 os.utime(source / FILENAME, (0, len(self.operations)))
 
-    (rejected,) = on(source, Meanwhile()).rejected
+    (rejected,) = builder(source, Meanwhile()).rejected
     assert (rejected.location, rejected.reason[:26]) == (str(source / FILENAME), "changed while it was read:")
-    assert on.copies == [*TAKEN, "unlink copy0"]
-    assert (read_tree(on.public), own_files(on.public)) == (cold_build(small), {"manifest"})
+    assert builder.copies == [*TAKEN, "unlink copy0"]
+    assert (read_tree(builder.public), own_files(builder.public)) == (cold_build(small), {"manifest"})
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_build_that_is_refused_leaves_everything_as_it_was(source: Path, small: Path, on: On, first: bool) -> None:
+def test_a_refused_build_changes_nothing(source: Path, small: Path, builder: Builder, first: bool) -> None:
     if not first:
-        on(small)
-    before = sorted(on.public.rglob("*"))
+        builder(small)
+    before = sorted(builder.public.rglob("*"))
     write_files(source, [("broken-1.0-py3-none-any.whl", b"PK")])
     with pytest.raises(NotPublished):
-        on(source, strict=True)
-    assert on.copies == [*TAKEN, "unlink copy0"]
-    assert (sorted(on.public.rglob("*")), on.public.exists()) == (before, not first)
+        builder(source, strict=True)
+    assert builder.copies == [*TAKEN, "unlink copy0"]
+    assert (sorted(builder.public.rglob("*")), builder.public.exists()) == (before, not first)
 
 
-def test_of_a_file_that_is_in_two_places_one_copy_goes_at_once(source: Path, on: On) -> None:
+def test_of_a_file_in_two_directories_one_copy_is_deleted_at_once(source: Path, builder: Builder) -> None:
     shutil.copytree(source, source / "again")
-    on(source, recursive=True)
+    builder(source, recursive=True)
     second = [line.replace("0", "1") for line in TAKEN]
-    assert on.copies == [*TAKEN, *second, "unlink copy1", f"replace copy0 {there(source / FILENAME)}"]
-    assert read_tree(on.public) == cold_build(source, recursive=True)
+    assert builder.copies == [*TAKEN, *second, "unlink copy1", f"replace copy0 {published_path(source / FILENAME)}"]
+    assert read_tree(builder.public) == cold_build(source, recursive=True)
 
 
-def test_two_files_that_cannot_be_told_apart_leave_nothing(source: Path, small: Path, on: On) -> None:
+def test_the_copies_of_two_indistinguishable_files_are_deleted(source: Path, small: Path, builder: Builder) -> None:
     (source / "again").mkdir()
     write_wheel(source / "again", "large", "1.0", mtime=MTIME, files={"large/data": bytes(5000)})
-    assert len(on(source, recursive=True).rejected) == 2
-    assert sorted(on.copies[6:]) == ["unlink copy0", "unlink copy1"]
-    assert (read_tree(on.public), own_files(on.public)) == (cold_build(small), {"manifest"})
+    assert len(builder(source, recursive=True).rejected) == 2
+    assert sorted(builder.copies[6:]) == ["unlink copy0", "unlink copy1"]
+    assert (read_tree(builder.public), own_files(builder.public)) == (cold_build(small), {"manifest"})
 
 
-def test_what_a_dead_run_left_goes_though_there_is_nothing_to_do(source: Path, on: On) -> None:
-    on(source)
-    write_files(on.public, [(f"{OWN_DIRECTORY}/tmp/copy7", b"half")])
-    assert on(source).written == 0
-    assert (on.copies, own_files(on.public)) == (["unlink copy7"], {"manifest"})
+def test_the_copies_of_a_dead_run_are_deleted_by_a_build_without_changes(source: Path, builder: Builder) -> None:
+    builder(source)
+    write_files(builder.public, [(f"{OWN_DIRECTORY}/tmp/copy7", b"half")])
+    assert builder(source).written == 0
+    assert (builder.copies, own_files(builder.public)) == (["unlink copy7"], {"manifest"})
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("step", "where"), [("create", f"/{OWN_DIRECTORY}/tmp/copy0"), ("write", "")])
-def test_a_full_disk_is_no_fault_of_the_file(source: Path, on: On, step: str, where: str) -> None:
-    on(source)
-    at = 1 + on.disk.operations.index((step, f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
-    shutil.rmtree(on.public)
+def test_a_file_is_not_rejected_for_a_full_disk(source: Path, builder: Builder, step: str, where: str) -> None:
+    builder(source)
+    at = 1 + builder.disk.operations.index((step, f"{builder.public}/{OWN_DIRECTORY}/tmp/copy0"))
+    shutil.rmtree(builder.public)
     with pytest.raises(DestinationError) as caught:
-        on(source, FaultyDisk(FULL_ONCE, at=at))
-    wanted = f"cannot write {on.public}{where}: {os.strerror(errno.ENOSPC)}; free some space and run again"
-    assert (str(caught.value), on.public.exists()) == (wanted, False)
+        builder(source, FaultyDisk(FULL_ONCE, at=at))
+    wanted = f"cannot write {builder.public}{where}: {os.strerror(errno.ENOSPC)}; free some space and run again"
+    assert (str(caught.value), builder.public.exists()) == (wanted, False)
 
 
-def test_who_is_interrupted_while_copying_leaves_nothing(source: Path, on: On) -> None:
-    on(source)
-    at = 1 + on.disk.operations.index(("write", f"{on.public}/{OWN_DIRECTORY}/tmp/copy0"))
-    shutil.rmtree(on.public)
+def test_an_interrupted_copy_leaves_nothing(source: Path, builder: Builder) -> None:
+    builder(source)
+    at = 1 + builder.disk.operations.index(("write", f"{builder.public}/{OWN_DIRECTORY}/tmp/copy0"))
+    shutil.rmtree(builder.public)
     with pytest.raises(KeyboardInterrupt):
-        on(source, FaultyDisk(INTERRUPTED, at=at))
-    assert not on.public.exists()
+        builder(source, FaultyDisk(INTERRUPTED, at=at))
+    assert not builder.public.exists()
 
 
-def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(source: Path, on: On) -> None:
+def test_if_one_copy_fails_the_others_end_and_leave_nothing(source: Path, builder: Builder) -> None:
     write_wheel(source, "larger", "1.0", mtime=MTIME, files={"large/data": bytes(9000)})
     begun, left = threading.Barrier(2, timeout=10), threading.Event()
     threads: list[threading.Thread] = []
@@ -341,60 +348,60 @@ def test_a_copy_that_is_under_way_when_another_fails_ends_and_leaves_nothing(sou
 
         def remove_directory(self, path: str) -> None:
             super().remove_directory(path)
-            if path == str(on.public):
+            if path == str(builder.public):
                 left.set()
 
     with pytest.raises(DestinationError, match="free some space"):
-        on(source, Failing(), jobs=2)
+        builder(source, Failing(), jobs=2)
     for thread in threads:
         thread.join()
-    assert (on.public.exists(), [line.split()[0] for line in on.copies].count("write")) == (False, 2)
+    assert (builder.public.exists(), [line.split()[0] for line in builder.copies].count("write")) == (False, 2)
 
 
-def test_a_clone_that_cannot_be_read_is_no_fault_of_the_file(source: Path, on: On) -> None:
+def test_a_file_is_not_rejected_for_an_unreadable_clone(source: Path, builder: Builder) -> None:
     class Lost(FaultyDisk):
         def clone(self, source: int, target: int) -> bool:
-            os.unlink(on.public / OWN_DIRECTORY / "tmp/copy0")
+            os.unlink(builder.public / OWN_DIRECTORY / "tmp/copy0")
             return True
 
-    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; mend that"):
-        on(source, Lost())
-    assert not on.public.exists()
+    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; fix that"):
+        builder(source, Lost())
+    assert not builder.public.exists()
 
 
-def test_of_a_file_that_grows_while_it_is_copied_no_more_is_copied_than_was_seen(source: Path, public: Path) -> None:
+def test_of_a_file_that_grows_while_it_is_copied_only_the_known_size_is_copied(source: Path, public: Path) -> None:
     path = source / FILENAME
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(seen + bytes(10_000))
-    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(Layout(str(public)), FaultyDisk())
     with path.open("rb", buffering=0) as stream:
         assert taken.take(artifact, stream) == hashlib.sha256(seen).hexdigest()
-    assert read_tree(public / "tmp") == {"copy0": seen}
+    assert read_tree(public / OWN_DIRECTORY / "tmp") == {"copy0": seen}
 
 
-def test_all_is_copied_of_a_file_that_has_grown_since_it_was_listed(source: Path, public: Path) -> None:
+def test_a_file_that_has_grown_since_it_was_listed_is_copied_whole(source: Path, public: Path) -> None:
     path = source / FILENAME
     listed = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
-    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
-    fingerprint, found = scan.examine(listed, taken.take)
+    taken = Precopies(Layout(str(public)), FaultyDisk())
+    fingerprint, found = local.examine(listed, taken.take)
     assert isinstance(found, Facts)
     assert (fingerprint, found.sha256) == (Fingerprint.of(path.stat()), hashlib.sha256(larger).hexdigest())
-    assert read_tree(public / "tmp") == {"copy0": larger}
+    assert read_tree(public / OWN_DIRECTORY / "tmp") == {"copy0": larger}
 
 
-def test_no_copy_begins_once_they_are_stopped(source: Path, public: Path) -> None:
+def test_no_copy_starts_after_copying_was_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
-    taken = Precopies(str(public), str(public / "tmp"), FaultyDisk())
+    taken = Precopies(Layout(str(public)), FaultyDisk())
     taken.stop()
     with path.open("rb", buffering=0) as stream, pytest.raises(DestinationError, match="stopped"):
         taken.take(Artifact(str(source), FILENAME, Fingerprint.of(path.stat())), stream)
     assert not public.exists()
 
 
-class Then(FaultyDisk):
-    """A disk on which something else happens as soon as all is scanned."""
+class DiskWithEvent(FaultyDisk):
+    """A disk on which something happens when all files have been examined."""
 
     def __init__(self, happens: Callable[[], object]) -> None:
         super().__init__()
@@ -407,35 +414,37 @@ class Then(FaultyDisk):
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_what_was_copied_is_published_whatever_becomes_of_the_source(source: Path, on: On, gone: bool) -> None:
+def test_a_copy_is_published_even_if_its_source_changes_or_vanishes(source: Path, builder: Builder, gone: bool) -> None:
     wanted = cold_build(source)
     path = source / FILENAME
-    report = on(source, Then(path.unlink if gone else lambda: path.write_bytes(bytes(5000))))
-    assert (read_tree(on.public), own_files(on.public), report.rejected) == (wanted, {"manifest"}, ())
+    report = builder(source, DiskWithEvent(path.unlink if gone else lambda: path.write_bytes(bytes(5000))))
+    assert (read_tree(builder.public), own_files(builder.public), report.rejected) == (wanted, {"manifest"}, ())
 
 
 @pytest.mark.parametrize("data", [LARGE["large/data"], bytes(5000)], ids=["unchanged", "changed"])
-def test_another_attempt_copies_anew(source: Path, on: On, data: bytes) -> None:
+def test_another_attempt_copies_again(source: Path, builder: Builder, data: bytes) -> None:
     def change() -> None:
         if not changed:
             changed.append(write_wheel(source, "small", "1.0", mtime=MTIME, summary="other bytes"))
             write_wheel(source, "large", "1.0", mtime=MTIME, files={"large/data": data})
 
     changed: list[Path] = []
-    on(source, Then(change))
+    builder(source, DiskWithEvent(change))
     again = [line.replace("0", "1") for line in TAKEN]
-    assert on.copies == [*TAKEN, "unlink copy0", *again, f"replace copy1 {there(source / FILENAME)}"]
-    assert (read_tree(on.public), own_files(on.public)) == (cold_build(source), {"manifest"})
+    assert builder.copies == [*TAKEN, "unlink copy0", *again, f"replace copy1 {published_path(source / FILENAME)}"]
+    assert (read_tree(builder.public), own_files(builder.public)) == (cold_build(source), {"manifest"})
 
 
 @pytest.mark.parametrize("filename", [FILENAME, "middle-1.0-py3-none-any.whl"])
-def test_what_somebody_puts_meanwhile_where_a_file_belongs_stays(
-    filename: str, source: Path, small: Path, on: On
+def test_a_file_that_someone_creates_meanwhile_at_the_path_of_a_new_one_stays(
+    filename: str, source: Path, small: Path, builder: Builder
 ) -> None:
     write_wheel(source, "middle", "1.0", mtime=MTIME)
-    on(small)
-    before, path = read_tree(on.public), there(source / filename)
-    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; mend that"):
-        on(source, Then(lambda: write_files(on.public, [(path, b"theirs")])))
-    after = {path: data for path, data in read_tree(on.public).items() if path not in before and not path.endswith("/")}
-    assert (after, own_files(on.public)) == ({path: b"theirs"}, {"manifest"})
+    builder(small)
+    before, path = read_tree(builder.public), published_path(source / filename)
+    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; fix that"):
+        builder(source, DiskWithEvent(lambda: write_files(builder.public, [(path, b"theirs")])))
+    after = {
+        path: data for path, data in read_tree(builder.public).items() if path not in before and not path.endswith("/")
+    }
+    assert (after, own_files(builder.public)) == ({path: b"theirs"}, {"manifest"})

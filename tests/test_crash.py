@@ -1,6 +1,6 @@
-"""Publishing dies, or the disk fails, at every single step: readers never notice, and the next build finishes the job.
+"""Publishing dies, or the disk fails, at each of its steps: every page stays whole, and the next build finishes.
 
-MKINDEX_SOAK=1 tries every kind of failure at every step, and kills more processes.
+MKINDEX_SOAK=1 tries every kind of failure at each step, and kills more processes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import DestinationError
-from mkindex.examine import local as scan
-from mkindex.publish import directory, staging
-from mkindex.publish import ownership as inventory
-from mkindex.publish import precopy as copies
+from mkindex.examine import local
+from mkindex.publish import directory, ownership, precopy, staging
 from mkindex.site.templates import Templates
 from support.builds import cold_build, publish, scratch_directory, write_files
 from support.faulty_disk import (
@@ -53,7 +51,7 @@ MTIME = 1_700_000_000
 FOREIGN = {"README": b"theirs", "simple/notes": b"theirs", "files/notes": b"theirs"}
 
 
-# --- what goes on ---------------------------------------------------------------------------------------------------
+# --- scenarios ---------------------------------------------------------------------------------------------------
 
 
 def start(source: Path) -> None:
@@ -62,7 +60,7 @@ def start(source: Path) -> None:
 
 
 def change(source: Path) -> None:
-    """Give a wheel other bytes, add a project, remove one."""
+    """Change the bytes of a wheel, add a project, and remove one."""
     (source / "demo-1.0-py3-none-any.whl").unlink()
     write_wheel(source, "demo", "1.0", mtime=MTIME, summary="other bytes")
     write_wheel(source, "added", "1.0", mtime=MTIME)
@@ -70,21 +68,21 @@ def change(source: Path) -> None:
 
 
 def change_again(source: Path) -> None:
-    """Remove what was added, if it was; bring back what was removed, if it was; add something else."""
+    """Undo the addition and the removal of `change`, and add another file."""
     (source / "added-1.0-py3-none-any.whl").unlink(missing_ok=True)
     write_sdist(source, "other", "1.0", mtime=MTIME)
     write_wheel(source, "demo", "2.0", mtime=MTIME)
 
 
 def revert(source: Path) -> None:
-    """Be again as before anything changed."""
+    """Make the source as it was at the start."""
     shutil.rmtree(source)
     source.mkdir()
     start(source)
 
 
 def damage(public: Path) -> None:
-    """Edit a page and a file, delete others."""
+    """Edit a page and a file, and delete others."""
     (public / "simple/index.html").write_bytes(b"edited")
     (public / "simple/demo/index.v1_json").unlink()
     wheel, _ = sorted(public.glob("files/*/*/demo*"))
@@ -97,23 +95,23 @@ def nothing(path: Path) -> None:
 
 
 def lose(public: Path) -> None:
-    """Lose the manifest, and a file that pages name."""
+    """Delete the manifest, and a file that pages name."""
     (public / OWN_DIRECTORY / "manifest").unlink()
     min(public.glob("files/*/*/demo*")).unlink()
 
 
 def lose_and_damage(public: Path) -> None:
-    """Damage the manifest, and lose a file that pages name."""
+    """Damage the manifest, and delete a file that pages name."""
     (public / OWN_DIRECTORY / "manifest").write_bytes(b"damaged")
     min(public.glob("files/*/*/demo*")).unlink()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What a build finds: how the source has changed, and the destination been damaged, since the last build."""
+    """What happened to the source and the destination since the last build."""
 
     first: bool = False
-    large: bool = False  # files are copied by the executor, in several parts, most of them while they are scanned
+    large: bool = False  # files are copied in several parts, most of them while they are hashed
     change: Callable[[Path], object] = nothing
     damage: Callable[[Path], object] = nothing
     options: dict[str, Any] = field(default_factory=dict)
@@ -142,13 +140,13 @@ AFTERWARDS: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the templates once, and start no process."""
+    """Read the templates once, and write to a disk that does not sync."""
     monkeypatch.setattr("mkindex.build.Templates", functools.cache(Templates))
     monkeypatch.setattr(directory, "Filesystem", FaultyDisk)
 
 
 class Stage:
-    """A scene made ready: what there is before a build, and what there is to be."""
+    """A scene on disk: what there is before a build, and what there must be after it."""
 
     def __init__(self, scene: Scene, root: Path, patch: pytest.MonkeyPatch) -> None:
         self.source, self.public, self.patch = root / "wheels", root / "public", patch
@@ -169,14 +167,14 @@ class Stage:
         self.wanted = self.made()
 
     def made(self) -> dict[str, bytes]:
-        """What a cold build makes of the source as it is now, beside what is somebody else's."""
+        """What a cold build makes of the source, with the files of others."""
         key = (tuple((path.name, path.read_bytes()) for path in sorted(self.source.iterdir())), str(self.options))
         if key not in _made:
             _made[key] = cold_build(self.source, **self.options)
         return _made[key] | self.foreign
 
     def run(self, disk: FaultyDisk) -> BaseException | None:
-        """Build on that disk; return what it came to."""
+        """Build on that disk, and return the error, if any."""
         with self.patch.context() as patch:
             patch.setattr(directory, "Filesystem", lambda: disk)
             try:
@@ -185,8 +183,8 @@ class Stage:
                 return error
         return None
 
-    def seen(self) -> list[str]:
-        """What is wrong with what readers see, at whatever instant."""
+    def faults_seen(self) -> list[str]:
+        """Return what is wrong in the tree as readers see it, at any moment."""
         content = read_tree(self.public)
         pages = {path: data for path, data in content.items() if is_page(path) and not path.endswith("/")}
         wrong = [path for path, data in pages.items() if data not in (self.before.get(path), self.wanted.get(path))]
@@ -195,12 +193,12 @@ class Stage:
         there = file_identities(self.public)
         return wrong + [path for path, identity in self.untouched.items() if there[path] != identity]
 
-    def finished(self, afterwards: Callable[[Path], object]) -> list[str]:
-        """Build again; return what is not as a cold build makes it."""
+    def faults_after_next_build(self, afterwards: Callable[[Path], object]) -> list[str]:
+        """Build again, and return what is not as a cold build makes it."""
         afterwards(self.source)
         publish(self.source, self.public, **self.options)
         content, wanted = read_tree(self.public), self.made()
-        if self.options.get("grace"):  # what was named once, or was to be, may still be there
+        if self.options.get("grace"):  # retired files may still be there
             content = {path: data for path, data in content.items() if path in wanted or is_page(path)}
         wrong = [path for path in content.keys() | wanted.keys() if content.get(path) != wanted.get(path)]
         return wrong + find_broken_links(content, simple=self.simple) + [*(own_files(self.public) - {"manifest"})]
@@ -217,11 +215,11 @@ def fast_path() -> Iterator[Path]:
 
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, fast_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
-    """Makes the scene that the test is run with ready, as often as it is called."""
+    """Makes the scene of the test, each time that it is called."""
     scene = SCENES[request.param]
     if scene.large:
-        for room in (scan, staging, copies, inventory):
-            monkeypatch.setattr(room, "CHUNK", 400)
+        for module in (local, staging, precopy, ownership):
+            monkeypatch.setattr(module, "CHUNK", 400)
     return lambda: Stage(scene, fast_path, monkeypatch)
 
 
@@ -231,7 +229,7 @@ every_scene = pytest.mark.parametrize("stage", SCENES, indirect=True)
 def points(stage: Callable[[], Stage], *kinds: tuple[Fault, ...]) -> Iterator[tuple[int, Fault, str]]:
     """Yield every step of a build, with a fault of each kind and with what happens to the source before the next build.
 
-    The faults of a kind, and what happens to the source, take turns; all of them have theirs at every step in a soak.
+    The faults of a kind, and the changes of the source, take turns; with MKINDEX_SOAK=1 each step has all of them.
     """
     stage().run(watched := FaultyDisk())
     for at, number in itertools.product(range(1, len(watched.operations) + 1), range(len(kinds))):
@@ -250,16 +248,18 @@ def test_killed_at_any_step_every_page_is_whole_and_the_next_build_finishes(stag
         here = stage()
         assert isinstance(here.run(FaultyDisk(fault, at=at)), ProcessKilled)
         if (here.public / OWN_DIRECTORY).is_dir():
-            (here.public / OWN_DIRECTORY / "lock").touch()  # a process that is really killed leaves it
-        wrong += [(at, afterwards, what) for what in here.seen() + here.finished(AFTERWARDS[afterwards])]
+            (here.public / OWN_DIRECTORY / "lock").touch()  # as a process that is really killed would leave it
+        wrong += [
+            (at, afterwards, what) for what in here.faults_seen() + here.faults_after_next_build(AFTERWARDS[afterwards])
+        ]
     assert wrong == []
 
 
 @pytest.mark.parametrize("grace", [0, 900])
-def test_killed_while_the_index_moves_and_run_as_before_no_page_is_lost(
+def test_no_page_is_lost_if_a_build_with_another_simple_path_is_killed(
     grace: int, fast_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The root page of one place is the page of a project in the other, and the dead build meant to write it."""
+    """The root page of one layout is the page of a project in the other, and it is in the intent of the dead build."""
     both, one, public = fast_path / "both", fast_path / "one", fast_path / "public"
     for source, projects in ((both, ("demo", "simple")), (one, ("demo",))):
         source.mkdir()
@@ -291,13 +291,15 @@ def test_failing_at_any_step_says_where_and_every_page_is_whole_and_the_next_bui
     for at, fault, afterwards in points(stage, (FULL_ONCE, BROKEN_ONCE, INTERRUPTED), (FULL, BROKEN)):
         here = stage()
         match here.run(FaultyDisk(fault, at=at)):
-            case None:  # it was while tidying up
-                wrong += [(at, "done", path) for path in here.seen() if read_tree(here.public) != here.wanted]
+            case None:  # it failed while temporary files were deleted
+                wrong += [(at, "done", path) for path in here.faults_seen() if read_tree(here.public) != here.wanted]
             case DestinationError() as error:
                 assert str(here.public) in str(error)
             case error:
                 assert isinstance(error, KeyboardInterrupt)
-        wrong += [(at, afterwards, what) for what in here.seen() + here.finished(AFTERWARDS[afterwards])]
+        wrong += [
+            (at, afterwards, what) for what in here.faults_seen() + here.faults_after_next_build(AFTERWARDS[afterwards])
+        ]
     assert wrong == []
 
 
@@ -326,16 +328,16 @@ def test_a_write_that_takes_some_bytes_at_a_time_writes_all(fast_path: Path, mon
 # --- power failures -------------------------------------------------------------------------------------------------
 
 
-def too_early(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes]) -> list[str]:
-    """Return each operation that a power failure could leave behind without what it relies on.
+def premature_operations(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes]) -> list[str]:
+    """Return each operation that a power failure could leave done, but not what it relies on.
 
-    `before`: what was there before the first of them.
+    `before`: the tree before the first operation.
     """
     wrong: list[str] = []
-    bytes_at_risk: set[str] = set()  # files of which the bytes may not be on the disk yet
-    names_at_risk: set[str] = set()  # paths, not our own, of which the names may not be
-    renamed: set[str] = set()  # of our own, of which the names may not be
-    durable: set[str] = set()  # of our own
+    bytes_at_risk: set[str] = set()  # files whose bytes may not be on the disk yet
+    names_at_risk: set[str] = set()  # published paths whose names may not be
+    renamed: set[str] = set()  # our own files whose names may not be
+    durable: set[str] = set()  # our own files whose names are
     for operation, *paths in done:
         path = paths[-1].removeprefix(f"{public}/")
         is_own = path.startswith(f"{OWN_DIRECTORY}/")
@@ -354,7 +356,7 @@ def too_early(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes
         if operation == "replace":
             if paths[0].removeprefix(f"{public}/") in bytes_at_risk:
                 bytes_at_risk.add(path)
-                # Where nobody looks yet, bytes may come later.
+                # At a path that no page names yet, bytes may come later.
                 relied_on &= path.startswith(f"{OWN_DIRECTORY}/tmp/") or (
                     path.startswith("files/") and path not in before
                 )
@@ -374,13 +376,13 @@ def too_early(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes
 def test_nothing_relies_on_what_a_power_failure_could_undo(stage: Callable[[], Stage]) -> None:
     here = stage()
     assert here.run(disk := FaultyDisk()) is None
-    assert too_early(disk.operations, here.public, here.before) == []
+    assert premature_operations(disk.operations, here.public, here.before) == []
 
 
 # --- real processes, really killed ----------------------------------------------------------------------------------
 
 
-QUIET = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # Python itself writes nothing, either
+QUIET = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # Python itself must not write files
 
 
 def command(source: Path, public: Path) -> list[str]:
@@ -391,7 +393,7 @@ def test_processes_that_are_killed_at_any_moment_leave_every_page_whole(fast_pat
     sources = fast_path / "one", fast_path / "two"
     for number, source in enumerate(sources):
         source.mkdir()
-        for version in range(1, 400):  # enough of them to be worth several processes
+        for version in range(1, 400):  # enough for several processes
             write_wheel(source, f"demo-{version % 150}", str(version), mtime=MTIME, summary=f"{number * (version % 9)}")
     wanted = [cold_build(source) for source in sources]
     seconds = 60.0

@@ -1,4 +1,4 @@
-"""The committed examples are what `examples/make.py` makes, and are sound."""
+"""The committed examples: `examples/make.py` writes the same bytes, and they are valid."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def contents(files: Iterable[Path]) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_making_the_examples_anew_gives_the_committed_bytes(tmp_path: Path) -> None:
+def test_making_the_examples_again_gives_the_committed_bytes(tmp_path: Path) -> None:
     make(tmp_path)
     assert contents(tmp_path.iterdir()) == contents(FILES)
 

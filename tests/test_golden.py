@@ -1,6 +1,6 @@
-"""The index of the examples is byte for byte the one in golden/, on whatever machine it is made.
+"""The index of the examples is byte for byte the one in golden/, on any machine.
 
-After a change of what is published: `MKINDEX_GOLDEN=write pytest tests/test_golden.py`, then read the diff.
+After a change of the published tree: `MKINDEX_GOLDEN=write pytest tests/test_golden.py`, then read the diff.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parent / "golden"
 MAKE = Path(__file__).parent.parent / "examples" / "make.py"
 WRITE = os.environ.get("MKINDEX_GOLDEN") == "write"
 
-# mkindex, where every directory lists its entries in an order of its own.
+# mkindex, with the entries of each directory in another order.
 SHUFFLED = """
 import os, random, sys
 
@@ -55,15 +55,15 @@ def examples(tmp_path: Path) -> Path:
     return tmp_path / "examples"
 
 
-def described(public: Path) -> dict[str, str]:
-    """Pages as text, files by their hash."""
+def describe(public: Path) -> dict[str, str]:
+    """Return pages as text, and files by their hash."""
     return {
         path: data.decode("ascii") if is_page(path) else hashlib.sha256(data).hexdigest()
         for path, data in read_tree(public).items()
     }
 
 
-def golden() -> dict[str, str]:
+def read_golden() -> dict[str, str]:
     pages = {path: data.decode("ascii") for path, data in read_tree(GOLDEN / "pages").items()}
     lines = (line.split("  ", 1) for line in (GOLDEN / "files.sha256").read_text("ascii").splitlines())
     return pages | {path: sha256 for sha256, path in lines}
@@ -79,11 +79,11 @@ def write_golden(made: dict[str, str]) -> None:
 def test_the_index_of_the_examples_is_the_golden_one(examples: Path, tmp_path: Path) -> None:
     publish(examples, tmp_path / "public", links=True)
     if WRITE:
-        write_golden(described(tmp_path / "public"))
-    assert described(tmp_path / "public") == golden()
+        write_golden(describe(tmp_path / "public"))
+    assert describe(tmp_path / "public") == read_golden()
 
 
-def test_an_index_that_grew_and_shrank_build_by_build_is_the_golden_one(examples: Path, tmp_path: Path) -> None:
+def test_an_index_that_was_built_step_by_step_is_the_golden_one(examples: Path, tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     files = random.Random(1).sample(names := sorted(os.listdir(examples)), len(names))
     for number, name in enumerate(files):
@@ -94,7 +94,7 @@ def test_an_index_that_grew_and_shrank_build_by_build_is_the_golden_one(examples
     for path in [*tmp_path.glob("*.whl"), *tmp_path.glob("*.tar.gz"), *tmp_path.glob("*.zip")]:
         path.rename(tmp_path / "wheels" / path.name)
     publish(tmp_path / "wheels", tmp_path / "public", links=True)
-    assert described(tmp_path / "public") == golden()
+    assert describe(tmp_path / "public") == read_golden()
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_an_index_that_grew_and_shrank_build_by_build_is_the_golden_one(examples
         ("random", "XYZ-14", "de_DE.ISO-8859-1", "000", "3"),
     ],
 )
-def test_neither_seed_nor_zone_nor_locale_nor_umask_nor_order_nor_jobs_change_it(
+def test_hash_seed_time_zone_locale_umask_readdir_order_and_jobs_do_not_matter(
     *, seed: str, zone: str, locale: str, umask: str, jobs: str, examples: Path, tmp_path: Path
 ) -> None:
     environment = os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": locale, "LANG": locale}
     command = [sys.executable, "-c", SHUFFLED, seed, umask, "--links", "--no-cache", "--jobs", jobs]
     for _ in range(2):
         subprocess.run([*command, "--quiet", examples, tmp_path / "public"], env=environment, check=True)
-        assert described(tmp_path / "public") == golden()
+        assert describe(tmp_path / "public") == read_golden()

@@ -1,4 +1,4 @@
-"""What `mkindex host` takes, and what it refuses: nothing gets into a configuration that is more than itself."""
+"""The command `host`: the values that it accepts. None can change the meaning of a configuration."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parts(url: str) -> tuple[object, ...]:
 
 
 class Run:
-    """What a run of `mkindex host` came to."""
+    """A run of `mkindex host`, with its status and output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
         capsys.readouterr()
@@ -43,7 +43,7 @@ class Run:
         self.out, self.err = capsys.readouterr()
 
 
-def test_an_address_is_scheme_host_port_and_path() -> None:
+def test_an_address_has_scheme_host_port_and_path() -> None:
     local, named = "http://localhost", "https://packages.example.com"
     assert [
         parts(url) for url in (local, "HTTP://LocalHost:80/", f"{named}:8443/a.b/c_d/", "http://[::1]:8080/~x")
@@ -55,7 +55,7 @@ def test_an_address_is_scheme_host_port_and_path() -> None:
     ]
 
 
-def test_at_an_address_of_this_machine_nobody_else_is_listened_to() -> None:
+def test_with_a_loopback_address_only_this_machine_can_connect() -> None:
     hosts = ("127.0.0.1", "127.8.0.1", "[::1]", "localhost", "192.0.2.1", "[2001:db8::1]", "packages.example.com")
     listened = [hosting(url=f"http://{host}/").loopback for host in hosts]
     assert listened == [*((host,) for host in hosts[:3]), ("127.0.0.1", "[::1]"), (), (), ()]
@@ -77,11 +77,11 @@ def test_at_an_address_of_this_machine_nobody_else_is_listened_to() -> None:
             "http://\u00fc.example/",
         ),
         *("http://h/\u00fc", 'http://h/"', "http://h/\\", "http://[::1", "http://[::g]/", "http://[1.2.3.4]/"),
-        *("http://loca\u017f/", "http://h:\u0661\u0662/"),  # letters and digits to who reads carelessly
+        *("http://loca\u017f/", "http://h:\u0661\u0662/"),  # letters and digits only with Unicode rules
         *("http://" + "a" * 64 + "/", "http://h:1:2/", "http://h:/", "http://h/*"),
     ],
 )
-def test_what_is_no_address_that_a_configuration_can_hold_is_refused(url: str) -> None:
+def test_an_address_that_a_configuration_cannot_hold_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=r"^url"):
         hosting(url=url)
 
@@ -97,19 +97,17 @@ def test_what_is_no_address_that_a_configuration_can_hold_is_refused(url: str) -
         f"ftp://user:{SECRET}@host/",
     ],
 )
-def test_what_can_be_secret_in_an_address_is_refused_and_not_repeated(
-    capsys: pytest.CaptureFixture[str], url: str
-) -> None:
+def test_an_address_with_a_secret_is_refused_and_not_repeated(capsys: pytest.CaptureFixture[str], url: str) -> None:
     run = Run(capsys, "nginx", "--url", url)
     assert (run.status, run.out, SECRET in run.err) == (2, "", False)
-    assert "leave them out" in run.err
+    assert "--url must not contain a user name, password, query or fragment" in run.err
 
 
 @pytest.mark.parametrize("special", [*"\"'`\\${}[]*?\n\r\t\0\x7f\x1b\u2028\u202e", "\udcff"])
 @pytest.mark.parametrize("option", ["root", "users", "certificate", "key"])
 def test_a_path_that_a_configuration_cannot_hold_is_refused(option: str, special: str) -> None:
     both = {"certificate": "/c", "key": "/k"} if option in ("certificate", "key") else {}
-    with pytest.raises(ConfigError, match=rf"^{option} .*no server's configuration can hold") as refused:
+    with pytest.raises(ConfigError, match=rf"^{option} .*no server configuration can hold") as refused:
         hosting(**{"url": "https://localhost/", **both, option: f"/srv/a{special}b"})
     assert str(refused.value).isprintable()
 
@@ -119,7 +117,7 @@ OURS = Templates()
 
 
 @pytest.mark.parametrize("server", PRINTS)
-def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
+def test_a_path_is_within_quotes_or_in_a_comment(server: str) -> None:
     values = {"users": "/srv/USERS", "certificate": "/srv/CERTIFICATE", "key": "/srv/KEY"}
     printed = OURS.render(PRINTS[server], hosting=hosting(root=ROOT, url="https://localhost/", **values)).decode()
     rules = [line for line in printed.splitlines() if not line.startswith("#")]
@@ -130,7 +128,7 @@ def test_a_path_stands_within_quotes_or_in_a_comment(server: str) -> None:
 
 @pytest.mark.slow
 @given(st.text(max_size=30), st.from_regex(r"[A-Za-z0-9_~-]{1,30}", fullmatch=True))
-def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
+def test_accepted_values_are_printed_unchanged(name: str, path: str) -> None:
     root = f"/srv/{name.strip('/')}x"
     try:
         odd = hosting(root=root, url=f"http://localhost/{path}")
@@ -148,29 +146,35 @@ def test_whatever_is_accepted_is_printed_as_it_is(name: str, path: str) -> None:
     [
         ([], "Missing argument 'NAME'"),
         (["public"], "'public' is not one of 'github-pages', 'cloudflare-pages', 'netlify', 'nginx'"),
-        (["nginx", "--users", "/etc/x"], "users goes with auth"),
-        (["nginx", "--certificate", "/c"], "certificate and key go together"),
-        (["nginx", "--key", "/c", "--url", "https://h/"], "certificate and key go together"),
-        (["nginx", "--key", "/c", "--certificate", "/c"], "begins with https://"),
-        (["nginx", "--templates", "gone"], "templates gone is no directory"),
-        (["nginx", "--auth", "--users", "who"], "users who: give a path that begins with /"),
-        (["nginx", "--root", "/"], "/ would hand out the whole machine"),
-        (["nginx", "--root", "//"], "/ would hand out the whole machine"),
-        (["nginx", "--root", ""], "root : give a path that begins with /"),
-        (["nginx", "--root", "a$b"], "no server's configuration can hold"),
-        (["netlify"], "netlify is configured by what a build writes for it"),
-        (["s3"], "s3 is configured by what a build writes for it"),
-        (["github-pages", "--auth"], "auth: for a server of your own, and github-pages is none"),
-        (["github-pages", "--url", "https://x/", "--root", "a"], "root, url: for a server of your own"),
+        (["nginx", "--users", "/etc/x"], "--users requires --auth: without it everybody can read the index"),
+        (["nginx", "--certificate", "/c"], "--certificate and --key require each other"),
+        (["nginx", "--key", "/c", "--url", "https://h/"], "--certificate and --key require each other"),
+        (
+            ["nginx", "--key", "/c", "--certificate", "/c"],
+            "--certificate and --key require a --url that begins with https://",
+        ),
+        (["nginx", "--templates", "gone"], "--templates gone: not a directory"),
+        (
+            ["nginx", "--auth", "--users", "who"],
+            "--users must be an absolute path on the server, such as /srv/index, not 'who'",
+        ),
+        (["nginx", "--root", "/"], "--root / would publish every file of the machine"),
+        (["nginx", "--root", "//"], "--root / would publish every file of the machine"),
+        (["nginx", "--root", ""], "--root must be an absolute path on the server, such as /srv/index, not ''"),
+        (["nginx", "--root", "a$b"], "--root must not contain control characters or any of"),
+        (["netlify"], "netlify is configured by files that a build writes: mkindex SOURCE DEST --for netlify"),
+        (["s3"], "s3 is configured by files that a build writes: mkindex SOURCE DEST --for s3"),
+        (["github-pages", "--auth"], "--auth: not used for github-pages, which is not a server of your own"),
+        (["github-pages", "--url", "https://x/", "--root", "a"], "--root, --url: not used for github-pages"),
     ],
 )
-def test_what_cannot_be_asked_for_says_why(capsys: pytest.CaptureFixture[str], options: list[str], says: str) -> None:
+def test_a_usage_error_gives_the_reason(capsys: pytest.CaptureFixture[str], options: list[str], says: str) -> None:
     run = Run(capsys, *options)
     assert (run.status, run.out, says in run.err) == (2, "", True)
 
 
 @pytest.mark.parametrize("server", PRINTS)
-def test_what_is_printed_is_for_the_tree_that_is_there(
+def test_the_configuration_fits_the_tree_in_the_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, server: str
 ) -> None:
     (tmp_path / "wheels").mkdir()
@@ -186,9 +190,7 @@ def test_what_is_printed_is_for_the_tree_that_is_there(
 
 
 @pytest.mark.parametrize("server", PRINTS)
-def test_users_and_certificates_are_where_the_server_has_them_unless_something_is_said(
-    capsys: pytest.CaptureFixture[str], server: str
-) -> None:
+def test_users_and_certificates_have_defaults_for_each_server(capsys: pytest.CaptureFixture[str], server: str) -> None:
     url = ("--url", "https://packages.example.com/")
     usual = Run(capsys, server, *url, "--auth").out
     assert f'"{USERS[server]}"' in usual
@@ -198,15 +200,15 @@ def test_users_and_certificates_are_where_the_server_has_them_unless_something_i
     assert USERS[server] not in Run(capsys, server, *url).out
 
 
-def test_a_password_over_http_is_warned_of_where_others_are_between(capsys: pytest.CaptureFixture[str]) -> None:
+def test_passwords_over_http_to_another_machine_are_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     said = [
         Run(capsys, "nginx", "--auth", "--url", f"{url}/").err for url in ("http://h", "https://h", "http://127.0.0.1")
     ]
-    text = "over http everybody between can read the passwords: give a url that begins with https://"
+    text = "http sends passwords in clear text: use a --url that begins with https://"
     assert said == [f"warning http://h: {text}\n", "", ""]
 
 
-def test_a_template_of_the_users_takes_the_place_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_template_of_the_user_replaces_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "hosts").mkdir()
     (tmp_path / "hosts/apache-rules.conf").write_text("Header set X-Ours <&>\n")
     run = Run(capsys, "apache", "--templates", str(tmp_path))

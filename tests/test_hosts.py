@@ -1,4 +1,4 @@
-"""A tree for a host: what lies in it besides, what is refused before anything is published, what is said, and when."""
+"""Trees for hosts: the files that a host needs, its limits, and the messages."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def source(tmp_path: Path) -> Path:
     return directory
 
 
-# --- what does not fit ----------------------------------------------------------------------------------------------
+# --- limits ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_bounds_are_those_that_the_hosts_document() -> None:
+def test_the_limits_are_those_that_the_hosts_document() -> None:
     assert {name: (host.max_file, host.max_bytes, host.max_files) for name, host in HOSTS.items()} == {
         "github-pages": (100_000_000, 1_000_000_000, None),
         "cloudflare-pages": (26_214_400, None, 20_000),
@@ -80,7 +80,7 @@ def refusal(source: Path, public: Path, **options: Any) -> str | None:  # noqa: 
     return why or None
 
 
-def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_not(tmp_path: Path) -> None:
+def test_a_file_of_the_maximum_size_is_published_and_a_larger_one_is_not(tmp_path: Path) -> None:
     bound, name = 25 * 1024 * 1024, wheel_filename("big", "1.0")
     without = len(wheel("big", "1.0", files={"pad": bytes(bound - 1000)}))
     too_large = (
@@ -99,7 +99,7 @@ def test_a_file_of_exactly_what_a_host_takes_is_published_and_one_byte_more_is_n
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["nothing there", "a tree there"])
-def test_what_is_too_much_is_told_before_anything_is_published(
+def test_a_tree_beyond_the_limits_is_refused_before_anything_is_published(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     if there:
@@ -134,7 +134,7 @@ def test_what_is_too_much_is_told_before_anything_is_published(
     assert refusal(source, tmp_path / "public", host="cloudflare-pages", json_root="json") is None
 
 
-def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
+def test_a_tree_beyond_the_limits_is_exit_status_3(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(HOSTS, "github-pages", replace(HOSTS["github-pages"], max_file=1))
@@ -148,7 +148,7 @@ def test_a_tree_that_is_too_large_is_an_error_of_the_third_kind(
 
 
 @pytest.mark.parametrize("key", ["max_bytes", "max_files"])
-def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
+def test_unlisted_files_count_until_they_are_deleted(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     public = tmp_path / "public"
@@ -160,21 +160,21 @@ def test_files_that_no_page_names_any_more_count_as_long_as_they_are_there(
         "max_files": len(cold_build(source)) + 1 + len(old),
     }[key]
 
-    def told(bound: int, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
+    def refusal_with(bound: int, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
         bounds: dict[str, Any] = {"max_bytes": None, "max_files": None, key: bound}
         monkeypatch.setitem(HOSTS, "cloudflare-pages", replace(HOSTS["cloudflare-pages"], **bounds))
         return refusal(source, public, host="cloudflare-pages", **options)
 
-    why = told(now - 1, grace=900)
+    why = refusal_with(now - 1, grace=900)
     assert why
     assert f"{now:,}" in why
     assert ". --grace 0 would delete 2 retired files of these. Upload the wheels" in why
-    assert told(now, grace=900) is None
-    assert "2 retired files" in (told(now - 1, grace=900) or "")
-    assert told(now - 1, grace=0) is None
+    assert refusal_with(now, grace=900) is None
+    assert "2 retired files" in (refusal_with(now - 1, grace=900) or "")
+    assert refusal_with(now - 1, grace=0) is None
 
 
-def test_a_page_counts_as_any_file_does(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_count_like_files(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"files_url": "https://files.example.com/", "links": True, "host": "cloudflare-pages"}
     sizes = {path: len(page) for path, page in cold_build(source, **options).items() if path != "_headers"}
     largest = max(sizes, key=sizes.__getitem__)
@@ -186,7 +186,7 @@ def test_a_page_counts_as_any_file_does(source: Path, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(("host", "project"), [("cloudflare-pages", "functions"), ("s3", "files")])
-def test_a_project_whose_name_a_host_takes_for_something_else_is_refused_at_the_root(
+def test_a_project_with_a_reserved_name_is_refused_at_the_root(
     source: Path, tmp_path: Path, host: str, project: str
 ) -> None:
     write_wheel(source, project, "1.0")
@@ -195,10 +195,10 @@ def test_a_project_whose_name_a_host_takes_for_something_else_is_refused_at_the_
     assert why == f"{host} reserves the path of the page {project}/index.html: choose another --simple-path"
 
 
-# --- what is said ---------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------------------------
 
 
-def test_that_a_site_is_public_is_said_in_the_first_build_for_that_host_only(source: Path, tmp_path: Path) -> None:
+def test_the_first_build_for_a_public_host_has_a_note_that_it_is_public(source: Path, tmp_path: Path) -> None:
     public = tmp_path / "public"
 
     def said(**options: Any) -> bool:  # noqa: ANN401 (the fields of Config)
@@ -215,9 +215,7 @@ def test_that_a_site_is_public_is_said_in_the_first_build_for_that_host_only(sou
 
 
 @pytest.mark.parametrize("content", [b"", b"theirs"], ids=["empty", "with something in it"])
-def test_it_is_said_each_time_where_somebody_has_a_nojekyll_of_their_own_that_cannot_be_taken_over(
-    source: Path, tmp_path: Path, content: bytes
-) -> None:
+def test_the_note_is_repeated_if_nojekyll_is_a_file_of_the_user(source: Path, tmp_path: Path, content: bytes) -> None:
     write_files(tmp_path / "public", [(".nojekyll", content)])
     found = [publish(source, tmp_path / "public", host="github-pages").findings for _ in range(2)]
     notes = [[one.text for one in findings if isinstance(one, Note)] for findings in found]
@@ -239,7 +237,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("host", [None, *HOSTS])
-def test_the_report_says_what_to_do_with_the_tree(
+def test_the_report_shows_the_next_step(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str | None
 ) -> None:
     public = str(tmp_path / "the public")
@@ -254,26 +252,25 @@ def test_the_report_says_what_to_do_with_the_tree(
 
 # --- options --------------------------------------------------------------------------------------------------------
 
-BESIDE = "where a project can have the name of a directory. Give two that lie beside each other"
-NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root. Leave json-root out"
-NO_PATH = (
-    "give a relative path of letters, digits and - _ . "
-    "whose first part is none of files, index.html, 404.html, links.html"
+BESIDE = "must not lie in each other: a project could have the name of the inner directory"
+NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
+PATH_RULE = (
+    "must be a relative path of letters, digits and - _ . "
+    "whose first part is not files, index.html, 404.html or links.html"
 )
+CHOICES = "github-pages, cloudflare-pages, netlify, nginx, apache, caddy or s3"
 WRONG: dict[str, dict[str, Any]] = {
-    f"for 'gopher': give one of {', '.join(HOSTS)}": {"host": "gopher"},
-    "for '': give one of " + ", ".join(HOSTS): {"host": ""},
-    "json-root goes with a host that can be told the type of its pages: for cloudflare-pages, netlify, s3": {
-        "json_root": "json"
-    },
-    "json-root is of no use with for github-pages: it derives the type of a page from its name, so index.html "
-    "cannot be JSON. Leave json-root out": {"host": "github-pages", "json_root": "json"},
+    f"host must be {CHOICES}, not 'gopher'": {"host": "gopher"},
+    f"host must be {CHOICES}, not ''": {"host": ""},
+    "json_root requires host with one of cloudflare-pages, netlify, s3": {"json_root": "json"},
+    "json_root is of no use with host github-pages: it derives the type of a page from its name, so index.html "
+    "cannot be JSON": {"host": "github-pages", "json_root": "json"},
     **{
-        f"json-root is of no use with for {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
+        f"json_root is of no use with host {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")
     },
     **{
-        f"json-root {path!r}: {NO_PATH}": {"host": "netlify", "json_root": path}
+        f"json_root {path!r} {PATH_RULE}": {"host": "netlify", "json_root": path}
         for path in (
             "",
             "/",
@@ -289,7 +286,7 @@ WRONG: dict[str, dict[str, Any]] = {
         )
     },
     **{
-        f"json-root {path!r} and simple-path {simple or '.'!r}: one lies in the other, {BESIDE}": {
+        f"json_root {path!r} and simple_path {simple or '.'!r} {BESIDE}": {
             "host": "s3",
             "json_root": path,
             "simple_path": simple,
@@ -301,16 +298,19 @@ WRONG: dict[str, dict[str, Any]] = {
             ("json", ""),
         ]
     },
-    "simple-path '_headers/x': netlify needs a file at that place, choose another": {
+    "simple_path '_headers/x' is taken: netlify needs a file there. Choose another path": {
         "host": "netlify",
         "simple_path": "_headers/x",
     },
-    "json-root 'upload.sh': s3 needs a file at that place, choose another": {"host": "s3", "json_root": "upload.sh"},
+    "json_root 'upload.sh' is taken: s3 needs a file there. Choose another path": {
+        "host": "s3",
+        "json_root": "upload.sh",
+    },
 }
 
 
 @pytest.mark.parametrize(("message", "options"), WRONG.items(), ids=[repr(one) for one in WRONG.values()])
-def test_what_makes_no_sense_is_refused(message: str, options: dict[str, Any]) -> None:
+def test_an_invalid_option_is_refused(message: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as error:
         Config(sources=("wheels",), destination="public", **options)
     assert str(error.value) == message
@@ -319,13 +319,13 @@ def test_what_makes_no_sense_is_refused(message: str, options: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("path", "simple"), [("simple-json", "simple"), ("a/c", "a/b"), ("a", "ab"), ("_headers.json", "upload.sh")]
 )
-def test_roots_that_lie_beside_each_other_are_fine(path: str, simple: str) -> None:
+def test_roots_beside_each_other_are_accepted(path: str, simple: str) -> None:
     config = Config(sources=("wheels",), destination="public", host="netlify", json_root=path, simple_path=simple)
     assert (config.json_root, config.simple_path) == (path, simple)
 
 
 @pytest.mark.parametrize("given", ["option", "environment", "file"])
-def test_a_host_is_given_as_for_and_by_no_other_name(
+def test_the_option_for_the_host_is_for_in_every_place(
     source: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -346,10 +346,10 @@ def test_a_host_is_given_as_for_and_by_no_other_name(
     assert read_tree(tmp_path / "public") == cold_build(source, host="netlify", json_root="json")
     (tmp_path / "mkindex.toml").write_text('host = "netlify"\n')
     assert cli.run([str(source), "public"]) == 2
-    assert "no such key: host" in capsys.readouterr().err
+    assert "unknown key host" in capsys.readouterr().err
 
 
-def test_a_host_that_nobody_knows_is_a_mistake_that_names_those_that_are_known(
+def test_an_unknown_host_is_an_error_that_lists_the_known_ones(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["--for", "gopher", str(source), str(tmp_path / "public")]) == 2
@@ -360,7 +360,7 @@ def test_a_host_that_nobody_knows_is_a_mistake_that_names_those_that_are_known(
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_tree_for_a_host_is_the_one_for_none_and_what_the_host_reads(source: Path, host: str) -> None:
+def test_a_tree_for_a_host_has_only_the_files_of_that_host_in_addition(source: Path, host: str) -> None:
     plain, made = cold_build(source), cold_build(source, host=host)
     assert {path: made.get(path) for path in plain} == plain
     expected = {"cloudflare-pages": {"_headers"}, "netlify": {"_headers"}, "apache": {".htaccess"}, "s3": {"upload.sh"}}
@@ -396,7 +396,7 @@ def test_the_pages_of_a_json_root_are_json_and_their_links_lead_to_the_files(
 @pytest.mark.parametrize(
     ("simple", "root"), [("simple", "simple-json"), ("simple-json", "simple"), ("b", "a"), ("a", "b")]
 )
-def test_resources_come_in_the_order_to_publish_them_in(simple: str, root: str) -> None:
+def test_resources_are_in_the_order_of_publishing(simple: str, root: str) -> None:
     shelf = FakeFiles()
     project = make_index(*(shelf.file(f"{name}-1.0-py3-none-any.whl") for name in ("a", "a_b", "b")))
     site = Site(simple_path=simple, json_root=root, host=HOSTS["netlify"], templates=Templates())
@@ -405,7 +405,7 @@ def test_resources_come_in_the_order_to_publish_them_in(simple: str, root: str) 
     assert len({path for _, path in order}) == len(order)
 
 
-def test_a_build_for_another_host_leaves_nothing_of_the_one_before(source: Path, tmp_path: Path) -> None:
+def test_a_build_for_another_host_removes_the_files_of_the_previous_one(source: Path, tmp_path: Path) -> None:
     public = tmp_path / "public"
     steps: list[dict[str, Any]] = [
         {},
@@ -425,7 +425,7 @@ def test_a_build_for_another_host_leaves_nothing_of_the_one_before(source: Path,
     assert publish(source, public).written == 0
 
 
-def test_what_another_host_needs_touches_nothing_else(source: Path, tmp_path: Path) -> None:
+def test_a_build_for_another_host_leaves_other_files_unchanged(source: Path, tmp_path: Path) -> None:
     public = tmp_path / "public"
     publish(source, public)
     before = file_identities(public)
@@ -436,10 +436,10 @@ def test_what_another_host_needs_touches_nothing_else(source: Path, tmp_path: Pa
         assert {path for path in before if after[path] != before[path]} <= {".nojekyll"}
 
 
-def test_a_file_of_ones_own_where_the_host_has_its_own_is_in_the_way(source: Path, tmp_path: Path) -> None:
+def test_a_file_of_the_user_where_the_host_needs_one_is_in_the_way(source: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "public", [("_headers", b"theirs")])
     with pytest.raises(
-        DestinationError, match=r"in the way, and not known to be written by mkindex: _headers\. Move it"
+        DestinationError, match=r"^this file is in the way, and mkindex has no record of writing it: _headers\. Move it"
     ):
         publish(source, tmp_path / "public", host="netlify")
     assert read_tree(tmp_path / "public") == {"_headers": b"theirs"}
@@ -451,9 +451,7 @@ def test_a_file_of_ones_own_where_the_host_has_its_own_is_in_the_way(source: Pat
     assert read_tree(tmp_path / "public") == cold_build(source)
 
 
-def test_what_a_host_reads_is_made_anew_when_the_roots_move_or_the_template_changes(
-    source: Path, tmp_path: Path
-) -> None:
+def test_files_for_a_host_follow_the_roots_and_the_template(source: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "templates", [("hosts/_headers", b"{{ simple }} {{ json_root }}\n")])
     found = []
     for options in (
@@ -466,7 +464,7 @@ def test_what_a_host_reads_is_made_anew_when_the_roots_move_or_the_template_chan
     assert found == [b" None\n", b"a/b/ None\n", b"a/b/ c/\n"]
 
 
-def test_what_lies_in_a_json_root_is_no_source(tmp_path: Path) -> None:
+def test_a_json_root_is_not_read_as_a_source(tmp_path: Path) -> None:
     config = Config(sources=("x",), destination=str(tmp_path), host="s3", json_root="json/a", simple_path="simple/b")
     assert output_directories(config) == [f"{tmp_path}/{name}" for name in (".mkindex", "files", "simple", "json")]
 
@@ -527,7 +525,7 @@ ROOTS = [
 
 @pytest.mark.parametrize(("simple", "root"), ROOTS)
 @pytest.mark.parametrize("host", ["cloudflare", "netlify"])
-def test_headers_say_of_each_path_what_it_is_and_never_one_thing_twice(
+def test_headers_set_the_right_headers_of_each_path_once(
     source: Path, host: str, simple: str, root: str | None
 ) -> None:
     made = cold_build(source, host=f"{host}{'-pages' * (host == 'cloudflare')}", simple_path=simple, json_root=root)
@@ -547,7 +545,7 @@ def test_headers_say_of_each_path_what_it_is_and_never_one_thing_twice(
         assert said == expected, address
 
 
-def test_what_a_page_is_made_of_is_not_which_host_it_is_for() -> None:
+def test_the_key_of_a_page_does_not_depend_on_the_host() -> None:
     shelf = FakeFiles()
     project = make_index(shelf.file("a-1.0-py3-none-any.whl"))
     sites = (Site(host=host, templates=Templates()) for host in HOSTS.values())

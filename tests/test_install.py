@@ -1,4 +1,4 @@
-"""However mkindex is installed, it has its templates and makes the same tree."""
+"""Installations from a wheel, an sdist and a checkout have the templates and build the same tree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples" / "wheels"
-# What an installation is made from; not what making and testing leave behind.
+# The files that an installation is built from, without the leftovers of builds and tests.
 SOURCES = (
     *("gen", "templates", "tests", "examples", "docs", "action", "action.yml"),
     *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
@@ -30,9 +30,9 @@ LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    # What the tests import from must not be found by what is installed here.
+    # The installed package must not be found in the paths of the tests.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # into the checkout that is compared
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # keep the checkout clean, because it is compared
     done = subprocess.run(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -71,18 +71,18 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Return the tree that mkindex makes as it runs in these tests."""
+    """Return the tree that the mkindex of these tests builds."""
     directory = tmp_path_factory.mktemp("expected")
     run(sys.executable, "-m", "mkindex", "--links", EXAMPLES, directory)
     return read_tree(directory)
 
 
 def install(what: str, source: Path, directory: Path) -> Path:
-    """Install mkindex into an environment of its own, beside what it needs; return the command."""
+    """Install mkindex into its own environment, with access to its dependencies, and return the command."""
     venv.create(directory, symlinks=True)
     scheme = {"base": str(directory), "platbase": str(directory)}
     packages = Path(sysconfig.get_path("purelib", "venv", scheme))
-    # A directory named in a .pth file comes last, and the .pth files in it are not read: not this checkout's, either.
+    # A directory in a .pth file comes last in sys.path, and its own .pth files (that of this checkout) are not read.
     packages.joinpath("needed.pth").write_text(sysconfig.get_path("purelib"))
     options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
     editable = ["--editable"] if what == "editable" else []
@@ -95,7 +95,7 @@ def install(what: str, source: Path, directory: Path) -> Path:
 
 
 @pytest.mark.parametrize("what", ["wheel", "sdist", "editable"])
-def test_an_installed_mkindex_makes_the_same_tree(
+def test_an_installed_mkindex_builds_the_same_tree(
     what: str, expected: dict[str, bytes], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     source: Path = request.getfixturevalue({"editable": "checkout"}.get(what, what))

@@ -17,9 +17,10 @@ PACKAGE = Path(mkindex.__file__).parent
 # From left to right. A room imports only from groups to its left; rooms of one group do not import each other.
 GROUPS = (
     {"errors"},
-    {"text"},
+    {"text", "options"},
     {"model", "tree", "hosts", "parallel"},
     {"config", "distributions"},
+    {"config_file"},
     {"simple"},
     {"clients", "cache"},
     {"web"},
@@ -31,7 +32,7 @@ GROUPS = (
     {"watch", "check"},
     {"probe", "serve"},
     {"reports"},
-    {"cli"},
+    {"cli", "api"},
     {"__main__"},
 )
 LEVEL = {room: level for level, group in enumerate(GROUPS) for room in group}

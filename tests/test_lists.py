@@ -530,7 +530,8 @@ def test_a_file_that_changes_while_standard_input_is_read_is_an_error(
     monkeypatch.setattr("mkindex.build.scan", changing)
     assert (run("-", "public"), calls) == (3, [2])
     assert (
-        capsys.readouterr().err == f"error {wheel} changes while it is read: wait until it is whole, then run again\n"
+        capsys.readouterr().err
+        == f"error {wheel} changed while it was read: wait until it is completely written, then run again\n"
     )
     assert not Path("public/simple").exists()
 

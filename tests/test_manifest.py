@@ -60,7 +60,7 @@ def test_a_watch_trusts_a_long_manifest_until_another_process_writes_it(
     def there(known: TrustedManifest | None) -> list[bool]:
         with (
             ThreadPoolExecutor(1) as executor,
-            DirectoryDestination(str(public), executor=executor, known=known) as destination,
+            DirectoryDestination(str(public), executor=executor, trusted=known) as destination,
         ):
             wanted = list_resources(wheels)
             destination.apply(make_plan(wanted, destination))
@@ -74,7 +74,7 @@ def test_a_watch_trusts_a_long_manifest_until_another_process_writes_it(
     known.forget()
     with (
         ThreadPoolExecutor(1) as executor,
-        DirectoryDestination(str(public), executor=executor, known=known) as destination,
+        DirectoryDestination(str(public), executor=executor, trusted=known) as destination,
     ):
         assert sorted({intact for _, intact in held_entries(destination)}) == [False, True]
     change_source(wheels)
@@ -83,7 +83,7 @@ def test_a_watch_trusts_a_long_manifest_until_another_process_writes_it(
     publish(wheels, public)
     with (
         ThreadPoolExecutor(1) as executor,
-        DirectoryDestination(str(public), executor=executor, known=known) as destination,
+        DirectoryDestination(str(public), executor=executor, trusted=known) as destination,
     ):
         assert [entry for entry, _ in held_entries(destination)] == [
             entry for entry, _ in expected_entries(list_resources(wheels))

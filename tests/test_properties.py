@@ -1,6 +1,6 @@
-"""Whatever happens to source, destination, cache and options between builds: each build ends where a cold one does.
+"""Whatever happens to source, destination, cache and options: each build ends with the tree of a cold build.
 
-MKINDEX_SOAK=1 makes this go on for a long time.
+MKINDEX_SOAK=1 tries many more sequences.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.slow
 
 SOAK = bool(os.environ.get("MKINDEX_SOAK"))
 MTIME = 1_700_000_000
-TICK = 0.004  # seconds: time stamps of a file are at least that fine
+TICK = 0.004  # seconds: timestamps of files are at least that precise
 
 CONTENT = {
     f"{name}-{version}{build}-py3-none-any.whl": functools.partial(wheel, name, version, build=build.strip("-") or None)
@@ -52,7 +52,7 @@ CONTENT = {
 } | {
     "demo-1.0.tar.gz": functools.partial(sdist, "demo", "1.0"),
     "lone-1.zip": functools.partial(sdist, "lone", "1", suffix=".zip"),
-    # Its page is where another index has its root page.
+    # Its page has the path that the root page has with another --simple-path.
     "simple-1.0.tar.gz": functools.partial(sdist, "simple", "1.0"),
 }
 FOREIGN = (
@@ -82,11 +82,13 @@ numbers = st.integers(0, 1000)
 
 
 class Builds(RuleBasedStateMachine):
-    """A source, a destination, and all that can happen to them."""
+    """A source, a destination, and everything that can happen to them."""
 
     grace: ClassVar = 0
     builds: ClassVar = 0
-    racy_ns: ClassVar[int | None] = None  # None: as it is, so that the cache hardly ever trusts what a test wrote
+    racy_ns: ClassVar[int | None] = (
+        None  # None: the default, with which the cache hardly ever trusts files that a test wrote
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +98,7 @@ class Builds(RuleBasedStateMachine):
         patch.setattr("mkindex.build.Templates", functools.cache(Templates))
         patch.setattr("mkindex.publish.directory.Filesystem", FaultyDisk)
         for module in ("examine.local", "publish.precopy", "publish.ownership", "publish.staging"):
-            patch.setattr(f"mkindex.{module}.CHUNK", 950)  # half of the files are large then
+            patch.setattr(f"mkindex.{module}.CHUNK", 950)  # so that half of the files are large
         if self.racy_ns is not None:
             patch.setattr("mkindex.cache.RACY_NS", self.racy_ns)
         self.source, self.public, self.cache = root / "wheels", root / "public", root / "cache"
@@ -104,8 +106,8 @@ class Builds(RuleBasedStateMachine):
         self.options: dict[str, Any] = {}
         self.overwrite = False
         self.foreign: dict[str, bytes] = {}
-        self.perhaps: set[str] = set()  # of them, what a build that died may have taken
-        self.retired: dict[str, tuple[int, int | None]] = {}  # since when at the earliest, and at the latest
+        self.perhaps: set[str] = set()  # those that a build that died may have replaced
+        self.retired: dict[str, tuple[int, int | None]] = {}  # the earliest and the latest time since when
         self.now = 0
 
     def teardown(self) -> None:
@@ -142,7 +144,7 @@ class Builds(RuleBasedStateMachine):
     @precondition(lambda self: self.files())
     @rule(number=numbers)
     def rename(self, number: int) -> None:
-        """To another build number, which changes what it is; or to what its name does not say."""
+        """Rename a file to another build number, or to a name that contradicts its metadata."""
         name = self.files()[number % len(self.files())]
         there, back = ("-py3", "-1-py3") if "-1-py3" not in name else ("-1-py3", "-py3")
         (self.source / name).rename(self.source / (name.replace(there, back) if there in name else f"un{name}"))
@@ -204,18 +206,18 @@ class Builds(RuleBasedStateMachine):
     @precondition(lambda self: (self.public / OWN_DIRECTORY / "manifest").exists())
     @rule(at=st.none() | numbers, cut=st.booleans())
     def lose_manifest(self, at: int | None, cut: bool) -> None:
-        """Lose or damage it: what no build makes again is nobody's from now on, and what one does is to be taken."""
+        """Delete or damage the manifest. From now on no file is known to be ours, and builds use --overwrite."""
         manifest = self.public / OWN_DIRECTORY / "manifest"
         data = bytearray(manifest.read_bytes())
         if at is None or not data:
             manifest.unlink()
         else:
-            data[at % len(data)] = (data[at % len(data)] + 1) % 256  # a flipped bit would be mended by a second one
+            data[at % len(data)] = (data[at % len(data)] + 1) % 256  # a flipped bit could be flipped back
             manifest.write_bytes(data[: at % len(data)] if cut else data)
         self.overwrite = True
         self.retired.clear()
         self.foreign |= {path: data for path, data in read_tree(self.public).items() if not path.endswith("/")}
-        with suppress(FileNotFoundError):  # what a build that died was about to do is known all the same
+        with suppress(FileNotFoundError):  # the intent of a build that died is still known
             intent = (self.public / OWN_DIRECTORY / "intent").read_text("ascii")
             self.perhaps |= {line.rpartition("\t")[2] for line in intent.splitlines()}
 
@@ -250,7 +252,7 @@ class Builds(RuleBasedStateMachine):
         return read_tree(self.public) if self.public.exists() else {}
 
     def gone(self, before: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
-        """Return the files of ours that are there and not wanted."""
+        """Return our files that are there and not wanted."""
         ours = before.keys() - self.foreign.keys() - wanted.keys()
         return [path for path in ours if not is_page(path) and not path.endswith("/")]
 
@@ -281,11 +283,11 @@ class Builds(RuleBasedStateMachine):
         pages = {path: page for path, page in content.items() if is_page(path) and not path.endswith("/")}
         assert [path for path, page in pages.items() if page not in (before.get(path), wanted.get(path))] == []
         new = {*self.dangling(content)} - {*self.dangling(before)}
-        lost = self.foreign.keys() - wanted.keys()  # a page that was lost sight of names what it likes
+        lost = self.foreign.keys() - wanted.keys()  # pages that are not known to be ours may name anything
         assert [what for what in new if what.partition(": ")[0] not in lost] == []
         self.perhaps |= self.foreign.keys() & wanted.keys()
         for path in self.gone(before, {}):
-            if path in self.retired or path not in wanted:  # retired by this build or, if again, by the next
+            if path in self.retired or path not in wanted:  # retired by this build, or by the next one
                 self.retired[path] = self.retired.get(path, (self.now, None))[0], None
 
     @rule()
@@ -298,9 +300,9 @@ class Builds(RuleBasedStateMachine):
         after = self.what_is_there()
         for path in self.perhaps - after.keys():
             self.foreign.pop(path, None)
-        if not self.grace:  # else they may be retired
+        if not self.grace:  # otherwise they may be retired
             self.perhaps.clear()
-        if self.grace or self.overwrite:  # where somebody deleted a file that is retired, or that was lost sight of
+        if self.grace or self.overwrite:  # a directory may be empty if a retired or unknown file was deleted
             after = {path: data for path, data in after.items() if not path.endswith("/")}
         since = {path: (first, self.now if last is None else last) for path, (first, last) in missing.items()}
         self.retired = {
@@ -320,20 +322,20 @@ class Builds(RuleBasedStateMachine):
 
 
 class BuildsWithGrace(Builds):
-    """Files stay for a while that no page names any more."""
+    """Builds that keep unlisted files for a while."""
 
     grace = 300
 
 
 class BuildsOnTrust(Builds):
-    """The cache believes time stamps, however recent: they are finer than anything that happens here."""
+    """Builds with a cache that trusts even the most recent timestamps, which are precise enough here."""
 
     racy_ns = 0
 
 
 @pytest.mark.timeout(24 * 3600 if SOAK else 900)
 @pytest.mark.parametrize("machine", [Builds, BuildsWithGrace, BuildsOnTrust])
-def test_any_build_ends_where_a_cold_one_does(machine: type[Builds]) -> None:
+def test_any_build_ends_with_the_tree_of_a_cold_one(machine: type[Builds]) -> None:
     machine.builds = 0
     run_state_machine_as_test(
         machine,

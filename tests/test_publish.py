@@ -1,4 +1,4 @@
-"""Plans: what is to be done, told from what there should be and what there is, over a destination in memory."""
+"""Plans, over a destination in memory: what has to be done follows from what is wanted and what is there."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 SITE = Site(templates=Templates())
 NOON = 43_200
 
-shelf = FakeFiles()
-WHEEL = shelf.file("demo-1.0-py3-none-any.whl")
+fake_files = FakeFiles()
+WHEEL = fake_files.file("demo-1.0-py3-none-any.whl")
 PLACED, METADATA = FileResource(WHEEL), SiblingResource(WHEEL)
 PAGES = [resource for resource in render_resources(make_index(WHEEL), SITE) if isinstance(resource, PageResource)]
-BYTES = shelf.read(PLACED)
+BYTES = fake_files.read(PLACED)
 
 
 def page(path: str, text: str = "", *, optional: bool = False, key: str = "") -> PageResource:
@@ -42,7 +42,7 @@ def sha256(data: bytes | str) -> str:
 
 
 def entry(resource: Resource, text: bytes | str, *, retired: int | None = None) -> Entry:
-    """What is known of a resource once it is published."""
+    """The entry of a published resource with these bytes."""
     return Entry.of(resource, sha256(text), sha256(text))._replace(retired=retired)
 
 
@@ -50,208 +50,217 @@ def held(resource: Resource, text: bytes | str, *, intact: bool = True, retired:
     return HeldEntry(entry(resource, text, retired=retired), intact)
 
 
-def known(*held: HeldEntry) -> Callable[[], Iterator[PublishedSection]]:
-    """What a destination says that knows only this of one section."""
+def sections_with(*held: HeldEntry) -> Callable[[], Iterator[PublishedSection]]:
+    """The `sections` method of a destination with one section, which has these entries."""
     return lambda: iter([PublishedSection(held[0].entry.section, "", len(held), partial(list, held))])
 
 
-def not_called() -> NoReturn:
+def fail() -> NoReturn:
     raise AssertionError("rendered")
 
 
 def memory(*published: Resource, **foreign: str) -> MemoryDestination:
-    made = MemoryDestination(shelf.read)
+    made = MemoryDestination(fake_files.read)
     made.apply(plan(group_sections(published), made, now=0, grace=0))
     made.content |= {path.replace("_", "."): text.encode() for path, text in foreign.items()}
     return made
 
 
-def planned(resources: Sequence[Resource], there: Destination, *, overwrite: bool = False, grace: int = 0) -> Plan:
-    return plan(group_sections(resources), there, now=NOON, grace=grace, overwrite=overwrite)
+def make_plan(
+    resources: Sequence[Resource], destination: Destination, *, overwrite: bool = False, grace: int = 0
+) -> Plan:
+    return plan(group_sections(resources), destination, now=NOON, grace=grace, overwrite=overwrite)
 
 
 # --- one rule at a time ---------------------------------------------------------------------------------------------
 
 
-def test_what_is_nowhere_yet_is_put_in_the_order_it_comes() -> None:
+def test_new_resources_are_put_in_the_order_of_publishing() -> None:
     resources: list[Resource] = [PLACED, METADATA, *PAGES]
-    assert planned(resources, memory()) == Plan(puts=tuple(Put(each, None, fresh=True) for each in resources))
+    assert make_plan(resources, memory()) == Plan(puts=tuple(Put(each, None, is_new=True) for each in resources))
 
 
-def test_what_is_there_is_left_alone() -> None:
+def test_unchanged_resources_are_left_alone() -> None:
     resources: list[Resource] = [PLACED, METADATA, *PAGES]
-    assert planned(resources, memory(*resources)) == Plan(unchanged=len(resources))
+    assert make_plan(resources, memory(*resources)) == Plan(unchanged=len(resources))
 
 
-def test_nothing_is_rendered_to_see_that_nothing_changed() -> None:
-    before, after = page("a", "one"), PageResource(ROOT_SECTION, Stage.PROJECT, "a", "key of one", not_called)
-    assert planned([after], memory(before)) == Plan(unchanged=1)
+def test_a_page_is_not_rendered_if_its_key_is_unchanged() -> None:
+    before, after = page("a", "one"), PageResource(ROOT_SECTION, Stage.PROJECT, "a", "key of one", fail)
+    assert make_plan([after], memory(before)) == Plan(unchanged=1)
 
 
-def test_of_a_section_with_the_same_key_no_resource_is_even_made() -> None:
+def test_no_resource_is_made_if_the_key_of_its_section_is_unchanged() -> None:
     before: list[Resource] = [PLACED, METADATA, *PAGES]
-    there = memory(*before)
-    wanted = [section._replace(resources=not_called) for section in group_sections(before)]
-    assert plan(wanted, there, now=NOON, grace=0) == Plan(unchanged=len(before))
+    destination = memory(*before)
+    wanted = [section._replace(resources=fail) for section in group_sections(before)]
+    assert plan(wanted, destination, now=NOON, grace=0) == Plan(unchanged=len(before))
 
 
-def test_a_page_with_another_key_is_put_in_place_of_the_old_one() -> None:
+def test_a_page_with_another_key_replaces_the_old_one() -> None:
     before, after = page("a", "one"), page("a", "two")
-    assert planned([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), fresh=False),))
+    assert make_plan([after], memory(before)) == Plan(puts=(Put(after, held(before, "one"), is_new=False),))
 
 
-def test_what_somebody_edited_is_put_again() -> None:
-    there = memory(before := page("a", "one"))
-    there.content["a"] = b"edited"
-    assert planned([before], there) == Plan(puts=(Put(before, held(before, "one", intact=False), fresh=False),))
-
-
-def test_what_somebody_deleted_is_put_again_and_a_page_may_name_it_by_now() -> None:
-    there = memory(PLACED)
-    del there.content[PLACED.path]
-    lost = held(PLACED, BYTES, intact=False)
-    assert planned([PLACED], there) == Plan(puts=(Put(PLACED, lost, fresh=False),))
-
-
-def test_pages_that_are_wanted_no_more_go_at_once_in_reverse_order() -> None:
-    pages = [page("a", "one"), page("b", "two")]
-    gone = tuple(entry(each, text) for each, text in zip(reversed(pages), ("two", "one"), strict=True))
-    assert planned([], memory(*pages), grace=900) == Plan(deletes=gone)
-
-
-def test_a_file_that_is_wanted_no_more_is_retired() -> None:
-    retired = entry(PLACED, BYTES, retired=NOON)
-    expected = Plan(updates=(retired,), retired=1, kept=(PLACED.path,), next_due=NOON + 900)
-    assert planned([], memory(PLACED), grace=900) == expected
-
-
-def test_a_file_that_is_wanted_no_more_goes_at_once_without_a_grace() -> None:
-    assert planned([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),))
-
-
-@pytest.mark.parametrize(("later", "gone"), [(0, False), (899, False), (900, True), (901, True), (-60, False)])
-def test_a_retired_file_goes_when_its_grace_is_over(later: int, gone: bool) -> None:
-    there = memory(PLACED)
-    there.apply(planned([], there, grace=900))
-    retired = entry(PLACED, BYTES, retired=NOON)
-    expected = Plan(deletes=(retired,)) if gone else Plan(kept=(PLACED.path,), next_due=NOON + 900)
-    assert plan([], there, now=NOON + later, grace=900) == expected
-
-
-def test_a_retired_file_that_is_wanted_again_stays_for_good() -> None:
-    there = memory(PLACED)
-    there.apply(planned([], there, grace=900))
-    wanted = planned([PLACED], there, grace=900)
-    assert wanted == Plan(unchanged=1, updates=(entry(PLACED, BYTES),))
-
-
-def test_the_same_bytes_of_somebody_else_are_adopted_whatever_they_are() -> None:
-    there = memory(page_html="one")
-    there.content[PLACED.path] = BYTES
-    resources: list[Resource] = [PLACED, page("page.html", "one")]
-    texts = [BYTES, b"one"]
-    adopted = tuple(entry(each, text)._replace(fingerprint="") for each, text in zip(resources, texts, strict=True))
-    assert planned(resources, there) == Plan(updates=adopted, unchanged=2)
-
-
-def test_an_optional_page_of_somebody_else_is_left() -> None:
-    there = memory(page_html="theirs")
-    assert planned([page("page.html", "ours", optional=True)], there) == Plan(left=("page.html",))
-
-
-def test_an_optional_page_of_ours_is_not_left() -> None:
-    there = memory(ours := page("page.html", "ours", optional=True))
-    there.content["page.html"] = b"edited"
-    assert planned([ours], there) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), fresh=False),))
-
-
-def test_anything_else_of_somebody_else_is_in_the_way() -> None:
-    there = memory(a="theirs", c="theirs")
-    with pytest.raises(DestinationError, match=r"^in the way, and not known to be written by mkindex: a, c\. Move"):
-        planned([page("a", "ours"), page("b", "ours"), page("c", "ours")], there)
-
-
-def test_five_of_the_paths_in_the_way_are_named() -> None:
-    there = memory(**dict.fromkeys("abcdefg", "theirs"))
-    with pytest.raises(DestinationError, match=r": a, b, c, d, e and 2 more\. Move"):
-        planned([page(path, "ours") for path in "abcdefg"], there)
-
-
-@pytest.mark.parametrize("optional", [False, True])
-def test_overwrite_takes_what_is_in_the_way(optional: bool) -> None:
-    there, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
-    assert planned([ours], there, overwrite=True) == Plan(puts=(Put(ours, None, fresh=False),))
-
-
-def test_what_a_dead_run_meant_to_write_is_ours_but_its_bytes_are_not_believed() -> None:
-    there, ours = memory(page_html="half"), page("page.html", "whole")
-    unsure = HeldEntry(Entry.of(ours, "")._replace(key=""), intact=False)
-    there.sections = known(unsure)  # type: ignore[method-assign]
-    assert planned([ours], there) == Plan(puts=(Put(ours, unsure, fresh=False),))
-
-
-def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
-    there = memory(PLACED)
-    unsure = HeldEntry(Entry.of(PLACED, "")._replace(key=""), intact=False)
-    there.sections = known(unsure)  # type: ignore[method-assign]
-    adopted = entry(PLACED, BYTES)._replace(fingerprint="")
-    assert planned([PLACED], there) == Plan(updates=(adopted,), unchanged=1)
-
-
-def test_a_file_of_a_dead_run_that_was_retired_unread_is_adopted_when_it_is_wanted_again() -> None:
-    there = memory(PLACED)
-    unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
-    there.sections = known(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
-    assert planned([PLACED], there) == Plan(updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1)
-
-
-def test_a_file_that_gets_other_bytes_under_its_name_is_told() -> None:
-    old, new = (FileResource(shelf.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
-    assert planned([new], memory(old)) == Plan(
-        puts=(Put(new, None, fresh=True),), deletes=(entry(old, b"old"),), replaced=("demo-1.0.tar.gz",)
+def test_an_edited_page_is_put_again() -> None:
+    destination = memory(before := page("a", "one"))
+    destination.content["a"] = b"edited"
+    assert make_plan([before], destination) == Plan(
+        puts=(Put(before, held(before, "one", intact=False), is_new=False),)
     )
 
 
-def test_a_file_whose_source_changed_is_not_published() -> None:
-    there = MemoryDestination(lambda _: b"other bytes")
-    with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changes while it is read"):
-        there.apply(planned([PLACED], there))
-    assert (there.content, list(there.sections())) == ({}, [])
+def test_a_deleted_file_is_put_again_but_is_not_new() -> None:
+    destination = memory(PLACED)
+    del destination.content[PLACED.path]
+    lost = held(PLACED, BYTES, intact=False)
+    assert make_plan([PLACED], destination) == Plan(puts=(Put(PLACED, lost, is_new=False),))
+
+
+def test_unlisted_pages_are_deleted_at_once_in_reverse_order() -> None:
+    pages = [page("a", "one"), page("b", "two")]
+    gone = tuple(entry(each, text) for each, text in zip(reversed(pages), ("two", "one"), strict=True))
+    assert make_plan([], memory(*pages), grace=900) == Plan(deletes=gone)
+
+
+def test_an_unlisted_file_is_retired() -> None:
+    retired = entry(PLACED, BYTES, retired=NOON)
+    expected = Plan(updates=(retired,), newly_retired=1, retired_paths=(PLACED.path,), next_deletion=NOON + 900)
+    assert make_plan([], memory(PLACED), grace=900) == expected
+
+
+def test_without_grace_an_unlisted_file_is_deleted_at_once() -> None:
+    assert make_plan([], memory(PLACED)) == Plan(deletes=(entry(PLACED, BYTES),))
+
+
+@pytest.mark.parametrize(("later", "gone"), [(0, False), (899, False), (900, True), (901, True), (-60, False)])
+def test_a_retired_file_is_deleted_after_its_grace(later: int, gone: bool) -> None:
+    destination = memory(PLACED)
+    destination.apply(make_plan([], destination, grace=900))
+    retired = entry(PLACED, BYTES, retired=NOON)
+    expected = Plan(deletes=(retired,)) if gone else Plan(retired_paths=(PLACED.path,), next_deletion=NOON + 900)
+    assert plan([], destination, now=NOON + later, grace=900) == expected
+
+
+def test_a_retired_file_that_is_listed_again_is_not_retired_any_more() -> None:
+    destination = memory(PLACED)
+    destination.apply(make_plan([], destination, grace=900))
+    wanted = make_plan([PLACED], destination, grace=900)
+    assert wanted == Plan(unchanged=1, updates=(entry(PLACED, BYTES),))
+
+
+def test_files_and_pages_of_others_with_the_same_bytes_are_adopted() -> None:
+    destination = memory(page_html="one")
+    destination.content[PLACED.path] = BYTES
+    resources: list[Resource] = [PLACED, page("page.html", "one")]
+    texts = [BYTES, b"one"]
+    adopted = tuple(entry(each, text)._replace(fingerprint="") for each, text in zip(resources, texts, strict=True))
+    assert make_plan(resources, destination) == Plan(updates=adopted, unchanged=2)
+
+
+def test_an_optional_page_of_someone_else_is_left_alone() -> None:
+    destination = memory(page_html="theirs")
+    assert make_plan([page("page.html", "ours", optional=True)], destination) == Plan(foreign_pages=("page.html",))
+
+
+def test_an_edited_optional_page_of_ours_is_put_again() -> None:
+    destination = memory(ours := page("page.html", "ours", optional=True))
+    destination.content["page.html"] = b"edited"
+    assert make_plan([ours], destination) == Plan(puts=(Put(ours, held(ours, "ours", intact=False), is_new=False),))
+
+
+def test_other_files_of_someone_else_are_in_the_way() -> None:
+    destination = memory(a="theirs", c="theirs")
+    with pytest.raises(
+        DestinationError,
+        match=r"^these files are in the way, and mkindex has no record of writing them: a, c\. Move them",
+    ):
+        make_plan([page("a", "ours"), page("b", "ours"), page("c", "ours")], destination)
+
+
+def test_at_most_five_of_the_paths_in_the_way_are_named() -> None:
+    destination = memory(**dict.fromkeys("abcdefg", "theirs"))
+    with pytest.raises(DestinationError, match=r": a, b, c, d, e and 2 more\. Move"):
+        make_plan([page(path, "ours") for path in "abcdefg"], destination)
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_overwrite_replaces_what_is_in_the_way(optional: bool) -> None:
+    destination, ours = memory(page_html="theirs"), page("page.html", "ours", optional=optional)
+    assert make_plan([ours], destination, overwrite=True) == Plan(puts=(Put(ours, None, is_new=False),))
+
+
+def test_a_file_in_the_intent_of_a_dead_run_is_ours_but_its_bytes_are_compared() -> None:
+    destination, ours = memory(page_html="half"), page("page.html", "whole")
+    unsure = HeldEntry(Entry.of(ours, "")._replace(key=""), intact=False)
+    destination.sections = sections_with(unsure)  # type: ignore[method-assign]
+    assert make_plan([ours], destination) == Plan(puts=(Put(ours, unsure, is_new=False),))
+
+
+def test_a_whole_file_of_a_dead_run_is_adopted() -> None:
+    destination = memory(PLACED)
+    unsure = HeldEntry(Entry.of(PLACED, "")._replace(key=""), intact=False)
+    destination.sections = sections_with(unsure)  # type: ignore[method-assign]
+    adopted = entry(PLACED, BYTES)._replace(fingerprint="")
+    assert make_plan([PLACED], destination) == Plan(updates=(adopted,), unchanged=1)
+
+
+def test_a_retired_file_of_a_dead_run_is_adopted_when_it_is_listed_again() -> None:
+    destination = memory(PLACED)
+    unread = entry(PLACED, BYTES, retired=NOON - 1)._replace(key="", sha256="")
+    destination.sections = sections_with(HeldEntry(unread, intact=True))  # type: ignore[method-assign]
+    assert make_plan([PLACED], destination) == Plan(
+        updates=(entry(PLACED, BYTES)._replace(fingerprint=""),), unchanged=1
+    )
+
+
+def test_a_filename_with_other_bytes_is_reported_as_replaced() -> None:
+    old, new = (FileResource(fake_files.file("demo-1.0.tar.gz", content)) for content in (b"old", b"new"))
+    assert make_plan([new], memory(old)) == Plan(
+        puts=(Put(new, None, is_new=True),), deletes=(entry(old, b"old"),), replaced_filenames=("demo-1.0.tar.gz",)
+    )
+
+
+def test_a_file_that_changed_since_it_was_examined_is_not_published() -> None:
+    destination = MemoryDestination(lambda _: b"other bytes")
+    with pytest.raises(FileChanged, match=r"^/wheels/demo-1.0-py3-none-any.whl changed while it was read"):
+        destination.apply(make_plan([PLACED], destination))
+    assert (destination.content, list(destination.sections())) == ({}, [])
 
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
-def test_a_page_of_a_project_and_the_root_page_can_change_places(paths: tuple[str, str]) -> None:
-    project = make_index(shelf.file("simple-1.0.tar.gz"))
+def test_a_project_page_and_the_root_page_can_swap_paths(paths: tuple[str, str]) -> None:
+    project = make_index(fake_files.file("simple-1.0.tar.gz"))
     before, after = (render_resources(project, Site(simple_path=path, templates=SITE.templates)) for path in paths)
-    there = memory(*before)
-    there.apply(planned(after, there))
-    assert there.content == memory(*after).content
+    destination = memory(*before)
+    destination.apply(make_plan(after, destination))
+    assert destination.content == memory(*after).content
 
 
-def test_a_file_that_another_project_has_from_now_on_stays_where_it_is() -> None:
-    there, moved = memory(PLACED), FileResource(WHEEL._replace(facts=WHEEL.facts._replace(project="other")))
-    todo = planned([moved], there)
-    assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), moved=(entry(PLACED, BYTES),), unchanged=1)
-    there.apply(todo)
-    assert planned([moved], there) == Plan(unchanged=1)
-    assert there.content == {PLACED.path: BYTES}
+def test_a_file_that_belongs_to_another_project_now_stays_at_its_path() -> None:
+    destination, moved = memory(PLACED), FileResource(WHEEL._replace(facts=WHEEL.facts._replace(project="other")))
+    todo = make_plan([moved], destination)
+    assert todo == Plan(updates=(Entry.of(moved, WHEEL.sha256),), transfers=(entry(PLACED, BYTES),), unchanged=1)
+    destination.apply(todo)
+    assert make_plan([moved], destination) == Plan(unchanged=1)
+    assert destination.content == {PLACED.path: BYTES}
 
 
 @pytest.mark.parametrize(
     ("stays", "edited", "text"),
-    [(page("a", "one"), page("b", "two"), b"two"), (PLACED, METADATA, shelf.read(METADATA))],
+    [(page("a", "one"), page("b", "two"), b"two"), (PLACED, METADATA, fake_files.read(METADATA))],
 )
-def test_what_a_dead_run_meant_to_write_for_another_section_is_not_deleted(
+def test_a_path_in_the_intent_for_another_section_is_not_deleted(
     stays: Resource, edited: Resource, text: bytes
 ) -> None:
-    there = memory(stays, edited)
-    there.content[edited.path] = b"edited"
+    destination = memory(stays, edited)
+    destination.content[edited.path] = b"edited"
     unsure = HeldEntry(Entry.of(stays, "")._replace(key="", section="another"), intact=False)
-    published = sorted([*there.sections(), PublishedSection("another", "", 1, partial(list, [unsure]))])
-    there.sections = lambda: iter(published)  # type: ignore[method-assign]
+    published = sorted([*destination.sections(), PublishedSection("another", "", 1, partial(list, [unsure]))])
+    destination.sections = lambda: iter(published)  # type: ignore[method-assign]
     lost = held(edited, text, intact=False)
-    expected = Plan(puts=(Put(edited, lost, fresh=False),), moved=(unsure.entry,), unchanged=1)
-    assert planned([stays, edited], there) == expected
+    expected = Plan(puts=(Put(edited, lost, is_new=False),), transfers=(unsure.entry,), unchanged=1)
+    assert make_plan([stays, edited], destination) == expected
 
 
 # --- any two indexes ------------------------------------------------------------------------------------------------
@@ -269,7 +278,7 @@ sites = st.builds(
 
 
 def resources(files: dict[str, bytes], site: Site) -> list[Resource]:
-    made: list[File] = [shelf.file(name, content) for name, content in files.items()]
+    made: list[File] = [fake_files.file(name, content) for name, content in files.items()]
     return render_resources(make_index(*made), site)
 
 
@@ -278,7 +287,7 @@ def test_sections_have_the_same_key_if_and_only_if_they_have_the_same_resources(
     one: tuple[dict[str, bytes], Site], other: tuple[dict[str, bytes], Site]
 ) -> None:
     def known(files: dict[str, bytes], site: Site) -> dict[str, tuple[str, list[tuple[str, str]]]]:
-        made = render(make_index(*(shelf.file(name, content) for name, content in files.items())), site)
+        made = render(make_index(*(fake_files.file(name, content) for name, content in files.items())), site)
         return {each.name: (each.key, [(part.path, part.key) for part in each.resources()]) for each in made}
 
     before, after = known(*one), known(*other)
@@ -293,33 +302,33 @@ def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @given(st.lists(st.tuples(files, sites), min_size=2, max_size=5), st.booleans())
-def test_the_plans_of_any_builds_end_at_what_a_cold_build_makes(
+def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
     builds: list[tuple[dict[str, bytes], Site]], damage: bool
 ) -> None:
-    there = memory()
+    destination = memory()
     for each in builds:
         wanted = resources(*each)
-        there.apply(planned(wanted, there))
-        assert there.content == cold(wanted)
-        assert planned(wanted, there) == Plan(unchanged=len(wanted))
+        destination.apply(make_plan(wanted, destination))
+        assert destination.content == cold(wanted)
+        assert make_plan(wanted, destination) == Plan(unchanged=len(wanted))
         if damage:
-            there.content |= dict.fromkeys(list(there.content)[::2], b"edited")
-            for path in list(there.content)[1::4]:
-                del there.content[path]
+            destination.content |= dict.fromkeys(list(destination.content)[::2], b"edited")
+            for path in list(destination.content)[1::4]:
+                del destination.content[path]
 
 
 @pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 900), files), max_size=8))
-def test_a_file_that_any_page_named_stays_for_the_grace_and_not_longer(
+def test_an_unlisted_file_is_kept_for_exactly_the_grace(
     builds: list[tuple[int, dict[str, bytes]]],
 ) -> None:
-    there, now = memory(), 0
-    since: dict[str, int] = {}  # when a file was first missing
+    destination, now = memory(), 0
+    since: dict[str, int] = {}  # when each file was first unlisted
     for passed, wanted in builds:
         now += passed
-        there.apply(plan(group_sections(resources(wanted, SITE)), there, now=now, grace=600))
+        destination.apply(plan(group_sections(resources(wanted, SITE)), destination, now=now, grace=600))
         named = cold(resources(wanted, SITE))
-        since = {path: since.get(path, now) for path in there.content.keys() | since.keys() if path not in named}
+        since = {path: since.get(path, now) for path in destination.content.keys() | since.keys() if path not in named}
         since = {path: when for path, when in since.items() if now - when < 600}
-        assert there.content.keys() == named.keys() | since.keys()
-        assert all(there.content[path] == data for path, data in named.items())
+        assert destination.content.keys() == named.keys() | since.keys()
+        assert all(destination.content[path] == data for path, data in named.items())

@@ -1,4 +1,4 @@
-"""What every destination has to do, in memory and on disk."""
+"""The contract of destinations, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -69,31 +69,31 @@ def test_a_destination_holds_exactly_what_was_applied(destination: Destination, 
     assert destination.digest("simple/nothing.html") is None
 
 
-def test_what_is_not_ready_is_not_applied(destination: Destination, wheels: Path) -> None:
-    class NotReady(Exception):
+def test_nothing_is_applied_if_before_commit_raises(destination: Destination, wheels: Path) -> None:
+    class Stopped(Exception):
         pass
 
-    def never() -> None:
-        raise NotReady
+    def stop() -> None:
+        raise Stopped
 
     wanted = list_resources(wheels)
-    with pytest.raises(NotReady):
-        destination.apply(make_plan(wanted, destination), never)
+    with pytest.raises(Stopped):
+        destination.apply(make_plan(wanted, destination), stop)
     assert held_entries(destination) == []
-    wanted = list_resources(wheels)  # a hard link, though withdrawn, has changed the change time
+    wanted = list_resources(wheels)  # the ctime was changed by a hard link, although that was removed again
     destination.apply(make_plan(wanted, destination))
     before = expected_entries(wanted)
     change_source(wheels)
-    with pytest.raises(NotReady):
-        destination.apply(make_plan(list_resources(wheels), destination), never)
-    with pytest.raises(NotReady):
-        destination.apply(Plan(), never)
+    with pytest.raises(Stopped):
+        destination.apply(make_plan(list_resources(wheels), destination), stop)
+    with pytest.raises(Stopped):
+        destination.apply(Plan(), stop)
     assert [entry for entry, _ in held_entries(destination)] == [entry for entry, _ in before]
     destination.apply(make_plan(list_resources(wheels), destination))
     assert held_entries(destination) == expected_entries(list_resources(wheels))
 
 
-def test_applying_what_is_there_changes_nothing(destination: Destination, wheels: Path) -> None:
+def test_applying_the_same_resources_again_changes_nothing(destination: Destination, wheels: Path) -> None:
     wanted = list_resources(wheels)
     destination.apply(make_plan(wanted, destination))
     again = make_plan(wanted, destination)
@@ -111,7 +111,7 @@ def test_a_destination_holds_what_was_applied_last(destination: Destination, whe
     assert [destination.digest(path) for path in sorted(gone)] == [None] * len(gone)
 
 
-def test_a_destination_remembers_what_is_retired_and_since_when(destination: Destination, wheels: Path) -> None:
+def test_a_destination_remembers_which_files_are_retired_and_since_when(destination: Destination, wheels: Path) -> None:
     destination.apply(make_plan(before := list_resources(wheels), destination))
     all_there = expected_entries(before)
     (retired,) = (entry._replace(retired=77) for entry, _ in all_there if entry.path.endswith(".tar.gz"))
@@ -126,7 +126,7 @@ def test_a_destination_remembers_what_is_retired_and_since_when(destination: Des
 
 
 @pytest.mark.parametrize("paths", [("", "simple"), ("simple", "")])
-def test_a_page_of_a_project_and_the_root_page_can_change_places(
+def test_a_project_page_and_the_root_page_can_swap_paths(
     destination: Destination, wheels: Path, paths: tuple[str, str]
 ) -> None:
     write_wheel(wheels, "simple", "1.0", mtime=MTIME)
@@ -137,7 +137,7 @@ def test_a_page_of_a_project_and_the_root_page_can_change_places(
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_a_destination_takes_no_file_that_is_not_what_was_scanned(
+def test_a_destination_rejects_a_file_that_changed_since_it_was_examined(
     destination: Destination, wheels: Path, gone: bool
 ) -> None:
     destination.apply(make_plan(before := list_resources(wheels), destination))
@@ -148,7 +148,7 @@ def test_a_destination_takes_no_file_that_is_not_what_was_scanned(
         new.unlink()
     else:
         new.write_bytes(wheel("new", "1.0", summary="not what was scanned"))
-    with pytest.raises(FileChanged, match=r"new-1.0-py3-none-any.whl changes while it is read"):
+    with pytest.raises(FileChanged, match=r"new-1.0-py3-none-any.whl changed while it was read"):
         destination.apply(make_plan(wanted, destination))
     assert held_entries(destination) == pages
     assert [destination.digest(each.path) for each in wanted if "new-1.0" in each.path] == [None, None]

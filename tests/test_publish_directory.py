@@ -68,7 +68,7 @@ SWITCHES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("before", "after"), [*itertools.permutations(SWITCHES, 2)], ids=str)
-def test_other_options_make_what_a_cold_build_makes_and_touch_no_page_that_stays(
+def test_with_other_options_the_tree_is_that_of_a_cold_build_and_unchanged_pages_are_not_touched(
     before: dict[str, Any], after: dict[str, Any], wheels: Path, public: Path
 ) -> None:
     publish(wheels, public, **before)
@@ -80,16 +80,16 @@ def test_other_options_make_what_a_cold_build_makes_and_touch_no_page_that_stays
     assert {path: file_identities(public)[path] for path in same} == {path: identity[path] for path in same}
 
 
-def test_with_a_files_url_nothing_is_placed_and_what_was_is_retired(wheels: Path, public: Path) -> None:
+def test_with_a_files_url_no_file_is_placed_and_the_old_ones_are_retired(wheels: Path, public: Path) -> None:
     publish(wheels, public)
     before = read_tree(public)
     report = publish(wheels, public, files_url="https://files.example", grace=60)
     files = {path: data for path, data in before.items() if not is_page(path)}
-    assert (report.plan.retired, len(report.plan.deletes)) == (len(files), 0)
+    assert (report.plan.newly_retired, len(report.plan.deletes)) == (len(files), 0)
     assert read_tree(public) == cold_build(wheels, files_url="https://files.example") | files
 
 
-def test_a_retired_file_goes_after_its_grace(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retired_file_is_deleted_after_its_grace(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(wheels, public)
     before = read_tree(public)
     change_source(wheels)
@@ -101,7 +101,7 @@ def test_a_retired_file_goes_after_its_grace(wheels: Path, public: Path, monkeyp
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
-def test_the_umask_decides_who_may_read(umask: int, wheels: Path, public: Path) -> None:
+def test_the_umask_decides_who_can_read(umask: int, wheels: Path, public: Path) -> None:
     before = os.umask(umask)
     try:
         publish(wheels, public)
@@ -111,7 +111,7 @@ def test_the_umask_decides_who_may_read(umask: int, wheels: Path, public: Path) 
         assert path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~umask, path
 
 
-def test_hard_links_are_the_files_of_the_source_which_stays_as_it_is(wheels: Path, public: Path) -> None:
+def test_hard_links_are_the_files_of_the_source_which_is_not_changed(wheels: Path, public: Path) -> None:
     before = {path.name: (path.read_bytes(), path.stat().st_ino, path.stat().st_mtime_ns) for path in wheels.iterdir()}
     publish(wheels, public, link_mode="hardlink")
     placed = [path for path in public.glob("files/*/*/*") if path.suffix != ".metadata"]
@@ -152,7 +152,7 @@ def test_a_run_that_publishes_nothing_leaves_no_directory_above_its_destination(
     assert not (tmp_path / "a").exists()
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(wheels: Path, public: Path) -> None:
+def test_a_dry_run_reports_the_plan_and_changes_nothing(wheels: Path, public: Path) -> None:
     publish(wheels, public)
     before, kept = file_identities(public), file_identities(public / OWN_DIRECTORY)
     change_source(wheels)
@@ -164,9 +164,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(wheels: Path, publ
 
 
 @pytest.mark.parametrize("which", ["manifest", "intent"])
-def test_a_manifest_or_intent_from_somebody_else_deletes_nothing_outside_of_the_tree(
-    wheels: Path, public: Path, which: str
-) -> None:
+def test_a_hostile_manifest_or_intent_deletes_nothing_outside_the_tree(wheels: Path, public: Path, which: str) -> None:
     mine = public.parent / "mine"
     mine.write_text("mine")
     publish(wheels, public)

@@ -54,12 +54,12 @@ def public(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Filesystem], None]:
-    """Lets builds write to the disk given."""
+    """Makes builds write to the given disk."""
     return lambda disk: monkeypatch.setattr(directory, "Filesystem", lambda: disk)
 
 
-class Refusing(Filesystem):
-    """A disk that makes no hard links, for this reason."""
+class DiskWithoutLinks(Filesystem):
+    """A disk that cannot make hard links, with this error number."""
 
     def __init__(self, reason: int) -> None:
         super().__init__()
@@ -70,17 +70,17 @@ class Refusing(Filesystem):
 
 
 @pytest.mark.parametrize("reason", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
-def test_where_no_hard_link_can_be_made_the_error_says_what_to_do(
+def test_if_hard_links_are_not_possible_the_error_says_what_to_do(
     reason: int, wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
-    on_disk(Refusing(reason))
+    on_disk(DiskWithoutLinks(reason))
     with pytest.raises(DestinationError, match=r"\.(whl|tar\.gz).*--link-mode copy"):
         publish(wheels, public, link_mode="hardlink")
     assert not public.exists()
 
 
-class Meddling(Filesystem):
-    """A disk on which somebody meddles right before an operation: the first of its kind in each of the first runs."""
+class ChangingDisk(Filesystem):
+    """A disk on which `meddle` is called before an operation, the first `times` times."""
 
     def __init__(self, meddle: Callable[[], object], *, before: str, times: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ def _rewrite(path: Path, counter: itertools.count[int]) -> None:
     path.write_bytes(wheel("demo", "1.0", summary=f"version {next(counter)}"))
 
 
-def _put_another(path: Path, counter: itertools.count[int]) -> None:
+def _replace(path: Path, counter: itertools.count[int]) -> None:
     _rewrite(other := path.with_suffix(".new"), counter)
     other.replace(path)
 
@@ -111,17 +111,17 @@ def _remove(path: Path, counter: itertools.count[int]) -> None:
     path.unlink(missing_ok=True)
 
 
-MEDDLING = {"rewritten": _rewrite, "replaced": _put_another, "removed": _remove}
+CHANGES = {"rewritten": _rewrite, "replaced": _replace, "removed": _remove}
 
 
 @pytest.mark.parametrize("mode", [("copy", "create"), ("hardlink", "link")], ids=lambda mode: mode[0])
-@pytest.mark.parametrize("meddling", MEDDLING)
-def test_a_file_that_changes_between_scan_and_copy_is_read_again(
-    meddling: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
+@pytest.mark.parametrize("change_name", CHANGES)
+def test_a_file_that_changes_before_it_is_copied_is_read_again(
+    change_name: str, mode: tuple[str, str], wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     link_mode, operation = mode
-    meddle = partial(MEDDLING[meddling], wheels / "demo-1.0-py3-none-any.whl", itertools.count())
-    on_disk(Meddling(meddle, before=operation, times=2))
+    meddle = partial(CHANGES[change_name], wheels / "demo-1.0-py3-none-any.whl", itertools.count())
+    on_disk(ChangingDisk(meddle, before=operation, times=2))
     options = {"link_mode": link_mode, "cache_dir": str(public.parent / "cache")}
     publish(wheels, public, **options)
     assert find_broken_links(read_tree(public)) == []
@@ -134,29 +134,29 @@ def test_a_file_that_keeps_changing_is_an_error_and_nothing_is_published(
     link_mode: str, wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
 ) -> None:
     meddle = partial(_rewrite, wheels / "demo-1.0-py3-none-any.whl", itertools.count())
-    on_disk(Meddling(meddle, before="create" if link_mode == "copy" else "link", times=99))
+    on_disk(ChangingDisk(meddle, before="create" if link_mode == "copy" else "link", times=99))
     with pytest.raises(
-        FileChanged, match=r"demo-1.0-py3-none-any.whl changes while it is read: wait until it is whole"
+        FileChanged, match=r"demo-1.0-py3-none-any.whl changed while it was read: wait until it is completely written"
     ):
         publish(wheels, public, link_mode=link_mode)
     assert not public.exists()
 
 
-def test_a_hard_linked_file_that_is_written_to_before_it_is_published_is_put_right_by_the_next_build(
+def test_the_next_build_corrects_a_hard_linked_file_that_changed_before_it_was_published(
     wheels: Path, public: Path, on_disk: Callable[[Filesystem], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mkindex.cache.RACY_NS", 0)
     options = {"link_mode": "hardlink", "cache_dir": str(tmp_path / "cache")}
     publish(wheels, tmp_path / "other", cache_dir=options["cache_dir"])
     meddle = partial((wheels / "other-1.0.tar.gz").write_bytes, sdist("other", "1.0", summary="other bytes"))
-    on_disk(Meddling(meddle, before="sync", times=1))
+    on_disk(ChangingDisk(meddle, before="sync", times=1))
     publish(wheels, public, **options)
     publish(wheels, public, **options)
     assert read_tree(public) == cold_build(wheels)
 
 
-# mkindex with several processes for a handful of sdists. Whenever one but the first is about to copy a file, somebody
-# writes to it: to the time in its gzip header. Or only the first time.
+# mkindex with several processes for a few sdists. Whenever another process than the first is about to copy a file, its
+# bytes change: the time in its gzip header. With a path in place of "always", only the first time.
 IN_PROCESSES = """
 import os, sys, time
 from contextlib import suppress
@@ -167,10 +167,10 @@ always, *arguments = sys.argv[1:]
 parallel._MIN_ITEMS = 1
 first = os.getpid()
 
-class Meddled(filesystem.Filesystem):
+class Changing(filesystem.Filesystem):
     def create(self, path):
         if os.getpid() == first:
-            time.sleep(0.1)  # or it might be done before the others begin
+            time.sleep(0.1)  # otherwise it might finish before the others begin
         elif path.endswith(".tar.gz"):
             with suppress(FileNotFoundError):
                 always == "always" or os.unlink(always)
@@ -179,14 +179,14 @@ class Meddled(filesystem.Filesystem):
                     file.write(os.urandom(4))
         return super().create(path)
 
-directory.Filesystem = Meddled
+directory.Filesystem = Changing
 from mkindex.cli import run
 sys.exit(run(arguments))
 """
 
 
 @pytest.mark.parametrize("always", [False, True])
-def test_a_file_that_changes_while_several_processes_copy_is_noticed(
+def test_a_file_that_changes_while_several_processes_copy_is_detected(
     always: bool, wheels: Path, public: Path, tmp_path: Path
 ) -> None:
     for number in range(12):
@@ -196,13 +196,13 @@ def test_a_file_that_changes_while_several_processes_copy_is_noticed(
     done = subprocess.run([sys.executable, "-c", IN_PROCESSES, *arguments], capture_output=True, text=True, check=False)
     if always:
         assert (done.returncode, public.exists()) == (3, False)
-        assert "tar.gz changes while it is read: wait until it is whole" in done.stderr
+        assert "tar.gz changed while it was read: wait until it is completely written" in done.stderr
     else:
         assert (done.returncode, (tmp_path / "flag").exists()) == (0, False)
         assert (read_tree(public), own_files(public)) == (cold_build(wheels), {"manifest"})
 
 
-def test_the_manifest_is_in_order_where_one_filename_is_the_beginning_of_another(wheels: Path, public: Path) -> None:
+def test_the_manifest_is_ordered_if_one_filename_is_a_prefix_of_another(wheels: Path, public: Path) -> None:
     (wheels / "demo-1.0-py3-none-any.whl.a.whl").write_bytes((wheels / "demo-1.0-py3-none-any.whl").read_bytes())
     for version in ("1.0", "2.0"):
         write_wheel(wheels, "zoo", version, mtime=MTIME)
@@ -222,7 +222,7 @@ def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monk
     monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0.1))
     with (
         exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0),
-        pytest.raises(DestinationError, match=r"another mkindex has been writing there .*lock\): wait for it"),
+        pytest.raises(DestinationError, match=r"another mkindex process has held .*lock for 0 s: wait until"),
     ):
         publish(wheels, public)
     assert read_tree(public) == before
@@ -250,15 +250,13 @@ with exclusive(sys.argv[1], patience=0):
 """
 
 
-def test_a_lock_whose_holder_was_killed_holds_nobody_up(
-    wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_whose_holder_was_killed_is_free(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = public / OWN_DIRECTORY / "lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
         monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0))
-        with pytest.raises(DestinationError, match="another mkindex"):
+        with pytest.raises(DestinationError, match="another mkindex process"):
             publish(wheels, public)
         holder.send_signal(signal.SIGKILL)
     assert lock.exists()

@@ -1,4 +1,4 @@
-"""Files of somebody else in a destination, and damage to our own."""
+"""Files of someone else in a destination, and damage to our own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def public(tmp_path: Path) -> Path:
     return tmp_path / "public"
 
 
-# --- what somebody else has there -------------------------------------------------------------------------------------
+# --- files of someone else -------------------------------------------------------------------------------------
 
 
 FOREIGN = {
@@ -54,7 +54,7 @@ FOREIGN = {
 }
 
 
-def test_files_of_somebody_else_stay_as_they_are(wheels: Path, public: Path) -> None:
+def test_files_of_someone_else_are_not_changed(wheels: Path, public: Path) -> None:
     write_files(public, FOREIGN.items())
     before = file_identities(public)
     for alter in (lambda _: None, change_source, lambda source: (source / "added-1.0-py3-none-any.whl").unlink()):
@@ -64,7 +64,7 @@ def test_files_of_somebody_else_stay_as_they_are(wheels: Path, public: Path) -> 
     assert file_identities(public).items() >= before.items()
 
 
-def test_a_landing_page_of_the_users_own_is_left_and_told(wheels: Path, public: Path) -> None:
+def test_a_landing_page_of_the_users_own_is_left_alone_with_a_note(wheels: Path, public: Path) -> None:
     write_files(public, [("index.html", b"mine"), ("404.html", b"mine")])
     for _ in range(2):
         report = publish(wheels, public)
@@ -81,12 +81,14 @@ def notes(report: Report) -> list[Any]:
     return [finding for finding in report.findings if finding not in report.rejected]
 
 
-def test_a_page_in_the_way_stops_the_build_unless_it_may_be_overwritten(wheels: Path, public: Path) -> None:
+def test_a_file_in_the_way_stops_the_build_unless_it_may_be_overwritten(wheels: Path, public: Path) -> None:
     for path in cold_build(wheels):
         if path in ("index.html", "404.html", ".nojekyll"):
             continue
         write_files(public, [(path, b"theirs")])
-        with pytest.raises(DestinationError, match=f"^in the way, .*: {path.replace('+', '.')}. Move it away"):
+        with pytest.raises(
+            DestinationError, match=f"^this file is in the way, .*: {path.replace('+', '.')}. Move it away"
+        ):
             publish(wheels, public)
         assert (read_tree(public), own_files(public)) == ({path: b"theirs"}, set())
         publish(wheels, public, overwrite=True)
@@ -94,7 +96,7 @@ def test_a_page_in_the_way_stops_the_build_unless_it_may_be_overwritten(wheels: 
         shutil.rmtree(public)
 
 
-def test_the_same_bytes_of_somebody_else_are_adopted_where_they_lie(wheels: Path, public: Path) -> None:
+def test_files_of_someone_else_with_the_same_bytes_are_adopted(wheels: Path, public: Path) -> None:
     write_files(public, cold_build(wheels).items())
     before = file_identities(public)
     report = publish(wheels, public)
@@ -104,19 +106,19 @@ def test_the_same_bytes_of_somebody_else_are_adopted_where_they_lie(wheels: Path
 
 
 @pytest.mark.parametrize("path", ["simple/demo/index.html", "index.html"])
-def test_a_directory_where_a_file_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
+def test_a_directory_in_place_of_a_file_stops_the_build(path: str, wheels: Path, public: Path) -> None:
     write_files(public, [(f"{path}/theirs", b"theirs")])
     for overwrite in (False, True):
-        with pytest.raises(DestinationError, match=f"{path} is a directory where a file belongs: move it away"):
+        with pytest.raises(DestinationError, match=f"{path} is a directory, but a file must be there: move it away"):
             publish(wheels, public, overwrite=overwrite)
         assert read_tree(public) == {f"{path}/theirs": b"theirs"}
 
 
 @pytest.mark.parametrize("path", ["simple", "simple/demo", "files"])
-def test_a_file_where_a_directory_belongs_stops_the_build(path: str, wheels: Path, public: Path) -> None:
+def test_a_file_in_place_of_a_directory_stops_the_build(path: str, wheels: Path, public: Path) -> None:
     write_files(public, [(path, b"theirs")])
     for overwrite in (False, True):
-        with pytest.raises(DestinationError, match=f"{path}.*a file stands where a directory belongs: move it away"):
+        with pytest.raises(DestinationError, match=f"{path}.*a file is where a directory must be: move it away"):
             publish(wheels, public, overwrite=overwrite)
         assert read_tree(public) == {path: b"theirs"}
 
@@ -125,7 +127,7 @@ def test_a_symlink_in_the_way_is_not_followed(wheels: Path, public: Path, tmp_pa
     (tmp_path / "theirs").write_bytes(cold_build(wheels)["simple/index.html"])
     (public / "simple").mkdir(parents=True)
     (public / "simple/index.html").symlink_to(tmp_path / "theirs")
-    with pytest.raises(DestinationError, match=r"^in the way, .*: simple/index.html\."):
+    with pytest.raises(DestinationError, match=r"^this file is in the way, .*: simple/index.html\."):
         publish(wheels, public)
     publish(wheels, public, overwrite=True)
     assert read_tree(public) == cold_build(wheels)
@@ -168,7 +170,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_somebody_did_to_one_of_our_files_is_put_right(damage: str, wheels: Path, public: Path) -> None:
+def test_damage_to_one_of_our_files_is_repaired(damage: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)
     expected = cold_build(wheels)
     for path in expected:
@@ -182,14 +184,14 @@ def test_what_somebody_did_to_one_of_our_files_is_put_right(damage: str, wheels:
 
 
 @pytest.mark.parametrize("path", ["simple", "simple/demo", "files", "."])
-def test_a_directory_of_ours_that_somebody_deleted_is_made_again(path: str, wheels: Path, public: Path) -> None:
+def test_a_deleted_directory_of_ours_is_made_again(path: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)
     shutil.rmtree(public / path)
     publish(wheels, public)
     assert read_tree(public) == cold_build(wheels)
 
 
-def test_one_of_our_files_that_became_a_symlink_is_a_file_again_and_its_target_is_not_touched(
+def test_a_file_of_ours_that_became_a_symlink_is_replaced_and_its_target_is_not_touched(
     wheels: Path, public: Path, tmp_path: Path
 ) -> None:
     publish(wheels, public)
@@ -204,9 +206,7 @@ def test_one_of_our_files_that_became_a_symlink_is_a_file_again_and_its_target_i
     ]
 
 
-def test_a_symlink_to_itself_in_place_of_a_directory_of_ours_is_an_error_that_names_it(
-    wheels: Path, public: Path
-) -> None:
+def test_a_symlink_to_itself_in_place_of_a_directory_is_an_error_that_names_it(wheels: Path, public: Path) -> None:
     publish(wheels, public)
     shutil.rmtree(public / "simple/demo")
     (public / "simple/demo").symlink_to("demo")
@@ -214,7 +214,7 @@ def test_a_symlink_to_itself_in_place_of_a_directory_of_ours_is_an_error_that_na
         publish(wheels, public)
 
 
-def test_what_is_gone_already_need_not_be_removed(wheels: Path, public: Path) -> None:
+def test_files_to_delete_may_already_be_deleted(wheels: Path, public: Path) -> None:
     publish(wheels, public)
     (wheels / "other-1.0.tar.gz").unlink()
     shutil.rmtree(public / "simple/other")

@@ -1,4 +1,4 @@
-"""From an index to its resources: their order, their links, and every byte of their pages."""
+"""The resources of an index: their order, their links, and every byte of their pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHIPPED = Path(__file__).parent.parent / "templates"
 TEMPLATES = Templates()  # compiled once
 HOST = "https://host.example/below/"
 
-shelf = FakeFiles()
+fake_files = FakeFiles()
 
 
 site = partial(Site, templates=TEMPLATES)
@@ -44,7 +44,7 @@ def pages(resources: Iterable[Resource]) -> dict[str, bytes]:
 
 # --- any index ------------------------------------------------------------------------------------------------------
 
-# What HTML cannot say, not even escaped: control characters and halves of surrogate pairs.
+# Without what HTML cannot contain, not even escaped: control characters and halves of surrogate pairs.
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]))
 names = st.from_regex(r"[a-z0-9]{1,3}(_[a-z0-9]{1,2}){0,2}", fullmatch=True)
 versions = st.sampled_from(["0", "1.0", "1.0.0", "1!2.0", "1.0+cu128", "2.0a1", "2.0.post1", "10", "9"])
@@ -65,9 +65,9 @@ facts: st.SearchStrategy[Any] = st.fixed_dictionaries(
 @st.composite
 def indexes(draw: st.DrawFn) -> Index:
     filenames = draw(st.sets(st.builds("{}-{}{}".format, names, versions, endings), max_size=12))
-    # Now and then two files have the same bytes.
+    # Sometimes two files have the same bytes.
     contents = st.sampled_from([b"", b"", b"the same"])
-    return make_index(*(shelf.file(name, draw(contents), **draw(facts)) for name in sorted(filenames)))
+    return make_index(*(fake_files.file(name, draw(contents), **draw(facts)) for name in sorted(filenames)))
 
 
 sites = st.builds(
@@ -79,13 +79,13 @@ sites = st.builds(
 )
 
 
-# The same bytes under names that begin alike.
-ALIKE = [shelf.file(f"demo-1.0-py3-none-any.whl{more}", b"the same") for more in ("", ".a.whl", ".z.whl")]
+# The same bytes under names with the same prefix.
+ALIKE = [fake_files.file(f"demo-1.0-py3-none-any.whl{more}", b"the same") for more in ("", ".a.whl", ".z.whl")]
 
 
 @given(indexes(), sites, st.sampled_from([None, "json", "simple-json"]))
 @example(make_index(*ALIKE), site(), None)
-def test_resources_come_by_section_stage_and_path_and_no_path_comes_twice(
+def test_resources_are_ordered_by_section_stage_and_path_and_no_path_comes_twice(
     index: Index, site: Site, json_root: str | None
 ) -> None:
     site = dataclasses.replace(site, json_root=json_root if site.simple_path else None)
@@ -123,14 +123,14 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
 
 
 @given(indexes(), sites)
-def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_known(index: Index, site: Site) -> None:
+def test_the_html_and_json_of_a_project_say_the_same_and_everything_that_is_known(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
     depth = len(site.simple("project", INDEX_HTML).split("/")) - 1
     for project in index.projects:
-        said = json.loads(found[site.simple(project.name, INDEX_JSON)])
-        assert html_entries(found[site.simple(project.name, INDEX_HTML)]) == said["files"]
+        document = json.loads(found[site.simple(project.name, INDEX_JSON)])
+        assert html_entries(found[site.simple(project.name, INDEX_HTML)]) == document["files"]
         optional = ["requires_python", "provenance", "upload_time"]
-        assert said == {
+        assert document == {
             "meta": {"api-version": "1.4"},
             "name": project.name,
             "versions": [release.version for release in project.releases()],
@@ -151,11 +151,11 @@ def test_the_html_of_a_project_says_what_its_json_says_and_that_is_all_that_is_k
 
 
 @given(indexes(), sites)
-def test_old_pips_are_told_of_metadata_that_has_the_name_they_ask_for(index: Index, site: Site) -> None:
+def test_old_pips_see_only_metadata_with_the_name_that_they_request(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
     for project in index.projects:
-        told = anchors(found[site.simple(project.name, INDEX_HTML)])
-        assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in told} == {
+        links = anchors(found[site.simple(project.name, INDEX_HTML)])
+        assert {anchor.text: "data-dist-info-metadata" in anchor.attributes for anchor in links} == {
             file.filename: site.core_metadata(file) != "" and file.metadata_name == "" for file in project.files
         }
 
@@ -202,7 +202,7 @@ A, B, C, D, M = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32, "e5" * 32)  # hashe
 
 def test_a_project_page_with_every_attribute_is_exactly_this() -> None:
     project = make_index(
-        shelf.file(
+        fake_files.file(
             "demo-1.0-py3-none-any.whl",
             b"four",
             sha256=A,
@@ -212,9 +212,9 @@ def test_a_project_page_with_every_attribute_is_exactly_this() -> None:
             yanked='broken <on> "purpose" & more',
             provenance="https://host.example/demo?a=1&b=2",
         ),
-        shelf.file("demo-1.0.tar.gz", b"four", sha256=B, yanked=""),
-        shelf.file("demo-1.0+cu128-py3-none-any.whl", b"four", sha256=C, core_metadata=M, metadata_name="Demo"),
-        shelf.file("demo-1!0.5-py3-none-any.whl", b"four", sha256=D, core_metadata=""),
+        fake_files.file("demo-1.0.tar.gz", b"four", sha256=B, yanked=""),
+        fake_files.file("demo-1.0+cu128-py3-none-any.whl", b"four", sha256=C, core_metadata=M, metadata_name="Demo"),
+        fake_files.file("demo-1!0.5-py3-none-any.whl", b"four", sha256=D, core_metadata=""),
     ).projects[0]
     project = dataclasses.replace(project, status=ProjectStatus(status="archived", reason='see "demo2" & <b>é</b>'))
     found = pages(render_resources(Index(projects=(project,)), site()))
@@ -290,7 +290,7 @@ PROJECT_JSON = {
 
 def test_a_quarantined_project_offers_no_file_on_any_page() -> None:
     project = dataclasses.replace(
-        make_index(shelf.file("demo-1.0.tar.gz")).projects[0], status=ProjectStatus(status="quarantined")
+        make_index(fake_files.file("demo-1.0.tar.gz")).projects[0], status=ProjectStatus(status="quarantined")
     )
     found = pages(render_resources(Index(projects=(project,)), site(links=True)))
     assert found["simple/demo/index.html"].decode() == QUARANTINED_HTML
@@ -321,7 +321,9 @@ QUARANTINED_HTML = """\
 
 
 def test_the_root_pages_are_exactly_these() -> None:
-    found = pages(render_resources(make_index(shelf.file("demo-1.0.tar.gz"), shelf.file("a_b-1.0.tar.gz")), site()))
+    found = pages(
+        render_resources(make_index(fake_files.file("demo-1.0.tar.gz"), fake_files.file("a_b-1.0.tar.gz")), site())
+    )
     assert found["simple/index.html"].decode() == ROOT_HTML
     assert found["simple/index.v1_json"] == (
         b'{"meta":{"api-version":"1.4"},"projects":[{"name":"a-b"},{"name":"demo"}]}\n'
@@ -356,7 +358,7 @@ ROOT_HTML = """\
 
 
 def test_an_index_at_the_root_has_no_landing_page() -> None:
-    found = pages(render_resources(make_index(shelf.file("demo-1.0.tar.gz")), site(simple_path="")))
+    found = pages(render_resources(make_index(fake_files.file("demo-1.0.tar.gz")), site(simple_path="")))
     assert found.keys() == {
         "demo/index.html",
         "demo/index.v1_json",
@@ -369,7 +371,7 @@ def test_an_index_at_the_root_has_no_landing_page() -> None:
 
 
 def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
-    made = shelf.file("demo-1.0+cpu-py3-none-any.whl")
+    made = fake_files.file("demo-1.0+cpu-py3-none-any.whl")
     moved = make_index(made._replace(artifact=made.local._replace(relative=f"cu 12/ä/{made.filename}")))
     resources = render_resources(moved, site(files_url="https://files.example/whl"))
     assert {resource.stage for resource in resources} == {Stage.PROJECT, Stage.ROOT}
@@ -378,15 +380,15 @@ def test_a_file_at_a_files_url_is_linked_by_its_path_below_the_source() -> None:
     ]
 
 
-def test_a_directory_whose_name_is_no_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
-    made = shelf.file("demo-1.0.tar.gz")
+def test_a_directory_whose_name_is_not_unicode_is_linked_by_its_bytes(tmp_path: Path) -> None:
+    made = fake_files.file("demo-1.0.tar.gz")
     moved = make_index(made._replace(artifact=made.local._replace(relative=f"caf\udce9/{made.filename}")))
     page = pages(render_resources(moved, site(files_url="https://files.example")))["simple/demo/index.html"]
     assert [entry["url"] for entry in html_entries(page)] == ["https://files.example/caf%E9/demo-1.0.tar.gz"]
 
 
-def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
-    wheel = shelf.file("demo-1.0+cpu-py3-none-any.whl")
+def test_the_path_of_a_file_and_its_metadata_contains_its_hash() -> None:
+    wheel = fake_files.file("demo-1.0+cpu-py3-none-any.whl")
     resources = render_resources(make_index(wheel), site())
     assert [resource for resource in resources if not isinstance(resource, PageResource)] == [
         FileResource(wheel),
@@ -401,7 +403,7 @@ def test_a_placed_file_and_its_metadata_lie_under_its_hash() -> None:
 
 # --- templates ------------------------------------------------------------------------------------------------------
 
-DEMO = make_index(shelf.file("demo-1.0-py3-none-any.whl"))
+DEMO = make_index(fake_files.file("demo-1.0-py3-none-any.whl"))
 MADE_FROM = {
     "404.html": {"404.html"},
     "index.html": {"index.html"},
@@ -434,7 +436,7 @@ def test_a_template_of_the_users_own_changes_the_pages_made_from_it_and_the_keys
     assert {path for path in before if before[path].key == after[path].key} == {".nojekyll"}
 
 
-def test_templates_that_say_the_same_elsewhere_give_the_same_keys(tmp_path: Path) -> None:
+def test_the_directory_of_templates_is_not_part_of_the_keys(tmp_path: Path) -> None:
     for directory in ("one", "two"):
         (tmp_path / directory).mkdir()
         (tmp_path / directory / "404.html").write_text("gone\n")
@@ -457,11 +459,11 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_a_template_of_the_users_own_is_named_with_its_line(mistake: str, tmp_path: Path) -> None:
-    write_wheel(_made(tmp_path / "wheels"), "demo", "1.0")
+    write_wheel(_make_directory(tmp_path / "wheels"), "demo", "1.0")
     config = Config(sources=(str(tmp_path / "wheels"),), destination=str(tmp_path / "public"))
     build(config)
     before = read_tree(tmp_path / "public")
-    template = _made(tmp_path / "templates" / "simple") / "project.html"
+    template = _make_directory(tmp_path / "templates" / "simple") / "project.html"
     template.write_bytes(MISTAKES[mistake])
     with pytest.raises(MkindexError, match=r"simple/project\.html\D*\b3\b"):
         build(dataclasses.replace(config, templates=str(tmp_path / "templates")))
@@ -469,8 +471,8 @@ def test_a_mistake_in_a_template_of_the_users_own_is_named_with_its_line(mistake
 
 
 def test_a_template_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    write_wheel(_made(tmp_path / "wheels"), "demo", "1.0")
-    (_made(tmp_path / "templates") / "404.html").write_bytes(b"caf\xe9")
+    write_wheel(_make_directory(tmp_path / "wheels"), "demo", "1.0")
+    (_make_directory(tmp_path / "templates") / "404.html").write_bytes(b"caf\xe9")
     with pytest.raises(MkindexError, match=r"404\.html"):
         build(
             Config(
@@ -481,6 +483,6 @@ def test_a_template_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
         )
 
 
-def _made(directory: Path) -> Path:
+def _make_directory(directory: Path) -> Path:
     directory.mkdir(parents=True)
     return directory

@@ -1,4 +1,4 @@
-"""The server, asked by real clients and by raw sockets: what it answers, and what it never gives away."""
+"""The server, tested with HTTP requests and raw sockets: its answers, and the files that it never sends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from mkindex.errors import ServeError
-from mkindex.serve import Server, negotiate, part
+from mkindex.serve import Server, byte_range, negotiate
 from support.builds import publish
 from support.wheels import write_wheel
 
@@ -51,7 +51,7 @@ class Tree(NamedTuple):
         return answer
 
     def say(self, data: bytes) -> bytes:
-        """Send bytes; return all that comes until the server hangs up."""
+        """Send bytes and return everything until the server closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
@@ -95,7 +95,7 @@ def serving(root: Path) -> Iterator[Tree]:
         thread.join()
 
 
-# --- what a page is sent as -----------------------------------------------------------------------------------------
+# --- content negotiation --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def serving(root: Path) -> Iterator[Tree]:
         (";;;,,,q", None),
     ],
 )
-def test_a_client_gets_what_it_likes_best(accept: str | None, expected: str | None) -> None:
+def test_a_client_gets_the_form_that_it_prefers(accept: str | None, expected: str | None) -> None:
     chosen = negotiate(accept)
-    assert (chosen.sent if chosen else None) == expected
+    assert (chosen.content_type if chosen else None) == expected
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/demo/", "/inside/demo/"])
-def test_a_page_is_there_as_json_and_as_html(tree: Tree, path: str) -> None:
+def test_a_page_is_served_as_json_and_as_html(tree: Tree, path: str) -> None:
     directory = tree.root / path[1:]
     for accept, name, media in ((PIP, "index.v1_json", JSON_TYPE), (BROWSER, "index.html", HTML_TYPE)):
         answer = tree.get(path, Accept=accept)
@@ -155,13 +155,13 @@ def test_several_accept_headers_are_one(tree: Tree) -> None:
     assert f"Content-Type: {JSON_TYPE}\r\n".encode() in said
 
 
-def test_what_is_there_in_no_form_that_the_client_takes_is_406(tree: Tree) -> None:
+def test_a_client_that_accepts_neither_form_gets_406(tree: Tree) -> None:
     answer = tree.get("/simple/", Accept="application/json")
     assert (answer.status, answer.headers["Vary"]) == (406, "Accept")
     assert f"{V1}+json\n" in answer.body.decode()
 
 
-def test_a_page_that_there_is_once_is_sent_whatever_is_asked_for(tree: Tree) -> None:
+def test_a_page_with_one_form_is_sent_to_every_client(tree: Tree) -> None:
     answer = tree.get("/", Accept=f"{V1}+json")
     assert (answer.status, answer.headers["Content-Type"], "Vary" in answer.headers) == (200, HTML_TYPE, False)
 
@@ -219,7 +219,7 @@ def test_a_missing_slash_is_added_and_leads_nowhere_else(tree: Tree, path: str, 
 
 
 @pytest.mark.parametrize("path", ["//elsewhere.example/", "//elsewhere.example/simple", "/simple//demo", "/way-out"])
-def test_no_redirect_leads_out(tree: Tree, path: str) -> None:
+def test_no_redirect_leads_to_another_host(tree: Tree, path: str) -> None:
     assert tree.status(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) == 404
 
 
@@ -246,17 +246,17 @@ def test_no_redirect_leads_out(tree: Tree, path: str) -> None:
         ("bytes=0-" + "9" * 30, None),
     ],
 )
-def test_one_range_is_understood(header: str | None, expected: tuple[int, int] | None) -> None:
-    assert part(header, 100) == expected
+def test_a_range_header_selects_bytes(header: str | None, expected: tuple[int, int] | None) -> None:
+    assert byte_range(header, 100) == expected
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=999999999999999999-"])
-def test_a_range_behind_the_end_is_none(header: str) -> None:
+def test_a_range_beyond_the_end_is_refused(header: str) -> None:
     with pytest.raises(IndexError):
-        part(header, 100)
+        byte_range(header, 100)
 
 
-def test_ranges_are_answered(tree: Tree) -> None:
+def test_ranges_are_served(tree: Tree) -> None:
     path, whole = f"/{tree.wheel}", (tree.root / tree.wheel).read_bytes()
     size = len(whole)
     answer = tree.get(path, Range="bytes=1000-70999")
@@ -269,7 +269,7 @@ def test_ranges_are_answered(tree: Tree) -> None:
     assert tree.get(path).headers["Accept-Ranges"] == "bytes"
 
 
-def test_a_range_of_what_has_changed_meanwhile_is_not_sent(tree: Tree) -> None:
+def test_a_range_of_a_file_that_changed_is_not_sent(tree: Tree) -> None:
     path, whole = f"/{tree.wheel}", (tree.root / tree.wheel).read_bytes()
     etag = tree.get(path).headers["ETag"]
     same = tree.get(path, Range="bytes=0-9", If_Range=etag)
@@ -278,7 +278,7 @@ def test_a_range_of_what_has_changed_meanwhile_is_not_sent(tree: Tree) -> None:
         assert tree.get(path, Range="bytes=0-9", If_Range=other)[::2] == (200, whole)
 
 
-def test_what_a_client_has_is_not_sent_again(tree: Tree) -> None:
+def test_a_client_with_the_current_file_gets_304(tree: Tree) -> None:
     for path, accept in (("/simple/demo/", PIP), (f"/{tree.wheel}", "*/*")):
         first = tree.get(path, Accept=accept)
         etag = first.headers["ETag"]
@@ -290,18 +290,18 @@ def test_what_a_client_has_is_not_sent_again(tree: Tree) -> None:
         assert tree.get(path, Accept=accept, If_None_Match='"a", "b"').status == 200
 
 
-def test_the_two_forms_of_a_page_are_told_apart(tree: Tree) -> None:
+def test_the_two_forms_of_a_page_have_different_etags(tree: Tree) -> None:
     assert tree.get("/simple/", Accept=PIP).headers["ETag"] != tree.get("/simple/", Accept=BROWSER).headers["ETag"]
 
 
-def test_head_says_what_get_says(tree: Tree) -> None:
+def test_head_has_the_headers_of_get(tree: Tree) -> None:
     for path in ("/simple/", f"/{tree.wheel}", "/gone", "/simple"):
         get, head = tree.get(path, Accept=PIP), tree.get(path, method="HEAD", Accept=PIP)
         del get.headers["Date"], head.headers["Date"]
         assert head == Answer(get.status, get.headers, b"")
 
 
-def test_many_requests_go_through_one_connection(tree: Tree) -> None:
+def test_one_connection_carries_many_requests(tree: Tree) -> None:
     connection = HTTPConnection("127.0.0.1", tree.port, timeout=20)
     found = []
     for path in ("/simple/", "/gone", "/simple", f"/{tree.wheel}", "/"):
@@ -313,7 +313,7 @@ def test_many_requests_go_through_one_connection(tree: Tree) -> None:
     assert found == [(200, False), (404, False), (301, False), (200, False), (200, False)]
 
 
-# --- what is not for readers ----------------------------------------------------------------------------------------
+# --- paths that are not served --------------------------------------------------------------------------------------
 
 HIDDEN = [
     "/.mkindex/",
@@ -350,7 +350,7 @@ HIDDEN = [
 
 
 @pytest.mark.parametrize("path", HIDDEN)
-def test_nothing_else_is_ever_sent(tree: Tree, path: str) -> None:
+def test_other_paths_are_404(tree: Tree, path: str) -> None:
     said = tree.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert said.startswith(b"HTTP/1.1 404 ")
     assert b"secret" not in said
@@ -376,7 +376,7 @@ def test_nothing_else_is_ever_sent(tree: Tree, path: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_no_request_for_a_file_is_refused(tree: Tree, request_: bytes, status: int) -> None:
+def test_requests_that_are_not_for_a_file_are_refused(tree: Tree, request_: bytes, status: int) -> None:
     assert tree.status(request_) == status
 
 
@@ -410,7 +410,7 @@ def test_two_hundred_clients_at_once_are_served(tree: Tree) -> None:
         assert list(pool.map(client, range(200))) == [[200, whole]] * 200
 
 
-def test_a_client_that_says_nothing_is_in_nobodys_way(tree: Tree) -> None:
+def test_silent_clients_do_not_block_others(tree: Tree) -> None:
     silent = [socket.create_connection(("127.0.0.1", tree.port)) for _ in range(50)]
     try:
         for connection in silent[::2]:
@@ -421,7 +421,7 @@ def test_a_client_that_says_nothing_is_in_nobodys_way(tree: Tree) -> None:
             connection.close()
 
 
-def test_a_client_that_leaves_does_no_harm(tree: Tree, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_that_hangs_up_does_no_harm(tree: Tree, capfd: pytest.CaptureFixture[str]) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", tree.port)) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -432,7 +432,7 @@ def test_a_client_that_leaves_does_no_harm(tree: Tree, capfd: pytest.CaptureFixt
 
 
 @pytest.mark.slow
-def test_an_answer_is_of_one_file_while_the_tree_changes(tmp_path: Path) -> None:
+def test_an_answer_comes_from_one_file_while_the_tree_changes(tmp_path: Path) -> None:
     pages = [b"a" * 100_000, b"b" * 250_000, b"c" * 10]
 
     def change(stop: threading.Event) -> None:
@@ -457,7 +457,7 @@ def test_an_answer_is_of_one_file_while_the_tree_changes(tmp_path: Path) -> None
         assert all(answer.headers["ETag"].split("-")[1] == f"{len(answer.body):x}" for answer in answers)
 
 
-def test_a_symlink_to_the_tree_may_be_made_to_lead_elsewhere(tmp_path: Path) -> None:
+def test_a_symlink_to_the_tree_may_change(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text(name)
@@ -469,25 +469,27 @@ def test_a_symlink_to_the_tree_may_be_made_to_lead_elsewhere(tmp_path: Path) -> 
         assert tree.get("/").body == b"two"
 
 
-# --- where it listens -----------------------------------------------------------------------------------------------
+# --- addresses ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("address", "is_public"), [(("127.0.0.1", 0), False), (("localhost", 0), False), (("0.0.0.0", 0), True)]
 )
-def test_it_knows_whether_others_can_reach_it(tmp_path: Path, address: tuple[str, int], is_public: bool) -> None:
+def test_the_server_knows_whether_other_machines_can_connect(
+    tmp_path: Path, address: tuple[str, int], is_public: bool
+) -> None:
     with Server(str(tmp_path), address, print) as server:
         assert server.is_public == is_public
         assert server.url == f"http://{server.server_name}:{server.server_port}/"
 
 
-def test_an_address_that_is_taken_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
     with Server(str(tmp_path), ("127.0.0.1", 0), print) as server, pytest.raises(ServeError) as error:
         Server(str(tmp_path), ("127.0.0.1", server.server_port), print)
     where = f"127.0.0.1:{server.server_port}"
-    assert str(error.value) == f"cannot listen at {where}: Address already in use; choose another with --bind"
+    assert str(error.value) == f"cannot listen on {where}: Address already in use. Choose another address with --bind"
 
 
-def test_what_is_no_directory_is_not_served(tmp_path: Path) -> None:
-    with pytest.raises(ServeError, match=r"gone is no directory: build an index there first"):
+def test_only_a_directory_can_be_served(tmp_path: Path) -> None:
+    with pytest.raises(ServeError, match=r"gone: not a directory\. Build an index there first: mkindex SOURCE "):
         Server(str(tmp_path / "gone"), ("127.0.0.1", 0), print)

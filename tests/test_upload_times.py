@@ -377,12 +377,12 @@ def test_no_user_password_or_token_is_shown(source: Path, host: IndexServer, tmp
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"upload_time": "none"}, "previous and upload-time none exclude each other: no upload time is carried over"),
-        ({"watch": True}, "previous and watch do not go together: a watch has the files that it published before"),
-        ({"previous": ""}, "previous: name the address of a published site, or a directory with one"),
-        ({"previous": "ftp://host/"}, "previous ftp://host/: give an http or https URL, or a directory"),
-        ({"previous": "https:///x"}, "previous https:///x: give an http or https URL, or a directory"),
-        ({"previous": "https://u:p@[/?t=s"}, "previous https://[/: give an http or https URL, or a directory"),
+        ({"upload_time": "none"}, "previous and upload_time none exclude each other: nothing could be kept"),
+        ({"watch": True}, "previous and watch exclude each other: a watch knows what it published before"),
+        ({"previous": ""}, "previous must be the URL of a published site, or a directory with one"),
+        ({"previous": "ftp://host/"}, "previous must be an http or https URL, or a directory, not ftp://host/"),
+        ({"previous": "https:///x"}, "previous must be an http or https URL, or a directory, not https:///x"),
+        ({"previous": "https://u:p@[/?t=s"}, "previous must be an http or https URL, or a directory, not https://[/"),
     ],
 )
 def test_invalid_combinations_of_options_are_errors(options: dict[str, object], why: str, source: Path) -> None:
@@ -392,12 +392,12 @@ def test_invalid_combinations_of_options_are_errors(options: dict[str, object], 
 
 
 def test_previous_in_mkindex_toml_is_relative_to_that_file(site: Path, tmp_path: Path) -> None:
-    from mkindex.config import read_file
+    from mkindex.config_file import read_config_file
 
     (tmp_path / "mkindex.toml").write_text('previous = "site"\n')
-    assert read_file(tmp_path / "mkindex.toml") == {"previous": str(site)}
+    assert read_config_file(tmp_path / "mkindex.toml") == {"previous": str(site)}
     (tmp_path / "mkindex.toml").write_text('previous = "https://example.com/"\n')
-    assert read_file(tmp_path / "mkindex.toml") == {"previous": "https://example.com/"}
+    assert read_config_file(tmp_path / "mkindex.toml") == {"previous": "https://example.com/"}
     (tmp_path / "mkindex.toml").write_text('previous = ["site"]\n')
-    with pytest.raises(ConfigError, match="previous must be one value"):
-        read_file(tmp_path / "mkindex.toml")
+    with pytest.raises(ConfigError, match="previous must be a string"):
+        read_config_file(tmp_path / "mkindex.toml")

@@ -228,14 +228,14 @@ def test_a_file_of_the_runner_that_cannot_be_written_is_a_warning(
     capsys.readouterr()
     assert cli.run(["dist", "public", "--format", "github"]) == 0
     lines = commands(capsys.readouterr().out.split("\n"))
-    assert lines == ["::warning title=mkindex::cannot write what GITHUB_OUTPUT names: Is a directory"]
+    assert lines == ["::warning title=mkindex::cannot write the file in GITHUB_OUTPUT: Is a directory"]
 
 
 def test_a_watch_has_no_format_github(runner: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(runner, capsys, "--watch")
     assert (result.status, result.err.splitlines()[-1]) == (
         2,
-        "Error: --format github is for one build, and --watch makes many: leave one out",
+        "error --format github and --watch exclude each other: it reports one build",
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m mkindex`, and what the command `mkindex` runs."""
+"""The entry point of `python -m mkindex` and of the command `mkindex`."""
 
 import os
 import sys
@@ -12,11 +12,11 @@ def main() -> None:
     status = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if stream:
-            with suppress(OSError):  # whoever wrote results has flushed them, and said so if that failed
+            with suppress(OSError):  # a failure to write results was already reported
                 stream.flush()
-    if sys.getprofile() or sys.gettrace():  # who looks on has something to do at exit
+    if sys.getprofile() or sys.gettrace():  # profilers and coverage save their results at exit
         sys.exit(status)
-    # Threads that still read a large file, or send one, would be waited for; and to take all values apart takes long.
+    # A normal exit would wait for threads that still read or send a large file, and would free all values one by one.
     os._exit(status)
 
 

@@ -134,7 +134,7 @@ def build(
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
-            refuse_beyond_limits(config, index, sections, todo.kept, findings)
+            refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
             try:
                 applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
                 break
@@ -166,7 +166,7 @@ def _workspace(
             executor=executor,
             hardlink=config.link_mode == "hardlink",
             processes=_processes(config),
-            known=trusted,
+            trusted=trusted,
         )
         if not config.dry_run:
             stack.enter_context(destination)
@@ -389,11 +389,11 @@ def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     if site.host.notice:
         # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
         written = (*(put.resource for put in todo.puts), *todo.updates)
-        is_new = any(resource.path == NO_JEKYLL and resource.key == site.said for resource in written)
-        if is_new or NO_JEKYLL in todo.left:
+        is_new = any(resource.path == NO_JEKYLL and resource.key == site.notice_key for resource in written)
+        if is_new or NO_JEKYLL in todo.foreign_pages:
             yield Note(location=config.destination, text=site.host.notice)
-    for filename in todo.replaced:
+    for filename in todo.replaced_filenames:
         text = "its contents have changed since it was published: existing lock files will reject the new hash"
         yield Note(location=filename, text=text)
-    for path in todo.left:
+    for path in todo.foreign_pages:
         yield Note(location=path, text="not written by mkindex, left as it is (--overwrite replaces it)")

@@ -1,231 +1,361 @@
-"""What a build is asked to do: options and mkindex.toml, checked; every error names its key."""
+"""The options of a build: the one table of them, and the checks that need more than one option."""
 
 import os
 import re
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from mkindex.errors import ConfigError
+from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
+from mkindex.options import InvalidOption, option, options_of
 from mkindex.text import printable, redact
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUND_HTML
 
-_TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # what else is at the root of the tree
+_TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_PATHS = ("destination", "templates", "cache-dir")
-_KEYS = {"host": "for"}  # what cannot be the name of a field
+
+# The headings of --help and of the README table, in order.
+SOURCES, SELECTION, OUTPUT, PUBLISHING = "Sources", "Selection", "Output", "Publishing"
+WATCHING, REPORTING = "Watch and serve", "Reporting"
+GROUPS = (SOURCES, SELECTION, OUTPUT, PUBLISHING, WATCHING, REPORTING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """One build. The fields are the options of the command line, whose help says more of each.
+    """The sources, the destination and the options of one build.
 
-    Raises ConfigError for a value that makes no sense.
+    Raises ConfigError for a value that cannot be used.
     """
 
     sources: tuple[str, ...]
     destination: str
-    recursive: bool = False
-    follow_symlinks: bool = False
-    link_mode: Literal["copy", "hardlink"] = "copy"
-    files_url: str | None = None
-    files_have_metadata: bool = False
-    prefer: Literal["first"] | None = None
-    upload_time: Literal["mtime", "none"] = "mtime"
-    previous: str | None = None  # a site, or a directory, that says when files were uploaded
-    simple_path: str = "simple"  # "": the root
-    host: str | None = None  # the one that the tree is for, as --for names it
-    json_root: str | None = None  # where a second root lies, whose pages are JSON
-    links: bool = False
-    templates: str | None = None
-    grace: int = 15 * 60  # seconds
-    overwrite: bool = False
-    allow_empty: bool = False
-    strict: bool = False
-    dry_run: bool = False
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    all: bool = False  # of an index, all projects
-    remote: Literal["reference", "mirror"] = "reference"
-    max_download: int = 5_000_000_000  # bytes
-    allow_unhashed: bool = False
-    verify_links: bool = False
-    keep_going: bool = False
-    jobs: int | None = None  # None: as many as there are cores
-    cache_dir: str | None = None  # None: no cache
-    watch: bool = False
-    settle: float = 0.3  # seconds
-    poll: bool = False
-    poll_interval: float = 2.0  # seconds
-    rescan: float = 300.0  # seconds
-    interval: float = 600.0  # seconds
-    serve: bool = False
-    bind: str = "127.0.0.1:8000"
+
+    recursive: bool = option(False, "Also read the subdirectories of a source.", group=SOURCES)
+    follow_symlinks: bool = option(
+        False, "Also read files outside a source that symlinks in it point to.", group=SOURCES
+    )
+    remote: Literal["reference", "mirror"] = option(
+        "reference", "Remote files: link to them where they are, or download them into DEST.", group=SOURCES
+    )
+    max_download: int = option(
+        5_000_000_000,
+        "Stop if more than this must be read from servers, to hash or to mirror files.",
+        group=SOURCES,
+        metavar="SIZE",
+        minimum=0,
+        unit="bytes",
+    )
+    allow_unhashed: bool = option(
+        False, "List a remote file without a hash, instead of reading the whole file to compute one.", group=SOURCES
+    )
+    verify_links: bool = option(
+        False, "With --files-url: also ask the server for each file that a list names.", group=SOURCES
+    )
+    keep_going: bool = option(False, "Publish the rest when a source or a server fails.", group=SOURCES)
+    jobs: int | None = option(
+        None,
+        "Read this many files at once.",
+        group=SOURCES,
+        short="-j",
+        metavar="N",
+        minimum=1,
+        automatic="number of cores; 5 for servers",
+    )
+    cache_dir: str | None = option(
+        None,
+        "Keep what was read from files in this directory, for the next run.",
+        group=SOURCES,
+        metavar="DIR",
+        automatic="the user's cache directory",
+        path="directory",
+    )
+
+    include: tuple[str, ...] = option(
+        (),
+        "Publish only projects and files whose name matches: torch, 'torch-2.*-cp312-*.whl'. May be repeated.",
+        group=SELECTION,
+        metavar="GLOB",
+    )
+    exclude: tuple[str, ...] = option(
+        (), "Do not publish projects and files whose name matches. May be repeated.", group=SELECTION, metavar="GLOB"
+    )
+    all: bool = option(False, "Read all projects of a source that is an index.", group=SELECTION)
+    prefer: Literal["first"] | None = option(
+        None,
+        "If two sources have the same filename with different contents, use the first.",
+        group=SELECTION,
+        automatic="reject both",
+    )
+
+    link_mode: Literal["copy", "hardlink"] = option(
+        "copy", "How files get into DEST. Copies share their blocks if the file system can do that.", group=OUTPUT
+    )
+    files_url: str | None = option(
+        None,
+        "Do not put files into DEST: pages link to URL/<path relative to their SOURCE>.",
+        group=OUTPUT,
+        metavar="URL",
+    )
+    files_have_metadata: bool = option(
+        False, "With --files-url: there is a .metadata file beside each wheel on that server.", group=OUTPUT
+    )
+    upload_time: Literal["mtime", "none"] = option(
+        "mtime", "Take upload times from modification times, at most SOURCE_DATE_EPOCH, or publish none.", group=OUTPUT
+    )
+    previous: str | None = option(
+        None,
+        "Keep the upload times of files (by sha256) that this published site already has.",
+        group=OUTPUT,
+        metavar="URL_OR_DIR",
+        path="location",
+    )
+    simple_path: str = option(  # "": the root
+        "simple", "Path of the index in DEST; . is the root of DEST.", group=OUTPUT, metavar="PATH"
+    )
+    host: str | None = option(
+        None,
+        "Also write what this host needs, and fail if the tree exceeds its limits.",
+        group=OUTPUT,
+        key="for",  # not a Python name
+        choices=tuple(HOSTS),
+    )
+    json_root: str | None = option(
+        None,
+        "With --for cloudflare-pages, netlify or s3: path of a second index in DEST, for clients that read JSON.",
+        group=OUTPUT,
+        metavar="PATH",
+    )
+    links: bool = option(False, "Also write links.html: all files on one page, for --find-links.", group=OUTPUT)
+    templates: str | None = option(
+        None,
+        "Use the templates in this directory instead of those with the same name.",
+        group=OUTPUT,
+        metavar="DIR",
+        path="directory",
+    )
+
+    url: str | None = option(
+        None,
+        "Public address of the root of DEST, for the commands and configurations that are printed.",
+        group=PUBLISHING,
+        metavar="URL",
+    )
+    grace: int = option(
+        15 * 60,
+        "Keep unlisted files for this long, for clients that still have an older page (0: delete at once).",
+        group=PUBLISHING,
+        metavar="SECONDS",
+        minimum=0,
+        unit="seconds",
+    )
+    strict: bool = option(False, "Publish nothing if a file is rejected.", group=PUBLISHING)
+    overwrite: bool = option(
+        False, "Replace files in DEST even if mkindex does not know them as its own.", group=PUBLISHING
+    )
+    allow_empty: bool = option(False, "Publish an index even if it has no files.", group=PUBLISHING)
+    dry_run: bool = option(False, "Print what a build would do, without doing it.", group=PUBLISHING, short="-n")
+
+    watch: bool = option(False, "Keep running, and build again whenever a SOURCE changes.", group=WATCHING)
+    settle: float = option(
+        0.3,
+        "With --watch: wait until files have not changed for this long.",
+        group=WATCHING,
+        metavar="SECONDS",
+        minimum=0,
+        maximum=_DAY,
+        unit="seconds",
+    )
+    poll: bool = option(
+        False, "With --watch: look for changes, for network mounts that do not report them.", group=WATCHING
+    )
+    poll_interval: float = option(
+        2.0,
+        "With --watch --poll: time between two looks.",
+        group=WATCHING,
+        metavar="SECONDS",
+        minimum=0.1,
+        maximum=_DAY,
+        unit="seconds",
+    )
+    rescan: float = option(
+        300.0,
+        "With --watch: build at least this often, even if no change was noticed.",
+        group=WATCHING,
+        metavar="SECONDS",
+        minimum=0.1,
+        maximum=_DAY,
+        unit="seconds",
+    )
+    interval: float = option(
+        600.0,
+        "With --watch: ask remote SOURCEs for changes this often.",
+        group=WATCHING,
+        metavar="SECONDS",
+        minimum=0.1,
+        maximum=_DAY,
+        unit="seconds",
+    )
+    serve: bool = option(False, "With --watch: also serve DEST, as `mkindex serve DEST` does.", group=WATCHING)
+    bind: str = option(
+        "127.0.0.1:8000",
+        "Address of the server. Port 0 is any free port.",
+        group=WATCHING,
+        metavar="HOST:PORT",
+    )
 
     def __post_init__(self) -> None:
-        if not self.destination or "" in self.sources or not self.sources:
-            raise ConfigError("sources, destination: name at least one SOURCE and a DEST, . for this directory")
-        if self.sources.count("-") > 1:
-            raise ConfigError("sources: standard input, -, can be read only once")
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", self.destination) and not os.path.isdir(self.destination):
-            raise ConfigError(
-                f"destination {printable(self.destination)} looks like a URL, and mkindex writes directories "
-                f"(one of that name is ./{printable(self.destination)})"
-            )
-        parts = self.simple_path.split("/") if self.simple_path else []
-        if parts[:1] in ([name] for name in _TAKEN) or not all(map(_PART.fullmatch, parts)):
-            raise ConfigError(
-                f"simple-path {printable(self.simple_path)!r}: give a relative path of letters, digits and - _ . "
-                f"whose first part is none of {', '.join(_TAKEN)}, or . for the root"
-            )
-        self._check_host()
+        self._check_paths()
+        for one in OPTIONS:
+            one.check(getattr(self, one.name))
+        self._check_places()
         if self.files_url is not None:
-            url = _split(self.files_url)
-            if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-                raise ConfigError(
-                    f"files-url {printable(self.files_url)!r}: give an http or https URL without query and fragment"
-                )
-            if self.remote == "mirror":
-                raise ConfigError("files-url and remote mirror exclude each other: mirrored files are in the tree")
-            if url.password or url.username:
-                raise ConfigError("files-url holds a user name or password, which every reader would see: leave it out")
+            self._check_files_url(self.files_url)
         elif self.files_have_metadata:
-            raise ConfigError("files-have-metadata says something of the files at files-url, which is not given")
+            raise InvalidOption("files_have_metadata", "requires {files_url}")
         if self.previous is not None:
             self._check_previous(self.previous)
         if self.templates is not None and not os.path.isdir(self.templates):
-            raise ConfigError(f"templates {printable(self.templates)} is no directory")
-        if self.grace < 0:
-            raise ConfigError(f"grace {self.grace}: give seconds, 0 or more")
-        if self.max_download < 0:
-            raise ConfigError(f"max-download {self.max_download}: give a number of bytes, 0 or more")
-        if self.jobs is not None and self.jobs < 1:
-            raise ConfigError(f"jobs {self.jobs}: give 1 or more")
-        if not 0 <= self.settle <= _DAY:
-            raise ConfigError(f"settle {self.settle}: give seconds, 0 or more")
-        for key in ("poll-interval", "rescan", "interval"):
-            seconds = getattr(self, key.replace("-", "_"))
-            if not 0.1 <= seconds <= _DAY:
-                raise ConfigError(f"{key} {seconds}: give seconds, from 0.1 to {_DAY} (a day)")
+            raise InvalidOption("templates", "{path}: not a directory", path=printable(self.templates))
+        if self.url is not None:
+            parse_public_url(self.url)
         if self.serve and not self.watch:
-            raise ConfigError(
-                f"serve goes with watch; to serve an index that is there: mkindex serve {printable(self.destination)}"
+            raise InvalidOption(
+                "serve",
+                "requires {watch}. To serve an index that exists: mkindex serve {path}",
+                path=printable(self.destination),
             )
         if self.watch and "-" in self.sources:
-            raise ConfigError("watch: standard input, -, is read once and tells of no change: name a file")
+            raise InvalidOption("watch", "cannot watch standard input (-): give a file or a directory")
         if self.watch and self.dry_run:
-            raise ConfigError("watch and dry-run do not go together: a dry run does nothing, and ends")
+            raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run ends after one look")
         parse_bind(self.bind)
 
-    def _check_previous(self, site: str) -> None:
-        if self.upload_time == "none":
-            raise ConfigError("previous and upload-time none exclude each other: no upload time is carried over")
-        if self.watch:
-            raise ConfigError("previous and watch do not go together: a watch has the files that it published before")
-        if not site:
-            raise ConfigError("previous: name the address of a published site, or a directory with one")
-        if _SCHEME.match(site) and not os.path.exists(site):
-            url = _split(site)
-            if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
-                raise ConfigError(f"previous {redact(site)}: give an http or https URL, or a directory")
+    def _check_paths(self) -> None:
+        if not self.destination or "" in self.sources or not self.sources:
+            raise ConfigError("give at least one SOURCE and a DEST, such as: mkindex ./wheels ./public")
+        if self.sources.count("-") > 1:
+            raise ConfigError("standard input (-) can be a source only once")
+        if _SCHEME.match(self.destination) and not os.path.isdir(self.destination):
+            path = printable(self.destination)
+            raise ConfigError(
+                f"DEST {path} looks like a URL, but must be a directory (a directory of that name is ./{path})"
+            )
 
-    def _check_host(self) -> None:
-        host = HOSTS.get(self.host or "")
-        if self.host is not None and host is None:
-            raise ConfigError(f"for {printable(self.host)!r}: give one of {', '.join(HOSTS)}")
-        for key, path in ("simple-path", self.simple_path), ("json-root", self.json_root):
+    def _check_places(self) -> None:
+        """Check where the indexes lie in the tree, which depends on the host."""
+        host = HOSTS[self.host] if self.host else None
+        if self.simple_path:
+            _check_tree_path("simple_path", self.simple_path, " (. is the root)")
+        for name, path in ("simple_path", self.simple_path), ("json_root", self.json_root):
             if host and path and path.split("/")[0] in host.written_files:
-                raise ConfigError(f"{key} {path!r}: {self.host} needs a file at that place, choose another")
+                raise InvalidOption(
+                    name, "{path!r} is taken: {host} needs a file there. Choose another path", path=path, host=self.host
+                )
         if self.json_root is None:
             return
         if host is None:
-            able = [name for name, one in HOSTS.items() if not one.why_no_json_root]
-            raise ConfigError(
-                f"json-root goes with a host that can be told the type of its pages: for {', '.join(able)}"
-            )
+            able = ", ".join(name for name, one in HOSTS.items() if not one.why_no_json_root)
+            raise InvalidOption("json_root", "requires {host} with one of {able}", able=able)
         if host.why_no_json_root:
-            raise ConfigError(
-                f"json-root is of no use with for {self.host}: {host.why_no_json_root}. Leave json-root out"
+            raise InvalidOption(
+                "json_root", "is of no use with {host} {value}: {reason}", value=self.host, reason=host.why_no_json_root
             )
+        _check_tree_path("json_root", self.json_root)
         parts, others = self.json_root.split("/"), self.simple_path.split("/") if self.simple_path else []
-        if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
-            raise ConfigError(
-                f"json-root {printable(self.json_root)!r}: give a relative path of letters, digits and - _ . "
-                f"whose first part is none of {', '.join(_TAKEN)}"
-            )
         shared = min(len(parts), len(others))
         if parts[:shared] == others[:shared]:
-            raise ConfigError(
-                f"json-root {self.json_root!r} and simple-path {self.simple_path or '.'!r}: one lies in the other, "
-                "where a project can have the name of a directory. Give two that lie beside each other"
+            raise InvalidOption(
+                "json_root",
+                "{path!r} and {simple_path} {other!r} must not lie in each other: a project could have the name of the "
+                "inner directory",
+                path=self.json_root,
+                other=self.simple_path or ".",
             )
+
+    def _check_files_url(self, files_url: str) -> None:
+        url = _split(files_url)
+        if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            raise InvalidOption(
+                "files_url",
+                "must be an http or https URL without query and fragment, not {value!r}",
+                value=printable(files_url),
+            )
+        if self.remote == "mirror":
+            raise InvalidOption("files_url", "and {remote} mirror exclude each other: mirrored files are in DEST")
+        if url.password or url.username:
+            raise InvalidOption("files_url", "must not contain a user name or password: every reader would see it")
+
+    def _check_previous(self, site: str) -> None:
+        if self.upload_time == "none":
+            raise InvalidOption("previous", "and {upload_time} none exclude each other: nothing could be kept")
+        if self.watch:
+            raise InvalidOption("previous", "and {watch} exclude each other: a watch knows what it published before")
+        if not site:
+            raise InvalidOption("previous", "must be the URL of a published site, or a directory with one")
+        if _SCHEME.match(site) and not os.path.exists(site):
+            url = _split(site)
+            if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
+                raise InvalidOption(
+                    "previous", "must be an http or https URL, or a directory, not {site}", site=redact(site)
+                )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """The options of the command line and of mkindex.toml that are not part of Config."""
+
+    no_cache: bool = option(False, "Read every file again, and remember nothing.", group=SOURCES)
+    format: Literal["text", "json", "github"] = option(
+        "text",
+        "Format of the report. json: with --watch one line for each build. github: annotations, job summary and "
+        "outputs of a workflow.",
+        group=REPORTING,
+    )
+    json: bool = option(False, "Same as --format json.", group=REPORTING)
+    quiet: bool = option(False, "Print problems only.", group=REPORTING, short="-q")
+    verbose: bool = option(
+        False,
+        "Also print skipped files and every path written or removed; with --watch, every build.",
+        group=REPORTING,
+        short="-v",
+    )
+
+
+OPTIONS = options_of(Config)
+RUN_OPTIONS = options_of(RunOptions)
+BY_NAME = {one.name: one for one in (*OPTIONS, *RUN_OPTIONS)}
 
 
 def parse_bind(bind: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT, an IPv6 address in brackets. Raises ConfigError, which names `bind`."""
+    """Return host and port of HOST:PORT, where an IPv6 address is in brackets. Raises InvalidOption."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)]|([A-Za-z0-9.-]+)):(\d{1,5})", bind)
     if not match or int(match[3]) > 65535:
-        raise ConfigError(
-            f"bind {printable(bind)!r}: give HOST:PORT, as in 127.0.0.1:8000 or [::1]:8000; port 0 is one that is free"
+        raise InvalidOption(
+            "bind", "must be HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000, not {value!r}", value=printable(bind)
         )
     return match[1] or match[2], int(match[3])
 
 
+def _check_tree_path(name: str, path: str, hint: str = "") -> None:
+    parts = path.split("/")
+    if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
+        raise InvalidOption(
+            name,
+            "{path!r} must be a relative path of letters, digits and - _ . whose first part is not {taken}{hint}",
+            taken=f"{', '.join(_TAKEN[:-1])} or {_TAKEN[-1]}",
+            path=printable(path),
+            hint=hint,
+        )
+
+
 def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL, None where it is none."""
+    """Return the parts of a URL, or None if it is not one."""
     try:
         parts = urlsplit(url)
         return parts if url.isprintable() and url.isascii() and (parts.port or 0) >= 0 else None
     except ValueError:
         return None
-
-
-def read_file(path: Path) -> dict[str, Any]:
-    """Return the keys of a mkindex.toml, spelled as the fields of Config; its relative paths are made relative to it.
-
-    Raises ConfigError for what is no TOML and for a key that is none of ours.
-    """
-    import tomllib
-
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
-    options = {_KEYS.get(field.name, field.name.replace("_", "-")): field for field in fields(Config)}
-    defaults: dict[str, object] = {key: field.default for key, field in options.items()}
-    defaults |= dict.fromkeys(("no-cache", "json", "quiet", "verbose"), False) | {"format": "text"}
-    for key, value in content.items():
-        if key not in defaults:
-            raise ConfigError(f"{printable(str(path))}: no such key: {printable(key)}")
-        if key == "sources" and not (isinstance(value, list) and all(isinstance(spec, str) for spec in value)):
-            raise ConfigError(f"{printable(str(path))}: sources must be a list of strings")
-        default = defaults.get(key)
-        if isinstance(default, bool) and not isinstance(value, bool):
-            raise ConfigError(f"{printable(str(path))}: {key} must be true or false")
-        if isinstance(default, tuple) and not (
-            isinstance(value, list) and all(isinstance(item, str) for item in value)
-        ):
-            raise ConfigError(f"{printable(str(path))}: {key} must be a list of strings")
-        if not isinstance(default, tuple) and key not in ("sources", *_PATHS) and isinstance(value, list | dict):
-            raise ConfigError(f"{printable(str(path))}: {key} must be one value")
-        if key in _PATHS and not isinstance(value, str):
-            raise ConfigError(f"{printable(str(path))}: {key} must be a string")
-        if "\0" in "".join(value if isinstance(value, list) else [str(value)]):
-            raise ConfigError(f"{printable(str(path))}: {key} has a NUL in it, which no path can have")
-    for key in _PATHS:
-        if key in content:
-            content[key] = _from(path.parent, content[key])
-    if "sources" in content:
-        content["sources"] = [_from(path.parent, spec) if spec != "-" else spec for spec in content["sources"]]
-    if isinstance(content.get("previous"), str):
-        content["previous"] = _from(path.parent, content["previous"])
-    return {options[key].name if key in options else key.replace("-", "_"): value for key, value in content.items()}
-
-
-def _from(directory: Path, spec: str) -> str:
-    """Return an address as it is, and a path made relative to a directory."""
-    return spec if _SCHEME.match(spec) else os.path.join(directory, spec.removeprefix("./"))

@@ -1,4 +1,7 @@
-"""Serve a published tree over HTTP, read-only: for development and small networks. What it does, any web server can."""
+"""A read-only HTTP server for a published tree, for development and small networks.
+
+It does nothing that another web server could not do.
+"""
 
 import ipaddress
 import os
@@ -21,9 +24,9 @@ from mkindex.errors import ServeError
 from mkindex.text import printable
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INDEX_JSON, NOT_FOUND_HTML
 
-_AT_ONCE = 500  # connections, each with a thread of its own; who comes later waits
-_CROWDED = 100  # connections from which on none is kept for a next request
-_PATIENCE = 30  # seconds that a client may be silent
+_MOST_CONNECTIONS = 500  # each has a thread; further clients wait
+_CROWDED = 100  # with more connections than this, each is closed after its answer
+_TIMEOUT = 30  # seconds that a client may be silent
 
 _HTML_TYPE = "text/html; charset=utf-8"
 _SIMPLE = "application/vnd.pypi.simple."
@@ -37,35 +40,41 @@ _TYPES = {
     ".png": "image/png",
     ".ico": "image/x-icon",
 }
-# A .tar.gz has no Content-Encoding: clients would unpack it on the way, and its hash would be wrong.
+# A .tar.gz gets no Content-Encoding: clients would unpack it while they receive it, and its hash would be wrong.
 _BYTES_TYPE = "application/octet-stream"
 
-# What is at such a path never changes: the path is made of its hash.
+# The content at such a path never changes, because the path is made of its hash.
 _IMMUTABLE = re.compile(rf"{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """One form of an index page: the media types that ask for it, what it is sent as, and the file that it lies in."""
+    """One form of an index page: the media types that select it, the Content-Type it is sent with, and its file."""
 
-    asked: tuple[str, ...]
-    sent: str
-    name: str
+    media_types: tuple[str, ...]
+    content_type: str
+    filename: str
 
 
-# PEP 691, "Version + Format Selection". The first is meant where it makes no difference to the client.
+# PEP 691, "Version + Format Selection". The first one is sent if the client has no preference.
 VARIANTS = (
-    Variant(asked=("text/html",), sent=_HTML_TYPE, name=INDEX_HTML),
-    Variant(asked=(f"{_SIMPLE}v1+json", f"{_SIMPLE}latest+json"), sent=f"{_SIMPLE}v1+json", name=INDEX_JSON),
+    Variant(media_types=("text/html",), content_type=_HTML_TYPE, filename=INDEX_HTML),
     Variant(
-        asked=(f"{_SIMPLE}v1+html", f"{_SIMPLE}latest+html"), sent=f"{_SIMPLE}v1+html; charset=utf-8", name=INDEX_HTML
+        media_types=(f"{_SIMPLE}v1+json", f"{_SIMPLE}latest+json"),
+        content_type=f"{_SIMPLE}v1+json",
+        filename=INDEX_JSON,
+    ),
+    Variant(
+        media_types=(f"{_SIMPLE}v1+html", f"{_SIMPLE}latest+html"),
+        content_type=f"{_SIMPLE}v1+html; charset=utf-8",
+        filename=INDEX_HTML,
     ),
 )
 
 
 def negotiate(accept: str | None, variants: Sequence[Variant] = VARIANTS) -> Variant | None:
-    """Return the variant that an Accept header likes best (RFC 9110, section 12.5.1); None: it takes none of them."""
+    """Return the variant that an Accept header prefers (RFC 9110, section 12.5.1), or None if it accepts none."""
     if accept is None or not accept.strip():
         return variants[0]
     quality: dict[str, float] = {}
@@ -74,21 +83,21 @@ def negotiate(accept: str | None, variants: Sequence[Variant] = VARIANTS) -> Var
         weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
         quality[media] = min(float(weight), 1.0) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight) else 0.0
 
-    def liked(variant: Variant) -> float:
-        # The most special range that fits counts, whatever its weight.
-        named = [quality[media] for media in variant.asked if media in quality]
-        any_subtype = f"{variant.asked[0].partition('/')[0]}/*"
-        return max(named) if named else quality.get(any_subtype, quality.get("*/*", 0.0))
+    def weight_of(variant: Variant) -> float:
+        # The most specific media range that matches counts, whatever its weight.
+        exact = [quality[media] for media in variant.media_types if media in quality]
+        any_subtype = f"{variant.media_types[0].partition('/')[0]}/*"
+        return max(exact) if exact else quality.get(any_subtype, quality.get("*/*", 0.0))
 
-    best = max(variants, key=liked)
-    return best if liked(best) > 0 else None
+    best = max(variants, key=weight_of)
+    return best if weight_of(best) > 0 else None
 
 
-def part(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return offset and length of the bytes that a Range header asks for; None: all of them.
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Return offset and length of the bytes that a Range header asks for, or None for the whole file.
 
-    More than one range, or none that can be understood, is as good as no header (RFC 9110, section 14.2). Raises
-    IndexError for a range that is not there.
+    Several ranges and malformed ones are ignored, as if there were no header (RFC 9110, section 14.2). Raises
+    IndexError for a range beyond the end of the file.
     """
     match = _RANGE.fullmatch(header.strip()) if header else None
     if not match or match[0].endswith("=-"):
@@ -104,37 +113,41 @@ def part(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the tree below `root`; `log` is told of each request: a line, and the status."""
+    """Serves the tree below `root`. `log` is called for each request, with a line of text and the status."""
 
     daemon_threads = True
     request_queue_size = 256
     allow_reuse_port = False  # two servers at one address would take turns
 
     def __init__(self, root: str, address: tuple[str, int], log: Callable[[str, int], object]) -> None:
-        """Listen at once. Raises ServeError when nobody can listen there."""
+        """Listen on the address, host and port. Raises ServeError if that is not possible."""
         self._root = os.path.abspath(root)
         self.log = log
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
-        self._busy: set[int] = set()  # the connections there are
+        self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self._open: set[int] = set()  # ids of the open connections
         if not os.path.isdir(root):
-            raise ServeError(f"{printable(root)} is no directory: build an index there first, mkindex SOURCE {root}")
+            raise ServeError(
+                f"{printable(root)}: not a directory. Build an index there first: mkindex SOURCE {printable(root)}"
+            )
         where = f"{address[0]}:{address[1]}"
         try:
-            found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            self.address_family, *_, resolved = found[0]
+            addresses = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            self.address_family, *_, resolved = addresses[0]
             super().__init__((str(resolved[0]), int(resolved[1])), Handler)
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
-            raise ServeError(f"cannot listen at {printable(where)}: {why}; choose another with --bind") from error
+            raise ServeError(
+                f"cannot listen on {printable(where)}: {why}. Choose another address with --bind"
+            ) from error
 
     def server_bind(self) -> None:
-        # As HTTPServer does it, but without asking the network for the name of this machine.
+        # Like HTTPServer, but without a DNS query for the name of this machine.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     @property
     def root(self) -> str:
-        """Where the tree is now: it may be a symlink that is made to lead elsewhere."""
+        """The real path of the tree. It can change, if the path given is a symlink."""
         return os.path.realpath(self._root)
 
     @property
@@ -144,12 +157,12 @@ class Server(ThreadingHTTPServer):
 
     @property
     def is_public(self) -> bool:
-        """Whether other machines can reach it."""
+        """Whether other machines can connect."""
         return not ipaddress.ip_address(self.server_name.partition("%")[0]).is_loopback
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        self._places.acquire()
-        self._busy.add(id(request))
+        self._slots.acquire()
+        self._open.add(id(request))
         super().process_request(request, client_address)
 
     def process_request_thread(
@@ -158,19 +171,19 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._busy.discard(id(request))
-            self._places.release()
+            self._open.discard(id(request))
+            self._slots.release()
 
     @property
     def is_crowded(self) -> bool:
-        return len(self._busy) > _CROWDED
+        return len(self._open) > _CROWDED
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that went away; a request that cannot be answered was told so."""
+        """Print nothing when a client hangs up."""
 
 
-class _Refused(Exception):
-    """A request that is answered with a status and no file."""
+class _ErrorResponse(Exception):
+    """An answer that is not a file: a redirect or an error."""
 
     def __init__(self, status: HTTPStatus, **headers: str) -> None:
         super().__init__(status)
@@ -183,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Server
     protocol_version = "HTTP/1.1"
-    timeout = _PATIENCE
+    timeout = _TIMEOUT
     disable_nagle_algorithm = True
     wbufsize = 1 << 16  # headers and a small body in one packet
     _methods: ClassVar = ("GET", "HEAD")
@@ -194,57 +207,57 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def _answer(self) -> None:
-        # A body would be read as the next request.
+        # A body is not read, and would be taken for the next request.
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
             self.close_connection = True
         try:
             self._send(*self._find())
-        except _Refused as refused:
-            self._refuse(refused.status, refused.headers)
+        except _ErrorResponse as answer:
+            self._send_error(answer.status, answer.headers)
 
     def _find(self) -> tuple[str, str, dict[str, str]]:
-        """Return path, media type and further headers of what is asked for; raises _Refused."""
+        """Return path, media type and further headers of the requested file. Raises _ErrorResponse."""
         path = self._path()
         if path and not path.endswith("/"):
             if os.path.isdir(self._real(path)):
-                # Relative: behind a proxy this server may lie below any path, and "//host" would be another host.
+                # Relative, because behind a proxy the tree can be below any path, and "//host" would be another host.
                 query = self.path.partition("?")[2]
                 where = f"./{quote(path.rpartition('/')[2], errors='surrogateescape')}/"
-                raise _Refused(HTTPStatus.MOVED_PERMANENTLY, Location=where + (f"?{query}" if query else ""))
+                raise _ErrorResponse(HTTPStatus.MOVED_PERMANENTLY, Location=where + (f"?{query}" if query else ""))
             return path, self._type(path), {}
         if not all(os.path.isfile(self._real(path + name)) for name in (INDEX_HTML, INDEX_JSON)):
             return path + INDEX_HTML, _HTML_TYPE, {}
         variant = negotiate(", ".join(self.headers.get_all("Accept", [])))
         if variant is None:
-            raise _Refused(HTTPStatus.NOT_ACCEPTABLE, Vary="Accept")
-        return path + variant.name, variant.sent, {"Vary": "Accept"}
+            raise _ErrorResponse(HTTPStatus.NOT_ACCEPTABLE, Vary="Accept")
+        return path + variant.filename, variant.content_type, {"Vary": "Accept"}
 
     def _path(self) -> str:
-        """Return what the request asks for, relative to the root; raises _Refused for a path that is none."""
+        """Return the requested path, relative to the root. Raises _ErrorResponse if it is not a path of a tree."""
         target = self.path
         if re.match(r"https?://", target, re.IGNORECASE):  # RFC 9112, section 3.2.2: a server MUST accept this form
             with suppress(ValueError):
                 target = urlsplit(target).path or "/"
         if not target.startswith("/"):
-            raise _Refused(HTTPStatus.BAD_REQUEST)
+            raise _ErrorResponse(HTTPStatus.BAD_REQUEST)
         parts = [
             unquote(one, errors="surrogateescape") for one in re.split(r"[?#]", target, maxsplit=1)[0][1:].split("/")
         ]
         for number, one in enumerate(parts):
-            # What begins with a dot is nobody's business, and ".." is never meant: clients resolve it themselves.
+            # Names with a dot are hidden files. ".." is never needed, because clients resolve it themselves.
             is_last = number == len(parts) - 1
             if one.startswith(".") or "/" in one or "\0" in one or (not one and not is_last):
-                raise _Refused(HTTPStatus.NOT_FOUND)
+                raise _ErrorResponse(HTTPStatus.NOT_FOUND)
             if os.name == "nt" and re.search(r'[\\:*?"<>|]', one):
-                raise _Refused(HTTPStatus.NOT_FOUND)
+                raise _ErrorResponse(HTTPStatus.NOT_FOUND)
         return "/".join(parts)
 
     def _real(self, path: str) -> str:
-        """Return where a path of the tree lies; raises _Refused for a symlink that leads out of what is for readers."""
+        """Return the real path of a path of the tree. Raises _ErrorResponse if a symlink leads out of the tree."""
         root = self.server.root
         real = os.path.realpath(os.path.join(root, path))
         if any(one.startswith(".") and one != "." for one in os.path.relpath(real, root).split(os.sep)):
-            raise _Refused(HTTPStatus.NOT_FOUND)
+            raise _ErrorResponse(HTTPStatus.NOT_FOUND)
         return real
 
     @staticmethod
@@ -252,19 +265,19 @@ class Handler(BaseHTTPRequestHandler):
         return _TYPES.get(os.path.splitext(path)[1], _BYTES_TYPE)
 
     def _open(self, path: str) -> FileIO:
-        """Open a regular file of the tree; raises _Refused for everything else."""
+        """Open a regular file of the tree. Raises _ErrorResponse for anything else."""
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         try:
             file = FileIO(os.open(self._real(path), flags))
         except (OSError, ValueError) as error:
-            raise _Refused(HTTPStatus.NOT_FOUND) from error
+            raise _ErrorResponse(HTTPStatus.NOT_FOUND) from error
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.close()
-            raise _Refused(HTTPStatus.NOT_FOUND)
+            raise _ErrorResponse(HTTPStatus.NOT_FOUND)
         return file
 
     def _send(self, path: str, media: str, headers: dict[str, str]) -> None:
-        # All that is said of the file is said of this one descriptor: whatever replaces it is for the next request.
+        # Headers and body come from one descriptor, so they fit each other even if the file is replaced meanwhile.
         with self._open(path) as file:
             status = os.fstat(file.fileno())
             size, etag = status.st_size, f'"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"'
@@ -280,10 +293,10 @@ class Handler(BaseHTTPRequestHandler):
             wanted = None
             if self.command == "GET" and self.headers.get("If-Range", etag) == etag:
                 try:
-                    wanted = part(self.headers.get("Range"), size)
+                    wanted = byte_range(self.headers.get("Range"), size)
                 except IndexError as error:
                     satisfiable = {"Content-Range": f"bytes */{size}"}
-                    raise _Refused(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, **satisfiable) from error
+                    raise _ErrorResponse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, **satisfiable) from error
             offset, length = wanted or (0, size)
             headers |= {"Content-Type": media, "Content-Length": str(length), "Accept-Ranges": "bytes"}
             if wanted:
@@ -293,18 +306,18 @@ class Handler(BaseHTTPRequestHandler):
             if self.command == "GET" and length:
                 self.wfile.flush()
                 if self.connection.sendfile(file, offset, length) != length:
-                    self.close_connection = True  # it was cut short meanwhile: the client must not wait for the rest
+                    self.close_connection = True  # the file was truncated: the client must not wait for the rest
 
-    def _refuse(self, status: HTTPStatus, headers: dict[str, str]) -> None:
+    def _send_error(self, status: HTTPStatus, headers: dict[str, str]) -> None:
         body, media = f"{status} {status.phrase}\n".encode(), "text/plain; charset=utf-8"
         if status == HTTPStatus.NOT_FOUND:
-            with suppress(_Refused, OSError), self._open(NOT_FOUND_HTML) as file:
+            with suppress(_ErrorResponse, OSError), self._open(NOT_FOUND_HTML) as file:
                 body, media = file.read(), _HTML_TYPE
         elif status == HTTPStatus.NOT_ACCEPTABLE:
-            offered = "\n".join(media for variant in VARIANTS for media in variant.asked)
-            body = f"This page is there as\n{offered}\n".encode()
-        own = {"Content-Type": media, "Content-Length": str(len(body)), "Cache-Control": "no-cache"}
-        self._begin(status, own | headers)
+            offered = "\n".join(media for variant in VARIANTS for media in variant.media_types)
+            body = f"This page is available as\n{offered}\n".encode()
+        usual = {"Content-Type": media, "Content-Length": str(len(body)), "Cache-Control": "no-cache"}
+        self._begin(status, usual | headers)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -315,17 +328,17 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("X-Content-Type-Options", "nosniff")
         if self.close_connection or self.server.is_crowded:
-            self.send_header("Connection", "close")  # which also closes it, once the answer is sent
+            self.send_header("Connection", "close")  # http.server then closes it after the answer
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is no proper request, or one that would change something."""
+        """Answer a malformed request, or one with another method than GET and HEAD."""
         del message, explain
         self.close_connection = True
-        self.request_version = self.protocol_version  # or what has none would be answered as in HTTP/0.9
-        if code == HTTPStatus.NOT_IMPLEMENTED:  # whatever method that is
-            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(self._methods)})
+        self.request_version = self.protocol_version  # without one, the answer would have no headers (HTTP/0.9)
+        if code == HTTPStatus.NOT_IMPLEMENTED:  # http.server's answer to every other method
+            self._send_error(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(self._methods)})
         else:
-            self._refuse(HTTPStatus(code), {})
+            self._send_error(HTTPStatus(code), {})
 
     def version_string(self) -> str:
         return f"mkindex/{__version__}"
@@ -335,10 +348,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.log(printable(f'{self.client_address[0]} "{self.requestline}"'), int(code))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (as http.server calls it)
-        """Log nothing but requests."""
+        """Ignore the messages of http.server: only requests are logged."""
 
 
 def _matches(header: str | None, etag: str) -> bool:
-    """Tell whether an If-None-Match header names the etag, by the weak comparison that RFC 9110 wants for it."""
-    named = [one.strip().removeprefix("W/") for one in header.split(",")] if header else []
-    return etag in named or named == ["*"]
+    """Return whether an If-None-Match header names the etag, by weak comparison (RFC 9110, section 13.1.2)."""
+    etags = [one.strip().removeprefix("W/") for one in header.split(",")] if header else []
+    return etag in etags or etags == ["*"]

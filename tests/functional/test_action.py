@@ -212,7 +212,7 @@ def test_a_rejected_wheel_is_an_annotation_and_the_rest_is_published(runner: Run
     used = runner.use(fresh)
     assert (used.status, used.outputs["rejected"], used.outputs["files"]) == (0, "1", "16"), used.log
     annotation, public = used.annotations
-    assert public.startswith("::notice title=mkindex::public: a site on GitHub Pages is public")
+    assert public.startswith("::notice title=mkindex::public: a GitHub Pages site is public")
     assert annotation.startswith("::error title=mkindex::rejected ")
     assert "/broken-1.0-py3-none-any.whl: not a zip, or an incomplete one" in annotation
     assert not list((fresh / "public").rglob("broken*"))

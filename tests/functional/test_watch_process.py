@@ -403,7 +403,7 @@ def test_an_error_is_reported_once_and_the_next_change_tries_again(here: Path, w
         write_wheel(wheels, "demo", "2.0")
         watch.wait_until_quiet(1)
         assert [text.partition(":")[0] for text in watch.texts("error")] == [
-            "in the way, and not known to be written by mkindex"
+            "this file is in the way, and mkindex has no record of writing it"
         ]
         assert "demo-2.0" not in project_page(here)
         (here / "public/simple/other/index.html").unlink()
@@ -432,7 +432,7 @@ def test_sighup_reads_the_configuration_again(here: Path, wheels: Path) -> None:
         watch.process.send_signal(signal.SIGHUP)
         watch.wait_until((here / "public/links.html").exists, "the page that the new configuration asks for")
         for number, (wrong, reason) in enumerate(
-            (("nonsense = true", "no such key: nonsense"), ("grace = -1", "grace"))
+            (("nonsense = true", "unknown key nonsense"), ("grace = -1", "grace"))
         ):
             configuration.write_text(f"{wrong}\n")
             watch.process.send_signal(signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""Runs of the command line in this process."""
+"""Running the command line in this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHEEL = "demo-1.0-py3-none-any.whl"
 
 
 class Run:
-    """What a run of the command came to."""
+    """A run of the command, with its exit status and output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
         capsys.readouterr()
@@ -25,7 +25,7 @@ class Run:
 
 
 def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
-    """Every path below `root`, with the inode, the mtime and the bytes of a file."""
+    """Return every path below `root`, with inode, modification time and bytes of files."""
     found: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()

@@ -1,4 +1,4 @@
-"""A disk that writes down what is done to it, and fails at the step it is told to: in place of the real one."""
+"""A disk that records its operations, and fails at one step. It replaces the real one in tests."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class ProcessKilled(BaseException):
-    """The writer is dead: nothing it would still do is done."""
+    """The writer is dead: it does nothing any more."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at a step: a fault that lasts makes every later operation fail, too."""
+    """What happens at a step."""
 
     error: Callable[[str | None], BaseException]
-    lasting: bool = False
-    writes_half: bool = False  # half of what was to be written is
+    lasting: bool = False  # every later operation fails, too
+    writes_half: bool = False  # half of the bytes are written
 
 
 def _failing(number: int) -> Callable[[str | None], OSError]:
@@ -38,7 +38,7 @@ BROKEN_ONCE, BROKEN = (Fault(_failing(errno.EIO), lasting=lasting) for lasting i
 
 
 class FaultyDisk(Filesystem):
-    """A disk that writes down what is done to it, and fails at one step, if any. Nothing is really synced."""
+    """A disk that records its operations, and fails at step number `at`, if any. It never syncs."""
 
     def __init__(self, fault: Fault = KILLED, *, at: int = 0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Makes the values that an index is made of, without a file on any disk."""
+"""Makes the values that an index consists of, without files on disk."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FactFields(TypedDict, total=False):
 
 
 class FakeFiles:
-    """Makes files out of names and bytes, and knows the bytes: what a source and a scan are to a build."""
+    """Makes files from names and bytes, and remembers the bytes."""
 
     def __init__(self) -> None:
         self._bytes: dict[str, bytes] = {}
@@ -46,7 +46,7 @@ class FakeFiles:
         provenance: str = "",
         **fields: Unpack[FactFields],
     ) -> File:
-        """A file with these bytes (its name, where none are given); wheels have core metadata."""
+        """Make a file with these bytes (default: its name). Wheels have core metadata."""
         content = content or filename.encode()
         wheel = filename.endswith(".whl")
         project, version = parse_wheel_filename(filename)[:2] if wheel else parse_sdist_filename(filename)
@@ -62,7 +62,7 @@ class FakeFiles:
         return File(artifact, facts._replace(**fields), filename)
 
     def read(self, resource: FileResource | SiblingResource) -> bytes:
-        """The bytes of a file, or of its core metadata."""
+        """Return the bytes of a file or of its core metadata."""
         return self._bytes[resource.key]
 
     def _keep(self, content: bytes) -> str:
@@ -72,13 +72,13 @@ class FakeFiles:
 
 
 def render_resources(index: Index, site: Site) -> list[Resource]:
-    """All resources of the tree, in the order of publishing."""
+    """Return all resources of the tree, in the order of publishing."""
     found = (resource for section in render(index, site) for resource in section.resources())
     return sorted(found, key=lambda resource: (resource.stage, resource.path))
 
 
 def group_sections(resources: Iterable[Resource]) -> list[Section]:
-    """These resources in sections, as a plan takes them."""
+    """Group resources into sections, as a plan expects them."""
     made = []
     for name, some in groupby(sorted(resources, key=attrgetter("section")), key=attrgetter("section")):
         each = sorted(some, key=lambda resource: (resource.stage, resource.path))
@@ -88,7 +88,7 @@ def group_sections(resources: Iterable[Resource]) -> list[Section]:
 
 
 def make_index(*files: File) -> Index:
-    """The index of these files, of which none is in another's way."""
+    """Make the index of files that do not conflict."""
     made, findings = assemble(files)
     assert not findings
     return made

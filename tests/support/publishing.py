@@ -23,9 +23,9 @@ def list_resources(source: Path, site: Site = SITE) -> list[Resource]:
 
 
 def change_source(source: Path) -> None:
-    """Add a wheel, give another other bytes, and remove the sdist."""
+    """Add a wheel, change the bytes of another, and remove the sdist."""
     write_wheel(source, "added", "1.0", mtime=MTIME)
-    (source / "demo-1.0-py3-none-any.whl").unlink()  # another file, not the linked one written to
+    (source / "demo-1.0-py3-none-any.whl").unlink()  # so that a hard link of it is not changed
     write_wheel(source, "demo", "1.0", mtime=MTIME, summary="other bytes")
     (source / "other-1.0.tar.gz").unlink()
 
@@ -42,12 +42,12 @@ def read_resource(resource: Resource) -> bytes:
     return read_file(resource) if isinstance(resource, FileResource | SiblingResource) else resource.render()
 
 
-def make_plan(wanted: list[Resource], there: Destination, *, now: int = 0, grace: int = 0) -> Plan:
-    return plan(group_sections(wanted), there, now=now, grace=grace)
+def make_plan(wanted: list[Resource], destination: Destination, *, now: int = 0, grace: int = 0) -> Plan:
+    return plan(group_sections(wanted), destination, now=now, grace=grace)
 
 
-def held_entries(there: Destination) -> list[tuple[Entry, bool]]:
-    found = (held for section in there.sections() for held in section.held())
+def held_entries(destination: Destination) -> list[tuple[Entry, bool]]:
+    found = (held for section in destination.sections() for held in section.entries())
     return [(held.entry._replace(fingerprint=""), held.intact) for held in found]
 
 

@@ -1,4 +1,4 @@
-"""Reads published trees the way a client does, and without any code of mkindex."""
+"""Reads published trees as clients do, without any code of mkindex."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Reader(HTMLParser):
 
 
 def anchors(page: bytes) -> list[Anchor]:
-    """Every anchor on an HTML page."""
+    """Return all anchors of an HTML page."""
     reader = _Reader()
     reader.feed(page.decode("ascii"))
     reader.close()
@@ -51,7 +51,7 @@ def anchors(page: bytes) -> list[Anchor]:
 
 
 def html_entries(page: bytes) -> list[dict[str, Any]]:
-    """What the anchors of an HTML project page say, as its JSON would say it."""
+    """Return the files of an HTML project page in the form of its JSON."""
     return [_entry(*anchor) for anchor in anchors(page)]
 
 
@@ -69,7 +69,10 @@ def _entry(attributes: dict[str, str | None], text: str) -> dict[str, Any]:
 
 
 def read_tree(root: Path) -> dict[str, bytes]:
-    """Every path below `root` but what mkindex keeps for itself; directories end with "/", links are what they say."""
+    """Return all paths below `root` with their bytes, without mkindex's own directory.
+
+    Of a symlink, the bytes are its target. An empty directory has a "/" at the end, and no bytes.
+    """
     found: dict[str, bytes] = {}
     for directory, directories, names in os.walk(root):
         here = Path(directory).relative_to(root)
@@ -84,12 +87,12 @@ def read_tree(root: Path) -> dict[str, bytes]:
 
 
 def own_files(root: Path) -> set[str]:
-    """The names of what mkindex keeps for itself."""
+    """Return the names in mkindex's own directory."""
     return set(os.listdir(root / OWN_DIRECTORY)) if (root / OWN_DIRECTORY).exists() else set()
 
 
 def file_identities(root: Path) -> dict[str, tuple[int, int]]:
-    """Inode and mtime of every path of the tree."""
+    """Return inode and mtime of every file of the tree."""
     return {
         path: ((root / path).lstat().st_ino, (root / path).lstat().st_mtime_ns)
         for path in read_tree(root)
@@ -98,12 +101,12 @@ def file_identities(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def is_page(path: str) -> bool:
-    """Whether a path is of a page, and not of a file or of its metadata."""
+    """Tell whether a path is that of a page, not of a file or its metadata."""
     return not path.startswith("files/")
 
 
 def find_broken_links(content: dict[str, bytes], *, simple: str = "simple", files_url: str | None = None) -> list[str]:
-    """What a client would stumble over: pages that are not whole, links to what is not there or has another hash."""
+    """Return what clients would fail on: incomplete pages, and links to files that are missing or have another hash."""
     wrong: list[str] = []
     for path, page in content.items():
         directory, _, name = path.rpartition("/")
@@ -132,7 +135,7 @@ def find_broken_links(content: dict[str, bytes], *, simple: str = "simple", file
 
 
 def _links(name: str, page: bytes, wrong: list[str], path: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The files and the projects that a page links to."""
+    """Return the files and projects that a page links to."""
     if name == JSON:
         try:
             data = json.loads(page)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from mkindex.cli.options import CONTEXT_SETTINGS, Command
 from mkindex.cli.terminal import (
     DONE,
     PROBLEMS,
@@ -33,7 +34,8 @@ def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 @click.command(
-    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    cls=Command,
+    context_settings=CONTEXT_SETTINGS,
     epilog="""\b
 Examples:
   mkindex check ./public                       a directory: every hash

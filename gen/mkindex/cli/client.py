@@ -4,13 +4,15 @@ from typing import Any
 
 import click
 
+from mkindex.cli.options import CONTEXT_SETTINGS, Command
 from mkindex.cli.terminal import DONE, reader_may_leave
 
 _CLIENTS = ("uv", "pip", "poetry", "pdm")
 
 
 @click.command(
-    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    cls=Command,
+    context_settings=CONTEXT_SETTINGS,
     epilog="""\b
 Examples:
   mkindex client https://host/simple/ >> pyproject.toml

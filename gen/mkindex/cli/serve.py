@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mkindex.cli.terminal import DONE
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
+from mkindex.cli.terminal import DONE, print_warning
+from mkindex.config import BY_NAME, parse_bind
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.text import and_more, printable
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
@@ -16,12 +18,9 @@ from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
 if TYPE_CHECKING:
     from mkindex.serve import Server
 
-BIND = "127.0.0.1:8000"
-
 
 def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
-    """Return a server that listens already, and logs requests. Raises ServeError and ConfigError."""
-    from mkindex.config import parse_bind
+    """Return a server that already listens and logs requests. Raises ServeError and ConfigError."""
     from mkindex.serve import Server
 
     def log(request: str, status: int) -> None:
@@ -30,8 +29,7 @@ def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
 
     server = Server(directory, parse_bind(bind), log)
     if server.is_public:
-        text = "other machines can reach this server: it asks nobody for a password, and encrypts nothing"
-        click.echo(f"{click.style('warning', fg='red', bold=True)} {bind}: {text}", err=True)
+        print_warning(f"{bind}: other machines can connect, without a password and without encryption")
     return server
 
 
@@ -53,23 +51,21 @@ def _missing_index(directory: str) -> str:
     return f"there is no index in it yet, so clients find nothing. Make one: mkindex SOURCE {where}"
 
 
-@click.command(
-    context_settings={"auto_envvar_prefix": "MKINDEX", "help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.command(cls=Command, context_settings=CONTEXT_SETTINGS, short_help="Serve an index over HTTP.")
 @click.argument("directory", metavar="DIR")
-@click.option("--bind", metavar="HOST:PORT", default=BIND, show_default=True, help="The address to listen at.")
+@click_option(BY_NAME["bind"], group="")
 @click.option("--quiet", "-q", is_flag=True, help="Log only requests that fail.")
 def serve(directory: str, *, bind: str, quiet: bool) -> int:
-    """Serve the index in DIR, as `mkindex SOURCE DIR` has made it: for development and small networks.
+    """Serve the index in DIR, which `mkindex SOURCE DIR` built, for development and small networks.
 
-    Pages come as JSON or HTML, as the client asks (PEP 691). Nothing but files in DIR is ever sent, and nothing can be
-    uploaded. There is no encryption, and no password. It ends with Ctrl-C.
+    Clients get JSON or HTML pages, as they prefer (PEP 691). The server is read-only and sends only files in DIR. It
+    has no encryption and no passwords. Stop it with Ctrl-C.
     """
     try:
         missing = _missing_index(directory) if os.path.isdir(directory) else ""
         server = listen(directory, bind, errors_only=quiet)
         if missing:
-            click.echo(f"{click.style('warning', fg='red', bold=True)} {printable(directory)}: {missing}", err=True)
+            print_warning(f"{printable(directory)}: {missing}")
         click.echo(f"serving {printable(directory)} at {server.url} (Ctrl-C stops it)")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.serve_forever()

@@ -1,4 +1,4 @@
-"""What all commands share: exit statuses, what is printed where, and progress on a terminal."""
+"""What all commands share: exit statuses, output and progress on a terminal."""
 
 import os
 import sys
@@ -10,27 +10,28 @@ from contextlib import contextmanager, nullcontext
 import click
 from click.core import ParameterSource
 
-from mkindex.errors import ConfigError, MkindexError, Note, Rejected
+from mkindex.errors import ConfigError, MkindexError, Note, Rejected, nothing
 from mkindex.text import format_size
 
+COMMANDS = ("build", "check", "client", "host", "serve")  # each is a module beside this one
 DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def status_of(error: MkindexError) -> int:
-    """Return the exit status that says why nothing was done."""
+    """Return the exit status for an error that kept a command from doing anything."""
     return USAGE if isinstance(error, ConfigError) else NOT_DONE
 
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """Take it well when nobody reads the results, or not to the end: `mkindex … | head`."""
+    """Ignore that nobody reads the results to the end, as in `mkindex … | head`, or that standard output is closed."""
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (as long as the process lives)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is left in its buffer would fail again at exit.
+        # The rest of the buffer would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -38,23 +39,38 @@ def reader_may_leave() -> Iterator[None]:
 
 
 def form_of_report(ctx: click.Context, form: str, *, json: bool) -> str:
-    """Return how to print, which two options say: what stands on the command line counts before what does not."""
+    """Return the format of the report, which two options set. The command line has priority over other sources."""
 
-    def is_told(option: str) -> bool:
+    def is_typed(option: str) -> bool:
         return ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE
 
-    return "json" if json and (is_told("json") or not is_told("format")) else form
+    return "json" if json and (is_typed("json") or not is_typed("format")) else form
 
 
 def user_cache() -> str:
-    """Return the directory for what this user's runs remember."""
+    """Return the user's cache directory for mkindex."""
     import platformdirs
 
     return platformdirs.user_cache_dir("mkindex", appauthor=False)
 
 
+def color() -> bool | None:
+    """Return the `color` of click.echo: False if NO_COLOR is set, else None, which means colors on a terminal only."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def print_error(text: str) -> None:
+    """Print why a command did nothing. There may be no click context any more, which would know about colors."""
+    click.echo(f"{click.style('error', fg='red')} {text}", err=True, color=color())
+
+
+def print_warning(text: str) -> None:
+    """Print something dangerous."""
+    click.echo(f"{click.style('warning', fg='red', bold=True)} {text}", err=True)
+
+
 def print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
-    """Print what was found on the way."""
+    """Print rejected files, and notes unless the options hide them."""
     from mkindex.reports.text import finding_lines
 
     for label, text in finding_lines(findings, quiet=quiet, verbose=verbose):
@@ -63,7 +79,7 @@ def print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose:
 
 @contextmanager
 def bar(total: int) -> Iterator[Callable[[int], object]]:
-    """Show how much of `total` bytes is read, and how fast; several threads may tell."""
+    """Show how many of `total` bytes are read, and how fast. Several threads may call what this yields."""
     started, done, lock = time.monotonic(), 0, threading.Lock()
     with click.progressbar(length=total, label="reading", file=sys.stderr, item_show_func=str) as bar:
 
@@ -85,6 +101,6 @@ def counter(total: int) -> Iterator[Callable[[int], object]]:
 
 
 def no_bar(total: int) -> "nullcontext[Callable[[int], object]]":
-    """Show nothing, in place of a bar."""
+    """Show no bar."""
     del total
-    return nullcontext(id)
+    return nullcontext(nothing)

@@ -24,6 +24,7 @@ from mkindex.examine.links import (
     remember_facts,
 )
 from mkindex.model.files import Facts, Link, make_file
+from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import OutOfReach, RangeStream
 from mkindex.web.responses import FileHead, RequestFailed
 
@@ -115,7 +116,7 @@ def _read_sibling(link: Link, work: LinkWork) -> bytes | None:
     if link.core_metadata is None or urlsplit(link.url).query:
         return None
     try:
-        data = work.web.get_small(f"{link.url}.metadata", most=MAX_METADATA)
+        data = work.web.get_small(f"{link.url}{METADATA_SUFFIX}", most=MAX_METADATA)
     except RequestFailed as error:
         if not is_about_the_file(error):
             raise
@@ -125,7 +126,7 @@ def _read_sibling(link: Link, work: LinkWork) -> bytes | None:
 
 def _has_sibling(link: Link, work: LinkWork) -> bool:
     try:
-        return work.web.head(f"{link.url}.metadata").media_type != "text/html"
+        return work.web.head(f"{link.url}{METADATA_SUFFIX}").media_type != "text/html"
     except RequestFailed as error:
         if not is_about_the_file(error):
             raise

@@ -1,1 +1,1 @@
-"""The hosts that a tree can go to, and the configurations of web servers."""
+"""The hosts that a tree can go to, public addresses, and the configuration of web servers."""

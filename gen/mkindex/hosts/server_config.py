@@ -1,35 +1,27 @@
-"""What a web server has to be told of an index: the values that its configuration is made from.
+"""The values from which the configuration of a web server is rendered.
 
-A configuration knows nothing of the tree's pages: what is negotiated, typed and cached is told by names that every tree
-has. So it holds whatever is published later, and wherever in the tree the index lies.
+A configuration does not depend on the pages of the tree: content negotiation, media types and caching follow from names
+that every tree has. So it stays valid whatever is published later.
 """
 
-import ipaddress
-import re
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from mkindex.errors import ConfigError
+from mkindex.hosts.public_url import PublicUrl, parse_public_url
+from mkindex.options import InvalidOption
 from mkindex.text import printable
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_URL = re.compile(
-    rf"(?P<scheme>https?)://(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+])(?::(?P<port>\d{{1,5}}))?"
-    r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)/?",
-    re.ASCII | re.IGNORECASE,
-)
-# What one of the servers takes for more than itself, even within quotes: escapes, variables, globs, the quotes' end.
+# A server would read more than the character itself into these, even within quotes: escapes, variables, globs, quotes.
 _SPECIAL = "\"'`\\${}[]*?"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """One index on one web server. Raises ConfigError for what no configuration can hold, or what makes no sense.
+    """One index on one web server. Raises InvalidOption for a value that a configuration cannot hold.
 
-    `root` is the directory of the tree on that server; `url` where it is reached; `users` the file of those who may
-    read it, None: everybody may; `certificate` and `key` the files for https, None: where the server's usual ACME
-    client puts them; `simple` the path of the index in the tree, with a slash at its end, or "" for its root.
+    `root` is the directory of the tree on that server and `url` its public address. `users` is the file of those who
+    may read it; None means everybody. `certificate` and `key` are the files for https; None means where the server's
+    usual ACME client puts them. `simple` is the path of the index in the tree, with a slash at its end, or "".
     """
 
     root: str
@@ -43,46 +35,33 @@ class ServerConfig:
         for option in ("root", "users", "certificate", "key"):
             _check_path(option, getattr(self, option))
         if not self.root.strip("/"):
-            raise ConfigError("root: / would hand out the whole machine: name the directory of the tree")
-        match = _URL.fullmatch(self.url)
-        if not match:
-            if re.search("[@?#]", self.url):  # it may hold a secret: nothing of it is shown
-                raise ConfigError("url holds a user name, a password, a query or a fragment: leave them out")
-            raise ConfigError(
-                f"url {printable(self.url)!r}: give http or https, a host, perhaps a port and a path of letters, "
-                "digits and - _ . ~, as in https://packages.example.com/pypi/"
-            )
-        if not 0 < self.port < 65536:
-            raise ConfigError(f"url: {self.port} is no port")
-        if self.host.startswith("[") and not isinstance(self._address, ipaddress.IPv6Address):
-            raise ConfigError(f"url: {self.host} is no IPv6 address")
+            raise InvalidOption("root", "/ would publish every file of the machine: give the directory of the tree")
+        parse_public_url(self.url)
         if (self.certificate is None) != (self.key is None):
-            raise ConfigError("certificate and key go together: give both, or none")
+            raise InvalidOption("certificate", "and {key} require each other")
         if self.certificate is not None and self.scheme == "http":
-            raise ConfigError("certificate and key are for a url that begins with https://")
+            raise InvalidOption("certificate", "and {key} require a {url} that begins with https://")
 
     @cached_property
-    def _url(self) -> re.Match[str]:
-        match = _URL.fullmatch(self.url)
-        assert match
-        return match
+    def _url(self) -> PublicUrl:
+        return parse_public_url(self.url)
 
     @property
     def scheme(self) -> str:
-        return self._url["scheme"].lower()
+        return self._url.scheme
 
     @property
     def host(self) -> str:
-        """The name, an IPv6 address in brackets."""
-        return self._url["host"].lower()
+        """The host name; an IPv6 address is in brackets."""
+        return self._url.host
 
     @property
     def port(self) -> int:
-        return int(self._url["port"] or self.usual_port)
+        return self._url.port
 
     @property
     def usual_port(self) -> int:
-        return 443 if self.scheme == "https" else 80
+        return self._url.usual_port
 
     @property
     def is_usual_port(self) -> bool:
@@ -91,29 +70,24 @@ class ServerConfig:
     @property
     def path(self) -> str:
         """The path of the tree, with a slash at both ends."""
-        return f"{self._url['path']}/"
+        return self._url.path
 
     @property
     def origin(self) -> str:
-        return f"{self.scheme}://{self.host}" + ("" if self.is_usual_port else f":{self.port}")
+        return self._url.origin
 
     @property
     def index(self) -> str:
-        """The address that installers are given."""
-        return f"{self.origin}{self.path}{self.simple}"
-
-    @cached_property
-    def _address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        with suppress(ValueError):
-            return ipaddress.ip_address(self.host.strip("[]"))
-        return None
+        """The address for installers."""
+        return f"{self._url}{self.simple}"
 
     @property
     def loopback(self) -> tuple[str, ...]:
-        """The addresses to listen at where no other machine is meant to come; none: all that there are."""
+        """The addresses to listen on if only this machine is to reach the server; empty: all addresses."""
         if self.host == "localhost":
             return "127.0.0.1", "[::1]"
-        return (self.host,) if self._address is not None and self._address.is_loopback else ()
+        address = self._url.address
+        return (self.host,) if address is not None and address.is_loopback else ()
 
     @property
     def leaves_the_machine(self) -> bool:
@@ -124,9 +98,13 @@ def _check_path(option: str, path: str | None) -> None:
     if path is None:
         return
     if not path.isprintable() or any(special in path for special in _SPECIAL):
-        raise ConfigError(
-            f"{option} {printable(path)}: no server's configuration can hold such a path: leave out control characters "
-            f"and {' '.join(_SPECIAL)}"
+        raise InvalidOption(
+            option,
+            "must not contain control characters or any of {special}, which no server configuration can hold: {path}",
+            special=" ".join(_SPECIAL),
+            path=printable(path),
         )
     if not path.startswith("/"):
-        raise ConfigError(f"{option} {path}: give a path that begins with /, as it is on that server")
+        raise InvalidOption(
+            option, "must be an absolute path on the server, such as /srv/index, not {path!r}", path=path
+        )

@@ -1,9 +1,10 @@
-"""A directory as destination: whole pages at every instant, and a next run that finishes what a dead one began."""
+"""A directory as destination. Every page is whole at every moment, and the next run finishes one that died."""
 
 import errno
 import hashlib
 import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -15,25 +16,27 @@ from operator import itemgetter
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.publish.filesystem import Filesystem, os_errors
+from mkindex.publish.layout import Layout
 from mkindex.publish.lock import exclusive
-from mkindex.publish.ownership import Inventory, TrustedManifest
+from mkindex.publish.ownership import Ownership, TrustedManifest
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
-from mkindex.publish.staging import Outcome, Staged, Staging
+from mkindex.publish.staging import Outcome, Staging, UnplacedPut
 from mkindex.site.render import FileResource
+from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Change, Entry, Position
-from mkindex.tree.names import DOWNLOADS_DIRECTORY, INTENT, LOCK, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
+from mkindex.tree.names import INTENT, MANIFEST
 
 
 class DirectoryDestination:
-    """The tree below `root`; whoever enters it as a context manager is its only writer.
+    """The tree below `root`. As a context manager it holds the lock, so that it is the only writer.
 
-    Its own subdirectory holds `manifest`, all that is ours; `intent`, what a run writes and deletes, while it does;
-    `tmp/`, bytes that have no right to be seen yet; `downloads/`, files that come from far away; `lock`. Between runs
-    there is only the first of these, and after one that failed what the next goes on with.
+    mkindex's own directory has the files that Layout lists, and the lock. Between runs there is only the manifest, and
+    after a run that failed also what the next run needs to continue.
     """
 
     def __init__(
@@ -45,188 +48,198 @@ class DirectoryDestination:
         processes: int = 1,
         patience: float = 60.0,  # seconds to wait for another writer
         disk: Filesystem | None = None,
-        known: TrustedManifest | None = None,
+        trusted: TrustedManifest | None = None,
     ) -> None:
-        self._root = root
-        self._own = os.path.join(root, STATE_DIRECTORY)
+        self._layout = Layout(root)
         self._executor = executor
         self._hardlink = hardlink
         self._processes = processes
         self._patience = patience
         self._disk = disk or Filesystem()
-        self._inventory = Inventory(root, known=known)
-        self._copies = Precopies(root, self._path(TEMPORARY_DIRECTORY), self._disk)
+        self._ownership = Ownership(self._layout, trusted=trusted)
+        self._precopies = Precopies(self._layout, self._disk)
+        self._root_names: frozenset[str] | None = None
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
-        with os_errors(self._root), ExitStack() as entered:
-            for missing in reversed(_missing(self._root)):  # a run that publishes nothing leaves nothing
+        with os_errors(self._layout.root), ExitStack() as entered:
+            for missing in reversed(_missing(self._layout.root)):  # removed again if nothing is published
                 entered.callback(self._remove_if_empty, missing)
-            entered.callback(self._remove_if_empty, self._own)
-            entered.enter_context(exclusive(os.path.join(self._own, LOCK), patience=self._patience))
-            self._inventory.refuse_newer()  # it may know files here that this version would delete
-            self._sweep()  # what a dead run left
-            entered.callback(self._remove_copies)
-            # A long manifest is compared with the tree while the source is being listed.
-            entered.callback(self._inventory.close)
+            entered.callback(self._remove_if_empty, self._layout.own_directory)
+            entered.enter_context(exclusive(self._layout.lock, patience=self._patience))
+            self._ownership.refuse_newer()  # a newer version may know files that this one would delete
+            self._sweep()  # files of a run that died
+            entered.callback(self._remove_precopies)
+            # A long manifest is compared with the tree while the sources are listed.
+            entered.callback(self._ownership.close)
             if self._processes > 1:
-                self._inventory.look_ahead()
+                self._ownership.start_inspection()
             self._entered = entered.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _unbroken():
+        with _signals_delayed():
             self._entered.close()
 
     @property
     def root(self) -> str:
-        return self._root
+        return self._layout.root
 
     @property
     def downloads(self) -> str:
-        """Where files wait that come from far away: the next run goes on with what a dead one got."""
-        return self._path(DOWNLOADS_DIRECTORY)
+        """A directory for files from servers; the next run continues where an interrupted one stopped."""
+        return self._layout.downloads
 
     def sections(self) -> Iterator[PublishedSection]:
-        """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
-        return self._inventory.sections()
+        """Yield the sections that mkindex wrote, ordered by name, including those of a run that died."""
+        self._root_names = None
+        return self._ownership.sections()
 
     def holds(self, path: str) -> bool:
-        """Tell whether the file at `path` is ours and still what was written."""
-        return self._inventory.holds(path)
+        """Tell whether the file at `path` is ours and as it was written."""
+        return self._ownership.holds(path)
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
-        return self._inventory.digest(path)
+        """Return the sha256 of the file at `path`, "" for a symlink or a device, and None if there is nothing.
+
+        Raises DestinationError for a directory.
+        """
+        if self._root_names is None:  # listed once for each plan, so that a first build need not stat all its paths
+            with os_errors(self._layout.root):
+                exists = os.path.lexists(self._layout.root)
+                self._root_names = frozenset(os.listdir(self._layout.root) if exists else ())
+        return _digest(self._layout.at(path)) if path.partition("/")[0] in self._root_names else None
 
     def take(self, artifact: Artifact, source: FileIO) -> str:
-        """Return the sha256 of a large file, having copied what was hashed, unless it may well be there already.
+        """Return the sha256 of a large file, and copy it at the same time unless the tree seems to have it.
 
-        May be called by any thread. Raises DestinationError when it cannot be written, OSError when it cannot be read.
+        May be called by any thread. Raises DestinationError if the copy cannot be written, and OSError if the file
+        cannot be read.
         """
-        if self._inventory.lacks(artifact.filename, artifact.size):
-            return self._copies.take(artifact, source)
+        if self._ownership.lacks(artifact.filename, artifact.size):
+            return self._precopies.take(artifact, source)
         return hashlib.file_digest(source, "sha256").hexdigest()
 
-    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
-        """Write the plan: intent; all bytes; sync; when ready renames in order; sync; manifest; deletes."""
-        unfinished = os.path.lexists(self._path(INTENT))
+    def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
+        """Carry out a plan: intent, all bytes, sync; then renames in order, sync, manifest, deletes.
+
+        `before_commit` is called before the first rename. If it raises, the tree is left as it was.
+        """
+        unfinished = os.path.lexists(self._layout.intent)
         if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
-            ready()
+            before_commit()
             return Applied()
         staging = self._staging()
-        with os_errors(self._root):
+        place_new_files = self._ownership.is_recorded
+        with os_errors(self._layout.root):
             try:
-                self._disk.make_directory(self._path(TEMPORARY_DIRECTORY))
+                self._disk.make_directory(self._layout.temporary)
                 self._write_own(INTENT, manifest.encode_intent(_intent(plan, unfinished=unfinished)))
-                staged = staging.stage(plan.puts)
-                self._disk.sync(self._root)
-                ready()
+                outcomes = staging.stage(plan.puts, place_new_files=place_new_files)
+                self._disk.sync(self._layout.root)
+                before_commit()
             except BaseException as error:
-                theirs = error.filename if isinstance(error, FileExistsError) else None  # put there meanwhile
-                with _unbroken():
-                    self._withdraw(
-                        [put for put in plan.puts if self._at(put.resource.path) != theirs], forget=not unfinished
-                    )
+                # A file that someone else created meanwhile is not ours to delete.
+                foreign = error.filename if isinstance(error, FileExistsError) else None
+                ours = [put for put in plan.puts if self._layout.at(put.resource.path) != foreign]
+                with _signals_delayed():
+                    self._withdraw(ours, keep_intent=unfinished)
                 raise
-            with _unbroken():
-                self._publish(plan, staged, staging)
+            with _signals_delayed():
+                self._publish(plan, outcomes, staging)
         return Applied(
-            written=sum(isinstance(one, str) or one.is_temporary for one in staged),
-            links=tuple(self._links(plan.puts, staged)) if self._hardlink else (),
+            written=sum(isinstance(outcome, str) or outcome.is_temporary for outcome in outcomes),
+            links=tuple(self._links(plan.puts, outcomes)) if self._hardlink else (),
         )
 
-    def _publish(self, plan: Plan, staged: Sequence[Outcome], staging: Staging) -> None:
-        moved = [number for number, one in enumerate(staged) if isinstance(one, Staged) and one.is_temporary]
-        for number in moved:
-            target = self._at(plan.puts[number].resource.path)
+    def _publish(self, plan: Plan, outcomes: Sequence[Outcome], staging: Staging) -> None:
+        temporary = [
+            number
+            for number, outcome in enumerate(outcomes)
+            if isinstance(outcome, UnplacedPut) and outcome.is_temporary
+        ]
+        for number in temporary:
+            target = self._layout.at(plan.puts[number].resource.path)
             self._disk.make_directory(os.path.dirname(target))
-            self._disk.replace(staging.temporary(number), target)
-        if moved:
-            self._disk.sync(self._root)
-        # Before fingerprints are taken: a file that was linked from there gets another change time by that.
+            self._disk.replace(staging.temporary_path(number), target)
+        if temporary:
+            self._disk.sync(self._layout.root)
+        # Before fingerprints are taken: removing a download changes the ctime of its hard link in the tree.
         self._remove_downloads()
         with ExitStack() as stack:
             before: BinaryIO | None = None
             with suppress(FileNotFoundError, NotADirectoryError):
-                before = stack.enter_context(open(self._path(MANIFEST), "rb"))
-            extents = self._inventory.extents
-            self._write_own(MANIFEST, manifest.encode(self._changes(plan, staged), before, extents))
-        self._inventory.renew()
+                before = stack.enter_context(open(self._layout.manifest, "rb"))
+            extents = self._ownership.extents
+            self._write_own(MANIFEST, manifest.encode(self._changes(plan, outcomes), before, extents))
+        self._ownership.renew()
+        self._root_names = None
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
-            self._disk.sync(self._root)  # once the intent is gone, nobody would know of them
+            self._disk.sync(self._layout.root)  # before the intent is removed, which is the only record of them
         self._sweep()
-        self._disk.unlink(self._path(INTENT))
+        self._disk.unlink(self._layout.intent)
 
     def _staging(self) -> Staging:
         return Staging(
-            self._root,
-            self._path(TEMPORARY_DIRECTORY),
-            downloads=self.downloads,
-            copies=self._copies,
+            self._layout,
+            precopies=self._precopies,
             disk=self._disk,
             executor=self._executor,
             processes=self._processes,
             hardlink=self._hardlink,
-            direct=self._inventory.is_recorded,
-            digest=self._inventory.digest,
+            digest=self.digest,
         )
 
-    def _links(self, puts: Iterable[Put], staged: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
-        for put, one in zip(puts, staged, strict=True):
-            # As it was when the link was made: what came later may have been a change of the bytes.
-            if isinstance(put.resource, FileResource) and isinstance(one, str) and (known := Fingerprint.parse(one)):
-                yield put.resource.file.local, known
+    def _links(self, puts: Iterable[Put], outcomes: Iterable[Outcome]) -> Iterator[tuple[Artifact, Fingerprint]]:
+        """Yield the hard-linked artifacts, with their fingerprints right after they were linked.
 
-    def _changes(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[Change]:
-        """Yield what is otherwise in the manifest from now on, in its order."""
+        A later fingerprint could be that of other bytes.
+        """
+        for put, outcome in zip(puts, outcomes, strict=True):
+            if isinstance(put.resource, FileResource) and isinstance(outcome, str):
+                fingerprint = Fingerprint.parse(outcome)
+                if fingerprint:
+                    yield put.resource.file.local, fingerprint
+
+    def _changes(self, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Change]:
+        """Yield the changes to the manifest, in its order."""
         updates = sorted((entry.position, entry) for entry in plan.updates)
-        gone = ((position, None) for position in sorted(entry.position for entry in (*plan.deletes, *plan.moved)))
-        # Of two for a position the new one comes first.
-        changes = merge(self._new(plan, staged), updates, gone, key=itemgetter(0))
+        removals = sorted(entry.position for entry in (*plan.deletes, *plan.transfers))
+        # If there are two for a position, the first one counts.
+        changes = merge(
+            _new_entries(plan, outcomes), updates, ((position, None) for position in removals), key=itemgetter(0)
+        )
         for position, same in groupby(changes, key=itemgetter(0)):
             _, entry = next(same)
-            # Renaming changed the change time.
-            yield (
-                position,
-                entry._replace(fingerprint=Fingerprint.text_at(self._at(entry.path)))
-                if entry and not entry.fingerprint
-                else entry,
-            )
+            if entry and not entry.fingerprint:  # renaming changed the ctime
+                entry = entry._replace(fingerprint=Fingerprint.text_at(self._layout.at(entry.path)))
+            yield position, entry
 
-    def _new(self, plan: Plan, staged: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
-        """Yield the entries of what was put, in the order of the manifest."""
-        # In a section they are in the order in which they were put.
-        for number in sorted(range(len(plan.puts)), key=lambda number: plan.puts[number].resource.section):
-            resource, one = plan.puts[number].resource, staged[number]
-            known = (resource.key, one) if isinstance(one, str) else (one.sha256, "")
-            entry = Entry.of(resource, *known)
-            yield entry.position, entry
-
-    def _withdraw(self, puts: Iterable[Put], *, forget: bool) -> None:
-        """Take back what was written where it belongs, before anything names it; keep the intent if that fails."""
+    def _withdraw(self, puts: Iterable[Put], *, keep_intent: bool) -> None:
+        """Delete what was written before any page names it. If that fails, the intent stays for the next run."""
         with suppress(OSError):
             for put in puts:
-                if put.fresh:
+                if put.is_new:
                     self._delete(put.resource.path)
             self._sweep()
-            if forget:
+            if not keep_intent:
                 with suppress(FileNotFoundError):
-                    self._disk.unlink(self._path(INTENT))
+                    self._disk.unlink(self._layout.intent)
 
     def _delete(self, path: str) -> None:
-        # Somebody, or a run that died, was faster; a directory was never ours to begin with.
-        gone = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-        with suppress(*gone):
-            self._disk.unlink(self._at(path))
+        """Delete a file, and the directories above it that are empty then."""
+        # Already deleted, by someone else or by a run that died; or replaced by a directory, which is not ours.
+        not_there = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+        with suppress(*not_there):
+            self._disk.unlink(self._layout.at(path))
         while path := os.path.dirname(path):
             try:
-                self._disk.remove_directory(self._at(path))
-            except gone:
+                self._disk.remove_directory(self._layout.at(path))
+            except not_there:
                 continue
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -240,23 +253,24 @@ class DirectoryDestination:
                     self._disk.unlink(os.path.join(directory, name))
                 self._disk.remove_directory(directory)
 
-    def _remove_copies(self) -> None:
-        """Leave nothing of what was not published in the end, though it be copied at this moment."""
-        self._copies.stop()
+    def _remove_precopies(self) -> None:
+        """Remove the copies that were not published, also those in progress."""
+        self._precopies.stop()
         with suppress(OSError):
             self._sweep()
 
     def _sweep(self) -> None:
-        self._copies.forget()
-        directory = self._path(TEMPORARY_DIRECTORY)
+        """Empty and remove the directory of temporary files."""
+        self._precopies.forget()
+        directory = self._layout.temporary
         with suppress(FileNotFoundError):
             for name in os.listdir(directory):
                 self._disk.unlink(os.path.join(directory, name))
             self._disk.remove_directory(directory)
 
     def _write_own(self, name: str, parts: Iterable[bytes]) -> None:
-        """Replace a file of our own by one that is whole and on the disk."""
-        temporary, target = self._path(f"tmp/{name}"), self._path(name)
+        """Replace one of mkindex's own files atomically, and wait until it would survive a power failure."""
+        temporary, target = os.path.join(self._layout.temporary, name), self._layout.own(name)
         descriptor = self._disk.create(temporary)
         try:
             for part in parts:
@@ -265,13 +279,7 @@ class DirectoryDestination:
         finally:
             os.close(descriptor)
         self._disk.replace(temporary, target)
-        self._disk.flush_directory(self._own)
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}{os.sep}{path}"
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self._own, name)
+        self._disk.flush_directory(self._layout.own_directory)
 
     def _remove_if_empty(self, directory: str) -> None:
         with suppress(OSError):
@@ -279,15 +287,44 @@ class DirectoryDestination:
 
 
 def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
-    """Yield what a plan writes and deletes; after a run that died also what stays of it, which only its intent knew."""
+    """Yield what a plan writes and deletes.
+
+    If the previous run died, also what is kept of that run: only its intent, which is replaced, has recorded it.
+    """
     for put in plan.puts:
         yield put.resource.section, put.resource.stage, put.resource.path
     for entry in (*plan.deletes, *(plan.updates if unfinished else ())):
         yield entry.position
 
 
+def _new_entries(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
+    """Yield the entries of the puts, in the order of the manifest."""
+    # The puts of each section are already in this order.
+    for number in sorted(range(len(plan.puts)), key=lambda number: plan.puts[number].resource.section):
+        resource, outcome = plan.puts[number].resource, outcomes[number]
+        if isinstance(outcome, str):
+            entry = Entry.of(resource, resource.key, outcome)
+        else:
+            entry = Entry.of(resource, outcome.sha256)
+        yield entry.position, entry
+
+
+def _digest(path: str) -> str | None:
+    with os_errors(path):
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISDIR(mode):
+            raise DestinationError(f"{printable(path)} is a directory, but a file must be there: move it away")
+        if not stat.S_ISREG(mode):
+            return ""
+        with open(path, "rb", buffering=0) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _missing(path: str) -> list[str]:
-    """Return the directories that are to be made for `path`, the innermost first."""
+    """Return the directories that must be created for `path`, the innermost first."""
     missing = []
     path = os.path.abspath(path)
     while not os.path.lexists(path):
@@ -297,19 +334,19 @@ def _missing(path: str) -> list[str]:
 
 
 @contextmanager
-def _unbroken() -> Iterator[None]:
-    """Let Ctrl-C, and SIGTERM where it has a handler, wait for a moment until all is as it should be."""
+def _signals_delayed() -> Iterator[None]:
+    """Delay Ctrl-C, and SIGTERM if it has a handler, until the tree is consistent."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
     if threading.current_thread() is not threading.main_thread():
         handlers.clear()
-    came: list[int] = []
+    received: list[int] = []
     for number in handlers:
-        signal.signal(number, lambda caught, _: came.append(caught))
+        signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
+        if received:
+            signal.raise_signal(received[0])

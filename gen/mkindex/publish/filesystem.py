@@ -1,4 +1,4 @@
-"""Every change that is made to a published tree on disk, so that a test can stand in for the disk and let it fail."""
+"""Every change to a published tree on disk, in one class, so that a test can replace the disk and make it fail."""
 
 import errno
 import os
@@ -15,13 +15,13 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Filesystem:
-    """The operations; all raise OSError."""
+    """The operations on a disk. Each of them raises OSError."""
 
     def __init__(self) -> None:
         self._can_clone = sys.platform == "linux"
 
     def make_directory(self, path: str) -> None:
-        """Make a directory, and those above it where they are missing."""
+        """Make a directory and its missing parents."""
         try:
             os.mkdir(path)
         except FileNotFoundError:
@@ -31,24 +31,24 @@ class Filesystem:
             pass
 
     def create(self, path: str) -> int:
-        """Create a file that must not exist; return its descriptor."""
-        # The umask decides who may read it: a web server runs as somebody else.
+        """Create a file that must not exist, and return its descriptor."""
+        # The umask decides who may read it, because a web server runs as another user.
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY, 0o666)
 
     def write(self, descriptor: int, data: bytes | memoryview) -> None:
         """Write all of `data`."""
         written = os.write(descriptor, data)
-        while written < len(data):  # a signal, or a disk that is filling up
+        while written < len(data):  # after a signal, or on a disk that is nearly full
             data = data[written:]
             written = os.write(descriptor, data)
 
     def date(self, descriptor: int, mtime_ns: int) -> None:
-        """Set when a file was changed last."""
+        """Set the time of the last modification."""
         if os.utime in os.supports_fd:
             os.utime(descriptor, ns=(mtime_ns, mtime_ns))
 
     def clone(self, source: int, target: int) -> bool:
-        """Let `target` share the bytes of `source`; return whether the file system can."""
+        """Make `target` share the blocks of `source`, and return whether the file system can."""
         if self._can_clone:
             import fcntl
 
@@ -71,11 +71,11 @@ class Filesystem:
         os.rmdir(path)
 
     def flush(self, descriptor: int) -> None:
-        """Return when what was written to a file would survive a power failure."""
+        """Wait until the bytes of a file would survive a power failure."""
         os.fsync(descriptor)
 
     def flush_directory(self, path: str) -> None:
-        """Return when the names in a directory would survive one."""
+        """Wait until the names in a directory would survive a power failure."""
         if sys.platform != "win32":
             descriptor = os.open(path, os.O_RDONLY)
             try:
@@ -84,7 +84,7 @@ class Filesystem:
                 os.close(descriptor)
 
     def sync(self, directory: str) -> None:
-        """Return when all that was written to the file system of `directory` would survive a power failure."""
+        """Wait until everything written to the file system of `directory` would survive a power failure."""
         if sys.platform == "linux":
             import ctypes
 
@@ -100,7 +100,7 @@ class Filesystem:
 
 @contextmanager
 def os_errors(path: str) -> Iterator[None]:
-    """Turn what the system says into what to do about it."""
+    """Raise each OSError as a DestinationError that says what to do. `path`: where, if the error does not say."""
     try:
         yield
     except OSError as error:
@@ -108,9 +108,9 @@ def os_errors(path: str) -> Iterator[None]:
         hint = {
             errno.ENOSPC: "free some space and run again",
             errno.EDQUOT: "free some space and run again",
-            errno.EACCES: "give this user the right to write there",
-            errno.EPERM: "give this user the right to write there",
-            errno.EROFS: "choose a destination that can be written to",
-            errno.ENOTDIR: "a file stands where a directory belongs: move it away",
-        }.get(error.errno or 0, "mend that and run again")
+            errno.EACCES: "give this user permission to write there",
+            errno.EPERM: "give this user permission to write there",
+            errno.EROFS: "choose a writable destination",
+            errno.ENOTDIR: "a file is where a directory must be: move it away",
+        }.get(error.errno or 0, "fix that and run again")
         raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}") from error

@@ -1,4 +1,4 @@
-"""One writer at a time, by a lock that the kernel frees when its holder dies."""
+"""A lock, so that only one process writes to a tree. The kernel releases it if its holder dies."""
 
 import os
 import sys
@@ -23,28 +23,28 @@ else:
 
 @contextmanager
 def exclusive(path: str, *, patience: float) -> Iterator[None]:
-    """Hold the lock file at `path`, made with its directory and removed again.
+    """Create the lock file at `path` and its directory, hold the lock, and remove the file.
 
-    Another holder is waited for, `patience` seconds; raises DestinationError when it stays taken.
+    Waits up to `patience` seconds for another holder. Raises DestinationError if that still holds the lock.
     """
     deadline = time.monotonic() + patience
-    while (descriptor := _locked(path)) is None:
+    while (descriptor := _try_open_locked(path)) is None:
         if time.monotonic() >= deadline:
             raise DestinationError(
-                f"another mkindex has been writing there for {patience:.0f} s (it holds {printable(path)}): "
-                "wait for it, or stop it, then run again"
+                f"another mkindex process has held {printable(path)} for {patience:.0f} s: "
+                "wait until it has finished, or stop it, then run again"
             )
         time.sleep(0.05)
     try:
         yield
     finally:
-        with suppress(OSError):  # on Windows an open file cannot be removed; an empty one left behind does no harm
+        with suppress(OSError):  # Windows cannot remove an open file; an empty one does no harm
             os.unlink(path)
         os.close(descriptor)
 
 
-def _locked(path: str) -> int | None:
-    # In the loop: whoever held it may remove an empty directory, too.
+def _try_open_locked(path: str) -> int | None:
+    # Each time: the previous holder may have removed the directory if it was empty.
     os.makedirs(os.path.dirname(path), exist_ok=True)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -52,7 +52,7 @@ def _locked(path: str) -> int | None:
         return None
     with suppress(OSError):
         _try_lock(descriptor)
-        # The holder before us may have removed the file that we opened while it was still there.
+        # The previous holder may have removed the file after we opened it.
         if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
             return descriptor
     os.close(descriptor)

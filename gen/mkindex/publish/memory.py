@@ -1,4 +1,4 @@
-"""A destination in memory: what is published where, without a disk that could get in the way."""
+"""A destination in memory, for tests of plans."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -6,21 +6,22 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
+from mkindex.errors import nothing
 from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection
 from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
 from mkindex.tree.manifest import Entry, Position, Stage, section_key
 
 
 class MemoryDestination:
-    """A dictionary of paths and bytes; `read` gives the bytes of a file, or of the core metadata beside it."""
+    """A dictionary of paths and bytes. `read` returns the bytes of a file, or of the core metadata beside it."""
 
     def __init__(self, read: Callable[[FileResource | SiblingResource], bytes]) -> None:
-        self.content: dict[str, bytes] = {}  # whoever wrote it
+        self.content: dict[str, bytes] = {}  # also of what others wrote
         self._read = read
         self._known: dict[Position, Entry] = {}
 
     def sections(self) -> Iterator[PublishedSection]:
-        """Yield all that is known to be ours."""
+        """Yield the sections that were applied, ordered by name."""
         for name, entries in groupby(
             sorted(self._known.values(), key=attrgetter("position")), key=attrgetter("section")
         ):
@@ -33,17 +34,17 @@ class MemoryDestination:
             yield PublishedSection(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of what is at `path`, None where nothing is."""
+        """Return the sha256 of what is at `path`, or None if there is nothing."""
         return _sha256(self.content[path]) if path in self.content else None
 
-    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
-        """Carry a plan out. Raises Changed before anything is."""
+    def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
+        """Carry out a plan. Raises FileChanged before anything is changed."""
         staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
-        ready()
+        before_commit()
         written = sum(self.content.get(resource.path) != data for resource, data in staged)
         for entry in plan.deletes:
             self.content.pop(entry.path, None)
-        for entry in (*plan.deletes, *plan.moved):
+        for entry in (*plan.deletes, *plan.transfers):
             del self._known[entry.position]
         self.content |= {resource.path: data for resource, data in staged}
         new = (Entry.of(resource, _sha256(data)) for resource, data in staged)

@@ -1,14 +1,13 @@
-"""What of a tree on disk is ours, by its manifest and by what a dead run intended, and whether it is as it was written.
+"""Which paths of a tree on disk mkindex wrote, and whether they are as it wrote them. Changes nothing.
 
-Nothing is changed here.
+The manifest says so, and after a run that died also its intent.
 """
 
-import hashlib
 import os
-import stat
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property, partial
 from heapq import merge
 from itertools import chain, groupby
@@ -19,224 +18,221 @@ from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK, Fingerprint
 from mkindex.parallel import ForkedCall
 from mkindex.publish.filesystem import os_errors
+from mkindex.publish.layout import Layout
 from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position, Stage
-from mkindex.tree.names import FILES_DIRECTORY, INTENT, MANIFEST, STATE_DIRECTORY
+from mkindex.tree.names import FILES_DIRECTORY
 
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
 
-class KnownSection(NamedTuple):
-    """What is known of a section: where in the manifest it is, and what of it is intact."""
+class OwnedSection(NamedTuple):
+    """The part of a manifest about one section, compared with the tree."""
 
     extent: Extent
-    key: str  # "": something of it is retired, or not intact
-    intact: bytes  # for each entry, in their order, 1 or 0
+    key: str  # as Section has it; "": a path is retired, or not intact
+    intact: bytes  # for each entry, in their order: 1 if the file is as it was written, otherwise 0
 
 
 class TrustedManifest:
-    """What a process that stays knows of a long manifest that it wrote: while it does, the tree is trusted."""
+    """A long manifest that a watch wrote: as long as it is the same, the tree is not compared with it again."""
 
     def __init__(self) -> None:
-        self.fingerprint = ""  # of the manifest
-        self.parts: Sequence[KnownSection] = ()
+        self._fingerprint = ""
+        self._sections: Sequence[OwnedSection] = ()
+
+    def remember(self, fingerprint: str, sections: Sequence[OwnedSection]) -> None:
+        self._fingerprint, self._sections = fingerprint, sections
+
+    def recall(self, fingerprint: str) -> Sequence[OwnedSection] | None:
+        """Return the sections of the manifest with this fingerprint, or None if it is another one."""
+        return self._sections if self._fingerprint == fingerprint != "" else None
 
     def forget(self) -> None:
-        self.fingerprint, self.parts = "", ()
+        self._fingerprint, self._sections = "", ()
 
 
-class Inventory:
-    """The tree below `root`, as it was when that was asked for first; `known`: what need not be looked at."""
+@dataclass(frozen=True)
+class Snapshot:
+    """What manifest and intent say at one moment; each part is read when it is first needed."""
 
-    def __init__(self, root: str, *, known: TrustedManifest | None = None) -> None:
-        self._root = root
-        self._manifest = os.path.join(root, STATE_DIRECTORY, MANIFEST)
-        self._intent = os.path.join(root, STATE_DIRECTORY, INTENT)
-        self._known = known
-        self._ahead: ForkedCall[list[KnownSection]] | None = None
-        self._lock = threading.Lock()
+    layout: Layout
+    find_sections: Callable[[], Sequence[OwnedSection]]
 
-    def look_ahead(self) -> None:
-        """Compare a long manifest with the tree in another process meanwhile, if there can be one, until `close()`."""
-        if parallel.can_fork() and not self._intended() and self._length() > _LONG:
-            with parallel.signals_blocked():
-                self._ahead = ForkedCall(self._inspect)
-
-    def refuse_newer(self) -> None:
-        """Raise DestinationError where a newer version wrote the manifest."""
-        with self._readable(), open(self._manifest, "rb") as file:
-            manifest.refuse_newer(file)
-
-    def close(self) -> None:
-        """End what was begun ahead."""
-        if self._ahead:
-            self._ahead.stop()
-
-    def renew(self) -> None:
-        """Look again at what there is; who stays takes what the manifest says, which was just written, as that."""
-        for looked_at in ("_parts", "_fingerprints", "_sizes", "_names"):
-            self.__dict__.pop(looked_at, None)
-        if self._known and self._length() > _LONG:
-            self._known.fingerprint, self._known.parts = Fingerprint.text_at(self._manifest), self._inspect(look=False)
-
-    # --- what is ours -----------------------------------------------------------------------------------------------
-
-    def sections(self) -> Iterator[PublishedSection]:
-        """Yield what the manifest knows, and what a dead run intended, as far as that is more."""
-        self.__dict__.pop("_names", None)
-        parts = {part.extent.name: part for part in self._parts}
-        unsure: dict[str, list[Entry]] = {}
-        for section, stage, path in self._intended():
-            unsure.setdefault(section, []).append(Entry(section, stage, path, "", "", ""))
-        for name in sorted(parts.keys() | unsure.keys()):
-            part, more = parts.get(name), unsure.get(name, [])
-            # What a dead run meant to move may be in its intent for one section, and in the manifest for another.
-            key = part.key if part and not unsure else ""
-            number = (len(part.intact) if part else 0) + len(more)
-            yield PublishedSection(name, key, number, partial(self._held, part, more))
-
-    @property
-    def extents(self) -> list[Extent]:
-        """Where the sections are in the manifest."""
-        return [part.extent for part in self._parts]
+    @cached_property
+    def sections(self) -> Sequence[OwnedSection]:
+        return self.find_sections()
 
     @property
     def is_recorded(self) -> bool:
-        """Whether it is known what pages name: without a manifest, or with a damaged one, nobody can say."""
-        return bool(self._parts) or not os.path.lexists(self._at(FILES_DIRECTORY))
-
-    def holds(self, path: str) -> bool:
-        """Tell whether the file at `path` is ours and still what was written."""
-        return self._fingerprints.get(path) == Fingerprint.text_at(self._at(path)) != ""
-
-    def lacks(self, filename: str, size: int) -> bool:
-        """Tell whether no large file of this name and size is ours, and one can be moved to where it belongs.
-
-        May be called by any thread. Raises DestinationError when nobody can look.
-        """
-        with self._lock, os_errors(self._root):  # one thread finds out, and the others need not
-            return self._sizes is not None and (filename, size) not in self._sizes
+        """Whether it is known which files pages name: if the manifest is missing or damaged, any of them may be."""
+        return bool(self.sections) or not os.path.lexists(self.layout.at(FILES_DIRECTORY))
 
     @cached_property
-    def _parts(self) -> Sequence[KnownSection]:
-        """What there is; it is looked at once, and again after a plan was carried out."""
-        if self._ahead:
-            parts, self._ahead = self._ahead.result(), None
-            return parts
-        remembered = self._remembered()
-        return self._inspect() if remembered is None else remembered
-
-    def _remembered(self) -> Sequence[KnownSection] | None:
-        """Return what the manifest says, where we wrote it, and finished what we began."""
-        known = self._known
-        is_ours = known and known.fingerprint == Fingerprint.text_at(self._manifest) != ""
-        return known.parts if known and is_ours and not os.path.lexists(self._intent) else None
-
-    def _inspect(self, *, look: bool = True) -> list[KnownSection]:
-        """Return what there is of each section, and whether it is intact; all of it is where nobody looks."""
-        parts: list[KnownSection] = []
-        with suppress(manifest.DamagedManifest):
-            for extent, lines in self._listed():
-                intact = bytes(map(self._is_intact, lines) if look else b"\1" * len(lines))
-                parts.append(KnownSection(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
-        return parts
-
-    def _is_intact(self, line: bytes) -> bool:
-        path, fingerprint = manifest.path_and_fingerprint(line)
-        return fingerprint == Fingerprint.text_at(self._at(path)) != ""
-
-    def _held(self, part: KnownSection | None, unsure: Iterable[Entry]) -> Iterator[HeldEntry]:
-        """Yield the entries of a section, and what a dead run intended there."""
-        listed = map(HeldEntry, self._entries(part.extent), map(bool, part.intact)) if part else ()
-        # Of two entries for a path the manifest's is the first: only that one knows the bytes.
-        both = merge(listed, (HeldEntry(entry, intact=False) for entry in unsure), key=lambda held: held.entry.position)
-        return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
-
-    def _entries(self, extent: Extent) -> list[Entry]:
-        with suppress(OSError, manifest.DamagedManifest), open(self._manifest, "rb") as file:
-            return list(manifest.decode(extent.name, manifest.read(file, extent)))
-        path = printable(self._manifest)
-        raise DestinationError(f"{path} changed while it was read: run again, or remove it if that goes on")
-
-    @cached_property
-    def _fingerprints(self) -> dict[str, str]:
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprints of all files, by path."""
         fingerprints: dict[str, str] = {}
         with suppress(manifest.DamagedManifest):
-            for extent, lines in self._listed():
+            for extent, lines in _read_manifest(self.layout):
                 entries = manifest.decode(extent.name, lines)
                 fingerprints |= {entry.path: entry.fingerprint for entry in entries if entry.stage == Stage.FILE}
         return fingerprints
 
     @cached_property
-    def _sizes(self) -> frozenset[tuple[str, int]] | None:
-        """Names and sizes of the large files that are ours; None: nobody can say, or they lie on another disk."""
-        files = self._at(FILES_DIRECTORY)
+    def large_files(self) -> frozenset[tuple[str, int]] | None:
+        """Names and sizes of the large files; None if they are unknown, or if the files are on another disk."""
+        files = self.layout.at(FILES_DIRECTORY)
         if not self.is_recorded or os.path.islink(files) or os.path.ismount(files):
             return None
-        listed = (line for _, lines in self._listed() for line in lines if line.startswith(manifest.FILE))
-        intended = (
-            (path, Fingerprint.text_at(self._at(path))) for _, stage, path in self._intended() if stage == Stage.FILE
+        lines = (line for _, lines in _read_manifest(self.layout) for line in lines if line.startswith(manifest.FILE))
+        intent = (
+            (path, Fingerprint.text_at(self.layout.at(path)))
+            for _, stage, path in _read_intent(self.layout)
+            if stage == Stage.FILE
         )
-        both = chain(map(manifest.path_and_fingerprint, listed), intended)
-        found = ((path, Fingerprint.parse(text)) for path, text in both)
+        texts = chain(map(manifest.path_and_fingerprint, lines), intent)
+        found = ((path, Fingerprint.parse(text)) for path, text in texts)
         return frozenset((path.rpartition("/")[2], one.size) for path, one in found if one and one.size > CHUNK)
 
-    def _listed(self) -> Iterator[tuple[Extent, list[bytes]]]:
-        with self._readable(), open(self._manifest, "rb") as file:
-            yield from manifest.sections(file)
 
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        """Treat a missing or damaged manifest as none; raise DestinationError where a newer version wrote it."""
-        try:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                yield
-        except manifest.NewerManifest as error:
-            advice = "upgrade mkindex, or publish to a new directory"
-            raise DestinationError(f"{printable(self._manifest)} {error}: {advice}") from error
-        except manifest.DamagedManifest:
-            pass
+class Ownership:
+    """Says which paths of a tree are ours. `trusted`: a manifest that the tree need not be compared with."""
 
-    def _intended(self) -> list[Position]:
-        with (
-            suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
-            open(self._intent, "rb") as file,
-        ):
-            return manifest.decode_intent(file)
-        return []
+    def __init__(self, layout: Layout, *, trusted: TrustedManifest | None = None) -> None:
+        self._layout = layout
+        self._trusted = trusted
+        self._inspection: ForkedCall[list[OwnedSection]] | None = None
+        self._snapshot = Snapshot(layout, self._find_sections)
+        self._lock = threading.Lock()
 
-    def _length(self) -> int:
-        """Return the length of the manifest in bytes."""
-        with suppress(OSError):
-            return os.path.getsize(self._manifest)
-        return 0
+    def start_inspection(self) -> None:
+        """Start to compare a long manifest with the tree in another process, until `close()`, if there can be one."""
+        if parallel.can_fork() and not _read_intent(self._layout) and _manifest_size(self._layout) > _LONG:
+            with parallel.signals_blocked():
+                self._inspection = ForkedCall(partial(_inspect, self._layout))
 
-    # --- what is there, whoever wrote it ----------------------------------------------------------------------------
+    def refuse_newer(self) -> None:
+        """Raise DestinationError if a newer version of mkindex wrote the manifest."""
+        with _readable(self._layout), open(self._layout.manifest, "rb") as file:
+            manifest.refuse_newer(file)
 
-    def digest(self, path: str) -> str | None:
-        """Return the sha256 of the file at `path`, "" for a link or a device; DestinationError for a directory."""
-        if path.partition("/")[0] not in self._names:
-            return None
-        target = self._at(path)
-        with os_errors(target):
-            try:
-                mode = os.lstat(target).st_mode
-            except FileNotFoundError:
-                return None
-            if stat.S_ISDIR(mode):
-                raise DestinationError(f"{printable(target)} is a directory where a file belongs: move it away")
-            if not stat.S_ISREG(mode):
-                return ""
-            with open(target, "rb", buffering=0) as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
+    def close(self) -> None:
+        """Stop the process that `start_inspection` started."""
+        if self._inspection:
+            self._inspection.stop()
 
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        """What is in the root when a plan is made: a first build need not look for every path of it."""
-        with os_errors(self._root):
-            return frozenset(os.listdir(self._root) if os.path.lexists(self._root) else ())
+    def renew(self) -> None:
+        """Take another snapshot, after a manifest was written. A watch trusts what was just written."""
+        self._snapshot = Snapshot(self._layout, self._find_sections)
+        if self._trusted and _manifest_size(self._layout) > _LONG:
+            self._trusted.remember(Fingerprint.text_at(self._layout.manifest), _inspect(self._layout, compare=False))
 
-    def _at(self, path: str) -> str:
-        return f"{self._root}{os.sep}{path}"
+    def sections(self) -> Iterator[PublishedSection]:
+        """Yield what the manifest and the intent of a run that died say, by name of section."""
+        owned = {section.extent.name: section for section in self._snapshot.sections}
+        intended: dict[str, list[Entry]] = {}
+        for section, stage, path in _read_intent(self._layout):
+            intended.setdefault(section, []).append(Entry(section, stage, path, "", "", ""))
+        for name in sorted(owned.keys() | intended.keys()):
+            known, unsure = owned.get(name), intended.get(name, [])
+            # A path can be in the intent for one section and in the manifest for another.
+            key = known.key if known and not intended else ""
+            count = (len(known.intact) if known else 0) + len(unsure)
+            yield PublishedSection(name, key, count, partial(self._entries, known, unsure))
+
+    @property
+    def extents(self) -> list[Extent]:
+        """Where the sections are in the manifest."""
+        return [section.extent for section in self._snapshot.sections]
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is known which files pages name."""
+        return self._snapshot.is_recorded
+
+    def holds(self, path: str) -> bool:
+        """Tell whether the file at `path` is ours and as it was written."""
+        return self._snapshot.fingerprints.get(path) == Fingerprint.text_at(self._layout.at(path)) != ""
+
+    def lacks(self, filename: str, size: int) -> bool:
+        """Tell whether none of our large files has this name and size, and a copy can be moved into the tree.
+
+        May be called by any thread. Raises DestinationError if the tree cannot be read.
+        """
+        with self._lock, os_errors(self._layout.root):  # only the first thread reads the manifest
+            large_files = self._snapshot.large_files
+            return large_files is not None and (filename, size) not in large_files
+
+    def _find_sections(self) -> Sequence[OwnedSection]:
+        if self._inspection:
+            sections, self._inspection = self._inspection.result(), None
+            return sections
+        trusted = None
+        if self._trusted and not os.path.lexists(self._layout.intent):
+            trusted = self._trusted.recall(Fingerprint.text_at(self._layout.manifest))
+        return _inspect(self._layout) if trusted is None else trusted
+
+    def _entries(self, section: OwnedSection | None, intended: Iterable[Entry]) -> Iterator[HeldEntry]:
+        """Yield the entries of a section, and those that a run which died was to write or delete there."""
+        recorded = map(HeldEntry, self._decode(section.extent), map(bool, section.intact)) if section else ()
+        unsure = (HeldEntry(entry, intact=False) for entry in intended)
+        # Of two entries for a path the manifest's is the first: only that one has the hash.
+        both = merge(recorded, unsure, key=lambda held: held.entry.position)
+        return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
+
+    def _decode(self, extent: Extent) -> list[Entry]:
+        with suppress(OSError, manifest.DamagedManifest), open(self._layout.manifest, "rb") as file:
+            return list(manifest.decode(extent.name, manifest.read(file, extent)))
+        path = printable(self._layout.manifest)
+        raise DestinationError(f"{path} changed while it was read: run again. If that does not help, delete it")
+
+
+def _inspect(layout: Layout, *, compare: bool = True) -> list[OwnedSection]:
+    """Return the sections of the manifest, compared with the tree; if not `compare`, all of it is taken as intact."""
+
+    def is_intact(line: bytes) -> bool:
+        path, fingerprint = manifest.path_and_fingerprint(line)
+        return fingerprint == Fingerprint.text_at(layout.at(path)) != ""
+
+    sections: list[OwnedSection] = []
+    with suppress(manifest.DamagedManifest):
+        for extent, lines in _read_manifest(layout):
+            intact = bytes(map(is_intact, lines) if compare else b"\1" * len(lines))
+            sections.append(OwnedSection(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
+    return sections
+
+
+def _read_manifest(layout: Layout) -> Iterator[tuple[Extent, list[bytes]]]:
+    with _readable(layout), open(layout.manifest, "rb") as file:
+        yield from manifest.sections(file)
+
+
+@contextmanager
+def _readable(layout: Layout) -> Iterator[None]:
+    """Ignore a missing or damaged manifest, and raise DestinationError if a newer version of mkindex wrote it."""
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            yield
+    except manifest.NewerManifest as error:
+        advice = "upgrade mkindex, or publish to a new directory"
+        raise DestinationError(f"{printable(layout.manifest)} {error}: {advice}") from error
+    except manifest.DamagedManifest:
+        pass
+
+
+def _read_intent(layout: Layout) -> list[Position]:
+    with (
+        suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
+        open(layout.intent, "rb") as file,
+    ):
+        return manifest.decode_intent(file)
+    return []
+
+
+def _manifest_size(layout: Layout) -> int:
+    """Return the size of the manifest in bytes."""
+    with suppress(OSError):
+        return os.path.getsize(layout.manifest)
+    return 0

@@ -1,12 +1,12 @@
-"""Make a destination hold exactly these resources: first the plan, which changes nothing, then its execution."""
+"""Plans: what has to be written and deleted so that a destination holds exactly the wanted resources."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from mkindex.errors import DestinationError
+from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, File, Fingerprint
 from mkindex.site.render import FileResource, PageResource, Resource, Section
 from mkindex.text import and_more
@@ -17,176 +17,228 @@ T = TypeVar("T")
 
 
 class HeldEntry(NamedTuple):
-    """An entry, and whether what is there is still what was written."""
+    """An entry, and whether the file at its path is still as it was written."""
 
     entry: Entry
     intact: bool
 
 
 class PublishedSection(NamedTuple):
-    """A section as a destination knows it."""
+    """A section that a destination has."""
 
     name: str
-    key: str  # as Section has it; "": something of it is retired, or not intact
-    number: int  # of entries
-    held: Callable[[], Iterable[HeldEntry]]  # each of them, ordered by stage and path
+    key: str  # as Section has it; "": a path is retired, or not intact
+    entry_count: int
+    entries: Callable[[], Iterable[HeldEntry]]  # ordered by stage and path
 
 
 class Put(NamedTuple):
-    """A resource to be written, and the entry it replaces; `fresh`: no page can have named its path before."""
+    """A resource to be written."""
 
     resource: Resource
-    previous: HeldEntry | None
-    fresh: bool
+    previous: HeldEntry | None  # the entry that it replaces
+    is_new: bool  # no page can have named its path before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What makes a destination right. Computed whole before anything is changed."""
+    """What has to be done so that a destination is right. It is complete before anything is changed."""
 
     puts: tuple[Put, ...] = ()  # in the order of publishing: by stage, section and path
     updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
-    deletes: tuple[Entry, ...] = ()  # what is published last comes first
-    moved: tuple[Entry, ...] = ()  # what is known of paths that are another section's from now on
-    unchanged: int = 0
-    retired: int = 0  # among the updates: files that no page names from now on
-    kept: tuple[str, ...] = ()  # paths of all retired files that stay for now
-    next_due: int | None = None  # when the first of them is to go, in seconds since the epoch
-    replaced: tuple[str, ...] = ()  # filenames that get other bytes than before
-    left: tuple[str, ...] = ()  # paths where somebody's own page stays
+    deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
+    transfers: tuple[Entry, ...] = ()  # old entries of paths that belong to another section from now on
+    unchanged: int = 0  # number of resources
+    newly_retired: int = 0  # number of updates that retire a file
+    retired_paths: tuple[str, ...] = ()  # of all retired files that are kept for now
+    next_deletion: int | None = None  # when the first of them is due, in seconds since the epoch
+    replaced_filenames: tuple[str, ...] = ()  # of files whose bytes differ from those published before
+    foreign_pages: tuple[str, ...] = ()  # paths of optional pages that are left to their owner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Applied:
-    """What was done: resources written, and artifacts that were hard-linked, with the fingerprints they have since."""
+    """What was done."""
 
-    written: int = 0
-    links: tuple[tuple[Artifact, Fingerprint], ...] = ()
+    written: int = 0  # number of resources
+    links: tuple[tuple[Artifact, Fingerprint], ...] = ()  # what was hard-linked: a link changes the fingerprint
 
 
 class FileChanged(DestinationError):
-    """The bytes of a file are not those that were scanned: somebody writes to it. Nothing was published."""
+    """The bytes of a file are not those that were examined: someone is writing to it. Nothing was published."""
 
     def __init__(self, file: File) -> None:
-        super().__init__(f"{file.local.path} changes while it is read: wait until it is whole, then run again")
+        super().__init__(
+            f"{file.local.path} changed while it was read: wait until it is completely written, then run again"
+        )
         self.file = file
 
     def __reduce__(self) -> tuple[type[Self], tuple[File]]:
-        return type(self), (self.file,)  # or pickle would call it with the text
+        return type(self), (self.file,)  # pickle would call it with the text
 
 
 class Destination(Protocol):
-    """A place for resources. One contract test runs against every implementation."""
+    """What an index is published to. One contract test runs against every implementation."""
 
     def sections(self) -> Iterator[PublishedSection]:
-        """Yield all that is known to be ours, by name of section."""
+        """Yield the sections that mkindex wrote, ordered by name."""
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of what is at `path`, whoever wrote it; None: nothing is there."""
+        """Return the sha256 of the file at `path`, whoever wrote it, or None if there is none."""
 
-    def apply(self, plan: Plan, ready: Callable[[], object] = bool) -> Applied:
-        """Carry a plan out, so that readers and a crash at any instant find every page whole and no link dangling.
+    def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
+        """Carry out a plan. At every moment, every page is whole and every link leads to a file with its hash.
 
-        `ready` is called when all is prepared and no reader can see any of it. Raises what that raises; Changed; or
-        DestinationError when it cannot be done. All is then as it was, but for the last.
+        `before_commit` is called when everything is prepared and no reader can see any of it. If it raises, and on
+        FileChanged, the destination is left as it was. Raises DestinationError if the plan cannot be carried out.
         """
 
 
 def plan(
     sections: Iterable[Section], destination: Destination, *, now: int, grace: int, overwrite: bool = False
 ) -> Plan:
-    """Compare what should be there, by name of section, with what is there of ours.
+    """Compare the wanted sections, ordered by name, with those that mkindex wrote. Change nothing.
 
-    Of a section whose key is that of what is there, nothing else is looked at. Files that no page names any more are
-    retired at `now`, and deleted when they have been for `grace` seconds. A path that is taken by something not ours is
-    adopted if the bytes are the same; else an optional page is left to its owner, and anything else raises
-    DestinationError unless `overwrite`.
+    The resources of a section are not made if its key is the published one. A file that no page names any more is
+    retired at `now` (seconds since the epoch), and deleted once it has been retired for `grace` seconds. If a path
+    holds something that is not known to be ours, it is adopted if the bytes are the same. Otherwise an optional page is
+    left to its owner, and any other resource raises DestinationError unless `overwrite`.
     """
-    puts: list[Put] = []
-    updates: list[Entry] = []
-    foreign: list[Resource] = []
-    gone: list[Entry] = []
-    changed: list[Section] = []
-    unchanged = 0
-    for section, published in _paired(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
-        if section and published and section.key == published.key != "":
-            unchanged += published.number
-            continue
-        if section:
-            changed.append(section)
-        resources = section.resources() if section else ()
-        known = published.held() if published else ()
-        for resource, held in _paired(resources, known, _position, lambda held: held.entry[1:3]):
-            if resource is None:
-                assert held is not None
-                gone.append(held.entry)
-                continue
-            if held and held.intact and held.entry.key == resource.key:
-                unchanged += 1
-                if held.entry.retired is not None:
-                    updates.append(held.entry._replace(retired=None))
-                continue
-            found = (held.entry.sha256 if held and held.intact else "") or destination.digest(resource.path)
-            if found is None:
-                puts.append(Put(resource, held, fresh=held is None))
-            elif found == _expected(resource, held):
-                unchanged += 1
-                updates.append(Entry.of(resource, found))
-            elif held or overwrite:
-                puts.append(Put(resource, held, fresh=False))
-            else:
-                foreign.append(resource)
-    # Where the index moves, the root page of one place may be the page of a project in the other: it is ours then.
-    paths = {entry.path for entry in gone}
-    wanted = (resource.path for section in changed for resource in section.resources()) if paths else ()
-    ours = {path for path in wanted if path in paths}
-    moved = [entry for entry in gone if entry.path in ours]
-    if ours:
-        puts += [Put(resource, None, fresh=False) for resource in foreign if resource.path in ours]
-        puts.sort(key=lambda put: (put.resource.section, *_position(put.resource)))
-    gone = sorted((entry for entry in gone if entry.path not in ours), key=itemgetter(1, 2))
-    foreign = sorted((resource for resource in foreign if resource.path not in ours), key=_position)
-    left = [resource.path for resource in foreign if isinstance(resource, PageResource) and resource.optional]
-    blocked = [resource.path for resource in foreign if resource.path not in left]
-    if blocked:
-        shown = and_more(blocked)
-        raise DestinationError(
-            f"in the way, and not known to be written by mkindex: {shown}. "
-            "Move it away, choose another destination, or let --overwrite take its place"
-        )
-    kept = [entry for entry in gone if _due(entry, now, grace) > now]
-    retired = [entry._replace(retired=now) for entry in kept if entry.retired is None]
-    orphaned = {
-        entry.path.rpartition("/")[2] for entry in gone if entry.stage <= Stage.METADATA and entry.retired is None
-    }
+    difference = _compare(sections, destination, overwrite=overwrite)
+    transferred = _transferred_paths(difference)
+    foreign = [resource for resource in difference.foreign if resource.path not in transferred]
+    foreign_pages = _foreign_pages(foreign)
+    puts = _ordered_puts(difference, transferred)
+    unlisted = sorted((entry for entry in difference.unlisted if entry.path not in transferred), key=itemgetter(1, 2))
+    retired = [entry for entry in unlisted if _deletion_time(entry, now, grace) > now]
+    newly_retired = [entry._replace(retired=now) for entry in retired if entry.retired is None]
     return Plan(
-        # As sections and their resources came, they are by section and path already.
-        puts=tuple(sorted(puts, key=lambda put: put.resource.stage)),
-        updates=tuple(sorted((*updates, *retired), key=itemgetter(1, 2))),
-        deletes=tuple(entry for entry in reversed(gone) if _due(entry, now, grace) <= now),
-        moved=tuple(moved),
-        unchanged=unchanged,
-        retired=len(retired),
-        kept=tuple(entry.path for entry in kept),
-        next_due=min((_due(entry, now, grace) for entry in kept), default=None),
-        replaced=tuple(
-            put.resource.file.filename
-            for put in puts
-            if isinstance(put.resource, FileResource) and put.resource.file.filename in orphaned
-        ),
-        left=tuple(left),
+        puts=tuple(puts),
+        updates=tuple(sorted((*difference.updates, *newly_retired), key=itemgetter(1, 2))),
+        deletes=tuple(entry for entry in reversed(unlisted) if _deletion_time(entry, now, grace) <= now),
+        transfers=tuple(entry for entry in difference.unlisted if entry.path in transferred),
+        unchanged=difference.unchanged,
+        newly_retired=len(newly_retired),
+        retired_paths=tuple(entry.path for entry in retired),
+        next_deletion=min((_deletion_time(entry, now, grace) for entry in retired), default=None),
+        replaced_filenames=tuple(_replaced_filenames(puts, unlisted)),
+        foreign_pages=tuple(foreign_pages),
     )
 
 
-def _due(entry: Entry, now: int, grace: int) -> int:
-    """Return when something that no page names any more is to go, in seconds since the epoch; a page goes at once."""
+@dataclass(slots=True)
+class _Difference:
+    """What a comparison found, ordered by section, stage and path."""
+
+    puts: list[Put] = field(default_factory=list)
+    updates: list[Entry] = field(default_factory=list)
+    unlisted: list[Entry] = field(default_factory=list)  # at paths that their section does not have any more
+    foreign: list[Resource] = field(default_factory=list)  # at paths that hold something not known to be ours
+    changed: list[Section] = field(default_factory=list)
+    unchanged: int = 0  # number of resources
+
+
+def _compare(sections: Iterable[Section], destination: Destination, *, overwrite: bool) -> _Difference:
+    difference = _Difference()
+    for section, published in _pair(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
+        if section and published and section.key == published.key != "":
+            difference.unchanged += published.entry_count
+            continue
+        if section:
+            difference.changed.append(section)
+        resources = section.resources() if section else ()
+        entries = published.entries() if published else ()
+        for resource, held in _pair(resources, entries, _position, lambda held: held.entry[1:3]):
+            if resource is not None:
+                _compare_resource(difference, resource, held, destination, overwrite=overwrite)
+            elif held is not None:
+                difference.unlisted.append(held.entry)
+    return difference
+
+
+def _compare_resource(
+    difference: _Difference, resource: Resource, held: HeldEntry | None, destination: Destination, *, overwrite: bool
+) -> None:
+    """Add what has to be done so that the destination has this resource."""
+    intact = held.entry if held and held.intact else None
+    if intact and intact.key == resource.key:
+        difference.unchanged += 1
+        if intact.retired is not None:
+            difference.updates.append(intact._replace(retired=None))
+        return
+    sha256 = (intact.sha256 if intact else "") or destination.digest(resource.path)
+    if sha256 is None:
+        difference.puts.append(Put(resource, held, is_new=held is None))
+    elif sha256 == _expected_sha256(resource, held):
+        difference.unchanged += 1
+        difference.updates.append(Entry.of(resource, sha256))
+    elif held or overwrite:
+        difference.puts.append(Put(resource, held, is_new=False))
+    else:
+        difference.foreign.append(resource)
+
+
+def _transferred_paths(difference: _Difference) -> set[str]:
+    """Return the paths that one section gives up and another one has from now on.
+
+    The root page of an index can be at the path where the page of a project was before --simple-path changed.
+    """
+    unlisted = {entry.path for entry in difference.unlisted}
+    if not unlisted:
+        return unlisted
+    return {
+        resource.path for section in difference.changed for resource in section.resources() if resource.path in unlisted
+    }
+
+
+def _ordered_puts(difference: _Difference, transferred: set[str]) -> list[Put]:
+    """Return the puts in the order of publishing, including those that replace a page of another section."""
+    puts = difference.puts
+    if transferred:
+        puts = puts + [
+            Put(resource, None, is_new=False) for resource in difference.foreign if resource.path in transferred
+        ]
+        puts.sort(key=lambda put: (put.resource.section, *_position(put.resource)))
+    # They are already ordered by section and path.
+    return sorted(puts, key=lambda put: put.resource.stage)
+
+
+def _foreign_pages(foreign: Iterable[Resource]) -> list[str]:
+    """Return the paths of optional pages that are left to their owner.
+
+    Raises DestinationError if a resource that is not optional is among `foreign`.
+    """
+    foreign = sorted(foreign, key=_position)
+    pages = [resource.path for resource in foreign if isinstance(resource, PageResource) and resource.optional]
+    blocked = [resource.path for resource in foreign if resource.path not in pages]
+    if blocked:
+        files, them = ("this file is", "it") if len(blocked) == 1 else ("these files are", "them")
+        raise DestinationError(
+            f"{files} in the way, and mkindex has no record of writing {them}: {and_more(blocked)}. "
+            f"Move {them} away, choose another destination, or use --overwrite to replace {them}"
+        )
+    return pages
+
+
+def _replaced_filenames(puts: Iterable[Put], unlisted: Iterable[Entry]) -> Iterator[str]:
+    """Yield the names of files that get other bytes: the old ones are no longer listed, and new ones are put."""
+    old = {
+        entry.path.rpartition("/")[2] for entry in unlisted if entry.stage <= Stage.METADATA and entry.retired is None
+    }
+    for put in puts:
+        if isinstance(put.resource, FileResource) and put.resource.file.filename in old:
+            yield put.resource.file.filename
+
+
+def _deletion_time(entry: Entry, now: int, grace: int) -> int:
+    """Return when something that is not listed any more is due, in seconds since the epoch. Pages are due at once."""
     if entry.stage > Stage.METADATA:
         return now
     return (now if entry.retired is None else entry.retired) + grace
 
 
-def _expected(resource: Resource, held: HeldEntry | None) -> str | None:
-    """Return the sha256 of a resource where that is known, or must be: None: write it, and see."""
+def _expected_sha256(resource: Resource, held: HeldEntry | None) -> str | None:
+    """Return the sha256 that the file of a resource has if it is up to date, or None if only rendering would tell."""
     if not isinstance(resource, PageResource):
         return resource.key
     if held is None:
@@ -198,25 +250,25 @@ def _position(resource: Resource) -> tuple[int, str]:
     return resource.stage, resource.path
 
 
-def _paired(
-    wanted: Iterable[W], there: Iterable[T], of_wanted: Callable[[W], Any], of_there: Callable[[T], Any]
+def _pair(
+    wanted: Iterable[W], others: Iterable[T], wanted_key: Callable[[W], Any], other_key: Callable[[T], Any]
 ) -> Iterator[tuple[W | None, T | None]]:
-    """Merge two sequences, each in the order of its keys, neither of which is ever held whole."""
-    waiting = iter(there)
-    found = next(waiting, None)
+    """Merge two streams, each ordered by its key, into pairs of equal keys. Neither is ever held whole."""
+    rest = iter(others)
+    other = next(rest, None)
     for one in wanted:
-        if found is None:  # a key costs as much as all else here
+        if other is None:  # computing a key takes as long as all the rest
             yield one, None
             continue
-        key = of_wanted(one)
-        while found is not None and of_there(found) < key:
-            yield None, found
-            found = next(waiting, None)
-        if found is not None and of_there(found) == key:
-            yield one, found
-            found = next(waiting, None)
+        key = wanted_key(one)
+        while other is not None and other_key(other) < key:
+            yield None, other
+            other = next(rest, None)
+        if other is not None and other_key(other) == key:
+            yield one, other
+            other = next(rest, None)
         else:
             yield one, None
-    while found is not None:
-        yield None, found
-        found = next(waiting, None)
+    while other is not None:
+        yield None, other
+        other = next(rest, None)

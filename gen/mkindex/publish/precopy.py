@@ -1,4 +1,8 @@
-"""Large files, copied while they are hashed, before anybody knows where they belong or whether they are published."""
+"""Copies of large files that are made while the files are hashed.
+
+A large new file would otherwise be read twice: to hash it, and to copy it to the path that follows from its hash. It is
+copied to a temporary file instead, and renamed if it is published.
+"""
 
 import errno
 import hashlib
@@ -12,36 +16,37 @@ from threading import Lock
 from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK, Artifact
 from mkindex.publish.filesystem import Filesystem, os_errors
+from mkindex.publish.layout import Layout
 from mkindex.tree.names import file_path
 
 
 class Precopies:
-    """The copies that one run makes for the tree at `root`, in a directory that is swept in the end."""
+    """The copies that one run makes, in a directory that is emptied at the end."""
 
-    def __init__(self, root: str, directory: str, disk: Filesystem) -> None:
-        self._root = root
-        self._directory = directory
+    def __init__(self, layout: Layout, disk: Filesystem) -> None:
+        self._root = layout.root
+        self._directory = layout.temporary
         self._disk = disk
         self._numbers = count()
         self._lock = Lock()
-        self._end: DestinationError | None = None  # why no copy goes on
-        self._by_path: dict[str, str] = {}  # where each lies, by the path of the tree that its bytes belong at
+        self._end: DestinationError | None = None  # why all copying has stopped
+        self._by_path: dict[str, str] = {}  # each copy, by its path in the tree
 
     def take(self, artifact: Artifact, source: FileIO) -> str:
-        """Copy a file, and return the sha256 of what was copied. May be called by any thread.
+        """Copy a file, and return the sha256 of the copied bytes. May be called by any thread.
 
-        Raises DestinationError when it cannot be written, and OSError when it cannot be read.
+        Raises DestinationError if the copy cannot be written, and OSError if the file cannot be read.
         """
         target = f"{self._directory}{os.sep}copy{next(self._numbers)}"
-        # Nothing is made or removed behind the back of who sweeps.
+        # Locked: the thread that ends the run must not empty the directory meanwhile.
         with self._lock, os_errors(self._root):
-            self._go_on()
+            self._raise_if_stopped()
             self._disk.make_directory(self._directory)
             descriptor = self._disk.create(target)
         try:
             sha256 = copy(source, target, descriptor, size=artifact.size, disk=self._disk, write=self._write)
         except DestinationError as error:
-            self._end = self._end or error  # and the others, which may have gigabytes before them, need not go on
+            self._end = self._end or error  # the other threads, which may have gigabytes left, need not continue
             raise
         except BaseException:
             self._drop(target)
@@ -50,19 +55,19 @@ class Precopies:
             with os_errors(self._root):
                 os.close(descriptor)
         path = file_path(sha256, artifact.filename)
-        # The same file may be in two sources.
+        # The same file can be in two sources.
         if self._by_path.setdefault(path, target) != target:
             self._drop(target)
         return sha256
 
-    def lies_at(self, path: str) -> str | None:
-        """Return where the copy lies that belongs at a path of the tree, None where there is none."""
+    def find(self, path: str) -> str | None:
+        """Return the copy of the file at a path of the tree, or None if there is none."""
         return self._by_path.get(path)
 
     def move(self, path: str, target: str) -> bool:
-        """Let the copy that belongs at a path of the tree be `target`; tell whether there was one that could be.
+        """Rename the copy of the file at a path of the tree to `target`, and return whether that was possible.
 
-        Raises FileExistsError where somebody has put something there meanwhile.
+        Raises FileExistsError if someone else has created `target` meanwhile.
         """
         found = self._by_path.pop(path, None)
         if found is None:
@@ -72,32 +77,32 @@ class Precopies:
         try:
             self._disk.replace(found, target)
         except OSError as error:
-            if error.errno != errno.EXDEV:  # something is mounted there
+            if error.errno != errno.EXDEV:  # another file system is mounted there
                 raise
             return False
         return True
 
     def _drop(self, target: str) -> None:
-        """Make room again; unless all is being swept, by who ends the run."""
+        """Delete a copy that is not needed, unless the run is ending and the directory is being emptied."""
         with self._lock, suppress(OSError):
             if not self._end:
                 self._disk.unlink(target)
 
     def forget(self) -> None:
-        """Know of no copy any more: the directory is swept."""
+        """Forget all copies, because the directory has been emptied."""
         self._by_path.clear()
 
     def stop(self) -> None:
-        """Let no copy begin any more, and those that are under way end soon."""
+        """Prevent further copies, and make those in progress end soon."""
         with self._lock:
             self._end = self._end or DestinationError("stopped")
 
-    def _go_on(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._end:
             raise self._end
 
     def _write(self, descriptor: int, data: memoryview) -> None:
-        self._go_on()
+        self._raise_if_stopped()
         with os_errors(self._root):
             self._disk.write(descriptor, data)
 
@@ -111,16 +116,19 @@ def copy(
     disk: Filesystem,
     write: Callable[[int, memoryview], object],
 ) -> str:
-    """Copy the first `size` bytes of a file to `target`, which is open for writing; return the sha256 of the copy.
+    """Copy the first `size` bytes of a file to `target`, which is open for writing, and return the sha256 of the copy.
 
-    Raises OSError when the source cannot be read, DestinationError when the copy cannot, and what `write` does.
+    Raises OSError if the source cannot be read, DestinationError if a cloned copy cannot be read, and what `write`
+    raises.
     """
     if size > CHUNK and disk.clone(source.fileno(), descriptor):
-        # The clone stays as it is whatever happens to the source: it is what has to be hashed.
+        # The clone is hashed, not the source, which can change after it was cloned.
         with os_errors(target), open(target, "rb", buffering=0) as clone:
             return hashlib.file_digest(clone, "sha256").hexdigest()
     digest = hashlib.sha256()
-    buffer = memoryview(bytearray(min(CHUNK, size)))  # the same all the time: to get new pages takes as long as to copy
+    buffer = memoryview(
+        bytearray(min(CHUNK, size))
+    )  # used again for each part: getting new memory takes as long as copying
     while size and (length := source.readinto(buffer[:size])):
         data = buffer[:length]
         digest.update(data)

@@ -1,4 +1,7 @@
-"""The bytes of a plan brought to the disk: what no page can name yet where it belongs, the rest under other names."""
+"""Writes the bytes of a plan to the disk, before any reader can see them.
+
+A file that no page can name yet is written to its path in the tree. Everything else gets a temporary name.
+"""
 
 import errno
 import hashlib
@@ -15,7 +18,8 @@ from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint
 from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
-from mkindex.publish.plan import FileChanged, Put
+from mkindex.publish.layout import Layout
+from mkindex.publish.plan import FileChanged, HeldEntry, Put
 from mkindex.publish.precopy import Precopies, copy
 from mkindex.site.render import FileResource, PageResource, SiblingResource
 from mkindex.text import printable
@@ -25,110 +29,112 @@ from mkindex.tree.names import file_path
 _SECOND = 1_000_000_000  # nanoseconds
 
 
-class Staged(NamedTuple):
-    """A put whose bytes have no place yet: they lie under a temporary name, or turned out to be there already."""
+class UnplacedPut(NamedTuple):
+    """A put that was not written to its path in the tree."""
 
     sha256: str
-    is_temporary: bool
+    is_temporary: bool  # its bytes have a temporary name; otherwise they are already at their path
 
 
-# What a put became: of the many that are in their place at once only the fingerprint is kept.
-Outcome = str | Staged
+# What became of a put. There may be 100,000 files that are written to their path: for these, it is their fingerprint.
+Outcome = str | UnplacedPut
 
 
 class Staging:
-    """Writes the puts of one plan for the tree below `root`; `direct`: files no page can name go where they belong.
-
-    `digest` returns the sha256 of what is at a path of the tree.
-    """
+    """Writes the puts of one plan to the disk. `digest` returns the sha256 of what is at a path of the tree."""
 
     def __init__(
         self,
-        root: str,
-        temporary: str,
+        layout: Layout,
         *,
-        downloads: str,
-        copies: Precopies,
+        precopies: Precopies,
         disk: Filesystem,
         executor: Executor,
         processes: int,
         hardlink: bool,
-        direct: bool,
         digest: Callable[[str], str | None],
     ) -> None:
-        self._root = root
-        self._directory = temporary
-        self._downloads = downloads
-        self._copies = copies
+        self._layout = layout
+        self._temporary = layout.temporary
+        self._downloads = f"{layout.downloads}{os.sep}"
+        self._precopies = precopies
         self._disk = disk
         self._executor = executor
         self._processes = processes
         self._place = self._link if hardlink else self._copy
-        self._direct = direct
         self._digest = digest
         self._stopped = False
-        self._copied: tuple[File, memoryview] | None = None  # the last part that was read of the last file
+        self._last_copy: tuple[File, memoryview] | None = None  # the last file, and the part read last
 
-    def temporary(self, number: int) -> str:
-        """Return the other name of the put of that number."""
-        return f"{self._directory}{os.sep}{number}"
+    def temporary_path(self, number: int) -> str:
+        """Return where the put of this number waits until it is published."""
+        return f"{self._temporary}{os.sep}{number}"
 
-    def stage(self, puts: Sequence[Put]) -> list[Outcome]:
-        """Write the puts: small resources by several processes, if there are many, then large files by the executor.
+    def stage(self, puts: Sequence[Put], *, place_new_files: bool) -> list[Outcome]:
+        """Write the puts, and return what became of each: first small ones in several processes, then large files.
 
-        Raises Changed, DestinationError and OSError; nothing is written any more by then.
+        `place_new_files`: write a file that no page can name yet to its path in the tree. Raises FileChanged,
+        DestinationError and OSError; all writing has ended by then.
         """
 
         def stage_one(number: int) -> Outcome:
-            return self._stage_one(puts[number], number)
+            return self._stage_one(puts[number], number, place_new_files=place_new_files)
 
-        staged: list[Outcome] = [""] * len(puts)
-        small = [number for number in _together(puts) if not _is_large(puts[number])]
+        outcomes: list[Outcome] = [""] * len(puts)
+        small = [number for number in _by_file(puts) if not _is_large(puts[number])]
         results = map_chunks(lambda part: list(map(stage_one, part)), small, processes=self._processes)
-        for number, result in zip(small, results, strict=True):
-            staged[number] = result
+        for number, outcome in zip(small, results, strict=True):
+            outcomes[number] = outcome
         futures = {
             number: self._executor.submit(stage_one, number) for number, put in enumerate(puts) if _is_large(put)
         }
         try:
             for number, future in futures.items():
-                staged[number] = future.result()
+                outcomes[number] = future.result()
         except BaseException:
             self._stopped = True
             for future in futures.values():
                 future.cancel()
             wait(futures.values())
             raise
-        return staged
+        return outcomes
 
-    def _stage_one(self, put: Put, number: int) -> Outcome:
+    def _stage_one(self, put: Put, number: int, *, place_new_files: bool) -> Outcome:
         resource = put.resource
-        is_temporary = not (self._direct and put.fresh) or isinstance(resource, PageResource)
-        target = self.temporary(number) if is_temporary else f"{self._root}{os.sep}{resource.path}"
         if isinstance(resource, PageResource):
-            data = resource.render()
-            sha256 = hashlib.sha256(data).hexdigest()
-            if put.previous:
-                entry, intact = put.previous
-                if sha256 == (entry.sha256 if intact else self._digest(entry.path)):
-                    return Staged(sha256, is_temporary=False)
-            self._create(target, data, after=put.previous.entry.fingerprint if put.previous else "")
-            return Staged(sha256, is_temporary=True)
+            return self._stage_page(resource, put.previous, self.temporary_path(number))
+        is_temporary = not (place_new_files and put.is_new)
+        target = self.temporary_path(number) if is_temporary else self._layout.at(resource.path)
         if isinstance(resource, SiblingResource):
             fingerprint = self._create(target, self._metadata(resource.file))
         else:
             if not is_temporary:
                 self._disk.make_directory(os.path.dirname(target))
-            if resource.file.local.root.startswith(f"{self._downloads}{os.sep}"):
-                fingerprint = self._adopt(resource.file, target)
-            elif self._copies.move(resource.path, target):
-                fingerprint = str(Fingerprint.of(os.lstat(target)))
-            else:
-                fingerprint = self._place(resource.file, target)
-        return Staged(resource.key, is_temporary=True) if is_temporary else fingerprint
+            fingerprint = self._stage_file(resource, target)
+        return UnplacedPut(resource.key, is_temporary=True) if is_temporary else fingerprint
+
+    def _stage_page(self, page: PageResource, previous: HeldEntry | None, target: str) -> UnplacedPut:
+        data = page.render()
+        sha256 = hashlib.sha256(data).hexdigest()
+        if previous:
+            entry, intact = previous
+            if sha256 == (entry.sha256 if intact else self._digest(entry.path)):
+                return UnplacedPut(sha256, is_temporary=False)
+        self._create(target, data, after=previous.entry.fingerprint if previous else "")
+        return UnplacedPut(sha256, is_temporary=True)
+
+    def _stage_file(self, resource: FileResource, target: str) -> str:
+        if resource.file.local.root.startswith(self._downloads):
+            return self._adopt(resource.file, target)
+        if self._precopies.move(resource.path, target):
+            return str(Fingerprint.of(os.lstat(target)))
+        return self._place(resource.file, target)
 
     def _create(self, target: str, data: bytes, *, after: str = "") -> str:
-        """Write a file that must not look to a reader like the one that it replaces, whose fingerprint is `after`."""
+        """Write a file, and return its fingerprint.
+
+        `after`: the fingerprint of the page that it replaces. Its time of modification is in a later second than that.
+        """
         try:
             descriptor = self._disk.create(target)
         except FileNotFoundError:
@@ -137,9 +143,9 @@ class Staging:
         try:
             self._disk.write(descriptor, data)
             status = os.fstat(descriptor)
-            # Many servers tell a page from the one before by whole seconds: who asks whether it has changed hears no.
-            known = Fingerprint.parse(after)
-            second = known.mtime_ns // _SECOND if known else 0
+            # If-Modified-Since has a resolution of one second: within the same second, clients would get a 304.
+            previous = Fingerprint.parse(after)
+            second = previous.mtime_ns // _SECOND if previous else 0
             if status.st_mtime_ns // _SECOND <= second:
                 self._disk.date(descriptor, (second + 1) * _SECOND)
                 status = os.fstat(descriptor)
@@ -148,15 +154,15 @@ class Staging:
             os.close(descriptor)
 
     def _copy(self, file: File, target: str) -> str:
-        """Copy a file, hashing what is copied; Changed when that is not what was scanned."""
+        """Copy a file, and return the fingerprint of the copy. Raises FileChanged if it has another hash."""
 
         def write(descriptor: int, data: memoryview) -> None:
             if self._stopped:
                 raise DestinationError("stopped")
             self._disk.write(descriptor, data)
-            self._copied = file, data
+            self._last_copy = file, data
 
-        with _source(file.local.path, file) as source:
+        with _open(file.local.path, file) as source:
             descriptor = self._disk.create(target)
             try:
                 if copy(source, target, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
@@ -166,15 +172,15 @@ class Staging:
                 os.close(descriptor)
 
     def _metadata(self, file: File) -> bytes:
-        """Return the METADATA of a wheel, cut from where the scan found it; Changed when it is not that any more."""
-        path = self._copies.lies_at(file_path(file.sha256, file.filename)) or file.local.path
+        """Return the METADATA of a wheel. Raises FileChanged if it is not where it was, or not the same."""
+        path = self._precopies.find(file_path(file.sha256, file.filename)) or file.local.path
         span = Span.parse(file.metadata_span)
         try:
-            if self._copied and self._copied[0] is file and len(self._copied[1]) == file.size:
-                whole = self._copied[1]
+            if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
+                whole = self._last_copy[1]
                 raw = read_span(lambda start, length: bytes(whole[start : start + length]), span)
             else:
-                with _source(path, file) as wheel:
+                with _open(path, file) as wheel:
                     raw = read_span(random_access(wheel), span)
         except Unreadable as error:
             raise FileChanged(file) from error
@@ -183,7 +189,7 @@ class Staging:
         return raw
 
     def _adopt(self, file: File, target: str) -> str:
-        """Publish a download itself, without another copy; its fingerprint is taken when the download is gone."""
+        """Publish a download itself, not a copy. Its fingerprint is taken later, when the download is deleted."""
         try:
             self._link(file, target)
         except FileChanged:
@@ -193,7 +199,7 @@ class Staging:
         return ""
 
     def _link(self, file: File, target: str) -> str:
-        """Link a file; Changed when it is not the one that was scanned, before or since."""
+        """Hard-link a file, and return the fingerprint of the link. Raises FileChanged if it is another file."""
         path, scanned = file.local.path, file.local.fingerprint
         try:
             if Fingerprint.of(os.stat(path)) != scanned:
@@ -208,11 +214,11 @@ class Staging:
         except OSError as error:
             if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
                 raise DestinationError(
-                    f"{printable(path)} cannot be linked into {printable(self._root)} ({error.strerror}): "
+                    f"cannot hard-link {printable(path)} into {printable(self._layout.root)} ({error.strerror}): "
                     "use --link-mode copy"
                 ) from error
             raise
-        # The link itself changes the change time, and nothing else.
+        # Linking changes the ctime, and nothing else.
         status = os.lstat(target)
         if Fingerprint.of(status)[:3] != scanned[:3]:
             raise FileChanged(file)
@@ -223,18 +229,18 @@ def _is_large(put: Put) -> bool:
     return isinstance(put.resource, FileResource) and put.resource.file.local.size > CHUNK
 
 
-def _together(puts: Sequence[Put]) -> Iterator[int]:
-    """Yield the numbers of the puts, so that a wheel's metadata is cut from what has just been copied."""
+def _by_file(puts: Sequence[Put]) -> Iterator[int]:
+    """Yield the numbers of the puts, a wheel directly before its metadata, which is then read from memory."""
 
-    def of_one_file(number: int) -> tuple[str, str]:
+    def file_key(number: int) -> tuple[str, str]:
         resource = puts[number].resource
-        return resource.section, "" if isinstance(resource, PageResource) else resource.file.sha256  # as paths begin
+        return resource.section, "" if isinstance(resource, PageResource) else resource.file.sha256  # as in its path
 
     ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
-    return merge(*map(range, [0, *ends], ends), key=of_one_file)
+    return merge(*map(range, [0, *ends], ends), key=file_key)
 
 
-def _source(path: str, file: File) -> FileIO:
+def _open(path: str, file: File) -> FileIO:
     try:
         return FileIO(path)
     except FileNotFoundError as error:

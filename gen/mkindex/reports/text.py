@@ -29,8 +29,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         f"{plan.unchanged} unchanged",
         f"{len(plan.deletes)} {'to remove' if report.dry_run else 'removed'}",
     ]
-    if plan.retired:
-        counts.append(f"{plan.retired} retired (kept for --grace)")
+    if plan.newly_retired:
+        counts.append(f"{plan.newly_retired} retired (kept for --grace)")
     yield (
         f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
@@ -39,7 +39,7 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if projects and not report.dry_run:
         next_step = HOSTS[config.host].next_step if config.host else None
-        address = "https://ADDRESS" if next_step else "http://localhost:8000"
+        address = (config.url or ("https://ADDRESS" if next_step else "http://localhost:8000")).rstrip("/")
         url = f"{address}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""
         yield (next_step or _SERVE_HERE).format(printable(shlex.quote(config.destination)))
@@ -85,7 +85,7 @@ def as_json(report: "Report") -> dict[str, Any]:
         "written": report.written,
         "unchanged": report.plan.unchanged,
         "removed": report.removed,
-        "retired": report.plan.retired,
+        "retired": report.plan.newly_retired,
         "seconds": round(report.seconds, 3),
         "rejected": [{"location": rejected.location, "reason": rejected.reason} for rejected in report.rejected],
         "notes": [{"location": note.location, "text": note.text} for note in report.notes],

@@ -1,4 +1,4 @@
-"""Model to the dictionaries of PEP 691. They are what JSON pages hold, and what HTML pages are rendered from."""
+"""Makes the dictionaries of PEP 691: the content of JSON pages, from which HTML pages are rendered, too."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -7,25 +7,25 @@ from typing import Any
 from mkindex.model.files import File
 from mkindex.model.index import Index, Project
 
-# HTML is frozen at this version (PEP 833); 1.5 would promise namespaces (PEP 752), which a static index has none of.
+# HTML is frozen at this version (PEP 833). Version 1.5 has namespaces (PEP 752), which a static index does not have.
 API_VERSION = "1.4"
 _META = {"api-version": API_VERSION}
 
 PageDocument = dict[str, Any]
 
 
-def root_page(index: Index) -> PageDocument:
+def make_root_page(index: Index) -> PageDocument:
     """Return the list of projects (specification: "Base HTML/JSON API", root URL)."""
     return {"meta": _META, "projects": [{"name": project.name} for project in index.projects]}
 
 
-def project_page(
-    project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
+def make_project_page(
+    project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str]
 ) -> PageDocument:
-    """Return the page of one project: releases in PEP 440 order, and in each the files by name.
+    """Return the page of a project: releases in the order of PEP 440, and the files of each by name.
 
-    What is not known is left out: uv refuses the whole page for a null. Where the size of a file is unknown, the page
-    is one of version 1.0: from 1.1 on sizes and the list of versions are mandatory (PEP 700).
+    Unknown values are left out, because uv rejects a page that has a null. If the size of a file is unknown, the page
+    has version 1.0: since 1.1, sizes and the list of versions are mandatory (PEP 700).
     """
     has_sizes = all(file.size is not None for file in project.files)
     page: PageDocument = {"meta": _META if has_sizes else {"api-version": "1.0"}, "name": project.name}
@@ -36,16 +36,16 @@ def project_page(
     releases = project.offered_releases()
     if has_sizes:
         page["versions"] = [release.version for release in releases]
-    page["files"] = file_entries(
+    page["files"] = make_file_entries(
         (file for release in releases for file in release.files), href=href, core_metadata=core_metadata
     )
     return page
 
 
-def file_entries(
-    files: Iterable[File], *, href: Callable[[File], str], core_metadata: Callable[[File], str | None]
+def make_file_entries(
+    files: Iterable[File], *, href: Callable[[File], str], core_metadata: Callable[[File], str]
 ) -> list[PageDocument]:
-    """Return the entry of each file, with exactly the keys that have a value."""
+    """Return an entry for each file, with the keys that have a value."""
     entries = []
     for file in files:
         entry: PageDocument = {
@@ -57,11 +57,11 @@ def file_entries(
             entry["size"] = file.size
         if file.requires_python:
             entry["requires-python"] = file.requires_python
-        # PEP 714: never as `dist-info-metadata` in JSON, which pip 22.3 to 23.1.2 fail on.
+        # Not also as `dist-info-metadata` (PEP 714): pip 22.3 to 23.1.2 fail on that key in JSON.
         if digest := core_metadata(file):
             entry["core-metadata"] = {"sha256": digest}
         if file.yanked is not None:
-            # In JSON an empty string means "not yanked" to pip: without a reason it is `true`.
+            # Without a reason it is `true`, because to pip an empty string means "not yanked".
             entry["yanked"] = file.yanked or True
         if file.upload_time:
             entry["upload-time"] = file.upload_time
@@ -71,6 +71,6 @@ def file_entries(
     return entries
 
 
-def encode(page: PageDocument) -> bytes:
-    """Return a page as JSON: one line, ASCII, so that no reader can guess its encoding wrong."""
+def encode_page(page: PageDocument) -> bytes:
+    """Return a page as JSON in one line. It is ASCII, so that no reader can assume a wrong encoding."""
     return json.dumps(page, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"

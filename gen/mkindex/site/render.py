@@ -1,4 +1,4 @@
-"""Index to resources: which paths there are, what each is made of, and, only when somebody asks, its bytes."""
+"""Renders an index: which paths the published tree has, what each is made from, and its bytes on request."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from mkindex import __version__
 from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
-from mkindex.simple import writer as write
+from mkindex.simple.writer import PageDocument, encode_page, make_file_entries, make_project_page, make_root_page
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, LINKS_HTML, METADATA_SUFFIX, NO_JEKYLL, NOT_FOUND_HTML, file_path
@@ -21,7 +21,7 @@ from mkindex.tree.names import INDEX_HTML, INDEX_JSON, LINKS_HTML, METADATA_SUFF
 
 @dataclass(frozen=True, slots=True)
 class FileResource:
-    """A file in the published tree, at a path made of its own hash: it never changes there."""
+    """A file in the published tree. Its path contains its hash, so it never changes there."""
 
     file: File
     stage: ClassVar = Stage.FILE
@@ -41,7 +41,7 @@ class FileResource:
 
 @dataclass(frozen=True, slots=True)
 class SiblingResource:
-    """The core metadata beside a placed wheel (PEP 658): the very bytes of its METADATA."""
+    """The core metadata beside a wheel in the tree (PEP 658): exactly the bytes of its METADATA."""
 
     file: File
     stage: ClassVar = Stage.METADATA
@@ -61,47 +61,44 @@ class SiblingResource:
 
 @dataclass(frozen=True, slots=True)
 class PageResource:
-    """A page: `key` is a digest of all that it is made from, so that an unchanged one is known without rendering."""
+    """A page. While its key is the same, its bytes are, so that an unchanged page need not be rendered."""
 
     section: str
     stage: Stage
     path: str
-    key: str
+    key: str  # a digest of everything that the page is made from
     render: Callable[[], bytes]
-    optional: bool = False  # clients do without it: where somebody has a page of their own, that stays
+    optional: bool = False  # clients do not need it: a page that someone else put there stays
 
 
 Resource = FileResource | SiblingResource | PageResource
 
-# Where a root is, with its slash, and which pages a project has there.
+# The path of a root, "" or with a slash at the end; and the name and renderer of each page that a project has there.
 _Root = tuple[str, list[tuple[str, Callable[..., bytes]]]]
 
 
 class Section(NamedTuple):
     """All resources of a project, or the pages that name every project."""
 
-    name: str  # of the project, or ALL
-    key: str  # a digest of all resources, for which none has to be made
+    name: str  # of the project, or ROOT_SECTION
+    key: str  # a digest of all resources, computed without making them
     resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What the published tree looks like; the only place where addresses are joined and quoted."""
+    """The layout and addresses of the published tree. Only here are addresses joined and quoted."""
 
-    simple_path: str = "simple"  # where the Simple API is, below the root; "": it is the root
-    files_url: str | None = None  # where files are served from, if they are not placed in the tree
-    files_have_metadata: bool = False  # whether `.metadata` siblings are there, too
+    simple_path: str = "simple"  # of the Simple API, below the root; "": it is the root
+    files_url: str | None = None  # where files are served from, if they are not in the tree
+    files_have_metadata: bool = False  # whether there are `.metadata` siblings at files_url
     links: bool = False  # whether there is a page with every file
-    json_root: str | None = None  # where a second root is, of JSON pages named as a host's index documents are
-    host: Host = field(default_factory=Host)  # where the tree goes
+    json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
+    host: Host = field(default_factory=Host)  # that the tree is published on
     templates: Templates = field(default_factory=Templates)
-    _made: list[tuple[Project, int, write.PageDocument]] = field(
-        default_factory=list, init=False, repr=False, compare=False
-    )
 
     def simple(self, *parts: str) -> str:
-        """Return the path of something in the Simple API."""
+        """Return a path in the Simple API."""
         return "/".join([self.simple_path, *parts] if self.simple_path else parts)
 
     def href(self, file: File, *, depth: int) -> str:
@@ -109,76 +106,91 @@ class Site:
         if isinstance(file.artifact, Link):
             return file.artifact.url
         if self.files_url is not None:
-            return f"{self.files_url.rstrip('/')}/{_quoted(file.artifact.relative)}"
-        # Of the path of a placed file only its last part can need quoting.
-        return f"{'../' * depth}{file_path(file.sha256, '')}{_quoted(file.filename)}"
+            return f"{self.files_url.rstrip('/')}/{_quote_path(file.artifact.relative)}"
+        # Only the filename can need quoting.
+        return f"{'../' * depth}{file_path(file.sha256, '')}{_quote_path(file.filename)}"
 
     def core_metadata(self, file: File) -> str:
-        """Return the sha256 of the `.metadata` sibling beside the file, "" if there is none."""
-        # That of a Link is there: else it would have none.
-        is_there = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
-        return file.core_metadata if is_there else ""
-
-    def project_page(self, project: Project, *, depth: int) -> write.PageDocument:
-        """Return what the page of a project says that lies `depth` directories below the root.
-
-        The last one is kept: HTML and JSON, made in turn, say the same.
-        """
-        if not self._made or self._made[0][0] is not project or self._made[0][1] != depth:
-            page = write.project_page(project, href=partial(self.href, depth=depth), core_metadata=self.core_metadata)
-            self._made[:] = [(project, depth, page)]
-        return self._made[0][2]
+        """Return the sha256 of the file's `.metadata` sibling, or "" if there is no sibling."""
+        # A link has core metadata only if the page that it comes from says that there is a sibling.
+        has_sibling = self.files_url is None or self.files_have_metadata or isinstance(file.artifact, Link)
+        return file.core_metadata if has_sibling else ""
 
     @property
-    def said(self) -> str:
-        """The key of `.nojekyll`: a digest of what whoever publishes was told. If it is new, that is to be told."""
+    def notice_key(self) -> str:
+        """The key of `.nojekyll`: a digest of the notice of the host. If it is new, the notice has not been shown."""
         return digest(self.host.notice) if self.host.notice else "nothing"
 
     @cached_property
     def key(self) -> str:
-        """A digest of all that every page depends on, but for its own path."""
+        """A digest of everything that all pages depend on."""
         return digest(
             __version__, self.simple_path, self.files_url, self.files_have_metadata, self.links, self.templates.digest
         )
 
 
-def _quoted(path: str) -> str:
-    # A literal "+" is a space to S3; pip quotes what it requests, uv sends what the page says.
+class ProjectRenderer:
+    """Renders the pages of projects, and keeps the last document: HTML and JSON, rendered in turn, share it."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._last: tuple[Project, int, PageDocument] | None = None
+
+    def html(self, project: Project, *, depth: int) -> bytes:
+        """Return the HTML page of a project that lies `depth` directories below the root."""
+        return self._site.templates.render(
+            "simple/project.html", page=self._document(project, depth), legacy=_legacy_metadata(project.files)
+        )
+
+    def json(self, project: Project, *, depth: int) -> bytes:
+        """Return the JSON page of a project that lies `depth` directories below the root."""
+        return encode_page(self._document(project, depth))
+
+    def _document(self, project: Project, depth: int) -> PageDocument:
+        if self._last is None or self._last[0] is not project or self._last[1] != depth:
+            href = partial(self._site.href, depth=depth)
+            document = make_project_page(project, href=href, core_metadata=self._site.core_metadata)
+            self._last = project, depth, document
+        return self._last[2]
+
+
+def _quote_path(path: str) -> str:
+    # S3 reads a literal "+" as a space. pip quotes the addresses that it requests, uv sends them as they are.
     return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
 
 
 def render(index: Index, site: Site) -> Iterator[Section]:
-    """Yield every resource of the tree, in sections, by name."""
+    """Yield the sections of the tree, ordered by name. No resource is made before its section is asked for it."""
     keys = {project.name: _project_key(project, site) for project in index.projects}
     pages = sorted(_root_pages(index, site, keys), key=attrgetter("path"))
     yield Section(ROOT_SECTION, section_key((page.path, page.key) for page in pages), partial(iter, pages))
     roots = _roots(site)
     for project in index.projects:
         key = keys[project.name]
-        said = ((f"{root}{project.name}/{name}", key) for root, renderers in roots for name, _ in renderers)
-        yield Section(project.name, section_key(said), partial(_project_resources, project, key, roots, site))
+        page_keys = ((f"{root}{project.name}/{name}", key) for root, pages in roots for name, _ in pages)
+        yield Section(project.name, section_key(page_keys), partial(_project_resources, project, key, roots, site))
 
 
 def _project_resources(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Resource]:
     if site.files_url is None:
         placed = (file for file in project.files if isinstance(file.artifact, Artifact))
-        # As paths are ordered, which begin with the hash.
-        files = sorted(placed, key=attrgetter("sha256", "filename"))
+        files = sorted(placed, key=attrgetter("sha256", "filename"))  # the order of their paths
         yield from map(FileResource, files)
-        # One name may be the beginning of another.
+        # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
         yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
-    for root, renderers in roots:
+    for root, pages in roots:
         depth = len(root.split("/"))
-        for name, renderer in renderers:
-            render = partial(renderer, project, site, depth=depth)
-            yield PageResource(project.name, Stage.PROJECT, f"{root}{project.name}/{name}", key, render)
+        for name, render_page in pages:
+            path = f"{root}{project.name}/{name}"
+            yield PageResource(project.name, Stage.PROJECT, path, key, partial(render_page, project, depth=depth))
 
 
 def _roots(site: Site) -> list[_Root]:
-    """Return the roots, as paths are ordered."""
-    roots: list[_Root] = [(site.simple(""), [(INDEX_HTML, _project_html), (INDEX_JSON, _project_json)])]
+    """Return the roots, ordered by path."""
+    renderer = ProjectRenderer(site)
+    roots: list[_Root] = [(site.simple(""), [(INDEX_HTML, renderer.html), (INDEX_JSON, renderer.json)])]
     if site.json_root is not None:
-        roots.append((f"{site.json_root}/", [(INDEX_HTML, _project_json)]))
+        roots.append((f"{site.json_root}/", [(INDEX_HTML, renderer.json)]))
     return sorted(roots)
 
 
@@ -197,56 +209,49 @@ def _project_key(project: Project, site: Site) -> str:
     return digest(*texts)
 
 
-def _project_html(project: Project, site: Site, *, depth: int) -> bytes:
-    return site.templates.render(
-        "simple/project.html", page=site.project_page(project, depth=depth), legacy=_legacy_metadata(project.files)
-    )
-
-
 def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
-    """Return the filenames for which pip 22.3 to 23.1 can be told of the metadata, too.
+    """Return the filenames for which a page also has the attribute that pip 22.3 to 23.1 read (PEP 658).
 
-    Those compare METADATA's Name with what was asked for as it is spelled, and fail where a wheel would do.
+    Those versions compare METADATA's Name with the requested name as it is spelled, and fail if they differ.
     """
     return frozenset(file.filename for file in files if not file.metadata_name)
-
-
-def _project_json(project: Project, site: Site, *, depth: int) -> bytes:
-    return write.encode(site.project_page(project, depth=depth))
 
 
 def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[PageResource]:
     """Yield the pages that name every project or file, and those that name none."""
     names = digest(site.key, *keys)
     everything = digest(site.key, *keys.values())
+    render_template = site.templates.render
 
-    def root() -> bytes:
-        return site.templates.render("simple/root.html", page=write.root_page(index))
+    def render_html() -> bytes:
+        return render_template("simple/root.html", page=make_root_page(index))
 
-    def json() -> bytes:
-        return write.encode(write.root_page(index))
+    def render_json() -> bytes:
+        return encode_page(make_root_page(index))
 
-    def landing() -> bytes:
-        return site.templates.render("index.html", projects=index.projects, simple=site.simple(""))
+    def render_landing() -> bytes:
+        return render_template("index.html", projects=index.projects, simple=site.simple(""))
 
-    def links() -> bytes:
+    def render_links() -> bytes:
         files = [file for project in index.projects for release in project.offered_releases() for file in release.files]
-        entries = write.file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
-        return site.templates.render("links.html", files=entries, legacy=_legacy_metadata(files))
+        entries = make_file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
+        return render_template("links.html", files=entries, legacy=_legacy_metadata(files))
 
-    yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_HTML), names, root)
-    yield PageResource(ROOT_SECTION, Stage.ROOT, site.simple(INDEX_JSON), names, json)
-    yield PageResource(
-        ROOT_SECTION, Stage.ROOT, NOT_FOUND_HTML, site.key, lambda: site.templates.render("404.html"), optional=True
-    )
-    yield PageResource(ROOT_SECTION, Stage.ROOT, NO_JEKYLL, site.said, bytes, optional=True)
+    page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
+    yield page(site.simple(INDEX_HTML), names, render_html)
+    yield page(site.simple(INDEX_JSON), names, render_json)
+    yield page(NOT_FOUND_HTML, site.key, partial(render_template, "404.html"), optional=True)
+    yield page(NO_JEKYLL, site.notice_key, _render_empty, optional=True)
     if site.simple_path:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, INDEX_HTML, everything, landing, optional=True)
+        yield page(INDEX_HTML, everything, render_landing, optional=True)
     if site.links:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, LINKS_HTML, everything, links)
+        yield page(LINKS_HTML, everything, render_links)
     if site.json_root is not None:
-        yield PageResource(ROOT_SECTION, Stage.ROOT, f"{site.json_root}/{INDEX_HTML}", names, json)
+        yield page(f"{site.json_root}/{INDEX_HTML}", names, render_json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     for path, template in site.host.written_files.items():
-        key = digest(site.key, template, *roots.values())
-        yield PageResource(ROOT_SECTION, Stage.ROOT, path, key, partial(site.templates.render, template, **roots))
+        yield page(path, digest(site.key, template, *roots.values()), partial(render_template, template, **roots))
+
+
+def _render_empty() -> bytes:
+    return b""

@@ -1,4 +1,4 @@
-"""The templates that come with mkindex, and the user's in their place."""
+"""The Jinja templates of pages: those of mkindex, or the user's in their place."""
 
 import hashlib
 import traceback
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Templates:
-    """The Jinja templates that come with mkindex, any of them replaced by one of the same name in `override`."""
+    """The templates of mkindex. A template of the same name in the directory `override` replaces one of them."""
 
     def __init__(self, override: Path | None = None) -> None:
-        # Beside the module in an installed package; in a checkout two directories up.
+        # In an installed package, templates are in the package; in a checkout, at the top.
         packaged = Path(__file__).parents[1] / "templates"
         shipped = packaged if packaged.is_dir() else Path(__file__).parents[3] / "templates"
         self._directories = [shipped] if override is None else [override, shipped]
 
     @cached_property
     def digest(self) -> str:
-        """A digest of every template, by name: pages are made anew when one changes."""
+        """A digest of all templates: if one of them changes, all pages are rendered again."""
         digest = hashlib.sha256()
         for directory in self._directories:
             for path in sorted(directory.rglob("*")):
@@ -34,18 +34,18 @@ class Templates:
         return digest.hexdigest()
 
     def render(self, name: str, **context: object) -> bytes:
-        """Render one template: to ASCII if it is a page, since servers that name no charset make readers guess one.
+        """Render a template. Raises TemplateError, with template and line, for any error in it.
 
-        What is no page is UTF-8. Raises TemplateError, which names template and line, for whatever goes wrong in it.
+        An HTML page is ASCII, because not all servers send a charset. Anything else is UTF-8.
         """
         try:
             text = self._environment.get_template(name).render(context)
         except Exception as error:
-            raise TemplateError(f"template {self._culprit(name, error)}: {printable(str(error))}") from error
+            raise TemplateError(f"template {self._position_of(name, error)}: {printable(str(error))}") from error
         return text.encode("ascii", "xmlcharrefreplace") if name.endswith(".html") else text.encode()
 
-    def _culprit(self, name: str, error: Exception) -> str:
-        """Return the template and line of an error: Jinja gives templates frames of their own in a traceback."""
+    def _position_of(self, name: str, error: Exception) -> str:
+        """Return the template and line of an error. In a traceback, Jinja's templates have their own frames."""
         if getattr(error, "lineno", None):
             return printable(f"{getattr(error, 'name', None) or name}, line {getattr(error, 'lineno', None)}")
         directories = tuple(map(str, self._directories))
@@ -54,11 +54,11 @@ class Templates:
 
     @cached_property
     def _environment(self) -> "Environment":
-        import jinja2  # takes longer to import than an unchanged index takes to check
+        import jinja2  # importing it takes longer than checking an unchanged index
 
         return jinja2.Environment(
             loader=jinja2.FileSystemLoader(self._directories),
-            autoescape=jinja2.select_autoescape(["html"]),  # a web server's configuration is no HTML
+            autoescape=jinja2.select_autoescape(["html"]),  # not the configuration of a web server
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -179,7 +179,7 @@ class Watch:
         news = tuple(finding for finding in report.findings if finding not in self._findings)
         self._findings = frozenset(report.findings)
         error, self._error = self._error, ""
-        self._due = self._next_due(report)
+        self._due = self._next_deletion(report)
         self._on_event(
             BuildEvent(
                 report=report,
@@ -202,14 +202,14 @@ class Watch:
 
     # --- between builds ---------------------------------------------------------------------------------------------
 
-    def _next_due(self, report: Report) -> float:
+    def _next_deletion(self, report: Report) -> float:
         """Return when the next build begins if nothing triggers one before."""
         now = time.monotonic()
         due = [self._thorough_at]
         if self._answers:
             due.append(self._renew_at)
-        if report.plan.next_due is not None:
-            due.append(now + max(report.plan.next_due - time.time(), 0))
+        if report.plan.next_deletion is not None:
+            due.append(now + max(report.plan.next_deletion - time.time(), 0))
         return min(due)
 
     def _wait_for_reason(self) -> None:

@@ -1,0 +1,205 @@
+"""The public Python API: what the commands do, as functions. docs/api.md has examples.
+
+Nothing is printed. Paths may be `str` or `os.PathLike`. Errors are `MkindexError` or one of its subclasses, which
+`mkindex.errors` defines: `ConfigError` for options that cannot be used, `SourceError` for a source or an index that
+cannot be read, `DestinationError` for a destination that cannot be written, `NotPublished` if nothing was published
+because of what was found (its `findings` say what), `TemplateError` for a template that cannot be rendered.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Self
+
+from mkindex.config import Config
+from mkindex.errors import ConfigError, MkindexError, SourceError, nothing
+from mkindex.text import redact
+
+if TYPE_CHECKING:
+    from mkindex.build import Report
+    from mkindex.check.engine import CheckReport
+    from mkindex.simple.reader import Page
+    from mkindex.watch.loop import BuildEvent, Watch
+
+PathOrUrl = str | os.PathLike[str]
+
+
+def build_index(
+    sources: PathOrUrl | Iterable[PathOrUrl],
+    destination: PathOrUrl,
+    **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
+) -> "Report":
+    """Make `destination` the index of exactly these sources, as `mkindex SOURCE... DEST` does.
+
+    `options` are the fields of `Config`, such as `strict=True`. There is no cache without `cache_dir`.
+
+    Returns a Report: `files` that the index lists, `rejected` files, `notes`, and the numbers of paths `written` and
+    `removed`. Raises MkindexError if the index cannot be made; the destination is then as it was.
+    """
+    from mkindex.build import build
+
+    if options.get("watch") or options.get("serve"):
+        raise ConfigError("build_index builds once: watch with watch_index, and serve with `mkindex serve`")
+    return build(_config(sources, destination, options))
+
+
+def check_index(
+    target: PathOrUrl,
+    **options: Any,  # noqa: ANN401 (the fields of CheckOptions, which checks them)
+) -> "CheckReport":
+    """Check the index in a directory or at a URL, whichever tool made it, as `mkindex check` does.
+
+    `options` are those of the command, with lists for options that may be repeated: `files="deep"`, `project=["demo"]`.
+
+    Returns a CheckReport. Each of its `findings` has the `rule`, the `page` and the `file` concerned, a `text`, and the
+    `fix`. Raises MkindexError if the index cannot be read.
+    """
+    from mkindex.check.engine import CheckOptions, check
+
+    return check(CheckOptions(target=os.fspath(target), **_plain(options)), progress=_no_progress)
+
+
+def parse_page(text: str, *, url: str, media_type: str | None = None) -> "Page":
+    """Read a page of the Simple API, a find-links page or a directory listing, in HTML or JSON.
+
+    `url` is the address of the page, from which relative links are resolved. `media_type` is the Content-Type that it
+    was sent with; without one, a text that begins with `{` is JSON.
+
+    Returns a Page with the `links` to wheels and sdists, the `refused` links that are not valid, and the `projects` or
+    `directories` that the page names. Raises SourceError if the page is malformed or cut off.
+    """
+    from mkindex.simple.reader import Malformed, parse_html, parse_json
+
+    is_json = text.lstrip("\ufeff \t\r\n").startswith("{") if media_type is None else "json" in media_type.lower()
+    try:
+        return (parse_json if is_json else parse_html)(text, url)
+    except Malformed as error:
+        raise SourceError(f"{redact(url)} {error}") from error
+
+
+@contextmanager
+def watch_index(
+    sources: PathOrUrl | Iterable[PathOrUrl],
+    destination: PathOrUrl,
+    **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
+) -> Iterator[Iterator["BuildEvent | MkindexError | str"]]:
+    """Build in a background thread whenever a source changes, until the `with` block ends.
+
+    `options` are those of `build_index`. The block gets an iterator that waits for events: a BuildEvent for each build,
+    with the filenames that were `added`, `replaced` and `removed`; a MkindexError for a build that failed and will be
+    tried again; and notes as text. The iterator raises MkindexError if the first build cannot be done.
+
+    When the block ends, also with an exception, a build that is being published is finished, and the thread ends.
+    """
+    if options.get("serve"):
+        raise ConfigError("watch_index does not serve: use `mkindex serve`")
+    config = _config(sources, destination, {**options, "watch": True})
+    events = _Events()
+    stopping = Event()
+
+    def on_event(event: "BuildEvent | MkindexError | str") -> None:
+        if stopping.is_set():
+            raise _Stopped
+        events.put(event)
+
+    def read_config() -> Config:  # called only after the reload below
+        raise _Stopped
+
+    watch = _make_watch(config, on_event, read_config)
+
+    def run() -> None:
+        try:
+            watch.run()
+        except _Stopped:
+            events.put(_End(None))
+        except BaseException as error:
+            events.put(_End(error))
+
+    thread = Thread(target=run, name="mkindex-watch", daemon=True)
+    thread.start()
+    try:
+        yield events
+    finally:
+        stopping.set()
+        watch.reload()
+        thread.join()
+    events.raise_error()  # if the block did not wait for it
+
+
+class _Stopped(BaseException):
+    """Ends the loop of a watch. Not an Exception, so that nothing takes it for a failed build."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The last item in the queue of events."""
+
+    error: BaseException | None
+
+
+def _make_watch(config: Config, on_event: "Callable[[Any], None]", read_config: Callable[[], Config]) -> "Watch":
+    from mkindex.watch.loop import Watch
+
+    return Watch(config, on_event=on_event, read_config=read_config)
+
+
+class _Events:
+    """An iterator that waits for the next event of the thread, and ends with it."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[BuildEvent | MkindexError | str | _End] = SimpleQueue()
+        self._raised = False
+
+    def put(self, event: "BuildEvent | MkindexError | str | _End") -> None:
+        self._queue.put(event)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> "BuildEvent | MkindexError | str":
+        event = self._queue.get()
+        if not isinstance(event, _End):
+            return event
+        self._queue.put(event)  # for the next call
+        if event.error and not self._raised:
+            self._raised = True
+            raise event.error
+        raise StopIteration
+
+    def raise_error(self) -> None:
+        """Once the thread has ended: raise the error that ended it, unless the iterator has raised it."""
+        events = [self._queue.get() for _ in range(self._queue.qsize())]
+        for event in events:
+            self._queue.put(event)
+        last = events[-1]
+        if isinstance(last, _End) and last.error and not self._raised:
+            self._raised = True
+            raise last.error
+
+
+def _config(sources: PathOrUrl | Iterable[PathOrUrl], destination: PathOrUrl, options: dict[str, Any]) -> Config:
+    """Return a Config. A single source need not be in a list. Raises ConfigError."""
+    several = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+    return Config(
+        sources=tuple(os.fspath(source) for source in several), destination=os.fspath(destination), **_plain(options)
+    )
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options with paths as strings and sequences as tuples, as the dataclasses hold them."""
+    return {
+        name: tuple(value)
+        if isinstance(value, (list, set))
+        else os.fspath(value)
+        if isinstance(value, os.PathLike)
+        else value
+        for name, value in options.items()
+    }
+
+
+def _no_progress(total: int) -> AbstractContextManager[Callable[[int], object]]:
+    del total
+    return nullcontext(nothing)

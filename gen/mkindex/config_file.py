@@ -1,0 +1,81 @@
+"""The configuration file mkindex.toml."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mkindex.config import BY_NAME
+from mkindex.errors import ConfigError
+from mkindex.options import Option
+from mkindex.text import printable
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_BY_KEY = {one.key: one for one in BY_NAME.values()}
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Return the values in a mkindex.toml by the names of the options; relative paths are made relative to the file.
+
+    Raises ConfigError if the file cannot be read, for an unknown key, and for a value of the wrong type. Bounds are not
+    checked here.
+    """
+    import tomllib
+
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
+    values = {}
+    for key, value in content.items():
+        try:
+            name, checked = _read(key, value, path.parent)
+        except ConfigError as error:
+            raise ConfigError(f"{printable(str(path))}: {error}") from error
+        values[name] = checked
+    return values
+
+
+def _read(key: str, value: Any, directory: Path) -> tuple[str, Any]:  # noqa: ANN401 (whatever TOML can express)
+    """Return the name and the value of an option. Raises ConfigError."""
+    if key == "sources":
+        _check_text(key, value, is_list=True)
+        return key, [_relative_to(directory, source) if source != "-" else source for source in value]
+    if key == "destination":
+        _check_text(key, value)
+        return key, _relative_to(directory, value)
+    option = _BY_KEY.get(key)
+    if option is None:
+        raise ConfigError(_unknown(key))
+    _check_type(option, value)
+    return option.name, _relative_to(directory, value) if option.path else value
+
+
+def _check_type(option: Option, value: object) -> None:
+    if option.kind is bool:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{option.key} must be true or false")
+    elif option.kind is tuple or option.path:
+        _check_text(option.key, value, is_list=option.kind is tuple)
+    elif isinstance(value, (list, dict)):
+        raise ConfigError(f"{option.key} must be one value, not a list or a table")
+
+
+def _check_text(key: str, value: Any, *, is_list: bool = False) -> None:  # noqa: ANN401 (whatever TOML can express)
+    texts: list[Any] = (value if isinstance(value, list) else [None]) if is_list else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f"{key} must be {'a list of strings' if is_list else 'a string'}")
+    if any("\0" in text for text in texts):
+        raise ConfigError(f"{key} must not contain a NUL character")
+
+
+def _unknown(key: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(key.lower().replace("_", "-"), ["sources", "destination", *_BY_KEY], n=1, cutoff=0.7)
+    return f"unknown key {printable(key)}" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _relative_to(directory: Path, location: str) -> str:
+    """Return a URL as it is, and a path relative to a directory."""
+    return location if _SCHEME.match(location) else os.path.join(directory, location.removeprefix("./"))
