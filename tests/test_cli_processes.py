@@ -74,6 +74,42 @@ def test_a_server_that_cannot_start_is_3(here: Path, capsys: pytest.CaptureFixtu
     assert (run.status, run.out, run.err.count("\n")) == (3, "", 1)
 
 
+@pytest.mark.parametrize("page", ["index.html", "simple/index.html", "simple/index.v1_json", ".mkindex/manifest"])
+def test_an_index_beside_wheels_is_served(here: Path, page: str) -> None:
+    (here / "wheels" / page).parent.mkdir(exist_ok=True)
+    (here / "wheels" / page).write_text("{}")
+    with running(here, "serve", "wheels", "--bind", "127.0.0.1:0") as server:
+        assert server.stdout
+        assert server.stdout.readline().startswith("serving wheels at ")
+        server.terminate()
+        assert server.communicate(timeout=20)[1] == ""
+
+
+WITHOUT_INDEX = (
+    f"it has files to install ({WHEEL}), but no index, so clients find nothing. "
+    "Make an index of it and serve that: mkindex ./wheels ./public, then mkindex serve ./public"
+)
+
+
+@pytest.mark.parametrize(
+    ("directory", "text"),
+    [
+        ("./wheels", WITHOUT_INDEX),
+        ("./public", "there is no index in it yet, so clients find nothing. Make one: mkindex SOURCE ./public"),
+    ],
+)
+def test_a_directory_without_an_index_is_served_with_a_warning_that_says_what_to_do(
+    here: Path, directory: str, text: str
+) -> None:
+    (here / "public").mkdir()
+    with running(here, "serve", directory, "--bind", "127.0.0.1:0") as server:
+        assert server.stdout
+        server.stdout.readline()
+        server.terminate()
+        _, err = server.communicate(timeout=20)
+    assert err == f"warning {directory}: {text}\n"
+
+
 def test_a_watch_that_cannot_start_is_3(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (Run(capsys, "gone", "public", "--watch").status, sorted(os.listdir(here))) == (3, ["wheels"])
 

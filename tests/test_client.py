@@ -114,7 +114,7 @@ def test_an_unknown_project_is_an_error(host: IndexServer, given: str, glob: str
 
 
 def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer) -> None:
-    host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
+    host.faults.append(lambda path, reply: Reply(403) if path in ("/simple/", "/simple/index.html") else reply)
     with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
         probe(f"{host.url}simple/")
     assert probe(f"{host.url}simple/", ["demo"]) == ServedIndex(
@@ -122,6 +122,16 @@ def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer
     )
     with pytest.raises(SourceError, match="no such project; the index does not list its projects"):
         probe(f"{host.url}simple/", ["gone"])
+
+
+@pytest.mark.parametrize("globs", [[], ["demo"]])
+def test_a_find_links_page_at_an_address_without_a_slash_is_found(host: IndexServer, globs: list[str]) -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    page = Reply(200, f'<a href="/f/{name}">{name}</a>'.encode(), {"Content-Type": "text/html", "ETag": '"1"'})
+    host.faults.append(lambda path, reply: page if path == "/o/expanded_assets/v1.0" else reply)
+    url = f"{host.url}o/expanded_assets/v1.0"
+    found = probe(url, globs)
+    assert (found.url, found.projects, found.is_find_links) == (url, ("demo",), True)
 
 
 def test_invalid_project_names_are_ignored(host: IndexServer) -> None:

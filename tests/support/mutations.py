@@ -36,6 +36,7 @@ from support.mutation_steps import (
     prefix_link,
     prepend_to_wheel,
     redirect_deeper,
+    remove_all_projects,
     remove_file,
     rename_file,
     rename_in_local_header,
@@ -76,12 +77,43 @@ BOTH_FORMS: tuple[Form, ...] = ("both",)
 LOCAL: tuple[Place, ...] = ("local",)
 SERVED: tuple[Place, ...] = ("served",)
 
+LISTING = b'<title>Index of /</title><a href="../">../</a><a href="index.html">index.html</a>'
+
 MUTATIONS: tuple[Mutation, ...] = (
     # What it is
     Mutation("a find-links page for an index", "find-links-page", make_find_links_page, HTML_ONLY),
     Mutation("a page for people for an index", "not-an-index", point_at_people_page, BOTH_FORMS, SERVED),
     Mutation("a login page for an index", "not-an-index", make_login_page, HTML_ONLY, try_clients=False),
     Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "address", "nothing/"), BOTH_FORMS, SERVED),
+    Mutation(
+        "a host without index documents",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(404)),
+        ("html", "both"),
+        SERVED,
+    ),
+    Mutation(
+        "a bucket that hides what it does not have",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(403)),
+        HTML_ONLY,
+        SERVED,
+    ),
+    Mutation(
+        "a host that lists directories instead",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(200, LISTING, {"Content-Type": "text/html"})),
+        HTML_ONLY,
+        SERVED,
+    ),
+    Mutation("an index without projects", "no-files", remove_all_projects),
+    Mutation(
+        "a root whose links lead to the root of the host",
+        "no-files",
+        lambda v: v.html("", lambda t: t.replace('href="', 'href="/')),
+        HTML_ONLY,
+        try_clients=False,
+    ),
     # Installs break
     Mutation("the newest wheel is gone", "file-missing", lambda v: remove_file(v, NEW), files="head"),
     Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), try_clients=False),
@@ -170,7 +202,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a page that answers 403",
         "page-missing",
-        lambda v: v.fault("/simple/alpha/", lambda _: Reply(403)),
+        lambda v: v.fault("/simple/alpha/.*", lambda _: Reply(403)),
         places=SERVED,
     ),
     Mutation("a redirect that moves links", "redirect-moves-links", redirect_deeper, places=SERVED),
@@ -654,6 +686,18 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: os.utime(v.file(NEW), (4_000_000_000, 4_000_000_000)),
         BOTH_FORMS,
         LOCAL,
+    ),
+    Mutation(
+        "a project that only the JSON root names",
+        "roots-disagree",
+        lambda v: v.html("", lambda t: t.replace('<a href="gamma/">gamma</a><br>\n', "")),
+        BOTH_FORMS,
+    ),
+    Mutation(
+        "a project that only the HTML root names",
+        "roots-disagree",
+        lambda v: v.json("", lambda p: p.update(projects=p["projects"][:2])),
+        BOTH_FORMS,
     ),
     # Closure
     Mutation(

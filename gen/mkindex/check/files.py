@@ -43,12 +43,12 @@ class FileInspector:
     wants_requirements: bool = False  # read core metadata of all files if parts of them suffice
 
     def inspect(self, entry: ListedFile, *, page_redirected: bool) -> SeenFile | None:
-        """Return what a file is; None where it is not looked at.
+        """Return what a file is; None where it is not looked at, since clients never request it or nobody can.
 
         Raises RequestFailed if further requests to its server are useless.
         """
         level = self.level if not self.fetcher.local or entry.url.startswith("file:") else self.far_level
-        if level == "none" or not _can_be_fetched(entry, self.fetcher):
+        if level == "none" or entry.is_unused or not _can_be_fetched(entry, self.fetcher):
             return None
         reply = self.fetcher.head(entry.url)
         local, size = entry.url.startswith("file:"), content_length(reply.headers)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mkindex.check.addresses import resolve
+from mkindex.check.addresses import resolve, shorten
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.simple.links import pick_hash_in
 from mkindex.simple.reader import Malformed, parse_html
@@ -89,7 +89,7 @@ def _links(page: SeenPage, tree: "LexborHTMLParser", base: str) -> _Links:
             links.projects.append((text.strip(), project))
             links.project_links.append(link)
         elif not link.startswith("#") and (scheme := _SCHEME.match(link)) and scheme[1].lower() in _UNSAFE_SCHEMES:
-            links.dangers.append(f"a link to a {scheme[1].lower()}: address: {link[:_MAX_VALUE]}")
+            links.dangers.append(f"a link to a {scheme[1].lower()}: address: {shorten(link, _MAX_VALUE)}")
         else:
             links.stray.append(link)
     return links
@@ -138,4 +138,4 @@ def _dangers(attributes: Mapping[str, str | None]) -> Iterator[str]:
         if _HANDLER.fullmatch(name):
             yield f"an anchor has the attribute {shown!r}: an unescaped quote, or a script"
         if value and _HIDDEN.search(value):
-            yield f"an anchor has control characters in {shown}: {printable(value)[:_MAX_VALUE]}"
+            yield f"an anchor has control characters in {shown}: {shorten(printable(value), _MAX_VALUE)}"

@@ -11,10 +11,11 @@ from packaging.utils import canonicalize_name
 from mkindex.check.addresses import display_url, resolve
 from mkindex.check.fetch import Fetcher, directory_of
 from mkindex.check.observations import Identity, ListedFile, PageKind, SeenPage
-from mkindex.check.pages import read_page
+from mkindex.check.pages import project_links, read_page
+from mkindex.check.unsent import is_bucket_listing, unsent_page, unsent_root
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
-from mkindex.simple.links import name_at_end, path_of
+from mkindex.simple.links import client_project_url, name_at_end, path_of
 from mkindex.text import plural, printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, MANIFEST, STATE_DIRECTORY
@@ -122,9 +123,31 @@ def _identify_address(url: str, web: WebClient, *, allow_missing_root: bool) -> 
     parts = urlsplit(url)
     is_page = parts.path.endswith(_PAGE_ENDINGS) or parts.query
     url = parts._replace(fragment="").geturl()
-    url = url if is_page or url.endswith("/") else f"{url}/"
-    fetcher = Fetcher(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
-    return _identify_page(fetcher, url, allow_missing_root=allow_missing_root)
+    if is_page or url.endswith("/"):
+        fetcher = Fetcher(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
+        return _identify_page(fetcher, url, allow_missing_root=allow_missing_root)
+    try:
+        location = _identify_page(Fetcher(root=f"{url}/", web=web), f"{url}/", allow_missing_root=allow_missing_root)
+    except AccessDenied as denied:
+        if denied.status == 403 and (found := _find_links_page(url, web)):
+            return found
+        raise
+    if location.identity.kind in ("nothing", "people") or not location.pages:
+        return _find_links_page(url, web) or location
+    return location
+
+
+def _find_links_page(url: str, web: WebClient) -> Location | None:
+    """Return the find-links page at an address without a slash, which clients request as it is; None if there is none.
+
+    Clients append a slash only to the address of an index.
+    """
+    fetcher = Fetcher(root=url.rpartition("/")[0] + "/", web=web)
+    page = fetch_forms(fetcher, url, "root")[0]
+    if page.reply.status != 200 or page.form != "html" or page.reply.url == f"{url}/":
+        return None
+    location = _identify_page(fetcher, url)
+    return location if location.identity.kind == "flat" else None
 
 
 def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = False) -> Location:
@@ -135,9 +158,16 @@ def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = Fal
         raise RequestFailed(url, page.reply.broken or "does not answer")
     if allow_missing_root and status in (403, 404, 410):  # a bucket that does not list its contents answers 403
         return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url)
-    if status not in (200, 404, 410):
+    if status not in (200, 403, 404, 410):
         raise AccessDenied(url, status)
     identity = _identity(fetcher, url, page)
+    if identity.kind in ("nothing", "people") and (unsent := unsent_root(fetcher, url, page)):
+        return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url, pages=(unsent,))
+    if status == 403:
+        raise AccessDenied(url, status)
+    if identity.kind == "page" and _lacks_index_documents(fetcher, identity.index_url, pages):
+        # The directory is no better address: report what is wrong there.
+        return Location(fetcher=fetcher, identity=Identity(kind="index"), url=identity.index_url, pages=pages)
     if identity.kind in ("project", "flat"):
         kind: PageKind = "project" if identity.kind == "project" else "flat"
         name = _project_name(fetcher, url, page) if kind == "project" else ""
@@ -163,6 +193,10 @@ def fetch_forms(fetcher: Fetcher, url: str, kind: PageKind, project: str = "") -
 def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
     if page.reply.status != 200:
         return Identity(kind="nothing", description=f"there is no page: it answers {page.reply.status}")
+    if is_bucket_listing(page):
+        index = resolve(page.base, "simple/")
+        description = "a list of the objects in a bucket, in XML, which is no page"
+        return Identity(kind="nothing", description=description, index_url=_index_below(fetcher, index))
     if page.broken or not page.form:
         return Identity(kind="index" if page.broken else "mistyped")
     if page.is_login and not page.entries:
@@ -180,8 +214,7 @@ def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
         return _identity_by_files(fetcher, url, page)
     has_links = page.projects or page.stray_links
     description = "a page for people" if has_links else "a page without links to projects or files"
-    index = resolve(page.base, "simple/")
-    index_url = display_url(index) if _lists_projects(fetcher, index) else ""
+    index_url = _index_below(fetcher, resolve(page.base, "simple/"))
     return Identity(kind="people", description=description, index_url=index_url)
 
 
@@ -229,8 +262,20 @@ def _is_root(fetcher: Fetcher, page: SeenPage) -> bool:
     return False
 
 
-def _lists_projects(fetcher: Fetcher, url: str) -> bool:
-    if not url:
+def _lacks_index_documents(fetcher: Fetcher, url: str, roots: tuple[SeenPage, ...]) -> bool:
+    """Tell whether the page of the first project exists, but is not sent where clients look for it."""
+    name = next(iter(project_links(roots)), None)
+    if name is None:
         return False
+    address = client_project_url(url, name)
+    sent = fetch_forms(fetcher, address, "project", name)[0]
+    return unsent_page(fetcher, address, sent, "project", name) is not None
+
+
+def _index_below(fetcher: Fetcher, url: str) -> str:
+    """Return the address of a root for people, "" if there is none; a host may have it, but not send it."""
+    if not url:
+        return ""
     page = fetch_forms(fetcher, url, "root")[0]
-    return page.is_usable and bool(page.projects)
+    is_root = (page.is_usable and page.projects) or unsent_root(fetcher, url, page)
+    return display_url(url) if is_root else ""

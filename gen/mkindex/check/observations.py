@@ -12,6 +12,10 @@ Level = Literal["none", "head", "hash", "deep"]
 TargetKind = Literal["index", "project", "flat", "mistyped", "login", "people", "page", "nothing"]
 
 
+# Formats that no client installs from an index: what is wrong with such a file does not matter to pip and uv.
+_UNUSED = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg", ".tar.zst")
+
+
 class ListedFile(NamedTuple):
     """A file as one page lists it: the raw entry, and its meaning as far as it can be understood."""
 
@@ -28,6 +32,11 @@ class ListedFile(NamedTuple):
     yanked: str | None = None  # the reason, "" without one; None: not yanked
     metadata: str | None = None  # sha256 of the sibling, "" if unknown; None: there is no sibling
     size: int | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether pip and uv pass over it by its name; `unusable-name` reports it."""
+        return self.filename.endswith(_UNUSED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +93,15 @@ class SeenPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SeenRoot:
+    """The projects that the root of an index names, in both forms."""
+
+    html: frozenset[str]  # normalized names
+    json: frozenset[str]
+    html_links: frozenset[str] = frozenset()  # what other links of the HTML page end in, as a normalized name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeenProject:
     """A project, with its page in each form that exists."""
 
@@ -91,6 +109,9 @@ class SeenProject:
     html: SeenPage | None = None
     json: SeenPage | None = None
     linked_page: str = ""  # a page at the address that the root links to, if there is none where clients look
+    unsent_page: str = (
+        ""  # the index document of its directory, if the host has it but does not send it for the directory
+    )
     root_forms: frozenset[Form] = frozenset()  # the forms that the root exists in
 
 
@@ -187,3 +208,14 @@ class Unsatisfied:
     file: str
     requirement: str
     available: str  # what the index has instead
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """How much of an index was seen."""
+
+    projects: int  # whose pages were requested
+    files: int  # that their pages list
+    quarantined: int = 0  # projects that list no files because of their status
+    patterns: tuple[str, ...] = ()  # of --project
+    other_links: tuple[str, ...] = ()  # of the root, to something else than pages of projects below it

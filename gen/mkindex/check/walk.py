@@ -19,6 +19,7 @@ from mkindex.check.judge import Judge
 from mkindex.check.observations import ListedFile, SeenFile, SeenPage, SeenProject
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links
+from mkindex.check.unsent import unsent_page
 from mkindex.simple.links import client_project_url
 
 AHEAD = 4  # for each connection: projects whose pages are fetched, and projects whose files are inspected
@@ -123,15 +124,19 @@ class Walk:
         location, judge = self.location, self.judge
         pages = location.project_pages(link.name, link.url)
         by_form = {page.form or "html": page for page in pages}
+        unsent = None
+        if location.identity.kind == "index":
+            unsent = unsent_page(location.fetcher, link.url, pages[0], "project", link.name)
         project = SeenProject(
             name=link.name,
             html=by_form.get("html"),
             json=by_form.get("json"),
-            linked_page=self._linked_page(link, pages),
+            linked_page="" if unsent else self._linked_page(link, pages),
+            unsent_page=unsent.url if unsent else "",
             root_forms=frozenset(page.form for page in location.pages if page.is_usable),
         )
         findings = list(judge.findings(project, location.display(link.url)))
-        for page in pages:
+        for page in () if unsent else pages:  # what is sent instead is no page of the index
             findings += judge.findings(page, location.display_page(page))
         files = _files_to_inspect(location, pages)
         if self.sample is not None:
