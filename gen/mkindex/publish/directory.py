@@ -80,8 +80,11 @@ class DirectoryDestination:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _signals_delayed():
-            self._entered.close()
+        try:
+            with _signals_delayed():
+                self._entered.close()
+        finally:
+            self._entered.close()  # if a signal came before they were delayed; otherwise there is nothing left to do
 
     @property
     def root(self) -> str:
@@ -133,6 +136,7 @@ class DirectoryDestination:
             return Applied()
         staging = self._staging()
         place_new_files = self._ownership.is_recorded
+        committed = False
         with os_errors(self._layout.root):
             try:
                 self._disk.make_directory(self._layout.temporary)
@@ -140,15 +144,17 @@ class DirectoryDestination:
                 outcomes = staging.stage(plan.puts, place_new_files=place_new_files)
                 self._disk.sync(self._layout.root)
                 before_commit()
-            except BaseException as error:
-                # A file that someone else created meanwhile is not ours to delete.
-                foreign = error.filename if isinstance(error, FileExistsError) else None
-                ours = [put for put in plan.puts if self._layout.at(put.resource.path) != foreign]
                 with _signals_delayed():
-                    self._withdraw(ours, keep_intent=unfinished)
+                    committed = True  # a signal before this line withdraws, one after it waits
+                    self._publish(plan, outcomes, staging)
+            except BaseException as error:
+                if not committed:
+                    # A file that someone else created meanwhile is not ours to delete.
+                    foreign = error.filename if isinstance(error, FileExistsError) else None
+                    ours = [put for put in plan.puts if self._layout.at(put.resource.path) != foreign]
+                    with _signals_delayed():
+                        self._withdraw(ours, keep_intent=unfinished)
                 raise
-            with _signals_delayed():
-                self._publish(plan, outcomes, staging)
         return Applied(
             written=sum(isinstance(outcome, str) or outcome.is_temporary for outcome in outcomes),
             links=tuple(self._links(plan.puts, outcomes)) if self._hardlink else (),
@@ -341,9 +347,9 @@ def _signals_delayed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         handlers.clear()
     received: list[int] = []
-    for number in handlers:
-        signal.signal(number, lambda number, _: received.append(number))
     try:
+        for number in handlers:
+            signal.signal(number, lambda number, _: received.append(number))
         yield
     finally:
         for number, handler in handlers.items():
