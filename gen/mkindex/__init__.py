@@ -3,7 +3,7 @@
 `mkindex.api` documents the functions. A name is imported when it is first used, so that `import mkindex` stays fast.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = [
     "Config",
     "Finding",
