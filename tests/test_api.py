@@ -82,7 +82,7 @@ def test_importing_mkindex_imports_nothing_else() -> None:
     assert in_new_process(code) == "mkindex\n"
 
 
-def test_the_version_needs_no_module_of_a_command() -> None:
+def test_printing_the_version_imports_no_module_of_a_command() -> None:
     code = "import sys; from mkindex import cli; cli.run(['--version']); print(*sorted(sys.modules), sep='\\n')"
     modules = {name for name in in_new_process(code).splitlines() if name.partition(".")[0] == "mkindex"}
     assert modules == {"mkindex", "mkindex.cli", "mkindex.cli.terminal", "mkindex.errors", "mkindex.text"}

@@ -1,4 +1,4 @@
-"""The cache saves reading what has not changed, and nothing ever depends on it."""
+"""The cache avoids reading unchanged files, and is never needed for correctness."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_facts_that_no_run_used_for_ninety_days_are_deleted(tmp_path: Path, monk
 
 
 class Scanner:
-    """Scans a directory, with a cache or without, and knows what had to be read."""
+    """Scans a directory, with or without a cache, and records the files that were read."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
@@ -171,7 +171,7 @@ class Scanner:
 
 @pytest.fixture
 def scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scanner:
-    """Of files that are old enough to be trusted."""
+    """Scans of files that are old enough to be trusted."""
     monkeypatch.setattr(cache_module, "RACY_NS", -(10**15))
     directory = tmp_path / "wheels"
     directory.mkdir()
@@ -282,7 +282,7 @@ def header_and_schema(content: bytes) -> list[int]:
     return [*range(108 + 2 * cells), *range(first_cell, page_size)]
 
 
-def test_whatever_bit_of_the_header_and_the_schema_is_wrong_files_are_at_worst_read_again(
+def test_a_wrong_bit_in_the_header_or_the_schema_at_worst_makes_files_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "time", SimpleNamespace(time=lambda: NOW / 10**9))
@@ -304,7 +304,7 @@ def test_whatever_bit_of_the_header_and_the_schema_is_wrong_files_are_at_worst_r
 
 
 @pytest.mark.slow
-def test_whatever_byte_of_the_cache_is_wrong_the_outcome_is_right(filled: Path, scanner: Scanner) -> None:
+def test_a_wrong_byte_anywhere_in_the_cache_does_not_change_the_outcome(filled: Path, scanner: Scanner) -> None:
     expected = scanner(None)
     content = filled.read_bytes()
     chance = random.Random(1)
@@ -394,7 +394,7 @@ def test_a_cache_that_cannot_be_opened_is_not_used_and_not_changed(
 
 
 def test_a_cache_that_another_process_has_locked_is_not_used(filled: Path, scanner: Scanner) -> None:
-    # (one that waits for five seconds would not be noticed by this)
+    # (this would not detect one that waits for five seconds)
     holder = sqlite3.connect(filled, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:

@@ -1,4 +1,4 @@
-"""Checking an index: rules, targets, what is read, --why and --closure."""
+"""Checking an index: rules, targets, requests, --why and --closure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,19 @@ from mkindex.check.engine import CheckOptions, check
 from mkindex.check.environments import environment_for
 from mkindex.check.findings import Severity
 from mkindex.check.judge import Judge
-from mkindex.check.observations import ListedFile, SeenPage, SeenProject, ServerBehaviour
+from mkindex.check.observations import (
+    Content,
+    Identity,
+    ListedFile,
+    Requirements,
+    SeenFile,
+    SeenPage,
+    SeenProject,
+    ServerBehaviour,
+)
 from mkindex.check.pages import read_page
 from mkindex.check.why import Choice, explain
+from mkindex.errors import SourceError
 from mkindex.simple.links import client_project_url
 from mkindex.web.redirects import INSECURE
 from mkindex.web.responses import RawResponse
@@ -26,6 +36,7 @@ from support.index_server import JSON_TYPE, Reply, serve_index
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mkindex.check.engine import CheckReport
@@ -130,7 +141,7 @@ def test_a_page_may_be_cached_for_ten_minutes(control: str) -> None:
     assert violations(server_behaviour(page=RawResponse(URL, 200, headers))) == []
 
 
-def test_the_address_of_a_project_is_what_clients_request() -> None:
+def test_the_address_of_a_project_is_the_one_that_clients_request() -> None:
     urls = [client_project_url(f"https://example.com/{root}", "Demo_App") for root in ("simple", "simple/", "x.html")]
     assert [url.removeprefix("https://example.com/") for url in urls] == [
         "simple/demo-app/",
@@ -180,7 +191,7 @@ def test_the_target_is_identified(good: Path, target: str, kind: str, error: str
     assert (report.kind, worst) == (kind, [error] if error else [])
 
 
-def test_a_directory_of_wheels_is_not_an_index_and_the_finding_says_how_to_make_one(tmp_path: Path) -> None:
+def test_the_finding_for_a_directory_of_wheels_says_how_to_make_an_index(tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "1.0")
     report = run_check(tmp_path)
     (found,) = report.findings
@@ -206,6 +217,243 @@ def test_project_selects_the_projects_to_check(good: Path) -> None:
     with serve_index(good) as server:
         report = run_check(f"{server.url}simple/", project=("Alp*", "GAMMA"))
     assert (report.projects, report.files, report.inspected) == (2, 3, 3)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("address", ["simple/", "simple/index.html"])
+def test_a_host_without_index_documents_is_a_finding_of_its_own(good: Path, status: int, address: str) -> None:
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(status) if path.endswith("/") else reply)
+        report = run_check(server.url + address)
+        named = run_check(f"{server.url}simple/", project=("alpha",))
+        with pytest.raises(SourceError, match=r"exists only as index\.html.*no-index-document"):
+            run_check(f"{server.url}simple/", why="alpha")
+    errors = [(found.rule.name, found.text) for found in report.findings if found.rule.severity == Severity.ERROR]
+    assert errors == [("no-index-document", f"answers {status}, but the page exists as index.html")] * 3
+    assert (report.kind, report.url, report.projects) == ("index", f"{server.url}simple/", 3)
+    assert "no-index-document" in broken_rules(named)
+
+
+def test_a_tool_without_api_versions_on_a_host_without_index_documents_is_recognized(tmp_path: Path) -> None:
+    page = tmp_path / "simple/demo/index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text('<!DOCTYPE html><a href="demo-1.0-py3-none-any.whl">demo-1.0-py3-none-any.whl</a>')
+    (tmp_path / "simple/index.html").write_text('<!DOCTYPE html><a href="demo/index.html">demo</a>')
+    with serve_index(tmp_path) as server:
+        server.faults.append(lambda path, reply: Reply(404) if path.endswith("/") else reply)
+        assert "no-index-document" in broken_rules(run_check(f"{server.url}simple/"))
+
+
+def test_a_root_that_only_the_bucket_lacks_is_no_error(good: Path) -> None:
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
+        report = run_check(f"{server.url}simple/")
+    assert (report.kind, report.projects, report.files, broken_rules(report)) == ("index", 3, 5, [])
+
+
+def test_an_error_page_for_people_is_no_index_document(good: Path) -> None:
+    welcome = Reply(200, b'<!DOCTYPE html><a href="about/">About</a>', {"Content-Type": "text/html"})
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(404) if path.endswith("/") else welcome)
+        assert broken_rules(run_check(f"{server.url}simple/")) == ["not-an-index"]
+
+
+@pytest.mark.parametrize("link", ["/simple/gamma", "gamma", "gamma/index.html", "Gamma/"])
+def test_roots_that_name_the_same_projects_in_other_words_agree(good: Path, tmp_path: Path, link: str) -> None:
+    index = copy_index(good, tmp_path, "both")
+    index.html("", lambda text: text.replace('"gamma/"', f'"{link}"'))
+    report = run_check(index.tree, ignore=("root-link", "stray-link", "not-listed"))
+    assert "roots-disagree" not in broken_rules(report)
+
+
+def test_roots_that_name_different_projects_are_a_warning_with_and_without_a_manifest(
+    good: Path, tmp_path: Path
+) -> None:
+    for manifest in (True, False):
+        index = copy_index(good, tmp_path / str(manifest), "both", manifest=manifest)
+        index.html("", lambda text: text.replace('<a href="gamma/">gamma</a><br>\n', ""))
+        found = [
+            (one.rule.severity, one.text) for one in run_check(index.tree).findings if one.rule.name == "roots-disagree"
+        ]
+        assert found == [(Severity.WARNING, "only the JSON page names gamma")]
+
+
+def test_a_dangling_egg_is_no_missing_file(good: Path, tmp_path: Path) -> None:
+    index = copy_index(good, tmp_path, "html")
+    egg = "alpha-2.0-py2.7.egg"
+    index.html("alpha", lambda text: text.replace("<a ", f'<a href="../../../gone/{egg}">{egg}</a><br>\n<a ', 1))
+    with serve_index(index.tree) as server:
+        for report in (run_check(index.tree), run_check(f"{server.url}simple/")):
+            assert [found.rule.name for found in report.findings if found.file == egg] == ["unusable-name"]
+            assert not report.failed()
+
+
+def test_white_space_around_the_text_of_a_link_is_no_difference() -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    link = f'<a href="{name}#sha256={"0" * 64}" data-core-metadata="true">\n  {name}\n</a>'
+    assert violations(page(f"<!DOCTYPE html>{link}")) == []
+
+
+@pytest.mark.parametrize(
+    ("on_page", "in_file", "differs"),
+    [
+        (">=3.13", ">=3.13.0", False),
+        (">=3.8,<4", "<4.0, >=3.8", False),
+        ("==3.13", "==3.13.0", False),
+        (">=3.13", ">3.13", True),
+        (">=3.13", ">=3.13.1", True),
+        ("~=3.13", "~=3.13.0", True),
+        ("==3.13.*", "==3.13", True),
+        ("3.13", "3.13", False),  # invalid, but the same
+        ("3.13", "3.12", True),
+    ],
+)
+def test_requires_python_is_compared_by_what_it_means(on_page: str, in_file: str, differs: bool) -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    entry = listed_file(name, python=on_page)
+    requirements = Requirements("demo", "1.0", in_file, (), ())
+    seen = SeenFile(entry=entry, reply=RawResponse(URL, 200, {}), is_local=True, content=Content(metadata=requirements))
+    assert ("requires-python-differs" in [rule for rule, _ in violations(seen)]) == differs
+    anchor = f'<!DOCTYPE html><a href="{name}" data-requires-python="{on_page.replace("<", "&lt;")}">{name}</a>'
+    file = {"filename": name, "url": name, "hashes": {}, "requires-python": in_file}
+    text = json.dumps({"meta": {"api-version": "1.0"}, "name": "demo", "files": [file]})
+    project = SeenProject(name="demo", html=page(anchor), json=page(text, media_type=JSON_TYPE))
+    assert ("forms-disagree" in [rule for rule, _ in violations(project)]) == differs
+
+
+def test_metadata_files_that_differ_only_in_how_requires_python_is_written_do_not_differ() -> None:
+    inside, beside = (Requirements("demo", "1.0", python, (), ()) for python in (">=3.13", ">=3.13.0"))
+    seen = SeenFile(
+        entry=listed_file("demo-1.0-py3-none-any.whl", python=">=3.13")._replace(metadata=""),
+        reply=RawResponse(URL, 200, {}),
+        is_local=True,
+        content=Content(metadata_sha256="1" * 64, metadata=inside),
+        sibling=RawResponse(URL, 200, {}),
+        sibling_sha256="2" * 64,
+        sibling_metadata=beside,
+    )
+    assert [rule for rule, _ in violations(seen)] == ["metadata-bytes"]
+
+
+@pytest.mark.parametrize("sends_documents", [True, False])
+def test_the_list_of_a_bucket_is_identified_and_the_index_below_it_is_named(good: Path, sends_documents: bool) -> None:
+    listing = Reply(
+        200, b"<?xml version='1.0'?><ListBucketResult></ListBucketResult>", {"Content-Type": "application/xml"}
+    )
+    with serve_index(good) as server:
+        if not sends_documents:
+            server.faults.append(lambda path, reply: Reply(404) if path.endswith("/") else reply)
+        server.faults.append(lambda path, reply: listing if path == "/" else reply)
+        server.faults.append(lambda path, reply: Reply(404) if path == "/index.html" else reply)
+        report = run_check(server.url)
+    assert [(found.rule.name, found.text) for found in report.findings] == [
+        (
+            "not-an-index",
+            f"a list of the objects in a bucket, in XML, which is no page; there is an index at {server.url}simple/",
+        )
+    ]
+
+
+def test_an_index_at_the_root_of_a_bucket_is_recognized_by_its_index_document(good: Path) -> None:
+    listing = Reply(200, b"<ListBucketResult/>", {"Content-Type": "application/xml"})
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: listing if path == "/simple/" else reply)
+        report = run_check(f"{server.url}simple/")
+    assert (report.kind, report.projects, report.failed()) == ("index", 3, False)
+
+
+def test_a_link_that_is_cut_does_not_look_like_an_address() -> None:
+    link = f"https://example.com/{'long/' * 100}demo.html"
+    text = dict(violations(page(f'<!DOCTYPE html><a href="{link}">demo</a>')))["stray-link"]
+    assert ("://" in text, text.endswith("long/demo.html"), len(text) < 200) == (False, True, True)
+    short = "https://example.com/demo.html"
+    assert ("stray-link", f"1 other link: {short}") in violations(page(f'<!DOCTYPE html><a href="{short}">demo</a>'))
+    base = f"{'long/' * 100}demo/"
+    assert ("base-link", f"<base href={'…' + base[-79:]!r}> is relative") in violations(
+        page(f'<!DOCTYPE html><base href="{base}">')
+    )
+
+
+def test_a_long_finding_is_cut_between_words() -> None:
+    identity = Identity(kind="people", description="https://example.com/simple/ " * 100)
+    ((_, text),) = violations(identity)
+    assert len(text) <= 2000
+    assert text.endswith("https://example.com/simple/ …")
+
+
+def find_links_at(path: str, below: int = 404) -> Callable[[str, Reply], Reply]:
+    """A find-links page at an address without a slash; `below`: the status of the same address with one."""
+    page = (
+        f'<!DOCTYPE html><ul><li><a href="/f/{NEW}">{NEW}</a><li><a href="/f/beta-1.0.tar.gz">beta-1.0.tar.gz</a></ul>'
+    )
+    replies = {
+        path: Reply(200, page.encode(), {"Content-Type": "text/html"}),
+        f"{path}/": Reply(below, b'<!DOCTYPE html><a href="about">About</a>', {"Content-Type": "text/html"}),
+    }
+    return lambda requested, reply: replies.get(requested, Reply(200, b"x") if "/f/" in requested else reply)
+
+
+@pytest.mark.parametrize("below", [404, 403, 200])
+@pytest.mark.parametrize("project", [(), ("alpha",)])
+def test_a_find_links_page_at_an_address_without_a_slash_is_found(
+    good: Path, below: int, project: tuple[str, ...]
+) -> None:
+    with serve_index(good) as server:
+        server.faults.append(find_links_at("/o/expanded_assets/v1.0", below))
+        url = f"{server.url}o/expanded_assets/v1.0"
+        report = run_check(url, ignore=("find-links-page",), project=project)
+        chosen = run_check(url, why="alpha").why
+    assert (report.kind, report.url, report.files, report.inspected) == ("flat", url, 2, 2)
+    assert chosen == (Choice(NEW, "2.0", (), chosen=True),)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_an_address_without_a_slash_is_not_tried_after_another_error(good: Path, status: int) -> None:
+    with serve_index(good) as server:
+        server.faults.append(lambda path, reply: Reply(status) if path == "/simple/" else reply)
+        with pytest.raises(SourceError, match=f"simple/ answers {status}"):
+            run_check(f"{server.url}simple")
+        assert "GET /simple" not in server.received
+
+
+def test_an_index_is_requested_with_the_slash_only(good: Path) -> None:
+    with serve_index(good) as server:
+        report = run_check(f"{server.url}simple")
+        assert "GET /simple" not in server.received
+    assert (report.kind, report.url) == ("index", f"{server.url}simple/")
+
+
+def test_a_check_that_saw_no_file_fails_whatever_was_selected(good: Path) -> None:
+    report = run_check(good, project=("x*",), select=("file-hash",))
+    assert [(found.rule.name, found.text) for found in report.findings] == [
+        ("no-files", "no file was seen: no project matches --project x*")
+    ]
+    assert report.failed()
+
+
+@pytest.mark.parametrize("name", ["celery", "celery/"])
+def test_a_root_with_links_above_its_own_path_is_not_a_pass(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "pypi/simple/index.html"
+    root.parent.mkdir(parents=True)
+    head = '<!DOCTYPE html><head><meta name="pypi:repository-version" content="1.0"></head>'
+    root.write_text(f'{head}<a href="/{name}">celery</a>')
+    with serve_index(tmp_path) as server:
+        report = run_check(f"{server.url}pypi/simple/")
+    assert report.failed()
+    (error,) = (found for found in report.findings if found.rule.severity == Severity.ERROR)
+    assert (error.rule.name, error.text) == (
+        "no-files",
+        f"no file was seen: the root has links, but to no project below it: /{name}",
+    )
+
+
+def test_an_index_of_quarantined_projects_only_passes(tmp_path: Path) -> None:
+    page = tmp_path / "simple/demo/index.html"
+    page.parent.mkdir(parents=True)
+    head = '<!DOCTYPE html><head><meta name="pypi:repository-version" content="1.4">'
+    page.write_text(f'{head}<meta name="pypi:project-status" content="quarantined"></head>')
+    (tmp_path / "simple/index.html").write_text(f'{head}</head><a href="demo/">demo</a>')
+    assert "no-files" not in broken_rules(run_check(tmp_path))
 
 
 @pytest.mark.parametrize("status", [403, 404])

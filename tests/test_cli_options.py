@@ -176,7 +176,7 @@ def test_the_command_line_overrides_the_environment_and_that_overrides_the_file(
         (
             "for = 'nginx'\njson-root = 'json'",
             (
-                "mkindex.toml: json-root is of no use with for nginx: it sends clients JSON or "
+                "mkindex.toml: json-root is useless with for nginx: it sends clients JSON or "
                 "HTML, as they prefer, from one root"
             ),
         ),
@@ -209,7 +209,7 @@ def test_an_error_names_each_option_as_it_was_given(
     errors.append(Run(capsys, *file).err)
     monkeypatch.setenv("MKINDEX_JOBS", "none")
     errors.append(Run(capsys, *file).err)
-    rest = "exclude each other: a dry run ends after one look"
+    rest = "exclude each other: a dry run looks only once"
     assert [error.splitlines()[-1] for error in errors] == [
         f"error watch (in conf/index.toml) and --dry-run {rest}",
         f"error watch (in conf/index.toml) and MKINDEX_DRY_RUN {rest}",
@@ -217,7 +217,7 @@ def test_an_error_names_each_option_as_it_was_given(
     ]
 
 
-def test_the_environment_and_the_file_can_set_what_is_printed(
+def test_the_environment_and_the_file_can_set_report_options(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MKINDEX_QUIET", "1")

@@ -47,9 +47,9 @@ def test_a_server_prints_its_address_and_logs_requests_until_it_is_stopped(here:
     assert cli.run(["wheels", "public", "-q"]) == 0
     with running(here, "serve", "public", "--bind", "127.0.0.1:0") as server:
         assert server.stdout
-        said = server.stdout.readline()
-        match = re.fullmatch(r"serving public at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", said)
-        assert match, said
+        line = server.stdout.readline()
+        match = re.fullmatch(r"serving public at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", line)
+        assert match, line
         with build_opener(ProxyHandler({})).open(f"{match[1]}simple/demo/", timeout=20) as answer:
             assert WHEEL in answer.read().decode()
         server.send_signal(number)
@@ -74,6 +74,42 @@ def test_a_server_that_cannot_start_is_3(here: Path, capsys: pytest.CaptureFixtu
     assert (run.status, run.out, run.err.count("\n")) == (3, "", 1)
 
 
+@pytest.mark.parametrize("page", ["index.html", "simple/index.html", "simple/index.v1_json", ".mkindex/manifest"])
+def test_an_index_beside_wheels_is_served(here: Path, page: str) -> None:
+    (here / "wheels" / page).parent.mkdir(exist_ok=True)
+    (here / "wheels" / page).write_text("{}")
+    with running(here, "serve", "wheels", "--bind", "127.0.0.1:0") as server:
+        assert server.stdout
+        assert server.stdout.readline().startswith("serving wheels at ")
+        server.terminate()
+        assert server.communicate(timeout=20)[1] == ""
+
+
+WITHOUT_INDEX = (
+    f"it has files to install ({WHEEL}), but no index, so clients find nothing. "
+    "Make an index of it and serve that: mkindex ./wheels ./public, then mkindex serve ./public"
+)
+
+
+@pytest.mark.parametrize(
+    ("directory", "text"),
+    [
+        ("./wheels", WITHOUT_INDEX),
+        ("./public", "there is no index in it yet, so clients find nothing. Make one: mkindex SOURCE ./public"),
+    ],
+)
+def test_a_directory_without_an_index_is_served_with_a_warning_that_says_what_to_do(
+    here: Path, directory: str, text: str
+) -> None:
+    (here / "public").mkdir()
+    with running(here, "serve", directory, "--bind", "127.0.0.1:0") as server:
+        assert server.stdout
+        server.stdout.readline()
+        server.terminate()
+        _, err = server.communicate(timeout=20)
+    assert err == f"warning {directory}: {text}\n"
+
+
 def test_a_watch_that_cannot_start_is_3(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (Run(capsys, "gone", "public", "--watch").status, sorted(os.listdir(here))) == (3, ["wheels"])
 
@@ -82,12 +118,12 @@ def test_a_watch_prints_its_events(here: Path) -> None:
     (here / "wheels/bad.egg").write_bytes(b"x")
     with running(here, "wheels", "public", "--watch", "--serve", "--bind", "127.0.0.1:0") as watch:
         assert watch.stdout
-        said = [watch.stdout.readline() for _ in range(2)]
+        lines = [watch.stdout.readline() for _ in range(2)]
         watch.terminate()
         _, err = watch.communicate(timeout=20)
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
-    assert re.fullmatch(time + r"serving public at http://127\.0\.0\.1:\d+/\n", said[0])
-    assert re.fullmatch(time + rf"added {re.escape(WHEEL)}; 1 rejected; 1 file in \d\.\d\d s\n", said[1])
+    assert re.fullmatch(time + r"serving public at http://127\.0\.0\.1:\d+/\n", lines[0])
+    assert re.fullmatch(time + rf"added {re.escape(WHEEL)}; 1 rejected; 1 file in \d\.\d\d s\n", lines[1])
     assert (watch.returncode, err) == (
         0,
         f"rejected {here}/wheels/bad.egg: eggs are no longer installable: build a wheel\n",
@@ -155,11 +191,11 @@ def test_ctrl_c_is_130_and_leaves_the_destination_as_it_was(here: Path, capsys: 
     assert snapshot(here / "public") == before
 
 
-# --- colours ----------------------------------------------------------------------------------------------------------
+# --- colors ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("no_color", "colours"), [(None, True), ("", True), ("1", False)])
-def test_a_terminal_gets_colours_unless_no_color_is_set(here: Path, no_color: str | None, colours: bool) -> None:
+@pytest.mark.parametrize(("no_color", "colors"), [(None, True), ("", True), ("1", False)])
+def test_a_terminal_gets_colors_unless_no_color_is_set(here: Path, no_color: str | None, colors: bool) -> None:
     (here / "wheels/bad.egg").write_bytes(b"x")
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     environment |= {"NO_COLOR": no_color} if no_color is not None else {}
@@ -167,6 +203,6 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(here: Path, no_color: st
     for arguments in ["wheels", "public"], ["--jobs", "0", "wheels", "public"], ["gone", "public"]:
         command = [sys.executable, "-m", "mkindex", "-q", *arguments]
         subprocess.run(command, cwd=here, stdout=terminal, stderr=terminal, env=environment, check=False, timeout=60)
-        assert (b"\x1b[31m" in os.read(controller, 1 << 16)) == colours, arguments
+        assert (b"\x1b[31m" in os.read(controller, 1 << 16)) == colors, arguments
     os.close(controller)
     os.close(terminal)

@@ -1,4 +1,4 @@
-"""What `mkindex client` finds out about an index."""
+"""The facts that `mkindex client` finds out about an index."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_directory_becomes_a_file_address(tree: Path, given: str) -> None:
     assert probe(str(tree / given)) == probe((tree / given).as_uri()) == index
 
 
-def test_a_find_links_page_and_a_listing_are_recognised(host: IndexServer, tree: Path) -> None:
+def test_a_find_links_page_and_a_listing_are_recognized(host: IndexServer, tree: Path) -> None:
     assert probe(f"{host.url}links.html") == ServedIndex(url=f"{host.url}links.html", projects=ALL, is_find_links=True)
     assert probe(str(tree / "links.html")) == ServedIndex(
         url=f"{tree.as_uri()}/links.html", projects=ALL, is_find_links=True
@@ -114,7 +114,7 @@ def test_an_unknown_project_is_an_error(host: IndexServer, given: str, glob: str
 
 
 def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer) -> None:
-    host.faults.append(lambda path, reply: Reply(403) if path == "/simple/" else reply)
+    host.faults.append(lambda path, reply: Reply(403) if path in ("/simple/", "/simple/index.html") else reply)
     with pytest.raises(SourceError, match=r"answers 403: .*name each project that you need.*--project demo"):
         probe(f"{host.url}simple/")
     assert probe(f"{host.url}simple/", ["demo"]) == ServedIndex(
@@ -122,6 +122,16 @@ def test_projects_of_an_index_without_a_root_page_can_be_named(host: IndexServer
     )
     with pytest.raises(SourceError, match="no such project; the index does not list its projects"):
         probe(f"{host.url}simple/", ["gone"])
+
+
+@pytest.mark.parametrize("globs", [[], ["demo"]])
+def test_a_find_links_page_at_an_address_without_a_slash_is_found(host: IndexServer, globs: list[str]) -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    page = Reply(200, f'<a href="/f/{name}">{name}</a>'.encode(), {"Content-Type": "text/html", "ETag": '"1"'})
+    host.faults.append(lambda path, reply: page if path == "/o/expanded_assets/v1.0" else reply)
+    url = f"{host.url}o/expanded_assets/v1.0"
+    found = probe(url, globs)
+    assert (found.url, found.projects, found.is_find_links) == (url, ("demo",), True)
 
 
 def test_invalid_project_names_are_ignored(host: IndexServer) -> None:
@@ -215,7 +225,7 @@ def test_another_port_of_the_same_host_is_another_server(host: IndexServer, tree
         assert probe(f"{front.url}simple/") == ServedIndex(url=f"{front.url}simple/", projects=ALL, redirect_host=name)
 
 
-def test_the_root_must_be_where_clients_find_the_projects(host: IndexServer) -> None:
+def test_the_root_must_be_above_the_pages_that_clients_request(host: IndexServer) -> None:
     host.faults.append(lambda path, reply: Reply(302, headers={"Location": "/list/"}) if path == "/simple/" else reply)
     root = Reply(200, b'<!DOCTYPE html><a href="demo/">demo</a>', {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: root if path == "/list/" else reply)
@@ -265,8 +275,8 @@ def test_without_a_password_the_projects_must_be_named(host: IndexServer) -> Non
         with pytest.raises(SourceError) as error:
             probe(f"{host.url}simple/", globs)
         assert str(error.value) == (
-            f"{host.url}simple/ answers 401: a valid user name and password are required: put them into "
-            "~/.netrc. Or name each project that you need, without patterns: --project demo"
+            f"{host.url}simple/: answers 401: user name and password required. Put them into ~/.netrc. "
+            "Or name each project that you need, without patterns: --project demo"
         )
 
 

@@ -130,7 +130,7 @@ find-links =
     )
 
 
-def test_pip_uses_no_index_besides_a_find_links_page() -> None:
+def test_pip_uses_no_index_in_addition_to_a_find_links_page() -> None:
     text = configuration_text(FLAT, "pip")
     assert text.endswith(
         "#   pip install --require-hashes --find-links https://packages.example.com/links.html -r requirements.txt\n"
@@ -189,7 +189,7 @@ exclude_packages = ["*"]
 
 
 @pytest.mark.parametrize("client", [client for client in CLIENTS if client != "poetry"])
-def test_thousands_of_projects_come_with_a_hint_to_project(client: str) -> None:
+def test_a_configuration_of_thousands_of_projects_has_a_hint_to_project(client: str) -> None:
     many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
     comment = "# All 2,000 projects of this index. --project NAME_OR_GLOB prints only those that you need.\n"
     assert comment in configuration_text(many, client)
@@ -217,11 +217,11 @@ def test_a_client_that_ignores_http_is_not_made_to_trust_it(client: str) -> None
         ),
         (
             replace(PLAIN, projects=tuple("abcdefg")),
-            "in its configuration if [project] has no dependencies. This index has a, b, c, d, e, …; --project '*'",
+            "configuration if [project] has no dependencies. This index has a, b, c, d, e and 2 more; --project '*'",
         ),
     ],
 )
-def test_what_poetry_cannot_do_is_an_error(index: ServedIndex, says: str) -> None:
+def test_a_configuration_that_poetry_does_not_support_is_an_error(index: ServedIndex, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         configuration_text(index, "poetry")
 

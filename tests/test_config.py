@@ -180,7 +180,7 @@ BIND = "must be HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000"
         ({"serve": True}, "serve requires watch. To serve an index that exists: mkindex serve public"),
         (
             {"watch": True, "dry_run": True},
-            "watch and dry_run exclude each other: a dry run ends after one look",
+            "watch and dry_run exclude each other: a dry run looks only once",
         ),
         *(
             ({"bind": bind}, f"bind {BIND}, not {bind!r}")

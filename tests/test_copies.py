@@ -129,7 +129,7 @@ def test_the_same_bytes_under_two_names_are_two_copies(source: Path, builder: Bu
     assert read_tree(builder.public) == cold_build(source)
 
 
-def test_a_clone_is_what_is_hashed_and_published(source: Path, builder: Builder) -> None:
+def test_the_clone_is_hashed_and_published(source: Path, builder: Builder) -> None:
     cloned = wheel("large", "1.0", files={"large/data": bytes(5000)})
 
     class Cloning(FaultyDisk):
@@ -286,7 +286,7 @@ def test_a_refused_build_changes_nothing(source: Path, small: Path, builder: Bui
     assert (sorted(builder.public.rglob("*")), builder.public.exists()) == (before, not first)
 
 
-def test_of_a_file_in_two_directories_one_copy_is_deleted_at_once(source: Path, builder: Builder) -> None:
+def test_if_a_file_is_in_two_directories_one_copy_is_deleted_at_once(source: Path, builder: Builder) -> None:
     shutil.copytree(source, source / "again")
     builder(source, recursive=True)
     second = [line.replace("0", "1") for line in TAKEN]
@@ -319,7 +319,7 @@ def test_a_file_is_not_rejected_for_a_full_disk(source: Path, builder: Builder, 
     shutil.rmtree(builder.public)
     with pytest.raises(DestinationError) as caught:
         builder(source, FaultyDisk(FULL_ONCE, at=at))
-    wanted = f"cannot write {builder.public}{where}: {os.strerror(errno.ENOSPC)}; free some space and run again"
+    wanted = f"cannot write {builder.public}{where}: {os.strerror(errno.ENOSPC)}. Free some space and run again"
     assert (str(caught.value), builder.public.exists()) == (wanted, False)
 
 
@@ -351,7 +351,7 @@ def test_if_one_copy_fails_the_others_end_and_leave_nothing(source: Path, builde
             if path == str(builder.public):
                 left.set()
 
-    with pytest.raises(DestinationError, match="free some space"):
+    with pytest.raises(DestinationError, match="Free some space"):
         builder(source, Failing(), jobs=2)
     for thread in threads:
         thread.join()
@@ -364,12 +364,12 @@ def test_a_file_is_not_rejected_for_an_unreadable_clone(source: Path, builder: B
             os.unlink(builder.public / OWN_DIRECTORY / "tmp/copy0")
             return True
 
-    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory; fix that"):
+    with pytest.raises(DestinationError, match=r"^cannot write .*/copy0: No such file or directory\. Fix the cause"):
         builder(source, Lost())
     assert not builder.public.exists()
 
 
-def test_of_a_file_that_grows_while_it_is_copied_only_the_known_size_is_copied(source: Path, public: Path) -> None:
+def test_only_the_examined_size_of_a_growing_file_is_copied(source: Path, public: Path) -> None:
     path = source / FILENAME
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
@@ -442,7 +442,7 @@ def test_a_file_that_someone_creates_meanwhile_at_the_path_of_a_new_one_stays(
     write_wheel(source, "middle", "1.0", mtime=MTIME)
     builder(small)
     before, path = read_tree(builder.public), published_path(source / filename)
-    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists; fix that"):
+    with pytest.raises(DestinationError, match=r"^cannot write .*: File exists\. Fix the cause"):
         builder(source, DiskWithEvent(lambda: write_files(builder.public, [(path, b"theirs")])))
     after = {
         path: data for path, data in read_tree(builder.public).items() if path not in before and not path.endswith("/")

@@ -108,7 +108,7 @@ def lose_and_damage(public: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What happened to the source and the destination since the last build."""
+    """A change of the source or the destination since the last build."""
 
     first: bool = False
     large: bool = False  # files are copied in several parts, most of them while they are hashed
@@ -146,7 +146,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Stage:
-    """A scene on disk: what there is before a build, and what there must be after it."""
+    """A scene on disk: the state before a build, and the required state after it."""
 
     def __init__(self, scene: Scene, root: Path, patch: pytest.MonkeyPatch) -> None:
         self.source, self.public, self.patch = root / "wheels", root / "public", patch
@@ -167,7 +167,7 @@ class Stage:
         self.wanted = self.made()
 
     def made(self) -> dict[str, bytes]:
-        """What a cold build makes of the source, with the files of others."""
+        """The tree of a cold build, with the files of others."""
         key = (tuple((path.name, path.read_bytes()) for path in sorted(self.source.iterdir())), str(self.options))
         if key not in _made:
             _made[key] = cold_build(self.source, **self.options)
@@ -184,7 +184,7 @@ class Stage:
         return None
 
     def faults_seen(self) -> list[str]:
-        """Return what is wrong in the tree as readers see it, at any moment."""
+        """Return the faults of the tree that readers could see at this moment."""
         content = read_tree(self.public)
         pages = {path: data for path, data in content.items() if is_page(path) and not path.endswith("/")}
         wrong = [path for path, data in pages.items() if data not in (self.before.get(path), self.wanted.get(path))]
@@ -194,7 +194,7 @@ class Stage:
         return wrong + [path for path, identity in self.untouched.items() if there[path] != identity]
 
     def faults_after_next_build(self, afterwards: Callable[[Path], object]) -> list[str]:
-        """Build again, and return what is not as a cold build makes it."""
+        """Build again, and return the differences from the tree of a cold build."""
         afterwards(self.source)
         publish(self.source, self.public, **self.options)
         content, wanted = read_tree(self.public), self.made()
@@ -215,7 +215,7 @@ def fast_path() -> Iterator[Path]:
 
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, fast_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
-    """Makes the scene of the test, each time that it is called."""
+    """Makes the scene of the test, at each call."""
     scene = SCENES[request.param]
     if scene.large:
         for module in (local, staging, precopy, ownership):
@@ -227,7 +227,7 @@ every_scene = pytest.mark.parametrize("stage", SCENES, indirect=True)
 
 
 def points(stage: Callable[[], Stage], *kinds: tuple[Fault, ...]) -> Iterator[tuple[int, Fault, str]]:
-    """Yield every step of a build, with a fault of each kind and with what happens to the source before the next build.
+    """Yield every step of a build, with a fault of each kind and a change of the source before the next build.
 
     The faults of a kind, and the changes of the source, take turns; with MKINDEX_SOAK=1 each step has all of them.
     """
@@ -284,7 +284,7 @@ def test_no_page_is_lost_if_a_build_with_another_simple_path_is_killed(
 
 
 @every_scene
-def test_failing_at_any_step_says_where_and_every_page_is_whole_and_the_next_build_finishes(
+def test_failing_at_any_step_names_the_path_and_keeps_pages_whole_and_the_next_build_finishes(
     stage: Callable[[], Stage],
 ) -> None:
     wrong = []
@@ -329,7 +329,7 @@ def test_a_write_that_takes_some_bytes_at_a_time_writes_all(fast_path: Path, mon
 
 
 def premature_operations(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes]) -> list[str]:
-    """Return each operation that a power failure could leave done, but not what it relies on.
+    """Return each operation that could survive a power failure without the operations that it relies on.
 
     `before`: the tree before the first operation.
     """

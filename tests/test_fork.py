@@ -1,4 +1,4 @@
-"""Work in other processes: run by a process of its own, since one with threads cannot be copied."""
+"""Work in other processes. Each test runs it in a new process, because one with threads cannot be forked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process"), pytest.mark.slow]
 
-# Arguments: the work, how many items 0, 1 ... there are, and by how many processes it is done. Prints the results.
+# Arguments: the work, the number of items 0, 1 …, and the number of processes. Prints the results.
 SCRIPT = """
 import json, os, signal, sys, time
 from mkindex import parallel
@@ -71,7 +71,7 @@ def run_map_chunks(work: str, count: int, processes: int, *paths: Path) -> objec
 
 
 def count_items(path: Path) -> int:
-    """How many items were done, as those say that were done."""
+    """The number of completed items, by their own output."""
     return sum(map(int, path.read_text().split()))
 
 
@@ -100,15 +100,13 @@ def test_an_exception_in_a_process_is_raised(processes: int) -> None:
 
 
 def test_a_failure_in_one_process_stops_the_others(tmp_path: Path) -> None:
-    (tmp_path / "done").touch()  # the first one may come too late for any
+    (tmp_path / "done").touch()  # the first process may start too late to get an item
     assert run_map_chunks("others_fail", 5000, 2, tmp_path / "done") == "ValueError('others')"
     assert count_items(tmp_path / "done") < 2500
 
 
 def test_all_processes_stop_when_the_first_was_killed(tmp_path: Path) -> None:
-    assert (
-        run_map_chunks("interrupted", 5000, 2, tmp_path / "done") is None
-    )  # having waited until nobody could say more
+    assert run_map_chunks("interrupted", 5000, 2, tmp_path / "done") is None  # after all output has arrived
     assert count_items(tmp_path / "done") < 2500
 
 

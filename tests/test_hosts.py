@@ -63,7 +63,7 @@ def test_the_limits_are_those_that_the_hosts_document() -> None:
 
 
 def refusal(source: Path, public: Path, **options: Any) -> str | None:  # noqa: ANN401 (the fields of Config)
-    """Why a tree is not published, None where it is; where it is not, all is as it was."""
+    """Return why a tree is not published, and check that nothing has changed; None if it is published."""
     there = public.exists()
     before = (read_tree(public), own_files(public), file_identities(public)) if there else ({}, set(), {})
     for dry_run in True, False:
@@ -252,7 +252,7 @@ def test_the_report_shows_the_next_step(
 
 # --- options --------------------------------------------------------------------------------------------------------
 
-BESIDE = "must not lie in each other: a project could have the name of the inner directory"
+BESIDE = "must not be in each other: a project could have the name of the inner directory"
 NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
 PATH_RULE = (
     "must be a relative path of letters, digits and - _ . "
@@ -263,10 +263,10 @@ WRONG: dict[str, dict[str, Any]] = {
     f"host must be {CHOICES}, not 'gopher'": {"host": "gopher"},
     f"host must be {CHOICES}, not ''": {"host": ""},
     "json_root requires host with one of cloudflare-pages, netlify, s3": {"json_root": "json"},
-    "json_root is of no use with host github-pages: it derives the type of a page from its name, so index.html "
+    "json_root is useless with host github-pages: it derives the type of a page from its name, so index.html "
     "cannot be JSON": {"host": "github-pages", "json_root": "json"},
     **{
-        f"json_root is of no use with host {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
+        f"json_root is useless with host {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")
     },
     **{
@@ -436,7 +436,7 @@ def test_a_build_for_another_host_leaves_other_files_unchanged(source: Path, tmp
         assert {path for path in before if after[path] != before[path]} <= {".nojekyll"}
 
 
-def test_a_file_of_the_user_where_the_host_needs_one_is_in_the_way(source: Path, tmp_path: Path) -> None:
+def test_a_file_of_the_user_at_a_path_that_the_host_needs_is_in_the_way(source: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "public", [("_headers", b"theirs")])
     with pytest.raises(
         DestinationError, match=r"^this file is in the way, and mkindex has no record of writing it: _headers\. Move it"
@@ -474,7 +474,7 @@ def test_a_json_root_is_not_read_as_a_source(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of `_headers`; patterns as the two hosts document them, or read them."""
+    """A rule of `_headers`; patterns as the two hosts document or interpret them."""
 
     pattern: str
     headers: dict[str, str]
@@ -486,7 +486,7 @@ class Rule:
         return re.fullmatch(regex, path) is not None
 
     def netlify(self, path: str) -> bool:
-        """Neither a slash at the end makes a difference, nor the case; and `/x/*` needs no second slash."""
+        """A slash at the end and the case make no difference, and `/x/*` needs no second slash."""
         parts = [
             "?.*" if part == "*" else "[^/]+" if part.startswith(":") else re.escape(part)
             for part in self.pattern.strip("/").split("/")

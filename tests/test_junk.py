@@ -59,7 +59,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     NAME.format("empty"): (b"", "an empty file: copy it again"),
     NAME.format("truncated"): (
         wheel("truncated", "1.0")[:-100],
-        "not a zip, or an incomplete one: the directory at its end is missing. Copy it again",
+        "not a zip file (damaged or incomplete download). Copy or build it again",
     ),
     "truncated-1.0.tar.gz": (
         sdist("truncated", "1.0")[:-1],

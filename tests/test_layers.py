@@ -78,7 +78,7 @@ def test_no_module_imports_itself_through_others() -> None:
     assert graph == {}
 
 
-def test_check_shares_nothing_with_what_renders_and_publishes() -> None:
+def test_check_shares_nothing_with_rendering_and_publishing() -> None:
     reached, waiting = set[str](), [module for module in MODULES if room(module) == "check"]
     while waiting:
         module = waiting.pop()

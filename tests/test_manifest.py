@@ -1,4 +1,4 @@
-"""The manifest and the intent file: their codec, damage, and what a long-running process remembers."""
+"""The manifest and the intent file: their codec, damage, and the memory of a long-running process."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, numbe
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("what", ["tmp/", "intent", ".mkindex"])
-def test_signals_wait_while_what_was_prepared_is_withdrawn(
+def test_signals_wait_while_prepared_files_are_withdrawn(
     wheels: Path, public: Path, number: signal.Signals, what: str
 ) -> None:
     class Interrupted(Filesystem):
@@ -190,9 +190,7 @@ def test_without_a_valid_manifest_other_bytes_need_overwrite(loss: str, wheels: 
     assert read_tree(public) == cold_build(wheels)
 
 
-def test_a_page_that_replaces_another_is_younger_by_a_second_for_readers_who_see_whole_seconds(
-    wheels: Path, public: Path
-) -> None:
+def test_a_page_is_at_least_a_second_younger_than_the_page_it_replaces(wheels: Path, public: Path) -> None:
     page = public / "simple/demo/index.html"
     seconds = []
     for number in range(3):

@@ -76,7 +76,7 @@ def test_metadata_is_read_as_packaging_reads_it_or_refused(raw: bytes) -> None:
     theirs, unparsed = parse_email(raw)
     for key, value in zip(FIELDS, ours, strict=True):
         other = theirs.get(key.replace("-", "_"))
-        # What is there twice, or in no UTF-8, is "unparsed" to packaging.
+        # Duplicate fields, and fields that are not UTF-8, are "unparsed" to packaging.
         assert other is None if key in unparsed else plain(other or "") == (value or "")
 
 
@@ -105,7 +105,7 @@ def test_metadata_without_a_required_field_is_refused() -> None:
     }
 
 
-def test_a_field_that_is_there_twice_is_refused_where_it_differs() -> None:
+def test_a_duplicate_field_is_refused_if_its_values_differ() -> None:
     same, other = (metadata("foo", "1.0", headers=[f"Name: {name}"]) for name in ("foo", "bar"))
     assert parse_metadata(same) == Metadata("2.1", "foo", "1.0", None)
     assert refusal(parse_metadata, other) == "its metadata has two different Name fields: build it again"
@@ -134,6 +134,6 @@ def test_thirty_thousand_header_lines_are_refused(line: str) -> None:
     ],
     ids=["blanks", "words", "folds", "a word", "colons", "line ends"],
 )
-def test_eight_mib_of_nonsense_cost_no_more_than_their_size(raw: bytes) -> None:
+def test_eight_mib_of_invalid_metadata_are_refused_in_bounded_memory(raw: bytes) -> None:
     with peak_below(64 * MIB):
         assert refusal(parse_metadata, raw) is not None

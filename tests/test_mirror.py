@@ -124,7 +124,7 @@ def test_a_file_that_changed_is_read_again(
 def test_a_new_hash_on_a_page_takes_effect_at_once(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
-    """What is remembered of a file does not depend on an earlier version of its page."""
+    """The cached facts of a file do not depend on an earlier version of its page."""
     right, wrong = link_with_other_hash("md5"), f"{A}#md5={'0' * 32}"
     server.routes |= {f"/{A}": file_route(WHEEL), f"/{B}": file_route(OTHER)}
     found = []
@@ -478,9 +478,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_tree_unchanged(
         _, output = process.communicate(timeout=30)
     assert process.returncode == 3
     assert output.splitlines()[-1].startswith("error cannot write public/.mkindex/downloads/")
-    assert output.splitlines()[-1].endswith(
-        "/part: File too large. Free some disk space or fix the cause, then run again"
-    )
+    assert output.splitlines()[-1].endswith("/part: File too large. Free some space or fix the cause, then run again")
     assert read_tree(public) == before
     assert run(f"{server.url}p", "--remote", "mirror").status == 0
     assert (read_projects(public), find_broken_links(read_tree(public)), own_files(public)) == (

@@ -1,8 +1,9 @@
-"""Files become projects in one total order, and files that clients cannot tell apart are never both listed."""
+"""Files become projects in one total order, and files that clients cannot distinguish are never both listed."""
 
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,9 @@ from packaging.version import Version
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Index, Project, Release, assemble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def file(
@@ -36,7 +40,7 @@ def project(name: str, *files: File) -> Project:
 
 
 def rival(path: str) -> str:
-    return f"clients cannot tell it from {path}, and their bytes differ: remove one, or use --prefer first"
+    return f"clients cannot distinguish it from {path}, and their contents differ: remove one, or use --prefer first"
 
 
 def releases(*versions: str) -> list[str]:
@@ -73,10 +77,105 @@ def test_the_index_does_not_depend_on_the_order_of_files_that_differ(files: list
     assert assemble(files) == assemble(sorted(files, key=lambda file: file.filename))
 
 
-def test_a_file_found_twice_with_the_same_bytes_is_listed_once_from_where_it_was_first() -> None:
+def test_a_file_found_twice_with_the_same_bytes_is_listed_once_from_the_first_place() -> None:
     first, second = (file("demo-1.0.zip", content="x", source=source) for source in ("b", "a"))
     assert assemble([first, second]) == (Index(projects=(project("demo", first),)), [])
 
+
+# --- assemble: what several sources say of one file -------------------------------------------------------------------
+
+WHEEL = "demo-1.0-py3-none-any.whl"
+EARLY, LATE, MTIME = "2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z", "2025-01-01T00:00:00Z"
+
+
+def in_directory(*, requires_python: str = "", **entry: Any) -> File:  # noqa: ANN401 (fields of Link)
+    """Return a file of this machine, which a list names if it says something of it."""
+    link = Link(url="file:", filename=WHEEL, **entry) if entry else None
+    facts = Facts("demo", "1.0", sha256="x", requires_python=requires_python)
+    facts = facts._replace(upload_time=entry.get("upload_time") or MTIME)
+    return File(Artifact("/a", WHEEL, Fingerprint(0, 1, 0, 0), link), facts, WHEEL)
+
+
+def on_page(host: str = "host.example", *, requires_python: str = "", warning: str = "", **entry: Any) -> File:  # noqa: ANN401
+    """Return a file that stays on its server, with what its page says."""
+    link = Link(url=f"https://{host}/{WHEEL}", filename=WHEEL, **entry)
+    facts = Facts("demo", "1.0", sha256="x", requires_python=requires_python, warning=warning)
+    return File(link, facts._replace(upload_time=entry.get("upload_time", "")), WHEEL)
+
+
+def merged(*files: File) -> File:
+    """Return the only file that an index lists, which is the first of these."""
+    index, findings = assemble(files)
+    ((found,),) = [project.files for project in index.projects]
+    assert findings == []
+    assert found.artifact.location == files[0].artifact.location
+    return found
+
+
+SAYINGS = {
+    "a yank with a reason": ({"yanked": "broken"}, {}, "yanked", "broken"),
+    "a yank without a reason": ({"yanked": ""}, {}, "yanked", ""),
+    "two yanks, one with a reason": ({"yanked": ""}, {"yanked": "broken"}, "yanked", "broken"),
+    "provenance": ({"provenance": "https://host.example/p"}, {}, "provenance", "https://host.example/p"),
+    "an upload time": ({"upload_time": LATE}, {}, "upload_time", LATE),
+    "two upload times": ({"upload_time": LATE}, {"upload_time": EARLY}, "upload_time", EARLY),
+}
+
+
+@pytest.mark.parametrize(("one", "other", "field", "expected"), SAYINGS.values(), ids=SAYINGS)
+@pytest.mark.parametrize("others", [in_directory, on_page])
+@pytest.mark.parametrize("is_listed", [True, False], ids=["a list", "a page"])
+def test_what_a_source_says_of_a_file_is_kept_whichever_comes_first(
+    one: dict[str, str],
+    other: dict[str, str],
+    field: str,
+    expected: str,
+    others: Callable[..., File],
+    *,
+    is_listed: bool,
+) -> None:
+    says = in_directory(**one) if is_listed else on_page("other.example", **one)
+    for files in itertools.permutations([says, others(**other)]):
+        assert getattr(merged(*files), field) == expected
+
+
+def test_a_file_of_which_its_sources_say_nothing_stays_as_it_is() -> None:
+    assert merged(in_directory(), on_page()) == in_directory()
+    assert merged(in_directory(), in_directory()) == in_directory()
+    assert merged(on_page(), on_page("other.example")) == on_page()
+
+
+def test_an_mtime_counts_only_if_no_source_states_an_upload_time() -> None:
+    assert merged(on_page(), in_directory()).upload_time == MTIME
+    assert merged(in_directory(), on_page(upload_time=EARLY)).upload_time == EARLY
+
+
+def test_without_upload_times_none_is_taken_from_a_listing() -> None:
+    files = [file.with_upload_time("") for file in (in_directory(), on_page(upload_time=EARLY))]
+    assert [merged(*each).upload_time for each in itertools.permutations(files)] == ["", ""]
+
+
+def test_requires_python_is_that_of_a_file_that_was_read() -> None:
+    page = on_page(requires_python=">=2", warning="not read")
+    for files in itertools.permutations([in_directory(requires_python=">=3.9"), page]):
+        assert (merged(*files).requires_python, merged(*files).warning) == (">=3.9", "")
+
+
+def test_requires_python_is_taken_from_the_page_that_has_it() -> None:
+    unread = on_page(warning="unknown")
+    for files in itertools.permutations([unread, on_page("other.example", requires_python=">=3.9")]):
+        assert (merged(*files).requires_python, merged(*files).warning) == (">=3.9", "")
+
+
+@pytest.mark.parametrize("prefer_first", [True, False])
+def test_nothing_is_taken_from_a_file_with_other_bytes(*, prefer_first: bool) -> None:
+    first, other = in_directory(), on_page(yanked="broken")
+    other = other._replace(facts=other.facts._replace(sha256="y"))
+    index, _ = assemble([first, other], prefer_first=prefer_first)
+    assert [file for project in index.projects for file in project.files] == ([first] if prefer_first else [])
+
+
+# --- assemble: files that clients cannot tell apart -------------------------------------------------------------------
 
 ALIKE = {
     "the same name": [file("demo-1.0.zip", content=c, source=c) for c in "xy"],
@@ -92,7 +191,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("twins", ALIKE.values(), ids=ALIKE)
-def test_of_files_that_clients_cannot_tell_apart_none_is_listed_and_both_are_named(twins: list[File]) -> None:
+def test_files_that_clients_cannot_distinguish_are_both_rejected_and_named(twins: list[File]) -> None:
     other = file("demo-2.0.zip", version="2.0")
     one, two = twins
     assert assemble([one, other, two]) == (
@@ -107,14 +206,14 @@ def test_of_files_that_clients_cannot_tell_apart_none_is_listed_and_both_are_nam
 @pytest.mark.parametrize("twins", ALIKE.values(), ids=ALIKE)
 def test_with_prefer_first_the_first_is_listed_and_the_other_named(twins: list[File]) -> None:
     one, two = twins
-    text = f"not published: its bytes differ from those of {one.artifact.location}, which comes first"
+    text = f"not published: its contents differ from those of {one.artifact.location}, which comes first"
     assert assemble(twins, prefer_first=True) == (
         Index(projects=(project("demo", one),)),
         [Note(location=two.artifact.location, text=text)],
     )
 
 
-def test_a_project_of_nothing_but_rivals_is_not_listed() -> None:
+def test_a_project_whose_files_are_all_rejected_is_not_listed() -> None:
     index, _ = assemble([file("demo-1.0.zip", content=c, source=c) for c in "xy"])
     assert index == Index(projects=())
 
@@ -127,7 +226,7 @@ def test_every_one_of_several_rivals_is_named(contents: tuple[str, ...]) -> None
     assert {finding.location for finding in findings} == {file.artifact.location for file in files}
 
 
-def test_names_are_escaped_where_they_are_named() -> None:
+def test_names_in_messages_are_escaped() -> None:
     one, two = (file("demo-1.0.zip", content=c, source=f"\x1b{c}") for c in "xy")
     _, findings = assemble([one, two])
     assert [finding.reason for finding in findings if isinstance(finding, Rejected)] == [

@@ -1,4 +1,4 @@
-"""Whatever happens to source, destination, cache and options: each build ends with the tree of a cold build.
+"""After any changes of source, destination, cache and options, each build ends with the tree of a cold build.
 
 MKINDEX_SOAK=1 tries many more sequences.
 """
@@ -252,7 +252,7 @@ class Builds(RuleBasedStateMachine):
         return read_tree(self.public) if self.public.exists() else {}
 
     def gone(self, before: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
-        """Return our files that are there and not wanted."""
+        """Return our files that exist and are not wanted."""
         ours = before.keys() - self.foreign.keys() - wanted.keys()
         return [path for path in ours if not is_page(path) and not path.endswith("/")]
 

@@ -1,4 +1,4 @@
-"""Plans, over a destination in memory: what has to be done follows from what is wanted and what is there."""
+"""Plans, with a destination in memory: they follow from the wanted and the published resources."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_applying_the_same_resources_again_changes_nothing(destination: Destinat
     assert held_entries(destination) == expected_entries(wanted)
 
 
-def test_a_destination_holds_what_was_applied_last(destination: Destination, wheels: Path) -> None:
+def test_a_destination_holds_the_resources_that_were_applied_last(destination: Destination, wheels: Path) -> None:
     destination.apply(make_plan(before := list_resources(wheels), destination))
     change_source(wheels)
     destination.apply(make_plan(after := list_resources(wheels), destination))

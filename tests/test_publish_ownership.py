@@ -109,7 +109,7 @@ def test_files_of_someone_else_with_the_same_bytes_are_adopted(wheels: Path, pub
 def test_a_directory_in_place_of_a_file_stops_the_build(path: str, wheels: Path, public: Path) -> None:
     write_files(public, [(f"{path}/theirs", b"theirs")])
     for overwrite in (False, True):
-        with pytest.raises(DestinationError, match=f"{path} is a directory, but a file must be there: move it away"):
+        with pytest.raises(DestinationError, match=f"{path} is a directory, but a file must be there. Move it away"):
             publish(wheels, public, overwrite=overwrite)
         assert read_tree(public) == {f"{path}/theirs": b"theirs"}
 
@@ -118,7 +118,7 @@ def test_a_directory_in_place_of_a_file_stops_the_build(path: str, wheels: Path,
 def test_a_file_in_place_of_a_directory_stops_the_build(path: str, wheels: Path, public: Path) -> None:
     write_files(public, [(path, b"theirs")])
     for overwrite in (False, True):
-        with pytest.raises(DestinationError, match=f"{path}.*a file is where a directory must be: move it away"):
+        with pytest.raises(DestinationError, match=f"{path}.*A file is where a directory must be. Move it away"):
             publish(wheels, public, overwrite=overwrite)
         assert read_tree(public) == {path: b"theirs"}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FIXTURE = Path(__file__).parent / "fixtures" / "tree-0.1.0"
 LONG = 10**11  # seconds of grace: nothing that is retired is deleted
-OLD_WHEEL = wheel_filename("demo", "0.9")  # the one that is retired
+OLD_WHEEL = wheel_filename("demo", "0.9")  # the retired wheel
 PROSE = {"index.html", "404.html"}  # pages for people, whose wording may change with the version
 OF_ALL = {"links.html", "simple/index.html", "simple/index.v1_json"}  # pages of all projects
 
@@ -165,7 +165,7 @@ def test_a_project_that_is_removed_takes_its_pages_with_it(sources: list[Path], 
     assert sdist_filename("zoo", "0.1", ".zip") not in str(read_tree(public).keys())
 
 
-def test_a_page_of_somebody_else_still_stays(sources: list[Path], public: Path) -> None:
+def test_a_page_of_someone_else_still_stays(sources: list[Path], public: Path) -> None:
     (public / "simple/notes").write_text("theirs")
     publish(sources[:1], public, grace=0)
     assert (public / "simple/notes").read_text() == "theirs"
@@ -183,7 +183,7 @@ def test_check_finds_no_error_in_it(sources: list[Path], public: Path) -> None:
 
 @pytest.mark.parametrize("extra", [[], ["--overwrite"], ["--dry-run"]])
 @pytest.mark.parametrize("number", [3, 12])
-def test_a_newer_manifest_is_said_to_be_newer_and_everything_stays_as_it_was(
+def test_a_newer_manifest_is_an_error_and_the_tree_is_unchanged(
     sources: list[Path], public: Path, capsys: pytest.CaptureFixture[str], number: int, extra: list[str]
 ) -> None:
     reseal(public, b"mkindex manifest 2\n", b"mkindex manifest %d\nof\tnobody knows what\n" % number)
@@ -222,7 +222,7 @@ def test_a_flipped_bit_makes_no_newer_manifest() -> None:
 KNOWN = b"\n[other]\n"
 
 
-def test_optional_lines_stay_where_nothing_changes_and_are_dropped_where_something_does(
+def test_optional_lines_stay_in_unchanged_sections_and_are_dropped_from_changed_ones(
     sources: list[Path], public: Path, tmp_path: Path
 ) -> None:
     publish(sources, public)  # notes the fingerprints of the copy
@@ -284,7 +284,7 @@ def test_a_line_that_is_neither_entry_nor_optional_is_damage(line: bytes, public
         read_manifest(public)
 
 
-def test_optional_lines_are_in_order_behind_the_entries(public: Path) -> None:
+def test_optional_lines_are_in_order_after_the_entries(public: Path) -> None:
     for lines in (b"b\t1\na\t1\n[other]\n", b"[other]\na\t1\n"):
         copy = shutil.copytree(public, public.parent / f"copy{len(lines)}")
         reseal(copy, KNOWN, b"\n" + lines)

@@ -23,7 +23,7 @@ _BLOCK = re.compile(r"^```(?:console|sh|shell|bash)\n(.*?)^```$", re.MULTILINE |
 _PROMPT = re.compile(r"(?:\$ )?mkindex(?: |$)")
 _SUMMARY = re.compile(r"\d+ projects?, \d+ files?(?:, [\d.]+ [kMG]?B)?")
 _ENDLESS = {"serve", "--serve", "--watch"}
-_ONLY_PRINTS = {"host", "--help", "--version"}  # whatever addresses and paths such a command is given, it opens none
+_ONLY_PRINTS = {"host", "--help", "--version"}  # these commands open no address and no path
 
 
 class Shown(NamedTuple):
@@ -35,7 +35,7 @@ class Shown(NamedTuple):
 
     @property
     def arguments(self) -> list[str]:
-        """The arguments of mkindex: what a shell would do with the output is cut off."""
+        """The arguments of mkindex: redirections and pipes of the shell are cut off."""
         lexer = shlex.shlex(self.command, posix=True, punctuation_chars="|&<>;")
         lexer.whitespace_split = True
         words = list(lexer)
@@ -92,7 +92,7 @@ def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def parse_only(directory: Path, arguments: list[str]) -> str:
-    """Let mkindex parse the arguments and print its help; return what is wrong with them."""
+    """Let mkindex parse the arguments and print its help; return the error, if any."""
     done = run(directory, *arguments, "--help")
     return "" if done.returncode == 0 and done.stdout.startswith("Usage: ") else done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""Wrong files, server errors and passwords: what is rejected, what stops a build, and what is never printed."""
+"""Wrong files are rejected, server errors stop a build, and passwords are never printed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[
 # --- rejected files -----------------------------------------------------------------------------------------------
 
 
-MISMATCH = "Damaged or replaced file; not published"
+MISMATCH = "Damaged download or replaced file; not published"
 WRONG = f'data-size="{len(WHEEL) + 1}"'
 WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
     "404": (link_with_hash(A, WHEEL), status_reply(404), "answers 404: not found. Check the address"),
@@ -106,6 +106,11 @@ WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
         file_route(WHEEL),
         f"md5 mismatch: expected {'0' * 32}, got {hashlib.md5(WHEEL).hexdigest()}. {MISMATCH}",
     ),
+    "a malformed sha256": (
+        f"{A}#sha256=",
+        file_route(WHEEL),
+        "malformed hash: sha256 has 64 hexadecimal digits, got ''. pip and uv refuse it. Fix or remove the hash",
+    ),
     "nothing in it": (A, file_route(b""), "an empty file: copy it again"),
     "no wheel": (A, file_route(b"PK\3\4" + bytes(500)), ""),
     "another project": (
@@ -119,7 +124,7 @@ WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
 
 @pytest.mark.parametrize("how", ["reference", "mirror"])
 @pytest.mark.parametrize(("link", "reply", "why"), WRONG_FILES.values(), ids=WRONG_FILES)
-def test_what_cannot_be_installed_is_rejected_and_the_rest_is_published(
+def test_files_that_cannot_be_installed_are_rejected_and_the_rest_is_published(
     *,
     server: ScriptedServer,
     public: Path,

@@ -101,24 +101,24 @@ def test_a_file_of_two_sources_is_listed_at_its_first_address(
     }
 
 
-def test_of_two_files_with_one_name_none_or_the_first_is_listed(
+def test_two_files_with_one_name_are_both_rejected_or_the_first_is_listed(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
     changed = wheel("a", "1.0", summary="changed")
     server.routes |= {f"/p/{A}": file_route(WHEEL), f"/q/{A}": file_route(changed), f"/q/{B}": file_route(OTHER)}
     server.routes |= {"/p/": page_of_links(link_with_hash(A, WHEEL)), "/q/": page_of_links(A, link_with_hash(B, OTHER))}
     done = run(f"{server.url}p/", f"{server.url}q/")
-    why = "and their bytes differ: remove one, or use --prefer first"
+    why = "and their contents differ: remove one, or use --prefer first"
     assert (done.status, read_projects(public), [line for line in done.messages if "rejected" in line]) == (
         1,
         ["b"],
         [
-            f"rejected HOST/p/{A}: clients cannot tell it from HOST/q/{A}, {why}",
-            f"rejected HOST/q/{A}: clients cannot tell it from HOST/p/{A}, {why}",
+            f"rejected HOST/p/{A}: clients cannot distinguish it from HOST/q/{A}, {why}",
+            f"rejected HOST/q/{A}: clients cannot distinguish it from HOST/p/{A}, {why}",
         ],
     )
     done = run(f"{server.url}p/", f"{server.url}q/", "--prefer", "first")
-    text = f"not published: its bytes differ from those of HOST/p/{A}, which comes first"
+    text = f"not published: its contents differ from those of HOST/p/{A}, which comes first"
     assert (done.status, read_projects(public), done.messages) == (0, ["a", "b"], [f"note HOST/q/{A}: {text}"])
     assert read_entries(public, "a", server) == [LISTED | {"url": f"HOST/p/{A}"}]
 

@@ -123,7 +123,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
 
 
 @given(indexes(), sites)
-def test_the_html_and_json_of_a_project_say_the_same_and_everything_that_is_known(index: Index, site: Site) -> None:
+def test_the_html_and_json_of_a_project_have_the_same_and_all_known_values(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
     depth = len(site.simple("project", INDEX_HTML).split("/")) - 1
     for project in index.projects:

@@ -23,7 +23,7 @@ from mkindex.distributions import zips as archive
 from mkindex.errors import DestinationError, Rejected
 from mkindex.examine import local as scan
 from mkindex.examine.local import examine
-from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, format_upload_time
+from mkindex.model.files import CHUNK, Artifact, Facts, File, Fingerprint, Link, format_upload_time
 from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def written(path: Path, content: bytes) -> Path:
 
 
 def result(directory: Path, filename: str, content: bytes) -> Facts | str:
-    """What comes of a file with this name and these bytes."""
+    """The outcome for a file with this name and these bytes."""
     outcome = examine(artifact(written(directory / filename, content)))
     assert outcome.fingerprint == Fingerprint.of((directory / filename).stat())
     return outcome.result
 
 
 def meaning(directory: Path, filename: str, content: bytes) -> tuple[str, str] | str:
-    """The project and version that a file is listed as, or why it is not; a warning stands behind a "but"."""
+    """The project and version that a file is listed as, or why it is rejected; a warning follows a "but"."""
     found = result(directory, filename, content)
     if isinstance(found, str):
         return found
@@ -157,7 +157,7 @@ def test_a_file_read_in_pieces_has_the_same_facts_as_one_read_whole(
     assert result(tmp_path, WHEEL, content) == whole
 
 
-def test_many_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_processes_find_the_same_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_MIN_ITEMS", 2)
     paths = [write_wheel(tmp_path, "foo", f"{n}.0") for n in range(9)] + [written(tmp_path / "bad.whl", b"x")]
     artifacts = [artifact(path) for path in paths]
@@ -302,7 +302,7 @@ def test_a_name_that_only_looks_like_the_project_is_another(tmp_path: Path) -> N
     assert meaning(tmp_path, "k-1.0-py3-none-any.whl", wheel("k", "1.0", metadata=metadata(kelvin, "1.0"))) == reason
 
 
-def test_files_that_clients_cannot_tell_apart_have_one_normal_filename(tmp_path: Path) -> None:
+def test_files_that_clients_cannot_distinguish_have_one_normal_filename(tmp_path: Path) -> None:
     spellings = [
         "Foo.Bar-1.0-1-py3.py2-none-any.whl",
         "foo_bar-01.0-1-py2.py3-none-any.whl",
@@ -315,7 +315,7 @@ def test_files_that_clients_cannot_tell_apart_have_one_normal_filename(tmp_path:
     assert [file.identity for file in files if isinstance(file, File)] == ["foo_bar-1.0-1-py2.py3-none-any.whl"] * 3
 
 
-def test_an_sdist_without_pkg_info_is_listed_by_its_filename_where_that_has_one_meaning(tmp_path: Path) -> None:
+def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_meaning(tmp_path: Path) -> None:
     but = "{} but it has no PKG-INFO: listed as {}, as the filename says; clients may refuse it"
     unclear = "the filename does not show where the project's name ends, and it has no PKG-INFO: build it again"
     buffer = io.BytesIO()
@@ -325,6 +325,23 @@ def test_an_sdist_without_pkg_info_is_listed_by_its_filename_where_that_has_one_
         "foo-1.0.tar.gz": ("foo", but.format("1.0", "foo 1.0")),
         "foo-1.0-1.tar.gz": unclear,
     }
+
+
+# --- the page that an sdist is on -------------------------------------------------------------------------------------
+
+
+def test_the_page_of_an_sdist_decides_what_its_name_means_but_not_for_other_sources(tmp_path: Path) -> None:
+    path = written(tmp_path / "foo-1.0-1.tar.gz", sdist("foo", "1.0", pkg_info=metadata("foo", "9")))
+    plain = artifact(path)
+    on_page = plain._replace(link=Link(url="file:", filename=path.name, project="foo"))
+    with Cache(tmp_path / "cache") as cache, ThreadPoolExecutor(1) as executor:
+        for artifacts in ([plain, on_page], [on_page, plain], [on_page], [plain, on_page]):
+            files = scan.scan(artifacts, cache=cache, executor=executor, progress=lambda _: None)
+            found = {one.link is None: file for one, file in zip(artifacts, files, strict=True)}
+            assert isinstance(found.get(True, ""), Rejected | str)
+            listed = found[False]
+            assert isinstance(listed, File)
+            assert (listed.project, listed.version) == ("foo", "1.0.post1")
 
 
 # --- name, dist-info and METADATA must agree ------------------------------------------------------------------------
@@ -370,6 +387,51 @@ def test_another_spelling_of_name_and_version_is_accepted(tmp_path: Path, dist_i
     assert meaning(tmp_path, WHEEL, content) == ("foo", "1.0")
 
 
+BUILD_TAG = (
+    "{} but it contains {}.dist-info, with a build tag: pip and uv install it, but uv then takes it for version {} and "
+    "installs it again each time. Build it again"
+)
+
+
+@pytest.mark.parametrize(
+    ("dist_info", "version", "installed"),
+    [("foo-1.0-1", "1.0", "1.0.post1"), ("foo-1.0-12", "1.0", "1.0.post12"), ("Foo-1.0.0-1", "1.0", "1.0.0.post1")],
+)
+@pytest.mark.parametrize("filename", ["foo-1.0-1-py3-none-any.whl", WHEEL])
+def test_a_number_as_build_tag_in_the_name_of_dist_info_is_accepted_with_a_warning(
+    tmp_path: Path, filename: str, dist_info: str, version: str, installed: str
+) -> None:
+    content = wheel("foo", version, dist_info=f"{dist_info}.dist-info")
+    assert meaning(tmp_path, filename, content) == ("foo", BUILD_TAG.format(version, dist_info, installed))
+
+
+def test_a_warning_of_the_metadata_is_kept_beside_that_of_a_build_tag(tmp_path: Path) -> None:
+    found = result(tmp_path, WHEEL, wheel("foo", "1.0", dist_info="foo-1.0-1.dist-info", requires_python="x"))
+    assert isinstance(found, Facts)
+    assert found.warning.startswith(
+        "Requires-Python 'x' is not valid and is left out, since uv would ignore the file; it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dist_info", "version"),
+    [
+        ("foo-1.0-1abc", "1.0"),
+        ("foo-1.0-\u0661", "1.0"),
+        ("foo-1.1-1", "1.0"),
+        ("bar-1.0-1", "1.0"),
+        ("foo-1.0-1-2", "1.0"),
+        ("foo-1-1.0", "1.0"),
+        ("foo-1.0.post1-1", "1.0.post1"),
+    ],
+)
+def test_any_other_name_of_dist_info_is_refused(tmp_path: Path, dist_info: str, version: str) -> None:
+    found = result(
+        tmp_path, f"foo-{version}-py3-none-any.whl", wheel("foo", version, dist_info=f"{dist_info}.dist-info")
+    )
+    assert found == f"the filename says foo {version}, but it contains {dist_info}.dist-info: build it again"
+
+
 def test_an_sdist_that_disagrees_with_its_pkg_info_is_listed_with_a_warning(tmp_path: Path) -> None:
     content = sdist("foo", "1.0", requires_python=">=3", pkg_info=metadata("bar", "1.0", requires_python=">=3"))
     warning = "PKG-INFO says bar 1.0: listed as foo 1.0, as the filename says; clients may refuse it"
@@ -411,7 +473,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1
 
 
 @pytest.mark.parametrize("ending", ["whl", "tar.gz", "zip"])
-def test_the_reason_says_what_a_file_is_instead_of_an_archive(tmp_path: Path, ending: str) -> None:
+def test_the_reason_names_the_format_of_a_file_that_is_not_an_archive(tmp_path: Path, ending: str) -> None:
     filename = f"foo-1.0{'-py3-none-any' * (ending == 'whl')}.{ending}"
     kind = {"whl": "wheel", "tar.gz": "gzip archive", "zip": "zip archive"}[ending]
     page = b"\n  <!doctype html><title>404</title>"
@@ -432,8 +494,8 @@ def test_a_path_that_is_not_a_file_any_more_is_refused_without_waiting(tmp_path:
     (tmp_path / "directory.whl").mkdir()
     assert [tuple(examine(found)) for found in artifacts] == [
         (None, "cannot be read: No such file or directory"),
-        (None, "not a regular file: copy the file itself in"),
-        (None, "not a regular file: copy the file itself in"),
+        (None, "not a regular file. Copy the file itself into the source"),
+        (None, "not a regular file. Copy the file itself into the source"),
     ]
 
 
@@ -456,7 +518,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_to_the_next_run(
     )
 
 
-def test_a_file_that_changed_since_it_was_listed_is_what_it_is_now(tmp_path: Path) -> None:
+def test_a_file_that_changed_since_it_was_listed_is_read_in_its_new_state(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "foo", "1.0")
     listed = artifact(path)
     path.write_bytes(wheel("foo", "1.0", requires_python=">=3.9"))
@@ -521,7 +583,7 @@ def test_a_file_with_any_one_bit_wrong_is_refused_or_means_the_same(tmp_path: Pa
                 found = examine(artifact(tmp_path / filename)).result
                 if isinstance(found, Facts):
                     sha256 = hashlib.sha256(content[:at] + flipped + content[at + 1 :]).hexdigest()
-                    # Where a deflated member ends the zip's directory says, too, and nobody needs it.
+                    # The end of a deflated member is also in the zip's directory, and not needed there.
                     expected = whole._replace(
                         upload_time=found.upload_time, metadata_span=found.metadata_span, sha256=sha256
                     )

@@ -149,10 +149,10 @@ def test_a_page_is_served_as_json_and_as_html(tree: Tree, path: str) -> None:
 
 
 def test_several_accept_headers_are_one(tree: Tree) -> None:
-    said = tree.say(
+    answer = tree.say(
         f"GET /simple/ HTTP/1.1\r\nHost: x\r\nAccept: text/html;q=0.1\r\nAccept: {V1}+json\r\n\r\n".encode()
     )
-    assert f"Content-Type: {JSON_TYPE}\r\n".encode() in said
+    assert f"Content-Type: {JSON_TYPE}\r\n".encode() in answer
 
 
 def test_a_client_that_accepts_neither_form_gets_406(tree: Tree) -> None:
@@ -211,8 +211,8 @@ def test_files_have_their_type_and_may_be_cached(tree: Tree, path: str, media: s
     ],
 )
 def test_a_missing_slash_is_added_and_leads_nowhere_else(tree: Tree, path: str, location: str) -> None:
-    said = tree.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    assert re.findall(rb"^(?:HTTP/1.1|Location:) (.*)\r$", said, re.MULTILINE) == [
+    answer = tree.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert re.findall(rb"^(?:HTTP/1.1|Location:) (.*)\r$", answer, re.MULTILINE) == [
         b"301 Moved Permanently",
         location.encode(),
     ]
@@ -351,10 +351,10 @@ HIDDEN = [
 
 @pytest.mark.parametrize("path", HIDDEN)
 def test_other_paths_are_404(tree: Tree, path: str) -> None:
-    said = tree.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    assert said.startswith(b"HTTP/1.1 404 ")
-    assert b"secret" not in said
-    assert said.endswith((tree.root / "404.html").read_bytes())
+    answer = tree.say(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"secret" not in answer
+    assert answer.endswith((tree.root / "404.html").read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -383,8 +383,8 @@ def test_requests_that_are_not_for_a_file_are_refused(tree: Tree, request_: byte
 def test_a_body_is_not_taken_for_a_request(tree: Tree) -> None:
     inner = b"GET /simple/ HTTP/1.1\r\nHost: x\r\n\r\n"
     for header in (b"Content-Length: %d" % len(inner), b"Transfer-Encoding: chunked"):
-        said = tree.say(b"GET /404.html HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n\r\n" + inner)
-        assert said.count(b"HTTP/1.1 ") == 1
+        answer = tree.say(b"GET /404.html HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n\r\n" + inner)
+        assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_the_log_cannot_be_forged(tree: Tree) -> None:

@@ -189,7 +189,7 @@ def read_with_unearth(text: str, media_type: str = "text/html") -> set[Reading]:
             normalize_url(link.url_without_fragment),
             next((f"{name}={values[0]}" for name, values in (link.hash_option or {}).items()), ""),
             collapse(link.requires_python),
-            None if link.yank_reason is None else str(link.yank_reason).removeprefix("True"),  # as it has it from JSON
+            None if link.yank_reason is None else str(link.yank_reason).removeprefix("True"),  # as read from JSON
         )
         for link in found
         if is_wanted(link.url_without_fragment)
@@ -303,7 +303,7 @@ def read_with_html5lib(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 50))
-def test_a_damaged_page_is_read_as_the_html_standard_says_or_refused(seed: int) -> None:
+def test_a_damaged_page_is_read_by_the_html_standard_or_refused(seed: int) -> None:
     refused = 0
     for number in range(seed, seed + 50):
         text = mutate(random.Random(number), random_page(number))

@@ -6,10 +6,24 @@ import json
 
 import pytest
 
+from mkindex.errors import Rejected
 from mkindex.model.files import Link
 from mkindex.model.index import ProjectStatus
-from mkindex.simple.reader import Page, parse_html, parse_json
-from support.simple_pages import DEMO, FILE, HOST, MD5, PAGE, URL, A, B, html_result, json_file_page, json_result
+from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
+from support.simple_pages import (
+    DEMO,
+    FILE,
+    HOST,
+    MD5,
+    PAGE,
+    URL,
+    A,
+    B,
+    html_result,
+    json_file_page,
+    json_result,
+    malformed_hash,
+)
 
 
 def parse_anchor(href: str = FILE, attributes: str = "") -> Page:
@@ -62,19 +76,34 @@ def test_every_attribute_of_a_link_is_read() -> None:
         "#egg=demo": ("", ""),
         "#": ("", ""),
         "": ("", ""),
-        # Anything that is not a hash is ignored: mkindex computes the hash itself.
-        "#sha256=": ("", ""),
-        "#sha256=zz": ("", ""),
-        f"#sha256={A}0": ("", ""),
-        f"#sha256={A[:-1]}": ("", ""),
-        f"#sha256={A[:-1]}g": ("", ""),
+        # Anything that is not a hash of a known kind is ignored: mkindex computes the hash itself.
         f"#{A}": ("", ""),
         f"#sha3={A}": ("", ""),
-        f"#md5={A}": ("", ""),
     }.items(),
 )
 def test_the_strongest_valid_hash_is_read(fragment: str, expected: tuple[str, str]) -> None:
     assert parse_anchor(FILE + fragment) == html_result(DEMO._replace(sha256=expected[0], other_hash=expected[1]))
+
+
+@pytest.mark.parametrize(
+    ("fragment", "kind", "value"),
+    [
+        ("#sha256=", "sha256", ""),
+        ("#sha256", "sha256", ""),
+        ("#sha256=zz", "sha256", "zz"),
+        (f"#sha256={A}0", "sha256", f"{A}0"),
+        (f"#sha256={A[:-1]}", "sha256", A[:-1]),
+        (f"#SHA256={A[:-1]}", "sha256", A[:-1]),
+        (f"#sha256={A[:-1]}g", "sha256", f"{A[:-1]}g"),
+        (f"#md5={A}", "md5", A),
+        (f"#md5={MD5[:-1]}&sha256={A}", "md5", MD5[:-1]),
+        (f"#sha256={A[:-1]}&md5={MD5}", "sha256", A[:-1]),
+        (f"#sha256={'z' * 1000}", "sha256", "z" * 80),
+    ],
+)
+def test_a_malformed_hash_rejects_its_link_and_is_not_replaced(fragment: str, kind: str, value: str) -> None:
+    rejected = Rejected(location=URL, reason=malformed_hash(kind, repr(value)))
+    assert parse_anchor(FILE + fragment) == html_result(rejected=(rejected,))
 
 
 @pytest.mark.parametrize(
@@ -425,3 +454,23 @@ def test_the_status_of_a_project_is_read(status: str, reason: str | None, expect
     document = {"name": "demo", "project-status": marker, "files": []}
     assert parse_html(text, PAGE) == Page(status=expected, is_index=True)
     assert parse_json(json.dumps(document), PAGE) == json_result(status=expected)
+
+
+# --- version of the API -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["2.0", "2", "10.1", "0.9", "x"])
+def test_an_html_page_of_another_major_version_is_an_error(version: str) -> None:
+    text = f'<meta name="pypi:repository-version" content="{version}"><a href="{FILE}">text</a>'
+    with pytest.raises(Malformed) as error:
+        parse_html(text, PAGE)
+    assert str(error.value) == f"is of version {version} of the Simple API, but mkindex supports only version 1"
+    assert parse_html(text, PAGE, any_version=True).links == (DEMO,)
+
+
+@pytest.mark.parametrize(
+    "content", ['content="1.0"', 'content="1.99"', 'content="1"', 'content=" 1.4 "', 'content=""', ""]
+)
+def test_a_missing_version_and_any_minor_version_of_html_are_read(content: str) -> None:
+    text = f'<meta name="pypi:repository-version" {content}><a href="{FILE}">text</a>'
+    assert parse_html(text, PAGE).links == (DEMO,)

@@ -23,6 +23,7 @@ from support.simple_pages import (
     B,
     json_file_page,
     json_result,
+    malformed_hash,
     scheme_not_allowed,
 )
 
@@ -83,10 +84,31 @@ GARBAGE: list[Any] = [
         ("provenance", "provenance", {}),
     ],
 )
-@pytest.mark.parametrize("value", GARBAGE, ids=repr)
+@pytest.mark.parametrize(
+    "value", [value for value in GARBAGE if not (isinstance(value, dict) and "sha256" in value)], ids=repr
+)
 def test_a_value_of_the_wrong_type_is_ignored(key: str, field: str, known: dict[str, Any], value: object) -> None:
     expected = known.get(str(value), getattr(DEMO, field))
     assert json_file_page(**{key: value}) == json_result(DEMO._replace(**{field: expected}))
+
+
+@pytest.mark.parametrize(
+    ("hashes", "kind", "value"),
+    [
+        ({"sha256": A[:-1]}, "sha256", repr(A[:-1])),
+        ({"sha256": f"{A[:-1]}g"}, "sha256", repr(f"{A[:-1]}g")),
+        ({"sha256": ""}, "sha256", repr("")),
+        ({"sha256": None}, "sha256", "NoneType"),
+        ({"sha256": 1}, "sha256", "int"),
+        ({"sha256": [A]}, "sha256", "list"),
+        ({"sha256": A, "md5": MD5[:-1]}, "md5", repr(MD5[:-1])),
+    ],
+)
+def test_a_malformed_hash_rejects_its_entry_and_is_not_replaced(
+    hashes: dict[str, object], kind: str, value: str
+) -> None:
+    rejected = Rejected(location=f"{PAGE}: {FILE}", reason=malformed_hash(kind, value))
+    assert json_file_page(hashes=hashes) == json_result(rejected=(rejected,))
 
 
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)

@@ -336,3 +336,38 @@ def test_endless_directories_are_an_error(server: PageServer) -> None:
     assert error_text(f"{server.root}/", recursive=True) == (
         f"{server.root}/: more than 10,000 pages or 20 levels of subdirectories. Give a directory further down"
     )
+
+
+# --- the project of a page --------------------------------------------------------------------------------------------
+
+ODD = ["foo-1.0-1.tar.gz", "foo-bar-1.0.tar.gz", "other-1.0-1.tar.gz", "foo-1.0.tar.gz", "foo-1.0-1-py3-none-any.whl"]
+DECIDED = {"foo-1.0-1.tar.gz": "foo", "foo-bar-1.0.tar.gz": "foo"}  # the others mean the same on every page
+
+
+def projects_of_links(server: PageServer, path: str) -> dict[str, str]:
+    """Return the project of the page for each file whose name it decides the meaning of."""
+    links = [item for item in find_files(f"{server.root}{path}") if isinstance(item, Link)]
+    assert [link.filename for link in links] == ODD
+    return {link.filename: link.project for link in links if link.project}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        pytest.param("/simple/Foo/", html_page(*ODD, head=REPOSITORY), DECIDED, id="a page of an index"),
+        pytest.param("/simple/foo/index.html", html_page(*ODD, head=REPOSITORY), DECIDED, id="its file"),
+        pytest.param("/foo/", html_page(*ODD), {}, id="a page without a version"),
+        pytest.param("/foo/links.html", html_page(*ODD, head=REPOSITORY), {}, id="a find-links page"),
+        pytest.param("/_/", html_page(*ODD, head=REPOSITORY), {}, id="not the name of a project"),
+    ],
+)
+def test_only_the_page_of_a_project_says_which_project_its_sdists_belong_to(
+    server: PageServer, path: str, text: str, expected: dict[str, str]
+) -> None:
+    server.pages[path] = "text/html", text
+    assert projects_of_links(server, path) == expected
+
+
+def test_the_name_on_a_json_page_says_which_project_its_sdists_belong_to(server: PageServer) -> None:
+    server.pages["/x/"] = JSON_TYPE, json_page(*ODD)
+    assert projects_of_links(server, "/x/") == DECIDED

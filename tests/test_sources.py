@@ -81,8 +81,8 @@ def test_hidden_and_temporary_files_are_skipped_silently(tmp_path: Path, recursi
 def test_distributions_that_clients_ignore_are_rejected_and_other_files_are_not(tmp_path: Path) -> None:
     reasons = {
         "a.EXE": "pip and uv do not install .exe installers: build a wheel",
-        "a.TAR.GZ": "clients do not recognise an ending in capitals: rename it to .tar.gz",
-        "a.Whl": "clients do not recognise an ending in capitals: rename it to .whl",
+        "a.TAR.GZ": "clients do not recognize an ending in capitals: rename it to .tar.gz",
+        "a.Whl": "clients do not recognize an ending in capitals: rename it to .whl",
         "a.egg": "eggs are no longer installable: build a wheel",
         "a.msi": "pip and uv do not install .msi installers: build a wheel",
         "a.rpm": "pip and uv do not install .rpm packages: build a wheel",

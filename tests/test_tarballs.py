@@ -41,7 +41,7 @@ def tarred(members: Mapping[str, bytes], format: int = tarfile.USTAR_FORMAT) -> 
 
 
 def tar_header(kind: bytes, size: int = 0, name: str = "x", tail: bytes = b"") -> bytes:
-    """One tar header with a right checksum; `tail` stands at its end, where GNU keeps its own fields."""
+    """One tar header with a right checksum; `tail` is its end, where GNU has its own fields."""
     header = bytearray(
         struct.pack("<100s8s8s8s11sx12s8sc", name.encode(), *[b"0000644"] * 3, b"%011o" % size, b"", b" " * 8, kind)
     )
@@ -52,7 +52,7 @@ def tar_header(kind: bytes, size: int = 0, name: str = "x", tail: bytes = b"") -
 
 
 def gzip_of_zeros(head: bytes, size: int) -> bytes:
-    """A gzip file of `head` and then `size` zeros, without an end."""
+    """A gzip file of `head` and `size` zeros, without an end."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
     return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + packed + deflated_zeros(size)
@@ -84,7 +84,7 @@ def test_an_sdist_whose_tar_is_cut_off_within_a_whole_gzip_is_refused() -> None:
 EARLY = "Compressed file ended before the end-of-stream marker was reached"
 
 
-def test_whatever_follows_the_gzip_stream_is_refused() -> None:
+def test_data_after_the_gzip_stream_is_refused() -> None:
     assert {tail: refusal(read_tar, SDIST + tail) for tail in (b"x", b"\0x", b"\x1f\x8b", b"PK\3\4" * 99)} == {
         b"x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
         b"\0x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
@@ -135,7 +135,7 @@ IMPOSSIBLE = "a tar header has an impossible size: build it again"
     ],
     ids=["PKG-INFO", "before PKG-INFO", "behind the tar", "pax", "global pax", "long name", "long link"],
 )
-def test_a_gib_in_an_sdist_is_refused_before_it_is_unpacked(data: bytes, reason: str) -> None:
+def test_an_sdist_with_a_gib_of_data_is_refused_before_it_is_unpacked(data: bytes, reason: str) -> None:
     with peak_below(16 * MIB):
         assert (refusal(read_tar, data) or "accepted")[: len(reason)] == reason
 
@@ -183,7 +183,7 @@ def pax_record(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def tar_blocks(draw: st.DrawFn) -> bytes:
-    """Headers with right checksums and anything else in them, and what they may announce."""
+    """Headers with right checksums and random contents, and the data that they announce."""
     header = bytearray(tar_header(b"0", name=draw(st.sampled_from(["foo-1.0/PKG-INFO", "x", ""]))))
     header[156:157] = draw(st.sampled_from([bytes([c]) for c in b"01256gxLKSDMVXA\0\xff"]))
     header[124:136] = draw(NUMBER) if draw(st.booleans()) else b"%011o\0" % draw(st.integers(0, 2000))
@@ -197,7 +197,7 @@ def tar_blocks(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(tar_blocks(), min_size=1, max_size=4).map(b"".join), st.booleans())
-def test_a_tar_of_whatever_headers_is_read_or_refused_and_nothing_else(blocks: bytes, ended: bool) -> None:
+def test_a_tar_with_any_headers_is_read_or_refused(blocks: bytes, ended: bool) -> None:
     refusal(read_tar, gzip.compress(blocks + bytes(1024 if ended else 0), 1))
 
 

@@ -64,7 +64,7 @@ class Store:
         (root / "store").mkdir()
 
     def upload(self, public: Path, to: str = "s3://bucket/", *, dies_at: int = 999, **variables: str) -> int:
-        """Run the script; return its exit status. `printed` is what it said."""
+        """Run the script; return its exit status. `printed` is its output."""
         (self._root / "calls").write_text("")
         environment = {"PATH": f"{self._root / 'bin'}:{os.environ['PATH']}", "STORE": str(self._root / "store")}
         done = subprocess.run(
@@ -181,7 +181,7 @@ def test_everything_is_uploaded_again_on_request(source: Path, tmp_path: Path) -
     assert store.content() == objects_of(read_tree(public))
 
 
-def test_a_tree_of_one_new_wheel_deletes_no_other_wheel_unless_it_is_told_to(source: Path, tmp_path: Path) -> None:
+def test_uploading_a_tree_with_one_new_wheel_deletes_no_other_wheel_without_prune(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")
     assert store.upload(public) == 0

@@ -1,4 +1,4 @@
-"""--previous: a new build keeps the upload times of files that are published already, and takes nothing else."""
+"""--previous: a new build keeps the upload times of published files, and takes nothing else from the site."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_one_more_wheel_changes_only_its_project_and_the_root_pages(
     assert times(tmp_path / "new") == times(site) | {added.name: "2025-12-11T05:48:20Z"}
 
 
-def test_a_file_is_recognised_by_its_bytes_not_by_its_name(source: Path, host: IndexServer, tmp_path: Path) -> None:
+def test_a_file_is_recognized_by_its_bytes_not_by_its_name(source: Path, host: IndexServer, tmp_path: Path) -> None:
     (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="built again"))
     touch(source, LATER)
     publish(source, tmp_path / "new", previous=host.url)
@@ -189,7 +189,7 @@ def test_only_pages_of_projects_that_are_published_again_are_requested(
     assert sorted(host.received) == ["GET /simple/", "GET /simple/demo/"]
 
 
-def test_a_new_project_is_published_where_missing_pages_answer_403(
+def test_a_new_project_is_published_if_missing_pages_answer_403(
     source: Path, host: IndexServer, tmp_path: Path
 ) -> None:
     host.faults.append(lambda path, reply: Reply(403) if reply.status == 404 else reply)
@@ -468,7 +468,7 @@ def test_which_addresses_are_on_a_site(previous: str, url: str, is_refused: bool
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"upload_time": "none"}, "previous and upload_time none exclude each other: nothing could be kept"),
+        ({"upload_time": "none"}, "previous and upload_time none exclude each other: no upload times are published"),
         ({"watch": True}, "previous and watch exclude each other: a watch knows what it published before"),
         ({"previous": ""}, "previous must be the URL of a published site, or a directory with one"),
         ({"previous": "ftp://host/"}, "previous must be an http or https URL, or a directory, not ftp://host/"),

@@ -1,4 +1,4 @@
-"""What a watch decides: which files it takes when, which events trigger a build, and how it reports one."""
+"""The decisions of a watch: when it takes which files, which events trigger a build, and how it reports one."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def artifact(clock: Clock, *, age: float, size: int = 1) -> Artifact:
 
 
 @pytest.mark.parametrize(("age", "held"), [(0.0, True), (0.29, True), (0.31, False), (1e6, False)])
-def test_a_file_is_taken_when_nobody_has_written_to_it_for_a_while(clock: Clock, age: float, held: bool) -> None:
+def test_a_file_is_taken_when_it_has_not_changed_for_a_while(clock: Clock, age: float, held: bool) -> None:
     files = YoungFiles(SETTLE)
     files.begin(hasty=False)
     assert files.holds(artifact(clock, age=age)) == held
@@ -125,7 +125,7 @@ def test_files_taken_in_haste_are_looked_at_again(config: Config) -> None:
         if change:
             path.write_bytes(b"other")
         assert files.has_changed() == moved
-        if moved:  # and is then no more taken in haste
+        if moved:  # and is then no longer taken in haste
             files.begin(hasty=True)
             assert files.holds(Artifact(config.sources[0], NAME, Fingerprint.of(path.stat())))
 
@@ -341,7 +341,7 @@ def reject(link: Link) -> Rejected:
     return Rejected(location=link.location, reason="none")
 
 
-def test_remote_sources_are_only_asked_in_builds_that_renew_answers(
+def test_remote_sources_are_requested_only_in_builds_that_renew_answers(
     monkeypatch: pytest.MonkeyPatch, work: Workspace
 ) -> None:
     link, other = Link(url="https://host/a", filename="a"), Link(url="https://host/b", filename="b")
@@ -448,7 +448,7 @@ def test_a_build_without_changes_is_not_news(config: Config) -> None:
     assert built(again, news=(Note(location="x", text="y"),)).is_news
 
 
-def test_an_unchanged_file_is_known_from_the_last_build_until_a_thorough_one(config: Config) -> None:
+def test_an_unchanged_file_is_not_examined_again_until_a_thorough_build(config: Config) -> None:
     last = LastBuild()
     path = Path(config.sources[0], NAME)
     os.utime(path, (1e9, 1e9))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """Replace pauses by nothing; return their seconds as they come."""
+    """Skip pauses; return the list that their seconds are appended to."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
@@ -177,7 +177,7 @@ def keyring(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[str
     return services
 
 
-def test_the_keyring_is_asked_once_when_a_server_requires_credentials(
+def test_the_keyring_is_used_once_when_a_server_requires_credentials(
     server: ScriptedServer, client: WebClient, keyring: list[str]
 ) -> None:
     server.routes["/open"] = page_reply("open")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """Replace pauses by nothing; return their seconds as they come."""
+    """Skip pauses; return the list that their seconds are appended to."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
@@ -68,9 +68,7 @@ def test_an_etag_that_becomes_strong_is_not_taken_for_a_change(server: ScriptedS
     assert client.get_range(url, 1000, 10, validator=head.validator) == CONTENT[1000:1010]
 
 
-def test_a_server_without_range_support_is_asked_for_a_range_only_once(
-    server: ScriptedServer, client: WebClient
-) -> None:
+def test_a_server_without_range_support_gets_only_one_range_request(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/f"] = server.routes["/g"] = file_route(CONTENT, ranges=False)
     assert client.has_ranges(f"{server.url}f")
     assert (client.get_range(f"{server.url}f", 0, 10), client.get_range(f"{server.url}g", 0, 10)) == (None, None)
@@ -231,7 +229,7 @@ def test_a_transfer_resumed_at_another_offset_is_an_error(server: ScriptedServer
 # --- a file as a stream -----------------------------------------------------------------------------------------------
 
 
-def test_a_stream_fetches_only_what_is_read_and_nothing_twice() -> None:
+def test_a_stream_fetches_only_the_bytes_that_are_read_and_none_twice() -> None:
     fetched: list[tuple[int, int]] = []
 
     def fetch(start: int, length: int) -> bytes:
@@ -263,7 +261,7 @@ def test_a_stream_fetches_no_more_than_its_limit() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_stream_without_a_server_has_only_what_was_added() -> None:
+def test_a_stream_without_a_server_has_only_the_bytes_that_were_added() -> None:
     stream = RangeStream("https://host/f", 10)
     stream.add(4, b"456789")
     stream.seek(-6, os.SEEK_CUR)

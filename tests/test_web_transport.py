@@ -1,4 +1,4 @@
-"""What every transport must do, whatever HTTP library it is built on."""
+"""The contract of transports, for any HTTP library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRANSPORTS: list[Callable[..., Transport]] = [RequestsTransport]
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """Replace pauses by nothing; return their seconds as they come."""
+    """Skip pauses; return the list that their seconds are appended to."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
@@ -77,7 +77,7 @@ def test_a_body_is_not_decompressed(server: ScriptedServer, transport: Transport
 
 
 @pytest.mark.timeout(60)
-def test_bytes_can_be_read_as_soon_as_they_are_there(server: ScriptedServer, transport: Transport) -> None:
+def test_bytes_can_be_read_as_soon_as_they_arrive(server: ScriptedServer, transport: Transport) -> None:
     server.routes["/f"] = Reply(endless_body(b"x", 0.05), length=1_000_000)
     with transport.send(get(f"{server.url}f")) as response:
         assert 0 < len(response.read()) < 1000
@@ -134,7 +134,7 @@ def test_a_redirect_from_https_to_http_is_not_a_response(
     assert server.requests() == []
 
 
-def test_an_unreachable_server_is_said_to_be_so_without_its_address(transport: Transport) -> None:
+def test_the_error_for_an_unreachable_server_does_not_show_its_address(transport: Transport) -> None:
     with scripted_server.run_server() as gone:
         url = gone.url
     with pytest.raises(NoResponse) as caught:

@@ -1,4 +1,4 @@
-"""ETag, Last-Modified and size: how an unchanged page or file is recognised without reading it."""
+"""ETag, Last-Modified and size: how an unchanged page or file is recognized without reading it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
-    """Replace pauses by nothing; return their seconds as they come."""
+    """Skip pauses; return the list that their seconds are appended to."""
     return scripted_server.isolate_client(monkeypatch, tmp_path)
 
 
@@ -95,7 +95,7 @@ def test_head_returns_size_media_type_and_validator(server: ScriptedServer, clie
 
 
 @pytest.mark.parametrize("head", [403, 405, 501])
-def test_get_replaces_head_where_the_server_refuses_it(server: ScriptedServer, client: WebClient, head: int) -> None:
+def test_get_replaces_head_if_the_server_refuses_it(server: ScriptedServer, client: WebClient, head: int) -> None:
     server.routes["/f"] = file_route(CONTENT, head=head)
     assert client.head(f"{server.url}f") == FileHead(
         f"{server.url}f", "application/octet-stream", len(CONTENT), LONG_AGO

@@ -36,7 +36,7 @@ HOSTILE = (
 
 @dataclass
 class StepResult:
-    """What a build in a workflow leaves behind."""
+    """The output of a build in a workflow."""
 
     status: int
     log: list[str]  # its lines
@@ -47,7 +47,7 @@ class StepResult:
 
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace with a wheel in ./dist, and what a runner gives to a step."""
+    """A workspace with a wheel in ./dist, and the environment that a runner gives to a step."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dist").mkdir()
     write_wheel(tmp_path / "dist", "demo", "1.0")
@@ -67,7 +67,7 @@ def run(here: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> Step
 
 
 def commands(log: list[str]) -> list[str]:
-    """The lines that a runner takes for commands: they begin with "::", or contain "##["."""
+    """The lines that a runner treats as commands: they begin with "::", or contain "##["."""
     return [line for line in log if line.lstrip().startswith("::") or "##[" in line]
 
 

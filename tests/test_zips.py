@@ -58,7 +58,7 @@ MEMBERS = st.dictionaries(st.lists(SEGMENT, min_size=1, max_size=3).map("/".join
 
 
 @given(st.lists(MEMBERS, min_size=2, max_size=2), CONTENT, st.booleans(), st.booleans(), st.binary(max_size=50))
-def test_what_zipfile_writes_is_read_as_zipfile_reads_it(
+def test_archives_that_zipfile_writes_are_read_as_zipfile_reads_them(
     others: list[dict[str, tuple[bytes, bool]]],
     content: tuple[bytes, bool],
     zip64: bool,
@@ -100,8 +100,8 @@ def test_an_archive_comment_is_accepted() -> None:
     assert read_wheel(buffer.getvalue()) == ("foo-1.0", METADATA)
 
 
-def test_what_python_writes_beyond_2_gib_is_read() -> None:
-    # The records of zip64 are there, but what they say also fits, and stands, in the old record.
+def test_a_zip_that_python_writes_beyond_2_gib_is_read() -> None:
+    # There are zip64 records, although their values fit into the old record, too, which also has them.
     buffer = io.BytesIO()
     with mock.patch.object(zipfile, "ZIP64_LIMIT", 10), zipfile.ZipFile(buffer, "w") as file:
         file.writestr("foo/large", bytes(100))
@@ -127,7 +127,7 @@ def central(name: bytes, content: bytes, offset: int, *, size: int | None = None
 
 
 def directory(entries: list[bytes], start: int, count: int | None = None) -> bytes:
-    """The directory at the end of a zip, with the zip64 records where those are needed."""
+    """The directory at the end of a zip, with zip64 records if they are needed."""
     body = b"".join(entries)
     count = len(entries) if count is None else count
     end64 = b""
@@ -146,7 +146,7 @@ def test_a_wheel_that_is_cut_off_anywhere_is_refused(data: bytes) -> None:
     assert [n for n in range(len(data)) if refusal(read_wheel, data[:n]) is None] == []
 
 
-CUT_OFF = "not a zip, or an incomplete one: the directory at its end is missing. Copy it again"
+CUT_OFF = "not a zip file (damaged or incomplete download). Copy or build it again"
 BEFORE = "the zip has extra bytes before or between its members: build it again"
 BEHIND = "the zip has extra bytes after its end: copy or build it again"
 DAMAGED = "its zip directory is damaged: copy or build it again"
@@ -157,7 +157,7 @@ NO_METADATA = "no METADATA in its .dist-info: build it again"
 
 
 def patched(data: bytes, *, local: bool, at: int, to: bytes) -> bytes:
-    """Overwrite a field of METADATA's header, in front of its bytes or in the directory at the end."""
+    """Overwrite a field of METADATA's header, before its bytes or in the directory at the end."""
     name = b"foo-1.0.dist-info/METADATA"
     start = (data.index(name) - 30 if local else data.rindex(name) - 46) + at
     return data[:start] + to + data[start + len(to) :]
@@ -172,7 +172,7 @@ def in_header(at: int, to: int, size: int = 4) -> bytes:
 
 
 def moved(data: bytes, distance: int) -> bytes:
-    """A zip with every offset in it moved, as `zip -A` does after something was put in front."""
+    """A zip with every offset moved, as `zip -A` does after data was inserted at the beginning."""
     end = data.rindex(b"PK\5\6")
     (start,) = struct.unpack_from("<L", data, end + 16)
     changed = bytearray(data)
@@ -264,7 +264,7 @@ def test_an_offset_larger_than_any_file_is_refused(offset: int) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
-def test_a_zip64_directory_that_is_not_where_it_should_be_is_refused(offset: int) -> None:
+def test_a_misplaced_zip64_directory_is_refused(offset: int) -> None:
     data = directory([central(b"x", b"", 0)] * 70_000, 0)
     locator = data.rindex(b"PK\6\7") + 8
     assert refusal(read_wheel, data[:locator] + struct.pack("<Q", offset) + data[locator + 8 :]) is not None
@@ -290,7 +290,7 @@ def test_a_gib_of_metadata_is_refused_before_it_is_unpacked(claimed: int) -> Non
         assert refusal(read_wheel, data) is not None
 
 
-def test_a_member_that_unpacks_out_of_all_proportion_is_refused() -> None:
+def test_a_member_with_an_excessive_compression_ratio_is_refused() -> None:
     data = zipped({"foo-1.0.dist-info/METADATA": METADATA, "x": bytes(65 * MIB)}, zipfile.ZIP_DEFLATED)
     reason = refusal(read_wheel, data)
     assert reason == (

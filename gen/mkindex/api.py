@@ -3,7 +3,7 @@
 Nothing is printed. Paths may be `str` or `os.PathLike`. Errors are `MkindexError` or one of its subclasses, which
 `mkindex.errors` defines: `ConfigError` for options that cannot be used, `SourceError` for a source or an index that
 cannot be read, `DestinationError` for a destination that cannot be written, `NotPublished` if nothing was published
-because of what was found (its `findings` say what), `TemplateError` for a template that cannot be rendered.
+because of the files that were found (see its `findings`), `TemplateError` for a template that cannot be rendered.
 """
 
 import os
@@ -50,7 +50,7 @@ def check_index(
     target: PathOrUrl,
     **options: Any,  # noqa: ANN401 (the fields of CheckOptions, which checks them)
 ) -> "CheckReport":
-    """Check the index in a directory or at a URL, whichever tool made it, as `mkindex check` does.
+    """Check the index in a directory or at a URL, made by any tool, as `mkindex check` does.
 
     `options` are those of the command, with lists for options that may be repeated: `files="deep"`, `project=["demo"]`.
 

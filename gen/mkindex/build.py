@@ -38,7 +38,7 @@ from mkindex.text import printable, redact
 from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
-# Connections to servers where --jobs does not say: `python -m http.server` lets more than five wait for a second.
+# Connections to servers without --jobs: with more than five, `python -m http.server` delays some by a second.
 _CONNECTIONS = 5
 
 
@@ -78,7 +78,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
-    """What a build works with, while it is the only writer of its destination."""
+    """The tools of a build, which is the only writer of its destination."""
 
     config: Config
     destination: DirectoryDestination
@@ -115,10 +115,10 @@ def build(
 
     `sources` and `examine` replace the steps `open_sources` and `examine_all`, for a watch. `before_commit` is called
     when everything is prepared, before readers can see any change; what it raises ends the build. `attempts` limits how
-    often a build is tried when files change while they are copied. `trusted` is what the process knows of the manifest
-    from the build before. `progress` and `announce` are called before many bytes are read from files and servers.
+    often a build is tried when files change while they are copied. `trusted` is the manifest of a previous
+    build of this process. `progress` and `announce` are called before many bytes are read from files and servers.
 
-    Returns what was done, with all findings. Raises MkindexError if the index cannot be built or published. Every page
+    Returns a report with all findings. Raises MkindexError if the index cannot be built or published. Every page
     in the destination is then either as it was before, or complete.
     """
     started = time.monotonic()
@@ -241,7 +241,7 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         whole_index=config.all,
         files_url=config.files_url,
         verify_links=config.verify_links,
-        # A source that is the destination, or lies in it, is read without the published tree.
+        # A source that is the destination, or is in it, is read without the published tree.
         exclude=(*written, os.path.realpath(config.destination)),
     )
     sources = [open_source(spec, options) for spec in config.sources]
@@ -267,7 +267,7 @@ def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceIt
             yield from source.artifacts()
             continue
         try:
-            yield from list(source.artifacts())  # all of it, or nothing
+            yield from list(source.artifacts())  # everything, or nothing
         except SourceError as error:
             yield Rejected(location=redact(spec), reason=f"source skipped: {error}")
 
@@ -279,7 +279,7 @@ def _sort_listing(
     statuses: list[StatusMarker] = []
     findings: list[Rejected | Note] = []
     for item in listing:
-        if isinstance(item, (Artifact, Link)):  # a union would be created for each of 100,000
+        if isinstance(item, (Artifact, Link)):  # the union type would be created for each of 100,000 files
             artifacts.append(item)
         elif isinstance(item, StatusMarker):
             statuses.append(item)
@@ -344,7 +344,7 @@ def _sort_outcomes(outcomes: Iterable[File | Rejected | Note]) -> tuple[list[Fil
 
 
 def _with_upload_times(files: list[File], work: Workspace) -> tuple[list[File], Mapping[str, str] | None]:
-    """Return files with their upload times, and those of the --previous site by sha256; None: it has no index."""
+    """Return files with their upload times, and those of the --previous site by sha256; None without such a site."""
     config, previous = work.config, None
     if config.previous is not None:
         previous = published(
@@ -366,7 +366,7 @@ def _new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]
 
 
 def _sections(index: Index, site: Site) -> Iterable[Section]:
-    """Return what to publish, by project: one at a time, unless the host has limits for all of it."""
+    """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
     sections = render(index, site)
     return tuple(sections) if site.host.has_limits else sections
 
@@ -382,7 +382,7 @@ def _warnings(index: Index) -> Iterator[Note]:
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
-    """Yield notes about what a plan changes, and what it leaves."""
+    """Yield notes about the changes of a plan, and about foreign files that it leaves."""
     if site.host.notice:
         # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
         written = (*(put.resource for put in todo.puts), *todo.updates)

@@ -1,8 +1,8 @@
 """Facts of files from earlier runs, valid as long as the file's fingerprint stays the same.
 
-The cache is never needed for correctness. In any doubt the file is read again: if the fingerprint is another one, if
-the checksum of a row is wrong, if the database cannot be read, or if the file changed so recently that another change
-could have gone unseen.
+The cache is never needed for correctness. If in doubt, the file is read again: if the fingerprint differs, if the
+checksum of a row is wrong, if the database cannot be read, or if the file changed so recently that another change
+could have been missed.
 """
 
 import sqlite3
@@ -20,12 +20,12 @@ from mkindex.model.files import Artifact, Fingerprint
 
 _NAME = "facts.sqlite3"
 _FORMAT = 1  # of the database
-# Rows of other versions of mkindex are not valid, since those may read a file differently.
+# Rows of other versions of mkindex are invalid, because those may read a file differently.
 _SEED = zlib.crc32(f"{_FORMAT} {__version__}".encode())
 _SCHEMA = """
 CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksum INTEGER, day INTEGER) WITHOUT ROWID
 """
-# Named, so that a damaged schema is an error of SQLite and never a row of another shape.
+# Columns are named, so that a damaged schema is an error of SQLite and never a row of another shape.
 _COLUMNS = "path, fingerprint, facts, checksum, day"
 _INSERT = f"INSERT OR REPLACE INTO facts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (a constant)
 _READ_AT_ONCE = 500  # rows
@@ -43,7 +43,7 @@ _Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, 
 
 
 class Cache:
-    """Facts by path and fingerprint, written when the context is left; without a directory nothing is remembered."""
+    """Facts by path and fingerprint, written when the context ends; without a directory nothing is remembered."""
 
     def __init__(self, directory: Path | None, *, remember: bool = True) -> None:
         # A dry run must not create the database.
@@ -72,7 +72,7 @@ class Cache:
                 self._database = None
 
     def get(self, artifacts: Sequence[Artifact]) -> Iterator[str | None]:
-        """Yield the facts of each artifact; None: unknown, or not valid any more."""
+        """Yield the facts of each artifact; None if unknown, or no longer valid."""
         for start in range(0, len(artifacts), _READ_AT_ONCE):
             batch = artifacts[start : start + _READ_AT_ONCE]
             paths = [artifact.path for artifact in batch]
@@ -81,7 +81,7 @@ class Cache:
                 yield self._valid(rows.get(path), str(artifact.fingerprint))
 
     def get_last(self, path: str) -> tuple[Fingerprint, str] | None:
-        """Return the last fingerprint and facts of the file at `path`, whatever the file is now."""
+        """Return the last fingerprint and facts of the file at `path`, even if the file has changed."""
         row = self._rows([path]).get(path)
         if row is None:
             return None
@@ -90,7 +90,7 @@ class Cache:
         return (fingerprint, facts) if fingerprint else None
 
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
-        """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have gone unseen."""
+        """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have been missed."""
         if self._database and _is_text(path) and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
             self._add(path, str(fingerprint), facts)
 
@@ -106,12 +106,12 @@ class Cache:
         with self._lock:
             if self._database and _is_text(key):
                 self._add(key, validator, text)
-                # Requests take long: a run that was killed should not have to make them again.
+                # Requests are slow, so a run that is killed must not lose their results.
                 if len(text) > _LONG or time.time() - self._last_write > _WRITE_AFTER:
                     self._write()
 
     def forget(self, path: str) -> None:
-        """Ignore what is known of the file at `path`: it turned out to be wrong."""
+        """Ignore the facts of the file at `path`, because they are wrong."""
         self._forgotten.add(path)
 
     def replace_fingerprints(self, links: Iterable[tuple[Artifact, Fingerprint]]) -> None:
@@ -143,7 +143,7 @@ class Cache:
         query = f"SELECT {_COLUMNS} FROM facts WHERE path IN ({','.join('?' * len(paths))})"  # noqa: S608 (a constant and question marks)
         try:
             return {row[0]: row for row in self._database.execute(query, paths)}
-        except (sqlite3.Error, UnicodeError):  # damaged; or a path that is not UTF-8
+        except (sqlite3.Error, UnicodeError):  # damaged, or a path that is not UTF-8
             return {}
 
     def _valid(self, row: _Row | None, fingerprint: str) -> str | None:
@@ -159,7 +159,7 @@ class Cache:
 
 
 def _open_or_replace(path: Path) -> sqlite3.Connection | None:
-    """Open the database, or a new one in place of a damaged one; None: this run does without a cache."""
+    """Open the database, or replace a damaged one; None if this run has no cache."""
     for _ in range(2):
         try:
             return _open(path)
@@ -177,23 +177,23 @@ def _open_or_replace(path: Path) -> sqlite3.Connection | None:
 def _is_damage(error: Exception) -> bool:
     """Tell whether an error comes from the content of the database.
 
-    A database that is locked, or that this user may not write, is not damaged: it belongs to somebody, and stays.
+    A database that is locked, or that this user may not write, is not damaged, and is not replaced.
     """
     if not isinstance(error, sqlite3.OperationalError):
         return True
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR  # as for a column that is not there
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR  # as for a missing column
 
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(path, timeout=5, check_same_thread=False)
     try:
-        database.execute("PRAGMA synchronous = OFF")  # what a power failure damages is read again
+        database.execute("PRAGMA synchronous = OFF")  # after a power failure, damaged rows are read again
         if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
             database.execute("PRAGMA journal_mode = WAL")
             with database:
                 database.execute("BEGIN IMMEDIATE")
-                # Another process may have made the table meanwhile.
+                # Another process may have created the table meanwhile.
                 if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
                     database.execute("DROP TABLE IF EXISTS facts")
                     database.execute(_SCHEMA)

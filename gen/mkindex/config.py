@@ -1,4 +1,4 @@
-"""The options of a build: the one table of them, and the checks that need more than one option."""
+"""The table of the options of a build, and the checks that need more than one option."""
 
 import os
 import re
@@ -34,9 +34,9 @@ class Config:
     sources: tuple[str, ...]
     destination: str
 
-    recursive: bool = option(False, "Also read the subdirectories of a source.", group=SOURCES)
+    recursive: bool = option(False, "Also read the subdirectories of a SOURCE.", group=SOURCES)
     follow_symlinks: bool = option(
-        False, "Also read files outside a source that symlinks in it point to.", group=SOURCES
+        False, "Also read files outside a SOURCE that symlinks in it point to.", group=SOURCES
     )
     remote: Literal["reference", "mirror"] = option(
         "reference", "Remote files: link to them where they are, or download them into DEST.", group=SOURCES
@@ -67,7 +67,7 @@ class Config:
     )
     cache_dir: str | None = option(
         None,
-        "Keep what was read from files in this directory, for the next run.",
+        "Cache the facts of files in this directory, for the next run.",
         group=SOURCES,
         metavar="DIR",
         automatic="the user's cache directory",
@@ -177,7 +177,7 @@ class Config:
     )
     poll_interval: float = option(
         2.0,
-        "With --watch --poll: time between two looks.",
+        "With --watch --poll: look for changes this often.",
         group=WATCHING,
         metavar="SECONDS",
         minimum=0.1,
@@ -234,7 +234,7 @@ class Config:
         if self.watch and "-" in self.sources:
             raise InvalidOption("watch", "cannot watch standard input (-): give a file or a directory")
         if self.watch and self.dry_run:
-            raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run ends after one look")
+            raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run looks only once")
         parse_bind(self.bind)
 
     def _check_paths(self) -> None:
@@ -249,7 +249,7 @@ class Config:
             )
 
     def _check_places(self) -> None:
-        """Check where the indexes lie in the tree, which depends on the host."""
+        """Check the paths of the indexes in the tree, which depend on the host."""
         host = HOSTS[self.host] if self.host else None
         if self.simple_path:
             _check_tree_path("simple_path", self.simple_path, " (. is the root)")
@@ -265,7 +265,10 @@ class Config:
             raise InvalidOption("json_root", "requires {host} with one of {able}", able=able)
         if host.why_no_json_root:
             raise InvalidOption(
-                "json_root", "is of no use with {host} {value}: {reason}", value=self.host, reason=host.why_no_json_root
+                "json_root",
+                "is useless with {host} {value}: {reason}",
+                value=self.host,
+                reason=host.why_no_json_root,
             )
         _check_tree_path("json_root", self.json_root)
         parts, others = self.json_root.split("/"), self.simple_path.split("/") if self.simple_path else []
@@ -273,7 +276,7 @@ class Config:
         if parts[:shared] == others[:shared]:
             raise InvalidOption(
                 "json_root",
-                "{path!r} and {simple_path} {other!r} must not lie in each other: a project could have the name of the "
+                "{path!r} and {simple_path} {other!r} must not be in each other: a project could have the name of the "
                 "inner directory",
                 path=self.json_root,
                 other=self.simple_path or ".",
@@ -294,7 +297,7 @@ class Config:
 
     def _check_previous(self, site: str) -> None:
         if self.upload_time == "none":
-            raise InvalidOption("previous", "and {upload_time} none exclude each other: nothing could be kept")
+            raise InvalidOption("previous", "and {upload_time} none exclude each other: no upload times are published")
         if self.watch:
             raise InvalidOption("previous", "and {watch} exclude each other: a watch knows what it published before")
         if not site:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 class MkindexError(Exception):
-    """Nothing was done. The text names what is wrong and says what to do."""
+    """A command failed and changed nothing. The text says what is wrong and what to do."""
 
 
 class SourceError(MkindexError):
@@ -12,11 +12,11 @@ class SourceError(MkindexError):
 
 
 class DestinationError(MkindexError):
-    """A destination cannot be written, or something else is in the way there."""
+    """A destination cannot be written, or contains something that is in the way."""
 
 
 class ConfigError(MkindexError):
-    """An option or a key of mkindex.toml has a value that is not possible; the text names it."""
+    """An option or a key of mkindex.toml has an impossible value; the text names it."""
 
 
 class ServeError(MkindexError):
@@ -49,7 +49,7 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """Something to know that does not change the exit status; with `detail` it is shown only with -v."""
+    """A finding that does not change the exit status; with `detail` it is shown only with -v."""
 
     location: str
     text: str

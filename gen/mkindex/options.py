@@ -18,11 +18,11 @@ class Option:
     """One option. `name` is the field of its dataclass and the keyword of the Python API."""
 
     name: str
-    key: str  # in mkindex.toml, and behind "--" on the command line
+    key: str  # in mkindex.toml, and after "--" on the command line
     kind: type[Any]  # bool, int, float or str; tuple for several strings
     default: Any
     help: str
-    group: str  # the heading that it stands below in --help
+    group: str  # the heading in --help
     short: str  # "-n", or "" for none
     metavar: str
     choices: tuple[str, ...]
@@ -44,7 +44,7 @@ class Option:
 
     @property
     def default_text(self) -> str:
-        """The default as people read it, or "" if there is nothing to say about it."""
+        """The default for people, or "" if it needs no explanation."""
         if self.kind is bool or self.default in (None, ()):
             return self.automatic
         if self.unit == "bytes":
@@ -130,7 +130,7 @@ def options_of(cls: type[Any]) -> tuple[Option, ...]:
 
 
 def _kind(annotation: Any) -> tuple[type[Any], tuple[str, ...]]:  # noqa: ANN401 (whatever a type is written as)
-    """Return what kind of value a field holds apart from None, and its choices."""
+    """Return the type of a field apart from None, and its choices."""
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     (member,) = (member for member in members if member is not NoneType)
     if get_origin(member) is Literal:

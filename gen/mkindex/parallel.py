@@ -1,4 +1,4 @@
-"""Work in other processes, for small files: work on them holds the interpreter lock, so threads would not help."""
+"""Run work on small files in several processes. It holds the interpreter lock, so threads would not help."""
 
 import os
 import pickle
@@ -13,7 +13,7 @@ from mkindex.errors import MkindexError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_MIN_ITEMS = 1000  # for fewer a process costs more than it saves
+_MIN_ITEMS = 1000  # for fewer items, a process costs more than it saves
 _BATCH = 5_000  # items whose results are in memory at the same time
 _PIECES = 16  # for each process
 _MAX_PIECES = 256  # the number of a piece is one byte
@@ -22,7 +22,7 @@ _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ForkedCall(Generic[R]):
-    """A call that runs in a copy (fork) of this process, with all values as they are now."""
+    """A call that runs in a fork of this process, with the current values."""
 
     def __init__(self, call: Callable[[], R]) -> None:
         reading, writing = os.pipe()
@@ -85,7 +85,7 @@ def signals_blocked() -> Iterator[None]:
 
 
 def can_fork() -> bool:
-    """Tell whether this process can be forked. With other threads it cannot: locks that they hold would stay locked."""
+    """Tell whether this process can be forked: not with other threads, whose locks would stay locked."""
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
@@ -114,7 +114,7 @@ def _map_shared(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], proc
     def share() -> dict[int, list[R]]:
         results = {}
         try:
-            # When the first process was killed, the results of the others are of no use.
+            # If the first process was killed, the results of the others are useless.
             while first in (os.getpid(), os.getppid()) and (number := os.read(reading, 1)):
                 results[number[0]] = work(_part(items, number[0], pieces))
         except BaseException:

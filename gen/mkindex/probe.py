@@ -1,4 +1,4 @@
-"""Find out what a client needs to know about an index, by requesting it as clients do, with and without credentials."""
+"""Find out what a client must know about an index: request it as clients do, with and without credentials."""
 
 import re
 import shlex
@@ -24,10 +24,10 @@ from mkindex.check.observations import Identity, ListedFile, SeenPage
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links, read_page
 from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT
-from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, configuration_text, first_few
+from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, configuration_text
 from mkindex.errors import ConfigError, SourceError
 from mkindex.simple.links import client_project_url, path_of
-from mkindex.text import printable, redact
+from mkindex.text import and_more, printable, redact
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RawResponse
 
@@ -72,7 +72,7 @@ def configuration(options: ClientOptions) -> str:
 
 
 def probe(target: str, globs: Sequence[str] = ()) -> ServedIndex:
-    """Find out what a client needs to know about the index at a directory or an address.
+    """Return what a client must know about the index at a directory or an address.
 
     `globs` are names or patterns of projects; none means all projects. Raises SourceError, and RequestFailed if the
     server does not answer.
@@ -92,7 +92,7 @@ def probe(target: str, globs: Sequence[str] = ()) -> ServedIndex:
 
 
 def _locate(target: str, web: WebClient, globs: Sequence[str]) -> tuple[Location, Sequence[str]]:
-    """Identify the target, and go on to the index that it leads to, if any. Return the projects to choose, too."""
+    """Identify the target, or the index that it leads to. Return the projects to choose, too."""
     location = identify(target, web, allow_missing_root=bool(globs) and not any(map(is_pattern, globs)))
     identity = location.identity
     if identity.kind in ("people", "page") and identity.index_url and _host(identity.index_url) == _host(location.url):
@@ -189,11 +189,11 @@ def _projects_of(entries: Iterable[ListedFile]) -> Iterator[str]:
             yield parse(entry.filename)[0]
 
 
-# --- what only a server can do --------------------------------------------------------------------------------------
+# --- properties of a server -------------------------------------------------------------------------------------------
 
 
 def _with_server(index: ServedIndex, pages: Sequence[SeenPage], fetcher: Fetcher, anonymous: WebClient) -> ServedIndex:
-    """Add what is to be known about the server, from a few of its pages."""
+    """Add the properties of the server, observed on a few of its pages."""
     page = pages[0]
     reply = Fetcher(root=fetcher.root, web=anonymous).get_page(page.url)
     anonymous_page = read_page(reply, page.kind, project=page.project)
@@ -208,7 +208,7 @@ def _with_server(index: ServedIndex, pages: Sequence[SeenPage], fetcher: Fetcher
 
 
 def _listed_files(page: SeenPage) -> list[tuple[str, str]] | None:
-    """Return what a page lists, without what may differ from request to request; None if it cannot be read."""
+    """Return the files of a page, without values that differ between requests; None if it cannot be read."""
     return sorted((entry.filename, entry.sha256) for entry in page.entries) if page.is_usable else None
 
 
@@ -238,7 +238,7 @@ def _caches_files(fetcher: Fetcher, entries: Collection[ListedFile]) -> bool:
 
 
 def _unverified(denied: AccessDenied, globs: Sequence[str]) -> ServedIndex:
-    """Return what can be said about an index that needs a password: only what the user said. Raises SourceError."""
+    """Return an index that needs a password, described only by the values that the user gave. Raises SourceError."""
     names = {canonicalize_name(name) for name in globs}
     if denied.status == 401 and names and all(map(_PROJECT.fullmatch, names)):
         url = _ascii_url(denied.url)
@@ -268,11 +268,7 @@ def _choose(names: Iterable[str], globs: Sequence[str], where: str, exists: Call
         if not matches and _PROJECT.fullmatch(pattern) and exists(pattern):
             matches = {pattern}
         if not matches:
-            some = (
-                f"the index has {', '.join(first_few(sorted(listed)))}"
-                if listed
-                else "the index does not list its projects"
-            )
+            some = f"the index has {and_more(sorted(listed))}" if listed else "the index does not list its projects"
             raise SourceError(f"{where}: --project {printable(glob)}: no such project; {some}")
         chosen |= matches
     if not chosen:
@@ -286,7 +282,7 @@ def _choose(names: Iterable[str], globs: Sequence[str], where: str, exists: Call
 
 
 def _not_an_index(location: Location) -> str:
-    """Return what was found instead of an index, and what to do."""
+    """Return the kind of page that is not an index, and what to do."""
     identity = location.identity
     if identity.kind == "mistyped":
         return f"it {_fault(location.pages[0])}. {_check_advice(_display(location))}"
@@ -320,12 +316,12 @@ def _display(location: Location) -> str:
 
 
 def _host(url: str) -> str:
-    """Return host and port, as a person may see them."""
+    """Return host and port without credentials."""
     return printable(urlsplit(url).netloc.rpartition("@")[2].lower())
 
 
 def _ascii_url(url: str) -> str:
-    """Return an address in ASCII, without anything in its path that has a meaning in a file format or to a client."""
+    """Return an address in ASCII, whose path has no characters that are special in a file format or to a client."""
     parts = urlsplit(url)
     host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
     return parts._replace(netloc=host, path=quote(parts.path, safe="/%:@!&()*+,;=~"), query="", fragment="").geturl()

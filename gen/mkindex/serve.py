@@ -1,6 +1,6 @@
 """A read-only HTTP server for a published tree, for development and small networks.
 
-It does nothing that another web server could not do.
+A tree does not need it: any web server can serve one.
 """
 
 import ipaddress
@@ -84,7 +84,7 @@ def negotiate(accept: str | None, variants: Sequence[Variant] = VARIANTS) -> Var
         quality[media] = min(float(weight), 1.0) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight) else 0.0
 
     def weight_of(variant: Variant) -> float:
-        # The most specific media range that matches counts, whatever its weight.
+        # The most specific media range that matches counts, even with a lower weight.
         exact = [quality[media] for media in variant.media_types if media in quality]
         any_subtype = f"{variant.media_types[0].partition('/')[0]}/*"
         return max(exact) if exact else quality.get(any_subtype, quality.get("*/*", 0.0))
@@ -94,7 +94,7 @@ def negotiate(accept: str | None, variants: Sequence[Variant] = VARIANTS) -> Var
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return offset and length of the bytes that a Range header asks for, or None for the whole file.
+    """Return offset and length of the bytes that a Range header requests, or None for the whole file.
 
     Several ranges and malformed ones are ignored, as if there were no header (RFC 9110, section 14.2). Raises
     IndexError for a range beyond the end of the file.
@@ -207,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def _answer(self) -> None:
-        # A body is not read, and would be taken for the next request.
+        # The body is not read. On the same connection, it would be taken for the next request.
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
             self.close_connection = True
         try:

@@ -8,19 +8,19 @@ _ADDRESS = re.compile(r"[^:]+://(?:[^/@]*@)?(?:\[[0-9A-Fa-f:.]*\]|[^/:@]*)(?::\d
 
 
 def redact(location: str) -> str:
-    """Return a path as it is, and an address without what can be secret: user, password, query and fragment."""
+    """Return a path unchanged, and an address without parts that can be secret: user, password, query, fragment."""
     scheme = _SCHEME.match(location)
     if not scheme:
         return printable(location)
     address = re.split(r"[?#]", location, maxsplit=1)[0]
     if _ADDRESS.match(address):
         return printable(re.sub(r"(?<=://)[^/]*@", "", address))
-    # It is not clear which part of this was meant to be a password.
+    # It is not clear which part was meant as a password.
     return f"{scheme[0]}…" if re.search("[:@]", address[scheme.end() :]) else printable(address)
 
 
 def printable(text: str) -> str:
-    """Escape what could control a terminal or break a line: control characters, bidi marks, undecoded bytes."""
+    """Escape characters that could control a terminal or break a line: control, bidi, and undecoded ones."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 

@@ -1,4 +1,4 @@
-"""The GitHub Action: its steps as a runner runs them, what it publishes installed from, and what judges its YAML."""
+"""The GitHub Action: its steps on a runner, installs from the published site, and linters of its YAML."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OFFLINE = re.compile(r"name resolution|No matching distribution|NewConnectionErr
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """A runner on which the action is installed already: that takes seconds, and is the same each time."""
+    """A runner on which the action is already installed, because that takes seconds each time."""
     if not BASH:
         skip_or_fail("bash")
     directory = tmp_path_factory.mktemp("runner")
@@ -58,20 +58,20 @@ def workspace(directory: Path, *, days: int = 0) -> Path:
 
 
 def artifact(public: Path, to: Path) -> Path:
-    """Return what arrives on the host: the artifact of a Pages site has no name in it that begins with a dot."""
+    """Return the tree that the host gets: the artifact of a Pages site contains no names that begin with a dot."""
     return Path(shutil.copytree(public, to, ignore=shutil.ignore_patterns(".*")))
 
 
 @pytest.fixture(scope="module")
 def first(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> tuple[ActionResult, Path]:
-    """The first publication: what the action said, and the site."""
+    """The first publication: the result of the action, and the site."""
     directory = tmp_path_factory.mktemp("first")
     used = runner.use(workspace(directory / "work", days=3), {"previous": str(directory / "nothing")})
     return used, artifact(directory / "work/public", directory / "site")
 
 
 def remembered(*places: Path) -> Iterator[tuple[Path, bytes]]:
-    """Everything that was written to any of these places."""
+    """All texts that were written to these places."""
     for place in places:
         for path in place.rglob("*"):
             if path.is_file() and not path.is_symlink():
@@ -81,7 +81,7 @@ def remembered(*places: Path) -> Iterator[tuple[Path, bytes]]:
 # --- what it does ---------------------------------------------------------------------------------------------------
 
 
-def test_wheels_go_in_and_a_tree_a_summary_and_outputs_come_out(first: tuple[ActionResult, Path]) -> None:
+def test_the_action_makes_a_tree_a_summary_and_outputs_from_wheels(first: tuple[ActionResult, Path]) -> None:
     used, site = first
     assert used.status == 0, used.log
     assert used.outputs == {"path": "public", "projects": "10", "files": "16", "rejected": "0"}
@@ -107,7 +107,7 @@ def test_clients_install_from_the_site_that_the_artifact_makes(
         }
 
 
-def test_the_next_run_on_a_fresh_checkout_changes_only_what_is_new(
+def test_the_next_run_on_a_fresh_checkout_changes_only_pages_with_new_files(
     runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path
 ) -> None:
     fresh = workspace(tmp_path / "work")
@@ -161,7 +161,7 @@ def test_older_releases_stay_with_the_published_index_as_a_source(
     }
 
 
-def test_files_may_be_elsewhere_and_the_check_asks_for_them(runner: Runner, tmp_path: Path) -> None:
+def test_files_on_other_hosts_are_checked_too(runner: Runner, tmp_path: Path) -> None:
     for tag in "v1.0", "v1.1":
         (tmp_path / "dist" / tag).mkdir(parents=True)
         write_wheel(tmp_path / "dist" / tag, "demo", tag[1:])
@@ -214,12 +214,12 @@ def test_a_rejected_wheel_is_an_annotation_and_the_rest_is_published(runner: Run
     annotation, public = used.annotations
     assert public.startswith("::notice title=mkindex::public: a GitHub Pages site is public")
     assert annotation.startswith("::error title=mkindex::rejected ")
-    assert "/broken-1.0-py3-none-any.whl: not a zip, or an incomplete one" in annotation
+    assert "/broken-1.0-py3-none-any.whl: not a zip file (damaged or incomplete download)" in annotation
     assert not list((fresh / "public").rglob("broken*"))
     assert "| rejected | why |\n" in used.summary
 
 
-def test_strict_fails_where_a_wheel_is_rejected(runner: Runner, tmp_path: Path) -> None:
+def test_strict_fails_if_a_wheel_is_rejected(runner: Runner, tmp_path: Path) -> None:
     fresh = workspace(tmp_path)
     (fresh / "dist/broken-1.0-py3-none-any.whl").write_bytes(b"PK\x03\x04 cut off")
     used = runner.use(fresh, {"strict": "true"})
@@ -240,7 +240,7 @@ def test_a_published_site_that_cannot_be_read_stops_it(
     assert read_tree(fresh / "public") == {}
 
 
-def test_what_check_finds_wrong_is_not_handed_on(runner: Runner, tmp_path: Path) -> None:
+def test_a_tree_that_check_rejects_is_not_an_output(runner: Runner, tmp_path: Path) -> None:
     fresh = workspace(tmp_path)
     (fresh / "templates/simple").mkdir(parents=True)
     link = (ROOT / "templates/simple/link.html").read_text()
@@ -260,7 +260,7 @@ def test_an_input_that_makes_no_sense_fails(name: str, value: str, runner: Runne
     assert (used.status, used.outputs["path"]) == (2, "")
 
 
-def test_where_no_python_is_new_enough_it_says_what_to_do(runner: Runner, tmp_path: Path) -> None:
+def test_if_no_python_is_new_enough_the_error_says_what_to_do(runner: Runner, tmp_path: Path) -> None:
     old = tmp_path / "bin/python3"
     old.parent.mkdir()
     old.write_text(f'#!{BASH}\n[ "$2" = x ]\n')
@@ -347,7 +347,7 @@ def test_no_password_is_in_anything_that_is_written(
 # --- what it is made of ---------------------------------------------------------------------------------------------
 
 
-def test_all_that_is_installed_is_pinned_with_hashes_and_satisfies_what_mkindex_needs() -> None:
+def test_the_installed_projects_are_pinned_with_hashes_and_satisfy_the_requirements_of_mkindex() -> None:
     import tomllib
 
     from packaging.requirements import Requirement
@@ -388,14 +388,14 @@ def judged(*command: str | Path) -> None:
 
 
 def workflows() -> list[str]:
-    """The workflows that the documents show."""
+    """The workflows in the documentation."""
     pages = [ROOT / "README.md", PAGE]
     blocks = [block for page in pages for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
     return [block for block in blocks if re.search("^jobs:", block, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("judge", ["check-jsonschema-0.39.0", "zizmor-1.32.0"])
-def test_action_and_workflows_are_what_judges_take(judge: str, tmp_path: Path) -> None:
+def test_the_action_and_the_workflows_pass_their_linters(judge: str, tmp_path: Path) -> None:
     directory = tmp_path / ".github/workflows"
     directory.mkdir(parents=True)
     assert len(workflows()) >= 1
@@ -409,7 +409,7 @@ def test_action_and_workflows_are_what_judges_take(judge: str, tmp_path: Path) -
         judged(judge, "--builtin-schema", "vendor.github-workflows", *paths)
 
 
-def test_what_the_readme_shows_is_a_part_of_the_whole_workflow() -> None:
+def test_the_workflow_in_the_readme_is_a_part_of_the_whole_workflow() -> None:
     (steps,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert set(steps.splitlines()) <= set(PAGE.read_text().splitlines())
 

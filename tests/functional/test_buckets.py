@@ -1,4 +1,4 @@
-"""An index in a bucket: uploaded by its own script with the AWS CLI, and installed from over the REST endpoint."""
+"""An index in a bucket: its own script uploads it with the AWS CLI, and clients use the REST endpoint."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def objects(content: dict[str, bytes]) -> dict[str, tuple[bytes, str, str]]:
-    """What a tree is in a bucket: each object's bytes, type and Cache-Control."""
+    """The objects that a tree becomes in a bucket: bytes, type and Cache-Control."""
     found = {}
     for path, page in content.items():
         is_json = path.endswith(".v1_json") or path.startswith("json/")
@@ -65,7 +65,7 @@ def stored(there: Bucket, prefix: str) -> dict[str, tuple[bytes, str, str]]:
     return found
 
 
-def test_an_uploaded_index_is_installed_from_and_what_changes_is_all_that_is_uploaded_again(
+def test_clients_install_from_an_uploaded_index_and_only_changes_are_uploaded_again(
     source: Path, tmp_path: Path, there: Bucket
 ) -> None:
     public, to = tmp_path / "the public", f"s3://an-index/{PREFIX}/"
@@ -125,10 +125,10 @@ def _stage(change: str) -> int:
     return 0 if key.startswith("files/") else 1 if key.count("/") > 1 else 2
 
 
-def test_an_index_at_the_root_of_a_bucket_leaves_what_else_is_there(
+def test_an_index_at_the_root_of_a_bucket_leaves_other_objects_alone(
     source: Path, tmp_path: Path, there: Bucket
 ) -> None:
-    # Of another index, or of a project that is gone: nobody can tell.
+    # It may belong to another index, or to a removed project: there is no way to tell.
     write_files(tmp_path / "theirs", [("other/index.v1_json", b"theirs")])
     there.fill(tmp_path / "theirs")
     publish(source, tmp_path / "public", host="s3", simple_path="", links=True)

@@ -1,4 +1,4 @@
-"""For each defect, pip and uv do what its rule says: they fail, or install something else than was meant."""
+"""For each defect, pip and uv react as its rule says: they fail, or install something that was not meant."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_clients_install_from_the_good_index(
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)).replace(" ", "-"))
-def test_a_client_does_what_the_rule_says(
+def test_a_client_reacts_as_the_rule_says(
     good: Path, tmp_path: Path, home: ClientHome, case: tuple[Mutation, Form, str]
 ) -> None:
     mutation, form, client = case

@@ -1,4 +1,4 @@
-"""What a check finds in the trees of other generators, and in our own, also behind nginx."""
+"""The findings of a check in the trees of other generators, and in our own, also served by nginx."""
 
 from __future__ import annotations
 

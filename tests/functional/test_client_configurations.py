@@ -43,7 +43,7 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of an index with higher versions of our projects, published by somebody else."""
+    """Return the address of an index with higher versions of our projects, published by someone else."""
     wheels, tree = tmp_path_factory.mktemp("theirs"), tmp_path_factory.mktemp("public")
     for name in (*OURS, "gone"):
         write_wheel(wheels, name, "9.0")
@@ -67,14 +67,14 @@ def host(private: Path) -> Iterator[IndexServer]:
 
 @dataclass(frozen=True)
 class User:
-    """A user who pastes what is printed into a project. `public` is the index that clients use by default."""
+    """A user who pastes the output into a project. `public` is the index that clients use by default."""
 
     home: ClientHome
     public: str
     capsys: pytest.CaptureFixture[str]
 
     def printed(self, target: str, client: str, *options: str) -> str:
-        """Return what `mkindex client` prints."""
+        """Return the output of `mkindex client`."""
         if client == "poetry" and not options:  # poetry needs the names
             options = ("--project", "*")
         status = run(["client", target, "--for", client, *options])
@@ -83,11 +83,11 @@ class User:
         return out
 
     def install(self, client: str, text: str, *requirements: str, **settings: str) -> dict[str, str]:
-        """Return what is installed with a configuration; `settings` are environment variables."""
+        """Return the projects that are installed with a configuration; `settings` are environment variables."""
         return INSTALL[client](replace(self.home, settings=settings), text, requirements, self.public)
 
     def start_over(self) -> None:
-        """Forget what was installed, cached and locked."""
+        """Delete installed projects, the cache and the lock file."""
         self.home.forget()
         for lock in self.home.project.glob("*.lock"):
             lock.unlink()
@@ -194,7 +194,7 @@ def test_uv_sources_apply_only_to_direct_dependencies(served: str, user: User) -
     text = user.printed(f"{served}simple/", "uv")
     assert user.install("uv", text, "demo") == {"demo": "1.0", "helper": "9.0"}
     user.start_over()
-    # As its comment says, a group is enough, even if nobody installs it.
+    # As its comment says, a group is enough, even if it is not installed.
     assert user.install("uv", f'[dependency-groups]\nprivate = ["helper"]\n\n{text}', "demo") == OURS
 
 
@@ -219,7 +219,7 @@ def test_other_projects_still_come_from_the_default_index(client: str, served: s
     assert user.install(client, text, "other", "helper") == {"other": "1.0", "helper": "9.0"}
 
 
-def test_pip_installs_from_a_list_with_hashes_as_a_comment_says(
+def test_pip_installs_from_a_list_with_hashes_with_the_command_in_a_comment(
     served: str, stranger: str, private: Path, user: User
 ) -> None:
     (command,) = re.findall(r"^#   pip (.*)$", user.printed(f"{served}simple/", "pip"), re.MULTILINE)
@@ -252,7 +252,7 @@ def _credentials(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", ["simple/", "links.html"])
 @pytest.mark.parametrize("how", ["uv", "uv netrc", "pip netrc", "poetry", "pdm netrc"])
-def test_a_client_logs_in_as_the_configuration_says(how: str, page: str, guarded: IndexServer, user: User) -> None:
+def test_a_client_logs_in_with_the_printed_configuration(how: str, page: str, guarded: IndexServer, user: User) -> None:
     client, _, netrc = how.partition(" ")
     text = user.printed(guarded.url.replace("//", f"//{NAME}:{PASSWORD}@") + page, client)
     assert not re.search(f"{NAME}|{PASSWORD}|@", text)

@@ -31,7 +31,7 @@ REACHES = [
     (client, place)
     for client in INSTALLERS
     for place in PLACES
-    if (client, place) != ("poetry", "file")  # it knows http only
+    if (client, place) != ("poetry", "file")  # it supports only http
 ]
 EVERYWHERE = pytest.mark.parametrize(("client", "base"), REACHES, indirect=["base"])
 
@@ -71,7 +71,7 @@ def test_a_client_installs_from_the_page_of_all_links(client: str, base: str, ho
 
 
 @pytest.mark.parametrize("client", INSTALLERS)
-def test_a_client_does_not_install_what_is_not_there(client: str, home: ClientHome, server: LoggedServer) -> None:
+def test_a_client_does_not_install_a_missing_file(client: str, home: ClientHome, server: LoggedServer) -> None:
     with pytest.raises(ClientFailed, match=r"demo\b"):
         INSTALLERS[client](home, f"{server.url}simple/", ["demo==1.2"])
 
@@ -87,7 +87,7 @@ def test_a_version_that_is_not_for_this_python_is_not_downloaded(
 
 
 @pytest.mark.parametrize("client", ["uv", *PIPS])
-def test_a_version_that_the_page_rules_out_is_not_even_looked_into(
+def test_no_file_of_a_version_that_the_page_rules_out_is_requested(
     client: str, home: ClientHome, server: LoggedServer
 ) -> None:
     INSTALLERS[client](home, f"{server.url}simple/", ["demo"])
@@ -97,7 +97,7 @@ def test_a_version_that_the_page_rules_out_is_not_even_looked_into(
 # --- the `.metadata` sibling -----------------------------------------------------------------------------------------
 
 REQUIREMENTS = ["demo-app[color]", "demo==1.1"]
-# Whatever is needed to know what is to be installed, and no wheel.
+# Everything that a resolver needs, and no wheel.
 RESOLVED = {
     "demo-app/",
     "demo/",
@@ -109,8 +109,8 @@ RESOLVED = {
 
 
 def test_pip_resolves_without_a_wheel(home: ClientHome, server: LoggedServer) -> None:
-    said = home.pip("pip", "install", "--dry-run", "--index-url", f"{server.url}simple/", *REQUIREMENTS)
-    assert re.findall(r"^Would install (.*)$", said, re.MULTILINE) == ["demo-1.1 demo-app-1.0 demo-colors-1.0"]
+    pip_output = home.pip("pip", "install", "--dry-run", "--index-url", f"{server.url}simple/", *REQUIREMENTS)
+    assert re.findall(r"^Would install (.*)$", pip_output, re.MULTILINE) == ["demo-1.1 demo-app-1.0 demo-colors-1.0"]
     assert server.names() == RESOLVED
 
 
@@ -198,7 +198,7 @@ def test_uv_locks_every_file_as_the_index_lists_it_and_syncs_from_a_cold_cache(
     assert installed_in_project(home) == INSTALLED
 
 
-def test_uv_syncs_what_is_locked_without_asking_for_a_page(
+def test_uv_syncs_from_a_lock_file_without_requesting_a_page(
     home: ClientHome, server: LoggedServer, hashes: dict[str, str]
 ) -> None:
     write_uv_project(home, f"{server.url}simple/", EVERY_PROJECT)
@@ -206,9 +206,9 @@ def test_uv_syncs_what_is_locked_without_asking_for_a_page(
     home.forget()
     server.forget()
     home.uv("sync", "--frozen")
-    asked = server.names()
-    assert len(asked) == len(INSTALLED)
-    assert asked < locked(hashes).keys()
+    requested = server.names()
+    assert len(requested) == len(INSTALLED)
+    assert requested < locked(hashes).keys()
 
 
 def test_poetry_locks_every_hash_and_installs_from_a_cold_cache(
@@ -262,9 +262,7 @@ def test_a_client_that_is_given_hashes_takes_these_files_and_no_others(
     [("2026-01-01T12:00:00Z", {"demo": "1.0"}), ("2026-01-02T12:00:00Z", {"demo": "1.1"})],
     ids=["the first day", "the second day"],
 )
-def test_uv_leaves_out_what_is_newer_than_a_day(
-    base: str, day: str, expected: dict[str, str], home: ClientHome
-) -> None:
+def test_uv_ignores_files_newer_than_a_day(base: str, day: str, expected: dict[str, str], home: ClientHome) -> None:
     assert INSTALLERS["uv"](home, f"{base}simple/", ["demo", "--exclude-newer", day]) == expected
 
 
@@ -273,7 +271,7 @@ def test_uv_finds_nothing_that_is_older_than_the_oldest_file(home: ClientHome, s
         INSTALLERS["uv"](home, f"{server.url}simple/", ["demo", "--exclude-newer", "2025-12-31T12:00:00Z"])
 
 
-def test_uv_takes_only_what_is_named_from_an_explicit_index(home: ClientHome, server: LoggedServer) -> None:
+def test_uv_takes_only_the_named_projects_from_an_explicit_index(home: ClientHome, server: LoggedServer) -> None:
     index = f'[[tool.uv.index]]\nname = "private"\nurl = "{server.url}simple/"\nexplicit = true\n'
     write_project(
         home, ["demo"], f'[tool.uv]\npackage = false\n{index}[tool.uv.sources]\ndemo = {{ index = "private" }}\n'

@@ -37,9 +37,9 @@ def address(public: Path) -> Iterator[str]:
     """The address of the tree, without a slash at its end."""
     program = CLIENTS / "wrangler/node_modules/.bin/wrangler"
     if not (CLIENTS / "wrangler/.ready").exists() or not shutil.which("node"):
-        pytest.skip("MISSING: wrangler: make clients, with npm")  # whose registry is not to be had from everywhere
+        pytest.skip("MISSING: wrangler: make clients, with npm")  # whose registry is not reachable from everywhere
     own = public.parent
-    # Where requests come from, which it would ask Cloudflare.
+    # The origin of requests, which it would otherwise request from Cloudflare.
     (own / "node_modules/.mf").mkdir(parents=True)
     (own / "node_modules/.mf/cf.json").write_text("{}")
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | SETTINGS
@@ -70,16 +70,16 @@ def address(public: Path) -> Iterator[str]:
 
 
 def get(url: str) -> tuple[int, str | None, str | None, str | None, bytes]:
-    """Return status, type, Cache-Control, Content-Encoding and bytes of what is at an address."""
+    """Return status, type, Cache-Control, Content-Encoding and bytes of the answer at an address."""
     try:
         answer = build_opener(ProxyHandler({})).open(Request(url, headers={"Accept-Encoding": "gzip"}))
     except HTTPError as error:
         answer = error
     with answer:
-        said = answer.headers
-        assert said["Access-Control-Allow-Origin"] == "*"
-        encoding = said["Content-Encoding"]
-        return answer.status, said["Content-Type"], said["Cache-Control"], encoding, answer.read()
+        headers = answer.headers
+        assert headers["Access-Control-Allow-Origin"] == "*"
+        encoding = headers["Content-Encoding"]
+        return answer.status, headers["Content-Type"], headers["Cache-Control"], encoding, answer.read()
 
 
 def test_everything_has_its_type_and_files_arrive_as_they_are(public: Path, address: str) -> None:

@@ -1,4 +1,4 @@
-"""The function for CloudFront that docs/hosting/s3.md shows, run by Node.js on requests as CloudFront gives them."""
+"""The function for CloudFront that docs/hosting/s3.md shows, run by Node.js on requests like those of CloudFront."""
 
 from __future__ import annotations
 

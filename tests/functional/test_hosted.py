@@ -1,4 +1,4 @@
-"""What `mkindex host` prints, run as it is by nginx, Apache and Caddy, among settings that are against it."""
+"""The output of `mkindex host`, run unchanged by nginx, Apache and Caddy, with settings that could break it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ BYTES = "application/octet-stream"
 SHORT = "max-age=60, must-revalidate"
 LONG = "max-age=31536000, immutable"
 NAME, PASSWORD = "reader", "s3cret-and-long"
-# Asks for JSON and takes nothing else; asks for HTML; does not care.
+# Accepts only JSON; accepts only HTML; accepts anything.
 NEWEST, OLD, ANY = "application/vnd.pypi.simple.latest+json", "text/html", "*/*"
 
 
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: dict[str, str]  # by name in lower case; what came several times is joined
+    headers: dict[str, str]  # by name in lower case; repeated ones are joined
     body: bytes
 
     @property
@@ -52,7 +52,7 @@ class Answer:
 
 
 def ask(url: str, method: str = "GET", *, context: ssl.SSLContext | None = None, **headers: str) -> Answer:
-    """Ask as told, and decode and follow nothing; of header names `_` stands for `-`."""
+    """Send a request, and decode and follow nothing; `_` in header names means `-`."""
     parts = urlsplit(url)
     assert parts.hostname
     connection = (
@@ -80,7 +80,7 @@ def built(wheels: Path, directory: Path, *options: str) -> Path:
 
 @pytest.fixture(scope="module")
 def public() -> Iterator[Path]:
-    """A directory that every user may enter: Apache gives up being root."""
+    """A directory that every user may enter, because Apache gives up the rights of root."""
     with tempfile.TemporaryDirectory(prefix="mkindex-") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -88,7 +88,7 @@ def public() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def tree(wheels: Path, public: Path) -> Path:
-    """An index in a directory whose name has to be quoted, with something in it that is nobody's business."""
+    """An index in a directory whose name must be quoted, with a hidden file in it."""
     directory = built(wheels, public / "an index; #1 (é) 100%")
     (directory / ".env").write_text(PASSWORD)
     (directory / "simple/demo/.env").write_text(PASSWORD)
@@ -99,7 +99,7 @@ def tree(wheels: Path, public: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def json_tree(wheels: Path, public: Path) -> Path:
-    """An index whose HTML pages list nothing: who installs from it was sent JSON."""
+    """An index whose HTML pages are empty: only clients that get JSON can install from it."""
     directory = built(wheels, public / "json")
     for page in directory.glob("simple/*/index.html"):
         page.write_text("<!DOCTYPE html><title>nothing</title>")
@@ -148,9 +148,7 @@ OUTSIDE = ["simple/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "..%2f..%2f..%2f..%2
         (".htaccess", ""),
     ],
 )
-def test_who_asks_gets_the_form_that_is_asked_for_and_nothing_hidden(
-    tree: Path, scratch: Path, server: str, url: str
-) -> None:
+def test_clients_get_the_requested_form_and_no_hidden_file(tree: Path, scratch: Path, server: str, url: str) -> None:
     with served(server, tree, scratch, url) as base:
         for path, forms in PAGES.items():
             for accept, form in forms:
@@ -291,7 +289,7 @@ def test_check_finds_nothing(tree: Path, scratch: Path, server: str) -> None:
 
 
 @pytest.mark.parametrize("server", HOSTS)
-def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
+def test_servers_accept_every_valid_configuration_and_several_at_once(
     tmp_path: Path, users: dict[str, Path], certificate: tuple[Path, Path], server: str
 ) -> None:
     own: dict[str, Any] = {"certificate": str(certificate[0]), "key": str(certificate[1])}
@@ -307,9 +305,9 @@ def test_servers_take_whatever_is_accepted_and_several_indexes_at_once(
         ServerConfig(root="/~/x", url="https://_x:18086/", **own),
     ]
     printed = [Templates().render(PRINTS[server], hosting=one).decode() for one in accepted]
-    said = validate_config(server, "\n".join(printed), tmp_path / "scratch")
-    if server != "caddy":  # which warns of all that it does not do about certificates
-        assert [line for line in said.splitlines() if "warn" in line.lower() and "does not exist" not in line] == []
+    messages = validate_config(server, "\n".join(printed), tmp_path / "scratch")
+    if server != "caddy":  # because it warns about certificates that it does not manage
+        assert [line for line in messages.splitlines() if "warn" in line.lower() and "does not exist" not in line] == []
     for text in printed:
         validate_config(server, text, tmp_path / "scratch")
         if server == "caddy":
@@ -341,7 +339,7 @@ def test_clients_install_and_get_json(
 
 @pytest.fixture(scope="module")
 def users(public: Path) -> dict[str, Path]:
-    """The files of who may read, made as the printed comments say."""
+    """The files of users, made as the printed comments say."""
     directory = public / "users; #2"
     directory.mkdir()
     caddy = shutil.which("caddy") or skip_or_fail("caddy: apt-get install caddy")
@@ -357,7 +355,7 @@ def users(public: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("server", HOSTS)
-def test_with_auth_nobody_reads_without_the_password(
+def test_with_auth_nothing_is_readable_without_the_password(
     tree: Path, scratch: Path, users: dict[str, Path], server: str
 ) -> None:
     basic = f"Basic {b64encode(f'{NAME}:{PASSWORD}'.encode()).decode()}"
@@ -371,7 +369,7 @@ def test_with_auth_nobody_reads_without_the_password(
                 assert (path, refused.status, refused.headers["www-authenticate"].split()[0]) == (path, 401, "Basic")
                 assert refused.headers["access-control-allow-origin"] == "*"
                 assert refused.body != (tree / "404.html").read_bytes()
-        # A shared cache must not hand out to others what one may read.
+        # A shared cache must not send the files of one user to others.
         assert ask(base + FILE, Authorization=basic).summary == (200, BYTES, f"private, {LONG}")
         for path, status in (("simple/demo/", 200), ("simple/nope/", 404)):
             answer = ask(base + path, Authorization=basic, Accept=JSON)
@@ -394,7 +392,7 @@ def test_with_auth_nobody_reads_without_the_password(
 def test_with_auth_clients_install_by_netrc_and_variables_and_are_refused_without(
     json_tree: Path, tmp_path: Path, scratch: Path, users: dict[str, Path], server: str
 ) -> None:
-    said = []
+    messages = []
     with serve_printed_config(
         server, json_tree, scratch, "http://127.0.0.1/pypi/", "--auth", "--users", users[server]
     ) as base:
@@ -417,12 +415,12 @@ def test_with_auth_clients_install_by_netrc_and_variables_and_are_refused_withou
             if not variables:
                 with pytest.raises(ClientFailed) as refused:
                     install(client, home)
-                said.append(str(refused.value))
+                messages.append(str(refused.value))
                 (path / ".netrc").write_text(f"machine 127.0.0.1\nlogin {NAME}\npassword {PASSWORD}\n")
                 (path / ".netrc").chmod(0o600)
-            said.append(install(client, home))
+            messages.append(install(client, home))
             (path / ".netrc").unlink(missing_ok=True)
-    assert [text for text in said if PASSWORD in text] == []
+    assert [text for text in messages if PASSWORD in text] == []
     written = [path for path in tmp_path.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
     assert written == []
 
@@ -455,9 +453,7 @@ def test_https_with_a_certificate_of_ones_own(
 
 
 @pytest.mark.parametrize("server", ["nginx", "apache"])
-def test_who_comes_by_http_is_sent_to_https(
-    tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str
-) -> None:
+def test_http_redirects_to_https(tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str) -> None:
     url, own = "https://127.0.0.1/pypi/", {"certificate": str(certificate[0]), "key": str(certificate[1])}
     printed = Templates().render(PRINTS[server], hosting=ServerConfig(root=str(tree), url=url, **own)).decode()
 

@@ -242,7 +242,7 @@ def hostile_names(tmp_path_factory: pytest.TempPathFactory) -> Built:
     for name in NAMES:
         with open(os.path.join(os.fsencode(directory), name), "wb") as file:
             file.write(content)
-    return build(directory, tree=tmp_path_factory.mktemp("tree"), options=("--links",))
+    return build(directory, tree=tmp_path_factory.mktemp("tree"), options=("--links", "--verbose"))
 
 
 def test_every_hostile_name_is_rejected_in_a_line_of_its_own(hostile_names: Built) -> None:

@@ -1,4 +1,4 @@
-"""The landing page in a browser: with script it says where it is, and without it still says what to do."""
+"""The landing page in a browser: with scripts it shows its own address, and without them it still explains itself."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 OPTIONS = [
     "--headless",
-    "--no-sandbox",  # it shows nothing but our own page, and for root there is none
+    "--no-sandbox",  # the sandbox is not available to root, and not needed for our own page
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--proxy-server=http://127.0.0.1:9",  # nobody: what is not on this machine is not asked
+    "--proxy-server=http://127.0.0.1:9",  # no requests to other machines
 ]
 
 
@@ -35,7 +35,7 @@ def parsed(page: str) -> Element:
 
 
 def visible(element: Element) -> str:
-    """Return the text of an element as somebody reads it, but in one line."""
+    """Return the text of an element as a reader sees it, but in one line."""
     if element.tag in ("script", "style", "head") or "hidden" in element.attrib:
         return element.tail or ""
     return (element.text or "") + "".join(visible(child) for child in element) + (element.tail or "")

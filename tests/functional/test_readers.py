@@ -1,4 +1,4 @@
-"""Independent readers of the Simple API find on every page what is in the files, and nothing else."""
+"""Independent readers of the Simple API find the facts of the files on every page, and nothing else."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ HTML, JSON = "index.html", "index.v1_json"
 Entry = dict[str, Any]
 Pages = dict[str, bytes]  # by their path
 
-pytestmark = pytest.mark.filterwarnings("ignore::mousebender.simple.APIVersionWarning")  # it knows HTML 1.1
+pytestmark = pytest.mark.filterwarnings("ignore::mousebender.simple.APIVersionWarning")  # it supports HTML 1.1
 
 
 # --- the readers -----------------------------------------------------------------------------------------------------
 
 
 def entry(url: str, hashes: dict[str, str], requires_python: str | None, metadata: object, yanked: object) -> Entry:
-    """Return what all readers can tell of a file, in one form; `yanked` is None, or the reason, which may be ""."""
+    """Return the facts of a file that all readers find, in one form; `yanked`: None, or a reason, maybe ""."""
     assert hashes.keys() == {"sha256"}
     return {
         "url": urldefrag(url).url,
@@ -131,7 +131,7 @@ READERS: dict[str, tuple[str, Callable[[bytes, str, str], dict[str, Entry]]]] = 
 
 
 def read(pages: Pages, reader: str) -> dict[str, dict[str, Entry]]:
-    """Return what a reader finds on the page of every project."""
+    """Return the entries that a reader finds on the page of every project."""
     name, parse = READERS[reader]
     return {
         place[1]: parse(page, place[1], f"{HOST}simple/{place[1]}/")
@@ -201,7 +201,7 @@ def expected(path: Path) -> tuple[str, Entry]:
 
 
 def requires_python_of_sdists(path: Path) -> str | None:
-    """Return Requires-Python of one that `files` wrote: the zip files have none."""
+    """Return the Requires-Python of a file that `files` wrote; zip files have none."""
     if path.suffix == ".zip":
         return None
     names = [canonicalize_name(name) for name in NAMES]
@@ -210,13 +210,13 @@ def requires_python_of_sdists(path: Path) -> str | None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_reader_finds_every_file_with_what_the_file_says(
+def test_a_reader_finds_every_file_with_the_facts_of_the_file(
     reader: str, published: Pages, files: dict[str, Path]
 ) -> None:
     wanted: dict[str, dict[str, Entry]] = {}
     for name, path in files.items():
-        project, said = expected(path)
-        wanted.setdefault(project, {})[name] = said
+        project, facts = expected(path)
+        wanted.setdefault(project, {})[name] = facts
     assert read(published, reader) == wanted
 
 
@@ -262,7 +262,7 @@ def pages_of(made: Index) -> Pages:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
+def test_a_reader_finds_yanked_files_and_their_reasons(reader: str) -> None:
     shelf = FakeFiles()
     files = [
         shelf.file("demo-1.0-py3-none-any.whl"),
@@ -271,7 +271,7 @@ def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
         shelf.file("demo-1.2.tar.gz", yanked=REASON, requires_python=">=3.8"),
     ]
     found = read(pages_of(make_index(*files)), reader)
-    assert {name: (said["yanked"], said["requires-python"]) for name, said in found["demo"].items()} == {
+    assert {name: (facts["yanked"], facts["requires-python"]) for name, facts in found["demo"].items()} == {
         "demo-1.0-py3-none-any.whl": (None, None),
         "demo-1.1-py3-none-any.whl": ("", None),
         "demo-1.2-py3-none-any.whl": (REASON, None),
@@ -279,7 +279,7 @@ def test_a_reader_tells_yanked_files_and_their_reasons(reader: str) -> None:
     }
 
 
-def test_pypi_simple_tells_provenance_and_the_status_of_a_project() -> None:
+def test_pypi_simple_finds_provenance_and_the_status_of_a_project() -> None:
     provenance = "https://index.example/demo.provenance?a=1&b=2"
     file = FakeFiles().file("demo-1.0-py3-none-any.whl", provenance=provenance)
     status = ProjectStatus(status="deprecated", reason=REASON)

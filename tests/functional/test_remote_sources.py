@@ -48,7 +48,7 @@ def shared(wheels: Path) -> Iterator[Path]:
         directory = Path(name)
         shutil.copytree(wheels, directory / "wheels")
         (directory / "wheels/README.txt").write_text("read me")
-        write_wheel(directory / "wheels", "a" * 60, "1.0")  # servers cut such a name short where they show it
+        write_wheel(directory / "wheels", "a" * 60, "1.0")  # servers shorten such a name in the text of the link
         (directory / "wheels/more & more").mkdir()
         write_wheel(directory / "wheels/more & more", "below", "1.0+local")
         for path in (directory, *directory.rglob("*")):
@@ -132,7 +132,7 @@ class Published(NamedTuple):
 def published(request: pytest.FixtureRequest, origin: Path, tmp_path: Path) -> Iterator[Published]:
     with ExitStack() as stack:
         with ExitStack() as until_then:
-            # What is mirrored has to do without the origin.
+            # Mirrored files must be installable without the origin.
             life = stack if request.param == "reference" else until_then
             page = f"{life.enter_context(serve_directory(origin, tmp_path / 'origin.log')).url}wheels.html"
             mkindex(page, tmp_path / "public", "--remote", request.param)

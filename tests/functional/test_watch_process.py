@@ -63,7 +63,7 @@ def wait_until_correct(watch: WatchProcess, here: Path) -> None:
 # --- remote sources -------------------------------------------------------------------------------------------------
 
 
-def test_a_remote_source_is_asked_every_interval_and_not_at_each_local_change(here: Path, wheels: Path) -> None:
+def test_a_remote_source_is_requested_every_interval_and_not_at_each_local_change(here: Path, wheels: Path) -> None:
     content = wheel("far", "1.0")
     with scripted_server.run_server() as server:
         server.routes |= {

@@ -1,6 +1,7 @@
-"""Runs the steps of action.yml as a runner of GitHub does, with the files and variables that it gives to them.
+"""Runs the steps of action.yml as a GitHub runner does, with the files and variables that the runner provides.
 
-Only what the action needs of it: anything else is an error, so that nothing passes which a runner would not take.
+It supports only the features that the action uses. Anything else is an error, so that the action cannot rely on
+features that a runner does not have.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BASH = shutil.which("bash")
 
-# What a machine needs to be told to reach a package registry, and to make environments.
+# Variables that a machine may need to reach a package registry, and to make environments.
 _KEPT = re.compile(
     r"PATH|LANG|LC_ALL|TMPDIR|PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|https?_proxy|HTTPS?_PROXY|(no|NO)_.*"
 )
@@ -27,7 +28,7 @@ _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 
 @dataclass
 class StepResult:
-    """What came of a step."""
+    """The result of a step."""
 
     status: int
     log: str
@@ -37,7 +38,7 @@ class StepResult:
 
 @dataclass
 class ActionResult:
-    """What came of the whole action: its steps up to the first that failed, and its outputs."""
+    """The result of the action: its steps up to the first that failed, and its outputs."""
 
     steps: dict[str, StepResult]
     outputs: dict[str, str]
@@ -56,12 +57,12 @@ class ActionResult:
 
     @property
     def annotations(self) -> list[str]:
-        """The lines that a runner takes for commands: those that begin with "::", or else have "##[" in them."""
+        """The lines that a runner treats as commands: those that begin with "::", or contain "##["."""
         return [line for line in self.log.split("\n") if line.lstrip().startswith("::") or "##[" in line]
 
 
 def checkout(to: Path) -> Path:
-    """Copy what a checkout of this repository has that mkindex is installed from, as a runner gets it."""
+    """Copy the files of a checkout that mkindex is installed from, as a runner gets them."""
     to.mkdir()
     for name in ("gen", "templates", "action"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -72,7 +73,7 @@ def checkout(to: Path) -> Path:
 
 
 class Runner:
-    """A runner with one job, in which the action is at `action`; what it installs, it installs once."""
+    """A runner with one job. The action is at `action`, and installs everything once."""
 
     def __init__(self, action: Path, temp: Path) -> None:
         self.action = action
@@ -175,7 +176,7 @@ class Runner:
             if asked := re.fullmatch(r"steps\.([a-z]+)\.outputs\.([a-z]+)", expression):
                 assert asked[1] in ids
                 return steps[asked[1]].outputs.get(asked[2], "") if asked[1] in steps else ""
-            raise ValueError(f"an expression that is not known here: {expression}")
+            raise ValueError(f"an unsupported expression: {expression}")
 
         return _EXPRESSION.sub(value, str(text))
 
@@ -185,7 +186,7 @@ def _parse_outputs(content: str) -> dict[str, str]:
     outputs = {}
     for line in content.splitlines():
         name, equals, value = line.partition("=")
-        assert equals, f"a runner takes no such line: {line!r}"
+        assert equals, f"a runner does not accept this line: {line!r}"
         assert re.fullmatch("[a-z]+", name), line
         outputs[name] = value
     return outputs

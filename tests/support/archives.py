@@ -1,4 +1,4 @@
-"""Archives in memory, and how they are read or refused."""
+"""Archives in memory, and helpers to read them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_zip(data: bytes) -> bytes:
 
 
 def refusal(read: Callable[[bytes], object], data: bytes) -> str | None:
-    """Why `read` refuses `data`; None: it does not."""
+    """Why `read` refuses `data`; None if it accepts it."""
     try:
         read(data)
     except Unreadable as error:
@@ -53,7 +53,7 @@ def refusal(read: Callable[[bytes], object], data: bytes) -> str | None:
 
 @contextmanager
 def peak_below(limit: int) -> Iterator[None]:
-    """Fail when more than `limit` bytes are held at once."""
+    """Fail if more than `limit` bytes are in memory at once."""
     tracemalloc.start()
     try:
         yield
@@ -63,7 +63,7 @@ def peak_below(limit: int) -> Iterator[None]:
 
 
 def deflated_zeros(size: int) -> bytes:
-    """`size` bytes, whole MiB, of a deflate stream without an end; made in no time."""
+    """`size` bytes, whole MiB, of a deflate stream without an end, made quickly."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return (packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)) * (size // MIB)
 

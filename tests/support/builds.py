@@ -30,14 +30,14 @@ def publish(source: Path, destination: Path, **options: Any) -> Report:  # noqa:
 
 
 def cold_build(source: Path, **options: Any) -> dict[str, bytes]:  # noqa: ANN401 (the fields of Config)
-    """The tree that a build makes in an empty directory; always with copies, since it is on another disk."""
+    """The tree that a build makes in an empty directory; always with copies, because it is on another disk."""
     with scratch_directory() as directory:
         publish(source, Path(directory) / "cold", **options | {"link_mode": "copy"})
         return read_tree(Path(directory) / "cold")
 
 
 def write_files(root: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Write files, and the directories they lie in."""
+    """Write files, and create their directories."""
     for name, content in files:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The real clients, each from an environment of its own (`make clients`), without any settings but those of a test."""
+"""The real clients, each in its own environment (`make clients`), with no settings except those of a test."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SETTINGS = {
     "POETRY_VIRTUALENVS_USE_POETRY_PYTHON": "true",
     "POETRY_NO_INTERACTION": "1",
     "PDM_CHECK_UPDATE": "false",
-    "PDM_USE_VENV": "false",  # but __pypackages__, which takes no time to make
+    "PDM_USE_VENV": "false",  # except __pypackages__, which is created quickly
 }
 
 
@@ -80,14 +80,14 @@ def python_of(client: str) -> tuple[int, ...] | None:
 
 
 class ClientFailed(Exception):
-    """A client that exited with another status than 0; its text is what it said."""
+    """A client that exited with another status than 0. The text is its output."""
 
 
 @dataclass(frozen=True)
 class ClientHome:
     """An empty home directory: a client that runs here has no settings, no cache and no project of its own.
 
-    `settings`: of the environment, besides those that every client gets.
+    `settings`: variables of the environment, in addition to those that every client gets.
     """
 
     path: Path
@@ -98,7 +98,7 @@ class ClientHome:
         return self.path / "project"
 
     def run(self, client: str, *command: str | Path) -> str:
-        """Run a program of `client` in the project; return what it says. Raises Refused."""
+        """Run a program of `client` in the project; return its output. Raises Refused."""
         self.project.mkdir(exist_ok=True)
         program = CLIENTS / client / "bin" / command[0]
         if reason := why_not_run(client, python_of(client) or sys.version_info[:2]):
@@ -133,7 +133,7 @@ class ClientHome:
         return self.run("uv", "uv", *arguments)
 
     def forget(self) -> None:
-        """Drop what was cached and installed; the project and its lock file stay."""
+        """Delete the cache and the installed projects; keep the project and its lock file."""
         for path in (self.path / "cache", self.project / ".venv", self.project / "__pypackages__"):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -171,13 +171,13 @@ def write_poetry_project(home: ClientHome, url: str, requirements: Sequence[str]
 
 def write_pdm_project(home: ClientHome, url: str, requirements: Sequence[str]) -> None:
     kind = "find_links" if url.endswith(".html") else "index"
-    # A source of this name takes the place of the one that PDM would ask else.
+    # A source of this name replaces the default source of PDM.
     source = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{url}"\ntype = "{kind}"\n'
     write_project(home, requirements, f"[tool.pdm]\ndistribution = false\n{source}")
 
 
 class Installer(Protocol):
-    """Install requirements from an index, or from a find-links page; return what was installed."""
+    """Install requirements from an index, or from a find-links page; return the installed projects."""
 
     def __call__(self, home: ClientHome, url: str, requirements: Sequence[str]) -> dict[str, str]: ...
 
@@ -215,7 +215,7 @@ def _pdm(home: ClientHome, url: str, requirements: Sequence[str]) -> dict[str, s
 
 
 def installed_in_project(home: ClientHome) -> dict[str, str]:
-    """Return what is installed in the environment of the project, wherever that is."""
+    """Return the projects that are installed in the environment of the project, wherever that is."""
     places = [*home.project.glob(".venv/lib/python*/site-packages"), *home.project.glob("__pypackages__/*/lib")]
     if len(places) != 1:
         pytest.fail(f"there should be one environment in {home.project}: {places}")

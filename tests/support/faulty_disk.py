@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ProcessKilled(BaseException):
-    """The writer is dead: it does nothing any more."""
+    """The writer was killed: it does nothing after that."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Real servers: `python -m http.server`, with what it was asked for, and nginx."""
+"""Real servers: `python -m http.server`, with a log of its requests, and nginx."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _LOGGED = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[0-9.]+" (?P<statu
 
 
 class LoggedServer:
-    """What is known of a running server: its address, and its log since `forget` was called."""
+    """A running server: its address, and its log since `forget` was called."""
 
     def __init__(self, url: str, log: Path) -> None:
         self.url = url
@@ -71,13 +71,13 @@ class LoggedServer:
         return [f"{one['method']} {one['status']} {unquote(one['path'])}" for one in found]
 
     def names(self) -> set[str]:
-        """Return the last part of each path asked for: a filename, or the name of a project with a slash."""
+        """Return the last part of each requested path: a filename, or the name of a project with a slash."""
         return {re.sub(r".*/(?=[^/]+/?$)", "", request) for request in self.requests()}
 
 
 @contextmanager
 def serve_directory(directory: Path, log: Path) -> Iterator[LoggedServer]:
-    """Serve a directory, on a port that nobody uses."""
+    """Serve a directory on a free port."""
     command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(directory), "0"]
     with (
         log.open("w") as errors,
@@ -95,7 +95,7 @@ def serve_directory(directory: Path, log: Path) -> Iterator[LoggedServer]:
 
 @contextmanager
 def serve_with_nginx(directory: Path, own: Path) -> Iterator[str]:
-    """Serve a directory with nginx, which keeps its things in `own`; yield its address."""
+    """Serve a directory with nginx, which keeps its own files in `own`; yield its address."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
         skip_or_fail("nginx")

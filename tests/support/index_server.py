@@ -1,4 +1,4 @@
-"""A web server that serves an index as well as one can, but for what it is told to do wrong."""
+"""A web server that serves an index without faults, except those that a test adds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONG_AGO = formatdate(TIMESTAMP, usegmt=True)
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; `content_length`: the length that it says it has, where that is not the truth."""
+    """An answer; `content_length`: the stated length, if it is to be wrong."""
 
     status: int
     body: bytes = b""
@@ -38,13 +38,13 @@ class Reply:
         return replace(self, headers=kept)
 
 
-Fault = "Callable[[str, Reply], Reply]"  # given the path that was asked for
+Fault = "Callable[[str, Reply], Reply]"  # gets the requested path
 
 
 class IndexServer:
-    """A running server of a directory. `faults` change what it would answer, one after another.
+    """A running server of a directory. `faults` change its answers, one after another.
 
-    `authorization`: that header, without which it shows nothing.
+    `authorization`: the value of that header, which every request must have.
     """
 
     def __init__(self, root: Path) -> None:
@@ -138,7 +138,7 @@ class IndexServer:
 
 @contextmanager
 def serve_index(root: Path) -> Iterator[IndexServer]:
-    """Serve a directory, on a port that nobody uses."""
+    """Serve a directory on a free port."""
     host = IndexServer(root)
     try:
         yield host

@@ -243,3 +243,11 @@ def symlink_to_moved_wheel(index_copy: IndexCopy) -> None:
     """Replace a moved wheel with a symlink to it."""
     digest = hashlib.sha256((index_copy.tree.parent / "away.whl").read_bytes()).hexdigest()
     (index_copy.tree / f"files/{digest[:2]}/{digest[2:]}/{OLD}").symlink_to(index_copy.tree.parent / "away.whl")
+
+
+def remove_all_projects(index_copy: IndexCopy) -> None:
+    """Leave an index without projects."""
+    for name in ("alpha", "beta", "gamma"):
+        shutil.rmtree(index_copy.page(name, ""))
+    index_copy.html("", lambda text: re.sub(r"<a .*</a><br>\n", "", text))
+    index_copy.json("", lambda page: page.update(projects=[]))

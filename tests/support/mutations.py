@@ -36,6 +36,7 @@ from support.mutation_steps import (
     prefix_link,
     prepend_to_wheel,
     redirect_deeper,
+    remove_all_projects,
     remove_file,
     rename_file,
     rename_in_local_header,
@@ -76,12 +77,43 @@ BOTH_FORMS: tuple[Form, ...] = ("both",)
 LOCAL: tuple[Place, ...] = ("local",)
 SERVED: tuple[Place, ...] = ("served",)
 
+LISTING = b'<title>Index of /</title><a href="../">../</a><a href="index.html">index.html</a>'
+
 MUTATIONS: tuple[Mutation, ...] = (
     # What it is
     Mutation("a find-links page for an index", "find-links-page", make_find_links_page, HTML_ONLY),
     Mutation("a page for people for an index", "not-an-index", point_at_people_page, BOTH_FORMS, SERVED),
     Mutation("a login page for an index", "not-an-index", make_login_page, HTML_ONLY, try_clients=False),
     Mutation("nothing at all", "not-an-index", lambda v: setattr(v, "address", "nothing/"), BOTH_FORMS, SERVED),
+    Mutation(
+        "a host without index documents",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(404)),
+        ("html", "both"),
+        SERVED,
+    ),
+    Mutation(
+        "a bucket that hides what it does not have",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(403)),
+        HTML_ONLY,
+        SERVED,
+    ),
+    Mutation(
+        "a host that lists directories instead",
+        "no-index-document",
+        lambda v: v.fault(".*/", lambda _: Reply(200, LISTING, {"Content-Type": "text/html"})),
+        HTML_ONLY,
+        SERVED,
+    ),
+    Mutation("an index without projects", "no-files", remove_all_projects),
+    Mutation(
+        "a root whose links lead to the root of the host",
+        "no-files",
+        lambda v: v.html("", lambda t: t.replace('href="', 'href="/')),
+        HTML_ONLY,
+        try_clients=False,
+    ),
     # Installs break
     Mutation("the newest wheel is gone", "file-missing", lambda v: remove_file(v, NEW), files="head"),
     Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), try_clients=False),
@@ -105,7 +137,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         all_of(lambda v: v.file(NEW).write_bytes(b"<html>no"), lambda v: v.rehash(NEW)),
     ),
     Mutation(
-        "metadata advertised and gone", "metadata-missing", lambda v: remove_file(v, NEW, ".metadata"), files="head"
+        "announced metadata is missing", "metadata-missing", lambda v: remove_file(v, NEW, ".metadata"), files="head"
     ),
     Mutation(
         "metadata of another hash",
@@ -150,7 +182,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a page of no byte", "page-broken", lambda v: v.each_page("alpha", lambda _: b"")),
     Mutation("a root of no byte", "page-broken", lambda v: v.each_page("", lambda _: b"")),
     Mutation(
-        "a page shorter than it says",
+        "a page shorter than its Content-Length",
         "page-broken",
         lambda v: v.fault("/simple/alpha/", lambda r: replace(r, body=r.body[:-30], content_length=len(r.body))),
         places=SERVED,
@@ -170,7 +202,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a page that answers 403",
         "page-missing",
-        lambda v: v.fault("/simple/alpha/", lambda _: Reply(403)),
+        lambda v: v.fault("/simple/alpha/.*", lambda _: Reply(403)),
         places=SERVED,
     ),
     Mutation("a redirect that moves links", "redirect-moves-links", redirect_deeper, places=SERVED),
@@ -179,7 +211,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a wheel cut off",
         "file-hash",
         lambda v: v.file(NEW).write_bytes(v.file(NEW).read_bytes()[:-10]),
-        try_clients=False,  # uv fails, too, after having asked again and again for a quarter of a minute
+        try_clients=False,  # uv fails, too, after 15 seconds of retries
     ),
     Mutation(
         "one bit of an sdist flipped",
@@ -188,7 +220,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         try_clients=False,
     ),
     Mutation(
-        "a size that is not the file's",
+        "a wrong size",
         "file-size",
         lambda v: change_both(v, r'data-size="\d+"', 'data-size="7"', set_key("size", value=7)),
         files="head",
@@ -196,7 +228,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a size of null", "field-type", lambda v: v.entry(NEW, set_key("size", value=None)), JSON_ONLY),
     Mutation("a size in quotes", "field-type", lambda v: v.entry(NEW, set_key("size", value="100")), JSON_ONLY),
     Mutation(
-        "an upload time that is none",
+        "an upload time that is not a time",
         "field-type",
         lambda v: v.entry(NEW, set_key("upload-time", value="yesterday")),
         JSON_ONLY,
@@ -215,15 +247,15 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("yanked of null", "field-type", lambda v: v.entry(NEW, set_key("yanked", value=None)), JSON_ONLY),
     Mutation("hashes that are a list", "field-type", lambda v: v.entry(NEW, set_key("hashes", value=[])), JSON_ONLY),
-    Mutation("no hashes at all", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("hashes")), JSON_ONLY),
+    Mutation("an entry without hashes", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("hashes")), JSON_ONLY),
     Mutation("a file without an address", "field-type", lambda v: v.entry(NEW, lambda one: one.pop("url")), JSON_ONLY),
     Mutation(
         "a file that is a text", "field-type", lambda v: v.json("alpha", lambda p: p["files"].append("x")), JSON_ONLY
     ),
     Mutation("a link one level wrong", "file-missing", lambda v: prefix_link(v, "../"), files="head"),
     Mutation("a link to nowhere on the web", "bad-link", lambda v: set_link(v, f"javascript:x/{NEW}")),
-    Mutation("a link to a file of the machine", "bad-link", lambda v: set_link(v, f"file:///srv/{NEW}")),
-    Mutation("a link that is no address", "bad-link", lambda v: set_link(v, f"http://[x/{NEW}")),
+    Mutation("a link to a file on this machine", "bad-link", lambda v: set_link(v, f"file:///srv/{NEW}")),
+    Mutation("a link that is not an address", "bad-link", lambda v: set_link(v, f"http://[x/{NEW}")),
     Mutation(
         "a link to another name",
         "bad-link",
@@ -232,9 +264,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         files="none",
     ),
     Mutation("a hash of an unknown kind", "fragment", lambda v: v.anchor(NEW, "#sha256=", "#sha1="), HTML_ONLY),
-    Mutation("egg= behind a link", "fragment", lambda v: v.anchor(NEW, r"#sha256=\w+", "#egg=alpha"), HTML_ONLY),
+    Mutation("egg= after a link", "fragment", lambda v: v.anchor(NEW, r"#sha256=\w+", "#egg=alpha"), HTML_ONLY),
     Mutation(
-        "a base that is relative",
+        "a relative base",
         "base-link",
         lambda v: v.html("alpha", lambda t: t.replace("<title>", '<base href="../alpha/">\n<title>')),
         HTML_ONLY,
@@ -249,9 +281,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         HTML_ONLY,
     ),
-    Mutation("a wheel that is no archive", "wheel-broken", empty_zip, files="deep"),
+    Mutation("a wheel that is not an archive", "wheel-broken", empty_zip, files="deep"),
     Mutation(
-        "a wheel cut off and promised so",
+        "a truncated wheel with the matching hash",
         "wheel-broken",
         all_of(lambda v: v.file(NEW).write_bytes(v.file(NEW).read_bytes()[:-40]), lambda v: v.rehash(NEW)),
         files="deep",
@@ -287,10 +319,12 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     Mutation(
-        "requires-python that is not the file's", "requires-python-differs", lambda v: set_requires_python(v, ">=3.99")
+        "a Requires-Python that differs from the file",
+        "requires-python-differs",
+        lambda v: set_requires_python(v, ">=3.99"),
     ),
     Mutation(
-        "requires-python that is none",
+        "a Requires-Python that is not a specifier",
         "requires-python-invalid",
         lambda v: set_requires_python(v, ">=3."),
         files="none",
@@ -360,7 +394,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         files="none",
     ),
     Mutation(
-        "a name that no client reads",
+        "a name that no client can parse",
         "unusable-name",
         all_of(
             lambda v: rename_file(v, NEW, "alpha-2.0-any.whl"),
@@ -368,7 +402,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     Mutation(
-        "a version that is none", "unusable-name", lambda v: rename_file(v, NEW, "alpha-2.0.x.y-py3-none-any.whl")
+        "a version that is not valid", "unusable-name", lambda v: rename_file(v, NEW, "alpha-2.0.x.y-py3-none-any.whl")
     ),
     Mutation(
         "an ending that no client installs", "unusable-name", lambda v: rename_file(v, NEW, "alpha-2.0-py3.11.egg")
@@ -441,7 +475,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         files="none",
     ),
     Mutation("two members of one name", "wheel-ambiguous", duplicate_member, files="deep"),
-    Mutation("bytes behind the zip", "wheel-ambiguous", lambda v: append_to_file(v, NEW, b"more"), files="deep"),
+    Mutation("bytes after the zip", "wheel-ambiguous", lambda v: append_to_file(v, NEW, b"more"), files="deep"),
     Mutation("bytes before the zip", "wheel-ambiguous", prepend_to_wheel, files="deep"),
     Mutation("another name in a local header", "wheel-ambiguous", rename_in_local_header, files="deep"),
     Mutation("a member that RECORD lacks", "wheel-record", lambda v: v.rezip(NEW, add_unrecorded_member), files="deep"),
@@ -450,7 +484,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     # Freshness and transport
     Mutation(
-        "wheels packed on the way",
+        "wheels sent with Content-Encoding",
         "content-encoding",
         lambda v: v.fault(r".*\.whl", gzip_reply),
         places=SERVED,
@@ -497,19 +531,19 @@ MUTATIONS: tuple[Mutation, ...] = (
         places=SERVED,
     ),
     Mutation(
-        "403 for what is not there",
+        "403 for unknown projects",
         "unknown-project",
         lambda v: v.fault("/simple/mkindex-.*", lambda _: Reply(403)),
         places=SERVED,
     ),
     Mutation(
-        "200 for what is not there",
+        "200 for unknown projects",
         "unknown-project",
         lambda v: v.fault("/simple/mkindex-.*", lambda _: Reply(200, b"<html></html>", {"Content-Type": "text/html"})),
         places=SERVED,
     ),
     Mutation(
-        "no redirect to the slash",
+        "no redirect to the address with a slash",
         "no-redirect",
         lambda v: change_replies(v, lambda r: Reply(404) if r.status == 301 else r),
         places=SERVED,
@@ -539,7 +573,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         JSON_ONLY,
     ),
     Mutation(
-        "a link that shows something else",
+        "a link whose text is not the filename",
         "anchor-text",
         lambda v: v.anchor(NEW, f">{NEW}<", ">alpha, the newest<"),
         HTML_ONLY,
@@ -566,18 +600,18 @@ MUTATIONS: tuple[Mutation, ...] = (
         HTML_ONLY,
     ),
     Mutation(
-        "a link on the root that is no project",
+        "a link on the root to another site",
         "stray-link",
         lambda v: v.html("", lambda t: t.replace("</body>", '<a href="https://example.com/made/by">by</a></body>')),
         HTML_ONLY,
     ),
     Mutation(
-        "a signature that is not there",
+        "a missing signature",
         "gpg-sig",
         lambda v: change_both(v, "<a ", '<a data-gpg-sig="true" ', set_key("gpg-sig", value=True)),
     ),
     Mutation(
-        "provenance that is not there",
+        "missing provenance",
         "provenance",
         lambda v: change_both(
             v,
@@ -593,10 +627,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: v.entry(NEW, lambda one: one.update({"dist-info-metadata": one["core-metadata"]})),
         JSON_ONLY,
     ),
-    Mutation("a status that there is not", "project-status", lambda v: set_status(v, "resting")),
+    Mutation("an unknown status", "project-status", lambda v: set_status(v, "resting")),
     Mutation("files of a quarantined project", "project-status", lambda v: set_status(v, "quarantined")),
     Mutation(
-        "a + that is not escaped",
+        "an unescaped +",
         "raw-plus",
         lambda v: change_both(v, "%2B", "+", lambda one: one.update(url=one["url"].replace("%2B", "+")), CUDA),
     ),
@@ -630,7 +664,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         options={"ignore": ("not-listed",)},
     ),
     Mutation(
-        "a manifest that knows other pages", "manifest", change_page_size, BOTH_FORMS, LOCAL, options={"manifest": True}
+        "a manifest that lists other pages", "manifest", change_page_size, BOTH_FORMS, LOCAL, options={"manifest": True}
     ),
     Mutation(
         "a link out of the tree",
@@ -652,6 +686,18 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: os.utime(v.file(NEW), (4_000_000_000, 4_000_000_000)),
         BOTH_FORMS,
         LOCAL,
+    ),
+    Mutation(
+        "a project that only the JSON root names",
+        "roots-disagree",
+        lambda v: v.html("", lambda t: t.replace('<a href="gamma/">gamma</a><br>\n', "")),
+        BOTH_FORMS,
+    ),
+    Mutation(
+        "a project that only the HTML root names",
+        "roots-disagree",
+        lambda v: v.json("", lambda p: p.update(projects=p["projects"][:2])),
+        BOTH_FORMS,
     ),
     # Closure
     Mutation(

@@ -1,4 +1,4 @@
-"""A server of pages, and helpers for what sources find on them."""
+"""A server of pages, and helpers for the items that sources find on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds from a scripted server: what a run prints, requests and publishes."""
+"""Builds from a scripted server, with their output, requests and trees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What some tests need beyond Python: they are skipped where it is missing, or fail where all of it has to be there."""
+"""Programs that some tests need: without them, the tests are skipped, or with MKINDEX_REQUIRE=all they fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def skip_or_fail(what: str) -> NoReturn:
-    """Leave a test for want of `what`, loudly: with MKINDEX_REQUIRE=all as a failure."""
+    """Skip a test because `what` is missing; with MKINDEX_REQUIRE=all, fail instead."""
     if os.environ.get("MKINDEX_REQUIRE") == "all":
         pytest.fail(f"MISSING: {what}", pytrace=False)
     pytest.skip(f"MISSING: {what}")

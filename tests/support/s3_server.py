@@ -1,4 +1,4 @@
-"""An S3 server of this machine (moto), and the AWS CLI for it: both from environments of their own (`make clients`)."""
+"""An S3 server on this machine (moto), and the AWS CLI, each in its own environment (`make clients`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "an-index"
-# Whoever may list a bucket is told that a key is not there; to all others that is forbidden, like everything.
+# S3 answers 404 for a missing key only to users that may list the bucket, and 403 to all others.
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -35,7 +35,7 @@ _CHANGES = re.compile(r"(PUT|DELETE) /an-index/(\S*?)(?:\?\S*)? HTTP")
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket that everybody may read."""
+    """A bucket that is public for reading."""
 
     endpoint: str
     log: Path
@@ -45,7 +45,7 @@ class Bucket:
         return f"{self.endpoint}/{NAME}/"
 
     def run(self, *command: str | Path) -> str:
-        """Run a command that finds `aws`, and this server by it; return what it says."""
+        """Run a command that finds `aws`, which uses this server; return its output."""
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         environment |= {
             "PATH": f"{CLIENTS / 'awscli' / 'bin'}:{os.environ['PATH']}",
@@ -68,12 +68,12 @@ class Bucket:
         return set(json.loads(listed) or [])
 
     def get(self, key: str) -> tuple[bytes, Message]:
-        """Return the bytes and the headers of an object, as who reads it over HTTP gets them."""
+        """Return the bytes and the headers of an object, as a reader gets them over HTTP."""
         with build_opener(ProxyHandler({})).open(self.url + quote(key, safe="/")) as answer:
             return answer.read(), answer.headers
 
     def fill(self, directory: Path) -> None:
-        """Put in what is in a directory."""
+        """Upload the contents of a directory."""
         self.run("aws", "s3", "cp", "--recursive", "--only-show-errors", directory, f"s3://{NAME}/")
 
     def changes(self) -> list[str]:
@@ -86,7 +86,7 @@ class Bucket:
 
 @contextmanager
 def run_bucket(own: Path) -> Iterator[Bucket]:
-    """Run a server with an empty bucket; its log lies in `own`."""
+    """Run a server with an empty bucket; its log is in `own`."""
     for client in "moto", "awscli":
         if not (CLIENTS / client / ".ready").exists():
             skip_or_fail(f"{client}: make clients")

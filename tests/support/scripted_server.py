@@ -1,4 +1,4 @@
-"""A web server that sends scripted replies, however wrong, and records the requests it gets."""
+"""A web server that sends scripted replies, right or wrong, and records the requests."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Reply:
     body: bytes | Callable[[], Iterator[bytes]] = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    length: int | None = None  # in Content-Length; None: that of the body, or no header where it is unknown
+    length: int | None = None  # in Content-Length; None: the length of the body, or no header if it is unknown
     says_length: bool = True  # False: the body is sent chunked
-    cut: int | None = None  # the connection is closed after so many bytes of the body
+    cut: int | None = None  # close the connection after this many bytes of the body
 
     def with_headers(self, **headers: str) -> Reply:
         """The same reply with other headers: `content_type` is Content-Type."""
@@ -213,7 +213,7 @@ def redirect_reply(to: str, code: int = 302) -> Reply:
 
 
 def reply_sequence(*replies: Route) -> Callable[[Request], Reply]:
-    """Each reply once, in order, and the last one from then on."""
+    """Send each reply once, in order, and then always the last one."""
     left = list(replies)
     lock = threading.Lock()
 
@@ -292,7 +292,7 @@ def file_route(
 
 
 def cut_after(route: Callable[[Request], Reply], after: int) -> Callable[[Request], Reply]:
-    """The reply of another route, cut off after so many bytes."""
+    """The reply of another route, cut off after this many bytes."""
     return lambda request: replace(route(request), cut=after)
 
 

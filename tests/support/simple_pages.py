@@ -1,4 +1,4 @@
-"""Pages to read, and the links and messages that reading them gives."""
+"""Pages, and the links and messages that readers return for them."""
 
 from __future__ import annotations
 
@@ -40,3 +40,11 @@ DEMO = Link(url=URL, filename=FILE)
 
 def scheme_not_allowed(name: str) -> str:
     return f"{name}: links are not allowed. Use an http or https address"
+
+
+def malformed_hash(kind: str, value: str) -> str:
+    digits = {"sha256": 64, "md5": 32}[kind]
+    return (
+        f"malformed hash: {kind} has {digits} hexadecimal digits, got {value}. "
+        "pip and uv refuse it. Fix or remove the hash"
+    )

@@ -71,7 +71,7 @@ def _entry(attributes: dict[str, str | None], text: str) -> dict[str, Any]:
 def read_tree(root: Path) -> dict[str, bytes]:
     """Return all paths below `root` with their bytes, without mkindex's own directory.
 
-    Of a symlink, the bytes are its target. An empty directory has a "/" at the end, and no bytes.
+    The bytes of a symlink are its target. An empty directory has a "/" at the end, and no bytes.
     """
     found: dict[str, bytes] = {}
     for directory, directories, names in os.walk(root):
@@ -106,7 +106,7 @@ def is_page(path: str) -> bool:
 
 
 def find_broken_links(content: dict[str, bytes], *, simple: str = "simple", files_url: str | None = None) -> list[str]:
-    """Return what clients would fail on: incomplete pages, and links to files that are missing or have another hash."""
+    """Return the faults that clients would fail on: incomplete pages, and links to missing or different files."""
     wrong: list[str] = []
     for path, page in content.items():
         directory, _, name = path.rpartition("/")

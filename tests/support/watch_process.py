@@ -26,7 +26,7 @@ def wait_until(true: Callable[[], object], what: str, patience: float = TIMEOUT)
     """Wait until a condition is true; `what` describes it."""
     deadline = time.monotonic() + patience
     while not true():
-        assert time.monotonic() < deadline, f"not in {patience} s: {what}"
+        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
         time.sleep(0.01)
 
 

@@ -1,6 +1,6 @@
-"""Real web servers, each from a configuration of its own, and no service of this machine.
+"""Real web servers, each with its own configuration, independent of the services of this machine.
 
-They list a directory; or they run what `mkindex host` prints, among settings that would break it if they could.
+They list a directory, or use the output of `mkindex host` together with settings that could break it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    # Serve a directory, with another for what a server needs itself; yield the address, with a slash at its end.
+    # Serve a directory; another one is for the files of the server. Yield the address, with a slash at its end.
     WebServer = Callable[[Path, Path], AbstractContextManager[str]]
 
 # Sends ranges, and lists with a table of plain text.
@@ -49,7 +49,7 @@ http {{
 }}
 """
 
-# Lists with columns that can be sorted by, icons, and a link to the directory above.
+# Lists with sortable columns, icons, and a link to the parent directory.
 _APACHE = """\
 ServerName 127.0.0.1
 Listen 127.0.0.1:{port}
@@ -75,7 +75,7 @@ IndexOptions {look}
 _MODULES = Path("/usr/lib/apache2/modules")
 
 
-# What our configuration meets on a machine: temporary files and logs of the test, and settings that are against it.
+# The rest of a machine's configuration: temporary files and logs of the test, and settings that could break ours.
 _NGINX_SITE = """\
 daemon off;
 master_process off;
@@ -177,7 +177,7 @@ def list_with_apache(directory: Path, scratch: Path, look: str = "FancyIndexing 
 
 @contextmanager
 def list_with_plain_apache(directory: Path, scratch: Path) -> Iterator[str]:
-    """Lists names and nothing else."""
+    """Lists only names."""
     with list_with_apache(directory, scratch, "-FancyIndexing") as url:
         yield url
 
@@ -221,7 +221,7 @@ def serve_printed_config(
 ) -> Iterator[str]:
     """Serve a tree with what `mkindex host` prints; yield `url` with the port that it got, a slash at its end.
 
-    `edit` returns what is run in place of what was printed for a port.
+    `edit` changes the printed configuration for a port before it is used.
     """
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
@@ -241,7 +241,7 @@ def serve_printed_config(
 
 
 def validate_config(server: str, printed: str, scratch: Path) -> str:
-    """Return what a server says of a configuration without running it. Raises CalledProcessError if it is refused."""
+    """Return the output of a server that tests a configuration. Raises CalledProcessError if it is rejected."""
     scratch.mkdir(exist_ok=True)
     (scratch / "printed.conf").write_text(printed)
     command = _COMMANDS[server](scratch / "printed.conf", scratch)
@@ -253,7 +253,7 @@ def validate_config(server: str, printed: str, scratch: Path) -> str:
 
 @contextmanager
 def serve_with_htaccess(tree: Path, scratch: Path) -> Iterator[str]:
-    """Serve a tree below a path with an Apache that knows nothing of it but what its own .htaccess says."""
+    """Serve a tree below a path with an Apache that is configured only by the .htaccess in it."""
 
     def command(port: int) -> list[str]:
         allowed = "AllowOverride FileInfo Indexes Options=Indexes,MultiViews\nRequire all granted"
@@ -289,7 +289,7 @@ def _write_config(scratch: Path, text: str) -> str:
 
 @contextmanager
 def _run_on_free_port(command: Callable[[int], Sequence[str]], log: Path) -> Iterator[str]:
-    """Run a server on a port that nobody uses; yield its address when it answers."""
+    """Run a server on a free port; yield its address when it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -27,7 +27,7 @@ TIMESTAMP = 1580601600  # DATE in UTC
 
 Suffix = Literal[".tar.gz", ".zip"]
 
-# The wheel's files lie ready in the sdist's tree and RECORD lists them.
+# The files of the wheel are in the tree of the sdist, and RECORD lists them.
 BACKEND_CODE = '''\
 """Builds the wheel with nothing but the standard library."""
 
@@ -106,12 +106,12 @@ core_metadata = metadata  # `wheel` has a parameter of that name
 
 
 def wheel_filename(name: str, version: str, *, tag: str = TAG, build: str | None = None) -> str:
-    """The wheel's filename, its name and version normalised."""
+    """The wheel's filename, its name and version normalized."""
     return "-".join(filter(None, (_stem(name, version), build, tag))) + ".whl"
 
 
 def sdist_filename(name: str, version: str, suffix: Suffix = ".tar.gz") -> str:
-    """The sdist's filename, its name and version normalised."""
+    """The sdist's filename, its name and version normalized."""
     return _stem(name, version) + suffix
 
 

@@ -36,4 +36,9 @@ def display_url(url: str, root: str = "") -> str:
 
 def display_link(link: str) -> str:
     """Return a link for people, as written, without secrets and cut to a readable length."""
-    return (redact(link) if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0]))[:_MAX_LINK]
+    return shorten(redact(link) if "://" in link else printable(re.split(r"[?#]", link, maxsplit=1)[0]))
+
+
+def shorten(link: str, limit: int = _MAX_LINK) -> str:
+    """Cut the beginning of a long link, so that what is left is not taken for an address, and still names the file."""
+    return link if len(link) <= limit else f"…{link[1 - limit :]}"

@@ -1,4 +1,4 @@
-"""Which of a project's files a client can choose from, and what it decides by."""
+"""The files of a project that a client can choose from, and the properties that decide."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from mkindex.text import printable
 
 
 class Candidate(NamedTuple):
-    """A file, and what a client decides by."""
+    """A file, and the properties by which a client chooses."""
 
     filename: str
     version: Version
@@ -43,7 +43,7 @@ def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
 
 
 def candidates_on(pages: Iterable[SeenPage], project: str) -> tuple[Candidate, ...]:
-    """Return what clients can choose from on the pages of a project, each file once."""
+    """Return the files on the pages of a project that clients can choose from, each once."""
     entries = {entry.filename: entry for page in pages for entry in page.entries}
     return tuple(c for entry in entries.values() if isinstance(c := candidate_of(entry, project), Candidate))
 

@@ -13,11 +13,11 @@ from mkindex.check.observations import Unsatisfied
 from mkindex.simple.links import client_project_url
 from mkindex.text import plural
 
-_MAX_VERSIONS = 5  # of a project, that are displayed
+_MAX_VERSIONS = 5  # number of versions of a project that are displayed
 
 
 class Dependent(NamedTuple):
-    """A file, and what it requires."""
+    """A file and its requirements."""
 
     project: str
     filename: str
@@ -25,7 +25,7 @@ class Dependent(NamedTuple):
 
 
 class Closure:
-    """What the files of an index require, and what the index has. Filled project by project while it is checked."""
+    """The requirements and the files of an index, added project by project while it is checked."""
 
     def __init__(self, location: Location, environment: Environment) -> None:
         self._location = location
@@ -43,7 +43,7 @@ class Closure:
         return unsatisfied(self._dependents, self._project_candidates, self._environment)
 
     def summary(self) -> str:
-        """Return how much was looked up, in words."""
+        """Return in words how many requirements were looked up."""
         count = sum(len(dependent.requires_dist) for dependent in self._dependents)
         files = plural(len(self._dependents), "file")
         return f"{plural(count, 'requirement')} of {files} looked up for {self._environment.name}"

@@ -1,4 +1,4 @@
-"""Walk through a directory: what is in it besides what its pages name."""
+"""Walk through a directory, and find what its pages do not name."""
 
 import hashlib
 import os
@@ -46,7 +46,7 @@ class DirectoryObserver:
             self._newer_files += ((path, newer) for newer in _newer_files(location.directory, path, paths))
 
     def observe(self, projects: Collection[str], *, is_complete: bool) -> SeenDirectory:
-        """Return what is in the directory. `projects`: names on the root; `is_complete`: every project was added."""
+        """Return the observations. `projects`: names on the root; `is_complete`: every project was added."""
         root = self._location.directory
         has_manifest = os.path.isdir(os.path.join(root, STATE_DIRECTORY))
         retired, manifest_errors = _compare_manifest(root, self._listed) if has_manifest else (set(), ())
@@ -76,14 +76,14 @@ class DirectoryObserver:
 
 @dataclass
 class _Walked:
-    """What is in a directory, all paths relative to it."""
+    """The contents of a directory; all paths are relative to it."""
 
     directories: set[str] = field(default_factory=set)
     distributions: list[tuple[str, tuple[int, int]]] = field(default_factory=list)  # with device and inode
     leftovers: list[str] = field(default_factory=list)
     outside_links: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
-    names: dict[str, list[str]] = field(default_factory=dict)  # paths by what some file systems make of them
+    names: dict[str, list[str]] = field(default_factory=dict)  # paths, by their form on some file systems
 
 
 def _walk(root: str) -> _Walked:
@@ -128,7 +128,7 @@ def _below(root: str, prefix: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
 
 
 def _file_id(path: str) -> tuple[int, int] | None:
-    """Return the device and inode of what a path leads to."""
+    """Return the device and inode of the target of a path."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -180,7 +180,7 @@ def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tup
 
 
 def _difference(path: str, entry: Entry) -> str:
-    """Return how a path differs from what was written, "" if it does not. Files are compared with pages, not here."""
+    """Return how a path differs from its entry, "" if it does not. Files are compared with pages, not here."""
     if not os.path.isfile(path):
         return "is not a regular file" if os.path.lexists(path) else "is missing, although the manifest lists it"
     if entry.stage == Stage.FILE or not entry.sha256:

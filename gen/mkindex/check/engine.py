@@ -1,4 +1,4 @@
-"""Check an index: `check(options)` is the whole on one screen.
+"""Check an index: `check(options)` shows all steps.
 
 Shares nothing with what renders and publishes, so that it can judge the output of mkindex like any other.
 """
@@ -15,11 +15,12 @@ from mkindex.check.directory import DirectoryObserver
 from mkindex.check.environments import Environment
 from mkindex.check.fetch import Fetcher
 from mkindex.check.files import FileInspector
-from mkindex.check.findings import Finding
+from mkindex.check.findings import ERROR, Finding
 from mkindex.check.identify import Location, identify
 from mkindex.check.judge import Judge, worst_first
-from mkindex.check.observations import Level, ListedFile, SeenProject
+from mkindex.check.observations import Coverage, Level, ListedFile, SeenProject
 from mkindex.check.options import CheckOptions
+from mkindex.check.pages import seen_root
 from mkindex.check.report import CheckReport
 from mkindex.check.server import describe_server, observe_server
 from mkindex.check.walk import AHEAD, FileResult, ProjectResult, Walk, list_projects
@@ -31,7 +32,7 @@ from mkindex.web.client import WebClient
 
 __all__ = ["CheckOptions", "CheckReport", "Progress", "check", "no_progress"]
 
-# Called with the number of projects; the function that it gives is called with the number of those that were done.
+# Called with the number of projects; its context yields a callback for the number of those that are done.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 
@@ -110,11 +111,12 @@ def _level(options: CheckOptions, fetcher: Fetcher) -> Level:
 
 @dataclass
 class _Totals:
-    """What is counted and kept while projects are checked."""
+    """Counts and results that are collected while projects are checked."""
 
     files: int = 0
     inspected: int = 0
     read: int = 0
+    quarantined: int = 0  # projects that list no files because of their status
     project: SeenProject | None = None  # the first that lists files, as a sample of how the server behaves
     file: ListedFile | None = None
 
@@ -122,13 +124,15 @@ class _Totals:
         self.files += result.listed
         self.inspected += sum(file.inspected for file in files)
         self.read += sum(file.read for file in files)
+        pages = [page for page in (result.project.html, result.project.json) if page]
+        self.quarantined += not result.listed and any(page.status == "quarantined" for page in pages)
         if result.listed and self.project is None:
             self.project = result.project
             self.file = result.files[0].entry if result.files else None
 
 
 def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> CheckReport:
-    """Judge everything that was given: root, projects, files, server, directory, requirements."""
+    """Judge the whole target: root, projects, files, server, directory, requirements."""
     location, judge = walk.location, walk.judge
     kind, root = location.identity.kind, location.display(location.url)
     totals, observer = _Totals(), DirectoryObserver(location)
@@ -144,6 +148,8 @@ def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> Chec
             if closure:
                 closure.add(result.project.name, result.candidates, [file.dependent for file in files])
             advance(1)
+    if kind in ("index", "project", "flat") and not any(one.rule.severity == ERROR for one in findings):
+        findings += judge.findings(_coverage(options, location, len(projects), totals), root)
     host: tuple[str, ...] = ()
     if not location.fetcher.local and kind in ("index", "project", "flat"):
         server = observe_server(location, totals.project, totals.file)
@@ -169,8 +175,20 @@ def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> Chec
     )
 
 
+def _coverage(options: CheckOptions, location: Location, projects: int, totals: _Totals) -> Coverage:
+    return Coverage(
+        projects=projects,
+        files=totals.files,
+        quarantined=totals.quarantined,
+        patterns=options.project,
+        other_links=tuple(link for page in location.pages for link in page.stray_links),
+    )
+
+
 def _root_findings(location: Location, judge: Judge) -> Iterator[Finding]:
     yield from judge.findings(location.identity, location.display(location.url))
     if location.identity.kind in ("index", "mistyped", "page"):
         for page in location.pages:
             yield from judge.findings(page, location.display_page(page))
+    if location.identity.kind == "index" and (root := seen_root(location.pages)):
+        yield from judge.findings(root, location.display(location.url))

@@ -16,16 +16,16 @@ from mkindex.tree.names import INDEX_HTML, INDEX_JSON
 from mkindex.web.bodies import MAX_PAGE
 from mkindex.web.client import WebClient
 from mkindex.web.ranges import MAX_FETCHED_TO_CHECK, RangeStream
-from mkindex.web.responses import FileHead, RawResponse, RequestFailed, Unreachable
+from mkindex.web.responses import FileHead, RawResponse, RequestFailed, Unreachable, describe_failure
 from mkindex.web.validators import head_or_get
 
-_ACCEPT = {  # "": as pip and uv ask
+_ACCEPT = {  # "": the header of pip and uv
     "": f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01",
     "html": f"{HTML_TYPE}, text/html; q=0.9",
     "json": JSON_TYPE,
 }
 _UNCOMPRESSED = {"Accept-Encoding": "identity"}
-_CHUNK = 1 << 18  # bytes read at once of a local file
+_CHUNK = 1 << 18  # bytes that are read at once from a local file
 _TYPES = {".html": "text/html", ".htm": "text/html", ".v1_json": JSON_TYPE, ".v1_html": HTML_TYPE}
 _NAMES = {"html": (INDEX_HTML, "index.htm"), "json": (INDEX_JSON,)}
 _MAX_FAILURES = 5  # requests in a row that a host may fail to answer
@@ -33,7 +33,7 @@ _MAX_FAILURES = 5  # requests in a row that a host may fail to answer
 
 @dataclass(frozen=True, kw_only=True)
 class Fetcher:
-    """The index to be judged: its root, and the client that asks for what it names. Several threads may use it."""
+    """The index to be judged: its root, and a client that requests its pages and files. Several threads may use it."""
 
     root: str  # a URL, file: for a directory
     web: WebClient
@@ -44,7 +44,7 @@ class Fetcher:
         return self.root.startswith("file:")
 
     def get_page(self, url: str, form: str = "") -> RawResponse:
-        """Return a page; `form`: "html" or "json" only, "" for what clients prefer. Raises RequestFailed."""
+        """Return a page; `form`: "html" or "json", or "" for the form that clients prefer. Raises RequestFailed."""
         if url.startswith("file:"):
             return _local_page(url, form)
         headers = {"Accept": _ACCEPT[form], "Accept-Encoding": "gzip", "Cache-Control": "max-age=0"}
@@ -70,10 +70,10 @@ class Fetcher:
             return reply._replace(status=403, broken=printable(error.strerror or "cannot be read"))
 
     def request(self, url: str, headers: dict[str, str], *, method: str = "GET", most: int = MAX_PAGE) -> RawResponse:
-        """Return any response, with status 0 where there was none.
+        """Return any response, with status 0 if there was none.
 
-        Raises RequestFailed where it is of no use to ask the host of the index again: it has failed too often in a row,
-        or answers 429.
+        Raises RequestFailed if further requests to the host of the index are useless: too many in a row have failed, or
+        it answers 429.
         """
         host = urlsplit(url).netloc
         is_of_index = host == urlsplit(self.root).netloc
@@ -88,12 +88,12 @@ class Fetcher:
             else:
                 self.failures[host] = self.failures[host] + 1 if reply.status >= 500 else 0
         else:
-            reply = RawResponse(url, 0, {}, broken="its host does not respond any more")
+            reply = RawResponse(url, 0, {}, broken="its host no longer responds")
         if is_of_index and self.failures[host] >= _MAX_FAILURES:
             answer = reply.broken or f"answers {reply.status}"
             raise RequestFailed(url, f"{answer}; {_MAX_FAILURES} requests in a row failed. Try again later")
         if is_of_index and reply.status == 429:
-            raise RequestFailed(url, "answers 429: too many requests. Try again later, or with --jobs 1", status=429)
+            raise RequestFailed(url, describe_failure(429), status=429)
         return reply
 
     def stream(self, url: str, size: int | None) -> Iterator[bytes]:
@@ -106,7 +106,7 @@ class Fetcher:
                 yield data
 
     def open_ranges(self, url: str, size: int) -> RangeStream | None:
-        """Return a remote file as a stream that can seek; None where its server is known to send whole files only."""
+        """Return a remote file as a stream that can seek; None if its server is known to send only whole files."""
         return self.web.open_ranges(url, size, most=MAX_FETCHED_TO_CHECK)
 
 

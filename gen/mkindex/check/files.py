@@ -1,7 +1,7 @@
-"""Inspect one file that a page lists, as far as wanted: whether it is there, its hash, and what is in it.
+"""Inspect one file that a page lists: its existence, its hash and its contents, as far as the options require.
 
-What was read over the network is remembered with the fingerprint of the file, so that a check that was interrupted
-continues where it was.
+Results from the network are cached with the fingerprint of the file, so that an interrupted check continues where it
+stopped.
 """
 
 import hashlib
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from io import BufferedIOBase
 
 _SPOOLED = 8 << 20  # bytes of a file that are kept in memory instead of on disk
-_FETCHED_WHOLE = 1 << 20  # a file of at most so many bytes is read whole, which takes fewer requests than its parts
+_FETCHED_WHOLE = 1 << 20  # bytes: up to this size, reading the whole file takes fewer requests
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileInspector:
-    """Inspects files to the depth that the user asked for. Several threads may use it."""
+    """Inspects files at the requested level. Several threads may use it."""
 
     fetcher: Fetcher
     cache: Cache
     level: Level
-    far_level: Level  # of files elsewhere that a directory's pages name
-    wants_requirements: bool = False  # read the core metadata of every file where that does not take reading all of it
+    far_level: Level  # of files on servers that the pages of a directory name
+    wants_requirements: bool = False  # read core metadata of all files if parts of them suffice
 
     def inspect(self, entry: ListedFile, *, page_redirected: bool) -> SeenFile | None:
-        """Return what a file is; None where it is not looked at.
+        """Return what a file is; None where it is not looked at, since clients never request it or nobody can.
 
-        Raises RequestFailed where it is of no use to ask its server again.
+        Raises RequestFailed if further requests to its server are useless.
         """
         level = self.level if not self.fetcher.local or entry.url.startswith("file:") else self.far_level
-        if level == "none" or not _can_be_fetched(entry, self.fetcher):
+        if level == "none" or entry.is_unused or not _can_be_fetched(entry, self.fetcher):
             return None
         reply = self.fetcher.head(entry.url)
         local, size = entry.url.startswith("file:"), content_length(reply.headers)
@@ -65,7 +65,7 @@ class FileInspector:
         return seen
 
     def _with_companions(self, seen: SeenFile, level: Level) -> SeenFile:
-        """Add what the page says is beside the file: core metadata, signature, provenance."""
+        """Add the companions that the page announces: core metadata, signature, provenance."""
         entry, reads = seen.entry, level != "head" or self.wants_requirements
         if entry.metadata is not None:
             url = f"{entry.url}{METADATA_SUFFIX}"
@@ -85,7 +85,7 @@ class FileInspector:
     # --- bytes ------------------------------------------------------------------------------------------------------
 
     def _with_bytes(self, seen: SeenFile, level: Level) -> SeenFile:
-        """Add hashes, or at level "deep" the content, from the cache where the file has not changed."""
+        """Add hashes, or at level "deep" the content, from the cache if the file has not changed."""
         unchanged = "" if seen.is_local else fingerprint(validator(seen.reply.headers), seen.size)
         key = f"check {level} {seen.entry.other_hash.partition('=')[0]} {seen.entry.url}"
         cached = self.cache.recall(key) if unchanged else None
@@ -123,7 +123,7 @@ class FileInspector:
         )
 
     def _with_content(self, seen: SeenFile) -> SeenFile:
-        """Add what is in a wheel or sdist, by fetching as little of it as possible."""
+        """Add the contents of a wheel or sdist, and fetch as little of it as possible."""
         url, filename = seen.entry.url, seen.entry.filename
         if not filename.endswith(SUFFIXES):
             return self._with_hashes(seen)
@@ -149,12 +149,12 @@ def _can_be_fetched(entry: ListedFile, fetcher: Fetcher) -> bool:
 
 
 def _encode(seen: SeenFile) -> str:
-    """Write what was read of a file as text for the cache."""
+    """Return the results for a file as text for the cache."""
     return json.dumps([seen.sha256, seen.other_hash, seen.size, seen.is_page, seen.content])
 
 
 def _decode(seen: SeenFile, text: str) -> SeenFile:
-    """Add what _encode() wrote."""
+    """Add the results in a text of _encode()."""
     sha256, other_hash, size, is_page, content = json.loads(text)
     if content is not None:
         digest, metadata, broken, ambiguous, record = content

@@ -1,4 +1,4 @@
-"""Rules, what they find, and the table of all rules."""
+"""Rules, violations and findings, and the table of all rules."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ S = TypeVar("S")
 
 
 class Severity(StrEnum):
-    """How bad a finding is, the worst first."""
+    """The severity of a finding, the worst first."""
 
     ERROR = "error"  # installs fail, or install something that was not meant
     WARNING = "warning"  # a problem for some client, host or person
@@ -17,7 +17,7 @@ class Severity(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a client does if a rule is broken."""
+    """The reaction of a client if a rule is broken."""
 
     FAILS = "fails"  # it reports an error and installs nothing
     WRONG = "wrong"  # it installs something else than what was meant, or an older version, without a warning

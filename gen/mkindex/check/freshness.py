@@ -1,4 +1,4 @@
-"""How long clients consider a page fresh, by its headers (RFC 9111)."""
+"""The time for which clients consider a page fresh, by its headers (RFC 9111)."""
 
 import re
 from email.utils import parsedate_to_datetime

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mkindex.check.addresses import resolve
+from mkindex.check.addresses import resolve, shorten
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.simple.links import pick_hash_in
 from mkindex.simple.reader import Malformed, parse_html
@@ -16,7 +16,7 @@ from mkindex.tree.names import INDEX_HTML
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
-# Whatever could once be installed: such a link is meant as a file of the project, not as something beside it.
+# Formats that could once be installed, too: a link to one is meant as a file of the project.
 _FILES = (
     *(".whl", ".tar.gz", ".zip", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.Z", ".egg", ".exe", ".msi"),
     *(".rpm", ".deb", ".dmg"),
@@ -35,7 +35,7 @@ def read_html(page: SeenPage, text: str) -> SeenPage:
     if not text.strip():
         return replace(page, broken="is empty")
     try:
-        parsed = parse_html(text, page.base)
+        parsed = parse_html(text, page.base, any_version=True)  # clients read pages of all versions
     except Malformed as error:
         return replace(page, broken=str(error))
     tree = LexborHTMLParser(text)
@@ -89,7 +89,7 @@ def _links(page: SeenPage, tree: "LexborHTMLParser", base: str) -> _Links:
             links.projects.append((text.strip(), project))
             links.project_links.append(link)
         elif not link.startswith("#") and (scheme := _SCHEME.match(link)) and scheme[1].lower() in _UNSAFE_SCHEMES:
-            links.dangers.append(f"a link to a {scheme[1].lower()}: address: {link[:_MAX_VALUE]}")
+            links.dangers.append(f"a link to a {scheme[1].lower()}: address: {shorten(link, _MAX_VALUE)}")
         else:
             links.stray.append(link)
     return links
@@ -138,4 +138,4 @@ def _dangers(attributes: Mapping[str, str | None]) -> Iterator[str]:
         if _HANDLER.fullmatch(name):
             yield f"an anchor has the attribute {shown!r}: an unescaped quote, or a script"
         if value and _HIDDEN.search(value):
-            yield f"an anchor has control characters in {shown}: {printable(value)[:_MAX_VALUE]}"
+            yield f"an anchor has control characters in {shown}: {shorten(printable(value), _MAX_VALUE)}"

@@ -1,4 +1,4 @@
-"""Find out what was given: an index, a project, a find-links page, a login page, a page for people, or nothing."""
+"""Identify the target of a check: an index, a project, a find-links page, a login page, another page, or nothing."""
 
 import os
 from collections import Counter
@@ -11,32 +11,29 @@ from packaging.utils import canonicalize_name
 from mkindex.check.addresses import display_url, resolve
 from mkindex.check.fetch import Fetcher, directory_of
 from mkindex.check.observations import Identity, ListedFile, PageKind, SeenPage
-from mkindex.check.pages import read_page
+from mkindex.check.pages import project_links, read_page
+from mkindex.check.unsent import is_bucket_listing, unsent_page, unsent_root
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
-from mkindex.simple.links import name_at_end, path_of
+from mkindex.simple.links import client_project_url, name_at_end, path_of
 from mkindex.text import plural, printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, MANIFEST, STATE_DIRECTORY
 from mkindex.web.client import WebClient
-from mkindex.web.responses import RequestFailed
+from mkindex.web.responses import RequestFailed, describe_failure
 
 _SAMPLE = 3  # pages that are read to tell a root from a page that links to other directories
 _PAGE_ENDINGS = (".html", ".htm", ".v1_json", ".v1_html", ".json")
-_ADVICE = {
-    401: "a valid user name and password are required: put them into ~/.netrc",
-    403: "access is denied to you, or to everybody",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """What was given, and how to get what it names."""
+    """The identified target, and access to the pages that it names."""
 
     fetcher: Fetcher
     identity: Identity
-    url: str  # of the index, with a slash at the end; or of the one page
-    pages: tuple[SeenPage, ...] = ()  # the root or the one page, in each form that exists
+    url: str  # of the index, with a slash at the end; or of the single page
+    pages: tuple[SeenPage, ...] = ()  # the root or the single page, in each form that exists
     directory: str = ""  # path of the directory that was given; "" for a server
 
     def project_pages(self, name: str, url: str) -> tuple[SeenPage, ...]:
@@ -59,18 +56,18 @@ class Location:
 
 
 class AccessDenied(SourceError):
-    """A server does not show what is at an address; `status` is that of its answer."""
+    """A server refuses access to an address with `status`."""
 
     def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{redact(url)} answers {status}: {_ADVICE.get(status, 'it cannot be checked')}")
+        super().__init__(f"{redact(url)}: {describe_failure(status)}")
         self.url = url
         self.status = status
 
 
 def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -> Location:
-    """Find out what a directory or an address is. Raises SourceError and RequestFailed if it cannot be read.
+    """Identify a directory or an address. Raises SourceError and RequestFailed if it cannot be read.
 
-    `allow_missing_root`: a root that is missing or forbidden is an index all the same, since the projects are named.
+    `allow_missing_root`: treat a missing or forbidden root as an index, because the user named the projects.
     """
     if target.startswith(("http:", "https:")):
         try:
@@ -126,9 +123,31 @@ def _identify_address(url: str, web: WebClient, *, allow_missing_root: bool) -> 
     parts = urlsplit(url)
     is_page = parts.path.endswith(_PAGE_ENDINGS) or parts.query
     url = parts._replace(fragment="").geturl()
-    url = url if is_page or url.endswith("/") else f"{url}/"
-    fetcher = Fetcher(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
-    return _identify_page(fetcher, url, allow_missing_root=allow_missing_root)
+    if is_page or url.endswith("/"):
+        fetcher = Fetcher(root=url if not is_page else url.rpartition("/")[0] + "/", web=web)
+        return _identify_page(fetcher, url, allow_missing_root=allow_missing_root)
+    try:
+        location = _identify_page(Fetcher(root=f"{url}/", web=web), f"{url}/", allow_missing_root=allow_missing_root)
+    except AccessDenied as denied:
+        if denied.status == 403 and (found := _find_links_page(url, web)):
+            return found
+        raise
+    if location.identity.kind in ("nothing", "people") or not location.pages:
+        return _find_links_page(url, web) or location
+    return location
+
+
+def _find_links_page(url: str, web: WebClient) -> Location | None:
+    """Return the find-links page at an address without a slash, which clients request as it is; None if there is none.
+
+    Clients append a slash only to the address of an index.
+    """
+    fetcher = Fetcher(root=url.rpartition("/")[0] + "/", web=web)
+    page = fetch_forms(fetcher, url, "root")[0]
+    if page.reply.status != 200 or page.form != "html" or page.reply.url == f"{url}/":
+        return None
+    location = _identify_page(fetcher, url)
+    return location if location.identity.kind == "flat" else None
 
 
 def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = False) -> Location:
@@ -137,11 +156,18 @@ def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = Fal
     status = page.reply.status
     if not status:
         raise RequestFailed(url, page.reply.broken or "does not answer")
-    if allow_missing_root and status in (403, 404, 410):  # a bucket that does not list its contents answers so
+    if allow_missing_root and status in (403, 404, 410):  # a bucket that does not list its contents answers 403
         return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url)
-    if status not in (200, 404, 410):
+    if status not in (200, 403, 404, 410):
         raise AccessDenied(url, status)
     identity = _identity(fetcher, url, page)
+    if identity.kind in ("nothing", "people") and (unsent := unsent_root(fetcher, url, page)):
+        return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url, pages=(unsent,))
+    if status == 403:
+        raise AccessDenied(url, status)
+    if identity.kind == "page" and _lacks_index_documents(fetcher, identity.index_url, pages):
+        # The directory is no better address: report what is wrong there.
+        return Location(fetcher=fetcher, identity=Identity(kind="index"), url=identity.index_url, pages=pages)
     if identity.kind in ("project", "flat"):
         kind: PageKind = "project" if identity.kind == "project" else "flat"
         name = _project_name(fetcher, url, page) if kind == "project" else ""
@@ -167,6 +193,10 @@ def fetch_forms(fetcher: Fetcher, url: str, kind: PageKind, project: str = "") -
 def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
     if page.reply.status != 200:
         return Identity(kind="nothing", description=f"there is no page: it answers {page.reply.status}")
+    if is_bucket_listing(page):
+        index = resolve(page.base, "simple/")
+        description = "a list of the objects in a bucket, in XML, which is no page"
+        return Identity(kind="nothing", description=description, index_url=_index_below(fetcher, index))
     if page.broken or not page.form:
         return Identity(kind="index" if page.broken else "mistyped")
     if page.is_login and not page.entries:
@@ -184,13 +214,12 @@ def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
         return _identity_by_files(fetcher, url, page)
     has_links = page.projects or page.stray_links
     description = "a page for people" if has_links else "a page without links to projects or files"
-    index = resolve(page.base, "simple/")
-    index_url = display_url(index) if _lists_projects(fetcher, index) else ""
+    index_url = _index_below(fetcher, resolve(page.base, "simple/"))
     return Identity(kind="people", description=description, index_url=index_url)
 
 
 def _identity_by_files(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
-    """Tell a project's page, most of whose files are of the project in its address, from one of many projects."""
+    """Distinguish the page of a project, most of whose files belong to it, from a page of many projects."""
     names = Counter(map(_project_of, page.entries))
     if page.form == "json" or (
         not page.is_listing and names[_project_name(fetcher, url, page)] * 2 > len(page.entries)
@@ -208,7 +237,7 @@ def _identity_by_files(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
 
 
 def _project_name(fetcher: Fetcher, url: str, page: SeenPage) -> str:
-    """Return the project that a page is of, by the directory in its address; "" for a page with another name."""
+    """Return the project of a page, by the directory in its address; "" if it has another filename."""
     final = url if fetcher.local else page.reply.url
     directory, _, name = final.rpartition("/")
     return canonicalize_name(name_at_end(directory)) if not name or name.startswith("index.") else ""
@@ -221,7 +250,7 @@ def _project_of(entry: ListedFile) -> str:
 
 
 def _is_root(fetcher: Fetcher, page: SeenPage) -> bool:
-    """Tell whether a page without files is the root of an index: it declares it, or links to pages of projects."""
+    """Tell whether a page without files is the root of an index: it says so, or it links to pages of projects."""
     if page.is_index:
         return True
     for _, url in page.projects[:_SAMPLE]:
@@ -233,8 +262,20 @@ def _is_root(fetcher: Fetcher, page: SeenPage) -> bool:
     return False
 
 
-def _lists_projects(fetcher: Fetcher, url: str) -> bool:
-    if not url:
+def _lacks_index_documents(fetcher: Fetcher, url: str, roots: tuple[SeenPage, ...]) -> bool:
+    """Tell whether the page of the first project exists, but is not sent where clients look for it."""
+    name = next(iter(project_links(roots)), None)
+    if name is None:
         return False
+    address = client_project_url(url, name)
+    sent = fetch_forms(fetcher, address, "project", name)[0]
+    return unsent_page(fetcher, address, sent, "project", name) is not None
+
+
+def _index_below(fetcher: Fetcher, url: str) -> str:
+    """Return the address of a root for people, "" if there is none; a host may have it, but not send it."""
+    if not url:
+        return ""
     page = fetch_forms(fetcher, url, "root")[0]
-    return page.is_usable and bool(page.projects)
+    is_root = (page.is_usable and page.projects) or unsent_root(fetcher, url, page)
+    return display_url(url) if is_root else ""

@@ -1,4 +1,4 @@
-"""What was observed of an index: frozen values that rules judge without looking at anything else."""
+"""Observations of an index: frozen values, from which alone rules judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +10,10 @@ Form = Literal["html", "json", ""]  # "" means neither
 PageKind = Literal["root", "project", "flat"]
 Level = Literal["none", "head", "hash", "deep"]
 TargetKind = Literal["index", "project", "flat", "mistyped", "login", "people", "page", "nothing"]
+
+
+# Formats that no client installs from an index: what is wrong with such a file does not matter to pip and uv.
+_UNUSED = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg", ".tar.zst")
 
 
 class ListedFile(NamedTuple):
@@ -28,6 +32,11 @@ class ListedFile(NamedTuple):
     yanked: str | None = None  # the reason, "" without one; None: not yanked
     metadata: str | None = None  # sha256 of the sibling, "" if unknown; None: there is no sibling
     size: int | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether pip and uv pass over it by its name; `unusable-name` reports it."""
+        return self.filename.endswith(_UNUSED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +93,15 @@ class SeenPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SeenRoot:
+    """The projects that the root of an index names, in both forms."""
+
+    html: frozenset[str]  # normalized names
+    json: frozenset[str]
+    html_links: frozenset[str] = frozenset()  # what other links of the HTML page end in, as a normalized name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeenProject:
     """A project, with its page in each form that exists."""
 
@@ -91,6 +109,9 @@ class SeenProject:
     html: SeenPage | None = None
     json: SeenPage | None = None
     linked_page: str = ""  # a page at the address that the root links to, if there is none where clients look
+    unsent_page: str = (
+        ""  # the index document of its directory, if the host has it but does not send it for the directory
+    )
     root_forms: frozenset[Form] = frozenset()  # the forms that the root exists in
 
 
@@ -105,7 +126,7 @@ class Requirements(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What is in a wheel or an sdist (--files deep)."""
+    """The contents of a wheel or an sdist (--files deep)."""
 
     metadata_sha256: str = ""  # of METADATA; "" if it could not be read
     metadata: Requirements | None = None
@@ -142,7 +163,7 @@ class SeenFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerBehaviour:
-    """How a web server serves an index."""
+    """The behavior of a web server that serves an index."""
 
     url: str  # the root
     root: SeenPage
@@ -158,7 +179,7 @@ class ServerBehaviour:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeenDirectory:
-    """What is in a directory besides what its pages say."""
+    """The contents of a directory that its pages do not describe."""
 
     root: str
     leftovers: tuple[str, ...] = ()
@@ -173,7 +194,7 @@ class SeenDirectory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What the given directory or address is."""
+    """The kind of the target: an index, or something else."""
 
     kind: TargetKind
     description: str = ""
@@ -187,3 +208,14 @@ class Unsatisfied:
     file: str
     requirement: str
     available: str  # what the index has instead
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """How much of an index was seen."""
+
+    projects: int  # whose pages were requested
+    files: int  # that their pages list
+    quarantined: int = 0  # projects that list no files because of their status
+    patterns: tuple[str, ...] = ()  # of --project
+    other_links: tuple[str, ...] = ()  # of the root, to something else than pages of projects below it

@@ -1,4 +1,4 @@
-"""What to check, and how far: the options of `mkindex check`."""
+"""The options of `mkindex check`."""
 
 import os
 from dataclasses import dataclass

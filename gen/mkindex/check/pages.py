@@ -6,7 +6,7 @@ from packaging.utils import canonicalize_name
 
 from mkindex.check.html_pages import read_html
 from mkindex.check.json_pages import read_json
-from mkindex.check.observations import Form, PageKind, SeenPage
+from mkindex.check.observations import Form, PageKind, SeenPage, SeenRoot
 from mkindex.simple.links import name_at_end
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.web.responses import RawResponse
@@ -30,10 +30,23 @@ def read_page(reply: RawResponse, kind: PageKind, *, project: str = "", root: st
 def project_links(roots: Iterable[SeenPage]) -> dict[str, str]:
     """Return the projects that root pages list, in any form: normalized name to linked address, "" in JSON.
 
-    HTML: clients never read the root, but whoever does follows the link, so its last segment is the name.
+    In HTML, the last segment of the link is the name: clients never read the root, and other readers follow the link.
     """
     links: dict[str, str] = {}
     for page in roots:
         for name, url in page.projects:
             links.setdefault(canonicalize_name(name_at_end(url) if page.form == "html" else name), url)
     return links
+
+
+def seen_root(roots: Iterable[SeenPage]) -> SeenRoot | None:
+    """Return the projects that both forms of a root name; None if it does not exist in both."""
+    pages = {page.form: page for page in roots if page.is_usable and not page.field_errors}
+    if not {"html", "json"} <= pages.keys():
+        return None
+    html = pages["html"]
+    return SeenRoot(
+        html=frozenset(project_links([html])),
+        json=frozenset(project_links([pages["json"]])),
+        html_links=frozenset(canonicalize_name(name_at_end(link.rstrip("/"))) for link in html.stray_links),
+    )

@@ -9,7 +9,7 @@ from mkindex.check.why import Choice
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckReport:
-    """What was checked, and what was found."""
+    """The checked target, its findings, and counts."""
 
     target: str  # as given, without secrets
     kind: TargetKind

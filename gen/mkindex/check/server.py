@@ -1,4 +1,4 @@
-"""How a web server serves an index: formats, caching, redirects, ranges."""
+"""Observe how a web server serves an index: formats, caching, redirects, ranges."""
 
 import time
 
@@ -7,7 +7,7 @@ from mkindex.check.identify import Location, fetch_forms
 from mkindex.check.observations import ListedFile, SeenProject, ServerBehaviour
 from mkindex.simple.links import client_project_url
 
-UNKNOWN_PROJECT = "mkindex-check-no-such-project"  # a name that no index has
+UNKNOWN_PROJECT = "mkindex-check-no-such-project"  # the name of no project
 ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
 
 

@@ -19,6 +19,7 @@ from mkindex.check.judge import Judge
 from mkindex.check.observations import ListedFile, SeenFile, SeenPage, SeenProject
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links
+from mkindex.check.unsent import unsent_page
 from mkindex.simple.links import client_project_url
 
 AHEAD = 4  # for each connection: projects whose pages are fetched, and projects whose files are inspected
@@ -41,7 +42,7 @@ class FileLink(NamedTuple):
 
 
 class FileResult(NamedTuple):
-    """What is kept of a file after it was judged."""
+    """The result for a file, without its observations."""
 
     findings: tuple[Finding, ...] = ()
     inspected: bool = False
@@ -50,7 +51,7 @@ class FileResult(NamedTuple):
 
 
 class ProjectResult(NamedTuple):
-    """What is kept of a project after its pages were judged."""
+    """The result for a project, without its pages."""
 
     project: SeenProject
     findings: tuple[Finding, ...]
@@ -90,7 +91,7 @@ class Walk:
     inspector: FileInspector
     executor: Executor
     ahead: int  # how many projects may be in progress in each of the two steps
-    sample: int | None = None  # of each project, only so many of the newest files
+    sample: int | None = None  # number of the newest files of each project to check
     closure_environment: Environment | None = None  # --closure: what requirements are collected for
 
     def results(self, projects: Iterable[ProjectLink]) -> Iterator[tuple[ProjectResult, list[FileResult]]]:
@@ -123,15 +124,19 @@ class Walk:
         location, judge = self.location, self.judge
         pages = location.project_pages(link.name, link.url)
         by_form = {page.form or "html": page for page in pages}
+        unsent = None
+        if location.identity.kind == "index":
+            unsent = unsent_page(location.fetcher, link.url, pages[0], "project", link.name)
         project = SeenProject(
             name=link.name,
             html=by_form.get("html"),
             json=by_form.get("json"),
-            linked_page=self._linked_page(link, pages),
+            linked_page="" if unsent else self._linked_page(link, pages),
+            unsent_page=unsent.url if unsent else "",
             root_forms=frozenset(page.form for page in location.pages if page.is_usable),
         )
         findings = list(judge.findings(project, location.display(link.url)))
-        for page in pages:
+        for page in () if unsent else pages:  # what is sent instead is no page of the index
             findings += judge.findings(page, location.display_page(page))
         files = _files_to_inspect(location, pages)
         if self.sample is not None:
@@ -163,7 +168,7 @@ class Walk:
         )
 
     def _dependent(self, seen: SeenFile, project: str) -> Dependent | None:
-        """Return what a file requires, if `--closure` needs it."""
+        """Return a file with its requirements, if `--closure` needs it."""
         entry, environment = seen.entry, self.closure_environment
         metadata = seen.content.metadata if seen.content else seen.sibling_metadata
         if environment is None or metadata is None or not environment.accepts(entry.filename, entry.requires_python):

@@ -1,6 +1,7 @@
-"""Read what is in a wheel or an sdist as pip and uv do, and find what other zip readers would see differently.
+"""Read the contents of a wheel or sdist as pip and uv do, and find what other zip readers would see differently.
 
-Wheels are opened with `zipfile`, not with `distributions.zips` as in a build: what one overlooks, the other can find.
+Wheels are opened with `zipfile`, not with `distributions.zips` as in a build: one reader can find what the other
+overlooks.
 """
 
 import csv
@@ -20,12 +21,11 @@ from mkindex.check.observations import Content, Requirements
 from mkindex.distributions.tarballs import read_tar_pkg_info
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
-from mkindex.text import plural, printable
+from mkindex.text import and_more, plural, printable
 from mkindex.web.responses import RequestFailed
 
 _LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
 _DESCRIPTOR = 0x8  # flag: checksum and sizes follow the data
-_SHOWN = 5
 # The first line that is neither a field nor the continuation of one ends the header.
 _HEADER_END = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
 _FIELD = re.compile(
@@ -34,7 +34,7 @@ _FIELD = re.compile(
 
 
 def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) -> Content:
-    """Return what is in a file of `size` bytes.
+    """Return the contents of a file of `size` bytes.
 
     `whole`: reading all of it is cheap, so that every local header is compared. Damage becomes part of the value; only
     RequestFailed is raised.
@@ -103,8 +103,12 @@ def _dist_info(filename: str, names: list[str]) -> str:
     project = canonicalize_name(filename.partition("-")[0])
     for name in names:
         top, slash, rest = name.partition("/")
-        stem = top.removesuffix(".dist-info").rpartition("-")[0]
-        if slash and rest == "METADATA" and top.endswith(".dist-info") and canonicalize_name(stem) == project:
+        if not (slash and rest == "METADATA" and top.endswith(".dist-info")):
+            continue
+        stem, _, last = top.removesuffix(".dist-info").rpartition("-")
+        # Old versions of `wheel` wrote the build tag after the version; pip and uv install such a wheel.
+        stems = (stem, stem.rpartition("-")[0]) if last.isascii() and last.isdecimal() else (stem,)
+        if project in map(canonicalize_name, stems):
             return top
     return ""
 
@@ -179,5 +183,4 @@ def _record(archive: zipfile.ZipFile, directory: str, names: list[str]) -> Itera
 
 
 def _first_names(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(printable(name)[:80] for name in names[:_SHOWN]) + more
+    return and_more([printable(name)[:80] for name in names])

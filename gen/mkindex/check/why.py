@@ -10,8 +10,9 @@ from mkindex.check.candidates import Candidate, candidate_of, is_pinned
 from mkindex.check.environments import Environment
 from mkindex.check.identify import Location
 from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.check.unsent import unsent_page
 from mkindex.errors import ConfigError, SourceError
-from mkindex.simple.links import client_project_url
+from mkindex.simple.links import client_project_url, name_at_end
 from mkindex.text import printable
 
 
@@ -44,6 +45,14 @@ def project_page(location: Location, requirement: Requirement) -> tuple[SeenPage
     else:
         pages = location.pages
     usable = next((page for page in pages if page.is_usable), None)
+    if kind == "index" and (
+        unsent := unsent_page(location.fetcher, client_project_url(location.url, name), pages[0], "project")
+    ):
+        raise SourceError(
+            f"{location.display(pages[0].url)}: clients do not find the page of {name}, which exists only as "
+            f"{name_at_end(unsent.url)}: the host sends no index documents. To fix it: mkindex check --explain "
+            "no-index-document"
+        )
     if usable is None:
         answer = pages[0].broken or f"answers {pages[0].reply.status}"
         raise SourceError(f"{location.display(pages[0].url)}: no page of {name} that clients can read: {answer}")

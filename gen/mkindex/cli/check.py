@@ -39,7 +39,7 @@ def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     epilog="""\b
 Examples:
   mkindex check ./public                       a directory: every hash
-  mkindex check https://host/simple/           a server: pages, files and its behaviour
+  mkindex check https://host/simple/           a server: pages, files and its behavior
   mkindex check https://host/simple/ --files deep --project 'torch*' --sample 3
   mkindex check ./public --closure --python 3.12 --platform linux
                                                are all requirements in the index?

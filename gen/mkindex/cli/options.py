@@ -66,7 +66,7 @@ class Location(click.ParamType[str]):
 
 
 class Command(click.Command):
-    """A command whose options stand below headings, and whose errors are usage errors that name options as typed."""
+    """A command that groups its options below headings, and reports errors as usage errors with options as typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:

@@ -1,6 +1,9 @@
 """The command `serve`."""
 
+import os
+import shlex
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -8,7 +11,9 @@ import click
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_warning
 from mkindex.config import BY_NAME, parse_bind
-from mkindex.text import printable
+from mkindex.distributions.filenames import SUFFIXES
+from mkindex.text import and_more, printable
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
 
 if TYPE_CHECKING:
     from mkindex.serve import Server
@@ -28,6 +33,24 @@ def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
     return server
 
 
+def _missing_index(directory: str) -> str:
+    """Return what to say of a directory without an index, "" if it has one."""
+    pages = (os.path.join(directory, parent, name) for parent in ("", "simple") for name in (INDEX_HTML, INDEX_JSON))
+    if os.path.isdir(os.path.join(directory, STATE_DIRECTORY)) or any(map(os.path.exists, pages)):
+        return ""
+    names: list[str] = []
+    with suppress(OSError):  # the server reports it
+        names = sorted(name for name in os.listdir(directory) if name.endswith(SUFFIXES))
+    where = printable(shlex.quote(directory))
+    if names:
+        files = and_more([printable(name) for name in names], 2)
+        return (
+            f"it has files to install ({files}), but no index, so clients find nothing. Make an index of it and serve "
+            f"that: mkindex {where} ./public, then mkindex serve ./public"
+        )
+    return f"there is no index in it yet, so clients find nothing. Make one: mkindex SOURCE {where}"
+
+
 @click.command(cls=Command, context_settings=CONTEXT_SETTINGS, short_help="Serve an index over HTTP.")
 @click.argument("directory", metavar="DIR")
 @click_option(BY_NAME["bind"], group="")
@@ -39,7 +62,10 @@ def serve(directory: str, *, bind: str, quiet: bool) -> int:
     has no encryption and no passwords. Stop it with Ctrl-C.
     """
     try:
+        missing = _missing_index(directory) if os.path.isdir(directory) else ""
         server = listen(directory, bind, errors_only=quiet)
+        if missing:
+            print_warning(f"{printable(directory)}: {missing}")
         click.echo(f"serving {printable(directory)} at {server.url} (Ctrl-C stops it)")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.serve_forever()

@@ -1,4 +1,4 @@
-"""What all commands share: exit statuses, output and progress on a terminal."""
+"""Exit statuses, output and progress on a terminal, for all commands."""
 
 import os
 import sys
@@ -18,13 +18,13 @@ DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def status_of(error: MkindexError) -> int:
-    """Return the exit status for an error that kept a command from doing anything."""
+    """Return the exit status for an error that ended a command."""
     return USAGE if isinstance(error, ConfigError) else NOT_DONE
 
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """Ignore that nobody reads the results to the end, as in `mkindex … | head`, or that standard output is closed."""
+    """Ignore a reader that ends early, as in `mkindex … | head`, or a closed standard output."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
     try:

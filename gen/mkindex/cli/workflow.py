@@ -40,7 +40,7 @@ def report_failure(error: MkindexError) -> int:
 
 
 def _append(variable: str, text: str) -> None:
-    """Append to the file that a variable of the runner names. A failure does not change what was published."""
+    """Append to the file that a variable of the runner names. A failure is only a warning: the index is published."""
     from mkindex.reports.github import annotation, append
 
     try:

@@ -4,27 +4,27 @@ import json
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from mkindex.errors import ConfigError
 from mkindex.simple.links import is_loopback, path_of
-from mkindex.text import printable
+from mkindex.text import and_more, printable
 
 PAGE_ENDINGS = (".html", ".htm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedIndex:
-    """What a client needs to know about an index."""
+    """The properties of an index that the configuration of a client depends on."""
 
     url: str  # of the index or find-links page: ASCII, without credentials, query and fragment
     projects: tuple[str, ...]  # normalized names, sorted: those that come only from this index
     is_find_links: bool = False
     is_selection: bool = False  # the user chose the projects; otherwise they are all that it has
     needs_password: bool = False
-    is_unverified: bool = False  # it could not be read: everything else here is what the user said
+    is_unverified: bool = False  # it could not be read: all other values come from the user
     answers_403: bool = False  # for unknown projects
     stale_pages: str = ""  # why uv would miss a new release for some time
     caches_files: bool = True  # clients keep files for as long as they may, as far as known
@@ -42,13 +42,8 @@ class ServedIndex:
         return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
-def first_few(names: Sequence[str]) -> list[str]:
-    """Return the first names, and an ellipsis if there are more."""
-    return [*names[:5], "…"] if len(names) > 6 else list(names)
-
-
 _LINE_LENGTH = 98  # of comments, without the mark
-_MANY_PROJECTS = 300  # more than anybody lists by hand
+_MANY_PROJECTS = 300  # more than people list by hand
 RESERVED_NAME = "pypi"  # what clients call the public index
 
 
@@ -190,7 +185,7 @@ def _refuse_for_poetry(index: ServedIndex) -> None:
         raise ConfigError(
             f"--for poetry requires --project, such as --project {index.projects[0]}: poetry installs all projects in "
             "its configuration if [project] has no dependencies. "
-            f"This index has {', '.join(first_few(index.projects))}; --project '*' selects all"
+            f"This index has {and_more(index.projects)}; --project '*' selects all"
         )
 
 

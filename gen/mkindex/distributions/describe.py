@@ -1,4 +1,4 @@
-"""What the filename, the archive and the core metadata of a file say, together."""
+"""Combine the filename, the archive and the core metadata of a file into facts."""
 
 import hashlib
 import io
@@ -11,7 +11,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import Version
 
 from mkindex.distributions import zips
-from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, normal_filename, split_sdist_filename
+from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, normal_filename, sdist_version, split_sdist_filename
 from mkindex.distributions.metadata import Metadata, parse_metadata
 from mkindex.errors import Unreadable
 from mkindex.model.files import Facts
@@ -20,26 +20,34 @@ from mkindex.text import printable
 from mkindex.tree.names import METADATA_SUFFIX
 
 _MAX_FILENAME = 255  # bytes, on most file systems
-_TOO_LONG = re.compile(r"\d{19}")  # for uv, which reads parts of a version as 64 bits
+_TOO_LONG = re.compile(r"\d{19}")  # uv reads each part of a version as 64 bits
 
 Stream = io.FileIO | io.BufferedIOBase
 
 
-def describe(filename: str, stream: Stream, size: int) -> Facts:
-    """Return what the name and the content of a file of `size` bytes say, but for its hash. Raises Unreadable."""
+def describe(filename: str, stream: Stream, size: int, project: str = "") -> Facts:
+    """Return what the name and the content of a file of `size` bytes say, but for its hash. Raises Unreadable.
+
+    `project`: that of the page that an sdist is on, if clients read its name by that.
+    """
     _check_filename(filename)
     if size == 0:
         raise Unreadable("an empty file: copy it again")
-    return (_describe_wheel if filename.endswith(".whl") else _describe_sdist)(filename, stream, size)
+    if filename.endswith(".whl"):
+        return _describe_wheel(filename, stream, size)
+    return _describe_sdist(filename, stream, size, project)
 
 
-def describe_name(filename: str, requires_python: str) -> Facts:
-    """Return what the name of a file says, and `requires_python` if it is valid. Raises Unreadable."""
+def describe_name(filename: str, requires_python: str, page_project: str = "") -> Facts:
+    """Return what the name of a file says, and `requires_python` if it is valid. Raises Unreadable.
+
+    `page_project`: that of the page that an sdist is on, if clients read its name by that.
+    """
     _check_filename(filename)
     if filename.endswith(".whl"):
         project, version = _parse_wheel_filename(filename)
     else:
-        splits = split_sdist_filename(filename)
+        splits = _split_by_page(filename, page_project)
         if len(splits) != 1:
             raise Unreadable("the filename does not show where the project's name ends: build it again")
         project, version = splits[0]
@@ -48,7 +56,7 @@ def describe_name(filename: str, requires_python: str) -> Facts:
 
 
 def describe_metadata(filename: str, raw: bytes) -> Facts:
-    """Return what the name of a wheel and its METADATA say, together. Raises Unreadable where they disagree."""
+    """Return the facts in the filename and METADATA of a wheel. Raises Unreadable if they disagree."""
     _check_filename(filename)
     return _describe_wheel_metadata(filename, *_parse_wheel_filename(filename), raw)
 
@@ -66,7 +74,7 @@ def _facts(
     text = str(version)
     normal = normal_filename(filename, project, text)
     return Facts(
-        # Thousands of files share these texts: in memory each of them once.
+        # Thousands of files share these texts, so each is kept in memory once.
         project=intern(project),
         version=intern(text),
         normal_filename=normal if normal != filename else "",
@@ -84,11 +92,37 @@ def _describe_wheel(filename: str, stream: Stream, size: int) -> Facts:
     _check_magic(stream, b"PK", "wheel")
     directory, raw, span = zips.read_wheel_metadata(zips.random_access(stream), size)
     name, _, version_text = directory.rpartition("-")
+    warning = ""
     if not _is_same_release(name, version_text, project, version):
-        raise Unreadable(
-            f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: build it again"
-        )
-    return _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
+        warning = _warn_of_build_tag(directory, project, version)
+        if not warning:
+            raise Unreadable(
+                f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: "
+                "build it again"
+            )
+    facts = _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
+    return facts._replace(warning="; ".join(filter(None, (facts.warning, warning)))) if warning else facts
+
+
+def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version) -> str:
+    """Return what clients do with a `.dist-info` whose name ends in a build tag; "" if that is not all that is odd.
+
+    Old versions of `wheel` wrote such names. pip and uv install these wheels. Afterwards uv reads the version from the
+    name of the directory, and so does pip from a directory whose version is not valid, which makes both fail. Hence
+    only those build tags are accepted with which the version still is one: `1.0-1` is 1.0.post1.
+    """
+    stem, _, build = directory.rpartition("-")
+    name, _, text = stem.rpartition("-")
+    if not (build.isascii() and build.isdecimal() and _is_same_release(name, text, project, version)):
+        return ""
+    try:
+        installed = parse_version(f"{text}-{build}")
+    except ValueError:
+        return ""
+    return (
+        f"it contains {printable(directory)}.dist-info, with a build tag: pip and uv install it, but uv then takes it "
+        f"for version {installed} and installs it again each time. Build it again"
+    )
 
 
 def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
@@ -118,12 +152,12 @@ def _parse_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
 # --- sdists ---------------------------------------------------------------------------------------------------------
 
 
-def _describe_sdist(filename: str, stream: Stream, size: int) -> Facts:
+def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str) -> Facts:
     metadata = _read_sdist_metadata(filename, stream, size)
-    splits = split_sdist_filename(filename)
-    for project, version in splits:
+    for project, version in split_sdist_filename(filename):
         if metadata and _is_same_release(metadata.name, metadata.version, project, version):
             return _facts(filename, project, version, *_valid_requires_python(metadata.requires_python or ""))
+    splits = _split_by_page(filename, page_project)
     says = "it has no PKG-INFO"
     if metadata:
         says = f"PKG-INFO says {printable(metadata.name)} {printable(metadata.version)}"
@@ -134,8 +168,22 @@ def _describe_sdist(filename: str, stream: Stream, size: int) -> Facts:
     return _facts(filename, project, version, "", warning)
 
 
+def _split_by_page(filename: str, project: str) -> list[tuple[NormalizedName, Version]]:
+    """Return what the name of an sdist can mean: only one thing on the page of `project`. Raises Unreadable."""
+    if not project:
+        return split_sdist_filename(filename)
+    text = sdist_version(filename, project) or ""
+    try:
+        return [(NormalizedName(project), parse_version(text))]
+    except ValueError as error:
+        raise Unreadable(
+            f"on the page of {project}, clients read the version {printable(text)}, which is not valid (PEP 440), and "
+            "ignore the file: build it again"
+        ) from error
+
+
 def _read_sdist_metadata(filename: str, stream: Stream, size: int) -> Metadata | None:
-    """Return the fields of an sdist's PKG-INFO, None where it has none. Raises Unreadable."""
+    """Return the fields of an sdist's PKG-INFO, None if it has none. Raises Unreadable."""
     if filename.endswith(".zip"):
         _check_magic(stream, b"PK", "zip archive")
         return parse_metadata(zips.read_zip_pkg_info(zips.random_access(stream), size))
@@ -152,7 +200,7 @@ def _read_sdist_metadata(filename: str, stream: Stream, size: int) -> Metadata |
 
 
 def _check_magic(stream: Stream, magic: bytes, kind: str) -> None:
-    """Raise Unreadable, with what the file is instead if that shows, for one that does not begin as its kind does."""
+    """Raise Unreadable if a file does not begin as its format requires, and say what it is, if that is known."""
     stream.seek(0)
     start = stream.read(40) or b""
     if start.startswith(magic):
@@ -176,7 +224,7 @@ def _is_same_release(name: str, version_text: str, project: NormalizedName, vers
 
 def _valid_requires_python(value: str) -> tuple[str, str]:
     """Return Requires-Python and a warning, one of them empty: uv drops a file whose value it cannot parse."""
-    # packaging accepts control characters in "===", which no page could carry.
+    # packaging accepts control characters after "===", but a page cannot contain them.
     if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
         return value, ""
     return "", f"Requires-Python {printable(value)!r} is not valid and is left out, since uv would ignore the file"

@@ -1,4 +1,4 @@
-"""What the filenames of wheels and sdists say."""
+"""Parse the filenames of wheels and sdists."""
 
 import re
 from contextlib import suppress
@@ -15,7 +15,7 @@ SUFFIXES = (".whl", ".tar.gz", ".zip")
 FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
 STRANGE_NAME = "the filename has characters other than letters, digits and ._+!-: build it again"
 
-# Endings of what is or was a distribution; anything else beside the wheels (README, .asc, .txt …) is nobody's mistake.
+# Endings of other distribution formats. A file with any other ending (README, .asc, .txt …) is not a mistake.
 _UNSUPPORTED = {
     ".tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
     ".tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
@@ -32,18 +32,18 @@ _PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECA
 
 
 def why_unsupported(filename: str) -> str | None:
-    """Return why clients do not install a file that looks like a distribution; None: it does not look like one."""
+    """Return why clients do not install a file that looks like a distribution; None if it does not look like one."""
     lower = filename.lower()
     for ending in SUFFIXES:
         if lower.endswith(ending):
-            return f"clients do not recognise an ending in capitals: rename it to {ending}"
+            return f"clients do not recognize an ending in capitals: rename it to {ending}"
     return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
 
 
 # --- as clients read a name -----------------------------------------------------------------------------------------
 
-# What mkindex publishes is decided below, and only with the metadata of the file at hand. A check must not use that: it
-# judges any index, mkindex's own too, by what clients see, which is what `packaging` says of the name alone.
+# For a check, which judges any index by what clients see, and they have only the name, as `packaging` parses it. A
+# build has the metadata of the file, too, and uses the functions of the next part.
 
 
 @lru_cache(maxsize=4096)
@@ -68,6 +68,18 @@ def sdist_version(filename: str, project: str) -> str | None:
     return None
 
 
+def project_on_page(filename: str, project: str) -> str:
+    """Return `project` if its page decides what the name of an sdist on it means, else "".
+
+    The name alone means several projects (`foo-1.0-1.tar.gz` is 1.0.post1 of foo, or 1 of foo-1-0) or another one
+    (`pyv-5.5.0-2014.1.tar.gz`). pip and uv take all that follows the name of the page's project as the version. A file
+    that does not begin with that name is one of another project.
+    """
+    if filename.endswith(".whl") or filename.count("-") < 2 or sdist_version(filename, project) is None:
+        return ""
+    return project if [name for name, _ in split_sdist_filename(filename)] != [project] else ""
+
+
 # --- as mkindex lists a file ----------------------------------------------------------------------------------------
 
 
@@ -84,7 +96,7 @@ def split_sdist_filename(filename: str) -> list[tuple[NormalizedName, Version]]:
 
 
 def normal_filename(filename: str, project: str, version: str) -> str:
-    """Spell the filename of a project's file in the one way that all spellings that mean the same share."""
+    """Return the normal form of a filename, which is the same for all spellings with the same meaning."""
     start = f"{project.replace('-', '_')}-{version}"
     if not filename.endswith(".whl"):
         return f"{start}{sdist_suffix(filename)}"

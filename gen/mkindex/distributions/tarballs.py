@@ -12,7 +12,7 @@ MAX_TAR_HEADER = 1 << 20  # bytes of one long name or pax record
 
 
 class _BoundedStream:
-    """The decompressed bytes of an sdist; Unreadable when they are too many for the size of the file."""
+    """The decompressed bytes of an sdist; reading raises Unreadable if they are too many for the size of the file."""
 
     def __init__(self, stream: gzip.GzipFile, size: int) -> None:
         self._stream, self._limit, self._total = stream, max(BOMB_SIZE, BOMB_RATIO * size), 0
@@ -33,7 +33,7 @@ class _BoundedStream:
 
 
 class _BoundedHeader(tarfile.TarInfo):
-    """A tar header whose long names and pax records are rejected before they fill the memory."""
+    """A tar header that rejects long names and pax records before they fill the memory."""
 
     # tarfile calls this method, a hook for subclasses, before it reads the data that belongs to a header.
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
@@ -49,7 +49,7 @@ class _BoundedHeader(tarfile.TarInfo):
 
 
 def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | None:
-    """Return `{top}/PKG-INFO` of a `.tar.gz` sdist, or None where it has only a pyproject.toml or setup.py.
+    """Return `{top}/PKG-INFO` of a `.tar.gz` sdist, or None if it has only a pyproject.toml or setup.py.
 
     The gzip stream is read to its end, to check its length and checksum. Raises Unreadable.
     """

@@ -4,6 +4,7 @@ The zip directory is read here and not by `zipfile`, for three reasons: `zipfile
 before it says how many there are; it accepts archives that other readers see differently (two zips in one file, bytes
 before or after the archive); and it does not say where the bytes of a member are, from which the `.metadata` sibling is
 written later.
+
 Numbers in comments are sections of PKWARE's APPNOTE.
 """
 
@@ -22,7 +23,7 @@ MAX_DIRECTORY = 32 << 20  # bytes of a zip's central directory
 # The public index rejects uploads by the same rule.
 BOMB_SIZE, BOMB_RATIO = 64 << 20, 50
 
-# Reads an archive: from an offset so many bytes, or fewer where the archive ends.
+# Reads from an archive, given offset and length; returns fewer bytes at the end of the archive.
 ReadAt = Callable[[int, int], bytes]
 
 
@@ -37,19 +38,19 @@ def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
 
 
 class Span(NamedTuple):
-    """Where the bytes of a zip member are: offset and length in the archive, and their number when decompressed."""
+    """The position of a zip member: offset and length in the archive, and its decompressed size."""
 
     start: int
     length: int
     size: int
-    deflated: int  # 0: stored as they are
+    deflated: int  # 0: stored without compression
 
     def __str__(self) -> str:
         return f"{self.start} {self.length} {self.size} {self.deflated}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read back what `str()` gave."""
+        """Parse the text that `str()` returned."""
         return cls(*map(int, text.split()))
 
 
@@ -77,7 +78,7 @@ class _Member(NamedTuple):
 
 
 def read_wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
-    """Return the name (`foo-1.0`) of the `.dist-info` directory of a wheel, its METADATA, and where that is.
+    """Return the name (`foo-1.0`) of the `.dist-info` directory of a wheel, its METADATA, and the position of METADATA.
 
     Raises Unreadable.
     """
@@ -123,7 +124,7 @@ def read_span(read_at: ReadAt, span: Span) -> bytes:
 
 
 def _members(read_at: ReadAt, size: int) -> Iterator[_Member]:
-    """Yield the entries of the central directory. Raises Unreadable where readers could find different ones."""
+    """Yield the entries of the central directory. Raises Unreadable if readers could see different entries."""
     start, length, count = _directory(read_at, size)
     if count > MAX_MEMBERS or length > MAX_DIRECTORY:
         raise Unreadable(
@@ -164,7 +165,7 @@ def _directory(read_at: ReadAt, size: int) -> tuple[int, int, int]:
     tail = read_at(tail_start, size - tail_start)
     at = tail.rfind(b"PK\5\6")
     if at < 0 or at + _END.size > len(tail):
-        raise Unreadable("not a zip, or an incomplete one: the directory at its end is missing. Copy it again")
+        raise Unreadable("not a zip file (damaged or incomplete download). Copy or build it again")
     _, disk, first_disk, _, count, length, start, comment = _END.unpack_from(tail, at)
     if at + _END.size + comment != len(tail) or disk or first_disk:
         raise Unreadable("the zip has extra bytes after its end: copy or build it again")
@@ -187,7 +188,7 @@ def _directory(read_at: ReadAt, size: int) -> tuple[int, int, int]:
 
 
 def _zip64_values(extra: bytes, *values: int) -> list[int]:
-    """Replace what does not fit 32 bits by the values in the zip64 extra field (4.5.3), in their fixed order."""
+    """Replace values that do not fit into 32 bits by those in the zip64 extra field (4.5.3), in their fixed order."""
     at = 0
     while at + 4 <= len(extra):
         tag, length = (

@@ -1,1 +1,1 @@
-"""From artifacts and links to the files of an index, or to the reason why one is rejected."""
+"""Turn artifacts and links into the files of an index, or into rejections."""

@@ -1,7 +1,7 @@
-"""What examining links takes, whether their files stay where they are or are mirrored.
+"""Functions to examine links, both for files that stay on their server and for mirrored ones.
 
-Every link is checked with its server before it is listed. What was read of a file is remembered by address, with the
-hash that the page gives or else with the fingerprint of the file on its server.
+Every link is requested from its server before it is listed. The facts of a file are cached by address, with the hash
+that the page gives, or without one with the validator and size that the server sends.
 """
 
 import hashlib
@@ -17,13 +17,12 @@ from mkindex.cache import Cache
 from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
 from mkindex.examine.local import Progress
-from mkindex.model.files import Facts, File, Link, decode_facts, encode_facts, make_file
+from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
 from mkindex.text import plural
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, RequestFailed
 
 Outcome = File | Rejected
-_MISMATCH = "Damaged or replaced file; not published"
 _PAGES = ("text/html", "application/xhtml+xml")
 # Client errors that do not mean that the file is missing: 401 and 407 ask for credentials, 408 and 429 for patience.
 _NOT_ABOUT_THE_FILE = frozenset({401, 407, 408, 429})
@@ -31,30 +30,30 @@ _NOT_ABOUT_THE_FILE = frozenset({401, 407, 408, 429})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkWork:
-    """What examining the links of one build takes: the client, the cache, and what the user allows."""
+    """The client, the cache and the options with which the links of one build are examined."""
 
     web: WebClient
     cache: Cache
     executor: Executor
-    announce: Callable[[Note], object]  # called before files are read, with how much will be read and why
+    announce: Callable[[Note], object]  # called before files are read, with a note of how much will be read, and why
     progress: Progress
     max_download: int  # bytes
     allow_unhashed: bool = False
-    keep_going: bool = False  # reject a file whose server is in trouble, instead of raising SourceError
-    dry_run: bool = False  # read no file as a whole
+    keep_going: bool = False  # reject a file whose server fails, instead of raising SourceError
+    dry_run: bool = False  # list files without a hash, instead of reading them to compute one
 
 
 class CheckedLink(NamedTuple):
-    """A link that works: what its server says of the file, and what earlier runs read from it."""
+    """A link that works, with the headers of its server, and the facts that earlier runs read."""
 
     link: Link
     head: FileHead
-    fingerprint: str  # facts hold for as long as it stays the same; "": nothing tells whether the file changed
+    fingerprint: str  # facts are valid while it is the same; "" if nothing shows whether the file has changed
     facts: Facts | str | None  # str: the reason for a rejection; None: unknown
 
 
 def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> CheckedLink | Outcome:
-    """Ask the server what it says of a file. Raises SourceError where it gives no usable response."""
+    """Request the headers of a file. Raises SourceError if its server gives no usable response."""
     if link.trusted:
         return list_trusted(link)
     if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
@@ -67,12 +66,12 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     if head.media_type in _PAGES:
         return Rejected(location=link.location, reason="the server sends a page instead of the file: fix the link")
     if link.size is not None and head.size is not None and link.size != head.size:
-        reason = f"size mismatch: expected {link.size:,} bytes, got {head.size:,}. {_MISMATCH}"
+        reason = describe_mismatch("size", f"{link.size:,} bytes", f"{head.size:,}")
         return Rejected(location=link.location, reason=reason)
     fingerprint = link.sha256
     if not fingerprint and head.fingerprint:
         fingerprint = f"{head.fingerprint} {link.other_hash}"
-    if fingerprint and not mirrored:  # facts of a file that stays there depend on what the page says, too
+    if fingerprint and not mirrored:  # facts of a file that is not mirrored depend on its page, too
         fingerprint = f"{fingerprint} {link.core_metadata} {link.requires_python}"
     facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
     if isinstance(facts, Facts) and not facts.sha256 and not work.allow_unhashed:
@@ -81,7 +80,7 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
 
 
 def list_trusted(link: Link) -> Outcome:
-    """Return the File of a link that the user vouches for: no more than its filename and its list say."""
+    """Return the File of a link without a request, from its filename and its list, because the user vouches for it."""
     try:
         facts = describe_name(link.filename, link.requires_python)
     except Unreadable as error:
@@ -90,26 +89,27 @@ def list_trusted(link: Link) -> Outcome:
 
 
 def recall_facts(link: Link, fingerprint: str, cache: Cache, *, mirrored: bool) -> Facts | str | None:
-    """Return what an earlier run read of the file, None where it is unknown or has changed."""
+    """Return the facts that an earlier run read, None if there are none or the file has changed."""
     cached = cache.recall(_cache_key(link, mirrored=mirrored)) if fingerprint else None
     return decode_facts(cached[1]) if cached and cached[0] == fingerprint else None
 
 
 def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cache, *, mirrored: bool) -> None:
-    """Remember what was read of a file, or the reason for its rejection."""
+    """Remember the facts of a file, or the reason for its rejection."""
     if fingerprint:
         cache.remember(_cache_key(link, mirrored=mirrored), fingerprint, encode_facts(facts))
 
 
 def _cache_key(link: Link, *, mirrored: bool) -> str:
     # A mirrored file gets a `.metadata` sibling, whatever it has elsewhere.
-    return f"{'mirrored' if mirrored else 'file'} {link.url}"
+    key = f"{'mirrored' if mirrored else 'file'} {link.url}"
+    return f"{key} on the page of {link.project}" if link.project else key
 
 
 def reject(link: Link, error: RequestFailed, work: LinkWork) -> Rejected:
     """Return the rejection of a file that its server does not send.
 
-    Raises SourceError where the server may send it another time, unless the user said --keep-going.
+    Raises SourceError if the server may send it later, unless --keep-going is set.
     """
     if work.keep_going or is_about_the_file(error):
         return Rejected(location=link.location, reason=error.why)
@@ -117,15 +117,15 @@ def reject(link: Link, error: RequestFailed, work: LinkWork) -> Rejected:
 
 
 def is_about_the_file(error: RequestFailed) -> bool:
-    """Tell whether the server says that it does not have the file; otherwise the server is in trouble."""
+    """Tell whether the server says that it does not have the file; otherwise the server has a problem."""
     return 400 <= error.status < 500 and error.status not in _NOT_ABOUT_THE_FILE
 
 
 @contextmanager
 def announce_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) -> Iterator[Callable[[int], object]]:
-    """Announce how much will be read of these files; yield a callback for the number of bytes that were.
+    """Announce how much of these files will be read; yield a callback for the number of bytes that were read.
 
-    Raises SourceError for more than --max-download, before anything is read or, where sizes are unknown, meanwhile.
+    Raises SourceError for more than --max-download: before anything is read or, if sizes are unknown, while reading.
     """
     if not links:
         yield nothing
@@ -150,7 +150,7 @@ def announce_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) -> 
             nonlocal read
             with lock:
                 read += size
-            if read > work.max_download:  # possible only where a size was unknown
+            if read > work.max_download:  # possible only if a size was unknown
                 raise SourceError(f"{where}: more bytes were sent than announced; {too_much}")
             advance(size)
 
@@ -158,7 +158,7 @@ def announce_reading(links: Sequence[CheckedLink], why: str, work: LinkWork) -> 
 
 
 class Digests:
-    """The hashes of a file as it is read: sha256, and the one that the page gives."""
+    """The hashes of a file, computed while it is read: sha256, and the hash that the page gives."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -176,10 +176,9 @@ class Digests:
         return self._sha256.hexdigest()
 
     def mismatch(self) -> str:
-        """Return which hash is not the one that the page gives, "" for none."""
+        """Return a message if a hash is not the one that the page gives, "" if all match."""
         if self._link.sha256 not in ("", self.sha256):
-            return f"sha256 mismatch: expected {self._link.sha256}, got {self.sha256}. {_MISMATCH}"
+            return describe_mismatch("sha256", self._link.sha256, self.sha256)
         if self._other and self._other.hexdigest() != self._expected:
-            name = self._other.name
-            return f"{name} mismatch: expected {self._expected}, got {self._other.hexdigest()}. {_MISMATCH}"
+            return describe_mismatch(self._other.name, self._expected, self._other.hexdigest())
         return ""

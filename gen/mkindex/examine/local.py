@@ -1,4 +1,4 @@
-"""Examine the files of this machine: filename, hash and core metadata, from the cache where a file has not changed."""
+"""Examine the files of this machine: filename, hash and core metadata. Unchanged files come from the cache."""
 
 import hashlib
 import io
@@ -28,16 +28,16 @@ from mkindex.model.files import (
 from mkindex.parallel import map_chunks
 from mkindex.text import printable
 
-# Called with the number of bytes that will be read; its context yields a callback for the number that were.
+# Called with the number of bytes that will be read; its context yields a callback for the number that were read.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 # Called with a large file, open at its beginning; returns its sha256. Raises OSError, and MkindexError to end the scan.
 Hasher = Callable[[Artifact, io.FileIO], str]
 
 
 class Examined(NamedTuple):
-    """What was read from an artifact."""
+    """The result of reading an artifact."""
 
-    fingerprint: Fingerprint | None  # before and after reading; None: it changed meanwhile, or cannot be read
+    fingerprint: Fingerprint | None  # None if the file changed while it was read, or cannot be read
     result: Facts | str  # str: the reason for a rejection
 
 
@@ -52,14 +52,17 @@ def scan(
 ) -> list[File | Rejected]:
     """Return the File or the rejection of each artifact, in their order.
 
-    `progress` is called with the size of each file once its result is there. Small files are examined by several
-    processes, if there are many, and then large ones by the executor: hashing a large block does not hold the GIL.
+    `progress` is called with the size of each file after it was examined. Many small files are examined by several
+    processes, then large ones by the executor: hashing a large block does not hold the GIL.
     """
     started_ns = time.time_ns()
     results: list[File | Rejected | None] = []
     for artifact, text in zip(artifacts, cache.get(artifacts), strict=True):
-        results.append(None if text is None else make_file(artifact, decode_facts(text)))
-        if text is not None:
+        # The cache has what the file says without the page that names it.
+        if text is None or _page_project(artifact):
+            results.append(None)
+        else:
+            results.append(make_file(artifact, decode_facts(text)))
             progress(artifact.fingerprint.size)
 
     def keep(number: int, examined: Examined) -> None:
@@ -67,7 +70,8 @@ def scan(
         progress(artifact.fingerprint.size)
         if fingerprint is not None:
             artifact = artifact._replace(fingerprint=fingerprint)
-            cache.put(artifact.path, fingerprint, encode_facts(found), read_ns=started_ns)
+            if not _page_project(artifact):
+                cache.put(artifact.path, fingerprint, encode_facts(found), read_ns=started_ns)
         results[number] = make_file(artifact, found)
 
     unknown = [number for number, result in enumerate(results) if result is None]
@@ -83,7 +87,7 @@ def scan(
 
 
 def recall(artifact: Artifact, *, cache: Cache) -> File | None:
-    """Return what was last read from the file at the path of this artifact, None where the cache does not have it."""
+    """Return the File that was last read at the path of this artifact, None if it is not in the cache."""
     last = cache.get_last(artifact.path)
     result = make_file(artifact._replace(fingerprint=last[0]), decode_facts(last[1])) if last else None
     return result if isinstance(result, File) else None
@@ -94,7 +98,7 @@ def _examine_each(artifacts: Sequence[Artifact]) -> list[Examined]:
 
 
 def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
-    """Read one artifact, once. Nothing is raised for a damaged file: the reason is the result."""
+    """Read one artifact, once. For a damaged file, the result has the reason; nothing is raised."""
     try:
         # Without O_NONBLOCK, opening a pipe that has replaced the file would wait for a writer.
         descriptor = os.open(artifact.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -103,9 +107,9 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            return Examined(None, "not a regular file: copy the file itself in")
+            return Examined(None, "not a regular file. Copy the file itself into the source")
         fingerprint = Fingerprint.of(before)
-        # Its present size: it may have grown since it was listed, and all that is copied must be hashed.
+        # The current size, not the listed one: the file may have grown, and every copied byte must be hashed.
         result = _facts(artifact._replace(fingerprint=fingerprint), descriptor, hasher)
         if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
             return Examined(None, "changed while it was read: the next run takes it when it is complete")
@@ -116,19 +120,23 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
         os.close(descriptor)
 
 
+def _page_project(artifact: Artifact) -> str:
+    return artifact.link.project if artifact.link else ""
+
+
 def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts | str:
-    """Return the facts of an open file, or what is wrong with it. Raises OSError, and what `hasher` raises."""
+    """Return the facts of an open file, or why it is rejected. Raises OSError, and what `hasher` raises."""
     size = artifact.size
     whole = os.read(descriptor, size) if size <= CHUNK else None
     stream = io.FileIO(descriptor, closefd=False) if whole is None else io.BytesIO(whole)
-    # Name and metadata first: a file that is rejected is neither hashed nor copied.
+    # Name and metadata come first, so that a rejected file is neither hashed nor copied.
     try:
-        facts = describe(artifact.filename, stream, size)
+        facts = describe(artifact.filename, stream, size, _page_project(artifact))
     except Unreadable as error:
         return str(error)
     except OSError:
         raise
-    except Exception as error:  # no file may stop the others, whatever a parser raises
+    except Exception as error:  # no error of a parser may stop the other files
         return f"cannot be parsed ({printable(repr(error))}): build it again"
     stream.seek(0)
     if hasher and isinstance(stream, io.FileIO):

@@ -1,4 +1,4 @@
-"""Mirror files: download them into the tree, verified, and resume what an earlier run did not finish."""
+"""Mirror files: download them into the tree, verify them, and resume downloads that an earlier run did not finish."""
 
 import hashlib
 import os
@@ -40,18 +40,18 @@ class MirrorTree(Protocol):
         """A directory for files that are not complete, or not published yet."""
 
     def holds(self, path: str) -> bool:
-        """Tell whether the file at a path below the root still is what mkindex wrote there."""
+        """Tell whether the file at a path of the tree is as mkindex wrote it."""
 
 
 def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outcome]:
     """Return the File or the rejection of each link, with artifacts in the tree or among its downloads.
 
-    Nothing is requested for a file whose sha256 the page gives and that is in the tree already. Raises SourceError
-    where a server gives no usable response, DestinationError where a download cannot be written.
+    Nothing is requested for a file whose sha256 the page gives and that is already in the tree. Raises SourceError if
+    a server gives no usable response, DestinationError if a download cannot be written.
     """
     different = list(dict.fromkeys(links))
-    found = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
-    missing = [one for one in found if isinstance(one, CheckedLink)]
+    checked = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
+    missing = [one for one in checked if isinstance(one, CheckedLink)]
 
     def get(one: CheckedLink | Outcome) -> Outcome:
         if not isinstance(one, CheckedLink):
@@ -59,12 +59,12 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
         return list_file(one, work, advance) if work.dry_run else _download(one, tree.downloads, work, advance)
 
     with announce_reading(missing, "to mirror them", work) as advance:
-        by_link = dict(zip(different, work.executor.map(get, found), strict=True))
+        by_link = dict(zip(different, work.executor.map(get, checked), strict=True))
     return [by_link[link] for link in links]
 
 
 def in_place(outcome: Outcome, tree: MirrorTree) -> Outcome | None:
-    """Return an outcome of an earlier build, its mirrored file now in the tree; None: that file is not there."""
+    """Return an outcome of an earlier build, its mirrored file now in the tree; None if that file is missing."""
     if isinstance(outcome, Rejected) or isinstance(outcome.artifact, Link) or not outcome.artifact.link:
         return outcome
     path = file_path(outcome.sha256, outcome.filename)
@@ -73,7 +73,7 @@ def in_place(outcome: Outcome, tree: MirrorTree) -> Outcome | None:
 
 
 def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink | Outcome:
-    """Return the outcome for a file that is in the tree already, or the checked link of one to be downloaded."""
+    """Return the outcome for a file that is already in the tree, or the checked link of one to download."""
     checked = None if link.sha256 else check_link(link, work, mirrored=True)
     if checked is not None and not isinstance(checked, CheckedLink):
         return checked
@@ -92,7 +92,7 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
 
 
 def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
-    """Download a file, verify and examine it. Bytes that an earlier run downloaded are not requested again."""
+    """Download, verify and examine a file. Bytes that an earlier run downloaded are not requested again."""
     link = checked.link
     directory = os.path.join(downloads, hashlib.sha256(repr(link).encode()).hexdigest()[:32])
     part, target = os.path.join(directory, "part"), os.path.join(directory, link.filename)
@@ -101,7 +101,7 @@ def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Cal
         os.makedirs(directory, exist_ok=True)
         with suppress(FileNotFoundError):  # complete, but the run that downloaded it published nothing
             os.replace(target, part)
-        # Without a hash, nobody could tell whether both parts are of the same file.
+        # Without a hash, the two parts could be of different files.
         is_resumed = bool(link.sha256) and os.path.exists(part) and os.path.getsize(part) <= (checked.head.size or 0)
         _write(part, checked, digests, work, advance, is_resumed=is_resumed)
         if mismatch := digests.mismatch():
@@ -112,14 +112,14 @@ def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Cal
             fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
             facts: Facts | str
             try:
-                facts = describe(link.filename, stream, fingerprint.size)._replace(sha256=digests.sha256)
+                facts = describe(link.filename, stream, fingerprint.size, link.project)._replace(sha256=digests.sha256)
             except Unreadable as error:
                 facts = str(error)
     except RequestFailed as error:
         return reject(link, error, work)
     except OSError as error:
         raise DestinationError(
-            f"cannot write {printable(part)}: {error.strerror}. Free some disk space or fix the cause, then run again"
+            f"cannot write {printable(part)}: {error.strerror}. Free some space or fix the cause, then run again"
         ) from error
     remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=True)
     return make_file(Artifact(directory, link.filename, fingerprint, link), facts)
@@ -134,7 +134,7 @@ def _write(
     *,
     is_resumed: bool,
 ) -> None:
-    """Write all of a file to `part`, after the bytes that are there if it is resumed; all of them go into `digests`."""
+    """Write all of a file to `part`, or append the rest if it is resumed. `digests` gets every byte."""
     with open(part, "r+b" if is_resumed else "w+b") as file:
         while data := file.read(CHUNK):
             digests.update(data)
@@ -145,7 +145,7 @@ def _write(
 
 
 def _artifact_at(root: str, path: str, link: Link) -> Artifact | None:
-    """Return the artifact at a path of the tree, None where there is no regular file."""
+    """Return the artifact at a path of the tree, None if there is no regular file."""
     with suppress(OSError):
         status = os.stat(f"{root}/{path}", follow_symlinks=False)
         if stat.S_ISREG(status.st_mode):

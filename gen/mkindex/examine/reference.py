@@ -1,6 +1,6 @@
-"""List files where they are, reading as little of them as possible: the `.metadata` sibling, or parts of the wheel.
+"""List files at their own address, and read as little as possible: the `.metadata` sibling, or parts of the wheel.
 
-A file without a sha256 is read as a whole, once, to compute it; nothing of it is written to disk.
+A file without a sha256 is read completely, once, to compute it. Nothing is written to disk.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import OutOfReach, RangeStream
 from mkindex.web.responses import FileHead, RequestFailed
 
-# Bytes that are kept of the beginning and of the end of a file while it is streamed: METADATA is near one of them.
+# Bytes that are kept from each end of a file while it is streamed: METADATA is near one of them.
 _KEPT = 4 << 20
 _NO_RANGES = "the server does not support range requests, so"
 _UNKNOWN_PYTHON = f"{_NO_RANGES} Requires-Python is unknown. Installs work, more slowly"
@@ -36,9 +36,9 @@ _PYTHON_OF_PAGE = f"{_NO_RANGES} Requires-Python is as the page says. Installs w
 
 
 def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
-    """Return the File or the rejection of each link, for pages that name files where they are.
+    """Return the File or the rejection of each link, for files that stay at their own address.
 
-    Raises SourceError where a server gives no usable response, and for more bytes to read than --max-download allows.
+    Raises SourceError if a server gives no usable response, or if more bytes must be read than --max-download allows.
     """
     if all(link.trusted for link in links):
         return [list_trusted(link) for link in links]  # there may be a million
@@ -91,7 +91,7 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
             facts = _describe(link, stream)
     except OutOfReach:
         # Not remembered: at another time the server may send parts.
-        facts = describe_name(link.filename, link.requires_python)._replace(sha256=sha256)
+        facts = describe_name(link.filename, link.requires_python, link.project)._replace(sha256=sha256)
         if link.filename.endswith(".whl"):  # of an sdist the name is enough
             text = _PYTHON_OF_PAGE if facts.requires_python else _UNKNOWN_PYTHON
             facts = facts._replace(warning=facts.warning or text)
@@ -107,11 +107,11 @@ def _describe(link: Link, stream: RangeStream | None) -> Facts:
     # Parts of a .tar.gz cannot be decompressed.
     if stream is None or (link.filename.endswith(".tar.gz") and not stream.is_whole):
         raise OutOfReach(link.url, "can only be read as a whole")
-    return describe(link.filename, stream, stream.size)
+    return describe(link.filename, stream, stream.size, link.project)
 
 
 def _read_sibling(link: Link, work: LinkWork) -> bytes | None:
-    """Return the `.metadata` that the page says is there (PEP 658), None where it is missing or has another hash."""
+    """Return the `.metadata` that the page says is there (PEP 658), None if it is missing or has another hash."""
     # pip appends `.metadata` after a query, which no server understands.
     if link.core_metadata is None or urlsplit(link.url).query:
         return None
@@ -136,7 +136,7 @@ def _has_sibling(link: Link, work: LinkWork) -> bool:
 def _read_whole(
     link: Link, head: FileHead, work: LinkWork, advance: Callable[[int], object]
 ) -> tuple[str, RangeStream]:
-    """Read a file once; return its sha256, and a stream of its beginning and its end, which are kept in memory."""
+    """Read a file once; return its hashes, and a stream of its beginning and end, which are kept in memory."""
     digests = Digests(link)
     start, end, kept = bytearray(), deque[bytes](), 0
     size = 0

@@ -1,4 +1,4 @@
-"""Examine links: their files either stay where they are (reference.py) or become part of the tree (mirror.py)."""
+"""Examine links, whose files are either listed at their own address (reference.py) or mirrored (mirror.py)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from mkindex.model.files import Link
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remote(LinkWork):
-    """The two ways to examine the links of one build. Both raise SourceError where a server gives no response."""
+    """The two ways to examine the links of one build. Both raise SourceError if a server gives no response."""
 
     def refer(self, links: Sequence[Link]) -> list[Outcome]:
-        """Return the File or the rejection of each link, for pages that name files where they are."""
+        """Return the File or the rejection of each link, for files that stay at their own address."""
         return refer(links, self)
 
     def mirror(self, links: Sequence[Link], tree: MirrorTree) -> list[Outcome]:

@@ -28,11 +28,11 @@ DEFAULT_PATH = "simple"  # of an index in its tree, as --simple-path has it by d
 def published(
     site: str, files: Collection[File], *, simple_path: str, web: WebClient, executor: Executor
 ) -> dict[str, str] | None:
-    """Return the upload time of each of `files` that a published index lists, by sha256; "": it is listed without one.
+    """Return the upload times of those of `files` that a published index lists, by sha256; "" if it gives none.
 
     `site`: address or directory of a tree, or of the index in it. Only the pages of projects that have one of `files`,
-    and that the root page lists, are requested. None: nothing is published yet. Raises SourceError for a site that
-    cannot be read or is not an index: without it, upload times would change unnoticed.
+    and that the root page lists, are requested. None if nothing is published yet. Raises SourceError for a site
+    that cannot be read or is not an index: without it, upload times would change unnoticed.
     """
     path = local_path(site)
     top = f"{Path(os.path.abspath(path)).as_uri()}/" if path is not None else web.take_credentials(site)
@@ -40,7 +40,7 @@ def published(
     hashes = frozenset(file.sha256 for file in files if file.sha256)
 
     def read_times(url: str) -> dict[str, str] | None:
-        """Return the upload times that a project's page gives for `files`; None: there is no such page."""
+        """Return the upload times that a project's page gives for `files`; None if there is no such page."""
         try:
             page = read_page(fetch_page(url, web))
         except PageMissing:
@@ -53,7 +53,7 @@ def published(
         root = _find_root(roots, web)
         names = sorted({file.project for file in files})
         if root:
-            # Only those: a bucket that may not be listed answers 403 for a page that does not exist.
+            # Only listed projects: a bucket that does not list its contents answers 403 for a missing page.
             urls = [project_url(root.url, name) for name in names if name in root.projects]
         else:
             urls = [project_url(one, name) for one in roots for name in names]
@@ -69,7 +69,7 @@ def published(
 def dated(config: Config, files: list[File], before: Mapping[str, str]) -> list[File]:
     """Return files with the upload times to publish: none at all, or those published before instead of mtimes.
 
-    `before`: by sha256, see published(). mtimes later than SOURCE_DATE_EPOCH become that. Raises ConfigError.
+    `before`: by sha256, see published(). An mtime later than SOURCE_DATE_EPOCH is replaced by it. Raises ConfigError.
     """
     if config.upload_time == "none":
         return [file.with_upload_time("") for file in files]
@@ -92,7 +92,7 @@ def _with_time(file: File, before: str | None, latest: str | None) -> File:
 
 
 def _is_mtime(file: File) -> bool:
-    """Tell whether the upload time of a file is no more than its mtime."""
+    """Tell whether the upload time of a file is only its mtime."""
     return isinstance(file.artifact, Artifact) and not (file.artifact.link and file.artifact.link.upload_time)
 
 
@@ -104,7 +104,7 @@ class _Root(NamedTuple):
 
 
 def _find_root(roots: Iterable[str], web: WebClient) -> _Root | None:
-    """Return the root of the index at the first of these addresses that has one; None: nothing is at any of them."""
+    """Return the root of the index at the first of these addresses that has one; None if all are empty."""
     other_page = ""
     for url in roots:
         try:
@@ -137,7 +137,7 @@ def _below(top: str, path: str) -> str:
 
 
 def _earliest(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the earliest time for each sha256, in whatever order the pairs come; any time comes before "", unknown."""
+    """Return the earliest time for each sha256, in any order of the pairs; "" only if no time is known."""
     earliest: dict[str, str] = {}
     for sha256, time in pairs:
         before = earliest.get(sha256)
@@ -146,7 +146,7 @@ def _earliest(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _require_empty(path: str | None) -> None:
-    """Raise SourceError for a directory that is not empty and has no index; a server cannot be asked what it has."""
+    """Raise SourceError for a directory that is not empty and has no index; a server cannot be asked for a listing."""
     if path is None or not os.path.lexists(path):
         return
     try:

@@ -1,7 +1,7 @@
 """The values from which the configuration of a web server is rendered.
 
 A configuration does not depend on the pages of the tree: content negotiation, media types and caching follow from names
-that every tree has. So it stays valid whatever is published later.
+that every tree has. So it stays valid when other files are published.
 """
 
 from dataclasses import dataclass

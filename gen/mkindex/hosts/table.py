@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """What a build does for a host. All texts are printed."""
+    """The effects of `--for` with a host. All texts are printed."""
 
     next_step: str | None = None  # the line of a report that says what to do now, with {} for DEST; None: serve it here
     written_files: Mapping[str, str] = field(default_factory=dict)  # the template of each, by path in the tree
@@ -18,7 +18,7 @@ class Host:
     max_files: int | None = None  # number, with pages
     reserved: frozenset[str] = frozenset()  # names at the top of a tree that the host uses itself
     advice: str = ""  # for a tree that is too large
-    why_no_json_root: str | None = None  # why --json-root is of no use; None: the host sets media types by path
+    why_no_json_root: str | None = None  # why --json-root is useless; None: the host sets media types by path
 
     @property
     def has_limits(self) -> bool:

@@ -1,4 +1,4 @@
-"""Files, from where they were found to what was read from them."""
+"""Files: their places, and the facts that were read from them."""
 
 import os
 import time
@@ -18,9 +18,9 @@ _FINGERPRINT = "%d %d %d %d"  # as text
 
 
 class Fingerprint(NamedTuple):
-    """What `stat` says of a file's bytes; while it stays the same they are taken to be the same.
+    """The result of `stat` for a file: while it is the same, the contents are assumed to be the same.
 
-    Its text, four numbers with spaces between, stands in the cache and in manifests.
+    The cache and manifests contain it as text: four numbers, separated by spaces.
     """
 
     inode: int
@@ -37,7 +37,7 @@ class Fingerprint(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read the text of a fingerprint; None: it is none, as "" or what somebody else wrote."""
+        """Read the text of a fingerprint; None if it is not one, such as "" or text from another program."""
         try:
             return cls(*map(int, text.split()))
         except (TypeError, ValueError):
@@ -45,17 +45,17 @@ class Fingerprint(NamedTuple):
 
     @staticmethod
     def text_at(path: str) -> str:
-        """Return the text of the fingerprint of what is at `path`, itself if it is a symlink; "": nothing is there."""
+        """Return the fingerprint of the file or symlink at `path` as text; "" if there is nothing."""
         try:
             status = os.lstat(path)
         except OSError:
             return ""
-        # Without a Fingerprint in between, which would take as long again: this is done for each path of a tree.
+        # This runs for each path of a tree. Creating a Fingerprint first would double the time.
         return _FINGERPRINT % (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 class Link(NamedTuple):
-    """A file elsewhere, with what a page or a list says of it. A tuple, since there may be a million."""
+    """A file elsewhere, with what a page or a list says about it. A tuple, since there may be a million."""
 
     url: str  # absolute, percent-encoded, without fragment
     filename: str
@@ -68,15 +68,16 @@ class Link(NamedTuple):
     upload_time: str = ""  # as on the wire
     provenance: str = ""
     trusted: bool = False  # the user says that it is there: no request is made for it
+    project: str = ""  # normalized name of the project of its page, if an sdist is read differently there
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is not a file on this machine."""
+        """Whether the file is on another machine."""
         return not self.url.startswith("file:")
 
     @property
     def location(self) -> str:
-        """Its address as people may see it, without what could be credentials."""
+        """Its address for messages, without anything that could be credentials."""
         return redact(self.url)
 
 
@@ -84,7 +85,7 @@ class Artifact(NamedTuple):
     """A file on this machine that a source found, not yet opened. A tuple, as File is: there may be 100,000."""
 
     root: str  # the source: an absolute directory
-    relative: str  # below it, with "/" between
+    relative: str  # relative to the root, with "/" between its parts
     fingerprint: Fingerprint
     link: Link | None = None  # the entry of the page or list that names it
 
@@ -98,7 +99,7 @@ class Artifact(NamedTuple):
 
     @property
     def location(self) -> str:
-        """Where it is, for findings: for a download the address that it came from."""
+        """Its place in findings: a path, or for a download the address that it came from."""
         return self.link.location if self.link and self.link.is_elsewhere else self.path
 
     @property
@@ -108,48 +109,48 @@ class Artifact(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What was read from a file, as text; "" is what it does not say, or is not known."""
+    """The facts that were read from a file, as text; "" for missing or unknown ones."""
 
     project: str  # normalized name
     version: str  # PEP 440, normalized
     sha256: str = ""  # lower-case hex, of the bytes of the file
-    # The filename with name, version and tags in normal form, where that differs from the filename: two files that
-    # clients cannot tell apart have the same.
+    # The filename with name, version and tags in normal form, if that differs from the filename. It is the same for
+    # files that clients cannot distinguish.
     normal_filename: str = ""
     requires_python: str = ""
     core_metadata: str = ""  # sha256 of the METADATA of a wheel
-    metadata_span: str = ""  # where METADATA lies in the wheel: a zips.Span, as text
+    metadata_span: str = ""  # position of METADATA in the wheel: a zips.Span, as text
     upload_time: str = ""  # UTC, as on the wire: "2026-01-02T03:04:05Z"
-    warning: str = ""  # what a person should know of the file
-    metadata_name: str = ""  # the Name in METADATA, where that is not the normalized name
+    warning: str = ""  # what a person should know about the file
+    metadata_name: str = ""  # the Name in METADATA, if that is not the normalized name
 
 
 class File(NamedTuple):
-    """One distribution as the Simple API lists it. What it does not have is "", but for `size` and `yanked`."""
+    """One distribution as the Simple API lists it. Missing values are "", except for `size` and `yanked`."""
 
-    artifact: Artifact | Link  # a Link stays where it is, and pages have its address
+    artifact: Artifact | Link  # a Link is not copied: pages contain its address
     facts: Facts
-    filename: str  # that of the artifact: files are sorted by it
+    filename: str  # the filename of the artifact: files are sorted by it
 
     @property
     def listing(self) -> Link | None:
-        """The entry of the page or list that names the file, None if a directory was read."""
+        """The entry of the page or list that names the file; None if it was found in a directory."""
         return self.artifact if isinstance(self.artifact, Link) else self.artifact.link
 
     @property
     def local(self) -> Artifact:
-        """The artifact of a file that is placed in the tree: one of this machine."""
+        """The artifact of a file that is placed in the tree, which is always on this machine."""
         assert isinstance(self.artifact, Artifact)
         return self.artifact
 
     @property
     def identity(self) -> str:
-        """What clients tell files of a project apart by."""
+        """The text by which clients distinguish the files of a project."""
         return self.facts.normal_filename or self.filename
 
     @property
     def size(self) -> int | None:
-        """Bytes; None: unknown, which only that of a Link can be."""
+        """Bytes; None if unknown, which is possible only for a Link."""
         return self.artifact.size
 
     @property
@@ -190,7 +191,7 @@ class File(NamedTuple):
 
     @property
     def yanked(self) -> str | None:
-        """Why the file is yanked (PEP 592), "" without a reason; None: it is not."""
+        """Why the file is yanked (PEP 592), "" without a reason; None if it is not yanked."""
         return self.listing.yanked if self.listing else None
 
     @property
@@ -203,6 +204,11 @@ class File(NamedTuple):
         return self._replace(facts=self.facts._replace(upload_time=upload_time))
 
 
+def describe_mismatch(kind: str, expected: str, got: str) -> str:
+    """Return the reason to reject a file whose hash or size (`kind`) is not the one that its page or list gives."""
+    return f"{kind} mismatch: expected {expected}, got {got}. Damaged download or replaced file; not published"
+
+
 def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     """Return the File of an artifact with these facts, or its rejection for a reason, or for what a page says of it."""
     if isinstance(found, str):
@@ -211,16 +217,15 @@ def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     if link is None:
         return File(artifact, found, artifact.filename)
     if link.sha256 not in ("", found.sha256):
-        reason = f"sha256 mismatch: the page says {link.sha256}, the file has {found.sha256}: fix the page or the file"
-        return Rejected(location=artifact.location, reason=reason)
+        return Rejected(location=artifact.location, reason=describe_mismatch("sha256", link.sha256, found.sha256))
     # The modification time of a download says nothing of the upload.
     upload_time = link.upload_time or ("" if link.is_elsewhere else found.upload_time)
     return File(artifact, found._replace(upload_time=upload_time), artifact.filename)
 
 
-def encode_facts(found: Facts | str) -> str:
-    """Write facts, or the reason for a rejection, in one line; none of the fields has a tab in it."""
-    return f"!{found}" if isinstance(found, str) else "\t".join(found)
+def encode_facts(facts: Facts | str) -> str:
+    """Return facts, or the reason for a rejection, as one line. No field contains a tab."""
+    return f"!{facts}" if isinstance(facts, str) else "\t".join(facts)
 
 
 def decode_facts(text: str) -> Facts | str:
@@ -228,13 +233,13 @@ def decode_facts(text: str) -> Facts | str:
     if text.startswith("!"):
         return text[1:]
     project, version, sha256, normal, python, metadata, span, time, warning, name = text.split("\t")
-    # Thousands of files share these texts: in memory each of them once.
+    # Thousands of files share these texts, so each is kept in memory once.
     python, time = intern(python), intern(time)
     return Facts._make((intern(project), intern(version), sha256, normal, python, metadata, span, time, warning, name))
 
 
 def format_upload_time(seconds: int) -> str:
-    """Return a time, in seconds since the epoch, as the API writes it; "": clients could not read it."""
+    """Return a time, in seconds since the epoch, as the API writes it; "" if clients could not read it."""
     if not 0 <= seconds < YEAR_10000:
         return ""
     return intern(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)))

@@ -1,4 +1,4 @@
-"""What an index is made of: files, releases, projects; and `assemble()`, which makes one of files. No I/O."""
+"""The parts of an index (releases and projects), and `assemble()`, which makes an index from files. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import File, Link
+from mkindex.model.files import Artifact, File, Link
 from mkindex.text import printable
 
 
@@ -46,7 +46,7 @@ class Project:
     status: ProjectStatus | None = None
 
     def releases(self) -> list[Release]:
-        """Return the releases, oldest first as PEP 440 orders them. They are not kept: to make them is expensive."""
+        """Return the releases, oldest first as PEP 440 orders them. They are not stored, and expensive to compute."""
         by_version: defaultdict[str, list[File]] = defaultdict(list)
         for file in self.files:
             by_version[file.version].append(file)
@@ -93,7 +93,8 @@ def assemble(
 ) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 
-    A file that is there twice with the same bytes is listed once, from where it was found first. Of files that clients
+    A file that is there twice with the same bytes is listed once, from where it was found first, with what all its
+    sources say of it: see `_merge`. Of files that clients
     cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
     markers for a project the first counts; one with a marker is listed even if it has no file.
     """
@@ -104,7 +105,7 @@ def assemble(
         projects[marker.project] = {}
     twins: dict[tuple[str, str], list[File]] = {}
     for file in files:
-        facts = file.facts  # its fields, and not those of the file, which take three times as long to read
+        facts = file.facts  # reading the fields through the file would take three times as long
         identity = facts.normal_filename or file.filename
         first = projects[facts.project].setdefault(identity, file)
         if first is not file:
@@ -112,12 +113,14 @@ def assemble(
     findings: list[Rejected | Note] = []
     for (project, identity), rivals in twins.items():
         first = rivals[0]
-        if all(_is_same(file, first) for file in rivals):
+        same = [file for file in rivals if _is_same(file, first)]
+        if len(same) > 1:
+            projects[project][identity] = _merge(same)
+        if len(same) == len(rivals):
             continue
         if prefer_first:
-            text = (
-                f"not published: its bytes differ from those of {printable(first.artifact.location)}, which comes first"
-            )
+            location = printable(first.artifact.location)
+            text = f"not published: its contents differ from those of {location}, which comes first"
             findings += [Note(location=f.artifact.location, text=text) for f in rivals if not _is_same(f, first)]
         else:
             del projects[project][identity]
@@ -145,8 +148,38 @@ def _is_same(file: File, other: File) -> bool:
     return isinstance(one, Link) and isinstance(two, Link) and one.url == two.url
 
 
+def _merge(files: list[File]) -> File:
+    """Return the first of several Files with the same bytes, with what the sources of all of them say of the file.
+
+    A yank counts even if another source lists the file without one: a directory cannot say that it is yanked. The
+    first reason and the first provenance count. Requires-Python is that of the METADATA of a file on this machine, if
+    there is one. The upload time is the earliest that a source states; an mtime counts only if none does.
+    """
+    first = files[0]
+    listings = [file.listing for file in files if file.listing]
+    facts, entry = first.facts, first.listing or Link(url="file:", filename=first.filename)
+    reasons = [listing.yanked for listing in listings if listing.yanked is not None]
+    if reasons:
+        entry = entry._replace(yanked=next(filter(None, reasons), ""))
+    entry = entry._replace(provenance=next((one.provenance for one in listings if one.provenance), ""))
+    # The time of a listing is not that of its file with --upload-time none.
+    if stated := [file.upload_time for file in files if file.upload_time and file.listing and file.listing.upload_time]:
+        entry = entry._replace(upload_time=min(stated))
+        facts = facts._replace(upload_time=min(stated))
+    elif not facts.upload_time:
+        facts = facts._replace(upload_time=next((file.upload_time for file in files if file.upload_time), ""))
+    read = [file for file in files if isinstance(file.artifact, Artifact)]
+    knowing = (read or [file for file in files if file.requires_python] or files)[0]
+    if knowing is not first:
+        facts = facts._replace(requires_python=knowing.requires_python, warning=knowing.warning)
+    if isinstance(first.artifact, Link):
+        return first._replace(artifact=entry, facts=facts)
+    is_empty = first.artifact.link is None and entry == Link(url="file:", filename=first.filename)
+    return first._replace(artifact=first.artifact._replace(link=None if is_empty else entry), facts=facts)
+
+
 def _indistinguishable(rival: File) -> str:
     return (
-        f"clients cannot tell it from {printable(rival.artifact.location)}, and their bytes differ: "
+        f"clients cannot distinguish it from {printable(rival.artifact.location)}, and their contents differ: "
         "remove one, or use --prefer first"
     )

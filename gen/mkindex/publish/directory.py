@@ -80,8 +80,11 @@ class DirectoryDestination:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _signals_delayed():
-            self._entered.close()
+        try:
+            with _signals_delayed():
+                self._entered.close()
+        finally:
+            self._entered.close()  # if a signal came before they were delayed; otherwise there is nothing left to do
 
     @property
     def root(self) -> str:
@@ -98,7 +101,7 @@ class DirectoryDestination:
         return self._ownership.sections()
 
     def holds(self, path: str) -> bool:
-        """Tell whether the file at `path` is ours and as it was written."""
+        """Tell whether the file at `path` is ours and unchanged."""
         return self._ownership.holds(path)
 
     def digest(self, path: str) -> str | None:
@@ -133,6 +136,7 @@ class DirectoryDestination:
             return Applied()
         staging = self._staging()
         place_new_files = self._ownership.is_recorded
+        committed = False
         with os_errors(self._layout.root):
             try:
                 self._disk.make_directory(self._layout.temporary)
@@ -140,15 +144,17 @@ class DirectoryDestination:
                 outcomes = staging.stage(plan.puts, place_new_files=place_new_files)
                 self._disk.sync(self._layout.root)
                 before_commit()
-            except BaseException as error:
-                # A file that someone else created meanwhile is not ours to delete.
-                foreign = error.filename if isinstance(error, FileExistsError) else None
-                ours = [put for put in plan.puts if self._layout.at(put.resource.path) != foreign]
                 with _signals_delayed():
-                    self._withdraw(ours, keep_intent=unfinished)
+                    committed = True  # a signal before this line withdraws, one after it waits
+                    self._publish(plan, outcomes, staging)
+            except BaseException as error:
+                if not committed:
+                    # A file that someone else created meanwhile is not ours to delete.
+                    foreign = error.filename if isinstance(error, FileExistsError) else None
+                    ours = [put for put in plan.puts if self._layout.at(put.resource.path) != foreign]
+                    with _signals_delayed():
+                        self._withdraw(ours, keep_intent=unfinished)
                 raise
-            with _signals_delayed():
-                self._publish(plan, outcomes, staging)
         return Applied(
             written=sum(isinstance(outcome, str) or outcome.is_temporary for outcome in outcomes),
             links=tuple(self._links(plan.puts, outcomes)) if self._hardlink else (),
@@ -220,7 +226,7 @@ class DirectoryDestination:
             yield position, entry
 
     def _withdraw(self, puts: Iterable[Put], *, keep_intent: bool) -> None:
-        """Delete what was written before any page names it. If that fails, the intent stays for the next run."""
+        """Delete the written files, which no page names yet. If that fails, the intent stays for the next run."""
         with suppress(OSError):
             for put in puts:
                 if put.is_new:
@@ -287,9 +293,9 @@ class DirectoryDestination:
 
 
 def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
-    """Yield what a plan writes and deletes.
+    """Yield the positions that a plan writes or deletes.
 
-    If the previous run died, also what is kept of that run: only its intent, which is replaced, has recorded it.
+    If the previous run died, also those of its files that are kept: no other intent will record them.
     """
     for put in plan.puts:
         yield put.resource.section, put.resource.stage, put.resource.path
@@ -316,7 +322,7 @@ def _digest(path: str) -> str | None:
         except FileNotFoundError:
             return None
         if stat.S_ISDIR(mode):
-            raise DestinationError(f"{printable(path)} is a directory, but a file must be there: move it away")
+            raise DestinationError(f"{printable(path)} is a directory, but a file must be there. Move it away")
         if not stat.S_ISREG(mode):
             return ""
         with open(path, "rb", buffering=0) as stream:
@@ -341,9 +347,9 @@ def _signals_delayed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         handlers.clear()
     received: list[int] = []
-    for number in handlers:
-        signal.signal(number, lambda number, _: received.append(number))
     try:
+        for number in handlers:
+            signal.signal(number, lambda number, _: received.append(number))
         yield
     finally:
         for number, handler in handlers.items():

@@ -106,11 +106,11 @@ def os_errors(path: str) -> Iterator[None]:
     except OSError as error:
         where = printable(str(error.filename or path))
         hint = {
-            errno.ENOSPC: "free some space and run again",
-            errno.EDQUOT: "free some space and run again",
-            errno.EACCES: "give this user permission to write there",
-            errno.EPERM: "give this user permission to write there",
-            errno.EROFS: "choose a writable destination",
-            errno.ENOTDIR: "a file is where a directory must be: move it away",
-        }.get(error.errno or 0, "fix that and run again")
-        raise DestinationError(f"cannot write {where}: {error.strerror}; {hint}") from error
+            errno.ENOSPC: "Free some space and run again",
+            errno.EDQUOT: "Free some space and run again",
+            errno.EACCES: "Give this user permission to write there",
+            errno.EPERM: "Give this user permission to write there",
+            errno.EROFS: "Choose a writable destination",
+            errno.ENOTDIR: "A file is where a directory must be. Move it away",
+        }.get(error.errno or 0, "Fix the cause and run again")
+        raise DestinationError(f"cannot write {where}: {error.strerror}. {hint}") from error

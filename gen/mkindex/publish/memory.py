@@ -34,7 +34,7 @@ class MemoryDestination:
             yield PublishedSection(name, section_key(pages) if is_whole else "", len(held), partial(list, held))
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of what is at `path`, or None if there is nothing."""
+        """Return the sha256 of the file at `path`, or None if there is nothing."""
         return _sha256(self.content[path]) if path in self.content else None
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:

@@ -32,7 +32,7 @@ class OwnedSection(NamedTuple):
     """The part of a manifest about one section, compared with the tree."""
 
     extent: Extent
-    key: str  # as Section has it; "": a path is retired, or not intact
+    key: str  # the key of the Section; "" if a path is retired, or not intact
     intact: bytes  # for each entry, in their order: 1 if the file is as it was written, otherwise 0
 
 
@@ -56,7 +56,7 @@ class TrustedManifest:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What manifest and intent say at one moment; each part is read when it is first needed."""
+    """A snapshot of manifest and intent; each part is read when it is first needed."""
 
     layout: Layout
     find_sections: Callable[[], Sequence[OwnedSection]]
@@ -130,7 +130,7 @@ class Ownership:
             self._trusted.remember(Fingerprint.text_at(self._layout.manifest), _inspect(self._layout, compare=False))
 
     def sections(self) -> Iterator[PublishedSection]:
-        """Yield what the manifest and the intent of a run that died say, by name of section."""
+        """Yield the sections of the manifest and of the intent of a run that died, ordered by name."""
         owned = {section.extent.name: section for section in self._snapshot.sections}
         intended: dict[str, list[Entry]] = {}
         for section, stage, path in _read_intent(self._layout):

@@ -1,4 +1,4 @@
-"""Plans: what has to be written and deleted so that a destination holds exactly the wanted resources."""
+"""Plans: the writes and deletes after which a destination holds exactly the wanted resources."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ class PublishedSection(NamedTuple):
     """A section that a destination has."""
 
     name: str
-    key: str  # as Section has it; "": a path is retired, or not intact
+    key: str  # the key of the Section; "" if a path is retired, or not intact
     entry_count: int
     entries: Callable[[], Iterable[HeldEntry]]  # ordered by stage and path
 
@@ -42,10 +42,10 @@ class Put(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What has to be done so that a destination is right. It is complete before anything is changed."""
+    """All steps that make a destination right. A plan is complete before anything is changed."""
 
     puts: tuple[Put, ...] = ()  # in the order of publishing: by stage, section and path
-    updates: tuple[Entry, ...] = ()  # entries of which only the manifest changes
+    updates: tuple[Entry, ...] = ()  # entries that change only in the manifest
     deletes: tuple[Entry, ...] = ()  # in the reverse order of publishing
     transfers: tuple[Entry, ...] = ()  # old entries of paths that belong to another section from now on
     unchanged: int = 0  # number of resources
@@ -59,14 +59,14 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Applied:
-    """What was done."""
+    """The result of applying a plan."""
 
     written: int = 0  # number of resources
-    links: tuple[tuple[Artifact, Fingerprint], ...] = ()  # what was hard-linked: a link changes the fingerprint
+    links: tuple[tuple[Artifact, Fingerprint], ...] = ()  # hard-linked artifacts, whose fingerprints have changed
 
 
 class FileChanged(DestinationError):
-    """The bytes of a file are not those that were examined: someone is writing to it. Nothing was published."""
+    """The contents of a file changed after it was examined: something is writing to it. Nothing was published."""
 
     def __init__(self, file: File) -> None:
         super().__init__(
@@ -79,13 +79,13 @@ class FileChanged(DestinationError):
 
 
 class Destination(Protocol):
-    """What an index is published to. One contract test runs against every implementation."""
+    """The place that an index is published to. One contract test runs against every implementation."""
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield the sections that mkindex wrote, ordered by name."""
 
     def digest(self, path: str) -> str | None:
-        """Return the sha256 of the file at `path`, whoever wrote it, or None if there is none."""
+        """Return the sha256 of the file at `path`, no matter who wrote it, or None if there is none."""
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Carry out a plan. At every moment, every page is whole and every link leads to a file with its hash.
@@ -135,7 +135,7 @@ def count_listed_files(destination: Destination) -> int:
 
 @dataclass(slots=True)
 class _Difference:
-    """What a comparison found, ordered by section, stage and path."""
+    """The result of a comparison, ordered by section, stage and path."""
 
     puts: list[Put] = field(default_factory=list)
     updates: list[Entry] = field(default_factory=list)
@@ -166,7 +166,7 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
 def _compare_resource(
     difference: _Difference, resource: Resource, held: HeldEntry | None, destination: Destination, *, overwrite: bool
 ) -> None:
-    """Add what has to be done so that the destination has this resource."""
+    """Add the steps after which the destination has this resource."""
     intact = held.entry if held and held.intact else None
     if intact and intact.key == resource.key:
         difference.unchanged += 1

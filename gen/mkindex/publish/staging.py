@@ -41,7 +41,7 @@ Outcome = str | UnplacedPut
 
 
 class Staging:
-    """Writes the puts of one plan to the disk. `digest` returns the sha256 of what is at a path of the tree."""
+    """Writes the puts of one plan to the disk. `digest` returns the sha256 of a file in the tree, by its path."""
 
     def __init__(
         self,

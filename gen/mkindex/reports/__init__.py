@@ -1,1 +1,1 @@
-"""What a command did, as text for people or as JSON and annotations for programs."""
+"""The results of commands, as text for people, or as JSON and annotations for programs."""

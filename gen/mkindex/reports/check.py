@@ -29,7 +29,7 @@ _KINDS = {
 
 
 def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
-    """Yield the report as text: what the target is, findings by rule with the worst first, and counts."""
+    """Yield the report as text: the kind of target, findings by rule with the worst first, and counts."""
     if report.why is not None:
         yield from _choices(report)
         return
@@ -76,9 +76,9 @@ def _choices(report: CheckReport) -> Iterator[str]:
     yield f"{report.url}: {plural(len(choices), 'file')}"
     for choice in choices:
         verb = "takes" if choice.chosen else "also fits" if not choice.reasons else "skips"
-        colour = "green" if choice.chosen else "yellow" if choice.reasons else "blue"
+        color = "green" if choice.chosen else "yellow" if choice.reasons else "blue"
         reason = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
-        yield f"  {click.style(verb, fg=colour)} {printable(choice.filename)}{printable(reason)}"
+        yield f"  {click.style(verb, fg=color)} {printable(choice.filename)}{printable(reason)}"
     if not any(choice.chosen for choice in choices):
         yield "No file fits: clients report that there is no such version."
 

@@ -1,4 +1,4 @@
-"""The events of a watch, a line each, for a person or as JSON for a program."""
+"""The events of a watch, one line each, as text for people or as JSON for programs."""
 
 import time
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ from mkindex.text import format_size, plural, printable
 if TYPE_CHECKING:
     from mkindex.build import Report
 
-SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"  # variables that name the files to append to
+SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"  # environment variables with the paths of files to append to
 
 _MAX_ROWS = 100  # of a table or list in the summary, which may have 1 MiB
 _MAX_LENGTH = 200  # characters of a text in the summary, each of which may take ten bytes
@@ -25,7 +25,7 @@ Finding = Rejected | Note
 
 def annotation(level: Literal["error", "warning", "notice"], title: str, text: str) -> str:
     """Return the line of a log that makes the runner show a text at the top of the run."""
-    # In a line that is a command the runner looks for no other, such as a "##[…]" within the text.
+    # In a line that is a command, the runner does not look for another one, such as a "##[…]" in the text.
     name = _escape_data(title).replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={name}::{_escape_data(text)}"
 
@@ -50,7 +50,7 @@ def outputs(report: "Report") -> str:
 
 
 def summary(report: "Report", destination: str) -> str:
-    """Return a summary of a build in Markdown: less than 1 MiB, whatever the findings."""
+    """Return a summary of a build in Markdown: always less than 1 MiB."""
     plan = report.plan
     paths = f"{report.written:,} written, {plan.unchanged:,} unchanged, {len(plan.deletes):,} deleted"
     numbers = (
@@ -124,7 +124,7 @@ def _code(text: str) -> str:
 
 
 def _escape(text: str, max_length: int = _MAX_LENGTH) -> str:
-    """Return a text as one line that is only text: in Markdown, a character reference never has another meaning."""
+    """Return a text as one line without markup: in Markdown, a character reference is always plain text."""
     line = printable(text[: max_length + 1])
     line = line if len(line) <= max_length else f"{line[: max_length - 1]}…"
     return "".join(c if c.isalnum() or c in _PLAIN else f"&#{ord(c)};" for c in line)

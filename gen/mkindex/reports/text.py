@@ -1,4 +1,4 @@
-"""The result of a build, in words for a person or as JSON for a program."""
+"""The result of a build, as text for people or as JSON for programs."""
 
 import shlex
 from collections import defaultdict
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkindex.errors import Note, Rejected
 from mkindex.hosts.table import HOSTS
-from mkindex.text import format_size, plural, printable
+from mkindex.text import and_more, format_size, plural, printable
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -19,7 +19,7 @@ _SERVE_HERE = "Serve it:      python3 -m http.server --directory {}"
 
 
 def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[str]:
-    """Yield the lines for a person: what was done, and how to go on from there."""
+    """Yield the lines for a person: what was done, and what to do next."""
     plan, projects, files = report.plan, report.index.projects, report.files
     if verbose or report.dry_run:
         yield from (f"{'write ' if put.previous is None else 'update'} {put.resource.path}" for put in plan.puts)
@@ -52,8 +52,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
 def finding_lines(findings: Iterable[Rejected | Note], *, quiet: bool, verbose: bool) -> Iterator[tuple[str, str]]:
     """Yield a label, "rejected" or "note", and a text for each finding; those with the same text follow each other.
 
-    The same text about more than three files is one line, unless `verbose`. Notes are left out if `quiet`, and those
-    that are details unless `verbose`.
+    The same text about more than three files is one line, unless `verbose`. `quiet` omits notes; details
+    are shown only if `verbose`.
     """
     locations: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for finding in findings:
@@ -70,9 +70,8 @@ def finding_lines(findings: Iterable[Rejected | Note], *, quiet: bool, verbose: 
 
 
 def first_names(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(map(printable, names[:_SHOWN]))}{more}"
+    """Return the first names and the number of the others, safe to print."""
+    return printable(and_more(names, _SHOWN))
 
 
 def as_json(report: "Report") -> dict[str, Any]:

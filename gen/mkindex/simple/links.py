@@ -21,6 +21,7 @@ HASH_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
 _BAD_HOST = "the link has no valid host. Fix the link"
+_MAX_SHOWN = 80  # characters of a malformed hash in a message
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _NOT_IN_A_PAGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
@@ -29,11 +30,11 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
 def parse_link(address: str) -> Link:
     """Return the link for an address of a file that the user gave, with the hash in its fragment.
 
-    Raises ValueError as `normalize_url` does.
+    Raises ValueError as `normalize_url` and `read_hash` do.
     """
     parts = split_address(address)
     filename = filename_in(parts.path)
-    sha256, other_hash = pick_hash_in(parts.fragment)
+    sha256, other_hash = read_hash(hashes_in(parts.fragment))
     url = normalize_url(address, filename, allow_local=True)
     return Link(url=url, filename=filename, sha256=sha256, other_hash=other_hash)
 
@@ -85,7 +86,7 @@ def join_address(page: str, href: str) -> str:
 
 
 def strip_href(href: str) -> str:
-    """Remove what browsers remove by the URL standard: white space around, line breaks and tabs inside."""
+    """Remove what browsers remove by the URL standard: white space around an address, line breaks and tabs in it."""
     return href.strip().translate({9: None, 10: None, 13: None})
 
 
@@ -118,9 +119,9 @@ def project_url(root: str, name: str) -> str:
 
 
 def client_project_url(root: str, name: str) -> str:
-    """Return the address where pip and uv look for a project's page: they append the name to whatever they are given.
+    """Return the address where pip and uv look for a project's page: they append the name to any address.
 
-    Unlike `project_url`, this keeps what is wrong with a root: `…/simple/index.html` gives `…/simple/index.html/demo/`.
+    Unlike `project_url`, this keeps mistakes in the root: `…/simple/index.html` gives `…/simple/index.html/demo/`.
     """
     return f"{root.rstrip('/')}/{canonicalize_name(name)}/"
 
@@ -133,9 +134,33 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def hashes_in(fragment: str) -> dict[str, str]:
+    """Return the values in the fragment of an address, such as "sha256=…&egg=demo", by name."""
+    return dict(part.partition("=")[::2] for part in unquote(fragment).split("&"))
+
+
 def pick_hash_in(fragment: str) -> tuple[str, str]:
-    """Return the hash in the fragment of an address, such as "sha256=…&egg=demo", as `pick_hash` does."""
-    return pick_hash(dict(part.partition("=")[::2] for part in unquote(fragment).split("&")))
+    """Return the hash in the fragment of an address, as `pick_hash` does."""
+    return pick_hash(hashes_in(fragment))
+
+
+def read_hash(hashes: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return the hash of a file as `pick_hash` does. Raises ValueError if a hash of a known kind is malformed.
+
+    pip refuses such a file, and uv the whole page. With a hash that mkindex computes instead, nobody would notice.
+    """
+    picked = pick_hash(hashes)
+    if picked[0] and len(hashes) == 1:  # nearly every link
+        return picked
+    for name, value in hashes.items():
+        kind = str(name).lower()
+        if kind in HASH_DIGITS and not _is_hash(kind, value):
+            raise ValueError(
+                f"malformed hash: {kind} has {HASH_DIGITS[kind]} hexadecimal digits, got "
+                f"{printable(repr(value[:_MAX_SHOWN]) if isinstance(value, str) else type(value).__name__)}. "
+                "pip and uv refuse it. Fix or remove the hash"
+            )
+    return picked
 
 
 def pick_hash(hashes: Mapping[Any, Any]) -> tuple[str, str]:
@@ -143,15 +168,15 @@ def pick_hash(hashes: Mapping[Any, Any]) -> tuple[str, str]:
 
     `hashes`: hexadecimal digits by name, as a page has them. Anything that is not a hash is ignored.
     """
-    valid = {
-        str(name).lower(): value.lower()
-        for name, value in hashes.items()
-        if isinstance(value, str) and len(value) == HASH_DIGITS.get(str(name).lower()) and _HEX.fullmatch(value)
-    }
+    valid = {str(name).lower(): value.lower() for name, value in hashes.items() if _is_hash(str(name).lower(), value)}
     if "sha256" in valid:
         return valid["sha256"], ""
     usable = (name for name in HASH_DIGITS if name in valid and name in hashlib.algorithms_available)
     return "", next((f"{name}={valid[name]}" for name in usable), "")
+
+
+def _is_hash(kind: str, value: object) -> bool:
+    return isinstance(value, str) and len(value) == HASH_DIGITS.get(kind) and _HEX.fullmatch(value) is not None
 
 
 def clean_text(value: object) -> str:

@@ -21,10 +21,12 @@ from mkindex.simple.links import (
     clean_text,
     clean_upload_time,
     filename_in,
+    hashes_in,
     join_address,
     normalize_url,
     pick_hash,
     pick_hash_in,
+    read_hash,
     strip_href,
 )
 from mkindex.text import printable, redact
@@ -53,14 +55,15 @@ class Page:
 
 
 class Malformed(Exception):
-    """A page that cannot be relied on. The text says why, and follows the address of the page."""
+    """A page that cannot be trusted. The text says why, and follows the address of the page."""
 
 
-def parse_html(text: str, url: str) -> Page:
+def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
     """Read an HTML page as browsers do, whatever its errors. `url` is its address.
 
     Raises Malformed if the page ends inside a tag or a comment, since the links after that are missing; if it has more
-    than MAX_PROJECTS links; and if parsing would take too long.
+    than MAX_PROJECTS links; if parsing would take too long; and, unless `any_version`, if it declares another major
+    version of the API (PEP 629).
     """
     from selectolax.lexbor import LexborHTMLParser
 
@@ -78,6 +81,9 @@ def parse_html(text: str, url: str) -> Page:
     targets = [_read_anchor(anchor.attributes, location) for anchor in anchors]
     directories = dict.fromkeys(target for target in targets if isinstance(target, _Directory))
     metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
+    if not any_version:
+        # PEP 629: a page without a version, or with an empty one, is of version 1.0.
+        _require_version_1(metas.get("pypi:repository-version") or None)
     title = tree.css_first("title")
     lower = text.lower()
     return Page(
@@ -128,7 +134,7 @@ def parse_json(text: str, url: str) -> Page:
 # A relative or absolute path to a directory in which nothing is encoded: all but a few links of an index.
 _PLAIN_DIRECTORY = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")
 _LISTING_TITLE = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
-# Without the elements that have no content, or that end where the next of their kind begins.
+# Except elements without content, and those that the next element of their kind ends.
 _TAG = re.compile(
     r"<(/?)(?!(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)([a-z][^\s/>]*)", re.IGNORECASE
 )
@@ -154,7 +160,7 @@ def _is_slow_to_parse(text: str) -> bool:
 
 
 class _Location(NamedTuple):
-    """The address of a page, and what its links are compared with."""
+    """The address of a page, and the addresses that its links are compared with."""
 
     page: str
     url: str  # that links are relative to: the page, or its <base>
@@ -204,9 +210,9 @@ def _read_anchor(attributes: dict[str, str | None], location: _Location) -> Link
         return _Directory(directory) if directory else filename if "." in filename else None
     try:
         url = normalize_url(target, filename, allow_local=location.page.startswith("file:"))
+        sha256, other_hash = read_hash(hashes_in(parts.fragment)) if parts.fragment else ("", "")
     except ValueError as error:
         return Rejected(location=redact(target), reason=str(error))
-    sha256, other_hash = pick_hash_in(parts.fragment)
     metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
     size = attributes.get("data-size") or ""
     return Link(
@@ -236,10 +242,7 @@ def _load_json(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Malformed("is JSON, but not a page of the Simple API")
     meta = document.get("meta")
-    version = meta.get("api-version") if isinstance(meta, dict) else None
-    # PEP 691: for another major version "a client MUST fail with an appropriate error message to the user".
-    if isinstance(version, str) and version.partition(".")[0] != "1":
-        raise Malformed(f"is of version {printable(version)} of the Simple API, but mkindex supports only version 1")
+    _require_version_1(meta.get("api-version") if isinstance(meta, dict) else None)
     return document
 
 
@@ -258,10 +261,10 @@ def _read_json_file(file: object, page: str) -> Link | Rejected | str:
         return filename
     try:
         url = normalize_url(join_address(page, address), filename, allow_local=page.startswith("file:"))
+        hashes = file.get("hashes")
+        sha256, other_hash = read_hash(hashes if isinstance(hashes, dict) else {})
     except ValueError as error:
         return Rejected(location=f"{redact(page)}: {printable(filename)}", reason=str(error))
-    hashes = file.get("hashes")
-    sha256, other_hash = pick_hash(hashes if isinstance(hashes, dict) else {})
     metadata = file.get("core-metadata", file.get("dist-info-metadata"))
     yanked = file.get("yanked")
     size = file.get("size")
@@ -280,6 +283,14 @@ def _read_json_file(file: object, page: str) -> Link | Rejected | str:
 
 
 # --- both -------------------------------------------------------------------------------------------------------------
+
+
+def _require_version_1(version: object) -> None:
+    """Raise Malformed for a page of another major version of the API; one that states none is of version 1.0."""
+    # PEP 629 and 691: for another major version "a client MUST fail with an appropriate error message to the user".
+    if isinstance(version, str) and version.partition(".")[0].strip() != "1":
+        raise Malformed(f"is of version {printable(version)} of the Simple API, but mkindex supports only version 1")
+
 
 _STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" is the same as none
 

@@ -10,10 +10,10 @@ from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.site.render import FileResource, PageResource, Resource, Section, SiblingResource
-from mkindex.text import plural
+from mkindex.text import and_more, plural
 from mkindex.tree.names import METADATA_SUFFIX
 
-_PAGES_PER_FILE = 4_000  # bytes: more than all pages together ever say of one file
+_PAGES_PER_FILE = 4_000  # bytes: more than all pages together ever contain about one file
 
 Findings = tuple[Rejected | Note, ...]
 SizedFile = tuple[int, str]  # bytes, and a name to show
@@ -26,7 +26,7 @@ def refuse_beyond_limits(
 
     Only a host with limits needs `sections`.
 
-    `kept` are the paths of retired files, which lie in the destination besides what `sections` hold. `findings` become
+    `kept` are the paths of retired files, which count in addition to the resources of `sections`. `findings` become
     those of the error.
     """
     host = HOSTS[config.host] if config.host else Host()
@@ -50,7 +50,7 @@ def _retired_files(config: Config, paths: Iterable[str]) -> Iterator[SizedFile]:
 
 
 def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[SizedFile], max_pages: int) -> str | None:
-    """Return the first limit that a tree exceeds, with the largest files; None: it exceeds none.
+    """Return the first limit that a tree exceeds, with the largest files; None if there is none.
 
     `max_pages`: bytes that all pages together can have.
     """
@@ -60,13 +60,13 @@ def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[Siz
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
             files.append((Span.parse(resource.file.metadata_span).size, f"{resource.file.filename}{METADATA_SUFFIX}"))
-        elif resource.path not in host.written_files:  # the host reads those, and does not serve them
+        elif resource.path not in host.written_files:  # files that the host reads and does not serve
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest
     if host.max_files and number > host.max_files:
         return f"limit {host.max_files:,} files; this tree has {number:,}, including pages{_hint(len(retired))}"
     total = sum(size for size, _ in files)
-    # To render all pages takes as long as a build: only if they can make a difference.
+    # Rendering all pages takes as long as a build, so it is done only if their size can matter.
     if (host.max_bytes and total + max_pages > host.max_bytes) or (host.max_file and max_pages > host.max_file):
         sizes = [(len(page.render()), page.path) for page in pages]
         files, total = files + sizes, total + sum(size for size, _ in sizes)
@@ -85,5 +85,4 @@ def _hint(retired: int) -> str:
 
 
 def _names(files: list[SizedFile]) -> str:
-    text = ", ".join(f"{filename} ({size:,} bytes)" for size, filename in files[:5])
-    return text + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    return and_more([f"{filename} ({size:,} bytes)" for size, filename in files])

@@ -1,4 +1,4 @@
-"""Renders an index: which paths the published tree has, what each is made from, and its bytes on request."""
+"""Render an index: the resources of the published tree, with keys, and their bytes when they are needed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class SiblingResource:
 
 @dataclass(frozen=True, slots=True)
 class PageResource:
-    """A page. While its key is the same, its bytes are, so that an unchanged page need not be rendered."""
+    """A page. Pages with the same key have the same bytes, so an unchanged page is not rendered."""
 
     section: str
     stage: Stage
@@ -137,13 +137,13 @@ class ProjectRenderer:
         self._last: tuple[Project, int, PageDocument] | None = None
 
     def html(self, project: Project, *, depth: int) -> bytes:
-        """Return the HTML page of a project that lies `depth` directories below the root."""
+        """Return the HTML page of a project, `depth` directories below the root."""
         return self._site.templates.render(
             "simple/project.html", page=self._document(project, depth), legacy=_legacy_metadata(project.files)
         )
 
     def json(self, project: Project, *, depth: int) -> bytes:
-        """Return the JSON page of a project that lies `depth` directories below the root."""
+        """Return the JSON page of a project, `depth` directories below the root."""
         return encode_page(self._document(project, depth))
 
     def _document(self, project: Project, depth: int) -> PageDocument:
@@ -160,7 +160,7 @@ def _quote_path(path: str) -> str:
 
 
 def render(index: Index, site: Site) -> Iterator[Section]:
-    """Yield the sections of the tree, ordered by name. No resource is made before its section is asked for it."""
+    """Yield the sections of the tree, ordered by name. Resources are made when they are iterated over."""
     keys = {project.name: _project_key(project, site) for project in index.projects}
     pages = sorted(_root_pages(index, site, keys), key=attrgetter("path"))
     yield Section(ROOT_SECTION, section_key((page.path, page.key) for page in pages), partial(iter, pages))
@@ -201,7 +201,7 @@ def _project_key(project: Project, site: Site) -> str:
         address = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
         yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
         _, version, sha256, _, python, metadata, _, time, _, name = facts
-        # What is not known is None, as in the keys of trees that were published before.
+        # Unknown values are None, as in the keys of trees that earlier versions published.
         texts.append(
             f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
             f"{yanked!r} {provenance} {name or None} {address}"

@@ -50,7 +50,7 @@ class DirectorySource:
                 yield Note(location=self.root, text=f"subdirectories skipped: {names} (use --recursive)")
 
     def _read(self, prefix: str, visited: set[str]) -> Generator[Artifact | Rejected | Note, None, list[str]]:
-        """Yield what is in one directory, and return the paths of its subdirectories.
+        """Yield the items of one directory, and return the paths of its subdirectories.
 
         `prefix`: path below the root, with a slash at its end, or "". `visited`: real paths, to which those of the
         subdirectories are added.

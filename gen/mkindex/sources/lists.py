@@ -50,6 +50,7 @@ class ListSource:
 
     def _read(self, stream: BinaryIO, name: str) -> Iterator[SourceItem]:
         number = 0
+        is_first = True
         while line := stream.readline(_MAX_LINE):
             number += 1
             if len(line) == _MAX_LINE:
@@ -59,13 +60,16 @@ class ListSource:
             entry = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
             if not entry or entry.startswith(b"#"):
                 continue
+            if is_first and (kind := _identify_other_file(entry, os.path.basename(self.path))):
+                raise SourceError(f"{name} is {kind[0]}, not a list of files. {kind[1]}")
+            is_first = False
             try:
                 is_object = entry.startswith(b"{")
-                found = self._parse_object(entry) if is_object else self._parse_text(os.fsdecode(entry))
+                item = self._parse_object(entry) if is_object else self._parse_text(os.fsdecode(entry))
             except ValueError as error:
-                found = Rejected(location=f"{name}, line {number}", reason=str(error))
-            if found is not None:
-                yield found
+                item = Rejected(location=f"{name}, line {number}", reason=str(error))
+            if item is not None:
+                yield item
 
     def _parse_text(self, text: str) -> SourceItem | None:
         """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
@@ -102,7 +106,7 @@ class ListSource:
         return self._select(filename, link)
 
     def _select(self, text: str, link: Link) -> SourceItem | None:
-        """Return the file at a path or URL, with what its line says of it; None if it is not selected.
+        """Return the file at a path or URL, with what its line says about it; None if it is not selected.
 
         Raises ValueError if it cannot be a file of an index.
         """
@@ -134,6 +138,48 @@ class ListSource:
             return Rejected(location=path, reason="named in the list, but not a regular file. Give the path of a file")
         relative = os.path.relpath(path, root).replace(os.sep, "/")
         return Artifact(root, relative, Fingerprint.of(status), link._replace(url="file:"))
+
+
+_GIVE_WHEELS = "Give the directory that contains its wheels, or give a list with one path or URL per line"
+_GIVE_OBJECTS = "Write each JSON object on one line, with `filename`"
+_MAX_START = 1000  # characters of a line that tell what a file is
+_LOCK_FILES = {
+    "uv.lock": "a lock file of uv",
+    "poetry.lock": "a lock file of Poetry",
+    "pdm.lock": "a lock file of PDM",
+    "Pipfile.lock": "a lock file of Pipenv",
+}
+_TOML = re.compile(r'\[\[?[\w."\' -]+\]\]?\s*(#.*)?|[\w.-]+\s*=\s*(["\'\[{]|\d|true|false).*', re.ASCII)
+_TOML_OF_LOCK = re.compile(r"\[\[packages?\]\]|(lock-)?version\s*=", re.ASCII)
+_REQUIREMENT = re.compile(r"[\w.-]+\s*(\[[^\]]*\])?\s*([=~!<>]=|[<>@;]).*|--?[a-z][a-z-]*[ =].*", re.ASCII)
+_JSON_ARRAY = re.compile(r'\[\s*([\[{"]|$)')
+_PAGE_KEYS = re.compile(rb'"(meta|files|projects)"\s*:')
+
+
+def _identify_other_file(line: bytes, filename: str) -> tuple[str, str] | None:
+    """Return what a file is whose first line that is not a comment cannot be in a list, and what to do. None: a list.
+
+    Otherwise each of its lines would be rejected.
+    """
+    text = os.fsdecode(line)
+    if text.endswith(SUFFIXES):
+        return None
+    start = text[:_MAX_START]
+    if text.startswith("<"):
+        return "an HTML or XML page", "Save it and give the file, whose name ends in .html, or give its address"
+    if _TOML.fullmatch(start):
+        if filename in _LOCK_FILES or _TOML_OF_LOCK.match(start):
+            return _LOCK_FILES.get(filename, "a lock file"), _GIVE_WHEELS
+        return "a TOML file", _GIVE_WHEELS
+    if text.startswith("{") and _PAGE_KEYS.search(line) and b'"filename"' not in line.partition(b'"files"')[0]:
+        return "a JSON page of the Simple API", "Save it and give the file, or give its address"
+    # A JSON document that begins here and does not end on this line, or an array.
+    if _JSON_ARRAY.match(text) or (text.startswith("{") and text[-1] in "{[,"):
+        kind = _LOCK_FILES.get(filename)
+        return (kind, _GIVE_WHEELS) if kind else ("a JSON document", _GIVE_OBJECTS)
+    if _REQUIREMENT.fullmatch(start):
+        return "a requirements file", _GIVE_WHEELS
+    return None
 
 
 def _url_below(files_url: str, path: str, filename: str) -> str:

@@ -1,4 +1,4 @@
-"""What a source is, and how to open the one that SOURCE means."""
+"""Recognize and open the source that SOURCE means."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class SourceOptions:
 def open_source(spec: str, options: SourceOptions) -> Source:
     """Return the source that SOURCE means: its form decides, and the beginning of a file on this machine.
 
-    Raises SourceError if it can be none. A malformed URL is never taken for a path.
+    Raises SourceError if it cannot be a source. A malformed URL is never taken for a path.
     """
     if not spec:
         raise SourceError("SOURCE is empty. Give a directory (. is the current one), a page or a list")

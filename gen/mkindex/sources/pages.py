@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from mkindex.distributions.filenames import SUFFIXES
+from mkindex.distributions.filenames import SUFFIXES, project_on_page
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
@@ -133,8 +133,11 @@ class PageSource:
             count = ", ".join(f"{number:,} {ending or 'others'}" for ending, number in sorted(endings.items()))
             yield Note(location=redact(url), text=f"skipped links to other files: {count}", detail=True)
         yield from page.rejected
+        project = _page_project(page, url, name)
         for link in page.links:
             if self.selection.includes_file(link.filename):
+                if project and (decisive := project_on_page(link.filename, project)):
+                    link = link._replace(project=decisive)  # noqa: PLW2901
                 yield link if link.is_elsewhere else _find_local(link, url)
 
     def _read_subdirectories(self, page: Page, url: str) -> Iterator[SourceItem]:
@@ -229,14 +232,14 @@ def read_page(response: PageResponse) -> Page:
 
 
 def _describe_without_files(page: Page) -> str:
-    """Return the message for a page that names no files: what it has instead."""
-    seen = []
+    """Return the message for a page that names no files, with what it contains instead."""
+    contents: list[str] = []
     if page.directories:
-        seen.append(f"{plural(len(page.directories), 'link')} to directories (use --recursive)")
+        contents.append(f"{plural(len(page.directories), 'link')} to directories (use --recursive)")
     if others := len(page.other_files) + page.other_links:
-        seen.append(plural(others, "other link"))
+        contents.append(plural(others, "other link"))
     text = f"no links to wheels or sdists ({', '.join(SUFFIXES)})"
-    return f"{text}, but {' and '.join(seen)}" if seen else text
+    return f"{text}, but {' and '.join(contents)}" if contents else text
 
 
 # --- the project of a page --------------------------------------------------------------------------------------------
@@ -254,6 +257,14 @@ def _make_status_marker(page: Page, status: ProjectStatus, url: str, name: str =
     return Note(
         location=redact(url), text=f"project status {status.status} ignored: the page does not name its project"
     )
+
+
+def _page_project(page: Page, url: str, name: str) -> str:
+    """Return the normalized project of a page of an index, "" for any other page. `name`: as the index spells it."""
+    # A find-links page may declare a version of the API, too, but not at the address of a directory.
+    is_directory = not name_at_end(url).endswith((".html", ".htm")) or url.endswith(f"/{INDEX_HTML}")
+    project = page.name or name or (_directory_name(url) if page.is_index and is_directory else "")
+    return canonicalize_name(project) if _is_project_name(project) else ""
 
 
 def _project_of_wheels(page: Page) -> str:

@@ -12,7 +12,7 @@ SourceItem = Artifact | Link | StatusMarker | Rejected | Note
 
 
 class Source(Protocol):
-    """A source lists artifacts, each time in the same order.
+    """A source lists artifacts, always in the same order.
 
     `artifacts()` raises SourceError if it cannot list everything: with half of a listing, files would look removed.
     """

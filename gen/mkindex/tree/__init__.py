@@ -1,1 +1,1 @@
-"""What a published tree looks like on disk: its paths and its manifest."""
+"""The format of a published tree: its paths and its manifest."""

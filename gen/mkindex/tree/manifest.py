@@ -1,13 +1,13 @@
-"""What mkindex records of a tree that it writes: the manifest of what is there, and the intent of the current run.
+"""The records of mkindex about a tree: the manifest of written paths, and the intent of the current run.
 
 Both are text: a line for each path, with tabs between the fields. In the manifest the lines of a section are below its
-name in brackets. Paths that lead out of the tree make either invalid: a tree may come from somebody else, and mkindex
+name in brackets. Paths that lead out of the tree make either invalid: a tree may come from another person, and mkindex
 may delete what a manifest lists.
 
-The first line of a manifest names its format and the last line is a checksum, in every format. Besides its entries, a
-section may have optional lines: a lowercase name, a tab, text. They come after the entries. A version that does not
-know a line ignores it, copies it while nothing else in the section changes, and drops it when it writes the section
-again: what is said there may no longer be true. So an optional line may always be missing; a fact that must not be
+The first line of a manifest names its format and the last line is a checksum, in every format. After its
+entries, a section may have optional lines: a lowercase name, a tab, text. A version that does not know a line ignores
+it, copies it while nothing else in the section changes, and drops it when it writes the section again, because the
+fact may no longer be true. So an optional line may always be missing; a fact that must not be
 lost requires a new format.
 """
 
@@ -43,20 +43,20 @@ def digest(*parts: object) -> str:
 
 
 def section_key(pages: Iterable[tuple[str, str]]) -> str:
-    """Return the key of a section whose pages, in order, have these paths and keys; "": there is no page.
+    """Return the key of a section whose pages, in order, have these paths and keys; "" without pages.
 
-    The key stands for the files of the section, too: they are the same as long as what the pages say of them is.
+    Sections with the same key have the same files, too, because pages name all files with their hashes.
     """
     texts = [f"{path} {key}" for path, key in pages]
     return digest(*texts) if texts else ""
 
 
-# Section, stage and path, by which entries are ordered.
+# Section, stage and path: the order of entries.
 Position = tuple[str, int, str]
 
 
 class Keyed(Protocol):
-    """A resource, as far as an entry records it."""
+    """The properties of a resource that an entry records."""
 
     @property
     def section(self) -> str: ...
@@ -74,7 +74,7 @@ class Entry(NamedTuple):
     section: str
     stage: int
     path: str
-    key: str  # of the resource; "": unknown, since a run was killed while it wrote
+    key: str  # of the resource; "": unknown, because a run was killed while it wrote
     sha256: str  # of its bytes; "": unknown
     fingerprint: str  # of the file that was written; "": unknown
     retired: int | None = None  # when it was taken off the last page, in seconds since the epoch
@@ -96,8 +96,8 @@ _INTENT = b"mkindex intent 2\n"
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
 _STATE = STATE_DIRECTORY.encode()
-# A part of a path that leads out of the tree, or to what mkindex knows of it.
-_NOT_OURS = re.compile(rb"(?<![^/\t\n])(\.\.|%b)(?![^/\t\n])|\0" % re.escape(_STATE))
+# A part of a path that leads out of the tree, or into mkindex's own directory.
+_FOREIGN_PATH = re.compile(rb"(?<![^/\t\n])(\.\.|%b)(?![^/\t\n])|\0" % re.escape(_STATE))
 _LINE = re.compile(rb"[0-3]\t[^\t]+\t[^\t]*\t[^\t]*\t[^\t]*\t\d*\n")
 _OPTIONAL = re.compile(rb"[a-z][a-z0-9-]*\t[\t -~]*\n")
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
@@ -106,7 +106,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at a time
 FILE, _METADATA = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))  # how their lines begin
 _NOT_RETIRED = b"\t\n"  # the end of the line of an entry that is not retired
-_SAME = "="  # stands for a key that is the sha256, as that of a file is
+_SAME = "="  # written instead of a key that equals the sha256, as it does for files
 
 
 Change = tuple[Position, Entry | None]
@@ -121,20 +121,20 @@ class Extent(NamedTuple):
 
 
 class DamagedManifest(Exception):
-    """A manifest or an intent is not what mkindex writes."""
+    """A manifest or an intent that mkindex did not write like this."""
 
 
 class NewerManifest(DamagedManifest):
-    """A manifest in a format of a newer version; the text says so."""
+    """A manifest in the format of a newer version. The text says so."""
 
 
 def encode(
     changes: Iterable[Change], before: BinaryIO | None = None, extents: Sequence[Extent] = ()
 ) -> Iterator[bytes]:
-    """Yield a manifest in parts: that in `before` with changes, and a checksum.
+    """Yield a manifest in parts: the one in `before` with changes, and a checksum.
 
-    `changes` are positions in order, each with its new entry, or None if there is none any more. `extents` are those of
-    all sections in `before` that stay or change. `before` is closed when it has been read.
+    `changes` are positions in order, each with its new entry, or None to remove the entry. `extents` are the extents of
+    all sections in `before` that remain or change. `before` is closed after reading.
     """
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
@@ -145,7 +145,7 @@ def encode(
 
 
 def _changed(changes: Iterable[Change], before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
-    """Yield sections. Those in which nothing changes are copied as they are, and not parsed."""
+    """Yield sections. Unchanged ones are copied without parsing."""
     start = 0
     for name, edits in groupby(changes, key=lambda change: change[0][0]):
         at = bisect_left(extents, name, lo=start, key=attrgetter("name"))
@@ -176,7 +176,7 @@ def _heading(name: str) -> bytes:
 
 
 def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a section with its heading; nothing if it has no entry."""
+    """Yield a section with its heading; nothing for a section without entries."""
     lines = iter(lines)
     if first := next(lines, None):
         yield _heading(name)
@@ -185,10 +185,10 @@ def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
-    """Yield the lines of a section with changes, which are found by bisection, since most lines stay."""
+    """Yield the lines of a section with changes. Their places are found by bisection, because few lines change."""
     start = 0
     for (_, stage, path), entry in edits:
-        # Lines are ordered as positions are, since a tab sorts before all that can be in a path.
+        # Lines have the same order as positions, because a tab sorts before every character of a path.
         head = f"{stage:d}\t{path}\t".encode()
         at = bisect_left(lines, head, lo=start)
         yield from lines[start:at]
@@ -237,7 +237,7 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
         optional = lines[len(entries) :]
         text = b"".join(entries)
         is_sound = text.isascii() and lines == sorted(lines) and all(map(_LINE.fullmatch, entries))
-        if not is_sound or not all(map(_OPTIONAL.fullmatch, optional)) or _names_what_is_not_ours(text):
+        if not is_sound or not all(map(_OPTIONAL.fullmatch, optional)) or _has_foreign_path(text):
             raise DamagedManifest
         extent = Extent(name, at + len(_heading(name)), len(text) + sum(map(len, optional)))
         yield extent, entries
@@ -245,19 +245,19 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
 
 
 def refuse_newer(stream: BinaryIO) -> None:
-    """Raise NewerManifest where a newer version wrote the manifest, or DamagedManifest where it is damaged besides.
+    """Raise NewerManifest if a newer version wrote the manifest, or DamagedManifest if such a manifest is damaged.
 
-    Of any other manifest only the first line is read.
+    If the format is not newer, only the first line is read.
     """
     stream.seek(0)
-    named = _ANY_FORMAT.fullmatch(stream.readline(len(_MANIFEST) + 9))
-    if named and int(named[1]) > _FORMAT:
-        _checked(stream)  # one flipped bit makes a 3 of a 2
-        raise NewerManifest(f"was written by a newer mkindex (format {int(named[1])}; this version reads {_FORMAT})")
+    first_line = _ANY_FORMAT.fullmatch(stream.readline(len(_MANIFEST) + 9))
+    if first_line and (number := int(first_line[1])) > _FORMAT:
+        _checked(stream)  # one flipped bit turns a 2 into a 3
+        raise NewerManifest(f"was written by a newer mkindex (format {number}; this version reads {_FORMAT})")
 
 
 def _checked(stream: BinaryIO) -> int:
-    """Return the length of a manifest without its checksum. Raises DamagedManifest where that does not match."""
+    """Return the length of a manifest without its checksum. Raises DamagedManifest if that does not match."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -269,12 +269,12 @@ def _checked(stream: BinaryIO) -> int:
 
 
 def _entries(lines: list[bytes]) -> list[bytes]:
-    """Return the lines of a section without optional ones."""
+    """Return the lines of a section without the optional ones."""
     return lines[: bisect_left(lines, _AFTER_ENTRIES)]
 
 
 def read(stream: BinaryIO, extent: Extent) -> list[bytes]:
-    """Return the entries of a section: those that `sections` yielded, unless the manifest was written again since."""
+    """Return the lines of the entries of a section, as `sections` yielded them unless the manifest has changed."""
     stream.seek(extent.at)
     return _entries(BytesIO(stream.read(extent.length)).readlines())
 
@@ -301,11 +301,11 @@ def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
 
 def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
     while (at := stream.tell()) < end:
-        yield from stream.readlines(min(_PART, end - at) - 1)  # until there are more bytes than that
+        yield from stream.readlines(min(_PART, end - at) - 1)  # stops after the line that exceeds this size
 
 
 def key(section: str, lines: Sequence[bytes]) -> str:
-    """Return the key of a section, as `section_key` makes it; "": an entry is retired. Raises DamagedManifest."""
+    """Return the key of a section, as `section_key` makes it; "" if an entry is retired. Raises DamagedManifest."""
     if not all(line.endswith(_NOT_RETIRED) for line in lines):
         return ""
     pages = (line for line in lines if not line.startswith((FILE, _METADATA)))
@@ -313,10 +313,10 @@ def key(section: str, lines: Sequence[bytes]) -> str:
 
 
 def index_roots(path: str) -> list[str]:
-    """Return the directories of the indexes of a tree, by its manifest at `path`: each "", or with a slash at its end.
+    """Return the directories of the indexes of a tree, read from its manifest at `path`: each "", or ending in a slash.
 
-    There is none if the manifest is missing or damaged. Paths with unusual characters, which mkindex never writes, are
-    ignored.
+    The list is empty if the manifest is missing or damaged. Paths with unusual characters, which mkindex never writes,
+    are ignored.
     """
     try:
         with open(path, "rb") as stream:
@@ -344,18 +344,18 @@ def decode_intent(stream: BinaryIO) -> list[Position]:
         positions = sorted({(section, int(stage), path) for section, stage, path in fields})
     except ValueError as error:
         raise DamagedManifest from error
-    if any(map(_names_what_is_not_ours, lines)):
+    if any(map(_has_foreign_path, lines)):
         raise DamagedManifest
     return positions
 
 
-def _names_what_is_not_ours(lines: bytes) -> bool:
-    # The expression is much slower than these searches, which nearly always find nothing.
-    return any(part in lines for part in (b"..", _STATE, b"\0")) and _NOT_OURS.search(lines) is not None
+def _has_foreign_path(lines: bytes) -> bool:
+    # The regular expression is much slower than these searches, which nearly always find nothing.
+    return any(part in lines for part in (b"..", _STATE, b"\0")) and _FOREIGN_PATH.search(lines) is not None
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Join pieces to parts of some hundred kilobytes: few system calls, and never all in memory."""
+    """Join pieces into parts of a few hundred kilobytes: few system calls, and never everything in memory."""
     part: list[bytes] = []
     size = 0
     for piece in pieces:

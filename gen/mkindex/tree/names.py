@@ -10,15 +10,15 @@ NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a d
 # --- files ----------------------------------------------------------------------------------------------------------
 
 FILES_DIRECTORY = "files"
-METADATA_SUFFIX = ".metadata"  # of the sibling of a wheel, which has its core metadata (PEP 658)
+METADATA_SUFFIX = ".metadata"  # of the sibling with the core metadata of a wheel (PEP 658)
 
 
 def file_path(sha256: str, filename: str) -> str:
-    """Return the path of a file: its own hash is in it, so that the content never changes there."""
+    """Return the path of a file. It contains the hash, so the contents at a path never change."""
     return f"{FILES_DIRECTORY}/{sha256[:2]}/{sha256[2:]}/{filename}"
 
 
-# --- what mkindex knows of its own output ---------------------------------------------------------------------------
+# --- mkindex's record of its own output -----------------------------------------------------------------------------
 
 STATE_DIRECTORY = ".mkindex"
 # In the state directory:

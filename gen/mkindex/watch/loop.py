@@ -19,7 +19,7 @@ from mkindex.watch.young_files import HoldBack, LastBuild, YoungFiles
 
 _LONGEST_BURST = 10  # times `settle`: after that the files that are whole are published, even if more changes come
 _RETRY = 30.0  # seconds after which a build that failed is tried again, if nothing changes before
-_ATTEMPTS = 10  # of a build, at files that change while they are copied: each attempt holds more of them back
+_ATTEMPTS = 10  # of a build whose files change while they are copied: each attempt holds back more of them
 _FIXED_KEYS = ("destination", "serve", "bind")  # of the configuration, while the process runs
 _KEYS_FOR_LINKS = ("include", "exclude", "all", "recursive", "remote", "allow_unhashed", "max_download", "files_url")
 
@@ -47,7 +47,7 @@ Event = BuildEvent | MkindexError | str
 
 
 class _Outdated(Exception):
-    """While a build waited to publish, a source changed: what the build found is out of date."""
+    """A source changed while a build waited to publish, so the build is out of date."""
 
 
 class Watch:
@@ -64,7 +64,7 @@ class Watch:
         self._on_event = on_event
         self._read_config = read_config
         self._reload = False
-        # What is known from one build to the next.
+        # State that is kept from one build to the next.
         self._young = YoungFiles(config.settle)
         self._last = LastBuild()
         self._answers = Answers()
@@ -75,8 +75,8 @@ class Watch:
         self._error = ""  # of the last build, if it failed
         # Times of the monotonic clock.
         self._began = 0.0  # when the last build began to list sources
-        self._thorough_at = 0.0  # from when a build trusts nothing that is known only in memory
-        self._renew_at = 0.0  # from when a build asks remote sources again
+        self._thorough_at = 0.0  # from when a build ignores the state in memory
+        self._renew_at = 0.0  # from when a build requests remote sources again
         self._due = 0.0  # when the next build begins if nothing triggers one before
 
     def reload(self) -> None:
@@ -87,10 +87,10 @@ class Watch:
     def run(self) -> NoReturn:
         """Build, and go on until an exception, such as KeyboardInterrupt, ends it.
 
-        Raises MkindexError if the first build fails, unless the reason is in the files that it found.
+        Raises MkindexError if the first build fails, unless the files that it found are the reason.
         """
         try:
-            self._build()  # before there is any other thread: several processes can share the work
+            self._build()  # before other threads start, so that several processes can share the work
         except (NotPublished, FileChanged) as error:
             self._fail(error)
         while True:
@@ -125,7 +125,7 @@ class Watch:
             try:
                 report = self._build_once(deadline)
             except SourceError:
-                if self._answers.renew:  # until the next time, the answers before are good enough
+                if self._answers.renew:  # until the next time, the earlier answers are used
                     self._renew_at = time.monotonic() + min(_RETRY, self._config.interval)
                 raise
             except _Outdated:
@@ -157,7 +157,7 @@ class Watch:
         return replace(report, seconds=report.seconds - sum(waits))
 
     def _wait_for_quiet(self, deadline: float) -> float:
-        """Wait until the sources are quiet, and return for how many seconds. By then all other work is done."""
+        """Wait until the sources are quiet, and return for how many seconds. All other work is done before."""
         began = time.monotonic()
         while True:
             now = time.monotonic()
@@ -216,7 +216,7 @@ class Watch:
         return min(due)
 
     def _wait_for_reason(self) -> None:
-        """Return when there is a reason to build."""
+        """Wait until there is a reason to build."""
         interval = self._config.poll_interval
         next_poll = time.monotonic() + interval
         while self._triggers.last <= self._began:

@@ -1,4 +1,4 @@
-"""What remote sources listed and what came of links: builds in between use these answers, and ask nobody."""
+"""Answers of remote sources and outcomes of links, which builds reuse until the sources are polled again."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -16,7 +16,7 @@ from mkindex.web.client import WebClient
 
 @dataclass
 class Answers:
-    """The last answer of each remote source and link. With `renew` a build asks for all of them again."""
+    """The last answer of each remote source and link. With `renew`, a build requests all of them again."""
 
     renew: bool = True
     listings: dict[str, tuple[SourceItem, ...]] = field(default_factory=dict)  # by SOURCE as configured
@@ -35,33 +35,33 @@ class Answers:
 
     def examine(self, artifacts: Sequence[Artifact | Link], work: Workspace) -> Iterator[File | Rejected]:
         """Yield the File of each artifact and link, or its rejection, in their order, and remember those of links."""
-        known: dict[Link, File | Rejected] = {}
+        reusable: dict[Link, File | Rejected] = {}
         if not self.renew:
             for link, before in self.outcomes.items():
                 if outcome := in_place(before, work.destination):
-                    known[link] = outcome
-        unknown = [artifact for artifact in artifacts if isinstance(artifact, Artifact) or artifact not in known]
+                    reusable[link] = outcome
+        unknown = [artifact for artifact in artifacts if isinstance(artifact, Artifact) or artifact not in reusable]
         examined = iter(examine_all(unknown, work))
         outcomes: dict[Link, File | Rejected] = {}
         for artifact in artifacts:
             if isinstance(artifact, Artifact):
                 yield next(examined)
             else:
-                outcomes[artifact] = known.get(artifact) or next(examined)
+                outcomes[artifact] = reusable.get(artifact) or next(examined)
                 yield outcomes[artifact]
-        self.outcomes = outcomes  # if a server failed, the answers before stay
+        self.outcomes = outcomes  # not set if a server failed: the earlier outcomes remain
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """A remote source that lists what it listed before, until its answer is to be renewed."""
+    """A remote source that repeats its last answer until `renew` is set."""
 
     source: Source
     spec: str
     answers: Answers
 
     def artifacts(self) -> Iterator[SourceItem]:
-        """Yield what the source lists, or listed before."""
+        """Yield the items of the source, or those of its last answer."""
         if self.answers.renew or self.spec not in self.answers.listings:
             self.answers.listings[self.spec] = tuple(self.source.artifacts())
         return iter(self.answers.listings[self.spec])

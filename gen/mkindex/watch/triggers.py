@@ -1,7 +1,7 @@
-"""What triggers a build: changes that the system reports, by watchdog, or that are found by polling.
+"""Triggers of builds: changes that the system reports through watchdog, or that polling finds.
 
-A trigger says only that a source may have changed; the build finds out what has. So a trigger too many costs little,
-and a lost one is made up for by the next.
+A trigger says only that a source may have changed; the build finds the changes. So a superfluous trigger costs
+little, and the next trigger makes up for a lost one.
 """
 
 import errno
@@ -42,7 +42,7 @@ from mkindex.sources.open import local_path
 from mkindex.watch.young_files import LastBuild, YoungFiles
 from mkindex.web.client import WebClient
 
-# Not "opened", nor "closed without having been written to": a build does both itself.
+# Not "opened" or "closed without writing": a build causes both itself.
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileModifiedEvent,
@@ -129,7 +129,7 @@ class Triggers:
                 self.last = max(self.last, self._queue.get_nowait())
 
     def watch_directories(self) -> None:
-        """Watch the directories that exist now; trigger a build if they are not those of before."""
+        """Watch the directories that exist now; trigger a build if they are others than before."""
         if self._observer is None:
             return
         try:
@@ -138,7 +138,7 @@ class Triggers:
             self._fall_back(str(limit))
 
     def poll(self) -> None:
-        """Look for what the system does not report. This is called every `poll_interval` seconds."""
+        """Look for changes that the system does not report. This is called every `poll_interval` seconds."""
         if self._observer:
             self.watch_directories()
             return
@@ -157,7 +157,7 @@ class Triggers:
         self._on_note(f"{why}: falling back to polling every {self._config.poll_interval:g} s")
 
     def _hash_listing(self) -> int:
-        """Return a number that changes when the sources list something else."""
+        """Return a number that changes with the list of files in the sources."""
         if not self._local:
             return 0
         local = replace(self._config, sources=self._local)
@@ -206,7 +206,7 @@ class Triggers:
         count = 0
         for spec in self._local:
             root = os.path.realpath(spec)
-            written = _written_below(self._config, root)
+            written = _output_below(self._config, root)
             for path, recursive in _cover(root, recursive=self._config.recursive, without=written):
                 with suppress(OSError):
                     status = os.stat(path)
@@ -216,14 +216,14 @@ class Triggers:
                     raise _LimitReached(f"more than {_MAX_DIRECTORIES} directories to watch beside the destination")
 
 
-def _written_below(config: Config, root: str) -> list[str]:
-    """Return the directories below `root`, or around it, that only mkindex writes."""
+def _output_below(config: Config, root: str) -> list[str]:
+    """Return the directories below `root`, or above it, that only mkindex writes."""
     destination = os.path.realpath(config.destination)
     return output_directories(config) if _lies_in(root, destination) else [destination]
 
 
 def _cover(root: str, *, recursive: bool, without: list[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the directories to watch for all of `root` but `without`, and whether each with its subdirectories.
+    """Yield the directories to watch so that all of `root` except `without` is covered, and whether recursively.
 
     The tree that mkindex writes has a directory for each file, too many to watch.
     """
@@ -242,7 +242,7 @@ def _cover(root: str, *, recursive: bool, without: list[str]) -> Iterator[tuple[
 
 
 class _Handler(FileSystemEventHandler):
-    """Calls `fire` for each event of one directory that can make a difference to a build."""
+    """Calls `fire` for each event of one directory that can affect a build."""
 
     def __init__(
         self,
@@ -259,10 +259,10 @@ class _Handler(FileSystemEventHandler):
         self._young = young
         self._last_build = last_build
         self._files = {os.path.realpath(spec) for spec in config.sources}
-        self._written = _written_below(config, directory.path)
+        self._written = _output_below(config, directory.path)
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """Judge an event by the paths that it has."""
+        """Judge an event by its paths."""
         if any(self._matters(event, os.fsdecode(path)) for path in (event.src_path, event.dest_path) if path):
             self._fire()
 
@@ -278,7 +278,7 @@ class _Handler(FileSystemEventHandler):
             return False
         if isinstance(event, FileModifiedEvent):  # a watch looks again at the files that it holds back
             return not self._young.is_held(path)
-        # To make a hard link to a file changes its status.
+        # Hard-linking a file changes its status.
         return not (self._hardlink and isinstance(event, FileAttribEvent) and self._last_build.file(path))
 
 

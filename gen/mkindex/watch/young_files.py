@@ -1,4 +1,4 @@
-"""Files that may still be written to: they are held back until they are whole, and what was listed before stays."""
+"""Hold back files that may be incomplete. Until they are complete, the files listed before remain listed."""
 
 import os
 import time
@@ -16,15 +16,15 @@ from mkindex.sources.selection import Selection
 from mkindex.text import printable
 from mkindex.tree.names import file_path
 
-# Seconds for which an unreadable file is taken for an incomplete one: its writer may pause.
+# Seconds for which an unreadable file is assumed to be incomplete: its writer may pause.
 YOUNG = 60
 
 
 class HoldBack:
-    """The examine step of a watch: `examine`, for what has changed and is old enough.
+    """The examine step of a watch: `examine`, for files that have changed and are old enough.
 
-    An artifact that is the same as in the last build keeps its outcome. A young one is held back: what was listed at
-    its path before stays listed as long as its bytes are published.
+    An artifact that is the same as in the last build keeps its outcome. A young one is held back: the file that
+    was listed at its path before stays listed as long as its bytes are published.
     """
 
     def __init__(self, examine: Examine, young: "YoungFiles", last: "LastBuild") -> None:
@@ -42,9 +42,9 @@ class HoldBack:
         ]
         unknown = [number for number, outcome in enumerate(outcomes) if outcome is None]
         held = {number for number in unknown if self._holds(artifacts[number])}
-        taken = [number for number in unknown if number not in held]
-        examined = self._examine([artifacts[number] for number in taken], work)
-        for number, outcome in zip(taken, examined, strict=True):
+        to_examine = [number for number in unknown if number not in held]
+        examined = self._examine([artifacts[number] for number in to_examine], work)
+        for number, outcome in zip(to_examine, examined, strict=True):
             artifact, outcomes[number] = artifacts[number], outcome
             if isinstance(outcome, Rejected) and self._holds(artifact, outcome.reason):
                 held.add(number)
@@ -57,7 +57,7 @@ class HoldBack:
         return isinstance(artifact, Artifact) and self._young.holds(artifact, reason)
 
     def _published_before(self, artifact: Artifact | Link, work: Workspace) -> File | None:
-        """Return what was listed at the path of a file that is held back, if its bytes are still published."""
+        """Return the File that was listed for a file that is held back, if its bytes are still published."""
         assert isinstance(artifact, Artifact)
         before = self._last.file(artifact.path)
         if work.config.files_url is not None:
@@ -96,7 +96,7 @@ class LastBuild:
 
     def end(self, files: Iterable[File]) -> None:
         """End a build that has listed these files."""
-        # A mirrored file does not lie in a source that is watched.
+        # A mirrored file is not in a source that is watched.
         self._files = {
             file.local.path: file
             for file in files
@@ -141,20 +141,20 @@ class LastBuild:
 
 
 class _Sight(NamedTuple):
-    """How a file was when it was looked at, and since when it has been so."""
+    """The state of a file when it was looked at, and since when it has been in it."""
 
     fingerprint: Fingerprint
     since: float  # of the monotonic clock
 
     def age(self) -> float:
-        """Return for how many seconds nobody wrote to it. The clock of its file system may differ from ours."""
+        """Return for how many seconds it has not changed. The clock of its file system may differ from ours."""
         return max(time.monotonic() - self.since, time.time() - self.fingerprint.mtime_ns / 1e9)
 
 
 class YoungFiles:
     """Files that were written to less than `settle` seconds ago.
 
-    A build holds them back, unless it is hasty: then it takes them, and looks at them again before it publishes, with
+    A build holds them back. A hasty build takes them, and looks at them again before it publishes, with
     `has_changed()`.
     """
 
@@ -190,7 +190,7 @@ class YoungFiles:
     def holds(self, artifact: Artifact, reason: str = "") -> bool:
         """Tell whether a file is held back; `reason`: why it cannot be read."""
         limit = YOUNG if reason else self._limit
-        # Most files are old, and nothing is remembered of them.
+        # Most files are old, and need no memory.
         if time.time() - artifact.fingerprint.mtime_ns / 1e9 >= limit:
             return False
         path = artifact.path
@@ -236,7 +236,7 @@ class YoungFiles:
         """Look at a file again: tell whether it has changed or been replaced."""
         try:
             fingerprint = Fingerprint.of(os.stat(path))
-        except OSError:  # it is gone, which the next build finds out
+        except OSError:  # it was removed, which the next build notices
             fingerprint = Fingerprint(0, 0, 0, 0)
         if fingerprint[:3] == self._seen[path].fingerprint[:3]:  # our own hard link changes the change time
             return False

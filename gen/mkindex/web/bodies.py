@@ -9,12 +9,12 @@ from mkindex.text import printable
 from mkindex.web.responses import RequestFailed
 from mkindex.web.transport import Response, TransferBroken
 
-MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has some 40 MB
-SLOW_AFTER, SLOWEST = 60, 1000  # after so many seconds, a body slower than so many bytes a second is given up
+MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has about 40 MB
+SLOW_AFTER, SLOWEST = 60, 1000  # seconds, after which a body slower than these bytes per second is given up
 
 
 def read_chunks(response: Response, url: str, stopped: threading.Event) -> Iterator[bytes]:
-    """Yield a body as it was sent. Raises TransferBroken; RequestFailed where it is too slow, or `stopped` is set."""
+    """Yield a body as it was sent. Raises TransferBroken; RequestFailed if it is too slow, or `stopped` is set."""
     started, received = time.monotonic(), 0
     while chunk := response.read():
         received += len(chunk)
@@ -29,7 +29,7 @@ def read_chunks(response: Response, url: str, stopped: threading.Event) -> Itera
 def read_page(response: Response, url: str, stopped: threading.Event, *, most: int) -> bytes:
     """Return the body of a page, decompressed. Raises RequestFailed, also for more than `most` bytes.
 
-    A body that ends within compressed data raises TransferBroken: an HTTP library would pass it on as whole.
+    A body that ends within compressed data raises TransferBroken: an HTTP library would pass it on as complete.
     """
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):

@@ -20,7 +20,7 @@ from mkindex.web.retries import MAX_BREAKS, PAUSE_AFTER_BREAK, repeat_broken
 from mkindex.web.transport import NoResponse, Request, Response, TransferBroken, Transport
 from mkindex.web.validators import content_length, has_changed, head_or_get, media_type, validator
 
-# What pip accepts, and anything else: what a page is, its content shows.
+# The types that pip accepts, and any other, because the content of a page shows what it is.
 _ACCEPT = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01, */*; q=0.001"
 _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 
@@ -28,7 +28,7 @@ _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 class WebClient:
     """The servers that one build or check talks to: one pool of connections, one set of credentials, one cache.
 
-    Several threads may use it. All methods raise RequestFailed. `anonymous`: without any credentials, as a stranger.
+    Several threads may use it. All methods raise RequestFailed. `anonymous`: send no credentials.
     """
 
     def __init__(self, cache: Cache, *, connections: int, anonymous: bool = False) -> None:
@@ -48,13 +48,13 @@ class WebClient:
             self._opened.close()
 
     def take_credentials(self, url: str) -> str:
-        """Return an address without user and password, and keep these for requests to its host, and only to that."""
+        """Return an address without user and password, and keep these for requests to its host only."""
         return self._credentials.take_from(url)
 
     # --- pages --------------------------------------------------------------------------------------------------------
 
     def get_page(self, url: str) -> PageResponse:
-        """Return a page; of one that is in the cache, the server is only asked whether it has changed."""
+        """Return a page; if it is in the cache, only ask the server whether it has changed."""
         cached = recall_page(self._cache, url)
         headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip"} | (cached.conditions if cached else {})
 
@@ -74,7 +74,7 @@ class WebClient:
     # --- files --------------------------------------------------------------------------------------------------------
 
     def head(self, url: str) -> FileHead:
-        """Return what the server says of a file, without reading it."""
+        """Return what the server says about a file, without reading it."""
 
         def ask(method: str) -> Response:
             with self._open(Request(method, url, _UNCOMPRESSED)) as response:
@@ -137,9 +137,9 @@ class WebClient:
         return origin(url) not in self._without_ranges
 
     def get_range(self, url: str, start: int, length: int, *, validator: str = "") -> bytes | None:
-        """Return `length` bytes of a file from `start` on; None where the server only sends whole files.
+        """Return `length` bytes of a file from `start` on; None if the server sends only whole files.
 
-        `validator`: that of the file when its head was read; a file that has another one by now is a failure.
+        `validator`: the one of the file when its head was read; if it is another one now, the request fails.
         """
         if not self.has_ranges(url):
             return None
@@ -164,9 +164,9 @@ class WebClient:
         return repeat_broken(url, ask, self._stopped)
 
     def open_ranges(self, url: str, size: int, *, validator: str = "", most: int = MAX_FETCHED) -> RangeStream | None:
-        """Return a file as a stream of which only what is read is fetched; None where has_ranges() is False.
+        """Return a file as a stream that fetches only the parts that are read; None if has_ranges() is False.
 
-        `most`: bytes that are fetched in all. Reading raises RangesRefused where the server sends whole files only.
+        `most`: maximum of bytes to fetch. Reading raises RangesRefused if the server sends only whole files.
         """
         if not self.has_ranges(url):
             return None
@@ -182,9 +182,9 @@ class WebClient:
     # --- for judging a server -----------------------------------------------------------------------------------------
 
     def request(self, url: str, *, headers: dict[str, str], method: str = "GET", most: int = MAX_PAGE) -> RawResponse:
-        """Return the response to a request, whatever its status, after redirects; fails only where there was none.
+        """Return the response to a request, whatever its status, after redirects; fails only if there is none.
 
-        `most`: bytes of the body that are read; 0: none.
+        `most`: maximum of bytes to read from the body; 0: none.
         """
         hops: list[str] = []
         while True:
@@ -222,7 +222,7 @@ class WebClient:
 
     @contextmanager
     def _open(self, request: Request) -> Iterator[Response]:
-        """Yield the response to a request, its body not yet read; credentials are added, the user's keyring asked."""
+        """Yield the response to a request with credentials, if need be those of the keyring; its body is unread."""
         url = request.url
         if self._stopped.is_set():
             raise RequestFailed(url, "stopped")
@@ -251,7 +251,7 @@ class WebClient:
 
 
 def _require_same(response: Response, url: str, *, start: int, validator: str) -> None:
-    """Raise RequestFailed for bytes of another version of the file, or of another part than the requested one."""
+    """Raise RequestFailed if the bytes are of another version of the file, or not of the requested part."""
     if has_changed(response.headers, validator):
         raise RequestFailed(url, "changed while it was read: run again")
     if response.status == 206:

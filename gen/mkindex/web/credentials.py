@@ -1,6 +1,6 @@
 """Credentials by host: those of addresses that the user gave, and those of the user's keyring.
 
-A transport adds those of ~/.netrc where there are none here.
+A transport adds those of ~/.netrc if there are none here.
 """
 
 import threading
@@ -27,7 +27,7 @@ class CredentialStore:
         return bare
 
     def get(self, url: str) -> tuple[str, str] | None:
-        """Return user and password for an address, None where there are none."""
+        """Return user and password for an address, None if there are none."""
         return self._by_origin.get(origin(url))
 
     def look_up_in_keyring(self, url: str) -> bool:
@@ -46,6 +46,6 @@ class CredentialStore:
 
 
 def origin(url: str) -> tuple[str, str]:
-    """Return scheme and host with port of an address: what credentials, and range support, belong to."""
+    """Return scheme and host with port of an address, by which credentials and range support are stored."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.rpartition("@")[2].lower()

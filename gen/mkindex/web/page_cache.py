@@ -1,4 +1,4 @@
-"""Pages of earlier runs, which a server is only asked whether they have changed (RFC 9110, section 13)."""
+"""Pages of earlier runs, which are fetched again only if they have changed (RFC 9110, section 13)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class CachedPage(NamedTuple):
 
 
 def recall_page(cache: Cache, url: str) -> CachedPage | None:
-    """Return the page that was last read from an address, None where it is unknown."""
+    """Return the page that was last read from an address, None if it is unknown."""
     cached = cache.recall(f"page {url}")
     if not cached:
         return None
@@ -32,7 +32,7 @@ def recall_page(cache: Cache, url: str) -> CachedPage | None:
 
 
 def remember_page(cache: Cache, url: str, page: PageResponse, headers: Mapping[str, str]) -> None:
-    """Remember a page for the next run, where the server sends a validator of it."""
+    """Remember a page for the next run, if the server sends a validator for it."""
     etag, last_modified = headers.get("etag", ""), headers.get("last-modified", "")
     if "?" in f"{url}{page.url}":  # a query may be a secret, and secrets are not written to disk
         return

@@ -1,4 +1,4 @@
-"""A remote file as a stream that can seek, of which only the parts that are read are fetched (RFC 9110, section 14)."""
+"""A remote file as a seekable stream that fetches only the parts that are read (RFC 9110, section 14)."""
 
 import io
 import os
@@ -14,10 +14,10 @@ MAX_FETCHED_TO_CHECK = MAX_DIRECTORY + 3 * MAX_METADATA  # bytes of one wheel th
 
 
 class RangeStream(io.BufferedIOBase):
-    """A file of which some bytes are present and `fetch(start, length)` gets others.
+    """A file with some bytes in memory. `fetch(start, length)` gets the others.
 
-    Reading raises OutOfReach for bytes that are not present where there is no `fetch`, or where more than `most` bytes
-    would be fetched in all; and what `fetch` raises.
+    Reading raises OutOfReach if missing bytes are needed and there is no `fetch`, or if more than `most` bytes would be
+    fetched in total; and what `fetch` raises.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class RangeStream(io.BufferedIOBase):
         self._position = 0
 
     def add(self, start: int, data: bytes) -> None:
-        """Make bytes of the file readable that begin at `start`."""
+        """Add bytes of the file that begin at `start`."""
         self._parts.append((start, data))
 
     @property
@@ -77,8 +77,8 @@ class RangeStream(io.BufferedIOBase):
 
 
 class OutOfReach(RequestFailed):
-    """Bytes of a remote file that cannot be had without reading all of it."""
+    """Bytes of a remote file that are available only by reading all of it."""
 
 
 class RangesRefused(OutOfReach):
-    """A server that sends whole files only."""
+    """A server that sends only whole files."""

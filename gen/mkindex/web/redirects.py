@@ -1,4 +1,4 @@
-"""Where a redirect may lead: at most five times, to http(s) addresses only, and never from https to http."""
+"""The redirects that are followed: at most five, only to http(s) addresses, and never from https to http."""
 
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -14,7 +14,7 @@ class BadRedirect(Exception):
 
 
 def is_insecure(url: str, target: str) -> bool:
-    """Tell whether a redirect leads from https to http, where others could read or change what is sent."""
+    """Tell whether a redirect leads from https to http, so that others could read or change the traffic."""
     return url.startswith("https:") and target.lower().startswith("http:")
 
 

@@ -1,4 +1,4 @@
-"""The transport that is built on requests and urllib3, restricted to what a server cannot abuse.
+"""The transport that is built on requests and urllib3, restricted to features that a server cannot abuse.
 
 It follows redirects and repeats requests itself, by the rules of redirects.py and retries.py.
 """
@@ -38,7 +38,7 @@ class RequestsTransport:
         self._anonymous = anonymous
 
     def send(self, request: Request) -> "RequestsResponse":
-        """Send a request, again where retries.py says so. Raises NoResponse."""
+        """Send a request, and repeat it if retries.py says so. Raises NoResponse."""
         # Without `auth`, requests looks into ~/.netrc.
         auth = _add_nothing if self._anonymous else request.credentials
         try:
@@ -73,7 +73,7 @@ class RequestsResponse:
     def read(self) -> bytes:
         """Return the next bytes of the body as they were sent, at most CHUNK; b"" at the end. Raises TransferBroken."""
         try:
-            # Not `read`, which waits until all the bytes are there that it was asked for.
+            # Not `read`, which waits until all requested bytes have arrived.
             data: bytes = self._response.raw.read1(CHUNK, decode_content=False)
         except _ERRORS_IN_BODY as error:
             raise TransferBroken(_reason(error)) from error
@@ -84,7 +84,7 @@ class RequestsResponse:
         _discard(self._response)
 
     def close(self) -> None:
-        """Give the connection back, or close it where the body was not read to its end."""
+        """Give the connection back, or close it if the body was not read to its end."""
         self._response.close()
 
     def __enter__(self) -> Self:
@@ -112,7 +112,7 @@ class _Session(requests.Session):
         self.mount("http://", adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return where a response redirects to, None where it does not."""
+        """Return where a response redirects to, None if it does not."""
         target = super().get_redirect_target(resp)
         if target and redirects.is_insecure(resp.url, target):
             raise requests.exceptions.InvalidSchema(redirects.INSECURE)
@@ -175,8 +175,8 @@ def _add_nothing(request: PreparedRequest) -> PreparedRequest:
 def _discard(response: requests.Response) -> None:
     """Drop a body that is of no use: it may be endless, or expand without end.
 
-    One short read lets the connection be used again where the body is short; a body that arrives slowly is not worth
-    waiting for.
+    If the body is short, one read is enough to use the connection again. A body that arrives slowly is not worth the
+    wait.
     """
     with suppress(urllib3.exceptions.HTTPError, OSError):
         response.raw.read1(CHUNK, decode_content=False)
@@ -186,7 +186,7 @@ def _discard(response: requests.Response) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Say why there is no response. The texts of requests would show the whole address, with any secret in it."""
+    """Return why there is no response. The error texts of requests would show the whole address, with secrets."""
     if isinstance(error, requests.exceptions.TooManyRedirects):
         return redirects.TOO_MANY
     if isinstance(error, requests.exceptions.InvalidSchema):

@@ -1,4 +1,4 @@
-"""What a request returns, and the errors that it ends in."""
+"""Responses, and the errors of requests."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class RequestFailed(MkindexError):
 
 
 class Unreachable(RequestFailed):
-    """A request without any response: the next one to this host will hardly get one either."""
+    """A request without any response. Further requests to this host will probably fail, too."""
 
 
 class PageResponse(NamedTuple):
@@ -37,28 +37,28 @@ class PageResponse(NamedTuple):
 
 
 class FileHead(NamedTuple):
-    """What a server says of a file before it sends it."""
+    """The facts about a file that a server states in headers."""
 
     url: str  # after redirects
     media_type: str  # lower case, without parameters; "": unknown
     size: int | None  # bytes
-    validator: str  # strong ETag or Last-Modified, see validators.py; "": the server sends neither
+    validator: str  # strong ETag or Last-Modified, see validators.py; "" without either
 
     @property
     def fingerprint(self) -> str:
-        """What tells, without reading it, that the file is the same; "": nothing does."""
+        """The text that changes with the file; "" if the headers cannot show whether it has changed."""
         return fingerprint(self.validator, self.size)
 
 
 class RawResponse(NamedTuple):
-    """A response as it was sent, also an unusable one: for judging a server instead of using it."""
+    """A response as it was sent, even if it is an error, so that a server can be judged."""
 
     url: str  # after redirects, without credentials
     status: int  # 0: there was no response
     headers: dict[str, str]  # names in lower case
-    body: bytes = b""  # decompressed; b"" where it was not read
+    body: bytes = b""  # decompressed; b"" if it was not read
     hops: tuple[str, ...] = ()  # addresses that redirected here, from the requested one on
-    broken: str = ""  # why the body is incomplete or missing; "": it is not
+    broken: str = ""  # why the body is incomplete or missing; "" if it is complete
 
     @property
     def media_type(self) -> str:
@@ -66,11 +66,13 @@ class RawResponse(NamedTuple):
         return media_type(self.headers)
 
 
+def describe_failure(status: int) -> str:
+    """Return what a status other than 2xx means, and what to do about it."""
+    others = "request refused. Ask the operator of the server" if status < 500 else "server error. Try again later"
+    return f"answers {status}: {_ADVICE.get(status, others)}"
+
+
 def require_success(status: int, url: str) -> None:
-    """Raise RequestFailed for any status but 2xx, with what to do about it."""
+    """Raise RequestFailed for any status but 2xx."""
     if not 200 <= status < 300:
-        advice = _ADVICE.get(
-            status,
-            "request refused. Ask the operator of the server" if status < 500 else "server error. Try again later",
-        )
-        raise RequestFailed(url, f"answers {status}: {advice}", status=status)
+        raise RequestFailed(url, describe_failure(status), status=status)

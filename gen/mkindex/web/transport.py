@@ -1,7 +1,7 @@
 """The seam between mkindex and an HTTP library: `send(request)` returns a response, or raises NoResponse.
 
 Everything above this seam (client.py and the modules that it uses) knows no HTTP library. The one implementation is
-requests_transport.py; another one has to provide what is named here, and to pass the same tests.
+requests_transport.py; another one must implement these protocols, and pass the same tests.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
 
 
 class Request(NamedTuple):
-    """One request. A transport adds its own User-Agent, and nothing else that tells who is asking."""
+    """One request. A transport adds its own User-Agent, and nothing else that identifies the user."""
 
     method: str  # "GET" or "HEAD"
     url: str  # without user, password and fragment
     headers: Mapping[str, str]
-    credentials: tuple[str, str] | None = None  # user and password; None: those that ~/.netrc has for the host
+    credentials: tuple[str, str] | None = None  # user and password; None: those in ~/.netrc for the host
     follow_redirects: bool = True  # at most MAX_REDIRECTS, by the rules of redirects.py
 
 
@@ -47,7 +47,7 @@ class Response(Protocol):
         """Drop the body without reading more than CHUNK bytes of it: it may be endless, or expand without end."""
 
     def close(self) -> None:
-        """Give the connection back, or close it where the body was not read to its end."""
+        """Give the connection back, or close it if the body was not read to its end."""
 
     def __enter__(self) -> Self: ...
 
@@ -60,19 +60,19 @@ class Transport(Protocol):
     """A pool of connections. Several threads may use it."""
 
     def send(self, request: Request) -> Response:
-        """Send a request, again where retries.py says so. Raises NoResponse."""
+        """Send a request, and repeat it if retries.py says so. Raises NoResponse."""
 
     def close(self) -> None:
         """Close all connections."""
 
 
 class NoResponse(Exception):
-    """A request that nothing usable came back for. `reason` has no address, user or password in it."""
+    """A request without a usable response. `reason` has no address, user or password in it."""
 
     def __init__(self, reason: str, *, is_unreachable: bool) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.is_unreachable = is_unreachable  # the next request to this host will hardly be answered either
+        self.is_unreachable = is_unreachable  # further requests to this host will probably fail, too
 
 
 class TransferBroken(Exception):

@@ -1,6 +1,6 @@
-"""What response headers tell of a file: type, size, and whether it has changed (RFC 9110, section 8).
+"""The type and size of a file by its response headers, and whether it has changed (RFC 9110, section 8).
 
-Building and checking use the same rules, so that both recognise a file by the same things.
+Building and checking use the same rules.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,20 +20,20 @@ R = TypeVar("R", bound=_HasStatus)
 
 
 def head_or_get(ask: Callable[[Literal["HEAD", "GET"]], R]) -> R:
-    """Ask for headers: by HEAD, or where the server refuses that, by a GET whose body is not read."""
+    """Request headers by HEAD, or if the server refuses that, by a GET whose body is not read."""
     response = ask("HEAD")
     return ask("GET") if response.status in _HEAD_REFUSED else response
 
 
 def media_type(headers: Mapping[str, str]) -> str:
-    """Return the media type in lower case, without parameters; "" where the headers do not give one."""
+    """Return the media type in lower case, without parameters; "" if the headers do not give one."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
-    """Return the size of a file in bytes, None where it is unknown."""
+    """Return the size of a file in bytes, None if it is unknown."""
     length = headers.get("content-length", "")
-    # With a Content-Encoding, it is the length of what is sent, not of the file.
+    # With a Content-Encoding, it is the length of the encoded body, not of the file.
     is_plain = headers.get("content-encoding", "identity") == "identity"
     is_number = length.isascii() and length.isdecimal() and len(length) <= _LONGEST_LENGTH
     return int(length) if is_plain and is_number else None
@@ -57,5 +57,5 @@ def has_changed(headers: Mapping[str, str], before: str) -> bool:
 
 
 def fingerprint(validator: str, size: int | None) -> str:
-    """Return what tells that a remote file is still the same; "" where it has no validator, or an unknown size."""
+    """Return a text that changes with a remote file; "" if it has no validator, or an unknown size."""
     return f"{validator} {size}" if validator and size else ""

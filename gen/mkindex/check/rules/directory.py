@@ -1,9 +1,10 @@
-"""Rules on what is in a directory besides its pages, which clients cannot see."""
+"""Rules on the contents of a directory that clients cannot see."""
 
 from collections.abc import Iterator
 
 from mkindex.check.findings import NOTE, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import SeenDirectory
+from mkindex.text import and_more
 
 
 @rule(
@@ -84,7 +85,7 @@ def link_leaves(directory: SeenDirectory) -> Iterator[Violation]:
 def case_collision(directory: SeenDirectory) -> Iterator[Violation]:
     """No two paths differ only in case or in their Unicode form."""
     for paths in directory.collisions:
-        yield Violation(f"is the same path as {', '.join(paths[1:])[:300]} on some file systems", page=paths[0])
+        yield Violation(f"is the same path as {and_more(paths[1:])} on some file systems", page=paths[0])
 
 
 @rule(

@@ -9,6 +9,7 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
+from mkindex.check.specifiers import same_specifiers
 from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.text import redact
 
@@ -171,11 +172,17 @@ def metadata_differs(file: SeenFile) -> Iterator[Violation]:
     beside = file.sibling_metadata
     if not file.exists or inside is None or beside is None or not _is_sibling_used(file):
         return
-    for field in Requirements._fields:
-        if getattr(inside, field) != getattr(beside, field):
-            name = field.replace("_", "-").title()
-            ours, theirs = _short(getattr(beside, field)), _short(getattr(inside, field))
-            yield Violation(f"{name} is {ours} in the .metadata file, but {theirs} in the wheel")
+    for field in _differing_fields(inside, beside):
+        name = field.replace("_", "-").title()
+        ours, theirs = _short(getattr(beside, field)), _short(getattr(inside, field))
+        yield Violation(f"{name} is {ours} in the .metadata file, but {theirs} in the wheel")
+
+
+def _differing_fields(one: Requirements, other: Requirements) -> list[str]:
+    differing = [field for field in Requirements._fields if getattr(one, field) != getattr(other, field)]
+    if same_specifiers(one.requires_python, other.requires_python):
+        differing = [field for field in differing if field != "requires_python"]
+    return differing
 
 
 def _short(value: object) -> str:
@@ -198,13 +205,8 @@ def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
     metadata, on_page = _metadata(file), file.entry.requires_python
     if not file.exists or metadata is None or not on_page:
         return
-    if _clauses(on_page) != _clauses(metadata.requires_python):
+    if not same_specifiers(on_page, metadata.requires_python):
         yield Violation(f"the page says {on_page!r}, but the file says {metadata.requires_python or 'nothing'!r}")
-
-
-def _clauses(value: str) -> list[str]:
-    """Return the clauses of a specifier, so that order and spaces do not matter."""
-    return sorted("".join(clause.split()) for clause in value.split(",") if clause.strip())
 
 
 @rule(
@@ -282,7 +284,9 @@ def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
     content = file.content
     if not file.exists or not content or not content.metadata_sha256 or not _is_sibling_used(file):
         return
-    if content.metadata_sha256 != file.sibling_sha256 and content.metadata == file.sibling_metadata:
+    inside, beside = content.metadata, file.sibling_metadata
+    is_same = inside == beside or (inside and beside and not _differing_fields(inside, beside))
+    if content.metadata_sha256 != file.sibling_sha256 and is_same:
         yield Violation("the fields are the same, but the bytes differ")
 
 

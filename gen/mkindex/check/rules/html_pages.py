@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from mkindex.check.addresses import CONTROL, display_link
+from mkindex.check.addresses import CONTROL, display_link, shorten
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import SeenPage
 from mkindex.simple.links import HASH_DIGITS
@@ -44,7 +44,7 @@ def unsafe_page(page: SeenPage) -> Iterator[Violation]:
 def base_link(page: SeenPage) -> Iterator[Violation]:
     """<base> is absent, or has an absolute address."""
     if page.base_href is not None and not re.match(r"[a-z]+://", page.base_href.strip(), re.IGNORECASE):
-        yield Violation(f"<base href={page.base_href[:80]!r}> is relative")
+        yield Violation(f"<base href={shorten(page.base_href, 80)!r}> is relative")
 
 
 @rule(
@@ -87,7 +87,7 @@ def stray_link(page: SeenPage) -> Iterator[Violation]:
 def anchor_text(page: SeenPage) -> Iterator[Violation]:
     """The text of a link is the filename."""
     for entry in page.entries:
-        if entry.form == "html" and entry.anchor_text != entry.filename:
+        if entry.form == "html" and entry.anchor_text.strip() != entry.filename:
             yield Violation(f"its text is {entry.anchor_text[:100]!r}", entry.filename)
 
 

@@ -31,6 +31,8 @@ def bad_link(page: SeenPage) -> Iterator[Violation]:
             continue  # `field-type` reports it
         if not entry.url:
             yield Violation(f"the link is not a valid address: {display_link(entry.link)}", entry.filename)
+        elif entry.is_unused:
+            continue
         elif scheme not in ("http", "https", "file"):
             yield Violation(f"the link has the scheme {scheme}:, which clients do not install from", entry.filename)
         elif scheme == "file" and (not page.is_local or entry.link.lower().startswith("file:")):
@@ -172,7 +174,7 @@ def _hashes(entry: ListedFile) -> Iterator[tuple[str, str]]:
 def no_hash(page: SeenPage) -> Iterator[Violation]:
     """Every file has a sha256, or a stronger hash."""
     for entry in page.entries:
-        if entry.sha256 or entry.other_hash.startswith(("sha384", "sha512")):
+        if entry.is_unused or entry.sha256 or entry.other_hash.startswith(("sha384", "sha512")):
             continue
         if any(HASH_DIGITS.get(name, 0) >= 64 for name, _ in _hashes(entry)):
             continue  # `hash-malformed` reports it

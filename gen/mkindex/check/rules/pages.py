@@ -1,4 +1,4 @@
-"""Rules on any page: can clients read it at all."""
+"""Rules on any page: whether clients can read it."""
 
 from collections.abc import Iterator
 

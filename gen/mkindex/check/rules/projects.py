@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, Violation, rule
-from mkindex.check.observations import Identity, ListedFile, SeenPage, SeenProject, Unsatisfied
+from mkindex.check.addresses import display_link
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
+from mkindex.check.observations import Coverage, Identity, ListedFile, SeenPage, SeenProject, SeenRoot, Unsatisfied
+from mkindex.check.specifiers import same_specifiers
 from mkindex.simple.links import name_at_end
+from mkindex.text import and_more, plural
 from mkindex.web.redirects import INSECURE
+
+_SHOWN = 3  # links that are named
 
 
 @rule(
@@ -43,6 +48,31 @@ def find_links_page(identity: Identity) -> Iterator[Violation]:
 
 
 @rule(
+    Coverage,
+    "no-files",
+    ERROR,
+    pip=FAILS,
+    uv=FAILS,
+    impact="pip and uv find nothing to install, and a check of nothing says nothing about the index.",
+    fix="Give the address that has the project pages below it, or name projects of the index with --project. Links of "
+    "the root have to lead to directories directly below it: demo/. If it is meant to be empty: --ignore no-files.",
+)
+def no_files(coverage: Coverage) -> Iterator[Violation]:
+    """At least one file is listed: a check that saw no file is not a pass."""
+    if coverage.files or (coverage.projects and coverage.projects == coverage.quarantined):
+        return
+    if coverage.projects:
+        yield Violation(f"no file was seen: {plural(coverage.projects, 'project')}, but no page lists a file")
+    elif coverage.patterns:
+        yield Violation(f"no file was seen: no project matches --project {', '.join(coverage.patterns)}")
+    elif coverage.other_links:
+        links = [display_link(link) for link in coverage.other_links]
+        yield Violation(f"no file was seen: the root has links, but to no project below it: {and_more(links, _SHOWN)}")
+    else:
+        yield Violation("no file was seen: the root lists no projects")
+
+
+@rule(
     SeenProject,
     "page-missing",
     ERROR,
@@ -54,8 +84,8 @@ def find_links_page(identity: Identity) -> Iterator[Violation]:
 def page_missing(project: SeenProject) -> Iterator[Violation]:
     """Every project that the root lists has a page at its normalized name."""
     pages = [page for page in (project.html, project.json) if page]
-    if any(page.reply.status == 200 for page in pages):
-        return
+    if project.unsent_page or any(page.reply.status == 200 for page in pages):
+        return  # `no-index-document` reports a page that is not sent
     if not pages:
         yield Violation("there is no page")
         return
@@ -69,6 +99,27 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
         else ""
     )
     yield Violation(f"{answer}{hint}")
+
+
+@rule(
+    SeenProject,
+    "no-index-document",
+    ERROR,
+    pip=FAILS,
+    uv=FAILS,
+    impact="pip and uv request ROOT/PROJECT/, never ROOT/PROJECT/index.html, and report that the project does not "
+    "exist.",
+    fix="Configure the host to send index.html for a directory. A bucket does so at its website endpoint only: use "
+    "that, or store each page also under a key that ends in a slash (simple/demo/), as text/html. The upload.sh of "
+    "`mkindex SOURCE DEST --for s3` does so.",
+)
+def no_index_document(project: SeenProject) -> Iterator[Violation]:
+    """The host sends index.html for the address of its directory."""
+    pages = [page for page in (project.html, project.json) if page]
+    if project.unsent_page and pages:
+        status = pages[0].reply.status
+        answer = "is answered with a list of files" if status == 200 else f"answers {status}"
+        yield Violation(f"{answer}, but the page exists as {name_at_end(project.unsent_page)}")
 
 
 @rule(
@@ -127,6 +178,8 @@ def _by_name(page: SeenPage) -> dict[str, ListedFile]:
 
 
 def _differ(field: str, one: object, other: object) -> bool:
+    if field == "requires_python":
+        return not same_specifiers(str(one), str(other))
     if field == "metadata" and "" in (one, other) and None not in (one, other):
         return False  # one page gives no hash
     if field == "size" and None in (one, other):
@@ -138,6 +191,21 @@ def _differ(field: str, one: object, other: object) -> bool:
 
 def _short(value: object) -> str:
     return repr(str(value)[:70]) if value else "absent"
+
+
+@rule(
+    SeenRoot,
+    "roots-disagree",
+    WARNING,
+    impact="pip and uv do not read the root page. Mirrors, people and tools that read it miss projects in one form.",
+    fix="Rebuild both root pages from the same data.",
+)
+def roots_disagree(root: SeenRoot) -> Iterator[Violation]:
+    """The HTML page and the JSON page of a root name the same projects."""
+    only_html, only_json = sorted(root.html - root.json), sorted(root.json - root.html - root.html_links)
+    for form, names in (("HTML", only_html), ("JSON", only_json)):
+        if names:
+            yield Violation(f"only the {form} page names {and_more(names)}")
 
 
 @rule(
