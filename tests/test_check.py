@@ -411,7 +411,7 @@ def test_a_find_links_page_at_an_address_without_a_slash_is_found(
 def test_an_address_without_a_slash_is_not_tried_after_another_error(good: Path, status: int) -> None:
     with serve_index(good) as server:
         server.faults.append(lambda path, reply: Reply(status) if path == "/simple/" else reply)
-        with pytest.raises(SourceError, match=f"simple/ answers {status}"):
+        with pytest.raises(SourceError, match=f"/simple/: answers {status}"):
             run_check(f"{server.url}simple")
         assert "GET /simple" not in server.received
 
