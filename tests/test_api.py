@@ -88,6 +88,7 @@ def test_printing_the_version_imports_no_module_of_a_command() -> None:
     assert modules == {"mkindex", "mkindex.cli", "mkindex.cli.terminal", "mkindex.errors", "mkindex.text"}
 
 
+@pytest.mark.slow
 def test_the_public_names_type_check(here: Path) -> None:
     (here / "use.py").write_text(
         "from pathlib import Path\n"

@@ -282,6 +282,7 @@ def header_and_schema(content: bytes) -> list[int]:
     return [*range(108 + 2 * cells), *range(first_cell, page_size)]
 
 
+@pytest.mark.slow
 def test_a_wrong_bit_in_the_header_or_the_schema_at_worst_makes_files_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -407,6 +407,7 @@ def test_a_find_links_page_at_an_address_without_a_slash_is_found(
     assert chosen == (Choice(NEW, "2.0", (), chosen=True),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 500])
 def test_an_address_without_a_slash_is_not_tried_after_another_error(good: Path, status: int) -> None:
     with serve_index(good) as server:

@@ -93,6 +93,7 @@ def test_usage_errors_exit_with_2(
     assert done.err
 
 
+@pytest.mark.slow
 def test_unreadable_targets_exit_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -117,6 +118,7 @@ def test_a_server_that_refuses_requests_exits_with_3(
         assert Run(capsys, f"{server.url}simple/").status == 3
 
 
+@pytest.mark.slow
 def test_no_secret_in_an_address_is_printed(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     index_copy = copy_index(good, tmp_path, "html")
     index_copy.anchor(NEW, r'href="[^"#]*', f'href="http://me:geheim@127.0.0.1:9/{NEW}?signature=geheim')

@@ -185,6 +185,7 @@ def watch_list(tmp_path: Path, on_event: Callable[[Watch, Event], object]) -> No
         watch.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_first_build", [False, True])
 def test_a_watch_keeps_the_index_says_so_once_and_goes_on_when_the_files_are_back(
     tmp_path: Path, is_first_build: bool

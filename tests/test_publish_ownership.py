@@ -169,6 +169,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_to_one_of_our_files_is_repaired(damage: str, wheels: Path, public: Path) -> None:
     publish(wheels, public)

@@ -130,6 +130,7 @@ def test_a_command_of_readme_works(shown: Shown, example: Path, tmp_path: Path) 
         assert promised[0] in printed, f"README shows {promised[0]!r}, mkindex prints {printed}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

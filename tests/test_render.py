@@ -96,6 +96,7 @@ def test_resources_are_ordered_by_section_stage_and_path_and_no_path_comes_twice
     assert len({path for _, _, path in found}) == len(found)
 
 
+@pytest.mark.slow
 @given(indexes(), sites)
 def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Index, site: Site) -> None:
     resources = {resource.path: resource for resource in render_resources(index, site)}
@@ -122,6 +123,7 @@ def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Inde
                 assert resources[f"{target}.metadata"].key == file["core-metadata"]["sha256"]
 
 
+@pytest.mark.slow
 @given(indexes(), sites)
 def test_the_html_and_json_of_a_project_have_the_same_and_all_known_values(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
@@ -150,6 +152,7 @@ def test_the_html_and_json_of_a_project_have_the_same_and_all_known_values(index
         }
 
 
+@pytest.mark.slow
 @given(indexes(), sites)
 def test_old_pips_see_only_metadata_with_the_name_that_they_request(index: Index, site: Site) -> None:
     found = pages(render_resources(index, site))
@@ -174,6 +177,7 @@ def test_pages_are_ascii_and_whole(index: Index, site: Site) -> None:
             assert (path, page) == (".nojekyll", b"")
 
 
+@pytest.mark.slow
 @given(indexes(), sites)
 def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site) -> None:
     found = pages(render_resources(index, dataclasses.replace(site, links=True)))
@@ -184,6 +188,7 @@ def test_links_html_has_the_files_of_all_project_pages(index: Index, site: Site)
     ]
 
 
+@pytest.mark.slow
 @given(indexes(), sites, st.data())
 def test_a_page_that_differs_has_another_key(index: Index, site: Site, data: st.DataObject) -> None:
     other = data.draw(st.one_of(indexes(), st.just(index)))

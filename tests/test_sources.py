@@ -398,6 +398,7 @@ def test_our_own_pages_are_an_error_as_path_and_as_url(tmp_path: Path, path: str
         assert str(error.value) == f"source {spec} is part of the index in {tmp_path}/public"
 
 
+@pytest.mark.slow
 def test_a_remote_source_is_never_taken_for_the_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")

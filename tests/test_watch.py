@@ -112,6 +112,7 @@ def test_a_file_that_cannot_be_read_is_held_back_while_it_is_young(clock: Clock,
     assert (files.holds(half), files.holds(half, "cut off")) == (False, held)
 
 
+@pytest.mark.slow
 def test_files_taken_in_haste_are_looked_at_again(config: Config) -> None:
     path = Path(config.sources[0], NAME)
     for change, moved in ((False, False), (True, True)):
@@ -448,6 +449,7 @@ def test_a_build_without_changes_is_not_news(config: Config) -> None:
     assert built(again, news=(Note(location="x", text="y"),)).is_news
 
 
+@pytest.mark.slow
 def test_an_unchanged_file_is_not_examined_again_until_a_thorough_build(config: Config) -> None:
     last = LastBuild()
     path = Path(config.sources[0], NAME)

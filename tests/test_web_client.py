@@ -139,6 +139,7 @@ def test_a_page_that_cannot_be_fully_decompressed_is_an_error(
     assert failure_text(lambda: client.get_page(f"{server.url}p"), server) == f"HOST/p: {why}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "why"),
     [
@@ -387,6 +388,7 @@ def test_a_redirect_to_another_scheme_is_an_error(server: ScriptedServer, client
     assert failure(lambda: client.head(f"{server.url}f")).why == why
 
 
+@pytest.mark.slow
 @left_open
 @pytest.mark.parametrize(
     "to",
