@@ -149,9 +149,10 @@ def read_hash(hashes: Mapping[Any, Any]) -> tuple[str, str]:
 
     pip refuses such a file, and uv the whole page. With a hash that mkindex computes instead, nobody would notice.
     """
+    sha256 = hashes.get("sha256")
+    if len(hashes) == 1 and isinstance(sha256, str) and _is_hash("sha256", sha256):  # nearly every link
+        return sha256.lower(), ""
     picked = pick_hash(hashes)
-    if picked[0] and len(hashes) == 1:  # nearly every link
-        return picked
     for name, value in hashes.items():
         kind = str(name).lower()
         if kind in HASH_DIGITS and not _is_hash(kind, value):

@@ -48,25 +48,26 @@ def make_file_entries(
     """Return an entry for each file, with the keys that have a value."""
     entries = []
     for file in files:
+        facts, listing, size = file.facts, file.listing, file.size
         entry: PageDocument = {
             "filename": file.filename,
             "url": href(file),
-            "hashes": {"sha256": file.sha256} if file.sha256 else {},
+            "hashes": {"sha256": facts.sha256} if facts.sha256 else {},
         }
-        if file.size is not None:
-            entry["size"] = file.size
-        if file.requires_python:
-            entry["requires-python"] = file.requires_python
+        if size is not None:
+            entry["size"] = size
+        if facts.requires_python:
+            entry["requires-python"] = facts.requires_python
         # Not also as `dist-info-metadata` (PEP 714): pip 22.3 to 23.1.2 fail on that key in JSON.
         if digest := core_metadata(file):
             entry["core-metadata"] = {"sha256": digest}
-        if file.yanked is not None:
+        if listing and listing.yanked is not None:
             # Without a reason it is `true`, because to pip an empty string means "not yanked".
-            entry["yanked"] = file.yanked or True
-        if file.upload_time:
-            entry["upload-time"] = file.upload_time
-        if file.provenance:
-            entry["provenance"] = file.provenance
+            entry["yanked"] = listing.yanked or True
+        if facts.upload_time:
+            entry["upload-time"] = facts.upload_time
+        if listing and listing.provenance:
+            entry["provenance"] = listing.provenance
         entries.append(entry)
     return entries
 
