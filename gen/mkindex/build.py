@@ -131,13 +131,8 @@ def build(
             files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
             files, previous = _with_upload_times(files, work)
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
-            findings = (
-                *source_findings,
-                *file_findings,
-                *_note_missing(config, previous),
-                *conflicts,
-                *_warnings(index),
-            )
+            found = (*source_findings, *file_findings, *_note_missing(config, previous))
+            findings = (*found, *conflicts, *_warnings(index))
             refuse_empty_or_rejected(config, index, findings)
             sections = _sections(index, site)
             todo = plan(
