@@ -77,6 +77,21 @@ def test_an_http_link_on_an_https_page_is_an_error() -> None:
     assert violations(page(text)) == [("insecure-link", "an http link on an https page")]
 
 
+def test_versions_that_are_spelled_differently_from_filenames_are_no_finding() -> None:
+    files = [
+        {
+            "filename": name,
+            "url": name,
+            "hashes": {"sha256": "0" * 64},
+            "size": 1,
+            "core-metadata": True,
+        }
+        for name in ("demo-1.0-py3-none-any.whl", "demo-1.0.0-py2-none-any.whl")
+    ]
+    text = json.dumps({"meta": {"api-version": "1.1"}, "name": "demo", "versions": ["1"], "files": files})
+    assert violations(page(text, media_type=JSON_TYPE)) == []
+
+
 def test_a_redirect_from_https_to_http_is_an_error() -> None:
     page = read_page(RawResponse(URL, 0, {}, broken=INSECURE), "project", project="demo")
     assert violations(SeenProject(name="demo", html=page)) == [("insecure-redirect", INSECURE)]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import Version
 
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
-from mkindex.model.index import Index, Project, Release, assemble
+from mkindex.model.index import Index, Project, Release, assemble, without_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,10 @@ def project(name: str, *files: File) -> Project:
     return Project(name=canonicalize_name(name), files=files)
 
 
-def rival(path: str) -> str:
-    return f"clients cannot distinguish it from {path}, and their contents differ: remove one, or use --prefer first"
+def rival(path: str, why: str = "") -> str:
+    return (
+        f"clients cannot distinguish it from {path}{why}, and their contents differ: remove one, or use --prefer first"
+    )
 
 
 def releases(*versions: str) -> list[str]:
@@ -213,6 +215,49 @@ def test_with_prefer_first_the_first_is_listed_and_the_other_named(twins: list[F
     )
 
 
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        (
+            file("demo-1.0-py3-none-any.whl", content="x"),
+            file("demo-1.0.0-py3-none-any.whl", version="1.0.0", content="y"),
+        ),
+        (file("Demo-1.zip", version="1", normal="demo-1.zip", content="x"), file("demo-1.0.zip", content="y")),
+        (
+            file("demo-1!1a1.zip", version="1!1a1", content="x"),
+            file("demo-1!1.0.0a1.zip", version="1!1.0.0a1", content="y"),
+        ),
+    ],
+    ids=["wheels", "another spelling of the name", "pre-releases"],
+)
+def test_files_of_equal_versions_that_clients_cannot_distinguish_are_both_rejected(short: File, long: File) -> None:
+    assert assemble([short, long]) == (
+        Index(projects=()),
+        [
+            Rejected(
+                location=one.artifact.location,
+                reason=rival(two.artifact.location, f" ({two.version} and {one.version} are equal versions)"),
+            )
+            for one, two in [(short, long), (long, short)]
+        ],
+    )
+
+
+def test_a_file_of_equal_versions_with_the_same_bytes_is_listed_once() -> None:
+    one, two = file("demo-1.0.zip", content="x"), file("demo-1.0.0.zip", version="1.0.0", content="x")
+    assert assemble([one, two]) == (Index(projects=(project("demo", one),)), [])
+
+
+def test_files_of_equal_versions_that_clients_can_distinguish_are_listed() -> None:
+    files = (
+        file("demo-1.0-1-py3-none-any.whl", content="x"),
+        file("demo-1.0-py3-none-any.whl", content="y"),
+        file("demo-1.0.0-py2-none-any.whl", version="1.0.0", content="z"),
+        file("demo-1.0.0.zip", version="1.0.0", content="a"),
+    )
+    assert assemble(files) == (Index(projects=(project("demo", *files),)), [])
+
+
 def test_a_project_whose_files_are_all_rejected_is_not_listed() -> None:
     index, _ = assemble([file("demo-1.0.zip", content=c, source=c) for c in "xy"])
     assert index == Index(projects=())
@@ -252,11 +297,18 @@ def test_a_release_holds_its_files_by_name() -> None:
     ]
 
 
-VERSION = st.from_regex(r"([12]!)?[0-2](\.[0-2]){0,2}((a|b|rc)[12])?(\.post1)?(\.dev1)?(\+[ab12])?", fullmatch=True)
+def test_equal_versions_are_one_release() -> None:
+    long, short = file("demo-1.0.0.zip", version="1.0.0"), file("demo-1.0-py3-none-any.whl")
+    assert project("demo", long, short).releases() == [Release(version="1.0", files=(long, short))]
+
+
+VERSION = st.from_regex(
+    r"([12]!)?[0-2](\.[0-2]){0,2}((a|b|rc)[012])?(\.post[01])?(\.dev[01])?(\+[ab012](\.0)?)?", fullmatch=True
+)
 
 
 @pytest.mark.slow
-@given(st.lists(VERSION.map(lambda text: str(Version(text))), unique=True), st.randoms())
+@given(st.lists(VERSION.map(lambda text: str(Version(text))), unique_by=Version), st.randoms())
 def test_the_order_of_releases_is_total_and_that_of_pep_440(
     versions: list[str],
     random: object,
@@ -268,6 +320,11 @@ def test_the_order_of_releases_is_total_and_that_of_pep_440(
     assert releases(*shuffled) == ordered
     parsed = [Version(version) for version in ordered]
     assert parsed == sorted(parsed)
+
+
+@given(VERSION.map(lambda text: str(Version(text))))
+def test_zeros_are_removed_as_packaging_does(version: str) -> None:
+    assert without_zeros(version) == canonicalize_version(version)
 
 
 # --- newest ---------------------------------------------------------------------------------------------------------

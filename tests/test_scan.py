@@ -305,14 +305,23 @@ def test_a_name_that_only_looks_like_the_project_is_another(tmp_path: Path) -> N
 def test_files_that_clients_cannot_distinguish_have_one_normal_filename(tmp_path: Path) -> None:
     spellings = [
         "Foo.Bar-1.0-1-py3.py2-none-any.whl",
-        "foo_bar-01.0-1-py2.py3-none-any.whl",
-        "FOO_BAR-v1.0-1-py3.PY2-none-any.whl",
+        "foo_bar-01.0-01-py2.py3-none-any.whl",
+        "FOO_BAR-v1.0-001-py3.PY2-none-any.whl",
     ]
     for number, filename in enumerate(spellings):
         (tmp_path / str(number)).mkdir()
         written(tmp_path / str(number) / filename, wheel("foo-bar", "1.0"))
     files = scanned(*(tmp_path / str(number) / filename for number, filename in enumerate(spellings)))
-    assert [file.identity for file in files if isinstance(file, File)] == ["foo_bar-1.0-1-py2.py3-none-any.whl"] * 3
+    normal = "foo_bar-1.0-1-py2.py3-none-any.whl"
+    assert [file.facts.normal_filename for file in files if isinstance(file, File)] == [normal] * 3
+
+
+def test_build_tags_are_distinguished_by_number_and_text(tmp_path: Path) -> None:
+    tags = ["0", "00", "0a", "1", "01", "10", "1a"]
+    names = [f"demo-1.0-{tag}-py3-none-any.whl" for tag in tags]
+    files = scanned(*(written(tmp_path / name, wheel("demo", "1.0")) for name in names))
+    normal = [file.facts.normal_filename or file.filename for file in files if isinstance(file, File)]
+    assert normal == [f"demo-1.0-{tag}-py3-none-any.whl" for tag in ("0", "0", "0a", "1", "1", "10", "1a")]
 
 
 def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_meaning(tmp_path: Path) -> None:

@@ -394,6 +394,19 @@ MUTATIONS: tuple[Mutation, ...] = (
         files="none",
     ),
     Mutation(
+        "two spellings of one version",
+        "duplicate-file",
+        lambda v: list_twice(
+            v,
+            lambda one: one.update(
+                filename="alpha-2.0.0-py3-none-any.whl", url=one["url"].replace("alpha-2.0-", "alpha-2.0.0-")
+            ),
+            "alpha-2.0-",
+            "alpha-2.0.0-",
+        ),
+        files="none",
+    ),
+    Mutation(
         "a name that no client can parse",
         "unusable-name",
         all_of(

@@ -100,9 +100,14 @@ def normal_filename(filename: str, project: str, version: str) -> str:
     start = f"{project.replace('-', '_')}-{version}"
     if not filename.endswith(".whl"):
         return f"{start}{sdist_suffix(filename)}"
-    _, _, *build_and_tags = filename.removesuffix(".whl").split("-")
-    tags = [".".join(sorted(part.split("."))) if "." in part else part for part in build_and_tags]
-    return f"{start}-{'-'.join(tags)}.whl".lower()
+    _, _, *build, python, abi, platform = filename.removesuffix(".whl").split("-")
+    tags = [".".join(sorted(part.split("."))) if "." in part else part for part in (python, abi, platform)]
+    return f"{'-'.join([start, *map(_normal_build_tag, build), *tags])}.whl".lower()
+
+
+def _normal_build_tag(tag: str) -> str:
+    """Return a build tag without zeros before its number: clients compare `01` and `1` as numbers."""
+    return re.sub(r"^0+(?=[0-9])", "", tag)
 
 
 def sdist_suffix(filename: str) -> str:

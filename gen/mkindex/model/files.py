@@ -144,11 +144,6 @@ class File(NamedTuple):
         return self.artifact
 
     @property
-    def identity(self) -> str:
-        """The text by which clients distinguish the files of a project."""
-        return self.facts.normal_filename or self.filename
-
-    @property
     def size(self) -> int | None:
         """Bytes; None if unknown, which is possible only for a Link."""
         return self.artifact.size

@@ -1,5 +1,6 @@
 """The parts of an index (releases and projects), and `assemble()`, which makes an index from files. No I/O."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from mkindex.text import printable
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """One version of a project."""
+    """One version of a project, whose files may spell it differently: `1.0` and `1.0.0` are one (PEP 440)."""
 
-    version: str
+    version: str  # the shortest spelling
     files: tuple[File, ...]  # by filename
 
 
@@ -49,10 +50,11 @@ class Project:
         """Return the releases, oldest first as PEP 440 orders them. They are not stored, and expensive to compute."""
         by_version: defaultdict[str, list[File]] = defaultdict(list)
         for file in self.files:
-            by_version[file.version].append(file)
-        # "1.0" and "1.0.0" are equal versions: their text makes the order total.
-        order = sorted(by_version, key=lambda version: (parse_version(version), version))
-        return [Release(version=version, files=tuple(by_version[version])) for version in order]
+            by_version[without_zeros(file.version)].append(file)
+        return [
+            Release(version=min(file.version for file in by_version[version]), files=tuple(by_version[version]))
+            for version in sorted(by_version, key=parse_version)
+        ]
 
     def offered_releases(self) -> list[Release]:
         """Return the releases that pages may name. PEP 792: of a quarantined project an index MUST NOT offer any."""
@@ -88,6 +90,16 @@ def parse_version(version: str) -> Version:
     return Version(version)
 
 
+_ZEROS = re.compile(r"((?:\d+!)?\d+(?:\.\d+)*?)(?:\.0)+(?!\.?\d)")
+
+
+@lru_cache(maxsize=4096)
+def without_zeros(version: str) -> str:
+    """Return a normalized version without zeros at the end of its release: the same text for equal versions."""
+    match = _ZEROS.match(version)  # parsing the version would take ten times as long
+    return match[1] + version[match.end() :] if match else version
+
+
 def assemble(
     files: Iterable[File], markers: Iterable[StatusMarker] = (), *, prefer_first: bool = False
 ) -> tuple[Index, list[Rejected | Note]]:
@@ -98,24 +110,36 @@ def assemble(
     cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
     markers for a project the first counts; one with a marker is listed even if it has no file.
     """
-    projects: defaultdict[str, dict[str, File]] = defaultdict(dict)
+    found: defaultdict[str, list[File]] = defaultdict(list)
     statuses: dict[str, ProjectStatus] = {}
     for marker in markers:
         statuses.setdefault(marker.project, marker.status)
-        projects[marker.project] = {}
-    twins: dict[tuple[str, str], list[File]] = {}
+        found[marker.project] = []
     for file in files:
-        facts = file.facts  # reading the fields through the file would take three times as long
-        identity = facts.normal_filename or file.filename
-        first = projects[facts.project].setdefault(identity, file)
-        if first is not file:
-            twins.setdefault((facts.project, identity), [first]).append(file)
+        found[file.facts.project].append(file)  # reading the field through the file would take three times as long
     findings: list[Rejected | Note] = []
-    for (project, identity), rivals in twins.items():
+    projects = []
+    for name, of_project in sorted(found.items()):
+        listed = _without_twins(of_project, findings, prefer_first=prefer_first)
+        if listed or name in statuses:
+            in_order = tuple(sorted(listed, key=attrgetter("filename")))
+            projects.append(Project(name=NormalizedName(name), files=in_order, status=statuses.get(name)))
+    return Index(projects=tuple(projects)), findings
+
+
+def _without_twins(files: list[File], findings: list[Rejected | Note], *, prefer_first: bool) -> Iterable[File]:
+    """Return the files of a project to list, of which clients can tell any two apart, and add what is wrong."""
+    listed: dict[str, File] = {}
+    twins: dict[str, list[File]] = {}
+    for file, identity in zip(files, _identities(files), strict=True):
+        first = listed.setdefault(identity, file)
+        if first is not file:
+            twins.setdefault(identity, [first]).append(file)
+    for identity, rivals in twins.items():
         first = rivals[0]
         same = [file for file in rivals if _is_same(file, first)]
         if len(same) > 1:
-            projects[project][identity] = _merge(same)
+            listed[identity] = _merge(same)
         if len(same) == len(rivals):
             continue
         if prefer_first:
@@ -123,21 +147,22 @@ def assemble(
             text = f"not published: its contents differ from those of {location}, which comes first"
             findings += [Note(location=f.artifact.location, text=text) for f in rivals if not _is_same(f, first)]
         else:
-            del projects[project][identity]
+            del listed[identity]
             for file in rivals:
                 rival = next((rival for rival in rivals if not _is_same(rival, file)), first)
-                findings.append(Rejected(location=file.artifact.location, reason=_indistinguishable(rival)))
-    return Index(
-        projects=tuple(
-            Project(
-                name=NormalizedName(name),
-                files=tuple(sorted(by_identity.values(), key=attrgetter("filename"))),
-                status=statuses.get(name),
-            )
-            for name, by_identity in sorted(projects.items())
-            if by_identity or name in statuses
-        )
-    ), findings
+                findings.append(Rejected(location=file.artifact.location, reason=_indistinguishable(file, rival)))
+    return listed.values()
+
+
+def _identities(files: list[File]) -> list[str]:
+    """Return for each file of a project a text that is the same for files that clients cannot tell apart."""
+    names = [facts.normal_filename or filename for _, facts, filename in files]
+    versions = {file.facts.version for file in files}
+    if len(set(map(without_zeros, versions))) == len(versions):
+        return names
+    # A normal filename begins with the project, a separator and the version.
+    rests = (name[len(f"{file.project}-{file.version}") :] for name, file in zip(names, files, strict=True))
+    return [f"{without_zeros(file.version)}{rest}" for file, rest in zip(files, rests, strict=True)]
 
 
 def _is_same(file: File, other: File) -> bool:
@@ -178,8 +203,9 @@ def _merge(files: list[File]) -> File:
     return first._replace(artifact=first.artifact._replace(link=None if is_empty else entry), facts=facts)
 
 
-def _indistinguishable(rival: File) -> str:
+def _indistinguishable(file: File, rival: File) -> str:
+    is_equal = f" ({rival.version} and {file.version} are equal versions)" if rival.version != file.version else ""
     return (
-        f"clients cannot distinguish it from {printable(rival.artifact.location)}, and their contents differ: "
-        "remove one, or use --prefer first"
+        f"clients cannot distinguish it from {printable(rival.artifact.location)}{is_equal}, and their contents "
+        "differ: remove one, or use --prefer first"
     )

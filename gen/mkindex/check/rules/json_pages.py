@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
@@ -129,8 +129,9 @@ def versions(page: SeenPage) -> Iterator[Violation]:
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
         yield Violation("has no array `versions`")
     else:
-        known = {_normal(one) for one in listed}
-        missing = sorted({v for e in page.entries if (v := _version_of(e, page.project)) and v not in known})
+        known = {canonicalize_version(one) for one in listed}  # equal versions may be spelled differently
+        of_files = {version for entry in page.entries if (version := _version_of(entry, page.project))}
+        missing = sorted(version for version in of_files if canonicalize_version(version) not in known)
         if missing:
             yield Violation(f"`versions` lacks {', '.join(missing[:_SHOWN])}, although there are files of it")
         if len(known) < len(listed):
@@ -138,13 +139,6 @@ def versions(page: SeenPage) -> Iterator[Violation]:
     without = sum("size" not in entry.raw for entry in page.entries)
     if without:
         yield Violation(f"{plural(without, 'file')} without a size, which is required from API version 1.1 on")
-
-
-def _normal(version: str) -> str:
-    try:
-        return str(Version(version))
-    except InvalidVersion:
-        return version
 
 
 def _version_of(entry: ListedFile, project: str) -> str | None:

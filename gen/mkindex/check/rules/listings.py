@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.addresses import display_link
@@ -70,7 +70,8 @@ def duplicate_file(page: SeenPage) -> Iterator[Violation]:
     known: dict[tuple[str, ...], ListedFile] = {}
     for entry in page.entries:
         try:
-            key: tuple[str, ...] = parse_filename(entry.filename)
+            name, version, rest = parse_filename(entry.filename)
+            key: tuple[str, ...] = (name, canonicalize_version(version), rest)  # 1.0 and 1.0.0 are equal
         except ValueError:
             key = (entry.filename,)
         first = known.setdefault(key, entry)
