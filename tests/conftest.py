@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from support import scripted_server
+from support.page_server import PageServer
+from support.remote_builds import Run
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.scripted_server import ScriptedServer
 
 # A shell without job control starts a background job (`make test &`) with SIGINT ignored, and child processes inherit
 # that. Tests that interrupt mkindex need the handler that Python installs otherwise.
@@ -33,6 +40,52 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.delenv("SOURCE_DATE_EPOCH", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    """The destination of a build."""
+    return tmp_path / "public"
+
+
+@pytest.fixture
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Work in an empty directory, without the proxies and passwords of the caller."""
+    scripted_server.isolate_client(monkeypatch, tmp_path / "home")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A server that misbehaves as it is told."""
+    with scripted_server.run_server() as server:
+        yield server
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[..., Run]:
+    """Run the command into `public`, and return its output and the requests that it sent to `server`."""
+    return lambda *arguments: Run(capsys, server, *arguments)
+
+
+@pytest.fixture(scope="module")
+def _module_page_server() -> Iterator[PageServer]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            patch.delenv(name, raising=False)
+        patch.setenv("NETRC", os.devnull)
+        server = PageServer()
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def page_server(_module_page_server: PageServer) -> PageServer:
+    """A server of pages, without any page."""
+    _module_page_server.pages.clear()
+    _module_page_server.redirects.clear()
+    _module_page_server.received.clear()
+    return _module_page_server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -62,11 +62,6 @@ def small(source: Path) -> Path:
     return small
 
 
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
 class Builder:
     """Builds on a disk that records its operations."""
 

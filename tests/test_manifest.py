@@ -43,11 +43,6 @@ def wheels(tmp_path: Path) -> Path:
     return source
 
 
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
 # --- what a process that stays knows ----------------------------------------------------------------------------------
 
 

@@ -57,26 +57,7 @@ if TYPE_CHECKING:
 BIG = wheel("a", "1.0", files={"a.bin": bytes(range(256)) * 8000})  # 2 MB
 
 
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    scripted_server.isolate_client(monkeypatch, tmp_path / "home")
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with scripted_server.run_server() as server:
-        yield server
-
-
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[..., Run]:
-    return lambda *arguments: Run(capsys, server, *arguments)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 # --- the second run ---------------------------------------------------------------------------------------------------

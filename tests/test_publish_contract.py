@@ -41,11 +41,6 @@ def wheels(tmp_path: Path) -> Path:
     return source
 
 
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
 @pytest.fixture(params=["memory", "copy", "hardlink"])
 def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destination]:
     if request.param == "memory":

@@ -44,11 +44,6 @@ def wheels(tmp_path: Path) -> Path:
     return source
 
 
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
 # --- the disk, as it can be -------------------------------------------------------------------------------------------
 
 

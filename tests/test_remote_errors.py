@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import scripted_server
 from support.remote_builds import (
     GIVEN,
     METADATA,
@@ -39,29 +38,12 @@ from support.trees import find_broken_links, own_files, read_tree
 from support.wheels import wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from support import scripted_server
 
 
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    scripted_server.isolate_client(monkeypatch, tmp_path / "home")
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with scripted_server.run_server() as server:
-        yield server
-
-
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[..., Run]:
-    return lambda *arguments: Run(capsys, server, *arguments)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 # --- rejected files -----------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import pytest
 from mkindex.build import build
 from mkindex.config import Config
 from mkindex.examine import reference
-from support import scripted_server
 from support.remote_builds import (
     GIVEN,
     LISTED,
@@ -38,30 +37,13 @@ from support.trees import anchors, own_files, read_tree
 from support.wheels import DATE, metadata, sdist, wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    scripted_server.isolate_client(monkeypatch, tmp_path / "home")
-    monkeypatch.chdir(tmp_path)
+    from support import scripted_server
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with scripted_server.run_server() as server:
-        yield server
-
-
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[..., Run]:
-    return lambda *arguments: Run(capsys, server, *arguments)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 SEEN = [f"HEAD 200 /{A}", f"GET 206 /{A}"]

@@ -15,7 +15,6 @@ from mkindex.examine.mirror import in_place
 from mkindex.model.files import File
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.tree.names import file_path
-from support import scripted_server
 from support.builds import publish
 from support.remote_builds import (
     LISTED,
@@ -35,31 +34,12 @@ from support.trees import read_tree
 from support.wheels import metadata, wheel, wheel_filename, write_sdist, write_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 SECOND = "2026-01-02T03:04:05Z"
 
 
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    scripted_server.isolate_client(monkeypatch, tmp_path / "home")
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with scripted_server.run_server() as server:
-        yield server
-
-
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    return tmp_path / "public"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], server: ScriptedServer) -> Callable[..., Run]:
-    return lambda *arguments: Run(capsys, server, *arguments)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 # --- mirror -----------------------------------------------------------------------------------------------------------

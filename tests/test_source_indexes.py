@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,27 +25,10 @@ from support.page_server import (
     json_root,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def module_server() -> Iterator[PageServer]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-            patch.delenv(name, raising=False)
-        patch.setenv("NETRC", os.devnull)
-        server = PageServer()
-        yield server
-        server.close()
-
 
 @pytest.fixture
-def server(module_server: PageServer) -> PageServer:
-    module_server.pages.clear()
-    module_server.redirects.clear()
-    module_server.received.clear()
-    return module_server
+def server(page_server: PageServer) -> PageServer:
+    return page_server
 
 
 def serve_index(server: PageServer, form: str, *, path: str = "/simple/") -> None:

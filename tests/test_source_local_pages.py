@@ -28,27 +28,12 @@ from support.page_server import (
 from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def module_server() -> Iterator[PageServer]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-            patch.delenv(name, raising=False)
-        patch.setenv("NETRC", os.devnull)
-        server = PageServer()
-        yield server
-        server.close()
-
-
 @pytest.fixture
-def server(module_server: PageServer) -> PageServer:
-    module_server.pages.clear()
-    module_server.redirects.clear()
-    module_server.received.clear()
-    return module_server
+def server(page_server: PageServer) -> PageServer:
+    return page_server
 
 
 @pytest.fixture

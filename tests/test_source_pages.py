@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,27 +28,12 @@ from support.page_server import (
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def module_server() -> Iterator[PageServer]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-            patch.delenv(name, raising=False)
-        patch.setenv("NETRC", os.devnull)
-        server = PageServer()
-        yield server
-        server.close()
-
-
 @pytest.fixture
-def server(module_server: PageServer) -> PageServer:
-    module_server.pages.clear()
-    module_server.redirects.clear()
-    module_server.received.clear()
-    return module_server
+def server(page_server: PageServer) -> PageServer:
+    return page_server
 
 
 # Listings as servers write them, of a directory with a wheel, an sdist, other files and one directory.
