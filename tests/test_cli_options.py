@@ -12,6 +12,7 @@ from mkindex import cli
 from mkindex.config import OPTIONS as OPTIONS_TABLE
 from mkindex.config import Config
 from mkindex.errors import MkindexError
+from mkindex.text import printable
 from support.command_line import Run
 from support.readme import ROOT, with_options_table
 from support.trees import read_tree
@@ -214,6 +215,42 @@ def test_an_error_names_each_option_as_it_was_given(
         f"error watch (in conf/index.toml) and --dry-run {rest}",
         f"error watch (in conf/index.toml) and MKINDEX_DRY_RUN {rest}",
         "error MKINDEX_JOBS: 'none' is not a valid integer range.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("--link_mode", "--link-mode"),
+        ("--LinkMode", "--link-mode"),
+        ("--exlude", "--exclude"),
+        ("--previous-url", "--previous"),
+        ("--metadata", "--files-have-metadata"),
+        ("--watch-interval", "--interval"),
+        ("--config-file", "--config"),
+        ("--host", "--for"),
+        ("--mirror", "--remote mirror"),
+        ("--hard-link", "--link-mode hardlink"),
+        ("--github-page", "--for github-pages"),
+        ("--hash", ""),
+        ("--output", ""),
+        ("--\x1b", ""),
+    ],
+)
+def test_an_unknown_option_is_compared_with_options_and_their_choices(
+    capsys: pytest.CaptureFixture[str], given: str, meant: str
+) -> None:
+    suggestion = f" (did you mean {meant}?)" if meant else ""
+    error = f"error unknown option {printable(given)}{suggestion}"
+    run = Run(capsys, given, "wheels", "public")
+    assert (run.status, run.err.splitlines()[-1]) == (2, error)
+
+
+def test_a_command_suggests_its_own_options_only(capsys: pytest.CaptureFixture[str]) -> None:
+    errors = [Run(capsys, "check", option, "public").err.splitlines()[-1] for option in ("--closures", "--link-mode")]
+    assert errors == [
+        "error unknown option --closures (did you mean --closure?)",
+        "error unknown option --link-mode",
     ]
 
 

@@ -312,6 +312,9 @@ def test_an_empty_file_sets_nothing(toml: Path) -> None:
     [
         (b"colour = 1", "unknown key colour"),
         (b"link_mode = 'copy'", "unknown key link_mode (did you mean link-mode?)"),
+        (b"host = 's3'", "unknown key host (did you mean for?)"),
+        (b"mirror = true", 'unknown key mirror (did you mean remote = "mirror"?)'),
+        (b"source = ['wheels']", "unknown key source (did you mean sources?)"),
         (b'"a\\u001b" = 1', r"unknown key a\x1b"),
         (b"[build]\njobs = 1", "unknown key build"),
         (b"sources = 'wheels'", "sources must be a list of strings"),

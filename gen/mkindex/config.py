@@ -160,7 +160,9 @@ class Config:
     prune: bool = option(
         False, "Allow removing more than half of the files in an index of more than ten.", group=PUBLISHING
     )
-    dry_run: bool = option(False, "Print what a build would do, without doing it.", group=PUBLISHING, short="-n")
+    dry_run: bool = option(
+        False, "Print what a build would do, without doing it; with -v each path.", group=PUBLISHING, short="-n"
+    )
 
     watch: bool = option(False, "Keep running, and build again whenever a SOURCE changes.", group=WATCHING)
     settle: float = option(

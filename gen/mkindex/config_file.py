@@ -7,7 +7,7 @@ from typing import Any
 
 from mkindex.config import BY_NAME
 from mkindex.errors import ConfigError
-from mkindex.options import Option
+from mkindex.options import Option, suggest
 from mkindex.text import printable
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -70,10 +70,10 @@ def _check_text(key: str, value: Any, *, is_list: bool = False) -> None:  # noqa
 
 
 def _unknown(key: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(key.lower().replace("_", "-"), ["sources", "destination", *_BY_KEY], n=1, cutoff=0.7)
-    return f"unknown key {printable(key)}" + (f" (did you mean {close[0]}?)" if close else "")
+    words = {choice: f'{one.key} = "{choice}"' for one in _BY_KEY.values() for choice in one.choices}
+    words |= {name: one.key for one in _BY_KEY.values() for name in (one.name.replace("_", "-"), one.key)}
+    meant = suggest(key, words | {"sources": "sources", "destination": "destination"})
+    return f"unknown key {printable(key)}" + (f" (did you mean {meant}?)" if meant else "")
 
 
 def _relative_to(directory: Path, location: str) -> str:

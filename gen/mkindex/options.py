@@ -1,6 +1,6 @@
 """The description of one option, from which the command line, mkindex.toml, MKINDEX_* and the README table follow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from string import Formatter
 from types import NoneType, UnionType
@@ -127,6 +127,23 @@ def options_of(cls: type[Any]) -> tuple[Option, ...]:
             metadata["choices"] = metadata["choices"] or choices
             found.append(Option(name=one.name, kind=kind, default=one.default, **metadata))
     return tuple(found)
+
+
+def suggest(given: str, words: Mapping[str, str]) -> str:
+    """Return what an unknown option or key probably means, "" if it is like none.
+
+    `words`: what to write for each word that means something, such as `link-mode` for itself and `--link-mode hardlink`
+    for `hardlink`. Hyphens and underscores do not count. Otherwise it is a misspelling, or one consists of words of the
+    other.
+    """
+    from difflib import get_close_matches  # here, since it is needed only for an error
+
+    word = given.strip("-_").lower().replace("_", "-")
+    same = [one for one in words if one.replace("-", "") == word.replace("-", "")]
+    parts = set(word.split("-"))
+    related = [one for one in words if (others := set(one.split("-"))) <= parts or parts <= others]
+    close = same or get_close_matches(word, words, n=1, cutoff=0.8) or get_close_matches(word, related, n=1, cutoff=0)
+    return words[close[0]] if close else ""
 
 
 def _kind(annotation: Any) -> tuple[type[Any], tuple[str, ...]]:  # noqa: ANN401 (whatever a type is written as)

@@ -10,7 +10,8 @@ from click.core import ParameterSource
 
 from mkindex.config import BY_NAME
 from mkindex.errors import ConfigError
-from mkindex.options import InvalidOption, Option
+from mkindex.options import InvalidOption, Option, suggest
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -71,6 +72,8 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(_suggest_option(error.option_name, self.get_params(ctx)), ctx) from error
         except click.BadParameter as error:
             raise _from_elsewhere(error, ctx) from error
 
@@ -109,6 +112,18 @@ def click_option(option: Option, *, default: Any = None, **attributes: Any) -> C
         help=f"{option.help}  [default: {text}]" if text else option.help,
         **{**_click_type(option), "group": option.group, **attributes},
     )
+
+
+def _suggest_option(given: str, parameters: Sequence[click.Parameter]) -> str:
+    """Return the message for an option that does not exist, with the one that is probably meant."""
+    choices, names = dict[str, str](), dict[str, str]()
+    for one in parameters:
+        for flag in (flag for flag in one.opts if flag.startswith("--")):
+            names |= dict.fromkeys((str(one.name).replace("_", "-"), flag.removeprefix("--")), flag)
+            if isinstance(one.type, click.Choice):
+                choices |= {choice: f"{flag} {choice}" for choice in one.type.choices}
+    meant = suggest(given, choices | names)
+    return f"unknown option {printable(given)}" + (f" (did you mean {meant}?)" if meant else "")
 
 
 def _click_type(option: Option) -> dict[str, Any]:

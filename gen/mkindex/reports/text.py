@@ -21,7 +21,7 @@ _SERVE_HERE = "Serve it:      python3 -m http.server --directory {}"
 def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[str]:
     """Yield the lines for a person: what was done, and what to do next."""
     plan, projects, files = report.plan, report.index.projects, report.files
-    if verbose or report.dry_run:
+    if verbose:
         yield from (f"{'write ' if put.previous is None else 'update'} {put.resource.path}" for put in plan.puts)
         yield from (f"remove {entry.path}" for entry in plan.deletes)
     counts = [
@@ -39,6 +39,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
     )
     if report.rejected:
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
+    if report.dry_run and not verbose and (plan.puts or plan.deletes):
+        yield "Nothing was written (-v lists the paths)"
     if projects and not report.dry_run:
         next_step = HOSTS[config.host].next_step if config.host else None
         address = (config.url or ("https://ADDRESS" if next_step else "http://localhost:8000")).rstrip("/")
