@@ -13,8 +13,7 @@ from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError, nothing
 from mkindex.examine.local import Progress, scan
-from mkindex.examine.remote import Remote
-from mkindex.examine.upload_times import dated, published
+from mkindex.examine.upload_times import dated
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, StatusMarker, assemble
@@ -309,6 +308,10 @@ def _examine_local(artifacts: Sequence[Artifact], work: Workspace) -> list[File 
 
 
 def _examine_links(links: Sequence[Link], work: Workspace) -> list[File | Rejected]:
+    if not links:
+        return []
+    from mkindex.examine.remote import Remote
+
     config = work.config
     remote = Remote(
         web=work.web,
@@ -342,6 +345,8 @@ def _with_upload_times(files: list[File], work: Workspace) -> tuple[list[File], 
     """Return files with their upload times, and those of the --previous site by sha256; None without such a site."""
     config, previous = work.config, None
     if config.previous is not None:
+        from mkindex.examine.previous_site import published
+
         previous = published(
             config.previous, files, simple_path=config.simple_path, web=work.web, executor=work.connections
         )

@@ -11,7 +11,7 @@ from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption, option, options_of
 from mkindex.text import printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUND_HTML
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUND_HTML, SIMPLE_DIRECTORY
 
 _TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -114,7 +114,7 @@ class Config:
         path="location",
     )
     simple_path: str = option(  # "": the root
-        "simple", "Path of the index in DEST; . is the root of DEST.", group=OUTPUT, metavar="PATH"
+        SIMPLE_DIRECTORY, "Path of the index in DEST; . is the root of DEST.", group=OUTPUT, metavar="PATH"
     )
     host: str | None = option(
         None,

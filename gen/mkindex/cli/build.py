@@ -4,7 +4,6 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import partial
 from json import dumps
 from pathlib import Path
@@ -149,7 +148,11 @@ def _config(ctx: click.Context, options: Mapping[str, Any]) -> Config:
 
 def _suggest_command(ctx: click.Context, path: str) -> None:
     """Raise UsageError if a path does not exist and looks like a misspelled command."""
-    if path.isalpha() and not os.path.lexists(path) and (close := get_close_matches(path, COMMANDS, n=1, cutoff=0.7)):
+    if not path.isalpha() or os.path.lexists(path):
+        return
+    from difflib import get_close_matches
+
+    if close := get_close_matches(path, COMMANDS, n=1, cutoff=0.7):
         raise click.UsageError(
             f"{printable(path)} is neither a command nor an existing path. Did you mean: mkindex {close[0]}", ctx
         )

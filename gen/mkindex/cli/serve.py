@@ -13,7 +13,7 @@ from mkindex.cli.terminal import DONE, print_warning
 from mkindex.config import BY_NAME, parse_bind
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.text import and_more, printable
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, STATE_DIRECTORY
+from mkindex.tree.names import INDEX_HTML, INDEX_JSON, SIMPLE_DIRECTORY, STATE_DIRECTORY
 
 if TYPE_CHECKING:
     from mkindex.serve import Server
@@ -35,7 +35,9 @@ def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
 
 def _missing_index(directory: str) -> str:
     """Return what to say of a directory without an index, "" if it has one."""
-    pages = (os.path.join(directory, parent, name) for parent in ("", "simple") for name in (INDEX_HTML, INDEX_JSON))
+    pages = (
+        os.path.join(directory, parent, name) for parent in ("", SIMPLE_DIRECTORY) for name in (INDEX_HTML, INDEX_JSON)
+    )
     if os.path.isdir(os.path.join(directory, STATE_DIRECTORY)) or any(map(os.path.exists, pages)):
         return ""
     names: list[str] = []

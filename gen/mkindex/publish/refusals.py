@@ -9,14 +9,13 @@ from urllib.parse import unquote, urlsplit
 
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
-from mkindex.examine.upload_times import DEFAULT_PATH
 from mkindex.model.files import Artifact, Link
 from mkindex.model.index import Index
 from mkindex.publish.layout import Layout
 from mkindex.publish.plan import Destination, Plan, count_listed_files
 from mkindex.sources.open import local_path
 from mkindex.text import and_more, plural, printable, redact
-from mkindex.tree.names import FILES_DIRECTORY
+from mkindex.tree.names import FILES_DIRECTORY, SIMPLE_DIRECTORY
 
 _SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
 
@@ -98,7 +97,7 @@ def _places_of_site(config: Config) -> Iterator[tuple[str, _Place]]:
     if config.previous and previous:
         path = re.sub(r"[^/]*\.html?/$", "", previous.path)
         # --previous can also be the address of the index in the tree.
-        for simple_path in (config.simple_path, DEFAULT_PATH):
+        for simple_path in (config.simple_path, SIMPLE_DIRECTORY):
             if simple_path and path.endswith(f"/{simple_path}/"):
                 path = path.removesuffix(f"{simple_path}/")
                 break

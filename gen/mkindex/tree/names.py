@@ -2,6 +2,7 @@
 
 # --- pages ----------------------------------------------------------------------------------------------------------
 
+SIMPLE_DIRECTORY = "simple"  # the root of the index, unless --simple-path gives another
 INDEX_HTML, INDEX_JSON = "index.html", "index.v1_json"  # in the root, and in the directory of each project
 LINKS_HTML = "links.html"
 NOT_FOUND_HTML = "404.html"
