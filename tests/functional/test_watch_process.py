@@ -154,7 +154,8 @@ class Storm:
 @pytest.mark.parametrize("rate", [10, 100, 1000])
 def test_after_a_storm_the_tree_is_that_of_a_cold_build(here: Path, wheels: Path, rate: int) -> None:
     storm = Storm(wheels, seed=rate)
-    with start(here, "--recursive", "--settle", "0.1") as watch:
+    # On a slow machine, most of the files of a build are gone before the next one.
+    with start(here, "--recursive", "--settle", "0.1", "--prune") as watch:
         begin = time.monotonic()
         steps = 0
         while (now := time.monotonic() - begin) < (60 if SOAK else 3):
@@ -452,8 +453,9 @@ def test_a_signal_ends_a_watch_between_two_steps(here: Path, wheels: Path, numbe
         with start(here, "--settle", "0") as watch:
             watch.wait_until(watch.builds, "a first build")
             for version in range(20):
-                whole = write_wheel(here, "demo", f"{turn}.{version}")
-                whole.rename(wheels / whole.name)  # an incomplete one would be reported
+                # A new file each time: an incomplete one, or one that is replaced while it is read, would be reported.
+                whole = write_wheel(here, "other", f"{turn}.{version}")
+                whole.rename(wheels / whole.name)
                 time.sleep(0.003)
             assert (watch.stop(number), watch.errors) == (0, "")
         assert own_files(here / "public") == {"manifest"}
