@@ -36,6 +36,7 @@ from mkindex.watch.triggers import Triggers
 from mkindex.watch.young_files import YOUNG, HoldBack, LastBuild, YoungFiles
 from support.builds import publish
 from support.trees import read_tree
+from support.watch_process import wait_until
 from support.wheels import wheel, write_wheel
 
 if TYPE_CHECKING:
@@ -320,6 +321,35 @@ def test_polling_triggers_a_build_when_the_sources_list_something_else(config: C
             here.wait(0)
             found.append(here.last > before)
     assert found == [False, True, False, True, True, False, True]
+
+
+@pytest.mark.parametrize("step", ["InotifyEmitter.queue_events", "InotifyObserver.dispatch_events"])
+def test_a_watch_polls_when_a_thread_of_its_observer_has_ended_with_an_error(
+    config: Config, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError
+
+    def has_noted() -> bool:
+        watched.poll()
+        return bool(notes)
+
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    notes: list[object] = []
+    with Triggers(config, YoungFiles(SETTLE), LastBuild(), notes.append) as watched:
+        watched.poll()
+        assert notes == []
+        monkeypatch.setattr(f"watchdog.observers.inotify.{step}", fail)
+        write_wheel(Path(config.sources[0]), "demo", "2.0")
+        wait_until(has_noted, "a note")
+        watched.wait(0)
+        before = watched.last
+        write_wheel(Path(config.sources[0]), "demo", "3.0")
+        watched.poll()
+        watched.wait(0)
+        assert watched.last > before
+    why = "the thread that reports changes has ended with an error"
+    assert notes == [f"{why}: falling back to polling every {config.poll_interval:g} s"]
 
 
 def test_waking_a_watch_does_not_trigger_a_build(config: Config) -> None:

@@ -388,6 +388,24 @@ def test_new_and_removed_directories_are_noticed(here: Path, wheels: Path) -> No
         watch.wait_until(lambda: not project_page(here, "deep"), "no page of the removed project")
 
 
+@pytest.mark.parametrize("name", ["..data", "current"])
+def test_a_switch_of_the_symlink_through_which_wheels_are_found_is_noticed(here: Path, wheels: Path, name: str) -> None:
+    for number in (2, 3):
+        (wheels / f"..{number}").mkdir()
+        write_wheel(wheels / f"..{number}", "far", "1.0", files={"number": b"%d" % number})
+    new = hashlib.sha256((wheels / "..3/far-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    (wheels / name).symlink_to("..2")
+    (wheels / "far-1.0-py3-none-any.whl").symlink_to(f"{name}/far-1.0-py3-none-any.whl")
+    with start(here, "--rescan", "600") as watch:
+        watch.wait_until(lambda: "far-1.0" in project_page(here, "far"), "a page with the file")
+        assert new not in project_page(here, "far")
+        watch.wait_until_quiet(0.7)
+        (wheels / "..new").symlink_to("..3")
+        (wheels / "..new").rename(wheels / name)
+        watch.wait_until(lambda: new in project_page(here, "far"), "the new file")
+        wait_until_correct(watch, here)
+
+
 def test_a_watch_waits_for_the_first_file(here: Path) -> None:
     with start(here) as watch:
         watch.wait_until(lambda: watch.texts("error"), "an error")

@@ -74,7 +74,10 @@ class WatchProcess:
         try:
             wait_until(lambda: is_true() or self.process.poll() is not None, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}; its events: {self.events[-10:]} {self.errors}") from error
+            texts = self.texts("error")[-3:]
+            raise AssertionError(
+                f"{error}; its errors: {texts}; its events: {self.events[-10:]} {self.errors}"
+            ) from error
         assert self.process.poll() is None, f"it ended: {self.errors}"
 
     def wait_until_quiet(self, seconds: float = 1.5) -> None:

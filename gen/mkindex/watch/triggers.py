@@ -7,7 +7,9 @@ little, and the next trigger makes up for a lost one.
 import errno
 import logging
 import os
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +34,7 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
+from watchdog.utils import BaseThread
 
 from mkindex.build import list_sources, open_sources, output_directories
 from mkindex.cache import Cache
@@ -57,8 +60,9 @@ _EVENTS: list[type[FileSystemEvent]] = [
 ]
 _MAX_DIRECTORIES = 100  # each has a thread of its own
 
-# watchdog logs errors that it recovers from, or that polling makes up for.
+# watchdog logs errors that it recovers from, or that polling makes up for, and warns of its own races.
 logging.getLogger("watchdog").addHandler(logging.NullHandler())
+warnings.filterwarnings("ignore", module=r"watchdog\.")
 
 
 class _Directory(NamedTuple):
@@ -90,6 +94,7 @@ class Triggers:
         self._queue = SimpleQueue[float]()
         self.last = 0.0  # when the last trigger came, on the monotonic clock
         self._observer: BaseObserver | None = None
+        self._threads: set[BaseThread] = set()  # of the observer; all are needed
         self._watches: dict[_Directory, ObservedWatch] = {}
         self._listing = 0  # a hash of what the sources listed when they were polled last
 
@@ -134,13 +139,18 @@ class Triggers:
             return
         try:
             self._schedule_all(self._observer, set(self._directories()))
+            running = {thread for thread in threading.enumerate() if isinstance(thread, BaseThread)}
+            self._threads = {thread for thread in self._threads | running if thread.should_keep_running()}
         except _LimitReached as limit:
             self._fall_back(str(limit))
 
     def poll(self) -> None:
         """Look for changes that the system does not report. This is called every `poll_interval` seconds."""
         if self._observer:
-            self.watch_directories()
+            if any(not thread.is_alive() and thread.should_keep_running() for thread in self._threads):
+                self._fall_back("the thread that reports changes has ended with an error")
+            else:
+                self.watch_directories()
             return
         listing = self._hash_listing()
         if listing != self._listing:
@@ -149,7 +159,7 @@ class Triggers:
 
     def _fall_back(self, why: str) -> None:
         """Poll from now on, and watch no directory."""
-        if self._observer and self._observer.is_alive():
+        if self._observer and self._observer.ident:  # it was started
             self._observer.stop()
             self._observer.join()
         self._observer = None
@@ -274,6 +284,9 @@ class _Handler(FileSystemEventHandler):
         if event.is_directory:
             return self._recursive
         name = os.path.basename(path)
+        # Wheels may be symlinks through a symlink that is switched, as in a volume of Kubernetes: a.whl -> ..data/a.whl
+        if os.path.islink(path):
+            return True
         if path not in self._files and (name.startswith(".") or not (name.endswith(SUFFIXES) or why_unsupported(name))):
             return False
         if isinstance(event, FileModifiedEvent):  # a watch looks again at the files that it holds back
