@@ -1,4 +1,4 @@
-"""Checking an index: rules, targets, requests, --why and --closure."""
+"""Checking an index: rules, targets, requests and --why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from packaging.requirements import Requirement
 
 from mkindex.check.engine import CheckOptions, check
-from mkindex.check.environments import environment_for
 from mkindex.check.findings import Severity
 from mkindex.check.judge import Judge
 from mkindex.check.observations import (
@@ -26,6 +25,7 @@ from mkindex.check.observations import (
 )
 from mkindex.check.pages import read_page
 from mkindex.check.why import Choice, explain
+from mkindex.environments import environment_for
 from mkindex.errors import SourceError
 from mkindex.simple.links import client_project_url
 from mkindex.web.redirects import INSECURE
@@ -554,7 +554,7 @@ def test_an_endless_redirect_is_a_finding(good: Path) -> None:
     assert (found.rule.name, found.text) == ("page-missing", "redirects more than 5 times")
 
 
-# --- --why and --closure ----------------------------------------------------------------------------------------------
+# --- --why ----------------------------------------------------------------------------------------------------------
 
 
 def listed_file(filename: str, *, python: str = "", yanked: str | None = None, sha256: str = "0" * 64) -> ListedFile:
@@ -638,39 +638,3 @@ def test_a_platform_accepts_the_tags_that_installers_accept(platform: str, fits:
     found = [tag for tag in every if not wanted.tag_mismatch(f"demo-1.0-cp312-cp312-{tag}.whl")]
     assert set(fits) <= set(found)
     assert {tag[:5] for tag in found} <= {tag[:5] for tag in fits} | {"linux", "manyl"}
-
-
-def test_closure_considers_markers_extras_and_tags(tmp_path: Path) -> None:
-    (tmp_path / "wheels").mkdir()
-
-    def write(name: str, version: str, *requires: str, **more: Any) -> None:  # noqa: ANN401 (of write_wheel)
-        write_wheel(tmp_path / "wheels", name, version, requires_dist=requires, **more)
-
-    write("app", "1.0", "lib[fast]>=1", "old<1", "nowhere; python_version < '3.9'", "win-only; sys_platform == 'win32'")
-    write("lib", "1.0", "speed; extra == 'fast'", "docs; extra == 'docs'", extras=["fast", "docs"])
-    write("old", "2.0")
-    write("native", "1.0", "gone")
-    write("needs-native", "1.0", "native-lib")
-    write("native-lib", "1.0", tag="cp312-cp312-win_amd64")
-    publish(tmp_path / "wheels", tmp_path / "public")
-    report = run_check(tmp_path / "public", closure=True, python="3.12", platform="linux")
-    native = (
-        "native_lib-1.0-cp312-cp312-win_amd64.whl and similar files, which are yanked or not for Python 3.12 on linux"
-    )
-    assert [(found.rule.name, found.file, found.text) for found in report.findings] == [
-        ("unsatisfied", "app-1.0-py3-none-any.whl", "requires old<1, but this index has old 2.0"),
-        ("unsatisfied", "lib-1.0-py3-none-any.whl", 'requires speed; extra == "fast", but this index has no speed'),
-        ("unsatisfied", "native-1.0-py3-none-any.whl", "requires gone, but this index has no gone"),
-        (
-            "unsatisfied",
-            "needs_native-1.0-py3-none-any.whl",
-            f"requires native-lib, but this index has {native}",
-        ),
-    ]
-    assert report.closure == "8 requirements of 5 files looked up for Python 3.12 on linux"
-
-
-def test_closure_also_uses_projects_that_are_not_checked(good: Path) -> None:
-    with serve_index(good) as server:
-        report = run_check(f"{server.url}simple/", project=("alpha",), closure=True)
-    assert ("unsatisfied" in broken_rules(report), report.projects) == (False, 1)

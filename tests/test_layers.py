@@ -18,7 +18,7 @@ PACKAGE = Path(mkindex.__file__).parent
 GROUPS = (
     {"errors"},
     {"text", "options"},
-    {"model", "tree", "hosts", "parallel"},
+    {"model", "tree", "hosts", "parallel", "environments"},
     {"config", "distributions"},
     {"config_file"},
     {"simple"},
@@ -26,6 +26,7 @@ GROUPS = (
     {"web"},
     {"sources"},
     {"examine"},
+    {"closure"},
     {"site"},
     {"publish"},
     {"build"},

@@ -556,7 +556,7 @@ def test_an_unforeseen_error_in_a_parser_does_not_stop_the_others(
     def stumbling(*_: object) -> bytes:
         raise error("odd")
 
-    monkeypatch.setattr(tarball, "read_tar_pkg_info", stumbling)
+    monkeypatch.setattr(tarball, "read_tar_sdist", stumbling)
     outcomes = scanned(bad, good)
     assert [(type(outcome), getattr(outcome, "location", None)) for outcome in outcomes] == [
         (Rejected, str(bad)),

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def read_tar(data: bytes) -> bytes | None:
-    return tarball.read_tar_pkg_info(io.BytesIO(data), len(data))
+    return tarball.read_tar_sdist(io.BytesIO(data), len(data)).pkg_info
 
 
 SDIST = sdist("foo", "1.0")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.observations import ListedFile, SeenPage
@@ -42,10 +41,25 @@ def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
     return Candidate(filename, version, entry.requires_python, entry.yanked, has_hash)
 
 
-def candidates_on(pages: Iterable[SeenPage], project: str) -> tuple[Candidate, ...]:
-    """Return the files on the pages of a project that clients can choose from, each once."""
+def candidates_on(pages: Iterable[SeenPage], project: str) -> dict[str, list[Candidate]]:
+    """Return the files on the pages of a project that clients can choose from, each once, by project.
+
+    `project` is "" for a find-links page, which lists the files of many.
+    """
     entries = {entry.filename: entry for page in pages for entry in page.entries}
-    return tuple(c for entry in entries.values() if isinstance(c := candidate_of(entry, project), Candidate))
+    candidates: dict[str, list[Candidate]] = {}
+    for entry in entries.values():
+        name = project or _project_of(entry.filename)
+        if isinstance(candidate := candidate_of(entry, name), Candidate):
+            candidates.setdefault(name, []).append(candidate)
+    return candidates
+
+
+def _project_of(filename: str) -> str:
+    try:
+        return parse_filename(filename)[0]
+    except ValueError:
+        return ""
 
 
 def age_key(entry: ListedFile, project: str) -> tuple[bool, Version, str]:
@@ -54,9 +68,3 @@ def age_key(entry: ListedFile, project: str) -> tuple[bool, Version, str]:
     if isinstance(candidate, str):
         return (False, Version("0"), entry.filename)
     return (True, candidate.version, entry.filename)
-
-
-def is_pinned(requirement: Requirement) -> bool:
-    """Tell whether a requirement names exactly one version, so that clients also take yanked files (PEP 592)."""
-    clauses = list(requirement.specifier)
-    return len(clauses) == 1 and clauses[0].operator in ("==", "===") and not clauses[0].version.endswith(".*")

@@ -8,25 +8,28 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mkindex.cache import Cache
-from mkindex.check.closure import Closure
+from mkindex.check.candidates import candidates_on
 from mkindex.check.directory import DirectoryObserver
-from mkindex.check.environments import Environment
 from mkindex.check.fetch import Fetcher
 from mkindex.check.files import FileInspector
 from mkindex.check.findings import ERROR, Finding
 from mkindex.check.identify import Location, identify
 from mkindex.check.judge import Judge, worst_first
 from mkindex.check.observations import Coverage, Level, ListedFile, SeenProject
+from mkindex.check.offers import Lookup, Offers, ProjectFiles
 from mkindex.check.options import CheckOptions
 from mkindex.check.pages import seen_root
 from mkindex.check.report import CheckReport
+from mkindex.check.roots import read_roots
 from mkindex.check.server import describe_server, observe_server
-from mkindex.check.walk import AHEAD, FileResult, ProjectResult, Walk, list_projects
+from mkindex.check.walk import AHEAD, FileResult, ProjectLink, ProjectResult, Walk, list_projects
 from mkindex.check.why import explain, parse_requirement, project_page
+from mkindex.environments import Environment
 from mkindex.errors import nothing
-from mkindex.simple.links import path_of
+from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import printable, redact
 from mkindex.web.client import WebClient
 
@@ -48,18 +51,23 @@ def check(options: CheckOptions, *, progress: Progress = no_progress) -> CheckRe
     Raises SourceError if the target cannot be read, RequestFailed if its server does not answer, and ConfigError.
     """
     started = time.monotonic()
-    environment = options.environment
+    environments = options.environments
+    roots = read_roots(options.requirements) if options.requirements else None
     with Cache(options.cache_path) as cache:
         web = WebClient(cache, connections=options.connections)
         executor = ThreadPoolExecutor(options.connections)
         try:
             needs_no_root = options.names_projects or options.why is not None
             location = identify(options.location, web, allow_missing_root=needs_no_root)
-            if options.why and environment:
-                report = _explain(options, options.why, location, environment)
+            if options.why:
+                report = _explain(options, options.why, location, environments[0])
             else:
-                walk = _walk(options, location, cache, executor, environment)
-                report = _check_target(options, walk, progress)
+                walk = _walk(options, location, cache, executor)
+                lookup = None
+                if options.closure:
+                    offers = Offers(partial(_files_of, walk, with_needs=roots is not None))
+                    lookup = Lookup(offers=offers, environments=environments, roots=roots)
+                report = _check_target(options, walk, lookup, progress)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             web.close()
@@ -80,13 +88,7 @@ def _explain(options: CheckOptions, why: str, location: Location, environment: E
     )
 
 
-def _walk(
-    options: CheckOptions,
-    location: Location,
-    cache: Cache,
-    executor: ThreadPoolExecutor,
-    environment: Environment | None,
-) -> Walk:
+def _walk(options: CheckOptions, location: Location, cache: Cache, executor: ThreadPoolExecutor) -> Walk:
     return Walk(
         location=location,
         judge=Judge(select=options.select, ignore=options.ignore),
@@ -100,8 +102,20 @@ def _walk(
         executor=executor,
         ahead=AHEAD * options.connections,
         sample=options.sample,
-        closure_environment=environment if options.closure else None,
+        has_closure=options.closure,
     )
+
+
+def _files_of(walk: Walk, project: str, *, with_needs: bool) -> ProjectFiles:
+    """Read a project that is not checked, because `--project` left it out or the root does not name it."""
+    location = walk.location
+    if location.identity.kind != "index":
+        return ProjectFiles({})
+    url = client_project_url(location.url, project)
+    if not with_needs:
+        return ProjectFiles(candidates_on(location.project_pages(project, url), project))
+    ((result, files),) = walk.results([ProjectLink(project, url)])
+    return ProjectFiles(result.candidates, [file.needs for file in files])
 
 
 def _level(options: CheckOptions, fetcher: Fetcher) -> Level:
@@ -131,12 +145,11 @@ class _Totals:
             self.file = result.files[0].entry if result.files else None
 
 
-def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> CheckReport:
+def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, progress: Progress) -> CheckReport:
     """Judge the whole target: root, projects, files, server, directory, requirements."""
     location, judge = walk.location, walk.judge
     kind, root = location.identity.kind, location.display(location.url)
     totals, observer = _Totals(), DirectoryObserver(location)
-    closure = Closure(location, walk.closure_environment) if walk.closure_environment else None
     findings = list(_root_findings(location, judge))
     projects = list(list_projects(location, options.project))
     with progress(len(projects)) as advance:
@@ -145,8 +158,8 @@ def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> Chec
             findings += result.findings
             findings += [finding for file in files for finding in file.findings]
             observer.add(result.project)
-            if closure:
-                closure.add(result.project.name, result.candidates, [file.dependent for file in files])
+            if lookup:
+                lookup.offers.add(ProjectFiles(result.candidates, [file.needs for file in files]))
             advance(1)
     if kind in ("index", "project", "flat") and not any(one.rule.severity == ERROR for one in findings):
         findings += judge.findings(_coverage(options, location, len(projects), totals), root)
@@ -158,7 +171,8 @@ def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> Chec
     if location.directory and kind == "index":
         directory = observer.observe([project.name for project in projects], is_complete=not options.project)
         findings += judge.findings(directory, options.location)
-    for missing in closure.unsatisfied() if closure else ():
+    unsatisfied, closure = lookup.unsatisfied() if lookup else ((), "")
+    for missing in unsatisfied:
         findings += judge.findings(missing, root)
     return CheckReport(
         target=redact(options.location),
@@ -171,7 +185,7 @@ def _check_target(options: CheckOptions, walk: Walk, progress: Progress) -> Chec
         read=totals.read,
         level=walk.inspector.level,
         host=host,
-        closure=closure.summary() if closure else "",
+        closure=closure,
     )
 
 

@@ -60,8 +60,10 @@ class FileInspector:
         seen = self._with_companions(seen, level)
         if level in ("hash", "deep"):
             seen = self._with_bytes(seen, level)
-        if self.wants_requirements and not seen.sibling_metadata and not seen.content:
-            seen = self._with_bytes(seen, "deep") if local or entry.filename.endswith(".whl") else seen
+        if self.wants_requirements and not seen.content:
+            is_wheel = entry.filename.endswith(".whl")
+            if (is_wheel and not seen.sibling_metadata) or (local and not is_wheel):
+                seen = self._with_bytes(seen, "deep")
         return seen
 
     def _with_companions(self, seen: SeenFile, level: Level) -> SeenFile:
@@ -157,9 +159,10 @@ def _decode(seen: SeenFile, text: str) -> SeenFile:
     """Add the results in a text of _encode()."""
     sha256, other_hash, size, is_page, content = json.loads(text)
     if content is not None:
-        digest, metadata, broken, ambiguous, record = content
+        digest, metadata, build, broken, ambiguous, record = content
         if metadata is not None:
             name, version, python, dist, extras = metadata
             metadata = Requirements(name, version, python, tuple(dist), tuple(extras))
-        content = Content(digest, metadata, broken, tuple(ambiguous), tuple(record))
+        build = None if build is None else tuple(build)
+        content = Content(digest, metadata, build, broken, tuple(ambiguous), tuple(record))
     return replace(seen, sha256=sha256, other_hash=other_hash, size=size, is_page=is_page, content=content)

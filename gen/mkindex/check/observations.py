@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from mkindex.closure import Missing
 from mkindex.web.responses import RawResponse
 
 Form = Literal["html", "json", ""]  # "" means neither
@@ -130,6 +131,7 @@ class Content(NamedTuple):
 
     metadata_sha256: str = ""  # of METADATA; "" if it could not be read
     metadata: Requirements | None = None
+    build_requires: tuple[str, ...] | None = None  # what an sdist has to be built with; None: unknown
     broken: str = ""  # why it cannot be read
     ambiguous: tuple[str, ...] = ()  # what different zip readers would see differently
     record: tuple[str, ...] = ()  # differences between RECORD and the members
@@ -203,11 +205,11 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unsatisfied:
-    """A requirement of a file that nothing in the index satisfies."""
+    """A requirement that nothing in the index satisfies."""
 
-    file: str
-    requirement: str
-    available: str  # what the index has instead
+    missing: Missing
+    environments: tuple[str, ...] = ()  # where; none means everywhere that was asked for
+    is_elsewhere: bool = False  # only on platforms that were not asked for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mkindex.check.environments import Environment, environment_for
 from mkindex.check.judge import rules_by_name
 from mkindex.check.observations import Level
+from mkindex.environments import Environment, environments_for
 from mkindex.errors import ConfigError
 from mkindex.text import printable
 
@@ -28,10 +28,11 @@ class CheckOptions:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     closure: bool = False
+    requirements: tuple[str, ...] = ()  # files; only for closure
     why: str | None = None
     require_hashes: bool = False
-    python: str | None = None
-    platform: str | None = None
+    python: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
     jobs: int | None = None
     cache_dir: str | os.PathLike[str] | None = None
 
@@ -48,6 +49,10 @@ class CheckOptions:
             raise ConfigError("--require-hashes requires --why")
         if (self.python or self.platform) and not (self.closure or self.why):
             raise ConfigError("--python and --platform require --closure or --why")
+        if self.requirements and not self.closure:
+            raise ConfigError("--requirements requires --closure")
+        if self.why and (len(self.python) > 1 or len(self.platform) > 1):
+            raise ConfigError("--why takes one --python and one --platform")
 
     @property
     def location(self) -> str:
@@ -66,9 +71,9 @@ class CheckOptions:
         return self.jobs or (_CONNECTIONS if is_server else min(_MAX_THREADS, os.cpu_count() or 1))
 
     @property
-    def environment(self) -> Environment | None:
-        """The Python and platform that files are chosen for; None if none are chosen. Raises ConfigError."""
-        return environment_for(self.python, self.platform) if self.closure or self.why else None
+    def environments(self) -> tuple[Environment, ...]:
+        """The Pythons and platforms that files are chosen for; none if none are chosen. Raises ConfigError."""
+        return environments_for(self.python, self.platform) if self.closure or self.why else ()
 
     @property
     def names_projects(self) -> bool:

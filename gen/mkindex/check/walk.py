@@ -10,13 +10,12 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from mkindex.check.candidates import Candidate, age_key, candidates_on
-from mkindex.check.closure import Dependent
-from mkindex.check.environments import Environment
 from mkindex.check.files import FileInspector
 from mkindex.check.findings import Finding
 from mkindex.check.identify import Location, fetch_forms
 from mkindex.check.judge import Judge
-from mkindex.check.observations import ListedFile, SeenFile, SeenPage, SeenProject
+from mkindex.check.observations import Content, ListedFile, SeenFile, SeenPage, SeenProject
+from mkindex.check.offers import FileNeeds
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links
 from mkindex.check.unsent import unsent_page
@@ -47,7 +46,7 @@ class FileResult(NamedTuple):
     findings: tuple[Finding, ...] = ()
     inspected: bool = False
     read: bool = False
-    dependent: Dependent | None = None
+    needs: FileNeeds | None = None  # for --closure
 
 
 class ProjectResult(NamedTuple):
@@ -57,7 +56,7 @@ class ProjectResult(NamedTuple):
     findings: tuple[Finding, ...]
     files: tuple[FileLink, ...]  # to inspect; at most one of them once they were
     listed: int  # files that its pages list
-    candidates: tuple[Candidate, ...]  # for --closure
+    candidates: dict[str, list[Candidate]]  # for --closure, by project
 
 
 def list_projects(location: Location, globs: tuple[str, ...]) -> Iterator[ProjectLink]:
@@ -92,7 +91,7 @@ class Walk:
     executor: Executor
     ahead: int  # how many projects may be in progress in each of the two steps
     sample: int | None = None  # number of the newest files of each project to check
-    closure_environment: Environment | None = None  # --closure: what requirements are collected for
+    has_closure: bool = False  # collect what --closure needs
 
     def results(self, projects: Iterable[ProjectLink]) -> Iterator[tuple[ProjectResult, list[FileResult]]]:
         """Yield each project with the results of its files, in order. Raises RequestFailed if the server gives up."""
@@ -101,7 +100,7 @@ class Walk:
 
         def inspect_files() -> None:
             result = fetching.popleft().result()
-            futures = [self.executor.submit(self._check_file, file, result.project.name) for file in result.files]
+            futures = [self.executor.submit(self._check_file, file) for file in result.files]
             # Later only one file is needed; a project may have a hundred thousand.
             inspecting.append((result._replace(files=result.files[:1]), futures))
 
@@ -146,7 +145,7 @@ class Walk:
             findings=tuple(findings),
             files=tuple(files),
             listed=len({entry.filename for page in pages for entry in page.entries}),
-            candidates=candidates_on(pages, link.name) if self.closure_environment else (),
+            candidates=candidates_on(pages, link.name) if self.has_closure else {},
         )
 
     def _linked_page(self, link: ProjectLink, pages: tuple[SeenPage, ...]) -> str:
@@ -156,7 +155,7 @@ class Walk:
         linked = fetch_forms(self.location.fetcher, link.linked_url, "project", link.name)
         return link.linked_url if linked[0].reply.status == 200 else ""
 
-    def _check_file(self, file: FileLink, project: str) -> FileResult:
+    def _check_file(self, file: FileLink) -> FileResult:
         seen = self.inspector.inspect(file.entry, page_redirected=file.page_redirected)
         if seen is None:
             return FileResult()
@@ -164,16 +163,20 @@ class Walk:
             findings=tuple(self.judge.findings(seen, file.page, file.entry.filename)),
             inspected=True,
             read=bool(seen.sha256 or seen.content),
-            dependent=self._dependent(seen, project),
+            needs=_needs(seen) if self.has_closure else None,
         )
 
-    def _dependent(self, seen: SeenFile, project: str) -> Dependent | None:
-        """Return a file with its requirements, if `--closure` needs it."""
-        entry, environment = seen.entry, self.closure_environment
-        metadata = seen.content.metadata if seen.content else seen.sibling_metadata
-        if environment is None or metadata is None or not environment.accepts(entry.filename, entry.requires_python):
-            return None
-        return Dependent(project or canonicalize_name(metadata.name), entry.filename, metadata.requires_dist)
+
+def _needs(seen: SeenFile) -> FileNeeds:
+    """Return what a file requires, as far as it was read."""
+    content = seen.content or Content()
+    metadata = content.metadata or seen.sibling_metadata
+    is_wheel = seen.entry.filename.endswith(".whl")
+    return FileNeeds(
+        seen.entry.filename,
+        metadata.requires_dist if metadata else None,
+        () if is_wheel else content.build_requires,
+    )
 
 
 def _files_to_inspect(location: Location, pages: Iterable[SeenPage]) -> list[FileLink]:

@@ -18,7 +18,8 @@ from typing import BinaryIO, cast
 from packaging.utils import canonicalize_name
 
 from mkindex.check.observations import Content, Requirements
-from mkindex.distributions.tarballs import read_tar_pkg_info
+from mkindex.distributions.build_requires import build_requires
+from mkindex.distributions.tarballs import read_tar_sdist
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import and_more, plural, printable
@@ -43,8 +44,7 @@ def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bo
         if filename.endswith(".whl"):
             return _wheel(filename, stream, size, whole=whole)
         if filename.endswith(".tar.gz"):
-            raw = read_tar_pkg_info(stream, size)
-            return Content(metadata=requirements(raw) if raw is not None else None)
+            return _sdist(*read_tar_sdist(stream, size))
         return _zip_sdist(stream)
     except RequestFailed:
         raise
@@ -73,8 +73,18 @@ def requirements(raw: bytes) -> Requirements:
 
 def _zip_sdist(stream: io.BufferedIOBase) -> Content:
     with zipfile.ZipFile(cast("BinaryIO", stream)) as archive:
-        names = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/PKG-INFO")]
-        return Content(metadata=requirements(_member(archive, names[0])) if names else None)
+        tops = [name for name in archive.namelist() if name.count("/") == 1]
+        pkg_info, pyproject = (
+            next((_member(archive, name) for name in tops if name.endswith(f"/{ending}")), None)
+            for ending in ("PKG-INFO", "pyproject.toml")
+        )
+        return _sdist(pkg_info, pyproject)
+
+
+def _sdist(pkg_info: bytes | None, pyproject: bytes | None) -> Content:
+    return Content(
+        metadata=requirements(pkg_info) if pkg_info is not None else None, build_requires=build_requires(pyproject)
+    )
 
 
 def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) -> Content:

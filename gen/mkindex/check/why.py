@@ -6,11 +6,12 @@ from typing import NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from mkindex.check.candidates import Candidate, candidate_of, is_pinned
-from mkindex.check.environments import Environment
+from mkindex.check.candidates import Candidate, candidate_of
 from mkindex.check.identify import Location
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.check.unsent import unsent_page
+from mkindex.closure import is_pinned
+from mkindex.environments import Environment
 from mkindex.errors import ConfigError, SourceError
 from mkindex.simple.links import client_project_url, name_at_end
 from mkindex.text import printable

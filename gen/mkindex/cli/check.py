@@ -41,8 +41,10 @@ Examples:
   mkindex check ./public                       a directory: every hash
   mkindex check https://host/simple/           a server: pages, files and its behavior
   mkindex check https://host/simple/ --files deep --project 'torch*' --sample 3
-  mkindex check ./public --closure --python 3.12 --platform linux
+  mkindex check ./public --closure --python 3.12 --platform linux --platform windows
                                                are all requirements in the index?
+  mkindex check ./public --closure --requirements requirements.txt
+                                               and all that these need?
   mkindex check https://host/simple/ --why 'torch==2.5.1' --python 3.13
                                                why does pip not find this version?
 
@@ -62,13 +64,27 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
 )
 @click.option("--project", multiple=True, metavar="GLOB", help="Check only matching projects. Can be repeated.")
 @click.option("--closure", is_flag=True, help="Also report requirements that nothing in the index satisfies.")
+@click.option(
+    "--requirements",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="For --closure: only what these requirements need, in a file as for pip install -r. Can be repeated.",
+)
 @click.option("--why", metavar="REQ", help="Instead of checking, list the files for REQ, and why a client skips each.")
 @click.option("--require-hashes", is_flag=True, help="For --why: choose as pip --require-hashes does.")
-@click.option("--python", metavar="X.Y", help="For --closure and --why: the version of Python.  [default: this one]")
+@click.option(
+    "--python",
+    multiple=True,
+    metavar="X.Y",
+    help="For --closure and --why: the version of Python. Can be repeated for --closure.  [default: this one]",
+)
 @click.option(
     "--platform",
+    multiple=True,
     metavar="TAG",
-    help="For --closure and --why: linux, macos, windows, or a tag such as musllinux_1_2_x86_64.  [default: this one]",
+    help="For --closure and --why: linux, macos, windows, or a tag such as musllinux_1_2_x86_64. Can be repeated for "
+    "--closure.  [default: this one]",
 )
 @click.option("--select", multiple=True, metavar="RULE", help="Apply only this rule. Can be repeated.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Do not apply this rule. Can be repeated.")

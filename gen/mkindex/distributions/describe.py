@@ -190,9 +190,9 @@ def _read_sdist_metadata(filename: str, stream: Stream, size: int) -> Metadata |
     _check_magic(stream, b"\x1f\x8b", "gzip archive")
     stream.seek(0)
     # Here, since most builds have wheels only, and tarfile takes some milliseconds to import.
-    from mkindex.distributions.tarballs import read_tar_pkg_info
+    from mkindex.distributions.tarballs import read_tar_sdist
 
-    raw = read_tar_pkg_info(stream, size)
+    raw = read_tar_sdist(stream, size).pkg_info
     return parse_metadata(raw) if raw is not None else None
 
 

@@ -3,12 +3,23 @@
 import gzip
 import tarfile
 from io import BufferedIOBase, FileIO
+from typing import NamedTuple
 
 from mkindex.distributions.zips import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import printable
 
 MAX_TAR_HEADER = 1 << 20  # bytes of one long name or pax record
+
+
+class SdistFiles(NamedTuple):
+    """The files in the top directory of an sdist that say what it is and what builds it.
+
+    None stands for a missing one, and for a pyproject.toml that is too large or no regular file.
+    """
+
+    pkg_info: bytes | None
+    pyproject: bytes | None
 
 
 class _BoundedStream:
@@ -48,13 +59,13 @@ class _BoundedHeader(tarfile.TarInfo):
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
 
 
-def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | None:
-    """Return `{top}/PKG-INFO` of a `.tar.gz` sdist, or None if it has only a pyproject.toml or setup.py.
+def read_tar_sdist(stream: FileIO | BufferedIOBase, size: int) -> SdistFiles:
+    """Return PKG-INFO and pyproject.toml of a `.tar.gz` sdist, which may also have neither, but only a setup.py.
 
     The gzip stream is read to its end, to check its length and checksum. Raises Unreadable.
     """
     bounded = _BoundedStream(gzip.open(stream), size)  # noqa: SIM115 (the caller closes the stream)
-    found: list[bytes] = []
+    found: dict[str, list[bytes]] = {"PKG-INFO": [], "pyproject.toml": []}
     buildable = False
     try:
         with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_BoundedHeader, bufsize=1 << 16) as archive:  # type: ignore[call-overload]
@@ -66,13 +77,14 @@ def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | Non
                     raise Unreadable(f"more than {MAX_MEMBERS:,} members, the limit of mkindex: build it again")
                 top, _, name = member.name.removeprefix("./").partition("/")
                 buildable |= name in ("pyproject.toml", "setup.py")
-                if name == "PKG-INFO" and top:
-                    if not member.isreg() or member.size > MAX_METADATA:
+                if name in found and top:
+                    if member.isreg() and member.size <= MAX_METADATA:
+                        content = archive.extractfile(member)
+                        found[name].append(content.read() if content else b"")
+                    elif name == "PKG-INFO":
                         raise Unreadable(
                             f"PKG-INFO is not a regular file of at most {MAX_METADATA >> 20} MiB: build it again"
                         )
-                    content = archive.extractfile(member)
-                    found.append(content.read() if content else b"")
         while bounded.read(1 << 20):  # the padding of tar, and the trailer of gzip
             pass
     except Unreadable:
@@ -82,10 +94,11 @@ def read_tar_pkg_info(stream: FileIO | BufferedIOBase, size: int) -> bytes | Non
     # tarfile accepts any end of the stream as the end of the archive, which should be at least one block of zeros.
     if bounded.tail != bytes(tarfile.BLOCKSIZE):
         raise Unreadable("incomplete: the end of the tar archive is missing. Copy it again")
-    if len(found) > 1:
+    pkg_infos, pyprojects = found.values()
+    if len(pkg_infos) > 1:
         raise Unreadable("more than one top-level PKG-INFO: build it again")
-    if not found and not buildable:
+    if not pkg_infos and not buildable:
         raise Unreadable(
             "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is not an sdist: build it again"
         )
-    return found[0] if found else None
+    return SdistFiles(pkg_infos[0] if pkg_infos else None, pyprojects[0] if pyprojects else None)

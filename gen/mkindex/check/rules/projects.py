@@ -218,5 +218,29 @@ def roots_disagree(root: SeenRoot) -> Iterator[Violation]:
     fix="Add what is missing (pip download REQUIREMENT), then rebuild the index.",
 )
 def unsatisfied(found: Unsatisfied) -> Iterator[Violation]:
-    """The index satisfies every requirement of its files (--closure)."""
-    yield Violation(f"requires {found.requirement}, but this index has {found.available}", found.file)
+    """The index satisfies every requirement of its files, or all that --requirements needs (--closure)."""
+    if not found.is_elsewhere:
+        yield _missing(found)
+
+
+@rule(
+    Unsatisfied,
+    "unsatisfied-elsewhere",
+    WARNING,
+    uv=DEPENDS,
+    impact="pip and uv pip install for one platform. uv lock, poetry lock and pdm lock resolve for all, and fail.",
+    fix="Add what is missing, or lock for fewer platforms: uv has `environments`, PDM `pdm lock --platform`.",
+)
+def unsatisfied_elsewhere(found: Unsatisfied) -> Iterator[Violation]:
+    """The index also satisfies the requirements for other platforms (--closure)."""
+    if found.is_elsewhere:
+        yield _missing(found)
+
+
+def _missing(found: Unsatisfied) -> Violation:
+    missing = found.missing
+    use = " to be built" if missing.is_build else ""
+    ends = [f"for {missing.root}"] if missing.root else []
+    ends += [and_more(found.environments)] if found.environments else []
+    end = f" ({'; '.join(ends)})" if ends else ""
+    return Violation(f"requires {missing.requirement}{use}, but {missing.problem}{end}", missing.place)

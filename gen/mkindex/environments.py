@@ -2,9 +2,11 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
-from packaging.markers import default_environment
+from packaging.markers import Marker, default_environment
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, platform_tags, sys_tags
 from packaging.utils import parse_wheel_filename
@@ -25,19 +27,38 @@ _LIBC = re.compile(r"(manylinux|musllinux)_(\d{1,2})_(\d{1,3})_([a-z0-9_]+)")
 _MAC = re.compile(r"macosx_(\d{1,2})_(\d{1,2})_([a-z0-9_]+)")
 _WINDOWS = {"win_amd64": "AMD64", "win32": "x86", "win_arm64": "ARM64"}
 
+# Markers name a system or a machine nearly always with one of these values.
+_SYSTEMS = (
+    ("linux", "Linux", "posix"),
+    ("darwin", "Darwin", "posix"),
+    ("win32", "Windows", "nt"),
+    ("emscripten", "Emscripten", "posix"),
+)
+_MACHINES = (
+    *("x86_64", "aarch64", "arm64", "AMD64", "ARM64", "x86", "i686"),
+    *("armv7l", "ppc64le", "s390x", "riscv64", "wasm32"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A Python on a platform."""
+    """A Python on a platform; or on any of them, where a file or a requirement counts if it does on one."""
 
     name: str
     python: str  # 3.12 or 3.12.4
-    tags: dict[Tag, int]  # with their rank: 0 is the best
-    markers: dict[str, str]
+    tags: dict[Tag, int] | None  # with their rank: 0 is the best; None: all
+    markers: tuple[dict[str, str], ...]
+
+    def applies(self, marker: Marker | None, extra: str = "") -> bool:
+        """Tell whether a requirement with this marker applies there, if `extra` is requested."""
+        try:
+            return marker is None or any(marker.evaluate({**values, "extra": extra}) for values in self.markers)
+        except ValueError:  # a comparison that PEP 508 does not define
+            return True
 
     def tag_mismatch(self, filename: str) -> str:
         """Return why a file does not run there by its tags, "" if it does. Raises ValueError for an invalid name."""
-        if not filename.endswith(".whl"):
+        if not filename.endswith(".whl") or self.tags is None:
             return ""
         tags = parse_wheel_filename(filename)[3]
         if not tags.isdisjoint(self.tags):
@@ -56,6 +77,8 @@ class Environment:
         """Return the rank of a wheel's best tag, 0 for the best; sdists come last."""
         if not filename.endswith(".whl"):
             return sys.maxsize
+        if self.tags is None:
+            return 0
         return min((self.tags.get(tag, sys.maxsize) for tag in parse_wheel_filename(filename)[3]), default=sys.maxsize)
 
     def rejects_python(self, requires_python: str) -> bool:
@@ -64,6 +87,24 @@ class Environment:
             return bool(requires_python) and not SpecifierSet(requires_python).contains(self.python, prereleases=True)
         except InvalidSpecifier:
             return False
+
+
+def environments_for(pythons: Iterable[str], platforms: Iterable[str]) -> tuple[Environment, ...]:
+    """Return each Python on each platform; none means this interpreter or machine. Raises ConfigError."""
+    pairs = product(tuple(dict.fromkeys(pythons)) or (None,), tuple(dict.fromkeys(platforms)) or (None,))
+    return tuple(environment_for(python, platform) for python, platform in pairs)
+
+
+def on_any_platform(environment: Environment) -> Environment:
+    """Return the same Python on any platform and implementation: what clients lock for if they lock for all."""
+    markers = tuple(
+        environment.markers[0]
+        | {"sys_platform": system, "platform_system": name, "os_name": os_name, "platform_machine": machine}
+        | {"implementation_name": implementation.lower(), "platform_python_implementation": implementation}
+        for (system, name, os_name), machine, implementation in product(_SYSTEMS, _MACHINES, ("CPython", "PyPy"))
+    )
+    short = ".".join(environment.python.split(".")[:2])
+    return Environment(name=f"Python {short} on any platform", python=environment.python, tags=None, markers=markers)
 
 
 def environment_for(python: str | None, platform: str | None) -> Environment:
@@ -89,7 +130,7 @@ def environment_for(python: str | None, platform: str | None) -> Environment:
         tags = [*cpython_tags(version, platforms=platforms), *compatible_tags(version, interpreter, platforms)]
     name = f"Python {'.'.join(map(str, version))} on {platform or markers['sys_platform']}"
     ranks = {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
-    return Environment(name=name, python=markers["python_full_version"], tags=ranks, markers=markers)
+    return Environment(name=name, python=markers["python_full_version"], tags=ranks, markers=(markers,))
 
 
 def _parse_platform(name: str) -> tuple[list[str], dict[str, str]]:

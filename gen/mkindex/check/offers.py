@@ -1,0 +1,115 @@
+"""`--closure`: collect the files of an index with their requirements, and find requirements that nothing satisfies."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mkindex.check.candidates import Candidate
+from mkindex.check.observations import Unsatisfied
+from mkindex.check.roots import Roots
+from mkindex.closure import Answer, Closure, Missing, Offer
+from mkindex.environments import Environment, on_any_platform
+from mkindex.text import and_more, plural
+
+
+class FileNeeds(NamedTuple):
+    """What a file requires; None for what is unknown."""
+
+    filename: str
+    requires_dist: tuple[str, ...] | None
+    build_requires: tuple[str, ...] | None  # of an sdist
+
+
+class ProjectFiles(NamedTuple):
+    """The files of some projects, with the requirements of those that were read."""
+
+    candidates: Mapping[str, Iterable[Candidate]]  # by project
+    needs: Iterable[FileNeeds | None] = ()
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The files of all projects of an index, added project by project while it is checked."""
+
+    fetch: Callable[[str], ProjectFiles]  # reads a project that was not added
+    projects: list[str] = field(default_factory=list)  # that were added
+    _by_project: dict[str, tuple[Offer, ...]] = field(default_factory=dict)
+    _shared: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)  # many files require the same
+
+    def add(self, files: ProjectFiles) -> None:
+        """Add the files of some projects."""
+        self._keep(files)
+        self.projects.extend(files.candidates)
+
+    def of(self, project: str) -> Sequence[Offer]:
+        """Return the files of a project, none for an unknown one."""
+        if project not in self._by_project:
+            self._by_project[project] = ()
+            self._keep(self.fetch(project))
+        return self._by_project[project]
+
+    def _keep(self, files: ProjectFiles) -> None:
+        needs = {one.filename: one for one in files.needs if one}
+        for project, candidates in files.candidates.items():
+            self._by_project[project] = tuple(self._offer(one, needs.get(one.filename)) for one in candidates)
+
+    def _offer(self, candidate: Candidate, needs: FileNeeds | None) -> Offer:
+        requires = needs.requires_dist if needs else None
+        if requires is not None:
+            requires = self._shared.setdefault(requires, requires)
+        is_wheel = candidate.filename.endswith(".whl")
+        return Offer(
+            candidate.filename,
+            candidate.version,
+            candidate.requires_python,
+            candidate.yanked,
+            requires,
+            () if is_wheel else needs.build_requires if needs else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """What is looked up: roots, or all files that were added, in some environments."""
+
+    offers: Offers
+    environments: Sequence[Environment]
+    roots: Roots | None = None  # None: all files
+
+    def unsatisfied(self) -> tuple[list[Unsatisfied], str]:
+        """Return the requirements that nothing satisfies, and in words how many were looked up."""
+        answers = [(one.name, self._answer(one)) for one in self.environments]
+        found: dict[Missing, list[str]] = {}
+        for name, answer in answers:
+            for missing in answer.missing:
+                found.setdefault(missing, []).append(name)
+        total = len(answers)
+        unsatisfied = [
+            Unsatisfied(missing=missing, environments=() if len(names) == total else tuple(names))
+            for missing, names in found.items()
+        ]
+        known = {(missing.place, missing.requirement) for missing in found}
+        return [*unsatisfied, *self._elsewhere(known)], self._summary([answer for _, answer in answers])
+
+    def _answer(self, environment: Environment, *, builds: bool = True) -> Answer:
+        constraints = self.roots.constraints if self.roots else {}
+        closure = Closure(self.offers.of, environment, constraints=constraints, builds=builds)
+        return closure.of_roots(self.roots.requirements) if self.roots else closure.of_files(self.offers.projects)
+
+    def _elsewhere(self, known: set[tuple[str, str]]) -> Iterator[Unsatisfied]:
+        """Yield what only clients that lock for all platforms look for. They build nothing for another one."""
+        by_python = {one.python: on_any_platform(one) for one in self.environments}
+        missing = [one for wide in by_python.values() for one in self._answer(wide, builds=False).missing]
+        for one in dict.fromkeys(missing):
+            if (one.place, one.requirement) not in known:
+                yield Unsatisfied(missing=one, is_elsewhere=True)
+
+    def _summary(self, answers: Iterable[Answer]) -> str:
+        offers = {offer.filename: offer for answer in answers for offer in answer.offers}.values()
+        requirements = sum(len(offer.requires or ()) + len(offer.build_requires or ()) for offer in offers)
+        roots = len(self.roots.requirements) if self.roots else 0
+        names = and_more([one.name for one in self.environments])
+        text = f"{plural(requirements + roots, 'requirement')} of {plural(len(offers), 'file')} looked up for {names}"
+        if unknown := sum(offer.requires is None or offer.build_requires is None for offer in offers):
+            text += f"; {plural(unknown, 'file')} not read (--files deep also reads sdists on a server)"
+        return text

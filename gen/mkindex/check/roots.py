@@ -1,0 +1,107 @@
+"""`--requirements FILE`: what people want to install, from files in the format of pip (requirements.txt)."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from mkindex.closure import Root
+from mkindex.errors import ConfigError
+from mkindex.text import printable
+
+_MAX_SIZE = 16 << 20  # bytes of a file
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_OPTION = re.compile(r"(--[a-z-]+(?=[\s=])|-[a-z])\s*=?\s*(.+)")
+_FILE_OPTIONS = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c", "-e": "-e", "--editable": "-e"}
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[./~]|.*[/\\]|.*\.(whl|zip|tar\.gz)$")
+
+
+class Roots(NamedTuple):
+    """The requirements of files, and the limits that their constraints set."""
+
+    requirements: tuple[Root, ...]
+    constraints: dict[str, SpecifierSet]  # by normalized name
+
+
+class _Line(NamedTuple):
+    text: str  # without comment and options
+    place: str
+    is_constraint: bool
+
+
+def read_roots(paths: Iterable[str]) -> Roots:
+    """Read requirements, with all files that they include. Raises ConfigError."""
+    roots: list[Root] = []
+    constraints: dict[str, SpecifierSet] = {}
+    for line in _lines([(path, False) for path in paths]):
+        try:
+            requirement = Requirement(line.text)
+        except (InvalidRequirement, RecursionError) as error:
+            if not _ADDRESS.match(line.text):
+                raise ConfigError(
+                    f"--requirements {line.place}: {printable(line.text)[:100]} is not a requirement. Give a file as "
+                    "for pip install -r, with lines such as demo>=1.0"
+                ) from error
+            roots += [] if line.is_constraint else [Root(line.text, line.place)]
+            continue
+        if line.is_constraint:
+            name = canonicalize_name(requirement.name)
+            constraints[name] = constraints.get(name, SpecifierSet()) & requirement.specifier
+        else:
+            roots.append(Root(line.text, line.place))
+    return Roots(tuple(roots), constraints)
+
+
+def _lines(files: list[tuple[str, bool]]) -> Iterator[_Line]:
+    """Yield the requirements in files and in those that they include, each file once."""
+    seen = set[tuple[str, bool]]()
+    while files:
+        path, is_constraint = files.pop(0)
+        if (key := (os.path.realpath(path), is_constraint)) in seen:
+            continue
+        seen.add(key)
+        for number, line in _logical_lines(_text_of(path)):
+            place = f"{printable(path)}, line {number}"
+            option = _OPTION.match(line) if line.startswith("-") else None
+            kind = _FILE_OPTIONS.get(option[1], "") if option else ""
+            if option and kind in ("-r", "-c"):
+                included = os.path.join(os.path.dirname(path), option[2].strip())
+                files.append((included, is_constraint or kind == "-c"))
+            elif option and kind == "-e":
+                yield _Line(option[2].strip(), place, is_constraint)
+            elif not line.startswith("-"):
+                yield _Line(re.split(r"\s-", line, maxsplit=1)[0].strip(), place, is_constraint)
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(_MAX_SIZE + 1)
+        if len(raw) <= _MAX_SIZE:
+            return raw.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"--requirements {printable(path)}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--requirements {printable(path)}: not UTF-8. Give a requirements.txt in UTF-8") from error
+    raise ConfigError(f"--requirements {printable(path)}: more than {_MAX_SIZE >> 20} MiB, the limit of mkindex")
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield lines with their numbers, joined where they end in a backslash, without comments and empty lines."""
+    start, parts = 0, list[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        start = start if parts else number
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            parts.append(line.removesuffix("\\"))
+            continue
+        whole = _COMMENT.sub("", "".join([*parts, "" if is_comment else line])).strip()
+        parts.clear()
+        if whole:
+            yield start, whole
+    if whole := _COMMENT.sub("", "".join(parts)).strip():
+        yield start, whole

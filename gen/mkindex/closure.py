@@ -1,0 +1,261 @@
+"""Can requirements be installed from an index? Pure: on names, versions, tags, markers and extras.
+
+No resolver. A requirement is satisfied if one file satisfies it whose own requirements are satisfied in the same way.
+Whether one choice of versions satisfies all requirements at the same time is not decided.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from mkindex.environments import Environment
+from mkindex.text import redact
+
+_MAX_VERSIONS = 5  # number of versions of a project that are displayed
+
+
+class Offer(NamedTuple):
+    """A file of an index, and all that decides whether it can be installed."""
+
+    filename: str
+    version: Version
+    requires_python: str
+    yanked: str | None = None  # the reason; None: not yanked
+    requires: tuple[str, ...] | None = None  # Requires-Dist; None: unknown
+    build_requires: tuple[str, ...] | None = ()  # of an sdist; None: unknown
+
+
+class Root(NamedTuple):
+    """A requirement that people want to install, as it is written."""
+
+    requirement: str
+    place: str  # such as "requirements.txt, line 3"
+
+
+class Missing(NamedTuple):
+    """A requirement that nothing in the index satisfies."""
+
+    place: str  # the file that has the requirement, or the place of a root
+    requirement: str
+    problem: str
+    is_build: bool = False  # it is required to build the file
+    root: str = ""  # the root that leads there, if it is not the requirement itself
+
+
+class Answer(NamedTuple):
+    """The requirements that nothing satisfies, and the files whose requirements were looked up."""
+
+    missing: tuple[Missing, ...]
+    offers: tuple[Offer, ...]
+
+
+class _Node(NamedTuple):
+    """The requirements of a file: those of one extra, or those that it always has."""
+
+    filename: str
+    extra: str = ""
+
+
+class _Need(NamedTuple):
+    """A requirement, and what satisfies it: several files, each with the extras that are requested of it."""
+
+    missing: Missing
+    choices: tuple[tuple[_Node, ...], ...]  # the newest first
+
+
+def is_pinned(requirement: Requirement) -> bool:
+    """Tell whether a requirement names exactly one version, so that clients also take yanked files (PEP 592)."""
+    clauses = list(requirement.specifier)
+    return len(clauses) == 1 and clauses[0].operator in ("==", "===") and not clauses[0].version.endswith(".*")
+
+
+class Closure:
+    """The files of an index as a client sees them in one environment.
+
+    `offers` returns the files of a project by its normalized name, none for an unknown project. `constraints` limit the
+    versions of projects, by their names. Without `builds` nothing is built: what sdists need for that does not count.
+    """
+
+    def __init__(
+        self,
+        offers: Callable[[str], Iterable[Offer]],
+        environment: Environment,
+        *,
+        constraints: Mapping[str, SpecifierSet] | None = None,
+        builds: bool = True,
+    ) -> None:
+        self._offers = offers
+        self._environment = environment
+        self._constraints = constraints or {}
+        self._builds = builds
+        self._usable: dict[str, tuple[Offer, ...]] = {}
+        self._by_filename: dict[str, Offer] = {}
+        self._requirements: dict[str, Requirement | None] = {}  # thousands of files have the same ones
+        self._satisfying: dict[str, tuple[tuple[tuple[_Node, ...], ...], str]] = {}
+        self._applicable: dict[tuple[str, str], bool] = {}
+
+    def of_files(self, projects: Iterable[str]) -> Answer:
+        """Look up the requirements of all files of these projects, each for itself."""
+        starts = [_Node(offer.filename) for project in projects for offer in self._usable_offers(project)]
+        needs = (need for of_node in self._reach(starts).values() for need in of_node)
+        missing = dict.fromkeys(need.missing for need in needs if not need.choices)
+        return Answer(tuple(missing), tuple(self._by_filename[node.filename] for node in starts))
+
+    def of_roots(self, roots: Iterable[Root]) -> Answer:
+        """Look up roots, with everything that is required for them."""
+        needs = [need for root in roots if (need := self._need_of_root(root))]
+        graph = self._reach(node for need in needs for choice in need.choices for node in choice)
+        bad = _uninstallable(graph)
+        missing: dict[tuple[str, str], Missing] = {}
+        for need in needs:
+            for cause in _causes(need, graph, bad):
+                missing.setdefault((cause.place, cause.requirement), cause)  # for the first root that leads there
+        filenames = dict.fromkeys(node.filename for node in graph)
+        return Answer(tuple(missing.values()), tuple(self._by_filename[name] for name in filenames))
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def _usable_offers(self, project: str) -> tuple[Offer, ...]:
+        """Return the file of each version that a client prefers there, the newest first."""
+        if project not in self._usable:
+            best: dict[Version, Offer] = {}
+            accepted = [one for one in self._offers(project) if self._accepts(one)]
+            for offer in sorted(accepted, key=self._preference):
+                best.setdefault(offer.version, offer)
+            self._usable[project] = tuple(best[version] for version in sorted(best, reverse=True))
+            self._by_filename |= {offer.filename: offer for offer in best.values()}
+        return self._usable[project]
+
+    def _accepts(self, offer: Offer) -> bool:
+        return self._environment.accepts(offer.filename, offer.requires_python)
+
+    def _preference(self, offer: Offer) -> tuple[bool, int, str]:
+        return offer.yanked is not None, self._environment.rank(offer.filename), offer.filename
+
+    # --- requirements -----------------------------------------------------------------------------------------------
+
+    def _reach(self, nodes: Iterable[_Node]) -> dict[_Node, list[_Need]]:
+        """Return the requirements of all nodes that can be reached from some."""
+        graph: dict[_Node, list[_Need]] = {}
+        waiting = deque(nodes)
+        while waiting:
+            if (node := waiting.popleft()) not in graph:
+                graph[node] = list(self._needs(node))
+                waiting += (other for need in graph[node] for choice in need.choices for other in choice)
+        return graph
+
+    def _needs(self, node: _Node) -> Iterator[_Need]:
+        offer = self._by_filename[node.filename]
+        for text in offer.requires or ():
+            if self._applies(text, node.extra):
+                yield self._need(offer.filename, text)
+        for text in (offer.build_requires or ()) if self._builds and not node.extra else ():
+            if self._applies(text):
+                yield self._need(offer.filename, text, is_build=True)
+
+    def _need_of_root(self, root: Root) -> _Need | None:
+        requirement = self._parse(root.requirement)
+        if requirement and not requirement.url:
+            return self._need(root.place, root.requirement) if self._applies(root.requirement) else None
+        shown = _with_address(requirement) if requirement else redact(root.requirement)
+        problem = "clients do not look it up in this index, but take it from its own address"
+        return _Need(Missing(root.place, shown, problem), ())
+
+    def _need(self, place: str, text: str, *, is_build: bool = False) -> _Need:
+        requirement = self._parse(text)
+        if requirement is None:
+            problem = "clients cannot parse it, and pass over the file"
+            return _Need(Missing(place, repr(text), problem, is_build), ())
+        if requirement.url:
+            problem = "pip takes it from that address and not from this index, and uv refuses it"
+            return _Need(Missing(place, _with_address(requirement), problem, is_build), ())
+        if text not in self._satisfying:
+            self._satisfying[text] = self._satisfy(requirement)
+        choices, problem = self._satisfying[text]
+        return _Need(Missing(place, str(requirement), problem, is_build), choices)
+
+    def _satisfy(self, requirement: Requirement) -> tuple[tuple[tuple[_Node, ...], ...], str]:
+        """Return what satisfies a requirement or, if nothing does, what the index has instead."""
+        name = canonicalize_name(requirement.name)
+        specifier = requirement.specifier & self._constraints.get(name, SpecifierSet())
+        takes_yanked = is_pinned(requirement)
+        extras = ("", *sorted(map(canonicalize_name, requirement.extras)))
+        choices = tuple(
+            tuple(_Node(offer.filename, extra) for extra in extras)
+            for offer in self._usable_offers(name)
+            if specifier.contains(offer.version, prereleases=True) and (takes_yanked or offer.yanked is None)
+        )
+        return choices, "" if choices else self._available(name, specifier)
+
+    def _available(self, name: str, specifier: SpecifierSet) -> str:
+        existing = sorted(self._offers(name), key=lambda offer: (offer.version, offer.filename), reverse=True)
+        if not existing:
+            return f"this index has no {name}"
+        matching = [one for one in existing if specifier.contains(one.version, prereleases=True)]
+        if matching:
+            names = f"{matching[0].filename}{' and similar files' if len(matching) > 1 else ''}"
+            return f"this index has only {names}, yanked or for another Python or platform"
+        versions = list(dict.fromkeys(str(one.version) for one in existing))
+        more = " …" if len(versions) > _MAX_VERSIONS else ""
+        return f"this index has {name} {', '.join(versions[:_MAX_VERSIONS])}{more}"
+
+    def _parse(self, text: str) -> Requirement | None:
+        if text not in self._requirements:
+            try:
+                self._requirements[text] = Requirement(text)
+            except (InvalidRequirement, RecursionError):  # the latter for a marker in thousands of parentheses
+                self._requirements[text] = None
+        return self._requirements[text]
+
+    def _applies(self, text: str, extra: str = "") -> bool:
+        """Tell whether a requirement counts for `extra`; one that cannot be parsed always breaks the file."""
+        if (text, extra) not in self._applicable:
+            requirement = self._parse(text)
+            marker = requirement.marker if requirement else None
+            applies = self._environment.applies(marker, extra)
+            # What is always required is not required for an extra besides.
+            self._applicable[text, extra] = applies and not (extra and self._applies(text))
+        return self._applicable[text, extra]
+
+
+def _with_address(requirement: Requirement) -> str:
+    return f"{requirement.name} @ {redact(requirement.url or '')}"
+
+
+def _is_satisfied(need: _Need, bad: set[_Node]) -> bool:
+    return any(bad.isdisjoint(choice) for choice in need.choices)
+
+
+def _uninstallable(graph: Mapping[_Node, Sequence[_Need]]) -> set[_Node]:
+    """Return the nodes with a requirement that nothing satisfies. Files that require each other can be installed."""
+    users: dict[_Node, list[_Node]] = {}
+    for node, needs in graph.items():
+        for other in {other for need in needs for choice in need.choices for other in choice}:
+            users.setdefault(other, []).append(node)
+    bad: set[_Node] = set()
+    waiting = [*graph]
+    while waiting:
+        node = waiting.pop()
+        if node not in bad and not all(_is_satisfied(need, bad) for need in graph[node]):
+            bad.add(node)
+            waiting += users.get(node, ())
+    return bad
+
+
+def _causes(root: _Need, graph: Mapping[_Node, Sequence[_Need]], bad: set[_Node]) -> Iterator[Missing]:
+    """Yield the requirements for which a root cannot be installed: those of the newest files that satisfy it."""
+    shown = f"{root.missing.requirement} in {root.missing.place}"
+    waiting, seen = deque([root]), {root}
+    while waiting:
+        need = waiting.popleft()
+        if not need.choices:
+            yield need.missing if need is root else need.missing._replace(root=shown)
+        elif not _is_satisfied(need, bad):
+            causes = [one for node in need.choices[0] if node in bad for one in graph[node]]
+            waiting += (one for one in causes if one not in seen)
+            seen.update(causes)

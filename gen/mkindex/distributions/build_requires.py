@@ -1,0 +1,31 @@
+"""What has to be installed before an sdist can be built (PEP 518)."""
+
+import tomllib
+
+from mkindex.errors import Unreadable
+from mkindex.text import printable
+
+# What pip and uv install if nothing else is said (pip 26.3, uv 0.13).
+DEFAULT = ("setuptools>=40.8.0",)
+
+
+def build_requires(pyproject: bytes | None) -> tuple[str, ...]:
+    """Return `build-system.requires` of a pyproject.toml; None means that the sdist has no such file.
+
+    What a backend requires besides while it runs (PEP 517, `get_requires_for_build_wheel`) is not known without running
+    it. Raises Unreadable where clients refuse the file.
+    """
+    if pyproject is None:
+        return DEFAULT
+    try:
+        table = tomllib.loads(pyproject.decode("utf-8")).get("build-system")
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(
+            f"its pyproject.toml cannot be parsed ({printable(str(error))[:200]}): build it again"
+        ) from error
+    if table is None:
+        return DEFAULT
+    requires = table.get("requires") if isinstance(table, dict) else None
+    if not isinstance(requires, list) or not all(isinstance(one, str) for one in requires):
+        raise Unreadable("its pyproject.toml has no list of texts in build-system.requires: build it again")
+    return tuple(requires)
