@@ -38,6 +38,7 @@ def test_only_sources_and_a_destination_are_required() -> None:
         url=None,
         files_have_metadata=False,
         prefer=None,
+        fix_names=False,
         upload_time="mtime",
         simple_path="simple",
         host=None,
@@ -223,6 +224,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         files-url = "https://example.com"
         files-have-metadata = true
         prefer = "first"
+        fix-names = true
         upload-time = "none"
         previous = "site"
         simple-path = "."
@@ -267,6 +269,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "files_url": "https://example.com",
         "files_have_metadata": True,
         "prefer": "first",
+        "fix_names": True,
         "upload_time": "none",
         "previous": f"{toml.parent}/site",
         "simple_path": ".",

@@ -88,7 +88,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "old-1.0.win32.exe": (b"x", "pip and uv do not install .exe installers: build a wheel"),
     NAME.format("no_version").replace("-1.0", ""): (
         wheel("no-version", "1.0"),
-        "Invalid wheel filename (wrong number of parts): 'no_version-py3-none-any': clients ignore it. Build it again",
+        "not the filename that the metadata says: rename it to no_version-1.0-py3-none-any.whl, or use --fix-names",
     ),
     "archive.zip": (
         b"PK\5\6" + bytes(18),

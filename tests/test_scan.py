@@ -237,25 +237,22 @@ def test_a_filename_is_listed_as(
 
 
 UNCLEAR = "the filename does not show where the project's name ends, and PKG-INFO says {}: build it again"
-CHARACTERS = "the filename has characters other than letters, digits and ._+!-: build it again"
+CHARACTERS = "the filename has characters other than letters, digits and ._+!-: rename it, or build it again"
 
 
 @pytest.mark.parametrize(
     ("filename", "name", "version", "reason"),
     [
-        ("foo-1.0.linux-x86_64.tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
-        ("foo-1.0.win32.zip", "foo", "1.0", UNCLEAR.format("foo 1.0")),
-        ("foo-2004d.tar.gz", "foo", "2004", UNCLEAR.format("foo 2004")),
-        ("foo-1.0dev-r123.tar.gz", "foo", "1.0.dev0", UNCLEAR.format("foo 1.0.dev0")),
+        ("foo-2004d.tar.gz", "bar", "2004", UNCLEAR.format("bar 2004")),
         ("foo-1.0-1.tar.gz", "bar", "1.0", UNCLEAR.format("bar 1.0")),
-        ("foo.tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
+        ("foo.tar.gz", "bar", "1.0", UNCLEAR.format("bar 1.0")),
         (".tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
         ("-1.0.tar.gz", "foo", "1.0", UNCLEAR.format("foo 1.0")),
         ("foo'-1.0.tar.gz", "foo", "1.0", CHARACTERS),
         ("foo<b>-1.0.tar.gz", "foo", "1.0", CHARACTERS),
         ("foo\n-1.0.tar.gz", "foo", "1.0", CHARACTERS),
-        ("foo-1.0%00.tar.gz", "foo", "1.0", CHARACTERS),
-        ("foo-1.0#.tar.gz", "foo", "1.0", CHARACTERS),
+        ("foo-1.0%00.tar.gz", "bar", "1.0", CHARACTERS),
+        ("foo-1.0#.tar.gz", "bar", "1.0", CHARACTERS),
         ("foo\u202e-1.0.tar.gz", "foo", "1.0", CHARACTERS),
         ("föö-1.0.tar.gz", "foo", "1.0", CHARACTERS),
         (os.fsdecode(b"f\xff-1.0.tar.gz"), "foo", "1.0", CHARACTERS),
@@ -281,7 +278,7 @@ def test_a_filename_is_refused(tmp_path: Path, filename: str, name: str, version
     ],
 )
 def test_a_wheel_filename_that_clients_ignore_is_refused(tmp_path: Path, filename: str) -> None:
-    reason = meaning(tmp_path, filename, wheel("foo", "1.0"))
+    reason = meaning(tmp_path, filename, wheel("bar", "1.0"))
     assert isinstance(reason, str)
     assert reason.endswith(": clients ignore it. Build it again")
 
@@ -340,7 +337,7 @@ def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_mea
 
 
 def test_the_page_of_an_sdist_decides_what_its_name_means_but_not_for_other_sources(tmp_path: Path) -> None:
-    path = written(tmp_path / "foo-1.0-1.tar.gz", sdist("foo", "1.0", pkg_info=metadata("foo", "9")))
+    path = written(tmp_path / "foo-1.0-1.tar.gz", sdist("foo", "1.0", pkg_info=metadata("bar", "9")))
     plain = artifact(path)
     on_page = plain._replace(link=Link(url="file:", filename=path.name, project="foo"))
     with Cache(tmp_path / "cache") as cache, ThreadPoolExecutor(1) as executor:
@@ -367,7 +364,6 @@ RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming
         (wheel("foo", "1.0", metadata=metadata("foo", "9" * 5000)), RENAMED.format("foo " + "9" * 5000)),
         (wheel("foo", "1.0", metadata=metadata("föö", "1.0")), RENAMED.format("föö 1.0")),
         (wheel("bar", "1.0"), "the filename says foo 1.0, but it contains bar-1.0.dist-info: build it again"),
-        (wheel("foo", "1.1"), "the filename says foo 1.0, but it contains foo-1.1.dist-info: build it again"),
         (
             wheel("foo", "1.0", dist_info="foo.dist-info"),
             "the filename says foo 1.0, but it contains foo.dist-info: build it again",

@@ -15,7 +15,7 @@ from mkindex.errors import Note, Rejected, SourceError, nothing
 from mkindex.examine.local import Progress, scan
 from mkindex.examine.upload_times import dated
 from mkindex.hosts.table import HOSTS, Host
-from mkindex.model.files import Artifact, File, Link
+from mkindex.model.files import Artifact, File, Link, judge_filename
 from mkindex.model.index import Index, StatusMarker, assemble
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
@@ -127,7 +127,7 @@ def build(
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
             artifacts, statuses, source_findings = _sort_listing(listing)
             refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
-            files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work))
+            files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work), config)
             files, previous = _with_upload_times(files, work)
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
             found = (*source_findings, *file_findings, *_note_missing(config, previous))
@@ -327,12 +327,18 @@ def _examine_links(links: Sequence[Link], work: Workspace) -> list[File | Reject
     return remote.mirror(links, work.destination) if config.remote == "mirror" else remote.refer(links)
 
 
-def _sort_outcomes(outcomes: Iterable[File | Rejected | Note]) -> tuple[list[File], list[Rejected | Note]]:
+def _sort_outcomes(
+    outcomes: Iterable[File | Rejected | Note], config: Config
+) -> tuple[list[File], list[Rejected | Note]]:
     files: list[File] = []
     findings: list[Rejected | Note] = []
     for outcome in outcomes:
-        if isinstance(outcome, File):
+        if isinstance(outcome, File) and not outcome.facts.right_filename:
             files.append(outcome)
+        elif isinstance(outcome, File):
+            finding = judge_filename(outcome, fix_names=config.fix_names, mirrored=config.remote == "mirror")
+            findings.append(finding)
+            files += [outcome] if isinstance(finding, Note) else []
         else:
             findings.append(outcome)
     return files, findings

@@ -90,6 +90,13 @@ class Config:
         group=SELECTION,
         automatic="reject both",
     )
+    fix_names: bool = option(
+        False,
+        "Publish a file whose name was changed on the way, such as 'a-1.0-py3-none-any (1).whl', under the name that "
+        "its metadata says.",
+        group=SELECTION,
+        automatic="reject it",
+    )
 
     link_mode: Literal["copy", "hardlink"] = option(
         "copy", "How files get into DEST. Copies share their blocks if the file system can do that.", group=OUTPUT
@@ -219,6 +226,8 @@ class Config:
         self._check_places()
         if self.files_url is not None:
             self._check_files_url(self.files_url)
+            if self.fix_names:
+                raise InvalidOption("fix_names", "and {files_url} exclude each other: rename the files on that server")
         elif self.files_have_metadata:
             raise InvalidOption("files_have_metadata", "requires {files_url}")
         if self.previous is not None:

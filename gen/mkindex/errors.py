@@ -45,6 +45,7 @@ class Rejected:
 
     location: str
     reason: str
+    reason_of_many: str = ""  # the same without what is only true of this file, for a line about many files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +55,15 @@ class Note:
     location: str
     text: str
     detail: bool = False
+    text_of_many: str = ""  # as `Rejected.reason_of_many`
 
 
 class Unreadable(Exception):
     """An archive, or the metadata in it, cannot be published; the text says why and what to do."""
+
+
+class Misnamed(Unreadable):
+    """The filename is not valid, or says something else than the metadata."""
 
 
 def nothing(_: object = None, /) -> None:

@@ -198,3 +198,38 @@ def test_clients_cannot_read_an_environment_with_another_build_tag_in_dist_info(
     done = mkindex(tmp_path / "wheels", tmp_path / "public", "--allow-empty")
     assert done.returncode == 1
     assert "but it contains demo-1.0-1a.dist-info: build it again" in done.stderr
+
+
+# --- filenames that were changed on the way ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("changed", ["demo-1.0.cu12-py3-none-any.whl", "demo-1.0%252Bcu12-py3-none-any.whl"])
+def test_clients_find_nothing_under_a_changed_filename_until_mkindex_restores_it(
+    client: str, changed: str, origin: tuple[Path, str], home: ClientHome
+) -> None:
+    root, url = origin
+    (root / "wheels").mkdir()
+    wheel_path = write_wheel(root / "wheels", "demo", "1.0+cu12")
+    wheel_path.rename(wheel_path.with_name(changed.replace("%25", "%")))
+    write_project_page(root, "demo", f"../../wheels/{changed}")
+    with pytest.raises(ClientFailed):
+        install(client, home, url, "demo")
+    assert mkindex(root / "wheels", root / "public", "--fix-names").returncode == 0
+    assert install(client, home, f"{url}public/", "demo==1.0+cu12") == {"demo": "1.0+cu12"}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_clients_refuse_a_link_whose_address_ends_in_another_filename(
+    client: str, origin: tuple[Path, str], home: ClientHome
+) -> None:
+    root, url = origin
+    (root / "wheels").mkdir()
+    wheel_path = write_wheel(root / "wheels", "demo", "1.0+cu12")
+    wheel_path.rename(root / "wheels/demo-1.0.cu12-py3-none-any.whl")
+    (root / "simple/demo").mkdir(parents=True)
+    link = "../../wheels/demo-1.0.cu12-py3-none-any.whl"
+    page = f'<!DOCTYPE html>\n<a href="{link}">demo-1.0+cu12-py3-none-any.whl</a>\n'
+    (root / "simple/demo/index.html").write_text(page)
+    with pytest.raises(ClientFailed):
+        install(client, home, url, "demo")

@@ -11,9 +11,18 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import Version
 
 from mkindex.distributions import zips
-from mkindex.distributions.filenames import FILENAME, STRANGE_NAME, normal_filename, sdist_version, split_sdist_filename
+from mkindex.distributions.filenames import (
+    FILENAME,
+    STRANGE_NAME,
+    normal_filename,
+    sdist_filename,
+    sdist_suffix,
+    sdist_version,
+    split_sdist_filename,
+    wheel_filename,
+)
 from mkindex.distributions.metadata import Metadata, parse_metadata
-from mkindex.errors import Unreadable
+from mkindex.errors import Misnamed, Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
 from mkindex.text import printable
@@ -28,11 +37,22 @@ Stream = io.FileIO | io.BufferedIOBase
 def describe(filename: str, stream: Stream, size: int, project: str = "") -> Facts:
     """Return what the name and the content of a file of `size` bytes say, but for its hash. Raises Unreadable.
 
-    `project`: that of the page that an sdist is on, if clients read its name by that.
+    A file whose name was changed on its way is described under the name that its metadata says. `project`: that of the
+    page that an sdist is on, if clients read its name by that.
     """
-    _check_filename(filename)
     if size == 0:
         raise Unreadable("an empty file: copy it again")
+    try:
+        return _describe(filename, stream, size, project)
+    except Misnamed:
+        facts = _describe_renamed(filename, stream, size)
+        if facts is None:
+            raise
+        return facts
+
+
+def _describe(filename: str, stream: Stream, size: int, project: str) -> Facts:
+    _check_filename(filename)
     if filename.endswith(".whl"):
         return _describe_wheel(filename, stream, size)
     return _describe_sdist(filename, stream, size, project)
@@ -61,11 +81,37 @@ def describe_metadata(filename: str, raw: bytes) -> Facts:
     return _describe_wheel_metadata(filename, *_parse_wheel_filename(filename), raw)
 
 
+def _describe_renamed(filename: str, stream: Stream, size: int) -> Facts | None:
+    """Return the facts of a file under the name that its metadata says, None if that does not say one clearly.
+
+    What changes names on the way (`%2B` for `+`, ` (1)` at the end …) does not make it the name of another project.
+    """
+    try:
+        right = _right_filename(filename, stream, size)
+        facts = _describe(right, stream, size, "") if right else None
+    except Unreadable:
+        return None
+    is_of_project = facts and canonicalize_name(filename).startswith(f"{facts.project}-")
+    return facts._replace(right_filename=right) if facts and is_of_project else None
+
+
+def _right_filename(filename: str, stream: Stream, size: int) -> str:
+    if not filename.endswith(".whl"):
+        metadata = _read_sdist_metadata(filename, stream, size)
+        return sdist_filename(metadata.name, metadata.version, sdist_suffix(filename)) if metadata else ""
+    read_at = zips.random_access(stream)
+    directory, _, _ = zips.read_wheel_metadata(read_at, size)
+    files = zips.read_dist_info(read_at, size, directory, ("WHEEL", "variant.json"))
+    # The label of a variant is part of the filename, but not of WHEEL.
+    is_plain = "WHEEL" in files and "variant.json" not in files
+    return wheel_filename(directory, files["WHEEL"].decode("utf-8", "replace")) if is_plain else ""
+
+
 def _check_filename(filename: str) -> None:
     if not FILENAME.fullmatch(filename):
-        raise Unreadable(STRANGE_NAME)
+        raise Misnamed(STRANGE_NAME)
     if len(filename) + len(METADATA_SUFFIX) > _MAX_FILENAME:
-        raise Unreadable("the filename is too long to append .metadata to it: build it again with a shorter name")
+        raise Misnamed("the filename is too long to append .metadata to it: build it again with a shorter name")
 
 
 def _facts(
@@ -96,7 +142,7 @@ def _describe_wheel(filename: str, stream: Stream, size: int) -> Facts:
     if not _is_same_release(name, version_text, project, version):
         warning = _warn_of_build_tag(directory, project, version)
         if not warning:
-            raise Unreadable(
+            raise Misnamed(
                 f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: "
                 "build it again"
             )
@@ -128,7 +174,7 @@ def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version
 def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
     metadata = parse_metadata(raw)
     if not _is_same_release(metadata.name, metadata.version, project, version):
-        raise Unreadable(
+        raise Misnamed(
             f"the filename says {project} {version}, METADATA says "
             f"{printable(metadata.name)} {printable(metadata.version)}: build it again, renaming is not enough"
         )
@@ -146,7 +192,7 @@ def _parse_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
     try:
         return parse_wheel_filename(filename)[:2]
     except InvalidWheelFilename as error:
-        raise Unreadable(f"{printable(str(error))}: clients ignore it. Build it again") from error
+        raise Misnamed(f"{printable(str(error))}: clients ignore it. Build it again") from error
 
 
 # --- sdists ---------------------------------------------------------------------------------------------------------
@@ -162,7 +208,7 @@ def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str)
     if metadata:
         says = f"PKG-INFO says {printable(metadata.name)} {printable(metadata.version)}"
     if len(splits) != 1:
-        raise Unreadable(f"the filename does not show where the project's name ends, and {says}: build it again")
+        raise Misnamed(f"the filename does not show where the project's name ends, and {says}: build it again")
     project, version = splits[0]
     warning = f"{says}: listed as {project} {version}, as the filename says; clients may refuse it"
     return _facts(filename, project, version, "", warning)

@@ -1,5 +1,6 @@
 """Parse the filenames of wheels and sdists."""
 
+import math
 import re
 from contextlib import suppress
 from functools import lru_cache
@@ -13,7 +14,7 @@ from mkindex.model.index import parse_version
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 # packaging's parsers let quotes, line breaks and percent signs through.
 FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
-STRANGE_NAME = "the filename has characters other than letters, digits and ._+!-: build it again"
+STRANGE_NAME = "the filename has characters other than letters, digits and ._+!-: rename it, or build it again"
 
 # Endings of other distribution formats. A file with any other ending (README, .asc, .txt …) is not a mistake.
 _UNSUPPORTED = {
@@ -108,6 +109,30 @@ def normal_filename(filename: str, project: str, version: str) -> str:
 def _normal_build_tag(tag: str) -> str:
     """Return a build tag without zeros before its number: clients compare `01` and `1` as numbers."""
     return re.sub(r"^0+(?=[0-9])", "", tag)
+
+
+def wheel_filename(directory: str, wheel: str) -> str:
+    """Return the filename of a wheel by the name of its `.dist-info` directory (`foo-1.0`) and its file WHEEL.
+
+    "" if the tags in WHEEL are not those of one filename, which stands for all combinations of the tags in it.
+    """
+    fields = [(key.lower(), value.strip()) for key, _, value in (line.partition(":") for line in wheel.splitlines())]
+    tags = {tuple(value.split("-")) for key, value in fields if key == "tag"}
+    if not tags or any(len(tag) != 3 for tag in tags):
+        return ""
+    columns = [dict.fromkeys(value.split("-")[i] for key, value in fields if key == "tag") for i in range(3)]
+    if math.prod(map(len, columns)) != len(tags):
+        return ""
+    build = [value for key, value in fields if key == "build"][:1]
+    return f"{'-'.join([directory, *build, *map('.'.join, columns)])}.whl"
+
+
+def sdist_filename(name: str, version: str, suffix: str) -> str:
+    """Return the filename of an sdist (PEP 625) by its PKG-INFO; "" if the version is not valid."""
+    try:
+        return f"{canonicalize_name(name).replace('-', '_')}-{parse_version(version)}{suffix}"
+    except ValueError:
+        return ""
 
 
 def sdist_suffix(filename: str) -> str:

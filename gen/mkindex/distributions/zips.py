@@ -9,7 +9,7 @@ Numbers in comments are sections of PKWARE's APPNOTE.
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from io import BufferedIOBase, FileIO
 from struct import Struct
 from typing import NamedTuple, Self
@@ -98,6 +98,13 @@ def read_wheel_metadata(read_at: ReadAt, size: int) -> tuple[str, bytes, Span]:
         raise Unreadable(f"{'no' if not found else 'more than one'} METADATA in its .dist-info: build it again")
     raw, span = _read_member(read_at, found[0])
     return directories.pop()[: -len(".dist-info")].decode("utf-8", "replace"), raw, span
+
+
+def read_dist_info(read_at: ReadAt, size: int, directory: str, names: Collection[str]) -> dict[str, bytes]:
+    """Return the contents of those of the files `names` that are in the `.dist-info` directory. Raises Unreadable."""
+    paths = {f"{directory}.dist-info/{name}".encode(): name for name in names}
+    found = [member for member in _members(read_at, size) if member.name in paths]
+    return {paths[member.name]: _read_member(read_at, member)[0] for member in found}
 
 
 def read_zip_pkg_info(read_at: ReadAt, size: int) -> bytes:

@@ -82,10 +82,12 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
     sha256 = link.sha256 or (cached.sha256 if isinstance(cached, Facts) else "")
     if isinstance(cached, str):
         return make_file(link, cached)
-    path = file_path(sha256, link.filename)
+    right_filename = cached.right_filename if cached else ""
+    path = file_path(sha256, right_filename or link.filename)
     if sha256 and (artifact := _artifact_at(tree.root, path, link)):
         facts: Facts | str = cached if cached and tree.holds(path) else examine(artifact).result
         if isinstance(facts, Facts) and facts.sha256 == sha256:
+            facts = facts._replace(right_filename=right_filename)
             remember_facts(link, fingerprint, facts, work.cache, mirrored=True)
             return make_file(artifact, facts)
     return checked or check_link(link, work, mirrored=True)

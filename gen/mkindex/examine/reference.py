@@ -6,11 +6,12 @@ A file without a sha256 is read completely, once, to compute it. Nothing is writ
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from mkindex.distributions.describe import describe, describe_metadata, describe_name
 from mkindex.distributions.zips import MAX_METADATA
-from mkindex.errors import Unreadable
+from mkindex.errors import Misnamed, Unreadable
 from mkindex.examine.links import (
     CheckedLink,
     Digests,
@@ -85,10 +86,11 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
         stream = work.web.open_ranges(link.url, head.size, validator=head.validator) if head.size else None
     sibling = _read_sibling(link, work)
     try:
+        facts = None
         if sibling is not None and link.core_metadata:
-            facts = describe_metadata(link.filename, sibling)
-        else:
-            facts = _describe(link, stream)
+            with suppress(Misnamed):  # the file says what its name should be
+                facts = describe_metadata(link.filename, sibling)
+        facts = facts or _describe(link, stream)
     except OutOfReach:
         # Not remembered: at another time the server may send parts.
         facts = describe_name(link.filename, link.requires_python, link.project)._replace(sha256=sha256)

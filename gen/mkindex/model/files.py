@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from packaging.utils import NormalizedName
 
-from mkindex.errors import Rejected
+from mkindex.errors import Note, Rejected
 from mkindex.text import redact
 
 CHUNK = 1 << 20  # bytes that are read at once; a smaller file is read whole
@@ -123,6 +123,8 @@ class Facts(NamedTuple):
     upload_time: str = ""  # UTC, as on the wire: "2026-01-02T03:04:05Z"
     warning: str = ""  # what a person should know about the file
     metadata_name: str = ""  # the Name in METADATA, if that is not the normalized name
+    # The filename that the metadata says, if the file has another: it is published under this one, or rejected.
+    right_filename: str = ""
 
 
 class File(NamedTuple):
@@ -208,14 +210,35 @@ def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     """Return the File of an artifact with these facts, or its rejection for a reason, or for what a page says of it."""
     if isinstance(found, str):
         return Rejected(location=artifact.location, reason=found)
+    filename = found.right_filename or artifact.filename
     link = artifact if isinstance(artifact, Link) else artifact.link
     if link is None:
-        return File(artifact, found, artifact.filename)
+        return File(artifact, found, filename)
     if link.sha256 not in ("", found.sha256):
         return Rejected(location=artifact.location, reason=describe_mismatch("sha256", link.sha256, found.sha256))
     # The modification time of a download says nothing of the upload.
     upload_time = link.upload_time or ("" if link.is_elsewhere else found.upload_time)
-    return File(artifact, found._replace(upload_time=upload_time), artifact.filename)
+    return File(artifact, found._replace(upload_time=upload_time), filename)
+
+
+def judge_filename(file: File, *, fix_names: bool, mirrored: bool) -> Rejected | Note:
+    """Return the rejection of a file that has another filename than its metadata says; a note if it gets the right one.
+
+    That is possible only where mkindex places it, as it does with remote files if they are `mirrored`: clients refuse a
+    link whose address ends in another name.
+    """
+    right, location = file.facts.right_filename, file.artifact.location
+    is_placed = mirrored or isinstance(file.artifact, Artifact)
+    if fix_names and is_placed:
+        of_many = "published under the filenames that their metadata says"
+        return Note(location=location, text=f"published as {right}, as its metadata says", text_of_many=of_many)
+    options = "--fix-names" if is_placed else "--remote mirror --fix-names"
+    wrong = "not the filename that the metadata says"
+    return Rejected(
+        location=location,
+        reason=f"{wrong}: rename it to {right}, or use {options}",
+        reason_of_many=f"{wrong}: rename them, or use {options}",
+    )
 
 
 def encode_facts(facts: Facts | str) -> str:
@@ -227,10 +250,11 @@ def decode_facts(text: str) -> Facts | str:
     """Read what `encode_facts` wrote."""
     if text.startswith("!"):
         return text[1:]
-    project, version, sha256, normal, python, metadata, span, time, warning, name = text.split("\t")
+    project, version, sha256, normal, python, metadata, span, time, warning, name, right = text.split("\t")
     # Thousands of files share these texts, so each is kept in memory once.
     python, time = intern(python), intern(time)
-    return Facts._make((intern(project), intern(version), sha256, normal, python, metadata, span, time, warning, name))
+    project, version = intern(project), intern(version)
+    return Facts._make((project, version, sha256, normal, python, metadata, span, time, warning, name, right))
 
 
 def format_upload_time(seconds: int) -> str:

@@ -52,23 +52,24 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
 
 
 def finding_lines(findings: Iterable[Rejected | Note], *, quiet: bool, verbose: bool) -> Iterator[tuple[str, str]]:
-    """Yield a label, "rejected" or "note", and a text for each finding; those with the same text follow each other.
+    """Yield a label, "rejected" or "note", and a text for each finding; those of the same kind follow each other.
 
-    The same text about more than three files is one line, unless `verbose`. `quiet` omits notes; details
-    are shown only if `verbose`.
+    The same about more than three files is one line, unless `verbose`. `quiet` omits notes; details are shown only if
+    `verbose`.
     """
-    locations: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    of_a_kind: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for finding in findings:
         if isinstance(finding, Rejected):
-            locations["rejected", finding.reason].append(finding.location)
+            kind = "rejected", finding.reason_of_many or finding.reason
+            of_a_kind[kind].append((finding.location, finding.reason))
         elif verbose or not (quiet or finding.detail):
-            locations["note", finding.text].append(finding.location)
-    for (label, text), places in locations.items():
-        if verbose or len(places) <= _SHOWN:
-            yield from ((label, f"{printable(place)}: {text}") for place in places)
+            of_a_kind["note", finding.text_of_many or finding.text].append((finding.location, finding.text))
+    for (label, of_many), each in of_a_kind.items():
+        if verbose or len(each) <= _SHOWN:
+            yield from ((label, f"{printable(location)}: {text}") for location, text in each)
         else:
-            names = [place.rstrip("/").rpartition("/")[2] for place in places]
-            yield label, f"{plural(len(places), 'file')}: {text} ({first_names(names)}; -v names all)"
+            names = [location.rstrip("/").rpartition("/")[2] for location, _ in each]
+            yield label, f"{plural(len(each), 'file')}: {of_many} ({first_names(names)}; -v names all)"
 
 
 def first_names(names: Sequence[str]) -> str:

@@ -200,7 +200,7 @@ def _project_key(project: Project, site: Site) -> str:
         link = artifact if isinstance(artifact, Link) else artifact.link
         address = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
         yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
-        _, version, sha256, _, python, metadata, _, time, _, name = facts
+        _, version, sha256, _, python, metadata, _, time, _, name, _ = facts
         # Unknown values are None, as in the keys of trees that earlier versions published.
         texts.append(
             f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
