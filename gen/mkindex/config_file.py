@@ -14,9 +14,10 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _BY_KEY = {one.key: one for one in BY_NAME.values()}
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
+def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
     """Return the values in a mkindex.toml by the names of the options; relative paths are made relative to the file.
 
+    `found`: the user did not name the file, it was in the current directory. Then templates must be below it.
     Raises ConfigError if the file cannot be read, for an unknown key, and for a value of the wrong type. Bounds are not
     checked here.
     """
@@ -33,7 +34,21 @@ def read_config_file(path: Path) -> dict[str, Any]:
         except ConfigError as error:
             raise ConfigError(f"{printable(str(path))}: {error}") from error
         values[name] = checked
+    if found and values.get("templates"):
+        _require_templates_below(path, values["templates"])
     return values
+
+
+def _require_templates_below(path: Path, templates: str) -> None:
+    """Raise ConfigError if a template is not below the directory of a configuration: pages would show the file."""
+    directory = os.path.realpath(path.parent)
+    for place in (Path(templates), *Path(templates).rglob("*")):
+        if not Path(os.path.realpath(place)).is_relative_to(directory):
+            file = printable(str(path))
+            raise ConfigError(
+                f"{file}: templates: {printable(str(place))} is not below the directory of {file}, which was found, "
+                f"not named. If you trust it, use --config {file}"
+            )
 
 
 def _read(key: str, value: Any, directory: Path) -> tuple[str, Any]:  # noqa: ANN401 (whatever TOML can express)

@@ -161,7 +161,7 @@ def read_config(ctx: click.Context, parameter: click.Parameter, value: Path | No
 
         ctx.meta[_CONFIG_FILE] = str(path)
         try:
-            ctx.default_map = read_config_file(path)
+            ctx.default_map = read_config_file(path, found=value is None)
         except ConfigError as error:
             raise click.UsageError(str(error), ctx) from error
 

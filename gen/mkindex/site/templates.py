@@ -1,20 +1,21 @@
-"""The Jinja templates of pages: those of mkindex, or the user's in their place."""
+"""The templates of pages: those of mkindex, or the user's in their place."""
 
 import hashlib
-import traceback
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkindex.errors import TemplateError
-from mkindex.text import printable
-
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from mkindex.site.confined import ConfinedRenderer
+    from mkindex.site.jinja import Renderer
 
 
 class Templates:
-    """The templates of mkindex. A template of the same name in the directory `override` replaces one of them."""
+    """The templates of mkindex. A template of the same name in the directory `override` replaces one of them.
+
+    Templates of the user may be part of a repository that somebody else wrote, in which mkindex is only run. So they
+    are confined: they run in a sandbox, in a process whose memory and time are limited.
+    """
 
     def __init__(self, override: Path | None = None) -> None:
         # In an installed package, templates are in the package; in a checkout, at the top.
@@ -34,33 +35,15 @@ class Templates:
         return digest.hexdigest()
 
     def render(self, name: str, **context: object) -> bytes:
-        """Render a template. Raises TemplateError, with template and line, for any error in it.
-
-        An HTML page is ASCII, because not all servers send a charset. Anything else is UTF-8.
-        """
-        try:
-            text = self._environment.get_template(name).render(context)
-        except Exception as error:
-            raise TemplateError(f"template {self._position_of(name, error)}: {printable(str(error))}") from error
-        return text.encode("ascii", "xmlcharrefreplace") if name.endswith(".html") else text.encode()
-
-    def _position_of(self, name: str, error: Exception) -> str:
-        """Return the template and line of an error. In a traceback, Jinja's templates have their own frames."""
-        if getattr(error, "lineno", None):
-            return printable(f"{getattr(error, 'name', None) or name}, line {getattr(error, 'lineno', None)}")
-        directories = tuple(map(str, self._directories))
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(directories)]
-        return printable(f"{frames[-1].filename}, line {frames[-1].lineno}") if frames else name
+        """Render a template: ASCII if it is HTML, else UTF-8. Raises TemplateError."""
+        return self._renderer.render(name, context)
 
     @cached_property
-    def _environment(self) -> "Environment":
-        import jinja2  # importing it takes longer than checking an unchanged index
+    def _renderer(self) -> "Renderer | ConfinedRenderer":
+        if len(self._directories) > 1:
+            from mkindex.site.confined import ConfinedRenderer
 
-        return jinja2.Environment(
-            loader=jinja2.FileSystemLoader(self._directories),
-            autoescape=jinja2.select_autoescape(["html"]),  # not the configuration of a web server
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
+            return ConfinedRenderer(self._directories)
+        from mkindex.site.jinja import Renderer
+
+        return Renderer(self._directories, sandboxed=False)
