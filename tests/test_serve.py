@@ -7,14 +7,18 @@ import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from mkindex.errors import ServeError
-from mkindex.serve import Server, byte_range, negotiate
+from mkindex.serve import connections
+from mkindex.serve.negotiation import byte_range, negotiate
+from mkindex.serve.server import Server
 from support.builds import publish
+from support.watch_process import wait_until
 from support.wheels import write_wheel
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ class Tree(NamedTuple):
     root: Path
     port: int
     log: list[tuple[str, int]]
+    server: Server
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -59,6 +64,9 @@ class Tree(NamedTuple):
 
     def status(self, data: bytes) -> int:
         return int(self.say(data).split(b" ", 2)[1])
+
+    def wait_for_connections(self, count: int) -> None:
+        wait_until(lambda: self.server.connections.count == count, f"{count} connections")
 
     @property
     def wheel(self) -> str:
@@ -90,7 +98,7 @@ def serving(root: Path) -> Iterator[Tree]:
     with Server(str(root), ("127.0.0.1", 0), lambda line, status: log.append((line, status))) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield Tree(root, server.server_port, log)
+        yield Tree(root, server.server_port, log, server)
         server.shutdown()
         thread.join()
 
@@ -380,6 +388,29 @@ def test_requests_that_are_not_for_a_file_are_refused(tree: Tree, request_: byte
     assert tree.status(request_) == status
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /simple/ HTTP/1.1\nHost: x\n\n",
+        b"GET /simple/\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\rA: b\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\0\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        b"GET /simple/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=lambda value: str(value)[2:-1].removeprefix("GET /simple/"),
+)
+def test_a_malformed_head_is_refused_with_all_that_follows(tree: Tree, request_: bytes) -> None:
+    answer = tree.say(request_ + b"GET /simple/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (answer[:13], answer.count(b"HTTP/1.1 ")) == (b"HTTP/1.1 400 ", 1)
+
+
 def test_a_body_is_not_taken_for_a_request(tree: Tree) -> None:
     inner = b"GET /simple/ HTTP/1.1\r\nHost: x\r\n\r\n"
     for header in (b"Content-Length: %d" % len(inner), b"Transfer-Encoding: chunked"):
@@ -419,6 +450,75 @@ def test_silent_clients_do_not_block_others(tree: Tree) -> None:
     finally:
         for connection in silent:
             connection.close()
+
+
+def test_a_client_that_drips_its_request_is_disconnected(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_REQUEST", 0.3)
+    with socket.create_connection(("127.0.0.1", tree.port)) as connection:
+        connection.sendall(b"GET /simple/ HTTP/1.1\r\nA: ")
+
+        def is_disconnected() -> bool:
+            try:
+                connection.sendall(b"a")
+            except ConnectionError:
+                return True
+            return False
+
+        wait_until(is_disconnected, "a disconnection")
+    assert tree.get("/simple/").status == 200
+
+
+def test_a_client_that_does_not_read_its_answer_is_disconnected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_PROGRESS", 0.3)
+    (tmp_path / "large").write_bytes(bytes(50_000_000))
+    for tree in serving(tmp_path):
+        with ask_without_reading(tree, "/large") as connection:
+            tree.wait_for_connections(0)
+            received = sum(map(len, iter(lambda: connection.recv(1 << 20), b"")))
+        assert received < 50_000_000
+
+
+@contextmanager
+def ask_without_reading(tree: Tree, path: str) -> Iterator[socket.socket]:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", tree.port))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert connection.recv(9) == b"HTTP/1.1 "
+        yield connection
+
+
+@pytest.mark.parametrize("limit", ["MOST", "MOST_OF_ADDRESS"])
+def test_a_new_client_takes_the_place_of_the_one_that_has_been_idle_for_longest(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(connections, limit, 5)
+    tree.wait_for_connections(0)
+    with ExitStack() as stack:
+        idle = []
+        for number in range(5):
+            idle.append(stack.enter_context(socket.create_connection(("127.0.0.1", tree.port), timeout=20)))
+            tree.wait_for_connections(number + 1)
+        assert tree.get("/simple/").status == 200
+        assert idle[0].recv(1) == b""
+        idle[1].sendall(b"GET /simple/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle[1].recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_client_is_refused_while_all_connections_are_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST", 3)
+    (tmp_path / "large").write_bytes(bytes(50_000_000))
+    for tree in serving(tmp_path):
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(ask_without_reading(tree, "/large"))
+            answer = tree.get("/large")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        tree.wait_for_connections(0)
+        assert tree.get("/large", method="HEAD").status == 200
 
 
 def test_a_client_that_hangs_up_does_no_harm(tree: Tree, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,12 +16,12 @@ from mkindex.text import and_more, printable
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, SIMPLE_DIRECTORY, STATE_DIRECTORY
 
 if TYPE_CHECKING:
-    from mkindex.serve import Server
+    from mkindex.serve.server import Server
 
 
 def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
     """Return a server that already listens and logs requests. Raises ServeError and ConfigError."""
-    from mkindex.serve import Server
+    from mkindex.serve.server import Server
 
     def log(request: str, status: int) -> None:
         if status >= 400 or not errors_only:

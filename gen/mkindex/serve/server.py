@@ -9,30 +9,28 @@ import re
 import socket
 import socketserver
 import stat
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import FileIO
-from typing import ClassVar
+from io import BytesIO, FileIO
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from mkindex import __version__
 from mkindex.errors import ServeError
+from mkindex.serve.connections import Connections
+from mkindex.serve.heads import REQUEST_LINE, BadHead, read_head
+from mkindex.serve.negotiation import HTML_TYPE, JSON_TYPE, VARIANTS, byte_range, matches_etag, negotiate
 from mkindex.text import printable
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INDEX_JSON, NOT_FOUND_HTML
 
-_MOST_CONNECTIONS = 500  # each has a thread; further clients wait
-_CROWDED = 100  # with more connections than this, each is closed after its answer
 _TIMEOUT = 30  # seconds that a client may be silent
+_STEP = 1 << 18  # bytes that are sent at a time; the next step shows that the client takes them
 
-_HTML_TYPE = "text/html; charset=utf-8"
-_SIMPLE = "application/vnd.pypi.simple."
 _TYPES = {
-    ".html": _HTML_TYPE,
-    ".v1_json": f"{_SIMPLE}v1+json",
+    ".html": HTML_TYPE,
+    ".v1_json": JSON_TYPE,
     ".json": "application/json",
     ".txt": "text/plain; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -45,71 +43,6 @@ _BYTES_TYPE = "application/octet-stream"
 
 # The content at such a path never changes, because the path is made of its hash.
 _IMMUTABLE = re.compile(rf"{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+")
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
-    """One form of an index page: the media types that select it, the Content-Type it is sent with, and its file."""
-
-    media_types: tuple[str, ...]
-    content_type: str
-    filename: str
-
-
-# PEP 691, "Version + Format Selection". The first one is sent if the client has no preference.
-VARIANTS = (
-    Variant(media_types=("text/html",), content_type=_HTML_TYPE, filename=INDEX_HTML),
-    Variant(
-        media_types=(f"{_SIMPLE}v1+json", f"{_SIMPLE}latest+json"),
-        content_type=f"{_SIMPLE}v1+json",
-        filename=INDEX_JSON,
-    ),
-    Variant(
-        media_types=(f"{_SIMPLE}v1+html", f"{_SIMPLE}latest+html"),
-        content_type=f"{_SIMPLE}v1+html; charset=utf-8",
-        filename=INDEX_HTML,
-    ),
-)
-
-
-def negotiate(accept: str | None, variants: Sequence[Variant] = VARIANTS) -> Variant | None:
-    """Return the variant that an Accept header prefers (RFC 9110, section 12.5.1), or None if it accepts none."""
-    if accept is None or not accept.strip():
-        return variants[0]
-    quality: dict[str, float] = {}
-    for part in accept.split(","):
-        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-        quality[media] = min(float(weight), 1.0) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight) else 0.0
-
-    def weight_of(variant: Variant) -> float:
-        # The most specific media range that matches counts, even with a lower weight.
-        exact = [quality[media] for media in variant.media_types if media in quality]
-        any_subtype = f"{variant.media_types[0].partition('/')[0]}/*"
-        return max(exact) if exact else quality.get(any_subtype, quality.get("*/*", 0.0))
-
-    best = max(variants, key=weight_of)
-    return best if weight_of(best) > 0 else None
-
-
-def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return offset and length of the bytes that a Range header requests, or None for the whole file.
-
-    Several ranges and malformed ones are ignored, as if there were no header (RFC 9110, section 14.2). Raises
-    IndexError for a range beyond the end of the file.
-    """
-    match = _RANGE.fullmatch(header.strip()) if header else None
-    if not match or match[0].endswith("=-"):
-        return None
-    first, last = match.groups()
-    start = int(first) if first else max(size - int(last), 0)
-    end = min(int(last), size - 1) if first and last else size - 1
-    if first and last and int(last) < int(first):
-        return None
-    if start >= size:
-        raise IndexError(start)
-    return start, end - start + 1
 
 
 class Server(ThreadingHTTPServer):
@@ -123,8 +56,7 @@ class Server(ThreadingHTTPServer):
         """Listen on the address, host and port. Raises ServeError if that is not possible."""
         self._root = os.path.abspath(root)
         self.log = log
-        self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
-        self._open: set[int] = set()  # ids of the open connections
+        self.connections = Connections()
         if not os.path.isdir(root):
             raise ServeError(
                 f"{printable(root)}: not a directory. Build an index there first: mkindex SOURCE {printable(root)}"
@@ -160,23 +92,24 @@ class Server(ThreadingHTTPServer):
         """Whether other machines can connect."""
         return not ipaddress.ip_address(self.server_name.partition("%")[0]).is_loopback
 
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        self._slots.acquire()
-        self._open.add(id(request))
-        super().process_request(request, client_address)
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if not self.connections.admit(connection, address[0]):
+            raise ConnectionRefusedError  # socketserver then goes on
+        return connection, address
 
-    def process_request_thread(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._open.discard(id(request))
-            self._slots.release()
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        assert isinstance(request, socket.socket)
+        self.connections.forget(request)
+        super().shutdown_request(request)
 
-    @property
-    def is_crowded(self) -> bool:
-        return len(self._open) > _CROWDED
+    def server_close(self) -> None:
+        super().server_close()
+        self.connections.close_refused()
+
+    def service_actions(self) -> None:
+        """Close connections that take too long. socketserver calls this at least every half second."""
+        self.connections.close_overdue()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print nothing when a client hangs up."""
@@ -199,7 +132,33 @@ class Handler(BaseHTTPRequestHandler):
     timeout = _TIMEOUT
     disable_nagle_algorithm = True
     wbufsize = 1 << 16  # headers and a small body in one packet
+    raw_requestline: bytes
     _methods: ClassVar = ("GET", "HEAD")
+
+    def handle_one_request(self) -> None:
+        self.server.connections.expect_request(self.connection)
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        """Read the head of a request, strictly, and answer it if it is malformed."""
+        self.command, self.requestline = "", self.raw_requestline.decode("latin-1").rstrip("\r\n")
+        try:
+            if not self.raw_requestline.endswith(b"\n"):
+                raise BadHead(None)
+            if not REQUEST_LINE.fullmatch(self.raw_requestline):
+                raise BadHead(HTTPStatus.BAD_REQUEST)
+            head = read_head(self.rfile)
+        except BadHead as bad:
+            self.close_connection = True
+            if bad.status:
+                self.send_error(bad.status)
+            return False
+        self.server.connections.expect_progress(self.connection)
+        stream, self.rfile = self.rfile, BytesIO(head)
+        try:
+            return super().parse_request()
+        finally:
+            self.rfile = stream
 
     def do_GET(self) -> None:
         self._answer()
@@ -226,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise _ErrorResponse(HTTPStatus.MOVED_PERMANENTLY, Location=where + (f"?{query}" if query else ""))
             return path, self._type(path), {}
         if not all(os.path.isfile(self._real(path + name)) for name in (INDEX_HTML, INDEX_JSON)):
-            return path + INDEX_HTML, _HTML_TYPE, {}
+            return path + INDEX_HTML, HTML_TYPE, {}
         variant = negotiate(", ".join(self.headers.get_all("Accept", [])))
         if variant is None:
             raise _ErrorResponse(HTTPStatus.NOT_ACCEPTABLE, Vary="Accept")
@@ -286,7 +245,7 @@ class Handler(BaseHTTPRequestHandler):
                 "ETag": etag,
                 "Cache-Control": "public, max-age=31536000, immutable" if _IMMUTABLE.fullmatch(path) else "no-cache",
             }
-            if _matches(self.headers.get("If-None-Match"), etag):
+            if matches_etag(self.headers.get("If-None-Match"), etag):
                 self._begin(HTTPStatus.NOT_MODIFIED, headers)
                 self.end_headers()
                 return
@@ -305,14 +264,21 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command == "GET" and length:
                 self.wfile.flush()
-                if self.connection.sendfile(file, offset, length) != length:
-                    self.close_connection = True  # the file was truncated: the client must not wait for the rest
+                self._send_bytes(file, offset, length)
+
+    def _send_bytes(self, file: FileIO, offset: int, length: int) -> None:
+        for start in range(offset, offset + length, _STEP):
+            size = min(_STEP, offset + length - start)
+            self.server.connections.expect_progress(self.connection)
+            if self.connection.sendfile(file, start, size) != size:
+                self.close_connection = True  # the file was truncated: the client must not wait for the rest
+                return
 
     def _send_error(self, status: HTTPStatus, headers: dict[str, str]) -> None:
         body, media = f"{status} {status.phrase}\n".encode(), "text/plain; charset=utf-8"
         if status == HTTPStatus.NOT_FOUND:
             with suppress(_ErrorResponse, OSError), self._open(NOT_FOUND_HTML) as file:
-                body, media = file.read(), _HTML_TYPE
+                body, media = file.read(), HTML_TYPE
         elif status == HTTPStatus.NOT_ACCEPTABLE:
             offered = "\n".join(media for variant in VARIANTS for media in variant.media_types)
             body = f"This page is available as\n{offered}\n".encode()
@@ -327,7 +293,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("X-Content-Type-Options", "nosniff")
-        if self.close_connection or self.server.is_crowded:
+        if self.close_connection or self.server.connections.are_crowded:
             self.send_header("Connection", "close")  # http.server then closes it after the answer
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
@@ -349,9 +315,3 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (as http.server calls it)
         """Ignore the messages of http.server: only requests are logged."""
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    """Return whether an If-None-Match header names the etag, by weak comparison (RFC 9110, section 13.1.2)."""
-    etags = [one.strip().removeprefix("W/") for one in header.split(",")] if header else []
-    return etag in etags or etags == ["*"]

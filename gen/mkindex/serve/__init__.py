@@ -1,0 +1,1 @@
+"""A published tree over HTTP, for development and small networks: `mkindex serve`."""
