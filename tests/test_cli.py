@@ -19,7 +19,10 @@ from support.wheels import metadata, wheel, write_sdist, write_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
-SOON = "Requires-Python 'soon' is not valid and is left out, since uv would ignore the file"
+SOON = (
+    "Requires-Python 'soon' is not valid and is left out: pip ignores it, but uv may ignore the file. Correct it and "
+    "build the file again"
+)
 
 
 @pytest.fixture(autouse=True)

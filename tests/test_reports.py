@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mkindex import cli
 from mkindex.errors import Note, Rejected
 from mkindex.reports.text import finding_lines, first_names
+from mkindex.text import without_quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,24 @@ def test_the_same_text_about_many_files_is_one_line() -> None:
     assert list(finding_lines([*eggs(1), other, *eggs(1200)], quiet=False, verbose=False)) == [
         ("rejected", f"1,201 files: {EGG} (0.egg, 0.egg, 1.egg and 1,198 more; -v names all)"),
         ("rejected", "/wheels/a.whl: not a zip file"),
+    ]
+
+
+def test_texts_that_differ_only_in_what_they_quote_are_one_line() -> None:
+    texts = ["Requires-Dist 'a~=1' is not valid: b", """Requires-Dist "a; os_name = 'x'" is not valid: b"""]
+
+    def notes(*numbers: int) -> list[Rejected | Note]:
+        used = [texts[number] for number in numbers]
+        return [
+            Note(location=f"/w/{n}.whl", text=text, text_of_many=without_quoted(text)) for n, text in enumerate(used)
+        ]
+
+    names = "(0.whl, 1.whl, 2.whl and 1 more; -v names all)"
+    found = (notes(0, 0, 0, 0), notes(0, 1, 0, 1), notes(0, 1))
+    assert [list(finding_lines(each, quiet=False, verbose=False)) for each in found] == [
+        [("note", f"4 files: {texts[0]} {names}")],
+        [("note", f"4 files: Requires-Dist '…' is not valid: b {names}")],
+        [("note", f"/w/0.whl: {texts[0]}"), ("note", f"/w/1.whl: {texts[1]}")],
     ]
 
 

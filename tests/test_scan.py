@@ -352,6 +352,7 @@ def test_the_page_of_an_sdist_decides_what_its_name_means_but_not_for_other_sour
 
 # --- name, dist-info and METADATA must agree ------------------------------------------------------------------------
 
+NOT_UTF8 = "METADATA is not UTF-8: pip would stop with an error, also for projects that require it. Build it again"
 RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming is not enough"
 
 
@@ -373,10 +374,8 @@ RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming
             "the filename says foo 1.0, but it contains .dist-info: build it again",
         ),
         (wheel("foo", "1.0", metadata=b""), "its metadata has no Metadata-Version, Name, Version: build it again"),
-        (
-            wheel("foo", "1.0", metadata_version="3.0"),
-            "unknown Metadata-Version 3.0 (mkindex reads 1.0 to 2.x): update mkindex",
-        ),
+        (wheel("foo", "1.0", metadata=metadata("foo", "1.0", headers=["Author: X"]).replace(b"X", b"\xe9")), NOT_UTF8),
+        (wheel("foo", "1.0", metadata=metadata("foo", "1.0", body="X").replace(b"X", b"\xed\xa0\x80")), NOT_UTF8),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 200 else "",
 )
@@ -392,6 +391,10 @@ def test_another_spelling_of_name_and_version_is_accepted(tmp_path: Path, dist_i
     assert meaning(tmp_path, WHEEL, content) == ("foo", "1.0")
 
 
+NOT_VALID = (
+    "Requires-Python '{}' is not valid and is left out: pip ignores it, but uv may ignore the file. Correct it and "
+    "build the file again"
+)
 BUILD_TAG = (
     "{} but it contains {}.dist-info, with a build tag: pip and uv install it, but uv then takes it for version {} and "
     "installs it again each time. Build it again"
@@ -413,9 +416,7 @@ def test_a_number_as_build_tag_in_the_name_of_dist_info_is_accepted_with_a_warni
 def test_a_warning_of_the_metadata_is_kept_beside_that_of_a_build_tag(tmp_path: Path) -> None:
     found = result(tmp_path, WHEEL, wheel("foo", "1.0", dist_info="foo-1.0-1.dist-info", requires_python="x"))
     assert isinstance(found, Facts)
-    assert found.warning.startswith(
-        "Requires-Python 'x' is not valid and is left out, since uv would ignore the file; it"
-    )
+    assert found.warning == f"{NOT_VALID.format('x')}\n{BUILD_TAG.format('', 'foo-1.0-1', '1.0.post1')[len(' but ') :]}"
 
 
 @pytest.mark.parametrize(
@@ -446,6 +447,39 @@ def test_an_sdist_that_disagrees_with_its_pkg_info_is_listed_with_a_warning(tmp_
     assert found._replace(upload_time="") == Facts("foo", "1.0", sha256, warning=warning)
 
 
+def test_the_pkg_info_of_an_sdist_need_not_be_utf_8_since_clients_read_what_its_build_writes(tmp_path: Path) -> None:
+    pkg_info = metadata("foo", "1.0", headers=["Author: X"]).replace(b"X", b"\xe9")
+    assert meaning(tmp_path, "foo-1.0.tar.gz", sdist("foo", "1.0", pkg_info=pkg_info)) == ("foo", "1.0")
+
+
+@pytest.mark.parametrize("version", ["3.0", "0.9", "2", "2.x", "\x1b", "\u0662.1", "2.1.1"])
+def test_an_unknown_metadata_version_is_listed_with_a_warning_since_clients_install_it(
+    tmp_path: Path, version: str
+) -> None:
+    shown = version.replace("\x1b", "\\\\x1b")
+    text = f"Metadata-Version '{shown}' is unknown (1.0 to 2.x are known): pip and uv install it, other tools may not"
+    for filename, content in ((WHEEL, wheel), ("foo-1.0.tar.gz", sdist)):
+        assert meaning(tmp_path, filename, content("foo", "1.0", metadata_version=version)) == (
+            "foo",
+            f"1.0 but {text}",
+        )
+
+
+def test_requirements_that_clients_cannot_use_are_a_warning_for_each_kind(tmp_path: Path) -> None:
+    requires = ["good>=1", "six~=1", "six~=2", "b===c", "six~=1", "\x1b", "six~=3", "six~=4", "good; os_name ~= 'x'"]
+    pip = "cannot be parsed: pip ignores the file and takes an older version, and so does uv unless it can guess the "
+    stops, again = "pip stops with an error", ". Correct it and build the file again"
+    lines = [
+        rf"Requires-Dist 'six~=1, six~=2, \\x1b and 2 more' {pip}meaning{again}",
+        f"Requires-Dist 'b===c' is not valid for uv, which ignores the file and takes an older version{again}",
+        f"""Requires-Dist "good; os_name ~= 'x'" has a marker that compares what cannot be compared: {stops}{again}""",
+    ]
+    for filename, content in ((WHEEL, wheel), ("foo-1.0.tar.gz", sdist)):
+        found = result(tmp_path, filename, content("foo", "1.0", requires_dist=requires))
+        assert isinstance(found, Facts)
+        assert found.warning.splitlines() == lines
+
+
 @pytest.mark.parametrize("value", [">=3.9", ">= 3.9, <4", "~=3.9", "==3.*", "!=3.0.*,>=2.7", ">=3.9,"])
 def test_a_valid_requires_python_is_kept_as_it_is_written(tmp_path: Path, value: str) -> None:
     for filename, content in ((WHEEL, wheel), ("foo-1.0.tar.gz", sdist)):
@@ -462,7 +496,7 @@ def test_an_invalid_requires_python_is_left_out_with_a_warning(tmp_path: Path, v
         assert isinstance(found, Facts)
         assert (found.requires_python, found.warning) == (
             "",
-            f"Requires-Python {shown!r} is not valid and is left out, since uv would ignore the file",
+            NOT_VALID.format(shown.replace("\\", "\\\\")),
         )
 
 

@@ -33,7 +33,7 @@ from mkindex.site.templates import Templates
 from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import Source, SourceItem
-from mkindex.text import printable, redact
+from mkindex.text import printable, redact, without_quoted
 from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
@@ -383,8 +383,8 @@ def _sections(index: Index, site: Site) -> Iterable[Section]:
 def _warnings(index: Index) -> Iterator[Note]:
     for project in index.projects:
         for file in project.files:
-            if file.warning:
-                yield Note(location=file.artifact.location, text=file.warning)
+            for text in file.warning.splitlines():
+                yield Note(location=file.artifact.location, text=text, text_of_many=without_quoted(text))
 
 
 def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:

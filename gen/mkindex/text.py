@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _ADDRESS = re.compile(r"[^:]+://(?:[^/@]*@)?(?:\[[0-9A-Fa-f:.]*\]|[^/:@]*)(?::\d*)?(?:/|$)")
+_QUOTED = re.compile(r"""(?<= )(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=[ ,;:]|$)""")
 
 
 def redact(location: str) -> str:
@@ -22,6 +23,11 @@ def redact(location: str) -> str:
 def printable(text: str) -> str:
     """Escape characters that could control a terminal or break a line: control, bidi, and undecoded ones."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def without_quoted(text: str) -> str:
+    """Return a text without what it quotes with `repr()`: the same for all texts of a kind."""
+    return _QUOTED.sub("'…'", text)
 
 
 def plural(number: int, noun: str) -> str:

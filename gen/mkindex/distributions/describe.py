@@ -3,7 +3,10 @@
 import hashlib
 import io
 import re
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from sys import intern
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -21,15 +24,19 @@ from mkindex.distributions.filenames import (
     split_sdist_filename,
     wheel_filename,
 )
-from mkindex.distributions.metadata import Metadata, parse_metadata
+from mkindex.distributions.metadata import Metadata, is_utf8, parse_metadata
+from mkindex.distributions.requirements import requirement_problem, shown_requirement
 from mkindex.errors import Misnamed, Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
-from mkindex.text import printable
+from mkindex.text import and_more, printable
 from mkindex.tree.names import METADATA_SUFFIX
 
 _MAX_FILENAME = 255  # bytes, on most file systems
 _TOO_LONG = re.compile(r"\d{19}")  # uv reads each part of a version as 64 bits
+
+_KNOWN_METADATA = re.compile(r"[12]\.[0-9]+")
+MAX_UNUSUAL_REQUIREMENTS = 1000  # of one file, that are parsed; others are not judged
 
 Stream = io.FileIO | io.BufferedIOBase
 
@@ -147,7 +154,7 @@ def _describe_wheel(filename: str, stream: Stream, size: int) -> Facts:
                 "build it again"
             )
     facts = _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
-    return facts._replace(warning="; ".join(filter(None, (facts.warning, warning)))) if warning else facts
+    return facts._replace(warning=_lines(facts.warning, warning)) if warning else facts
 
 
 def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version) -> str:
@@ -173,6 +180,10 @@ def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version
 
 def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
     metadata = parse_metadata(raw)
+    if not is_utf8(raw):
+        raise Unreadable(
+            "METADATA is not UTF-8: pip would stop with an error, also for projects that require it. Build it again"
+        )
     if not _is_same_release(metadata.name, metadata.version, project, version):
         raise Misnamed(
             f"the filename says {project} {version}, METADATA says "
@@ -182,7 +193,7 @@ def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Ve
         filename,
         project,
         version,
-        *_valid_requires_python(metadata.requires_python or ""),
+        *_judge(metadata),
         core_metadata=hashlib.sha256(raw).hexdigest(),
         metadata_name=metadata.name if metadata.name != project else "",
     )
@@ -202,7 +213,7 @@ def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str)
     metadata = _read_sdist_metadata(filename, stream, size)
     for project, version in split_sdist_filename(filename):
         if metadata and _is_same_release(metadata.name, metadata.version, project, version):
-            return _facts(filename, project, version, *_valid_requires_python(metadata.requires_python or ""))
+            return _facts(filename, project, version, *_judge(metadata))
     splits = _split_by_page(filename, page_project)
     says = "it has no PKG-INFO"
     if metadata:
@@ -268,12 +279,44 @@ def _is_same_release(name: str, version_text: str, project: NormalizedName, vers
         return False
 
 
+def _judge(metadata: Metadata) -> tuple[str, str]:
+    """Return Requires-Python for the page, and what pip or uv will not accept, one sentence a line."""
+    requires_python, warning = _valid_requires_python(metadata.requires_python or "")
+    if metadata.unusual_requirements or not _KNOWN_METADATA.fullmatch(metadata.metadata_version):
+        warning = _lines(warning, *_warn_of_requirements(metadata), _warn_of_metadata_version(metadata))
+    return requires_python, warning
+
+
+def _lines(*sentences: str) -> str:
+    return "\n".join(filter(None, sentences))
+
+
+def _warn_of_requirements(metadata: Metadata) -> Iterator[str]:
+    """Yield for each kind of problem the requirements that have it."""
+    problems: defaultdict[str, list[str]] = defaultdict(list)
+    for value in dict.fromkeys(islice(metadata.unusual_requirements, MAX_UNUSUAL_REQUIREMENTS)):
+        if problem := requirement_problem(value):
+            problems[problem].append(shown_requirement(value))
+    for problem, values in problems.items():
+        yield f"Requires-Dist {and_more(values, 3)!r} {problem}. Correct it and build the file again"
+
+
+def _warn_of_metadata_version(metadata: Metadata) -> str:
+    if _KNOWN_METADATA.fullmatch(metadata.metadata_version):
+        return ""
+    shown = printable(metadata.metadata_version)
+    return f"Metadata-Version {shown!r} is unknown (1.0 to 2.x are known): pip and uv install it, other tools may not"
+
+
 def _valid_requires_python(value: str) -> tuple[str, str]:
-    """Return Requires-Python and a warning, one of them empty: uv drops a file whose value it cannot parse."""
+    """Return Requires-Python and a warning, one of them empty: uv drops a file if it cannot parse that on the page."""
     # packaging accepts control characters after "===", but a page cannot contain them.
     if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
         return value, ""
-    return "", f"Requires-Python {printable(value)!r} is not valid and is left out, since uv would ignore the file"
+    return "", (
+        f"Requires-Python {printable(value)!r} is not valid and is left out: pip ignores it, but uv may ignore the "
+        "file. Correct it and build the file again"
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -3,11 +3,11 @@
 import re
 from typing import NamedTuple
 
+from mkindex.distributions.requirements import PLAIN_REQUIREMENT
 from mkindex.errors import Unreadable
-from mkindex.text import printable
 
 MAX_HEADER_LINES = 10_000
-MAX_FIELD = 10_000  # bytes of a name, a version or a Requires-Python
+MAX_FIELD = 10_000  # bytes of one field
 
 
 class Metadata(NamedTuple):
@@ -17,6 +17,7 @@ class Metadata(NamedTuple):
     name: str
     version: str
     requires_python: str | None
+    unusual_requirements: tuple[str, ...] = ()  # each Requires-Dist that may not be valid, with its line breaks
 
 
 # email.parser, with which most clients read core metadata, ends the header at the first line that is neither a field
@@ -24,13 +25,16 @@ class Metadata(NamedTuple):
 _HEADER_END = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
 
 
+# Every Requires-Dist but those that are valid without a doubt, as most are.
+_REQUIREMENT = rf"Requires-Dist(?!:[ \t]*+(?-i:{PLAIN_REQUIREMENT})[ \t]*+$(?!\n[ \t]))"
 _FIELD = re.compile(
-    rb"^(Metadata-Version|Name|Version|Requires-Python):(.*(?:\n[ \t].*)*)", re.MULTILINE | re.IGNORECASE
+    rf"^(Metadata-Version|Name|Version|Requires-Python|{_REQUIREMENT}):(.*(?:\n[ \t].*)*)".encode(),
+    re.MULTILINE | re.IGNORECASE,
 )
 
 
 def parse_metadata(raw: bytes) -> Metadata:
-    """Read the four fields of core metadata that an index needs. Raises Unreadable.
+    """Read the fields of core metadata that an index needs. Raises Unreadable.
 
     Not through `email.parser`: that takes 30 times as long, and a time quadratic in the number of distinct fields.
     """
@@ -40,10 +44,14 @@ def parse_metadata(raw: bytes) -> Metadata:
     if head.count(b"\n") > MAX_HEADER_LINES:
         raise Unreadable(f"its metadata has more than {MAX_HEADER_LINES:,} header lines: build it again")
     fields: dict[str, str] = {}
+    requirements: list[str] = []
     for match in _FIELD.finditer(head):
         key = match[1].decode().lower()
         if match.end() - match.start() > MAX_FIELD:
             raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: build it again")
+        if key == "requires-dist":
+            requirements.append(match[2].decode("utf-8", "replace").strip())
+            continue
         # RFC 822 unfolding: the white space at the start of a continuation line counts as one space.
         text_value = " ".join(match[2].decode("utf-8", "replace").split())
         if fields.setdefault(key, text_value) != text_value:
@@ -51,9 +59,19 @@ def parse_metadata(raw: bytes) -> Metadata:
     missing = [key for key in ("metadata-version", "name", "version") if not fields.get(key)]
     if missing:
         raise Unreadable(f"its metadata has no {', '.join(missing).title()}: build it again")
-    if not re.fullmatch(r"[12]\.\d+", fields["metadata-version"], re.ASCII):
-        shown = printable(fields["metadata-version"])
-        raise Unreadable(f"unknown Metadata-Version {shown} (mkindex reads 1.0 to 2.x): update mkindex")
     return Metadata(
-        fields["metadata-version"], fields["name"], fields["version"], fields.get("requires-python") or None
+        fields["metadata-version"],
+        fields["name"],
+        fields["version"],
+        fields.get("requires-python") or None,
+        tuple(requirements),
     )
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Tell whether all of a METADATA, the description too, is UTF-8, as pip needs it."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -121,7 +121,7 @@ class Facts(NamedTuple):
     core_metadata: str = ""  # sha256 of the METADATA of a wheel
     metadata_span: str = ""  # position of METADATA in the wheel: a zips.Span, as text
     upload_time: str = ""  # UTC, as on the wire: "2026-01-02T03:04:05Z"
-    warning: str = ""  # what a person should know about the file
+    warning: str = ""  # what a person should know about the file, one sentence a line
     metadata_name: str = ""  # the Name in METADATA, if that is not the normalized name
     # The filename that the metadata says, if the file has another: it is published under this one, or rejected.
     right_filename: str = ""
@@ -242,7 +242,7 @@ def judge_filename(file: File, *, fix_names: bool, mirrored: bool) -> Rejected |
 
 
 def encode_facts(facts: Facts | str) -> str:
-    """Return facts, or the reason for a rejection, as one line. No field contains a tab."""
+    """Return facts, or the reason for a rejection, as text. No field contains a tab."""
     return f"!{facts}" if isinstance(facts, str) else "\t".join(facts)
 
 

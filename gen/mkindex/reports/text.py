@@ -69,7 +69,8 @@ def finding_lines(findings: Iterable[Rejected | Note], *, quiet: bool, verbose: 
             yield from ((label, f"{printable(location)}: {text}") for location, text in each)
         else:
             names = [location.rstrip("/").rpartition("/")[2] for location, _ in each]
-            yield label, f"{plural(len(each), 'file')}: {of_many} ({first_names(names)}; -v names all)"
+            shown = each[0][1] if len({text for _, text in each}) == 1 else of_many
+            yield label, f"{plural(len(each), 'file')}: {shown} ({first_names(names)}; -v names all)"
 
 
 def first_names(names: Sequence[str]) -> str:
