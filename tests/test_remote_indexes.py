@@ -19,6 +19,7 @@ from support.builds import publish
 from support.remote_builds import (
     LISTED,
     OTHER,
+    UPLOADED,
     WHEEL,
     A,
     B,
@@ -174,7 +175,9 @@ def test_attributes_of_files_in_an_index_are_kept(
     done = run(f"{server.url}simple/", "--all")
     assert (done.status, done.messages, read_projects(public)) == (0, [], ["a", "q"])
     assert read_entries(public, "a", server) == [
-        entry | {"url": entry["url"].replace("../../", "HOST/"), "hashes": {"sha256": entry["hashes"]["sha256"]}}
+        {"upload-time": UPLOADED}
+        | entry
+        | {"url": entry["url"].replace("../../", "HOST/"), "hashes": {"sha256": entry["hashes"]["sha256"]}}
         for entry in entries
     ]
     assert project_status(public, "a") == {"status": "archived", "reason": 'gone <"fishing">'}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-THEN, LATER = "2024-05-06T07:08:09Z", 1_765_432_100
+THEN, LATER, LATER_TEXT = "2024-05-06T07:08:09Z", 1_765_432_100, "2025-12-11T05:48:20Z"
+MODIFIED = "2020-02-02T00:00:00Z"  # LONG_AGO, the Last-Modified of the server
 CONSEQUENCE = " (without it, all files would get new upload times)"
 
 
@@ -149,12 +150,15 @@ def test_source_date_epoch_limits_only_mtimes(
     }
 
 
-def test_upload_times_of_a_source_take_precedence(source: Path, site: Path, tmp_path: Path) -> None:
+def test_the_earlier_of_the_time_of_a_source_and_the_published_one_is_used(
+    source: Path, site: Path, tmp_path: Path
+) -> None:
     publish(source, tmp_path / "recent")
-    with serve_index(tmp_path / "recent") as recent:
+    with serve_index(tmp_path / "recent") as recent, serve_index(site) as early:
         report = publish_from(f"{recent.url}simple/", tmp_path / "new", previous=str(site))
+        publish_from(f"{early.url}simple/", tmp_path / "old", previous=str(tmp_path / "recent"))
     assert notes(report) == []
-    assert set(times(tmp_path / "new").values()) == {"2025-12-11T05:48:20Z"}
+    assert [set(times(tmp_path / name).values()) for name in ("recent", "new", "old")] == [{LATER_TEXT}, {THEN}, {THEN}]
 
 
 def test_a_link_without_an_upload_time_gets_the_published_one(source: Path, site: Path, tmp_path: Path) -> None:
@@ -165,6 +169,38 @@ def test_a_link_without_an_upload_time_gets_the_published_one(source: Path, site
         publish_from(spec, tmp_path / "ours", previous=str(site), remote="mirror")
     assert set(times(tmp_path / "new").values()) == {THEN}
     assert set(times(tmp_path / "ours").values()) == {THEN}
+
+
+@pytest.mark.parametrize("remote", ["reference", "mirror"])
+@pytest.mark.parametrize(
+    ("options", "epoch", "expected"),
+    [
+        ({}, "", MODIFIED),
+        ({}, "86400", "1970-01-02T00:00:00Z"),
+        ({"previous": "site"}, "", THEN),
+        ({"upload_time": "none"}, "", None),
+    ],
+    ids=["", "SOURCE_DATE_EPOCH", "--previous", "--upload-time none"],
+)
+def test_a_link_without_an_upload_time_gets_last_modified_of_the_server(
+    *,
+    site: Path,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    remote: str,
+    options: dict[str, str],
+    epoch: str,
+    expected: str | None,
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    monkeypatch.chdir(tmp_path)
+    assert site.name == options.get("previous", "site")
+    (source / "index.html").write_text("".join(f'<a href="{path.name}">x</a>' for path in source.iterdir()))
+    with serve_index(source) as flat:
+        for _ in range(2):
+            report = publish_from(flat.url, tmp_path / "new", remote=remote, cache_dir=str(tmp_path / "c"), **options)
+            assert (len(report.files), {file.upload_time or None for file in report.files}) == (3, {expected})
 
 
 def test_the_index_may_have_had_another_simple_path(source: Path, tmp_path: Path) -> None:
@@ -270,7 +306,7 @@ def test_a_file_without_a_hash_gets_no_published_upload_time(source: Path, host:
     with serve_index(source) as flat:
         options: dict[str, Any] = {"allow_unhashed": True, "include": ("demo",), "previous": host.url}
         report = build(Config(sources=(flat.url,), destination=str(tmp_path / "new"), **options))
-    assert [file.upload_time for project in report.index.projects for file in project.files] == ["", ""]
+    assert [file.upload_time for project in report.index.projects for file in project.files] == [MODIFIED] * 2
     assert report.new == ("demo-1.0-py3-none-any.whl", "demo-1.1-py3-none-any.whl")
 
 

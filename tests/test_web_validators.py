@@ -9,9 +9,12 @@ import pytest
 from mkindex.cache import Cache
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, PageResponse
+from mkindex.web.validators import last_modified
 from support import scripted_server
 from support.scripted_server import LONG_AGO, Reply, ScriptedServer, conditional, file_route, page_reply, redirect_reply
 from support.web_requests import CONTENT, failure
+
+MODIFIED = "2020-02-02T00:00:00Z"  # LONG_AGO, as pages have it
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,10 +89,10 @@ def test_no_credentials_are_written_to_the_page_cache(server: ScriptedServer, tm
 # --- heads of files -------------------------------------------------------------------------------------------
 
 
-def test_head_returns_size_media_type_and_validator(server: ScriptedServer, client: WebClient) -> None:
+def test_head_returns_size_media_type_validator_and_time(server: ScriptedServer, client: WebClient) -> None:
     server.routes["/r"] = redirect_reply("/f")
     server.routes["/f"] = file_route(CONTENT, etag='"1"', media_type="Application/X; a=b")
-    assert client.head(f"{server.url}r") == FileHead(f"{server.url}f", "application/x", len(CONTENT), '"1"')
+    assert client.head(f"{server.url}r") == FileHead(f"{server.url}f", "application/x", len(CONTENT), '"1"', MODIFIED)
     assert server.requests() == ["HEAD 302 /r", "HEAD 200 /f"]
     assert server.sent() == 0
 
@@ -98,7 +101,7 @@ def test_head_returns_size_media_type_and_validator(server: ScriptedServer, clie
 def test_get_replaces_head_if_the_server_refuses_it(server: ScriptedServer, client: WebClient, head: int) -> None:
     server.routes["/f"] = file_route(CONTENT, head=head)
     assert client.head(f"{server.url}f") == FileHead(
-        f"{server.url}f", "application/octet-stream", len(CONTENT), LONG_AGO
+        f"{server.url}f", "application/octet-stream", len(CONTENT), LONG_AGO, MODIFIED
     )
     assert server.requests() == [f"HEAD {head} /f", "GET 200 /f"]
 
@@ -119,4 +122,29 @@ def test_weak_etags_and_invalid_lengths_are_ignored(
     server: ScriptedServer, client: WebClient, headers: dict[str, str], size: int | None, validator: str
 ) -> None:
     server.routes["/f"] = Reply(b"x").with_headers(**headers)
-    assert client.head(f"{server.url}f") == FileHead(f"{server.url}f", "", size, validator)
+    assert client.head(f"{server.url}f")[:4] == (f"{server.url}f", "", size, validator)
+
+
+@pytest.mark.parametrize(
+    ("modified", "sent", "expected"),
+    [
+        (LONG_AGO, "", MODIFIED),
+        (LONG_AGO, "Sun, 02 Feb 2020 00:00:01 GMT", MODIFIED),
+        (LONG_AGO, LONG_AGO, ""),
+        (LONG_AGO, "Sat, 01 Feb 2020 00:00:00 GMT", ""),
+        ("Sun, 02 Feb 2020 01:00:00 +0100", "", MODIFIED),
+        ("Sun, 02 Feb 2020 00:00:00 -0000", "", MODIFIED),
+        ("Sunday, 02-Feb-20 00:00:00 GMT", "", MODIFIED),
+        ("Sun, 99 Feb 2020 00:00:00 GMT", "", ""),
+        ("Sun, 02 Feb 99999999999 00:00:00 GMT", "", ""),
+        ("Wed, 31 Dec 1969 23:59:59 GMT", "", ""),
+        (LONG_AGO, "soon", ""),
+        ("", "", ""),
+        ("soon", "", ""),
+    ],
+)
+def test_the_time_of_a_file_is_last_modified_unless_that_is_the_time_of_the_response(
+    modified: str, sent: str, expected: str
+) -> None:
+    headers = {"last-modified": modified} | ({"date": sent} if sent else {})
+    assert last_modified(headers) == expected

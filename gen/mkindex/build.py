@@ -128,7 +128,7 @@ def build(
             artifacts, statuses, source_findings = _sort_listing(listing)
             refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
             files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work), config)
-            files, previous = _with_upload_times(files, work)
+            files, previous = dated(config, files, web=work.web, executor=work.connections)
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
             found = (*source_findings, *file_findings, *_note_missing(config, previous))
             findings = (*found, *conflicts, *_warnings(index))
@@ -345,18 +345,6 @@ def _sort_outcomes(
 
 
 # --- the previous site ----------------------------------------------------------------------------------------------
-
-
-def _with_upload_times(files: list[File], work: Workspace) -> tuple[list[File], Mapping[str, str] | None]:
-    """Return files with their upload times, and those of the --previous site by sha256; None without such a site."""
-    config, previous = work.config, None
-    if config.previous is not None:
-        from mkindex.examine.previous_site import published
-
-        previous = published(
-            config.previous, files, simple_path=config.simple_path, web=work.web, executor=work.connections
-        )
-    return dated(config, files, previous or {}), previous
 
 
 def _note_missing(config: Config, previous: Mapping[str, str] | None) -> Iterator[Note]:

@@ -111,7 +111,10 @@ class Config:
         False, "With --files-url: there is a .metadata file beside each wheel on that server.", group=OUTPUT
     )
     upload_time: Literal["mtime", "none"] = option(
-        "mtime", "Take upload times from modification times, at most SOURCE_DATE_EPOCH, or publish none.", group=OUTPUT
+        "mtime",
+        "Take upload times from modification times, of remote files from Last-Modified, at most SOURCE_DATE_EPOCH; "
+        "or publish none.",
+        group=OUTPUT,
     )
     previous: str | None = option(
         None,

@@ -233,3 +233,23 @@ def test_clients_refuse_a_link_whose_address_ends_in_another_filename(
     (root / "simple/demo/index.html").write_text(page)
     with pytest.raises(ClientFailed):
         install(client, home, url, "demo")
+
+
+# --- upload times -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("remote", ["reference", "mirror"])
+def test_uv_excludes_newer_files_of_a_find_links_page_by_last_modified(
+    remote: str, origin: tuple[Path, str], home: ClientHome
+) -> None:
+    root, url = origin
+    (root / "wheels").mkdir()
+    for version, year in (("1.0", 2020), ("2.0", 2022)):
+        write_wheel(root / "wheels", "demo", version, mtime=(year - 1970) * 31_557_600)
+    links = "".join(f'<a href="{path.name}">{path.name}</a>\n' for path in (root / "wheels").iterdir())
+    (root / "wheels/index.html").write_text(f"<!DOCTYPE html>\n{links}")
+    done = mkindex(f"{url}wheels/", root / "public", "--remote", remote)
+    assert done.returncode == 0, done.stderr
+    options = ("--no-cache", "--index-url", f"{url}public/simple/", "--target", home.path / "target")
+    home.uv("pip", "install", *options, "--exclude-newer", "2021-01-01", "demo")
+    assert installed_versions(home.path / "target") == {"demo": "1.0"}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pytest
 
 A, B, C = "a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl", "c-1.0-py3-none-any.whl"
+UPLOADED = "2020-02-02T00:00:00Z"  # LONG_AGO, as pages have it
 WHEEL = wheel("a", "1.0", requires_python=">=3.8")
 METADATA = metadata("a", "1.0", requires_python=">=3.8")
 OTHER = wheel("b", "1.0")
@@ -68,6 +69,7 @@ def expected_entry(name: str, content: bytes, **more: object) -> dict[str, Any]:
         "url": f"HOST/{name}",
         "hashes": {"sha256": sha256(content)},
         "size": len(content),
+        "upload-time": UPLOADED,
         **{key.replace("_", "-"): value for key, value in more.items()},
     }
 

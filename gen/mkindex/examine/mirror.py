@@ -87,7 +87,9 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
     if sha256 and (artifact := _artifact_at(tree.root, path, link)):
         facts: Facts | str = cached if cached and tree.holds(path) else examine(artifact).result
         if isinstance(facts, Facts) and facts.sha256 == sha256:
-            facts = facts._replace(right_filename=right_filename)
+            # The mtime is that of the download.
+            upload_time = checked.head.last_modified if checked else cached.upload_time if cached else ""
+            facts = facts._replace(right_filename=right_filename, upload_time=upload_time)
             remember_facts(link, fingerprint, facts, work.cache, mirrored=True)
             return make_file(artifact, facts)
     return checked or check_link(link, work, mirrored=True)
@@ -114,7 +116,8 @@ def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Cal
             fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
             facts: Facts | str
             try:
-                facts = describe(link.filename, stream, fingerprint.size, link.project)._replace(sha256=digests.sha256)
+                facts = describe(link.filename, stream, fingerprint.size, link.project)
+                facts = facts._replace(sha256=digests.sha256, upload_time=checked.head.last_modified)
             except Unreadable as error:
                 facts = str(error)
     except RequestFailed as error:

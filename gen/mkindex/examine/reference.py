@@ -6,7 +6,6 @@ A file without a sha256 is read completely, once, to compute it. Nothing is writ
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 from mkindex.distributions.describe import describe, describe_metadata, describe_name
@@ -67,6 +66,8 @@ def list_file(checked: CheckedLink, work: LinkWork, advance: Callable[[int], obj
         remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=False)
     except RequestFailed as error:
         return reject(link, error, work)
+    if isinstance(facts, Facts):
+        facts = facts._replace(upload_time=checked.head.last_modified)
     return make_file(link, facts)
 
 
@@ -86,11 +87,10 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
         stream = work.web.open_ranges(link.url, head.size, validator=head.validator) if head.size else None
     sibling = _read_sibling(link, work)
     try:
-        facts = None
         if sibling is not None and link.core_metadata:
-            with suppress(Misnamed):  # the file says what its name should be
-                facts = describe_metadata(link.filename, sibling)
-        facts = facts or _describe(link, stream)
+            facts = _describe_by_sibling(link, sibling, stream)
+        else:
+            facts = _describe(link, stream)
     except OutOfReach:
         # Not remembered: at another time the server may send parts.
         facts = describe_name(link.filename, link.requires_python, link.project)._replace(sha256=sha256)
@@ -103,6 +103,16 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
     facts = facts._replace(sha256=sha256, metadata_span="")
     remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=False)
     return link, facts
+
+
+def _describe_by_sibling(link: Link, sibling: bytes, stream: RangeStream | None) -> Facts:
+    try:
+        return describe_metadata(link.filename, sibling)
+    except Misnamed:
+        facts = _describe(link, stream)  # only the file says what its name should be
+        if not facts.right_filename:
+            raise
+        return facts
 
 
 def _describe(link: Link, stream: RangeStream | None) -> Facts:

@@ -120,7 +120,7 @@ class Facts(NamedTuple):
     requires_python: str = ""
     core_metadata: str = ""  # sha256 of the METADATA of a wheel
     metadata_span: str = ""  # position of METADATA in the wheel: a zips.Span, as text
-    upload_time: str = ""  # UTC, as on the wire: "2026-01-02T03:04:05Z"
+    upload_time: str = ""  # the mtime or Last-Modified, in UTC and as on the wire: "2026-01-02T03:04:05Z"
     warning: str = ""  # what a person should know about the file, one sentence a line
     metadata_name: str = ""  # the Name in METADATA, if that is not the normalized name
     # The filename that the metadata says, if the file has another: it is published under this one, or rejected.
@@ -216,9 +216,7 @@ def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
         return File(artifact, found, filename)
     if link.sha256 not in ("", found.sha256):
         return Rejected(location=artifact.location, reason=describe_mismatch("sha256", link.sha256, found.sha256))
-    # The modification time of a download says nothing of the upload.
-    upload_time = link.upload_time or ("" if link.is_elsewhere else found.upload_time)
-    return File(artifact, found._replace(upload_time=upload_time), filename)
+    return File(artifact, found._replace(upload_time=link.upload_time or found.upload_time), filename)
 
 
 def judge_filename(file: File, *, fix_names: bool, mirrored: bool) -> Rejected | Note:

@@ -18,7 +18,7 @@ from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect
 from mkindex.web.responses import FileHead, PageResponse, RawResponse, RequestFailed, Unreachable, require_success
 from mkindex.web.retries import MAX_BREAKS, PAUSE_AFTER_BREAK, repeat_broken
 from mkindex.web.transport import NoResponse, Request, Response, TransferBroken, Transport
-from mkindex.web.validators import content_length, has_changed, head_or_get, media_type, validator
+from mkindex.web.validators import content_length, has_changed, head_or_get, last_modified, media_type, validator
 
 # The types that pip accepts, and any other, because the content of a page shows what it is.
 _ACCEPT = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01, */*; q=0.001"
@@ -83,7 +83,8 @@ class WebClient:
         response = head_or_get(ask)
         require_success(response.status, url)
         headers = response.headers
-        return FileHead(response.url, media_type(headers), content_length(headers), validator(headers))
+        size, modified = content_length(headers), last_modified(headers)
+        return FileHead(response.url, media_type(headers), size, validator(headers), modified)
 
     def get_small(self, url: str, *, most: int) -> bytes:
         """Return a file of at most `most` bytes."""

@@ -43,6 +43,7 @@ class FileHead(NamedTuple):
     media_type: str  # lower case, without parameters; "": unknown
     size: int | None  # bytes
     validator: str  # strong ETag or Last-Modified, see validators.py; "" without either
+    last_modified: str = ""  # as on the wire of the Simple API; "" if the server does not know
 
     @property
     def fingerprint(self) -> str:

@@ -1,10 +1,13 @@
-"""The type and size of a file by its response headers, and whether it has changed (RFC 9110, section 8).
+"""The type, size and time of a file by its response headers, and whether it has changed (RFC 9110, section 8).
 
 Building and checking use the same rules.
 """
 
+from calendar import timegm
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeVar
+
+from mkindex.model.files import format_upload_time
 
 # A signed URL is valid for one method only, and some servers do not implement HEAD: GET is tried instead.
 _HEAD_REFUSED = frozenset({403, 405, 501})
@@ -46,6 +49,22 @@ def validator(headers: Mapping[str, str]) -> str:
     """
     etag = headers.get("etag", "")
     return etag if etag and not etag.startswith("W/") else headers.get("last-modified", "")
+
+
+def last_modified(headers: Mapping[str, str]) -> str:
+    """Return Last-Modified as the Simple API writes times; "" without one, or if it is only the time of the response.
+
+    That is what servers send that create a response or do not know more. It would be another one for each request.
+    """
+    # Here, since builds without remote files do not need it.
+    from email.utils import parsedate_to_datetime
+
+    try:
+        modified = timegm(parsedate_to_datetime(headers["last-modified"]).utctimetuple())
+        sent = timegm(parsedate_to_datetime(headers["date"]).utctimetuple()) if "date" in headers else modified + 1
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return ""
+    return format_upload_time(modified) if modified < sent else ""
 
 
 def has_changed(headers: Mapping[str, str], before: str) -> bool:
