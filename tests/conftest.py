@@ -85,6 +85,7 @@ def page_server(_module_page_server: PageServer) -> PageServer:
     _module_page_server.pages.clear()
     _module_page_server.redirects.clear()
     _module_page_server.received.clear()
+    _module_page_server.status = 404
     return _module_page_server
 
 

@@ -456,10 +456,21 @@ def test_a_root_with_links_above_its_own_path_is_not_a_pass(tmp_path: Path, name
     with serve_index(tmp_path) as server:
         report = run_check(f"{server.url}pypi/simple/")
     assert report.failed()
+    findings = [(found.rule.name, found.text) for found in report.findings if found.rule.severity != Severity.NOTE]
+    assert [found for found in findings if found[0] in ("page-missing", "root-link")] == [
+        ("page-missing", "answers 404"),
+        ("root-link", f"1 other link: /{name}"),
+    ]
+
+
+def test_a_root_whose_links_name_no_project_is_not_a_pass(tmp_path: Path) -> None:
+    head = '<!DOCTYPE html><head><meta name="pypi:repository-version" content="1.0"></head>'
+    (tmp_path / "index.html").write_text(f'{head}<a href="https://example.com/a/b">All about it</a>')
+    report = run_check(tmp_path)
     (error,) = (found for found in report.findings if found.rule.severity == Severity.ERROR)
     assert (error.rule.name, error.text) == (
         "no-files",
-        f"no file was seen: the root has links, but to no project below it: /{name}",
+        "no file was seen: the root has links, but none that names a project: https://example.com/a/b",
     )
 
 

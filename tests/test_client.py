@@ -234,6 +234,8 @@ def test_the_root_must_be_above_the_pages_that_clients_request(host: IndexServer
     )
     assert probe(f"{host.url}simple/").url == f"{host.url}list/"  # where a link of the root leads
     host.faults.append(lambda path, reply: Reply(404) if path == "/list/demo/" else reply)
+    assert probe(f"{host.url}simple/").url == f"{host.url}simple/"  # clients never read the root
+    host.faults.append(lambda path, reply: Reply(404) if path == "/simple/demo/" else reply)
     with pytest.raises(SourceError):
         probe(f"{host.url}simple/")
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
+from mkindex.errors import Note, Rejected
+from mkindex.model.files import Link
+from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.sources.selection import EVERYTHING, Selection
+
+if TYPE_CHECKING:
+    from mkindex.sources.source import SourceItem
 
 WHEEL = "torch-2.1.0+cpu-cp312-cp312-linux_x86_64.whl"
 FILES = [
@@ -94,6 +102,37 @@ def test_projects_that_cannot_have_a_selected_file_are_not_requested(
     selection = Selection(include=include, exclude=exclude)
     names = ["Torch", "torch_geometric", "torchvision", "Zope.Interface"]
     assert [canonicalize_name(name) for name in names if selection.may_include_project(name)] == projects
+
+
+@pytest.mark.parametrize(
+    ("include", "names", "is_all"),
+    [
+        (("Torch", "torch_geometric"), ("torch", "torch-geometric"), True),
+        (("torch-2.*-cp312-*.whl", "torch"), ("torch",), True),  # a wheel has no hyphen in the name of its project
+        (("torch", "nvidia-*"), ("torch",), False),
+        (("torch-2.1.0.tar.gz", "*.whl", "[tz]orch", "", "a b"), (), False),
+        ((), (), False),
+    ],
+)
+def test_patterns_that_name_projects_are_told_from_others(
+    include: tuple[str, ...], names: tuple[str, ...], is_all: bool
+) -> None:
+    selection = Selection(include=include)
+    assert (selection.named_projects, selection.only_names_projects) == (names, is_all)
+
+
+def test_an_include_pattern_that_matches_nothing_is_noted() -> None:
+    items: list[SourceItem] = [
+        Link(url=f"https://host.example/{WHEEL}", filename=WHEEL),
+        StatusMarker("quarantined", ProjectStatus("quarantined")),
+        Rejected(location="https://host.example/simple/gone/", reason="its page answers 404"),
+        Note(location="https://host.example/simple/noted/", text="skipped"),
+    ]
+    patterns = ("Torch", "*.whl", "quarantined", "GONE", "noted", "troch", "torch-3*")
+    text = "no project or file matches. Check the spelling"
+    notes = [Note(location=f"--include {pattern}", text=text) for pattern in ("noted", "troch", "torch-3*")]
+    assert list(Selection(include=patterns).with_unused(items)) == [*items, *notes]
+    assert list(Selection(exclude=("x",)).with_unused(items)) == items
 
 
 # --- any file and any pattern ---------------------------------------------------------------------------------------

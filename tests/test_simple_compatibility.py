@@ -23,6 +23,7 @@ from mkindex.model.files import Link
 from mkindex.model.index import Index, Project, ProjectStatus
 from mkindex.simple.media_types import JSON_TYPE
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
+from mkindex.simple.roots import ProjectLink
 from mkindex.site.render import PageResource as Rendered
 from mkindex.site.render import Site
 from mkindex.site.templates import Templates
@@ -114,9 +115,13 @@ def test_our_own_pages_are_read_back_equal_from_html_and_json(index: Index, site
     root = f"{HOST}/{site.simple('')}"
     projects = tuple(project.name for project in index.projects)
     assert parse_html(pages[site.simple(HTML_PAGE)], root) == Page(
-        directories=tuple(f"{root}{name}/" for name in projects), is_index=True
+        projects=tuple(ProjectLink(name, f"{root}{name}/") for name in projects),
+        directories=tuple(f"{root}{name}/" for name in projects),
+        is_index=True,
     )
-    assert parse_json(pages[site.simple(JSON_PAGE)], root) == Page(projects=projects, is_json=True, is_index=True)
+    assert parse_json(pages[site.simple(JSON_PAGE)], root) == Page(
+        projects=tuple(map(ProjectLink, projects)), is_json=True, is_index=True
+    )
     assert parse_html(pages["links.html"], f"{HOST}/links.html") == Page(links=tuple(listed), is_index=True)
 
 

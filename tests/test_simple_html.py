@@ -10,6 +10,7 @@ from mkindex.errors import Rejected
 from mkindex.model.files import Link
 from mkindex.model.index import ProjectStatus
 from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
+from mkindex.simple.roots import ProjectLink
 from support.simple_pages import (
     DEMO,
     FILE,
@@ -399,9 +400,14 @@ def test_links_to_anything_else_are_counted_by_kind() -> None:
         *("https://[x/", f"{FILE}/"),
     ]
     page = parse_html("".join(f'<a href="{href}">x</a>' for href in hrefs), f"{HOST}/whl/")
+    directories = ("sub", "other", "third", FILE)
     assert page == Page(
         other_files=("demo-1.0.tar.bz2", "demo-1.0.exe", "demo-1.0.WHL", f"{FILE}.asc", f"{FILE}.metadata", "x.html"),
-        directories=tuple(f"{HOST}/whl/{name}/" for name in ("sub", "other", "third", FILE)),
+        projects=(
+            *(ProjectLink(name, f"{HOST}/whl/{name}/") for name in directories),
+            ProjectLink("README", f"{HOST}/whl/README"),
+        ),
+        directories=tuple(f"{HOST}/whl/{name}/" for name in directories),
         other_links=page.other_links,
     )
     assert page.other_links == 11

@@ -11,6 +11,7 @@ from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
 from mkindex.simple.reader import Malformed, Page, parse_json
+from mkindex.simple.roots import ProjectLink
 from support.simple_pages import (
     CREDENTIALS,
     DEMO,
@@ -226,7 +227,9 @@ def test_a_root_lists_its_projects_as_they_are_spelled() -> None:
         "meta": {"api-version": "1.0"},
         "projects": [{"name": "De.Mo"}, None, {}, {"name": 1}, "x", {"name": "a"}],
     }
-    assert parse_json(json.dumps(document), PAGE) == Page(projects=("De.Mo", "a"), is_json=True, is_index=True)
+    assert parse_json(json.dumps(document), PAGE) == Page(
+        projects=(ProjectLink("De.Mo"), ProjectLink("a")), is_json=True, is_index=True
+    )
 
 
 @pytest.mark.parametrize(

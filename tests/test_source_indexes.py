@@ -62,8 +62,20 @@ def test_only_the_selected_projects_of_an_index_are_requested(server: PageServer
     serve_index(server, form)
     server.pages["/simple/demo/"] = TEXT, "<a href="
     link = Link(url=f"{server.root}/files/{OTHER}", filename=OTHER, sha256=A)
-    assert find_files(f"{server.root}/simple/", "Other") == [link]
+    assert find_files(f"{server.root}/simple/", "Oth*") == [link]
     assert set(server.received) == {"/simple/", "/simple/other/"}
+
+
+@pytest.mark.parametrize("include", [("Other",), ("other", "gone"), ("other-*.whl", "OTHER")])
+@pytest.mark.parametrize("form", FORMS)
+def test_projects_that_are_named_are_requested_without_the_root(
+    server: PageServer, form: str, include: tuple[str, ...]
+) -> None:
+    serve_index(server, form)
+    server.pages["/simple/"] = TEXT, "<a href="
+    link = Link(url=f"{server.root}/files/{OTHER}", filename=OTHER, sha256=A)
+    assert find_files(f"{server.root}/simple/", *include) == [link]
+    assert set(server.received) <= {"/simple/other/", "/simple/gone/"}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -92,6 +104,55 @@ def test_a_listed_project_without_a_page_is_rejected_and_the_others_are_read(ser
         Link(url=f"{server.root}/files/{FILE}", filename=FILE, sha256=A),
         Rejected(location=f"{server.root}/simple/other/", reason=reason),
     ]
+
+
+def test_a_project_that_is_only_where_the_root_links_to_is_read_from_there(server: PageServer) -> None:
+    server.pages |= {
+        "/simple/": (TEXT, html_page("My_Demo/", "other/index.html", "http://else.example/third/")),
+        "/simple/My_Demo/": (TEXT, html_page(f"/files/my_{FILE}")),
+        "/simple/other/index.html": (TEXT, html_page(f"/files/{OTHER}")),
+    }
+    links = [Link(url=f"{server.root}/files/{name}", filename=name) for name in (f"my_{FILE}", OTHER)]
+    assert find_files(f"{server.root}/simple/", whole_index=True) == links
+    assert find_files(f"{server.root}/simple/", "my-demo", "other") == links
+
+
+def test_a_link_that_may_lead_to_something_else_is_skipped_with_a_note(server: PageServer) -> None:
+    found = {}
+    for path, head in (("simple", ""), ("declared", REPOSITORY)):
+        server.pages |= {
+            f"/{path}/": (TEXT, html_page("demo", "login", "gone/", head=head)),
+            f"/{path}/demo/": (TEXT, html_page(f"/files/{FILE}")),
+        }
+        found[path] = find_files(f"{server.root}/{path}/", whole_index=True)
+    link = Link(url=f"{server.root}/files/{FILE}", filename=FILE)
+    why = "its page answers 404: not found. Check the address"
+    assert found == {
+        "simple": [
+            Rejected(location=f"{server.root}/simple/gone/", reason=f"the index lists this project, but {why}"),
+            link,
+            Note(location=f"{server.root}/simple/login/", text=f"skipped: the index links to this name, but {why}"),
+        ],
+        "declared": [
+            Rejected(location=f"{server.root}/declared/gone/", reason=f"the index lists this project, but {why}"),
+            link,
+            Rejected(location=f"{server.root}/declared/login/", reason=f"the index lists this project, but {why}"),
+        ],
+    }
+
+
+def test_a_page_of_files_that_is_a_root_too_is_read_as_both_if_projects_are_chosen(server: PageServer) -> None:
+    server.pages |= {
+        "/simple/": (TEXT, html_page("demo/", "sub/", OTHER)),
+        "/simple/demo/": (TEXT, html_page(f"/files/{FILE}")),
+        "/simple/sub/": (TEXT, html_page("/files/third-1.0.zip")),
+    }
+    other = Link(url=f"{server.root}/simple/{OTHER}", filename=OTHER)
+    links = [Link(url=f"{server.root}/files/{name}", filename=name) for name in (FILE, "third-1.0.zip")]
+    assert find_files(f"{server.root}/simple/") == [other]
+    assert find_files(f"{server.root}/simple/", whole_index=True) == [other, *links]
+    assert find_files(f"{server.root}/simple/", "*-2.0*", "dem*") == [other, links[0]]
+    assert find_files(f"{server.root}/simple/", recursive=True) == [other, *links]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -156,3 +217,57 @@ def test_a_status_without_a_valid_project_name_is_ignored(server: PageServer, na
             location=f"{server.root}/a%20b/", text="project status archived ignored: the page does not name its project"
         )
     ]
+
+
+# --- indexes without a root -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_index_without_a_root_is_read_if_projects_are_named(server: PageServer, status: int) -> None:
+    server.status = status  # of anything else
+    server.pages["/pypi/simple/demo/"] = TEXT, html_page(f"/files/{FILE}")
+    link = Link(url=f"{server.root}/files/{FILE}", filename=FILE)
+    for address in ("/pypi/simple/", "/pypi/simple", "/pypi/simple/demo/"):
+        assert find_files(f"{server.root}{address}", "Demo", "gone") == [link]
+
+
+def test_without_a_root_the_error_says_to_name_projects(server: PageServer) -> None:
+    where = f"{server.root}/simple/"
+    server.pages["/simple/demo/"] = TEXT, html_page(FILE)
+    error = f"{where}: answers 404: not found. Check the address"
+    hint = "If this is an index that does not list its projects, name them: --include NAME"
+    assert error_text(where, whole_index=True) == error_text(where, "dem*", "other") == f"{error}. {hint}"
+    assert error_text(where, "other", "third") == f"{error}. Nor is there a page of other, third below it"
+
+
+def test_projects_that_are_named_beside_patterns_need_not_be_listed(server: PageServer) -> None:
+    serve_index(server, "JSON")
+    server.pages["/simple/"] = JSON_TYPE, json_root("demo")
+    links = [Link(url=f"{server.root}/files/{name}", filename=name, sha256=A) for name in (FILE, OTHER)]
+    assert find_files(f"{server.root}/simple/", "other", "d*", "gone") == links
+
+
+@pytest.mark.parametrize("page", [html_page(FILE, OTHER), html_page(FILE, "demo/", OTHER)])
+def test_a_page_of_files_is_read_if_the_named_projects_have_no_pages(server: PageServer, page: str) -> None:
+    server.pages["/whl/"] = TEXT, page
+    server.pages["/whl/demo/"] = TEXT, html_page("demo_extra-1.0-py3-none-any.whl")
+    assert find_files(f"{server.root}/whl/", "demo") == [Link(url=f"{server.root}/whl/{FILE}", filename=FILE)]
+
+
+def test_the_page_that_a_host_sends_for_any_address_is_no_project(server: PageServer) -> None:
+    everywhere = TEXT, html_page("/", "/about/", FILE)
+    server.pages |= {"/whl/": everywhere, "/whl/other/": everywhere}
+    assert find_files(f"{server.root}/whl/", "other") == []
+
+
+@pytest.mark.parametrize("path", ["/simple/demo", "/simple/demo/"])
+def test_the_address_of_a_project_may_lack_its_slash(server: PageServer, path: str) -> None:
+    server.pages["/simple/demo/"] = TEXT, html_page(f"/files/{FILE}")
+    assert find_files(f"{server.root}{path}") == [Link(url=f"{server.root}/files/{FILE}", filename=FILE)]
+
+
+def test_recursive_reads_a_tree_of_directories_even_if_a_project_is_named(server: PageServer) -> None:
+    server.pages |= {"/whl/": (TEXT, html_page("demo/", FILE)), "/whl/demo/": (TEXT, html_page("demo-2.0.zip"))}
+    paths = (FILE, "demo/demo-2.0.zip")
+    links = [Link(url=f"{server.root}/whl/{path}", filename=path.rpartition("/")[2]) for path in paths]
+    assert find_files(f"{server.root}/whl/", "demo", recursive=True) == links

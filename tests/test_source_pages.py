@@ -204,7 +204,9 @@ def test_the_error_for_a_response_that_is_not_a_page_describes_it(
 
 def test_the_error_for_a_missing_page_hides_its_query(server: PageServer) -> None:
     message = f"{server.root}/gone: answers 404: not found. Check the address"
-    assert error_text(f"{server.root}/gone?token=secret") == message
+    hint = "If this is an index that does not list its projects, name them: --include NAME"
+    assert error_text(f"{server.root}/gone?token=secret") == f"{message}. {hint}"
+    assert error_text(f"{server.root}/gone.html?token=secret") == message.replace("gone", "gone.html")
 
 
 def test_a_page_without_end_tag_is_read_with_a_note(server: PageServer) -> None:

@@ -68,8 +68,9 @@ def parse_page(text: str, *, url: str, media_type: str | None = None) -> "Page":
     `url` is the address of the page, from which relative links are resolved. `media_type` is the Content-Type that it
     was sent with; without one, a text that begins with `{` is JSON.
 
-    Returns a Page with the `links` to wheels and sdists, the `refused` links that are not valid, and the `projects` or
-    `directories` that the page names. Raises SourceError if the page is malformed or cut off.
+    Returns a Page with the `links` to wheels and sdists, the `rejected` links that are not valid, the `directories` one
+    level below, and the `projects` that the page names if it is the root of an index. Raises SourceError if the page is
+    malformed or cut off.
     """
     from mkindex.simple.reader import Malformed, parse_html, parse_json
 

@@ -125,7 +125,7 @@ def build(
         site = _site(config)
         for attempt in count(1):
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
-            artifacts, statuses, source_findings = _sort_listing(listing)
+            artifacts, statuses, source_findings = _sort_listing(_selection(config).with_unused(listing))
             refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
             files, file_findings = _sort_outcomes((examine or examine_all)(artifacts, work), config)
             files, previous = dated(config, files, web=work.web, executor=work.connections)
@@ -229,7 +229,7 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
     options = SourceOptions(
         web=web,
         executor=executor,
-        selection=Selection(include=config.include, exclude=config.exclude),
+        selection=_selection(config),
         recursive=config.recursive,
         follow_symlinks=config.follow_symlinks,
         whole_index=config.all,
@@ -245,6 +245,10 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
             raise SourceError(f"source {printable(spec)} is part of the index in {printable(config.destination)}")
     refuse_source_as_destination(config)
     return sources
+
+
+def _selection(config: Config) -> Selection:
+    return Selection(include=config.include, exclude=config.exclude)
 
 
 def output_directories(config: Config) -> list[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from support.clients import ClientFailed, installed_in_project, installed_versions, write_uv_project
+from support.clients import INSTALLERS, ClientFailed, installed_in_project, installed_versions, write_uv_project
 from support.http_servers import serve_directory
 from support.trees import find_broken_links, read_tree
 from support.web_servers import WEB_SERVERS
@@ -179,3 +179,24 @@ def test_pip_installs_with_hashes_required(published: Published, home: ClientHom
     options = ("--require-hashes", "--index-url", published.url, "--target", target, "-r", requirements)
     home.pip("pip", "install", *options)
     assert installed_versions(target) == EVERYTHING
+
+
+# --- indexes without a root -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", ["pip", "uv"])
+def test_neither_a_client_nor_a_build_of_named_projects_requests_the_root(
+    home: ClientHome, tmp_path: Path, client: str
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    mkindex(str(tmp_path / "wheels"), tmp_path / "origin")
+    for root in (tmp_path / "origin/simple").glob("index.*"):
+        root.unlink()
+    with serve_directory(tmp_path / "origin", tmp_path / "log") as server:
+        assert INSTALLERS[client](home, f"{server.url}simple/", ["demo"]) == {"demo": "1.0"}
+        mkindex(f"{server.url}simple/", tmp_path / "public", "--include", "Demo", "--remote", "mirror")
+        assert [request for request in server.requests() if request.endswith((" /simple/", " /simple"))] == []
+    (tmp_path / "again").mkdir()
+    mkindex(str(tmp_path / "wheels"), tmp_path / "again")
+    assert read_tree(tmp_path / "public") == read_tree(tmp_path / "again")

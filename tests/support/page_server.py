@@ -29,6 +29,7 @@ class PageServer:
         self.pages: dict[str, tuple[str, str]] = {}  # by path and query: media type and text
         self.redirects: dict[str, str] = {}
         self.received: list[str] = []
+        self.status = 404  # of everything else
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,7 +39,7 @@ class PageServer:
             def do_GET(self) -> None:
                 outer.received.append(self.path)
                 found = outer.pages.get(self.path)
-                self.send_response(301 if self.path in outer.redirects else 200 if found else 404)
+                self.send_response(301 if self.path in outer.redirects else 200 if found else outer.status)
                 if self.path in outer.redirects:
                     self.send_header("Location", outer.redirects[self.path])
                 kind, text = found or (TEXT, "<title>404</title>")

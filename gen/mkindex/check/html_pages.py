@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mkindex.check.addresses import resolve, shorten
-from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.check.observations import ListedFile, NamedProject, SeenPage
 from mkindex.simple.links import pick_hash_in
 from mkindex.simple.reader import Malformed, parse_html
+from mkindex.simple.roots import project_links
 from mkindex.text import printable
-from mkindex.tree.names import INDEX_HTML
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
@@ -49,7 +49,6 @@ def read_html(page: SeenPage, text: str) -> SeenPage:
         base=base,
         entries=tuple(links.entries),
         projects=tuple(links.projects),
-        project_links=tuple(links.project_links),
         stray_links=tuple(links.stray),
         dangers=tuple(links.dangers),
         base_href=base_href,
@@ -68,14 +67,13 @@ class _Links:
     """The anchors of a page, sorted by what they link to."""
 
     entries: list[ListedFile] = field(default_factory=list)
-    projects: list[tuple[str, str]] = field(default_factory=list)
-    project_links: list[str] = field(default_factory=list)
+    projects: list[NamedProject] = field(default_factory=list)
     stray: list[str] = field(default_factory=list)
     dangers: list[str] = field(default_factory=list)
 
 
 def _links(page: SeenPage, tree: "LexborHTMLParser", base: str) -> _Links:
-    links = _Links()
+    links, others = _Links(), list[tuple[str, str, str]]()
     for node in tree.css("a"):
         attributes = node.attributes
         links.dangers += _dangers(attributes)
@@ -85,23 +83,18 @@ def _links(page: SeenPage, tree: "LexborHTMLParser", base: str) -> _Links:
         url, text = resolve(base, link, page.root), node.text(deep=True)
         if _filename(link):
             links.entries.append(_entry(attributes, url, base, text))
-        elif page.kind == "root" and (project := _project_page(link, url, base)):
-            links.projects.append((text.strip(), project))
-            links.project_links.append(link)
+        else:
+            others.append((link, url, text))
+    addresses = [(url, text.strip) for _, url, text in others] if page.kind == "root" else []
+    names = {url: name for name, url in project_links(addresses, base, anywhere=not links.entries)}
+    for link, url, text in others:
+        if url in names:
+            links.projects.append(NamedProject(names[url], url, link, text.strip()))
         elif not link.startswith("#") and (scheme := _SCHEME.match(link)) and scheme[1].lower() in _UNSAFE_SCHEMES:
             links.dangers.append(f"a link to a {scheme[1].lower()}: address: {shorten(link, _MAX_VALUE)}")
         else:
             links.stray.append(link)
     return links
-
-
-def _project_page(link: str, url: str, base: str) -> str:
-    """Return the directory one level below a root that a link leads to, "" if it leads elsewhere."""
-    page = url.removesuffix(INDEX_HTML).rstrip("/")
-    directory, _, name = page.rpartition("/")
-    is_below = f"{directory}/" == base.rpartition("/")[0] + "/" and name not in ("", ".", "..")
-    is_page = url != page or re.fullmatch(r"[A-Za-z0-9_-]+", link)
-    return f"{page}/" if is_below and is_page and "?" not in url else ""
 
 
 def _entry(raw: Mapping[str, str | None], url: str, base: str, text: str) -> ListedFile:

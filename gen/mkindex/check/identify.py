@@ -10,19 +10,19 @@ from packaging.utils import canonicalize_name
 
 from mkindex.check.addresses import display_url, resolve
 from mkindex.check.fetch import Fetcher, directory_of
-from mkindex.check.observations import Identity, ListedFile, PageKind, SeenPage
-from mkindex.check.pages import project_links, read_page
+from mkindex.check.observations import Identity, ListedFile, NamedProject, PageKind, SeenPage
+from mkindex.check.pages import is_page_of, project_links, read_page
 from mkindex.check.unsent import is_bucket_listing, unsent_page, unsent_root
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.simple.links import client_project_url, name_at_end, path_of
+from mkindex.simple.roots import is_root, linked_directory
 from mkindex.text import plural, printable, redact
 from mkindex.tree.manifest import index_roots
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, MANIFEST, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RequestFailed, describe_failure
 
-_SAMPLE = 3  # pages that are read to tell a root from a page that links to other directories
 _PAGE_ENDINGS = (".html", ".htm", ".v1_json", ".v1_html", ".json")
 
 
@@ -204,7 +204,7 @@ def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
         return Identity(kind="login", description=description)
     if page.entries and not page.projects:
         return _identity_by_files(fetcher, url, page)
-    if page.form == "json" or _is_root(fetcher, page):
+    if page.form == "json" or _is_root(fetcher, url, page):
         name = name_at_end(url)
         if name.endswith(_PAGE_ENDINGS) and not fetcher.local:
             description = f"the root of an index, but clients append the name of a project to {name}"
@@ -249,17 +249,18 @@ def _project_of(entry: ListedFile) -> str:
     return canonicalize_name(stem) if stem else ""
 
 
-def _is_root(fetcher: Fetcher, page: SeenPage) -> bool:
-    """Tell whether a page without files is the root of an index: it says so, or it links to pages of projects."""
+def _is_root(fetcher: Fetcher, url: str, page: SeenPage) -> bool:
+    """Tell whether a page is the root of an index: it says so, or it names projects that have pages."""
     if page.is_index:
         return True
-    for _, url in page.projects[:_SAMPLE]:
-        project = canonicalize_name(name_at_end(url))
-        child = fetch_forms(fetcher, url, "project", project)[0]
-        is_empty_project = child.is_index and not child.entries and not child.stray_links
-        if is_empty_project or any(_project_of(entry) == project for entry in child.entries):
-            return True
-    return False
+    root = url.rpartition("/")[0]
+
+    def has_page(project: NamedProject) -> bool:
+        name = canonicalize_name(project.name)
+        addresses = dict.fromkeys((client_project_url(root, name), linked_directory(project.url)))
+        return any(is_page_of(name, fetch_forms(fetcher, address, "project", name)[0]) for address in addresses)
+
+    return is_root(page.projects, has_page)
 
 
 def _lacks_index_documents(fetcher: Fetcher, url: str, roots: tuple[SeenPage, ...]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mkindex.check.addresses import resolve
-from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.check.observations import ListedFile, NamedProject, SeenPage
 from mkindex.simple.links import pick_hash
 from mkindex.simple.reader import Malformed, parse_json
 
@@ -52,12 +52,12 @@ def _entries(files: object, page: SeenPage) -> tuple[list[ListedFile], list[str]
     return entries, errors
 
 
-def _projects(projects: object) -> tuple[list[tuple[str, str]], list[str]]:
+def _projects(projects: object) -> tuple[list[NamedProject], list[str]]:
     names, errors = [], []
     for number, project in enumerate(projects if isinstance(projects, list) else []):
         name = project.get("name") if isinstance(project, dict) else None
         if isinstance(name, str):
-            names.append((name, ""))
+            names.append(NamedProject(name))
         else:
             errors.append(f"projects[{number}] has no string `name`")
     return names, errors

@@ -40,6 +40,15 @@ class ListedFile(NamedTuple):
         return self.filename.endswith(_UNUSED)
 
 
+class NamedProject(NamedTuple):
+    """A project as a root names it."""
+
+    name: str
+    url: str = ""  # HTML: the absolute address that it links to
+    link: str = ""  # HTML: as written
+    text: str = ""  # HTML: of the link
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeenPage:
     """A page as it was received, and what it says."""
@@ -55,8 +64,7 @@ class SeenPage:
     field_errors: tuple[str, ...] = ()  # JSON: missing or mistyped fields outside the entries
     stray_links: tuple[str, ...] = ()  # links to neither files nor, on a root, projects
     dangers: tuple[str, ...] = ()  # what a browser could be made to run, and signs of an unescaped attribute
-    projects: tuple[tuple[str, str], ...] = ()  # root: the name shown and, in HTML, the address
-    project_links: tuple[str, ...] = ()  # HTML: as written
+    projects: tuple[NamedProject, ...] = ()  # of a root
     document: Mapping[str, Any] = field(default_factory=dict)  # JSON, without files and projects
     base_href: str | None = None  # HTML: the address in <base>
     api_version: object = None  # None if the page has none

@@ -9,6 +9,7 @@ from mkindex.check.json_pages import read_json
 from mkindex.check.observations import Form, PageKind, SeenPage, SeenRoot
 from mkindex.simple.links import name_at_end
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.simple.roots import is_project_page, linked_directory
 from mkindex.web.responses import RawResponse
 
 _HTML_TYPES = ("text/html", HTML_TYPE)
@@ -28,15 +29,18 @@ def read_page(reply: RawResponse, kind: PageKind, *, project: str = "", root: st
 
 
 def project_links(roots: Iterable[SeenPage]) -> dict[str, str]:
-    """Return the projects that root pages list, in any form: normalized name to linked address, "" in JSON.
-
-    In HTML, the last segment of the link is the name: clients never read the root, and other readers follow the link.
-    """
+    """Return the projects that root pages name, in any form: normalized name to linked directory, "" in JSON."""
     links: dict[str, str] = {}
     for page in roots:
-        for name, url in page.projects:
-            links.setdefault(canonicalize_name(name_at_end(url) if page.form == "html" else name), url)
+        for project in page.projects:
+            links.setdefault(canonicalize_name(project.name), project.url and linked_directory(project.url))
     return links
+
+
+def is_page_of(project: str, page: SeenPage) -> bool:
+    """Tell whether a page is that of a project, by its normalized name."""
+    is_empty = page.is_index and not page.entries and not page.stray_links
+    return is_project_page(project, (entry.filename for entry in page.entries), is_empty=is_empty)
 
 
 def seen_root(roots: Iterable[SeenPage]) -> SeenRoot | None:

@@ -3,12 +3,12 @@
 from packaging.utils import canonicalize_name
 
 from mkindex.check.fetch import Fetcher
-from mkindex.check.observations import PageKind, SeenPage
-from mkindex.check.pages import read_page
-from mkindex.simple.links import name_at_end
+from mkindex.check.observations import NamedProject, PageKind, SeenPage
+from mkindex.check.pages import is_page_of, read_page
+from mkindex.simple.links import client_project_url
+from mkindex.simple.roots import is_root
 from mkindex.tree.names import INDEX_HTML
 
-_SAMPLE = 3  # pages of projects that are requested to tell a root
 _XML = ("application/xml", "text/xml")
 _ABSENT = (403, 404, 410)  # a bucket whose readers may not list it answers 403 for what does not exist
 
@@ -33,13 +33,13 @@ def unsent_root(fetcher: Fetcher, url: str, sent: SeenPage) -> SeenPage | None:
     page = unsent_page(fetcher, url, sent, "root")
     if page is None or page.is_index:
         return page
-    for _, linked in page.projects[:_SAMPLE]:
-        project = canonicalize_name(name_at_end(linked))
-        for address in (f"{linked}{INDEX_HTML}", linked):
-            child = read_page(fetcher.get_page(address), "project", project=project)
-            if any(canonicalize_name(entry.filename).startswith(f"{project}-") for entry in child.entries):
-                return page
-    return None
+
+    def has_page(project: NamedProject) -> bool:
+        name, directory = canonicalize_name(project.name), client_project_url(url, project.name)
+        pages = (fetcher.get_page(address) for address in (f"{directory}{INDEX_HTML}", directory))
+        return any(is_page_of(name, read_page(reply, "project", project=name)) for reply in pages)
+
+    return page if is_root(page.projects, has_page) else None
 
 
 def is_bucket_listing(page: SeenPage) -> bool:

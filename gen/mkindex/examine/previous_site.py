@@ -14,10 +14,10 @@ from packaging.utils import canonicalize_name
 
 from mkindex.errors import SourceError
 from mkindex.model.files import File
-from mkindex.simple.links import name_at_end, project_url
+from mkindex.simple.links import project_url
 from mkindex.simple.reader import Page
+from mkindex.sources.fetch import PageMissing, fetch_page, read_page
 from mkindex.sources.open import local_path
-from mkindex.sources.pages import PageMissing, fetch_page, read_page
 from mkindex.text import printable, redact
 from mkindex.tree.names import SIMPLE_DIRECTORY
 from mkindex.web.client import WebClient
@@ -81,8 +81,7 @@ def _find_root(roots: Iterable[str], web: WebClient) -> _Root | None:
             continue
         page = read_page(answer)
         if _is_root(page):
-            names = page.projects or map(name_at_end, page.directories)
-            return _Root(answer.url, frozenset(map(canonicalize_name, names)))
+            return _Root(answer.url, frozenset(canonicalize_name(link.name) for link in page.projects))
         other_page = other_page or redact(answer.url)
     if other_page:
         raise SourceError(
@@ -93,7 +92,8 @@ def _find_root(roots: Iterable[str], web: WebClient) -> _Root | None:
 
 def _is_root(page: Page) -> bool:
     """Tell whether a page is the root of an index (PEP 629, PEP 691), and not one of its projects."""
-    return page.is_index and not (page.links or page.rejected or page.other_files or page.name)
+    has_files = page.links or page.rejected or (page.other_files and not page.projects)
+    return page.is_index and not has_files and not page.name
 
 
 def _below(top: str, path: str) -> str:

@@ -29,6 +29,7 @@ from mkindex.simple.links import (
     read_hash,
     strip_href,
 )
+from mkindex.simple.roots import ProjectLink, project_links
 from mkindex.text import printable, redact
 
 MAX_LINKS = 1_000_000  # files on a JSON page
@@ -43,7 +44,7 @@ class Page:
     links: tuple[Link, ...] = ()  # to wheels and sdists, in the order of the page, each once
     rejected: tuple[Rejected, ...] = ()  # links to wheels and sdists that cannot be published, and malformed entries
     other_files: tuple[str, ...] = ()  # names of all other files
-    projects: tuple[str, ...] = ()  # of a JSON root, as they are spelled there
+    projects: tuple[ProjectLink, ...] = ()  # that the page names if it is the root of an index: see `simple.roots`
     directories: tuple[str, ...] = ()  # URLs of the directories one level below an HTML page, each once
     other_links: int = 0  # number of links to anything else
     name: str = ""  # project of a JSON page
@@ -80,6 +81,12 @@ def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
     location = _Location.of(url, strip_href(base.attributes.get("href") or "") if base else "")
     targets = [_read_anchor(anchor.attributes, location) for anchor in anchors]
     directories = dict.fromkeys(target for target in targets if isinstance(target, _Directory))
+    # The text of a link is read only if it is needed: a public index has a million links.
+    addresses = [
+        (target, anchor.text) for target, anchor in zip(targets, anchors, strict=True) if isinstance(target, _Address)
+    ]
+    others = [urlsplit(target).path for target in targets if type(target) is _Address]
+    has_files = any(isinstance(target, (Link, Rejected)) for target in targets)
     metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
     if not any_version:
         # PEP 629: a page without a version, or with an empty one, is of version 1.0.
@@ -89,9 +96,10 @@ def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
     return Page(
         links=tuple(dict.fromkeys(target for target in targets if isinstance(target, Link))),
         rejected=tuple(target for target in targets if isinstance(target, Rejected)),
-        other_files=tuple(target for target in targets if type(target) is str),
+        other_files=tuple(filename_in(path) for path in others if "." in filename_in(path)),
+        projects=project_links(addresses, location.url, anywhere=not has_files),
         directories=tuple(directories),
-        other_links=sum(target is None for target in targets),
+        other_links=sum("." not in filename_in(path) for path in others) + targets.count(None),
         status=_parse_status(metas.get("pypi:project-status"), metas.get("pypi:project-status-reason")),
         is_listing=title is not None and _LISTING_TITLE.match(title.text()) is not None,
         is_index="pypi:repository-version" in metas,
@@ -109,7 +117,8 @@ def parse_json(text: str, url: str) -> Page:
         if len(projects) > MAX_PROJECTS:
             raise Malformed(f"has more than {MAX_PROJECTS:,} projects")
         names = [entry.get("name") for entry in projects if isinstance(entry, dict)]
-        return Page(projects=tuple(name for name in names if isinstance(name, str)), is_json=True, is_index=True)
+        links = tuple(ProjectLink(name) for name in names if isinstance(name, str))
+        return Page(projects=links, is_json=True, is_index=True)
     files = document.get("files")
     if not isinstance(files, list):
         raise Malformed("is JSON, but has neither projects nor files")
@@ -186,19 +195,25 @@ class _Location(NamedTuple):
         return self.origin + path if is_below and parent in self.directories and path not in self.directories else ""
 
 
-class _Directory(str):
+class _Address(str):
+    """The URL that a link to anything but a wheel or sdist leads to, without its fragment."""
+
+    __slots__ = ()
+
+
+class _Directory(_Address):
     """The URL of a directory one level below a page."""
 
     __slots__ = ()
 
 
-def _read_anchor(attributes: dict[str, str | None], location: _Location) -> Link | Rejected | _Directory | str | None:
-    """Return the target of a link: a wheel or sdist, a directory, the name of another file, or None for the rest."""
+def _read_anchor(attributes: dict[str, str | None], location: _Location) -> Link | Rejected | _Address | None:
+    """Return the target of a link: a wheel or sdist, a directory, anything else, or None if it is not an address."""
     href = strip_href(attributes["href"] or "")
     if plain := _PLAIN_DIRECTORY.fullmatch(href):  # without urljoin(): a public index has a million of these
         target = location.origin + href if plain[1] else location.origin + location.directories[0] + href
         directory = location.directory_below(target)
-        return _Directory(directory) if directory else None
+        return _Directory(directory) if directory else _Address(target)
     try:
         target = urljoin(location.url, href)
         parts = urlsplit(target)
@@ -207,7 +222,7 @@ def _read_anchor(attributes: dict[str, str | None], location: _Location) -> Link
     filename = filename_in(parts.path)
     if not filename.endswith(SUFFIXES):
         directory = location.directory_below(target)
-        return _Directory(directory) if directory else filename if "." in filename else None
+        return _Directory(directory) if directory else _Address(target.partition("#")[0])
     try:
         url = normalize_url(target, filename, allow_local=location.page.startswith("file:"))
         sha256, other_hash = read_hash(hashes_in(parts.fragment)) if parts.fragment else ("", "")

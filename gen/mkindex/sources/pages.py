@@ -6,29 +6,29 @@ The content of a page decides what it is: see the table in `docs/sources.md`.
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
-from packaging.utils import InvalidName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 from mkindex.distributions.filenames import SUFFIXES, project_on_page
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
-from mkindex.simple.links import name_at_end, parse_link, path_of, project_url
-from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
-from mkindex.simple.reader import Malformed, Page, parse_html, parse_json
+from mkindex.simple.links import name_at_end, parse_link, path_of
+from mkindex.simple.reader import Page
+from mkindex.simple.roots import is_project_name
+from mkindex.sources.fetch import fetch_page, read_page
+from mkindex.sources.indexes import IndexReader, ProjectPage, fetch_root
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import SourceItem
 from mkindex.text import plural, printable, redact
 from mkindex.tree.names import INDEX_HTML
-from mkindex.web.bodies import MAX_PAGE
 from mkindex.web.client import WebClient
-from mkindex.web.responses import PageResponse, RequestFailed
 
 _MAX_LEVELS, _MAX_PAGES = 20, 10_000  # of a directory listing with --recursive
-_MAX_SAMPLES = 3  # pages that are read to tell an index from a page with links to other directories
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +48,35 @@ class PageSource:
         if name_at_end(url).endswith(SUFFIXES):
             yield from self._read_single_file()
             return
-        response = self._fetch(url)
-        page = read_page(response)
-        if page.projects or page.is_json:
-            names = [(name, project_url(response.url, name)) for name in page.projects if _is_project_name(name)]
-            if strange := len(page.projects) - len(names):
-                text = f"{plural(strange, 'project')} skipped: not a valid project name"
-                yield Note(location=redact(response.url), text=text)
-            yield from self._read_index(names, response) if names else self._list_files(page, response.url)
-        elif page.links or page.rejected:
+        index = IndexReader(
+            web=self.web, executor=self.executor, selection=self.selection, whole_index=self.whole_index
+        )
+        if not self.recursive and (projects := index.find_named(url)):
+            yield from self._list_projects(projects)
+            return
+        response = fetch_root(url, self.web, self.selection)
+        page, roots = read_page(response), tuple(dict.fromkeys((url, response.url)))
+        if page.links or page.rejected:
             yield from self._list_files(page, response.url)
-            yield from self._read_subdirectories(page, response.url)
-        elif self._is_index(page):
-            yield from self._read_index([(name_at_end(url), url) for url in page.directories], response)
-        elif page.status and page.is_index:  # a project without files
-            yield _make_status_marker(page, page.status, response.url)
+            if index.is_wanted and not self.recursive and index.is_root(replace(page, is_index=False), roots):
+                yield from self._list_projects(index.projects(page, roots))
+            else:
+                yield from self._read_subdirectories(page, response.url)
+        elif page.is_index and (page.status or (page.is_json and not page.projects)):  # no files, or no projects
+            yield from self._list_files(page, response.url)
+        elif index.is_root(page, roots):
+            yield from self._list_projects(index.projects(page, roots))
         elif page.directories and self.recursive:
             yield from self._read_subdirectories(page, response.url)
         else:
             raise SourceError(f"{redact(response.url)}: {_describe_without_files(page)}")
+
+    def _list_projects(self, projects: Iterable[ProjectPage | Rejected | Note]) -> Iterator[SourceItem]:
+        for project in projects:
+            if isinstance(project, ProjectPage):
+                yield from self._list_files(project.page, project.url, name=project.name)
+            else:
+                yield project
 
     def _read_single_file(self) -> Iterator[SourceItem]:
         try:
@@ -75,49 +85,6 @@ class PageSource:
             raise SourceError(f"{redact(self.url)}: {error}") from error
         if self.selection.includes_file(link.filename):
             yield link if link.is_elsewhere else _find_local(link, link.url)
-
-    def _fetch(self, url: str) -> PageResponse:
-        return fetch_page(url, self.web)
-
-    # --- an index -----------------------------------------------------------------------------------------------------
-
-    def _is_index(self, page: Page) -> bool:
-        """Tell whether an HTML page without files is the root of an index: its links lead to pages of projects."""
-        if not page.directories or not (page.is_index or page.is_listing or not (page.other_links or page.other_files)):
-            return False
-        selected = [url for url in page.directories if self.selection.may_include_project(name_at_end(url))]
-        for url in (selected or page.directories)[:_MAX_SAMPLES]:
-            try:
-                child = read_page(self._fetch(url))
-            except SourceError:
-                continue
-            prefix = f"{canonicalize_name(name_at_end(url))}-"
-            if child.is_index or any(canonicalize_name(link.filename).startswith(prefix) for link in child.links):
-                return True
-        return False
-
-    def _read_index(self, projects: Sequence[tuple[str, str]], root: PageResponse) -> Iterator[SourceItem]:
-        """Yield the files of the selected projects. `projects`: name and URL of each."""
-        if not (self.whole_index or self.selection.include):
-            raise SourceError(
-                f"{redact(root.url)} is an index of {plural(len(projects), 'project')}. "
-                "Choose projects with --include, or use --all"
-            )
-        selected = [(name, url) for name, url in projects if self.selection.may_include_project(name)]
-        pages = self.executor.map(self._read_project, (url for _, url in selected))
-        for (name, _), page in zip(selected, pages, strict=True):
-            if isinstance(page, Rejected):
-                yield page
-            else:
-                yield from self._list_files(page[1], page[0], name=name)
-
-    def _read_project(self, url: str) -> tuple[str, Page] | Rejected:
-        """Return the page of a project and its URL after redirects; a missing page rejects only this project."""
-        try:
-            response = self._fetch(url)
-        except PageMissing as error:
-            return Rejected(location=redact(url), reason=f"the index lists this project, but its page {error.why}")
-        return response.url, read_page(response)
 
     # --- a page of files ----------------------------------------------------------------------------------------------
 
@@ -157,7 +124,7 @@ class PageSource:
             seen.update(level)
             if len(seen) > _MAX_PAGES:
                 break
-            responses = list(self.executor.map(self._fetch, level))
+            responses = list(self.executor.map(partial(fetch_page, web=self.web), level))
             pages = list(map(read_page, responses))
             for page, response in zip(pages, responses, strict=True):
                 yield from self._list_files(page, response.url)
@@ -168,67 +135,6 @@ class PageSource:
             f"{redact(top)}: more than {_MAX_PAGES:,} pages or {_MAX_LEVELS} levels of subdirectories. "
             "Give a directory further down"
         )
-
-
-# --- fetching and reading one page ------------------------------------------------------------------------------------
-
-
-class PageMissing(SourceError):
-    """A page that does not exist. `why`: the text without its address."""
-
-    def __init__(self, text: str, why: str) -> None:
-        super().__init__(text)
-        self.why = why
-
-
-def fetch_page(url: str, web: WebClient) -> PageResponse:
-    """Return a page from this machine or from a server. Raises PageMissing, or SourceError for any other failure."""
-    if url.startswith("file:"):
-        return _read_file(url)
-    try:
-        return web.get_page(url)
-    except RequestFailed as error:
-        if error.status in (404, 410):
-            raise PageMissing(str(error), error.why) from error
-        raise SourceError(str(error)) from error
-
-
-def _read_file(url: str) -> PageResponse:
-    path = path_of(url)
-    if os.path.isdir(path):
-        path, url = os.path.join(path, INDEX_HTML), f"{url.rstrip('/')}/"
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_PAGE + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise PageMissing(f"cannot read {redact(url)}: {error.strerror}", "does not exist") from error
-    except OSError as error:
-        raise SourceError(f"cannot read {redact(url)}: {error.strerror}") from error
-    if len(data) > MAX_PAGE:
-        raise SourceError(f"{redact(url)}: larger than {MAX_PAGE >> 20} MiB, the limit for a page")
-    text = data.decode("utf-8-sig", "replace")
-    return PageResponse(url, JSON_TYPE if text.lstrip().startswith("{") else "", text)
-
-
-def read_page(response: PageResponse) -> Page:
-    """Read a page as JSON or HTML by its media type, or by its beginning. Raises SourceError if it is neither."""
-    where, kind, start = redact(response.url), printable(response.media_type), response.text.lstrip()[:1]
-    try:
-        if kind == JSON_TYPE:
-            return parse_json(response.text, response.url)
-        if start == "<" or (start != "{" and kind in ("text/html", HTML_TYPE, "application/xhtml+xml")):
-            return parse_html(response.text, response.url)
-        if start == "{":
-            parse_json(response.text, response.url)
-            raise SourceError(
-                f"{where}: a JSON page of the Simple API with the content type {kind or '(none)'}, which pip and uv "
-                f"refuse. Serve it as {JSON_TYPE}, or save the page and give the file as SOURCE"
-            )
-    except Malformed as error:
-        raise SourceError(f"{where} {error}") from error
-    raise SourceError(
-        f"{where}: not a page (content type {kind or 'unknown'}). Give a page with links to wheels or sdists"
-    )
 
 
 def _describe_without_files(page: Page) -> str:
@@ -252,7 +158,7 @@ def _make_status_marker(page: Page, status: ProjectStatus, url: str, name: str =
     the directory of the page.
     """
     for project in (page.name, name, _project_of_wheels(page), _directory_name(url)):
-        if _is_project_name(project):
+        if is_project_name(project):
             return StatusMarker(canonicalize_name(project), status)
     return Note(
         location=redact(url), text=f"project status {status.status} ignored: the page does not name its project"
@@ -264,7 +170,7 @@ def _page_project(page: Page, url: str, name: str) -> str:
     # A find-links page may declare a version of the API, too, but not at the address of a directory.
     is_directory = not name_at_end(url).endswith((".html", ".htm")) or url.endswith(f"/{INDEX_HTML}")
     project = page.name or name or (_directory_name(url) if page.is_index and is_directory else "")
-    return canonicalize_name(project) if _is_project_name(project) else ""
+    return canonicalize_name(project) if is_project_name(project) else ""
 
 
 def _project_of_wheels(page: Page) -> str:
@@ -279,14 +185,6 @@ def _directory_name(url: str) -> str:
     """Return the name of the directory of a page, whose address may lack the slash at its end."""
     name = name_at_end(url)
     return name_at_end(url.partition("?")[0].rpartition("/")[0]) if name.endswith((".html", ".htm")) else name
-
-
-def _is_project_name(name: str) -> bool:
-    """Tell whether a text can be the name of a project: an index may list anything."""
-    try:
-        return bool(canonicalize_name(name, validate=True))
-    except InvalidName:
-        return False
 
 
 # --- files of this machine --------------------------------------------------------------------------------------------

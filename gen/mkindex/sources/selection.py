@@ -11,6 +11,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mkindex.distributions.filenames import SUFFIXES
+from mkindex.errors import Note, Rejected
+from mkindex.model.files import Artifact, Link
+from mkindex.model.index import StatusMarker
+from mkindex.simple.roots import is_project_name
+from mkindex.sources.source import SourceItem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,27 @@ class Selection:
         return bool(is_possible) and not self._exclude_pattern.match(name)
 
     @cached_property
+    def named_projects(self) -> tuple[str, ...]:
+        """The normalized projects that patterns of `include` name, whether an index lists them or not."""
+        return tuple(dict.fromkeys(filter(None, map(_named_project, self.include))))
+
+    @property
+    def only_names_projects(self) -> bool:
+        """Whether `include` selects files of `named_projects` only."""
+        return bool(self.include) and all(map(_named_project, self.include))
+
+    def with_unused(self, items: Iterable[SourceItem]) -> Iterator[SourceItem]:
+        """Yield items, then a note for each pattern of `include` that none of them matches."""
+        names = []
+        for item in items:
+            if self.include:
+                names.append(_name_of(item))
+            yield item
+        for given in self.include:
+            if not any(map(Selection(include=(given,)).includes_file, names)):
+                yield Note(location=f"--include {given}", text="no project or file matches. Check the spelling")
+
+    @cached_property
     def _include_pattern(self) -> re.Pattern[str]:
         return _join(pattern for given in self.include for pattern in (given, _normalize(given)))
 
@@ -60,6 +86,15 @@ class Selection:
 EVERYTHING = Selection()
 
 
+def _name_of(item: SourceItem) -> str:
+    """Return the name of a file or project that a source yields, or that it rejects; "" for a note."""
+    if isinstance(item, (Artifact, Link)):
+        return item.filename
+    if isinstance(item, StatusMarker):
+        return item.project
+    return item.location.rstrip("/").rpartition("/")[2] if isinstance(item, Rejected) else ""
+
+
 def _join(patterns: Iterable[str]) -> re.Pattern[str]:
     """Return one pattern that matches what any of the shell patterns matches."""
     return re.compile("|".join(map(translate, patterns)) or r"(?!)")  # without patterns: nothing
@@ -74,6 +109,12 @@ def _project_patterns(pattern: str) -> list[str]:
     """Return a pattern, and each part at its start that can be for the project: up to a hyphen, or up to a star."""
     ends = [match.end() if match[0] == "*" else match.start() for match in re.finditer(r"[-*]", pattern)]
     return [pattern, *(pattern[:end] for end in ends if end)]
+
+
+def _named_project(pattern: str) -> str:
+    """Return the normalized project that a pattern stands for, or for whose wheels it is; "" for other patterns."""
+    name = pattern.partition("-")[0] if pattern.endswith(".whl") else pattern
+    return canonicalize_name(name) if is_project_name(name) and not pattern.endswith(SUFFIXES[1:]) else ""
 
 
 def _possible_projects(filename: str) -> Iterator[str]:

@@ -65,13 +65,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         SERVED,
     ),
     Mutation("an index without projects", "no-files", remove_all_projects),
-    Mutation(
-        "a root whose links lead to the root of the host",
-        "no-files",
-        lambda v: v.html("", lambda t: t.replace('href="', 'href="/')),
-        HTML_ONLY,
-        try_clients=False,
-    ),
     # Installs break
     Mutation("the newest wheel is gone", "file-missing", lambda v: remove_file(v, NEW), files="head"),
     Mutation("an sdist is gone", "file-missing", lambda v: v.file("beta-1.0.tar.gz").unlink(), try_clients=False),
@@ -409,6 +402,12 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a root that links without the slash",
         "root-link",
         lambda v: v.html("", lambda t: t.replace('href="alpha/"', 'href="alpha"')),
+        HTML_ONLY,
+    ),
+    Mutation(
+        "a root whose links lead to the root of the host",
+        "root-link",
+        lambda v: v.html("", lambda t: t.replace('href="', 'href="/')),
         HTML_ONLY,
     ),
     Mutation(

@@ -104,7 +104,7 @@ def raw_plus(page: SeenPage) -> Iterator[Violation]:
 )
 def root_relative(page: SeenPage) -> Iterator[Violation]:
     """The links of a tree do not depend on where it is served."""
-    links = [entry.link for entry in page.entries] + list(page.project_links)
+    links = [entry.link for entry in page.entries] + [project.link for project in page.projects]
     found = [link for link in links if re.match(r"/(?!/)", link)]
     if page.is_local and found:
         yield Violation(f"{plural(len(found), 'link')} with a slash at the beginning: {display_link(found[0])}")

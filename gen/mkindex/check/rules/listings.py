@@ -1,6 +1,5 @@
 """Rules on what a page lists: the files of a project, or the projects of a root."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,6 +11,7 @@ from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, NOTE, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.distributions.filenames import FILENAME, SUFFIXES, parse_filename, sdist_version
+from mkindex.simple.links import client_project_url
 from mkindex.text import plural
 
 _SHOWN = 3  # links that are named
@@ -138,10 +138,11 @@ def name_collision(page: SeenPage) -> Iterator[Violation]:
     """A root page lists each project once, in one spelling."""
     if page.kind != "root":
         return
-    names = Counter(canonicalize_name(name) for name, _ in page.projects)
+    names = Counter(canonicalize_name(project.text or project.name) for project in page.projects)
     for name, count in names.items():
         if count > 1:
-            spelled = sorted({shown for shown, _ in page.projects if canonicalize_name(shown) == name})
+            shown = {project.text or project.name for project in page.projects}
+            spelled = sorted(text for text in shown if canonicalize_name(text) == name)
             yield Violation(f"{name} is listed {count} times, as {', '.join(spelled)[:200]}")
 
 
@@ -150,11 +151,17 @@ def name_collision(page: SeenPage) -> Iterator[Violation]:
     "root-link",
     WARNING,
     impact="pip and uv do not read the root page. poetry's search, mirrors and people follow its links.",
-    fix="Link to NORMALIZED-NAME/: lower case, each run of - _ . replaced by a single -, a slash at the end.",
+    fix="Link to NORMALIZED-NAME/, directly below the root: lower case, each run of - _ . replaced by a single -, a "
+    "slash at the end.",
 )
 def root_link(page: SeenPage) -> Iterator[Violation]:
-    """A root page links to each project by its normalized name, with a slash at the end."""
-    wrong = [link for link in page.project_links if not re.search(r"(?:^|/)[a-z0-9]+(?:-[a-z0-9]+)*/$", link)]
+    """A root page links to each project where clients request it: ROOT/NORMALIZED-NAME/."""
+    root = page.base.rpartition("/")[0]
+    wrong = [
+        project.link
+        for project in page.projects
+        if project.link and project.url != client_project_url(root, project.name)
+    ]
     if wrong:
         yield Violation(
             f"{plural(len(wrong), 'other link')}: {', '.join(display_link(link) for link in wrong[:_SHOWN])}"

@@ -55,7 +55,7 @@ def find_links_page(identity: Identity) -> Iterator[Violation]:
     uv=FAILS,
     impact="pip and uv find nothing to install, and a check of nothing says nothing about the index.",
     fix="Give the address that has the project pages below it, or name projects of the index with --project. Links of "
-    "the root have to lead to directories directly below it: demo/. If it is meant to be empty: --ignore no-files.",
+    "the root have to end in the names of projects: demo/. If it is meant to be empty: --ignore no-files.",
 )
 def no_files(coverage: Coverage) -> Iterator[Violation]:
     """At least one file is listed: a check that saw no file is not a pass."""
@@ -67,7 +67,9 @@ def no_files(coverage: Coverage) -> Iterator[Violation]:
         yield Violation(f"no file was seen: no project matches --project {', '.join(coverage.patterns)}")
     elif coverage.other_links:
         links = [display_link(link) for link in coverage.other_links]
-        yield Violation(f"no file was seen: the root has links, but to no project below it: {and_more(links, _SHOWN)}")
+        yield Violation(
+            f"no file was seen: the root has links, but none that names a project: {and_more(links, _SHOWN)}"
+        )
     else:
         yield Violation("no file was seen: the root lists no projects")
 
