@@ -16,6 +16,7 @@ from mkindex.check.judge import rules_by_name
 from mkindex.cli import run
 from mkindex.errors import ConfigError, MkindexError
 from mkindex.reports import check as report_text
+from support import scripted_server
 from support.builds import publish
 from support.index_copy import NEW, OLD, build_good_index, copy_index
 from support.index_server import Reply, serve_index
@@ -110,9 +111,9 @@ def test_unreadable_targets_exit_with_3(tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
 def test_a_server_that_refuses_requests_exits_with_3(
-    good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
+    scripted_server.isolate_client(monkeypatch, tmp_path)
     with serve_index(good) as server:
         server.faults.append(lambda *_: Reply(status))
         assert Run(capsys, f"{server.url}simple/").status == 3
@@ -131,9 +132,9 @@ def test_no_secret_in_an_address_is_printed(good: Path, tmp_path: Path, capsys: 
 
 
 def test_a_server_that_stops_answering_exits_with_3(
-    good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
+    scripted_server.isolate_client(monkeypatch, tmp_path)
     with serve_index(good) as server:
 
         def die(path: str, reply: Reply) -> Reply:

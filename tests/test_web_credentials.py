@@ -42,7 +42,7 @@ def other() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def client() -> WebClient:
-    return WebClient(Cache(None), connections=2)
+    return WebClient(Cache(None))
 
 
 BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
@@ -150,7 +150,7 @@ def test_an_anonymous_client_sends_no_credentials(server: ScriptedServer, tmp_pa
     server.routes |= {"/p": page_reply("page"), "/r": redirect_reply("/p")}
     with Cache(None) as cache:
         for anonymous in (False, True):
-            client = WebClient(cache, connections=1, anonymous=anonymous)
+            client = WebClient(cache, anonymous=anonymous)
             assert client.request(f"{server.url}r", headers={}).body == b"page"
             client.close()
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]

@@ -45,7 +45,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def client() -> WebClient:
-    return WebClient(Cache(None), connections=2)
+    return WebClient(Cache(None))
 
 
 # --- ranges -----------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ WRONG_REPLIES = {
     "no offset": (Reply(b"x" * 10, 206), "sends another range than the one that was requested (none)"),
     "a strange offset": (
         range_reply(0, b"x" * 10, content_range="bytes \x1b-9/10"),
-        "sends another range than the one that was requested (\\x1b)",
+        "sends another range than the one that was requested (none)",
     ),
     "a longer offset": (
         range_reply(50, b"x" * 10),

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mkindex import __version__
-from mkindex.web.redirects import INSECURE, NOT_WEB, TOO_MANY
-from mkindex.web.requests_transport import RequestsTransport
+from mkindex.web.redirects import INVALID
+from mkindex.web.reqwest_transport import ReqwestTransport
 from mkindex.web.transport import CHUNK, NoResponse, Request, Response, TransferBroken, Transport
-from support import scripted_server
+from support import raw_server, scripted_server
 from support.scripted_server import Reply, ScriptedServer, endless_body, page_reply, redirect_reply, status_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-TRANSPORTS: list[Callable[..., Transport]] = [RequestsTransport]
+TRANSPORTS: list[Callable[..., Transport]] = [ReqwestTransport]
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +35,21 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture(params=TRANSPORTS)
-def transport(request: pytest.FixtureRequest) -> Iterator[Transport]:
-    transport: Transport = request.param(connections=2, anonymous=False)
-    yield transport
-    transport.close()
+def make_transport(request: pytest.FixtureRequest) -> Iterator[Callable[..., Transport]]:
+    made: list[Transport] = []
+
+    def make(*, timeout: float) -> Transport:
+        made.append(request.param(timeout=timeout))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        transport.close()
+
+
+@pytest.fixture
+def transport(make_transport: Callable[..., Transport]) -> Transport:
+    return make_transport(timeout=30)
 
 
 def get(url: str, **fields: object) -> Request:
@@ -89,11 +101,24 @@ def test_a_body_that_ends_too_early_is_a_broken_transfer(server: ScriptedServer,
         read_all(response)
 
 
-def test_discarding_a_body_reads_little_of_it(server: ScriptedServer, transport: Transport) -> None:
+def test_closing_a_response_or_discarding_its_body_reads_little_of_it(
+    server: ScriptedServer, transport: Transport
+) -> None:
     server.routes["/f"] = Reply(endless_body())
+    transport.send(get(f"{server.url}f")).close()
     with transport.send(get(f"{server.url}f")) as response:
         response.discard()
-    assert server.sent() < 16 << 20
+    assert server.sent() < 32 << 20
+
+
+def test_a_connection_is_used_again_after_a_short_body_that_was_discarded(
+    server: ScriptedServer, transport: Transport
+) -> None:
+    server.routes["/p"] = status_reply(404)
+    for _ in range(5):
+        with transport.send(get(f"{server.url}p")) as response:
+            response.discard()
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("code", [304, 404, 418, 501])
@@ -104,34 +129,25 @@ def test_any_status_is_a_response(server: ScriptedServer, transport: Transport, 
     assert server.requests() == [f"GET {code} /p"]
 
 
-def test_redirects_are_followed_on_request_only(server: ScriptedServer, transport: Transport) -> None:
-    server.routes |= {"/r": redirect_reply("/p"), "/p": page_reply("page")}
+def test_redirects_are_not_followed(server: ScriptedServer, transport: Transport) -> None:
+    server.routes["/r"] = redirect_reply("/p")
     with transport.send(get(f"{server.url}r")) as response:
-        assert (response.status, response.url) == (200, f"{server.url}p")
-    with transport.send(get(f"{server.url}r", follow_redirects=False)) as response:
         assert (response.status, response.url, response.headers["location"]) == (302, f"{server.url}r", "/p")
+    assert server.requests() == ["GET 302 /r"]
 
 
-@pytest.mark.parametrize(("to", "why"), [("/r", TOO_MANY), ("file:///etc/passwd", NOT_WEB)])
-def test_a_bad_redirect_is_not_a_response(server: ScriptedServer, transport: Transport, to: str, why: str) -> None:
-    server.routes["/r"] = redirect_reply(to)
+def test_a_failure_is_not_repeated(server: ScriptedServer, transport: Transport) -> None:
+    server.routes["/p"] = status_reply(503)
+    with transport.send(get(f"{server.url}p")) as response:
+        assert response.status == 503
+    assert server.requests() == ["GET 503 /p"]
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999/", "http://a b/", "http://\x1b/"])
+def test_an_invalid_address_is_not_a_response(transport: Transport, url: str) -> None:
     with pytest.raises(NoResponse) as caught:
-        transport.send(get(f"{server.url}r"))
-    assert (caught.value.reason, caught.value.is_unreachable) == (why, False)
-
-
-def test_a_redirect_from_https_to_http_is_not_a_response(
-    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authority, certificate = scripted_server.make_certificates(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    with scripted_server.run_server(certificate=certificate) as secure:
-        secure.routes["/r"] = redirect_reply(f"{server.url}p")
-        for make in TRANSPORTS:
-            with pytest.raises(NoResponse) as caught:
-                make(connections=1, anonymous=False).send(get(f"{secure.url}r"))
-            assert caught.value.reason == INSECURE
-    assert server.requests() == []
+        transport.send(get(url))
+    assert (caught.value.reason, caught.value.stage, caught.value.is_unreachable) == (INVALID, "address", False)
 
 
 def test_the_error_for_an_unreachable_server_does_not_show_its_address(transport: Transport) -> None:
@@ -143,18 +159,94 @@ def test_the_error_for_an_unreachable_server_does_not_show_its_address(transport
     assert caught.value.reason == "cannot be reached: Connection refused"
 
 
-@pytest.mark.parametrize("anonymous", [False, True])
-def test_credentials_are_those_of_the_request_or_of_netrc_unless_anonymous(
-    server: ScriptedServer, tmp_path: Path, anonymous: bool
-) -> None:
+def test_no_credentials_are_added(server: ScriptedServer, transport: Transport, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login netrc password hunter3\n")
-    (tmp_path / ".netrc").chmod(0o600)
-    server.routes["/p"] = page_reply("page")
-    for make in TRANSPORTS:
-        transport = make(connections=1, anonymous=anonymous)
-        for credentials in None, ("user", "hunter2"):
-            transport.send(get(f"{server.url}p", credentials=credentials)).close()
+    server.routes["/p"] = status_reply(401)
+    transport.send(get(f"{server.url}p")).close()
+    assert "authorization" not in server.received[0].headers
+
+
+def test_only_the_proxy_of_the_request_is_used(
+    server: ScriptedServer, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    server.routes |= {"/p": page_reply("direct"), "http://wheels.test/p": page_reply("by proxy")}
+    with transport.send(get(f"{server.url}p")) as response:
+        assert read_all(response) == b"direct"
+    with transport.send(get("http://wheels.test/p", proxy=server.url.replace("//", "//me:hunter2@"))) as response:
+        assert read_all(response) == b"by proxy"
+    assert server.received[1].headers["proxy-authorization"] == "Basic bWU6aHVudGVyMg=="
+
+
+def test_several_fields_of_one_name_are_joined_and_invalid_ones_are_dropped(transport: Transport) -> None:
+    head = b"HTTP/1.1 200 OK\r\nA: b\r\na: c\r\nname: \xe4\r\nfolded: 1\r\n 2\r\nContent-Length: 1\r\n\r\nx"
+    with raw_server.serve_bytes(head) as url, transport.send(get(url)) as response:
+        assert dict(response.headers) == {"a": "b, c", "folded": "1 2", "content-length": "1"}
+        assert read_all(response) == b"x"
+
+
+# --- servers that misbehave -------------------------------------------------------------------------------------------
+
+TIMEOUT = 0.5  # seconds
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", raw_server.HEADS)
+def test_a_head_that_does_not_end_in_time_or_within_bounds_is_not_a_response(
+    make_transport: Callable[..., Transport], kind: str
+) -> None:
+    with raw_server.serve_forever(raw_server.HEADS[kind]) as url, pytest.raises(NoResponse):
+        make_transport(timeout=TIMEOUT).send(get(url))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", raw_server.BODIES)
+def test_a_body_that_stops_or_is_not_valid_is_a_broken_transfer(
+    make_transport: Callable[..., Transport], kind: str
+) -> None:
+    with (
+        raw_server.serve_forever(raw_server.BODIES[kind]) as url,
+        make_transport(timeout=TIMEOUT).send(get(url)) as response,
+        pytest.raises(TransferBroken),
+    ):
+        read_all(response)
+
+
+@pytest.mark.parametrize("replies", raw_server.VALID.items(), ids=raw_server.VALID)
+def test_an_unusual_but_valid_response_is_read(transport: Transport, replies: tuple[str, bytes]) -> None:
+    with raw_server.serve_bytes(replies[1]) as url, transport.send(get(url)) as response:
+        assert (response.status, read_all(response)) == (200, b"content")
+
+
+@pytest.mark.timeout(60)
+def test_a_connection_reset_at_any_byte_is_an_error_and_never_a_shorter_body(transport: Transport) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ncontent\r\n0\r\n\r\n"
+    for end in range(len(whole)):
+        with (
+            raw_server.serve_bytes(whole[:end]) as url,
+            pytest.raises((NoResponse, TransferBroken)),
+            transport.send(get(url)) as response,
+        ):
+            read_all(response)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["silence", "endless interim responses"])
+def test_closing_the_transport_ends_what_waits_for_a_response(
+    make_transport: Callable[..., Transport], kind: str
+) -> None:
+    transport, errors = make_transport(timeout=50), list[Exception]()
+
+    def ask(url: str) -> None:
+        try:
+            transport.send(get(url))
+        except NoResponse as error:
+            errors.append(error)
+
+    with raw_server.serve_forever(raw_server.HEADS[kind]) as url:
+        thread = threading.Thread(target=ask, args=(url,), daemon=True)
+        thread.start()
+        raw_server.wait_for_request(url)
         transport.close()
-    sent = [request.headers.get("authorization") for request in server.received]
-    expected = [None, None] if anonymous else ["Basic bmV0cmM6aHVudGVyMw==", "Basic dXNlcjpodW50ZXIy"]
-    assert sent == expected * len(TRANSPORTS)
+        thread.join(30)
+        assert (thread.is_alive(), len(errors)) == (False, 1)

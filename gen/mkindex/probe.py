@@ -78,7 +78,7 @@ def probe(target: str, globs: Sequence[str] = ()) -> ServedIndex:
     server does not answer.
     """
     with Cache(None) as cache:
-        web, anonymous = WebClient(cache, connections=1), WebClient(cache, connections=1, anonymous=True)
+        web, anonymous = WebClient(cache), WebClient(cache, anonymous=True)
         try:
             location, globs = _locate(target, web, globs)
             if location.identity.kind == "flat":

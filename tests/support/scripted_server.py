@@ -68,6 +68,7 @@ class ScriptedServer:
     def __init__(self, *, certificate: Path | None = None) -> None:
         self.routes: dict[str, Route] = {}
         self.received: list[Request] = []
+        self.connections = 0
         self.stopped = threading.Event()
         self._lock = threading.Lock()
         outer = self
@@ -76,6 +77,10 @@ class ScriptedServer:
             protocol_version = "HTTP/1.1"
             timeout = 20
             disable_nagle_algorithm = True  # with Nagle's algorithm, every other body would wait for 40 ms
+
+            def setup(self) -> None:
+                outer.connections += 1
+                super().setup()
 
             def do_GET(self) -> None:
                 outer._answer(self)
@@ -310,13 +315,6 @@ def endless_body(part: bytes = b"\0" * _CHUNK, pause: float = 0.0) -> Callable[[
 # --- clients ----------------------------------------------------------------------------------------------------
 
 
-class _NoWaitEvent(threading.Event):
-    """An event whose wait() returns at once: there is no pause between attempts."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return super().wait(None if timeout is None else 0)
-
-
 def isolate_client(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
     """Hide proxies, certificates and credentials of this machine from clients in this process, and skip their pauses.
 
@@ -327,8 +325,16 @@ def isolate_client(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
         patch.delenv(name, raising=False)
     patch.setenv("HOME", str(home))
     pauses: list[float] = []
-    patch.setattr("urllib3.util.retry.time", SimpleNamespace(time=time.time, sleep=pauses.append))
-    patch.setattr("mkindex.web.client.threading", SimpleNamespace(Event=_NoWaitEvent, Lock=threading.Lock))
+
+    class NoWaitEvent(threading.Event):
+        """An event whose wait() returns at once: there is no pause between attempts."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout is not None:
+                pauses.append(timeout)
+            return super().wait(None if timeout is None else 0)
+
+    patch.setattr("mkindex.web.client.threading", SimpleNamespace(Event=NoWaitEvent, Lock=threading.Lock))
     return pauses
 
 

@@ -28,5 +28,5 @@ class ChosenOptions(TypedDict, total=False):
 
 def open_with_defaults(spec: str, **chosen: Unpack[ChosenOptions]) -> Source:
     """Return the source that SOURCE means, without a cache and with two connections."""
-    options = SourceOptions(web=WebClient(Cache(None), connections=2), executor=ThreadPoolExecutor(2), **chosen)
+    options = SourceOptions(web=WebClient(Cache(None)), executor=ThreadPoolExecutor(2), **chosen)
     return open_source(spec, options)

@@ -173,7 +173,7 @@ class Triggers:
         local = replace(self._config, sources=self._local)
         try:
             with ThreadPoolExecutor(1) as executor:
-                sources = open_sources(local, WebClient(Cache(None), connections=1), executor)
+                sources = open_sources(local, WebClient(Cache(None)), executor)
                 return hash(tuple(list_sources(local, sources)))
         except MkindexError as error:
             return hash(str(error))

@@ -4,8 +4,9 @@ It knows neither pages of an index nor wheels. No error that it raises has a pas
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from mkindex.cache import Cache
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
@@ -14,11 +15,14 @@ from mkindex.web.bodies import MAX_PAGE, decode_page, read_chunks, read_page
 from mkindex.web.credentials import CredentialStore, origin
 from mkindex.web.page_cache import recall_page, remember_page
 from mkindex.web.ranges import MAX_FETCHED, RangesRefused, RangeStream
-from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_target
-from mkindex.web.responses import FileHead, PageResponse, RawResponse, RequestFailed, Unreachable, require_success
+from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
+from mkindex.web.responses import FileHead, PageResponse, RawResponse, RequestFailed, require_success
 from mkindex.web.retries import MAX_BREAKS, PAUSE_AFTER_BREAK, repeat_broken
-from mkindex.web.transport import NoResponse, Request, Response, TransferBroken, Transport
+from mkindex.web.transport import DEFAULT_TIMEOUT, Response, TransferBroken
 from mkindex.web.validators import content_length, has_changed, head_or_get, last_modified, media_type, validator
+
+if TYPE_CHECKING:
+    from mkindex.web.sender import Sender
 
 # The types that pip accepts, and any other, because the content of a page shows what it is.
 _ACCEPT = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01, */*; q=0.001"
@@ -31,15 +35,14 @@ class WebClient:
     Several threads may use it. All methods raise RequestFailed. `anonymous`: send no credentials.
     """
 
-    def __init__(self, cache: Cache, *, connections: int, anonymous: bool = False) -> None:
+    def __init__(self, cache: Cache, *, timeout: float = DEFAULT_TIMEOUT, anonymous: bool = False) -> None:
         self._cache = cache
-        self._connections = connections
-        self._anonymous = anonymous
-        self._credentials = CredentialStore()
+        self._timeout = timeout
+        self._credentials = CredentialStore(anonymous=anonymous)
         self._without_ranges: set[tuple[str, str]] = set()
         self._stopped = threading.Event()
         self._opening = threading.Lock()
-        self._opened: Transport | None = None
+        self._opened: Sender | None = None
 
     def close(self) -> None:
         """Stop all transfers, and close all connections."""
@@ -59,7 +62,7 @@ class WebClient:
         headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip"} | (cached.conditions if cached else {})
 
         def ask() -> PageResponse:
-            with self._open(Request("GET", url, headers)) as response:
+            with self._open("GET", url, headers) as response:
                 if response.status == 304 and cached:
                     return cached.page
                 require_success(response.status, url)
@@ -77,7 +80,7 @@ class WebClient:
         """Return what the server says about a file, without reading it."""
 
         def ask(method: str) -> Response:
-            with self._open(Request(method, url, _UNCOMPRESSED)) as response:
+            with self._open(method, url, _UNCOMPRESSED) as response:
                 return response  # closed, but its headers can be read
 
         response = head_or_get(ask)
@@ -120,7 +123,7 @@ class WebClient:
 
     def _rest(self, head: FileHead, url: str, start: int) -> Iterator[bytes]:
         headers = _UNCOMPRESSED | ({"Range": f"bytes={start}-"} if start else {})
-        with self._open(Request("GET", url, headers)) as response:
+        with self._open("GET", url, headers) as response:
             require_success(response.status, url)
             skip = 0 if response.status == 206 else start
             _require_same(response, url, start=start - skip, validator=head.validator)
@@ -147,7 +150,7 @@ class WebClient:
         headers = _UNCOMPRESSED | {"Range": f"bytes={start}-{start + length - 1}"}
 
         def ask() -> bytes | None:
-            with self._open(Request("GET", url, headers)) as response:
+            with self._open("GET", url, headers) as response:
                 if response.status == 200:
                     self._without_ranges.add(origin(url))
                     return None
@@ -189,10 +192,9 @@ class WebClient:
         """
         hops: list[str] = []
         while True:
-            # Each hop is a request of its own, with the credentials of its own host only.
             response = self._request_once(method, hops[-1] if hops else url, headers, most)
-            location = response.headers.get("location")
-            if not 300 <= response.status < 400 or not location:
+            location = redirect_location(response.status, response.headers)
+            if not location:
                 return response._replace(hops=tuple([url, *hops][:-1]))
             try:
                 hops.append(redirect_target(response.url, location))
@@ -206,7 +208,7 @@ class WebClient:
 
         def ask() -> RawResponse:
             nonlocal without_body
-            with self._open(Request(method, url, headers, follow_redirects=False)) as response:
+            with self._open(method, url, headers, follow_redirects=False) as response:
                 without_body = RawResponse(url, response.status, dict(response.headers))
                 if method != "GET" or not most or not 200 <= response.status < 300:
                     return without_body
@@ -222,32 +224,26 @@ class WebClient:
     # --- one request --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _open(self, request: Request) -> Iterator[Response]:
-        """Yield the response to a request with credentials, if need be those of the keyring; its body is unread."""
-        url = request.url
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], *, follow_redirects: bool = True
+    ) -> Iterator[Response]:
+        """Yield the response to a request; its body is unread."""
         if self._stopped.is_set():
             raise RequestFailed(url, "stopped")
-        transport = self._transport()
-        try:
-            response = transport.send(request._replace(credentials=self._credentials.get(url)))
-            if response.status == 401 and not self._anonymous and self._credentials.look_up_in_keyring(url):
-                response.close()
-                response = transport.send(request._replace(credentials=self._credentials.get(url)))
-        except NoResponse as error:
-            kind = Unreachable if error.is_unreachable else RequestFailed
-            raise kind(url, error.reason) from error
-        with response:
-            if request.method == "HEAD" or response.status >= 300:
+        with self._sender().send(method, url, headers, follow_redirects=follow_redirects) as response:
+            if response.status >= 300:
                 response.discard()
             yield response
 
-    def _transport(self) -> Transport:
-        # Importing requests takes longer than checking an unchanged index, so it waits for the first request.
-        from mkindex.web.requests_transport import RequestsTransport
+    def _sender(self) -> "Sender":
+        # Importing an HTTP library takes longer than checking an unchanged index, so it waits for the first request.
+        from mkindex.web.reqwest_transport import ReqwestTransport
+        from mkindex.web.sender import Sender
 
         with self._opening:
             if self._opened is None:
-                self._opened = RequestsTransport(connections=self._connections, anonymous=self._anonymous)
+                transport = ReqwestTransport(timeout=self._timeout)
+                self._opened = Sender(transport, self._credentials, self._stopped)
             return self._opened
 
 

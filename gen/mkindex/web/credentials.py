@@ -1,19 +1,24 @@
-"""Credentials by host: those of addresses that the user gave, and those of the user's keyring.
+"""Credentials by host: those of addresses that the user gave, of ~/.netrc, and of the user's keyring."""
 
-A transport adds those of ~/.netrc if there are none here.
-"""
-
+import base64
+import os
 import threading
 from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mkindex.text import redact
 
+if TYPE_CHECKING:
+    from netrc import netrc
+
 
 class CredentialStore:
-    """User and password by origin. Several threads may use it."""
+    """User and password by origin. Several threads may use it. `anonymous`: there are none."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, anonymous: bool = False) -> None:
+        self._anonymous = anonymous
         self._by_origin: dict[tuple[str, str], tuple[str, str]] = {}
         self._lock = threading.Lock()
 
@@ -26,14 +31,27 @@ class CredentialStore:
         self._by_origin[origin(bare)] = unquote(parts.username or ""), unquote(parts.password or "")
         return bare
 
-    def get(self, url: str) -> tuple[str, str] | None:
-        """Return user and password for an address, None if there are none."""
-        return self._by_origin.get(origin(url))
+    def headers(self, url: str) -> dict[str, str]:
+        """Return the header field that a request to an address needs, {} if there are no credentials for it."""
+        if self._anonymous:
+            return {}
+        found = self._by_origin.get(origin(url)) or self._of_netrc(urlsplit(url).hostname or "")
+        if not found:
+            return {}
+        return {"Authorization": f"Basic {base64.b64encode(':'.join(found).encode()).decode('ascii')}"}
+
+    @cached_property
+    def _netrc(self) -> "netrc | None":
+        return _read_netrc()
+
+    def _of_netrc(self, host: str) -> tuple[str, str] | None:
+        found = self._netrc.authenticators(host) if self._netrc else None
+        return (found[0] or found[1] or "", found[2] or "") if found else None
 
     def look_up_in_keyring(self, url: str) -> bool:
         """Look for credentials in the user's keyring, if it is installed; tell whether there are new ones."""
         host = origin(url)
-        if host in self._by_origin:
+        if self._anonymous or host in self._by_origin:
             return False
         with suppress(Exception), self._lock:  # the keyring may be locked, missing or broken
             import keyring  # type: ignore[import-not-found,unused-ignore] # the extra `keyring`
@@ -43,6 +61,19 @@ class CredentialStore:
                     self._by_origin[host] = found.username, found.password
                     return True
         return False
+
+
+def _read_netrc() -> "netrc | None":
+    """Return the entries of the file that NETRC names, or else of ~/.netrc; None if there is no valid one."""
+    from netrc import NetrcParseError, netrc
+
+    places = [os.environ["NETRC"]] if "NETRC" in os.environ else ["~/.netrc", "~/_netrc"]
+    for place in map(os.path.expanduser, places):
+        if os.path.isfile(place):
+            with suppress(NetrcParseError, OSError, ValueError):
+                return netrc(place)
+            return None
+    return None
 
 
 def origin(url: str) -> tuple[str, str]:

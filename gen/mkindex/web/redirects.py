@@ -1,8 +1,11 @@
 """The redirects that are followed: at most five, only to http(s) addresses, and never from https to http."""
 
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from collections.abc import Mapping
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 MAX_REDIRECTS = 5
+_STATUSES = frozenset({301, 302, 303, 307, 308})
+_SAFE = "!#$%&'()*+,/:;=?@[]~"  # what stays as it is in an address that a server sends
 TOO_MANY = f"redirects more than {MAX_REDIRECTS} times"
 NOT_WEB = "redirects to an address that is not http or https"
 INSECURE = "redirects from https to http, which is not encrypted"
@@ -13,21 +16,18 @@ class BadRedirect(Exception):
     """A redirect that is not followed; the text says why, and has no address in it."""
 
 
-def is_insecure(url: str, target: str) -> bool:
-    """Tell whether a redirect leads from https to http, so that others could read or change the traffic."""
-    return url.startswith("https:") and target.lower().startswith("http:")
-
-
-def without_userinfo(url: str) -> str:
-    """Return an address without user and password: a server may not hand out credentials for another one."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def redirect_location(status: int, headers: Mapping[str, str]) -> str:
+    """Return the Location header of a redirect, "" for any other response."""
+    return headers.get("location", "") if status in _STATUSES else ""
 
 
 def redirect_target(url: str, location: str) -> str:
-    """Return the absolute address that the Location header of a response from `url` means. Raises BadRedirect."""
+    """Return the absolute address that the Location header of a response from `url` means. Raises BadRedirect.
+
+    It is without user and password: a server may not hand out credentials for another one.
+    """
     try:
-        parts = urlsplit(urljoin(url, location))
+        parts = urlsplit(urljoin(url, quote(location, safe=_SAFE)))
     except ValueError as error:
         raise BadRedirect(INVALID) from error
     if parts.scheme not in ("http", "https"):

@@ -1,15 +1,21 @@
-"""The seam between mkindex and an HTTP library: `send(request)` returns a response, or raises NoResponse.
+"""The seam between mkindex and an HTTP library: `send(request)` returns one response, or raises NoResponse.
 
-Everything above this seam (client.py and the modules that it uses) knows no HTTP library. The one implementation is
-requests_transport.py; another one must implement these protocols, and pass the same tests.
+Everything above this seam (client.py and the modules that it uses) knows no HTTP library, and everything below it knows
+no policy: no redirects, credentials, retries or caches. The one implementation is reqwest_transport.py; another one
+must implement these protocols, and pass the same tests.
 """
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 CHUNK = 1 << 16  # bytes of a body that are read at once
-CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
+DEFAULT_TIMEOUT = 30.0  # seconds
+CONNECT_TIMEOUT = 10.0  # seconds; the timeout, if that is shorter
+
+# What failed: the address is invalid, the certificate or the proxy is not usable, there is no connection, it breaks
+# before the head of the response is complete, or the head is not valid HTTP.
+Stage = Literal["address", "certificate", "proxy", "connection", "response", "head"]
 
 
 class Request(NamedTuple):
@@ -18,8 +24,7 @@ class Request(NamedTuple):
     method: str  # "GET" or "HEAD"
     url: str  # without user, password and fragment
     headers: Mapping[str, str]
-    credentials: tuple[str, str] | None = None  # user and password; None: those in ~/.netrc for the host
-    follow_redirects: bool = True  # at most MAX_REDIRECTS, by the rules of redirects.py
+    proxy: str = ""  # address of the proxy, with user and password; "": none
 
 
 class Response(Protocol):
@@ -27,7 +32,7 @@ class Response(Protocol):
 
     @property
     def url(self) -> str:
-        """The address that answered, after redirects."""
+        """The address that was requested."""
 
     @property
     def status(self) -> int:
@@ -40,7 +45,7 @@ class Response(Protocol):
     def read(self) -> bytes:
         """Return the next bytes of the body as they were sent, at most CHUNK; b"" at the end.
 
-        Returns as soon as there are any. Raises TransferBroken.
+        Returns as soon as there are any. Raises TransferBroken, also without any for the timeout.
         """
 
     def discard(self) -> None:
@@ -60,19 +65,27 @@ class Transport(Protocol):
     """A pool of connections. Several threads may use it."""
 
     def send(self, request: Request) -> Response:
-        """Send a request, and repeat it if retries.py says so. Raises NoResponse."""
+        """Send a request, and return when the head of the response is complete. Raises NoResponse.
+
+        The timeout bounds everything before: connecting, interim responses and the head itself.
+        """
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. What waits for a response fails at once; a body that is being read, at the timeout."""
 
 
 class NoResponse(Exception):
     """A request without a usable response. `reason` has no address, user or password in it."""
 
-    def __init__(self, reason: str, *, is_unreachable: bool) -> None:
+    def __init__(self, reason: str, stage: Stage) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.is_unreachable = is_unreachable  # further requests to this host will probably fail, too
+        self.stage = stage
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether further requests to this host will probably fail, too."""
+        return self.stage not in ("address", "head")
 
 
 class TransferBroken(Exception):

@@ -1,0 +1,61 @@
+"""Requests with everything that a user expects of them, over a transport that sends just one at a time.
+
+That is: credentials, proxies, redirects, and a second attempt after a failure that may pass.
+"""
+
+import threading
+from collections.abc import Mapping
+
+from mkindex.web.credentials import CredentialStore
+from mkindex.web.proxies import Proxies
+from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
+from mkindex.web.responses import RequestFailed, Unreachable
+from mkindex.web.retries import repeat_failed
+from mkindex.web.transport import NoResponse, Request, Response, Transport
+
+
+class Sender:
+    """Sends the requests of a client. Several threads may use it. All methods raise RequestFailed."""
+
+    def __init__(self, transport: Transport, credentials: CredentialStore, stopped: threading.Event) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._proxies = Proxies()
+        self._stopped = stopped
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], *, follow_redirects: bool = True) -> Response:
+        """Return the response, after redirects; its body is unread."""
+        at = url
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                response = self._send_authorized(method, at, headers)
+                location = redirect_location(response.status, response.headers)
+                if not location or not follow_redirects:
+                    return response
+                response.discard()
+                # Each hop is a request of its own, with the credentials of its own host only.
+                at = redirect_target(at, location)
+            except BadRedirect as error:
+                raise RequestFailed(url, str(error)) from error
+            except NoResponse as error:
+                if self._stopped.is_set():
+                    raise RequestFailed(url, "stopped") from error
+                kind = Unreachable if error.is_unreachable else RequestFailed
+                raise kind(url, error.reason) from error
+        raise RequestFailed(url, TOO_MANY)
+
+    def _send_authorized(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
+        """Return the response to a request with credentials, if need be those of the keyring. Raises NoResponse."""
+        response = self._send(method, url, headers)
+        if response.status == 401 and self._credentials.look_up_in_keyring(url):
+            response.discard()
+            response = self._send(method, url, headers)
+        return response
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
+        request = Request(method, url, {**headers, **self._credentials.headers(url)}, self._proxies.get(url))
+        return repeat_failed(lambda: self._transport.send(request), self._stopped)
