@@ -1,7 +1,8 @@
 """Compare mkindex over HTTP with curl: `python -m benchmarks.wire [MKINDEX...]`.
 
-Wheels of 100 kB are served by nginx on this machine, as a tree that mkindex built. Each MKINDEX is a Python interpreter that has it
-installed, or an executable (default: this interpreter). Printed are the medians of several runs: seconds, and seconds of processor time without nginx.
+Wheels of 100 kB are served by nginx on this machine, as a tree that mkindex built. Each MKINDEX is a Python interpreter
+that has it installed, or an executable (default: this interpreter). The two numbers are medians of several runs:
+seconds, and seconds of processor time without that of nginx.
 """
 
 import argparse

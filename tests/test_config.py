@@ -248,6 +248,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         verify-links = true
         keep-going = true
         jobs = 2
+        timeout = 10
         cache-dir = "../cache"
         watch = true
         settle = 1
@@ -293,6 +294,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "verify_links": True,
         "keep_going": True,
         "jobs": 2,
+        "timeout": 10,
         "cache_dir": f"{toml.parent}/../cache",
         "watch": True,
         "settle": 1,

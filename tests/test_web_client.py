@@ -16,7 +16,6 @@ import pytest
 from mkindex import __version__
 from mkindex.cache import Cache
 from mkindex.errors import ConfigError
-from mkindex.web import bodies
 from mkindex.web import client as web
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, PageResponse, RequestFailed
@@ -178,21 +177,17 @@ def test_an_endless_page_is_given_up(
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("length", [None, 1_000_000], ids=["chunked", "with a length"])
-def test_a_page_that_arrives_too_slowly_is_given_up(
-    server: ScriptedServer, client: WebClient, length: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bodies, "SLOW_AFTER", 0.2)
-    monkeypatch.setattr(bodies, "SLOWEST", 100_000)
+def test_a_page_that_arrives_too_slowly_is_given_up(server: ScriptedServer, length: int | None) -> None:
+    client = WebClient(Cache(None), timeout=0.3)
     server.routes["/p"] = Reply(endless_body(b"x", 0.01), length=length)
     assert str(within(lambda: client.get_page(f"{server.url}p"))).partition(":")[0] == "too slow"
 
 
 @pytest.mark.timeout(60)
 def test_a_file_that_arrives_too_slowly_is_given_up(
-    server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer,
 ) -> None:
-    monkeypatch.setattr(bodies, "SLOW_AFTER", 0.2)
-    monkeypatch.setattr(bodies, "SLOWEST", 100_000)
+    client = WebClient(Cache(None), timeout=0.3)
     server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
     assert str(within(lambda: stream_bytes(client, f"{server.url}f"))).partition(":")[0] == "too slow"
 

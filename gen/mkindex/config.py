@@ -65,6 +65,15 @@ class Config:
         minimum=1,
         automatic="number of cores; 5 for servers",
     )
+    timeout: float = option(
+        30.0,
+        "Give up an attempt to read from a server after this long without progress.",
+        group=SOURCES,
+        metavar="SECONDS",
+        minimum=0.1,
+        maximum=_DAY,
+        unit="seconds",
+    )
     cache_dir: str | None = option(
         None,
         "Cache the facts of files in this directory, for the next run.",

@@ -9,6 +9,7 @@ from mkindex.check.observations import Level
 from mkindex.environments import Environment, environments_for
 from mkindex.errors import ConfigError
 from mkindex.text import printable
+from mkindex.web.transport import DEFAULT_TIMEOUT
 
 _CONNECTIONS = 5  # to servers
 _MAX_THREADS = 8  # for a directory
@@ -34,6 +35,7 @@ class CheckOptions:
     python: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
     jobs: int | None = None
+    timeout: float = DEFAULT_TIMEOUT  # seconds without progress
     cache_dir: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:

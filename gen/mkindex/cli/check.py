@@ -103,6 +103,14 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     metavar="N",
     help="Number of simultaneous requests or reads.  [default: 5 for a server]",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Give up an attempt to read from a server after this long without progress.",
+)
 @click.option("--cache-dir", type=click.Path(), metavar="DIR", help="Where to keep results for files on servers.")
 @click.option("--no-cache", is_flag=True, help="Keep no results, and read every file again.")
 @click.option("--quiet", "-q", is_flag=True, help="Print no notes and no progress.")

@@ -4,29 +4,39 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from mkindex.text import printable
 from mkindex.web.responses import RequestFailed
 from mkindex.web.transport import Response, TransferBroken
 
 MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has about 40 MB
-SLOW_AFTER, SLOWEST = 60, 1000  # seconds, after which a body slower than these bytes per second is given up
+LEAST_PROGRESS = 1000  # bytes that must arrive within the timeout, or the body is given up
 
 
-def read_chunks(response: Response, url: str, stopped: threading.Event) -> Iterator[bytes]:
-    """Yield a body as it was sent. Raises TransferBroken; RequestFailed if it is too slow, or `stopped` is set."""
-    started, received = time.monotonic(), 0
+class Patience(NamedTuple):
+    """How long to wait for a server."""
+
+    timeout: float  # seconds without progress
+    stopped: threading.Event  # set when nothing is to be awaited any more
+
+
+def read_chunks(response: Response, url: str, patience: Patience) -> Iterator[bytes]:
+    """Yield a body as it was sent. Raises TransferBroken; RequestFailed if it is too slow, or reading is stopped."""
+    since, received = time.monotonic(), 0
     while chunk := response.read():
         received += len(chunk)
-        elapsed = time.monotonic() - started
-        if stopped.is_set():
+        elapsed = time.monotonic() - since
+        if patience.stopped.is_set():
             raise RequestFailed(url, "stopped")
-        if elapsed > SLOW_AFTER and received < SLOWEST * elapsed:
-            raise RequestFailed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s")
+        if elapsed > patience.timeout:
+            if received < LEAST_PROGRESS:
+                raise RequestFailed(url, f"too slow: {received:,} bytes in {elapsed:.0f} s. Try again later")
+            since, received = time.monotonic(), 0
         yield chunk
 
 
-def read_page(response: Response, url: str, stopped: threading.Event, *, most: int) -> bytes:
+def read_page(response: Response, url: str, patience: Patience, *, most: int) -> bytes:
     """Return the body of a page, decompressed. Raises RequestFailed, also for more than `most` bytes.
 
     A body that ends within compressed data raises TransferBroken: an HTTP library would pass it on as complete.
@@ -38,7 +48,7 @@ def read_page(response: Response, url: str, stopped: threading.Event, *, most: i
     inflater = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     body = bytearray()
     try:
-        for chunk in read_chunks(response, url, stopped):
+        for chunk in read_chunks(response, url, patience):
             body += inflater.decompress(chunk, most + 1) if inflater else chunk
             if len(body) > most:
                 raise RequestFailed(url, f"a page of more than {most >> 20} MiB, the limit of mkindex")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mkindex.cache import Cache
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
-from mkindex.web.bodies import MAX_PAGE, decode_page, read_chunks, read_page
+from mkindex.web.bodies import MAX_PAGE, Patience, decode_page, read_chunks, read_page
 from mkindex.web.credentials import CredentialStore, origin
 from mkindex.web.page_cache import recall_page, remember_page
 from mkindex.web.ranges import MAX_FETCHED, RangesRefused, RangeStream
@@ -32,15 +32,16 @@ _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 class WebClient:
     """The servers that one build or check talks to: one pool of connections, one set of credentials, one cache.
 
-    Several threads may use it. All methods raise RequestFailed. `anonymous`: send no credentials.
+    Several threads may use it. All methods raise RequestFailed. `timeout`: seconds that each attempt may take without
+    progress. `anonymous`: send no credentials.
     """
 
     def __init__(self, cache: Cache, *, timeout: float = DEFAULT_TIMEOUT, anonymous: bool = False) -> None:
         self._cache = cache
-        self._timeout = timeout
         self._credentials = CredentialStore(anonymous=anonymous)
         self._without_ranges: set[tuple[str, str]] = set()
         self._stopped = threading.Event()
+        self._patience = Patience(timeout, self._stopped)
         self._opening = threading.Lock()
         self._opened: Sender | None = None
 
@@ -66,7 +67,7 @@ class WebClient:
                 if response.status == 304 and cached:
                     return cached.page
                 require_success(response.status, url)
-                body = read_page(response, url, self._stopped, most=MAX_PAGE)
+                body = read_page(response, url, self._patience, most=MAX_PAGE)
                 text = decode_page(body, response.headers.get("content-type", ""))
                 page = PageResponse(response.url, media_type(response.headers), text)
                 remember_page(self._cache, url, page, response.headers)
@@ -127,7 +128,7 @@ class WebClient:
             require_success(response.status, url)
             skip = 0 if response.status == 206 else start
             _require_same(response, url, start=start - skip, validator=head.validator)
-            for chunk in read_chunks(response, url, self._stopped):
+            for chunk in read_chunks(response, url, self._patience):
                 # A server without range support sends again what came before the break.
                 rest = chunk[skip:]
                 skip -= len(chunk) - len(rest)
@@ -157,7 +158,7 @@ class WebClient:
                 require_success(response.status, url)
                 _require_same(response, url, start=start, validator=validator)
                 data = bytearray()
-                for chunk in read_chunks(response, url, self._stopped):
+                for chunk in read_chunks(response, url, self._patience):
                     data += chunk
                     if len(data) > length:
                         raise RequestFailed(url, f"sends more than the {length:,} bytes that were requested")
@@ -212,7 +213,7 @@ class WebClient:
                 without_body = RawResponse(url, response.status, dict(response.headers))
                 if method != "GET" or not most or not 200 <= response.status < 300:
                     return without_body
-                return without_body._replace(body=read_page(response, url, self._stopped, most=most))
+                return without_body._replace(body=read_page(response, url, self._patience, most=most))
 
         try:
             return repeat_broken(url, ask, self._stopped)
@@ -242,7 +243,7 @@ class WebClient:
 
         with self._opening:
             if self._opened is None:
-                transport = ReqwestTransport(timeout=self._timeout)
+                transport = ReqwestTransport(timeout=self._patience.timeout)
                 self._opened = Sender(transport, self._credentials, self._stopped)
             return self._opened
 
