@@ -16,6 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from mkindex import cli
+from support import raw_server
 from support.command_line import WHEEL, Run, snapshot
 from support.wheels import metadata, write_wheel
 
@@ -206,3 +207,18 @@ def test_a_terminal_gets_colors_unless_no_color_is_set(here: Path, no_color: str
         assert (b"\x1b[31m" in os.read(controller, 1 << 16)) == colors, arguments
     os.close(controller)
     os.close(terminal)
+
+
+@pytest.mark.parametrize("kind", ["silence", "headers a line at a time", "silence in the body", "a trickle"])
+@pytest.mark.parametrize("is_page", [True, False], ids=["page", "file"])
+def test_an_interrupt_ends_a_build_that_waits_for_a_server(here: Path, kind: str, is_page: bool) -> None:
+    with raw_server.serve_forever((raw_server.HEADS | raw_server.BODIES | raw_server.SLOW)[kind]) as url:
+        source = url
+        if not is_page:
+            source = "list.txt"
+            (here / source).write_text(f"{url}demo-1.0-py3-none-any.whl\n")
+        with running(here, source, "public", "--timeout", "1000", "--no-cache") as build:
+            raw_server.wait_for_request(url)
+            build.send_signal(signal.SIGINT)
+            build.communicate(timeout=30)
+    assert build.returncode == 130

@@ -19,7 +19,7 @@ from mkindex.errors import ConfigError
 from mkindex.web import client as web
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, PageResponse, RequestFailed
-from support import scripted_server
+from support import raw_server, scripted_server
 from support.scripted_server import (
     Reply,
     Request,
@@ -176,20 +176,13 @@ def test_an_endless_page_is_given_up(
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("length", [None, 1_000_000], ids=["chunked", "with a length"])
-def test_a_page_that_arrives_too_slowly_is_given_up(server: ScriptedServer, length: int | None) -> None:
+@pytest.mark.parametrize("kind", raw_server.SLOW)
+def test_a_body_that_hardly_arrives_is_given_up(kind: str) -> None:
+    """Nothing else ends these: each part comes within the timeout."""
     client = WebClient(Cache(None), timeout=0.3)
-    server.routes["/p"] = Reply(endless_body(b"x", 0.01), length=length)
-    assert str(within(lambda: client.get_page(f"{server.url}p"))).partition(":")[0] == "too slow"
-
-
-@pytest.mark.timeout(60)
-def test_a_file_that_arrives_too_slowly_is_given_up(
-    server: ScriptedServer,
-) -> None:
-    client = WebClient(Cache(None), timeout=0.3)
-    server.routes["/f"] = Reply(endless_body(b"x", 0.01), length=1_000_000)
-    assert str(within(lambda: stream_bytes(client, f"{server.url}f"))).partition(":")[0] == "too slow"
+    with raw_server.serve_forever(raw_server.SLOW[kind]) as url:
+        for call in lambda: client.get_page(url), lambda: client.get_small(url, most=1000):
+            assert failure(call).why.partition(":")[0] == "too slow"
 
 
 @pytest.mark.timeout(60)

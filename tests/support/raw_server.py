@@ -112,6 +112,13 @@ BODIES: dict[str, Script] = {
     "a trailer a byte at a time": _slowly(_CHUNKED + b"0\r\na: ", b"b"),
 }
 
+# Responses whose body arrives, but hardly.
+SLOW: dict[str, Script] = {
+    "a trickle": _slowly(_OK + b"Content-Length: 100000000\r\n\r\n", b"a"),
+    "a chunk of one byte at a time": _slowly(_CHUNKED, b"1\r\na\r\n"),
+    "empty lines of a page": _slowly(_OK + b"\r\n", b"\n"),
+}
+
 # Responses with the body "content".
 VALID: dict[str, bytes] = {
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\ncontent",
