@@ -573,6 +573,14 @@ def listed_file(filename: str, *, python: str = "", yanked: str | None = None, s
     return ListedFile({}, "json", address, address, filename, URL, "", sha256, "", python, yanked)
 
 
+LINUX = environment_for("3.12", "linux")
+
+
+def unread(entry: ListedFile) -> None:
+    """Stand for a file that cannot be read."""
+    del entry
+
+
 def test_why_gives_every_reason_for_each_file() -> None:
     linux = "demo-2.0-cp312-cp312-manylinux_2_17_x86_64.whl"
     entries = [
@@ -585,7 +593,7 @@ def test_why_gives_every_reason_for_each_file() -> None:
         listed_file("demo-4.0-py3-none-any.whl"),
         listed_file("demo_2.0.whl"),
     ]
-    found = explain(Requirement("demo<4"), entries, environment_for("3.12", "linux"), require_hashes=True)
+    found = explain(Requirement("demo<4"), entries, LINUX, unread, require_hashes=True)
     windows = "it is for cp312-cp312-win_amd64, not for Python 3.12 on linux"
     assert found == [
         Choice("demo-4.0-py3-none-any.whl", "4.0", ("its version 4.0 does not match <4",)),
@@ -607,11 +615,7 @@ def test_a_pinned_yanked_file_and_a_sole_pre_release_are_chosen() -> None:
     entries = [listed_file("demo-1.0-py3-none-any.whl", yanked=""), listed_file("demo-2.0a1-py3-none-any.whl")]
     chosen = [
         next(
-            (
-                one.filename
-                for one in explain(Requirement(text), entries, environment_for("3.12", "linux"))
-                if one.chosen
-            ),
+            (one.filename for one in explain(Requirement(text), entries, LINUX, unread) if one.chosen),
             None,
         )
         for text in ("demo==1.0", "demo", "demo<2")
@@ -622,7 +626,7 @@ def test_a_pinned_yanked_file_and_a_sole_pre_release_are_chosen() -> None:
 def test_a_final_release_is_preferred_to_a_pre_release() -> None:
     entries = [listed_file("demo-1.0-py3-none-any.whl"), listed_file("demo-2.0a1-py3-none-any.whl")]
     reason = "it is a pre-release, and there are final releases (--pre allows it)"
-    assert explain(Requirement("demo"), entries, environment_for("3.12", "linux")) == [
+    assert explain(Requirement("demo"), entries, LINUX, unread) == [
         Choice("demo-2.0a1-py3-none-any.whl", "2.0a1", (reason,)),
         Choice("demo-1.0-py3-none-any.whl", "1.0", (), chosen=True),
     ]

@@ -27,7 +27,6 @@ from mkindex.check.roots import read_roots
 from mkindex.check.server import describe_server, observe_server
 from mkindex.check.walk import AHEAD, FileResult, ProjectLink, ProjectResult, Walk, list_projects
 from mkindex.check.why import explain, parse_requirement, project_page
-from mkindex.environments import Environment
 from mkindex.errors import nothing
 from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import printable, redact
@@ -60,7 +59,7 @@ def check(options: CheckOptions, *, progress: Progress = no_progress) -> CheckRe
             needs_no_root = options.names_projects or options.why is not None
             location = identify(options.location, web, allow_missing_root=needs_no_root)
             if options.why:
-                report = _explain(options, options.why, location, environments[0])
+                report = _explain(options, options.why, location, cache)
             else:
                 walk = _walk(options, location, cache, executor)
                 lookup = None
@@ -74,17 +73,27 @@ def check(options: CheckOptions, *, progress: Progress = no_progress) -> CheckRe
     return replace(report, seconds=time.monotonic() - started)
 
 
-def _explain(options: CheckOptions, why: str, location: Location, environment: Environment) -> CheckReport:
+def _explain(options: CheckOptions, why: str, location: Location, cache: Cache) -> CheckReport:
     """Explain for each file of one project why a client would not choose it."""
     requirement = parse_requirement(why)
     page, entries = project_page(location, requirement)
+    inspector = FileInspector(
+        fetcher=location.fetcher,
+        cache=cache,
+        level="head",
+        far_level="head",
+        wants_requirements=True,
+        reads_far_sdists=True,
+    )
+    inspect = partial(inspector.inspect, page_redirected=page.is_redirected)
+    choices = explain(requirement, entries, options.environments[0], inspect, require_hashes=options.require_hashes)
     return CheckReport(
         target=redact(options.location),
         kind=location.identity.kind,
         url=location.display(page.url),
         projects=1,
         files=len(entries),
-        why=tuple(explain(requirement, entries, environment, require_hashes=options.require_hashes)),
+        why=tuple(choices),
     )
 
 

@@ -41,6 +41,7 @@ class FileInspector:
     level: Level
     far_level: Level  # of files on servers that the pages of a directory name
     wants_requirements: bool = False  # read core metadata of all files if parts of them suffice
+    reads_far_sdists: bool = False  # for that, also read sdists on servers, whole
 
     def inspect(self, entry: ListedFile, *, page_redirected: bool) -> SeenFile | None:
         """Return what a file is; None where it is not looked at, since clients never request it or nobody can.
@@ -62,7 +63,7 @@ class FileInspector:
             seen = self._with_bytes(seen, level)
         if self.wants_requirements and not seen.content:
             is_wheel = entry.filename.endswith(".whl")
-            if (is_wheel and not seen.sibling_metadata) or (local and not is_wheel):
+            if not seen.sibling_metadata if is_wheel else local or self.reads_far_sdists:
                 seen = self._with_bytes(seen, "deep")
         return seen
 
@@ -161,8 +162,8 @@ def _decode(seen: SeenFile, text: str) -> SeenFile:
     if content is not None:
         digest, metadata, build, broken, ambiguous, record = content
         if metadata is not None:
-            name, version, python, dist, extras = metadata
-            metadata = Requirements(name, version, python, tuple(dist), tuple(extras))
+            name, version, python, dist, extras, unusable, is_utf8 = metadata
+            metadata = Requirements(name, version, python, tuple(dist), tuple(extras), tuple(unusable), is_utf8)
         build = None if build is None else tuple(build)
         content = Content(digest, metadata, build, broken, tuple(ambiguous), tuple(record))
     return replace(seen, sha256=sha256, other_hash=other_hash, size=size, is_page=is_page, content=content)

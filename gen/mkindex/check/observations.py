@@ -132,6 +132,8 @@ class Requirements(NamedTuple):
     requires_python: str
     requires_dist: tuple[str, ...]  # sorted
     extras: tuple[str, ...]  # sorted
+    unusable: tuple[str, ...] = ()  # each Requires-Dist that pip or uv cannot use, with what they do then
+    is_utf8: bool = True
 
 
 class Content(NamedTuple):

@@ -19,6 +19,8 @@ from packaging.utils import canonicalize_name
 
 from mkindex.check.observations import Content, Requirements
 from mkindex.distributions.build_requires import build_requires
+from mkindex.distributions.metadata import is_utf8
+from mkindex.distributions.requirements import requirement_problem, shown_requirement
 from mkindex.distributions.tarballs import read_tar_sdist
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
@@ -59,15 +61,20 @@ def requirements(raw: bytes) -> Requirements:
     text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     end = _HEADER_END.search(text)
     fields: dict[str, list[str]] = {}
+    unusable: list[str] = []
     for match in _FIELD.finditer(text[: end.start()] if end else text):
-        value = " ".join(match[2].decode("utf-8", "replace").split())
-        fields.setdefault(match[1].decode().lower(), []).append(value)
+        name, value = match[1].decode().lower(), match[2].decode("utf-8", "replace").strip()
+        if name == "requires-dist" and (problem := requirement_problem(value)):
+            unusable.append(f"Requires-Dist {shown_requirement(value)!r} {problem}")
+        fields.setdefault(name, []).append(" ".join(value.split()))
     return Requirements(
         name=fields.get("name", [""])[0],
         version=fields.get("version", [""])[0],
         requires_python=fields.get("requires-python", [""])[0],
         requires_dist=tuple(sorted(fields.get("requires-dist", []))),
         extras=tuple(sorted(fields.get("provides-extra", []))),
+        unusable=tuple(dict.fromkeys(unusable)),
+        is_utf8=is_utf8(raw),
     )
 
 

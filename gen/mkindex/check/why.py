@@ -1,6 +1,6 @@
 """`--why REQ`: explain for each file of a project why a client would not choose it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -8,7 +8,9 @@ from packaging.utils import canonicalize_name
 
 from mkindex.check.candidates import Candidate, candidate_of
 from mkindex.check.identify import Location
-from mkindex.check.observations import ListedFile, SeenPage
+from mkindex.check.observations import ListedFile, SeenFile, SeenPage
+from mkindex.check.rules.files import metadata_name
+from mkindex.check.rules.metadata import metadata_encoding, read_first, requires_dist
 from mkindex.check.unsent import unsent_page
 from mkindex.closure import is_pinned
 from mkindex.environments import Environment
@@ -64,13 +66,22 @@ def project_page(location: Location, requirement: Requirement) -> tuple[SeenPage
 
 
 def explain(
-    requirement: Requirement, entries: Sequence[ListedFile], environment: Environment, *, require_hashes: bool = False
+    requirement: Requirement,
+    entries: Sequence[ListedFile],
+    environment: Environment,
+    inspect: Callable[[ListedFile], SeenFile | None],
+    *,
+    require_hashes: bool = False,
 ) -> list[Choice]:
-    """Return every file of a project, the newest first, each with all reasons why a client passes over it."""
+    """Return every file of a project, the newest first, each with all reasons why a client passes over it.
+
+    As clients do, `inspect` reads the metadata of the best file, and of the next one only if they refuse it.
+    """
     project = canonicalize_name(requirement.name)
     considered: list[tuple[Candidate, list[str]]] = []
     ignored: list[Choice] = []
-    for entry in {entry.filename: entry for entry in reversed(entries)}.values():
+    by_filename = {entry.filename: entry for entry in reversed(entries)}
+    for entry in by_filename.values():
         candidate = candidate_of(entry, project)
         if isinstance(candidate, str):
             ignored.append(Choice(entry.filename, "", (candidate,)))
@@ -86,7 +97,13 @@ def explain(
     considered.sort(
         key=lambda pair: (pair[0].version, -environment.rank(pair[0].filename), pair[0].filename), reverse=True
     )
-    first = next((candidate.filename for candidate, reasons in considered if not reasons), None)
+    first = None
+    for candidate, reasons in considered:
+        if not reasons:
+            reasons.extend(_reasons_in_metadata(inspect(by_filename[candidate.filename]), environment))
+            if not reasons:
+                first = candidate.filename
+                break
     choices = [Choice(c.filename, str(c.version), tuple(reasons), c.filename == first) for c, reasons in considered]
     return choices + sorted(ignored)
 
@@ -106,3 +123,14 @@ def _reasons(
     if require_hashes and not candidate.has_hash:
         reasons.append("its page has no sha256, which --require-hashes needs")
     return reasons
+
+
+def _reasons_in_metadata(seen: SeenFile | None, environment: Environment) -> Iterator[str]:
+    """Yield why clients refuse a file when they read its core metadata, as far as it could be read."""
+    metadata = read_first(seen) if seen else None
+    if seen is None or metadata is None:
+        return
+    for find in (metadata_name, requires_dist, metadata_encoding):
+        yield from (violation.text for violation in find(seen))
+    if not seen.entry.requires_python and environment.rejects_python(metadata.requires_python):
+        yield f"its metadata requires Python {metadata.requires_python}, but this is {environment.python}"

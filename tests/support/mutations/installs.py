@@ -259,6 +259,30 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: v.sibling(NEW, changed_metadata().replace(b"\n", b"\r\n")),
         files="deep",
     ),
+    Mutation(
+        "a requirement that clients cannot parse",
+        "requires-dist",
+        lambda v: v.sibling(NEW, changed_metadata(requires_dist=["gamma>=1", "gamma~=1; extra == 'x'"])),
+    ),
+    Mutation(
+        "a requirement that one of the clients refuses",
+        "requires-dist",
+        lambda v: v.sibling(NEW, changed_metadata(requires_dist=["gamma>=1", "gamma ()"])),
+        try_clients=False,
+    ),
+    Mutation(
+        "metadata in another encoding",
+        "metadata-encoding",
+        lambda v: v.sibling(NEW, changed_metadata(summary="X").replace(b"X", b"\xe9")),
+    ),
+    Mutation(
+        "a Requires-Python in the metadata that is not a specifier",
+        "metadata-requires-python",
+        all_of(
+            lambda v: v.sibling(NEW, changed_metadata(requires_python=">=3.")),
+            lambda v: change_both(v, r'data-requires-python="[^"]*"', "", lambda one: one.pop("requires-python")),
+        ),
+    ),
     Mutation("metadata of another version", "metadata-name", lambda v: v.sibling(NEW, changed_metadata("3.0"))),
     Mutation("metadata of another project", "metadata-name", lambda v: v.sibling(NEW, changed_metadata(name="omega"))),
     Mutation(

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
-from mkindex.check.specifiers import same_specifiers
+from mkindex.check.specifiers import is_specifier, same_specifiers
 from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
 from mkindex.text import redact
+
+_COMPARED = ("name", "version", "requires_python", "requires_dist", "extras")
 
 
 def _answer(file: SeenFile) -> str:
@@ -144,16 +145,16 @@ def metadata_hash(file: SeenFile) -> Iterator[Violation]:
         )
 
 
-def _is_sibling_used(file: SeenFile) -> bool:
+def is_sibling_used(file: SeenFile) -> bool:
     """Tell whether clients use the sibling: they reject it if its hash is not the one on the page."""
     return file.sibling_sha256 != "" and file.entry.metadata in ("", file.sibling_sha256)
 
 
-def _metadata(file: SeenFile) -> Requirements | None:
+def metadata_of(file: SeenFile) -> Requirements | None:
     """Return the core metadata of a file: from the file if it was opened, else from the sibling."""
     if file.content and file.content.metadata:
         return file.content.metadata
-    return file.sibling_metadata if _is_sibling_used(file) else None
+    return file.sibling_metadata if is_sibling_used(file) else None
 
 
 @rule(
@@ -170,7 +171,7 @@ def metadata_differs(file: SeenFile) -> Iterator[Violation]:
     """A .metadata file has the same fields as METADATA in the wheel (--files deep)."""
     inside = file.content.metadata if file.content else None
     beside = file.sibling_metadata
-    if not file.exists or inside is None or beside is None or not _is_sibling_used(file):
+    if not file.exists or inside is None or beside is None or not is_sibling_used(file):
         return
     for field in _differing_fields(inside, beside):
         name = field.replace("_", "-").title()
@@ -179,7 +180,7 @@ def metadata_differs(file: SeenFile) -> Iterator[Violation]:
 
 
 def _differing_fields(one: Requirements, other: Requirements) -> list[str]:
-    differing = [field for field in Requirements._fields if getattr(one, field) != getattr(other, field)]
+    differing = [field for field in _COMPARED if getattr(one, field) != getattr(other, field)]
     if same_specifiers(one.requires_python, other.requires_python):
         differing = [field for field in differing if field != "requires_python"]
     return differing
@@ -202,7 +203,7 @@ def _short(value: object) -> str:
 )
 def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
     """Requires-Python on the page is that of the file."""
-    metadata, on_page = _metadata(file), file.entry.requires_python
+    metadata, on_page = metadata_of(file), file.entry.requires_python
     if not file.exists or metadata is None or not on_page:
         return
     if not same_specifiers(on_page, metadata.requires_python):
@@ -219,19 +220,11 @@ def requires_python_differs(file: SeenFile) -> Iterator[Violation]:
 )
 def requires_python_missing(file: SeenFile) -> Iterator[Violation]:
     """If a file has Requires-Python, its page has it, too."""
-    metadata = _metadata(file)
+    metadata = metadata_of(file)
     if not file.exists or metadata is None or not metadata.requires_python or file.entry.requires_python:
         return
-    if _is_specifier(metadata.requires_python):
+    if is_specifier(metadata.requires_python):
         yield Violation(f"the file says {metadata.requires_python!r}, but the page says nothing")
-
-
-def _is_specifier(value: str) -> bool:
-    try:
-        SpecifierSet(value)
-    except InvalidSpecifier:
-        return False
-    return True
 
 
 @rule(
@@ -245,7 +238,7 @@ def _is_specifier(value: str) -> bool:
 )
 def metadata_name(file: SeenFile) -> Iterator[Violation]:
     """Name and version in the metadata of a file match its filename."""
-    metadata, filename = _metadata(file), file.entry.filename
+    metadata, filename = metadata_of(file), file.entry.filename
     if not file.exists or metadata is None or not filename.endswith(SUFFIXES):
         return
     project = canonicalize_name(metadata.name)
@@ -282,7 +275,7 @@ def _same_version(one: str, other: str) -> bool:
 def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
     """A .metadata file is byte for byte METADATA in the wheel (--files deep)."""
     content = file.content
-    if not file.exists or not content or not content.metadata_sha256 or not _is_sibling_used(file):
+    if not file.exists or not content or not content.metadata_sha256 or not is_sibling_used(file):
         return
     inside, beside = content.metadata, file.sibling_metadata
     is_same = inside == beside or (inside and beside and not _differing_fields(inside, beside))
