@@ -9,7 +9,7 @@ import pytest
 from mkindex.check.engine import CheckOptions, check
 from mkindex.check.roots import Roots, read_roots
 from mkindex.cli import run
-from mkindex.closure import Root
+from mkindex.closure.lookup import Root
 from mkindex.distributions.build_requires import build_requires
 from mkindex.errors import ConfigError, Unreadable
 from support.builds import publish

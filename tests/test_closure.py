@@ -9,7 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mkindex.closure import Answer, Closure, Missing, Offer, Root
+from mkindex.closure.lookup import Answer, Closure, Missing, Offer, Root
 from mkindex.distributions.filenames import parse_filename
 from mkindex.environments import environment_for, on_any_platform
 

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 from packaging.markers import Marker, default_environment
@@ -38,6 +39,9 @@ _MACHINES = (
     *("x86_64", "aarch64", "arm64", "AMD64", "ARM64", "x86", "i686"),
     *("armv7l", "ppc64le", "s390x", "riscv64", "wasm32"),
 )
+
+
+_PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))  # that somebody may install for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +87,14 @@ class Environment:
 
     def rejects_python(self, requires_python: str) -> bool:
         """Tell whether clients there ignore a file with this Requires-Python; invalid ones are not judged."""
-        try:
-            return bool(requires_python) and not SpecifierSet(requires_python).contains(self.python, prereleases=True)
-        except InvalidSpecifier:
-            return False
+        return _rejects(requires_python, self.python)
+
+
+def _rejects(requires_python: str, python: str) -> bool:
+    try:
+        return bool(requires_python) and not SpecifierSet(requires_python).contains(python, prereleases=True)
+    except InvalidSpecifier:
+        return False
 
 
 def environments_for(pythons: Iterable[str], platforms: Iterable[str]) -> tuple[Environment, ...]:
@@ -105,6 +113,30 @@ def on_any_platform(environment: Environment) -> Environment:
     )
     short = ".".join(environment.python.split(".")[:2])
     return Environment(name=f"Python {short} on any platform", python=environment.python, tags=None, markers=markers)
+
+
+@lru_cache(maxsize=1024)
+def on_any_python(requires_python: str) -> Environment:
+    """Return every Python that `requires_python` allows, on the most usual platforms: nothing of this machine."""
+    markers = tuple(
+        {
+            "implementation_name": "cpython",
+            "implementation_version": f"{python}.0",
+            "os_name": os_name,
+            "platform_machine": machine,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": system_name,
+            "platform_version": "",
+            "python_full_version": f"{python}.0",
+            "python_version": python,
+            "sys_platform": system,
+        }
+        for python in _PYTHONS
+        if not _rejects(requires_python, python)
+        for (system, system_name, os_name), machine in zip(_SYSTEMS, ("x86_64", "arm64", "AMD64"), strict=False)
+    )
+    return Environment(name="any Python", python=_PYTHONS[-1], tags=None, markers=markers)
 
 
 def environment_for(python: str | None, platform: str | None) -> Environment:

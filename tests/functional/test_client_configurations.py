@@ -325,3 +325,20 @@ def test_uv_sees_a_new_release_at_once_without_cache_control(line: bool, seen: s
         assert user.install("uv", text, "demo") == {"demo": seen}
         user.home.uv("sync", "--upgrade", "--default-index", user.public)
         assert installed_in_project(user.home) == {"demo": "1.1"}
+
+
+def test_the_printed_command_installs_what_the_index_has_from_there_and_the_rest_from_the_public_one(
+    stranger: str, home: ClientHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wheel(tmp_path, "demo", "1.0", requires_dist=["helper", "other"])
+    write_wheel(tmp_path, "helper", "1.0")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    with serve_directory(tree, tmp_path / "log") as server:
+        assert run(["--no-cache", "--url", server.url, str(tmp_path), str(tree)]) == 0
+        (command,) = re.findall("^Install from:  uv (.*)$", capsys.readouterr().out, re.MULTILINE)
+        public = ("--no-config", "--default-index", stranger)
+        home.uv(*command.split(), *public, "--target", home.path / "target")
+        assert installed_versions(home.path / "target") == {"demo": "1.0", "helper": "1.0", "other": "1.0"}
+        with pytest.raises(ClientFailed, match="No matching distribution found for other"):
+            home.pip("pip", "install", "--dry-run", "--index-url", f"{server.url}simple/", "demo")

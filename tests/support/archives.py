@@ -38,8 +38,8 @@ def read_wheel(data: bytes) -> tuple[str, bytes]:
     return directory, raw
 
 
-def read_zip(data: bytes) -> bytes:
-    return archive.read_zip_pkg_info(reader(data), len(data))
+def read_zip(data: bytes) -> bytes | None:
+    return archive.read_zip_sdist(reader(data), len(data)).pkg_info
 
 
 def refusal(read: Callable[[bytes], object], data: bytes) -> str | None:

@@ -27,6 +27,7 @@ class FactFields(TypedDict, total=False):
     sha256: str
     core_metadata: str
     metadata_name: str
+    requires: str
     requires_python: str
     upload_time: str
 

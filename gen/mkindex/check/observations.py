@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from mkindex.closure import Missing
+from mkindex.closure.lookup import Missing
 from mkindex.web.responses import RawResponse
 
 Form = Literal["html", "json", ""]  # "" means neither

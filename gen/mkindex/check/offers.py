@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mkindex.check.candidates import Candidate
 from mkindex.check.observations import Unsatisfied
 from mkindex.check.roots import Roots
-from mkindex.closure import Answer, Closure, Missing, Offer
+from mkindex.closure.lookup import Answer, Closure, Missing, Offer
 from mkindex.environments import Environment, on_any_platform
 from mkindex.text import and_more, plural
 

@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from mkindex.closure import Root
+from mkindex.closure.lookup import Root
 from mkindex.errors import ConfigError
 from mkindex.text import printable
 

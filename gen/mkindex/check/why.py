@@ -12,7 +12,7 @@ from mkindex.check.observations import ListedFile, SeenFile, SeenPage
 from mkindex.check.rules.files import metadata_name
 from mkindex.check.rules.metadata import metadata_encoding, read_first, requires_dist
 from mkindex.check.unsent import unsent_page
-from mkindex.closure import is_pinned
+from mkindex.closure.lookup import is_pinned
 from mkindex.environments import Environment
 from mkindex.errors import ConfigError, SourceError
 from mkindex.simple.links import client_project_url, name_at_end

@@ -14,6 +14,8 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import Version
 
 from mkindex.distributions import zips
+from mkindex.distributions.build_requires import SdistFiles, build_requires, build_table
+from mkindex.distributions.dependencies import required_names
 from mkindex.distributions.filenames import (
     FILENAME,
     STRANGE_NAME,
@@ -104,7 +106,7 @@ def _describe_renamed(filename: str, stream: Stream, size: int) -> Facts | None:
 
 def _right_filename(filename: str, stream: Stream, size: int) -> str:
     if not filename.endswith(".whl"):
-        metadata = _read_sdist_metadata(filename, stream, size)
+        metadata = _parse_pkg_info(_read_sdist(filename, stream, size).pkg_info)
         return sdist_filename(metadata.name, metadata.version, sdist_suffix(filename)) if metadata else ""
     read_at = zips.random_access(stream)
     directory, _, _ = zips.read_wheel_metadata(read_at, size)
@@ -189,6 +191,7 @@ def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Ve
             f"the filename says {project} {version}, METADATA says "
             f"{printable(metadata.name)} {printable(metadata.version)}: build it again, renaming is not enough"
         )
+    requires_python = metadata.requires_python or ""
     return _facts(
         filename,
         project,
@@ -196,6 +199,7 @@ def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Ve
         *_judge(metadata),
         core_metadata=hashlib.sha256(raw).hexdigest(),
         metadata_name=metadata.name if metadata.name != project else "",
+        requires=required_names(raw, requires_python),
     )
 
 
@@ -210,10 +214,13 @@ def _parse_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
 
 
 def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str) -> Facts:
-    metadata = _read_sdist_metadata(filename, stream, size)
+    raw, pyproject = _read_sdist(filename, stream, size)
+    metadata = _parse_pkg_info(raw)
+    requires_python = (metadata.requires_python if metadata else None) or ""
+    requires = required_names(raw or b"", requires_python, _build_requires(pyproject))
     for project, version in split_sdist_filename(filename):
         if metadata and _is_same_release(metadata.name, metadata.version, project, version):
-            return _facts(filename, project, version, *_judge(metadata))
+            return _facts(filename, project, version, *_judge(metadata), requires=requires)
     splits = _split_by_page(filename, page_project)
     says = "it has no PKG-INFO"
     if metadata:
@@ -222,7 +229,7 @@ def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str)
         raise Misnamed(f"the filename does not show where the project's name ends, and {says}: build it again")
     project, version = splits[0]
     warning = f"{says}: listed as {project} {version}, as the filename says; clients may refuse it"
-    return _facts(filename, project, version, "", warning)
+    return _facts(filename, project, version, "", warning, requires=requires)
 
 
 def _split_by_page(filename: str, project: str) -> list[tuple[NormalizedName, Version]]:
@@ -239,18 +246,28 @@ def _split_by_page(filename: str, project: str) -> list[tuple[NormalizedName, Ve
         ) from error
 
 
-def _read_sdist_metadata(filename: str, stream: Stream, size: int) -> Metadata | None:
-    """Return the fields of an sdist's PKG-INFO, None if it has none. Raises Unreadable."""
+def _parse_pkg_info(raw: bytes | None) -> Metadata | None:
+    return None if raw is None else parse_metadata(raw)
+
+
+def _build_requires(pyproject: bytes | None) -> tuple[str, ...]:
+    try:
+        return build_requires(build_table(pyproject))
+    except Unreadable:  # clients cannot build it, whatever it requires
+        return ()
+
+
+def _read_sdist(filename: str, stream: Stream, size: int) -> SdistFiles:
+    """Return what an sdist says of itself. Raises Unreadable."""
     if filename.endswith(".zip"):
         _check_magic(stream, b"PK", "zip archive")
-        return parse_metadata(zips.read_zip_pkg_info(zips.random_access(stream), size))
+        return zips.read_zip_sdist(zips.random_access(stream), size)
     _check_magic(stream, b"\x1f\x8b", "gzip archive")
     stream.seek(0)
     # Here, since most builds have wheels only, and tarfile takes some milliseconds to import.
     from mkindex.distributions.tarballs import read_tar_sdist
 
-    raw = read_tar_sdist(stream, size).pkg_info
-    return parse_metadata(raw) if raw is not None else None
+    return read_tar_sdist(stream, size)
 
 
 # --- both -----------------------------------------------------------------------------------------------------------

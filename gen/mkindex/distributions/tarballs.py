@@ -3,23 +3,13 @@
 import gzip
 import tarfile
 from io import BufferedIOBase, FileIO
-from typing import NamedTuple
 
+from mkindex.distributions.build_requires import SdistFiles
 from mkindex.distributions.zips import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import printable
 
 MAX_TAR_HEADER = 1 << 20  # bytes of one long name or pax record
-
-
-class SdistFiles(NamedTuple):
-    """The files in the top directory of an sdist that say what it is and what builds it.
-
-    None stands for a missing one, and for a pyproject.toml that is too large or no regular file.
-    """
-
-    pkg_info: bytes | None
-    pyproject: bytes | None
 
 
 class _BoundedStream:

@@ -14,6 +14,7 @@ from io import BufferedIOBase, FileIO
 from struct import Struct
 from typing import NamedTuple, Self
 
+from mkindex.distributions.build_requires import SdistFiles
 from mkindex.errors import Unreadable
 from mkindex.text import and_more, printable
 
@@ -107,13 +108,15 @@ def read_dist_info(read_at: ReadAt, size: int, directory: str, names: Collection
     return {paths[member.name]: _read_member(read_at, member)[0] for member in found}
 
 
-def read_zip_pkg_info(read_at: ReadAt, size: int) -> bytes:
-    """Return the PKG-INFO in the top directory of a `.zip` sdist. Raises Unreadable."""
-    found = [m for m in _members(read_at, size) if m.name.count(b"/") == 1 and m.name.endswith(b"/PKG-INFO")]
+def read_zip_sdist(read_at: ReadAt, size: int) -> SdistFiles:
+    """Return PKG-INFO and pyproject.toml in the top directory of a `.zip` sdist. Raises Unreadable."""
+    tops = [member for member in _members(read_at, size) if member.name.count(b"/") == 1]
+    found = [member for member in tops if member.name.endswith(b"/PKG-INFO")]
     if len(found) != 1:
         wrong = "no PKG-INFO in its top directory" if not found else "more than one top-level PKG-INFO"
         raise Unreadable(f"{wrong}, so it is not an sdist: build it again, as .tar.gz")
-    return _read_member(read_at, found[0])[0]
+    pyproject = next((member for member in tops if member.name.endswith(b"/pyproject.toml")), None)
+    return SdistFiles(_read_member(read_at, found[0])[0], _read_member(read_at, pyproject)[0] if pyproject else None)
 
 
 def read_span(read_at: ReadAt, span: Span) -> bytes:

@@ -125,6 +125,7 @@ class Facts(NamedTuple):
     metadata_name: str = ""  # the Name in METADATA, if that is not the normalized name
     # The filename that the metadata says, if the file has another: it is published under this one, or rejected.
     right_filename: str = ""
+    requires: str = ""  # normalized names of the projects that it requires without an extra, with spaces between them
 
 
 class File(NamedTuple):
@@ -248,11 +249,11 @@ def decode_facts(text: str) -> Facts | str:
     """Read what `encode_facts` wrote."""
     if text.startswith("!"):
         return text[1:]
-    project, version, sha256, normal, python, metadata, span, time, warning, name, right = text.split("\t")
+    project, version, sha256, normal, python, metadata, span, time, warning, name, right, requires = text.split("\t")
     # Thousands of files share these texts, so each is kept in memory once.
-    python, time = intern(python), intern(time)
+    python, time, requires = intern(python), intern(time), intern(requires)
     project, version = intern(project), intern(version)
-    return Facts._make((project, version, sha256, normal, python, metadata, span, time, warning, name, right))
+    return Facts._make((project, version, sha256, normal, python, metadata, span, time, warning, name, right, requires))
 
 
 def format_upload_time(seconds: int) -> str:

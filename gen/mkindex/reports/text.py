@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mkindex.closure.unlisted import Unlisted, unlisted
 from mkindex.errors import Note, Rejected
 from mkindex.hosts.table import HOSTS
 from mkindex.text import and_more, format_size, plural, printable
@@ -47,8 +48,18 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         url = f"{address}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""
         yield (next_step or _SERVE_HERE).format(printable(shlex.quote(config.destination)))
-        yield f"Install from:  pip install --index-url {url} {projects[0].name}"
-        yield f"               uv pip install --default-index {url} {projects[0].name}"
+        yield from _install_lines(url, projects[0].name, unlisted(report.index))
+
+
+def _install_lines(url: str, project: str, missing: Unlisted) -> Iterator[str]:
+    """Yield how to install from an index: from it alone only if it lists all that its files require."""
+    if missing.names:
+        yield f"Install from:  uv pip install --index {url} {project}"
+        yield f"In a project:  mkindex client {url} >> pyproject.toml"
+        yield f"               (not with pip --index-url alone: {missing}, which this index does not have)"
+    else:
+        yield f"Install from:  pip install --index-url {url} {project}"
+        yield f"               uv pip install --default-index {url} {project}"
 
 
 def finding_lines(findings: Iterable[Rejected | Note], *, quiet: bool, verbose: bool) -> Iterator[tuple[str, str]]:

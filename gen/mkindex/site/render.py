@@ -10,6 +10,7 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName
 
 from mkindex import __version__
+from mkindex.closure.unlisted import unlisted
 from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
@@ -200,7 +201,7 @@ def _project_key(project: Project, site: Site) -> str:
         link = artifact if isinstance(artifact, Link) else artifact.link
         address = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
         yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
-        _, version, sha256, _, python, metadata, _, time, _, name, _ = facts
+        _, version, sha256, _, python, metadata, _, time, _, name, _, _ = facts
         # Unknown values are None, as in the keys of trees that earlier versions published.
         texts.append(
             f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
@@ -221,6 +222,7 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     """Yield the pages that name every project or file, and those that name none."""
     names = digest(site.key, *keys)
     everything = digest(site.key, *keys.values())
+    missing = unlisted(index)
     render_template = site.templates.render
 
     def render_html() -> bytes:
@@ -230,7 +232,7 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
         return encode_page(make_root_page(index))
 
     def render_landing() -> bytes:
-        return render_template("index.html", projects=index.projects, simple=site.simple(""))
+        return render_template("index.html", projects=index.projects, simple=site.simple(""), unlisted=str(missing))
 
     def render_links() -> bytes:
         files = [file for project in index.projects for release in project.offered_releases() for file in release.files]
@@ -243,7 +245,7 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     yield page(NOT_FOUND_HTML, site.key, partial(render_template, "404.html"), optional=True)
     yield page(NO_JEKYLL, site.notice_key, _render_empty, optional=True)
     if site.simple_path:
-        yield page(INDEX_HTML, everything, render_landing, optional=True)
+        yield page(INDEX_HTML, digest(everything, *missing.dependents, *missing.names), render_landing, optional=True)
     if site.links:
         yield page(LINKS_HTML, everything, render_links)
     if site.json_root is not None:

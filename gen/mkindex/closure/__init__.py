@@ -1,0 +1,1 @@
+"""What can be installed from an index, and what it lacks."""

@@ -1,0 +1,41 @@
+"""What the files of an index require and it does not list. Only names count, so that every build can afford it."""
+
+from typing import NamedTuple
+
+from mkindex.model.index import Index, Project
+from mkindex.text import and_more
+
+
+class Unlisted(NamedTuple):
+    """The projects that require what an index does not list, and what that is. Both are empty if it lists everything.
+
+    Clients that use only this index cannot install these projects, or not all of their versions.
+    """
+
+    dependents: tuple[str, ...] = ()  # in the order of the index
+    names: tuple[str, ...] = ()  # normalized, sorted
+
+    def __str__(self) -> str:
+        """Return that as a sentence without an end, "" if nothing is missing."""
+        if not self.names:
+            return ""
+        verb = "requires" if len(self.dependents) == 1 else "require"
+        return f"{and_more(self.dependents, 1)} {verb} {and_more(self.names, 3)}"
+
+
+def unlisted(index: Index) -> Unlisted:
+    """Return what the files of an index require, as far as they were read, and it does not list."""
+    listed = {str(project.name) for project in index.projects}
+    missing = {project.name: _required_names(project) - listed for project in index.projects}
+    dependents = tuple(name for name, names in missing.items() if names)
+    return Unlisted(dependents, tuple(sorted(set().union(*missing.values()))))
+
+
+def _required_names(project: Project) -> set[str]:
+    """Return the names of what the files of a project require; an sdist does not count beside a wheel."""
+    texts = {facts.requires for _, facts, filename in project.files if filename.endswith(".whl")}
+    sdists = [facts for _, facts, filename in project.files if facts.requires and not filename.endswith(".whl")]
+    if sdists:
+        built = {facts.version for _, facts, filename in project.files if filename.endswith(".whl")}
+        texts |= {facts.requires for facts in sdists if facts.version not in built}
+    return {name for text in texts for name in text.split()}

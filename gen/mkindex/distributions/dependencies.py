@@ -1,0 +1,53 @@
+"""The names of the projects that a file requires: less than its requirements, but small enough to be remembered."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from sys import intern
+
+from packaging.utils import canonicalize_name
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+def required_names(raw: bytes, requires_python: str, build_requires: Iterable[str] = ()) -> str:
+    """Return the normalized names of what core metadata and a build require, sorted, with spaces between them.
+
+    What is required only for an extra is left out, and what no Python needs that `requires_python` allows. Fields that
+    no build tool writes in this way are not found.
+    """
+    end = raw.find(b"\n\n")
+    lines = raw[: end if end >= 0 else len(raw)].split(b"\nRequires-Dist:")
+    if len(lines) == 1 and not build_requires:
+        return ""
+    lines.append(lines.pop().partition(b"\n")[0])  # other fields follow the last one
+    names = {_required_name(line, requires_python) for line in lines[1:]}
+    names |= {_required_name(one.encode(), requires_python) for one in build_requires}
+    names.discard("")
+    return intern(" ".join(sorted(names)))
+
+
+@lru_cache(maxsize=16_384)  # most files require what another version of the same project requires, too
+def _required_name(line: bytes, requires_python: str) -> str:
+    """Return the name of the project that a requirement is for; "" if it has an address, or may be left out."""
+    requirement, _, marker = line.partition(b"\n")[0].decode("utf-8", "replace").partition(";")
+    name = _NAME.match(requirement)
+    if name is None or "@" in requirement or (marker and not _may_apply(marker.strip(), requires_python)):
+        return ""
+    return canonicalize_name(name[1])
+
+
+@lru_cache(maxsize=4096)
+def _may_apply(marker: str, requires_python: str) -> bool:
+    """Tell whether a marker may be true for a Python that `requires_python` allows, if no extra is requested."""
+    if "extra" in marker:
+        return False
+    # Here, since importing them takes some milliseconds, and most builds read no new file.
+    from packaging.markers import InvalidMarker, Marker
+
+    from mkindex.environments import on_any_python
+
+    try:
+        return on_any_python(requires_python).applies(Marker(marker))
+    except (InvalidMarker, RecursionError):
+        return False
