@@ -90,11 +90,11 @@ BAD: dict[str, tuple[bytes, str]] = {
         wheel("no-version", "1.0"),
         "not the filename that the metadata says: rename it to no_version-1.0-py3-none-any.whl, or use --fix-names",
     ),
-    "archive.zip": (
+    "archive-1.0.zip": (
         b"PK\5\6" + bytes(18),
         "no PKG-INFO in its top directory, so it is not an sdist: build it again, as .tar.gz",
     ),
-    "backup.tar.gz": (
+    "backup-2nd.tar.gz": (
         sdist("x", "1.0"),
         "the filename does not show where the project's name ends, and PKG-INFO says x 1.0: build it again",
     ),

@@ -44,10 +44,10 @@ def skipped(root: Path, name: str) -> Note:
 
 
 def test_a_flat_source_lists_its_files_and_notes_its_subdirectories(tmp_path: Path) -> None:
-    touch(tmp_path, "b.whl", "a.tar.gz", "sub/c.whl", "other/d.whl")
+    touch(tmp_path, "b.whl", "a-1.tar.gz", "sub/c.whl", "other/d.whl")
     note = "subdirectories skipped: other, sub (use --recursive)"
     assert listing(tmp_path) == [
-        artifact(tmp_path, "a.tar.gz"),
+        artifact(tmp_path, "a-1.tar.gz"),
         artifact(tmp_path, "b.whl"),
         Note(location=str(tmp_path), text=note),
     ]
@@ -60,7 +60,7 @@ def test_a_note_names_no_more_than_five_subdirectories_and_escapes_them(tmp_path
 
 
 def test_a_recursive_source_lists_the_files_of_its_subdirectories_after_its_own(tmp_path: Path) -> None:
-    names = ["z.whl", "a/z.zip", "a/b/c.whl", "b/a.whl"]
+    names = ["z.whl", "a/z-1.zip", "a/b/c.whl", "b/a.whl"]
     touch(tmp_path, *names)
     assert listing(tmp_path, recursive=True) == [artifact(tmp_path, name) for name in names]
 
@@ -81,23 +81,42 @@ def test_hidden_and_temporary_files_are_skipped_silently(tmp_path: Path, recursi
 def test_distributions_that_clients_ignore_are_rejected_and_other_files_are_not(tmp_path: Path) -> None:
     reasons = {
         "a.EXE": "pip and uv do not install .exe installers: build a wheel",
-        "a.TAR.GZ": "clients do not recognize an ending in capitals: rename it to .tar.gz",
+        "a-1.0.TAR.GZ": "clients do not recognize an ending in capitals: rename it to .tar.gz",
         "a.Whl": "clients do not recognize an ending in capitals: rename it to .whl",
         "a.egg": "eggs are no longer installable: build a wheel",
         "a.msi": "pip and uv do not install .msi installers: build a wheel",
         "a.rpm": "pip and uv do not install .rpm packages: build a wheel",
-        "a.tar": "uv and packaging ignore .tar sdists: rebuild it as .tar.gz",
-        "a.tar.Z": "no client but poetry installs .tar.Z sdists: rebuild it as .tar.gz",
-        "a.tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
-        "a.tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
-        "a.tar.zst": "no client installs .tar.zst sdists: rebuild it as .tar.gz",
-        "a.tgz": "uv and packaging ignore .tgz sdists: rename it to .tar.gz",
+        "a-1.0.tar": "uv and packaging ignore .tar sdists: rebuild it as .tar.gz",
+        "a-1.0.tar.Z": "no client but poetry installs .tar.Z sdists: rebuild it as .tar.gz",
+        "a-1.0.tar.bz2": "uv and packaging ignore .tar.bz2 sdists: rebuild it as .tar.gz",
+        "a-1.0.tar.xz": "uv and packaging ignore .tar.xz sdists: rebuild it as .tar.gz",
+        "a-1.0.tar.zst": "no client installs .tar.zst sdists: rebuild it as .tar.gz",
+        "a-1.0.tgz": "uv and packaging ignore .tgz sdists: rename it to .tar.gz",
     }
     companions = ["README", "SHA256SUMS", "a.json", "a.tar.gz.asc", "a.whl.metadata", "a.whl.sig", "index.html"]
     touch(tmp_path, *reasons, *companions)
     expected: dict[str, Rejected | Note] = {name: skipped(tmp_path, name) for name in companions}
     expected |= {name: Rejected(location=str(tmp_path / name), reason=reason) for name, reason in reasons.items()}
     assert listing(tmp_path) == [expected[name] for name in sorted(expected)]
+
+
+@pytest.mark.parametrize("name", ["docs.zip", "data.tar.gz", "v1.0.zip", "1.0.tar.gz", "my-data.tar.gz", "a_1.0.zip"])
+def test_an_archive_without_a_version_in_its_name_is_skipped_with_a_note(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, name)
+    text = "skipped: the filename of an sdist is NAME-VERSION.tar.gz or NAME-VERSION.zip"
+    assert listing(tmp_path) == [Note(location=str(tmp_path / name), text=text)]
+
+
+@pytest.mark.parametrize("name", ["demo-1.0.cu12.tar.gz", "a-v1.zip", "a-b-2-rc.tar.gz", "a-1.0 (1).zip", "x.whl"])
+def test_a_file_whose_name_may_have_been_changed_is_read(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, name)
+    assert listing(tmp_path) == [artifact(tmp_path, name)]
+
+
+@pytest.mark.parametrize("name", ["docs.tgz", "backup.tar.bz2", "data.ZIP"])
+def test_another_archive_without_a_version_is_skipped_as_others_are(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, name)
+    assert listing(tmp_path) == [skipped(tmp_path, name)]
 
 
 @pytest.mark.parametrize("seed", range(5))

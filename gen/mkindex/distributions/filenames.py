@@ -29,6 +29,7 @@ _UNSUPPORTED = {
     ".msi": "pip and uv do not install .msi installers: build a wheel",
     ".rpm": "pip and uv do not install .rpm packages: build a wheel",
 }
+_HYPHEN_AND_VERSION = re.compile(r".-[vV]?[0-9]", re.DOTALL)
 _PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
 
@@ -39,6 +40,14 @@ def why_unsupported(filename: str) -> str | None:
         if lower.endswith(ending):
             return f"clients do not recognize an ending in capitals: rename it to {ending}"
     return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
+
+
+def has_version(filename: str) -> bool:
+    """Tell whether a version may follow a hyphen in a filename, as in that of any sdist, unlike `docs.zip`.
+
+    It may be damaged: the name can have been changed on its way.
+    """
+    return bool(_HYPHEN_AND_VERSION.search(filename))
 
 
 # --- as clients read a name -----------------------------------------------------------------------------------------

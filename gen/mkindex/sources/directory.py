@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
-from mkindex.distributions.filenames import SUFFIXES, why_unsupported
+from mkindex.distributions.filenames import SUFFIXES, has_version, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint
 from mkindex.sources.selection import EVERYTHING, Selection
@@ -15,6 +15,9 @@ from mkindex.tree.names import STATE_DIRECTORY
 
 # Endings that editors, browsers, rsync and download tools give to incomplete files.
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".swp", "~")
+# Endings that anything can have.
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.z")
+_NO_SDIST = "skipped: the filename of an sdist is NAME-VERSION.tar.gz or NAME-VERSION.zip"
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,10 @@ class DirectorySource:
             if isinstance(status, Rejected):
                 yield status
             elif is_distribution and stat.S_ISREG(status.st_mode):
-                yield Artifact(self.root, prefix + name, Fingerprint.of(status))
+                if name.endswith(".whl") or has_version(name):
+                    yield Artifact(self.root, prefix + name, Fingerprint.of(status))
+                else:
+                    yield Note(location=entry.path, text=_NO_SDIST)
             elif stat.S_ISDIR(status.st_mode):
                 real = os.path.realpath(entry.path)
                 if real in visited or any(f"{real}/".startswith(f"{excluded}/") for excluded in self.exclude):
@@ -120,6 +126,7 @@ def _not_a_distribution(entry: os.DirEntry[str], is_distribution: bool) -> Rejec
     """Return the finding for an entry that is neither a wheel or sdist nor a directory."""
     if is_distribution:
         return Rejected(location=entry.path, reason="not a regular file. Copy the file itself into the source")
-    if reason := why_unsupported(entry.name):
+    is_sdist = has_version(entry.name) or not entry.name.lower().endswith(_ARCHIVES)
+    if is_sdist and (reason := why_unsupported(entry.name)):
         return Rejected(location=entry.path, reason=reason)
     return Note(location=entry.path, text="skipped: not a wheel or sdist", detail=True)
