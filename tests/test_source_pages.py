@@ -242,6 +242,33 @@ def test_only_selected_files_of_a_page_are_listed(server: PageServer) -> None:
     assert find_files(f"{server.root}/x", "Other") == [Link(url=f"{server.root}/{OTHER}", filename=OTHER)]
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "v1.0.zip",
+        "1.0.tar.gz",
+        "docs.zip",
+        "me/demo/archive/refs/tags/demo-1.0.tar.gz",
+        "me/demo/-/archive/v1.0/demo-v1.0.zip",
+    ],
+)
+def test_archives_of_sources_on_a_find_links_page_are_skipped_by_name(server: PageServer, address: str) -> None:
+    url = f"{server.root}/me/demo/releases/expanded_assets/v1.0"
+    server.pages["/me/demo/releases/expanded_assets/v1.0"] = TEXT, html_page(f"/{FILE}", f"/{address}", f"/{OTHER}")
+    ending = address.rpartition(".")[2]
+    assert find_files(url) == [
+        Note(location=url, text=f"skipped links to other files: 1 .{ending}", detail=True),
+        Link(url=f"{server.root}/{FILE}", filename=FILE),
+        Link(url=f"{server.root}/{OTHER}", filename=OTHER),
+    ]
+
+
+def test_an_archive_on_the_page_of_a_project_is_no_other_file(server: PageServer) -> None:
+    server.pages["/simple/demo/"] = TEXT, html_page("../../demo-final.zip", head=REPOSITORY)
+    filename = "demo-final.zip"
+    assert find_files(f"{server.root}/simple/demo/") == [Link(url=f"{server.root}/{filename}", filename=filename)]
+
+
 # --- listings ---------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from packaging.utils import canonicalize_name
 
-from mkindex.distributions.filenames import SUFFIXES, project_on_page
+from mkindex.distributions.filenames import SUFFIXES, has_version, project_on_page
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
@@ -95,14 +95,15 @@ class PageSource:
         if not page.has_end:
             text = "no </html> at the end of the page: it may be truncated, and links may be missing"
             yield Note(location=redact(url), text=text)
-        endings = Counter(printable(os.path.splitext(name)[1].lower()) for name in page.other_files)
+        project = _page_project(page, url, name)
+        archives = () if project else tuple(link.filename for link in page.links if _is_source_archive(link))
+        endings = Counter(printable(os.path.splitext(name)[1].lower()) for name in (*page.other_files, *archives))
         if endings:
             count = ", ".join(f"{number:,} {ending or 'others'}" for ending, number in sorted(endings.items()))
             yield Note(location=redact(url), text=f"skipped links to other files: {count}", detail=True)
         yield from page.rejected
-        project = _page_project(page, url, name)
         for link in page.links:
-            if self.selection.includes_file(link.filename):
+            if self.selection.includes_file(link.filename) and not (archives and _is_source_archive(link)):
                 if project and (decisive := project_on_page(link.filename, project)):
                     link = link._replace(project=decisive)  # noqa: PLW2901
                 yield link if link.is_elsewhere else _find_local(link, url)
@@ -135,6 +136,15 @@ class PageSource:
             f"{redact(top)}: more than {_MAX_PAGES:,} pages or {_MAX_LEVELS} levels of subdirectories. "
             "Give a directory further down"
         )
+
+
+def _is_source_archive(link: Link) -> bool:
+    """Tell whether a file is an archive that cannot be an sdist, such as those of a tag on GitHub and GitLab.
+
+    Its name has no version after a hyphen, or it has the address of an archive that these make of a repository.
+    """
+    is_made = "/archive/refs/" in link.url or "/-/archive/" in link.url
+    return not link.filename.endswith(".whl") and (is_made or not has_version(link.filename))
 
 
 def _describe_without_files(page: Page) -> str:
