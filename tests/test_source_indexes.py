@@ -13,6 +13,7 @@ from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.media_types import JSON_TYPE
 from support.page_server import (
     FILE,
+    NO_FILES,
     OTHER,
     REPOSITORY,
     TEXT,
@@ -93,6 +94,16 @@ def test_an_index_is_recognized_by_the_pages_of_its_projects(server: PageServer)
     }
     message = "is an index of 2 projects. Choose projects with --include, or use --all"
     assert error_text(f"{server.root}/simple/") == f"{server.root}/simple/ {message}"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_error_for_a_page_above_an_index_names_the_index(server: PageServer, form: str) -> None:
+    serve_index(server, form)
+    server.pages["/"] = server.pages["/start.html"] = TEXT, html_page("/packages/", "/simple/", "LICENSE")
+    contents = f"{NO_FILES}, but 2 links to directories (use --recursive) and 1 other link"
+    hint = f"There is an index at {server.root}/simple/: give that address"
+    for path in ("/", "/start.html"):
+        assert error_text(f"{server.root}{path}", whole_index=True) == f"{server.root}{path}: {contents}. {hint}"
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -85,6 +85,15 @@ class IndexReader:
         selected = [link for link in page.projects if self.selection.may_include_project(link.name)]
         return is_root(selected or page.projects, has_page)
 
+    def find_below(self, url: str) -> str:
+        """Return the address of the index in `simple/` below a page for people, "" if there is none."""
+        below = project_url(url, "simple")
+        with suppress(SourceError):
+            response = fetch_page(below, self.web)
+            page = read_page(response)
+            return below if not page.links and self.is_root(page, (below, response.url)) else ""
+        return ""
+
     def projects(self, page: Page, roots: Sequence[str]) -> Iterator[ProjectPage | Rejected | Note]:
         """Yield the pages of the selected projects of an index, in the order of its root, and findings.
 

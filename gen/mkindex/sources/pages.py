@@ -69,7 +69,9 @@ class PageSource:
         elif page.directories and self.recursive:
             yield from self._read_subdirectories(page, response.url)
         else:
-            raise SourceError(f"{redact(response.url)}: {_describe_without_files(page)}")
+            below = index.find_below(response.url)
+            hint = f". There is an index at {redact(below)}: give that address" if below else ""
+            raise SourceError(f"{redact(response.url)}: {_describe_without_files(page)}{hint}")
 
     def _list_projects(self, projects: Iterable[ProjectPage | Rejected | Note]) -> Iterator[SourceItem]:
         for project in projects:

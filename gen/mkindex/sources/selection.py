@@ -58,12 +58,14 @@ class Selection:
         """Whether `include` selects files of `named_projects` only."""
         return bool(self.include) and all(map(_named_project, self.include))
 
-    def with_unused(self, items: Iterable[SourceItem]) -> Iterator[SourceItem]:
-        """Yield items, then a note for each pattern of `include` that none of them matches."""
+    def with_unused(self, items: Iterable[SourceItem]) -> Iterable[SourceItem]:
+        """Return items, then a note for each pattern of `include` that none of them matches."""
+        return self._with_unused(items) if self.include else items
+
+    def _with_unused(self, items: Iterable[SourceItem]) -> Iterator[SourceItem]:
         names = []
         for item in items:
-            if self.include:
-                names.append(_name_of(item))
+            names.append(_name_of(item))
             yield item
         for given in self.include:
             if not any(map(Selection(include=(given,)).includes_file, names)):
