@@ -34,7 +34,7 @@ test-fast: $(READY)  ## Run the fast tests, under a minute: no client, no server
 test-unit: $(READY)  ## Run the tests that need no client and no server
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional
 
-clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients and YAML linters that the tests use, in .clients
+clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready  ## Install clients, linters and real wheels for the tests
 
 # The pattern is a project name or name-version. PDM gets its locked dependencies, because the newest PDM does not always
 # run with the newest versions of them.
@@ -47,6 +47,13 @@ clients: $(CLIENTS:%=.clients/%/.ready)  ## Install the clients and YAML linters
 # This version of wrangler runs on Node.js 18. If it cannot be installed, some tests are skipped.
 .clients/wrangler/.ready:
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/wrangler wrangler@4.40.0 && touch $@ || true
+
+# Downloaded again if the list changes. Old releases state Pythons that are no longer in use.
+.clients/real-wheels/.ready: tests/fixtures/real-wheels.txt .clients/pip/.ready
+	rm -rf $(@D)
+	.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --ignore-requires-python \
+		--dest $(@D) --requirement $<
+	@touch $@
 
 soak: $(READY) clients  ## Run the long tests: properties, crashes, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
