@@ -17,7 +17,6 @@ from mkindex.errors import DestinationError, NotPublished
 from mkindex.examine import local
 from mkindex.model.files import Artifact, Facts, Fingerprint
 from mkindex.publish import directory, ownership, precopy, staging
-from mkindex.publish.layout import Layout
 from mkindex.publish.precopy import Precopies
 from mkindex.tree.names import file_path
 from mkindex.watch.young_files import HoldBack, LastBuild, YoungFiles
@@ -70,15 +69,13 @@ class Builder:
 
     def __call__(self, source: Path, disk: FaultyDisk | None = None, **options: Any) -> Report:  # noqa: ANN401 (Config's)
         self.disk = disk or FaultyDisk()
-        self._patch.setattr(directory, "Filesystem", lambda: self.disk)
+        self._patch.setattr(directory, "Filesystem", self.disk.mount)
         return publish(source, self.public, **{"jobs": 1} | options)
 
     @property
     def copies(self) -> list[str]:
         """The operations on copies, in their order: "replace A B"."""
-        names = (
-            [name, *(path.removeprefix(f"{self.public}/") for path in paths)] for name, *paths in self.disk.operations
-        )
+        names = ([name, *paths] for name, *paths in self.disk.operations)
         return [
             " ".join(words).replace(f"{OWN_DIRECTORY}/tmp/", "")
             for words in names
@@ -225,10 +222,11 @@ def test_a_file_that_a_dead_run_placed_is_not_copied_again(source: Path, small: 
     )
 
 
-def test_if_files_can_be_on_another_disk_they_are_copied_there(source: Path, small: Path, builder: Builder) -> None:
+def test_if_files_are_on_another_disk_they_are_copied_there(
+    source: Path, small: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     builder(small)
-    (builder.public / "files").rename(elsewhere := builder.public.with_name("elsewhere"))
-    (builder.public / "files").symlink_to(elsewhere)
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == f"{builder.public}/files")
     builder(source)
     wanted = (source / FILENAME).read_bytes()
     assert (builder.copies, (builder.public / published_path(source / FILENAME)).read_bytes()) == ([], wanted)
@@ -310,20 +308,20 @@ def test_the_copies_of_a_dead_run_are_deleted_by_a_build_without_changes(source:
 @pytest.mark.parametrize(("step", "where"), [("create", f"/{OWN_DIRECTORY}/tmp/copy0"), ("write", "")])
 def test_a_file_is_not_rejected_for_a_full_disk(source: Path, builder: Builder, step: str, where: str) -> None:
     builder(source)
-    at = 1 + builder.disk.operations.index((step, f"{builder.public}/{OWN_DIRECTORY}/tmp/copy0"))
+    at = 1 + builder.disk.operations.index((step, f"{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(builder.public)
     with pytest.raises(DestinationError) as caught:
-        builder(source, FaultyDisk(FULL_ONCE, at=at))
+        builder(source, FaultyDisk(fault=FULL_ONCE, at=at))
     wanted = f"cannot write {builder.public}{where}: {os.strerror(errno.ENOSPC)}. Free some space and run again"
     assert (str(caught.value), builder.public.exists()) == (wanted, False)
 
 
 def test_an_interrupted_copy_leaves_nothing(source: Path, builder: Builder) -> None:
     builder(source)
-    at = 1 + builder.disk.operations.index(("write", f"{builder.public}/{OWN_DIRECTORY}/tmp/copy0"))
+    at = 1 + builder.disk.operations.index(("write", f"{OWN_DIRECTORY}/tmp/copy0"))
     shutil.rmtree(builder.public)
     with pytest.raises(KeyboardInterrupt):
-        builder(source, FaultyDisk(INTERRUPTED, at=at))
+        builder(source, FaultyDisk(fault=INTERRUPTED, at=at))
     assert not builder.public.exists()
 
 
@@ -343,7 +341,7 @@ def test_if_one_copy_fails_the_others_end_and_leave_nothing(source: Path, builde
 
         def remove_directory(self, path: str) -> None:
             super().remove_directory(path)
-            if path == str(builder.public):
+            if path == OWN_DIRECTORY:
                 left.set()
 
     with pytest.raises(DestinationError, match="Free some space"):
@@ -369,7 +367,8 @@ def test_only_the_examined_size_of_a_growing_file_is_copied(source: Path, public
     seen = path.read_bytes()
     artifact = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(seen + bytes(10_000))
-    taken = Precopies(Layout(str(public)), FaultyDisk())
+    public.mkdir()
+    taken = Precopies(FaultyDisk(str(public)))
     with path.open("rb", buffering=0) as stream:
         assert taken.take(artifact, stream) == hashlib.sha256(seen).hexdigest()
     assert read_tree(public / OWN_DIRECTORY / "tmp") == {"copy0": seen}
@@ -379,7 +378,8 @@ def test_a_file_that_has_grown_since_it_was_listed_is_copied_whole(source: Path,
     path = source / FILENAME
     listed = Artifact(str(source), FILENAME, Fingerprint.of(path.stat()))
     path.write_bytes(larger := wheel("large", "1.0", files={"large/data": bytes(range(250)) * 40}))
-    taken = Precopies(Layout(str(public)), FaultyDisk())
+    public.mkdir()
+    taken = Precopies(FaultyDisk(str(public)))
     fingerprint, found = local.examine(listed, taken.take)
     assert isinstance(found, Facts)
     assert (fingerprint, found.sha256) == (Fingerprint.of(path.stat()), hashlib.sha256(larger).hexdigest())
@@ -388,7 +388,7 @@ def test_a_file_that_has_grown_since_it_was_listed_is_copied_whole(source: Path,
 
 def test_no_copy_starts_after_copying_was_stopped(source: Path, public: Path) -> None:
     path = source / FILENAME
-    taken = Precopies(Layout(str(public)), FaultyDisk())
+    taken = Precopies(FaultyDisk(str(public)))
     taken.stop()
     with path.open("rb", buffering=0) as stream, pytest.raises(DestinationError, match="stopped"):
         taken.take(Artifact(str(source), FILENAME, Fingerprint.of(path.stat())), stream)

@@ -176,7 +176,7 @@ class Stage:
     def run(self, disk: FaultyDisk) -> BaseException | None:
         """Build on that disk, and return the error, if any."""
         with self.patch.context() as patch:
-            patch.setattr(directory, "Filesystem", lambda: disk)
+            patch.setattr(directory, "Filesystem", disk.mount)
             try:
                 publish(self.source, self.public, **self.options)
             except (ProcessKilled, KeyboardInterrupt, DestinationError) as error:
@@ -246,7 +246,7 @@ def test_killed_at_any_step_every_page_is_whole_and_the_next_build_finishes(stag
     wrong = []
     for at, fault, afterwards in points(stage, (KILLED, KILLED_IN_A_WRITE)):
         here = stage()
-        assert isinstance(here.run(FaultyDisk(fault, at=at)), ProcessKilled)
+        assert isinstance(here.run(FaultyDisk(fault=fault, at=at)), ProcessKilled)
         if (here.public / OWN_DIRECTORY).is_dir():
             (here.public / OWN_DIRECTORY / "lock").touch()  # as a process that is really killed would leave it
         wrong += [
@@ -290,7 +290,7 @@ def test_failing_at_any_step_names_the_path_and_keeps_pages_whole_and_the_next_b
     wrong = []
     for at, fault, afterwards in points(stage, (FULL_ONCE, BROKEN_ONCE, INTERRUPTED), (FULL, BROKEN)):
         here = stage()
-        match here.run(FaultyDisk(fault, at=at)):
+        match here.run(FaultyDisk(fault=fault, at=at)):
             case None:  # it failed while temporary files were deleted
                 wrong += [(at, "done", path) for path in here.faults_seen() if read_tree(here.public) != here.wanted]
             case DestinationError() as error:
@@ -308,7 +308,7 @@ def test_failing_before_the_first_page_is_published_leaves_everything_as_it_was(
     wrong = []
     for at, fault, _ in points(stage, (FULL_ONCE, INTERRUPTED)):
         here = stage()
-        outcome = here.run(disk := FaultyDisk(fault, at=at))
+        outcome = here.run(disk := FaultyDisk(fault=fault, at=at))
         if outcome is None or any(operation == "sync" for operation, *_ in disk.operations[: at - 1]):
             break
         if (read_tree(here.public), own_files(here.public)) != (here.before, here.own):
@@ -328,7 +328,7 @@ def test_a_write_that_takes_some_bytes_at_a_time_writes_all(fast_path: Path, mon
 # --- power failures -------------------------------------------------------------------------------------------------
 
 
-def premature_operations(done: list[tuple[str, ...]], public: Path, before: dict[str, bytes]) -> list[str]:
+def premature_operations(done: list[tuple[str, ...]], before: dict[str, bytes]) -> list[str]:
     """Return each operation that could survive a power failure without the operations that it relies on.
 
     `before`: the tree before the first operation.
@@ -339,7 +339,7 @@ def premature_operations(done: list[tuple[str, ...]], public: Path, before: dict
     renamed: set[str] = set()  # our own files whose names may not be
     durable: set[str] = set()  # our own files whose names are
     for operation, *paths in done:
-        path = paths[-1].removeprefix(f"{public}/")
+        path = paths[-1]
         is_own = path.startswith(f"{OWN_DIRECTORY}/")
         relied_on = True
         if operation == "sync":
@@ -354,7 +354,7 @@ def premature_operations(done: list[tuple[str, ...]], public: Path, before: dict
         if operation in ("create", "write", "link"):
             bytes_at_risk.add(path)
         if operation == "replace":
-            if paths[0].removeprefix(f"{public}/") in bytes_at_risk:
+            if paths[0] in bytes_at_risk:
                 bytes_at_risk.add(path)
                 # At a path that no page names yet, bytes may come later.
                 relied_on &= path.startswith(f"{OWN_DIRECTORY}/tmp/") or (
@@ -376,7 +376,7 @@ def premature_operations(done: list[tuple[str, ...]], public: Path, before: dict
 def test_nothing_relies_on_what_a_power_failure_could_undo(stage: Callable[[], Stage]) -> None:
     here = stage()
     assert here.run(disk := FaultyDisk()) is None
-    assert premature_operations(disk.operations, here.public, here.before) == []
+    assert premature_operations(disk.operations, here.before) == []
 
 
 # --- real processes, really killed ----------------------------------------------------------------------------------

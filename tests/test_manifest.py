@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+FILES = f"files/aa/{'b' * 62}"
+
+
 @pytest.fixture
 def wheels(tmp_path: Path) -> Path:
     """A source: two projects, two wheels and an sdist."""
@@ -98,7 +101,7 @@ def test_signals_wait_while_pages_are_replaced(wheels: Path, public: Path, numbe
         wanted = list_resources(wheels)
         with (
             ThreadPoolExecutor(1) as executor,
-            DirectoryDestination(str(public), executor=executor, disk=Interrupted()) as there,
+            DirectoryDestination(str(public), executor=executor, disk=Interrupted(str(public))) as there,
         ):
             with pytest.raises(KeyboardInterrupt):
                 there.apply(make_plan(wanted, there))
@@ -133,7 +136,7 @@ def test_signals_wait_while_prepared_files_are_withdrawn(
         with (
             pytest.raises(KeyboardInterrupt),
             ThreadPoolExecutor(1) as executor,
-            DirectoryDestination(str(public), executor=executor, disk=Interrupted()) as there,
+            DirectoryDestination(str(public), executor=executor, disk=Interrupted(str(public))) as there,
         ):
             there.apply(make_plan(list_resources(wheels), there), not_ready)
     finally:
@@ -202,15 +205,15 @@ def test_the_old_manifest_is_closed_when_the_new_one_takes_its_place(
     publish(wheels, public)
     write_wheel(wheels, "demo", "3.0", mtime=MTIME)
     opened: list[Path] = []
-    replace = os.replace
+    replace = Filesystem.replace
 
-    def watched(source: str, target: str) -> None:
-        if os.path.exists(target):
+    def watched(self: Filesystem, source: str, target: str) -> None:
+        if os.path.exists(path := self.at(target)):
             links = list(Path("/proc/self/fd").iterdir())
-            opened.extend(link for link in links if link.exists() and link.samefile(target))
-        replace(source, target)
+            opened.extend(link for link in links if link.exists() and link.samefile(path))
+        replace(self, source, target)
 
-    monkeypatch.setattr(os, "replace", watched)
+    monkeypatch.setattr(Filesystem, "replace", watched)
     publish(wheels, public)
     assert opened == []
 
@@ -224,7 +227,7 @@ def read_manifest(data: bytes) -> list[Entry]:
 def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> None:
     entries = [
         Entry("", 3, "index.html", "", "", ""),
-        Entry("b-c", 0, "files/aa/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4"),
+        Entry("b-c", 0, f"{FILES}/b+c-1.0.tar.gz", "a" * 64, "a" * 64, "1 2 3 4"),
         Entry("demo", 2, "simple/demo/index.html", "key", "b" * 64, "1 2 3 4", 77),
     ]
     data = b"".join(manifest.encode((entry.position, entry) for entry in entries))
@@ -235,7 +238,7 @@ def test_a_manifest_reads_back_and_no_flipped_bit_or_lost_end_goes_unseen() -> N
             read_manifest(each)
 
 
-LINE = b"0\tfiles/a\t=\tb\t1 2 3 4\t\n"
+LINE = f"0\t{FILES}/a\t=\tb\t1 2 3 4\t\n".encode()
 HOSTILE = {
     "a line below no heading": LINE + b"[]\n",
     "no heading": LINE,
@@ -247,7 +250,7 @@ HOSTILE = {
     "a field too many": b"[]\n" + LINE.replace(b"=", b"=\t"),
     "other than ASCII": b"[]\n" + LINE.replace(b"/a", "/ä".encode()),
     "a way out": b"[]\n" + LINE.replace(b"/a", b"/../../a"),
-    "a path of its own": b"[]\n" + LINE.replace(b"files/a", b".mkindex/manifest"),
+    "a path of its own": b"[]\n" + LINE.replace(FILES.encode() + b"/a", b".mkindex/manifest"),
     "a path that is none": b"[]\n" + LINE.replace(b"/a", b"/\0"),
 }
 
@@ -259,7 +262,7 @@ def sealed(lines: bytes) -> bytes:
 
 @pytest.mark.parametrize("lines", HOSTILE.values(), ids=HOSTILE)
 def test_a_manifest_that_mkindex_would_not_write_is_damaged(lines: bytes, wheels: Path, public: Path) -> None:
-    assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry("", 0, "files/a", "b", "b", "1 2 3 4")]
+    assert read_manifest(sealed(b"[]\n" + LINE)) == [Entry("", 0, f"{FILES}/a", "b", "b", "1 2 3 4")]
     with pytest.raises(manifest.DamagedManifest):
         read_manifest(sealed(lines))
     publish(wheels, public)
@@ -284,9 +287,9 @@ def test_a_manifest_with_values_that_mkindex_would_not_write_does_not_stop_a_bui
 
 _POSITIONS = st.tuples(
     st.sampled_from(["", "demo", "e"]),
-    st.sampled_from(Stage),
-    st.sampled_from([a + b for a in ("a", "a-b", "a/", "b") for b in ("", "+", "x", "/y")]),
-)
+    st.sampled_from([(Stage.FILE, f"{FILES}/"), (Stage.PROJECT, ""), (Stage.ROOT, "a/")]),
+    st.sampled_from([a + b for a in ("a", "a-b", "a.b", "b") for b in ("", "-", "x", ".y")]),
+).map(lambda drawn: (drawn[0], drawn[1][0], drawn[1][1] + drawn[2]))
 
 
 @given(

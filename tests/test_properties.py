@@ -108,6 +108,7 @@ class Builds(RuleBasedStateMachine):
         self.foreign: dict[str, bytes] = {}
         self.perhaps: set[str] = set()  # those that a build that died may have replaced
         self.retired: dict[str, tuple[int, int | None]] = {}  # the earliest and the latest time since when
+        self.edits: dict[str, tuple[bytes, bytes]] = {}  # the bytes of edited pages before and after
         self.now = 0
 
     def teardown(self) -> None:
@@ -184,7 +185,9 @@ class Builds(RuleBasedStateMachine):
     @precondition(lambda self: self.published())
     @rule(number=numbers, how=st.sampled_from(["in place", "exchanged", "longer", "symlink"]))
     def edit_ours(self, number: int, how: str) -> None:
-        path = self.public / self.published()[number % len(self.published())]
+        name = self.published()[number % len(self.published())]
+        path = self.public / name
+        original = self.edits.get(name, (self.what_is_there()[name], b""))[0]
         data = path.read_bytes() if path.is_file() else b""
         if how == "longer":
             data += b"x"
@@ -196,6 +199,14 @@ class Builds(RuleBasedStateMachine):
             path.symlink_to("elsewhere")
         else:
             path.write_bytes(data)
+        if is_page(name):
+            self.edits[name] = original, self.what_is_there()[name]
+
+    def left(self, wanted: dict[str, bytes]) -> dict[str, bytes]:
+        """Return the pages of ours that a build does not need, but leaves because someone edited them."""
+        content = self.what_is_there()
+        edited = {path: data for path, (original, data) in self.edits.items() if original != data}
+        return {path: data for path, data in edited.items() if content.get(path) == data and path not in wanted}
 
     @precondition(lambda self: self.public.exists())
     @rule(directory=st.sampled_from(["simple", "files", "simple/demo"]))
@@ -219,7 +230,7 @@ class Builds(RuleBasedStateMachine):
         self.foreign |= {path: data for path, data in read_tree(self.public).items() if not path.endswith("/")}
         with suppress(FileNotFoundError):  # the intent of a build that died is still known
             intent = (self.public / OWN_DIRECTORY / "intent").read_text("ascii")
-            self.perhaps |= {line.rpartition("\t")[2] for line in intent.splitlines()}
+            self.perhaps |= {line.split("\t")[2] for line in intent.splitlines()[1:]}
 
     # --- the rest ---------------------------------------------------------------------------------------------------
 
@@ -273,9 +284,10 @@ class Builds(RuleBasedStateMachine):
     @rule(at=st.integers(1, 90), fault=st.sampled_from([KILLED, KILLED_IN_A_WRITE, INTERRUPTED, FULL_ONCE, BROKEN]))
     def die(self, at: int, fault: Fault) -> None:
         wanted, before = self.wanted(), self.what_is_there()
-        disk = FaultyDisk(fault, at=at)
+        self.overwrite |= bool(self.left(wanted))  # they may be unknown from now on, and needed again
+        disk = FaultyDisk(fault=fault, at=at)
         with (
-            mock.patch("mkindex.publish.directory.Filesystem", return_value=disk),
+            mock.patch("mkindex.publish.directory.Filesystem", disk.mount),
             suppress(ProcessKilled, KeyboardInterrupt, DestinationError),
         ):
             self.publish()
@@ -294,7 +306,9 @@ class Builds(RuleBasedStateMachine):
     def build(self) -> None:
         wanted, before = self.wanted(), self.what_is_there()
         touched = file_identities(self.public) if self.public.exists() else {}
-        self.foreign = {path: before[path] for path in self.foreign.keys() & before.keys() - wanted.keys()}
+        left = self.left(wanted)
+        self.foreign = {path: before[path] for path in self.foreign.keys() & before.keys() - wanted.keys()} | left
+        self.overwrite |= bool(left)
         missing = {path: self.retired.get(path, (self.now, None)) for path in self.gone(before, wanted)}
         self.publish()
         after = self.what_is_there()

@@ -17,6 +17,7 @@ from mkindex.site.render import FileResource, PageResource, Resource, SiblingRes
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage
 from support.index_values import FakeFiles, group_sections, make_index, render_resources
+from support.trees import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -311,14 +312,15 @@ def cold(wanted: Sequence[Resource]) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @given(st.lists(st.tuples(files, sites), min_size=2, max_size=5), st.booleans())
-def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build(
+def test_the_plans_of_any_builds_end_with_the_tree_of_a_cold_build_and_edited_pages_that_it_does_not_have(
     builds: list[tuple[dict[str, bytes], Site]], damage: bool
 ) -> None:
     destination = memory()
     for each in builds:
         wanted = resources(*each)
-        destination.apply(make_plan(wanted, destination))
-        assert destination.content == cold(wanted)
+        edited = {path: data for path, data in destination.content.items() if data == b"edited" and is_page(path)}
+        destination.apply(make_plan(wanted, destination, overwrite=damage))
+        assert destination.content == edited | cold(wanted)
         assert make_plan(wanted, destination) == Plan(unchanged=len(wanted))
         if damage:
             destination.content |= dict.fromkeys(list(destination.content)[::2], b"edited")

@@ -167,7 +167,7 @@ def test_a_hostile_manifest_or_intent_deletes_nothing_outside_the_tree(wheels: P
         hostile = Entry("demo", 2, "simple/../../mine", "key", "sha", "mark")
         parts = manifest.encode([(hostile.position, hostile)])
     else:
-        parts = manifest.encode_intent([("demo", 2, "../mine")])
+        parts = manifest.encode_intent([Entry("demo", 2, "../mine", "", "", "")])
     (public / ".mkindex" / which).write_bytes(b"".join(parts))
     publish(wheels, public, overwrite=True)
     assert (mine.read_text(), read_tree(public)) == ("mine", cold_build(wheels))

@@ -20,6 +20,7 @@ from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.lock import exclusive
 from mkindex.publish.plan import FileChanged
+from mkindex.publish.root import Root
 from mkindex.tree import manifest
 from support.builds import cold_build, publish
 from support.publishing import MTIME, change_source
@@ -50,14 +51,20 @@ def wheels(tmp_path: Path) -> Path:
 @pytest.fixture
 def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Filesystem], None]:
     """Makes builds write to the given disk."""
-    return lambda disk: monkeypatch.setattr(directory, "Filesystem", lambda: disk)
+
+    def mount(disk: Filesystem, root: str) -> Filesystem:
+        disk.path = root
+        disk.forget()
+        return disk
+
+    return lambda disk: monkeypatch.setattr(directory, "Filesystem", partial(mount, disk))
 
 
 class DiskWithoutLinks(Filesystem):
     """A disk that cannot make hard links, with this error number."""
 
     def __init__(self, reason: int) -> None:
-        super().__init__()
+        super().__init__("")
         self.reason = reason
 
     def link(self, source: str, target: str) -> None:
@@ -78,7 +85,7 @@ class ChangingDisk(Filesystem):
     """A disk on which `meddle` is called before an operation, the first `times` times."""
 
     def __init__(self, meddle: Callable[[], object], *, before: str, times: int) -> None:
-        super().__init__()
+        super().__init__("")
         self.meddle, self.before, self.times = meddle, before, times
 
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401
@@ -87,7 +94,7 @@ class ChangingDisk(Filesystem):
         return super().__getattribute__(name)
 
     def _meddled(self, operation: Callable[..., object], *arguments: str) -> object:
-        if self.times and f"{OWN_DIRECTORY}/" not in arguments[-1]:
+        if self.times and not (arguments and arguments[-1].startswith(f"{OWN_DIRECTORY}/")):
             self.times -= 1
             self.meddle()
         return operation(*arguments)
@@ -216,7 +223,7 @@ def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monk
     change_source(wheels)
     monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0.1))
     with (
-        exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0),
+        exclusive(Root(str(public)), patience=0),
         pytest.raises(DestinationError, match=r"another mkindex process has held .*lock for 0 s: wait until"),
     ):
         publish(wheels, public)
@@ -227,7 +234,7 @@ def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monk
 
 def test_a_second_writer_waits_for_the_first(wheels: Path, public: Path) -> None:
     with ThreadPoolExecutor(1) as executor:
-        with exclusive(str(public / OWN_DIRECTORY / "lock"), patience=0):
+        with exclusive(Root(str(public)), patience=0):
             second = executor.submit(publish, wheels, public)
             with pytest.raises(TimeoutError):
                 second.result(0.3)
@@ -239,7 +246,8 @@ def test_a_second_writer_waits_for_the_first(wheels: Path, public: Path) -> None
 HOLD = """
 import sys, time
 from mkindex.publish.lock import exclusive
-with exclusive(sys.argv[1], patience=0):
+from mkindex.publish.root import Root
+with exclusive(Root(sys.argv[1]), patience=0):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -247,7 +255,7 @@ with exclusive(sys.argv[1], patience=0):
 
 def test_a_lock_whose_holder_was_killed_is_free(wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = public / OWN_DIRECTORY / "lock"
-    with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen([sys.executable, "-c", HOLD, public], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
         monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0))

@@ -153,7 +153,7 @@ def build(
         plan=todo,
         written=applied.written,
         removed_files=removed,
-        findings=(*findings, *_remarks(config, site, todo)),
+        findings=(*findings, *work.destination.notes, *_remarks(config, site, todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
         new=None if config.previous is None else _new_filenames(index, previous or {}),
@@ -390,5 +390,10 @@ def _remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
     for filename in todo.replaced_filenames:
         text = "its contents have changed since it was published: existing lock files will reject the new hash"
         yield Note(location=filename, text=text)
+    for entry in todo.edited:
+        yield Note(
+            location=entry.path,
+            text="changed since mkindex wrote it, left as it is. The index has no such page any more",
+        )
     for path in todo.foreign_pages:
         yield Note(location=path, text="not written by mkindex, left as it is (--overwrite replaces it)")

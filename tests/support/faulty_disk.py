@@ -11,6 +11,7 @@ from mkindex.publish.filesystem import Filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
 
 class ProcessKilled(BaseException):
@@ -40,16 +41,24 @@ BROKEN_ONCE, BROKEN = (Fault(_failing(errno.EIO), lasting=lasting) for lasting i
 class FaultyDisk(Filesystem):
     """A disk that records its operations, and fails at step number `at`, if any. It never syncs."""
 
-    def __init__(self, fault: Fault = KILLED, *, at: int = 0) -> None:
-        super().__init__()
-        self.fault, self.at = fault, at
+    def __init__(self, root: str = "", *, fault: Fault = KILLED, at: int = 0) -> None:
+        super().__init__(root)
+        self.fault, self.fails_at = fault, at
         self.operations: list[tuple[str, ...]] = []
         self._names: dict[int, str] = {}
 
+    def mount(self, root: str) -> Self:
+        """Become the disk of another tree."""
+        self.path = root
+        self.forget()
+        return self
+
     def _step(self, operation: str, *paths: str, named: bool = True) -> None:
         self.operations.append((operation, *paths))
-        if self.at and (len(self.operations) == self.at or (len(self.operations) > self.at and self.fault.lasting)):
-            raise self.fault.error(paths[-1] if named else None)
+        if self.fails_at and (
+            len(self.operations) == self.fails_at or (len(self.operations) > self.fails_at and self.fault.lasting)
+        ):
+            raise self.fault.error(self.at(paths[-1]) if named else None)
 
     def make_directory(self, path: str) -> None:
         self._step("make_directory", path)
@@ -62,7 +71,7 @@ class FaultyDisk(Filesystem):
         return descriptor
 
     def write(self, descriptor: int, data: bytes | memoryview) -> None:
-        if self.fault.writes_half and len(self.operations) + 1 == self.at:
+        if self.fault.writes_half and len(self.operations) + 1 == self.fails_at:
             super().write(descriptor, data[: len(data) // 2])
         self._step("write", self._names[descriptor], named=False)
         super().write(descriptor, data)
@@ -92,5 +101,9 @@ class FaultyDisk(Filesystem):
     def flush_directory(self, path: str) -> None:
         self._step("flush_directory", path)
 
-    def sync(self, directory: str) -> None:
-        self._step("sync", directory)
+    def link_again(self, path: str, target: str) -> None:
+        self._step("link", path, target)
+        super().link_again(path, target)
+
+    def sync(self) -> None:
+        self._step("sync", "")

@@ -12,7 +12,7 @@ from itertools import chain
 from mkindex.check.identify import Location
 from mkindex.check.observations import SeenDirectory, SeenProject
 from mkindex.distributions.filenames import SUFFIXES
-from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, sections
+from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, open_record, sections
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
@@ -63,7 +63,7 @@ class DirectoryObserver:
             )
         return SeenDirectory(
             root=root,
-            leftovers=(*walked.leftovers, *_own_leftovers(os.path.join(root, STATE_DIRECTORY))),
+            leftovers=(*walked.leftovers, *_own_leftovers(root)),
             unlisted_files=tuple(unlisted_files),
             unlisted_projects=tuple(unlisted_projects),
             manifest_errors=manifest_errors,
@@ -136,15 +136,14 @@ def _file_id(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _own_leftovers(own: str) -> Iterator[str]:
+def _own_leftovers(root: str) -> Iterator[str]:
     """Yield what an interrupted run of mkindex left in its own directory."""
     with suppress(OSError):
         yield from (
-            os.path.join(STATE_DIRECTORY, TEMPORARY_DIRECTORY, name)
-            for name in sorted(os.listdir(os.path.join(own, TEMPORARY_DIRECTORY)))
+            f"{TEMPORARY_DIRECTORY}/{name}" for name in sorted(os.listdir(os.path.join(root, TEMPORARY_DIRECTORY)))
         )
-    if os.path.exists(os.path.join(own, INTENT)):
-        yield f"{STATE_DIRECTORY}/intent"
+    if os.path.exists(os.path.join(root, INTENT)):
+        yield INTENT
 
 
 def _unlisted_projects(
@@ -162,20 +161,19 @@ def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tup
     """Return the retired paths in the manifest of mkindex, and the paths that differ from it, each with how."""
     retired: set[str] = set()
     errors: list[tuple[str, str]] = []
-    manifest = f"{STATE_DIRECTORY}/manifest"
     try:
-        with open(os.path.join(root, STATE_DIRECTORY, MANIFEST), "rb") as stream:
+        with open_record(os.path.join(root, MANIFEST)) as stream:
             for entry in chain.from_iterable(decode(extent.name, lines) for extent, lines in sections(stream)):
                 if entry.retired is not None:
                     retired.add(entry.path)
                 elif entry.path not in listed and (text := _difference(os.path.join(root, entry.path), entry)):
                     errors.append((entry.path, text))
     except FileNotFoundError:
-        errors.append((manifest, "is missing, although mkindex made this tree"))
+        errors.append((MANIFEST, "is missing, although mkindex made this tree"))
     except NewerManifest as error:
-        errors.append((manifest, str(error)))
+        errors.append((MANIFEST, str(error)))
     except (OSError, DamagedManifest) as error:
-        errors.append((manifest, f"is damaged or cannot be read ({type(error).__name__})"))
+        errors.append((MANIFEST, f"is damaged or cannot be read ({type(error).__name__})"))
     return retired, tuple(errors)
 
 

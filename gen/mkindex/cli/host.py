@@ -100,13 +100,13 @@ def _server_config(
     """Return the values for the template of a server. Print a warning if passwords would be sent in clear text."""
     from mkindex.hosts.server_config import ServerConfig
     from mkindex.tree.manifest import index_roots
-    from mkindex.tree.names import MANIFEST, STATE_DIRECTORY
+    from mkindex.tree.names import MANIFEST
 
     if users is not None and not auth:
         raise InvalidOption("users", "requires {auth}: without it everybody can read the index")
     root = root and os.path.abspath(root)
     # The tree may be on another machine, or not exist yet. Its index is then assumed to be in simple/.
-    roots = index_roots(os.path.join(root, STATE_DIRECTORY, MANIFEST))
+    roots = index_roots(os.path.join(root, MANIFEST))
     config = ServerConfig(
         root=root,
         url=url,

@@ -5,7 +5,8 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from io import BufferedReader
+from typing import BinaryIO, Protocol
 
 from mkindex.distributions.describe import describe
 from mkindex.errors import DestinationError, Rejected, Unreadable
@@ -36,11 +37,27 @@ class MirrorTree(Protocol):
         """Its directory."""
 
     @property
-    def downloads(self) -> str:
-        """A directory for files that are not complete, or not published yet."""
+    def downloads(self) -> "Downloads":
+        """Its files that are not complete, or not published yet."""
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at a path of the tree is as mkindex wrote it."""
+
+
+class Downloads(Protocol):
+    """A directory for each download, which `key` names. All methods raise DestinationError."""
+
+    def directory(self, key: str) -> str:
+        """Return its path on this machine."""
+
+    def open(self, key: str, filename: str, *, largest: int) -> BinaryIO:
+        """Open a file for a download, with the bytes of an earlier run if there are at most `largest`."""
+
+    def complete(self, key: str, filename: str) -> BufferedReader:
+        """Give a complete download its filename, and open it for reading."""
+
+    def drop(self, key: str) -> None:
+        """Delete the bytes of a download that are wrong."""
 
 
 def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outcome]:
@@ -95,24 +112,21 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
     return checked or check_link(link, work, mirrored=True)
 
 
-def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
+def _download(checked: CheckedLink, downloads: Downloads, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
     """Download, verify and examine a file. Bytes that an earlier run downloaded are not requested again."""
     link = checked.link
-    directory = os.path.join(downloads, hashlib.sha256(repr(link).encode()).hexdigest()[:32])
-    part, target = os.path.join(directory, "part"), os.path.join(directory, link.filename)
+    key = hashlib.sha256(repr(link).encode()).hexdigest()[:32]
     digests = Digests(link)
     try:
-        os.makedirs(directory, exist_ok=True)
-        with suppress(FileNotFoundError):  # complete, but the run that downloaded it published nothing
-            os.replace(target, part)
         # Without a hash, the two parts could be of different files.
-        is_resumed = bool(link.sha256) and os.path.exists(part) and os.path.getsize(part) <= (checked.head.size or 0)
-        _write(part, checked, digests, work, advance, is_resumed=is_resumed)
+        largest = (checked.head.size or 0) if link.sha256 else 0
+        with downloads.open(key, link.filename, largest=largest) as file:
+            is_resumed = os.fstat(file.fileno()).st_size > 0
+            _write(file, checked, digests, work, advance)
         if mismatch := digests.mismatch():
-            os.unlink(part)
+            downloads.drop(key)
             return _download(checked, downloads, work, advance) if is_resumed else make_file(link, mismatch)
-        os.replace(part, target)
-        with open(target, "rb", buffering=0) as stream:
+        with downloads.complete(key, link.filename) as stream:
             fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
             facts: Facts | str
             try:
@@ -123,30 +137,24 @@ def _download(checked: CheckedLink, downloads: str, work: LinkWork, advance: Cal
     except RequestFailed as error:
         return reject(link, error, work)
     except OSError as error:
+        part = f"{downloads.directory(key)}/part"
         raise DestinationError(
             f"cannot write {printable(part)}: {error.strerror}. Free some space or fix the cause, then run again"
         ) from error
     remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=True)
-    return make_file(Artifact(directory, link.filename, fingerprint, link), facts)
+    return make_file(Artifact(downloads.directory(key), link.filename, fingerprint, link), facts)
 
 
 def _write(
-    part: str,
-    checked: CheckedLink,
-    digests: Digests,
-    work: LinkWork,
-    advance: Callable[[int], object],
-    *,
-    is_resumed: bool,
+    file: BinaryIO, checked: CheckedLink, digests: Digests, work: LinkWork, advance: Callable[[int], object]
 ) -> None:
-    """Write all of a file to `part`, or append the rest if it is resumed. `digests` gets every byte."""
-    with open(part, "r+b" if is_resumed else "w+b") as file:
-        while data := file.read(CHUNK):
-            digests.update(data)
-        for chunk in work.web.stream(checked.head, checked.link.url, start=file.tell()):
-            digests.update(chunk)
-            file.write(chunk)
-            advance(len(chunk))
+    """Append the bytes to `file` that it does not have yet. `digests` gets every byte."""
+    while data := file.read(CHUNK):
+        digests.update(data)
+    for chunk in work.web.stream(checked.head, checked.link.url, start=file.tell()):
+        digests.update(chunk)
+        file.write(chunk)
+        advance(len(chunk))
 
 
 def _artifact_at(root: str, path: str, link: Link) -> Artifact | None:

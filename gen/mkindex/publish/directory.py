@@ -16,10 +16,10 @@ from operator import itemgetter
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from mkindex.errors import DestinationError, nothing
+from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import Artifact, Fingerprint
+from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem, os_errors
-from mkindex.publish.layout import Layout
 from mkindex.publish.lock import exclusive
 from mkindex.publish.ownership import Ownership, TrustedManifest
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
@@ -28,8 +28,8 @@ from mkindex.publish.staging import Outcome, Staging, UnplacedPut
 from mkindex.site.render import FileResource
 from mkindex.text import printable
 from mkindex.tree import manifest
-from mkindex.tree.manifest import Change, Entry, Position
-from mkindex.tree.names import INTENT, MANIFEST
+from mkindex.tree.manifest import Change, Entry, Position, Stage
+from mkindex.tree.names import INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
 
 class DirectoryDestination:
@@ -50,23 +50,23 @@ class DirectoryDestination:
         disk: Filesystem | None = None,
         trusted: TrustedManifest | None = None,
     ) -> None:
-        self._layout = Layout(root)
         self._executor = executor
         self._hardlink = hardlink
         self._processes = processes
         self._patience = patience
-        self._disk = disk or Filesystem()
-        self._ownership = Ownership(self._layout, trusted=trusted)
-        self._precopies = Precopies(self._layout, self._disk)
+        self._disk = disk or Filesystem(root)
+        self._ownership = Ownership(self._disk, trusted=trusted)
+        self._precopies = Precopies(self._disk)
+        self._downloads = Downloads(self._disk)
         self._root_names: frozenset[str] | None = None
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
-        with os_errors(self._layout.root), ExitStack() as entered:
-            for missing in reversed(_missing(self._layout.root)):  # removed again if nothing is published
-                entered.callback(self._remove_if_empty, missing)
-            entered.callback(self._remove_if_empty, self._layout.own_directory)
-            entered.enter_context(exclusive(self._layout.lock, patience=self._patience))
+        with os_errors(self.root), ExitStack() as entered:
+            for missing in reversed(_missing(self.root)):  # removed again if nothing is published
+                entered.callback(_remove_if_empty, missing)
+            entered.callback(self._remove_own_directory_if_empty)
+            entered.enter_context(exclusive(self._disk, patience=self._patience))
             self._ownership.refuse_newer()  # a newer version may know files that this one would delete
             self._sweep()  # files of a run that died
             entered.callback(self._remove_precopies)
@@ -88,12 +88,17 @@ class DirectoryDestination:
 
     @property
     def root(self) -> str:
-        return self._layout.root
+        return self._disk.path
 
     @property
-    def downloads(self) -> str:
-        """A directory for files from servers; the next run continues where an interrupted one stopped."""
-        return self._layout.downloads
+    def downloads(self) -> Downloads:
+        """Files from servers that are not published yet."""
+        return self._downloads
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Notes about the records of mkindex in the tree, after `sections()`."""
+        return self._ownership.notes
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield the sections that mkindex wrote, ordered by name, including those of a run that died."""
@@ -110,10 +115,35 @@ class DirectoryDestination:
         Raises DestinationError for a directory.
         """
         if self._root_names is None:  # listed once for each plan, so that a first build need not stat all its paths
-            with os_errors(self._layout.root):
-                exists = os.path.lexists(self._layout.root)
-                self._root_names = frozenset(os.listdir(self._layout.root) if exists else ())
-        return _digest(self._layout.at(path)) if path.partition("/")[0] in self._root_names else None
+            self._root_names = self._names_in_root()
+        return self._digest(path) if path.partition("/")[0] in self._root_names else None
+
+    def _names_in_root(self) -> frozenset[str]:
+        with os_errors(self.root), suppress(FileNotFoundError):
+            return frozenset(self._disk.names(""))
+        return frozenset()
+
+    def _digest(self, path: str) -> str | None:
+        with os_errors(self.root):
+            try:
+                mode = self._disk.status(path).st_mode
+                if stat.S_ISDIR(mode):
+                    where = printable(self._disk.at(path))
+                    raise DestinationError(f"{where} is a directory, but a file must be there. Move it away")
+                if not stat.S_ISREG(mode):
+                    return ""
+                with self._disk.open(path) as stream:
+                    return hashlib.file_digest(stream, "sha256").hexdigest()
+            except FileNotFoundError:
+                return None
+
+    def is_ours(self, entry: Entry) -> bool:
+        """Tell whether the page at the path of an entry is as mkindex wrote it, or is missing."""
+        if not self._disk.fingerprint(entry.path):
+            return True
+        with suppress(DestinationError):
+            return self._ownership.is_ours(entry, self._digest(entry.path) or "")
+        return False
 
     def take(self, artifact: Artifact, source: FileIO) -> str:
         """Return the sha256 of a large file, and copy it at the same time unless the tree seems to have it.
@@ -126,23 +156,24 @@ class DirectoryDestination:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
-        """Carry out a plan: intent, all bytes, sync; then renames in order, sync, manifest, deletes.
+        """Carry out a plan: pages, intent, new files, sync; then renames in order, sync, manifest, deletes.
 
         `before_commit` is called before the first rename. If it raises, the tree is left as it was.
         """
-        unfinished = os.path.lexists(self._layout.intent)
-        if not (plan.puts or plan.updates or plan.deletes or unfinished or os.path.lexists(self.downloads)):
-            before_commit()
-            return Applied()
-        staging = self._staging()
-        place_new_files = self._ownership.is_recorded
-        committed = False
-        with os_errors(self._layout.root):
+        with os_errors(self.root):
+            unfinished = self._disk.exists(INTENT)
+            if not (plan.has_changes or unfinished or self._downloads.exist()):
+                before_commit()
+                return Applied()
+            staging = self._staging()
+            place_new_files = self._ownership.is_recorded
+            committed = False
             try:
-                self._disk.make_directory(self._layout.temporary)
-                self._write_own(INTENT, manifest.encode_intent(_intent(plan, unfinished=unfinished)))
-                outcomes = staging.stage(plan.puts, place_new_files=place_new_files)
-                self._disk.sync(self._layout.root)
+                self._disk.make_directory(TEMPORARY_DIRECTORY)
+                pages = staging.stage_pages(plan.puts)
+                self._write_own(INTENT, manifest.encode_intent(self._ownership.intend(_intent(plan, pages))))
+                outcomes = [*staging.stage_files(plan.puts, place_new_files=place_new_files), *pages]
+                self._disk.sync()
                 before_commit()
                 with _signals_delayed():
                     committed = True  # a signal before this line withdraws, one after it waits
@@ -151,9 +182,11 @@ class DirectoryDestination:
                 if not committed:
                     # A file that someone else created meanwhile is not ours to delete.
                     foreign = error.filename if isinstance(error, FileExistsError) else None
-                    ours = [put for put in plan.puts if self._layout.at(put.resource.path) != foreign]
+                    files = (
+                        put.resource.path for put in plan.puts if put.is_new and put.resource.stage < Stage.PROJECT
+                    )
                     with _signals_delayed():
-                        self._withdraw(ours, keep_intent=unfinished)
+                        self._withdraw([path for path in files if self._disk.at(path) != foreign], unfinished)
                 raise
         return Applied(
             written=sum(isinstance(outcome, str) or outcome.is_temporary for outcome in outcomes),
@@ -167,17 +200,18 @@ class DirectoryDestination:
             if isinstance(outcome, UnplacedPut) and outcome.is_temporary
         ]
         for number in temporary:
-            target = self._layout.at(plan.puts[number].resource.path)
-            self._disk.make_directory(os.path.dirname(target))
+            target = plan.puts[number].resource.path
+            if directory := os.path.dirname(target):
+                self._disk.make_directory(directory)
             self._disk.replace(staging.temporary_path(number), target)
         if temporary:
-            self._disk.sync(self._layout.root)
+            self._disk.sync()
         # Before fingerprints are taken: removing a download changes the ctime of its hard link in the tree.
-        self._remove_downloads()
+        self._downloads.remove()
         with ExitStack() as stack:
             before: BinaryIO | None = None
-            with suppress(FileNotFoundError, NotADirectoryError):
-                before = stack.enter_context(open(self._layout.manifest, "rb"))
+            with suppress(FileNotFoundError):
+                before = stack.enter_context(self._disk.open(MANIFEST))
             extents = self._ownership.extents
             self._write_own(MANIFEST, manifest.encode(self._changes(plan, outcomes), before, extents))
         self._ownership.renew()
@@ -185,15 +219,14 @@ class DirectoryDestination:
         for entry in plan.deletes:
             self._delete(entry.path)
         if plan.deletes:
-            self._disk.sync(self._layout.root)  # before the intent is removed, which is the only record of them
+            self._disk.sync()  # before the intent is removed, which is the only record of them
         self._sweep()
-        self._disk.unlink(self._layout.intent)
+        self._disk.unlink(INTENT)
 
     def _staging(self) -> Staging:
         return Staging(
-            self._layout,
+            self._disk,
             precopies=self._precopies,
-            disk=self._disk,
             executor=self._executor,
             processes=self._processes,
             hardlink=self._hardlink,
@@ -214,7 +247,7 @@ class DirectoryDestination:
     def _changes(self, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Change]:
         """Yield the changes to the manifest, in its order."""
         updates = sorted((entry.position, entry) for entry in plan.updates)
-        removals = sorted(entry.position for entry in (*plan.deletes, *plan.transfers))
+        removals = sorted(entry.position for entry in (*plan.deletes, *plan.transfers, *plan.edited))
         # If there are two for a position, the first one counts.
         changes = merge(
             _new_entries(plan, outcomes), updates, ((position, None) for position in removals), key=itemgetter(0)
@@ -222,42 +255,36 @@ class DirectoryDestination:
         for position, same in groupby(changes, key=itemgetter(0)):
             _, entry = next(same)
             if entry and not entry.fingerprint:  # renaming changed the ctime
-                entry = entry._replace(fingerprint=Fingerprint.text_at(self._layout.at(entry.path)))
+                entry = entry._replace(fingerprint=self._disk.fingerprint(entry.path))
             yield position, entry
 
-    def _withdraw(self, puts: Iterable[Put], *, keep_intent: bool) -> None:
+    def _withdraw(self, paths: Sequence[str], keep_intent: bool) -> None:
         """Delete the written files, which no page names yet. If that fails, the intent stays for the next run."""
         with suppress(OSError):
-            for put in puts:
-                if put.is_new:
-                    self._delete(put.resource.path)
+            for path in paths:
+                self._delete(path)
             self._sweep()
             if not keep_intent:
+                if paths:
+                    self._disk.sync()  # before the intent is removed, which is the only record of them
                 with suppress(FileNotFoundError):
-                    self._disk.unlink(self._layout.intent)
+                    self._disk.unlink(INTENT)
 
     def _delete(self, path: str) -> None:
         """Delete a file, and the directories above it that are empty then."""
         # Already deleted, by someone else or by a run that died; or replaced by a directory, which is not ours.
         not_there = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
         with suppress(*not_there):
-            self._disk.unlink(self._layout.at(path))
+            self._disk.unlink(path)
         while path := os.path.dirname(path):
             try:
-                self._disk.remove_directory(self._layout.at(path))
+                self._disk.remove_directory(path)
             except not_there:
                 continue
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
                 return
-
-    def _remove_downloads(self) -> None:
-        if os.path.lexists(self.downloads):
-            for directory, _, names in os.walk(self.downloads, topdown=False):
-                for name in names:
-                    self._disk.unlink(os.path.join(directory, name))
-                self._disk.remove_directory(directory)
 
     def _remove_precopies(self) -> None:
         """Remove the copies that were not published, also those in progress."""
@@ -268,15 +295,14 @@ class DirectoryDestination:
     def _sweep(self) -> None:
         """Empty and remove the directory of temporary files."""
         self._precopies.forget()
-        directory = self._layout.temporary
         with suppress(FileNotFoundError):
-            for name in os.listdir(directory):
-                self._disk.unlink(os.path.join(directory, name))
-            self._disk.remove_directory(directory)
+            for name in self._disk.names(TEMPORARY_DIRECTORY):
+                self._disk.unlink(f"{TEMPORARY_DIRECTORY}/{name}")
+            self._disk.remove_directory(TEMPORARY_DIRECTORY)
 
-    def _write_own(self, name: str, parts: Iterable[bytes]) -> None:
+    def _write_own(self, path: str, parts: Iterable[bytes]) -> None:
         """Replace one of mkindex's own files atomically, and wait until it would survive a power failure."""
-        temporary, target = os.path.join(self._layout.temporary, name), self._layout.own(name)
+        temporary = f"{TEMPORARY_DIRECTORY}/{os.path.basename(path)}"
         descriptor = self._disk.create(temporary)
         try:
             for part in parts:
@@ -284,23 +310,22 @@ class DirectoryDestination:
             self._disk.flush(descriptor)
         finally:
             os.close(descriptor)
-        self._disk.replace(temporary, target)
-        self._disk.flush_directory(self._layout.own_directory)
+        self._disk.replace(temporary, path)
+        self._disk.flush_directory(STATE_DIRECTORY)
 
-    def _remove_if_empty(self, directory: str) -> None:
+    def _remove_own_directory_if_empty(self) -> None:
         with suppress(OSError):
-            self._disk.remove_directory(directory)
+            self._disk.remove_directory(STATE_DIRECTORY)
 
 
-def _intent(plan: Plan, *, unfinished: bool) -> Iterator[Position]:
-    """Yield the positions that a plan writes or deletes.
-
-    If the previous run died, also those of its files that are kept: no other intent will record them.
-    """
-    for put in plan.puts:
-        yield put.resource.section, put.resource.stage, put.resource.path
-    for entry in (*plan.deletes, *(plan.updates if unfinished else ())):
-        yield entry.position
+def _intent(plan: Plan, pages: Sequence[UnplacedPut]) -> Iterator[Entry]:
+    """Yield an entry for each path that a plan writes or deletes. `pages`: those that are staged, with their hashes."""
+    files = len(plan.puts) - len(pages)
+    for put in plan.puts[:files]:
+        yield Entry.of(put.resource, "")
+    for put, page in zip(plan.puts[files:], pages, strict=True):
+        yield Entry.of(put.resource, page.sha256)
+    yield from plan.deletes
 
 
 def _new_entries(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[tuple[Position, Entry]]:
@@ -315,20 +340,6 @@ def _new_entries(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[tuple[Posi
         yield entry.position, entry
 
 
-def _digest(path: str) -> str | None:
-    with os_errors(path):
-        try:
-            mode = os.lstat(path).st_mode
-        except FileNotFoundError:
-            return None
-        if stat.S_ISDIR(mode):
-            raise DestinationError(f"{printable(path)} is a directory, but a file must be there. Move it away")
-        if not stat.S_ISREG(mode):
-            return ""
-        with open(path, "rb", buffering=0) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _missing(path: str) -> list[str]:
     """Return the directories that must be created for `path`, the innermost first."""
     missing = []
@@ -337,6 +348,11 @@ def _missing(path: str) -> list[str]:
         missing.append(path)
         path = os.path.dirname(path)
     return missing
+
+
+def _remove_if_empty(directory: str) -> None:
+    with suppress(OSError):
+        os.rmdir(directory)
 
 
 @contextmanager

@@ -37,6 +37,10 @@ class MemoryDestination:
         """Return the sha256 of the file at `path`, or None if there is nothing."""
         return _sha256(self.content[path]) if path in self.content else None
 
+    def is_ours(self, entry: Entry) -> bool:
+        """Tell whether the page at the path of an entry is as it was applied, or is missing."""
+        return self.digest(entry.path) in (None, entry.sha256)
+
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Carry out a plan. Raises FileChanged before anything is changed."""
         staged = [(put.resource, self._bytes(put.resource)) for put in plan.puts]
@@ -44,7 +48,7 @@ class MemoryDestination:
         written = sum(self.content.get(resource.path) != data for resource, data in staged)
         for entry in plan.deletes:
             self.content.pop(entry.path, None)
-        for entry in (*plan.deletes, *plan.transfers):
+        for entry in (*plan.deletes, *plan.transfers, *plan.edited):
             del self._known[entry.position]
         self.content |= {resource.path: data for resource, data in staged}
         new = (Entry.of(resource, _sha256(data)) for resource, data in staged)

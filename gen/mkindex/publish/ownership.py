@@ -14,16 +14,16 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from mkindex import parallel
-from mkindex.errors import DestinationError
+from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import CHUNK, Fingerprint
 from mkindex.parallel import ForkedCall
 from mkindex.publish.filesystem import os_errors
-from mkindex.publish.layout import Layout
 from mkindex.publish.plan import HeldEntry, PublishedSection
+from mkindex.publish.root import Root, SymlinkInTree
 from mkindex.text import printable
 from mkindex.tree import manifest
-from mkindex.tree.manifest import Entry, Extent, Position, Stage
-from mkindex.tree.names import FILES_DIRECTORY
+from mkindex.tree.manifest import Entry, Extent, Stage
+from mkindex.tree.names import FILES_DIRECTORY, INTENT, MANIFEST
 
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
@@ -58,7 +58,7 @@ class TrustedManifest:
 class Snapshot:
     """A snapshot of manifest and intent; each part is read when it is first needed."""
 
-    layout: Layout
+    root: Root
     find_sections: Callable[[], Sequence[OwnedSection]]
 
     @cached_property
@@ -68,14 +68,14 @@ class Snapshot:
     @property
     def is_recorded(self) -> bool:
         """Whether it is known which files pages name: if the manifest is missing or damaged, any of them may be."""
-        return bool(self.sections) or not os.path.lexists(self.layout.at(FILES_DIRECTORY))
+        return bool(self.sections) or not self.root.exists(FILES_DIRECTORY)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """The fingerprints of all files, by path."""
         fingerprints: dict[str, str] = {}
         with suppress(manifest.DamagedManifest):
-            for extent, lines in _read_manifest(self.layout):
+            for extent, lines in _read_manifest(self.root):
                 entries = manifest.decode(extent.name, lines)
                 fingerprints |= {entry.path: entry.fingerprint for entry in entries if entry.stage == Stage.FILE}
         return fingerprints
@@ -83,14 +83,13 @@ class Snapshot:
     @cached_property
     def large_files(self) -> frozenset[tuple[str, int]] | None:
         """Names and sizes of the large files; None if they are unknown, or if the files are on another disk."""
-        files = self.layout.at(FILES_DIRECTORY)
-        if not self.is_recorded or os.path.islink(files) or os.path.ismount(files):
+        if not self.is_recorded or os.path.ismount(self.root.at(FILES_DIRECTORY)):
             return None
-        lines = (line for _, lines in _read_manifest(self.layout) for line in lines if line.startswith(manifest.FILE))
+        lines = (line for _, lines in _read_manifest(self.root) for line in lines if line.startswith(manifest.FILE))
         intent = (
-            (path, Fingerprint.text_at(self.layout.at(path)))
-            for _, stage, path in _read_intent(self.layout)
-            if stage == Stage.FILE
+            (entry.path, self.root.fingerprint(entry.path))
+            for entry in _read_intent(self.root)
+            if entry.stage == Stage.FILE
         )
         texts = chain(map(manifest.path_and_fingerprint, lines), intent)
         found = ((path, Fingerprint.parse(text)) for path, text in texts)
@@ -100,23 +99,26 @@ class Snapshot:
 class Ownership:
     """Says which paths of a tree are ours. `trusted`: a manifest that the tree need not be compared with."""
 
-    def __init__(self, layout: Layout, *, trusted: TrustedManifest | None = None) -> None:
-        self._layout = layout
+    def __init__(self, root: Root, *, trusted: TrustedManifest | None = None) -> None:
+        self._root = root
         self._trusted = trusted
         self._inspection: ForkedCall[list[OwnedSection]] | None = None
-        self._snapshot = Snapshot(layout, self._find_sections)
+        self._snapshot = Snapshot(root, self._find_sections)
+        self._hashes: dict[str, set[str]] = {}  # of the bytes that the intent gives for a path
         self._lock = threading.Lock()
+        self.notes: tuple[Note, ...] = ()
 
     def start_inspection(self) -> None:
         """Start to compare a long manifest with the tree in another process, until `close()`, if there can be one."""
-        if parallel.can_fork() and not _read_intent(self._layout) and _manifest_size(self._layout) > _LONG:
+        if parallel.can_fork() and not self._root.exists(INTENT) and _manifest_size(self._root) > _LONG:
             with parallel.signals_blocked():
-                self._inspection = ForkedCall(partial(_inspect, self._layout))
+                self._inspection = ForkedCall(partial(_inspect, self._root))
 
     def refuse_newer(self) -> None:
-        """Raise DestinationError if a newer version of mkindex wrote the manifest."""
-        with _readable(self._layout), open(self._layout.manifest, "rb") as file:
+        """Raise DestinationError if a newer version of mkindex wrote the manifest or the intent."""
+        with _readable(self._root, MANIFEST), self._root.open(MANIFEST) as file:
             manifest.refuse_newer(file)
+        _read_intent(self._root)
 
     def close(self) -> None:
         """Stop the process that `start_inspection` started."""
@@ -125,16 +127,18 @@ class Ownership:
 
     def renew(self) -> None:
         """Take another snapshot, after a manifest was written. A watch trusts what was just written."""
-        self._snapshot = Snapshot(self._layout, self._find_sections)
-        if self._trusted and _manifest_size(self._layout) > _LONG:
-            self._trusted.remember(Fingerprint.text_at(self._layout.manifest), _inspect(self._layout, compare=False))
+        self._snapshot = Snapshot(self._root, self._find_sections)
+        if self._trusted and _manifest_size(self._root) > _LONG:
+            self._trusted.remember(self._root.fingerprint(MANIFEST), _inspect(self._root, compare=False))
 
     def sections(self) -> Iterator[PublishedSection]:
         """Yield the sections of the manifest and of the intent of a run that died, ordered by name."""
         owned = {section.extent.name: section for section in self._snapshot.sections}
         intended: dict[str, list[Entry]] = {}
-        for section, stage, path in _read_intent(self._layout):
-            intended.setdefault(section, []).append(Entry(section, stage, path, "", "", ""))
+        self._hashes.clear()
+        for entry in _read_intent(self._root, on_damage=self._note_damaged_intent):
+            self._hashes.setdefault(entry.path, set()).add(entry.sha256)
+            intended.setdefault(entry.section, []).append(entry)
         for name in sorted(owned.keys() | intended.keys()):
             known, unsure = owned.get(name), intended.get(name, [])
             # A path can be in the intent for one section and in the manifest for another.
@@ -154,14 +158,27 @@ class Ownership:
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and as it was written."""
-        return self._snapshot.fingerprints.get(path) == Fingerprint.text_at(self._layout.at(path)) != ""
+        return self._snapshot.fingerprints.get(path) == self._root.fingerprint(path) != ""
+
+    def is_ours(self, entry: Entry, sha256: str) -> bool:
+        """Tell whether these are the bytes that we wrote to the path of an entry, or were about to write."""
+        return sha256 != "" and sha256 in (entry.sha256, *self._hashes.get(entry.path, ()))
+
+    def intend(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Yield the entries of a new intent: those given, and all of a run that died, whose files may be there yet."""
+        yield from entries
+        yield from _read_intent(self._root)
+
+    def _note_damaged_intent(self) -> None:
+        text = "damaged, or not written by mkindex: ignored. If a build was interrupted, its files may be in the way"
+        self.notes = (Note(location=self._root.at(INTENT), text=text),)
 
     def lacks(self, filename: str, size: int) -> bool:
         """Tell whether none of our large files has this name and size, and a copy can be moved into the tree.
 
         May be called by any thread. Raises DestinationError if the tree cannot be read.
         """
-        with self._lock, os_errors(self._layout.root):  # only the first thread reads the manifest
+        with self._lock, os_errors(self._root.path):  # only the first thread reads the manifest
             large_files = self._snapshot.large_files
             return large_files is not None and (filename, size) not in large_files
 
@@ -170,9 +187,9 @@ class Ownership:
             sections, self._inspection = self._inspection.result(), None
             return sections
         trusted = None
-        if self._trusted and not os.path.lexists(self._layout.intent):
-            trusted = self._trusted.recall(Fingerprint.text_at(self._layout.manifest))
-        return _inspect(self._layout) if trusted is None else trusted
+        if self._trusted and not self._root.exists(INTENT):
+            trusted = self._trusted.recall(self._root.fingerprint(MANIFEST))
+        return _inspect(self._root) if trusted is None else trusted
 
     def _entries(self, section: OwnedSection | None, intended: Iterable[Entry]) -> Iterator[HeldEntry]:
         """Yield the entries of a section, and those that a run which died was to write or delete there."""
@@ -183,56 +200,60 @@ class Ownership:
         return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
 
     def _decode(self, extent: Extent) -> list[Entry]:
-        with suppress(OSError, manifest.DamagedManifest), open(self._layout.manifest, "rb") as file:
+        with suppress(OSError, manifest.DamagedManifest), self._root.open(MANIFEST) as file:
             return list(manifest.decode(extent.name, manifest.read(file, extent)))
-        path = printable(self._layout.manifest)
+        path = printable(self._root.at(MANIFEST))
         raise DestinationError(f"{path} changed while it was read: run again. If that does not help, delete it")
 
 
-def _inspect(layout: Layout, *, compare: bool = True) -> list[OwnedSection]:
-    """Return the sections of the manifest, compared with the tree; if not `compare`, all of it is taken as intact."""
+def _inspect(root: Root, *, compare: bool = True) -> list[OwnedSection]:
+    """Return the sections of the manifest, compared with the tree; if not `compare`, all of it is taken as intact.
+
+    Follows symlinks in the tree: the inode and times of a file elsewhere are not those in the manifest.
+    """
 
     def is_intact(line: bytes) -> bool:
         path, fingerprint = manifest.path_and_fingerprint(line)
-        return fingerprint == Fingerprint.text_at(layout.at(path)) != ""
+        return fingerprint == Fingerprint.text_at(root.at(path)) != ""
 
     sections: list[OwnedSection] = []
     with suppress(manifest.DamagedManifest):
-        for extent, lines in _read_manifest(layout):
+        for extent, lines in _read_manifest(root):
             intact = bytes(map(is_intact, lines) if compare else b"\1" * len(lines))
             sections.append(OwnedSection(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
     return sections
 
 
-def _read_manifest(layout: Layout) -> Iterator[tuple[Extent, list[bytes]]]:
-    with _readable(layout), open(layout.manifest, "rb") as file:
+def _read_manifest(root: Root) -> Iterator[tuple[Extent, list[bytes]]]:
+    with _readable(root, MANIFEST), root.open(MANIFEST) as file:
         yield from manifest.sections(file)
 
 
-@contextmanager
-def _readable(layout: Layout) -> Iterator[None]:
-    """Ignore a missing or damaged manifest, and raise DestinationError if a newer version of mkindex wrote it."""
-    try:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            yield
-    except manifest.NewerManifest as error:
-        advice = "upgrade mkindex, or publish to a new directory"
-        raise DestinationError(f"{printable(layout.manifest)} {error}: {advice}") from error
-    except manifest.DamagedManifest:
-        pass
-
-
-def _read_intent(layout: Layout) -> list[Position]:
-    with (
-        suppress(FileNotFoundError, NotADirectoryError, manifest.DamagedManifest),
-        open(layout.intent, "rb") as file,
-    ):
+def _read_intent(root: Root, *, on_damage: Callable[[], object] = nothing) -> list[Entry]:
+    with _readable(root, INTENT, on_damage=on_damage), root.open(INTENT) as file:
         return manifest.decode_intent(file)
     return []
 
 
-def _manifest_size(layout: Layout) -> int:
+@contextmanager
+def _readable(root: Root, path: str, *, on_damage: Callable[[], object] = nothing) -> Iterator[None]:
+    """Ignore a missing or damaged record of ours, and raise DestinationError if a newer version of mkindex wrote it."""
+    with os_errors(root.path):
+        try:
+            yield
+        except SymlinkInTree:
+            raise
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except manifest.NewerManifest as error:
+            advice = "upgrade mkindex, or publish to a new directory"
+            raise DestinationError(f"{printable(root.at(path))} {error}: {advice}") from error
+        except manifest.DamagedManifest:
+            on_damage()
+
+
+def _manifest_size(root: Root) -> int:
     """Return the size of the manifest in bytes."""
     with suppress(OSError):
-        return os.path.getsize(layout.manifest)
+        return root.status(MANIFEST).st_size
     return 0

@@ -55,6 +55,12 @@ class Plan:
     replaced_filenames: tuple[str, ...] = ()  # of files whose bytes differ from those published before
     unlisted_filenames: tuple[str, ...] = ()  # of the files in the destination that their pages name no longer
     foreign_pages: tuple[str, ...] = ()  # paths of optional pages that are left to their owner
+    edited: tuple[Entry, ...] = ()  # of pages that are not needed any more, and stay because someone changed them
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything is written, in the tree or in its manifest."""
+        return bool(self.puts or self.updates or self.deletes or self.transfers or self.edited)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +93,9 @@ class Destination(Protocol):
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, no matter who wrote it, or None if there is none."""
 
+    def is_ours(self, entry: Entry) -> bool:
+        """Tell whether the page at the path of an entry is as mkindex wrote it, or is missing."""
+
     def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
         """Carry out a plan. At every moment, every page is whole and every link leads to a file with its hash.
 
@@ -110,14 +119,20 @@ def plan(
     foreign = [resource for resource in difference.foreign if resource.path not in transferred]
     foreign_pages = _foreign_pages(foreign)
     puts = _ordered_puts(difference, transferred)
-    unlisted = sorted((entry for entry in difference.unlisted if entry.path not in transferred), key=itemgetter(1, 2))
+    edited = [
+        held.entry
+        for held in difference.unlisted
+        if not (held.entry.path in transferred or _is_ours(held, destination))
+    ]
+    kept = transferred | {entry.path for entry in edited}
+    unlisted = sorted((held.entry for held in difference.unlisted if held.entry.path not in kept), key=itemgetter(1, 2))
     retired = [entry for entry in unlisted if _deletion_time(entry, now, grace) > now]
     newly_retired = [entry._replace(retired=now) for entry in retired if entry.retired is None]
     return Plan(
         puts=tuple(puts),
         updates=tuple(sorted((*difference.updates, *newly_retired), key=itemgetter(1, 2))),
         deletes=tuple(entry for entry in reversed(unlisted) if _deletion_time(entry, now, grace) <= now),
-        transfers=tuple(entry for entry in difference.unlisted if entry.path in transferred),
+        transfers=tuple(held.entry for held in difference.unlisted if held.entry.path in transferred),
         unchanged=difference.unchanged,
         newly_retired=len(newly_retired),
         retired_paths=tuple(entry.path for entry in retired),
@@ -125,6 +140,7 @@ def plan(
         replaced_filenames=tuple(_replaced_filenames(puts, unlisted)),
         unlisted_filenames=tuple(sorted({_filename(entry) for entry in unlisted if _is_listed_file(entry)})),
         foreign_pages=tuple(foreign_pages),
+        edited=tuple(edited),
     )
 
 
@@ -139,7 +155,7 @@ class _Difference:
 
     puts: list[Put] = field(default_factory=list)
     updates: list[Entry] = field(default_factory=list)
-    unlisted: list[Entry] = field(default_factory=list)  # at paths that their section does not have any more
+    unlisted: list[HeldEntry] = field(default_factory=list)  # at paths that their section does not have any more
     foreign: list[Resource] = field(default_factory=list)  # at paths that hold something not known to be ours
     changed: list[Section] = field(default_factory=list)
     unchanged: int = 0  # number of resources
@@ -159,7 +175,7 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
             if resource is not None:
                 _compare_resource(difference, resource, held, destination, overwrite=overwrite)
             elif held is not None:
-                difference.unlisted.append(held.entry)
+                difference.unlisted.append(held)
     return difference
 
 
@@ -190,12 +206,21 @@ def _transferred_paths(difference: _Difference) -> set[str]:
 
     The root page of an index can be at the path where the page of a project was before --simple-path changed.
     """
-    unlisted = {entry.path for entry in difference.unlisted}
+    unlisted = {held.entry.path for held in difference.unlisted}
     if not unlisted:
         return unlisted
     return {
         resource.path for section in difference.changed for resource in section.resources() if resource.path in unlisted
     }
+
+
+def _is_ours(held: HeldEntry, destination: Destination) -> bool:
+    """Tell whether what is at the path of an entry may be deleted.
+
+    The manifest may come from someone else, and name a page of the user. Nobody but mkindex has files at paths with
+    their hash.
+    """
+    return held.intact or held.entry.stage <= Stage.METADATA or destination.is_ours(held.entry)
 
 
 def _ordered_puts(difference: _Difference, transferred: set[str]) -> list[Put]:

@@ -16,16 +16,13 @@ from threading import Lock
 from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK, Artifact
 from mkindex.publish.filesystem import Filesystem, os_errors
-from mkindex.publish.layout import Layout
-from mkindex.tree.names import file_path
+from mkindex.tree.names import TEMPORARY_DIRECTORY, file_path
 
 
 class Precopies:
     """The copies that one run makes, in a directory that is emptied at the end."""
 
-    def __init__(self, layout: Layout, disk: Filesystem) -> None:
-        self._root = layout.root
-        self._directory = layout.temporary
+    def __init__(self, disk: Filesystem) -> None:
         self._disk = disk
         self._numbers = count()
         self._lock = Lock()
@@ -37,14 +34,14 @@ class Precopies:
 
         Raises DestinationError if the copy cannot be written, and OSError if the file cannot be read.
         """
-        target = f"{self._directory}{os.sep}copy{next(self._numbers)}"
+        target = f"{TEMPORARY_DIRECTORY}/copy{next(self._numbers)}"
         # Locked: the thread that ends the run must not empty the directory meanwhile.
-        with self._lock, os_errors(self._root):
+        with self._lock, os_errors(self._disk.path):
             self._raise_if_stopped()
-            self._disk.make_directory(self._directory)
+            self._disk.make_directory(TEMPORARY_DIRECTORY)
             descriptor = self._disk.create(target)
         try:
-            sha256 = copy(source, target, descriptor, size=artifact.size, disk=self._disk, write=self._write)
+            sha256 = copy(source, descriptor, size=artifact.size, disk=self._disk, write=self._write)
         except DestinationError as error:
             self._end = self._end or error  # the other threads, which may have gigabytes left, need not continue
             raise
@@ -52,7 +49,7 @@ class Precopies:
             self._drop(target)
             raise
         finally:
-            with os_errors(self._root):
+            with os_errors(self._disk.path):
                 os.close(descriptor)
         path = file_path(sha256, artifact.filename)
         # The same file can be in two sources.
@@ -72,8 +69,8 @@ class Precopies:
         found = self._by_path.pop(path, None)
         if found is None:
             return False
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        if self._disk.exists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._disk.at(target))
         try:
             self._disk.replace(found, target)
         except OSError as error:
@@ -103,27 +100,27 @@ class Precopies:
 
     def _write(self, descriptor: int, data: memoryview) -> None:
         self._raise_if_stopped()
-        with os_errors(self._root):
+        with os_errors(self._disk.path):
             self._disk.write(descriptor, data)
 
 
 def copy(
     source: FileIO,
-    target: str,
     descriptor: int,
     *,
     size: int,
     disk: Filesystem,
     write: Callable[[int, memoryview], object],
 ) -> str:
-    """Copy the first `size` bytes of a file to `target`, which is open for writing, and return the sha256 of the copy.
+    """Copy the first `size` bytes of a file to an empty one, and return the sha256 of the copy.
 
     Raises OSError if the source cannot be read, DestinationError if a cloned copy cannot be read, and what `write`
     raises.
     """
     if size > CHUNK and disk.clone(source.fileno(), descriptor):
         # The clone is hashed, not the source, which can change after it was cloned.
-        with os_errors(target), open(target, "rb", buffering=0) as clone:
+        with os_errors(disk.path), FileIO(descriptor, "rb", closefd=False) as clone:
+            clone.seek(0)
             return hashlib.file_digest(clone, "sha256").hexdigest()
     digest = hashlib.sha256()
     buffer = memoryview(

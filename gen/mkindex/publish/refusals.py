@@ -11,11 +11,10 @@ from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.model.files import Artifact, Link
 from mkindex.model.index import Index
-from mkindex.publish.layout import Layout
 from mkindex.publish.plan import Destination, Plan, count_listed_files
 from mkindex.sources.open import local_path
 from mkindex.text import and_more, plural, printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, SIMPLE_DIRECTORY
+from mkindex.tree.names import FILES_DIRECTORY, MANIFEST, SIMPLE_DIRECTORY
 
 _SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
 
@@ -27,7 +26,7 @@ def refuse_source_as_destination(config: Config) -> None:
 
     Otherwise `mkindex wheels wheels` would write the site between the wheels, which is hardly ever intended.
     """
-    if os.path.lexists(Layout(config.destination).manifest):
+    if os.path.lexists(os.path.join(config.destination, MANIFEST)):
         return
     destination = os.path.realpath(config.destination)
     for spec in config.sources:

@@ -18,15 +18,15 @@ from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint
 from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
-from mkindex.publish.layout import Layout
 from mkindex.publish.plan import FileChanged, HeldEntry, Put
 from mkindex.publish.precopy import Precopies, copy
 from mkindex.site.render import FileResource, PageResource, SiblingResource
 from mkindex.text import printable
 from mkindex.tree.manifest import Stage
-from mkindex.tree.names import file_path
+from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_path
 
 _SECOND = 1_000_000_000  # nanoseconds
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)  # a hard link is not possible here
 
 
 class UnplacedPut(NamedTuple):
@@ -45,20 +45,17 @@ class Staging:
 
     def __init__(
         self,
-        layout: Layout,
+        disk: Filesystem,
         *,
         precopies: Precopies,
-        disk: Filesystem,
         executor: Executor,
         processes: int,
         hardlink: bool,
         digest: Callable[[str], str | None],
     ) -> None:
-        self._layout = layout
-        self._temporary = layout.temporary
-        self._downloads = f"{layout.downloads}{os.sep}"
-        self._precopies = precopies
         self._disk = disk
+        self._downloads = f"{disk.at(DOWNLOADS_DIRECTORY)}/"
+        self._precopies = precopies
         self._executor = executor
         self._processes = processes
         self._place = self._link if hardlink else self._copy
@@ -68,19 +65,34 @@ class Staging:
 
     def temporary_path(self, number: int) -> str:
         """Return where the put of this number waits until it is published."""
-        return f"{self._temporary}{os.sep}{number}"
+        return f"{TEMPORARY_DIRECTORY}/{number}"
 
-    def stage(self, puts: Sequence[Put], *, place_new_files: bool) -> list[Outcome]:
-        """Write the puts, and return what became of each: first small ones in several processes, then large files.
+    def stage_pages(self, puts: Sequence[Put]) -> list[UnplacedPut]:
+        """Write the pages among the puts, which are the last ones, and return what became of each.
 
-        `place_new_files`: write a file that no page can name yet to its path in the tree. Raises FileChanged,
-        DestinationError and OSError; all writing has ended by then.
+        All of them get temporary names. Raises OSError.
+        """
+
+        def stage_one(number: int) -> UnplacedPut:
+            put = puts[number]
+            assert isinstance(put.resource, PageResource)
+            return self._stage_page(put.resource, put.previous, self.temporary_path(number))
+
+        pages = range(_number_of_files(puts), len(puts))
+        return list(map_chunks(lambda part: list(map(stage_one, part)), pages, processes=self._processes))
+
+    def stage_files(self, puts: Sequence[Put], *, place_new_files: bool) -> list[Outcome]:
+        """Write the files and siblings among the puts, and return what became of each.
+
+        Small files are written first, by several processes, then large ones. `place_new_files`: write a file that no
+        page can name yet to its path in the tree. Raises FileChanged, DestinationError and OSError; all writing has
+        ended by then.
         """
 
         def stage_one(number: int) -> Outcome:
             return self._stage_one(puts[number], number, place_new_files=place_new_files)
 
-        outcomes: list[Outcome] = [""] * len(puts)
+        outcomes: list[Outcome] = [""] * _number_of_files(puts)
         small = [number for number in _by_file(puts) if not _is_large(puts[number])]
         results = map_chunks(lambda part: list(map(stage_one, part)), small, processes=self._processes)
         for number, outcome in zip(small, results, strict=True):
@@ -101,10 +113,9 @@ class Staging:
 
     def _stage_one(self, put: Put, number: int, *, place_new_files: bool) -> Outcome:
         resource = put.resource
-        if isinstance(resource, PageResource):
-            return self._stage_page(resource, put.previous, self.temporary_path(number))
+        assert not isinstance(resource, PageResource)
         is_temporary = not (place_new_files and put.is_new)
-        target = self.temporary_path(number) if is_temporary else self._layout.at(resource.path)
+        target = self.temporary_path(number) if is_temporary else resource.path
         if isinstance(resource, SiblingResource):
             fingerprint = self._create(target, self._metadata(resource.file))
         else:
@@ -127,7 +138,7 @@ class Staging:
         if resource.file.local.root.startswith(self._downloads):
             return self._adopt(resource.file, target)
         if self._precopies.move(resource.path, target):
-            return str(Fingerprint.of(os.lstat(target)))
+            return self._disk.fingerprint(target)
         return self._place(resource.file, target)
 
     def _create(self, target: str, data: bytes, *, after: str = "") -> str:
@@ -165,7 +176,7 @@ class Staging:
         with _open(file.local.path, file) as source:
             descriptor = self._disk.create(target)
             try:
-                if copy(source, target, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
+                if copy(source, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
                     raise FileChanged(file)
                 return str(Fingerprint.of(os.fstat(descriptor)))
             finally:
@@ -173,14 +184,14 @@ class Staging:
 
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel. Raises FileChanged if it is not where it was, or not the same."""
-        path = self._precopies.find(file_path(file.sha256, file.filename)) or file.local.path
+        copied = self._precopies.find(file_path(file.sha256, file.filename))
         span = Span.parse(file.metadata_span)
         try:
             if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
                 whole = self._last_copy[1]
                 raw = read_span(lambda start, length: bytes(whole[start : start + length]), span)
             else:
-                with _open(path, file) as wheel:
+                with self._disk.open(copied) if copied else _open(file.local.path, file) as wheel:
                     raw = read_span(random_access(wheel), span)
         except Unreadable as error:
             raise FileChanged(file) from error
@@ -191,53 +202,63 @@ class Staging:
     def _adopt(self, file: File, target: str) -> str:
         """Publish a download itself, not a copy. Its fingerprint is taken later, when the download is deleted."""
         try:
-            self._link(file, target)
-        except FileChanged:
-            raise
-        except DestinationError:  # a disk without hard links
+            self._make_link(file, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
             self._copy(file, target)
         return ""
 
     def _link(self, file: File, target: str) -> str:
         """Hard-link a file, and return the fingerprint of the link. Raises FileChanged if it is another file."""
-        path, scanned = file.local.path, file.local.fingerprint
         try:
-            if Fingerprint.of(os.stat(path)) != scanned:
-                raise FileChanged(file)
-            path = os.path.realpath(path)
-        except FileNotFoundError as error:
-            raise FileChanged(file) from error
-        try:
-            self._disk.link(path, target)
-        except FileNotFoundError as error:
-            raise FileChanged(file) from error
+            return self._make_link(file, target)
         except OSError as error:
-            if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
-                raise DestinationError(
-                    f"cannot hard-link {printable(path)} into {printable(self._layout.root)} ({error.strerror}): "
-                    "use --link-mode copy"
-                ) from error
-            raise
+            if error.errno not in _NO_LINKS:
+                raise
+            raise DestinationError(
+                f"cannot hard-link {printable(file.local.path)} into {printable(self._disk.path)} ({error.strerror}): "
+                "use --link-mode copy"
+            ) from error
+
+    def _make_link(self, file: File, target: str) -> str:
+        path, scanned = file.local.path, file.local.fingerprint
+        own = f"{DOWNLOADS_DIRECTORY}/{path.removeprefix(self._downloads)}" if path.startswith(self._downloads) else ""
+        try:
+            if Fingerprint.of(self._disk.status(own) if own else os.stat(path)) != scanned:
+                raise FileChanged(file)
+            if own:
+                self._disk.link_again(own, target)
+            else:
+                self._disk.link(os.path.realpath(path), target)
+        except FileNotFoundError as error:
+            raise FileChanged(file) from error
         # Linking changes the ctime, and nothing else.
-        status = os.lstat(target)
-        if Fingerprint.of(status)[:3] != scanned[:3]:
+        linked = Fingerprint.of(self._disk.status(target))
+        if linked[:3] != scanned[:3]:
             raise FileChanged(file)
-        return str(Fingerprint.of(status))
+        return str(linked)
 
 
 def _is_large(put: Put) -> bool:
     return isinstance(put.resource, FileResource) and put.resource.file.local.size > CHUNK
 
 
+def _number_of_files(puts: Sequence[Put]) -> int:
+    """Return the number of files and siblings among the puts, which are ordered by stage."""
+    return bisect_right(puts, Stage.METADATA, key=lambda put: put.resource.stage)
+
+
 def _by_file(puts: Sequence[Put]) -> Iterator[int]:
-    """Yield the numbers of the puts, a wheel directly before its metadata, which is then read from memory."""
+    """Yield the numbers of files and siblings, a wheel directly before its metadata, which is then read from memory."""
 
     def file_key(number: int) -> tuple[str, str]:
         resource = puts[number].resource
-        return resource.section, "" if isinstance(resource, PageResource) else resource.file.sha256  # as in its path
+        assert not isinstance(resource, PageResource)
+        return resource.section, resource.file.sha256  # as in its path
 
-    ends = [bisect_right(puts, stage, key=lambda put: put.resource.stage) for stage in Stage]
-    return merge(*map(range, [0, *ends], ends), key=file_key)
+    siblings = bisect_right(puts, Stage.FILE, key=lambda put: put.resource.stage)
+    return merge(range(siblings), range(siblings, _number_of_files(puts)), key=file_key)
 
 
 def _open(path: str, file: File) -> FileIO:

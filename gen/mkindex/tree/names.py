@@ -8,6 +8,9 @@ LINKS_HTML = "links.html"
 NOT_FOUND_HTML = "404.html"
 NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
 
+# The published names that begin with a dot; the second one configures Apache.
+DOT_FILES = (NO_JEKYLL, ".htaccess")
+
 # --- files ----------------------------------------------------------------------------------------------------------
 
 FILES_DIRECTORY = "files"
@@ -22,9 +25,8 @@ def file_path(sha256: str, filename: str) -> str:
 # --- mkindex's record of its own output -----------------------------------------------------------------------------
 
 STATE_DIRECTORY = ".mkindex"
-# In the state directory:
-MANIFEST = "manifest"
-INTENT = "intent"  # of a run under way, or of one that died
-LOCK = "lock"
-TEMPORARY_DIRECTORY = "tmp"
-DOWNLOADS_DIRECTORY = "downloads"
+MANIFEST = f"{STATE_DIRECTORY}/manifest"  # all paths that mkindex wrote
+INTENT = f"{STATE_DIRECTORY}/intent"  # the paths that a run writes or deletes, while it does
+LOCK = f"{STATE_DIRECTORY}/lock"  # held by the process that writes
+TEMPORARY_DIRECTORY = f"{STATE_DIRECTORY}/tmp"  # noqa: S108 (of files that no reader may see yet)
+DOWNLOADS_DIRECTORY = f"{STATE_DIRECTORY}/downloads"  # the next run continues where an interrupted one stopped
