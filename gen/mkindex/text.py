@@ -30,6 +30,11 @@ def without_quoted(text: str) -> str:
     return _QUOTED.sub("'…'", text)
 
 
+def printable_lines(text: str) -> str:
+    """Do the same for each line of a text."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def plural(number: int, noun: str) -> str:
     """Return a number with its noun: "1 file", "2 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

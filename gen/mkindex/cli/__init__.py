@@ -2,13 +2,25 @@
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
 from mkindex import __version__
-from mkindex.cli.terminal import COMMANDS, DONE, INTERRUPTED, USAGE, color, print_error, status_of
+from mkindex.cli.terminal import (
+    COMMANDS,
+    DONE,
+    INTERRUPTED,
+    NOT_DONE,
+    UNEXPECTED,
+    USAGE,
+    color,
+    print_error,
+    print_message,
+    reader_may_leave,
+    status_of,
+)
 from mkindex.errors import MkindexError
 
 if TYPE_CHECKING:
@@ -29,6 +41,11 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         return _command(cmd_name) if cmd_name in COMMANDS else None
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:  # noqa: ANN401 (as click has it)
+        with reader_may_leave():  # --help and --version print while arguments are parsed
+            return super().make_context(*arguments, **more)
+        raise click.exceptions.Exit(DONE)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing and os.path.isfile("mkindex.toml"):
@@ -76,7 +93,7 @@ def run(arguments: list[str]) -> int:
         status = cli.main(arguments, prog_name="mkindex", standalone_mode=False, color=color())
         return status if isinstance(status, int) else DONE
     except NoArgsIsHelpError as error:
-        click.echo(error.message, err=True)
+        print_message(error.message)
         return USAGE
     except click.ClickException as error:
         _show_usage_error(error)
@@ -85,8 +102,16 @@ def run(arguments: list[str]) -> int:
         print_error(str(error))
         return status_of(error)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: the next run finishes the job", err=True)
+        print_message("interrupted: the next run finishes the job")
         return INTERRUPTED
+    except MemoryError:
+        print_error("not enough memory. Free some, or try --jobs 1; the next run finishes the job")
+        return NOT_DONE
+    except Exception as error:
+        from mkindex.cli.unexpected import describe_unexpected
+
+        print_error(describe_unexpected(error, arguments))
+        return UNEXPECTED
 
 
 def _show_usage_error(error: click.ClickException) -> None:
@@ -103,5 +128,5 @@ def _show_usage_error(error: click.ClickException) -> None:
         cli.format_commands(ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text(f"'{path} --help' explains all options.")
-        click.echo(formatter.getvalue(), err=True)
+        print_message(formatter.getvalue())
     print_error(error.format_message())

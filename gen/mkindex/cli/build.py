@@ -28,6 +28,7 @@ from mkindex.cli.terminal import (
     bar,
     form_of_report,
     no_bar,
+    print_error,
     print_findings,
     reader_may_leave,
     user_cache,
@@ -73,7 +74,8 @@ Each option can also be set in the environment (MKINDEX_LINK_MODE=hardlink) and 
 A directory that has the name of a command is written with a dot: ./check
 
 \b
-Exit status: 0 done; 1 done, but files were rejected; 2 usage error; 3 not done, DEST is as it was.
+Exit status: 0 done; 1 done, but files were rejected; 2 usage error; 3 not done, DEST is as it was;
+70 an unexpected error.
 Ctrl-C or SIGTERM ends a watch with 0.
 
 Shell completion, for bash: eval "$(_MKINDEX_COMPLETE=bash_source mkindex)"; also zsh_source, fish_source.""",
@@ -187,12 +189,16 @@ def _build_once(config: Config, form: str, *, quiet: bool, verbose: bool) -> int
         if form == "github":
             return report_failure(error)
         raise
-    show(report.findings)
-    with reader_may_leave():
-        if form == "json":
-            click.echo(dumps(as_json(report), indent=2))
-        elif not quiet:
-            click.echo("\n".join(summary(report, config, verbose=verbose)))
+    try:
+        show(report.findings)
+        with reader_may_leave():
+            if form == "json":
+                click.echo(dumps(as_json(report), indent=2))
+            elif not quiet:
+                click.echo("\n".join(summary(report, config, verbose=verbose)))
+    except MkindexError as error:
+        print_error(f"{error}, but the build is done")
+        return PROBLEMS
     if form == "github":
         write_results(report, config.destination)
     return PROBLEMS if report.rejected else DONE

@@ -50,7 +50,7 @@ Examples:
 
 \b
 Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds no file that fits; 2 usage;
-3 the target could not be checked.""",
+3 the target could not be checked; 70 an unexpected error.""",
 )
 @click.argument("target", metavar="DIR_OR_URL")
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from mkindex.cli.terminal import DONE, reader_may_leave
 from mkindex.config import BY_NAME
 from mkindex.errors import ConfigError
 from mkindex.options import InvalidOption, Option, suggest
@@ -68,6 +69,11 @@ class Location(click.ParamType[str]):
 
 class Command(click.Command):
     """A command that groups its options below headings, and reports errors as usage errors with options as typed."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:  # noqa: ANN401 (as click has it)
+        with reader_may_leave():  # --help prints while arguments are parsed
+            return super().make_context(*arguments, **more)
+        raise click.exceptions.Exit(DONE)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:

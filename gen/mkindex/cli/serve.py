@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
-from mkindex.cli.terminal import DONE, print_warning
+from mkindex.cli.terminal import DONE, print_message, print_warning, reader_may_leave
 from mkindex.config import BY_NAME, parse_bind
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.text import and_more, printable
@@ -25,7 +25,7 @@ def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
 
     def log(request: str, status: int) -> None:
         if status >= 400 or not errors_only:
-            click.echo(f"{request} {status}", err=True)
+            print_message(f"{request} {status}")
 
     server = Server(directory, parse_bind(bind), log)
     if server.is_public:
@@ -68,7 +68,8 @@ def serve(directory: str, *, bind: str, quiet: bool) -> int:
         server = listen(directory, bind, errors_only=quiet)
         if missing:
             print_warning(f"{printable(directory)}: {missing}")
-        click.echo(f"serving {printable(directory)} at {server.url} (Ctrl-C stops it)")
+        with reader_may_leave():
+            click.echo(f"serving {printable(directory)} at {server.url} (Ctrl-C stops it)")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.serve_forever()
     except KeyboardInterrupt:

@@ -5,16 +5,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 import click
 from click.core import ParameterSource
 
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected, nothing
-from mkindex.text import format_size
+from mkindex.text import format_size, printable_lines
 
 COMMANDS = ("build", "check", "client", "host", "serve")  # each is a module beside this one
-DONE, PROBLEMS, USAGE, NOT_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, PROBLEMS, USAGE, NOT_DONE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
 
 def status_of(error: MkindexError) -> int:
@@ -59,14 +59,22 @@ def color() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
+def print_message(text: str, label: str = "", color_of_label: str = "red", *, bold: bool = False) -> None:
+    """Print a text on standard error, escaped, after a label. It decides nothing whether somebody can read it."""
+    start = f"{click.style(label, fg=color_of_label, bold=bold)} " if label else ""
+    with suppress(OSError):
+        # There may be no click context any more, which would know about colors.
+        click.echo(f"{start}{printable_lines(text)}", err=True, color=color())
+
+
 def print_error(text: str) -> None:
-    """Print why a command did nothing. There may be no click context any more, which would know about colors."""
-    click.echo(f"{click.style('error', fg='red')} {text}", err=True, color=color())
+    """Print why a command did nothing."""
+    print_message(text, "error")
 
 
 def print_warning(text: str) -> None:
     """Print something dangerous."""
-    click.echo(f"{click.style('warning', fg='red', bold=True)} {text}", err=True)
+    print_message(text, "warning", bold=True)
 
 
 def print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:
@@ -74,7 +82,7 @@ def print_findings(findings: Sequence[Rejected | Note], *, quiet: bool, verbose:
     from mkindex.reports.text import finding_lines
 
     for label, text in finding_lines(findings, quiet=quiet, verbose=verbose):
-        click.echo(f"{click.style(label, fg='red' if label == 'rejected' else 'yellow')} {text}", err=True)
+        print_message(text, label, "red" if label == "rejected" else "yellow")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mkindex.cli.serve import listen
-from mkindex.cli.terminal import DONE, print_findings, reader_may_leave
+from mkindex.cli.terminal import DONE, print_findings, print_message, reader_may_leave
 from mkindex.errors import MkindexError, NotPublished
 from mkindex.text import printable
 
@@ -31,9 +31,11 @@ def watch(config: "Config", read_config: Callable[[], "Config"], *, json: bool, 
         elif isinstance(event, NotPublished):
             print_findings(event.findings, quiet=quiet, verbose=verbose)
         is_error = isinstance(event, MkindexError)
-        if is_error or (not quiet and (verbose or not isinstance(event, BuildEvent) or event.is_news)):
+        if is_error and not json:
+            print_message(as_text(event))
+        elif is_error or (not quiet and (verbose or not isinstance(event, BuildEvent) or event.is_news)):
             with reader_may_leave():
-                click.echo(as_json_line(event) if json else as_text(event), err=is_error and not json)
+                click.echo(as_json_line(event) if json else printable(as_text(event)))
 
     loop = Watch(config, on_event=print_event, read_config=read_config)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

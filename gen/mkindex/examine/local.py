@@ -116,6 +116,8 @@ def examine(artifact: Artifact, hasher: Hasher | None = None) -> Examined:
         return Examined(fingerprint, result)
     except OSError as error:
         return Examined(None, f"cannot be read: {error.strerror}")
+    except MemoryError:  # not remembered, since the next time there may be enough
+        return Examined(None, "reading it takes more memory than there is. Free some, or remove the file")
     finally:
         os.close(descriptor)
 
@@ -134,7 +136,7 @@ def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts 
         facts = describe(artifact.filename, stream, size, _page_project(artifact))
     except Unreadable as error:
         return str(error)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # no error of a parser may stop the other files
         return f"cannot be parsed ({printable(repr(error))}): build it again"
