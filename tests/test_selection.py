@@ -129,7 +129,7 @@ def test_an_include_pattern_that_matches_nothing_is_noted() -> None:
         Note(location="https://host.example/simple/noted/", text="skipped"),
     ]
     patterns = ("Torch", "*.whl", "quarantined", "GONE", "noted", "troch", "torch-3*")
-    text = "no project or file matches. Check the spelling"
+    text = "selects no project and no file. Check the spelling"
     notes = [Note(location=f"--include {pattern}", text=text) for pattern in ("noted", "troch", "torch-3*")]
     assert list(Selection(include=patterns).with_unused(items)) == [*items, *notes]
     assert list(Selection(exclude=("x",)).with_unused(items)) == items

@@ -67,6 +67,11 @@ def test_the_client_command_finds_the_projects_of_any_root(page_server: PageServ
     assert (found.url, found.projects) == (address, (*(["demo"]), *(EMPTY if root.pages else []), "other"))
 
 
+@pytest.mark.parametrize("include", ["empty01", "empty*"])
+def test_an_index_is_recognized_if_the_selected_projects_are_empty(page_server: PageServer, include: str) -> None:
+    assert find_files(serve(page_server, ROOTS["the first projects are empty"]), include) == []
+
+
 @pytest.mark.parametrize("path", ["/simple", "/simple/index.html"])
 def test_the_address_of_a_root_may_lack_its_slash_or_name_its_page(page_server: PageServer, path: str) -> None:
     serve(page_server, ROOTS["GitLab"])

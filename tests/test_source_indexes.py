@@ -236,9 +236,9 @@ def test_a_status_without_a_valid_project_name_is_ignored(server: PageServer, na
 @pytest.mark.parametrize("status", [403, 404])
 def test_an_index_without_a_root_is_read_if_projects_are_named(server: PageServer, status: int) -> None:
     server.status = status  # of anything else
-    server.pages["/pypi/simple/demo/"] = TEXT, html_page(f"/files/{FILE}")
+    server.pages["/pypi/simple/demo/"] = server.pages["/x.json/demo/"] = TEXT, html_page(f"/files/{FILE}")
     link = Link(url=f"{server.root}/files/{FILE}", filename=FILE)
-    for address in ("/pypi/simple/", "/pypi/simple", "/pypi/simple/demo/"):
+    for address in ("/pypi/simple/", "/pypi/simple", "/pypi/simple/demo/", "/x.json/"):
         assert find_files(f"{server.root}{address}", "Demo", "gone") == [link]
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.simple.links import name_at_end, project_url
+from mkindex.simple.links import project_url
 from mkindex.simple.reader import Page
 from mkindex.simple.roots import ProjectLink, is_project_name, is_project_page, is_root, linked_directory
 from mkindex.sources.fetch import PageMissing, fetch_page, read_page
@@ -82,8 +82,10 @@ class IndexReader:
 
         if page.is_index:
             return bool(page.projects)
-        selected = [link for link in page.projects if self.selection.may_include_project(link.name)]
-        return is_root(selected or page.projects, has_page)
+        selected, others = list[ProjectLink](), list[ProjectLink]()
+        for link in page.projects:
+            (selected if self.selection.may_include_project(link.name) else others).append(link)
+        return is_root(selected, has_page) or is_root(others, has_page)
 
     def find_below(self, url: str) -> str:
         """Return the address of the index in `simple/` below a page for people, "" if there is none."""
@@ -150,7 +152,7 @@ def fetch_root(url: str, web: WebClient, selection: Selection) -> PageResponse:
 
 def _is_page(url: str) -> bool:
     """Tell whether an address is that of a page, to which clients cannot append the name of a project."""
-    return name_at_end(url).endswith(_PAGE_ENDINGS)
+    return url.partition("?")[0].endswith(_PAGE_ENDINGS)
 
 
 def _is_project_page(page: Page, project: str) -> bool:

@@ -69,7 +69,7 @@ class Selection:
             yield item
         for given in self.include:
             if not any(map(Selection(include=(given,)).includes_file, names)):
-                yield Note(location=f"--include {given}", text="no project or file matches. Check the spelling")
+                yield Note(location=f"--include {given}", text="selects no project and no file. Check the spelling")
 
     @cached_property
     def _include_pattern(self) -> re.Pattern[str]:
