@@ -68,7 +68,7 @@ def listing(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Ite
 def expected(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Return the tree that the directory itself becomes."""
     directory = tmp_path_factory.mktemp("expected")
-    mkindex(str(shared / "wheels"), directory, "--recursive", "--upload-time", "none")
+    mkindex(str(shared / "wheels"), directory, "--recursive")
     return read_tree(directory)
 
 
