@@ -148,7 +148,10 @@ def test_many_renamed_files_are_one_line(wheels: Path, tmp_path: Path, capsys: p
     assert len(lines) == 5
 
 
-def test_a_file_that_pages_link_to_elsewhere_cannot_get_another_name() -> None:
+def test_a_file_that_pages_link_to_elsewhere_cannot_get_another_name(wheels: Path, tmp_path: Path) -> None:
+    (wheels / "good-1.0-py3-none-any.whl").rename(wheels / "good-1.0-py3-none-any (1).whl")
+    report = publish(wheels, tmp_path / "public", files_url="https://host.example/", allow_empty=True)
+    assert [one.reason for one in report.rejected] == [f"{WRONG} good-1.0-py3-none-any.whl"]
     with pytest.raises(ConfigError, match="fix_names and files_url exclude each other: rename the files on that serv"):
         Config(sources=("wheels",), destination="public", files_url="https://host.example/", fix_names=True)
 

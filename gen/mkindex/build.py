@@ -340,7 +340,8 @@ def _sort_outcomes(
         if isinstance(outcome, File) and not outcome.facts.right_filename:
             files.append(outcome)
         elif isinstance(outcome, File):
-            finding = judge_filename(outcome, fix_names=config.fix_names, mirrored=config.remote == "mirror")
+            is_placed = config.remote == "mirror" or (isinstance(outcome.artifact, Artifact) and not config.files_url)
+            finding = judge_filename(outcome, fix_names=config.fix_names, is_placed=is_placed)
             findings.append(finding)
             files += [outcome] if isinstance(finding, Note) else []
         else:

@@ -220,23 +220,21 @@ def make_file(artifact: Artifact | Link, found: Facts | str) -> File | Rejected:
     return File(artifact, found._replace(upload_time=link.upload_time or found.upload_time), filename)
 
 
-def judge_filename(file: File, *, fix_names: bool, mirrored: bool) -> Rejected | Note:
+def judge_filename(file: File, *, fix_names: bool, is_placed: bool) -> Rejected | Note:
     """Return the rejection of a file that has another filename than its metadata says; a note if it gets the right one.
 
-    That is possible only where mkindex places it, as it does with remote files if they are `mirrored`: clients refuse a
-    link whose address ends in another name.
+    That is possible only if mkindex places the file: clients refuse a link whose address ends in another name.
     """
     right, location = file.facts.right_filename, file.artifact.location
-    is_placed = mirrored or isinstance(file.artifact, Artifact)
     if fix_names and is_placed:
         of_many = "published under the filenames that their metadata says"
         return Note(location=location, text=f"published as {right}, as its metadata says", text_of_many=of_many)
-    options = "--fix-names" if is_placed else "--remote mirror --fix-names"
-    wrong = "not the filename that the metadata says"
+    option = "--fix-names" if is_placed else "--remote mirror --fix-names" if isinstance(file.artifact, Link) else ""
+    wrong, way_out = "not the filename that the metadata says", f", or use {option}" if option else ""
     return Rejected(
         location=location,
-        reason=f"{wrong}: rename it to {right}, or use {options}",
-        reason_of_many=f"{wrong}: rename them, or use {options}",
+        reason=f"{wrong}: rename it to {right}{way_out}",
+        reason_of_many=f"{wrong}: rename them{way_out}",
     )
 
 
