@@ -158,37 +158,47 @@ def test_a_file_that_pages_link_to_elsewhere_cannot_get_another_name(wheels: Pat
 
 # --- files of a server ------------------------------------------------------------------------------------------------
 
-LINK = "demo-1.0.cu12-py3-none-any.whl"
-NOTE = f"note HOST/{LINK}: published as {CU12}, as its metadata says"
+LINKS = ["demo-1.0.cu12-py3-none-any.whl", "demo-1.0%252Bcu12-py3-none-any.whl", "demo-1.0+cu12-py3-none-any (2).whl"]
 
 
 @pytest.fixture(params=[False, True], ids=["no sibling", "with a sibling"])
-def origin(request: pytest.FixtureRequest, server: ScriptedServer) -> str:
-    """The address of a page with a link to a renamed wheel, perhaps with METADATA beside it, which has no tags."""
-    link = f'{LINK}" data-core-metadata="true' if request.param else LINK
-    server.routes |= {
-        "/p": page_of_links(link),
-        f"/{LINK}": file_route(wheel("demo", "1.0+cu12")),
-        f"/{LINK}.metadata": file_route(metadata("demo", "1.0+cu12")),
-    }
-    return f"{server.url}p"
+def origin(request: pytest.FixtureRequest, server: ScriptedServer) -> Callable[[str], str]:
+    """Serve a page with a link to a renamed wheel, perhaps with METADATA beside it, which has no tags."""
+
+    def serve(link: str) -> str:
+        """Return how the link is requested."""
+        requested = link.replace("+", "%2B").replace(" ", "%20").replace("(", "%28").replace(")", "%29")
+        server.routes |= {
+            "/p": page_of_links(f'{link}" data-core-metadata="true' if request.param else link),
+            f"/{requested}": file_route(wheel("demo", "1.0+cu12")),
+            f"/{requested}.metadata": file_route(metadata("demo", "1.0+cu12")),
+        }
+        return requested
+
+    return serve
 
 
+@pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("option", ["--allow-empty", "--fix-names"])
-def test_a_link_is_rejected_with_the_way_out(origin: str, run: Callable[..., Run], option: str) -> None:
-    done = run(origin, "--allow-empty", option)
-    assert done.messages[-1] == f"rejected HOST/{LINK}: {WRONG} {CU12}, or use --remote mirror --fix-names"
-
-
-def test_a_mirrored_file_gets_its_right_name_and_is_not_requested_again(
-    origin: str, run: Callable[..., Run], public: Path
+def test_a_link_is_rejected_with_the_way_out(
+    origin: Callable[[str], str], server: ScriptedServer, run: Callable[..., Run], link: str, option: str
 ) -> None:
-    options = (origin, "--allow-empty", "--remote", "mirror")
-    assert run(*options, "--fix-names", "--dry-run").messages[-1] == NOTE
-    assert run(*options, "--fix-names").messages[-1] == NOTE
+    reason = f"{WRONG} {CU12}, or use --remote mirror --fix-names"
+    expected = f"rejected HOST/{origin(link)}: {reason}"
+    assert run(f"{server.url}p", "--allow-empty", option).messages[-1] == expected
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_mirrored_file_gets_its_right_name_and_is_not_requested_again(
+    origin: Callable[[str], str], server: ScriptedServer, run: Callable[..., Run], public: Path, link: str
+) -> None:
+    requested, options = origin(link), (f"{server.url}p", "--allow-empty", "--remote", "mirror")
+    note = f"note HOST/{requested}: published as {CU12}, as its metadata says"
+    assert run(*options, "--fix-names", "--dry-run").messages[-1] == note
+    assert run(*options, "--fix-names").messages[-1] == note
     assert [path.name for path in (public / "files").rglob("*.whl")] == [CU12]
     before = read_tree(public)
     again = run(*options, "--fix-names")
-    assert (again.messages, again.requests) == ([NOTE], ["GET 200 /p", f"HEAD 200 /{LINK}"])
+    assert (again.messages, again.requests) == ([note], ["GET 200 /p", f"HEAD 200 /{requested}"])
     assert read_tree(public) == before
-    assert f"rejected HOST/{LINK}: {WRONG} {CU12}, or use --fix-names" in run(*options).messages
+    assert f"rejected HOST/{requested}: {WRONG} {CU12}, or use --fix-names" in run(*options).messages

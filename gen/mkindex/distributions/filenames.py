@@ -14,6 +14,8 @@ from mkindex.model.index import parse_version
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 # packaging's parsers let quotes, line breaks and percent signs through.
 FILENAME = re.compile(r"[A-Za-z0-9._+!-]{1,255}")
+# As `curl -O` and browsers change such a name: `%2B` for `+`, `%21` for `!`, and ` (1)` before the ending.
+_CHANGED_FILENAME = re.compile(r"(?:[A-Za-z0-9._+!-]|%2[Bb1])+ ?(?:\([0-9]{1,3}\))?\.(?:whl|tar\.gz|zip)")
 STRANGE_NAME = "the filename has characters other than letters, digits and ._+!-: rename it, or build it again"
 
 # Endings of other distribution formats. A file with any other ending (README, .asc, .txt …) is not a mistake.
@@ -40,6 +42,11 @@ def why_unsupported(filename: str) -> str | None:
         if lower.endswith(ending):
             return f"clients do not recognize an ending in capitals: rename it to {ending}"
     return next((reason for ending, reason in _UNSUPPORTED.items() if lower.endswith(ending)), None)
+
+
+def may_be_linked(filename: str) -> bool:
+    """Tell whether a link to a file is followed: its name is one of an index, or was changed in a usual way."""
+    return bool(FILENAME.fullmatch(filename) or (len(filename) <= 255 and _CHANGED_FILENAME.fullmatch(filename)))
 
 
 def has_version(filename: str) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, quote_from_bytes, unquote, unquote_to_byte
 
 from packaging.utils import canonicalize_name
 
-from mkindex.distributions.filenames import FILENAME, STRANGE_NAME
+from mkindex.distributions.filenames import STRANGE_NAME, may_be_linked
 from mkindex.model.files import Link
 from mkindex.text import printable
 
@@ -45,7 +45,7 @@ def normalize_url(url: str, filename: str, *, allow_local: bool) -> str:
     `filename`: the decoded last segment of its path. `allow_local`: whether `file:` addresses are allowed, as they are
     on pages and lists of this machine. Raises ValueError, whose text says what is wrong and what to do.
     """
-    if not FILENAME.fullmatch(filename):
+    if not may_be_linked(filename):
         raise ValueError(STRANGE_NAME)
     parts = split_address(url)
     if parts.scheme not in ("http", "https") and not (parts.scheme == "file" and allow_local):
