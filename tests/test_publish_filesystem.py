@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mkindex import cli
 from mkindex.errors import DestinationError
 from mkindex.publish import directory
 from mkindex.publish.directory import DirectoryDestination
@@ -155,6 +156,53 @@ def test_the_next_build_corrects_a_hard_linked_file_that_changed_before_it_was_p
     publish(wheels, public, **options)
     publish(wheels, public, **options)
     assert read_tree(public) == cold_build(wheels)
+
+
+def test_a_hard_linked_source_that_is_overwritten_is_reported_by_check_and_repaired_by_the_next_build(
+    wheels: Path, public: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(wheels, public, link_mode="hardlink")
+    (wheels / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="other bytes"))
+    assert cli.run(["check", str(public)]) == 1
+    assert "error file-hash" in capsys.readouterr().out
+    publish(wheels, public, link_mode="hardlink")
+    assert read_tree(public) == cold_build(wheels)
+
+
+class CloningDisk(Filesystem):
+    """A disk that seems to share blocks, as some file systems do. `meddle` is called after each clone."""
+
+    meddle: Callable[[], object] = staticmethod(lambda: None)
+
+    def clone(self, source: int, target: int) -> bool:
+        os.write(target, os.pread(source, os.fstat(source).st_size, 0))
+        self.meddle()
+        return True
+
+
+def test_files_are_cloned_rather_than_hard_linked(
+    wheels: Path, public: Path, on_disk: Callable[[Filesystem], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.cache.RACY_NS", 0)
+    options = {"link_mode": "hardlink", "cache_dir": str(public.parent / "cache")}
+    on_disk(CloningDisk(""))
+    publish(wheels, public, **options)
+    assert {path.stat().st_nlink for path in public.glob("files/*/*/*")} == {1}
+    wanted = cold_build(wheels)
+    assert publish(wheels, public, **options).written == 0
+    (wheels / "demo-1.0-py3-none-any.whl").write_bytes(bytes(100))
+    assert read_tree(public) == wanted
+
+
+def test_a_file_that_changes_while_it_is_cloned_is_an_error(
+    wheels: Path, public: Path, on_disk: Callable[[Filesystem], None]
+) -> None:
+    disk = CloningDisk("")
+    disk.meddle = partial(_rewrite, wheels / "demo-1.0-py3-none-any.whl", itertools.count())
+    on_disk(disk)
+    with pytest.raises(FileChanged, match=r"demo-1.0-py3-none-any.whl changed while it was read"):
+        publish(wheels, public, link_mode="hardlink")
+    assert not public.exists()
 
 
 # mkindex with several processes for a few sdists. Whenever another process than the first is about to copy a file, its

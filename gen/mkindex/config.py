@@ -108,7 +108,10 @@ class Config:
     )
 
     link_mode: Literal["copy", "hardlink"] = option(
-        "copy", "How files get into DEST. Copies share their blocks if the file system can do that.", group=OUTPUT
+        "copy",
+        "How files get into DEST. Copies share their blocks if the file system can do that. Use hardlink only if files "
+        "in SOURCE are replaced by renaming and never overwritten: a hard link in DEST would change with them.",
+        group=OUTPUT,
     )
     files_url: str | None = option(
         None,

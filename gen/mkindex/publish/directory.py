@@ -240,9 +240,9 @@ class DirectoryDestination:
         """
         for put, outcome in zip(puts, outcomes, strict=True):
             if isinstance(put.resource, FileResource) and isinstance(outcome, str):
-                fingerprint = Fingerprint.parse(outcome)
-                if fingerprint:
-                    yield put.resource.file.local, fingerprint
+                artifact, fingerprint = put.resource.file.local, Fingerprint.parse(outcome)
+                if fingerprint and fingerprint.inode == artifact.fingerprint.inode:  # otherwise it was cloned
+                    yield artifact, fingerprint
 
     def _changes(self, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Change]:
         """Yield the changes to the manifest, in its order."""

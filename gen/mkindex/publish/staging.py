@@ -58,7 +58,8 @@ class Staging:
         self._precopies = precopies
         self._executor = executor
         self._processes = processes
-        self._place = self._link if hardlink else self._copy
+        self._place = self._clone_or_link if hardlink else self._copy
+        self._clones = True  # whether a clone is worth a try
         self._digest = digest
         self._stopped = False
         self._last_copy: tuple[File, memoryview] | None = None  # the last file, and the part read last
@@ -207,6 +208,28 @@ class Staging:
             if error.errno not in _NO_LINKS:
                 raise
             self._copy(file, target)
+        return ""
+
+    def _clone_or_link(self, file: File, target: str) -> str:
+        """Clone a file if the file system can, and otherwise hard-link it. Return the fingerprint of the result.
+
+        A source that is overwritten in place changes its hard links, and none of its clones.
+        """
+        return (self._clones and self._clone(file, target)) or self._link(file, target)
+
+    def _clone(self, file: File, target: str) -> str:
+        """Return the fingerprint of a clone, "" if the file system has none. Raises FileChanged."""
+        with _open(file.local.path, file) as source:
+            descriptor = self._disk.create(target)
+            try:
+                if self._disk.clone(source.fileno(), descriptor):
+                    if Fingerprint.of(os.fstat(source.fileno())) != file.local.fingerprint:
+                        raise FileChanged(file)
+                    return str(Fingerprint.of(os.fstat(descriptor)))
+            finally:
+                os.close(descriptor)
+        self._clones = False
+        self._disk.unlink(target)
         return ""
 
     def _link(self, file: File, target: str) -> str:
