@@ -51,6 +51,18 @@ def interrupted(items):
         os.kill(first, signal.SIGKILL)
     return items
 
+def ctrl_c(items):
+    if os.getpid() != first:
+        raise KeyboardInterrupt
+    time.sleep(0.05)
+    return double(items)
+
+def needs_memory(items):
+    if os.getpid() != first:
+        raise MemoryError
+    time.sleep(0.05)
+    return double(items)
+
 def dies(items):
     if os.getpid() != first:
         os._exit(1)
@@ -59,7 +71,7 @@ def dies(items):
 
 try:
     print(json.dumps(list(parallel.map_chunks(globals()[work], range(count), processes=processes))))
-except Exception as error:
+except BaseException as error:
     print(json.dumps(repr(error)))
 """
 
@@ -97,6 +109,11 @@ def test_a_faster_process_does_more() -> None:
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_an_exception_in_a_process_is_raised(processes: int) -> None:
     assert run_map_chunks("fails", 5000, processes) == "ValueError('1234')"
+
+
+@pytest.mark.parametrize(("work", "error"), [("ctrl_c", "KeyboardInterrupt()"), ("needs_memory", "MemoryError()")])
+def test_an_interrupt_and_too_little_memory_in_a_process_end_all(work: str, error: str) -> None:
+    assert run_map_chunks(work, 5000, 2) == error
 
 
 def test_a_failure_in_one_process_stops_the_others(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_mkindex_toml_may_set_the_format(runner: Path, capsys: pytest.CaptureFix
 
 def test_an_annotation_is_one_line_whatever_the_text() -> None:
     assert annotation("notice", "a: b,\nc\r%", "x: y,\r\n%0A::error::") == (
-        "::notice title=a%3A b%2C%0Ac%0D%25::x: y,%0D%0A%250A::error::"
+        "::notice title=a%3A b%2C%0Ac%0D%25::x: y,\\r%0A%250A::error::"
     )
     found: list[Rejected | Note] = [
         Rejected(location="a\nb", reason="no\ngood"),

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _ADDRESS = re.compile(r"[^:]+://(?:[^/@]*@)?(?:\[[0-9A-Fa-f:.]*\]|[^/:@]*)(?::\d*)?(?:/|$)")
+# Characters without width or ink that str.isprintable() lets pass: joiners, fillers and variation selectors (Unicode:
+# Default_Ignorable_Code_Point).
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _QUOTED = re.compile(r"""(?<= )(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=[ ,;:]|$)""")
 
 
@@ -21,18 +24,28 @@ def redact(location: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape characters that could control a terminal or break a line: control, bidi, and undecoded ones."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    """Escape what could control a terminal, break a line, or deceive a reader. Everything that is shown passes here.
+
+    That is control characters (C0, C1), bidirectional and other format characters, undecoded bytes, all white space but
+    the space, and what has no width or ink.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(c) if _INVISIBLE.match(c) or not c.isprintable() else c for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """Escape each line of a text."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode()
 
 
 def without_quoted(text: str) -> str:
     """Return a text without what it quotes with `repr()`: the same for all texts of a kind."""
     return _QUOTED.sub("'…'", text)
-
-
-def printable_lines(text: str) -> str:
-    """Do the same for each line of a text."""
-    return "\n".join(map(printable, text.split("\n")))
 
 
 def plural(number: int, noun: str) -> str:

@@ -35,7 +35,7 @@ class Judge:
             for text, own_file, own_page in rule.find(subject):
                 yield Finding(
                     rule=rule,
-                    page=own_page or page,
+                    page=printable(own_page or page),
                     file=printable(own_file or file)[:_MAX_FILE],
                     text=_cut(printable(text)),
                 )

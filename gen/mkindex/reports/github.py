@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mkindex.errors import MkindexError, Note, NotPublished, Rejected
-from mkindex.text import format_size, plural, printable
+from mkindex.text import format_size, plural, printable, printable_lines
 
 if TYPE_CHECKING:
     from mkindex.build import Report
@@ -27,7 +27,7 @@ def annotation(level: Literal["error", "warning", "notice"], title: str, text: s
     """Return the line of a log that makes the runner show a text at the top of the run."""
     # In a line that is a command, the runner does not look for another one, such as a "##[…]" in the text.
     name = _escape_data(title).replace(":", "%3A").replace(",", "%2C")
-    return f"::{level} title={name}::{_escape_data(text)}"
+    return f"::{level} title={name}::{_escape_data(printable_lines(text))}"
 
 
 def _escape_data(text: str) -> str:
