@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkindex.distributions.requirements import PLAIN_REQUIREMENT, requirement_problem, shown_requirement
+from mkindex.distributions.requirements import (
+    PLAIN_REQUIREMENT,
+    requirement_problem,
+    shown_requirement,
+    unusable_requirements,
+)
 from support.builds import publish
 from support.wheels import write_wheel
 
@@ -130,6 +135,11 @@ def test_nothing_that_clients_cannot_use_matches_the_pattern(value: str) -> None
 )
 def test_the_usual_requirements_match_the_pattern(value: str) -> None:
     assert re.fullmatch(PLAIN_REQUIREMENT, value)
+
+
+def test_the_time_for_the_requirements_of_one_file_is_bounded() -> None:
+    many = [f"a{number}; {' or '.join(['os_name == 1'] * 1000)}" for number in range(100)]
+    assert len(unusable_requirements(["a>=1", *many, "b~=1"])) == (1 << 18) // len(many[0])
 
 
 def test_a_requirement_is_shown_in_one_short_line() -> None:

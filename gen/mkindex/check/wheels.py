@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from mkindex.check.observations import Content, Requirements
 from mkindex.distributions.build_requires import build_requires
 from mkindex.distributions.metadata import is_utf8
-from mkindex.distributions.requirements import requirement_problem, shown_requirement
+from mkindex.distributions.requirements import shown_requirement, unusable_requirements
 from mkindex.distributions.tarballs import read_tar_sdist
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
@@ -61,19 +61,20 @@ def requirements(raw: bytes) -> Requirements:
     text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     end = _HEADER_END.search(text)
     fields: dict[str, list[str]] = {}
-    unusable: list[str] = []
+    requires_dist: list[str] = []  # with line breaks
     for match in _FIELD.finditer(text[: end.start()] if end else text):
         name, value = match[1].decode().lower(), match[2].decode("utf-8", "replace").strip()
-        if name == "requires-dist" and (problem := requirement_problem(value)):
-            unusable.append(f"Requires-Dist {shown_requirement(value)!r} {problem}")
+        if name == "requires-dist":
+            requires_dist.append(value)
         fields.setdefault(name, []).append(" ".join(value.split()))
+    unusable = unusable_requirements(requires_dist).items()
     return Requirements(
         name=fields.get("name", [""])[0],
         version=fields.get("version", [""])[0],
         requires_python=fields.get("requires-python", [""])[0],
         requires_dist=tuple(sorted(fields.get("requires-dist", []))),
         extras=tuple(sorted(fields.get("provides-extra", []))),
-        unusable=tuple(dict.fromkeys(unusable)),
+        unusable=tuple(f"Requires-Dist {shown_requirement(value)!r} {problem}" for value, problem in unusable),
         is_utf8=is_utf8(raw),
     )
 

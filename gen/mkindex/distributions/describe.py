@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from sys import intern
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -27,7 +26,7 @@ from mkindex.distributions.filenames import (
     wheel_filename,
 )
 from mkindex.distributions.metadata import Metadata, is_utf8, parse_metadata
-from mkindex.distributions.requirements import requirement_problem, shown_requirement
+from mkindex.distributions.requirements import shown_requirement, unusable_requirements
 from mkindex.errors import Misnamed, Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
@@ -38,7 +37,6 @@ _MAX_FILENAME = 255  # bytes, on most file systems
 _TOO_LONG = re.compile(r"\d{19}")  # uv reads each part of a version as 64 bits
 
 _KNOWN_METADATA = re.compile(r"[12]\.[0-9]+")
-MAX_UNUSUAL_REQUIREMENTS = 1000  # of one file, that are parsed; others are not judged
 
 Stream = io.FileIO | io.BufferedIOBase
 
@@ -311,9 +309,8 @@ def _lines(*sentences: str) -> str:
 def _warn_of_requirements(metadata: Metadata) -> Iterator[str]:
     """Yield for each kind of problem the requirements that have it."""
     problems: defaultdict[str, list[str]] = defaultdict(list)
-    for value in dict.fromkeys(islice(metadata.unusual_requirements, MAX_UNUSUAL_REQUIREMENTS)):
-        if problem := requirement_problem(value):
-            problems[problem].append(shown_requirement(value))
+    for value, problem in unusable_requirements(metadata.unusual_requirements).items():
+        problems[problem].append(shown_requirement(value))
     for problem, values in problems.items():
         yield f"Requires-Dist {and_more(values, 3)!r} {problem}. Correct it and build the file again"
 

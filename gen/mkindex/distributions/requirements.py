@@ -5,6 +5,7 @@ ones mean, such as `>=1.0.*`, and refuses some that `packaging` accepts.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ PLAIN_REQUIREMENT = (
     rf"{_NAME}(?: ?+\[{_NAME}(?:, ?+{_NAME})*+\])?+(?: ?+{_SPECIFIER}| ?+\({_SPECIFIER}\))?+"
     rf"(?: ?+; ?+{_MARKER}(?: (?:and|or) {_MARKER})*+)?+"
 )
+_PLAIN = re.compile(PLAIN_REQUIREMENT)
 
 _PIP_IGNORES = (
     "cannot be parsed: pip ignores the file and takes an older version, and so does uv unless it can guess the meaning"
@@ -39,11 +41,29 @@ _NO_ADDRESS = "has no absolute address: pip stops with an error, and uv ignores 
 _PIP_STOPS = "has a marker that compares what cannot be compared: pip stops with an error"
 
 _SHOWN = 100  # characters
+_MAX_PARSED = 1 << 18  # characters of the requirements of one file; parsing takes up to 5 µs for each
 _LARGEST = 2**64 - 2  # the largest part of a version that uv can read
 _UV_SCHEMES = ("http", "https", "git+http", "git+https", "git+ssh", "git+file")
 
 
-@lru_cache(maxsize=4096)
+def unusable_requirements(values: Iterable[str]) -> dict[str, str]:
+    """Return which requirements of a file pip or uv cannot use, each with what they do then.
+
+    After a quarter of a million characters of unusual requirements, others are not judged.
+    """
+    problems: dict[str, str] = {}
+    length = 0
+    for value in dict.fromkeys(values):
+        if not _PLAIN.fullmatch(value):
+            length += len(value)
+            if length > _MAX_PARSED:
+                break
+            if problem := requirement_problem(value):
+                problems[value] = problem
+    return problems
+
+
+@lru_cache(maxsize=1024)
 def requirement_problem(value: str) -> str:
     """Return what is wrong with a Requires-Dist, and what pip and uv do with its file; "" if both can use it.
 
