@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkindex.distributions.requirements import (
+    ELSEWHERE,
     PLAIN_REQUIREMENT,
     requirement_problem,
     shown_requirement,
@@ -92,6 +93,14 @@ def test_a_requirement_with_a_relative_address_is_named(value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    ["six @ https://host/six.whl ; extra == 'x'", "six @ git+ssh://git@host/six.git", "six @ file:///six.whl"],
+)
+def test_a_requirement_with_an_address_of_its_own_is_named(value: str) -> None:
+    assert requirement_problem(value) == ELSEWHERE
+
+
+@pytest.mark.parametrize(
     "value", ["six; python_version ~= '3'", "six; extra == 'x' and os_name ~= 'x'", "a; 'x' in extras"]
 )
 def test_a_marker_that_pip_cannot_evaluate_is_named(value: str) -> None:
@@ -108,9 +117,6 @@ def test_a_marker_that_pip_cannot_evaluate_is_named(value: str) -> None:
         "six===v1",
         "six; python_version in '2.7, 3.0'",
         "six; platform_release >= '1-x' or python_version ~= '3.0'",
-        "six @ https://host/six.whl ; extra == 'x'",
-        "six @ git+ssh://git@host/six.git",
-        "six @ file:///six.whl",
     ],
 )
 def test_a_requirement_that_clients_can_use_is_accepted(value: str) -> None:
@@ -142,8 +148,10 @@ def test_the_time_for_the_requirements_of_one_file_is_bounded() -> None:
     assert len(unusable_requirements(["a>=1", *many, "b~=1"])) == (1 << 18) // len(many[0])
 
 
-def test_a_requirement_is_shown_in_one_short_line() -> None:
-    assert [shown_requirement(value) for value in ("a\n  ; \x1b", "x" * 101)] == [r"a ; \x1b", "x" * 100 + "…"]
+def test_a_requirement_is_shown_in_one_short_line_without_a_password() -> None:
+    values = ("a\n  ; \x1b", "x" * 101, "git+https://me:secret@host/a@1.0", "a @ https://token@host/a")
+    shown = [r"a ; \x1b", "x" * 100 + "…", "git+https://host/a@1.0", "a @ https://host/a"]
+    assert [shown_requirement(value) for value in values] == shown
 
 
 def test_a_build_that_reads_nothing_again_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from mkindex import parallel
 from mkindex.cache import Cache
 from mkindex.distributions import tarballs as tarball
 from mkindex.distributions import zips as archive
+from mkindex.distributions.requirements import ELSEWHERE
 from mkindex.errors import DestinationError, Rejected
 from mkindex.examine import local as scan
 from mkindex.examine.local import examine
@@ -466,13 +467,25 @@ def test_an_unknown_metadata_version_is_listed_with_a_warning_since_clients_inst
 
 
 def test_requirements_that_clients_cannot_use_are_a_warning_for_each_kind(tmp_path: Path) -> None:
-    requires = ["good>=1", "six~=1", "six~=2", "b===c", "six~=1", "\x1b", "six~=3", "six~=4", "good; os_name ~= 'x'"]
+    requires = [
+        "good>=1",
+        "six~=1",
+        "six~=2",
+        "b===c",
+        "six~=1",
+        "\x1b",
+        "six~=3",
+        "six~=4",
+        "good; os_name ~= 'x'",
+        "a @ https://h/a",
+    ]
     pip = "cannot be parsed: pip ignores the file and takes an older version, and so does uv unless it can guess the "
     stops, again = "pip stops with an error", ". Correct it and build the file again"
     lines = [
         rf"Requires-Dist 'six~=1, six~=2, \\x1b and 2 more' {pip}meaning{again}",
         f"Requires-Dist 'b===c' is not valid for uv, which ignores the file and takes an older version{again}",
         f"""Requires-Dist "good; os_name ~= 'x'" has a marker that compares what cannot be compared: {stops}{again}""",
+        f"Requires-Dist 'a @ https://h/a' {ELSEWHERE}. Publish that project, too, and require it by a version",
     ]
     for filename, content in ((WHEEL, wheel), ("foo-1.0.tar.gz", sdist)):
         found = result(tmp_path, filename, content("foo", "1.0", requires_dist=requires))

@@ -28,6 +28,7 @@ REQUIREMENTS: dict[str, tuple[str, str | None, str | None]] = {
     "for-pip-only": ("helper ()", NEW, OLD),
     "relative": ("helper @ ./helper", ERROR, OLD),
     "uncomparable": ("helper; python_version ~= '3'", ERROR, NEW),
+    "elsewhere": ("helper @ {wheels}/helper-1.0-py3-none-any.whl", NEW, ERROR),
     "valid": ("helper[x] (>=1,<2.0a.0) ; extra == 'x' or python_version in '2.7, 3.0'", NEW, NEW),
 }
 CLAIMS: dict[str, list[tuple[str | None, str | None]]] = {
@@ -39,6 +40,7 @@ CLAIMS: dict[str, list[tuple[str | None, str | None]]] = {
     "is not valid for uv, which ignores the file and takes an older version": [(NEW, OLD)],
     "pip stops with an error, and uv ignores the file": [(ERROR, OLD)],
     "pip stops with an error": [(ERROR, NEW)],
+    "pip takes it from there, but uv stops with an error unless the user requires that address, too": [(NEW, ERROR)],
     "": [(NEW, NEW)],
 }
 
@@ -52,7 +54,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_wheel(wheels, "helper", "1.0")
     for project, (requirement, _, _) in REQUIREMENTS.items():
         write_wheel(wheels, project, OLD)
-        write_wheel(wheels, project, NEW, requires_dist=[requirement])
+        write_wheel(wheels, project, NEW, requires_dist=[requirement.format(wheels=wheels.as_uri())])
     write_wheel(wheels, "future", OLD)
     write_wheel(wheels, "future", NEW, metadata_version="3.0", extras=["a b", ""], headers=["Dynamic: Name"])
     publish(wheels, directory / "public")
@@ -77,7 +79,7 @@ def test_a_client_does_with_a_requirement_what_is_said(home: ClientHome, index: 
 @pytest.mark.parametrize("project", REQUIREMENTS)
 def test_what_is_said_of_a_requirement_is_what_clients_do(project: str) -> None:
     requirement, by_pip, by_uv = REQUIREMENTS[project]
-    said = requirement_problem(requirement).rpartition(": ")[2]
+    said = requirement_problem(requirement.format(wheels="file:///wheels")).rpartition(": ")[2]
     assert (by_pip, by_uv) in CLAIMS[said]
 
 

@@ -162,8 +162,7 @@ def _decode(seen: SeenFile, text: str) -> SeenFile:
     if content is not None:
         digest, metadata, build, broken, ambiguous, record = content
         if metadata is not None:
-            name, version, python, dist, extras, unusable, is_utf8 = metadata
-            metadata = Requirements(name, version, python, tuple(dist), tuple(extras), tuple(unusable), is_utf8)
+            metadata = Requirements._make(tuple(one) if isinstance(one, list) else one for one in metadata)
         build = None if build is None else tuple(build)
         content = Content(digest, metadata, build, broken, tuple(ambiguous), tuple(record))
     return replace(seen, sha256=sha256, other_hash=other_hash, size=size, is_page=is_page, content=content)

@@ -133,6 +133,7 @@ class Requirements(NamedTuple):
     requires_dist: tuple[str, ...]  # sorted
     extras: tuple[str, ...]  # sorted
     unusable: tuple[str, ...] = ()  # each Requires-Dist that pip or uv cannot use, with what they do then
+    elsewhere: tuple[str, ...] = ()  # each Requires-Dist with an address of its own
     is_utf8: bool = True
 
 

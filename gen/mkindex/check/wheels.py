@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from mkindex.check.observations import Content, Requirements
 from mkindex.distributions.build_requires import build_requires
 from mkindex.distributions.metadata import is_utf8
-from mkindex.distributions.requirements import shown_requirement, unusable_requirements
+from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
 from mkindex.distributions.tarballs import read_tar_sdist
 from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
 from mkindex.errors import Unreadable
@@ -67,14 +67,16 @@ def requirements(raw: bytes) -> Requirements:
         if name == "requires-dist":
             requires_dist.append(value)
         fields.setdefault(name, []).append(" ".join(value.split()))
-    unusable = unusable_requirements(requires_dist).items()
+    problems = unusable_requirements(requires_dist)
+    said = {value: f"Requires-Dist {shown_requirement(value)!r} {problem}" for value, problem in problems.items()}
     return Requirements(
         name=fields.get("name", [""])[0],
         version=fields.get("version", [""])[0],
         requires_python=fields.get("requires-python", [""])[0],
         requires_dist=tuple(sorted(fields.get("requires-dist", []))),
         extras=tuple(sorted(fields.get("provides-extra", []))),
-        unusable=tuple(f"Requires-Dist {shown_requirement(value)!r} {problem}" for value, problem in unusable),
+        unusable=tuple(text for value, text in said.items() if problems[value] != ELSEWHERE),
+        elsewhere=tuple(text for value, text in said.items() if problems[value] == ELSEWHERE),
         is_utf8=is_utf8(raw),
     )
 

@@ -26,7 +26,7 @@ from mkindex.distributions.filenames import (
     wheel_filename,
 )
 from mkindex.distributions.metadata import Metadata, is_utf8, parse_metadata
-from mkindex.distributions.requirements import shown_requirement, unusable_requirements
+from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
 from mkindex.errors import Misnamed, Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
@@ -312,7 +312,10 @@ def _warn_of_requirements(metadata: Metadata) -> Iterator[str]:
     for value, problem in unusable_requirements(metadata.unusual_requirements).items():
         problems[problem].append(shown_requirement(value))
     for problem, values in problems.items():
-        yield f"Requires-Dist {and_more(values, 3)!r} {problem}. Correct it and build the file again"
+        advice = "Correct it and build the file again"
+        if problem == ELSEWHERE:
+            advice = "Publish that project, too, and require it by a version"
+        yield f"Requires-Dist {and_more(values, 3)!r} {problem}. {advice}"
 
 
 def _warn_of_metadata_version(metadata: Metadata) -> str:

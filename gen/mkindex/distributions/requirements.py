@@ -40,6 +40,11 @@ _UV_IGNORES = "is not valid for uv, which ignores the file and takes an older ve
 _NO_ADDRESS = "has no absolute address: pip stops with an error, and uv ignores the file"
 _PIP_STOPS = "has a marker that compares what cannot be compared: pip stops with an error"
 
+ELSEWHERE = (
+    "has an address of its own: pip takes it from there, but uv stops with an error unless the user requires that "
+    "address, too"
+)
+
 _SHOWN = 100  # characters
 _MAX_PARSED = 1 << 18  # characters of the requirements of one file; parsing takes up to 5 µs for each
 _LARGEST = 2**64 - 2  # the largest part of a version that uv can read
@@ -101,10 +106,10 @@ def _problem_of_address(url: str) -> str:
     except ValueError:
         return _NO_ADDRESS
     if parts.scheme == "file":
-        return "" if parts.path.startswith("/") and parts.netloc in ("", "localhost") else _NO_ADDRESS
+        return ELSEWHERE if parts.path.startswith("/") and parts.netloc in ("", "localhost") else _NO_ADDRESS
     if not parts.scheme or (parts.scheme in _UV_SCHEMES and not parts.path.startswith("/") and not parts.netloc):
         return _NO_ADDRESS
-    return "" if parts.scheme in _UV_SCHEMES else _UV_IGNORES
+    return ELSEWHERE if parts.scheme in _UV_SCHEMES else _UV_IGNORES
 
 
 def _is_too_large(number: str) -> bool:
@@ -120,8 +125,8 @@ def _is_version(text: str) -> bool:
 
 
 def shown_requirement(value: str) -> str:
-    """Return a Requires-Dist for a message: in one line, cut, and safe to print."""
-    text = printable(" ".join(value.split()))
+    """Return a Requires-Dist for a message: in one line, cut, safe to print, and without a password."""
+    text = printable(re.sub(r"(?<=://)[^/]*@", "", " ".join(value.split())))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

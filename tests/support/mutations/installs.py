@@ -271,6 +271,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         try_clients=False,
     ),
     Mutation(
+        "a requirement with an address of its own",
+        "requires-dist-url",
+        lambda v: v.sibling(NEW, changed_metadata(requires_dist=["gamma @ https://host.invalid/gamma-1.0.tar.gz"])),
+    ),
+    Mutation(
         "metadata in another encoding",
         "metadata-encoding",
         lambda v: v.sibling(NEW, changed_metadata(summary="X").replace(b"X", b"\xe9")),

@@ -34,6 +34,21 @@ def requires_dist(file: SeenFile) -> Iterator[Violation]:
 
 @rule(
     SeenFile,
+    "requires-dist-url",
+    WARNING,
+    uv=FAILS,
+    impact="pip, poetry and PDM take the requirement from that address and not from this index. uv stops with an "
+    "error, unless the user requires the same address.",
+    fix="Publish that project, too, and require it by a version.",
+)
+def requires_dist_url(file: SeenFile) -> Iterator[Violation]:
+    """No file requires another one by its address."""
+    if metadata := read_first(file):
+        yield from map(Violation, metadata.elsewhere)
+
+
+@rule(
+    SeenFile,
     "metadata-encoding",
     ERROR,
     pip=FAILS,
