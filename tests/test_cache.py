@@ -82,6 +82,17 @@ def test_a_file_that_changed_just_before_it_was_read_is_not_trusted(tmp_path: Pa
     assert recall(tmp_path, *artifacts) == [None] * 4 + [f"facts of {age}.whl" for age in ages[4:]]
 
 
+@pytest.mark.parametrize(("seconds", "known"), [(3, False), (60, False), (61, True)])
+def test_a_file_with_times_of_whole_seconds_is_trusted_after_a_minute(
+    seconds: int, known: bool, tmp_path: Path
+) -> None:
+    time_ns = NOW - seconds * 10**9
+    coarse = artifact("coarse.whl", Fingerprint(inode=1, size=2, mtime_ns=time_ns, ctime_ns=time_ns))
+    fine = artifact("fine.whl", Fingerprint(inode=1, size=2, mtime_ns=time_ns, ctime_ns=time_ns - 1))
+    remember(tmp_path, coarse, fine)
+    assert recall(tmp_path, coarse, fine) == ["facts of coarse.whl" if known else None, "facts of fine.whl"]
+
+
 def test_facts_that_turn_out_to_be_wrong_are_forgotten_at_once(tmp_path: Path) -> None:
     remember(tmp_path, artifact())
     with Cache(tmp_path) as cache:

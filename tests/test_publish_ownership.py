@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import DestinationError
+from mkindex.model.files import Fingerprint
 from mkindex.publish.plan import Plan
 from support.builds import cold_build, publish, write_files
 from support.publishing import MTIME, change_source, flip_bit
@@ -177,6 +178,26 @@ def test_damage_to_one_of_our_files_is_repaired(damage: str, wheels: Path, publi
         publish(wheels, public)
         assert read_tree(public) == expected
         assert {name for name, identity in file_identities(public).items() if before[name] != identity} == {path}
+
+
+@pytest.mark.parametrize(("seconds", "seen"), [(0, True), (2, True), (3, False)])
+def test_on_a_file_system_with_coarse_times_what_was_written_just_before_the_manifest_is_compared(
+    seconds: int, seen: bool, wheels: Path, public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def coarse(status: os.stat_result) -> Fingerprint:
+        is_manifest = status.st_ino == (public / ".mkindex/manifest").stat().st_ino
+        time_ns = (MTIME + seconds * is_manifest) * 1_000_000_000
+        return Fingerprint(status.st_ino, status.st_size, time_ns, time_ns)
+
+    publish(wheels, public)
+    monkeypatch.setattr(Fingerprint, "of", coarse)
+    monkeypatch.setattr(Fingerprint, "text_at", lambda path: str(coarse(os.lstat(path))))
+    publish(wheels, public)  # writes a manifest with such times
+    page = public / "simple/demo/index.html"
+    page.write_bytes(flip_bit(page.read_bytes(), 0))
+    report = publish(wheels, public)
+    assert (report.written, read_tree(public) == cold_build(wheels)) == (int(seen), seen)
+    assert publish(wheels, public).written == 0
 
 
 @pytest.mark.parametrize("path", ["simple", "simple/demo", "files", "."])

@@ -38,6 +38,8 @@ _TOUCH_AFTER_DAYS = 7  # the day of a row is not updated more often, so that mos
 # A file that is written twice within the resolution of its timestamps may keep its fingerprint. Git calls such a file
 # racy, and reads it again if it changed less than two seconds before it was read.
 RACY_NS = 2_000_000_000
+# Whole seconds are kept on removable disks, and by servers, whose clock may differ from ours.
+COARSE_RACY_NS = 60_000_000_000
 
 _Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, day
 
@@ -91,7 +93,8 @@ class Cache:
 
     def put(self, path: str, fingerprint: Fingerprint, facts: str, *, read_ns: int) -> None:
         """Remember the facts of the file at `path`, read at `read_ns`, unless a change could have been missed."""
-        if self._database and _is_text(path) and max(fingerprint.mtime_ns, fingerprint.ctime_ns) < read_ns - RACY_NS:
+        racy_ns = COARSE_RACY_NS if fingerprint.is_coarse else RACY_NS
+        if self._database and _is_text(path) and fingerprint.changed_ns < read_ns - racy_ns:
             self._add(path, str(fingerprint), facts)
 
     def recall(self, key: str) -> tuple[str, str] | None:

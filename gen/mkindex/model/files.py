@@ -14,6 +14,8 @@ CHUNK = 1 << 20  # bytes that are read at once; a smaller file is read whole
 YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
 
+_SECOND = 1_000_000_000  # nanoseconds
+COARSE_TICK = 2 * _SECOND  # the coarsest times that are in use: those of FAT
 _FINGERPRINT = "%d %d %d %d"  # as text
 
 
@@ -30,6 +32,16 @@ class Fingerprint(NamedTuple):
 
     def __str__(self) -> str:
         return _FINGERPRINT % self
+
+    @property
+    def changed_ns(self) -> int:
+        """When the file was last changed, or the newest of the times that it was given."""
+        return max(self.mtime_ns, self.ctime_ns)
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the file system seems to keep whole seconds: a second change within them would not be seen."""
+        return self.mtime_ns % _SECOND == self.ctime_ns % _SECOND == 0
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from mkindex import parallel
 from mkindex.errors import DestinationError, Note, nothing
-from mkindex.model.files import CHUNK, Fingerprint
+from mkindex.model.files import CHUNK, COARSE_TICK, Fingerprint
 from mkindex.parallel import ForkedCall
 from mkindex.publish.filesystem import os_errors
 from mkindex.publish.plan import HeldEntry, PublishedSection
@@ -209,12 +209,16 @@ class Ownership:
 def _inspect(root: Root, *, compare: bool = True) -> list[OwnedSection]:
     """Return the sections of the manifest, compared with the tree; if not `compare`, all of it is taken as intact.
 
+    If the file system keeps whole seconds, a file that was written shortly before the manifest may have been changed
+    again, and is not intact. So the next build reads it and writes a later manifest, as Git does with its index.
     Follows symlinks in the tree: the inode and times of a file elsewhere are not those in the manifest.
     """
+    racy_ns = _racy_since(root)
 
     def is_intact(line: bytes) -> bool:
         path, fingerprint = manifest.path_and_fingerprint(line)
-        return fingerprint == Fingerprint.text_at(root.at(path)) != ""
+        is_same = fingerprint == Fingerprint.text_at(root.at(path)) != ""
+        return is_same and not (racy_ns and _changed_ns(fingerprint) >= racy_ns)
 
     sections: list[OwnedSection] = []
     with suppress(manifest.DamagedManifest):
@@ -222,6 +226,17 @@ def _inspect(root: Root, *, compare: bool = True) -> list[OwnedSection]:
             intact = bytes(map(is_intact, lines) if compare else b"\1" * len(lines))
             sections.append(OwnedSection(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
     return sections
+
+
+def _racy_since(root: Root) -> int:
+    """Return from when on a change could have been missed, in nanoseconds; 0 if the file system tells times apart."""
+    written = Fingerprint.parse(root.fingerprint(MANIFEST))
+    return written.changed_ns - COARSE_TICK if written and written.is_coarse else 0
+
+
+def _changed_ns(fingerprint: str) -> int:
+    parsed = Fingerprint.parse(fingerprint)
+    return parsed.changed_ns if parsed else 0
 
 
 def _read_manifest(root: Root) -> Iterator[tuple[Extent, list[bytes]]]:
