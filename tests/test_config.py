@@ -249,6 +249,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         keep-going = true
         jobs = 2
         timeout = 10
+        trust-host = ["files.example.com"]
         cache-dir = "../cache"
         watch = true
         settle = 1
@@ -295,6 +296,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "keep_going": True,
         "jobs": 2,
         "timeout": 10,
+        "trust_host": ["files.example.com"],
         "cache_dir": f"{toml.parent}/../cache",
         "watch": True,
         "settle": 1,

@@ -17,7 +17,6 @@ from mkindex import __version__
 from mkindex.cache import Cache
 from mkindex.errors import ConfigError
 from mkindex.web import client as web
-from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, PageResponse, RequestFailed
 from support import raw_server, scripted_server
 from support.scripted_server import (
@@ -32,11 +31,13 @@ from support.scripted_server import (
     reply_sequence,
     status_reply,
 )
-from support.web_requests import ADVICE, failure, failure_text, stream_bytes
+from support.web_requests import ADVICE, failure, failure_text, make_client, stream_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from mkindex.web.client import WebClient
 
 # urllib3 and requests leave some sockets to the garbage collector when they raise.
 left_open = pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
@@ -57,7 +58,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def client() -> WebClient:
-    return WebClient(Cache(None))
+    return make_client(trusted=["127.0.0.1"])
 
 
 def within(call: Callable[[], object], seconds: float = 10) -> object:
@@ -179,7 +180,7 @@ def test_an_endless_page_is_given_up(
 @pytest.mark.parametrize("kind", raw_server.SLOW)
 def test_a_body_that_hardly_arrives_is_given_up(kind: str) -> None:
     """Nothing else ends these: each part comes within the timeout."""
-    client = WebClient(Cache(None), timeout=0.3)
+    client = make_client(timeout=0.3)
     with raw_server.serve_forever(raw_server.SLOW[kind]) as url:
         for call in lambda: client.get_page(url), lambda: client.get_small(url, most=1000):
             assert failure(call).why.partition(":")[0] == "too slow"
@@ -442,12 +443,12 @@ def test_only_a_certificate_of_the_authority_in_ssl_cert_file_is_trusted(
     authority, certificate = scripted_server.make_certificates(tmp_path)
     with scripted_server.run_server(certificate=certificate) as secure:
         secure.routes["/p"] = page_reply("secret")
-        error = failure(lambda: WebClient(Cache(None)).get_page(f"{secure.url}p"))
+        error = failure(lambda: make_client().get_page(f"{secure.url}p"))
         assert error.why.startswith("certificate not trusted (")
         assert error.why.endswith("): set SSL_CERT_FILE to the certificate of its authority")
         assert pauses == []
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-        assert WebClient(Cache(None)).get_page(f"{secure.url}p").text == "secret"
+        assert make_client().get_page(f"{secure.url}p").text == "secret"
         del error
         gc.collect()
 
@@ -463,7 +464,7 @@ def test_an_unreadable_ssl_cert_file_is_an_error(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine.pem"))
     with scripted_server.run_server(certificate=certificate) as secure:
         with pytest.raises((RequestFailed, ConfigError), match="SSL_CERT_FILE"):
-            WebClient(Cache(None)).get_page(f"{secure.url}p")
+            make_client().get_page(f"{secure.url}p")
         gc.collect()
 
 
@@ -523,7 +524,7 @@ def test_threads_share_the_page_cache(server: ScriptedServer, tmp_path: Path) ->
     for _ in range(2):
         found: dict[int, str] = {}
         with Cache(tmp_path / "cache") as cache:
-            client = WebClient(cache)
+            client = make_client(cache)
 
             def ask(numbers: range, client: WebClient = client, found: dict[int, str] = found) -> None:
                 for number in numbers:

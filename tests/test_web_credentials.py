@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, RequestFailed
 from support import scripted_server
 from support.scripted_server import Reply, Request, ScriptedServer, file_route, page_reply, redirect_reply, status_reply
-from support.web_requests import ADVICE, CONTENT, failure, failure_text, stream_bytes
+from support.web_requests import ADVICE, CONTENT, failure, failure_text, make_client, stream_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from mkindex.web.client import WebClient
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def other() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def client() -> WebClient:
-    return WebClient(Cache(None))
+    return make_client(trusted=("127.0.0.1", "localhost"))
 
 
 BASIC = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
@@ -150,7 +151,7 @@ def test_an_anonymous_client_sends_no_credentials(server: ScriptedServer, tmp_pa
     server.routes |= {"/p": page_reply("page"), "/r": redirect_reply("/p")}
     with Cache(None) as cache:
         for anonymous in (False, True):
-            client = WebClient(cache, anonymous=anonymous)
+            client = make_client(cache, trusted=["127.0.0.1"], anonymous=anonymous)
             assert client.request(f"{server.url}r", headers={}).body == b"page"
             client.close()
     assert authorizations(server) == [OF_NETRC, OF_NETRC, None, None]

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.cache import Cache
-from mkindex.web.client import WebClient
 from mkindex.web.ranges import OutOfReach, RangesRefused, RangeStream
 from mkindex.web.responses import FileHead
 from support import scripted_server
@@ -24,11 +22,13 @@ from support.scripted_server import (
     reply_sequence,
     status_reply,
 )
-from support.web_requests import CONTENT, failure, failure_text, stream_bytes
+from support.web_requests import CONTENT, failure, failure_text, make_client, stream_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from mkindex.web.client import WebClient
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def client() -> WebClient:
-    return WebClient(Cache(None))
+    return make_client()
 
 
 # --- ranges -----------------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def test_an_etag_that_becomes_strong_is_not_taken_for_a_change(server: ScriptedS
     server.routes["/f"] = reply_sequence(file_route(CONTENT, etag='W/"1"'), file_route(CONTENT, etag='"1"'))
     url = f"{server.url}f"
     head = client.head(url)
-    assert head == FileHead(url, "application/octet-stream", len(CONTENT), LONG_AGO)
+    assert head == FileHead(url, "application/octet-stream", len(CONTENT), LONG_AGO, "2020-02-02T00:00:00Z")
     assert client.get_range(url, 1000, 10, validator=head.validator) == CONTENT[1000:1010]
 
 

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.cache import Cache
-from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, PageResponse
 from mkindex.web.validators import last_modified
 from support import scripted_server
 from support.scripted_server import LONG_AGO, Reply, ScriptedServer, conditional, file_route, page_reply, redirect_reply
-from support.web_requests import CONTENT, failure
+from support.web_requests import CONTENT, failure, make_client
 
 MODIFIED = "2020-02-02T00:00:00Z"  # LONG_AGO, as pages have it
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from mkindex.web.client import WebClient
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def client() -> WebClient:
-    return WebClient(Cache(None))
+    return make_client()
 
 
 # --- the page cache -------------------------------------------------------------------------------------
@@ -47,18 +48,18 @@ def test_an_unchanged_page_is_not_sent_again(server: ScriptedServer, tmp_path: P
     server.routes["/p"] = conditional(page_reply("<p>ä", **headers))
     for _ in range(2):
         with Cache(tmp_path / "cache") as cache:
-            assert WebClient(cache).get_page(f"{server.url}r") == PageResponse(f"{server.url}p", "text/html", "<p>ä")
+            assert make_client(cache).get_page(f"{server.url}r") == PageResponse(f"{server.url}p", "text/html", "<p>ä")
     assert server.requests() == ["GET 302 /r", "GET 200 /p", "GET 302 /r", "GET 304 /p"]
     server.routes["/p"] = conditional(page_reply("other", etag='"2"'))
     with Cache(tmp_path / "cache") as cache:
-        assert WebClient(cache).get_page(f"{server.url}r").text == "other"
+        assert make_client(cache).get_page(f"{server.url}r").text == "other"
 
 
 def test_a_page_without_validators_is_read_each_time(server: ScriptedServer, tmp_path: Path) -> None:
     for text in "one", "two":
         server.routes["/p"] = page_reply(text)
         with Cache(tmp_path / "cache") as cache:
-            assert WebClient(cache).get_page(f"{server.url}p").text == text
+            assert make_client(cache).get_page(f"{server.url}p").text == text
     assert [set(request.headers) & {"if-none-match", "if-modified-since"} for request in server.received] == [set()] * 2
 
 
@@ -66,7 +67,7 @@ def test_an_etag_with_a_tab_does_not_break_the_cache(server: ScriptedServer, tmp
     server.routes["/p"] = page_reply("page", etag='"a\tb"')
     for _ in range(2):
         with Cache(tmp_path / "cache") as cache:
-            assert WebClient(cache).get_page(f"{server.url}p").text == "page"
+            assert make_client(cache).get_page(f"{server.url}p").text == "page"
 
 
 def test_status_304_for_a_page_that_is_not_cached_is_an_error(server: ScriptedServer, client: WebClient) -> None:
@@ -77,7 +78,7 @@ def test_status_304_for_a_page_that_is_not_cached_is_an_error(server: ScriptedSe
 def test_no_credentials_are_written_to_the_page_cache(server: ScriptedServer, tmp_path: Path) -> None:
     server.routes["/p"] = page_reply("page", etag='"1"')
     with Cache(tmp_path / "cache") as cache:
-        client = WebClient(cache)
+        client = make_client(cache)
         client.get_page(client.take_credentials(f"{server.url.replace('//', '//user:hunter2@')}p"))
     written = b"".join(path.read_bytes() for path in (tmp_path / "cache").iterdir())
     assert b"/p" in written

@@ -178,7 +178,7 @@ def _workspace(
             stack.enter_context(destination)
         directory = Path(config.cache_dir) if config.cache_dir else None
         cache = stack.enter_context(Cache(directory, remember=not config.dry_run))
-        web = WebClient(cache, timeout=config.timeout)
+        web = WebClient(cache, timeout=config.timeout, trusted=config.named_hosts)
         stack.callback(web.close)
         yield Workspace(
             config=config,

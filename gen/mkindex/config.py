@@ -74,6 +74,13 @@ class Config:
         maximum=_DAY,
         unit="seconds",
     )
+    trust_host: tuple[str, ...] = option(
+        (),
+        "Send credentials to this host, and read from it even in a private network, if only a page names it. May be "
+        "repeated.",
+        group=SOURCES,
+        metavar="HOST",
+    )
     cache_dir: str | None = option(
         None,
         "Cache the facts of files in this directory, for the next run.",
@@ -262,6 +269,11 @@ class Config:
         if self.watch and self.dry_run:
             raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run looks only once")
         parse_bind(self.bind)
+
+    @property
+    def named_hosts(self) -> set[str]:
+        """The hosts that options name, besides those of sources."""
+        return {*self.trust_host, *(urlsplit(url).hostname or "" for url in (self.files_url, self.url) if url)}
 
     def _check_paths(self) -> None:
         if not self.destination or "" in self.sources or not self.sources:

@@ -78,7 +78,8 @@ def probe(target: str, globs: Sequence[str] = ()) -> ServedIndex:
     server does not answer.
     """
     with Cache(None) as cache:
-        web, anonymous = WebClient(cache), WebClient(cache, anonymous=True)
+        web = WebClient(cache)
+        anonymous = WebClient(cache, trusted=[urlsplit(target).hostname or ""], anonymous=True)
         try:
             location, globs = _locate(target, web, globs)
             if location.identity.kind == "flat":

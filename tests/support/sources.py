@@ -5,9 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from mkindex.cache import Cache
 from mkindex.sources.open import SourceOptions, open_source
-from mkindex.web.client import WebClient
+from support.web_requests import make_client
 
 if TYPE_CHECKING:
     from mkindex.sources.selection import Selection
@@ -28,5 +27,5 @@ class ChosenOptions(TypedDict, total=False):
 
 def open_with_defaults(spec: str, **chosen: Unpack[ChosenOptions]) -> Source:
     """Return the source that SOURCE means, without a cache and with two connections."""
-    options = SourceOptions(web=WebClient(Cache(None)), executor=ThreadPoolExecutor(2), **chosen)
+    options = SourceOptions(web=make_client(), executor=ThreadPoolExecutor(2), **chosen)
     return open_source(spec, options)

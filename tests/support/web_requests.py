@@ -6,17 +6,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex.cache import Cache
 from mkindex.text import printable
+from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, RequestFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from mkindex.web.client import WebClient
     from support.scripted_server import ScriptedServer
 
 
 CONTENT = bytes(range(256)) * 400  # 102,400 bytes
+
+
+def make_client(
+    cache: Cache | None = None, *, timeout: float = 30, trusted: Collection[str] = (), anonymous: bool = False
+) -> WebClient:
+    """A client for servers of this machine, as if a file of this machine named them."""
+    client = WebClient(cache or Cache(None), timeout=timeout, trusted=trusted, anonymous=anonymous)
+    client.allow_local_networks()
+    return client
 
 
 def failure(call: Callable[[], object]) -> RequestFailed:

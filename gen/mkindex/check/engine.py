@@ -53,7 +53,7 @@ def check(options: CheckOptions, *, progress: Progress = no_progress) -> CheckRe
     environments = options.environments
     roots = read_roots(options.requirements) if options.requirements else None
     with Cache(options.cache_path) as cache:
-        web = WebClient(cache, timeout=options.timeout)
+        web = WebClient(cache, timeout=options.timeout, trusted=options.trust_host)
         executor = ThreadPoolExecutor(options.connections)
         try:
             needs_no_root = options.names_projects or options.why is not None

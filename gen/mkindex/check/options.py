@@ -35,6 +35,7 @@ class CheckOptions:
     python: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
     jobs: int | None = None
+    trust_host: tuple[str, ...] = ()
     timeout: float = DEFAULT_TIMEOUT  # seconds without progress
     cache_dir: str | os.PathLike[str] | None = None
 

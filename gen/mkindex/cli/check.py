@@ -111,6 +111,13 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     show_default=True,
     help="Give up an attempt to read from a server after this long without progress.",
 )
+@click.option(
+    "--trust-host",
+    multiple=True,
+    metavar="HOST",
+    help="Send credentials to this host, and read from it even in a private network, if only a page names it. Can be "
+    "repeated.",
+)
 @click.option("--cache-dir", type=click.Path(), metavar="DIR", help="Where to keep results for files on servers.")
 @click.option("--no-cache", is_flag=True, help="Keep no results, and read every file again.")
 @click.option("--quiet", "-q", is_flag=True, help="Print no notes and no progress.")

@@ -20,7 +20,7 @@ from mkindex.examine.local import Progress
 from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
 from mkindex.text import plural
 from mkindex.web.client import WebClient
-from mkindex.web.responses import FileHead, RequestFailed
+from mkindex.web.responses import FileHead, Refused, RequestFailed
 
 Outcome = File | Rejected
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -117,8 +117,8 @@ def reject(link: Link, error: RequestFailed, work: LinkWork) -> Rejected:
 
 
 def is_about_the_file(error: RequestFailed) -> bool:
-    """Tell whether the server says that it does not have the file; otherwise the server has a problem."""
-    return 400 <= error.status < 500 and error.status not in _NOT_ABOUT_THE_FILE
+    """Tell whether the file is the problem: it is not there, or its address is refused. Otherwise it is the server."""
+    return isinstance(error, Refused) or (400 <= error.status < 500 and error.status not in _NOT_ABOUT_THE_FILE)
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     if not spec:
         raise SourceError("SOURCE is empty. Give a directory (. is the current one), a page or a list")
     if spec == "-":
+        options.web.allow_local_networks()
         return _open_list("-", options)
     # A single letter before the colon is a Windows drive. "./a:b" is a path.
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", spec)
@@ -53,6 +54,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
         path = path_of(spec)
         is_page = os.path.isfile(os.path.join(path, INDEX_HTML))
+        options.web.allow_local_networks()
         return _open_page(spec, options) if is_page else _open_path(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
         return _open_page(options.web.take_credentials(spec), options)
@@ -97,6 +99,7 @@ def _open_path(path: str, options: SourceOptions) -> Source:
     # These keys are those of JSON pages; the JSON objects in a list have none of them.
     is_json = start.startswith(b"{") and re.search(rb'"(meta|files|projects)"\s*:', start)
     is_page = start.startswith(b"<") or is_json or path.endswith((".html", ".htm"))
+    options.web.allow_local_networks()
     return _open_page(Path(path).as_uri(), options) if is_page else _open_list(path, options)
 
 

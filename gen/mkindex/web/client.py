@@ -4,9 +4,10 @@ It knows neither pages of an index nor wheels. No error that it raises has a pas
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mkindex.cache import Cache
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
@@ -33,12 +34,20 @@ class WebClient:
     """The servers that one build or check talks to: one pool of connections, one set of credentials, one cache.
 
     Several threads may use it. All methods raise RequestFailed. `timeout`: seconds that each attempt may take without
-    progress. `anonymous`: send no credentials.
+    progress. `trusted`: hosts that the user named, without port. `anonymous`: send no credentials.
     """
 
-    def __init__(self, cache: Cache, *, timeout: float = DEFAULT_TIMEOUT, anonymous: bool = False) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        trusted: Collection[str] = (),
+        anonymous: bool = False,
+    ) -> None:
         self._cache = cache
-        self._credentials = CredentialStore(anonymous=anonymous)
+        self._credentials = CredentialStore(trusted, anonymous=anonymous)
+        self._local_names = False
         self._without_ranges: set[tuple[str, str]] = set()
         self._stopped = threading.Event()
         self._patience = Patience(timeout, self._stopped)
@@ -52,8 +61,12 @@ class WebClient:
             self._opened.close()
 
     def take_credentials(self, url: str) -> str:
-        """Return an address without user and password, and keep these for requests to its host only."""
+        """Return an address that the user named, without user and password, which are kept for its host only."""
         return self._credentials.take_from(url)
+
+    def allow_local_networks(self) -> None:
+        """Allow private networks and this machine before the first request: a file of this machine names hosts."""
+        self._local_names = True
 
     # --- pages --------------------------------------------------------------------------------------------------------
 
@@ -66,7 +79,7 @@ class WebClient:
             with self._open("GET", url, headers) as response:
                 if response.status == 304 and cached:
                     return cached.page
-                require_success(response.status, url)
+                self._require_success(response, url)
                 body = read_page(response, url, self._patience, most=MAX_PAGE)
                 text = decode_page(body, response.headers.get("content-type", ""))
                 page = PageResponse(response.url, media_type(response.headers), text)
@@ -85,7 +98,7 @@ class WebClient:
                 return response  # closed, but its headers can be read
 
         response = head_or_get(ask)
-        require_success(response.status, url)
+        self._require_success(response, url)
         headers = response.headers
         size, modified = content_length(headers), last_modified(headers)
         return FileHead(response.url, media_type(headers), size, validator(headers), modified)
@@ -125,7 +138,7 @@ class WebClient:
     def _rest(self, head: FileHead, url: str, start: int) -> Iterator[bytes]:
         headers = _UNCOMPRESSED | ({"Range": f"bytes={start}-"} if start else {})
         with self._open("GET", url, headers) as response:
-            require_success(response.status, url)
+            self._require_success(response, url)
             skip = 0 if response.status == 206 else start
             _require_same(response, url, start=start - skip, validator=head.validator)
             for chunk in read_chunks(response, url, self._patience):
@@ -155,7 +168,7 @@ class WebClient:
                 if response.status == 200:
                     self._without_ranges.add(origin(url))
                     return None
-                require_success(response.status, url)
+                self._require_success(response, url)
                 _require_same(response, url, start=start, validator=validator)
                 data = bytearray()
                 for chunk in read_chunks(response, url, self._patience):
@@ -236,15 +249,21 @@ class WebClient:
                 response.discard()
             yield response
 
+    def _require_success(self, response: Response, url: str) -> None:
+        is_named = self._credentials.is_named(response.url)
+        require_success(response.status, url, unnamed_host="" if is_named else urlsplit(response.url).hostname or "")
+
     def _sender(self) -> "Sender":
         # Importing an HTTP library takes longer than checking an unchanged index, so it waits for the first request.
+        from mkindex.web.addresses import Networks
         from mkindex.web.reqwest_transport import ReqwestTransport
         from mkindex.web.sender import Sender
 
         with self._opening:
             if self._opened is None:
                 transport = ReqwestTransport(timeout=self._patience.timeout)
-                self._opened = Sender(transport, self._credentials, self._stopped)
+                networks = Networks(with_local=self._local_names)
+                self._opened = Sender(transport, self._credentials, networks, self._stopped)
             return self._opened
 
 

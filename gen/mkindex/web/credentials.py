@@ -1,8 +1,13 @@
-"""Credentials by host: those of addresses that the user gave, of ~/.netrc, and of the user's keyring."""
+"""Credentials by host: those of addresses that the user gave, of ~/.netrc, and of the user's keyring.
+
+They are sent only to hosts that the user named. Otherwise, a page could link to private files of another host, and they
+would be published.
+"""
 
 import base64
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,25 +20,34 @@ if TYPE_CHECKING:
 
 
 class CredentialStore:
-    """User and password by origin. Several threads may use it. `anonymous`: there are none."""
+    """User and password by origin. Several threads may use it.
 
-    def __init__(self, *, anonymous: bool = False) -> None:
+    `named`: hosts that the user named, without port; `anonymous`: there are no credentials.
+    """
+
+    def __init__(self, named: Iterable[str] = (), *, anonymous: bool = False) -> None:
+        self._named = {host.lower() for host in named}
         self._anonymous = anonymous
         self._by_origin: dict[tuple[str, str], tuple[str, str]] = {}
         self._lock = threading.Lock()
 
     def take_from(self, url: str) -> str:
-        """Return an address without user and password, and keep these for requests to its origin."""
+        """Return an address that the user named, without user and password; keep these for requests to its origin."""
         parts = urlsplit(url)
+        self._named.add(parts.hostname or "")
         if parts.username is None and parts.password is None:
             return url
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         self._by_origin[origin(bare)] = unquote(parts.username or ""), unquote(parts.password or "")
         return bare
 
+    def is_named(self, url: str) -> bool:
+        """Tell whether the user named the host of an address."""
+        return (urlsplit(url).hostname or "") in self._named
+
     def headers(self, url: str) -> dict[str, str]:
         """Return the header field that a request to an address needs, {} if there are no credentials for it."""
-        if self._anonymous:
+        if self._anonymous or not self.is_named(url):
             return {}
         found = self._by_origin.get(origin(url)) or self._of_netrc(urlsplit(url).hostname or "")
         if not found:
@@ -51,7 +65,7 @@ class CredentialStore:
     def look_up_in_keyring(self, url: str) -> bool:
         """Look for credentials in the user's keyring, if it is installed; tell whether there are new ones."""
         host = origin(url)
-        if self._anonymous or host in self._by_origin:
+        if self._anonymous or host in self._by_origin or not self.is_named(url):
             return False
         with suppress(Exception), self._lock:  # the keyring may be locked, missing or broken
             import keyring  # type: ignore[import-not-found,unused-ignore] # the extra `keyring`

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 from pyreqwest.client import SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, DecodeError, PyreqwestError, RequestTimeoutError
@@ -27,6 +28,7 @@ from mkindex.web.transport import CHUNK, CONNECT_TIMEOUT, NoResponse, Request, T
 
 T = TypeVar("T")
 
+_MAX_CLIENTS = 50  # each has its own connections; the one that was used longest ago is dropped
 _WINDOW = 1 << 20  # bytes of one HTTP/2 stream that are sent before they are read
 _ERRORS = (PyreqwestError, ValueError, OSError)
 _OS_ERROR = re.compile(r" \(os error -?\d+\)$")
@@ -38,13 +40,13 @@ class ReqwestTransport:
     def __init__(self, *, timeout: float) -> None:
         self._timeout = timeout
         self._authorities = _read_authorities()
-        self._clients: dict[str, SyncClient] = {}  # by proxy
+        self._clients: dict[tuple[str, ...], SyncClient] = {}  # by proxy, or by host and address
         self._lock = threading.Lock()
 
     def send(self, request: Request) -> "ReqwestResponse":
         """Send a request, and return when the head of the response is complete. Raises NoResponse."""
         try:
-            client = self._client(request.proxy)
+            client = self._client(request)
             builder = client.request(request.method, request.url).headers(dict(request.headers))
             # Without this limit, the start of the body would be awaited, too.
             stream = builder.streamed_read_buffer_limit(0).build_streamed()
@@ -58,13 +60,17 @@ class ReqwestTransport:
             for client in self._clients.values():
                 client.close()
 
-    def _client(self, proxy: str) -> SyncClient:
+    def _client(self, request: Request) -> SyncClient:
+        host = urlsplit(request.url).hostname or "" if request.address else ""
+        key = request.proxy, host, request.address
         with self._lock:
-            if proxy not in self._clients:
-                self._clients[proxy] = self._build_client(proxy)
-            return self._clients[proxy]
+            client = self._clients.pop(key, None) or self._build_client(*key)
+            self._clients[key] = client  # at the end, as the one that was used last
+            if len(self._clients) > _MAX_CLIENTS:
+                del self._clients[next(iter(self._clients))]
+            return client
 
-    def _build_client(self, proxy: str) -> SyncClient:
+    def _build_client(self, proxy: str, host: str, address: str) -> SyncClient:
         builder = (
             SyncClientBuilder()
             .user_agent(f"mkindex/{__version__}")
@@ -86,6 +92,8 @@ class ReqwestTransport:
         )
         if proxy:
             builder = builder.proxy(ProxyBuilder.all(proxy))
+        if address:
+            builder = builder.resolve(host, address, 0)
         if self._authorities:
             builder = builder.add_root_certificate_pem(self._authorities)
         return builder.build()

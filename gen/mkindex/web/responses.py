@@ -28,6 +28,10 @@ class Unreachable(RequestFailed):
     """A request without any response. Further requests to this host will probably fail, too."""
 
 
+class Refused(RequestFailed):
+    """A request that was not sent, because of where its address leads."""
+
+
 class PageResponse(NamedTuple):
     """A page as it was sent."""
 
@@ -73,7 +77,14 @@ def describe_failure(status: int) -> str:
     return f"answers {status}: {_ADVICE.get(status, others)}"
 
 
-def require_success(status: int, url: str) -> None:
-    """Raise RequestFailed for any status but 2xx."""
-    if not 200 <= status < 300:
-        raise RequestFailed(url, describe_failure(status), status=status)
+def require_success(status: int, url: str, *, unnamed_host: str = "") -> None:
+    """Raise RequestFailed for any status but 2xx. `unnamed_host`: the host, if the user did not name it."""
+    if 200 <= status < 300:
+        return
+    why = describe_failure(status)
+    if status == 401 and unnamed_host:
+        why = (
+            f"answers 401: user name and password required, which are sent only to hosts that you name. If you trust "
+            f"{unnamed_host}, use --trust-host {unnamed_host}"
+        )
+    raise RequestFailed(url, why, status=status)

@@ -1,15 +1,17 @@
 """Requests with everything that a user expects of them, over a transport that sends just one at a time.
 
-That is: credentials, proxies, redirects, and a second attempt after a failure that may pass.
+That is: credentials, the choice of an address, proxies, redirects, and a second attempt after a failure that may pass.
 """
 
 import threading
 from collections.abc import Mapping
+from itertools import cycle
 
+from mkindex.web.addresses import Networks, ascii_url
 from mkindex.web.credentials import CredentialStore
 from mkindex.web.proxies import Proxies
 from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
-from mkindex.web.responses import RequestFailed, Unreachable
+from mkindex.web.responses import Refused, RequestFailed, Unreachable
 from mkindex.web.retries import repeat_failed
 from mkindex.web.transport import NoResponse, Request, Response, Transport
 
@@ -17,9 +19,12 @@ from mkindex.web.transport import NoResponse, Request, Response, Transport
 class Sender:
     """Sends the requests of a client. Several threads may use it. All methods raise RequestFailed."""
 
-    def __init__(self, transport: Transport, credentials: CredentialStore, stopped: threading.Event) -> None:
+    def __init__(
+        self, transport: Transport, credentials: CredentialStore, networks: Networks, stopped: threading.Event
+    ) -> None:
         self._transport = transport
         self._credentials = credentials
+        self._networks = networks
         self._proxies = Proxies()
         self._stopped = stopped
 
@@ -44,7 +49,7 @@ class Sender:
             except NoResponse as error:
                 if self._stopped.is_set():
                     raise RequestFailed(url, "stopped") from error
-                kind = Unreachable if error.is_unreachable else RequestFailed
+                kind = Unreachable if error.is_unreachable else Refused if error.stage == "refused" else RequestFailed
                 raise kind(url, error.reason) from error
         raise RequestFailed(url, TOO_MANY)
 
@@ -57,5 +62,12 @@ class Sender:
         return response
 
     def _send(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
+        url = ascii_url(url)
         request = Request(method, url, {**headers, **self._credentials.headers(url)}, self._proxies.get(url))
-        return repeat_failed(lambda: self._transport.send(request), self._stopped)
+        addresses: list[str] = []
+        if not self._credentials.is_named(url):
+            addresses = self._networks.addresses(url, through_proxy=bool(request.proxy))
+        elif not request.proxy:
+            self._networks.allow_network_of(url)
+        each = cycle(addresses or [""])
+        return repeat_failed(lambda: self._transport.send(request._replace(address=next(each))), self._stopped)

@@ -14,8 +14,8 @@ DEFAULT_TIMEOUT = 30.0  # seconds
 CONNECT_TIMEOUT = 10.0  # seconds; the timeout, if that is shorter
 
 # What failed: the address is invalid, the certificate or the proxy is not usable, there is no connection, it breaks
-# before the head of the response is complete, or the head is not valid HTTP.
-Stage = Literal["address", "certificate", "proxy", "connection", "response", "head"]
+# before the head of the response is complete, or the head is not valid HTTP. "refused": nothing was sent.
+Stage = Literal["address", "refused", "certificate", "proxy", "connection", "response", "head"]
 
 
 class Request(NamedTuple):
@@ -25,6 +25,7 @@ class Request(NamedTuple):
     url: str  # without user, password and fragment
     headers: Mapping[str, str]
     proxy: str = ""  # address of the proxy, with user and password; "": none
+    address: str = ""  # IP address to connect to; "": any of the host
 
 
 class Response(Protocol):
@@ -85,7 +86,7 @@ class NoResponse(Exception):
     @property
     def is_unreachable(self) -> bool:
         """Whether further requests to this host will probably fail, too."""
-        return self.stage not in ("address", "head")
+        return self.stage not in ("address", "refused", "head")
 
 
 class TransferBroken(Exception):
