@@ -6,12 +6,13 @@ import json
 import re
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from mkindex.distributions.filenames import STRANGE_NAME
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
 from mkindex.simple import reader
-from mkindex.simple.reader import Malformed, parse_html, parse_json
+from mkindex.simple.reader import Malformed, link_text, parse_html, parse_json
 from support.simple_pages import (
     CREDENTIALS,
     CUT_OFF,
@@ -27,10 +28,33 @@ from support.simple_pages import (
     scheme_not_allowed,
 )
 
+MANY = 3_000
 TOO_DEEP = "has more than 10,000 nested elements, or attributes of one element"
 
 
 # --- hostile ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_text_of_nested_links_is_read_only_in_part() -> None:
+    tree = LexborHTMLParser("<a href=/x/1><object>" * MANY + "z" * 100_000)
+    links = tree.css("a")
+    assert len(links) == MANY
+    assert sum(len(link_text(link)) for link in links) <= 50_000
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<a>demo</a> after", "demo"),
+        ("<a> <b>de<i>m</i></b><!-- no --><img alt=no>o </a>", " demo "),
+        ("<a><b><i><u>1</u></i></b>2<b>3</b></a>4", "123"),
+        ("<a></a>after", ""),
+        (f"<a>{'z' * 2_000}</a>", "z" * 1_000),
+    ],
+)
+def test_the_text_of_a_link_is_that_of_its_elements_in_order(html: str, text: str) -> None:
+    (link,) = LexborHTMLParser(html).css("a")
+    assert link_text(link) == text
 
 
 @pytest.mark.parametrize(

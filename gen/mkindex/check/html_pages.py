@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from mkindex.check.addresses import resolve, shorten
 from mkindex.check.observations import ListedFile, NamedProject, SeenPage
 from mkindex.simple.links import pick_hash_in
-from mkindex.simple.reader import Malformed, parse_html
+from mkindex.simple.reader import Malformed, link_text, parse_html
 from mkindex.simple.roots import project_links
 from mkindex.text import printable
 
@@ -80,7 +80,7 @@ def _links(page: SeenPage, tree: "LexborHTMLParser", base: str) -> _Links:
         if (href := attributes.get("href")) is None:
             continue
         link = href.strip()
-        url, text = resolve(base, link, page.root), node.text(deep=True)
+        url, text = resolve(base, link, page.root), link_text(node)
         if _filename(link):
             links.entries.append(_entry(attributes, url, base, text))
         else:

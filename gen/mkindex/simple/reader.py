@@ -8,7 +8,8 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
@@ -32,8 +33,12 @@ from mkindex.simple.links import (
 from mkindex.simple.roots import ProjectLink, project_links
 from mkindex.text import printable, redact
 
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
 MAX_LINKS = 1_000_000  # files on a JSON page
 MAX_PROJECTS = 10_000_000  # projects of a JSON root, and links on an HTML page; the public index has a million projects
+_MAX_NODES_OF_TEXT, _MAX_TEXT = 50, 1_000  # of a link; characters
 _MAX_NESTED = 10_000  # elements inside one another, and attributes of one element
 
 
@@ -83,7 +88,9 @@ def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
     directories = dict.fromkeys(target for target in targets if isinstance(target, _Directory))
     # The text of a link is read only if it is needed: a public index has a million links.
     addresses = [
-        (target, anchor.text) for target, anchor in zip(targets, anchors, strict=True) if isinstance(target, _Address)
+        (target, partial(link_text, anchor))
+        for target, anchor in zip(targets, anchors, strict=True)
+        if isinstance(target, _Address)
     ]
     others = [urlsplit(target).path for target in targets if type(target) is _Address]
     has_files = any(isinstance(target, (Link, Rejected)) for target in targets)
@@ -105,6 +112,19 @@ def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
         is_index="pypi:repository-version" in metas,
         has_end="<html" not in lower or "</html" in lower,
     )
+
+
+def link_text(anchor: "LexborNode") -> str:
+    """Return the text of a link, from its first nodes only: elements such as <object> can nest thousands of links."""
+    parts, waiting = list[str](), [anchor.first_child]
+    for _ in range(_MAX_NODES_OF_TEXT):
+        node = waiting.pop() if waiting else None
+        if node is None:
+            break
+        if node.tag == "-text":
+            parts.append((node.text_content or "")[:_MAX_TEXT])
+        waiting += [one for one in (node.next, node.first_child) if one is not None]
+    return "".join(parts)[:_MAX_TEXT]
 
 
 def parse_json(text: str, url: str) -> Page:
