@@ -97,6 +97,11 @@ def test_only_requirements_that_may_be_invalid_are_kept_with_their_line_breaks()
     assert parse_metadata(raw).unusual_requirements == ("six~=1", "e>=1;\n extra == 'x'", "", "f ; EXTRA == 'x'", "~é")
 
 
+def test_a_requirement_may_be_longer_than_other_fields() -> None:
+    long = "(" * 20_000
+    assert parse_metadata(metadata("foo", "1.0", requires_dist=[long])) == Metadata("2.1", "foo", "1.0", None, (long,))
+
+
 def test_metadata_without_a_required_field_is_refused() -> None:
     lines = [b"Metadata-Version: 2.1\n", b"Name: foo\n", b"Version: 1.0\n"]
     raws = {b"".join(some) for n in range(3) for some in itertools.combinations(lines, n)} | {b"\n" + b"".join(lines)}

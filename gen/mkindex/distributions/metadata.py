@@ -7,7 +7,7 @@ from mkindex.distributions.requirements import PLAIN_REQUIREMENT
 from mkindex.errors import Unreadable
 
 MAX_HEADER_LINES = 10_000
-MAX_FIELD = 10_000  # bytes of one field
+MAX_FIELD = 10_000  # bytes of a name, a version or a Requires-Python
 
 
 class Metadata(NamedTuple):
@@ -47,11 +47,11 @@ def parse_metadata(raw: bytes) -> Metadata:
     requirements: list[str] = []
     for match in _FIELD.finditer(head):
         key = match[1].decode().lower()
-        if match.end() - match.start() > MAX_FIELD:
-            raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: build it again")
         if key == "requires-dist":
             requirements.append(match[2].decode("utf-8", "replace").strip())
             continue
+        if match.end() - match.start() > MAX_FIELD:
+            raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: build it again")
         # RFC 822 unfolding: the white space at the start of a continuation line counts as one space.
         text_value = " ".join(match[2].decode("utf-8", "replace").split())
         if fields.setdefault(key, text_value) != text_value:
