@@ -96,6 +96,23 @@ def test_several_environments_are_looked_up_in_one_run(tmp_path: Path) -> None:
     assert report.closure == f"3 requirements of 1 file looked up for {names}"
 
 
+def test_what_several_files_lack_is_one_finding(tmp_path: Path) -> None:
+    for version in ("1.0", "1.1", "1.2"):
+        write(tmp_path / "wheels", "app", version, "gone", f"gone=={version}")
+    publish(tmp_path / "wheels", tmp_path / "public")
+    gone = "but this index has no gone"
+    assert found(run_check(tmp_path / "public")) == [
+        ("unsatisfied", "app-1.0-py3-none-any.whl", f"requires gone==1.0, {gone}"),
+        ("unsatisfied", "app-1.1-py3-none-any.whl", f"requires gone==1.1, {gone}"),
+        (
+            "unsatisfied",
+            "app-1.2-py3-none-any.whl",
+            f"requires gone, {gone} (also required by app-1.1-py3-none-any.whl and 1 more)",
+        ),
+        ("unsatisfied", "app-1.2-py3-none-any.whl", f"requires gone==1.2, {gone}"),
+    ]
+
+
 def test_a_find_links_page_is_looked_up_like_an_index(tmp_path: Path) -> None:
     write(tmp_path / "wheels", "app", "1.0", "lib>=1", "gone")
     write(tmp_path / "wheels", "lib", "1.0")

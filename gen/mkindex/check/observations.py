@@ -219,6 +219,7 @@ class Unsatisfied:
     """A requirement that nothing in the index satisfies."""
 
     missing: Missing
+    others: tuple[str, ...] = ()  # other files that have the same requirement
     environments: tuple[str, ...] = ()  # where; none means everywhere that was asked for
     is_elsewhere: bool = False  # only on platforms that were not asked for
 

@@ -1,7 +1,7 @@
 """`--closure`: collect the files of an index with their requirements, and find requirements that nothing satisfies."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from mkindex.check.candidates import Candidate
@@ -89,7 +89,8 @@ class Lookup:
             for missing, names in found.items()
         ]
         known = {(missing.place, missing.requirement) for missing in found}
-        return [*unsatisfied, *self._elsewhere(known)], self._summary([answer for _, answer in answers])
+        of_each_file = [*unsatisfied, *self._elsewhere(known)]
+        return list(_once_for_all_files(of_each_file)), self._summary([answer for _, answer in answers])
 
     def _answer(self, environment: Environment, *, builds: bool = True) -> Answer:
         constraints = self.roots.constraints if self.roots else {}
@@ -113,3 +114,13 @@ class Lookup:
         if unknown := sum(offer.requires is None or offer.build_requires is None for offer in offers):
             text += f"; {plural(unknown, 'file')} not read (--files deep also reads sdists on a server)"
         return text
+
+
+def _once_for_all_files(found: Iterable[Unsatisfied]) -> Iterator[Unsatisfied]:
+    """Yield what several files lack once, for the first of them: often all versions of a project require the same."""
+    groups: dict[tuple[object, ...], list[Unsatisfied]] = {}
+    for one in found:
+        key = one.missing.requirement, one.missing.problem, one.missing.is_build, one.environments, one.is_elsewhere
+        groups.setdefault(key, []).append(one)
+    for first, *others in groups.values():
+        yield replace(first, others=tuple(other.missing.place for other in others))

@@ -214,13 +214,15 @@ class Closure:
 
     def _applies(self, text: str, extra: str = "") -> bool:
         """Tell whether a requirement counts for `extra`; one that cannot be parsed always breaks the file."""
-        if (text, extra) not in self._applicable:
-            requirement = self._parse(text)
-            marker = requirement.marker if requirement else None
-            applies = self._environment.applies(marker, extra)
+        requirement = self._parse(text)
+        if requirement is None or requirement.marker is None:
+            return not extra
+        marker = text.partition(";")[2]  # not str(marker), which is expensive
+        if (marker, extra) not in self._applicable:
+            applies = self._environment.applies(requirement.marker, extra)
             # What is always required is not required for an extra besides.
-            self._applicable[text, extra] = applies and not (extra and self._applies(text))
-        return self._applicable[text, extra]
+            self._applicable[marker, extra] = applies and not (extra and self._applies(text))
+        return self._applicable[marker, extra]
 
 
 def _with_address(requirement: Requirement) -> str:

@@ -243,6 +243,7 @@ def _missing(found: Unsatisfied) -> Violation:
     missing = found.missing
     use = " to be built" if missing.is_build else ""
     ends = [f"for {missing.root}"] if missing.root else []
+    ends += [f"also required by {and_more(found.others, 1)}"] if found.others else []
     ends += [and_more(found.environments)] if found.environments else []
     end = f" ({'; '.join(ends)})" if ends else ""
     return Violation(f"requires {missing.requirement}{use}, but {missing.problem}{end}", missing.place)
