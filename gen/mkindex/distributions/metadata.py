@@ -1,6 +1,7 @@
 """Core metadata: the few header fields that an index needs, read within bounds."""
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from mkindex.distributions.requirements import PLAIN_REQUIREMENT
@@ -20,17 +21,19 @@ class Metadata(NamedTuple):
     unusual_requirements: tuple[str, ...] = ()  # each Requires-Dist that may not be valid, with its line breaks
 
 
-# email.parser, with which most clients read core metadata, ends the header at the first line that is neither a field
-# nor the continuation of one.
-_HEADER_END = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
+@cache
+def _patterns() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Return patterns for the end of a header, and for the fields that an index needs.
 
-
-# Every Requires-Dist but those that are valid without a doubt, as most are.
-_REQUIREMENT = rf"Requires-Dist(?!:[ \t]*+(?-i:{PLAIN_REQUIREMENT})[ \t]*+$(?!\n[ \t]))"
-_FIELD = re.compile(
-    rf"^(Metadata-Version|Name|Version|Requires-Python|{_REQUIREMENT}):(.*(?:\n[ \t].*)*)".encode(),
-    re.MULTILINE | re.IGNORECASE,
-)
+    Compiling them takes 20 ms, so it is done when they are needed, not in a build that reads no new file.
+    """
+    # email.parser, with which most clients read core metadata, ends the header at the first line that is neither a
+    # field nor the continuation of one.
+    header_end = rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])"
+    # Every Requires-Dist but those that are valid without a doubt, as most are.
+    requirement = rf"Requires-Dist(?!:[ \t]*+(?-i:{PLAIN_REQUIREMENT})[ \t]*+$(?!\n[ \t]))"
+    field = rf"^(Metadata-Version|Name|Version|Requires-Python|{requirement}):(.*(?:\n[ \t].*)*)".encode()
+    return re.compile(header_end, re.MULTILINE), re.compile(field, re.MULTILINE | re.IGNORECASE)
 
 
 def parse_metadata(raw: bytes) -> Metadata:
@@ -39,13 +42,14 @@ def parse_metadata(raw: bytes) -> Metadata:
     Not through `email.parser`: that takes 30 times as long, and a time quadratic in the number of distinct fields.
     """
     text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
-    end = _HEADER_END.search(text)
+    header_end, field = _patterns()
+    end = header_end.search(text)
     head = text[: end.start()] if end else text
     if head.count(b"\n") > MAX_HEADER_LINES:
         raise Unreadable(f"its metadata has more than {MAX_HEADER_LINES:,} header lines: build it again")
     fields: dict[str, str] = {}
     requirements: list[str] = []
-    for match in _FIELD.finditer(head):
+    for match in field.finditer(head):
         key = match[1].decode().lower()
         if key == "requires-dist":
             requirements.append(match[2].decode("utf-8", "replace").strip())

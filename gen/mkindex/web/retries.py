@@ -1,11 +1,9 @@
 """Which requests are sent again, how often, and after which pauses."""
 
-import random
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from mkindex.web.responses import RequestFailed
@@ -55,6 +53,8 @@ def repeat_broken(url: str, ask: Callable[[], T], stopped: threading.Event) -> T
 
 
 def _backoff(failures: int) -> float:
+    import random  # here, as the one below, since most builds need neither
+
     # The first failure is often that of a connection which the server closed while it was idle.
     return 0.0 if failures == 1 else BACKOFF * 2 ** (failures - 1) + random.random() * JITTER  # noqa: S311
 
@@ -63,6 +63,8 @@ def _retry_after(value: str) -> float | None:
     """Return the seconds of a Retry-After header, None if it is missing or invalid."""
     if value.isascii() and value.isdecimal():
         return float(min(int(value[:9]), MAX_RETRY_AFTER))
+    from email.utils import parsedate_to_datetime
+
     with suppress(ValueError, OverflowError):
         return min(max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0), MAX_RETRY_AFTER)
     return None
