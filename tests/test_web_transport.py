@@ -212,10 +212,14 @@ def test_a_body_that_stops_or_is_not_valid_is_a_broken_transfer(
         read_all(response)
 
 
+NOT_PERSISTENT = ("HTTP/1.0", "a closed connection")
+
+
 @pytest.mark.parametrize("replies", raw_server.VALID.items(), ids=raw_server.VALID)
 def test_an_unusual_but_valid_response_is_read(transport: Transport, replies: tuple[str, bytes]) -> None:
     with raw_server.serve_bytes(replies[1]) as url, transport.send(get(url)) as response:
         assert (response.status, read_all(response)) == (200, b"content")
+        assert response.is_persistent == (replies[0] not in NOT_PERSISTENT)
 
 
 @pytest.mark.timeout(60)

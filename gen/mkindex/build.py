@@ -37,8 +37,8 @@ from mkindex.text import printable, redact, without_quoted
 from mkindex.tree.names import FILES_DIRECTORY, NO_JEKYLL, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
-# Connections to servers without --jobs: with more than five, `python -m http.server` delays some by a second.
-_CONNECTIONS = 5
+# Requests at a time without --jobs; web/throttle.py decides how many of them one host gets.
+_REQUESTS = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +186,7 @@ def _workspace(
             cache=cache,
             web=web,
             executor=executor,
-            connections=_executor(stack, config.jobs or _CONNECTIONS),
+            connections=_executor(stack, config.jobs or _REQUESTS),
             progress=progress,
             announce=announce,
         )

@@ -63,7 +63,7 @@ class Config:
         short="-j",
         metavar="N",
         minimum=1,
-        automatic="number of cores; 5 for servers",
+        automatic="number of cores; up to 32 for servers",
     )
     timeout: float = option(
         30.0,

@@ -122,6 +122,7 @@ SLOW: dict[str, Script] = {
 # Responses with the body "content".
 VALID: dict[str, bytes] = {
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\ncontent",
+    "a closed connection": _OK + b"Connection: Close\r\n\r\ncontent",
     "no reason": b"HTTP/1.1 200\r\nContent-Length: 7\r\n\r\ncontent",
     "no length": _OK + b"\r\ncontent",
     "interim responses": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"

@@ -11,7 +11,7 @@ from mkindex.errors import ConfigError
 from mkindex.text import printable
 from mkindex.web.transport import DEFAULT_TIMEOUT
 
-_CONNECTIONS = 5  # to servers
+_REQUESTS = 32  # to servers
 _MAX_THREADS = 8  # for a directory
 
 
@@ -71,7 +71,7 @@ class CheckOptions:
     def connections(self) -> int:
         """How many requests to make, or files to read, at once."""
         is_server = self.location.startswith(("http:", "https:"))
-        return self.jobs or (_CONNECTIONS if is_server else min(_MAX_THREADS, os.cpu_count() or 1))
+        return self.jobs or (_REQUESTS if is_server else min(_MAX_THREADS, os.cpu_count() or 1))
 
     @property
     def environments(self) -> tuple[Environment, ...]:

@@ -21,7 +21,7 @@ from mkindex.check.pages import project_links
 from mkindex.check.unsent import unsent_page
 from mkindex.simple.links import client_project_url
 
-AHEAD = 4  # for each connection: projects whose pages are fetched, and projects whose files are inspected
+AHEAD = 2  # for each connection: projects whose pages are fetched, and projects whose files are inspected
 
 
 class ProjectLink(NamedTuple):

@@ -244,7 +244,11 @@ class WebClient:
         """Yield the response to a request; its body is unread."""
         if self._stopped.is_set():
             raise RequestFailed(url, "stopped")
-        with self._sender().send(method, url, headers, follow_redirects=follow_redirects) as response:
+        sender = self._sender()
+        with (
+            sender.throttle(url).place(),
+            sender.send(method, url, headers, follow_redirects=follow_redirects) as response,
+        ):
             if response.status >= 300:
                 response.discard()
             yield response

@@ -133,6 +133,7 @@ class ReqwestResponse:
             with suppress(ValueError):  # a value that is not ASCII; no field that mkindex reads needs one
                 fields[name.lower()] = ", ".join(response.headers.getall(name))
         self.headers = fields
+        self.is_persistent = response.version != "HTTP/1.0" and "close" not in fields.get("connection", "").lower()
 
     def read(self) -> bytes:
         """Return the next bytes of the body as they were sent, at most CHUNK; b"" at the end. Raises TransferBroken."""

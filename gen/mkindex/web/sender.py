@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from itertools import cycle
 
 from mkindex.web.addresses import Networks, ascii_url
-from mkindex.web.credentials import CredentialStore
+from mkindex.web.credentials import CredentialStore, origin
 from mkindex.web.proxies import Proxies
 from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
 from mkindex.web.responses import Refused, RequestFailed, Unreachable
 from mkindex.web.retries import repeat_failed
+from mkindex.web.throttle import OVERLOADED, Throttle
 from mkindex.web.transport import NoResponse, Request, Response, Transport
 
 
@@ -27,10 +28,15 @@ class Sender:
         self._networks = networks
         self._proxies = Proxies()
         self._stopped = stopped
+        self._throttles: dict[tuple[str, str], Throttle] = {}  # by origin
 
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
+
+    def throttle(self, url: str) -> Throttle:
+        """Return the limit for the host of an address."""
+        return self._throttles.setdefault(origin(url), Throttle(self._stopped))
 
     def send(self, method: str, url: str, headers: Mapping[str, str], *, follow_redirects: bool = True) -> Response:
         """Return the response, after redirects; its body is unread."""
@@ -70,4 +76,15 @@ class Sender:
         elif not request.proxy:
             self._networks.allow_network_of(url)
         each = cycle(addresses or [""])
-        return repeat_failed(lambda: self._transport.send(request._replace(address=next(each))), self._stopped)
+        throttle = self.throttle(url)
+
+        def attempt() -> Response:
+            try:
+                response = self._transport.send(request._replace(address=next(each)))
+            except NoResponse as error:
+                throttle.report(is_overloaded=error.is_unreachable)
+                raise
+            throttle.report(is_overloaded=response.status in OVERLOADED, is_persistent=response.is_persistent)
+            return response
+
+        return repeat_failed(attempt, self._stopped)

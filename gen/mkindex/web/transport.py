@@ -43,6 +43,10 @@ class Response(Protocol):
     def headers(self) -> Mapping[str, str]:
         """The header fields, with names in lower case."""
 
+    @property
+    def is_persistent(self) -> bool:
+        """Whether the server keeps the connection for further requests."""
+
     def read(self) -> bytes:
         """Return the next bytes of the body as they were sent, at most CHUNK; b"" at the end.
 

@@ -1,0 +1,46 @@
+"""How many requests a host gets at a time: a few at first, more while it answers well, half when it is overloaded."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+AT_FIRST, MOST = 8, 32  # requests at the same time
+OVERLOADED = (429, 503)  # these statuses say so
+_CHECK = 0.5  # seconds, after which a thread that waits looks whether everything was stopped
+
+
+class Throttle:
+    """The limit for one host. Several threads use it."""
+
+    def __init__(self, stopped: threading.Event) -> None:
+        self.limit = AT_FIRST
+        self._stopped = stopped
+        self._busy = 0
+        self._ignored = 0  # responses to come that were requested before the limit was halved
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Wait until the host may get one more request, and count it until the block ends."""
+        with self._changed:
+            while self._busy >= self.limit and not self._stopped.is_set():
+                self._changed.wait(_CHECK)
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify()
+
+    def report(self, *, is_overloaded: bool, is_persistent: bool = True) -> None:
+        """Take note of how the host answered. If it closes each connection, more at a time would fill its queue."""
+        with self._changed:
+            if is_overloaded and not self._ignored:
+                self.limit = max(1, self.limit // 2)
+                self._ignored = max(0, self._busy - 1)
+            elif self._ignored:
+                self._ignored -= 1
+            elif is_persistent and not is_overloaded and self.limit < MOST:
+                self.limit += 1
+                self._changed.notify()
