@@ -129,7 +129,7 @@ def test_the_landing_page_shows_how_to_install_from_an_index_that_lacks_somethin
     assert "<p>demo requires numpy, which this index does not have." in lacking["index.html"].decode()
     assert commands == [
         "uv pip install --index ADDRESS/simple/ demo",
-        "mkindex client ADDRESS/simple/ --for pip",
+        "mkindex client ADDRESS/simple/ --for pdm",
     ]
     write_wheel(wheels, "numpy", "2.0")
     publish(wheels, public)
