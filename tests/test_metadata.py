@@ -103,8 +103,8 @@ def test_a_requirement_may_be_longer_than_other_fields() -> None:
 
 
 def test_metadata_without_a_required_field_is_refused() -> None:
-    lines = [b"Metadata-Version: 2.1\n", b"Name: foo\n", b"Version: 1.0\n"]
-    raws = {b"".join(some) for n in range(3) for some in itertools.combinations(lines, n)} | {b"\n" + b"".join(lines)}
+    lines = [b"Name: foo\n", b"Version: 1.0\n"]
+    raws = {b"".join(some) for n in range(2) for some in itertools.combinations(lines, n)} | {b"\n" + b"".join(lines)}
     reasons = {raw: refusal(parse_metadata, raw) for raw in raws}
     assert reasons == {
         raw: "its metadata has no "

@@ -30,6 +30,8 @@ from support.wheels import metadata, sdist, wheel, write_sdist, write_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mkindex.distributions.zip_directory import ReadAt
+
 MTIME, UPLOADED = 1_600_000_000, "2020-09-13T12:26:40Z"
 WHEEL = "foo-1.0-py3-none-any.whl"
 
@@ -374,7 +376,7 @@ RENAMED = "the filename says foo 1.0, METADATA says {}: build it again, renaming
             wheel("foo", "1.0", dist_info=".dist-info"),
             "the filename says foo 1.0, but it contains .dist-info: build it again",
         ),
-        (wheel("foo", "1.0", metadata=b""), "its metadata has no Metadata-Version, Name, Version: build it again"),
+        (wheel("foo", "1.0", metadata=b""), "its metadata has no Name, Version: build it again"),
         (wheel("foo", "1.0", metadata=metadata("foo", "1.0", headers=["Author: X"]).replace(b"X", b"\xe9")), NOT_UTF8),
         (wheel("foo", "1.0", metadata=metadata("foo", "1.0", body="X").replace(b"X", b"\xed\xa0\x80")), NOT_UTF8),
     ],
@@ -556,14 +558,14 @@ def test_a_file_that_changes_while_it_is_read_is_left_to_the_next_run(
 ) -> None:
     path = write_wheel(tmp_path, "foo", "1.0")
     found = artifact(path)
-    read = archive.read_wheel_metadata
+    read = archive.read_wheel
 
-    def growing(read_at: archive.ReadAt, size: int) -> tuple[str, bytes, archive.Span]:
+    def growing(read_at: ReadAt, size: int) -> archive.Wheel:
         with path.open("ab") as file:
             file.write(b"more")
         return read(read_at, size)
 
-    monkeypatch.setattr(archive, "read_wheel_metadata", growing)
+    monkeypatch.setattr(archive, "read_wheel", growing)
     assert tuple(examine(found)) == (
         None,
         "changed while it was read: the next run takes it when it is complete",
@@ -586,7 +588,7 @@ def test_a_disk_error_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def failing(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(archive, "read_wheel_metadata", failing)
+    monkeypatch.setattr(archive, "read_wheel", failing)
     assert scanned(path) == [Rejected(location=str(path), reason="cannot be read: Input/output error")]
 
 
@@ -674,6 +676,8 @@ def test_a_wheel_costs_memory_for_its_metadata_only(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("foo/data", bytes(64 << 20))
         file.writestr("foo-1.0.dist-info/METADATA", metadata("foo", "1.0"))
+        file.writestr("foo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        file.writestr("foo-1.0.dist-info/RECORD", "")
     tracemalloc.start()
     try:
         assert isinstance(examine(artifact(path)).result, Facts)

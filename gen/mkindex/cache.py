@@ -19,7 +19,7 @@ from mkindex import __version__
 from mkindex.model.files import Artifact, Fingerprint
 
 _NAME = "facts.sqlite3"
-_FORMAT = 3  # of the database
+_FORMAT = 4  # of the database
 # Rows of other versions of mkindex are invalid, because those may read a file differently.
 _SEED = zlib.crc32(f"{_FORMAT} {__version__}".encode())
 _SCHEMA = """

@@ -16,13 +16,15 @@ from support.wheels import metadata, wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mkindex.distributions.zip_directory import ReadAt
+
 
 MIB = 1 << 20
 METADATA = metadata("foo", "1.0")
 WHEEL = wheel("foo", "1.0")
 
 
-def reader(data: bytes) -> archive.ReadAt:
+def reader(data: bytes) -> ReadAt:
     stream = io.BytesIO(data)
 
     def read_at(start: int, length: int) -> bytes:
@@ -33,9 +35,11 @@ def reader(data: bytes) -> archive.ReadAt:
 
 
 def read_wheel(data: bytes) -> tuple[str, bytes]:
-    directory, raw, span = archive.read_wheel_metadata(reader(data), len(data))
-    assert archive.read_span(reader(data), Span.parse(str(span))) == raw
-    return directory, raw
+    read = archive.read_wheel(reader(data), len(data))
+    found = (read.dist_info, read.metadata, read.span)
+    assert archive.read_span(reader(data), Span.parse(str(read.span))) == read.metadata
+    assert archive.read_wheel_metadata(reader(data), len(data)) == found
+    return found[:2]
 
 
 def read_zip(data: bytes) -> bytes | None:

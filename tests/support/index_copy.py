@@ -24,6 +24,7 @@ Form = Literal["html", "json", "both"]
 Place = Literal["local", "served"]
 
 NEW, OLD = "alpha-2.0-py3-none-any.whl", "alpha-1.0-py3-none-any.whl"
+WHEEL, RECORD = "alpha-2.0.dist-info/WHEEL", "alpha-2.0.dist-info/RECORD"  # in NEW
 CUDA = "beta-1.0+cu128-py3-none-any.whl"
 HTML, JSON = "index.html", "index.v1_json"
 

@@ -160,9 +160,9 @@ def _decode(seen: SeenFile, text: str) -> SeenFile:
     """Add the results in a text of _encode()."""
     sha256, other_hash, size, is_page, content = json.loads(text)
     if content is not None:
-        digest, metadata, build, broken, ambiguous, record = content
+        digest, metadata, build, broken, *lists = content
         if metadata is not None:
             metadata = Requirements._make(tuple(one) if isinstance(one, list) else one for one in metadata)
         build = None if build is None else tuple(build)
-        content = Content(digest, metadata, build, broken, tuple(ambiguous), tuple(record))
+        content = Content(digest, metadata, build, broken, *map(tuple, lists))
     return replace(seen, sha256=sha256, other_hash=other_hash, size=size, is_page=is_page, content=content)

@@ -143,9 +143,11 @@ class Content(NamedTuple):
     metadata_sha256: str = ""  # of METADATA; "" if it could not be read
     metadata: Requirements | None = None
     build_requires: tuple[str, ...] | None = None  # what an sdist has to be built with; None: unknown
-    broken: str = ""  # why it cannot be read
+    broken: str = ""  # why neither pip nor uv can install it
     ambiguous: tuple[str, ...] = ()  # what different zip readers would see differently
     record: tuple[str, ...] = ()  # differences between RECORD and the members
+    refused: tuple[str, ...] = ()  # what one of pip and uv refuses, and which of them
+    missing_tags: tuple[str, ...] = ()  # in the filename, but not in WHEEL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

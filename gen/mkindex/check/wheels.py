@@ -1,4 +1,4 @@
-"""Read the contents of a wheel or sdist as pip and uv do, and find what other zip readers would see differently.
+"""Read the contents of a wheel or sdist as pip and uv do, and find what they refuse.
 
 Wheels are opened with `zipfile`, not with `distributions.zips` as in a build: one reader can find what the other
 overlooks.
@@ -10,25 +10,39 @@ import io
 import os
 import re
 import zipfile
-from collections import Counter
+import zlib
 from collections.abc import Iterator
-from struct import Struct
+from itertools import islice
+from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
 from packaging.utils import canonicalize_name
 
 from mkindex.check.observations import Content, Requirements
+from mkindex.check.zip_readers import ambiguities, differences
 from mkindex.distributions.build_requires import build_requires
+from mkindex.distributions.dist_info import (
+    BOTH,
+    NO_RECORD,
+    NO_WHEEL,
+    UV,
+    Refusal,
+    missing_tags,
+    read_wheel_file,
+    refusals_of_data,
+    refusals_of_entry_points,
+    refusals_of_record,
+)
 from mkindex.distributions.metadata import is_utf8
 from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
 from mkindex.distributions.tarballs import read_tar_sdist
-from mkindex.distributions.zips import MAX_MEMBERS, MAX_METADATA
+from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, NEVER_READ
+from mkindex.distributions.zips import MAX_METADATA
 from mkindex.errors import Unreadable
-from mkindex.text import and_more, plural, printable
+from mkindex.text import and_more, printable
 from mkindex.web.responses import RequestFailed
 
-_LOCAL = Struct("<4s2xHH4xLLLHH")  # APPNOTE 4.3.7
-_DESCRIPTOR = 0x8  # flag: checksum and sizes follow the data
+_SHOWN = 5  # refusals of one kind
 # The first line that is neither a field nor the continuation of one ends the header.
 _HEADER_END = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])", re.MULTILINE)
 _FIELD = re.compile(
@@ -102,20 +116,61 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
             return Content(broken=f"{len(members):,} members, more than mkindex reads")
+        total = sum(member.file_size for member in members)
+        if total > BOMB_SIZE and total > BOMB_RATIO * size:
+            return Content(broken=f"a zip bomb: {size:,} bytes that unpack to {total:,}")
         names = [member.filename for member in members]
-        ambiguous = list(_ambiguities(archive, members, stream, size, whole=whole))
+        ambiguous = [*ambiguities(archive, stream, size), *(differences(archive, stream) if whole else ())]
         directory = _dist_info(filename, names)
         if not directory:
             return Content(broken="has no .dist-info directory of its own", ambiguous=tuple(ambiguous))
-        if len({name.partition("/")[0] for name in names if ".dist-info/" in name.partition("/")[0] + "/"}) > 1:
-            ambiguous.append("more than one .dist-info directory: readers may use different ones")
         raw = _member(archive, f"{directory}/METADATA")
+        refusals = [*_refusals(archive, directory), *(_unreadable_members(archive) if whole else ())]
+        wheel = _optional(archive, f"{directory}/WHEEL")
         return Content(
             metadata_sha256=hashlib.sha256(raw).hexdigest(),
             metadata=requirements(raw),
+            broken="; ".join(one.reason for one in refusals if one.clients == BOTH),
             ambiguous=tuple(ambiguous),
             record=tuple(_record(archive, directory, names)),
+            refused=tuple(str(one) for one in refusals if one.clients != BOTH),
+            missing_tags=tuple(missing_tags(filename, read_wheel_file(wheel)) if wheel is not None else ()),
         )
+
+
+def _refusals(archive: zipfile.ZipFile, directory: str) -> Iterator[Refusal]:
+    """Yield what clients refuse in the files of .dist-info, and among the members of .data."""
+    names = archive.namelist()
+    wheel, record = _optional(archive, f"{directory}/WHEEL"), _optional(archive, f"{directory}/RECORD")
+    yield from read_wheel_file(wheel).refusals if wheel is not None else NO_WHEEL.refusals
+    yield from refusals_of_record(record) if record is not None else (NO_RECORD,)
+    yield from islice(refusals_of_data(names, directory.removesuffix(".dist-info")), _SHOWN)
+    yield from islice(refusals_of_entry_points(_optional(archive, f"{directory}/entry_points.txt") or b""), _SHOWN)
+    tops = {name.partition("/")[0] for name in names if "/" in name}
+    if sum(top.endswith(".dist-info") for top in tops) > 1:
+        yield Refusal("has more than one .dist-info directory", BOTH)
+    files = {name for name in names if not name.endswith("/")}
+    below = [name for name in files if any(str(parent) in files for parent in PurePosixPath(name).parents)]
+    if below:
+        yield Refusal(f"members are below another member that is a file: {_first_names(sorted(below))}", BOTH)
+
+
+def _unreadable_members(archive: zipfile.ZipFile) -> Iterator[Refusal]:
+    """Read all members, and yield why clients cannot."""
+    for member in archive.infolist():
+        name = printable(member.filename)[:80]
+        if member.flag_bits & NEVER_READ:
+            yield Refusal(f"{name} is encrypted", BOTH)
+        elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            known = member.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+            yield Refusal(f"{name} is compressed by another method than deflate", UV if known else BOTH)
+        else:
+            try:
+                with archive.open(member) as content:
+                    while content.read(1 << 20):
+                        pass
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                yield Refusal(f"{name} cannot be read ({printable(str(error)) or 'it is cut off'})", BOTH)
 
 
 def _dist_info(filename: str, names: list[str]) -> str:
@@ -133,6 +188,13 @@ def _dist_info(filename: str, names: list[str]) -> str:
     return ""
 
 
+def _optional(archive: zipfile.ZipFile, name: str) -> bytes | None:
+    try:
+        return _member(archive, name)
+    except KeyError:
+        return None
+
+
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     with archive.open(name) as member:
         raw = member.read(MAX_METADATA + 1)
@@ -141,56 +203,15 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return raw
 
 
-def _ambiguities(
-    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], stream: io.BufferedIOBase, size: int, *, whole: bool
-) -> Iterator[str]:
-    """Yield what makes zip readers disagree. The public index rejects uploads for the same reasons."""
-    duplicates = [name for name, count in Counter(member.filename for member in members).items() if count > 1]
-    if duplicates:
-        yield f"duplicate members: {_first_names(duplicates)}"
-    stream.seek(max(0, size - 22 - len(archive.comment)))
-    if stream.read(4) != b"PK\5\6":
-        yield "data after the end of the zip file"
-    elif archive.comment:
-        yield f"a comment of {plural(len(archive.comment), 'byte')} at the end"
-    if min((one.header_offset for one in members), default=0):
-        yield "data before the zip file: another archive, or a program"
-    strange = [m.filename for m in members if m.filename.startswith("/") or ".." in m.filename.split("/")]
-    if strange:
-        yield f"members whose path leads out of the wheel: {_first_names(strange)}"
-    if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in members):
-        yield "members with a compression other than deflate"
-    if not whole:
-        return
-    end = 0
-    for member in sorted(members, key=lambda one: one.header_offset):
-        if end and member.header_offset > end + 24:  # the longest data descriptor (APPNOTE 4.3.9)
-            yield f"data that belongs to no member before {printable(member.filename)[:80]}"
-        elif member.header_offset < end:
-            yield f"overlapping members: {printable(member.filename)[:80]}"
-        stream.seek(member.header_offset)
-        head = stream.read(_LOCAL.size)
-        if len(head) != _LOCAL.size or head[:4] != b"PK\3\4":
-            yield f"the central directory lists {printable(member.filename)[:80]}, but there is no such member"
-            return
-        _, flags, method, crc, packed, unpacked, name_length, extra = _LOCAL.unpack(head)
-        name = stream.read(name_length)
-        central = member.orig_filename.encode("utf-8" if member.flag_bits & 0x800 else "cp437", "replace")
-        sizes = (crc, packed, unpacked)
-        has_descriptor = flags & _DESCRIPTOR and not any(sizes[1:])
-        is_zip64 = 0xFFFFFFFF in (packed, unpacked)
-        same_sizes = has_descriptor or is_zip64 or sizes == (member.CRC, member.compress_size, member.file_size)
-        if name != central or method != member.compress_type or not same_sizes:
-            yield f"central directory and local header disagree about {printable(member.filename)[:80]}"
-        end = member.header_offset + _LOCAL.size + name_length + extra + member.compress_size
-
-
 def _record(archive: zipfile.ZipFile, directory: str, names: list[str]) -> Iterator[str]:
     path = f"{directory}/RECORD"
-    if path not in names:
-        yield "RECORD is missing"
+    raw = _optional(archive, path)
+    if raw is None:
         return
-    rows = csv.reader(io.StringIO(_member(archive, path).decode("utf-8", "replace"), newline=""))
+    try:
+        rows = list(csv.reader(io.StringIO(raw.decode("utf-8", "replace"), newline="")))
+    except csv.Error:
+        return  # a client refuses it
     listed = [os.path.normpath(row[0]).replace(os.sep, "/") for row in rows if row]
     signatures = {f"{path}.jws", f"{path}.p7s"}  # PEP 427: not in RECORD
     members = {name for name in names if not name.endswith("/")} - signatures

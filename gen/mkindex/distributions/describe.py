@@ -15,6 +15,7 @@ from packaging.version import Version
 from mkindex.distributions import zips
 from mkindex.distributions.build_requires import SdistFiles, build_requires, build_table
 from mkindex.distributions.dependencies import required_names
+from mkindex.distributions.dist_info import judge_wheel
 from mkindex.distributions.filenames import (
     FILENAME,
     STRANGE_NAME,
@@ -41,27 +42,28 @@ _KNOWN_METADATA = re.compile(r"[12]\.[0-9]+")
 Stream = io.FileIO | io.BufferedIOBase
 
 
-def describe(filename: str, stream: Stream, size: int, project: str = "") -> Facts:
+def describe(filename: str, stream: Stream, size: int, project: str = "", *, whole: bool = True) -> Facts:
     """Return what the name and the content of a file of `size` bytes say, but for its hash. Raises Unreadable.
 
     A file whose name was changed on its way is described under the name that its metadata says. `project`: that of the
-    page that an sdist is on, if clients read its name by that.
+    page that an sdist is on, if clients read its name by that. `whole`: reading any part of it is cheap; otherwise only
+    METADATA of a wheel is judged.
     """
     if size == 0:
         raise Unreadable("an empty file: copy it again")
     try:
-        return _describe(filename, stream, size, project)
+        return _describe(filename, stream, size, project, whole=whole)
     except Misnamed:
-        facts = _describe_renamed(filename, stream, size)
+        facts = _describe_renamed(filename, stream, size, whole=whole)
         if facts is None:
             raise
         return facts
 
 
-def _describe(filename: str, stream: Stream, size: int, project: str) -> Facts:
+def _describe(filename: str, stream: Stream, size: int, project: str, *, whole: bool) -> Facts:
     _check_filename(filename)
     if filename.endswith(".whl"):
-        return _describe_wheel(filename, stream, size)
+        return _describe_wheel(filename, stream, size, whole=whole)
     return _describe_sdist(filename, stream, size, project)
 
 
@@ -88,14 +90,14 @@ def describe_metadata(filename: str, raw: bytes) -> Facts:
     return _describe_wheel_metadata(filename, *_parse_wheel_filename(filename), raw)
 
 
-def _describe_renamed(filename: str, stream: Stream, size: int) -> Facts | None:
+def _describe_renamed(filename: str, stream: Stream, size: int, *, whole: bool) -> Facts | None:
     """Return the facts of a file under the name that its metadata says, None if that does not say one clearly.
 
     What changes names on the way (`%2B` for `+`, ` (1)` at the end …) does not make it the name of another project.
     """
     try:
         right = _right_filename(filename, stream, size)
-        facts = _describe(right, stream, size, "") if right else None
+        facts = _describe(right, stream, size, "", whole=whole) if right else None
     except Unreadable:
         return None
     is_of_project = facts and canonicalize_name(filename).startswith(f"{facts.project}-")
@@ -140,21 +142,24 @@ def _facts(
 # --- wheels ---------------------------------------------------------------------------------------------------------
 
 
-def _describe_wheel(filename: str, stream: Stream, size: int) -> Facts:
+def _describe_wheel(filename: str, stream: Stream, size: int, *, whole: bool) -> Facts:
     project, version = _parse_wheel_filename(filename)
     _check_magic(stream, b"PK", "wheel")
-    directory, raw, span = zips.read_wheel_metadata(zips.random_access(stream), size)
+    read_at = zips.random_access(stream)
+    wheel = zips.read_wheel(read_at, size) if whole else None
+    directory, raw, span = wheel[:3] if wheel else zips.read_wheel_metadata(read_at, size)
     name, _, version_text = directory.rpartition("-")
-    warning = ""
+    warnings = []
     if not _is_same_release(name, version_text, project, version):
-        warning = _warn_of_build_tag(directory, project, version)
-        if not warning:
+        warnings.append(_warn_of_build_tag(directory, project, version))
+        if not warnings[0]:
             raise Misnamed(
                 f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: "
                 "build it again"
             )
     facts = _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
-    return facts._replace(warning=_lines(facts.warning, warning)) if warning else facts
+    warnings += judge_wheel(filename, wheel) if wheel else ()
+    return facts._replace(warning=_lines(facts.warning, *warnings)) if warnings else facts
 
 
 def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version) -> str:

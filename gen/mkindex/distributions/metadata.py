@@ -4,6 +4,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from mkindex.distributions.requirements import PLAIN_REQUIREMENT
 from mkindex.errors import Unreadable
 
@@ -21,19 +23,28 @@ class Metadata(NamedTuple):
     unusual_requirements: tuple[str, ...] = ()  # each Requires-Dist that may not be valid, with its line breaks
 
 
-@cache
-def _patterns() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """Return patterns for the end of a header, and for the fields that an index needs.
+# email.parser, with which most clients read core metadata, ends the header at the first line that is neither a field
+# nor the continuation of one.
+_HEADER = re.compile(rb"(?:(?:From |[\x21-\x39\x3b-\x7e]*+:|[ \t]).*+(?:\n|\Z))*+")
 
-    Compiling them takes 20 ms, so it is done when they are needed, not in a build that reads no new file.
+
+def header_of(raw: bytes) -> bytes:
+    """Return the header of core metadata, or of another file in this format, with LF line ends."""
+    text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
+    header = _HEADER.match(text)
+    return header[0] if header else b""
+
+
+@cache
+def _fields() -> re.Pattern[bytes]:
+    """Return a pattern for the fields that an index needs.
+
+    Compiling it takes 20 ms, so it is done when it is needed, not in a build that reads no new file.
     """
-    # email.parser, with which most clients read core metadata, ends the header at the first line that is neither a
-    # field nor the continuation of one.
-    header_end = rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[ \t])"
     # Every Requires-Dist but those that are valid without a doubt, as most are.
     requirement = rf"Requires-Dist(?!:[ \t]*+(?-i:{PLAIN_REQUIREMENT})[ \t]*+$(?!\n[ \t]))"
     field = rf"^(Metadata-Version|Name|Version|Requires-Python|{requirement}):(.*(?:\n[ \t].*)*)".encode()
-    return re.compile(header_end, re.MULTILINE), re.compile(field, re.MULTILINE | re.IGNORECASE)
+    return re.compile(field, re.MULTILINE | re.IGNORECASE)
 
 
 def parse_metadata(raw: bytes) -> Metadata:
@@ -41,15 +52,12 @@ def parse_metadata(raw: bytes) -> Metadata:
 
     Not through `email.parser`: that takes 30 times as long, and a time quadratic in the number of distinct fields.
     """
-    text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
-    header_end, field = _patterns()
-    end = header_end.search(text)
-    head = text[: end.start()] if end else text
+    head = header_of(raw)
     if head.count(b"\n") > MAX_HEADER_LINES:
         raise Unreadable(f"its metadata has more than {MAX_HEADER_LINES:,} header lines: build it again")
     fields: dict[str, str] = {}
     requirements: list[str] = []
-    for match in field.finditer(head):
+    for match in _fields().finditer(head):
         key = match[1].decode().lower()
         if key == "requires-dist":
             requirements.append(match[2].decode("utf-8", "replace").strip())
@@ -58,18 +66,28 @@ def parse_metadata(raw: bytes) -> Metadata:
             raise Unreadable(f"its metadata has a field {key.title()} of more than {MAX_FIELD:,} bytes: build it again")
         # RFC 822 unfolding: the white space at the start of a continuation line counts as one space.
         text_value = " ".join(match[2].decode("utf-8", "replace").split())
-        if fields.setdefault(key, text_value) != text_value:
+        if not _is_same(key, fields.setdefault(key, text_value), text_value):
             raise Unreadable(f"its metadata has two different {key.title()} fields: build it again")
-    missing = [key for key in ("metadata-version", "name", "version") if not fields.get(key)]
+    missing = [key for key in ("name", "version") if not fields.get(key)]
     if missing:
         raise Unreadable(f"its metadata has no {', '.join(missing).title()}: build it again")
     return Metadata(
-        fields["metadata-version"],
+        fields.get("metadata-version", ""),
         fields["name"],
         fields["version"],
         fields.get("requires-python") or None,
         tuple(requirements),
     )
+
+
+def _is_same(key: str, first: str, second: str) -> bool:
+    """Tell whether clients can take either of two fields: pip 26.3 and uv 0.13 take the first.
+
+    Neither of them looks at Metadata-Version.
+    """
+    if key == "name":
+        return canonicalize_name(first) == canonicalize_name(second)
+    return first == second or key == "metadata-version"
 
 
 def is_utf8(raw: bytes) -> bool:

@@ -5,7 +5,8 @@ import tarfile
 from io import BufferedIOBase, FileIO
 
 from mkindex.distributions.build_requires import SdistFiles
-from mkindex.distributions.zips import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, MAX_METADATA
+from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS
+from mkindex.distributions.zips import MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import printable
 

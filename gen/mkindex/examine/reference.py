@@ -119,7 +119,7 @@ def _describe(link: Link, stream: RangeStream | None) -> Facts:
     # Parts of a .tar.gz cannot be decompressed.
     if stream is None or (link.filename.endswith(".tar.gz") and not stream.is_whole):
         raise OutOfReach(link.url, "can only be read as a whole")
-    return describe(link.filename, stream, stream.size, link.project)
+    return describe(link.filename, stream, stream.size, link.project, whole=stream.is_whole)
 
 
 def _read_sibling(link: Link, work: LinkWork) -> bytes | None:

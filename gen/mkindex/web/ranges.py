@@ -4,7 +4,8 @@ import io
 import os
 from collections.abc import Callable
 
-from mkindex.distributions.zips import MAX_DIRECTORY, MAX_METADATA
+from mkindex.distributions.zip_directory import MAX_DIRECTORY
+from mkindex.distributions.zips import MAX_METADATA
 from mkindex.web.responses import RequestFailed
 
 _TAIL = 64 << 10  # bytes at the end of a file that are fetched together: a zip's directory is there, often METADATA too

@@ -7,7 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 
-from support.index_copy import HTML, JSON, NEW, OLD
+from support.index_copy import HTML, JSON, NEW, OLD, RECORD, WHEEL
 from support.index_server import Reply
 from support.mutations.mutation import BOTH_FORMS, HTML_ONLY, JSON_ONLY, SERVED, Mutation
 from support.mutations.steps import (
@@ -29,6 +29,7 @@ from support.mutations.steps import (
     remove_all_projects,
     remove_file,
     rename_file,
+    rename_in_local_header,
     set_key,
     set_link,
     set_requires_python,
@@ -240,6 +241,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         files="deep",
         try_clients=False,  # the same
     ),
+    Mutation("a wheel without WHEEL", "wheel-broken", lambda v: v.rezip(NEW, lambda m: m.pop(WHEEL)), files="deep"),
+    Mutation("a wheel without RECORD", "wheel-broken", lambda v: v.rezip(NEW, lambda m: m.pop(RECORD)), files="deep"),
+    Mutation("another name in a local header", "wheel-broken", rename_in_local_header, files="deep"),
     # Silently wrong
     Mutation(
         "metadata with a false dependency",

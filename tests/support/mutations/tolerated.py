@@ -6,7 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 
-from support.index_copy import CUDA, NEW, OLD
+from support.index_copy import CUDA, NEW, OLD, RECORD, WHEEL
 from support.index_server import Reply
 from support.mutations.mutation import BOTH_FORMS, HTML_ONLY, JSON_ONLY, LOCAL, SERVED, Mutation
 from support.mutations.steps import (
@@ -23,7 +23,6 @@ from support.mutations.steps import (
     gzip_reply,
     prefix_link,
     prepend_to_wheel,
-    rename_in_local_header,
     set_key,
     set_link,
     set_status,
@@ -60,11 +59,19 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("two members of one name", "wheel-ambiguous", duplicate_member, files="deep"),
     Mutation("bytes after the zip", "wheel-ambiguous", lambda v: append_to_file(v, NEW, b"more"), files="deep"),
     Mutation("bytes before the zip", "wheel-ambiguous", prepend_to_wheel, files="deep"),
-    Mutation("another name in a local header", "wheel-ambiguous", rename_in_local_header, files="deep"),
-    Mutation("a member that RECORD lacks", "wheel-record", lambda v: v.rezip(NEW, add_unrecorded_member), files="deep"),
     Mutation(
-        "no RECORD", "wheel-record", lambda v: v.rezip(NEW, lambda m: m.pop("alpha-2.0.dist-info/RECORD")), files="deep"
+        "a row of RECORD with two fields",
+        "wheel-refused",
+        lambda v: v.rezip(NEW, lambda m: m.update({RECORD: m[RECORD] + b"alpha/x,\n"})),
+        files="deep",
     ),
+    Mutation(
+        "other tags in WHEEL than in the filename",
+        "wheel-tags",
+        lambda v: v.rezip(NEW, lambda m: m.update({WHEEL: m[WHEEL].replace(b"py3", b"cp39")})),
+        files="deep",
+    ),
+    Mutation("a member that RECORD lacks", "wheel-record", lambda v: v.rezip(NEW, add_unrecorded_member), files="deep"),
     # Freshness and transport
     Mutation(
         "wheels sent with Content-Encoding",

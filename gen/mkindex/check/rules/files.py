@@ -285,51 +285,6 @@ def metadata_bytes(file: SeenFile) -> Iterator[Violation]:
 
 @rule(
     SeenFile,
-    "wheel-broken",
-    ERROR,
-    pip=FAILS,
-    uv=FAILS,
-    impact="pip and uv download it and cannot install it.",
-    fix="Copy or build it again.",
-)
-def wheel_broken(file: SeenFile) -> Iterator[Violation]:
-    """A wheel or an sdist can be opened (--files deep)."""
-    wrong_bytes = file.sha256 and file.entry.sha256 not in ("", file.sha256)  # `file-hash` reports it
-    if file.exists and file.content and file.content.broken and not wrong_bytes:
-        yield Violation(file.content.broken)
-
-
-@rule(
-    SeenFile,
-    "wheel-ambiguous",
-    WARNING,
-    pip=DEPENDS,
-    uv=DEPENDS,
-    impact="Two zip readers may see different files, so what was reviewed may not be what is installed. uv rejects "
-    "some such wheels, the public index all of them.",
-    fix="Build the wheel again with a current build tool.",
-)
-def wheel_ambiguous(file: SeenFile) -> Iterator[Violation]:
-    """A wheel is a zip file that all readers read in the same way (--files deep)."""
-    if file.exists and file.content:
-        yield from map(Violation, file.content.ambiguous)
-
-
-@rule(
-    SeenFile,
-    "wheel-record",
-    WARNING,
-    impact="Files that RECORD does not list stay behind when the project is uninstalled. pip warns about it.",
-    fix="Build the wheel again: it was changed without updating RECORD.",
-)
-def wheel_record(file: SeenFile) -> Iterator[Violation]:
-    """RECORD of a wheel lists all of its members, and nothing else (--files deep)."""
-    if file.exists and file.content:
-        yield from map(Violation, file.content.record)
-
-
-@rule(
-    SeenFile,
     "content-encoding",
     WARNING,
     pip=FAILS,
