@@ -63,6 +63,8 @@ def _retry_after(value: str) -> float | None:
     """Return the seconds of a Retry-After header, None if it is missing or invalid."""
     if value.isascii() and value.isdecimal():
         return float(min(int(value[:9]), MAX_RETRY_AFTER))
+
+    # Here, since builds without remote files do not need it.
     from email.utils import parsedate_to_datetime
 
     with suppress(ValueError, OverflowError):

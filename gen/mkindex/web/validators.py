@@ -3,7 +3,6 @@
 Building and checking use the same rules.
 """
 
-from calendar import timegm
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeVar
 
@@ -56,7 +55,8 @@ def last_modified(headers: Mapping[str, str]) -> str:
 
     That is what servers send that create a response or do not know more. It would be another one for each request.
     """
-    # Here, since builds without remote files do not need it.
+    # Here, since builds without remote files do not need them.
+    from calendar import timegm
     from email.utils import parsedate_to_datetime
 
     try:
