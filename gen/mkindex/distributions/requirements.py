@@ -14,23 +14,25 @@ from mkindex.text import printable
 
 # A pattern for requirements that every client can parse, as most are. Parsing one takes 30 µs and more, and importing
 # the parser 20 ms; this takes less than 1 µs. What it has matched it never gives back (`++`), so its time is linear.
+# Nothing is written twice that need not be, since compiling takes long: an item of a list ends with a comma or `and`
+# before another item, or before the end of the list.
 _NAME = r"[A-Za-z0-9]++(?:[._-]++[A-Za-z0-9]++)*+"
-_NUMBER = r"[0-9]{1,18}+(?![0-9])"  # uv reads each part of a version as 64 bits
-_RELEASE = rf"{_NUMBER}(?:\.{_NUMBER})*+"
-_SUFFIX = rf"(?:(?:a|b|rc){_NUMBER})?+(?:\.post{_NUMBER})?+(?:\.dev{_NUMBER})?+"
-_VERSION = f"{_RELEASE}{_SUFFIX}"
-_CLAUSE = rf"(?:[<>]=?+ ?+{_VERSION}|[!=]= ?+{_RELEASE}(?:\.\*|{_SUFFIX})|~= ?+{_NUMBER}(?:\.{_NUMBER})++{_SUFFIX})"
-_SPECIFIER = f"{_CLAUSE}(?: ?+, ?+{_CLAUSE})*+"
-_PYTHON = rf"""python_(?:full_)?+version ?+(?:[<>]=?+|[!=]=) ?+(?:"{_VERSION}"|'{_VERSION}')"""
+_EXTRAS = rf"\[(?:{_NAME}(?:, ?+(?=[A-Za-z0-9])|(?=\])))++\]"
+_RELEASE = r"[0-9]++(?:\.[0-9]++)*+"
+_VERSION = rf"{_RELEASE}(?:(?:a|b|rc)[0-9]++)?+(?:\.post[0-9]++)?+(?:\.dev[0-9]++)?+"
+_OPERATOR = r"(?:[<>]=?+|[!=]=|~=(?= ?+[0-9]++\.[0-9]))"
+_CLAUSE = rf"(?:{_OPERATOR} ?+{_VERSION}|[!=]= ?+{_RELEASE}\.\*)"
+_SPECIFIER = rf"(?P<bracket>\()?+(?:{_CLAUSE} ?+(?:, ?+(?=[<>=!~])|(?=[;)]|$)))++(?(bracket)\))"
 _VARIABLE = "(?:extra|os_name|sys_platform|platform_(?:machine|python_implementation|system)|implementation_name)"
-_EQUAL = rf"""{_VARIABLE} ?+[!=]= ?+(?:"[A-Za-z0-9_.+-]*+"|'[A-Za-z0-9_.+-]*+')"""
-_COMPARISON = f"(?:{_PYTHON}|{_EQUAL})"
-_MARKER = rf"(?:{_COMPARISON}|\({_COMPARISON}(?: (?:and|or) {_COMPARISON})*+\))"
-PLAIN_REQUIREMENT = (
-    rf"{_NAME}(?: ?+\[{_NAME}(?:, ?+{_NAME})*+\])?+(?: ?+{_SPECIFIER}| ?+\({_SPECIFIER}\))?+"
-    rf"(?: ?+; ?+{_MARKER}(?: (?:and|or) {_MARKER})*+)?+"
+_QUOTES = """(?="[^"']*+"|'[^"']*+')["']"""  # the beginning of a text that ends with the same quotation mark
+_COMPARISON = (
+    f"(?:python_(?:full_)?+version ?+(?:[<>]=?+|[!=]=) ?+{_QUOTES}{_VERSION}"
+    f"|{_VARIABLE} ?+[!=]= ?+{_QUOTES}[A-Za-z0-9_.+-]*+)[\"']"
 )
-_PLAIN = re.compile(PLAIN_REQUIREMENT)
+_BOOLEAN = "(?: (?:and|or) (?=[a-z(])"
+_MARKER = rf"(?:(?:\((?:{_COMPARISON}{_BOOLEAN}|(?=\))))++\)|{_COMPARISON}){_BOOLEAN}|$))++"
+# uv reads each part of a version as 64 bits.
+PLAIN_REQUIREMENT = rf"(?![^\n]*[0-9]{{19}}){_NAME}(?: ?+{_EXTRAS})?+(?: ?+{_SPECIFIER})?+(?: ?+; ?+{_MARKER})?+"
 
 _PIP_IGNORES = (
     "cannot be parsed: pip ignores the file and takes an older version, and so does uv unless it can guess the meaning"
@@ -59,7 +61,7 @@ def unusable_requirements(values: Iterable[str]) -> dict[str, str]:
     problems: dict[str, str] = {}
     length = 0
     for value in dict.fromkeys(values):
-        if not _PLAIN.fullmatch(value):
+        if not re.fullmatch(PLAIN_REQUIREMENT, value):
             length += len(value)
             if length > _MAX_PARSED:
                 break
