@@ -161,6 +161,6 @@ def test_a_build_that_reads_nothing_again_says_the_same(tmp_path: Path, monkeypa
     for version in ("1.0", "1.1"):
         write_wheel(source, "demo", version, requires_dist=["six~=1", "six_"], requires_python="soon")
     cold = publish(source, tmp_path / "public", cache_dir=str(tmp_path / "cache"))
-    monkeypatch.setattr("mkindex.examine.local.describe", lambda *_: pytest.fail("a file was read again"))
+    monkeypatch.setattr("mkindex.examine.local.examine", lambda *_: pytest.fail("a file was read again"))
     again = publish(source, tmp_path / "public", cache_dir=str(tmp_path / "cache"))
     assert (len(cold.notes), again.findings) == (6, cold.findings)

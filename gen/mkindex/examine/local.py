@@ -12,7 +12,6 @@ from functools import partial
 from typing import NamedTuple
 
 from mkindex.cache import Cache
-from mkindex.distributions.describe import describe
 from mkindex.errors import Rejected, Unreadable
 from mkindex.model.files import (
     CHUNK,
@@ -75,6 +74,8 @@ def scan(
         results[number] = make_file(artifact, found)
 
     unknown = [number for number, result in enumerate(results) if result is None]
+    if unknown:  # here, since it takes 10 ms, and most builds read no new file; before processes are forked
+        import mkindex.distributions.describe  # noqa: F401 (for _facts)
     small = [number for number in unknown if artifacts[number].fingerprint.size <= CHUNK]
     of_small = map_chunks(_examine_each, [artifacts[number] for number in small], processes=processes)
     for number, examined in zip(small, of_small, strict=True):
@@ -128,6 +129,8 @@ def _page_project(artifact: Artifact) -> str:
 
 def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts | str:
     """Return the facts of an open file, or why it is rejected. Raises OSError, and what `hasher` raises."""
+    from mkindex.distributions.describe import describe
+
     size = artifact.size
     whole = os.read(descriptor, size) if size <= CHUNK else None
     stream = io.FileIO(descriptor, closefd=False) if whole is None else io.BytesIO(whole)
