@@ -430,3 +430,14 @@ def test_several_runs_share_a_cache(tmp_path: Path) -> None:
     pages = {(tmp_path / f"{n}/simple/a/index.v1_json").read_bytes() for n in range(4)}
     assert len(pages) == 1
     shutil.rmtree(tmp_path / "cache")
+
+
+def test_the_query_of_an_address_is_not_written_to_disk(tmp_path: Path) -> None:
+    keys = ["file https://host/a.whl?token=hunter2", "file https://host/a.whl?token=hunter3 on the page of a"]
+    with Cache(tmp_path) as cache:
+        for key in keys:
+            cache.remember(key, "validator", key[-1])
+    with Cache(tmp_path) as cache:
+        assert [cache.recall(key) for key in keys] == [("validator", key[-1]) for key in keys]
+        assert cache.recall("file https://host/a.whl?token=other") is None
+    assert [path.name for path in tmp_path.iterdir() if b"hunter" in path.read_bytes()] == []

@@ -373,3 +373,23 @@ def test_a_line_of_a_list_is_shown_without_its_password(tmp_path: Path, run: Cal
         done = run("list.txt", "--allow-empty", "--verbose", *options)
         assert done.status in (0, 1, 3)
         assert "hunter2" not in done.out + "".join(done.messages)
+
+
+SIGNED = (
+    *("X-Amz-Expires=60&X-Amz-Signature=hunter2", "X-Goog-Signature=hunter2", "Expires=1&Signature=hunter2"),
+    *("Key-Pair-Id=K&Signature=hunter2", "se=2026-01-01&sig=hunter2"),
+)
+
+
+@pytest.mark.parametrize("query", SIGNED)
+def test_a_signed_address_is_mirrored_but_not_published_and_its_signature_is_not_kept(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, query: str
+) -> None:
+    page = page_of_links(f"{A}?{query.replace('&', '&amp;')}").with_headers(etag='"1"')
+    server.routes |= {"/": page, f"/{A}": file_route(WHEEL, etag='"2"')}
+    run = Run(capsys, server, server.url)
+    assert run.status == 3
+    assert "use --remote mirror" in "\n".join(run.messages)
+    assert Run(capsys, server, server.url, "--remote", "mirror").status == 0
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert kept == []

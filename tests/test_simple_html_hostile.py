@@ -29,6 +29,7 @@ from support.simple_pages import (
 )
 
 MANY = 3_000
+TOO_MANY = "has more elements than a page with its links needs"
 TOO_DEEP = "has more than 10,000 nested elements, or attributes of one element"
 
 
@@ -185,7 +186,37 @@ def test_html_made_to_slow_down_parsers_is_read_or_refused_in_time(text: str) ->
     try:
         assert parse_html(text, PAGE).links == ()
     except Malformed as error:
-        assert str(error) in (CUT_OFF, TOO_DEEP)  # noqa: PT017 (some of it may be read)
+        assert str(error) in (CUT_OFF, TOO_DEEP, TOO_MANY)  # noqa: PT017 (some of it may be read)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<br>" * 200_000,
+        "<p>" * 200_000,
+        "".join(f"<b x={number}><p>" for number in range(2_000)),
+        "".join(f"<I x={number}>" for number in range(400)) + "<div></div>" * 400,
+    ],
+    ids=lambda text: text[:9],
+)
+def test_a_page_that_needs_far_more_memory_than_its_links_do_is_refused_before_parsing(text: str) -> None:
+    with pytest.raises(Malformed) as error:
+        parse_html(f'{text}<a href="{FILE}">x</a>', PAGE)
+    assert str(error.value) == TOO_MANY
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "<br>" * 1_000,
+        "<b>Wheels</b>" * 300,
+        "<b><i><tt>" + "<p>text" * 1_000,
+        '<table><tr><td><img src="x"></td><td><a href="x">x</a></td><td>1</td><td>2</td></tr></table>' * 1_000,
+    ],
+    ids=lambda text: text[:9],
+)
+def test_a_page_with_usual_elements_around_its_links_is_read(row: str) -> None:
+    assert len(parse_html(f'{row}<a href="{FILE}">x</a>', PAGE).links) == 1
 
 
 @pytest.mark.parametrize("text", ["<div>" * 30_000, "</p>" * 30_000 + "<div>" * 30_000, "<div></x>" * 30_000])

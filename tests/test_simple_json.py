@@ -274,3 +274,14 @@ def test_a_missing_api_version_and_any_minor_version_are_read(meta: object) -> N
 def test_a_malformed_name_or_status_is_ignored(name: object, marker: object) -> None:
     document = {"name": name, "project-status": marker, "files": [{"filename": FILE, "url": FILE}]}
     assert parse_json(json.dumps(document), PAGE) == json_result(DEMO, name="")
+
+
+@pytest.mark.parametrize("value", ["[],", "{},", "1,", '{"a":1},', "[[]],"])
+def test_a_page_that_would_become_far_larger_in_memory_is_refused_before_decoding(value: str) -> None:
+    with pytest.raises(Malformed, match="has more values than a page of its size needs"):
+        parse_json(f'{{"files": [{value * 200_000}0]}}', "https://host.example/")
+
+
+def test_a_page_of_many_short_projects_is_read() -> None:
+    text = json.dumps({"projects": [{"name": f"p{number}"} for number in range(30_000)]}, separators=(",", ":"))
+    assert len(parse_json(text, "https://host.example/").projects) == 30_000

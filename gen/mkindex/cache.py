@@ -5,6 +5,8 @@ checksum of a row is wrong, if the database cannot be read, or if the file chang
 could have been missed.
 """
 
+import hashlib
+import re
 import sqlite3
 import threading
 import time
@@ -28,6 +30,7 @@ CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksu
 # Columns are named, so that a damaged schema is an error of SQLite and never a row of another shape.
 _COLUMNS = "path, fingerprint, facts, checksum, day"
 _INSERT = f"INSERT OR REPLACE INTO facts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (a constant)
+_QUERY = re.compile(r"\?\S*")
 _READ_AT_ONCE = 500  # rows
 _WRITE_AT_ONCE = 5000  # rows
 _WRITE_AFTER = 5.0  # seconds
@@ -99,13 +102,18 @@ class Cache:
 
     def recall(self, key: str) -> tuple[str, str] | None:
         """Return the validator and the text that were remembered under `key`, or None. May be called by any thread."""
+        key = _without_query(key)
         with self._lock:
             row = self._rows([key]).get(key)
             text = self._valid(row, row[1]) if row else None
         return (row[1], text) if row and text is not None else None
 
     def remember(self, key: str, validator: str, text: str) -> None:
-        """Remember a text, and the validator of the server's answer. May be called by any thread."""
+        """Remember a text, and the validator of the server's answer. May be called by any thread.
+
+        The query of an address in `key` may be a secret: only a hash of it is written.
+        """
+        key = _without_query(key)
         with self._lock:
             if self._database and _is_text(key):
                 self._add(key, validator, text)
@@ -211,6 +219,11 @@ def _open(path: Path) -> sqlite3.Connection:
 def _is_text(path: str) -> bool:
     """Tell whether a path is UTF-8, as SQLite needs it."""
     return path.isascii() or path.encode("utf-8", "replace").decode() == path
+
+
+def _without_query(key: str) -> str:
+    """Return a key with a hash instead of the query of an address, which may be a signature or a token."""
+    return _QUERY.sub(lambda query: f"?{hashlib.sha256(query[0].encode(errors='replace')).hexdigest()}", key)
 
 
 def _checksum(path: str, fingerprint: str, facts: str) -> int:

@@ -18,6 +18,7 @@ from mkindex.distributions.describe import describe_name
 from mkindex.errors import Note, Rejected, SourceError, Unreadable, nothing
 from mkindex.examine.local import Progress
 from mkindex.model.files import Facts, File, Link, decode_facts, describe_mismatch, encode_facts, make_file
+from mkindex.simple.links import has_expiring_signature
 from mkindex.text import plural
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, Refused, RequestFailed
@@ -59,6 +60,9 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     if not mirrored and unquote(urlsplit(link.url).path.rpartition("/")[2]) != link.filename:
         reason = "the address does not end in the filename, as pip requires: use --remote mirror"
         return Rejected(location=f"{link.location} ({link.filename})", reason=reason)
+    if not mirrored and has_expiring_signature(link.url):
+        reason = "the address has a signature that expires, and would be published: use --remote mirror"
+        return Rejected(location=link.location, reason=reason)
     try:
         head = work.web.head(link.url)
     except RequestFailed as error:

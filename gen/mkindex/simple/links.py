@@ -26,6 +26,15 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 _NOT_IN_A_PAGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z", re.ASCII)
 
+# Parameters of signed addresses: S3, Google Cloud Storage, both and CloudFront in their older forms, Azure.
+_SIGNATURES = (
+    {"x-amz-signature"},
+    {"x-goog-signature"},
+    {"signature", "expires"},
+    {"signature", "key-pair-id"},
+    {"sig", "se"},
+)
+
 
 def parse_link(address: str) -> Link:
     """Return the link for an address of a file that the user gave, with the hash in its fragment.
@@ -201,3 +210,9 @@ def clean_provenance(value: object) -> str:
     # PEP 740: "The value … MUST be a fully qualified URL", and https.
     is_url = isinstance(value, str) and value.startswith("https://") and value.isprintable() and value.isascii()
     return str(value) if is_url else ""
+
+
+def has_expiring_signature(url: str) -> bool:
+    """Tell whether an address is signed for a time, as those that object stores give out for private files."""
+    names = {part.partition("=")[0].lower() for part in urlsplit(url).query.split("&")}
+    return any(signature <= names for signature in _SIGNATURES)

@@ -5,7 +5,6 @@ Uses neither network nor disk. No page is trusted: a malformed entry is rejected
 
 import json
 import re
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
 from mkindex.model.index import ProjectStatus
+from mkindex.simple.bounds import why_html_is_unbounded, why_json_is_unbounded
 from mkindex.simple.links import (
     MAX_SIZE,
     clean_provenance,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 MAX_LINKS = 1_000_000  # files on a JSON page
 MAX_PROJECTS = 10_000_000  # projects of a JSON root, and links on an HTML page; the public index has a million projects
 _MAX_NODES_OF_TEXT, _MAX_TEXT = 50, 1_000  # of a link; characters
-_MAX_NESTED = 10_000  # elements inside one another, and attributes of one element
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,8 +72,8 @@ def parse_html(text: str, url: str, *, any_version: bool = False) -> Page:
     """
     from selectolax.lexbor import LexborHTMLParser
 
-    if _is_slow_to_parse(text):
-        raise Malformed(f"has more than {_MAX_NESTED:,} nested elements, or attributes of one element")
+    if why := why_html_is_unbounded(text):
+        raise Malformed(why)
     # No error stops a parser of the HTML standard, but the end of the page is lost in a tag that nothing closes.
     tree = LexborHTMLParser(f"{text}<mkindex-end>")
     if tree.css_first("mkindex-end") is None or text.rstrip().endswith("<"):
@@ -163,29 +162,6 @@ def parse_json(text: str, url: str) -> Page:
 # A relative or absolute path to a directory in which nothing is encoded: all but a few links of an index.
 _PLAIN_DIRECTORY = re.compile(r"(/)?(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)+")
 _LISTING_TITLE = re.compile(r"\s*(?:index of|directory listing for|directory:)\s", re.IGNORECASE)
-# Except elements without content, and those that the next element of their kind ends.
-_TAG = re.compile(
-    r"<(/?)(?!(?:a|br|hr|img|li|link|meta|p|td|th|tr|dt|dd|input|option)\b)([a-z][^\s/>]*)", re.IGNORECASE
-)
-_ATTRIBUTE_GAP = re.compile(r"[\s/]+")
-
-
-def _is_slow_to_parse(text: str) -> bool:
-    """Tell whether HTML has so many nested elements or attributes that parsing takes time quadratic in them."""
-    if any(len(part) > _MAX_NESTED and len(_ATTRIBUTE_GAP.findall(part)) > _MAX_NESTED for part in text.split(">")):
-        return True
-    depth, total = Counter[str](), 0
-    for slash, tag in _TAG.findall(text):
-        name = tag.lower()
-        if not slash:
-            depth[name] += 1
-            total += 1
-            if total > _MAX_NESTED:
-                return True
-        elif depth[name]:  # an end tag without a start tag closes nothing
-            depth[name] -= 1
-            total -= 1
-    return False
 
 
 class _Location(NamedTuple):
@@ -270,6 +246,8 @@ def _read_anchor(attributes: dict[str, str | None], location: _Location) -> Link
 
 def _load_json(text: str) -> dict[str, Any]:
     """Return the object of a JSON page whose API version mkindex knows."""
+    if why := why_json_is_unbounded(text):
+        raise Malformed(why)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,5 +1,6 @@
 """Reading the body of a response within bounds of bytes and time, decompressing it, and decoding it as text."""
 
+import codecs
 import threading
 import time
 import zlib
@@ -10,6 +11,28 @@ from mkindex.text import printable
 from mkindex.web.responses import RequestFailed
 from mkindex.web.transport import Response, TransferBroken
 
+# The encodings of the WHATWG standard, by the names of Python. For ASCII and Latin-1, it means a superset of them.
+_CODECS = frozenset(
+    [
+        *("utf-8", "utf-16", "utf-16-be", "utf-16-le", "ascii", "cp866", "cp874", "koi8-r", "koi8-u", "mac-roman"),
+        *(
+            "mac-cyrillic",
+            "gb2312",
+            "gbk",
+            "gb18030",
+            "big5",
+            "big5hkscs",
+            "euc_jp",
+            "iso2022_jp",
+            "shift_jis",
+            "cp932",
+        ),
+        *("euc_kr", "cp949"),
+        *(f"cp{number}" for number in range(1250, 1259)),
+        *(f"iso8859-{number}" for number in range(1, 17) if number != 12),
+    ]
+)
+_AS_CP1252 = {"ascii": "cp1252", "iso8859-1": "cp1252"}
 MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has about 40 MB
 LEAST_PROGRESS = 1000  # bytes that must arrive within the timeout, or the body is given up
 
@@ -63,11 +86,20 @@ def read_page(response: Response, url: str, patience: Patience, *, most: int) ->
 
 def decode_page(body: bytes, content_type: str) -> str:
     """Return the text of a page: in the charset of its Content-Type, or else in UTF-8. A byte order mark is dropped."""
-    try:
-        text = body.decode(_charset(content_type) or "utf-8", "replace")
-    except (LookupError, ValueError):
-        text = body.decode(errors="replace")
+    text = body.decode(_codec(content_type), "replace")
     return text.removeprefix("\ufeff")
+
+
+def _codec(content_type: str) -> str:
+    """Return the codec of the charset of a Content-Type; UTF-8 without one that browsers know.
+
+    Python has others, some of which take time quadratic in the size of the text.
+    """
+    try:
+        name = codecs.lookup(_charset(content_type) or "utf-8").name
+    except (LookupError, ValueError):
+        return "utf-8"
+    return _AS_CP1252.get(name, name) if name in _CODECS else "utf-8"
 
 
 def _charset(content_type: str) -> str:

@@ -1,11 +1,13 @@
 """Pages of earlier runs, which are fetched again only if they have changed (RFC 9110, section 13)."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from mkindex.cache import Cache
 from mkindex.web.responses import PageResponse
 
+_SIGNED_LINK = re.compile(r"[?&;](?:X-(?:Amz|Goog)-Signature|Signature|sig)=", re.IGNORECASE)
 _LONGEST = 8 << 20  # characters of a page that is remembered
 
 
@@ -34,7 +36,8 @@ def recall_page(cache: Cache, url: str) -> CachedPage | None:
 def remember_page(cache: Cache, url: str, page: PageResponse, headers: Mapping[str, str]) -> None:
     """Remember a page for the next run, if the server sends a validator for it."""
     etag, last_modified = headers.get("etag", ""), headers.get("last-modified", "")
-    if "?" in f"{url}{page.url}":  # a query may be a secret, and secrets are not written to disk
+    # A query may be a secret, and secrets are not written to disk: neither that of the page nor those of its links.
+    if "?" in f"{url}{page.url}" or _SIGNED_LINK.search(page.text):
         return
     validators = "\t".join((page.url, page.media_type, etag, last_modified))
     if (etag or last_modified) and len(page.text) <= _LONGEST and validators.count("\t") == 3:
