@@ -37,6 +37,7 @@ from support.faulty_disk import (
     FaultyDisk,
     ProcessKilled,
 )
+from support.power_loss import Operation, RecordingDisk, Tree, trees_after_a_power_loss
 from support.requirements import skip_or_fail
 from support.trees import OWN_DIRECTORY, file_identities, find_broken_links, is_page, own_files, read_tree
 from support.wheels import write_sdist, write_wheel
@@ -185,13 +186,17 @@ class Stage:
 
     def faults_seen(self) -> list[str]:
         """Return the faults of the tree that readers could see at this moment."""
-        content = read_tree(self.public)
+        there = file_identities(self.public)
+        moved = [path for path, identity in self.untouched.items() if there[path] != identity]
+        return self.faults_of(read_tree(self.public)) + moved
+
+    def faults_of(self, content: dict[str, bytes]) -> list[str]:
+        """Return the pages that are not whole, and links that lead nowhere."""
         pages = {path: data for path, data in content.items() if is_page(path) and not path.endswith("/")}
         wrong = [path for path, data in pages.items() if data not in (self.before.get(path), self.wanted.get(path))]
         for simple in {"simple", self.simple}:
             wrong += {*find_broken_links(content, simple=simple)} - {*find_broken_links(self.before, simple=simple)}
-        there = file_identities(self.public)
-        return wrong + [path for path, identity in self.untouched.items() if there[path] != identity]
+        return wrong
 
     def faults_after_next_build(self, afterwards: Callable[[Path], object]) -> list[str]:
         """Build again, and return the differences from the tree of a cold build."""
@@ -364,7 +369,7 @@ def premature_operations(done: list[tuple[str, ...]], before: dict[str, bytes]) 
         if path == f"{OWN_DIRECTORY}/manifest" or (operation, path) == ("unlink", f"{OWN_DIRECTORY}/intent"):
             relied_on &= not names_at_risk and not bytes_at_risk - {path}
         elif not is_own and operation == "unlink":
-            relied_on &= "manifest" in durable
+            relied_on &= "manifest" in durable or path not in before
         if not is_own and operation in ("create", "link", "replace", "unlink"):
             names_at_risk.add(path)
         if not relied_on:
@@ -377,6 +382,42 @@ def test_nothing_relies_on_what_a_power_failure_could_undo(stage: Callable[[], S
     here = stage()
     assert here.run(disk := FaultyDisk()) is None
     assert premature_operations(disk.operations, here.before) == []
+
+
+@every_scene
+@pytest.mark.parametrize("fault", [None, FULL_ONCE], ids=["a build", "one that fails"])
+def test_after_a_power_loss_every_page_is_whole_and_the_next_build_finishes(
+    fault: Fault | None, stage: Callable[[], Stage]
+) -> None:
+    here = stage()
+    before = Tree.read(here.public) if here.public.exists() else Tree()
+    disk = RecordingDisk()
+    if fault:
+        here.run(disk)
+        here = stage()
+        synced = [operation for operation, *_ in disk.operations].index("sync")
+        disk = RecordingDisk(fault=fault, at=synced + 1)  # everything is prepared
+    assert isinstance(here.run(disk), DestinationError) == bool(fault)
+    log = disk.log if OWN_DIRECTORY in before.directories else [Operation("mkdir", OWN_DIRECTORY), *disk.log]
+    chance = random.Random(len(log))
+    trees: dict[str, tuple[int, Tree]] = {}
+    wrong: list[tuple[int, str]] = []
+    for at, tree in trees_after_a_power_loss(before, log, chance, tries=20 if SOAK else 2):
+        if trees.setdefault(str(tree), (at, tree))[1] is tree:
+            wrong += [(at, what) for what in here.faults_of(published(tree))]
+    picked = [*trees.values()]
+    for at, tree in picked if SOAK else chance.sample(picked, min(6, len(picked))):
+        here = stage()
+        shutil.rmtree(here.public, ignore_errors=True)
+        here.public.mkdir()
+        tree.write(here.public)
+        wrong += [(at, what) for what in here.faults_after_next_build(AFTERWARDS[chance.choice([*AFTERWARDS])])]
+    assert wrong == []
+
+
+def published(tree: Tree) -> dict[str, bytes]:
+    """The tree without mkindex's own directory."""
+    return {path: data for path, data in tree.files.items() if not path.startswith(f"{OWN_DIRECTORY}/")}
 
 
 # --- real processes, really killed ----------------------------------------------------------------------------------

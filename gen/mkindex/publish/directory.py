@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from heapq import merge
 from io import FileIO
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -172,6 +172,7 @@ class DirectoryDestination:
                 self._disk.make_directory(TEMPORARY_DIRECTORY)
                 pages = staging.stage_pages(plan.puts)
                 self._write_own(INTENT, manifest.encode_intent(self._ownership.intend(_intent(plan, pages))))
+                self._disk.flush_directory("")  # the directory of the intent may be new
                 outcomes = [*staging.stage_files(plan.puts, place_new_files=place_new_files), *pages]
                 self._disk.sync()
                 before_commit()
@@ -199,12 +200,13 @@ class DirectoryDestination:
             for number, outcome in enumerate(outcomes)
             if isinstance(outcome, UnplacedPut) and outcome.is_temporary
         ]
-        for number in temporary:
-            target = plan.puts[number].resource.path
-            if directory := os.path.dirname(target):
-                self._disk.make_directory(directory)
-            self._disk.replace(staging.temporary_path(number), target)
-        if temporary:
+        # Without a sync after each stage, a power failure could keep a page and lose what it names.
+        for _, numbers in groupby(temporary, key=lambda number: plan.puts[number].resource.stage):
+            for number in numbers:
+                target = plan.puts[number].resource.path
+                if directory := os.path.dirname(target):
+                    self._disk.make_directory(directory)
+                self._disk.replace(staging.temporary_path(number), target)
             self._disk.sync()
         # Before fingerprints are taken: removing a download changes the ctime of its hard link in the tree.
         self._downloads.remove()
@@ -216,10 +218,10 @@ class DirectoryDestination:
             self._write_own(MANIFEST, manifest.encode(self._changes(plan, outcomes), before, extents))
         self._ownership.renew()
         self._root_names = None
-        for entry in plan.deletes:
-            self._delete(entry.path)
-        if plan.deletes:
-            self._disk.sync()  # before the intent is removed, which is the only record of them
+        for _, entries in groupby(plan.deletes, key=attrgetter("stage")):
+            for entry in entries:
+                self._delete(entry.path)
+            self._disk.sync()  # the intent, which is removed below, is the only record of them
         self._sweep()
         self._disk.unlink(INTENT)
 
