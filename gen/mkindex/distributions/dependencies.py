@@ -7,7 +7,8 @@ from sys import intern
 
 from packaging.utils import canonicalize_name
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+# Name and marker of a requirement without an address of its own, which is not taken from an index.
+_REQUIREMENT = re.compile(rb"[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)[^;@\n]*(?:;([^\n]*))?(?:\n|$)")
 
 
 def required_names(raw: bytes, requires_python: str, build_requires: Iterable[str] = ()) -> str:
@@ -30,17 +31,21 @@ def required_names(raw: bytes, requires_python: str, build_requires: Iterable[st
 @lru_cache(maxsize=16_384)  # most files require what another version of the same project requires, too
 def _required_name(line: bytes, requires_python: str) -> str:
     """Return the name of the project that a requirement is for; "" if it has an address, or may be left out."""
-    requirement, _, marker = line.partition(b"\n")[0].decode("utf-8", "replace").partition(";")
-    name = _NAME.match(requirement)
-    if name is None or "@" in requirement or (marker and not _may_apply(marker.strip(), requires_python)):
+    found = _REQUIREMENT.match(line)
+    if found is None or (found[2] and not _may_apply(found[2].strip(), requires_python)):
         return ""
-    return canonicalize_name(name[1])
+    return _normal_name(found[1])
 
 
 @lru_cache(maxsize=4096)
-def _may_apply(marker: str, requires_python: str) -> bool:
+def _normal_name(name: bytes) -> str:
+    return canonicalize_name(name.decode())
+
+
+@lru_cache(maxsize=4096)
+def _may_apply(marker: bytes, requires_python: str) -> bool:
     """Tell whether a marker may be true for a Python that `requires_python` allows, if no extra is requested."""
-    if "extra" in marker:
+    if b"extra" in marker:
         return False
     # Here, since importing them takes some milliseconds, and most builds read no new file.
     from packaging.markers import InvalidMarker, Marker
@@ -48,6 +53,6 @@ def _may_apply(marker: str, requires_python: str) -> bool:
     from mkindex.environments import on_any_python
 
     try:
-        return on_any_python(requires_python).applies(Marker(marker))
+        return on_any_python(requires_python).applies(Marker(marker.decode("utf-8", "replace")))
     except (InvalidMarker, RecursionError):
         return False
