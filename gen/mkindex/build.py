@@ -376,7 +376,7 @@ def _sections(index: Index, site: Site) -> Iterable[Section]:
 def _warnings(index: Index) -> Iterator[Note]:
     for project in index.projects:
         for file in project.files:
-            for text in file.warning.splitlines():
+            for text in file.warning.splitlines() if file.warning else ():
                 yield Note(location=file.artifact.location, text=text, text_of_many=without_quoted(text))
 
 

@@ -38,4 +38,4 @@ def _required_names(project: Project) -> set[str]:
     if len(wheels) < len(project.files):
         built = {facts.version for facts in wheels}
         texts |= {facts.requires for _, facts, _ in project.files if facts.version not in built}
-    return {name for text in texts for name in text.split()}
+    return set(" ".join(texts).split())
