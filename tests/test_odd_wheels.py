@@ -10,6 +10,7 @@ import pytest
 from mkindex.check.engine import CheckOptions, check
 from mkindex.check.findings import Severity
 from mkindex.check.wheels import content_of
+from mkindex.distributions.dist_info import WheelFile, missing_tags
 from support.builds import publish
 from support.odd_wheels import FINE, NAME, ODD, Odd
 
@@ -54,3 +55,11 @@ def test_a_check_finds_it(odd: Odd) -> None:
     assert found[odd.rule]
     if odd.clients == "both":  # no rule claims that a client cannot install it
         assert not content.broken
+
+
+@pytest.mark.parametrize(
+    ("tags", "missing"),
+    [("py2.py3-none-any", []), ("cp27.py3-none-any", []), ("py3.py4-none-any", ["py4-none-any"])],
+)
+def test_a_tag_of_python_2_need_not_be_in_wheel(tags: str, missing: list[str]) -> None:
+    assert missing_tags(f"foo-2.0-{tags}.whl", WheelFile((), frozenset({"py3-none-any"}))) == missing

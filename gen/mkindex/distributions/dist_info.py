@@ -97,10 +97,13 @@ def expand_tags(tags: str) -> Iterator[str]:
 def missing_tags(filename: str, wheel: WheelFile) -> list[str]:
     """Return the tags in the filename of a wheel that WHEEL does not have, if it has any.
 
-    pip does not compare them. If no tag in WHEEL fits, `uv sync` installs the wheel again each time.
+    pip does not compare them. If no tag in WHEEL fits, `uv sync` installs the wheel again each time. It has no Python 2
+    to install for, so those tags do not matter: maturin writes `py2.py3` into filenames and only `py3` into WHEEL.
     """
     tags = "-".join(filename.removesuffix(".whl").split("-")[-3:])
-    return sorted(set(expand_tags(tags)) - wheel.tags) if wheel.tags and tags not in wheel.tags else []
+    if not wheel.tags or tags in wheel.tags:
+        return []
+    return sorted(tag for tag in expand_tags(tags) if tag not in wheel.tags and not tag.startswith(("py2", "cp2")))
 
 
 # --- RECORD ---------------------------------------------------------------------------------------------------------
