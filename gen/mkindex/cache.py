@@ -5,7 +5,6 @@ checksum of a row is wrong, if the database cannot be read, or if the file chang
 could have been missed.
 """
 
-import hashlib
 import re
 import sqlite3
 import threading
@@ -223,6 +222,10 @@ def _is_text(path: str) -> bool:
 
 def _without_query(key: str) -> str:
     """Return a key with a hash instead of the query of an address, which may be a signature or a token."""
+    if "?" not in key:
+        return key
+    import hashlib
+
     return _QUERY.sub(lambda query: f"?{hashlib.sha256(query[0].encode(errors='replace')).hexdigest()}", key)
 
 

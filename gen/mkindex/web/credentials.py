@@ -4,7 +4,6 @@ They are sent only to hosts that the user named. Otherwise, a page could link to
 would be published.
 """
 
-import base64
 import os
 import threading
 from collections.abc import Iterable
@@ -52,6 +51,8 @@ class CredentialStore:
         found = self._by_origin.get(origin(url)) or self._of_netrc(urlsplit(url).hostname or "")
         if not found:
             return {}
+        import base64
+
         return {"Authorization": f"Basic {base64.b64encode(':'.join(found).encode()).decode('ascii')}"}
 
     @cached_property
