@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex.check.options import CheckOptions
 from mkindex.config import Config, parse_bind
 from mkindex.config_file import read_config_file
 from mkindex.errors import ConfigError
@@ -137,6 +139,17 @@ def test_a_malformed_address_of_files_is_refused(url: str) -> None:
 def test_a_password_is_never_published(url: str) -> None:
     reason = "files_url must not contain a user name or password: every reader would see it"
     assert reason_for(files_url=url) == reason
+
+
+@pytest.mark.parametrize(
+    "host", ["https://example.com", "example.com:80", "example.com/", "", "me@example.com", "[::1]"]
+)
+def test_a_host_to_trust_has_neither_scheme_nor_port(host: str) -> None:
+    wanted = "must be a host without scheme and port, such as files.example.com, not"
+    assert reason_for(trust_host=(host,)) == f"trust_host {wanted} {host!r}"
+    assert reason_for(trust_host=("example.com", "localhost", "127.0.0.1", "::1", "fe80::1")) is None
+    with pytest.raises(ConfigError, match=re.escape(f"--trust-host {wanted} {host!r}")):
+        CheckOptions(target="public", trust_host=(host,))
 
 
 def test_an_invalid_value_is_refused_with_the_name_of_its_option() -> None:

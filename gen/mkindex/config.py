@@ -16,6 +16,8 @@ from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUN
 _TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")  # or an IPv6 address
+HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 # The headings of --help and of the README table, in order.
@@ -252,6 +254,9 @@ class Config:
                 raise InvalidOption("fix_names", "and {files_url} exclude each other: rename the files on that server")
         elif self.files_have_metadata:
             raise InvalidOption("files_have_metadata", "requires {files_url}")
+        for host in self.trust_host:
+            if not is_host(host):
+                raise InvalidOption("trust_host", HOST_WANTED, value=printable(host))
         if self.previous is not None:
             self._check_previous(self.previous)
         if self.templates is not None and not os.path.isdir(self.templates):
@@ -372,6 +377,11 @@ class RunOptions:
 OPTIONS = options_of(Config)
 RUN_OPTIONS = options_of(RunOptions)
 BY_NAME = {one.name: one for one in (*OPTIONS, *RUN_OPTIONS)}
+
+
+def is_host(text: str) -> bool:
+    """Tell whether a text is a host name or an IP address, without scheme, port and brackets."""
+    return bool(_HOST.fullmatch(text))
 
 
 def parse_bind(bind: str) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mkindex.check.judge import rules_by_name
 from mkindex.check.observations import Level
+from mkindex.config import HOST_WANTED, is_host
 from mkindex.environments import Environment, environments_for
 from mkindex.errors import ConfigError
 from mkindex.text import printable
@@ -48,6 +49,9 @@ class CheckOptions:
                     raise ConfigError(
                         f"--{option} {printable(name)}: unknown rule (mkindex check --explain all lists them)"
                     )
+        for host in self.trust_host:
+            if not is_host(host):
+                raise ConfigError(f"--trust-host {HOST_WANTED.format(value=printable(host))}")
         if self.require_hashes and self.why is None:
             raise ConfigError("--require-hashes requires --why")
         if (self.python or self.platform) and not (self.closure or self.why):
