@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.check.options import CheckOptions
-from mkindex.config import Config, parse_bind
+from mkindex.config import Config
 from mkindex.config_file import read_config_file
 from mkindex.errors import ConfigError
+from mkindex.hosts.addresses import parse_bind
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,10 @@ import os
 import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from mkindex.errors import ConfigError
+from mkindex.hosts.addresses import is_host, parse_bind, split_url
 from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption, option, options_of
@@ -16,7 +17,6 @@ from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUN
 _TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")  # or an IPv6 address
 HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
@@ -326,7 +326,7 @@ class Config:
             )
 
     def _check_files_url(self, files_url: str) -> None:
-        url = _split(files_url)
+        url = split_url(files_url)
         if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
             raise InvalidOption(
                 "files_url",
@@ -346,7 +346,7 @@ class Config:
         if not site:
             raise InvalidOption("previous", "must be the URL of a published site, or a directory with one")
         if _SCHEME.match(site) and not os.path.exists(site):
-            url = _split(site)
+            url = split_url(site)
             if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
                 raise InvalidOption(
                     "previous", "must be an http or https URL, or a directory, not {site}", site=redact(site)
@@ -379,21 +379,6 @@ RUN_OPTIONS = options_of(RunOptions)
 BY_NAME = {one.name: one for one in (*OPTIONS, *RUN_OPTIONS)}
 
 
-def is_host(text: str) -> bool:
-    """Tell whether a text is a host name or an IP address, without scheme, port and brackets."""
-    return bool(_HOST.fullmatch(text))
-
-
-def parse_bind(bind: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT, where an IPv6 address is in brackets. Raises InvalidOption."""
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)]|([A-Za-z0-9.-]+)):(\d{1,5})", bind)
-    if not match or int(match[3]) > 65535:
-        raise InvalidOption(
-            "bind", "must be HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000, not {value!r}", value=printable(bind)
-        )
-    return match[1] or match[2], int(match[3])
-
-
 def _check_tree_path(name: str, path: str, hint: str = "") -> None:
     parts = path.split("/")
     if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
@@ -404,12 +389,3 @@ def _check_tree_path(name: str, path: str, hint: str = "") -> None:
             path=printable(path),
             hint=hint,
         )
-
-
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL, or None if it is not one."""
-    try:
-        parts = urlsplit(url)
-        return parts if url.isprintable() and url.isascii() and (parts.port or 0) >= 0 else None
-    except ValueError:
-        return None
