@@ -160,7 +160,13 @@ def test_a_closed_standard_output_is_not_an_error(here: Path) -> None:
 
 def write_large_wheel(path: Path, size: int) -> None:
     """Write a wheel with a member of `size` zeros, as a sparse file."""
-    members = {"foo-1.0.dist-info/METADATA": metadata("foo", "1.0"), "foo/data": None}
+    info = "foo-1.0.dist-info"
+    members: dict[str, bytes | None] = {
+        f"{info}/METADATA": metadata("foo", "1.0"),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": f"foo/data,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n".encode(),
+        "foo/data": None,
+    }
     directory = b""
     with path.open("wb") as file:
         for name, content in members.items():
@@ -172,7 +178,8 @@ def write_large_wheel(path: Path, size: int) -> None:
             file.write(struct.pack("<4sH4H3L2H", b"PK\3\4", 20, *common) + name.encode())
             file.write(content) if content else file.seek(size, os.SEEK_CUR)
         start = file.tell()
-        file.write(directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, len(directory), start, 0))
+        count = len(members)
+        file.write(directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), start, 0))
 
 
 def test_ctrl_c_is_130_and_leaves_the_destination_as_it_was(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
