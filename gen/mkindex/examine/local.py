@@ -144,7 +144,8 @@ def _facts(artifact: Artifact, descriptor: int, hasher: Hasher | None) -> Facts 
     except Exception as error:  # no error of a parser may stop the other files
         return f"cannot be parsed ({printable(repr(error))}): build it again"
     stream.seek(0)
-    if hasher and isinstance(stream, io.FileIO):
+    # The hasher may copy the file. One whose name was changed on the way is only published with --fix-names.
+    if hasher and isinstance(stream, io.FileIO) and not facts.right_filename:
         sha256 = hasher(artifact, stream)
     else:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
