@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
+from mkindex.check.observations import ListedFile
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Index, assemble
 from mkindex.site.render import PageResource, Section, render
@@ -93,3 +94,11 @@ def make_index(*files: File) -> Index:
     made, findings = assemble(files)
     assert not findings
     return made
+
+
+def listed_file(filename: str, *, python: str = "", yanked: str | None = None, sha256: str = "0" * 64) -> ListedFile:
+    """A file as a page of the project demo lists it."""
+    address = f"https://example.com/{filename}"
+    return ListedFile(
+        {}, "json", address, address, filename, "https://example.com/simple/demo/", "", sha256, "", python, yanked
+    )
