@@ -92,7 +92,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "archive-1.0.zip": (
         b"PK\5\6" + bytes(18),
-        "no PKG-INFO in its top directory, so it is not an sdist: build it again, as .tar.gz",
+        "no pyproject.toml or setup.py in its top directory: pip and uv refuse it. Build it again",
     ),
     "backup-2nd.tar.gz": (
         sdist("x", "1.0"),

@@ -1,4 +1,4 @@
-"""A build and a check say of each odd wheel what `functional/test_odd_wheels.py` sees pip and uv do."""
+"""A build and a check say of each odd wheel what `functional/test_unusual_wheels.py` sees pip and uv do."""
 
 from __future__ import annotations
 

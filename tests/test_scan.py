@@ -324,13 +324,22 @@ def test_build_tags_are_distinguished_by_number_and_text(tmp_path: Path) -> None
     assert normal == [f"demo-1.0-{tag}-py3-none-any.whl" for tag in ("0", "0", "0a", "1", "1", "10", "1a")]
 
 
-def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_meaning(tmp_path: Path) -> None:
-    but = "{} but it has no PKG-INFO: listed as {}, as the filename says; clients may refuse it"
-    unclear = "the filename does not show where the project's name ends, and it has no PKG-INFO: build it again"
+def sdist_without_pkg_info() -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as file:
         file.addfile(tarfile.TarInfo("foo-1.0/setup.py"))
-    assert {name: meaning(tmp_path, name, buffer.getvalue()) for name in ("foo-1.0.tar.gz", "foo-1.0-1.tar.gz")} == {
+    return buffer.getvalue()
+
+
+SDIST_WITHOUT_PKG_INFO = sdist_without_pkg_info()
+
+
+def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_meaning(tmp_path: Path) -> None:
+    but = "{} but it has no PKG-INFO: listed as {}, as the filename says"
+    unclear = "the filename does not show where the project's name ends, and it has no PKG-INFO: build it again"
+    assert {
+        name: meaning(tmp_path, name, SDIST_WITHOUT_PKG_INFO) for name in ("foo-1.0.tar.gz", "foo-1.0-1.tar.gz")
+    } == {
         "foo-1.0.tar.gz": ("foo", but.format("1.0", "foo 1.0")),
         "foo-1.0-1.tar.gz": unclear,
     }
@@ -340,7 +349,7 @@ def test_an_sdist_without_pkg_info_is_listed_by_its_filename_if_that_has_one_mea
 
 
 def test_the_page_of_an_sdist_decides_what_its_name_means_but_not_for_other_sources(tmp_path: Path) -> None:
-    path = written(tmp_path / "foo-1.0-1.tar.gz", sdist("foo", "1.0", pkg_info=metadata("bar", "9")))
+    path = written(tmp_path / "foo-1.0-1.tar.gz", SDIST_WITHOUT_PKG_INFO)
     plain = artifact(path)
     on_page = plain._replace(link=Link(url="file:", filename=path.name, project="foo"))
     with Cache(tmp_path / "cache") as cache, ThreadPoolExecutor(1) as executor:
@@ -441,13 +450,16 @@ def test_any_other_name_of_dist_info_is_refused(tmp_path: Path, dist_info: str, 
     assert found == f"the filename says foo {version}, but it contains {dist_info}.dist-info: build it again"
 
 
-def test_an_sdist_that_disagrees_with_its_pkg_info_is_listed_with_a_warning(tmp_path: Path) -> None:
-    content = sdist("foo", "1.0", requires_python=">=3", pkg_info=metadata("bar", "1.0", requires_python=">=3"))
-    warning = "PKG-INFO says bar 1.0: listed as foo 1.0, as the filename says; clients may refuse it"
-    found = result(tmp_path, "foo-1.0.tar.gz", content)
-    sha256 = hashlib.sha256(content).hexdigest()
+def test_an_sdist_with_the_pkg_info_of_another_project_is_refused(tmp_path: Path) -> None:
+    content = sdist("foo", "1.0", pkg_info=metadata("bar", "1.0"))
+    reason = "the filename says foo 1.0, PKG-INFO says bar 1.0: pip and uv refuse it. Build it again"
+    assert result(tmp_path, "foo-1.0.tar.gz", content) == reason
+
+
+def test_an_sdist_with_the_pkg_info_of_another_version_should_have_its_name(tmp_path: Path) -> None:
+    found = result(tmp_path, "foo-1.0.tar.gz", sdist("foo", "1.0", pkg_info=metadata("foo", "2.0")))
     assert isinstance(found, Facts)
-    assert found._replace(upload_time="") == Facts("foo", "1.0", sha256, warning=warning)
+    assert (found.version, found.right_filename) == ("2.0", "foo-2.0.tar.gz")
 
 
 def test_the_pkg_info_of_an_sdist_need_not_be_utf_8_since_clients_read_what_its_build_writes(tmp_path: Path) -> None:

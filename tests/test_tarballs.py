@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkindex.distributions import tarballs as tarball
+from mkindex.distributions.sdists import SdistFiles
 from support.archives import METADATA, MIB, PAX_KEYS, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
 from support.wheels import sdist
 
@@ -28,6 +29,7 @@ def read_tar(data: bytes) -> bytes | None:
 
 
 SDIST = sdist("foo", "1.0")
+SCRIPT = "foo-1.0/setup.py"
 
 
 def tarred(members: Mapping[str, bytes], format: int = tarfile.USTAR_FORMAT) -> bytes:  # noqa: A002
@@ -61,7 +63,7 @@ def gzip_of_zeros(head: bytes, size: int) -> bytes:
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_the_pkg_info_of_a_tar_sdist_is_that_of_its_top_directory(format: int) -> None:  # noqa: A002
     long = "foo-1.0/" + "/".join(["é" * 60] * 3)
-    members = {long: b"", "foo-1.0/PKG-INFO": METADATA, "foo-1.0/foo.egg-info/PKG-INFO": b"other", "PKG-INFO": b"other"}
+    members = {long: b"", "foo-1.0/PKG-INFO": METADATA, "foo-1.0/foo.egg-info/PKG-INFO": b"other", SCRIPT: b""}
     if format == tarfile.USTAR_FORMAT:
         del members[long]
     data = tarred(members, format)
@@ -93,29 +95,34 @@ def test_data_after_the_gzip_stream_is_refused() -> None:
     }
 
 
-def test_an_sdist_needs_a_pkg_info_or_a_build_script() -> None:
-    no_sdist = "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is not an sdist: build it again"
-    two = "more than one top-level PKG-INFO: build it again"
+def test_an_sdist_needs_a_build_script_where_clients_look_for_it() -> None:
+    no_script = "no pyproject.toml or setup.py in its top directory: pip and uv refuse it. Build it again"
+    two = "2 files and directories at its top (bar-1.0, foo-1.0) instead of one: "
+    two += "pip and uv do not find the project in it. Build it again"
     members = {
         "pyproject": {"foo-1.0/pyproject.toml": b""},
-        "setup": {"foo-1.0/setup.py": b""},
-        "neither": {"foo-1.0/README": b""},
-        "at the root": {"PKG-INFO": METADATA, "setup.py": b""},
-        "two": {"foo-1.0/PKG-INFO": METADATA, "bar-1.0/PKG-INFO": METADATA},
+        "setup": {SCRIPT: b""},
+        "neither": {"foo-1.0/PKG-INFO": METADATA},
+        "at the top": {"PKG-INFO": METADATA, "setup.py": b""},
+        "two": {SCRIPT: b"", "bar-1.0/setup.py": b""},
         "empty": {},
     }
     refused = {name: refusal(read_tar, gzip.compress(tarred(content))) for name, content in members.items()}
-    expected = {"pyproject": None, "setup": None, "neither": no_sdist, "at the root": no_sdist, "two": two}
-    assert refused == {**expected, "empty": no_sdist}
+    expected = {"pyproject": None, "setup": None, "neither": no_script, "at the top": None, "two": two}
+    assert refused == {**expected, "empty": no_script}
 
 
-def test_a_pkg_info_that_is_not_a_file_is_refused() -> None:
-    reason = "PKG-INFO is not a regular file of at most 8 MiB: build it again"
+def test_a_pkg_info_that_is_not_a_file_counts_as_missing() -> None:
     kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]
-    refused = [
-        refusal(read_tar, gzip.compress(tar_header(kind, name="foo-1.0/PKG-INFO") + bytes(1024))) for kind in kinds
-    ]
-    assert refused == [reason] * len(kinds)
+    headers = [tar_header(kind, name="foo-1.0/PKG-INFO") for kind in kinds]
+    assert [read_tar(gzip.compress(header + tarred({SCRIPT: b""}))) for header in headers] == [None] * len(kinds)
+
+
+def test_an_sdist_whose_paths_begin_with_a_dot_has_what_pip_refuses() -> None:
+    data = gzip.compress(tarred({f"./{SCRIPT}": b"", "./foo-1.0/PKG-INFO": METADATA}))
+    assert tarball.read_tar_sdist(io.BytesIO(data), len(data)) == SdistFiles(
+        METADATA, None, "its paths begin with ./: pip refuses it"
+    )
 
 
 BOMB = "a decompression bomb: it unpacks to more than 67,108,864 bytes. Remove it"
@@ -125,7 +132,7 @@ IMPOSSIBLE = "a tar header has an impossible size: build it again"
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (gzip_of_zeros(tar_header(b"0", 1 << 30, "foo-1.0/PKG-INFO"), 1 << 30), "PKG-INFO is not a regular file"),
+        (gzip_of_zeros(tar_header(b"0", 1 << 30, "foo-1.0/PKG-INFO"), 1 << 30), BOMB),
         (gzip_of_zeros(tar_header(b"0", 1 << 30), 1 << 30), BOMB),
         (gzip_of_zeros(tarred({"foo-1.0/PKG-INFO": METADATA}), 1 << 30), BOMB),
         (gzip_of_zeros(tar_header(b"x", 1 << 30), 1 << 30), IMPOSSIBLE),
@@ -146,7 +153,8 @@ def test_more_than_a_hundred_thousand_members_of_an_sdist_are_refused() -> None:
 
 
 def test_the_memory_that_an_sdist_costs_does_not_grow_with_its_members() -> None:
-    data = gzip.compress(tarred({"foo-1.0/PKG-INFO": METADATA} | {f"foo-1.0/{n}": b"" for n in range(10_000)}))
+    members = {"foo-1.0/PKG-INFO": METADATA, SCRIPT: b""} | {f"foo-1.0/{n}": b"" for n in range(10_000)}
+    data = gzip.compress(tarred(members))
     with peak_below(4 * MIB):
         assert read_tar(data) == METADATA
 

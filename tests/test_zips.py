@@ -353,21 +353,29 @@ def test_members_that_overlap_are_refused() -> None:
 # --- .zip sdists ------------------------------------------------------------------------------------------------------
 
 
-def test_the_pkg_info_of_a_zip_sdist_is_that_of_its_one_top_directory() -> None:
-    no_sdist = "no PKG-INFO in its top directory, so it is not an sdist: build it again, as .tar.gz"
-    two = "more than one top-level PKG-INFO, so it is not an sdist: build it again, as .tar.gz"
+def test_the_pkg_info_of_a_zip_sdist_is_that_of_the_directory_where_clients_find_the_project() -> None:
+    script = {"foo-1.0/setup.py": b""}
     members = {
-        "sdist": {"foo-1.0/PKG-INFO": METADATA, "foo-1.0/foo.egg-info/PKG-INFO": b"other"},
-        "none": {"foo-1.0/setup.py": b""},
-        "at the root": {"PKG-INFO": METADATA},
-        "further down": {"foo-1.0/foo.egg-info/PKG-INFO": METADATA},
-        "two": {"foo-1.0/PKG-INFO": METADATA, "bar-1.0/PKG-INFO": METADATA},
+        "sdist": {"foo-1.0/PKG-INFO": METADATA, "foo-1.0/foo.egg-info/PKG-INFO": b"other"} | script,
+        "none": script,
+        "at the top": {"PKG-INFO": METADATA, "setup.py": b""},
+        "further down": {"foo-1.0/foo.egg-info/PKG-INFO": METADATA} | script,
     }
-    assert read_zip(zipped(members["sdist"])) == METADATA
+    assert {name: read_zip(zipped(content)) for name, content in members.items()} == {
+        "sdist": METADATA,
+        "none": None,
+        "at the top": METADATA,
+        "further down": None,
+    }
+
+
+def test_a_zip_sdist_needs_a_build_script_where_clients_look_for_it() -> None:
+    members = {
+        "neither": {"foo-1.0/PKG-INFO": METADATA},
+        "two": {"foo-1.0/setup.py": b"", "bar-1.0/setup.py": b""},
+    }
     assert {name: refusal(read_zip, zipped(content)) for name, content in members.items()} == {
-        "sdist": None,
-        "none": no_sdist,
-        "at the root": no_sdist,
-        "further down": no_sdist,
-        "two": two,
+        "neither": "no pyproject.toml or setup.py in its top directory: pip and uv refuse it. Build it again",
+        "two": "2 files and directories at its top (bar-1.0, foo-1.0) instead of one: "
+        "pip and uv do not find the project in it. Build it again",
     }

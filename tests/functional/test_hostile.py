@@ -173,7 +173,7 @@ def hostile_values(tmp_path_factory: pytest.TempPathFactory) -> Built:
             headers=headers,
             body=value,
         )
-    return build(directory, tree=tmp_path_factory.mktemp("tree"), options=("--links",))
+    return build(directory, tree=tmp_path_factory.mktemp("tree"), options=("--links", "--verbose"))
 
 
 def test_over_two_hundred_hostile_values_are_published_or_dropped_with_a_note(hostile_values: Built) -> None:

@@ -35,6 +35,7 @@ from mkindex.distributions.dist_info import (
 )
 from mkindex.distributions.metadata import is_utf8
 from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
+from mkindex.distributions.sdists import Layout, SdistFiles
 from mkindex.distributions.tarballs import read_tar_sdist
 from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, NEVER_READ
 from mkindex.distributions.zips import MAX_METADATA
@@ -60,7 +61,7 @@ def content_of(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bo
         if filename.endswith(".whl"):
             return _wheel(filename, stream, size, whole=whole)
         if filename.endswith(".tar.gz"):
-            return _sdist(*read_tar_sdist(stream, size))
+            return _sdist(read_tar_sdist(stream, size))
         return _zip_sdist(stream)
     except RequestFailed:
         raise
@@ -96,18 +97,19 @@ def requirements(raw: bytes) -> Requirements:
 
 
 def _zip_sdist(stream: io.BufferedIOBase) -> Content:
+    layout = Layout()
     with zipfile.ZipFile(cast("BinaryIO", stream)) as archive:
-        tops = [name for name in archive.namelist() if name.count("/") == 1]
-        pkg_info, pyproject = (
-            next((_member(archive, name) for name in tops if name.endswith(f"/{ending}")), None)
-            for ending in ("PKG-INFO", "pyproject.toml")
-        )
-        return _sdist(pkg_info, pyproject)
+        for name in archive.namelist():
+            if layout.add(name):
+                layout.keep(name, _member(archive, name))
+    return _sdist(layout.files())
 
 
-def _sdist(pkg_info: bytes | None, pyproject: bytes | None) -> Content:
+def _sdist(files: SdistFiles) -> Content:
     return Content(
-        metadata=requirements(pkg_info) if pkg_info is not None else None, build_requires=build_requires(pyproject)
+        metadata=requirements(files.pkg_info) if files.pkg_info is not None else None,
+        build_requires=build_requires(files.pyproject),
+        refused=(files.refusal,) if files.refusal else (),
     )
 
 

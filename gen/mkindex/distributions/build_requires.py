@@ -1,7 +1,6 @@
 """What has to be installed before an sdist can be built (PEP 518)."""
 
 import re
-from typing import NamedTuple
 
 from mkindex.errors import Unreadable
 from mkindex.text import printable
@@ -9,16 +8,6 @@ from mkindex.text import printable
 # What pip and uv install if nothing else is said (pip 26.3, uv 0.13).
 DEFAULT = ("setuptools>=40.8.0",)
 _TABLE = re.compile(rb"^\[build-system\].*\n(?:(?!\[).*\n?)*", re.MULTILINE)
-
-
-class SdistFiles(NamedTuple):
-    """The files in the top directory of an sdist that say what it is and what builds it.
-
-    None stands for a missing one, and for a pyproject.toml that is too large or no regular file.
-    """
-
-    pkg_info: bytes | None
-    pyproject: bytes | None
 
 
 def build_requires(pyproject: bytes | None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import Version
 
 from mkindex.distributions import zips
-from mkindex.distributions.build_requires import SdistFiles, build_requires, build_table
+from mkindex.distributions.build_requires import build_requires, build_table
 from mkindex.distributions.dependencies import required_names
 from mkindex.distributions.dist_info import judge_wheel
 from mkindex.distributions.filenames import (
@@ -28,6 +28,7 @@ from mkindex.distributions.filenames import (
 )
 from mkindex.distributions.metadata import Metadata, is_utf8, parse_metadata
 from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
+from mkindex.distributions.sdists import SdistFiles
 from mkindex.errors import Misnamed, Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
@@ -217,22 +218,30 @@ def _parse_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
 
 
 def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str) -> Facts:
-    raw, pyproject = _read_sdist(filename, stream, size)
-    metadata = _parse_pkg_info(raw)
+    raw, pyproject, refusal = _read_sdist(filename, stream, size)
+    warning = f"{refusal}. Build it again" if refusal else ""
+    says = "it has no PKG-INFO"
+    try:
+        metadata = _parse_pkg_info(raw)
+    except Unreadable as error:  # pip and uv do not need it
+        metadata, says = None, f"PKG-INFO cannot be read, since {str(error).partition(':')[0]}"
     requires_python = (metadata.requires_python if metadata else None) or ""
-    requires = required_names(raw or b"", requires_python, _build_requires(pyproject))
+    requires = required_names((raw or b"") if metadata else b"", requires_python, _build_requires(pyproject))
     for project, version in split_sdist_filename(filename):
         if metadata and _is_same_release(metadata.name, metadata.version, project, version):
-            return _facts(filename, project, version, *_judge(metadata), requires=requires)
+            requires_python, judgement = _judge(metadata)
+            return _facts(filename, project, version, requires_python, _lines(judgement, warning), requires=requires)
     splits = _split_by_page(filename, page_project)
-    says = "it has no PKG-INFO"
     if metadata:
         says = f"PKG-INFO says {printable(metadata.name)} {printable(metadata.version)}"
     if len(splits) != 1:
         raise Misnamed(f"the filename does not show where the project's name ends, and {says}: build it again")
     project, version = splits[0]
-    warning = f"{says}: listed as {project} {version}, as the filename says; clients may refuse it"
-    return _facts(filename, project, version, "", warning, requires=requires)
+    if metadata:
+        # Clients build it, and refuse what is built if that is not what the filename says.
+        raise Misnamed(f"the filename says {project} {version}, {says}: pip and uv refuse it. Build it again")
+    listed = f"{says}: listed as {project} {version}, as the filename says"
+    return _facts(filename, project, version, "", _lines(listed, warning), requires=requires)
 
 
 def _split_by_page(filename: str, project: str) -> list[tuple[NormalizedName, Version]]:
@@ -267,7 +276,7 @@ def _read_sdist(filename: str, stream: Stream, size: int) -> SdistFiles:
         return zips.read_zip_sdist(zips.random_access(stream), size)
     _check_magic(stream, b"\x1f\x8b", "gzip archive")
     stream.seek(0)
-    # Here, since most builds have wheels only, and tarfile takes some milliseconds to import.
+    # Here, since most builds have wheels only.
     from mkindex.distributions.tarballs import read_tar_sdist
 
     return read_tar_sdist(stream, size)

@@ -1,6 +1,6 @@
 """What pip and uv refuse in a wheel besides METADATA: WHEEL, RECORD, entry_points.txt and the members of `.data`.
 
-`tests/functional/test_odd_wheels.py` installs wheels of each kind with pip 26.3 and uv 0.13.
+`tests/functional/test_unusual_wheels.py` installs wheels of each kind with pip 26.3 and uv 0.13.
 """
 
 import csv

@@ -4,7 +4,7 @@ import gzip
 import tarfile
 from io import BufferedIOBase, FileIO
 
-from mkindex.distributions.build_requires import SdistFiles
+from mkindex.distributions.sdists import Layout, SdistFiles
 from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS
 from mkindex.distributions.zips import MAX_METADATA
 from mkindex.errors import Unreadable
@@ -51,13 +51,12 @@ class _BoundedHeader(tarfile.TarInfo):
 
 
 def read_tar_sdist(stream: FileIO | BufferedIOBase, size: int) -> SdistFiles:
-    """Return PKG-INFO and pyproject.toml of a `.tar.gz` sdist, which may also have neither, but only a setup.py.
+    """Return PKG-INFO and pyproject.toml of a `.tar.gz` sdist.
 
     The gzip stream is read to its end, to check its length and checksum. Raises Unreadable.
     """
     bounded = _BoundedStream(gzip.open(stream), size)  # noqa: SIM115 (the caller closes the stream)
-    found: dict[str, list[bytes]] = {"PKG-INFO": [], "pyproject.toml": []}
-    buildable = False
+    layout = Layout()
     try:
         with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_BoundedHeader, bufsize=1 << 16) as archive:  # type: ignore[call-overload]
             members = 0
@@ -66,16 +65,10 @@ def read_tar_sdist(stream: FileIO | BufferedIOBase, size: int) -> SdistFiles:
                 members += 1
                 if members > MAX_MEMBERS:
                     raise Unreadable(f"more than {MAX_MEMBERS:,} members, the limit of mkindex: build it again")
-                top, _, name = member.name.removeprefix("./").partition("/")
-                buildable |= name in ("pyproject.toml", "setup.py")
-                if name in found and top:
-                    if member.isreg() and member.size <= MAX_METADATA:
-                        content = archive.extractfile(member)
-                        found[name].append(content.read() if content else b"")
-                    elif name == "PKG-INFO":
-                        raise Unreadable(
-                            f"PKG-INFO is not a regular file of at most {MAX_METADATA >> 20} MiB: build it again"
-                        )
+                if layout.add(f"{member.name}/" if member.isdir() else member.name):
+                    is_small = member.isreg() and member.size <= MAX_METADATA
+                    content = archive.extractfile(member) if is_small else None
+                    layout.keep(member.name, content.read() if content else None)
         while bounded.read(1 << 20):  # the padding of tar, and the trailer of gzip
             pass
     except Unreadable:
@@ -85,11 +78,4 @@ def read_tar_sdist(stream: FileIO | BufferedIOBase, size: int) -> SdistFiles:
     # tarfile accepts any end of the stream as the end of the archive, which should be at least one block of zeros.
     if bounded.tail != bytes(tarfile.BLOCKSIZE):
         raise Unreadable("incomplete: the end of the tar archive is missing. Copy it again")
-    pkg_infos, pyprojects = found.values()
-    if len(pkg_infos) > 1:
-        raise Unreadable("more than one top-level PKG-INFO: build it again")
-    if not pkg_infos and not buildable:
-        raise Unreadable(
-            "no PKG-INFO, pyproject.toml or setup.py in its top directory, so it is not an sdist: build it again"
-        )
-    return SdistFiles(pkg_infos[0] if pkg_infos else None, pyprojects[0] if pyprojects else None)
+    return layout.files()

@@ -6,7 +6,7 @@ after the archive); and it does not say where the bytes of a member are, from wh
 later.
 
 Numbers in comments are sections of PKWARE's APPNOTE. What clients do was seen with pip 26.3 and uv 0.13:
-`tests/functional/test_odd_wheels.py`.
+`tests/functional/test_unusual_wheels.py`.
 """
 
 import posixpath

@@ -6,7 +6,7 @@ from functools import lru_cache
 from io import BufferedIOBase, FileIO
 from typing import NamedTuple, Self
 
-from mkindex.distributions.build_requires import SdistFiles
+from mkindex.distributions.sdists import Layout, SdistFiles
 from mkindex.distributions.zip_directory import (
     DEFLATED,
     DESCRIPTOR,
@@ -125,16 +125,19 @@ def read_dist_info(read_at: ReadAt, size: int, directory: str, names: Collection
 
 
 def read_zip_sdist(read_at: ReadAt, size: int) -> SdistFiles:
-    """Return PKG-INFO and pyproject.toml in the top directory of a `.zip` sdist. Raises Unreadable."""
+    """Return PKG-INFO and pyproject.toml of a `.zip` sdist. Raises Unreadable."""
+    layout = Layout()
     members = read_members(read_at, size)
-    tops = [name for name in members if name.count(b"/") == 1]
-    found = [name for name in tops if name.endswith(b"/PKG-INFO")]
-    if len(found) != 1:
-        wrong = "no PKG-INFO in its top directory" if not found else "more than one top-level PKG-INFO"
-        raise Unreadable(f"{wrong}, so it is not an sdist: build it again, as .tar.gz")
-    pyproject = next((name for name in tops if name.endswith(b"/pyproject.toml")), None)
-    pkg_info, _ = _read_member(read_at, found[0], members[found[0]])
-    return SdistFiles(pkg_info, _read_member(read_at, pyproject, members[pyproject])[0] if pyproject else None)
+    for path, member in members.items():
+        name = path.decode("utf-8", "replace")
+        if layout.add(name):
+            layout.keep(name, _read_member(read_at, path, member)[0])
+    files = layout.files()
+    if files.pkg_info is None:  # if its name is damaged, its header still has the right one
+        for path, member in members.items():
+            if path.count(b"/") <= 2 and max(member[2:4]) <= MAX_METADATA:
+                _read_member(read_at, path, member)
+    return files
 
 
 def read_span(read_at: ReadAt, span: Span) -> bytes:

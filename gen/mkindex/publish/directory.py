@@ -63,6 +63,7 @@ class DirectoryDestination:
 
     def __enter__(self) -> Self:
         with os_errors(self.root), ExitStack() as entered:
+            entered.callback(self._disk.forget)  # at the end: a watch has a destination for each build
             for missing in reversed(_missing(self.root)):  # removed again if nothing is published
                 entered.callback(_remove_if_empty, missing)
             entered.callback(self._remove_own_directory_if_empty)
