@@ -123,7 +123,7 @@ def test_the_page_decides_which_version_the_name_of_an_sdist_means(
 ) -> None:
     root, url = origin
     directory = write_project_page(root, "foo")
-    sha256 = write_named_sdist(directory, "foo-1.0-1.tar.gz", "foo", "9")
+    sha256 = write_named_sdist(directory, "foo-1.0-1.tar.gz", "foo", "1.0.post1")
     write_project_page(root, "foo", f"foo-1.0-1.tar.gz#sha256={sha256}")
     assert candidates(home, url, "foo") == "1.0.post1"
     done = mkindex(f"{url}simple/", root / "public", "--all", "--remote", how)
