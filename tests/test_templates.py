@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEMO = make_index(FakeFiles().file("demo-1.0-py3-none-any.whl"))
-OUT_OF_BOUNDS = "template index.html needs more than 1 s or 2 GiB of memory"
+OUT_OF_BOUNDS = (
+    "template index.html takes more than 1 s of processor time, the limit for templates that are not those of"
+)
 
 
 def render_with(tmp_path: Path, template: str) -> str:
@@ -87,6 +89,23 @@ def test_after_a_template_that_was_stopped_the_next_one_is_rendered(tmp_path: Pa
     renderer._process.kill()
     renderer._process.wait()
     assert templates.render("404.html") == b"gone"
+
+
+def test_no_module_of_the_current_directory_runs_when_templates_are_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("pickle", "signal", "jinja2", "mkindex"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('a module of the current directory ran')\n")
+    monkeypatch.chdir(tmp_path)
+    assert render_with(tmp_path, "{{ 6 * 7 }}") == "42"
+
+
+def test_a_process_that_ends_unexpectedly_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mkindex.site.confined._COMMAND", ("false",))
+    with pytest.raises(
+        TemplateError, match=r"^template index\.html cannot be rendered: its process has ended with status 1$"
+    ):
+        render_with(tmp_path, "x")
 
 
 # --- a configuration that was only found ----------------------------------------------------------------------------

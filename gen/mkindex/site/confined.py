@@ -5,6 +5,7 @@ A sandbox keeps a template from running code, but not from making a text of ten 
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import weakref
@@ -20,7 +21,8 @@ MEMORY = 2 << 30  # bytes of address space of the process; a page of 900,000 lin
 SECONDS = 60  # of processor time for each template
 _LENGTH = 8  # bytes before each message that say how long it is
 _RENDERED, _FAILED = b"r", b"f"  # the first byte of an answer
-_MAIN = "from mkindex.site.confined import answer_requests; answer_requests()"
+# -P: without it, Python would import modules of the current directory, which may belong to whoever wrote the templates.
+_COMMAND = (sys.executable, "-P", "-c", "from mkindex.site.confined import answer_requests; answer_requests()")
 
 
 class ConfinedRenderer:
@@ -41,11 +43,7 @@ class ConfinedRenderer:
             _send(process.stdin, pickle.dumps((name, context)))
             answer = _receive(process.stdout)
         if not answer:
-            process.kill()
-            process.wait()
-            raise TemplateError(
-                f"template {printable(name)} needs more than {SECONDS} s or {MEMORY >> 30} GiB of memory"
-            )
+            raise TemplateError(f"template {printable(name)} {_why_ended(process.wait())}")
         if answer[:1] == _FAILED:
             raise TemplateError(answer[1:].decode("utf-8", "replace"))
         return answer[1:]
@@ -53,14 +51,19 @@ class ConfinedRenderer:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _MAIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-            )
+            self._process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
             self._owner = os.getpid()
             weakref.finalize(self, _stop, self._process, self._owner)
             assert self._process.stdin
             _send(self._process.stdin, pickle.dumps((self._directories, MEMORY, SECONDS)))
         return self._process
+
+
+def _why_ended(status: int) -> str:
+    """Say why the process of a template has ended, from its exit status."""
+    if status == -getattr(signal, "SIGXCPU", 0):
+        return f"takes more than {SECONDS} s of processor time, the limit for templates that are not those of mkindex"
+    return f"cannot be rendered: its process has ended with status {status}"
 
 
 def _stop(process: subprocess.Popen[bytes], owner: int) -> None:
@@ -74,17 +77,20 @@ def answer_requests() -> None:
     """Render what standard input asks for, until it ends: the main function of the process."""
     from mkindex.site.jinja import Renderer
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our parent, which ends this process
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     directories, memory, seconds = pickle.loads(_receive(requests))  # noqa: S301 (from our parent)
     renderer = Renderer(directories, sandboxed=True)
     _limit_memory(memory)
     while request := _receive(requests):
-        name, context = pickle.loads(request)  # noqa: S301 (from our parent)
         _limit_time(seconds)
         try:
+            name, context = pickle.loads(request)  # noqa: S301 (from our parent)
             answer = _RENDERED + renderer.render(name, context)
         except TemplateError as error:
             answer = _FAILED + str(error).encode("utf-8", "replace")
+        except MemoryError:
+            answer = _FAILED + f"a page needs more than {memory >> 30} GiB of memory to be rendered".encode()
         _send(answers, answer)
 
 
