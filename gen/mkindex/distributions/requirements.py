@@ -148,11 +148,3 @@ _ENVIRONMENT = {
     "python_version": "3.12",
     "sys_platform": "linux",
 }
-
-
-def _is_absolute(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.scheme) and (parts.scheme != "file" or parts.path.startswith("/"))
