@@ -44,7 +44,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
         seen.append(config)
         raise Captured
 
-    monkeypatch.setattr("mkindex.build.build", build)
+    monkeypatch.setattr("mkindex.build.pipeline.build", build)
     return seen
 
 

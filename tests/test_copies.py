@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.build import build, examine_all
+from mkindex.build.examining import examine_all
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import DestinationError, NotPublished
 from mkindex.examine import local
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.build import Report
+    from mkindex.build.report import Report
 
 pytestmark = pytest.mark.slow
 

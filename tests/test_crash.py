@@ -142,7 +142,7 @@ AFTERWARDS: dict[str, Callable[[Path], object]] = {
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the templates once, and write to a disk that does not sync."""
-    monkeypatch.setattr("mkindex.build.Templates", functools.cache(Templates))
+    monkeypatch.setattr("mkindex.build.pipeline.Templates", functools.cache(Templates))
     monkeypatch.setattr(directory, "Filesystem", FaultyDisk)
 
 

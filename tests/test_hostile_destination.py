@@ -36,7 +36,7 @@ from support.wheels import write_sdist, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mkindex.build import Report
+    from mkindex.build.report import Report
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin
 import pytest
 
 from mkindex import cli
-from mkindex.build import output_directories
+from mkindex.build.listing import output_directories
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.hosts.table import HOSTS

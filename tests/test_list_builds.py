@@ -149,7 +149,7 @@ def test_a_file_that_changes_while_standard_input_is_read_is_an_error(
         calls.append(len(files))
         return files
 
-    monkeypatch.setattr("mkindex.build.scan", changing)
+    monkeypatch.setattr("mkindex.build.examining.scan", changing)
     assert (run("-", "public"), calls) == (3, [2])
     assert (
         capsys.readouterr().err

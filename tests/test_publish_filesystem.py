@@ -269,7 +269,7 @@ def test_a_second_writer_gives_up_after_a_while(wheels: Path, public: Path, monk
     publish(wheels, public)
     before = read_tree(public)
     change_source(wheels)
-    monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0.1))
+    monkeypatch.setattr("mkindex.build.workspace.DirectoryDestination", partial(DirectoryDestination, patience=0.1))
     with (
         exclusive(Root(str(public)), patience=0),
         pytest.raises(DestinationError, match=r"another mkindex process has held .*lock for 0 s: wait until"),
@@ -306,7 +306,7 @@ def test_a_lock_whose_holder_was_killed_is_free(wheels: Path, public: Path, monk
     with subprocess.Popen([sys.executable, "-c", HOLD, public], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
-        monkeypatch.setattr("mkindex.build.DirectoryDestination", partial(DirectoryDestination, patience=0))
+        monkeypatch.setattr("mkindex.build.workspace.DirectoryDestination", partial(DirectoryDestination, patience=0))
         with pytest.raises(DestinationError, match="another mkindex process"):
             publish(wheels, public)
         holder.send_signal(signal.SIGKILL)

@@ -20,7 +20,7 @@ from support.wheels import write_sdist, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mkindex.build import Report
+    from mkindex.build.report import Report
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fixtures.sources import write_sources
 from mkindex import cli
-from mkindex.build import build
+from mkindex.build.pipeline import build
 from mkindex.check.engine import CheckOptions, check
 from mkindex.config import Config
 from mkindex.tree import manifest
@@ -22,7 +22,7 @@ from support.trees import OWN_DIRECTORY, file_identities, own_files, read_tree
 from support.wheels import TIMESTAMP, sdist_filename, wheel_filename, write_wheel
 
 if TYPE_CHECKING:
-    from mkindex.build import Report
+    from mkindex.build.report import Report
     from mkindex.tree.manifest import Entry
 
 FIXTURE = Path(__file__).parent / "fixtures" / "tree-0.1.0"

@@ -8,7 +8,7 @@ from zipfile import ZipFile, ZipInfo
 
 import pytest
 
-from mkindex.build import build
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.examine import reference
 from support.remote_builds import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.build import build
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.examine.mirror import in_place
 from mkindex.model.files import File

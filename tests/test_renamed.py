@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mkindex.build import Report
+    from mkindex.build.report import Report
     from support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("isolated")

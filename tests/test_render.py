@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mkindex.build import build
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model.index import Index, ProjectStatus

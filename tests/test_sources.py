@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.build import Report, build
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from mkindex.build.report import Report
     from mkindex.sources.source import SourceItem
 
 

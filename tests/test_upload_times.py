@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.build import Report, build
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import ConfigError, Note, NotPublished, SourceError
 from mkindex.model.files import Link
@@ -23,6 +23,8 @@ from support.wheels import wheel, write_sdist, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from mkindex.build.report import Report
 
 THEN, LATER, LATER_TEXT = "2024-05-06T07:08:09Z", 1_765_432_100, "2025-12-11T05:48:20Z"
 MODIFIED = "2020-02-02T00:00:00Z"  # LONG_AGO, the Last-Modified of the server

@@ -23,7 +23,8 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from mkindex.build import Report, build, examine_all
+from mkindex.build.examining import examine_all
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError, Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Fingerprint, Link
@@ -42,7 +43,8 @@ from support.wheels import wheel, write_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mkindex.build import Workspace
+    from mkindex.build.report import Report
+    from mkindex.build.workspace import Workspace
 
 NAME = "demo-1.0-py3-none-any.whl"
 SETTLE = 0.3

@@ -24,7 +24,7 @@ _MODULES = {
     "MkindexError": "mkindex.errors",
     "Note": "mkindex.errors",
     "Rejected": "mkindex.errors",
-    "Report": "mkindex.build",
+    "Report": "mkindex.build.report",
     "build_index": "mkindex.api",
     "check_index": "mkindex.api",
     "parse_page": "mkindex.api",
@@ -34,7 +34,7 @@ _MODULES = {
 TYPE_CHECKING = False  # like typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
     from mkindex.api import build_index, check_index, parse_page, watch_index
-    from mkindex.build import Report
+    from mkindex.build.report import Report
     from mkindex.check.findings import Finding
     from mkindex.config import Config
     from mkindex.errors import MkindexError, Note, Rejected

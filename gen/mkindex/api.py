@@ -19,7 +19,7 @@ from mkindex.errors import ConfigError, MkindexError, SourceError, nothing
 from mkindex.text import redact
 
 if TYPE_CHECKING:
-    from mkindex.build import Report
+    from mkindex.build.report import Report
     from mkindex.check.engine import CheckReport
     from mkindex.simple.reader import Page
     from mkindex.watch.loop import BuildEvent, Watch
@@ -39,7 +39,7 @@ def build_index(
     Returns a Report: `files` that the index lists, `rejected` files, `notes`, and the numbers of paths `written` and
     `removed`. Raises MkindexError if the index cannot be made; the destination is then as it was.
     """
-    from mkindex.build import build
+    from mkindex.build.pipeline import build
 
     if options.get("watch") or options.get("serve"):
         raise ConfigError("build_index builds once: watch with watch_index, and serve with `mkindex serve`")

@@ -7,12 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mkindex.build import Report, build
+from mkindex.build.pipeline import build
 from mkindex.config import Config
 from support.trees import read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from mkindex.build.report import Report
 
 
 _MEMORY = "/dev/shm"  # on Linux, a file system in memory, which is many times faster

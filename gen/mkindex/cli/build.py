@@ -173,7 +173,7 @@ def _build_once(config: Config, form: str, *, quiet: bool, verbose: bool) -> int
     # A build creates 100,000 values, hardly any of them in a cycle. Collecting garbage less often than after every 700
     # values saves a tenth of the time of a build without changes. A watch runs long, and keeps the usual threshold.
     gc.set_threshold(50_000)
-    from mkindex.build import build as run_build
+    from mkindex.build.pipeline import build as run_build
     from mkindex.reports.text import as_json, summary
 
     show = partial(annotate if form == "github" else print_findings, quiet=quiet, verbose=verbose)

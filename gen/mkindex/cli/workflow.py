@@ -9,7 +9,7 @@ from mkindex.cli.terminal import reader_may_leave, status_of
 from mkindex.errors import MkindexError, Note, Rejected
 
 if TYPE_CHECKING:
-    from mkindex.build import Report
+    from mkindex.build.report import Report
 
 
 def annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool) -> None:

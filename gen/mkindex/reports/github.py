@@ -12,7 +12,7 @@ from mkindex.errors import MkindexError, Note, NotPublished, Rejected
 from mkindex.text import format_size, plural, printable, printable_lines
 
 if TYPE_CHECKING:
-    from mkindex.build import Report
+    from mkindex.build.report import Report
 
 SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"  # environment variables with the paths of files to append to
 

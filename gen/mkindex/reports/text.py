@@ -11,7 +11,7 @@ from mkindex.hosts.table import HOSTS
 from mkindex.text import and_more, format_size, plural, printable
 
 if TYPE_CHECKING:
-    from mkindex.build import Report
+    from mkindex.build.report import Report
     from mkindex.config import Config
 
 _SHOWN = 3  # names in one line

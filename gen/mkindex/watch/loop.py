@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from mkindex.build import Report, build
+from mkindex.build.pipeline import build
+from mkindex.build.report import Report
 from mkindex.config import Config
 from mkindex.errors import ConfigError, MkindexError, Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.publish.ownership import TrustedManifest

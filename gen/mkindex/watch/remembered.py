@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from mkindex.build import Workspace, examine_all, open_sources
+from mkindex.build.examining import examine_all
+from mkindex.build.listing import open_sources
+from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import Rejected
 from mkindex.examine.mirror import in_place

@@ -36,7 +36,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 from watchdog.utils import BaseThread
 
-from mkindex.build import list_sources, open_sources, output_directories
+from mkindex.build.listing import list_sources, open_sources, output_directories
 from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.distributions.filenames import SUFFIXES, why_unsupported

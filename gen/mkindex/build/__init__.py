@@ -1,0 +1,1 @@
+"""Builds: from sources to a published index."""

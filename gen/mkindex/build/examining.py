@@ -1,0 +1,71 @@
+"""The second step of a build: what is found becomes files with facts, or is rejected."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+
+from mkindex.build.workspace import Workspace, processes
+from mkindex.config import Config
+from mkindex.errors import Note, Rejected, nothing
+from mkindex.examine.local import scan
+from mkindex.model.files import Artifact, File, Link, judge_filename
+
+
+def examine_all(artifacts: Sequence[Artifact | Link], work: Workspace) -> list[File | Rejected]:
+    """Return the File of each artifact and link, or its rejection, in their order."""
+    files = iter(_examine_local([artifact for artifact in artifacts if isinstance(artifact, Artifact)], work))
+    links = iter(_examine_links([link for link in artifacts if isinstance(link, Link)], work))
+    return [next(links if isinstance(artifact, Link) else files) for artifact in artifacts]
+
+
+def _examine_local(artifacts: Sequence[Artifact], work: Workspace) -> list[File | Rejected]:
+    config = work.config
+    copies = config.files_url is None and config.link_mode == "copy" and not config.dry_run
+    size = sum(artifact.size for artifact in artifacts)
+    with work.progress(size) if artifacts else nullcontext(nothing) as advance:
+        return scan(
+            artifacts,
+            cache=work.cache,
+            executor=work.executor,
+            progress=advance,
+            processes=processes(config),
+            hasher=work.destination.take if copies else None,
+        )
+
+
+def _examine_links(links: Sequence[Link], work: Workspace) -> list[File | Rejected]:
+    if not links:
+        return []
+    from mkindex.examine.remote import Remote
+
+    config = work.config
+    remote = Remote(
+        web=work.web,
+        cache=work.cache,
+        executor=work.connections,
+        announce=work.announce,
+        progress=work.progress,
+        max_download=config.max_download,
+        allow_unhashed=config.allow_unhashed,
+        keep_going=config.keep_going,
+        dry_run=config.dry_run,
+    )
+    return remote.mirror(links, work.destination) if config.remote == "mirror" else remote.refer(links)
+
+
+def sort_outcomes(
+    outcomes: Iterable[File | Rejected | Note], config: Config
+) -> tuple[list[File], list[Rejected | Note]]:
+    """Separate files and findings. A file with another filename than its metadata says is judged."""
+    files: list[File] = []
+    findings: list[Rejected | Note] = []
+    for outcome in outcomes:
+        if isinstance(outcome, File) and not outcome.facts.right_filename:
+            files.append(outcome)
+        elif isinstance(outcome, File):
+            is_placed = config.remote == "mirror" or (isinstance(outcome.artifact, Artifact) and not config.files_url)
+            finding = judge_filename(outcome, fix_names=config.fix_names, is_placed=is_placed)
+            findings.append(finding)
+            files += [outcome] if isinstance(finding, Note) else []
+        else:
+            findings.append(outcome)
+    return files, findings

@@ -1,0 +1,85 @@
+"""The first step of a build: open the sources, and list what they have."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+
+from mkindex.config import Config
+from mkindex.errors import Note, Rejected, SourceError
+from mkindex.model.files import Artifact, Link
+from mkindex.model.index import StatusMarker
+from mkindex.publish.refusals import refuse_source_as_destination
+from mkindex.sources.open import SourceOptions, local_path, open_source
+from mkindex.sources.selection import Selection
+from mkindex.sources.source import Source, SourceItem
+from mkindex.text import printable, redact
+from mkindex.tree.names import FILES_DIRECTORY, STATE_DIRECTORY
+from mkindex.web.client import WebClient
+
+
+def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Source]:
+    """Return the sources that `config` names, in its order; `executor` fetches pages.
+
+    Raises SourceError for one that cannot be read, that mkindex wrote itself, or that is a new destination.
+    """
+    written = output_directories(config)
+    options = SourceOptions(
+        web=web,
+        executor=executor,
+        selection=selection(config),
+        recursive=config.recursive,
+        follow_symlinks=config.follow_symlinks,
+        whole_index=config.all,
+        files_url=config.files_url,
+        verify_links=config.verify_links,
+        # A source that is the destination, or is in it, is read without the published tree.
+        exclude=(*written, os.path.realpath(config.destination)),
+    )
+    sources = [open_source(spec, options) for spec in config.sources]
+    for spec in config.sources:
+        real = os.path.realpath(local_path(spec) or os.sep)
+        if any(os.path.commonpath([real, output]) == output for output in written):
+            raise SourceError(f"source {printable(spec)} is part of the index in {printable(config.destination)}")
+    refuse_source_as_destination(config)
+    return sources
+
+
+def selection(config: Config) -> Selection:
+    """Return what --include and --exclude select."""
+    return Selection(include=config.include, exclude=config.exclude)
+
+
+def output_directories(config: Config) -> list[str]:
+    """Return the real paths of the directories that mkindex writes below the destination."""
+    destination = os.path.realpath(config.destination)
+    roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
+    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, FILES_DIRECTORY, *roots) if name]
+
+
+def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceItem]:
+    """Yield what the sources list. With --keep-going a source that fails is rejected as a whole."""
+    for spec, source in zip(config.sources, sources, strict=True):
+        if not config.keep_going:
+            yield from source.artifacts()
+            continue
+        try:
+            yield from list(source.artifacts())  # everything, or nothing
+        except SourceError as error:
+            yield Rejected(location=redact(spec), reason=f"source skipped: {error}")
+
+
+def sort_listing(
+    listing: Iterable[SourceItem],
+) -> tuple[list[Artifact | Link], list[StatusMarker], list[Rejected | Note]]:
+    """Separate artifacts and links, status markers, and findings."""
+    artifacts: list[Artifact | Link] = []
+    statuses: list[StatusMarker] = []
+    findings: list[Rejected | Note] = []
+    for item in listing:
+        if isinstance(item, (Artifact, Link)):  # the union type would be created for each of 100,000 files
+            artifacts.append(item)
+        elif isinstance(item, StatusMarker):
+            statuses.append(item)
+        else:
+            findings.append(item)
+    return artifacts, statuses, findings

@@ -1,0 +1,114 @@
+"""The pipeline: list sources, examine files, assemble an index, render it, plan, publish."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from itertools import count
+from pathlib import Path
+
+from mkindex.build.examining import examine_all, sort_outcomes
+from mkindex.build.listing import list_sources, open_sources, selection, sort_listing
+from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
+from mkindex.build.workspace import Workspace, no_progress, open_workspace
+from mkindex.config import Config
+from mkindex.errors import Note, Rejected, nothing
+from mkindex.examine.local import Progress
+from mkindex.examine.upload_times import dated
+from mkindex.hosts.table import HOSTS, Host
+from mkindex.model.files import Artifact, File, Link
+from mkindex.model.index import Index, assemble
+from mkindex.publish.ownership import TrustedManifest
+from mkindex.publish.plan import Applied, FileChanged, plan
+from mkindex.publish.refusals import (
+    refuse_empty_or_rejected,
+    refuse_large_removal,
+    refuse_links_to_replaced_site,
+    removed_filenames,
+)
+from mkindex.site.limits import refuse_beyond_limits
+from mkindex.site.render import Section, Site, render
+from mkindex.site.templates import Templates
+from mkindex.sources.source import Source
+from mkindex.web.client import WebClient
+
+OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
+Examine = Callable[[Sequence[Artifact | Link], Workspace], Iterable[File | Rejected | Note]]
+
+
+def build(
+    config: Config,
+    *,
+    sources: OpenSources | None = None,
+    examine: Examine | None = None,
+    before_commit: Callable[[], object] = nothing,
+    attempts: int = 3,
+    trusted: TrustedManifest | None = None,
+    progress: Progress = no_progress,
+    announce: Callable[[Note], object] = nothing,
+) -> Report:
+    """Build the index that `config` describes, and publish it.
+
+    `sources` and `examine` replace the steps `open_sources` and `examine_all`, for a watch. `before_commit` is called
+    when everything is prepared, before readers can see any change; what it raises ends the build. `attempts` limits how
+    often a build is tried when files change while they are copied. `trusted` is the manifest of a previous
+    build of this process. `progress` and `announce` are called before many bytes are read from files and servers.
+
+    Returns a report with all findings. Raises MkindexError if the index cannot be built or published. Every page
+    in the destination is then either as it was before, or complete.
+    """
+    started = time.monotonic()
+    with open_workspace(config, trusted, progress, announce) as work:
+        site = _site(config)
+        for attempt in count(1):
+            listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
+            artifacts, statuses, source_findings = sort_listing(selection(config).with_unused(listing))
+            refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
+            files, file_findings = sort_outcomes((examine or examine_all)(artifacts, work), config)
+            files, previous = dated(config, files, web=work.web, executor=work.connections)
+            index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
+            found = (*source_findings, *file_findings, *note_missing(config, previous))
+            findings = (*found, *conflicts, *warnings(index))
+            refuse_empty_or_rejected(config, index, findings)
+            sections = _sections(index, site)
+            todo = plan(
+                sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
+            )
+            removed = removed_filenames(todo, index)
+            refuse_large_removal(config, work.destination, removed, findings)
+            refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
+            try:
+                applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
+                break
+            except FileChanged as changed:
+                if attempt >= attempts or "-" in config.sources:  # standard input can be read only once
+                    raise
+                work.cache.forget(changed.file.local.path)
+        work.cache.replace_fingerprints(applied.links)
+    return Report(
+        index=index,
+        plan=todo,
+        written=applied.written,
+        removed_files=removed,
+        findings=(*findings, *work.destination.notes, *remarks(config, site, todo)),
+        seconds=time.monotonic() - started,
+        dry_run=config.dry_run,
+        new=None if config.previous is None else new_filenames(index, previous or {}),
+    )
+
+
+def _site(config: Config) -> Site:
+    return Site(
+        simple_path=config.simple_path,
+        files_url=config.files_url,
+        files_have_metadata=config.files_have_metadata,
+        links=config.links,
+        json_root=config.json_root,
+        host=HOSTS[config.host] if config.host else Host(),
+        templates=Templates(Path(config.templates) if config.templates else None),
+    )
+
+
+def _sections(index: Index, site: Site) -> Iterable[Section]:
+    """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
+    sections = render(index, site)
+    return tuple(sections) if site.host.has_limits else sections

@@ -1,0 +1,86 @@
+"""The result of a build, and its findings about the index as a whole."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mkindex.config import Config
+from mkindex.errors import Note, Rejected
+from mkindex.model.files import File
+from mkindex.model.index import Index
+from mkindex.publish.plan import Plan
+from mkindex.site.render import Site
+from mkindex.text import redact, without_quoted
+from mkindex.tree.names import NO_JEKYLL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """The result of a build."""
+
+    index: Index
+    plan: Plan
+    written: int  # resources: files, `.metadata` siblings and pages
+    removed_files: tuple[str, ...]  # filenames in DEST that the index listed before; in a dry run, would be removed
+    findings: tuple[Rejected | Note, ...]
+    seconds: float
+    dry_run: bool
+    new: tuple[str, ...] | None = None  # filenames that the --previous site lacks; None: no previous site was given
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """All files that the index lists, by project and filename."""
+        return tuple(file for project in self.index.projects for file in project.files)
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        """The files that are not published, with reasons."""
+        return tuple(finding for finding in self.findings if isinstance(finding, Rejected))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The other findings, which change no exit status."""
+        return tuple(finding for finding in self.findings if isinstance(finding, Note))
+
+    @property
+    def removed(self) -> int:
+        """The number of paths that were removed from the destination."""
+        return 0 if self.dry_run else len(self.plan.deletes)
+
+
+def note_missing(config: Config, previous: Mapping[str, str] | None) -> Iterator[Note]:
+    """Yield a note if nothing is published at the --previous site."""
+    if config.previous is not None and previous is None:
+        yield Note(location=redact(config.previous), text="nothing is published there yet")
+
+
+def new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the filenames that the previous site lacks, or has with other bytes."""
+    return tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in previous)
+
+
+def warnings(index: Index) -> Iterator[Note]:
+    """Yield what a person should know about the files of an index."""
+    for project in index.projects:
+        for file in project.files:
+            for text in file.warning.splitlines() if file.warning else ():
+                yield Note(location=file.artifact.location, text=text, text_of_many=without_quoted(text))
+
+
+def remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
+    """Yield notes about the changes of a plan, and about foreign files that it leaves."""
+    if site.host.notice:
+        # The key of `.nojekyll` records that the notice of the host was given. A foreign file records nothing.
+        written = (*(put.resource for put in todo.puts), *todo.updates)
+        is_new = any(resource.path == NO_JEKYLL and resource.key == site.notice_key for resource in written)
+        if is_new or NO_JEKYLL in todo.foreign_pages:
+            yield Note(location=config.destination, text=site.host.notice)
+    for filename in todo.replaced_filenames:
+        text = "its contents have changed since it was published: existing lock files will reject the new hash"
+        yield Note(location=filename, text=text)
+    for entry in todo.edited:
+        yield Note(
+            location=entry.path,
+            text="changed since mkindex wrote it, left as it is. The index has no such page any more",
+        )
+    for path in todo.foreign_pages:
+        yield Note(location=path, text="not written by mkindex, left as it is (--overwrite replaces it)")

@@ -1,0 +1,84 @@
+"""The tools of a build: the locked destination, the cache, connections and threads."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkindex.cache import Cache
+from mkindex.config import Config
+from mkindex.errors import Note, nothing
+from mkindex.examine.local import Progress
+from mkindex.publish.directory import DirectoryDestination
+from mkindex.publish.ownership import TrustedManifest
+from mkindex.web.client import WebClient
+
+# Requests at a time without --jobs; web/throttle.py decides how many of them one host gets.
+_REQUESTS = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workspace:
+    """The tools of a build, which is the only writer of its destination."""
+
+    config: Config
+    destination: DirectoryDestination
+    cache: Cache
+    web: WebClient
+    executor: Executor  # threads that read files of this machine
+    connections: Executor  # threads that wait for servers
+    progress: Progress
+    announce: Callable[[Note], object]  # called before many bytes are read from servers
+
+
+def no_progress(size: int) -> AbstractContextManager[Callable[[int], object]]:
+    """Show no progress."""
+    del size
+    return nullcontext(nothing)
+
+
+@contextmanager
+def open_workspace(
+    config: Config, trusted: TrustedManifest | None, progress: Progress, announce: Callable[[Note], object]
+) -> Iterator[Workspace]:
+    """Lock the destination, and open cache, connections and threads."""
+    with ExitStack() as stack:
+        executor = _executor(stack, processes(config))
+        destination = DirectoryDestination(
+            config.destination,
+            executor=executor,
+            hardlink=config.link_mode == "hardlink",
+            processes=processes(config),
+            trusted=trusted,
+        )
+        if not config.dry_run:
+            stack.enter_context(destination)
+        directory = Path(config.cache_dir) if config.cache_dir else None
+        cache = stack.enter_context(Cache(directory, remember=not config.dry_run))
+        web = WebClient(cache, timeout=config.timeout, trusted=config.named_hosts)
+        stack.callback(web.close)
+        yield Workspace(
+            config=config,
+            destination=destination,
+            cache=cache,
+            web=web,
+            executor=executor,
+            connections=_executor(stack, config.jobs or _REQUESTS),
+            progress=progress,
+            announce=announce,
+        )
+
+
+def _executor(stack: ExitStack, threads: int) -> Executor:
+    """Return an executor that starts threads when they are needed and does not wait for them at the end."""
+    executor = ThreadPoolExecutor(threads)
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    return executor
+
+
+def processes(config: Config) -> int:
+    """Return --jobs, or the number of cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return config.jobs or cores
