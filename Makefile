@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 CLIENT_PYTHON ?= $(PYTHON)
 # NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
@@ -11,7 +12,7 @@ CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto check-jsonschema-
 	$(if $(shell command -v npm),wrangler)
 
 help:  ## Print this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,14 +26,17 @@ demo: $(READY)  ## Build an index of examples/wheels in build/demo, and print ho
 	@mkdir -p build
 	$(BIN)/mkindex examples/wheels build/demo
 
-test: $(READY) clients  ## Run all tests, including those with real clients
-	$(BIN)/pytest --numprocesses auto --dist worksteal
+test: $(READY) clients  ## Run the tests, including those with real clients
+	$(PYTEST) --ignore tests/integration
+
+test-integration: $(READY) clients  ## Run the tests with emulators, many servers and third-party readers
+	$(PYTEST) tests/integration
 
 test-fast: $(READY)  ## Run the fast tests, under a minute: no client, no server of another process, nothing slow
-	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional -m "not slow"
+	$(PYTEST) --ignore tests/functional --ignore tests/integration -m "not slow"
 
 test-unit: $(READY)  ## Run the tests that need no client and no server
-	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/functional
+	$(PYTEST) --ignore tests/functional --ignore tests/integration
 
 clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready  ## Install clients, linters and real wheels for the tests
 
@@ -93,4 +97,4 @@ format: $(READY)  ## Format the code and apply automatic fixes (ruff)
 clean:  ## Remove everything that these commands built or downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-fast test-unit soak clients peers bench compare examples readme lock lint format clean
+.PHONY: help setup demo test test-integration test-fast test-unit soak clients peers bench compare examples readme lock lint format clean

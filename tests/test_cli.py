@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mkindex
-from mkindex.config import BY_NAME, GROUPS
+from mkindex.config.table import BY_NAME, GROUPS
 from support.command_line import WHEEL, Run, snapshot
 from support.wheels import metadata, wheel, write_sdist, write_wheel
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from mkindex import cli
-from mkindex.config import OPTIONS as OPTIONS_TABLE
 from mkindex.config import Config
+from mkindex.config.table import OPTIONS as OPTIONS_TABLE
 from mkindex.errors import MkindexError
 from mkindex.text import printable
 from support.command_line import Run

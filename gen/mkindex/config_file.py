@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mkindex.config import BY_NAME
+from mkindex.config.table import BY_NAME
 from mkindex.errors import ConfigError
 from mkindex.options import Option, suggest
 from mkindex.text import printable

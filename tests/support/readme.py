@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkindex.config import GROUPS, OPTIONS, RUN_OPTIONS
+from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
 
 if TYPE_CHECKING:
     from mkindex.options import Option

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mkindex.check.judge import rules_by_name
 from mkindex.check.observations import Level
-from mkindex.config import HOST_WANTED
+from mkindex.config.checks import HOST_WANTED
 from mkindex.environments import Environment, environments_for
 from mkindex.errors import ConfigError
 from mkindex.hosts.addresses import is_host

@@ -34,7 +34,8 @@ from mkindex.cli.terminal import (
     user_cache,
 )
 from mkindex.cli.workflow import annotate, report_failure, write_results
-from mkindex.config import GROUPS, OPTIONS, RUN_OPTIONS, Config
+from mkindex.config import Config
+from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
 from mkindex.errors import ConfigError, MkindexError, NotPublished
 from mkindex.options import InvalidOption
 from mkindex.text import printable

@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_warning, reader_may_leave
-from mkindex.config import BY_NAME
+from mkindex.config.table import BY_NAME
 from mkindex.errors import ConfigError
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.options import InvalidOption

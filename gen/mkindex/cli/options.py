@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from mkindex.cli.terminal import DONE, reader_may_leave
-from mkindex.config import BY_NAME
+from mkindex.config.table import BY_NAME
 from mkindex.errors import ConfigError
 from mkindex.options import InvalidOption, Option, suggest
 from mkindex.text import printable

@@ -10,7 +10,7 @@ import click
 
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_message, print_warning, reader_may_leave
-from mkindex.config import BY_NAME
+from mkindex.config.table import BY_NAME
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.hosts.addresses import parse_bind
 from mkindex.text import and_more, printable

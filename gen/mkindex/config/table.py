@@ -1,24 +1,13 @@
-"""The table of the options of a build, and the checks that need more than one option."""
+"""The table of all options of a build."""
 
-import os
-import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
-from mkindex.errors import ConfigError
-from mkindex.hosts.addresses import is_host, parse_bind, split_url
-from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
-from mkindex.options import InvalidOption, option, options_of
-from mkindex.text import printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUND_HTML, SIMPLE_DIRECTORY
+from mkindex.options import option, options_of
+from mkindex.tree.names import SIMPLE_DIRECTORY
 
-_TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # other names at the root of the tree
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _DAY = 86_400  # seconds
-HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 # The headings of --help and of the README table, in order.
 SOURCES, SELECTION, OUTPUT, PUBLISHING = "Sources", "Selection", "Output", "Publishing"
@@ -27,11 +16,8 @@ GROUPS = (SOURCES, SELECTION, OUTPUT, PUBLISHING, WATCHING, REPORTING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    """The sources, the destination and the options of one build.
-
-    Raises ConfigError for a value that cannot be used.
-    """
+class BuildOptions:
+    """The sources, the destination and the options of one build, not yet checked."""
 
     sources: tuple[str, ...]
     destination: str
@@ -243,115 +229,6 @@ class Config:
         metavar="HOST:PORT",
     )
 
-    def __post_init__(self) -> None:
-        self._check_paths()
-        for one in OPTIONS:
-            one.check(getattr(self, one.name))
-        self._check_places()
-        if self.files_url is not None:
-            self._check_files_url(self.files_url)
-            if self.fix_names:
-                raise InvalidOption("fix_names", "and {files_url} exclude each other: rename the files on that server")
-        elif self.files_have_metadata:
-            raise InvalidOption("files_have_metadata", "requires {files_url}")
-        for host in self.trust_host:
-            if not is_host(host):
-                raise InvalidOption("trust_host", HOST_WANTED, value=printable(host))
-        if self.previous is not None:
-            self._check_previous(self.previous)
-        if self.templates is not None and not os.path.isdir(self.templates):
-            raise InvalidOption("templates", "{path}: not a directory", path=printable(self.templates))
-        if self.url is not None:
-            parse_public_url(self.url)
-        if self.serve and not self.watch:
-            raise InvalidOption(
-                "serve",
-                "requires {watch}. To serve an index that exists: mkindex serve {path}",
-                path=printable(self.destination),
-            )
-        if self.watch and "-" in self.sources:
-            raise InvalidOption("watch", "cannot watch standard input (-): give a file or a directory")
-        if self.watch and self.dry_run:
-            raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run looks only once")
-        parse_bind(self.bind)
-
-    @property
-    def named_hosts(self) -> set[str]:
-        """The hosts that options name, besides those of sources."""
-        return {*self.trust_host, *(urlsplit(url).hostname or "" for url in (self.files_url, self.url) if url)}
-
-    def _check_paths(self) -> None:
-        if not self.destination or "" in self.sources or not self.sources:
-            raise ConfigError("give at least one SOURCE and a DEST, such as: mkindex ./wheels ./public")
-        if self.sources.count("-") > 1:
-            raise ConfigError("standard input (-) can be a source only once")
-        if _SCHEME.match(self.destination) and not os.path.isdir(self.destination):
-            path = printable(self.destination)
-            raise ConfigError(
-                f"DEST {path} looks like a URL, but must be a directory (a directory of that name is ./{path})"
-            )
-
-    def _check_places(self) -> None:
-        """Check the paths of the indexes in the tree, which depend on the host."""
-        host = HOSTS[self.host] if self.host else None
-        if self.simple_path:
-            _check_tree_path("simple_path", self.simple_path, " (. is the root)")
-        for name, path in ("simple_path", self.simple_path), ("json_root", self.json_root):
-            if host and path and path.split("/")[0] in host.written_files:
-                raise InvalidOption(
-                    name, "{path!r} is taken: {host} needs a file there. Choose another path", path=path, host=self.host
-                )
-        if self.json_root is None:
-            return
-        if host is None:
-            able = ", ".join(name for name, one in HOSTS.items() if not one.why_no_json_root)
-            raise InvalidOption("json_root", "requires {host} with one of {able}", able=able)
-        if host.why_no_json_root:
-            raise InvalidOption(
-                "json_root",
-                "is useless with {host} {value}: {reason}",
-                value=self.host,
-                reason=host.why_no_json_root,
-            )
-        _check_tree_path("json_root", self.json_root)
-        parts, others = self.json_root.split("/"), self.simple_path.split("/") if self.simple_path else []
-        shared = min(len(parts), len(others))
-        if parts[:shared] == others[:shared]:
-            raise InvalidOption(
-                "json_root",
-                "{path!r} and {simple_path} {other!r} must not be in each other: a project could have the name of the "
-                "inner directory",
-                path=self.json_root,
-                other=self.simple_path or ".",
-            )
-
-    def _check_files_url(self, files_url: str) -> None:
-        url = split_url(files_url)
-        if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-            raise InvalidOption(
-                "files_url",
-                "must be an http or https URL without query and fragment, not {value!r}",
-                value=printable(files_url),
-            )
-        if self.remote == "mirror":
-            raise InvalidOption("files_url", "and {remote} mirror exclude each other: mirrored files are in DEST")
-        if url.password or url.username:
-            raise InvalidOption("files_url", "must not contain a user name or password: every reader would see it")
-
-    def _check_previous(self, site: str) -> None:
-        if self.upload_time == "none":
-            raise InvalidOption("previous", "and {upload_time} none exclude each other: no upload times are published")
-        if self.watch:
-            raise InvalidOption("previous", "and {watch} exclude each other: a watch knows what it published before")
-        if not site:
-            raise InvalidOption("previous", "must be the URL of a published site, or a directory with one")
-        if _SCHEME.match(site) and not os.path.exists(site):
-            url = split_url(site)
-            if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
-                raise InvalidOption(
-                    "previous", "must be an http or https URL, or a directory, not {site}", site=redact(site)
-                )
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
@@ -374,18 +251,6 @@ class RunOptions:
     )
 
 
-OPTIONS = options_of(Config)
+OPTIONS = options_of(BuildOptions)
 RUN_OPTIONS = options_of(RunOptions)
 BY_NAME = {one.name: one for one in (*OPTIONS, *RUN_OPTIONS)}
-
-
-def _check_tree_path(name: str, path: str, hint: str = "") -> None:
-    parts = path.split("/")
-    if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
-        raise InvalidOption(
-            name,
-            "{path!r} must be a relative path of letters, digits and - _ . whose first part is not {taken}{hint}",
-            taken=f"{', '.join(_TAKEN[:-1])} or {_TAKEN[-1]}",
-            path=printable(path),
-            hint=hint,
-        )

@@ -1,0 +1,23 @@
+"""The options of a build: their table, and a checked set of values."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mkindex.config.checks import check
+from mkindex.config.table import BuildOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config(BuildOptions):
+    """The sources, the destination and the options of one build.
+
+    Raises ConfigError for a value that cannot be used.
+    """
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def named_hosts(self) -> set[str]:
+        """The hosts that options name, besides those of sources."""
+        return {*self.trust_host, *(urlsplit(url).hostname or "" for url in (self.files_url, self.url) if url)}

@@ -1,0 +1,140 @@
+"""The checks of options, alone and in combination."""
+
+import os
+import re
+
+from mkindex.config.table import OPTIONS, BuildOptions
+from mkindex.errors import ConfigError
+from mkindex.hosts.addresses import is_host, parse_bind, split_url
+from mkindex.hosts.public_url import parse_public_url
+from mkindex.hosts.table import HOSTS
+from mkindex.options import InvalidOption
+from mkindex.text import printable, redact
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUND_HTML
+
+_TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # other names at the root of the tree
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
+
+
+def check(options: BuildOptions) -> None:
+    """Raise ConfigError for a value, or a combination of values, that cannot be used."""
+    _check_paths(options)
+    for one in OPTIONS:
+        one.check(getattr(options, one.name))
+    _check_places(options)
+    if options.files_url is not None:
+        _check_files_url(options, options.files_url)
+        if options.fix_names:
+            raise InvalidOption("fix_names", "and {files_url} exclude each other: rename the files on that server")
+    elif options.files_have_metadata:
+        raise InvalidOption("files_have_metadata", "requires {files_url}")
+    for host in options.trust_host:
+        if not is_host(host):
+            raise InvalidOption("trust_host", HOST_WANTED, value=printable(host))
+    if options.previous is not None:
+        _check_previous(options, options.previous)
+    if options.templates is not None and not os.path.isdir(options.templates):
+        raise InvalidOption("templates", "{path}: not a directory", path=printable(options.templates))
+    if options.url is not None:
+        parse_public_url(options.url)
+    if options.serve and not options.watch:
+        raise InvalidOption(
+            "serve",
+            "requires {watch}. To serve an index that exists: mkindex serve {path}",
+            path=printable(options.destination),
+        )
+    if options.watch and "-" in options.sources:
+        raise InvalidOption("watch", "cannot watch standard input (-): give a file or a directory")
+    if options.watch and options.dry_run:
+        raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run looks only once")
+    parse_bind(options.bind)
+
+
+def _check_paths(options: BuildOptions) -> None:
+    if not options.destination or "" in options.sources or not options.sources:
+        raise ConfigError("give at least one SOURCE and a DEST, such as: mkindex ./wheels ./public")
+    if options.sources.count("-") > 1:
+        raise ConfigError("standard input (-) can be a source only once")
+    if _SCHEME.match(options.destination) and not os.path.isdir(options.destination):
+        path = printable(options.destination)
+        raise ConfigError(
+            f"DEST {path} looks like a URL, but must be a directory (a directory of that name is ./{path})"
+        )
+
+
+def _check_places(options: BuildOptions) -> None:
+    """Check the paths of the indexes in the tree, which depend on the host."""
+    host = HOSTS[options.host] if options.host else None
+    if options.simple_path:
+        _check_tree_path("simple_path", options.simple_path, " (. is the root)")
+    for name, path in ("simple_path", options.simple_path), ("json_root", options.json_root):
+        if host and path and path.split("/")[0] in host.written_files:
+            raise InvalidOption(
+                name, "{path!r} is taken: {host} needs a file there. Choose another path", path=path, host=options.host
+            )
+    if options.json_root is None:
+        return
+    if host is None:
+        able = ", ".join(name for name, one in HOSTS.items() if not one.why_no_json_root)
+        raise InvalidOption("json_root", "requires {host} with one of {able}", able=able)
+    if host.why_no_json_root:
+        raise InvalidOption(
+            "json_root",
+            "is useless with {host} {value}: {reason}",
+            value=options.host,
+            reason=host.why_no_json_root,
+        )
+    _check_tree_path("json_root", options.json_root)
+    parts, others = options.json_root.split("/"), options.simple_path.split("/") if options.simple_path else []
+    shared = min(len(parts), len(others))
+    if parts[:shared] == others[:shared]:
+        raise InvalidOption(
+            "json_root",
+            "{path!r} and {simple_path} {other!r} must not be in each other: a project could have the name of the "
+            "inner directory",
+            path=options.json_root,
+            other=options.simple_path or ".",
+        )
+
+
+def _check_files_url(options: BuildOptions, files_url: str) -> None:
+    url = split_url(files_url)
+    if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise InvalidOption(
+            "files_url",
+            "must be an http or https URL without query and fragment, not {value!r}",
+            value=printable(files_url),
+        )
+    if options.remote == "mirror":
+        raise InvalidOption("files_url", "and {remote} mirror exclude each other: mirrored files are in DEST")
+    if url.password or url.username:
+        raise InvalidOption("files_url", "must not contain a user name or password: every reader would see it")
+
+
+def _check_previous(options: BuildOptions, site: str) -> None:
+    if options.upload_time == "none":
+        raise InvalidOption("previous", "and {upload_time} none exclude each other: no upload times are published")
+    if options.watch:
+        raise InvalidOption("previous", "and {watch} exclude each other: a watch knows what it published before")
+    if not site:
+        raise InvalidOption("previous", "must be the URL of a published site, or a directory with one")
+    if _SCHEME.match(site) and not os.path.exists(site):
+        url = split_url(site)
+        if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
+            raise InvalidOption(
+                "previous", "must be an http or https URL, or a directory, not {site}", site=redact(site)
+            )
+
+
+def _check_tree_path(name: str, path: str, hint: str = "") -> None:
+    parts = path.split("/")
+    if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
+        raise InvalidOption(
+            name,
+            "{path!r} must be a relative path of letters, digits and - _ . whose first part is not {taken}{hint}",
+            taken=f"{', '.join(_TAKEN[:-1])} or {_TAKEN[-1]}",
+            path=printable(path),
+            hint=hint,
+        )

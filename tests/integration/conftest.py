@@ -1,0 +1,5 @@
+"""Fixtures of the tests with emulators, clusters and many servers."""
+
+from support.example_index import base, hashes, home, index_server, server, site, site_server, tree, wheels
+
+__all__ = ["base", "hashes", "home", "index_server", "server", "site", "site_server", "tree", "wheels"]
