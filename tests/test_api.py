@@ -227,11 +227,14 @@ def test_a_watch_yields_an_event_for_each_build_and_ends_with_its_block(here: Pa
     with mkindex.watch_index([here / "wheels"], here / "public", settle=0.05) as events:
         first = next_build(events)
         assert watching_threads() == ["mkindex-watch"]
-        write_wheel(here / "wheels", "demo", "2.0")
+        whole = write_wheel(here, "demo", "2.0")
+        whole.rename(here / "wheels" / whole.name)  # a watch could see a wheel that is being written
         second = next_build(events)
     assert (first.added, second.added) == ((WHEEL,), ("demo-2.0-py3-none-any.whl",))
     assert [file.filename for file in second.report.files] == [WHEEL, "demo-2.0-py3-none-any.whl"]
-    assert (watching_threads(), list(events)) == ([], [])
+    # On a busy machine a late sign of the change may have led to one more build.
+    changes = [event.added + event.replaced + event.removed for event in events if isinstance(event, BuildEvent)]
+    assert (watching_threads(), any(changes)) == ([], False)
     write_wheel(here / "wheels", "demo", "3.0")
     assert not list((here / "public/files").rglob("demo-3.0*"))
 
