@@ -209,6 +209,12 @@ class File(NamedTuple):
         """An absolute https URL (PEP 740)."""
         return self.listing.provenance if self.listing else ""
 
+    def with_yanked(self, reason: str | None) -> Self:
+        """Return the file yanked for a reason, which may be ""; None: not yanked."""
+        link = (self.listing or Link(url="file:", filename=self.filename))._replace(yanked=reason)
+        artifact = self.artifact
+        return self._replace(artifact=link if isinstance(artifact, Link) else artifact._replace(link=link))
+
     def with_upload_time(self, upload_time: str) -> Self:
         """Return the file with another upload time."""
         return self._replace(facts=self.facts._replace(upload_time=upload_time))

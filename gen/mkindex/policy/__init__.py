@@ -1,0 +1,1 @@
+"""What the user decides about files that are there: pure functions on the projects of an index."""

@@ -1,0 +1,85 @@
+"""Apply a policy to an index."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mkindex.errors import Note
+from mkindex.model.files import format_upload_time
+from mkindex.model.index import Index, Project
+from mkindex.policy.decide import REMOVED, Decided, Decider, Decision, Verdict
+from mkindex.policy.rules import Policy
+from mkindex.policy.times import seconds_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Applied:
+    """The index as it is listed, and what a policy did to it."""
+
+    index: Index
+    decisions: tuple[Decision, ...] = ()
+    findings: tuple[Note, ...] = ()
+    moments: tuple[str, ...] = ()  # relative limits as they were resolved, as "7d = 2026-01-02T03:04:05Z"
+    first_appears: str = ""  # when the first of the files that wait will be listed; "": not known
+
+    @property
+    def removed_filenames(self) -> frozenset[str]:
+        """The names of the files that the sources have, and that the policy does not list."""
+        return frozenset(one.file.filename for one in self.decisions if one.verdict in REMOVED)
+
+    def count(self, verdict: Verdict) -> int:
+        """Return the number of files with a verdict."""
+        return sum(one.verdict == verdict for one in self.decisions)
+
+
+def apply_policy(index: Index, policy: Policy, now: int) -> Applied:
+    """Return what a policy lists of an index at `now`, in seconds since the epoch.
+
+    A project of which no file is left is not listed, unless it has a status.
+    """
+    decide = Decider(policy, now)
+    decided = [decide(project) for project in index.projects]
+    decisions = tuple(decision for one in decided for decision in one.decisions)
+    return Applied(
+        index=Index(projects=tuple(one.project for one in decided if one.project.files or one.project.status)),
+        decisions=decisions,
+        findings=(*_overruled(index, decided), *_unused(policy, decided)),
+        moments=tuple(f"{limit.text} = {limit.at(now)}" for limit in policy.limits if limit.age is not None),
+        first_appears=_first_appears(policy, decisions),
+    )
+
+
+def _overruled(index: Index, decided: list[Decided]) -> Iterator[Note]:
+    """Yield a note for each yank and status of a source that the policy replaces by another."""
+    for project, one in zip(index.projects, decided, strict=True):
+        for file, verdict, where, why in one.decisions:
+            if file.yanked is None or verdict not in ("yanked", "not yanked"):
+                continue
+            if verdict == "not yanked":
+                text = f"listed as not yanked, as {where} says, although its source yanks it"
+                yield Note(location=file.artifact.location, text=text)
+            elif file.yanked != why:
+                text = f"yanked as {where} says, instead of for the reason that its source gives"
+                yield Note(location=file.artifact.location, text=text)
+        if project.status and one.project.status != project.status:
+            given = _status_name(one.project)
+            text = f"is {given}, as the policy says, although its source says that it is {project.status.status}"
+            yield Note(location=project.name, text=text)
+
+
+def _status_name(project: Project) -> str:
+    return project.status.status if project.status else "active"
+
+
+def _unused(policy: Policy, decided: list[Decided]) -> Iterator[Note]:
+    used = frozenset[str]().union(*(one.rules for one in decided))
+    for rule in policy.rules:
+        if rule.where not in used:
+            text = "this rule matches nothing. Check the spelling, or remove it"
+            yield Note(location=rule.where, text=text)
+
+
+def _first_appears(policy: Policy, decisions: tuple[Decision, ...]) -> str:
+    if policy.times is None or policy.times.cutoff.age is None:
+        return ""
+    waiting = [one.file.upload_time for one in decisions if one.verdict == "waits" and one.file.upload_time]
+    return format_upload_time(seconds_of(min(waiting)) + policy.times.cutoff.age) if waiting else ""

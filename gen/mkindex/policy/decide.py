@@ -1,0 +1,117 @@
+"""What a policy makes of one project: a pure function, `Project -> (Project, decisions)`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from mkindex.model.files import File
+from mkindex.model.index import Project, ProjectStatus
+from mkindex.policy.retention import public_version, retained
+from mkindex.policy.rules import Keep, Only, Policy, Times, Yank, contains
+from mkindex.policy.tags import runs_on_platform, runs_on_python
+from mkindex.policy.times import is_after
+
+Verdict = Literal["yanked", "not yanked", "kept", "not kept", "not selected", "waits"]
+REMOVED: frozenset[Verdict] = frozenset({"not kept", "not selected", "waits"})
+
+
+class Decision(NamedTuple):
+    """What a rule decided about a file."""
+
+    file: File  # as the source has it
+    verdict: Verdict
+    where: str  # the rule
+    why: str
+
+
+class Decided(NamedTuple):
+    """A project as it is listed, and what decided."""
+
+    project: Project
+    decisions: tuple[Decision, ...]
+    rules: frozenset[str]  # those that match something, by their place
+
+
+@dataclass(frozen=True)
+class Decider:
+    """A policy at a moment, in seconds since the epoch."""
+
+    policy: Policy
+    now: int
+
+    def __call__(self, project: Project) -> Decided:
+        """Return what is listed of a project. The steps follow each other: each sees what the one before lists."""
+        policy, name = self.policy, project.name
+        yanks, onlys, keeps = policy.yank.of(name), policy.only.of(name), policy.keep.of(name)
+        statuses = policy.status.of(name)
+        times = policy.times if policy.times and not policy.times.exempt_pattern.match(name) else None
+        if not (yanks or onlys or keeps or statuses or times):
+            return Decided(project, (), frozenset())
+        used = {rule.where for rule in (*onlys, *keeps, *statuses)}
+        decisions: list[Decision] = []
+        files: Sequence[File] = project.files
+        if onlys:
+            files = _without(files, _not_selected(files, onlys), decisions)
+        if times:
+            files = _without(files, _waiting(files, times, times.cutoff.at(self.now)), decisions)
+        if yanks:
+            files = list(_yanked(files, yanks, decisions))
+            used |= {rule.where for rule in yanks if any(map(rule.matches, project.files))}
+        if keeps:
+            files = _without(files, _judged(files, keeps, self.now), decisions)
+        status: ProjectStatus | None = statuses[-1].status if statuses else project.status
+        return Decided(replace(project, files=tuple(files), status=status), tuple(decisions), frozenset(used))
+
+
+def _without(files: Sequence[File], decided: Iterable[Decision], decisions: list[Decision]) -> Sequence[File]:
+    """Return the files that are still listed after some decisions, and add these."""
+    new = list(decided)
+    if not new:
+        return files
+    decisions += new
+    removed = {decision.file.filename for decision in new if decision.verdict in REMOVED}
+    return [file for file in files if file.filename not in removed] if removed else files
+
+
+def _not_selected(files: Iterable[File], rules: Sequence[Only]) -> Iterator[Decision]:
+    for file in files:
+        for rule in rules:
+            if why := _mismatch(file, rule):
+                yield Decision(file, "not selected", rule.where, why)
+                break
+
+
+def _mismatch(file: File, rule: Only) -> str:
+    """Return which part of a rule does not select a file; "" if all do."""
+    if rule.versions is not None and not contains(rule.versions, file.version):
+        return f"versions = {str(rule.versions)!r}"
+    if rule.platforms and not runs_on_platform(file.filename, rule.platforms):
+        return f"platforms = {list(rule.platforms)}"
+    if rule.pythons and not runs_on_python(file.filename, rule.pythons):
+        return f"pythons = {['.'.join(map(str, python)) for python in rule.pythons]}"
+    return ""
+
+
+def _waiting(files: Iterable[File], times: Times, moment: str) -> Iterator[Decision]:
+    for file in files:
+        if not file.upload_time:
+            yield Decision(file, "waits", times.where, "it has no upload time")
+        elif is_after(file.upload_time, moment):
+            yield Decision(file, "waits", times.where, f"cutoff = {times.cutoff.text}")
+
+
+def _yanked(files: Iterable[File], rules: Sequence[Yank], decisions: list[Decision]) -> Iterator[File]:
+    for file in files:
+        rule = next((rule for rule in reversed(rules) if rule.matches(file)), None)
+        if rule is None:
+            yield file
+            continue
+        decisions.append(Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason))
+        yield file.with_yanked(rule.reason if rule.yanked else None)
+
+
+def _judged(files: Sequence[File], rules: Sequence[Keep], now: int) -> Iterator[Decision]:
+    kept = retained(files, rules, now)
+    for file in files:
+        stays, where, why = kept[public_version(file.version)]
+        yield Decision(file, "kept" if stays else "not kept", where, why)

@@ -1,0 +1,93 @@
+"""Which releases of a project the rules of [[keep]] keep."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from packaging.version import Version
+
+from mkindex.model.files import File
+from mkindex.model.index import parse_version
+from mkindex.policy.rules import Keep
+from mkindex.policy.times import is_after
+
+ALWAYS = "the newest release that is neither yanked nor a prerelease always stays"
+
+
+class Kept(NamedTuple):
+    """Whether a release stays, by which rule, and why."""
+
+    stays: bool
+    where: str
+    why: str
+
+
+class _Release(NamedTuple):
+    """A public version with all its local versions."""
+
+    version: Version
+    files: Sequence[File]
+
+
+def retained(files: Iterable[File], rules: Sequence[Keep], now: int) -> Mapping[Version, Kept]:
+    """Return for each release of a project, by its public version, whether all rules keep it at `now`."""
+    releases = _releases(files)
+    protected = next((one.version for one in releases if not one.version.is_prerelease and not _is_yanked(one)), None)
+    verdicts = {release.version: Kept(True, "", "") for release in releases}
+    for rule in rules:
+        for release, why in zip(releases, _reasons(releases, rule, now), strict=True):
+            if why and verdicts[release.version].stays:
+                verdicts[release.version] = Kept(True, rule.where, why)
+            elif not why:
+                verdicts[release.version] = Kept(False, rule.where, f"{_limits(rule)} does not keep {release.version}")
+    if protected is not None and not verdicts[protected].stays:
+        verdicts[protected] = Kept(True, verdicts[protected].where, ALWAYS)
+    return verdicts
+
+
+def public_version(version: str) -> Version:
+    """Return a version without its local label."""
+    parsed = parse_version(version)
+    return parse_version(parsed.public) if parsed.local else parsed
+
+
+def _releases(files: Iterable[File]) -> list[_Release]:
+    """Return the releases, the newest first."""
+    by_version: defaultdict[Version, list[File]] = defaultdict(list)
+    for file in files:
+        by_version[public_version(file.version)].append(file)
+    return [_Release(version, by_version[version]) for version in sorted(by_version, reverse=True)]
+
+
+def _reasons(releases: Sequence[_Release], rule: Keep, now: int) -> Iterable[str]:
+    """Yield for each release, the newest first, why a rule keeps it; "" if it does not."""
+    moment = rule.younger_than.at(now) if rule.younger_than else ""
+    finals = prereleases = 0
+    for release in releases:
+        is_separate = release.version.is_prerelease and rule.prereleases is not None
+        name, limit = ("prereleases", rule.prereleases) if is_separate else ("newest", rule.newest)
+        count = prereleases if is_separate else finals
+        prereleases, finals = prereleases + is_separate, finals + (not is_separate)
+        if limit is not None and count < limit:
+            yield f"{name} = {limit}"
+        elif rule.younger_than and _is_younger(release, moment):
+            yield f"younger-than = {rule.younger_than.text}"
+        elif limit is None and not rule.younger_than:
+            yield "no limit for final releases"
+        else:
+            yield ""
+
+
+def _is_younger(release: _Release, moment: str) -> bool:
+    """Tell whether a file of a release is younger than a moment, or may be, because its time is unknown."""
+    return any(not file.upload_time or is_after(file.upload_time, moment) for file in release.files)
+
+
+def _is_yanked(release: _Release) -> bool:
+    return all(file.yanked is not None for file in release.files)
+
+
+def _limits(rule: Keep) -> str:
+    limits = {"newest": rule.newest, "prereleases": rule.prereleases}
+    texts = [f"{name} = {limit}" for name, limit in limits.items() if limit is not None]
+    return ", ".join([*texts, *([f"younger-than = {rule.younger_than.text}"] if rule.younger_than else [])])

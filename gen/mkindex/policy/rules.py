@@ -1,0 +1,153 @@
+"""The rules of a policy file, as frozen values, and which projects and files each is for."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase, translate
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from packaging.specifiers import SpecifierSet
+
+from mkindex.model.files import File
+from mkindex.model.index import ProjectStatus, parse_version
+from mkindex.policy.times import Limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What all rules have: where they are written, and the projects that they are for."""
+
+    where: str  # file and line, as "mkindex.toml:12"
+    project: str  # a normalized name, or a shell pattern for some
+
+    @property
+    def is_pattern(self) -> bool:
+        return not _NAME.fullmatch(self.project)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yank(Rule):
+    """Yank files (PEP 592), or list files as not yanked that a source or an earlier rule yanks."""
+
+    versions: SpecifierSet | None = None  # None: all
+    files: str = ""  # a shell pattern for filenames; "": all
+    reason: str = ""
+    yanked: bool = True
+
+    def matches(self, file: File) -> bool:
+        if self.files:
+            return fnmatchcase(file.filename, self.files)
+        return self.versions is None or contains(self.versions, file.version)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status(Rule):
+    """Give projects a status (PEP 792); None is "active"."""
+
+    status: ProjectStatus | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep(Rule):
+    """Limit the releases of a project: one stays if any of the limits for its kind keeps it.
+
+    With `prereleases`, `newest` counts final releases only. Without both of them, only `younger_than` limits.
+    """
+
+    newest: int | None = None
+    prereleases: int | None = None
+    younger_than: Limit | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Only(Rule):
+    """List only files of these versions, platforms and Pythons. Each that is empty selects all; sdists run anywhere."""
+
+    versions: SpecifierSet | None = None
+    platforms: tuple[str, ...] = ()  # names of systems, or shell patterns of platform tags
+    pythons: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Files wait until they are older than a limit."""
+
+    where: str
+    cutoff: Limit
+    exempt: tuple[str, ...] = ()  # names of projects and shell patterns, normalized
+
+    @cached_property
+    def exempt_pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(translate, self.exempt)) or r"(?!)")
+
+
+R = TypeVar("R", bound=Rule)
+
+
+@dataclass(frozen=True)
+class Rules(Generic[R]):
+    """The rules of one table, in their order, with a fast answer to which of them are for a project."""
+
+    rules: tuple[R, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+    def of(self, project: str) -> Sequence[R]:
+        """Return the rules for a project, in their order."""
+        if project not in self._names and not self._patterns.match(project):
+            return ()
+        return [rule for rule in self.rules if rule.project == project or _matches(rule, project)]
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(rule.project for rule in self.rules if not rule.is_pattern)
+
+    @cached_property
+    def _patterns(self) -> re.Pattern[str]:
+        patterns: Iterable[str] = (translate(rule.project) for rule in self.rules if rule.is_pattern)
+        return re.compile("|".join(patterns) or r"(?!)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a policy file says."""
+
+    yank: Rules[Yank] = field(default_factory=Rules)
+    status: Rules[Status] = field(default_factory=Rules)
+    keep: Rules[Keep] = field(default_factory=Rules)
+    only: Rules[Only] = field(default_factory=Rules)
+    times: Times | None = None
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules that are for projects."""
+        return (*self.yank.rules, *self.status.rules, *self.only.rules, *self.keep.rules)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """All limits of time."""
+        return tuple(limit for limit in (*(rule.younger_than for rule in self.keep.rules), self._cutoff) if limit)
+
+    @property
+    def _cutoff(self) -> Limit | None:
+        return self.times.cutoff if self.times else None
+
+
+NO_POLICY = Policy()
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def normalize_pattern(pattern: str) -> str:
+    """Return the name of a project, or a shell pattern for some, in the normal form of names."""
+    return re.sub(r"[-_.]+", "-", pattern).lower()
+
+
+def contains(versions: SpecifierSet, version: str) -> bool:
+    """Tell whether a version, also a prerelease, is one of those that a specifier selects."""
+    return versions.contains(parse_version(version), prereleases=True)
+
+
+def _matches(rule: Rule, project: str) -> bool:
+    return rule.is_pattern and fnmatchcase(project, rule.project)
