@@ -26,7 +26,7 @@ GROUPS = (
     {"web"},
     {"sources"},
     {"examine"},
-    {"closure"},
+    {"closure", "policy"},
     {"site"},
     {"publish"},
     {"build"},

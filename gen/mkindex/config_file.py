@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mkindex.config.table import BY_NAME
+from mkindex.config.table import BY_NAME, POLICY_TABLES
 from mkindex.errors import ConfigError
 from mkindex.options import Option, suggest
 from mkindex.text import printable
@@ -27,8 +27,10 @@ def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
-    values = {}
+    values = _policy(content, path)
     for key, value in content.items():
+        if key in POLICY_TABLES:
+            continue
         try:
             name, checked = _read(key, value, path.parent)
         except ConfigError as error:
@@ -37,6 +39,16 @@ def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
     if found and values.get("templates"):
         _require_templates_below(path, values["templates"])
     return values
+
+
+def _policy(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the option `policy` for a file that has a policy itself. Raises ConfigError if it also names another."""
+    tables = [table for table in POLICY_TABLES if table in content]
+    if tables and "policy" in content:
+        raise ConfigError(
+            f"{printable(str(path))}: policy names another file, so the table {tables[0]} must be there, not here"
+        )
+    return {"policy": str(path)} if tables else {}
 
 
 def _require_templates_below(path: Path, templates: str) -> None:

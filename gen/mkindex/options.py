@@ -30,7 +30,7 @@ class Option:
     maximum: float | None
     unit: Literal["", "seconds", "bytes"]
     automatic: str  # what happens without a value, if the default is None
-    path: Literal["", "directory", "location"]  # a location is a path or a URL
+    path: Literal["", "file", "directory", "location"]  # a location is a path or a URL
 
     @property
     def flag(self) -> str:
@@ -97,7 +97,7 @@ def option(
     maximum: float | None = None,
     unit: Literal["", "seconds", "bytes"] = "",
     automatic: str = "",
-    path: Literal["", "directory", "location"] = "",
+    path: Literal["", "file", "directory", "location"] = "",
 ) -> T:
     """Return a dataclass field that is an option. The field's type says what kind of option it is."""
     metadata = {

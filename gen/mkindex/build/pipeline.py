@@ -8,15 +8,17 @@ from pathlib import Path
 
 from mkindex.build.examining import examine_all, sort_outcomes
 from mkindex.build.listing import list_sources, open_sources, selection, sort_listing
+from mkindex.build.policy import policy_of
 from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
 from mkindex.build.workspace import Workspace, no_progress, open_workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, nothing
 from mkindex.examine.local import Progress
-from mkindex.examine.upload_times import dated
+from mkindex.examine.upload_times import dated, source_date_epoch
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, assemble
+from mkindex.policy.apply import apply_policy
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, plan
 from mkindex.publish.refusals import (
@@ -59,6 +61,7 @@ def build(
     started = time.monotonic()
     with open_workspace(config, trusted, progress, announce) as work:
         site = _site(config)
+        policy, now = policy_of(config), source_date_epoch() or int(time.time())
         for attempt in count(1):
             listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
             artifacts, statuses, source_findings = sort_listing(selection(config).with_unused(listing))
@@ -67,14 +70,18 @@ def build(
             files, previous = dated(config, files, web=work.web, executor=work.connections)
             index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
             found = (*source_findings, *file_findings, *note_missing(config, previous))
-            findings = (*found, *conflicts, *warnings(index))
-            refuse_empty_or_rejected(config, index, findings)
+            governed = apply_policy(index, policy, now)
+            index = governed.index
+            findings = (*found, *conflicts, *governed.findings, *warnings(index))
+            withheld = governed.removed_filenames
+            refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
             sections = _sections(index, site)
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
             removed = removed_filenames(todo, index)
-            refuse_large_removal(config, work.destination, removed, findings)
+            missing = [name for name in removed if name not in withheld]
+            refuse_large_removal(config, work.destination, missing, findings)
             refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
             try:
                 applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
@@ -86,6 +93,7 @@ def build(
         work.cache.replace_fingerprints(applied.links)
     return Report(
         index=index,
+        policy=governed if config.policy else None,
         plan=todo,
         written=applied.written,
         removed_files=removed,

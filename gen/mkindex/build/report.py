@@ -7,6 +7,7 @@ from mkindex.config import Config
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import File
 from mkindex.model.index import Index
+from mkindex.policy.apply import PolicyResult
 from mkindex.publish.plan import Plan
 from mkindex.site.render import Site
 from mkindex.text import redact, without_quoted
@@ -24,6 +25,7 @@ class Report:
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
+    policy: PolicyResult | None = None  # what the policy did; None: there is none
     new: tuple[str, ...] | None = None  # filenames that the --previous site lacks; None: no previous site was given
 
     @property

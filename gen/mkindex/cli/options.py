@@ -144,7 +144,9 @@ def _click_type(option: Option) -> dict[str, Any]:
     if option.kind in (int, float):
         number: Any = click.IntRange if option.kind is int else click.FloatRange
         return {"type": number(min=option.minimum, max=option.maximum)}
-    return {"type": {"directory": click.Path(), "location": Location()}.get(option.path, click.STRING)}
+    return {
+        "type": {"file": click.Path(), "directory": click.Path(), "location": Location()}.get(option.path, click.STRING)
+    }
 
 
 def click_options(options: Sequence[Option]) -> Callable[[F], F]:

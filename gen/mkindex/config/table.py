@@ -10,9 +10,12 @@ from mkindex.tree.names import SIMPLE_DIRECTORY
 _DAY = 86_400  # seconds
 
 # The headings of --help and of the README table, in order.
-SOURCES, SELECTION, OUTPUT, PUBLISHING = "Sources", "Selection", "Output", "Publishing"
-WATCHING, REPORTING = "Watch and serve", "Reporting"
-GROUPS = (SOURCES, SELECTION, OUTPUT, PUBLISHING, WATCHING, REPORTING)
+SOURCES, SELECTION, POLICY, OUTPUT = "Sources", "Selection", "Policy", "Output"
+PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
+GROUPS = (SOURCES, SELECTION, POLICY, OUTPUT, PUBLISHING, WATCHING, REPORTING)
+
+# The tables of mkindex.toml that are no options but a policy.
+POLICY_TABLES = ("yank", "status", "keep", "only", "times")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +103,15 @@ class BuildOptions:
         "its metadata says.",
         group=SELECTION,
         automatic="reject it",
+    )
+
+    policy: str | None = option(
+        None,
+        "Read the policy from this file: what is yanked, kept, listed later. It must not be among the wheels.",
+        group=POLICY,
+        metavar="FILE",
+        automatic="the tables in mkindex.toml",
+        path="file",
     )
 
     link_mode: Literal["copy", "hardlink"] = option(

@@ -25,15 +25,23 @@ def dated(
     """
     if config.upload_time == "none":
         return [file.with_upload_time("") for file in files], None
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch and not (epoch.isascii() and epoch.isdecimal()):
-        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}, not a number of seconds: correct or unset it")
+    epoch = source_date_epoch()
     previous = None if config.previous is None else _published(config.previous, files, config, web, executor)
     before = {**_mirrored_before(config, files, web, executor), **(previous or {})}
-    if not (epoch or before):
+    if epoch is None and not before:
         return files, previous
-    latest = epoch and (format_upload_time(int(epoch[:20])) or format_upload_time(YEAR_10000 - 1))
+    latest = None if epoch is None else format_upload_time(min(epoch, YEAR_10000 - 1))
     return [_with_time(file, before.get(file.sha256), latest) for file in files], previous
+
+
+def source_date_epoch() -> int | None:
+    """Return SOURCE_DATE_EPOCH, in seconds since the epoch; None if it is not set. Raises ConfigError."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return None
+    if not (epoch.isascii() and epoch.isdecimal()):
+        raise ConfigError(f"SOURCE_DATE_EPOCH is {printable(epoch)!r}, not a number of seconds: correct or unset it")
+    return int(epoch[:20])
 
 
 def _published(

@@ -7,12 +7,12 @@ from mkindex.errors import Note
 from mkindex.model.files import format_upload_time
 from mkindex.model.index import Index, Project
 from mkindex.policy.decide import REMOVED, Decided, Decider, Decision, Verdict
-from mkindex.policy.rules import Policy
+from mkindex.policy.rules import NO_POLICY, Policy
 from mkindex.policy.times import seconds_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Applied:
+class PolicyResult:
     """The index as it is listed, and what a policy did to it."""
 
     index: Index
@@ -31,15 +31,17 @@ class Applied:
         return sum(one.verdict == verdict for one in self.decisions)
 
 
-def apply_policy(index: Index, policy: Policy, now: int) -> Applied:
+def apply_policy(index: Index, policy: Policy, now: int) -> PolicyResult:
     """Return what a policy lists of an index at `now`, in seconds since the epoch.
 
     A project of which no file is left is not listed, unless it has a status.
     """
+    if policy == NO_POLICY:
+        return PolicyResult(index=index)
     decide = Decider(policy, now)
     decided = [decide(project) for project in index.projects]
     decisions = tuple(decision for one in decided for decision in one.decisions)
-    return Applied(
+    return PolicyResult(
         index=Index(projects=tuple(one.project for one in decided if one.project.files or one.project.status)),
         decisions=decisions,
         findings=(*_overruled(index, decided), *_unused(policy, decided)),

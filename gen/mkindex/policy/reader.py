@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from mkindex.config.table import BY_NAME, POLICY_TABLES
 from mkindex.errors import ConfigError
 from mkindex.model.index import ProjectStatus
 from mkindex.options import suggest
@@ -17,8 +18,8 @@ from mkindex.text import printable
 
 R = TypeVar("R", bound=Rule)
 
-TABLES = ("yank", "status", "keep", "only", "times")
 _STATUSES = ("active", "archived", "quarantined", "deprecated")
+_OPTIONS = {*POLICY_TABLES, "sources", "destination", *(option.key for option in BY_NAME.values())}
 _LARGEST = 1 << 24  # bytes of a file
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]+")
 _PYTHON = re.compile(r"3\.[0-9]{1,2}", re.ASCII)
@@ -42,6 +43,10 @@ def read_policy(path: Path) -> Policy:
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"cannot read {name}: {printable(str(error))}") from error
     lines = _Lines(name, text)
+    for key in content.keys() - _OPTIONS:
+        meant = suggest(key, {table: table for table in POLICY_TABLES})
+        hint = f"did you mean {meant}?" if meant else f"a policy has the tables {', '.join(POLICY_TABLES)}"
+        raise ConfigError(f"{lines.where(key)}: unknown key {printable(key)} ({hint})")
     return Policy(
         yank=_rules(content, "yank", _yank, lines),
         status=_rules(content, "status", _status, lines),

@@ -105,8 +105,11 @@ def _places_of_site(config: Config) -> Iterator[tuple[str, _Place]]:
         yield config.url, public._replace(path=f"{public.path}{FILES_DIRECTORY}/")
 
 
-def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings) -> None:
-    """Raise NotPublished for an empty index without --allow-empty, and for a rejected file with --strict."""
+def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings, *, withheld: int) -> None:
+    """Raise NotPublished for an empty index without --allow-empty, and for a rejected file with --strict.
+
+    `withheld`: the number of files that the policy does not list.
+    """
     rejected = sum(isinstance(finding, Rejected) for finding in findings)
     if config.strict and rejected:
         raise NotPublished(f"nothing published: {plural(rejected, 'file')} rejected, and --strict is set", findings)
@@ -116,7 +119,11 @@ def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings) -
             why += " matches --include and --exclude"
         if rejected:
             why = f"all files were rejected ({rejected})"
-        is_flat = not config.recursive and any(os.path.isdir(local_path(spec) or "") for spec in config.sources)
+        if withheld:
+            why = f"the policy lists none of {plural(withheld, 'file')} (mkindex policy --explain '*' names the rules)"
+        is_flat = not (config.recursive or withheld) and any(
+            os.path.isdir(local_path(spec) or "") for spec in config.sources
+        )
         hint = " (--recursive also reads subdirectories)" if is_flat else ""
         raise NotPublished(f"nothing to publish: {why}{hint}. Use --allow-empty to publish an empty index", findings)
 

@@ -1,0 +1,36 @@
+"""Where a build reads its policy from, and when it must not."""
+
+import os
+from pathlib import Path
+
+from mkindex.config import Config
+from mkindex.errors import ConfigError
+from mkindex.policy.reader import read_policy
+from mkindex.policy.rules import NO_POLICY, Policy
+from mkindex.sources.open import local_path
+from mkindex.text import printable
+
+
+def policy_of(config: Config) -> Policy:
+    """Return the policy of a build. Raises ConfigError for a file that is not one, or that lies among the wheels."""
+    if config.policy is None:
+        return NO_POLICY
+    _refuse_among_wheels(config.policy, config)
+    policy = read_policy(Path(config.policy))
+    if policy.limits and config.upload_time == "none":
+        raise ConfigError(
+            f"{printable(config.policy)}: cutoff and younger-than require upload times: remove --upload-time none"
+        )
+    return policy
+
+
+def _refuse_among_wheels(policy: str, config: Config) -> None:
+    """Raise ConfigError if whoever can add a wheel to a source could also replace the policy."""
+    place = Path(os.path.realpath(policy)).parent
+    for path in filter(None, map(local_path, config.sources)):
+        source = Path(os.path.realpath(path))
+        if os.path.isdir(path) and (place == source or (config.recursive and place.is_relative_to(source))):
+            raise ConfigError(
+                f"the policy {printable(policy)} is in the source {printable(path)}: whoever can add a wheel there "
+                "could change it. Move it to another directory"
+            )
