@@ -255,6 +255,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         dry-run = true
         include = ["torch", "numpy-2.*"]
         exclude = ["*.zip"]
+        policy = "policy.toml"
         all = true
         remote = "mirror"
         max-download = "1GB"
@@ -294,6 +295,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "url": "https://example.org/",
         "links": True,
         "templates": f"{toml.parent}/templates",
+        "policy": f"{toml.parent}/policy.toml",
         "grace": 60,
         "overwrite": True,
         "allow_empty": True,

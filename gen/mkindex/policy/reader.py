@@ -63,18 +63,25 @@ class _Lines:
         self._name = name
         self._lines = text.splitlines()
 
-    def table(self, table: str, number: int, count: int) -> int | None:
+    def _table(self, table: str, number: int, count: int) -> int | None:
         """Return the line of a table, counted from 1; None if the tables are written in another form."""
-        bare = rf"{table}|\"{table}\"|'{table}'"
-        header = re.compile(rf"\s*\[\[?\s*(?:{bare})\s*\]\]?\s*(?:#.*)?")
+        name = re.escape(table)
+        header = re.compile(rf"\s*\[\[?\s*[\"']?{name}[\"']?\s*\]\]?\s*(?:#.*)?")
         found = [at for at, line in enumerate(self._lines, 1) if header.fullmatch(line)]
         return found[number] if len(found) == count else None
 
+    def _inline(self, table: str, number: int, count: int) -> str:
+        """Return where a table is that is written as the value of a key."""
+        key = re.compile(rf"\s*[\"']?{re.escape(table)}[\"']?\s*=")
+        found = [at for at, line in enumerate(self._lines, 1) if key.match(line)]
+        place = f"{self._name}:{found[0]}" if len(found) == 1 else f"{self._name}: {table}"
+        return place + (f" (number {number + 1})" if count > 1 else "")
+
     def where(self, table: str, number: int = 0, count: int = 1, key: str = "") -> str:
         """Return file and line of a table, or of a key in it."""
-        start = self.table(table, number, count)
+        start = self._table(table, number, count)
         if start is None:
-            return f"{self._name}: {table}" + (f" number {number + 1}" if count > 1 else "")
+            return self._inline(table, number, count)
         pattern = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=") if key else None
         for at, line in enumerate(self._lines[start:] if pattern else (), start + 1):
             if pattern and pattern.match(line):
@@ -174,7 +181,7 @@ def _yank(table: _Table) -> Yank:
     if versions is not None and files:
         table.refuse("files", "give versions or files, not both")
     yanked = table.take("yanked")
-    if yanked not in (None, True, False):
+    if yanked is not None and not isinstance(yanked, bool):
         table.refuse("yanked", "yanked must be true or false")
     reason = table.text("reason")
     if yanked is False and reason:

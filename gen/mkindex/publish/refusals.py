@@ -120,7 +120,7 @@ def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings, *
         if rejected:
             why = f"all files were rejected ({rejected})"
         if withheld:
-            why = f"the policy lists none of {plural(withheld, 'file')} (mkindex policy --explain '*' names the rules)"
+            why = f"the policy lists none of {plural(withheld, 'file')}"
         is_flat = not (config.recursive or withheld) and any(
             os.path.isdir(local_path(spec) or "") for spec in config.sources
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mkindex.closure.unlisted import Unlisted, unlisted
 from mkindex.errors import Note, Rejected
 from mkindex.hosts.table import HOSTS
+from mkindex.reports.policy import policy_as_json, policy_lines
 from mkindex.text import and_more, format_size, plural, printable
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
         f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
     )
+    if report.policy:
+        yield from policy_lines(report.policy)
     if report.rejected:
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if report.dry_run and not verbose and (plan.puts or plan.deletes):
@@ -92,6 +95,7 @@ def first_names(names: Sequence[str]) -> str:
 def as_json(report: "Report") -> dict[str, Any]:
     """Return what --format json prints; within a `version` keys are only added."""
     news = {} if report.new is None else {"new": list(report.new)}
+    policy = policy_as_json(report.policy) if report.policy else {}
     return {
         "version": 1,
         "dry-run": report.dry_run,
@@ -109,4 +113,5 @@ def as_json(report: "Report") -> dict[str, Any]:
         "write": [put.resource.path for put in report.plan.puts],
         "remove": [entry.path for entry in report.plan.deletes],
         **news,
+        **policy,
     }

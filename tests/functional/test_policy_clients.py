@@ -1,0 +1,91 @@
+"""What a policy says is what clients do: they pass over yanked releases, and choose by upload time as a cutoff does."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.builds import publish
+from support.clients import INSTALLERS, ClientFailed, ClientHome
+from support.index_server import serve_index
+from support.wheels import write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = 86_400
+NOW = 1_767_225_600  # 2026-01-01T00:00:00Z
+DAYS = {"1.0": 30, "1.1": 20, "1.2": 10}  # the age of each release
+CUTOFFS = [("2025-12-21T12:00:00Z", "1.1"), ("2025-12-03T00:00:00Z", "1.0")]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheels")
+    for version, days in DAYS.items():
+        os.utime(write_wheel(directory, "demo", version), (NOW - days * DAY,) * 2)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def yanked(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an index whose policy yanks the newest release."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "policy.toml").write_text('[[yank]]\nproject = "demo"\nversions = "==1.2"\nreason = "broken"\n')
+    publish(wheels, site / "public", policy=str(site / "policy.toml"))
+    with serve_index(site / "public") as server:
+        yield f"{server.url}simple/"
+
+
+@pytest.mark.parametrize("client", ["pip", "uv", "poetry", "pdm"])
+@pytest.mark.parametrize(("requirement", "version"), [("demo", "1.1"), ("demo==1.2", "1.2")], ids=["any", "pinned"])
+def test_a_client_installs_a_release_that_the_policy_yanks_only_if_it_is_pinned(
+    client: str, requirement: str, version: str, yanked: str, home: ClientHome
+) -> None:
+    assert INSTALLERS[client](home, yanked, [requirement]) == {"demo": version}
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+
+def chosen(home: ClientHome, client: str, url: str, *options: str) -> str:
+    """The version that a client would install, or "none"."""
+    place = ["--dry-run", "--target", str(home.path / "target"), "--index-url", url, "demo"]
+    try:
+        run = home.uv("pip", "install", "--no-config", *options, *place) if client == "uv" else ""
+        run = run or home.pip("pip", "install", *options, *place)
+    except ClientFailed as failed:
+        run = str(failed)
+    return "".join(re.findall(r"(?:\+ demo==|Would install demo-)(\S+)", run)) or "none"
+
+
+OPTION = {"pip": "--uploaded-prior-to", "uv": "--exclude-newer"}
+
+
+@pytest.mark.parametrize("client", OPTION)
+@pytest.mark.parametrize("moment", CUTOFFS, ids=["two", "one"])
+def test_a_cutoff_lists_what_a_client_chooses_among_up_to_that_time(
+    client: str, moment: tuple[str, str], wheels: Path, tmp_path: Path, home: ClientHome
+) -> None:
+    cutoff, version = moment
+    (tmp_path / "policy.toml").write_text(f"[times]\ncutoff = {cutoff}\n")
+    publish(wheels, tmp_path / "all")
+    publish(wheels, tmp_path / "cut", policy=str(tmp_path / "policy.toml"), allow_empty=True)
+    with serve_index(tmp_path) as server:
+        assert (
+            chosen(home, client, f"{server.url}all/simple/", OPTION[client], cutoff),
+            chosen(home, client, f"{server.url}cut/simple/"),
+        ) == (version, version)
+
+
+@pytest.mark.parametrize("client", OPTION)
+def test_clients_with_such_a_limit_choose_no_file_without_an_upload_time(
+    client: str, wheels: Path, tmp_path: Path, home: ClientHome
+) -> None:
+    publish(wheels, tmp_path / "public", upload_time="none")
+    with serve_index(tmp_path) as server:
+        assert chosen(home, client, f"{server.url}public/simple/", OPTION[client], "2026-01-01T00:00:00Z") == "none"
