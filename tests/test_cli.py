@@ -226,11 +226,12 @@ def test_a_directory_with_the_name_of_a_command_is_written_with_a_dot(
 
 COMMANDS = """\
 Commands:
-  build   Make an index. The default: mkindex SOURCE... DEST.
-  check   …
-  client  …
-  host    Print the configuration of a web server for an index.
-  serve   Serve an index over HTTP.
+  build     Make an index. The default: mkindex SOURCE... DEST.
+  check     …
+  client    …
+  host      Print the configuration of a web server for an index.
+  relocate  Change the addresses in locks/ to where a bundle lies.
+  serve     Serve an index over HTTP.
 """
 USAGE = """\
 Usage: mkindex [OPTIONS] SOURCE... DEST
@@ -240,7 +241,7 @@ Usage: mkindex [OPTIONS] SOURCE... DEST
 
 def without_summaries(text: str) -> str:
     """Return a list of commands without the summaries that come from other modules."""
-    return re.sub(r"^  (check |client)  \S.*$", r"  \1  …", text, flags=re.MULTILINE)
+    return re.sub(r"^  (check |client)    \S.*$", r"  \1    …", text, flags=re.MULTILINE)
 
 
 def headings(text: str) -> list[str]:

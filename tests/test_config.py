@@ -69,7 +69,7 @@ def test_only_sources_and_a_destination_are_required() -> None:
 
 SIMPLE_PATH = (
     "simple_path {!r} must be a relative path of letters, digits and - _ . "
-    "whose first part is not files, index.html, 404.html or links.html (. is the root)"
+    "whose first part is not files, locks, index.html, 404.html or links.html (. is the root)"
 )
 FILES_URL = "files_url must be an http or https URL without query and fragment, not {!r}"
 
@@ -257,6 +257,13 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         exclude = ["*.zip"]
         policy = "policy.toml"
         all = true
+        index = ["https://example.org/simple/"]
+        python = ["3.12"]
+        platform = ["linux", "windows"]
+        implementation = ["pypy"]
+        extra = ["web"]
+        group = ["dev"]
+        no-sdists = true
         remote = "mirror"
         max-download = "1GB"
         allow-unhashed = true
@@ -305,6 +312,13 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "include": ["torch", "numpy-2.*"],
         "exclude": ["*.zip"],
         "all": True,
+        "index": ["https://example.org/simple/"],
+        "python": ["3.12"],
+        "platform": ["linux", "windows"],
+        "implementation": ["pypy"],
+        "extra": ["web"],
+        "group": ["dev"],
+        "no_sdists": True,
         "remote": "mirror",
         "max_download": "1GB",
         "allow_unhashed": True,

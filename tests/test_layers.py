@@ -31,7 +31,7 @@ GROUPS = (
     {"publish"},
     {"build"},
     {"watch", "check"},
-    {"probe", "serve"},
+    {"probe", "relocate", "serve"},
     {"reports"},
     {"cli", "api"},
     {"__main__"},

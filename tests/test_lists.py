@@ -90,8 +90,8 @@ def test_a_file_that_is_not_a_list_is_one_error_that_says_what_it_is(here: Path,
     assert str(error.value) == f"{here / filename} is {kind}, not a list of files. {advice}"
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "Pipfile.lock", "requirements.txt", "array.json"])
-def test_a_lock_file_as_source_is_one_line_and_leaves_the_tree(
+@pytest.mark.parametrize("name", ["pyproject.toml", "array.json"])
+def test_another_file_as_source_is_one_line_and_leaves_the_tree(
     here: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     content, kind, advice = NOT_LISTS[name]

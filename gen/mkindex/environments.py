@@ -9,7 +9,7 @@ from itertools import product
 
 from packaging.markers import Marker, default_environment
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, platform_tags, sys_tags
+from packaging.tags import Tag, compatible_tags, cpython_tags, generic_tags, mac_platforms, platform_tags, sys_tags
 from packaging.utils import parse_wheel_filename
 
 from mkindex.errors import ConfigError
@@ -23,6 +23,15 @@ _SHORT = {
     "macos": "macosx_14_0_arm64",
     "windows": "win_amd64",
 }
+# Clients on a newer system than that prefer wheels for it. No system has these versions yet.
+_NEWEST = {
+    "linux": "manylinux_2_99_x86_64",
+    "linux_x86_64": "manylinux_2_99_x86_64",
+    "linux_aarch64": "manylinux_2_99_aarch64",
+    "macos": "macosx_40_0_arm64",
+}
+IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
+_PYPY_ABI = "73"  # of all PyPy since 2019, which no tag of a newer one replaces
 _LEGACY = {"manylinux2014": (2, 17), "manylinux2010": (2, 12), "manylinux1": (2, 5)}
 _LIBC = re.compile(r"(manylinux|musllinux)_(\d{1,2})_(\d{1,3})_([a-z0-9_]+)")
 _MAC = re.compile(r"macosx_(\d{1,2})_(\d{1,2})_([a-z0-9_]+)")
@@ -139,8 +148,16 @@ def on_any_python(requires_python: str) -> Environment:
     return Environment(name="any Python", python=_PYTHONS[-1], tags=None, markers=markers)
 
 
-def environment_for(python: str | None, platform: str | None) -> Environment:
-    """Return what `--python` and `--platform` mean; None means this interpreter or machine. Raises ConfigError."""
+def newest_environment(python: str, platform: str, implementation: str = "cpython") -> Environment | None:
+    """Return the same for the newest system that `--platform` can mean, if it names a system and not its version."""
+    return environment_for(python, _NEWEST[platform], implementation) if platform in _NEWEST else None
+
+
+def environment_for(python: str | None, platform: str | None, implementation: str = "cpython") -> Environment:
+    """Return what `--python` and `--platform` mean; None means this interpreter or machine. Raises ConfigError.
+
+    `implementation`: a key of IMPLEMENTATIONS, for a given Python.
+    """
     markers = {key: str(value) for key, value in default_environment().items()}
     if python is not None and not re.fullmatch(r"3\.\d{1,2}(\.\d{1,3})?", python, re.ASCII):
         raise ConfigError(f"--python {printable(python)}: give a version such as 3.12")
@@ -149,7 +166,8 @@ def environment_for(python: str | None, platform: str | None) -> Environment:
     if python:
         short = ".".join(map(str, version))
         markers |= {"python_version": short, "python_full_version": python if python.count(".") == 2 else f"{short}.0"}
-        markers |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
+        markers |= {"implementation_name": implementation}
+        markers |= {"platform_python_implementation": IMPLEMENTATIONS[implementation]}
         markers["implementation_version"] = markers["python_full_version"]
     platforms = list(platform_tags())
     if platform is not None:
@@ -157,6 +175,10 @@ def environment_for(python: str | None, platform: str | None) -> Environment:
         markers |= platform_markers
     if python is None and platform is None:
         tags = list(sys_tags())
+    elif implementation == "pypy":
+        pypy = f"pp{version[0]}{version[1]}"
+        abi = f"pypy{version[0]}{version[1]}_pp{_PYPY_ABI}"
+        tags = [*generic_tags(pypy, [abi], platforms), *compatible_tags(version, pypy, platforms)]
     else:
         interpreter = f"cp{version[0]}{version[1]}"
         tags = [*cpython_tags(version, platforms=platforms), *compatible_tags(version, interpreter, platforms)]

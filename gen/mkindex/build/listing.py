@@ -1,19 +1,23 @@
 """The first step of a build: open the sources, and list what they have."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, Link
 from mkindex.model.index import StatusMarker
+from mkindex.options import InvalidOption
 from mkindex.publish.refusals import refuse_source_as_destination
+from mkindex.sources.locks.choice import Choice, chosen_names, targets_for
+from mkindex.sources.locks.lock import Lock
 from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import Source, SourceItem
 from mkindex.text import printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, STATE_DIRECTORY
+from mkindex.tree.names import FILES_DIRECTORY, LOCKS_DIRECTORY, STATE_DIRECTORY
 from mkindex.web.client import WebClient
 
 
@@ -32,6 +36,8 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         whole_index=config.all,
         files_url=config.files_url,
         verify_links=config.verify_links,
+        choice=_choice(config),
+        indexes=config.index,
         # A source that is the destination, or is in it, is read without the published tree.
         exclude=(*written, os.path.realpath(config.destination)),
     )
@@ -49,11 +55,30 @@ def selection(config: Config) -> Selection:
     return Selection(include=config.include, exclude=config.exclude)
 
 
+def _choice(config: Config) -> Choice:
+    """Return what is taken from lock files. Raises ConfigError."""
+    return Choice(
+        targets=targets_for(config.implementation or ("cpython",), config.python, config.platform),
+        extras=chosen_names(config.extra),
+        groups=chosen_names(config.group),
+        sdists=not config.no_sdists,
+    )
+
+
+def refuse_without_lock(config: Config, locks: Sequence[Lock]) -> None:
+    """Raise InvalidOption for an option that is only for lock files, if no source is one."""
+    for name in ("python", "index", "extra", "group", "no_sdists"):
+        if getattr(config, name) and not locks:
+            raise InvalidOption(name, "is for lock files, and no SOURCE is one")
+
+
 def output_directories(config: Config) -> list[str]:
     """Return the real paths of the directories that mkindex writes below the destination."""
     destination = os.path.realpath(config.destination)
     roots = [path.split("/")[0] for path in (config.simple_path, config.json_root or "")]
-    return [os.path.join(destination, name) for name in (STATE_DIRECTORY, FILES_DIRECTORY, *roots) if name]
+    return [
+        os.path.join(destination, name) for name in (STATE_DIRECTORY, FILES_DIRECTORY, LOCKS_DIRECTORY, *roots) if name
+    ]
 
 
 def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceItem]:
@@ -68,18 +93,32 @@ def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceIt
             yield Rejected(location=redact(spec), reason=f"source skipped: {error}")
 
 
-def sort_listing(
-    listing: Iterable[SourceItem],
-) -> tuple[list[Artifact | Link], list[StatusMarker], list[Rejected | Note]]:
-    """Separate artifacts and links, status markers, and findings."""
-    artifacts: list[Artifact | Link] = []
-    statuses: list[StatusMarker] = []
-    findings: list[Rejected | Note] = []
-    for item in listing:
+class Listing(NamedTuple):
+    """What all sources list, in their order."""
+
+    artifacts: list[Artifact | Link]
+    statuses: list[StatusMarker]
+    locks: list[Lock]
+    findings: list[Rejected | Note]
+
+
+def sort_listing(items: Iterable[SourceItem]) -> Listing:
+    """Separate artifacts and links, status markers, lock files, and findings.
+
+    Raises SourceError if two lock files have the same name.
+    """
+    listing = Listing([], [], [], [])
+    for item in items:
         if isinstance(item, (Artifact, Link)):  # the union type would be created for each of 100,000 files
-            artifacts.append(item)
+            listing.artifacts.append(item)
         elif isinstance(item, StatusMarker):
-            statuses.append(item)
+            listing.statuses.append(item)
+        elif isinstance(item, Lock):
+            if any(other.name == item.name for other in listing.locks):
+                raise SourceError(
+                    f"two lock files are called {item.name}, and both would be locks/{item.name}. Rename one"
+                )
+            listing.locks.append(item)
         else:
-            findings.append(item)
-    return artifacts, statuses, findings
+            listing.findings.append(item)
+    return listing

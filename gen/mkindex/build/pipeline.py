@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from mkindex.build.examining import examine_all, sort_outcomes
-from mkindex.build.listing import list_sources, open_sources, selection, sort_listing
+from mkindex.build.listing import list_sources, open_sources, refuse_without_lock, selection, sort_listing
 from mkindex.build.policy import policy_of
 from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
 from mkindex.build.workspace import Workspace, no_progress, open_workspace
@@ -63,8 +64,11 @@ def build(
         site = _site(config)
         policy, now = policy_of(config), source_date_epoch() or int(time.time())
         for attempt in count(1):
-            listing = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
-            artifacts, statuses, source_findings = sort_listing(selection(config).with_unused(listing))
+            items = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
+            artifacts, statuses, locks, source_findings = sort_listing(selection(config).with_unused(items))
+            refuse_without_lock(config, locks)
+            for lock in locks:
+                announce(Note(location=lock.name, text=lock.summary))
             refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
             files, file_findings = sort_outcomes((examine or examine_all)(artifacts, work), config)
             files, previous = dated(config, files, web=work.web, executor=work.connections)
@@ -75,7 +79,7 @@ def build(
             findings = (*found, *conflicts, *governed.findings, *warnings(index))
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
-            sections = _sections(index, site)
+            sections = _sections(index, replace(site, locks=tuple(locks)))
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
@@ -110,6 +114,7 @@ def _site(config: Config) -> Site:
         files_url=config.files_url,
         files_have_metadata=config.files_have_metadata,
         links=config.links,
+        url=config.url,
         json_root=config.json_root,
         host=HOSTS[config.host] if config.host else Host(),
         templates=Templates(Path(config.templates) if config.templates else None),

@@ -4,15 +4,22 @@ import os
 import re
 
 from mkindex.config.table import OPTIONS, BuildOptions
+from mkindex.environments import IMPLEMENTATIONS
 from mkindex.errors import ConfigError
 from mkindex.hosts.addresses import is_host, parse_bind, split_url
 from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption
 from mkindex.text import printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, NOT_FOUND_HTML
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, LOCKS_DIRECTORY, NOT_FOUND_HTML
 
-_TAKEN = (FILES_DIRECTORY, INDEX_HTML, NOT_FOUND_HTML, LINKS_HTML)  # other names at the root of the tree
+_TAKEN = (
+    FILES_DIRECTORY,
+    LOCKS_DIRECTORY,
+    INDEX_HTML,
+    NOT_FOUND_HTML,
+    LINKS_HTML,
+)  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
@@ -33,6 +40,7 @@ def check(options: BuildOptions) -> None:
     for host in options.trust_host:
         if not is_host(host):
             raise InvalidOption("trust_host", HOST_WANTED, value=printable(host))
+    _check_locks(options)
     if options.previous is not None:
         _check_previous(options, options.previous)
     if options.templates is not None and not os.path.isdir(options.templates):
@@ -50,6 +58,23 @@ def check(options: BuildOptions) -> None:
     if options.watch and options.dry_run:
         raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run looks only once")
     parse_bind(options.bind)
+
+
+def _check_locks(options: BuildOptions) -> None:
+    """Check the options for lock files."""
+    for name, other in (("python", "platform"), ("platform", "python"), ("implementation", "python")):
+        if getattr(options, name) and not getattr(options, other):
+            raise InvalidOption(name, f"requires {{{other}}}: clients choose files by both")
+    for implementation in options.implementation:
+        if implementation not in IMPLEMENTATIONS:
+            known = " or ".join(IMPLEMENTATIONS)
+            raise InvalidOption(
+                "implementation", "must be {known}, not {value}", known=known, value=printable(implementation)
+            )
+    for index in options.index:
+        url = split_url(index)
+        if not url or url.scheme not in ("http", "https", "file") or not (url.hostname or url.scheme == "file"):
+            raise InvalidOption("index", "must be an http, https or file URL, not {value}", value=redact(index))
 
 
 def _check_paths(options: BuildOptions) -> None:

@@ -10,9 +10,9 @@ from mkindex.tree.names import SIMPLE_DIRECTORY
 _DAY = 86_400  # seconds
 
 # The headings of --help and of the README table, in order.
-SOURCES, SELECTION, POLICY, OUTPUT = "Sources", "Selection", "Policy", "Output"
+SOURCES, SELECTION, LOCKS, POLICY, OUTPUT = "Sources", "Selection", "Lock files", "Policy", "Output"
 PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
-GROUPS = (SOURCES, SELECTION, POLICY, OUTPUT, PUBLISHING, WATCHING, REPORTING)
+GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, OUTPUT, PUBLISHING, WATCHING, REPORTING)
 
 # The tables of mkindex.toml that are no options but a policy.
 POLICY_TABLES = ("yank", "status", "keep", "only", "times")
@@ -104,6 +104,46 @@ class BuildOptions:
         group=SELECTION,
         automatic="reject it",
     )
+
+    index: tuple[str, ...] = option(
+        (),
+        "Where a lock file names neither addresses nor an index (poetry.lock, pdm.lock, requirements.txt): the index "
+        "that it was locked with. May be repeated.",
+        group=LOCKS,
+        metavar="URL",
+    )
+    python: tuple[str, ...] = option(
+        (),
+        "Take only what clients install for this Python, such as 3.12: packages by their markers, the best wheel of "
+        "each, and an sdist where no wheel fits. With --platform; may be repeated.",
+        group=LOCKS,
+        metavar="X.Y",
+        automatic="all files",
+    )
+    platform: tuple[str, ...] = option(
+        (),
+        "For --python: linux, macos, windows, or a tag such as musllinux_1_2_x86_64. May be repeated.",
+        group=LOCKS,
+        metavar="TAG",
+    )
+    implementation: tuple[str, ...] = option(
+        (), "For --python: cpython or pypy. May be repeated.", group=LOCKS, metavar="NAME", automatic="cpython"
+    )
+    extra: tuple[str, ...] = option(
+        (),
+        "Take only this extra of the locked project; none: no extra. May be repeated.",
+        group=LOCKS,
+        metavar="NAME",
+        automatic="all extras",
+    )
+    group: tuple[str, ...] = option(
+        (),
+        "Take only this dependency group of the locked project; none: no group. May be repeated.",
+        group=LOCKS,
+        metavar="NAME",
+        automatic="all groups",
+    )
+    no_sdists: bool = option(False, "Take no sdists.", group=LOCKS)
 
     policy: str | None = option(
         None,

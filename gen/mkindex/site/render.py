@@ -10,14 +10,27 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName
 
 from mkindex import __version__
+from mkindex.clients.bundle import Bundle, installation_text
 from mkindex.closure.unlisted import unlisted
 from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
 from mkindex.simple.writer import PageDocument, encode_page, make_file_entries, make_project_page, make_root_page
+from mkindex.site.locks import base_of, lock_for_tree
 from mkindex.site.templates import Templates
+from mkindex.sources.locks.lock import Lock
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, LINKS_HTML, METADATA_SUFFIX, NO_JEKYLL, NOT_FOUND_HTML, file_path
+from mkindex.tree.names import (
+    INDEX_HTML,
+    INDEX_JSON,
+    INSTALL_MD,
+    LINKS_HTML,
+    LOCKS_DIRECTORY,
+    METADATA_SUFFIX,
+    NO_JEKYLL,
+    NOT_FOUND_HTML,
+    file_path,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,8 @@ class Site:
     files_have_metadata: bool = False  # whether there are `.metadata` siblings at files_url
     links: bool = False  # whether there is a page with every file
     json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
+    locks: tuple[Lock, ...] = ()  # that files were taken from
+    url: str | None = None  # public address of the root, for lock files
     host: Host = field(default_factory=Host)  # that the tree is published on
     templates: Templates = field(default_factory=Templates)
 
@@ -251,8 +266,28 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     if site.json_root is not None:
         yield page(f"{site.json_root}/{INDEX_HTML}", names, render_json)
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
+    yield from _lock_pages(index, site, everything)
     for path, template in site.host.written_files.items():
         yield page(path, digest(site.key, template, *roots.values()), partial(render_template, template, **roots))
+
+
+def _lock_pages(index: Index, site: Site, everything: str) -> Iterator[PageResource]:
+    """Yield the lock files, and how to install from them."""
+    if not site.locks:
+        return
+    page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
+    for lock in site.locks:
+        key = digest(everything, lock.text, site.url, site.simple_path)
+        render_lock = partial(lock_for_tree, lock, index, url=site.url, simple_path=site.simple_path)
+        yield page(f"{LOCKS_DIRECTORY}/{lock.name}", key, render_lock)
+    bundle = Bundle(
+        base=base_of(site.url),
+        is_public=site.url is not None,
+        simple_path=site.simple_path,
+        locks=[(lock.name, lock.kind) for lock in site.locks],
+    )
+    text = installation_text(bundle)
+    yield page(f"{LOCKS_DIRECTORY}/{INSTALL_MD}", digest(text), text.encode)
 
 
 def _render_empty() -> bytes:

@@ -149,9 +149,9 @@ _LOCK_FILES = {
     "pdm.lock": "a lock file of PDM",
     "Pipfile.lock": "a lock file of Pipenv",
 }
-_TOML = re.compile(r'\[\[?[\w."\' -]+\]\]?\s*(#.*)?|[\w.-]+\s*=\s*(["\'\[{]|\d|true|false).*', re.ASCII)
+TOML = re.compile(r'\[\[?[\w."\' -]+\]\]?\s*(#.*)?|[\w.-]+\s*=\s*(["\'\[{]|\d|true|false).*', re.ASCII)
 _TOML_OF_LOCK = re.compile(r"\[\[packages?\]\]|(lock-)?version\s*=", re.ASCII)
-_REQUIREMENT = re.compile(r"[\w.-]+\s*(\[[^\]]*\])?\s*([=~!<>]=|[<>@;]).*|--?[a-z][a-z-]*[ =].*", re.ASCII)
+REQUIREMENT = re.compile(r"[\w.-]+\s*(\[[^\]]*\])?\s*([=~!<>]=|[<>@;]).*|--?[a-z][a-z-]*[ =].*", re.ASCII)
 _JSON_ARRAY = re.compile(r'\[\s*([\[{"]|$)')
 _PAGE_KEYS = re.compile(rb'"(meta|files|projects)"\s*:')
 
@@ -167,7 +167,7 @@ def _identify_other_file(line: bytes, filename: str) -> tuple[str, str] | None:
     start = text[:_MAX_START]
     if text.startswith("<"):
         return "an HTML or XML page", "Save it and give the file, whose name ends in .html, or give its address"
-    if _TOML.fullmatch(start):
+    if TOML.fullmatch(start):
         if filename in _LOCK_FILES or _TOML_OF_LOCK.match(start):
             return _LOCK_FILES.get(filename, "a lock file"), _GIVE_WHEELS
         return "a TOML file", _GIVE_WHEELS
@@ -177,7 +177,7 @@ def _identify_other_file(line: bytes, filename: str) -> tuple[str, str] | None:
     if _JSON_ARRAY.match(text) or (text.startswith("{") and text[-1] in "{[,"):
         kind = _LOCK_FILES.get(filename)
         return (kind, _GIVE_WHEELS) if kind else ("a JSON document", _GIVE_OBJECTS)
-    if _REQUIREMENT.fullmatch(start):
+    if REQUIREMENT.fullmatch(start):
         return "a requirements file", _GIVE_WHEELS
     return None
 

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.simple.links import path_of
+from mkindex.sources.locks.choice import EVERY_FILE, Choice
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.sources.source import Source
 from mkindex.text import printable, redact
@@ -32,6 +33,8 @@ class SourceOptions:
     whole_index: bool = False  # read all projects of an index
     files_url: str | None = None  # paths in lists are relative to this address
     verify_links: bool = False  # request files at `files_url`
+    choice: Choice = EVERY_FILE  # of lock files
+    indexes: tuple[str, ...] = ()  # for packages of lock files that name none
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read
 
 
@@ -100,7 +103,20 @@ def _open_path(path: str, options: SourceOptions) -> Source:
     is_json = start.startswith(b"{") and re.search(rb'"(meta|files|projects)"\s*:', start)
     is_page = start.startswith(b"<") or is_json or path.endswith((".html", ".htm"))
     options.web.allow_local_networks()
-    return _open_page(Path(path).as_uri(), options) if is_page else _open_list(path, options)
+    if is_page:
+        return _open_page(Path(path).as_uri(), options)
+    if _may_be_lock(start):
+        from mkindex.sources.locks.read import is_lock
+
+        if is_lock(start, os.path.basename(path)):
+            return _open_lock(path, options)
+    return _open_list(path, options)
+
+
+def _may_be_lock(start: bytes) -> bool:
+    """Tell whether a file is no list, as far as its first line tells: most lists have a path or an object on each."""
+    line = start.partition(b"\n")[0].rstrip()
+    return not line.endswith(tuple(suffix.encode() for suffix in SUFFIXES)) and b'"filename"' not in line
 
 
 def _open_page(url: str, options: SourceOptions) -> Source:
@@ -120,6 +136,19 @@ def _open_list(path: str, options: SourceOptions) -> Source:
     from mkindex.sources.lists import ListSource
 
     return ListSource(path=path, selection=options.selection, files_url=options.files_url, verify=options.verify_links)
+
+
+def _open_lock(path: str, options: SourceOptions) -> Source:
+    from mkindex.sources.locks.source import LockSource
+
+    return LockSource(
+        path=path,
+        web=options.web,
+        executor=options.executor,
+        selection=options.selection,
+        choice=options.choice,
+        indexes=tuple(map(options.web.take_credentials, options.indexes)),
+    )
 
 
 def _split_url(url: str) -> SplitResult | None:

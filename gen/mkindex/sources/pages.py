@@ -86,7 +86,7 @@ class PageSource:
         except ValueError as error:
             raise SourceError(f"{redact(self.url)}: {error}") from error
         if self.selection.includes_file(link.filename):
-            yield link if link.is_elsewhere else _find_local(link, link.url)
+            yield link if link.is_elsewhere else find_local(link, link.url)
 
     # --- a page of files ----------------------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class PageSource:
             if self.selection.includes_file(link.filename) and not (archives and _is_source_archive(link)):
                 if project and (decisive := project_on_page(link.filename, project)):
                     link = link._replace(project=decisive)  # noqa: PLW2901
-                yield link if link.is_elsewhere else _find_local(link, url)
+                yield link if link.is_elsewhere else find_local(link, url)
 
     def _read_subdirectories(self, page: Page, url: str) -> Iterator[SourceItem]:
         """Yield the files below a directory listing with --recursive; otherwise a note that there may be some."""
@@ -202,7 +202,7 @@ def _directory_name(url: str) -> str:
 # --- files of this machine --------------------------------------------------------------------------------------------
 
 
-def _find_local(link: Link, page: str) -> Artifact | Rejected:
+def find_local(link: Link, page: str) -> Artifact | Rejected:
     """Return the file of this machine that a page of this machine names."""
     path = os.path.normpath(path_of(link.url))
     root = os.path.dirname(path_of(page))

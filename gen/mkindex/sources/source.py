@@ -6,9 +6,10 @@ from typing import Protocol
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import Artifact, Link
 from mkindex.model.index import StatusMarker
+from mkindex.sources.locks.lock import Lock
 
-# What a source yields: files, project statuses and findings.
-SourceItem = Artifact | Link | StatusMarker | Rejected | Note
+# What a source yields: files, project statuses, findings, and the lock file that it is.
+SourceItem = Artifact | Link | StatusMarker | Lock | Rejected | Note
 
 
 class Source(Protocol):

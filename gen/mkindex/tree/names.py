@@ -5,6 +5,8 @@
 SIMPLE_DIRECTORY = "simple"  # the root of the index, unless --simple-path gives another
 INDEX_HTML, INDEX_JSON = "index.html", "index.v1_json"  # in the root, and in the directory of each project
 LINKS_HTML = "links.html"
+LOCKS_DIRECTORY = "locks"  # of lock files, with their addresses changed to the tree
+INSTALL_MD = "INSTALL.md"  # beside them
 NOT_FOUND_HTML = "404.html"
 NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
 

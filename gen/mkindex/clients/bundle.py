@@ -1,0 +1,123 @@
+"""INSTALL.md of a bundle: how to install from its lock files on a network without any other index."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bundle:
+    """A tree with lock files."""
+
+    base: str  # the address of its root that is in the lock files, with a slash at its end
+    is_public: bool  # whether the user gave that address; otherwise a pylock.toml has relative paths
+    simple_path: str  # of the index, below the root
+    locks: Sequence[tuple[str, str]]  # name and kind of each lock file
+
+    @property
+    def index(self) -> str:
+        """The address of the index."""
+        return f"{self.base}{self.simple_path}/" if self.simple_path else self.base
+
+    @property
+    def local_index(self) -> str:
+        """The address of the index in a shell in this directory."""
+        return f"file://$PWD/{self.simple_path}/" if self.simple_path else "file://$PWD/"
+
+
+_STATED_ADDRESS = re.compile(r"^In the lock files, this directory is at <([^>\s]+/)>\.$", re.MULTILINE)
+
+
+def installation_text(bundle: Bundle) -> str:
+    """Return INSTALL.md, whose commands need nothing but a shell and the client."""
+    names = " and ".join(f"`{name}`" for name, _ in bundle.locks)
+    lines = [*_introduction(names, bundle)]
+    for name, kind in bundle.locks:
+        lines += ["", f"## {name}", "", *_SECTIONS[kind](bundle, name)]
+    return "".join(f"{line}\n" for line in lines).replace("\n\n\n", "\n\n")
+
+
+def bundle_address(text: str) -> str:
+    """Return the address of the root that an INSTALL.md says is in the lock files, "" for another text."""
+    found = _STATED_ADDRESS.search(text)
+    return found[1] if found else ""
+
+
+def _introduction(names: str, bundle: Bundle) -> Iterator[str]:
+    yield "# Install from this bundle"
+    yield ""
+    yield f"This directory has the files of {names}, and an index of them. Clients need no other server."
+    yield "Run the commands in this directory, which contains `locks/`. Replace `APP` by the directory of your project."
+    yield ""
+    yield f"In the lock files, this directory is at <{bundle.base}>."
+    yield "If that is the address of a server, let it serve this directory; for an address of this machine, with:"
+    yield from _commands("python3 -m http.server --bind 127.0.0.1 8000")
+    yield "`mkindex relocate .` changes that address to the place of this directory, so that no server is needed, and"
+    yield "`mkindex relocate . --url URL` to that of another server."
+
+
+def _uv(bundle: Bundle, name: str) -> Iterator[str]:
+    yield "With uv, from the server:"
+    yield from _commands(f"cp locks/{name} APP/{name}", "cd APP && uv sync --locked")
+    yield "With uv, without a server, if the path of this directory has no spaces:"
+    yield from _commands(
+        f"""sed "s|{bundle.base}files/|file://$PWD/files/|" locks/{name} > APP/{name}""",
+        "cd APP && uv sync --locked --offline",
+    )
+    yield "`--locked` needs the `pyproject.toml` for which the lock was made. `--frozen` does not look at it."
+
+
+def _pylock(bundle: Bundle, name: str) -> Iterator[str]:
+    option = "" if bundle.is_public else " --offline"  # a relative path needs no server
+    yield "With uv, in a virtual environment:"
+    yield from _commands(f"uv pip sync{option} locks/{name}")
+    yield "With pip 26.1 or newer:"
+    yield from _commands(f"pip install --no-index -r locks/{name}")
+
+
+def _requirements(bundle: Bundle, name: str) -> Iterator[str]:
+    yield "With pip, without a server:"
+    yield from _commands(f'pip install --index-url "{bundle.local_index}" -r locks/{name}')
+    yield "With uv, in a virtual environment, without a server:"
+    yield from _commands(f'uv pip install --offline --default-index "{bundle.local_index}" -r locks/{name}')
+    yield "If the file has hashes, clients require them of all files."
+
+
+def _poetry(bundle: Bundle, name: str) -> Iterator[str]:
+    yield f"Poetry installs only from the indexes that `{name}` names, and refuses the lock if they change. Where this"
+    yield "directory is not served at those addresses, use pip. First, where Poetry can ask the index, run:"
+    yield from _commands(
+        "poetry self add poetry-plugin-export",
+        "poetry export --without-urls --format requirements.txt --output requirements.txt",
+    )
+    yield "Then, without a server:"
+    yield from _commands(f'pip install --index-url "{bundle.local_index}" -r APP/requirements.txt')
+
+
+def _pdm(bundle: Bundle, name: str) -> Iterator[str]:
+    yield "With PDM, from the server:"
+    yield from _commands(f"cp locks/{name} APP/{name}", f"cd APP && PDM_PYPI_URL={bundle.index} pdm sync")
+
+
+def _pipfile(bundle: Bundle, name: str) -> Iterator[str]:
+    del bundle
+    yield "With Pipenv, from the server:"
+    yield from _commands(f"cp locks/{name} APP/{name}", "cd APP && pipenv sync")
+
+
+def _commands(*commands: str) -> Iterator[str]:
+    yield ""
+    yield "```sh"
+    yield from commands
+    yield "```"
+    yield ""
+
+
+_SECTIONS: dict[str, Callable[[Bundle, str], Iterator[str]]] = {
+    "uv": _uv,
+    "pylock": _pylock,
+    "requirements": _requirements,
+    "poetry": _poetry,
+    "pdm": _pdm,
+    "pipfile": _pipfile,
+}

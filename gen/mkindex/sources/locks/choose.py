@@ -1,0 +1,145 @@
+"""Choose from a lock what clients install in some environments: packages by markers, files by tags."""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.utils import parse_wheel_filename
+
+from mkindex.environments import Environment
+from mkindex.model.files import Link
+from mkindex.sources.locks.choice import Choice, Target
+from mkindex.sources.locks.fields import BadLock
+from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
+
+_EXTRA = re.compile(r"""\bextra\s*(==|!=)\s*(["'])([^"']*)\2|(["'])([^"']*)\4\s*(==|!=)\s*extra\b""")
+_MEMBER = re.compile(r"""(["'])([^"']*)\1\s+(not\s+)?in\s+(extras|dependency_groups)\b""")
+_TRUE, _FALSE = "python_version >= '0'", "python_version < '0'"
+
+
+class Chosen(NamedTuple):
+    """A package, and the extras of it that are required."""
+
+    package: LockedPackage
+    extras: tuple[str, ...]
+
+
+# --- packages ---------------------------------------------------------------------------------------------------------
+
+
+def choose_packages(lock: Lock, choice: Choice, environment: Environment | None) -> list[Chosen]:
+    """Return what is installed in an environment (None: in any), in the order of the lock. Raises BadLock."""
+    walk = _Walk(lock, choice, environment)
+    walk.run()
+    return [
+        Chosen(package, tuple(sorted(walk.extras[package.identity])))
+        for package in lock.packages
+        if package.identity in walk.extras and package.name not in lock.projects
+    ]
+
+
+@dataclass
+class _Walk:
+    lock: Lock
+    choice: Choice
+    environment: Environment | None
+    extras: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        by_name: dict[str, list[LockedPackage]] = {}
+        for package in self.lock.packages:
+            by_name.setdefault(package.name, []).append(package)
+        done: set[tuple[tuple[str, str, str], str]] = set()
+        waiting = deque(self.lock.roots)
+        while waiting:
+            dependency = waiting.popleft()
+            if not (self.choice.has(dependency) and self._applies(dependency.marker)):
+                continue
+            for package in by_name.get(dependency.name, ()):
+                if dependency.version not in ("", package.version) or dependency.origin not in ("", package.origin):
+                    continue
+                known = self.extras.setdefault(package.identity, set())
+                known.update(dependency.extras)
+                for extra in ("", *dependency.extras):
+                    if (package.identity, extra) not in done:
+                        done.add((package.identity, extra))
+                        waiting += self._requirements(package, extra)
+
+    def _requirements(self, package: LockedPackage, extra: str) -> Iterator[Dependency]:
+        """Yield what a package requires: always or, for an extra of it, besides."""
+        if package.name in self.lock.projects:  # its extras and groups are those that the user chooses
+            yield from package.dependencies
+            return
+        for one in package.dependencies:
+            if one.extra == extra and not one.group:
+                yield one._replace(extra="")
+
+    def _applies(self, marker: str) -> bool:
+        if not marker or self.environment is None:
+            return True
+        decided = _EXTRA.sub(self._decide_extra, _MEMBER.sub(self._decide_member, marker))
+        return self.environment.applies(_parsed(decided))
+
+    def _decide_extra(self, found: re.Match[str]) -> str:
+        """Return a comparison that is true if an extra may be installed, or may not be: nobody needs all of them."""
+        operator, name = found[1] or found[6], found[3] if found[1] else found[5]
+        return _TRUE if operator == "!=" or self._has_encoded(name) else _FALSE
+
+    def _decide_member(self, found: re.Match[str]) -> str:
+        has = self.choice.has_extra if found[4] == "extras" else self.choice.has_group
+        return _TRUE if found[3] or has(found[2]) else _FALSE
+
+    def _has_encoded(self, name: str) -> bool:
+        """Tell whether an extra is chosen. uv writes those that conflict as `extra-<length>-<project>-<extra>`."""
+        for project in self.lock.projects:
+            for kind, has in (("extra", self.choice.has_extra), ("group", self.choice.has_group)):
+                start = f"{kind}-{len(project)}-{project}-"
+                if name.startswith(start):
+                    return has(name.removeprefix(start))
+            if name == f"project-{len(project)}-{project}":
+                return True
+        return self.choice.has_extra(name)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(marker: str) -> Marker:
+    try:
+        return Marker(marker)
+    except (InvalidMarker, RecursionError) as error:
+        raise BadLock(f"the marker {marker[:100]!r} cannot be parsed") from error
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def choose_files(files: Sequence[Link], target: Target, *, sdists: bool) -> list[Link]:
+    """Return the files that clients take there: the best wheel, an sdist where no wheel fits; none if nothing fits.
+
+    Clients on newer systems of the same kind can prefer another wheel: each of these is taken, too.
+    """
+    wheels = [one for one in files if one.filename.endswith(".whl")]
+    best = _best(wheels, target.environment)
+    chosen = [best] if best else []
+    if not best and sdists:
+        chosen = [one for one in files if not one.filename.endswith(".whl")][:1]
+    newest = target.newest
+    if newest:
+        limit = _rank(best, newest) if best else None
+        fitting = [one for one in wheels if newest.accepts(one.filename, one.requires_python)]
+        chosen += [one for one in fitting if one != best and (limit is None or _rank(one, newest) < limit)]
+    return chosen
+
+
+def _best(wheels: Iterable[Link], environment: Environment) -> Link | None:
+    fitting = [one for one in wheels if environment.accepts(one.filename, one.requires_python)]
+    return min(fitting, key=lambda one: (*_rank(one, environment), one.filename), default=None)
+
+
+def _rank(wheel: Link, environment: Environment) -> tuple[int, int, str]:
+    """Return what clients compare: the rank of the best tag, then the build tag, of which the highest wins."""
+    build = parse_wheel_filename(wheel.filename)[2]
+    return environment.rank(wheel.filename), -build[0] if build else 0, build[1] if build else ""

@@ -1,0 +1,68 @@
+"""Pipfile.lock: pinned packages with hashes in categories, and the indexes that they come from."""
+
+import os
+from typing import TYPE_CHECKING
+
+from mkindex.sources.locks.fields import (
+    Table,
+    hash_of,
+    index_of,
+    locked_link,
+    marker_of,
+    project_name,
+    table_of,
+    tables_of,
+    text_of,
+    texts_of,
+)
+from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
+from mkindex.text import printable
+
+if TYPE_CHECKING:
+    from mkindex.model.files import Link
+
+_LOCAL = ("path", "file", "editable")
+
+
+def read_pipfile(document: Table, lock: str, text: str) -> Lock:
+    """Return a Pipfile.lock at a path. Raises BadLock."""
+    meta = table_of(document, "_meta")
+    sources = {text_of(one, "name"): index_of(text_of(one, "url")) for one in tables_of(meta, "sources")}
+    first = next(iter(sources.values()), "")
+    packages: list[LockedPackage] = []
+    roots: list[Dependency] = []
+    for category in (key for key in document if key != "_meta"):
+        for name, entry in table_of(document, category).items():
+            entry_of = table_of({name: entry}, name)
+            index = sources.get(text_of(entry_of, "index"), first)
+            package = _package(name, entry_of, index, f"{category} {len(packages)}")
+            packages.append(package)
+            root = Dependency(package.name, package.version, package.origin, marker_of(entry_of, "markers"))
+            roots.append(root if category == "default" else root._replace(group=category))
+    requires = table_of(meta, "requires")
+    version = text_of(requires, "python_full_version") or text_of(requires, "python_version")
+    return Lock(
+        name=os.path.basename(lock),
+        kind="pipfile",
+        text=text,
+        packages=tuple(packages),
+        roots=tuple(roots),
+        groups=tuple(dict.fromkeys(one.group for one in roots if one.group)),
+        requires_python=f"=={version}.*" if version.count(".") == 1 else "",
+    )
+
+
+def _package(name: str, entry: Table, index: str, origin: str) -> LockedPackage:
+    version = text_of(entry, "version").removeprefix("==")
+    problem = ""
+    if "git" in entry:
+        problem = "it is from a Git repository: publish a wheel of it in an index, and lock again"
+    elif any(key in entry for key in _LOCAL):
+        where = printable(next((entry[key] for key in _LOCAL if isinstance(entry.get(key), str)), "."))
+        problem = (
+            f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
+        )
+    files: tuple[Link, ...] = ()
+    if not problem:
+        files = tuple(locked_link("", hashes=hash_of(one)) for one in texts_of(entry, "hashes"))
+    return LockedPackage(project_name(name), version, origin, files, index, problem=problem)

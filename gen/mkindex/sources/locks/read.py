@@ -1,0 +1,125 @@
+"""Recognize a lock file by its beginning and name, and read it within bounds."""
+
+import os
+import re
+from collections.abc import Callable
+from json import loads
+from typing import Any
+
+from mkindex.errors import SourceError
+from mkindex.sources.lists import REQUIREMENT, TOML
+from mkindex.sources.locks.fields import BadLock
+from mkindex.sources.locks.lock import MAX_FILES, MAX_PACKAGES, Lock
+from mkindex.text import printable
+
+MAX_SIZE = 32 << 20  # bytes of a lock file; those of large projects have five million
+_LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock")
+_PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
+_TOML_OF_LOCK = re.compile(r"\[\[packages?\]\]|(lock-)?version\s*=", re.ASCII)
+_LONG_KEY = re.compile(rb"(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")  # the parser takes quadratic time for dotted keys
+_SIGNIFICANT = re.compile(r"^\s*([^\s#].*?)\s*$", re.MULTILINE)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+def is_lock(start: bytes, filename: str) -> bool:
+    """Tell whether a file is a lock file or a requirements file, by its first 64 KiB and its name."""
+    text = start.decode("utf-8", "replace")
+    first = _SIGNIFICANT.search(text)
+    line = first[1][:1000] if first else ""
+    if TOML.fullmatch(line):
+        is_pdm = line == "[metadata]" and "lock_version" in text
+        is_named = filename in _LOCK_NAMES or _PYLOCK.fullmatch(filename)
+        return bool(is_named or is_pdm or _TOML_OF_LOCK.match(line))
+    if line.startswith("{"):
+        return bool(re.match(r'\{\s*"_meta"\s*:', text.strip()))
+    return bool(REQUIREMENT.fullmatch(line)) and not line.endswith((".whl", ".tar.gz", ".zip"))
+
+
+def read_lock(path: str) -> Lock:
+    """Read a lock file. Raises SourceError if that fails, if it is too large, or not of the form of its kind."""
+    name = printable(path)
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise SourceError(f"cannot read {name}: {error.strerror}") from error
+    if len(raw) > MAX_SIZE:
+        raise SourceError(f"{name}: larger than {MAX_SIZE >> 20} MiB, the limit for a lock file")
+    if not _NAME.fullmatch(os.path.basename(path)):
+        raise SourceError(f"{name}: a lock is published under its name. Rename it to letters, digits and - _ .")
+    try:
+        lock = parse_lock(raw, path)
+        _refuse_too_many(lock)
+    except BadLock as error:
+        raise SourceError(f"{name}: {error}") from error
+    return lock
+
+
+def parse_lock(raw: bytes, path: str) -> Lock:
+    """Return the lock with these contents. Raises BadLock."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadLock("is not UTF-8. Lock again") from error
+    start = _SIGNIFICANT.search(text)
+    line = start[1][:1000] if start else ""
+    if line.startswith("{"):
+        from mkindex.sources.locks.pipfile import read_pipfile
+
+        return read_pipfile(_document(loads, text), path, text)
+    if not TOML.fullmatch(line):
+        from mkindex.sources.locks.requirements import read_requirements
+
+        return read_requirements(text, path)
+    if _LONG_KEY.search(raw):
+        raise BadLock("has a key of more than 50 parts. Lock again")
+    from tomllib import loads as toml_loads
+
+    document = _document(toml_loads, text)
+    read = _reader(document)
+    return read(document, path, text)
+
+
+def _document(parse: Callable[[str], Any], text: str) -> dict[str, Any]:
+    try:
+        document = parse(text)
+    except (ValueError, RecursionError) as error:
+        detail = "it is nested too deeply" if isinstance(error, RecursionError) else printable(str(error))[:200]
+        raise BadLock(f"cannot be parsed ({detail}). Lock again") from error
+    if not isinstance(document, dict):
+        raise BadLock("is not a table. Lock again")
+    return document
+
+
+def _reader(document: dict[str, Any]) -> Callable[[dict[str, Any], str, str], Lock]:
+    """Return the reader for the format that the keys of a document show."""
+    metadata = document.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    if "lock-version" in document:
+        from mkindex.sources.locks.pylock import read_pylock
+
+        return read_pylock
+    if "lock_version" in metadata:
+        from mkindex.sources.locks.poetry import read_pdm
+
+        return read_pdm
+    if "content-hash" in metadata or "lock-version" in metadata:
+        from mkindex.sources.locks.poetry import read_poetry
+
+        return read_poetry
+    if "version" in document and "package" in document:
+        from mkindex.sources.locks.uv import read_uv
+
+        return read_uv
+    raise BadLock(
+        "is TOML, but not a uv.lock, pylock.toml, poetry.lock or pdm.lock. Give one of these, or a directory of wheels"
+    )
+
+
+def _refuse_too_many(lock: Lock) -> None:
+    files = sum(len(package.files) for package in lock.packages)
+    if len(lock.packages) > MAX_PACKAGES or files > MAX_FILES:
+        raise BadLock(
+            f"names {len(lock.packages):,} packages and {files:,} files, more than the {MAX_PACKAGES:,} and "
+            f"{MAX_FILES:,} that mkindex reads"
+        )

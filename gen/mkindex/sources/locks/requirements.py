@@ -1,0 +1,109 @@
+"""requirements.txt: pinned requirements, with or without hashes, and the indexes that it names."""
+
+import os
+import re
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from mkindex.model.files import Link
+from mkindex.sources.locks.fields import BadLock, hash_of, index_of, locked_link
+from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
+from mkindex.text import plural, printable, redact
+
+LOCK_FIRST = "lock it first: uv lock / pip lock / pip-compile --generate-hashes"
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_OPTION = re.compile(r"(--[a-z-]+|-[a-z])(?:\s*=\s*|\s+|$)(.*)")
+_HASH = re.compile(r"\s--hash(?:=|\s+)(\S+)")
+_INDEX_OPTIONS = ("-i", "--index-url", "--pypi-url", "--extra-index-url")
+_OTHER_FILES = ("-r", "--requirement", "-c", "--constraint")
+_LOCAL = ("-e", "--editable")
+_SHOWN = 3
+
+
+def read_requirements(text: str, lock: str) -> Lock:
+    """Return a requirements.txt at a path. Raises BadLock if a requirement is neither pinned nor has hashes."""
+    packages: list[LockedPackage] = []
+    roots: list[Dependency] = []
+    indexes: list[str] = []
+    loose: list[str] = []
+    for number, line in logical_lines(text):
+        place = f"line {number}"
+        if option := _OPTION.fullmatch(line) if line.startswith("-") else None:
+            name, value = option[1], option[2].strip().strip("\"'")
+            if name in _OTHER_FILES:
+                raise BadLock(
+                    f"{place}: {name} is not read from a lock. Give {printable(value)} as a SOURCE of its own"
+                )
+            if name in _INDEX_OPTIONS and (index := index_of(value)):
+                indexes.append(index)
+            if name in _LOCAL:
+                problem = (
+                    f"it is a path ({printable(value)}), which belongs to the project: carry it along, or build a wheel"
+                )
+                packages.append(LockedPackage(_short(value), origin=place, problem=problem))
+            continue
+        requirement, hashes = _requirement(line, place)
+        package = _package(requirement, hashes, place)
+        if not (package.version or package.files or package.problem):
+            loose.append(requirement.name)
+        packages.append(package)
+        roots.append(Dependency(package.name, package.version, place, str(requirement.marker or "")))
+    if loose:
+        names = ", ".join(loose[:_SHOWN]) + (", …" if len(loose) > _SHOWN else "")
+        raise BadLock(f"{plural(len(loose), 'requirement')} without == and without hashes ({names}): {LOCK_FIRST}")
+    index = " ".join(dict.fromkeys(indexes))
+    return Lock(
+        name=os.path.basename(lock),
+        kind="requirements",
+        text=text,
+        packages=tuple(package._replace(registry=index) for package in packages),
+        roots=tuple(roots),
+    )
+
+
+def _requirement(line: str, place: str) -> tuple[Requirement, list[str]]:
+    hashes = _HASH.findall(line)
+    text = re.split(r"\s-", line, maxsplit=1)[0].strip()
+    try:
+        return Requirement(text), hashes
+    except (InvalidRequirement, RecursionError) as error:
+        raise BadLock(f"{place}: {printable(text)[:100]} is not a requirement such as demo==1.0") from error
+
+
+def _package(requirement: Requirement, hashes: list[str], place: str) -> LockedPackage:
+    clauses = list(requirement.specifier)
+    is_pinned = len(clauses) == 1 and clauses[0].operator in ("==", "===") and not clauses[0].version.endswith(".*")
+    version = clauses[0].version if is_pinned else ""
+    name = canonicalize_name(requirement.name)
+    if not requirement.url:
+        return LockedPackage(name, version, place, tuple(locked_link("", hashes=hash_of(one)) for one in hashes))
+    problem, files = "", tuple[Link, ...]()
+    if requirement.url.startswith(("http://", "https://")):
+        address, _, fragment = requirement.url.partition("#")
+        given = hashes or [fragment.replace("=", ":", 1)]
+        files = (locked_link(address, hashes=hash_of(given[0])),)
+    else:
+        problem = f"it is from {redact(requirement.url)}: publish a wheel of it in an index, and lock again"
+    return LockedPackage(name, version, place, files, problem=problem)
+
+
+def _short(path: str) -> str:
+    return printable(path.rstrip("/").rpartition("/")[2] or path)[:80]
+
+
+def logical_lines(text: str) -> list[tuple[int, str]]:
+    """Return lines with their numbers, joined where they end in a backslash, without comments and empty lines."""
+    lines: list[tuple[int, str]] = []
+    start, parts = 0, list[str]()
+    for number, line in enumerate((*text.splitlines(), ""), 1):
+        start = start if parts else number
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            parts.append(line.removesuffix("\\"))
+            continue
+        whole = _COMMENT.sub("", "".join([*parts, "" if is_comment else line])).strip()
+        parts.clear()
+        if whole:
+            lines.append((start, whole))
+    return lines

@@ -1,0 +1,114 @@
+"""A lock file as a source: the files that it names, or those of them that clients install in some environments."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from packaging.utils import canonicalize_name
+
+from mkindex.errors import Rejected, SourceError
+from mkindex.model.files import Link
+from mkindex.sources.locks.belongs import belongs_to
+from mkindex.sources.locks.choice import Choice, Target
+from mkindex.sources.locks.choose import choose_files, choose_packages
+from mkindex.sources.locks.fields import BadLock
+from mkindex.sources.locks.lock import Lock, LockedPackage
+from mkindex.sources.locks.lookup import Lookup
+from mkindex.sources.locks.read import read_lock
+from mkindex.sources.locks.summary import summarize
+from mkindex.sources.pages import find_local
+from mkindex.sources.selection import Selection
+from mkindex.sources.source import SourceItem
+from mkindex.text import and_more, printable
+from mkindex.web.client import WebClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockSource:
+    """The files of a lock file. No requirement is resolved."""
+
+    path: str  # absolute
+    web: WebClient
+    executor: Executor  # requests pages
+    selection: Selection
+    choice: Choice
+    indexes: tuple[str, ...]  # where packages are looked up for which the lock names no index
+
+    def artifacts(self) -> Iterator[SourceItem]:
+        """Yield the lock, then its files in their order. Raises SourceError if the lock or an index cannot be read."""
+        lock = read_lock(self.path)
+        self._refuse_unknown(lock)
+        try:
+            needed = self._needed(lock)
+        except BadLock as error:
+            raise SourceError(f"{printable(self.path)}: {error}") from error
+        selected = [
+            one for one in lock.packages if one.identity in needed and self.selection.may_include_project(one.name)
+        ]
+        found = Lookup(lock.name, self.web, self.executor, self.indexes).complete(selected)
+        chosen = [(one, *self._choose_files(one, needed[one.identity])) for one in found.packages]
+        links = list(dict.fromkeys(link for _, files, _ in chosen for link in files))
+        yield replace(lock, summary=summarize(lock, links, self.choice))
+        for rejected in found.rejected:
+            yield replace(rejected, location=f"{lock.name}, {rejected.location}")
+        for package, files, rejections in chosen:
+            place = f"{lock.name}, {package.label}"
+            yield from package.rejected
+            yield from (Rejected(location=place, reason=reason) for reason in rejections)
+            for link in files:
+                if belongs_to(link.filename, package):
+                    yield link if link.is_elsewhere else find_local(link, link.url)
+                else:
+                    reason = f"{printable(link.filename)} is not a file of this package: the lock is wrong. Lock again"
+                    yield Rejected(location=place, reason=reason)
+
+    def _refuse_unknown(self, lock: Lock) -> None:
+        """Raise SourceError for an extra, a group or a Python that the lock is not for."""
+        for option, chosen, known in (
+            ("extra", self.choice.extras, lock.extras),
+            ("group", self.choice.groups, lock.groups),
+        ):
+            unknown = sorted((chosen or frozenset()) - set(map(canonicalize_name, known)))
+            if unknown:
+                has = and_more(sorted(known)) if known else "none"
+                raise SourceError(
+                    f"--{option} {printable(unknown[0])}: {printable(self.path)} has no such {option} (it has {has})"
+                )
+        for target in self.choice.targets:
+            if target.environment.rejects_python(lock.requires_python):
+                raise SourceError(
+                    f"{printable(self.path)} is locked for Python {printable(lock.requires_python)}, not for "
+                    f"{target.environment.python}. Choose another --python, or lock again"
+                )
+
+    def _needed(self, lock: Lock) -> dict[tuple[str, str, str], list[Target]]:
+        """Return the packages to take, each with the environments that it is installed in. Raises BadLock."""
+        needed: dict[tuple[str, str, str], list[Target]] = {}
+        for package in lock.packages:
+            if package.name in lock.projects and package.problem:
+                needed[package.identity] = []
+        if not self.choice.targets:
+            is_limited = self.choice.extras is not None or self.choice.groups is not None
+            chosen = [one.package for one in choose_packages(lock, self.choice, None)] if is_limited else lock.packages
+            return needed | {one.identity: [] for one in chosen if one.name not in lock.projects}
+        for target in self.choice.targets:
+            for one in choose_packages(lock, self.choice, target.environment):
+                needed.setdefault(one.package.identity, []).append(target)
+        return needed
+
+    def _choose_files(self, package: LockedPackage, targets: Sequence[Target]) -> tuple[list[Link], list[str]]:
+        """Return the files of a package to take, and why files are missing."""
+        if package.problem:
+            return [], [f"{package.problem}. Or leave it out: --exclude {package.name}"]
+        files = [one for one in package.files if self.selection.includes_file(one.filename)]
+        if not targets:
+            return [one for one in files if self.choice.sdists or one.filename.endswith(".whl")], []
+        chosen: list[Link] = []
+        unfit: list[str] = []
+        for target in targets:
+            best = choose_files(files, target, sdists=self.choice.sdists)
+            chosen += best
+            unfit += [] if best or not package.files else [target.name]
+        hint = "" if self.choice.sdists else ", and --no-sdists leaves out sdists"
+        problems = [f"no file fits {and_more(unfit)}{hint}"] if unfit else []
+        return [one for one in files if one in chosen], problems

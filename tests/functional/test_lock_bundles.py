@@ -1,0 +1,118 @@
+"""Bundles from locks of real clients, installed by them after the index that they were locked with is gone."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from mkindex import cli
+from support.builds import publish
+from support.clients import ClientHome, installed_in_project, installed_versions, write_uv_project
+from support.http_servers import serve_directory
+from support.wheels import write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REQUIREMENTS = ("web[fast]", "num<2; sys_platform == 'win32'", "num>=2; sys_platform != 'win32'", "only-sdist")
+INSTALLED = {"web": "1.0", "speed": "1.0", "num": "2.0", "only-sdist": "3.0", "native": "1.0"}
+
+
+class Locked(NamedTuple):
+    """A locked project, and a bundle of its lock."""
+
+    home: ClientHome
+    bundle: Path
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree of the index that projects are locked with."""
+    wheels, tree = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("upstream")
+    write_wheel(wheels, "web", "1.0", requires_dist=["native", "speed; extra == 'fast'"], extras=["fast"])
+    for name, version in (("speed", "1.0"), ("num", "1.0"), ("num", "2.0")):
+        write_wheel(wheels, name, version)
+    for tag in ("py3-none-manylinux_2_17_x86_64", "py3-none-manylinux_2_17_aarch64", "py3-none-win_amd64"):
+        write_wheel(wheels, "native", "1.0", tag=tag)
+    write_sdist(wheels, "only-sdist", "3.0")
+    publish(wheels, tree)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def locked_by_uv(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Locked:
+    """A project that uv locked, and also exported, with the bundle of all its locks. The index is gone."""
+    home, bundle = ClientHome(tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("public") / "bundle"
+    with serve_directory(upstream, tmp_path_factory.mktemp("server") / "log") as server:
+        write_uv_project(home, f"{server.url}simple/", REQUIREMENTS)
+        home.uv("lock")
+        locks = {"pylock.toml": "pylock.toml", "requirements.txt": "requirements-txt"}
+        for name, form in locks.items():
+            options = ("--emit-index-url",) if form == "requirements-txt" else ()
+            home.uv("export", "--format", form, "--output-file", name, *options)
+        sources = [str(home.project / name) for name in ("uv.lock", *locks)]
+        assert cli.run([*sources, str(bundle), "--remote", "mirror", "--no-cache", "--quiet"]) == 0
+    home.forget()
+    return Locked(home, bundle)
+
+
+@pytest.fixture
+def elsewhere(locked_by_uv: Locked, tmp_path: Path) -> Iterator[ClientHome]:
+    """The project on another machine."""
+    home = ClientHome(tmp_path / "home")
+    home.project.mkdir(parents=True)
+    home.project.joinpath("pyproject.toml").write_text((locked_by_uv.home.project / "pyproject.toml").read_text())
+    yield home
+    home.forget()
+
+
+def commands(bundle: Path, heading: str) -> list[str]:
+    """The commands below a heading of INSTALL.md."""
+    section = (bundle / "locks/INSTALL.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [line for block in section.split("```sh\n")[1:] for line in block.split("\n```")[0].splitlines()]
+
+
+def test_uv_syncs_offline_with_the_command_in_the_bundle(locked_by_uv: Locked, elsewhere: ClientHome) -> None:
+    bundle = locked_by_uv.bundle
+    *_, sed, sync = commands(bundle, "uv.lock")
+    subprocess.run(["sh", "-ec", sed.replace("APP", shlex.quote(str(elsewhere.project)))], cwd=bundle, check=True)
+    assert sync == "cd APP && uv sync --locked --offline"
+    elsewhere.uv("sync", "--locked", "--offline")
+    assert installed_in_project(elsewhere) == INSTALLED
+
+
+def test_uv_syncs_from_a_server_at_the_address_in_the_lock(
+    locked_by_uv: Locked, elsewhere: ClientHome, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(locked_by_uv.bundle, moved)
+    with serve_directory(moved, tmp_path / "log") as server:
+        assert cli.run(["relocate", str(moved), "--url", server.url]) == 0
+        elsewhere.project.joinpath("uv.lock").write_text((moved / "locks/uv.lock").read_text())
+        elsewhere.uv("sync", "--locked")
+    assert installed_in_project(elsewhere) == INSTALLED
+
+
+@pytest.mark.parametrize("client", ["pip", "uv"])
+@pytest.mark.parametrize("lock", ["pylock.toml", "requirements.txt"])
+def test_other_locks_install_without_a_server(
+    locked_by_uv: Locked, elsewhere: ClientHome, tmp_path: Path, client: str, lock: str
+) -> None:
+    bundle, target = locked_by_uv.bundle, tmp_path / "target"
+    path, index = bundle / "locks" / lock, f"{bundle.as_uri()}/simple/"
+    if lock == "requirements.txt":  # the index that the file names has precedence
+        text = path.read_text().replace("http://localhost:8000/", f"{bundle.as_uri()}/")
+        (path := tmp_path / lock).write_text(text)
+    if client == "pip":
+        source = ("--no-index",) if lock == "pylock.toml" else ("--require-hashes",)
+        elsewhere.pip("pip", "install", *source, "--target", target, "-r", path)
+    elif lock == "pylock.toml":
+        elsewhere.uv("pip", "install", "--offline", "--target", target, "-r", path)
+    else:
+        elsewhere.uv("pip", "install", "--offline", "--default-index", index, "--target", target, "-r", path)
+    assert installed_versions(target) == INSTALLED

@@ -1,0 +1,417 @@
+"""Builds from lock files: which files are taken, what is announced, and the lock in the published tree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.locks import (
+    LINUX,
+    MACOS,
+    NEWER_LINUX,
+    WINDOWS,
+    poetry_lock,
+    poetry_package,
+    project_files,
+    pylock,
+    pylock_package,
+    requirement,
+    serve,
+    sha256,
+    uv_lock,
+    uv_package,
+)
+from support.scripted_server import redirect_reply
+from support.trees import find_broken_links, read_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.remote_builds import Run
+    from support.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.usefixtures("isolated")
+
+FAST = project_files("fast", "2.0", LINUX, NEWER_LINUX, WINDOWS, MACOS, "sdist")
+PURE = project_files("pure", "1.0", "py3-none-any", "sdist")
+OLD = project_files("old", "3.0", "sdist")
+NUM1, NUM2 = project_files("num", "1.0", "py3-none-any"), project_files("num", "2.0", "py3-none-any")
+FOR = ("--python", "3.12", "--platform")
+MIRROR = ("--remote", "mirror")
+
+
+def uv_project(server: ScriptedServer) -> str:
+    """A uv.lock with two versions of a project, an extra, two groups and a package that only Windows needs."""
+    serve(server, FAST, PURE, OLD, {**NUM1, **NUM2})
+    url, marker = server.url, "resolution-markers = [ \"sys_platform == 'win32'\" ]"
+    root = (
+        "dependencies = [\n"
+        '    { name = "fast" },\n'
+        '    { name = "num", version = "1.0", marker = "sys_platform == \'win32\'" },\n'
+        '    { name = "num", version = "2.0", marker = "sys_platform != \'win32\'" },\n]\n'
+        '[package.optional-dependencies]\nextra1 = [ { name = "pure" } ]\n'
+        '[package.dev-dependencies]\ndev = [ { name = "old" } ]\n'
+    )
+    return uv_lock(
+        uv_package("fast", "2.0", url, FAST),
+        uv_package("num", "1.0", url, NUM1, marker),
+        uv_package("num", "2.0", url, NUM2),
+        uv_package("pure", "1.0", url, PURE),
+        uv_package("old", "3.0", url, OLD),
+        root=root,
+    )
+
+
+def published(root: Path) -> set[str]:
+    """The names of the files in a tree."""
+    return {path.name for path in root.glob("files/*/*/*") if path.suffix != ".metadata"}
+
+
+def write_lock(text: str, name: str = "uv.lock") -> str:
+    Path(name).write_text(text)
+    return name
+
+
+def test_all_files_of_a_lock_are_mirrored_and_its_copy_leads_to_them(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    text = uv_project(server)
+    done = run(write_lock(text), *MIRROR)
+    every = {**FAST, **PURE, **OLD, **NUM1, **NUM2}
+    size = sum(map(len, every.values()))
+    assert done.messages == [
+        "note uv.lock: 5 packages, 10 files, 37.3 kB",
+        f"note {server.url.split('/')[2]}: {size:,} bytes in 10 files will be read to mirror them",
+    ]
+    assert (done.status, published(public)) == (0, set(every))
+    expected = text
+    for filename, content in every.items():
+        path = f"files/{sha256(content)[:2]}/{sha256(content)[2:]}/{filename}"
+        expected = expected.replace(f"{server.url}files/{filename}", f"http://localhost:8000/{path}")
+    assert (public / "locks/uv.lock").read_text() == expected
+    assert find_broken_links(read_tree(public)) == []
+
+
+def test_files_are_chosen_as_clients_do_for_each_environment(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    lock = write_lock(uv_project(server))
+    done = run(lock, *MIRROR, *FOR, "linux", "--platform", "windows")
+    assert done.messages[0] == (
+        "note uv.lock: 5 packages, 10 files, 37.3 kB; for CPython 3.12 on linux, windows: 7 files, 15.8 kB"
+    )
+    # A newer Linux prefers the wheel for glibc 2.34. old has no wheel.
+    assert published(public) == set(FAST) - {f"fast-2.0-{MACOS}.whl", "fast-2.0.tar.gz"} | {
+        "pure-1.0-py3-none-any.whl",
+        "old-3.0.tar.gz",
+        *NUM1,
+        *NUM2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            ("linux",),
+            {f"fast-2.0-{LINUX}.whl", f"fast-2.0-{NEWER_LINUX}.whl", *NUM2, *OLD, "pure-1.0-py3-none-any.whl"},
+        ),
+        (("manylinux_2_28_x86_64", "--extra", "none", "--group", "none"), {f"fast-2.0-{LINUX}.whl", *NUM2}),
+        (("manylinux_2_36_x86_64", "--extra", "none", "--group", "dev"), {f"fast-2.0-{NEWER_LINUX}.whl", *NUM2, *OLD}),
+        (("musllinux_1_2_x86_64", "--extra", "none", "--group", "none"), {"fast-2.0.tar.gz", *NUM2}),
+        (
+            ("windows", "--extra", "Extra1", "--group", "none"),
+            {f"fast-2.0-{WINDOWS}.whl", *NUM1, "pure-1.0-py3-none-any.whl"},
+        ),
+        (("macos", "--implementation", "pypy", "--extra", "none", "--group", "none"), {"fast-2.0.tar.gz", *NUM2}),
+    ],
+    ids=["linux", "without extras", "a group", "musl", "an extra", "PyPy"],
+)
+def test_markers_tags_extras_and_groups_decide(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], options: tuple[str, ...], expected: set[str]
+) -> None:
+    assert run(write_lock(uv_project(server)), *MIRROR, *FOR, *options).status == 0
+    assert published(public) == expected
+
+
+def test_a_package_without_a_fitting_file_is_rejected_by_name(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    done = run(write_lock(uv_project(server)), *MIRROR, *FOR, "linux", "--platform", "windows", "--no-sdists")
+    assert (
+        done.messages[-1]
+        == "rejected uv.lock, old 3.0: no file fits 3.12 linux, 3.12 windows, and --no-sdists leaves out sdists"
+    )
+    assert (done.status, "old-3.0.tar.gz" in published(public)) == (1, False)
+
+
+def test_conflicting_extras_are_taken_together_or_one_by_one(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, {**NUM1, **NUM2})
+    conflict = "extra == 'extra-3-app-cpu' and extra != 'extra-3-app-gpu'"
+    root = (
+        "[package.optional-dependencies]\n"
+        f'cpu = [ {{ name = "num", version = "1.0", marker = "{conflict}" }} ]\n'
+        'gpu = [ { name = "num", version = "2.0", marker = "extra == \'extra-3-app-gpu\'" } ]\n'
+    )
+    packages = uv_package("num", "1.0", server.url, NUM1), uv_package("num", "2.0", server.url, NUM2)
+    lock = write_lock(uv_lock(*packages, root=root))
+    found = []
+    for options in ((), ("--extra", "cpu"), ("--extra", "gpu"), ("--extra", "none")):
+        assert run(lock, *MIRROR, *FOR, "linux", "--grace", "0", "--allow-empty", *options).status == 0
+        found.append(published(public))
+    assert found == [{*NUM1, *NUM2}, {*NUM1}, {*NUM2}, set()]
+
+
+def test_a_lock_of_the_standard_gets_relative_paths_or_public_addresses(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    text = pylock(pylock_package("pure", "1.0", server.url, PURE))
+    lock = write_lock(text, "pylock.web.toml")
+    copies = []
+    for options in ((), ("--url", "https://packages.example.org/x")):
+        assert run(lock, *MIRROR, *options).status == 0
+        copies.append((public / "locks/pylock.web.toml").read_text())
+    relative = public_text = text
+    for filename, content in PURE.items():
+        path = f"files/{sha256(content)[:2]}/{sha256(content)[2:]}/{filename}"
+        old = f'url = "{server.url}files/{filename}"'
+        relative = relative.replace(old, f'path = "../{path}"')
+        public_text = public_text.replace(old, f'url = "https://packages.example.org/x/{path}"')
+    assert copies == [relative, public_text]
+
+
+def test_in_the_reference_form_pages_and_lock_lead_to_the_original_files(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    text = uv_project(server)
+    assert run(write_lock(text)).status == 0
+    (entry,) = list(json.loads((public / "simple/old/index.v1_json").read_text())["files"])
+    assert (entry["url"], (public / "locks/uv.lock").read_text()) == (f"{server.url}files/old-3.0.tar.gz", text)
+
+
+@pytest.mark.parametrize("kind", ["poetry.lock", "requirements.txt", "--index"])
+def test_where_a_lock_has_no_addresses_its_index_is_asked_for_files_with_its_hashes(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], kind: str
+) -> None:
+    serve(server, FAST, PURE | {"pure-1.0-py2-none-any.whl": b"not in the lock"})
+    index = f"{server.url}simple/"
+    if kind == "poetry.lock":
+        packages = [
+            poetry_package("fast", "2.0", FAST, source=index),
+            poetry_package("pure", "1.0", PURE, source=index),
+        ]
+        lock, options = write_lock(poetry_lock(*packages), kind), list[str]()
+    else:
+        lines = requirement("fast", "2.0", FAST), requirement("pure", "1.0", PURE)
+        head, options = (f"--index-url {index}\n", []) if kind == "requirements.txt" else ("", ["--index", index])
+        lock = write_lock("".join((head, *lines)), "requirements.txt")
+    assert run(lock, *MIRROR, *options, *FOR, "windows").status == 0
+    assert published(public) == {f"fast-2.0-{WINDOWS}.whl", "pure-1.0-py3-none-any.whl"}
+
+
+def test_the_index_option_of_requirements_leads_to_the_tree(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    line = requirement("pure", "1.0", PURE)
+    lock = write_lock(f"--index-url {server.url.replace('//', '//user:secret@')}simple/\n{line}", "requirements.txt")
+    assert run(lock, *MIRROR).status == 0
+    assert (public / "locks/requirements.txt").read_text() == f"--index-url http://localhost:8000/simple/\n{line}"
+
+
+def test_what_cannot_be_mirrored_is_named_and_the_rest_is_published(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    others = (
+        '\n[[package]]\nname = "lib"\nversion = "1"\nsource = { editable = "packages/lib" }\n'
+        '\n[[package]]\nname = "tool"\nversion = "1"\nsource = { git = "https://user:token@host.example/tool#1" }\n'
+        '\n[[package]]\nname = "local"\nversion = "1"\nsource = { path = "../local-1-py3-none-any.whl" }\n'
+    )
+    lock = write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE), others))
+    done = run(lock, *MIRROR)
+    again = "publish a wheel of it in an index, and lock again. Or leave it out: --exclude"
+    path = "which belongs to the project: carry it along with the project, or build a wheel. Or leave it out: --exclude"
+    assert done.messages[2:] == [
+        f"rejected uv.lock, lib 1: it is a path (packages/lib), {path} lib",
+        f"rejected uv.lock, tool 1: it is from a Git repository (https://host.example/tool): {again} tool",
+        f"rejected uv.lock, local 1: it is a path (../local-1-py3-none-any.whl), {path} local",
+    ]
+    assert (done.status, published(public)) == (1, {*PURE})
+    assert run(lock, *MIRROR, "--exclude", "lib", "--exclude", "tool", "--exclude", "local").status == 0
+
+
+def test_locks_and_other_sources_are_mixed(server: ScriptedServer, public: Path, run: Callable[..., Run]) -> None:
+    serve(server, PURE)
+    Path("wheels").mkdir()
+    for filename, content in OLD.items():
+        Path("wheels", filename).write_bytes(content)
+    locks = write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE))), "wheels"
+    assert (run(*locks, *MIRROR).status, published(public)) == (0, {*PURE, *OLD})
+
+
+def test_an_unchanged_lock_changes_nothing_and_equals_a_cold_build(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    lock = write_lock(uv_project(server))
+    run(lock, *MIRROR, *FOR, "linux")
+    run(lock, *MIRROR)
+    tree = read_tree(public)
+    done = run(lock, *MIRROR)
+    assert ([request for request in done.requests if "/files/" in request], read_tree(public)) == ([], tree)
+    public.rename(public.with_name("other"))
+    assert run(lock, *MIRROR).status == 0
+    assert read_tree(public) == tree
+
+
+# --- locks that lie ---------------------------------------------------------------------------------------------------
+
+
+def test_files_with_another_hash_size_or_name_than_the_lock_says_are_rejected(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE, OLD, NUM1, FAST)
+    damaged = uv_package("old", "3.0", server.url, OLD).replace(sha256(*OLD.values()), "0" * 64)
+    shorter = uv_package("num", "1.0", server.url, NUM1).replace("size = ", "size = 1")
+    renamed = uv_package("fast", "2.0", server.url, NUM2)
+    malformed = uv_package("pure", "1.0", server.url, PURE).replace(sha256(PURE["pure-1.0.tar.gz"]), "abc")
+    done = run(write_lock(uv_lock(damaged, shorter, renamed, malformed)), *MIRROR)
+    (num,) = NUM1.values()
+    assert sorted(done.messages[2:]) == [
+        "rejected HOST/files/num-1.0-py3-none-any.whl: size mismatch: expected "
+        f"1{len(num)} bytes, got {len(num)}. Damaged download or replaced file; not published".replace(
+            f"1{len(num)}", f"{int(f'1{len(num)}'):,}"
+        ),
+        (
+            f"rejected HOST/files/old-3.0.tar.gz: sha256 mismatch: expected {'0' * 64}, got {sha256(*OLD.values())}. "
+            "Damaged download or replaced file; not published"
+        ),
+        (
+            "rejected uv.lock, fast 2.0: num-2.0-py3-none-any.whl is not a file of this package: the lock is wrong. "
+            "Lock again"
+        ),
+        (
+            "rejected uv.lock, pure 1.0: malformed hash: sha256 has 64 hexadecimal digits, got 'abc'. "
+            "pip and uv refuse it. Fix or remove the hash"
+        ),
+    ]
+    assert (done.status, published(public)) == (1, {"pure-1.0-py3-none-any.whl"})
+
+
+def test_an_address_that_leads_elsewhere_is_verified_by_the_hash_of_the_lock(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE, OLD)
+    server.routes["/files/pure-1.0-py3-none-any.whl"] = redirect_reply("/files/old-3.0.tar.gz")
+    done = run(write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE))), *MIRROR)
+    assert [message.partition(":")[0] for message in done.messages[2:]] == [
+        "rejected HOST/files/pure-1.0-py3-none-any.whl"
+    ]
+    assert (done.status, published(public)) == (1, {"pure-1.0.tar.gz"})
+
+
+HOSTILE = {
+    "deep": ("version = 1\nx = " + "[" * 100_000, "cannot be parsed (it is nested too deeply). Lock again"),
+    "dotted": ("version = 1\n" + "a." * 10_000 + "b = 1\n", "has a key of more than 50 parts. Lock again"),
+    "many": (
+        "version = 1\n" + '[[package]]\nname = "a"\n' * 10_000,
+        "names 10,000 packages and 0 files, more than the 5,000 and 200,000 that mkindex reads",
+    ),
+    "new version": ('version = 9\n[[package]]\nname = "a"\n', "`version` is 9, and mkindex reads 1"),
+    "wrong type": ("version = 1\npackage = 1\n", "`package` is not a list of tables"),
+    "bad name": ('version = 1\n[[package]]\nname = "../a"\n', "'../a' is not the name of a project"),
+    "cut": (
+        'version = 1\n[[package]]\nname = "a',
+        "cannot be parsed (Illegal character '\\n' (at line 3, column 10)). Lock again",
+    ),
+    "other": ('version = 1\n[tool]\nname = "a"\n', ("is TOML, but not a uv.lock, pylock.toml, poetry.lock or pdm.lock. "
+        "Give one of these, or a directory of wheels")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_lock_is_one_error_and_leaves_the_destination(
+    public: Path, run: Callable[..., Run], case: str
+) -> None:
+    text, problem = HOSTILE[case]
+    lock = write_lock(f"{text}\n")
+    done = run(lock)
+    assert (done.status, done.messages, public.exists()) == (3, [f"error {Path(lock).resolve()}: {problem}"], False)
+
+
+def test_loose_requirements_are_an_error_that_says_how_to_lock(run: Callable[..., Run]) -> None:
+    done = run(write_lock("demo>=1\nother==1.0\nthird\n", "requirements.txt"))
+    path = Path("requirements.txt").resolve()
+    assert (done.status, done.messages) == (
+        3,
+        [
+            (
+                f"error {path}: 2 requirements without == and without hashes (demo, third): "
+                "lock it first: uv lock / pip lock / pip-compile --generate-hashes"
+            )
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "problem"),
+    [
+        (("--extra", "x"), 3, "--extra x: {lock} has no such extra (it has extra1)"),
+        (("--python", "3.9", "--platform", "linux"), 3, ("{lock} is locked for Python >=3.11, not for 3.9.0. "
+         "Choose another --python, or lock again")),
+        (("--python", "3.12"), 2, "--python requires --platform: clients choose files by both"),
+        (("--implementation", "jython", *FOR, "linux"), 2, "--implementation must be cpython or pypy, not jython"),
+        (("--index", "ftp://host.example"), 2, "--index must be an http, https or file URL, not ftp://host.example"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_the_lock_are_errors(
+    server: ScriptedServer, run: Callable[..., Run], arguments: tuple[str, ...], status: int, problem: str
+) -> None:
+    lock = write_lock(uv_project(server))
+    done = run(lock, *arguments)
+    assert (done.status, done.messages[-1]) == (status, f"error {problem.format(lock=Path(lock).resolve())}")
+
+
+def test_options_for_locks_need_a_lock(run: Callable[..., Run]) -> None:
+    Path("wheels").mkdir()
+    done = run("wheels", *FOR, "linux")
+    assert (done.status, done.messages[-1]) == (2, "error --python is for lock files, and no SOURCE is one")
+
+
+def test_a_lock_without_addresses_and_without_an_index_asks_for_one(run: Callable[..., Run]) -> None:
+    done = run(write_lock(poetry_lock(poetry_package("pure", "1.0", PURE)), "poetry.lock"))
+    assert (done.status, done.messages) == (
+        3,
+        [
+            (
+                "error poetry.lock has no addresses for pure 1.0, and names no index. "
+                "Give the address of the index that it was locked with: --index URL"
+            )
+        ],
+    )
+
+
+def test_two_locks_of_one_name_are_an_error(server: ScriptedServer, run: Callable[..., Run]) -> None:
+    lock = write_lock(uv_project(server))
+    Path("b").mkdir()
+    done = run(lock, write_lock(Path(lock).read_text(), "b/uv.lock"))
+    assert (done.status, done.messages[-1]) == (
+        3,
+        "error two lock files are called uv.lock, and both would be locks/uv.lock. Rename one",
+    )
+
+
+def test_passwords_of_a_lock_are_neither_used_nor_published(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    secret = server.url.replace("//", "//user:secret@")
+    assert run(write_lock(uv_lock(uv_package("pure", "1.0", secret, PURE))), *MIRROR).status == 0
+    assert [request.headers.get("authorization") for request in server.received] == [None] * 4
+    assert "secret" not in (public / "locks/uv.lock").read_text()
