@@ -57,9 +57,17 @@ def test_an_address_has_scheme_host_port_and_path() -> None:
 
 def test_with_a_loopback_address_only_this_machine_can_connect() -> None:
     hosts = ("127.0.0.1", "127.8.0.1", "[::1]", "localhost", "192.0.2.1", "[2001:db8::1]", "packages.example.com")
-    listened = [hosting(url=f"http://{host}/").loopback for host in hosts]
+    listened = [hosting(url=f"http://{host}/").addresses for host in hosts]
     assert listened == [*((host,) for host in hosts[:3]), ("127.0.0.1", "[::1]"), (), (), ()]
-    assert [hosting(url=f"http://{host}/").leaves_the_machine for host in hosts] == [*[False] * 4, *[True] * 3]
+    assert [hosting(url=f"http://{host}/").is_public for host in hosts] == [*[False] * 4, *[True] * 3]
+
+
+def test_the_address_to_listen_on_can_be_given() -> None:
+    given = ("0.0.0.0", "::", "192.0.2.1", "127.0.0.1", "::1")
+    configs = [hosting(listen=address) for address in given]
+    assert [config.addresses for config in configs] == [("0.0.0.0",), ("[::]",), ("192.0.2.1",), given[3:4], ("[::1]",)]
+    assert [config.is_public for config in configs] == [True, True, True, False, False]
+    assert "    listen 0.0.0.0:80;\n" in OURS.render("hosts/nginx.conf", hosting=configs[0]).decode()
 
 
 @pytest.mark.parametrize(
@@ -153,6 +161,7 @@ def test_accepted_values_are_printed_unchanged(name: str, path: str) -> None:
             ["nginx", "--key", "/c", "--certificate", "/c"],
             "--certificate and --key require a --url that begins with https://",
         ),
+        (["nginx", "--listen", "localhost"], "--listen must be an IP address without a port, such as 0.0.0.0"),
         (["nginx", "--templates", "gone"], "--templates gone: not a directory"),
         (
             ["nginx", "--auth", "--users", "who"],

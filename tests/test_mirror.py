@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -24,6 +25,7 @@ from support.remote_builds import (
     SIBLING,
     STREAMED,
     TRUE,
+    UPLOADED,
     WHEEL,
     A,
     B,
@@ -469,3 +471,44 @@ def test_a_full_disk_is_an_error_and_leaves_the_tree_unchanged(
         [],
         {"manifest"},
     )
+
+
+# --- files of which a page says all ---------------------------------------------------------------------------------
+
+
+def page_in_json(content: bytes, size: int) -> Reply:
+    """The page of a project that gives the hash and the size of its file."""
+    file = {"filename": A, "url": f"/{A}", "hashes": {"sha256": sha256(content)}, "size": size}
+    page = {"meta": {"api-version": "1.1"}, "name": "a", "versions": ["1.0"], "files": [file]}
+    return Reply(json.dumps(page).encode(), headers={"Content-Type": "application/vnd.pypi.simple.v1+json"})
+
+
+def test_a_file_with_hash_and_size_is_mirrored_with_one_request(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    server.routes |= {"/simple/a/": page_in_json(WHEEL, len(WHEEL)), f"/{A}": file_route(WHEEL)}
+    done = run(f"{server.url}simple/a/", "--remote", "mirror")
+    assert (done.status, done.requests) == (0, ["GET 200 /simple/a/", f"GET 200 /{A}"])
+    (entry,) = read_entries(public, "a", server)
+    assert (entry["size"], entry["upload-time"]) == (len(WHEEL), UPLOADED)
+    assert run(f"{server.url}simple/a/", "--remote", "mirror", "--dry-run").requests == ["GET 200 /simple/a/"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (file_route(WHEEL, media_type="text/html"), "the server sends a page instead of the file: fix the link"),
+        (file_route(WHEEL + b"x"), f"size mismatch: expected {len(WHEEL)} bytes, got {len(WHEEL) + 1}."),
+        (file_route(OTHER), f"size mismatch: expected {len(WHEEL)} bytes, got {len(OTHER)}."),
+        (file_route(bytes(len(WHEEL))), f"sha256 mismatch: expected {sha256(WHEEL)}"),
+        (status_reply(404), "answers 404: not found. Check the address"),
+    ],
+)
+def test_another_file_than_the_page_says_is_rejected_after_one_request(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], reply: scripted_server.Route, reason: str
+) -> None:
+    server.routes |= {"/simple/a/": page_in_json(WHEEL, len(WHEEL)), f"/{A}": reply}
+    done = run(f"{server.url}simple/a/", "--remote", "mirror", "--keep-going")
+    assert [line for line in done.messages if reason in line], done.messages
+    assert [request[:3] + request[-len(A) :] for request in done.requests[1:]] == [f"GET{A}"]
+    assert [path for path in read_tree(public) if A in path] == []

@@ -130,6 +130,8 @@ def serving(root: Path) -> Iterator[Tree]:
         (f"text/html;level=1;q=.5, {V1}+json;q=0.4", HTML_TYPE),
         (f"text/html;q=nan, {V1}+json;q=0.001", JSON_TYPE),
         (f"{V1}+json; q=1, text/html; q=1", HTML_TYPE),
+        (f"{V1}+json, */*;q=0.01", HTML_TYPE),  # micropip
+        (f"{V1}+json, */*;q=0.1", JSON_TYPE),  # poetry
         ("application/vnd.pypi.simple.v2+json", None),
         ("application/json", None),
         ("text/html;q=0", None),
@@ -202,6 +204,7 @@ def test_files_have_their_type_and_may_be_cached(tree: Tree, path: str, media: s
         None,
     ]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
 # --- redirects ------------------------------------------------------------------------------------------------------
@@ -215,6 +218,7 @@ def test_files_have_their_type_and_may_be_cached(tree: Tree, path: str, media: s
         ("/simple/demo?a=b/c", "./demo/?a=b/c"),
         ("/simple/%64emo", "./demo/"),
         ("//simple", "./simple/"),
+        ("/simple//demo", "./demo/"),
         ("http://elsewhere.example/simple", "./simple/"),
     ],
 )
@@ -226,7 +230,30 @@ def test_a_missing_slash_is_added_and_leads_nowhere_else(tree: Tree, path: str, 
     ]
 
 
-@pytest.mark.parametrize("path", ["//elsewhere.example/", "//elsewhere.example/simple", "/simple//demo", "/way-out"])
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/simple/Demo", "./demo/"),
+        ("/simple/DEMO/", "../demo/"),
+        ("/simple/Demo?a=b", "./demo/?a=b"),
+        ("/Simple/", "../simple/"),
+        ("/simple/de_mo/", None),
+        ("/simple/%2e%2e/Demo/", None),
+        ("/simple/demo/Index.html", None),
+    ],
+)
+def test_a_name_that_is_not_normalized_leads_to_the_page_of_the_project(
+    tree: Tree, path: str, location: str | None
+) -> None:
+    answer = tree.get(path)
+    assert (answer.status, answer.headers.get("Location")) == (301 if location else 404, location)
+
+
+def test_several_slashes_count_as_one(tree: Tree) -> None:
+    assert tree.get("//simple///demo//").body == tree.get("/simple/demo/").body
+
+
+@pytest.mark.parametrize("path", ["//elsewhere.example/", "//elsewhere.example/simple", "/way-out"])
 def test_no_redirect_leads_to_another_host(tree: Tree, path: str) -> None:
     assert tree.status(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) == 404
 
@@ -348,7 +375,6 @@ HIDDEN = [
     "/empty/",
     "/files/",
     "/gone/",
-    "/simple/Demo/",
     "/" + "a" * 5000,
     "/" + "a/" * 3000,
     "/%ff%fe",

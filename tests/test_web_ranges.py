@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.web.ranges import OutOfReach, RangesRefused, RangeStream
+from mkindex.web.ranges import TAIL, OutOfReach, RangesRefused, RangeStream
 from mkindex.web.responses import FileHead
 from support import scripted_server
 from support.scripted_server import (
@@ -244,8 +244,8 @@ def test_a_stream_fetches_only_the_bytes_that_are_read_and_none_twice() -> None:
     assert (stream.read(10), stream.read(10)) == (content[1000:1010], content[1010:1020])
     stream.seek(len(content) - 60_000)
     assert stream.read(100) == content[-60_000:-59_900]
-    # The end of a file is fetched in one request of 64 KiB, and elsewhere at least 16 KiB at once.
-    assert fetched == [(len(content) - 65_536, 65_536), (1000, 16_384)]
+    # The end of a file is fetched in one request of 68 KiB, and elsewhere at least 16 KiB at once.
+    assert fetched == [(len(content) - 69_632, 69_632), (1000, 16_384)]
     assert not stream.is_whole
 
 
@@ -282,3 +282,66 @@ def test_a_server_without_range_support_is_not_streamed_from(server: ScriptedSer
     with pytest.raises(RangesRefused, match="does not support range requests"):
         stream.read(1)
     assert client.open_ranges(f"{server.url}f", len(CONTENT)) is None
+
+
+# --- the end of a file ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [CONTENT, CONTENT[:1000]], ids=["long", "short"])
+def test_one_request_returns_the_head_and_the_end_of_a_file(
+    server: ScriptedServer, client: WebClient, content: bytes
+) -> None:
+    server.routes["/f"] = file_route(content, etag='"1"')
+    url = f"{server.url}f"
+    assert client.head_with_end(url) == (
+        FileHead(url, "application/octet-stream", len(content), '"1"', "2020-02-02T00:00:00Z"),
+        content[-TAIL:],
+    )
+    assert server.requests() == ["GET 206 /f"]
+
+
+@pytest.mark.parametrize(
+    ("route", "requests"),
+    [
+        (file_route(CONTENT, ranges=False), ["GET 200 /f", "HEAD 200 /f"]),
+        (file_route(CONTENT, ends=False), ["GET 200 /f", "HEAD 200 /f"]),
+        (file_route(b""), ["GET 416 /f", "HEAD 200 /f", "GET 416 /f", "HEAD 200 /f"]),
+        (lambda request: status_reply(400 if "range" in request.headers else 200), ["GET 400 /f", "HEAD 200 /f"] * 2),
+        (
+            lambda request: Reply(CONTENT[:9], 206 if "range" in request.headers else 200),
+            ["GET 206 /f", "HEAD 200 /f"],
+        ),
+    ],
+    ids=["no ranges", "only ranges with a start", "an empty file", "an error for a range", "a part of unknown offset"],
+)
+def test_a_server_that_sends_no_end_of_a_file_sends_its_head(
+    server: ScriptedServer, client: WebClient, route: scripted_server.Route, requests: list[str]
+) -> None:
+    server.routes["/f"] = route
+    (first, one), (second, other) = [client.head_with_end(f"{server.url}f") for _ in range(2)]
+    assert (one, other, first.url, second.size is None) == (b"", b"", second.url, False)
+    assert server.requests() == requests
+    assert server.sent() < len(CONTENT) * 2
+
+
+@pytest.mark.parametrize(
+    ("offset", "body", "why"),
+    [
+        (0, CONTENT, "sends another range than the one that was requested (0)"),
+        (len(CONTENT) - TAIL, CONTENT[-TAIL:] + b"x", f"sends more than the {TAIL:,} bytes that were requested"),
+        (len(CONTENT) - TAIL, CONTENT[-TAIL:-1], f"sends {TAIL - 1:,} of the {TAIL:,} bytes that were requested"),
+    ],
+)
+def test_another_part_than_the_end_of_a_file_is_an_error(
+    server: ScriptedServer, client: WebClient, offset: int, body: bytes, why: str
+) -> None:
+    end = len(CONTENT) - 1
+    server.routes["/f"] = Reply(body, 206, {"Content-Range": f"bytes {offset}-{end}/{len(CONTENT)}"})
+    assert failure(lambda: client.head_with_end(f"{server.url}f")).why == why
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_a_file_whose_end_is_refused_is_requested_once(server: ScriptedServer, client: WebClient, code: int) -> None:
+    server.routes["/f"] = status_reply(code)
+    assert failure(lambda: client.head_with_end(f"{server.url}f")).status == code
+    assert server.requests() == [f"GET {code} /f"]

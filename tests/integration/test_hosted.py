@@ -37,6 +37,7 @@ SHORT = "max-age=60, must-revalidate"
 LONG = "max-age=31536000, immutable"
 NAME, PASSWORD = "reader", "s3cret-and-long"
 # Accepts only JSON; accepts only HTML; accepts anything.
+MICROPIP = f"{JSON}, */*;q=0.01"  # it gets HTML, since it cannot read relative addresses in JSON
 NEWEST, OLD, ANY = "application/vnd.pypi.simple.latest+json", "text/html", "*/*"
 
 
@@ -125,7 +126,13 @@ FILE = "files/28/7ae3302499b9f9a931071e5ce836d486a37f0be66053fc94d1e91c7b83b50f/
 PAGES = {
     "": [(ANY, HTML), (NEWEST, HTML), (OLD, HTML)],
     "simple/": [(ANY, HTML), (NEWEST, JSON), (JSON, JSON), (OLD, HTML)],
-    "simple/demo/": [(ANY, HTML), (f"{JSON}, text/html; q=0.1", JSON), (OLD, HTML), (JSON.upper(), JSON)],
+    "simple/demo/": [
+        (ANY, HTML),
+        (f"{JSON}, text/html; q=0.1", JSON),
+        (OLD, HTML),
+        (JSON.upper(), JSON),
+        (MICROPIP, HTML),
+    ],
     "simple/demo/index.html": [(JSON, HTML)],
     "simple/demo/index.v1_json": [(OLD, JSON)],
     "links.html": [(JSON, HTML)],

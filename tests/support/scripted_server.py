@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
 _CHUNK = 1 << 14
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 LONG_AGO = formatdate(TIMESTAMP, usegmt=True)
 
 
@@ -251,12 +251,16 @@ def file_route(
     etag: str = "",
     modified: str = LONG_AGO,
     ranges: bool = True,
+    ends: bool = True,
     head: int = 200,
     length: bool = True,
     media_type: str = "application/octet-stream",
     pause: float = 0.0,
 ) -> Callable[[Request], Reply]:
-    """A file, as a good server sends it. `head`: status of HEAD; `pause`: seconds between parts of 16 kB."""
+    """A file, as a good server sends it.
+
+    `ends`: ranges of the last bytes are known; `head`: status of HEAD; `pause`: seconds between parts of 16 kB.
+    """
     size = len(content) if isinstance(content, bytes) else content.stat().st_size
     whole = {"Content-Type": media_type} | ({"ETag": etag} if etag else {})
     whole |= {"Last-Modified": modified} if modified else {}
@@ -280,8 +284,12 @@ def file_route(
         requested = _RANGE.fullmatch(request.headers.get("range", "")) if ranges else None
         start, end = 0, size
         headers = dict(whole)
+        if requested and not (requested[1] or ends):
+            requested = None
         if requested:
-            start, end = int(requested[1]), min(int(requested[2] or size - 1) + 1, size)
+            start, end = int(requested[1] or 0), min(int(requested[2] or size - 1) + 1, size)
+            if not requested[1]:
+                start, end = max(0, size - int(requested[2])), size
             if start >= end:
                 return status_reply(416, content_range=f"bytes */{size}")
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"

@@ -14,7 +14,7 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.options import InvalidOption
 from mkindex.text import printable
 
-_OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key")
+_OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key", "listen")
 
 
 @click.command(
@@ -52,6 +52,12 @@ Then check the result: mkindex check URL. docs/hosting has a page for each host.
     help="Certificate for https.  [default: the one from certbot; caddy gets one itself]",
 )
 @click.option("--key", metavar="FILE", help="Private key of the certificate.")
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    help="IP address of the server to listen on; 0.0.0.0 for every one.  [default: only this machine if the host "
+    "of --url is localhost or a loopback address, otherwise every address]",
+)
 @click_option(BY_NAME["templates"], group="")
 @click.pass_context
 def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: Any) -> int:  # noqa: ANN401
@@ -59,7 +65,8 @@ def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: 
 
     NAME is nginx, apache or caddy. The output is complete: JSON or HTML as the client prefers, pages cached for one
     minute and files for ever, sdists sent without changes, hidden files not served. A comment at the top says where to
-    put it. If the host of --url is localhost or an address such as 127.0.0.1, only this machine can connect.
+    put it. If the host of --url is localhost or an address such as 127.0.0.1, only this machine can connect, unless
+    --listen gives another address.
 
     For github-pages, the output is the workflow that builds and deploys the index. Other hosts are configured by files
     that a build with --for NAME writes.
@@ -95,7 +102,7 @@ def _check_use(ctx: click.Context, name: str, host: Host) -> None:
 
 
 def _server_config(
-    usual_users: str, *, root: str, url: str, auth: bool, users: str | None, certificate: str | None, key: str | None
+    usual_users: str, *, root: str, url: str, auth: bool, users: str | None, **values: str | None
 ) -> object:
     """Return the values for the template of a server. Print a warning if passwords would be sent in clear text."""
     from mkindex.hosts.server_config import ServerConfig
@@ -111,11 +118,10 @@ def _server_config(
         root=root,
         url=url,
         users=(users or usual_users) if auth else None,
-        certificate=certificate,
-        key=key,
+        **values,
         simple=next(iter(roots), "simple/"),
     )
-    if auth and config.scheme == "http" and config.leaves_the_machine:
+    if auth and config.scheme == "http" and config.is_public:
         text = "http sends passwords in clear text: use a --url that begins with https://"
         print_warning(f"{config.origin}: {text}")
     return config

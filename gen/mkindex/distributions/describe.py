@@ -145,7 +145,8 @@ def _facts(
 
 def _describe_wheel(filename: str, stream: Stream, size: int, *, whole: bool) -> Facts:
     project, version = _parse_wheel_filename(filename)
-    _check_magic(stream, b"PK", "wheel")
+    if whole:  # otherwise it would be one more request
+        _check_magic(stream, b"PK", "wheel")
     read_at = zips.random_access(stream)
     wheel = zips.read_wheel(read_at, size) if whole else None
     directory, raw, span = wheel[:3] if wheel else zips.read_wheel_metadata(read_at, size)

@@ -24,6 +24,7 @@ from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, Refused, RequestFailed
 
 Outcome = File | Rejected
+_ZIPS = (".whl", ".zip")
 _PAGES = ("text/html", "application/xhtml+xml")
 # Client errors that do not mean that the file is missing: 401 and 407 ask for credentials, 408 and 429 for patience.
 _NOT_ABOUT_THE_FILE = frozenset({401, 407, 408, 429})
@@ -48,9 +49,10 @@ class CheckedLink(NamedTuple):
     """A link that works, with the headers of its server, and the facts that earlier runs read."""
 
     link: Link
-    head: FileHead
+    head: FileHead | None  # None: not requested, because the download sends it
     fingerprint: str  # facts are valid while it is the same; "" if nothing shows whether the file has changed
     facts: Facts | str | None  # str: the reason for a rejection; None: unknown
+    end: bytes = b""  # of the file, if it came with the headers
 
 
 def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> CheckedLink | Outcome:
@@ -63,24 +65,44 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     if not mirrored and has_expiring_signature(link.url):
         reason = "the address has a signature that expires, and would be published: use --remote mirror"
         return Rejected(location=link.location, reason=reason)
+    fingerprint = _fingerprint(link, None, mirrored=mirrored)
+    facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
+    is_read_in_parts = link.sha256 and not mirrored and link.core_metadata is None and facts is None
     try:
-        head = work.web.head(link.url)
+        if is_read_in_parts and link.filename.endswith(_ZIPS):
+            head, end = work.web.head_with_end(link.url)
+        else:
+            head, end = work.web.head(link.url), b""
     except RequestFailed as error:
         return reject(link, error, work)
-    if head.media_type in _PAGES:
-        return Rejected(location=link.location, reason="the server sends a page instead of the file: fix the link")
-    if link.size is not None and head.size is not None and link.size != head.size:
-        reason = describe_mismatch("size", f"{link.size:,} bytes", f"{head.size:,}")
+    if reason := describe_wrong_head(link, head):
         return Rejected(location=link.location, reason=reason)
+    if not link.sha256:
+        fingerprint = _fingerprint(link, head, mirrored=mirrored)
+        facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
+    if isinstance(facts, Facts) and not facts.sha256 and not work.allow_unhashed:
+        facts = None
+    size = head.size if link.size is None else link.size
+    return CheckedLink(link._replace(size=size), head, fingerprint, facts, end)
+
+
+def describe_wrong_head(link: Link, head: FileHead) -> str:
+    """Return why a server does not send the file that a link means; "" if it does."""
+    if head.media_type in _PAGES:
+        return "the server sends a page instead of the file: fix the link"
+    if link.size is not None and head.size is not None and link.size != head.size:
+        return describe_mismatch("size", f"{link.size:,} bytes", f"{head.size:,}")
+    return ""
+
+
+def _fingerprint(link: Link, head: FileHead | None, *, mirrored: bool) -> str:
+    """Return what changes with a file: the sha256 that its page gives, or else what its server says."""
     fingerprint = link.sha256
-    if not fingerprint and head.fingerprint:
+    if not fingerprint and head and head.fingerprint:
         fingerprint = f"{head.fingerprint} {link.other_hash}"
     if fingerprint and not mirrored:  # facts of a file that is not mirrored depend on its page, too
         fingerprint = f"{fingerprint} {link.core_metadata} {link.requires_python}"
-    facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
-    if isinstance(facts, Facts) and not facts.sha256 and not work.allow_unhashed:
-        facts = None
-    return CheckedLink(link._replace(size=head.size if link.size is None else link.size), head, fingerprint, facts)
+    return fingerprint
 
 
 def list_trusted(link: Link) -> Outcome:

@@ -17,6 +17,7 @@ from mkindex.examine.links import (
     Outcome,
     announce_reading,
     check_link,
+    describe_wrong_head,
     recall_facts,
     reject,
     remember_facts,
@@ -26,7 +27,7 @@ from mkindex.examine.reference import list_file
 from mkindex.model.files import CHUNK, Artifact, Facts, Fingerprint, Link, make_file
 from mkindex.text import printable
 from mkindex.tree.names import file_path
-from mkindex.web.responses import RequestFailed
+from mkindex.web.responses import FileHead, RequestFailed
 
 
 class MirrorTree(Protocol):
@@ -105,10 +106,13 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
         facts: Facts | str = cached if cached and tree.holds(path) else examine(artifact).result
         if isinstance(facts, Facts) and facts.sha256 == sha256:
             # The mtime is that of the download.
-            upload_time = checked.head.last_modified if checked else cached.upload_time if cached else ""
+            head = checked.head if checked else None
+            upload_time = head.last_modified if head else cached.upload_time if cached else ""
             facts = facts._replace(right_filename=right_filename, upload_time=upload_time)
             remember_facts(link, fingerprint, facts, work.cache, mirrored=True)
             return make_file(artifact, facts)
+    if link.sha256 and link.size is not None and not link.trusted and not work.dry_run:
+        return CheckedLink(link, None, fingerprint, None)
     return checked or check_link(link, work, mirrored=True)
 
 
@@ -119,10 +123,10 @@ def _download(checked: CheckedLink, downloads: Downloads, work: LinkWork, advanc
     digests = Digests(link)
     try:
         # Without a hash, the two parts could be of different files.
-        largest = (checked.head.size or 0) if link.sha256 else 0
+        largest = (link.size or 0) if link.sha256 else 0
         with downloads.open(key, link.filename, largest=largest) as file:
             is_resumed = os.fstat(file.fileno()).st_size > 0
-            _write(file, checked, digests, work, advance)
+            last_modified = _write(file, checked, digests, work, advance)
         if mismatch := digests.mismatch():
             downloads.drop(key)
             return _download(checked, downloads, work, advance) if is_resumed else make_file(link, mismatch)
@@ -131,9 +135,11 @@ def _download(checked: CheckedLink, downloads: Downloads, work: LinkWork, advanc
             facts: Facts | str
             try:
                 facts = describe(link.filename, stream, fingerprint.size, link.project)
-                facts = facts._replace(sha256=digests.sha256, upload_time=checked.head.last_modified)
+                facts = facts._replace(sha256=digests.sha256, upload_time=last_modified)
             except Unreadable as error:
                 facts = str(error)
+    except _WrongFile as error:
+        return make_file(link, str(error))
     except RequestFailed as error:
         return reject(link, error, work)
     except OSError as error:
@@ -147,14 +153,30 @@ def _download(checked: CheckedLink, downloads: Downloads, work: LinkWork, advanc
 
 def _write(
     file: BinaryIO, checked: CheckedLink, digests: Digests, work: LinkWork, advance: Callable[[int], object]
-) -> None:
-    """Append the bytes to `file` that it does not have yet. `digests` gets every byte."""
+) -> str:
+    """Append the bytes to `file` that it does not have yet. `digests` gets every byte. Return the Last-Modified."""
     while data := file.read(CHUNK):
         digests.update(data)
-    for chunk in work.web.stream(checked.head, checked.link.url, start=file.tell()):
+    link, start = checked.link, file.tell()
+    head = checked.head
+
+    def judge(found: FileHead) -> None:
+        nonlocal head
+        head = found
+        if reason := describe_wrong_head(link, found):
+            raise _WrongFile(reason)
+
+    if start and not head:
+        judge(work.web.head(link.url))
+    for chunk in work.web.stream(head, link.url, start=start, on_head=judge):
         digests.update(chunk)
         file.write(chunk)
         advance(len(chunk))
+    return head.last_modified if head else ""
+
+
+class _WrongFile(Exception):
+    """A server that does not send the file that a link means. The text is the reason for its rejection."""
 
 
 def _artifact_at(root: str, path: str, link: Link) -> Artifact | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from mkindex.distributions.describe import describe, describe_metadata, describe_name
 from mkindex.distributions.zips import MAX_METADATA
-from mkindex.errors import Misnamed, Unreadable
+from mkindex.errors import Misnamed, Unreadable, nothing
 from mkindex.examine.links import (
     CheckedLink,
     Digests,
@@ -43,14 +43,22 @@ def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
     if all(link.trusted for link in links):
         return [list_trusted(link) for link in links]  # there may be a million
     different = list(dict.fromkeys(links))
-    checked = list(work.executor.map(lambda link: check_link(link, work), different))
-    whole = [one for one in checked if isinstance(one, CheckedLink) and _is_read_whole(one, work)]
+    checked = list(work.executor.map(lambda link: _list_without_reading_whole(link, work), different))
+    whole = [one for one in checked if isinstance(one, CheckedLink)]
     with announce_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
         outcomes = work.executor.map(
             lambda one: list_file(one, work, advance) if isinstance(one, CheckedLink) else one, checked
         )
         by_link = dict(zip(different, outcomes, strict=True))
     return [by_link[link] for link in links]
+
+
+def _list_without_reading_whole(link: Link, work: LinkWork) -> CheckedLink | Outcome:
+    """Return the File or the rejection of a link, or the checked link if its file must be read completely."""
+    checked = check_link(link, work)
+    if not isinstance(checked, CheckedLink) or _is_read_whole(checked, work):
+        return checked
+    return list_file(checked, work, nothing)
 
 
 def list_file(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]) -> Outcome:
@@ -66,7 +74,7 @@ def list_file(checked: CheckedLink, work: LinkWork, advance: Callable[[int], obj
         remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=False)
     except RequestFailed as error:
         return reject(link, error, work)
-    if isinstance(facts, Facts):
+    if isinstance(facts, Facts) and checked.head:
         facts = facts._replace(upload_time=checked.head.last_modified)
     return make_file(link, facts)
 
@@ -84,7 +92,7 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
         link = link._replace(size=stream.size)
     else:
         sha256 = link.sha256
-        stream = work.web.open_ranges(link.url, head.size, validator=head.validator) if head.size else None
+        stream = _open_parts(checked, work)
     sibling = _read_sibling(link, work)
     try:
         if sibling is not None and link.core_metadata:
@@ -103,6 +111,16 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
     facts = facts._replace(sha256=sha256, metadata_span="")
     remember_facts(link, checked.fingerprint, facts, work.cache, mirrored=False)
     return link, facts
+
+
+def _open_parts(checked: CheckedLink, work: LinkWork) -> RangeStream | None:
+    head, url = checked.head, checked.link.url
+    if head is None or not head.size:
+        return None
+    stream = work.web.open_ranges(url, head.size, validator=head.validator)
+    if stream and checked.end:
+        stream.add(head.size - len(checked.end), checked.end)
+    return stream
 
 
 def _describe_by_sibling(link: Link, sibling: bytes, stream: RangeStream | None) -> Facts:
@@ -146,7 +164,7 @@ def _has_sibling(link: Link, work: LinkWork) -> bool:
 
 
 def _read_whole(
-    link: Link, head: FileHead, work: LinkWork, advance: Callable[[int], object]
+    link: Link, head: FileHead | None, work: LinkWork, advance: Callable[[int], object]
 ) -> tuple[str, RangeStream]:
     """Read a file once; return its hashes, and a stream of its beginning and end, which are kept in memory."""
     digests = Digests(link)

@@ -4,6 +4,7 @@ A configuration does not depend on the pages of the tree: content negotiation, m
 that every tree has. So it stays valid when other files are published.
 """
 
+import ipaddress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +22,9 @@ class ServerConfig:
 
     `root` is the directory of the tree on that server and `url` its public address. `users` is the file of those who
     may read it; None means everybody. `certificate` and `key` are the files for https; None means where the server's
-    usual ACME client puts them. `simple` is the path of the index in the tree, with a slash at its end, or "".
+    usual ACME client puts them. `listen` is the IP address to listen on; None means loopback if the host of `url` is
+    this machine, and every address otherwise. `simple` is the path of the index in the tree, with a slash at its end,
+    or "".
     """
 
     root: str
@@ -29,6 +32,7 @@ class ServerConfig:
     users: str | None = None
     certificate: str | None = None
     key: str | None = None
+    listen: str | None = None
     simple: str = "simple/"
 
     def __post_init__(self) -> None:
@@ -37,6 +41,9 @@ class ServerConfig:
         if not self.root.strip("/"):
             raise InvalidOption("root", "/ would publish every file of the machine: give the directory of the tree")
         parse_public_url(self.url)
+        if self.listen is not None and _ip_address(self.listen) is None:
+            wanted = "must be an IP address without a port, such as 0.0.0.0 for every one, not {value!r}"
+            raise InvalidOption("listen", wanted, value=printable(self.listen))
         if (self.certificate is None) != (self.key is None):
             raise InvalidOption("certificate", "and {key} require each other")
         if self.certificate is not None and self.scheme == "http":
@@ -82,16 +89,28 @@ class ServerConfig:
         return f"{self._url}{self.simple}"
 
     @property
-    def loopback(self) -> tuple[str, ...]:
-        """The addresses to listen on if only this machine is to reach the server; empty: all addresses."""
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses to listen on, IPv6 in brackets; empty: all of them."""
+        if self.listen is not None:
+            return (f"[{self.listen}]" if ":" in self.listen else self.listen,)
         if self.host == "localhost":
             return "127.0.0.1", "[::1]"
         address = self._url.address
         return (self.host,) if address is not None and address.is_loopback else ()
 
     @property
-    def leaves_the_machine(self) -> bool:
-        return not self.loopback
+    def is_public(self) -> bool:
+        """Whether other machines can connect."""
+        return not self.addresses or any(
+            not ipaddress.ip_address(one.strip("[]")).is_loopback for one in self.addresses
+        )
+
+
+def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _check_path(option: str, path: str | None) -> None:

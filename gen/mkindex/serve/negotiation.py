@@ -36,9 +36,14 @@ VARIANTS = (
 )
 
 
+# micropip sends exactly this, and takes relative addresses in JSON for absolute ones. It reads HTML as well.
+# (poetry, which reads JSON correctly, sends q=0.1.)
+_MICROPIP = f"{_SIMPLE}v1+json, */*;q=0.01"
+
+
 def negotiate(accept: str | None, variants: Sequence[Variant] = VARIANTS) -> Variant | None:
     """Return the variant that an Accept header prefers (RFC 9110, section 12.5.1), or None if it accepts none."""
-    if accept is None or not accept.strip():
+    if accept is None or not accept.strip() or accept == _MICROPIP:
         return variants[0]
     quality: dict[str, float] = {}
     for part in accept.split(","):

@@ -115,6 +115,10 @@ class Server(ThreadingHTTPServer):
         """Print nothing when a client hangs up."""
 
 
+def _quote(name: str) -> str:
+    return quote(name, errors="surrogateescape")
+
+
 class _ErrorResponse(Exception):
     """An answer that is not a file: a redirect or an error."""
 
@@ -177,12 +181,10 @@ class Handler(BaseHTTPRequestHandler):
     def _find(self) -> tuple[str, str, dict[str, str]]:
         """Return path, media type and further headers of the requested file. Raises _ErrorResponse."""
         path = self._path()
+        self._redirect_to_normal_name(path)
         if path and not path.endswith("/"):
             if os.path.isdir(self._real(path)):
-                # Relative, because behind a proxy the tree can be below any path, and "//host" would be another host.
-                query = self.path.partition("?")[2]
-                where = f"./{quote(path.rpartition('/')[2], errors='surrogateescape')}/"
-                raise _ErrorResponse(HTTPStatus.MOVED_PERMANENTLY, Location=where + (f"?{query}" if query else ""))
+                raise self._redirect(f"./{_quote(path.rpartition('/')[2])}/")
             return path, self._type(path), {}
         if not all(os.path.isfile(self._real(path + name)) for name in (INDEX_HTML, INDEX_JSON)):
             return path + INDEX_HTML, HTML_TYPE, {}
@@ -190,6 +192,26 @@ class Handler(BaseHTTPRequestHandler):
         if variant is None:
             raise _ErrorResponse(HTTPStatus.NOT_ACCEPTABLE, Vary="Accept")
         return path + variant.filename, variant.content_type, {"Vary": "Accept"}
+
+    def _redirect_to_normal_name(self, path: str) -> None:
+        """Redirect from a directory that does not exist to the one that has the normalized name, if there is one.
+
+        PEP 503: a repository MAY redirect unnormalized URLs. Some readers of indexes request Flask_Login.
+        """
+        parent, _, name = path.removesuffix("/").rpartition("/")
+        normal = re.sub(r"[-_.]+", "-", name).lower()
+        if normal in ("", name) or os.path.lexists(self._real(path)):
+            return
+        if os.path.isfile(self._real(f"{parent}/{normal}/{INDEX_HTML}".lstrip("/"))):
+            raise self._redirect(f"{'../' if path.endswith('/') else './'}{_quote(normal)}/")
+
+    def _redirect(self, location: str) -> _ErrorResponse:
+        """Return a redirect with the query of the request.
+
+        `location` is relative: behind a proxy the tree can be below any path, and "//host" would be another host.
+        """
+        query = self.path.partition("?")[2]
+        return _ErrorResponse(HTTPStatus.MOVED_PERMANENTLY, Location=location + (f"?{query}" if query else ""))
 
     def _path(self) -> str:
         """Return the requested path, relative to the root. Raises _ErrorResponse if it is not a path of a tree."""
@@ -199,13 +221,12 @@ class Handler(BaseHTTPRequestHandler):
                 target = urlsplit(target).path or "/"
         if not target.startswith("/"):
             raise _ErrorResponse(HTTPStatus.BAD_REQUEST)
-        parts = [
-            unquote(one, errors="surrogateescape") for one in re.split(r"[?#]", target, maxsplit=1)[0][1:].split("/")
-        ]
-        for number, one in enumerate(parts):
+        # Several slashes count as one: pipenv and micropip join addresses that end and begin with one.
+        target = re.sub("/+", "/", re.split(r"[?#]", target, maxsplit=1)[0])
+        parts = [unquote(one, errors="surrogateescape") for one in target[1:].split("/")]
+        for one in parts:
             # Names with a dot are hidden files. ".." is never needed, because clients resolve it themselves.
-            is_last = number == len(parts) - 1
-            if one.startswith(".") or "/" in one or "\0" in one or (not one and not is_last):
+            if one.startswith(".") or "/" in one or "\0" in one:
                 raise _ErrorResponse(HTTPStatus.NOT_FOUND)
             if os.name == "nt" and re.search(r'[\\:*?"<>|]', one):
                 raise _ErrorResponse(HTTPStatus.NOT_FOUND)
@@ -293,6 +314,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Access-Control-Allow-Origin", "*")  # micropip reads an index from the page of another site
         if self.close_connection or self.server.connections.are_crowded:
             self.send_header("Connection", "close")  # http.server then closes it after the answer
 

@@ -23,7 +23,7 @@ _VISIBLE: Mapping[type, frozenset[str]] = {
     File: frozenset({"filename", "project", "version", "size", "sha256", "requires_python", "core_metadata"})
     | {"upload_time", "yanked", "provenance"},
     ServerConfig: frozenset(one.name for one in fields(ServerConfig))
-    | {"scheme", "host", "port", "usual_port", "is_usual_port", "path", "origin", "index", "loopback"},
+    | {"scheme", "host", "port", "usual_port", "is_usual_port", "path", "origin", "index", "addresses"},
 }
 
 

@@ -4,29 +4,31 @@ It knows neither pages of an index nor wheels. No error that it raises has a pas
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mkindex.cache import Cache
+from mkindex.errors import nothing
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
 from mkindex.web.bodies import MAX_PAGE, Patience, decode_page, read_chunks, read_page
 from mkindex.web.credentials import CredentialStore, origin
 from mkindex.web.page_cache import recall_page, remember_page
-from mkindex.web.ranges import MAX_FETCHED, RangesRefused, RangeStream
+from mkindex.web.ranges import MAX_FETCHED, TAIL, RangesRefused, RangeStream
 from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
 from mkindex.web.responses import FileHead, PageResponse, RawResponse, RequestFailed, require_success
 from mkindex.web.retries import MAX_BREAKS, PAUSE_AFTER_BREAK, repeat_broken
 from mkindex.web.transport import DEFAULT_TIMEOUT, Response, TransferBroken
-from mkindex.web.validators import content_length, has_changed, head_or_get, last_modified, media_type, validator
+from mkindex.web.validators import content_length, content_range, has_changed, head_or_get, media_type
 
 if TYPE_CHECKING:
     from mkindex.web.sender import Sender
 
 # The types that pip accepts, and any other, because the content of a page shows what it is.
 _ACCEPT = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01, */*; q=0.001"
+_END_REFUSED = (400, 416, 501)  # an empty file has no end, and some servers know only ranges with a start
 _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 
 
@@ -48,7 +50,8 @@ class WebClient:
         self._cache = cache
         self._credentials = CredentialStore(trusted, anonymous=anonymous)
         self._local_names = False
-        self._without_ranges: set[tuple[str, str]] = set()
+        self._without_ranges: set[tuple[str, str]] = set()  # origins
+        self._without_ends: set[tuple[str, str]] = set()  # origins that send no range without its start
         self._stopped = threading.Event()
         self._patience = Patience(timeout, self._stopped)
         self._opening = threading.Lock()
@@ -99,30 +102,59 @@ class WebClient:
 
         response = head_or_get(ask)
         self._require_success(response, url)
-        headers = response.headers
-        size, modified = content_length(headers), last_modified(headers)
-        return FileHead(response.url, media_type(headers), size, validator(headers), modified)
+        return FileHead.of(response.url, response.headers, content_length(response.headers))
+
+    def head_with_end(self, url: str) -> tuple[FileHead, bytes]:
+        """Return what head() returns, and the end of the file from the same response, b"" if the server sends none."""
+        host = origin(url)
+        if host in self._without_ranges or host in self._without_ends:
+            return self.head(url), b""
+
+        def ask() -> tuple[FileHead, bytes] | None:
+            with self._open("GET", url, _UNCOMPRESSED | {"Range": f"bytes=-{TAIL}"}) as response:
+                if response.status in _END_REFUSED:
+                    return None
+                self._require_success(response, url)
+                start, size = content_range(response.headers) or (0, None)
+                if response.status != 206 or size is None:
+                    self._without_ends.add(host)
+                    return FileHead.of(response.url, response.headers, _whole_size(response)), b""
+                _require_same(response, url, start=max(0, size - TAIL), validator="")
+                return FileHead.of(response.url, response.headers, size), self._read_part(response, url, size - start)
+
+        return repeat_broken(url, ask, self._stopped) or (self.head(url), b"")
 
     def get_small(self, url: str, *, most: int) -> bytes:
         """Return a file of at most `most` bytes."""
         data = bytearray()
-        for chunk in self.stream(FileHead(url, "", None, ""), url):
+        for chunk in self.stream(None, url):
             data += chunk
             if len(data) > most:
                 raise RequestFailed(url, f"larger than {most:,} bytes", status=413)
         return bytes(data)
 
-    def stream(self, head: FileHead, url: str, *, start: int = 0) -> Iterator[bytes]:
-        """Yield the bytes of a file from `start` on; a transfer that breaks is resumed where it broke."""
+    def stream(
+        self, head: FileHead | None, url: str, *, start: int = 0, on_head: Callable[[FileHead], object] = nothing
+    ) -> Iterator[bytes]:
+        """Yield the bytes of a file from `start` on; a transfer that breaks is resumed where it broke.
+
+        `head`: what head() returned. If it was not called, `on_head` is called with the same, before the first bytes.
+        """
         breaks = 0
-        while not start or start != head.size:
+        while head is None or not start or start != head.size:
             before = start
+            headers = _UNCOMPRESSED | {"Range": f"bytes={start}-"} if start else _UNCOMPRESSED
             try:
-                for chunk in self._rest(head, url, start):
-                    start += len(chunk)
-                    if head.size is not None and start > head.size:
-                        raise RequestFailed(url, f"sends more than the {head.size:,} bytes that it announced")
-                    yield chunk
+                with self._open("GET", url, headers) as response:
+                    self._require_success(response, url)
+                    if head is None:
+                        head = FileHead.of(response.url, response.headers, _whole_size(response))
+                        on_head(head)
+                    for chunk in self._rest(response, url, start, head.validator):
+                        start += len(chunk)
+                        if head.size is not None and start > head.size:
+                            raise RequestFailed(url, f"sends more than the {head.size:,} bytes that it announced")
+                        yield chunk
             except TransferBroken as error:
                 breaks = breaks + 1 if start == before else 1
                 if breaks == MAX_BREAKS or self._stopped.is_set():
@@ -135,18 +167,15 @@ class WebClient:
                 raise RequestFailed(url, f"ended after {start:,} of {head.size:,} bytes")
             return
 
-    def _rest(self, head: FileHead, url: str, start: int) -> Iterator[bytes]:
-        headers = _UNCOMPRESSED | ({"Range": f"bytes={start}-"} if start else {})
-        with self._open("GET", url, headers) as response:
-            self._require_success(response, url)
-            skip = 0 if response.status == 206 else start
-            _require_same(response, url, start=start - skip, validator=head.validator)
-            for chunk in read_chunks(response, url, self._patience):
-                # A server without range support sends again what came before the break.
-                rest = chunk[skip:]
-                skip -= len(chunk) - len(rest)
-                if rest:
-                    yield rest
+    def _rest(self, response: Response, url: str, start: int, validator: str) -> Iterator[bytes]:
+        skip = 0 if response.status == 206 else start
+        _require_same(response, url, start=start - skip, validator=validator)
+        for chunk in read_chunks(response, url, self._patience):
+            # A server without range support sends again what came before the break.
+            rest = chunk[skip:] if skip else chunk
+            skip -= len(chunk) - len(rest)
+            if rest:
+                yield rest
 
     # --- parts of files -----------------------------------------------------------------------------------------------
 
@@ -170,16 +199,19 @@ class WebClient:
                     return None
                 self._require_success(response, url)
                 _require_same(response, url, start=start, validator=validator)
-                data = bytearray()
-                for chunk in read_chunks(response, url, self._patience):
-                    data += chunk
-                    if len(data) > length:
-                        raise RequestFailed(url, f"sends more than the {length:,} bytes that were requested")
-            if len(data) < length:
-                raise RequestFailed(url, f"sends {len(data):,} of the {length:,} bytes that were requested")
-            return bytes(data)
+                return self._read_part(response, url, length)
 
         return repeat_broken(url, ask, self._stopped)
+
+    def _read_part(self, response: Response, url: str, length: int) -> bytes:
+        data = bytearray()
+        for chunk in read_chunks(response, url, self._patience):
+            data += chunk
+            if len(data) > length:
+                raise RequestFailed(url, f"sends more than the {length:,} bytes that were requested")
+        if len(data) < length:
+            raise RequestFailed(url, f"sends {len(data):,} of the {length:,} bytes that were requested")
+        return bytes(data)
 
     def open_ranges(self, url: str, size: int, *, validator: str = "", most: int = MAX_FETCHED) -> RangeStream | None:
         """Return a file as a stream that fetches only the parts that are read; None if has_ranges() is False.
@@ -269,6 +301,14 @@ class WebClient:
                 networks = Networks(with_local=self._local_names)
                 self._opened = Sender(transport, self._credentials, networks, self._stopped)
             return self._opened
+
+
+def _whole_size(response: Response) -> int | None:
+    """Return the size of a file of which a response sends all, or the rest."""
+    if response.status != 206:
+        return content_length(response.headers)
+    part = content_range(response.headers)
+    return part[1] if part else None
 
 
 def _require_same(response: Response, url: str, *, start: int, validator: str) -> None:

@@ -8,7 +8,9 @@ from mkindex.distributions.zip_directory import MAX_DIRECTORY
 from mkindex.distributions.zips import MAX_METADATA
 from mkindex.web.responses import RequestFailed
 
-_TAIL = 64 << 10  # bytes at the end of a file that are fetched together: a zip's directory is there, often METADATA too
+# Bytes at the end of a file that are fetched together. A zip's directory is there, and in most wheels METADATA.
+# The end record of a zip is looked for in the last 65,557.
+TAIL = 68 << 10
 _LEAST = 16 << 10  # bytes that are fetched at once elsewhere
 MAX_FETCHED = MAX_DIRECTORY + 2 * MAX_METADATA  # bytes of one wheel that are fetched for its METADATA
 MAX_FETCHED_TO_CHECK = MAX_DIRECTORY + 3 * MAX_METADATA  # bytes of one wheel that are fetched to check RECORD, too
@@ -67,8 +69,8 @@ class RangeStream(io.BufferedIOBase):
             if offset <= start and end <= offset + len(part):
                 return part[start - offset : end - offset]
         first, last = start, min(max(end, start + _LEAST), self.size)
-        if last > self.size - _TAIL:
-            first, last = min(start, max(self.size - _TAIL, 0)), self.size
+        if last > self.size - TAIL:
+            first, last = min(start, max(self.size - TAIL, 0)), self.size
         self._fetched += last - first
         if self._fetch is None or self._fetched > self._most:
             raise OutOfReach(self._url, f"its metadata cannot be read without fetching more than {self._most:,} bytes")

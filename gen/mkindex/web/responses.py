@@ -1,10 +1,11 @@
 """Responses, and the errors of requests."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 from mkindex.errors import MkindexError
 from mkindex.text import redact
-from mkindex.web.validators import fingerprint, media_type
+from mkindex.web.validators import fingerprint, last_modified, media_type, validator
 
 _ADVICE = {
     401: "user name and password required. Put them into ~/.netrc",
@@ -48,6 +49,11 @@ class FileHead(NamedTuple):
     size: int | None  # bytes
     validator: str  # strong ETag or Last-Modified, see validators.py; "" without either
     last_modified: str = ""  # as on the wire of the Simple API; "" if the server does not know
+
+    @classmethod
+    def of(cls, url: str, headers: Mapping[str, str], size: int | None) -> Self:
+        """Return what the headers of a response state about a file of this size."""
+        return cls(url, media_type(headers), size, validator(headers), last_modified(headers))
 
     @property
     def fingerprint(self) -> str:

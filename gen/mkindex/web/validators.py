@@ -3,6 +3,7 @@
 Building and checking use the same rules.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeVar
 
@@ -11,6 +12,7 @@ from mkindex.model.files import format_upload_time
 # A signed URL is valid for one method only, and some servers do not implement HEAD: GET is tried instead.
 _HEAD_REFUSED = frozenset({403, 405, 501})
 _LONGEST_LENGTH = 18  # digits of a Content-Length that fits into 64 bits
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
 class _HasStatus(Protocol):
@@ -39,6 +41,13 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     is_plain = headers.get("content-encoding", "identity") == "identity"
     is_number = length.isascii() and length.isdecimal() and len(length) <= _LONGEST_LENGTH
     return int(length) if is_plain and is_number else None
+
+
+def content_range(headers: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return the offset of the part of a file that is sent, and the size of the file; None if they are unknown."""
+    found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+    is_plain = headers.get("content-encoding", "identity") == "identity"
+    return (int(found[1]), int(found[2])) if found and is_plain else None
 
 
 def validator(headers: Mapping[str, str]) -> str:
