@@ -63,7 +63,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "truncated-1.0.tar.gz": (
         sdist("truncated", "1.0")[:-1],
-        "incomplete or damaged (Compressed file ended before the end-of-stream marker was reached): copy it again",
+        "incomplete: the end of the gzip stream is missing. Copy it again",
     ),
     NAME.format("pointer"): (POINTER, "a Git LFS pointer, not the wheel itself: run `git lfs pull`"),
     NAME.format("page"): (b"<!doctype html>", "an HTML or XML page, not a wheel: download it again"),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import struct
 import tarfile
 import zlib
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,11 +13,9 @@ from hypothesis import strategies as st
 
 from mkindex.distributions import tarballs as tarball
 from mkindex.distributions.sdists import SdistFiles
-from support.archives import METADATA, MIB, PAX_KEYS, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
+from support.archives import METADATA, MIB, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
+from support.tars import TARS, tar_header, tarred
 from support.wheels import sdist
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 pytestmark = pytest.mark.slow
 
@@ -30,27 +26,6 @@ def read_tar(data: bytes) -> bytes | None:
 
 SDIST = sdist("foo", "1.0")
 SCRIPT = "foo-1.0/setup.py"
-
-
-def tarred(members: Mapping[str, bytes], format: int = tarfile.USTAR_FORMAT) -> bytes:  # noqa: A002
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=format) as file:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            file.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def tar_header(kind: bytes, size: int = 0, name: str = "x", tail: bytes = b"") -> bytes:
-    """One tar header with a right checksum; `tail` is its end, where GNU has its own fields."""
-    header = bytearray(
-        struct.pack("<100s8s8s8s11sx12s8sc", name.encode(), *[b"0000644"] * 3, b"%011o" % size, b"", b" " * 8, kind)
-    )
-    header += b"\0" * (512 - len(header) - len(tail)) + tail
-    header[257:265] = b"ustar  \0"
-    header[148:156] = b"%06o\0 " % sum(header)
-    return bytes(header)
 
 
 def gzip_of_zeros(head: bytes, size: int) -> bytes:
@@ -83,16 +58,23 @@ def test_an_sdist_whose_tar_is_cut_off_within_a_whole_gzip_is_refused() -> None:
     assert [n for n in cuts if refusal(read_tar, gzip.compress(data[:n])) is None] == []
 
 
-EARLY = "Compressed file ended before the end-of-stream marker was reached"
-
-
 def test_data_after_the_gzip_stream_is_refused() -> None:
-    assert {tail: refusal(read_tar, SDIST + tail) for tail in (b"x", b"\0x", b"\x1f\x8b", b"PK\3\4" * 99)} == {
-        b"x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
-        b"\0x": "incomplete or damaged (Not a gzipped file (b'x')): copy it again",
-        b"\x1f\x8b": f"incomplete or damaged ({EARLY}): copy it again",
-        b"PK\3\4" * 99: "incomplete or damaged (Not a gzipped file (b'PK')): copy it again",
+    no_gzip = "incomplete or damaged (Error -3 while decompressing data: incorrect header check): copy it again"
+    tails = (b"x\0", b"\0x\0", b"\x1f\x8b", b"PK\3\4" * 99)
+    assert {tail: refusal(read_tar, SDIST + tail) for tail in tails} == {
+        b"x\0": no_gzip,
+        b"\0x\0": no_gzip,
+        b"\x1f\x8b": "incomplete: the end of the gzip stream is missing. Copy it again",
+        b"PK\3\4" * 99: no_gzip,
     }
+
+
+def test_a_file_may_have_ten_thousand_gzip_streams_and_no_more() -> None:
+    empty = gzip.compress(b"")
+    assert read_tar(SDIST + 9_999 * empty) == read_tar(SDIST)
+    assert refusal(read_tar, SDIST + 10_000 * empty) == (
+        "more than 10,000 gzip streams, the limit of mkindex: build it again"
+    )
 
 
 def test_an_sdist_needs_a_build_script_where_clients_look_for_it() -> None:
@@ -112,10 +94,9 @@ def test_an_sdist_needs_a_build_script_where_clients_look_for_it() -> None:
     assert refused == {**expected, "empty": no_script}
 
 
-def test_a_pkg_info_that_is_not_a_file_counts_as_missing() -> None:
-    kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]
-    headers = [tar_header(kind, name="foo-1.0/PKG-INFO") for kind in kinds]
-    assert [read_tar(gzip.compress(header + tarred({SCRIPT: b""}))) for header in headers] == [None] * len(kinds)
+def test_a_pkg_info_that_is_a_directory_or_symlink_counts_as_missing() -> None:
+    headers = [tar_header(kind, name="foo-1.0/PKG-INFO", target="x") for kind in (tarfile.SYMTYPE, tarfile.DIRTYPE)]
+    assert [read_tar(gzip.compress(header + tarred({SCRIPT: b""}))) for header in headers] == [None, None]
 
 
 def test_an_sdist_whose_paths_begin_with_a_dot_has_what_pip_refuses() -> None:
@@ -126,7 +107,7 @@ def test_an_sdist_whose_paths_begin_with_a_dot_has_what_pip_refuses() -> None:
 
 
 BOMB = "a decompression bomb: it unpacks to more than 67,108,864 bytes. Remove it"
-IMPOSSIBLE = "a tar header has an impossible size: build it again"
+LONG = "a tar header of 1,073,741,824 bytes, more than 1,048,576: build it again"
 
 
 @pytest.mark.parametrize(
@@ -135,10 +116,10 @@ IMPOSSIBLE = "a tar header has an impossible size: build it again"
         (gzip_of_zeros(tar_header(b"0", 1 << 30, "foo-1.0/PKG-INFO"), 1 << 30), BOMB),
         (gzip_of_zeros(tar_header(b"0", 1 << 30), 1 << 30), BOMB),
         (gzip_of_zeros(tarred({"foo-1.0/PKG-INFO": METADATA}), 1 << 30), BOMB),
-        (gzip_of_zeros(tar_header(b"x", 1 << 30), 1 << 30), IMPOSSIBLE),
-        (gzip_of_zeros(tar_header(b"g", 1 << 30), 1 << 30), IMPOSSIBLE),
-        (gzip_of_zeros(tar_header(b"L", 1 << 30), 1 << 30), IMPOSSIBLE),
-        (gzip_of_zeros(tar_header(b"K", 1 << 30), 1 << 30), IMPOSSIBLE),
+        (gzip_of_zeros(tar_header(b"x", 1 << 30), 1 << 30), LONG),
+        (gzip_of_zeros(tar_header(b"g", 1 << 30), 1 << 30), LONG),
+        (gzip_of_zeros(tar_header(b"L", 1 << 30), 1 << 30), LONG),
+        (gzip_of_zeros(tar_header(b"K", 1 << 30), 1 << 30), LONG),
     ],
     ids=["PKG-INFO", "before PKG-INFO", "behind the tar", "pax", "global pax", "long name", "long link"],
 )
@@ -167,46 +148,9 @@ def test_headers_that_announce_headers_without_end_are_refused(kind: bytes) -> N
     assert refusal(read_tar, data) is not None
 
 
-def test_a_sparse_member_that_is_cut_off_is_refused() -> None:
-    extended = bytearray(30)
-    extended[0] = 1  # at 482: another block of the map follows
-    assert refusal(read_tar, gzip.compress(tar_header(b"S", tail=bytes(extended)))) is not None
-
-
-NUMBER = st.one_of(
-    st.integers(0, 1 << 33).map(lambda n: b"%011o\0" % n),
-    st.integers(0, (1 << 88) - 1).map(lambda n: b"\x80" + n.to_bytes(11, "big")),
-    st.integers(1, 1 << 88).map(lambda n: b"\xff" + ((1 << 88) - n).to_bytes(11, "big")),
-    st.binary(min_size=12, max_size=12),
-)
-PAX_VALUES = [b"0", b"1", b"-1", b"1,2", b"1,2,x", b"9" * 5000, b"BINARY", b"foo-1.0/PKG-INFO", b"\xff", b"", b"nan"]
-
-
-@st.composite
-def pax_record(draw: st.DrawFn) -> bytes:
-    record = draw(st.sampled_from(PAX_KEYS)) + b"=" + draw(st.sampled_from(PAX_VALUES)) + b"\n"
-    length = draw(st.one_of(st.just(len(record) + len(str(len(record) + 3)) + 1), st.integers(-1, 9999)))
-    return b"%d " % length + record
-
-
-@st.composite
-def tar_blocks(draw: st.DrawFn) -> bytes:
-    """Headers with right checksums and random contents, and the data that they announce."""
-    header = bytearray(tar_header(b"0", name=draw(st.sampled_from(["foo-1.0/PKG-INFO", "x", ""]))))
-    header[156:157] = draw(st.sampled_from([bytes([c]) for c in b"01256gxLKSDMVXA\0\xff"]))
-    header[124:136] = draw(NUMBER) if draw(st.booleans()) else b"%011o\0" % draw(st.integers(0, 2000))
-    for at, length in ((329, 16), (345, 155), (386, 24), (482, 30)):
-        if draw(st.booleans()):
-            header[at : at + length] = draw(st.binary(min_size=length, max_size=length))
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    content = draw(st.one_of(st.just(METADATA), st.lists(pax_record()).map(b"".join), st.binary(max_size=600)))
-    return bytes(header) + content + b"\0" * (-len(content) % 512)
-
-
-@given(st.lists(tar_blocks(), min_size=1, max_size=4).map(b"".join), st.booleans())
-def test_a_tar_with_any_headers_is_read_or_refused(blocks: bytes, ended: bool) -> None:
-    refusal(read_tar, gzip.compress(blocks + bytes(1024 if ended else 0), 1))
+@given(TARS)
+def test_a_tar_with_any_headers_is_read_or_refused(data: bytes) -> None:
+    refusal(read_tar, gzip.compress(data, 1))
 
 
 @given(st.binary(max_size=300))

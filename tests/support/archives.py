@@ -70,7 +70,3 @@ def deflated_zeros(size: int) -> bytes:
     """`size` bytes, whole MiB, of a deflate stream without an end, made quickly."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return (packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)) * (size // MIB)
-
-
-PAX_KEYS = [b"path", b"size", b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.major", b"GNU.sparse.minor"]
-PAX_KEYS += [b"GNU.sparse.realsize", b"GNU.sparse.name", b"GNU.sparse.numbytes", b"GNU.sparse.offset", b"hdrcharset"]

@@ -1,53 +1,21 @@
-"""Core metadata of `.tar.gz` sdists, read in bounded time and memory; nothing is extracted."""
+"""`.tar.gz` sdists, read in bounded time and memory; nothing is extracted.
 
-import gzip
-import tarfile
+What pip and uv refuse was seen with pip 26.3 and uv 0.13: `tests/functional/test_unusual_tars.py`.
+"""
+
+import posixpath
+import re
 from io import BufferedIOBase, FileIO
 
+from mkindex.distributions.gunzip import Gunzip
 from mkindex.distributions.sdists import Layout, SdistFiles
-from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS
+from mkindex.distributions.tar_members import DIRECTORY, HARD_LINK, REGULAR, SYMLINK, Member, TarReader
 from mkindex.distributions.zips import MAX_METADATA
 from mkindex.errors import Unreadable
 from mkindex.text import printable
 
-MAX_TAR_HEADER = 1 << 20  # bytes of one long name or pax record
-
-
-class _BoundedStream:
-    """The decompressed bytes of an sdist; reading raises Unreadable if they are too many for the size of the file."""
-
-    def __init__(self, stream: gzip.GzipFile, size: int) -> None:
-        self._stream, self._limit, self._total = stream, max(BOMB_SIZE, BOMB_RATIO * size), 0
-        self.tail = b""  # the last block so far
-        self._ended = False
-
-    def read(self, n: int) -> bytes:
-        data = self._stream.read(n)
-        # tarfile skips a member by reading as many bytes as its header claims, even after the end of the stream.
-        if not data and self._ended:
-            raise Unreadable("incomplete, or a member claims more bytes than there are: copy it again")
-        self._ended = not data
-        self.tail = (self.tail + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
-        self._total += len(data)
-        if self._total > self._limit:
-            raise Unreadable(f"a decompression bomb: it unpacks to more than {self._limit:,} bytes. Remove it")
-        return data
-
-
-class _BoundedHeader(tarfile.TarInfo):
-    """A tar header that rejects long names and pax records before they fill the memory."""
-
-    # tarfile calls this method, a hook for subclasses, before it reads the data that belongs to a header.
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        special = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES)
-        if self.size < 0 or (self.type in special and self.size > MAX_TAR_HEADER):
-            raise Unreadable("a tar header has an impossible size: build it again")
-        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
-
-    def _proc_sparse(self, *_: object) -> tarfile.TarInfo:
-        raise Unreadable("sparse tar members are not supported: build it again")
-
-    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
+_MAX_PATH, _MAX_PART = 4096, 255  # bytes, on most file systems
+_REFUSED_BY_UV = re.compile(rb"[\0-\x1f\x7f\\:]|^/| (?:/|$)")
 
 
 def read_tar_sdist(stream: FileIO | BufferedIOBase, size: int) -> SdistFiles:
@@ -55,27 +23,61 @@ def read_tar_sdist(stream: FileIO | BufferedIOBase, size: int) -> SdistFiles:
 
     The gzip stream is read to its end, to check its length and checksum. Raises Unreadable.
     """
-    bounded = _BoundedStream(gzip.open(stream), size)  # noqa: SIM115 (the caller closes the stream)
-    layout = Layout()
+    data, layout = Gunzip(stream, size), Layout()
+    archive = TarReader(data)
+    before: set[bytes] = set()  # files, to which hard links may refer
+    link_out = ""
+    for member in archive.members():
+        path = member.name.strip(b"/")
+        name = path.decode("utf-8", "replace")
+        shown = printable(name)[:80]
+        if wrong := _why_refused(member, path, before):
+            raise Unreadable(f"{shown or 'a member'} {wrong}: pip and uv refuse it. Build it again")
+        if wrong := _why_uv_refuses(member):
+            archive.note(f"{shown} {wrong}")
+        if member.kind == SYMLINK and _is_outside(_end_of(path.partition(b"/")[2], member.target)):
+            link_out = shown
+        if member.kind in (*REGULAR, HARD_LINK):
+            before.add(posixpath.normpath(path))
+        if layout.add(f"{name}/" if member.kind == DIRECTORY else name):
+            is_small = member.kind in REGULAR and member.size <= MAX_METADATA
+            layout.keep(name, data.read(member.size) if is_small else None)
+    data.check_rest()
+    return layout.files(link_out=link_out, refused_by_uv=archive.refused_by_uv)
+
+
+def _end_of(path: bytes, target: bytes) -> bytes:
+    """Return where a symlink leads, without the links on the way."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+
+
+def _is_outside(path: bytes) -> bool:
+    return path.startswith((b"/", b"../")) or path == b".."
+
+
+def _why_refused(member: Member, path: bytes, targets: set[bytes]) -> str:
+    """Return why pip and uv refuse a member; "" if they do not."""
+    parts = path.split(b"/")
+    if not path or b"\0" in path or b".." in parts:
+        return "is not the name of a file in the archive"
+    if len(path) > _MAX_PATH or max(map(len, parts)) > _MAX_PART:
+        return "is longer than file systems allow"
+    if member.kind == HARD_LINK:
+        is_known = posixpath.normpath(member.target.lstrip(b"/")) in targets
+        return "" if is_known else "is a hard link to a file that is not before it"
+    if member.kind == SYMLINK:
+        return "is a link that leads out of the archive" if _is_outside(_end_of(path, member.target)) else ""
+    return "" if member.kind in (*REGULAR, DIRECTORY) else "is a special file"
+
+
+def _why_uv_refuses(member: Member) -> str:
+    """Return why uv refuses a member that pip takes; "" if it does not."""
     try:
-        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_BoundedHeader, bufsize=1 << 16) as archive:  # type: ignore[call-overload]
-            members = 0
-            while (member := archive.next()) is not None:
-                archive.members.clear()  # tarfile keeps every header for random access
-                members += 1
-                if members > MAX_MEMBERS:
-                    raise Unreadable(f"more than {MAX_MEMBERS:,} members, the limit of mkindex: build it again")
-                if layout.add(f"{member.name}/" if member.isdir() else member.name):
-                    is_small = member.isreg() and member.size <= MAX_METADATA
-                    content = archive.extractfile(member) if is_small else None
-                    layout.keep(member.name, content.read() if content else None)
-        while bounded.read(1 << 20):  # the padding of tar, and the trailer of gzip
-            pass
-    except Unreadable:
-        raise
-    except Exception as error:  # a malformed header can make tarfile raise nearly anything
-        raise Unreadable(f"incomplete or damaged ({printable(str(error))}): copy it again") from error
-    # tarfile accepts any end of the stream as the end of the archive, which should be at least one block of zeros.
-    if bounded.tail != bytes(tarfile.BLOCKSIZE):
-        raise Unreadable("incomplete: the end of the tar archive is missing. Copy it again")
-    return layout.files()
+        member.name.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    if _REFUSED_BY_UV.search(member.name) or (member.kind in REGULAR and member.name.endswith(b"/")):
+        return "has unusual characters"
+    if member.kind in (HARD_LINK, SYMLINK) and (not member.target or member.target.startswith(b"/")):
+        return "is a link to an absolute path"
+    return ""
