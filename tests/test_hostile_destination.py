@@ -24,7 +24,7 @@ from mkindex.publish import directory, lock, root
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.root import Root
-from mkindex.tree import manifest
+from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Entry, Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, INTENT, LOCK, MANIFEST, TEMPORARY_DIRECTORY
 from support.builds import cold_build, publish, scratch_directory, write_files
@@ -283,7 +283,7 @@ def forge_manifest(public: Path, *entries: Entry) -> None:
 
 
 def forge_intent(public: Path, *entries: Entry) -> None:
-    write_files(public, [(INTENT, b"".join(manifest.encode_intent(entries)))])
+    write_files(public, [(INTENT, b"".join(intent.encode(entries)))])
 
 
 NOT_OURS = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import NotPublished
-from mkindex.tree import manifest
+from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Entry
 from support.builds import cold_build, publish, write_files
 from support.publishing import MTIME, change_source
@@ -167,7 +167,7 @@ def test_a_hostile_manifest_or_intent_deletes_nothing_outside_the_tree(wheels: P
         hostile = Entry("demo", 2, "simple/../../mine", "key", "sha", "mark")
         parts = manifest.encode([(hostile.position, hostile)])
     else:
-        parts = manifest.encode_intent([Entry("demo", 2, "../mine", "", "", "")])
+        parts = intent.encode([Entry("demo", 2, "../mine", "", "", "")])
     (public / ".mkindex" / which).write_bytes(b"".join(parts))
     publish(wheels, public, overwrite=True)
     assert (mine.read_text(), read_tree(public)) == ("mine", cold_build(wheels))

@@ -27,7 +27,7 @@ from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staging, UnplacedPut
 from mkindex.site.render import FileResource
 from mkindex.text import printable
-from mkindex.tree import manifest
+from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Change, Entry, Position, Stage
 from mkindex.tree.names import INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
 
@@ -172,7 +172,7 @@ class DirectoryDestination:
             try:
                 self._disk.make_directory(TEMPORARY_DIRECTORY)
                 pages = staging.stage_pages(plan.puts)
-                self._write_own(INTENT, manifest.encode_intent(self._ownership.intend(_intent(plan, pages))))
+                self._write_own(INTENT, intent.encode(self._ownership.intend(_intent(plan, pages))))
                 self._disk.flush_directory("")  # the directory of the intent may be new
                 outcomes = [*staging.stage_files(plan.puts, place_new_files=place_new_files), *pages]
                 self._disk.sync()

@@ -21,7 +21,7 @@ from mkindex.publish.filesystem import os_errors
 from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.publish.root import Root, SymlinkInTree
 from mkindex.text import printable
-from mkindex.tree import manifest
+from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Entry, Extent, Stage
 from mkindex.tree.names import FILES_DIRECTORY, INTENT, MANIFEST
 
@@ -86,12 +86,12 @@ class Snapshot:
         if not self.is_recorded or os.path.ismount(self.root.at(FILES_DIRECTORY)):
             return None
         lines = (line for _, lines in _read_manifest(self.root) for line in lines if line.startswith(manifest.FILE))
-        intent = (
+        unsure = (
             (entry.path, self.root.fingerprint(entry.path))
             for entry in _read_intent(self.root)
             if entry.stage == Stage.FILE
         )
-        texts = chain(map(manifest.path_and_fingerprint, lines), intent)
+        texts = chain(map(manifest.path_and_fingerprint, lines), unsure)
         found = ((path, Fingerprint.parse(text)) for path, text in texts)
         return frozenset((path.rpartition("/")[2], one.size) for path, one in found if one and one.size > CHUNK)
 
@@ -246,7 +246,7 @@ def _read_manifest(root: Root) -> Iterator[tuple[Extent, list[bytes]]]:
 
 def _read_intent(root: Root, *, on_damage: Callable[[], object] = nothing) -> list[Entry]:
     with _readable(root, INTENT, on_damage=on_damage), root.open(INTENT) as file:
-        return manifest.decode_intent(file)
+        return intent.decode(file)
     return []
 
 

@@ -1,8 +1,8 @@
-"""The records of mkindex about a tree: the manifest of written paths, and the intent of the current run.
+"""The manifest: what mkindex wrote into a tree.
 
-Both are text: a line for each path, with tabs between the fields. In the manifest the lines of a section are below its
-name in brackets. A path that mkindex does not publish makes either invalid: a tree may come from another person, and
-mkindex may delete what a manifest lists.
+It is text: a line for each path, with tabs between the fields, below the name of its section in brackets. A path that
+mkindex does not publish makes it invalid: a tree may come from another person, and mkindex may delete what a manifest
+lists.
 
 The first line of a manifest names its format and the last line is a checksum, in every format. After its
 entries, a section may have optional lines: a lowercase name, a tab, text. A version that does not know a line ignores
@@ -92,8 +92,6 @@ class Entry(NamedTuple):
 _FORMAT = 2
 _MANIFEST = b"mkindex manifest %d\n" % _FORMAT
 _ANY_FORMAT = re.compile(rb"mkindex manifest ([1-9][0-9]{0,8})\n")
-_INTENT = b"mkindex intent 3\n"
-_ANY_INTENT = re.compile(rb"mkindex intent ([1-9][0-9]{0,8})\n")
 _END = b"end %08x\n"
 _END_LENGTH = len(_END % 0)
 # The paths that mkindex publishes. Others, as in a manifest that someone made to have their files deleted, are damage.
@@ -101,16 +99,15 @@ _FILE = rb"files/[0-9a-f]{2}/[0-9a-f]{62}/[A-Za-z0-9_][A-Za-z0-9._+!-]*"
 _PAGE = rb"(?!files/)(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*|%b" % (
     b"|".join(re.escape(name.encode()) for name in DOT_FILES)
 )
-_PATH = rb"(?:0\t%b|1\t%b\.metadata|[23]\t(?:%b))" % (_FILE, _FILE, _PAGE)
+PUBLISHED_PATH = rb"(?:0\t%b|1\t%b\.metadata|[23]\t(?:%b))" % (_FILE, _FILE, _PAGE)
 # All lines at once, without going back, which takes a third less time than one after the other.
-_LINES = re.compile(rb"(?:%b\t[ -~]{0,99}+\t[ -~]{0,99}+\t[ -~]{0,99}+\t[0-9]{0,12}+\n)++" % _PATH)
-_INTENT_LINE = re.compile(rb"[a-z0-9-]*\t%b(?:\t[0-9a-f]{0,64})?\n" % _PATH)
+_LINES = re.compile(rb"(?:%b\t[ -~]{0,99}+\t[ -~]{0,99}+\t[ -~]{0,99}+\t[0-9]{0,12}+\n)++" % PUBLISHED_PATH)
 _OPTIONAL = re.compile(rb"[a-z][a-z0-9-]*\t[\t -~]*\n")
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at a time
-_LARGEST = 1 << 31  # bytes of a manifest or an intent: some million files
+LARGEST = 1 << 31  # bytes of a manifest or an intent: some million files
 _LONGEST_LINE = 1 << 16
 _LARGEST_SECTION = 1 << 28  # bytes; a section is read into memory
 FILE, _METADATA = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))  # how their lines begin
@@ -147,7 +144,7 @@ def encode(
     """
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
-    for part in _joined(_changed(changes, before, extents)):
+    for part in joined(_changed(changes, before, extents)):
         checksum = zlib.crc32(part, checksum)
         yield part
     yield _END % checksum
@@ -241,7 +238,7 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
     if stream.readline() != _MANIFEST:
         raise DamagedManifest
     at = stream.tell()
-    for name, lines in _by_name(_each_line(stream, length)):
+    for name, lines in _by_name(each_line(stream, length)):
         entries = _entries(lines)
         optional = lines[len(entries) :]
         is_sound = _LINES.fullmatch(b"".join(entries)) and lines == sorted(lines)
@@ -267,7 +264,7 @@ def refuse_newer(stream: BinaryIO) -> None:
 def _checked(stream: BinaryIO) -> int:
     """Return the length of a manifest without its checksum. Raises DamagedManifest if that does not match."""
     length = stream.seek(0, os.SEEK_END) - _END_LENGTH
-    if length > _LARGEST:
+    if length > LARGEST:
         raise DamagedManifest
     stream.seek(0)
     checksum, left = 0, max(length, 0)
@@ -313,7 +310,7 @@ def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
         raise DamagedManifest
 
 
-def _each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
+def each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
     """Yield the lines of a stream up to a position. Raises DamagedManifest for a line that is too long."""
     rest = b""
     while part := stream.read(min(_PART, end - stream.tell())):
@@ -356,34 +353,7 @@ def index_roots(path: str) -> list[str]:
     return [root.removesuffix(INDEX_JSON) for root in roots if root.endswith(INDEX_JSON) and _PLAIN.fullmatch(root)]
 
 
-def encode_intent(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """Yield, in parts, the intent to write or delete at the paths of these entries. Only their hashes are recorded."""
-    yield _INTENT
-    yield from _joined(f"{one.section}\t{one.stage:d}\t{one.path}\t{one.sha256}\n".encode() for one in entries)
-
-
-def decode_intent(stream: BinaryIO) -> list[Entry]:
-    """Return an entry for each path and hash in an intent, ordered by position.
-
-    A path can have several: those of a run that died, and those of the one after it. Intents of mkindex 0.1.0 have no
-    hashes. Raises DamagedManifest, and NewerManifest for an intent of a newer version.
-    """
-    first_line = _ANY_INTENT.fullmatch(stream.readline(len(_INTENT) + 9))
-    if not first_line or int(first_line[1]) < 2:
-        raise DamagedManifest
-    if int(first_line[1]) > 3:
-        raise NewerManifest(f"was written by a newer mkindex (format {int(first_line[1])}; this version reads 3)")
-    size = os.fstat(stream.fileno()).st_size
-    entries = set()
-    for line in _each_line(stream, min(size, _LARGEST)):
-        if not _INTENT_LINE.fullmatch(line):
-            raise DamagedManifest
-        section, stage, path, *sha256 = line[:-1].decode().split("\t")
-        entries.add(Entry(section, int(stage), path, "", "".join(sha256), ""))
-    return sorted(entries)
-
-
-def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Join pieces into parts of a few hundred kilobytes: few system calls, and never everything in memory."""
     part: list[bytes] = []
     size = 0
