@@ -227,6 +227,8 @@ def test_a_directory_with_the_name_of_a_command_is_written_with_a_dot(
 COMMANDS = """\
 Commands:
   build     Make an index. The default: mkindex SOURCE... DEST.
+  add       Add files to an index, and keep what it lists.
+  remove    Take releases or files out of an index.
   check     …
   client    …
   host      Print the configuration of a web server for an index.

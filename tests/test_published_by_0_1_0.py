@@ -226,8 +226,8 @@ def test_optional_lines_stay_in_unchanged_sections_and_are_dropped_from_changed_
     sources: list[Path], public: Path, tmp_path: Path
 ) -> None:
     publish(sources, public)  # notes the fingerprints of the copy
-    reseal(public, KNOWN, b"\nabout-demo\t../x\t.mkindex\n[other]\n")
-    reseal(public, b"\n[zoo]\n", b"\nabout-other\t1\nabout-other\t2\n[zoo]\n")
+    reseal(public, KNOWN, b"\nx-demo\t../x\t.mkindex\n[other]\n")
+    reseal(public, b"\n[zoo]\n", b"\nx-other\t1\nx-other\t2\n[zoo]\n")
     before, noted = file_identities(public), (public / OWN_DIRECTORY / "manifest").read_bytes()
     report = publish(sources, public)
     assert (report.plan.puts, report.plan.updates, report.plan.deletes) == ((), (), ())
@@ -236,8 +236,8 @@ def test_optional_lines_stay_in_unchanged_sections_and_are_dropped_from_changed_
     write_wheel(tmp_path / "more", "other", "2.0", mtime=TIMESTAMP)
     publish([*sources, tmp_path / "more"], public)
     noted = (public / OWN_DIRECTORY / "manifest").read_bytes()
-    assert b"\nabout-demo\t../x\t.mkindex\n[other]\n" in noted
-    assert b"about-other" not in noted
+    assert b"\nx-demo\t../x\t.mkindex\n[other]\n" in noted
+    assert b"x-other" not in noted
     assert publish([*sources, tmp_path / "more"], public).written == 0
 
 

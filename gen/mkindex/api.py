@@ -183,7 +183,9 @@ class _Events:
 
 def _config(sources: PathOrUrl | Iterable[PathOrUrl], destination: PathOrUrl, options: dict[str, Any]) -> Config:
     """Return a Config. A single source need not be in a list. Raises ConfigError."""
-    several = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+    several = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    if not several:
+        raise ConfigError("give at least one source")
     return Config(
         sources=tuple(os.fspath(source) for source in several), destination=os.fspath(destination), **_plain(options)
     )

@@ -31,6 +31,7 @@ class Option:
     unit: Literal["", "seconds", "bytes"]
     automatic: str  # what happens without a value, if the default is None
     path: Literal["", "file", "directory", "location"]  # a location is a path or a URL
+    shapes: bool  # the tree depends on it, so the manifest keeps it for `add` and `remove`
 
     @property
     def flag(self) -> str:
@@ -98,6 +99,7 @@ def option(
     unit: Literal["", "seconds", "bytes"] = "",
     automatic: str = "",
     path: Literal["", "file", "directory", "location"] = "",
+    shapes: bool = False,
 ) -> T:
     """Return a dataclass field that is an option. The field's type says what kind of option it is."""
     metadata = {
@@ -112,6 +114,7 @@ def option(
         "unit": unit,
         "automatic": automatic,
         "path": path,
+        "shapes": shapes,
     }
     made: T = field(default=default, metadata={"option": metadata})
     return made

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
-from mkindex.model.files import Artifact, Link
+from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import StatusMarker
 from mkindex.options import InvalidOption
 from mkindex.publish.refusals import refuse_source_as_destination
@@ -97,20 +97,23 @@ class Listing(NamedTuple):
     """What all sources list, in their order."""
 
     artifacts: list[Artifact | Link]
+    files: list[File]  # that are known already
     statuses: list[StatusMarker]
     locks: list[Lock]
     findings: list[Rejected | Note]
 
 
 def sort_listing(items: Iterable[SourceItem]) -> Listing:
-    """Separate artifacts and links, status markers, lock files, and findings.
+    """Separate artifacts and links, known files, status markers, lock files, and findings.
 
     Raises SourceError if two lock files have the same name.
     """
-    listing = Listing([], [], [], [])
+    listing = Listing([], [], [], [], [])
     for item in items:
         if isinstance(item, (Artifact, Link)):  # the union type would be created for each of 100,000 files
             listing.artifacts.append(item)
+        elif isinstance(item, File):
+            listing.files.append(item)
         elif isinstance(item, StatusMarker):
             listing.statuses.append(item)
         elif isinstance(item, Lock):

@@ -1,13 +1,14 @@
 """The pipeline: list sources, examine files, assemble an index, render it, plan, publish."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from mkindex.build.examining import examine_all, sort_outcomes
+from mkindex.build.growing import Growth, keep_options, list_published, recorded_lines
 from mkindex.build.listing import list_sources, open_sources, refuse_without_lock, selection, sort_listing
 from mkindex.build.policy import policy_of
 from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
@@ -18,11 +19,12 @@ from mkindex.examine.local import Progress
 from mkindex.examine.upload_times import dated, source_date_epoch
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link
-from mkindex.model.index import Index, assemble
+from mkindex.model.index import Index, assemble, grow
 from mkindex.policy.apply import apply_policy
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, plan
 from mkindex.publish.refusals import (
+    note_removal_from_grown,
     refuse_empty_or_rejected,
     refuse_large_removal,
     refuse_links_to_replaced_site,
@@ -31,11 +33,13 @@ from mkindex.publish.refusals import (
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
+from mkindex.sources.locks.lock import Lock
 from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
 
 OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
 Examine = Callable[[Sequence[Artifact | Link], Workspace], Iterable[File | Rejected | Note]]
+_Collected = tuple[Index, tuple[Lock, ...], tuple[Rejected | Note, ...], Mapping[str, str] | None]
 
 
 def build(
@@ -46,6 +50,7 @@ def build(
     before_commit: Callable[[], object] = nothing,
     attempts: int = 3,
     trusted: TrustedManifest | None = None,
+    growth: Growth | None = None,
     progress: Progress = no_progress,
     announce: Callable[[Note], object] = nothing,
 ) -> Report:
@@ -54,38 +59,36 @@ def build(
     `sources` and `examine` replace the steps `open_sources` and `examine_all`, for a watch. `before_commit` is called
     when everything is prepared, before readers can see any change; what it raises ends the build. `attempts` limits how
     often a build is tried when files change while they are copied. `trusted` is the manifest of a previous
-    build of this process. `progress` and `announce` are called before many bytes are read from files and servers.
+    build of this process. With `growth`, the sources add to what the destination lists. `progress` and `announce` are
+    called before many bytes are read from files and servers.
 
     Returns a report with all findings. Raises MkindexError if the index cannot be built or published. Every page
     in the destination is then either as it was before, or complete.
     """
     started = time.monotonic()
-    with open_workspace(config, trusted, progress, announce) as work:
+    with open_workspace(config, trusted, progress, announce) as opened:
+        work, kept = keep_options(opened, growth) if growth else (opened, [])
+        config = work.config
         site = _site(config)
         policy, now = policy_of(config), source_date_epoch() or int(time.time())
         for attempt in count(1):
-            items = list_sources(config, (sources or open_sources)(config, work.web, work.connections))
-            artifacts, statuses, locks, source_findings = sort_listing(selection(config).with_unused(items))
-            refuse_without_lock(config, locks)
-            for lock in locks:
-                announce(Note(location=lock.name, text=lock.summary))
-            refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
-            files, file_findings = sort_outcomes((examine or examine_all)(artifacts, work), config)
-            files, previous = dated(config, files, web=work.web, executor=work.connections)
-            index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
-            found = (*source_findings, *file_findings, *note_missing(config, previous))
+            opened_sources = (sources or open_sources)(config, work.web, work.connections)
+            index, locks, found, previous = _collect(work, opened_sources, examine or examine_all, growth)
             governed = apply_policy(index, policy, now)
             index = governed.index
-            findings = (*found, *conflicts, *governed.findings, *warnings(index))
+            findings = (*kept, *found, *governed.findings, *warnings(index))
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
-            sections = _sections(index, replace(site, locks=tuple(locks)))
+            lines = recorded_lines(config, site.templates, is_grown=bool(growth))
+            sections = _sections(index, replace(site, locks=locks), lines)
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
             removed = removed_filenames(todo, index)
             missing = [name for name in removed if name not in withheld]
             refuse_large_removal(config, work.destination, missing, findings)
+            if not growth:
+                findings = (*findings, *note_removal_from_grown(config, work.destination, missing))
             refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
             try:
                 applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
@@ -96,6 +99,7 @@ def build(
                 work.cache.forget(changed.file.local.path)
         work.cache.replace_fingerprints(applied.links)
     return Report(
+        config=config,
         index=index,
         policy=governed if config.policy else None,
         plan=todo,
@@ -106,6 +110,27 @@ def build(
         dry_run=config.dry_run,
         new=None if config.previous is None else new_filenames(index, previous or {}),
     )
+
+
+def _collect(work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None) -> _Collected:
+    """Return the index of what the sources have, lock files, findings, and the upload times of the --previous site."""
+    config = work.config
+    listed = sort_listing(selection(config).with_unused(list_sources(config, sources)))
+    artifacts, _, statuses, locks, source_findings = listed
+    refuse_without_lock(config, locks)
+    for lock in locks:
+        work.announce(Note(location=lock.name, text=lock.summary))
+    refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
+    files, file_findings = sort_outcomes(examine(artifacts, work), config)
+    files, previous = dated(config, files, web=work.web, executor=work.connections)
+    findings = [*source_findings, *file_findings, *note_missing(config, previous)]
+    if growth:
+        published = list_published(work, growth)
+        files, rejected = grow(published.files, files, replace=growth.replace)
+        statuses = [*published.statuses, *statuses]
+        findings += (*published.findings, *rejected)
+    index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
+    return index, tuple(locks), (*findings, *conflicts), previous
 
 
 def _site(config: Config) -> Site:
@@ -121,7 +146,7 @@ def _site(config: Config) -> Site:
     )
 
 
-def _sections(index: Index, site: Site) -> Iterable[Section]:
+def _sections(index: Index, site: Site, lines: Sequence[bytes]) -> Iterable[Section]:
     """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
-    sections = render(index, site)
+    sections = render(index, site, lines)
     return tuple(sections) if site.host.has_limits else sections

@@ -18,6 +18,7 @@ from mkindex.tree.names import NO_JEKYLL
 class Report:
     """The result of a build."""
 
+    config: Config  # with the options of the index that was there, if the build kept it
     index: Index
     plan: Plan
     written: int  # resources: files, `.metadata` siblings and pages

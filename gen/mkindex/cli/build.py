@@ -3,11 +3,10 @@
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from json import dumps
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +18,7 @@ from mkindex.cli.options import (
     Location,
     as_typed,
     click_options,
-    read_config,
+    config_option,
 )
 from mkindex.cli.terminal import (
     COMMANDS,
@@ -40,7 +39,15 @@ from mkindex.errors import ConfigError, MkindexError, NotPublished
 from mkindex.options import InvalidOption
 from mkindex.text import printable
 
+if TYPE_CHECKING:
+    from mkindex.build.growing import Growth
+
 _ARGUMENTS = f"{__name__}.arguments"
+# What other tools call their commands.
+_OTHER_VERBS = {
+    **dict.fromkeys(("upload", "publish", "push"), "To publish files beside those that are there: mkindex add"),
+    **dict.fromkeys(("delete", "rm"), "To take files out of an index: mkindex remove"),
+}
 
 
 class Build(Command):
@@ -64,6 +71,7 @@ Examples:
   mkindex https://host/simple/ ./public --include torch --remote mirror
                                          a copy of one project of another index
   mkindex --dry-run ./wheels ./public    print what a build would do
+  mkindex add ./dist ./public            keep what ./public lists, and add what ./dist has
   mkindex ./wheels ./public --watch --serve
   mkindex ./wheels ./public --for s3     then: sh ./public/upload.sh s3://BUCKET
   mkindex check ./public                 check the index and its files
@@ -83,16 +91,7 @@ Shell completion, for bash: eval "$(_MKINDEX_COMPLETE=bash_source mkindex)"; als
 )
 @click.argument("paths", metavar="SOURCE... DEST", nargs=-1, type=Location())
 @click_options([one for group in GROUPS for one in (*OPTIONS, *RUN_OPTIONS) if one.group == group])
-@click.option(
-    "--config",
-    cls=GroupedOption,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=read_config,
-    help="Read options from this file.  [default: ./mkindex.toml, if it exists]",
-)
+@config_option
 @click.version_option(__version__, message="mkindex %(version)s", cls=GroupedOption)
 @click.pass_context
 def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fields of Config and RunOptions)
@@ -104,12 +103,12 @@ def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fi
 
     DEST gets a static tree for any web server: the files, and pages in HTML and JSON (PEP 503 and 691) with hashes and
     metadata. Each run makes DEST the index of exactly these SOURCEs. It writes what changed, and removes only what
-    mkindex wrote.
+    mkindex wrote. `mkindex add` keeps what DEST lists.
     """
     quiet, verbose = options["quiet"], options["verbose"]
     form = form_of_report(ctx, options["format"], json=options["json"])
     try:
-        config = _config(ctx, options)
+        config = read_options(ctx, options)
     except ConfigError as error:
         if form == "github":
             return report_failure(error)
@@ -120,10 +119,10 @@ def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fi
         if form == "github":
             raise click.UsageError("--format github and --watch exclude each other: it reports one build", ctx)
         return watch(config, partial(_read_again, ctx), json=form == "json", quiet=quiet, verbose=verbose)
-    return _build_once(config, form, quiet=quiet, verbose=verbose)
+    return build_once(config, form, quiet=quiet, verbose=verbose)
 
 
-def _config(ctx: click.Context, options: Mapping[str, Any]) -> Config:
+def read_options(ctx: click.Context, options: Mapping[str, Any]) -> Config:
     """Return the configuration that the command line, the environment and mkindex.toml describe.
 
     Raises UsageError without a source and a destination, and ConfigError.
@@ -139,7 +138,12 @@ def _config(ctx: click.Context, options: Mapping[str, Any]) -> Config:
             "(a directory that has the name of a command is written with a dot: ./build)",
             ctx,
         )
-    values = {one.name: options[one.name] for one in OPTIONS}
+    return make_config(ctx, sources, destination, options)
+
+
+def make_config(ctx: click.Context, sources: Sequence[str], destination: str, options: Mapping[str, Any]) -> Config:
+    """Return the configuration of a command that has some of the options of a build. Raises ConfigError."""
+    values = {one.name: options.get(one.name, one.default) for one in OPTIONS}
     values["simple_path"] = values["simple_path"].rstrip("/") if values["simple_path"] not in (".", "./") else ""
     values["json_root"] = (values["json_root"] or "").rstrip("/") or None
     values["cache_dir"] = None if options["no_cache"] else values["cache_dir"] or user_cache()
@@ -153,6 +157,8 @@ def _suggest_command(ctx: click.Context, path: str) -> None:
     """Raise UsageError if a path does not exist and looks like a misspelled command."""
     if not path.isalpha() or os.path.lexists(path):
         return
+    if path in _OTHER_VERBS:
+        raise click.UsageError(f"{path} is neither a command nor an existing path. {_OTHER_VERBS[path]}", ctx)
     from difflib import get_close_matches
 
     if close := get_close_matches(path, COMMANDS, n=1, cutoff=0.7):
@@ -165,12 +171,13 @@ def _read_again(ctx: click.Context) -> Config:
     """Return the configuration as the environment and mkindex.toml describe it now. Raises ConfigError."""
     try:
         with ctx.command.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent) as again:
-            return _config(again, again.params)
+            return read_options(again, again.params)
     except click.ClickException as error:
         raise ConfigError(error.format_message()) from error
 
 
-def _build_once(config: Config, form: str, *, quiet: bool, verbose: bool) -> int:
+def build_once(config: Config, form: str, growth: "Growth | None" = None, *, quiet: bool, verbose: bool) -> int:
+    """Build, print the report in a form, and return the exit status."""
     # A build creates 100,000 values, hardly any of them in a cycle. Collecting garbage less often than after every 700
     # values saves a tenth of the time of a build without changes. A watch runs long, and keeps the usual threshold.
     gc.set_threshold(50_000)
@@ -181,6 +188,7 @@ def _build_once(config: Config, form: str, *, quiet: bool, verbose: bool) -> int
     try:
         report = run_build(
             config,
+            growth=growth,
             progress=bar if sys.stderr.isatty() and not quiet else no_bar,
             announce=lambda note: show([note]),
         )
@@ -196,7 +204,7 @@ def _build_once(config: Config, form: str, *, quiet: bool, verbose: bool) -> int
             if form == "json":
                 click.echo(dumps(as_json(report), indent=2))
             elif not quiet:
-                click.echo("\n".join(summary(report, config, verbose=verbose)))
+                click.echo("\n".join(summary(report, report.config, verbose=verbose)))
     except MkindexError as error:
         print_error(f"{error}, but the build is done")
         return PROBLEMS

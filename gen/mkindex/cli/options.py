@@ -174,6 +174,18 @@ def read_config(ctx: click.Context, parameter: click.Parameter, value: Path | No
             raise click.UsageError(str(error), ctx) from error
 
 
+config_option = click.option(
+    "--config",
+    cls=GroupedOption,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=read_config,
+    help="Read options from this file.  [default: ./mkindex.toml, if it exists]",
+)
+
+
 def as_typed(error: InvalidOption, ctx: click.Context) -> str:
     """Return the text of an error with each option named as the user gave it.
 
@@ -196,6 +208,11 @@ def as_typed(error: InvalidOption, ctx: click.Context) -> str:
         return f"--{key}"
 
     return f"{file}: {error.named(spell)}" if only_file else error.named(spell)
+
+
+def given_options(ctx: click.Context) -> frozenset[str]:
+    """Return the names of the options that have a value from the command line, the environment or mkindex.toml."""
+    return frozenset(name for name in ctx.params if _source(ctx, name) is not None)
 
 
 def _source(ctx: click.Context, name: str) -> ParameterSource | None:

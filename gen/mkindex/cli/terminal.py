@@ -13,7 +13,16 @@ from click.core import ParameterSource
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected, nothing
 from mkindex.text import format_size, printable_lines
 
-COMMANDS = ("build", "check", "client", "host", "relocate", "serve")  # each is a module beside this one
+COMMANDS = (
+    "build",
+    "add",
+    "remove",
+    "check",
+    "client",
+    "host",
+    "relocate",
+    "serve",
+)  # each is a module beside this one
 DONE, PROBLEMS, USAGE, NOT_DONE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
 

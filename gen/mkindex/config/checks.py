@@ -78,7 +78,7 @@ def _check_locks(options: BuildOptions) -> None:
 
 
 def _check_paths(options: BuildOptions) -> None:
-    if not options.destination or "" in options.sources or not options.sources:
+    if not options.destination or "" in options.sources:
         raise ConfigError("give at least one SOURCE and a DEST, such as: mkindex ./wheels ./public")
     if options.sources.count("-") > 1:
         raise ConfigError("standard input (-) can be a source only once")

@@ -20,7 +20,10 @@ POLICY_TABLES = ("yank", "status", "keep", "only", "times")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildOptions:
-    """The sources, the destination and the options of one build, not yet checked."""
+    """The sources, the destination and the options of one build, not yet checked.
+
+    An option that `shapes` the tree is kept in its manifest; so it cannot be a path of this machine.
+    """
 
     sources: tuple[str, ...]
     destination: str
@@ -165,15 +168,20 @@ class BuildOptions:
         "Do not put files into DEST: pages link to URL/<path relative to their SOURCE>.",
         group=OUTPUT,
         metavar="URL",
+        shapes=True,
     )
     files_have_metadata: bool = option(
-        False, "With --files-url: there is a .metadata file beside each wheel on that server.", group=OUTPUT
+        False,
+        "With --files-url: there is a .metadata file beside each wheel on that server.",
+        group=OUTPUT,
+        shapes=True,
     )
     upload_time: Literal["mtime", "none"] = option(
         "mtime",
         "Take upload times from modification times, of remote files from Last-Modified, at most SOURCE_DATE_EPOCH; "
         "or publish none.",
         group=OUTPUT,
+        shapes=True,
     )
     previous: str | None = option(
         None,
@@ -183,7 +191,7 @@ class BuildOptions:
         path="location",
     )
     simple_path: str = option(  # "": the root
-        SIMPLE_DIRECTORY, "Path of the index in DEST; . is the root of DEST.", group=OUTPUT, metavar="PATH"
+        SIMPLE_DIRECTORY, "Path of the index in DEST; . is the root of DEST.", group=OUTPUT, metavar="PATH", shapes=True
     )
     host: str | None = option(
         None,
@@ -191,14 +199,18 @@ class BuildOptions:
         group=OUTPUT,
         key="for",  # not a Python name
         choices=tuple(HOSTS),
+        shapes=True,
     )
     json_root: str | None = option(
         None,
         "With --for cloudflare-pages, netlify or s3: path of a second index in DEST, for clients that read JSON.",
         group=OUTPUT,
         metavar="PATH",
+        shapes=True,
     )
-    links: bool = option(False, "Also write links.html: all files on one page, for --find-links.", group=OUTPUT)
+    links: bool = option(
+        False, "Also write links.html: all files on one page, for --find-links.", group=OUTPUT, shapes=True
+    )
     templates: str | None = option(
         None,
         "Use the templates in this directory instead of those with the same name.",
@@ -220,6 +232,7 @@ class BuildOptions:
         metavar="SECONDS",
         minimum=0,
         unit="seconds",
+        shapes=True,
     )
     strict: bool = option(False, "Publish nothing if a file is rejected.", group=PUBLISHING)
     overwrite: bool = option(
@@ -303,6 +316,18 @@ class RunOptions:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AddOptions:
+    """The options that only the command `add` has."""
+
+    replace: bool = option(
+        False,
+        "If DEST lists a file of the same name with other contents, replace it. Lock files have its old hash.",
+        group=SELECTION,
+    )
+
+
 OPTIONS = options_of(BuildOptions)
+ADD_OPTIONS = options_of(AddOptions)
 RUN_OPTIONS = options_of(RunOptions)
 BY_NAME = {one.name: one for one in (*OPTIONS, *RUN_OPTIONS)}

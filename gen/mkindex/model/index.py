@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -125,6 +125,50 @@ def assemble(
             in_order = tuple(sorted(listed, key=attrgetter("filename")))
             projects.append(Project(name=NormalizedName(name), files=in_order, status=statuses.get(name)))
     return Index(projects=tuple(projects)), findings
+
+
+def grow(
+    published: Sequence[File], added: Sequence[File], *, replace: bool = False
+) -> tuple[list[File], list[Rejected]]:
+    """Join the files that an index lists and those that are added to it.
+
+    An added file that clients cannot tell apart from a published one, and whose bytes differ, is rejected; with
+    `replace`, it takes the place of the published one, unless two such files are added.
+    """
+    projects = {file.facts.project for file in added}
+    before, new = defaultdict[str, list[File]](list), defaultdict[str, list[File]](list)
+    for file in published:
+        if file.facts.project in projects:
+            before[file.facts.project].append(file)
+    for file in added:
+        new[file.facts.project].append(file)
+    dropped, findings = set[tuple[str, str]](), list[Rejected]()
+    for name in sorted(projects):
+        identities = _identities([*before[name], *new[name]])
+        listed = dict(zip(identities, before[name], strict=False))
+        arrivals = defaultdict[str, list[File]](list)
+        for file, identity in zip(new[name], identities[len(before[name]) :], strict=True):
+            arrivals[identity].append(file)
+        for identity, files in arrivals.items():
+            old = listed.get(identity)
+            rivals = [file for file in files if old and not _is_same(file, old)]
+            if old and rivals and replace and all(_is_same(file, files[0]) for file in files):
+                dropped.add((name, old.filename))
+            elif old and rivals:
+                findings += [_differs_from_published(file, old) for file in rivals]
+    rejected = {finding.location for finding in findings}
+    kept = [file for file in published if (file.facts.project, file.filename) not in dropped] if dropped else published
+    return [*kept, *(file for file in added if file.artifact.location not in rejected)], findings
+
+
+def _differs_from_published(file: File, old: File) -> Rejected:
+    return Rejected(
+        location=file.artifact.location,
+        reason=f"the index lists {old.filename} with other contents (sha256 {old.sha256 or 'unknown'}, this file: "
+        f"{file.sha256 or 'unknown'}). Give it a new version, or use --replace: existing lock files will reject it",
+        reason_of_many="the index lists these files with other contents. Give them a new version, or use --replace: "
+        "existing lock files will reject them",
+    )
 
 
 def _without_twins(files: list[File], findings: list[Rejected | Note], *, prefer_first: bool) -> Iterable[File]:

@@ -26,6 +26,7 @@ from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staging, UnplacedPut
 from mkindex.site.render import FileResource
+from mkindex.sources.published import PublishedProject
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Change, Entry, Position, Stage
@@ -105,6 +106,10 @@ class DirectoryDestination:
         """Yield the sections that mkindex wrote, ordered by name, including those of a run that died."""
         self._root_names = None
         return self._ownership.sections()
+
+    def projects(self) -> Iterator[PublishedProject]:
+        """Yield what the manifest records about projects, by name."""
+        return self._ownership.projects()
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and unchanged."""
@@ -216,7 +221,8 @@ class DirectoryDestination:
             with suppress(FileNotFoundError):
                 before = stack.enter_context(self._disk.open(MANIFEST))
             extents = self._ownership.extents
-            self._write_own(MANIFEST, manifest.encode(self._changes(plan, outcomes), before, extents))
+            parts = manifest.encode(self._changes(plan, outcomes), before, extents, plan.lines, plan.recorded)
+            self._write_own(MANIFEST, parts)
         self._ownership.renew()
         self._root_names = None
         for _, entries in groupby(plan.deletes, key=attrgetter("stage")):

@@ -20,6 +20,7 @@ from mkindex.parallel import ForkedCall
 from mkindex.publish.filesystem import os_errors
 from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.publish.root import Root, SymlinkInTree
+from mkindex.sources.published import PublishedProject
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Entry, Extent, Stage
@@ -144,7 +145,16 @@ class Ownership:
             # A path can be in the intent for one section and in the manifest for another.
             key = known.key if known and not intended else ""
             count = (len(known.intact) if known else 0) + len(unsure)
-            yield PublishedSection(name, key, count, partial(self._entries, known, unsure))
+            lines = partial(self._optional, known.extent) if known else tuple
+            yield PublishedSection(name, key, count, partial(self._entries, known, unsure), lines)
+
+    def projects(self) -> Iterator[PublishedProject]:
+        """Yield the sections of the manifest with their records, by name, reading it once."""
+        with _readable(self._root, MANIFEST), self._root.open(MANIFEST) as file:
+            for section in self._snapshot.sections:
+                record = manifest.read_optional(file, section.extent)
+                is_intact = all(section.intact)
+                yield PublishedProject(section.extent.name, record, is_intact, partial(self._entries, section, ()))
 
     @property
     def extents(self) -> list[Extent]:
@@ -198,6 +208,11 @@ class Ownership:
         # Of two entries for a path the manifest's is the first: only that one has the hash.
         both = merge(recorded, unsure, key=lambda held: held.entry.position)
         return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
+
+    def _optional(self, extent: Extent) -> list[bytes]:
+        with suppress(OSError), self._root.open(MANIFEST) as file:
+            return manifest.read_optional(file, extent)
+        return []
 
     def _decode(self, extent: Extent) -> list[Entry]:
         with suppress(OSError, manifest.DamagedManifest), self._root.open(MANIFEST) as file:

@@ -1,7 +1,7 @@
 """Plans: the writes and deletes after which a destination holds exactly the wanted resources."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -10,7 +10,7 @@ from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, File, Fingerprint
 from mkindex.site.render import FileResource, PageResource, Resource, Section
 from mkindex.text import and_more
-from mkindex.tree.manifest import Entry, Stage
+from mkindex.tree.manifest import GROWN, OPTIONAL_LINES, ROOT_SECTION, Entry, OptionalLines, Stage
 
 W = TypeVar("W")
 T = TypeVar("T")
@@ -30,6 +30,7 @@ class PublishedSection(NamedTuple):
     key: str  # the key of the Section; "" if a path is retired, or not intact
     entry_count: int
     entries: Callable[[], Iterable[HeldEntry]]  # ordered by stage and path
+    lines: Callable[[], Sequence[bytes]] = tuple  # the optional lines of the manifest
 
 
 class Put(NamedTuple):
@@ -56,11 +57,14 @@ class Plan:
     unlisted_filenames: tuple[str, ...] = ()  # of the files in the destination that their pages name no longer
     foreign_pages: tuple[str, ...] = ()  # paths of optional pages that are left to their owner
     edited: tuple[Entry, ...] = ()  # of pages that are not needed any more, and stay because someone changed them
+    lines: OptionalLines = field(default_factory=dict, compare=False)  # of the sections that change
+    recorded: frozenset[str] = frozenset()  # sections whose lines differ from those in the manifest
 
     @property
     def has_changes(self) -> bool:
         """Whether anything is written, in the tree or in its manifest."""
-        return bool(self.puts or self.updates or self.deletes or self.transfers or self.edited)
+        changes = self.puts or self.updates or self.deletes or self.transfers or self.edited
+        return bool(changes or self.recorded)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,12 +145,24 @@ def plan(
         unlisted_filenames=tuple(sorted({_filename(entry) for entry in unlisted if _is_listed_file(entry)})),
         foreign_pages=tuple(foreign_pages),
         edited=tuple(edited),
+        lines={section.name: section.lines for section in difference.changed},
+        recorded=frozenset(difference.recorded),
     )
 
 
 def count_listed_files(destination: Destination) -> int:
     """Return the number of files in a destination that its pages name. This reads the whole manifest."""
     return sum(_is_listed_file(held.entry) for section in destination.sections() for held in section.entries())
+
+
+def root_lines(destination: Destination) -> Sequence[bytes]:
+    """Return what the manifest of a destination records about the whole tree."""
+    return next((section.lines() for section in destination.sections() if section.name == ROOT_SECTION), ())
+
+
+def is_grown(destination: Destination) -> bool:
+    """Tell whether a destination has files that the sources of a build may lack."""
+    return GROWN in root_lines(destination)
 
 
 @dataclass(slots=True)
@@ -158,13 +174,19 @@ class _Difference:
     unlisted: list[HeldEntry] = field(default_factory=list)  # at paths that their section does not have any more
     foreign: list[Resource] = field(default_factory=list)  # at paths that hold something not known to be ours
     changed: list[Section] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)  # names of sections whose lines differ
     unchanged: int = 0  # number of resources
 
 
 def _compare(sections: Iterable[Section], destination: Destination, *, overwrite: bool) -> _Difference:
     difference = _Difference()
     for section, published in _pair(sections, destination.sections(), attrgetter("name"), attrgetter("name")):
-        if section and published and section.key == published.key != "":
+        is_same = section and published and section.key == published.key != ""
+        # Pages say what is recorded about a project, but not all that is recorded about the tree.
+        is_project = section is not None and section.name != ROOT_SECTION
+        if section and published and not (is_same and is_project) and section.lines() != _known_lines(published):
+            difference.recorded.append(section.name)
+        elif is_same and published:
             difference.unchanged += published.entry_count
             continue
         if section:
@@ -177,6 +199,11 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
             elif held is not None:
                 difference.unlisted.append(held)
     return difference
+
+
+def _known_lines(published: PublishedSection) -> tuple[bytes, ...]:
+    """Return what the manifest records about a section, without the lines of a newer version."""
+    return tuple(line for line in published.lines() if line.startswith(OPTIONAL_LINES))
 
 
 def _compare_resource(

@@ -11,7 +11,7 @@ from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.model.files import Artifact, Link
 from mkindex.model.index import Index
-from mkindex.publish.plan import Destination, Plan, count_listed_files
+from mkindex.publish.plan import Destination, Plan, count_listed_files, is_grown
 from mkindex.sources.open import local_path
 from mkindex.text import and_more, plural, printable, redact
 from mkindex.tree.names import FILES_DIRECTORY, MANIFEST, SIMPLE_DIRECTORY
@@ -144,11 +144,23 @@ def refuse_large_removal(config: Config, destination: Destination, removed: Sequ
     if config.prune or 2 * len(removed) <= _SMALL_INDEX:
         return
     before = count_listed_files(destination)
+    why = "Check that the sources are complete. If these files are to go, use --prune"
+    if is_grown(destination):
+        why = "It was grown with `mkindex add`, which keeps them. If they are to go, use --prune"
     if before > _SMALL_INDEX and 2 * len(removed) > before:
         raise PruneRequired(
             f"nothing published: this build would remove {len(removed):,} of the {before:,} files that the index in "
             f"{printable(config.destination)} lists ({and_more(removed, 3)}). "
-            "Check that the sources are complete. If these files are to go, use --prune "
-            "(--prune --dry-run only prints what would be removed)",
+            f"{why} (--prune --dry-run only prints what would be removed)",
             findings,
         )
+
+
+def note_removal_from_grown(config: Config, destination: Destination, removed: Sequence[str]) -> Iterator[Note]:
+    """Yield a note if a build removes files from an index that was grown: no source need have them."""
+    if removed and is_grown(destination):
+        text = (
+            f"{plural(len(removed), 'file')} removed that no SOURCE has ({and_more(removed, 3)}): this index was grown "
+            "with `mkindex add`, which keeps them"
+        )
+        yield Note(location=config.destination, text=text)

@@ -1,6 +1,6 @@
 """Render an index: the resources of the published tree, with keys, and their bytes when they are needed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from operator import attrgetter
@@ -18,6 +18,7 @@ from mkindex.model.index import Index, Project
 from mkindex.simple.writer import PageDocument, encode_page, make_file_entries, make_project_page, make_root_page
 from mkindex.site.locks import base_of, lock_for_tree
 from mkindex.site.templates import Templates
+from mkindex.sources import recorded
 from mkindex.sources.locks.lock import Lock
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
@@ -97,6 +98,7 @@ class Section(NamedTuple):
     name: str  # of the project, or ROOT_SECTION
     key: str  # a digest of all resources, computed without making them
     resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
+    lines: Callable[[], Sequence[bytes]] = tuple  # what the manifest records about the section, besides its paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,10 @@ class Site:
             return f"{self.files_url.rstrip('/')}/{_quote_path(file.artifact.relative)}"
         # Only the filename can need quoting.
         return f"{'../' * depth}{file_path(file.sha256, '')}{_quote_path(file.filename)}"
+
+    def address(self, file: File) -> str:
+        """Return the URL of a file that is not in the tree, "" for one that is."""
+        return "" if self.files_url is None and isinstance(file.artifact, Artifact) else self.href(file, depth=0)
 
     def core_metadata(self, file: File) -> str:
         """Return the sha256 of the file's `.metadata` sibling, or "" if there is no sibling."""
@@ -175,16 +181,22 @@ def _quote_path(path: str) -> str:
     return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
 
 
-def render(index: Index, site: Site) -> Iterator[Section]:
-    """Yield the sections of the tree, ordered by name. Resources are made when they are iterated over."""
+def render(index: Index, site: Site, lines: Sequence[bytes] = ()) -> Iterator[Section]:
+    """Yield the sections of the tree, ordered by name. Resources are made when they are iterated over.
+
+    `lines`: what the manifest records about the whole tree.
+    """
     keys = {project.name: _project_key(project, site) for project in index.projects}
     pages = sorted(_root_pages(index, site, keys), key=attrgetter("path"))
-    yield Section(ROOT_SECTION, section_key((page.path, page.key) for page in pages), partial(iter, pages))
+    key = section_key((page.path, page.key) for page in pages)
+    yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
     roots = _roots(site)
     for project in index.projects:
         key = keys[project.name]
         page_keys = ((f"{root}{project.name}/{name}", key) for root, pages in roots for name, _ in pages)
-        yield Section(project.name, section_key(page_keys), partial(_project_resources, project, key, roots, site))
+        resources = partial(_project_resources, project, key, roots, site)
+        record = partial(recorded.encode, project, site.address, site.core_metadata)
+        yield Section(project.name, section_key(page_keys), resources, record)
 
 
 def _project_resources(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Resource]:
@@ -212,11 +224,18 @@ def _roots(site: Site) -> list[_Root]:
 
 def _project_key(project: Project, site: Site) -> str:
     texts = [site.key, str(project.status)]
-    for artifact, facts, filename in project.files:
+    is_placed = site.files_url is None
+    for file in project.files:
+        artifact, facts, filename = file
         link = artifact if isinstance(artifact, Link) else artifact.link
-        address = artifact.url if isinstance(artifact, Link) else site.files_url and artifact.relative
         yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
         _, version, sha256, _, python, metadata, _, time, _, name, _, _ = facts
+        if link is artifact:
+            address: str | None = artifact.url
+        elif is_placed:
+            address = None
+        else:  # as of a Link to the same place, which `add` makes of it
+            address, metadata = site.href(file, depth=0), site.core_metadata(file)
         # Unknown values are None, as in the keys of trees that earlier versions published.
         texts.append(
             f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from mkindex.errors import Note, Rejected
-from mkindex.model.files import Artifact, Link
+from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import StatusMarker
 from mkindex.sources.locks.lock import Lock
 
-# What a source yields: files, project statuses, findings, and the lock file that it is.
-SourceItem = Artifact | Link | StatusMarker | Lock | Rejected | Note
+# What a source yields: artifacts, links, known files, project statuses, the lock file that it is, and findings.
+SourceItem = Artifact | Link | File | StatusMarker | Lock | Rejected | Note
 
 
 class Source(Protocol):

@@ -16,16 +16,20 @@ import os
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from heapq import merge
 from io import BytesIO
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from mkindex.tree.names import DOT_FILES, INDEX_JSON
 
 ROOT_SECTION = ""  # of the pages that belong to no single project
+OPTIONAL_LINES = (b"files\t", b"grown\t", b"options\t", b"status\t")  # how those begin that this version knows
+GROWN = b"grown\t\n"  # of the root section: the tree has files that the sources of a build may lack
 
 
 class Stage(IntEnum):
@@ -102,13 +106,14 @@ _PAGE = rb"(?!files/)(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]
 PUBLISHED_PATH = rb"(?:0\t%b|1\t%b\.metadata|[23]\t(?:%b))" % (_FILE, _FILE, _PAGE)
 # All lines at once, without going back, which takes a third less time than one after the other.
 _LINES = re.compile(rb"(?:%b\t[ -~]{0,99}+\t[ -~]{0,99}+\t[ -~]{0,99}+\t[0-9]{0,12}+\n)++" % PUBLISHED_PATH)
-_OPTIONAL = re.compile(rb"[a-z][a-z0-9-]*\t[\t -~]*\n")
+_OPTIONAL = re.compile(rb"(?:[a-z][a-z0-9-]*+\t[\t -~]*+\n)*+")  # all of a section
+_BEFORE_ENTRIES = -1  # a stage that no entry has
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at a time
 LARGEST = 1 << 31  # bytes of a manifest or an intent: some million files
-_LONGEST_LINE = 1 << 16
+LONGEST_LINE = 1 << 16  # bytes
 _LARGEST_SECTION = 1 << 28  # bytes; a section is read into memory
 FILE, _METADATA = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))  # how their lines begin
 _NOT_RETIRED = b"\t\n"  # the end of the line of an entry that is not retired
@@ -116,6 +121,8 @@ _SAME = "="  # written instead of a key that equals the sha256, as it does for f
 
 
 Change = tuple[Position, Entry | None]
+OptionalLines = Mapping[str, Callable[[], Sequence[bytes]]]  # of sections by name; made when they are written
+NO_LINES: OptionalLines = MappingProxyType({})
 
 
 class Extent(NamedTuple):
@@ -135,22 +142,35 @@ class NewerManifest(DamagedManifest):
 
 
 def encode(
-    changes: Iterable[Change], before: BinaryIO | None = None, extents: Sequence[Extent] = ()
+    changes: Iterable[Change],
+    before: BinaryIO | None = None,
+    extents: Sequence[Extent] = (),
+    optional: OptionalLines = NO_LINES,
+    recorded: Collection[str] = (),
 ) -> Iterator[bytes]:
     """Yield a manifest in parts: the one in `before` with changes, and a checksum.
 
     `changes` are positions in order, each with its new entry, or None to remove the entry. `extents` are the extents of
-    all sections in `before` that remain or change. `before` is closed after reading.
+    all sections in `before` that remain or change. `optional` has the optional lines of sections that change,
+    by name; any other that changes loses its own. `recorded`: sections that change in these lines, if in nothing else.
+    `before` is closed after reading.
     """
+    touched: Iterable[Change] = (((name, _BEFORE_ENTRIES, ""), None) for name in sorted(recorded))
+    changes = merge(changes, touched, key=itemgetter(0))
     checksum = zlib.crc32(_MANIFEST)
     yield _MANIFEST
-    for part in joined(_changed(changes, before, extents)):
+    for part in joined(_changed(changes, before, extents, optional)):
         checksum = zlib.crc32(part, checksum)
         yield part
     yield _END % checksum
 
 
-def _changed(changes: Iterable[Change], before: BinaryIO | None, extents: Sequence[Extent]) -> Iterator[bytes]:
+def _changed(
+    changes: Iterable[Change],
+    before: BinaryIO | None,
+    extents: Sequence[Extent],
+    optional: OptionalLines,
+) -> Iterator[bytes]:
     """Yield sections. Unchanged ones are copied without parsing."""
     start = 0
     for name, edits in groupby(changes, key=lambda change: change[0][0]):
@@ -161,7 +181,7 @@ def _changed(changes: Iterable[Change], before: BinaryIO | None, extents: Sequen
         if before and at < len(extents) and extents[at].name == name:
             lines = read(before, extents[at])
             start += 1
-        yield from _section(name, _edited(lines, edits))
+        yield from _section(name, _edited(lines, edits), optional.get(name, tuple)())
     yield from _copied(before, extents[start:])
     if before:
         before.close()  # some systems do not replace an open file
@@ -181,13 +201,14 @@ def _heading(name: str) -> bytes:
     return f"[{name}]\n".encode()
 
 
-def _section(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+def _section(name: str, entries: Iterable[bytes], optional: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a section with its heading; nothing for a section without entries."""
-    lines = iter(lines)
-    if first := next(lines, None):
+    entries = iter(entries)
+    if first := next(entries, None):
         yield _heading(name)
         yield first
-        yield from lines
+        yield from entries
+        yield from sorted(optional)
 
 
 def _edited(lines: Sequence[bytes], edits: Iterable[Change]) -> Iterator[bytes]:
@@ -242,7 +263,7 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
         entries = _entries(lines)
         optional = lines[len(entries) :]
         is_sound = _LINES.fullmatch(b"".join(entries)) and lines == sorted(lines)
-        if not is_sound or not all(map(_OPTIONAL.fullmatch, optional)):
+        if not is_sound or not _OPTIONAL.fullmatch(b"".join(optional)):
             raise DamagedManifest
         extent = Extent(name, at + len(_heading(name)), sum(map(len, lines)))
         yield extent, entries
@@ -282,8 +303,18 @@ def _entries(lines: list[bytes]) -> list[bytes]:
 
 def read(stream: BinaryIO, extent: Extent) -> list[bytes]:
     """Return the lines of the entries of a section, as `sections` yielded them unless the manifest has changed."""
+    return _entries(_lines(stream, extent))
+
+
+def read_optional(stream: BinaryIO, extent: Extent) -> list[bytes]:
+    """Return the optional lines of a section, unless the manifest has changed."""
+    lines = _lines(stream, extent)
+    return lines[len(_entries(lines)) :]
+
+
+def _lines(stream: BinaryIO, extent: Extent) -> list[bytes]:
     stream.seek(extent.at)
-    return _entries(BytesIO(stream.read(extent.length)).readlines())
+    return BytesIO(stream.read(extent.length)).readlines()
 
 
 def _by_name(lines: Iterable[bytes]) -> Iterator[tuple[str, list[bytes]]]:
@@ -317,7 +348,7 @@ def each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
         lines = BytesIO(rest + part).readlines()
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         yield from lines
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > LONGEST_LINE:
             raise DamagedManifest
     if rest:
         yield rest

@@ -1,0 +1,145 @@
+"""Builds that keep what the destination lists: `add` and `remove`. They also keep the options that shape the tree."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from mkindex.build.examining import examine_all, sort_outcomes
+from mkindex.build.listing import sort_listing
+from mkindex.build.workspace import Workspace, no_progress, open_workspace
+from mkindex.config import Config
+from mkindex.config.table import OPTIONS
+from mkindex.errors import ConfigError, Note, NotPublished, Rejected, nothing
+from mkindex.model.files import File
+from mkindex.model.index import StatusMarker, parse_version
+from mkindex.options import InvalidOption
+from mkindex.publish.plan import root_lines
+from mkindex.site.templates import Templates
+from mkindex.sources.published import PublishedSource
+from mkindex.sources.requested import Request
+from mkindex.text import and_more, printable
+from mkindex.tree.manifest import GROWN
+
+_OPTIONS = b"options\t"
+_SHOWN = 5  # versions in a message
+_TEMPLATES = "templates"  # of these only the digest is kept: their path is one of this machine
+_KEPT = tuple(one for one in OPTIONS if one.shapes)
+
+
+def _nothing(file: File) -> bool:
+    del file
+    return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Growth:
+    """What a build keeps of the index that the destination has."""
+
+    given: frozenset[str] = frozenset()  # options that the user gave; others that shape the tree stay as they were
+    replace: bool = False  # an added file takes the place of a published one with the same name and other bytes
+    is_removed: Callable[[File], bool] = _nothing
+
+
+class Published(NamedTuple):
+    """What the destination lists."""
+
+    files: list[File]
+    statuses: list[StatusMarker]
+    findings: list[Rejected | Note]
+
+
+def list_published(work: Workspace, growth: Growth) -> Published:
+    """Return what stays of the published index. Only files that somebody changed are read."""
+    source = PublishedSource(work.destination.root, work.destination.projects)
+    artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
+    examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
+    files = [file for file in (*known, *examined) if not growth.is_removed(file)]
+    if work.config.upload_time == "none":
+        files = [file.with_upload_time("") for file in files]
+    return Published(files, statuses, [*findings, *rejected])
+
+
+def find_requested(config: Config, requests: Sequence[Request]) -> list[File]:
+    """Return the published files that requests mean, in the order of the index.
+
+    Raises NotPublished if one of them matches nothing.
+    """
+    with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
+        files = list_published(work, Growth()).files
+    for request in requests:
+        if not any(map(request.matches, files)):
+            versions = sorted({file.version for file in files if file.project == request.project}, key=parse_version)
+            lists = f"It lists {request.project} {and_more(versions, _SHOWN)}" if versions else "Check the name"
+            where = printable(config.destination)
+            raise NotPublished(f"nothing removed: no file in {where} matches {printable(request.text)!r}. {lists}", ())
+    return [file for file in files if any(request.matches(file) for request in requests)]
+
+
+def recorded_lines(config: Config, templates: Templates, *, is_grown: bool) -> tuple[bytes, ...]:
+    """Return what the manifest records about the whole tree: its options, and whether sources may lack some of it."""
+    values = {one.name: value for one in _KEPT if (value := getattr(config, one.name)) != one.default}
+    if config.templates is not None:
+        values[_TEMPLATES] = templates.digest
+    options = _OPTIONS + f"{json.dumps(values, sort_keys=True)}\n".encode()
+    return (GROWN, options) if is_grown else (options,)
+
+
+def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]]:
+    """Return the tools with the options that the index was made with, but for those given, and a note for each change.
+
+    Raises ConfigError for options that an index cannot change while it grows.
+    """
+    config, lines = work.config, root_lines(work.destination)
+    if next(work.destination.sections(), None) is None:
+        return work, []  # nothing is published yet
+    recorded = _recorded(lines)
+    if recorded is None:
+        text = "made by an older mkindex, which did not record its options: give those that it was made with again"
+        return work, [Note(location=config.destination, text=text)]
+    if _TEMPLATES in recorded and config.templates is None:
+        raise InvalidOption(
+            "templates", "is required: the index in {path} was made with it", path=printable(config.destination)
+        )
+    changes, notes = {}, []
+    for one in _KEPT:
+        value, before = getattr(config, one.name), recorded.get(one.name, one.default)
+        if one.name not in growth.given:
+            changes[one.name] = before
+        elif value != before:
+            if one.name == "files_url":
+                raise InvalidOption("files_url", "cannot change while an index grows: build it from its sources again")
+            text = f"{one.flag} changes for all of the index, from {_shown(before)} to {_shown(value)}"
+            notes.append(Note(location=config.destination, text=text))
+    try:
+        return replace(work, config=replace(config, **changes)), notes
+    except (TypeError, InvalidOption) as error:
+        raise ConfigError(f"{error} (recorded in {printable(config.destination)})") from error
+
+
+def _recorded(lines: Sequence[bytes]) -> dict[str, Any] | None:
+    """Return the recorded options, None if there is no record that this version can read."""
+    for line in lines:
+        if line.startswith(_OPTIONS):
+            try:
+                values = json.loads(line[len(_OPTIONS) :])
+            except ValueError:
+                return None
+            return dict(_usable(values)) if isinstance(values, dict) else None
+    return None
+
+
+def _usable(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the values of a type that their option can have: the tree may come from another person."""
+    kinds = {one.name: one.kind for one in _KEPT} | {_TEMPLATES: str}
+    for name, value in values.items():
+        if isinstance(value, list) and kinds.get(name) is tuple:
+            yield name, tuple(map(str, value))
+        elif type(value) is kinds.get(name):
+            yield name, value
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else printable(str(value) or ".")

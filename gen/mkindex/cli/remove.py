@@ -1,0 +1,62 @@
+"""The command `remove`."""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from mkindex.cli.build import build_once, make_config
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option, given_options
+from mkindex.cli.terminal import DONE, form_of_report, print_message
+from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
+from mkindex.text import plural, printable
+
+_OTHERS = ("cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
+
+
+@click.command(
+    cls=Command,
+    context_settings=CONTEXT_SETTINGS,
+    short_help="Take releases or files out of an index.",
+    epilog="""\b
+Examples:
+  mkindex remove ./public demo==1.0            a release
+  mkindex remove ./public 'demo<2' other       all releases below 2 of demo, and the whole project other
+  mkindex remove ./public 'demo-1.0-*.whl'     files
+  mkindex remove ./public demo --dry-run       print what would go
+
+\b
+Exit status: 0 done; 2 usage error; 3 not done, DEST is as it was: a REQ matches nothing; 70 an unexpected error.""",
+)
+@click.argument("destination", metavar="DEST", type=Location())
+@click.argument("requests", metavar="REQ...", nargs=-1, required=True)
+@click_options([one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _OTHERS or one.group == REPORTING])
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@config_option
+@click.pass_context
+def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401
+    """Take releases or files out of the index in DEST.
+
+    A REQ is a requirement, such as demo, demo==1.0 or 'demo<2', or a pattern for filenames, such as 'demo-1.0-*.whl'.
+    Pages no longer list these files; the files themselves are deleted after --grace, for clients that have an older
+    page. No source is needed, and none is changed: a build from a source that has the files lists them again.
+    """
+    from mkindex.build.growing import Growth, find_requested
+    from mkindex.sources.requested import parse_request
+
+    config = make_config(ctx, (), destination, options)
+    files = find_requested(config, [parse_request(text) for text in requests])
+    if not (options["yes"] or config.dry_run):
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody can be asked here: use --yes, or --dry-run to see what would go", ctx)
+        for file in files:
+            print_message(f"  {printable(file.filename)}")
+        if not click.confirm(f"Remove {plural(len(files), 'file')} from {printable(destination)}?", err=True):
+            return DONE
+    chosen = {(file.filename, file.sha256) for file in files}
+    growth = Growth(given=given_options(ctx), is_removed=lambda file: (file.filename, file.sha256) in chosen)
+    # What goes was named, so neither its share of the index nor an empty index is a surprise.
+    config = replace(config, prune=True, allow_empty=True)
+    form = form_of_report(ctx, options["format"], json=options["json"])
+    return build_once(config, form, growth, quiet=options["quiet"], verbose=options["verbose"])

@@ -1,0 +1,138 @@
+"""What a manifest records about the files of a project, so that they need not be read again: optional lines of text.
+
+`files` lines have a JSON array for each file, as many as fit into a line; a `status` line has the status of the
+project. A record may always be missing, or be of another version: then the pages say what they can.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from sys import intern
+from typing import Any, NamedTuple
+
+from packaging.version import InvalidVersion
+
+from mkindex.distributions.filenames import SUFFIXES
+from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
+from mkindex.model.index import Project, ProjectStatus, parse_version
+from mkindex.tree.manifest import LONGEST_LINE
+from mkindex.tree.names import file_path
+
+_FILES, _STATUS = b"files\t", b"status\t"
+_FULL = LONGEST_LINE // 2  # bytes after which a line is not continued
+_HASH = re.compile(r"[0-9a-f]{64}")
+_FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
+
+
+class Record(NamedTuple):
+    """What a manifest says about a project."""
+
+    files: list[File]
+    status: ProjectStatus | None
+
+
+class _Fields(NamedTuple):
+    """The array of a file. Defaults at its end are not written."""
+
+    filename: str
+    version: str
+    sha256: str = ""
+    size: int | None = None
+    upload_time: str = ""
+    requires_python: str = ""
+    core_metadata: str = ""  # sha256 of the sibling; "": there is none
+    requires: str = ""
+    metadata_name: str = ""
+    normal_filename: str = ""
+    url: str = ""  # "": the file is in the tree
+    yanked: str | None = None
+    provenance: str = ""
+
+
+_DEFAULTS = tuple(_Fields("", ""))
+
+
+def encode(project: Project, address: Callable[[File], str], core_metadata: Callable[[File], str]) -> tuple[bytes, ...]:
+    """Return the lines of a project; none if a file takes more than a line.
+
+    `address` returns the URL of a file that is not in the tree, else ""; `core_metadata` the sha256 of its sibling.
+    """
+    arrays = [_array(file, address(file), core_metadata(file)) for file in project.files]
+    if any(len(array) > _FULL for array in arrays):
+        return ()
+    lines = [_FILES + f"[{','.join(some)}]\n".encode() for some in _chunks(arrays)]
+    if project.status:
+        lines.append(_STATUS + f"{json.dumps(project.status)}\n".encode())
+    return tuple(lines)
+
+
+def _array(file: File, url: str, core_metadata: str) -> str:
+    facts = file.facts
+    fields = [
+        *(file.filename, facts.version, facts.sha256, file.size, facts.upload_time, facts.requires_python),
+        *(core_metadata, facts.requires, facts.metadata_name, facts.normal_filename, url, file.yanked, file.provenance),
+    ]
+    while fields[-1] == _DEFAULTS[len(fields) - 1]:
+        fields.pop()
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _chunks(arrays: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the arrays of each line; one line without arrays if there is no file."""
+    chunk: list[str] = []
+    size = 0
+    for array in arrays:
+        if size + len(array) > _FULL:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(array)
+        size += len(array) + 1
+    yield chunk
+
+
+def decode(project: str, lines: Sequence[bytes], root: str) -> Record | None:
+    """Return the record in the optional lines of a project; None if there is none that this version can read.
+
+    The tree at `root` may come from another person, so nothing in a record is trusted.
+    """
+    arrays: list[Any] = []
+    status, is_recorded = None, False
+    try:
+        for line in lines:
+            if line.startswith(_FILES):
+                arrays += json.loads(line[len(_FILES) :])
+                is_recorded = True
+            elif line.startswith(_STATUS):
+                name, reason = json.loads(line[len(_STATUS) :])
+                status = ProjectStatus(str(name), reason and str(reason))
+        return Record([_file(project, _Fields(*array), root) for array in arrays], status) if is_recorded else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _file(project: str, fields: _Fields, root: str) -> File:
+    """Return the File of an array. Raises ValueError or TypeError for one that mkindex would not write."""
+    filename, version, sha256, size, time, python, metadata, requires, name, normal, url, yanked, provenance = fields
+    texts = "".join((filename, version, sha256, time, python, metadata, requires, name, normal, url, provenance))
+    if not (texts.isprintable() and (yanked or "").isprintable() and _FILENAME.fullmatch(filename)):
+        raise ValueError
+    if not filename.endswith(SUFFIXES) or not (size is None or (type(size) is int and size >= 0)):
+        raise ValueError
+    try:
+        parse_version(version)
+    except InvalidVersion as error:
+        raise ValueError from error
+    facts = Facts(
+        project, intern(version), sha256, normal, intern(python), metadata, "", intern(time), "", name, "", requires
+    )
+    if url:
+        if not (url.startswith(("https://", "http://")) and url.isascii()):
+            raise ValueError
+        sibling = metadata or None
+        return File(Link(url, filename, sha256, "", python, yanked, sibling, size, time, provenance), facts, filename)
+    if size is None or not _HASH.fullmatch(sha256):
+        raise ValueError
+    # Pages state the time of the file, whatever its mtime in the tree is.
+    entry = Link("file:", filename, sha256, yanked=yanked, upload_time=time, provenance=provenance)
+    artifact = Artifact(root, file_path(sha256, filename), Fingerprint(0, size, 0, 0), entry)
+    return File(artifact, facts, filename)
