@@ -290,13 +290,17 @@ class WebClient:
         require_success(response.status, url, unnamed_host="" if is_named else urlsplit(response.url).hostname or "")
 
     def _sender(self) -> "Sender":
-        # Importing an HTTP library takes longer than checking an unchanged index, so it waits for the first request.
-        from mkindex.web.addresses import Networks
-        from mkindex.web.reqwest_transport import ReqwestTransport
-        from mkindex.web.sender import Sender
-
         with self._opening:
             if self._opened is None:
+                # Importing an HTTP library takes longer than checking an unchanged index, so it waits for the first
+                # request.
+                from mkindex.web.addresses import Networks
+                from mkindex.web.loading import load_library
+                from mkindex.web.sender import Sender
+
+                load_library()
+                from mkindex.web.reqwest_transport import ReqwestTransport
+
                 transport = ReqwestTransport(timeout=self._patience.timeout)
                 networks = Networks(with_local=self._local_names)
                 self._opened = Sender(transport, self._credentials, networks, self._stopped)
