@@ -31,7 +31,7 @@ GROUPS = (
     {"publish"},
     {"build"},
     {"watch", "check"},
-    {"probe", "relocate", "serve"},
+    {"probe", "proof", "relocate", "serve"},
     {"reports"},
     {"cli", "api"},
     {"__main__"},

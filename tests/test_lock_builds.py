@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex.check.engine import CheckOptions, check
 from support.locks import (
     LINUX,
     MACOS,
@@ -142,7 +143,7 @@ def test_a_package_without_a_fitting_file_is_rejected_by_name(
 ) -> None:
     done = run(write_lock(uv_project(server)), *MIRROR, *FOR, "linux", "--platform", "windows", "--no-sdists")
     assert (
-        done.messages[-1]
+        done.messages[2]
         == "rejected uv.lock, old 3.0: no file fits 3.12 linux, 3.12 windows, and --no-sdists leaves out sdists"
     )
     assert (done.status, "old-3.0.tar.gz" in published(public)) == (1, False)
@@ -268,6 +269,60 @@ def test_an_unchanged_lock_changes_nothing_and_equals_a_cold_build(
     public.rename(public.with_name("other"))
     assert run(lock, *MIRROR).status == 0
     assert read_tree(public) == tree
+
+
+# --- the proof --------------------------------------------------------------------------------------------------------
+
+
+def test_a_build_for_environments_ends_with_a_proof_that_the_index_is_complete(
+    server: ScriptedServer, run: Callable[..., Run]
+) -> None:
+    done = run(write_lock(uv_project(server)), *MIRROR, *FOR, "linux", "--platform", "windows")
+    assert done.out.splitlines()[1] == (
+        "Every requirement of uv.lock can be installed from it on: 3.12 linux, 3.12 windows"
+    )
+
+
+def test_what_is_missing_is_named_with_file_requirement_and_environment(
+    server: ScriptedServer, run: Callable[..., Run]
+) -> None:
+    user = project_files("user", "1.0", "py3-none-any", requires=["pure", "gone>=2; sys_platform == 'win32'"])
+    serve(server, user, PURE)
+    packages = uv_package("user", "1.0", server.url, user), uv_package("pure", "1.0", server.url, PURE)
+    lock = write_lock(uv_lock(*packages, root='dependencies = [ { name = "user" }, { name = "pure" } ]'))
+    done = run(lock, *MIRROR, *FOR, "linux", "--platform", "windows", "--format", "json")
+    missing = (
+        'user-1.0-py3-none-any.whl requires gone>=2; sys_platform == "win32", but this index has no gone '
+        "(for user==1.0 in uv.lock; Python 3.12 on windows). "
+        "Add what is missing (pip download REQUIREMENT), then rebuild the index."
+    )
+    assert (done.status, done.messages[-1]) == (1, f"error {missing}")
+    assert json.loads(done.out)["closure"] == {"targets": ["3.12 linux", "3.12 windows"], "missing": [missing]}
+
+
+def test_check_finds_each_removed_file_for_the_environments_that_need_it(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    lock = write_lock(uv_project(server))
+    found = {}
+    for name in ("fast", "num-1.0*", "num-2.0*", "pure", "old"):
+        run(lock, *MIRROR, *FOR, "linux", "--platform", "windows", "--exclude", name, "--prune", "--grace", "0")
+        options = CheckOptions(
+            target=public,
+            closure=True,
+            select=("unsatisfied",),
+            requirements=(lock,),
+            python=("3.12",),
+            platform=("linux", "windows"),
+        )
+        found[name] = [(one.file, one.text) for one in check(options).findings]
+    assert found == {
+        "fast": [("uv.lock", "requires fast==2.0, but this index has no fast")],
+        "num-1.0*": [("uv.lock", "requires num==1.0, but this index has num 2.0 (Python 3.12 on windows)")],
+        "num-2.0*": [("uv.lock", "requires num==2.0, but this index has num 1.0 (Python 3.12 on linux)")],
+        "pure": [("uv.lock", "requires pure==1.0, but this index has no pure")],
+        "old": [("uv.lock", "requires old==3.0, but this index has no old")],
+    }
 
 
 # --- locks that lie ---------------------------------------------------------------------------------------------------
@@ -413,5 +468,5 @@ def test_passwords_of_a_lock_are_neither_used_nor_published(
     serve(server, PURE)
     secret = server.url.replace("//", "//user:secret@")
     assert run(write_lock(uv_lock(uv_package("pure", "1.0", secret, PURE))), *MIRROR).status == 0
-    assert [request.headers.get("authorization") for request in server.received] == [None] * 4
+    assert {request.headers.get("authorization") for request in server.received} == {None}
     assert "secret" not in (public / "locks/uv.lock").read_text()

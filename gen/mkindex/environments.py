@@ -106,10 +106,16 @@ def _rejects(requires_python: str, python: str) -> bool:
         return False
 
 
-def environments_for(pythons: Iterable[str], platforms: Iterable[str]) -> tuple[Environment, ...]:
-    """Return each Python on each platform; none means this interpreter or machine. Raises ConfigError."""
-    pairs = product(tuple(dict.fromkeys(pythons)) or (None,), tuple(dict.fromkeys(platforms)) or (None,))
-    return tuple(environment_for(python, platform) for python, platform in pairs)
+def environments_for(
+    pythons: Iterable[str], platforms: Iterable[str], implementations: Iterable[str] = ()
+) -> tuple[Environment, ...]:
+    """Return each Python on each platform; none means this interpreter or machine, and CPython. Raises ConfigError."""
+    choices = product(
+        tuple(dict.fromkeys(implementations)) or ("cpython",),
+        tuple(dict.fromkeys(pythons)) or (None,),
+        tuple(dict.fromkeys(platforms)) or (None,),
+    )
+    return tuple(environment_for(python, platform, implementation) for implementation, python, platform in choices)
 
 
 def on_any_platform(environment: Environment) -> Environment:
@@ -182,7 +188,8 @@ def environment_for(python: str | None, platform: str | None, implementation: st
     else:
         interpreter = f"cp{version[0]}{version[1]}"
         tags = [*cpython_tags(version, platforms=platforms), *compatible_tags(version, interpreter, platforms)]
-    name = f"Python {'.'.join(map(str, version))} on {platform or markers['sys_platform']}"
+    kind = "Python" if implementation == "cpython" else IMPLEMENTATIONS[implementation]
+    name = f"{kind} {'.'.join(map(str, version))} on {platform or markers['sys_platform']}"
     ranks = {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
     return Environment(name=name, python=markers["python_full_version"], tags=ranks, markers=(markers,))
 

@@ -108,6 +108,7 @@ def build(
         findings=(*findings, *work.destination.notes, *remarks(config, site, todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
+        locks=tuple(locks),
         new=None if config.previous is None else new_filenames(index, previous or {}),
     )
 

@@ -10,6 +10,7 @@ from mkindex.model.index import Index
 from mkindex.policy.apply import PolicyResult
 from mkindex.publish.plan import Plan
 from mkindex.site.render import Site
+from mkindex.sources.locks.lock import Lock
 from mkindex.text import redact, without_quoted
 from mkindex.tree.names import NO_JEKYLL
 
@@ -26,6 +27,7 @@ class Report:
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
+    locks: tuple[Lock, ...] = ()  # the lock files among the sources
     policy: PolicyResult | None = None  # what the policy did; None: there is none
     new: tuple[str, ...] | None = None  # filenames that the --previous site lacks; None: no previous site was given
 

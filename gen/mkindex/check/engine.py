@@ -51,7 +51,7 @@ def check(options: CheckOptions, *, progress: Progress = no_progress) -> CheckRe
     """
     started = time.monotonic()
     environments = options.environments
-    roots = read_roots(options.requirements) if options.requirements else None
+    roots = read_roots(options.requirements, options.choice) if options.requirements else None
     with Cache(options.cache_path) as cache:
         web = WebClient(cache, timeout=options.timeout, trusted=options.trust_host)
         executor = ThreadPoolExecutor(options.connections)

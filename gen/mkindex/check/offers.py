@@ -93,12 +93,14 @@ class Lookup:
         return list(_once_for_all_files(of_each_file)), self._summary([answer for _, answer in answers])
 
     def _answer(self, environment: Environment, *, builds: bool = True) -> Answer:
-        constraints = self.roots.constraints if self.roots else {}
+        roots, constraints = self.roots.in_environment(environment) if self.roots else ([], {})
         closure = Closure(self.offers.of, environment, constraints=constraints, builds=builds)
-        return closure.of_roots(self.roots.requirements) if self.roots else closure.of_files(self.offers.projects)
+        return closure.of_roots(roots) if self.roots else closure.of_files(self.offers.projects)
 
     def _elsewhere(self, known: set[tuple[str, str]]) -> Iterator[Unsatisfied]:
         """Yield what only clients that lock for all platforms look for. They build nothing for another one."""
+        if self.roots and self.roots.locks:  # they are locked already
+            return
         by_python = {one.python: on_any_platform(one) for one in self.environments}
         missing = [one for wide in by_python.values() for one in self._answer(wide, builds=False).missing]
         for one in dict.fromkeys(missing):
@@ -108,7 +110,8 @@ class Lookup:
     def _summary(self, answers: Iterable[Answer]) -> str:
         offers = {offer.filename: offer for answer in answers for offer in answer.offers}.values()
         requirements = sum(len(offer.requires or ()) + len(offer.build_requires or ()) for offer in offers)
-        roots = len(self.roots.requirements) if self.roots else 0
+        packages = sum(len(lock.packages) for lock in self.roots.locks) if self.roots else 0
+        roots = len(self.roots.requirements) + packages if self.roots else 0
         names = and_more([one.name for one in self.environments])
         text = f"{plural(requirements + roots, 'requirement')} of {plural(len(offers), 'file')} looked up for {names}"
         if unknown := sum(offer.requires is None or offer.build_requires is None for offer in offers):

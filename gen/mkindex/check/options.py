@@ -7,9 +7,10 @@ from pathlib import Path
 from mkindex.check.judge import rules_by_name
 from mkindex.check.observations import Level
 from mkindex.config.checks import HOST_WANTED
-from mkindex.environments import Environment, environments_for
+from mkindex.environments import IMPLEMENTATIONS, Environment, environments_for
 from mkindex.errors import ConfigError
 from mkindex.hosts.addresses import is_host
+from mkindex.sources.locks.choice import Choice, chosen_names
 from mkindex.text import printable
 from mkindex.web.transport import DEFAULT_TIMEOUT
 
@@ -36,6 +37,9 @@ class CheckOptions:
     require_hashes: bool = False
     python: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
+    implementation: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()  # of lock files among the requirements
+    group: tuple[str, ...] = ()
     jobs: int | None = None
     trust_host: tuple[str, ...] = ()
     timeout: float = DEFAULT_TIMEOUT  # seconds without progress
@@ -59,6 +63,13 @@ class CheckOptions:
             raise ConfigError("--python and --platform require --closure or --why")
         if self.requirements and not self.closure:
             raise ConfigError("--requirements requires --closure")
+        if (self.extra or self.group) and not self.requirements:
+            raise ConfigError("--extra and --group require --requirements with a lock file")
+        if self.implementation and not (self.python and self.platform):
+            raise ConfigError("--implementation requires --python and --platform")
+        for implementation in self.implementation:
+            if implementation not in IMPLEMENTATIONS:
+                raise ConfigError(f"--implementation {printable(implementation)}: give {' or '.join(IMPLEMENTATIONS)}")
         if self.why and (len(self.python) > 1 or len(self.platform) > 1):
             raise ConfigError("--why takes one --python and one --platform")
 
@@ -81,7 +92,14 @@ class CheckOptions:
     @property
     def environments(self) -> tuple[Environment, ...]:
         """The Pythons and platforms that files are chosen for; none if none are chosen. Raises ConfigError."""
-        return environments_for(self.python, self.platform) if self.closure or self.why else ()
+        if not (self.closure or self.why):
+            return ()
+        return environments_for(self.python, self.platform, self.implementation)
+
+    @property
+    def choice(self) -> Choice:
+        """What counts of lock files."""
+        return Choice(extras=chosen_names(self.extra), groups=chosen_names(self.group))
 
     @property
     def names_projects(self) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -10,7 +11,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from mkindex.closure.lookup import Root
+from mkindex.environments import Environment
 from mkindex.errors import ConfigError
+from mkindex.sources.locks.choice import EVERY_FILE, Choice
+from mkindex.sources.locks.choose import choose_packages
+from mkindex.sources.locks.lock import Lock, LockedPackage
+from mkindex.sources.locks.read import is_document, read_lock
 from mkindex.text import printable
 
 _MAX_SIZE = 16 << 20  # bytes of a file
@@ -21,10 +27,28 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[./~]|.*[/\\]|.*\.(whl|zip|tar\
 
 
 class Roots(NamedTuple):
-    """The requirements of files, and the limits that their constraints set."""
+    """The requirements of files, the limits that their constraints set, and lock files."""
 
     requirements: tuple[Root, ...]
     constraints: dict[str, SpecifierSet]  # by normalized name
+    locks: tuple[Lock, ...] = ()
+    choice: Choice = EVERY_FILE  # of extras and groups
+
+    def in_environment(self, environment: Environment) -> tuple[list[Root], dict[str, SpecifierSet]]:
+        """Return what has to be installable in an environment: what locks have for it only in their version."""
+        roots, constraints = list(self.requirements), dict(self.constraints)
+        for lock in self.locks:
+            chosen = [one for one in choose_packages(lock, self.choice, environment) if _is_pinned(one.package)]
+            count = Counter(package.name for package, _ in chosen)
+            roots += (Root(one.requirement, lock.name) for one in chosen)
+            for package, _ in chosen:
+                if count[package.name] == 1:  # extras that exclude each other have several
+                    constraints[package.name] = SpecifierSet(f"=={package.version}")
+        return roots, constraints
+
+
+def _is_pinned(package: LockedPackage) -> bool:
+    return bool(package.version) and not package.problem
 
 
 class _Line(NamedTuple):
@@ -33,11 +57,13 @@ class _Line(NamedTuple):
     is_constraint: bool
 
 
-def read_roots(paths: Iterable[str]) -> Roots:
-    """Read requirements, with all files that they include. Raises ConfigError."""
+def read_roots(paths: Iterable[str], choice: Choice = EVERY_FILE) -> Roots:
+    """Read requirements, with all files that they include, and lock files. Raises ConfigError, SourceError."""
     roots: list[Root] = []
     constraints: dict[str, SpecifierSet] = {}
-    for line in _lines([(path, False) for path in paths]):
+    paths = list(paths)
+    locks = [path for path in paths if _is_lock(path)]
+    for line in _lines([(path, False) for path in paths if path not in locks]):
         try:
             requirement = Requirement(line.text)
         except (InvalidRequirement, RecursionError) as error:
@@ -53,7 +79,16 @@ def read_roots(paths: Iterable[str]) -> Roots:
             constraints[name] = constraints.get(name, SpecifierSet()) & requirement.specifier
         else:
             roots.append(Root(line.text, line.place))
-    return Roots(tuple(roots), constraints)
+    return Roots(tuple(roots), constraints, tuple(map(read_lock, locks)), choice)
+
+
+def _is_lock(path: str) -> bool:
+    """Tell whether a file is a lock file in TOML or JSON; a requirements.txt with hashes is read as one without."""
+    try:
+        with open(path, "rb") as file:
+            return is_document(file.read(1 << 16), os.path.basename(path))
+    except OSError:
+        return False  # reading it as requirements reports it
 
 
 def _lines(files: list[tuple[str, bool]]) -> Iterator[_Line]:

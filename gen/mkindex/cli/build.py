@@ -32,7 +32,7 @@ from mkindex.cli.terminal import (
     reader_may_leave,
     user_cache,
 )
-from mkindex.cli.workflow import annotate, report_failure, write_results
+from mkindex.cli.workflow import annotate, report_failure, report_problem, write_results
 from mkindex.config import Config
 from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
 from mkindex.errors import ConfigError, MkindexError, NotPublished
@@ -41,6 +41,8 @@ from mkindex.text import printable
 
 if TYPE_CHECKING:
     from mkindex.build.growing import Growth
+    from mkindex.build.report import Report
+    from mkindex.proof import Proof
 
 _ARGUMENTS = f"{__name__}.arguments"
 # What other tools call their commands.
@@ -200,14 +202,26 @@ def build_once(config: Config, form: str, growth: "Growth | None" = None, *, qui
         raise
     try:
         show(report.findings)
+        proof = _prove(report)
+        for text in proof.missing if proof else ():
+            report_problem(text) if form == "github" else print_error(text)
         with reader_may_leave():
             if form == "json":
-                click.echo(dumps(as_json(report), indent=2))
+                click.echo(dumps(as_json(report, proof), indent=2))
             elif not quiet:
-                click.echo("\n".join(summary(report, report.config, verbose=verbose)))
+                click.echo("\n".join(summary(report, report.config, proof, verbose=verbose)))
     except MkindexError as error:
         print_error(f"{error}, but the build is done")
         return PROBLEMS
     if form == "github":
         write_results(report, config.destination)
-    return PROBLEMS if report.rejected else DONE
+    return PROBLEMS if report.rejected or (proof and proof.missing) else DONE
+
+
+def _prove(report: "Report") -> "Proof | None":
+    """Return whether the published index has what its lock files need; None without any."""
+    if not report.locks:
+        return None
+    from mkindex.proof import prove  # imports all that `check` needs
+
+    return prove(report)

@@ -69,7 +69,8 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     multiple=True,
     type=click.Path(),
     metavar="FILE",
-    help="For --closure: only what these requirements need, in a file as for pip install -r. Can be repeated.",
+    help="For --closure: only what these requirements need, in a file as for pip install -r, or in a lock file. Can be "
+    "repeated.",
 )
 @click.option("--why", metavar="REQ", help="Instead of checking, list the files for REQ, and why a client skips each.")
 @click.option("--require-hashes", is_flag=True, help="For --why: choose as pip --require-hashes does.")
@@ -86,6 +87,9 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     help="For --closure and --why: linux, macos, windows, or a tag such as musllinux_1_2_x86_64. Can be repeated for "
     "--closure.  [default: this one]",
 )
+@click.option("--implementation", multiple=True, metavar="NAME", help="For --python: cpython or pypy. Can be repeated.")
+@click.option("--extra", multiple=True, metavar="NAME", help="Only this extra of a lock file; none: no extra.")
+@click.option("--group", multiple=True, metavar="NAME", help="Only this group of a lock file; none: no group.")
 @click.option("--select", multiple=True, metavar="RULE", help="Apply only this rule. Can be repeated.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Do not apply this rule. Can be repeated.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are warnings, too.")

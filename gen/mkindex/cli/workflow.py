@@ -21,6 +21,14 @@ def annotate(findings: Sequence[Rejected | Note], *, quiet: bool, verbose: bool)
             click.echo(line)
 
 
+def report_problem(text: str) -> None:
+    """Print a problem of the published index."""
+    from mkindex.reports.github import annotation
+
+    with reader_may_leave():
+        click.echo(annotation("error", "mkindex", text))
+
+
 def write_results(report: "Report", destination: str) -> None:
     """Write the job summary and the outputs."""
     from mkindex.reports.github import OUTPUT, SUMMARY, outputs, summary

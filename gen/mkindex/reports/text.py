@@ -14,13 +14,14 @@ from mkindex.text import and_more, format_size, plural, printable
 if TYPE_CHECKING:
     from mkindex.build.report import Report
     from mkindex.config import Config
+    from mkindex.proof import Proof
 
 _SHOWN = 3  # names in one line
 
 _SERVE_HERE = "Serve it:      python3 -m http.server --directory {}"
 
 
-def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[str]:
+def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *, verbose: bool) -> Iterator[str]:
     """Yield the lines for a person: what was done, and what to do next."""
     plan, projects, files = report.plan, report.index.projects, report.files
     if verbose:
@@ -41,6 +42,8 @@ def summary(report: "Report", config: "Config", *, verbose: bool) -> Iterator[st
     )
     if report.policy:
         yield from policy_lines(report.policy)
+    if proof:
+        yield printable(str(proof))
     if report.rejected:
         yield f"{plural(len(report.rejected), 'file')} rejected, see above"
     if report.dry_run and not verbose and (plan.puts or plan.deletes):
@@ -92,8 +95,9 @@ def first_names(names: Sequence[str]) -> str:
     return printable(and_more(names, _SHOWN))
 
 
-def as_json(report: "Report") -> dict[str, Any]:
+def as_json(report: "Report", proof: "Proof | None" = None) -> dict[str, Any]:
     """Return what --format json prints; within a `version` keys are only added."""
+    proven = {"closure": {"targets": [*proof.targets], "missing": [*proof.missing]}} if proof else {}
     news = {} if report.new is None else {"new": list(report.new)}
     policy = policy_as_json(report.policy) if report.policy else {}
     return {
@@ -113,5 +117,6 @@ def as_json(report: "Report") -> dict[str, Any]:
         "write": [put.resource.path for put in report.plan.puts],
         "remove": [entry.path for entry in report.plan.deletes],
         **news,
+        **proven,
         **policy,
     }

@@ -27,6 +27,12 @@ class Chosen(NamedTuple):
     package: LockedPackage
     extras: tuple[str, ...]
 
+    @property
+    def requirement(self) -> str:
+        """The package as a requirement: "demo[fast]==1.0"."""
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.package.name}{extras}=={self.package.version}"
+
 
 # --- packages ---------------------------------------------------------------------------------------------------------
 

@@ -23,16 +23,26 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 def is_lock(start: bytes, filename: str) -> bool:
     """Tell whether a file is a lock file or a requirements file, by its first 64 KiB and its name."""
+    line = _first_line(start.decode("utf-8", "replace"))
+    is_path = line.endswith((".whl", ".tar.gz", ".zip"))
+    return is_document(start, filename) or (bool(REQUIREMENT.fullmatch(line)) and not is_path)
+
+
+def is_document(start: bytes, filename: str) -> bool:
+    """Tell whether a file is a lock file in TOML or JSON, by its first 64 KiB and its name."""
     text = start.decode("utf-8", "replace")
-    first = _SIGNIFICANT.search(text)
-    line = first[1][:1000] if first else ""
+    line = _first_line(text)
     if TOML.fullmatch(line):
         is_pdm = line == "[metadata]" and "lock_version" in text
         is_named = filename in _LOCK_NAMES or _PYLOCK.fullmatch(filename)
         return bool(is_named or is_pdm or _TOML_OF_LOCK.match(line))
-    if line.startswith("{"):
-        return bool(re.match(r'\{\s*"_meta"\s*:', text.strip()))
-    return bool(REQUIREMENT.fullmatch(line)) and not line.endswith((".whl", ".tar.gz", ".zip"))
+    return bool(re.match(r'\{\s*"_meta"\s*:', text.strip()))
+
+
+def _first_line(text: str) -> str:
+    """Return the start of the first line that is not empty and no comment."""
+    first = _SIGNIFICANT.search(text)
+    return first[1][:1000] if first else ""
 
 
 def read_lock(path: str) -> Lock:
@@ -61,8 +71,7 @@ def parse_lock(raw: bytes, path: str) -> Lock:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadLock("is not UTF-8. Lock again") from error
-    start = _SIGNIFICANT.search(text)
-    line = start[1][:1000] if start else ""
+    line = _first_line(text)
     if line.startswith("{"):
         from mkindex.sources.locks.pipfile import read_pipfile
 

@@ -1,0 +1,69 @@
+"""Prove that the index of a build has everything that its lock files need, for the environments that were chosen."""
+
+import os
+from dataclasses import dataclass
+
+from mkindex.build.report import Report
+from mkindex.check.engine import CheckOptions, check
+from mkindex.check.findings import ERROR
+from mkindex.model.files import Link
+from mkindex.sources.locks.choice import targets_for
+from mkindex.text import plural, printable
+from mkindex.tree.names import LOCKS_DIRECTORY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """What was looked up after a build, and what is missing."""
+
+    locks: tuple[str, ...]  # names
+    targets: tuple[str, ...]  # such as "3.12 linux"
+    missing: tuple[str, ...] = ()  # a text for each requirement that cannot be installed
+    unread: int = 0  # sdists on servers, of which only downloading would tell what their builds require
+
+    def __str__(self) -> str:
+        """Return the result in one line."""
+        what, where = " and ".join(self.locks), ", ".join(self.targets)
+        if self.missing:
+            return f"Not every requirement of {what} can be installed from it on: {where} (see above)"
+        unread = f" ({plural(self.unread, 'sdist')} on a server not read)" if self.unread else ""
+        return f"Every requirement of {what} can be installed from it on: {where}{unread}"
+
+
+def prove(report: Report) -> Proof | None:
+    """Look up in the published tree what the locks of a build need; None if no environment was chosen, or in a dry run.
+
+    Raises MkindexError if the tree cannot be read.
+    """
+    config, locks = report.config, report.locks
+    if not (locks and config.python and report.index.projects) or report.dry_run:
+        return None
+    targets = targets_for(config.implementation or ("cpython",), config.python, config.platform)
+    checked = check(
+        CheckOptions(
+            target=config.destination,
+            files="head",
+            select=("unsatisfied",),
+            closure=True,
+            requirements=tuple(os.path.join(config.destination, LOCKS_DIRECTORY, lock.name) for lock in locks),
+            python=config.python,
+            platform=config.platform,
+            implementation=config.implementation,
+            extra=config.extra,
+            group=config.group,
+            jobs=config.jobs,
+            timeout=config.timeout,
+            trust_host=config.trust_host,
+            cache_dir=config.cache_dir,
+        )
+    )
+    return Proof(
+        locks=tuple(lock.name for lock in locks),
+        targets=tuple(target.name for target in targets),
+        missing=tuple(
+            f"{printable(one.file or one.page)} {one.text}. {one.rule.fix}"
+            for one in checked.findings
+            if one.rule.severity == ERROR
+        ),
+        unread=sum(isinstance(file.artifact, Link) and not file.filename.endswith(".whl") for file in report.files),
+    )
