@@ -12,7 +12,6 @@ import shutil
 import threading
 import zlib
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +23,12 @@ from mkindex.publish import directory, lock, root
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.root import Root
-from mkindex.tree import intent, manifest
+from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, INTENT, LOCK, MANIFEST, TEMPORARY_DIRECTORY
 from support.builds import cold_build, publish, scratch_directory, write_files
 from support.faulty_disk import FaultyDisk
+from support.hostile_trees import NOT_OURS, forge_intent, forge_manifest, lead_out, seen, swap_directories
 from support.publishing import MTIME, change_source
 from support.trees import OWN_DIRECTORY, own_files, read_tree
 from support.wheels import write_sdist, write_wheel
@@ -78,16 +78,6 @@ def _systems(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(root, "_HAS_DESCRIPTORS", request.param)
 
 
-def seen(path: Path) -> dict[str, object]:
-    """Everything below a directory: kind, inode, mtime, and bytes or names."""
-    found: dict[str, object] = {}
-    for one in (path, *sorted(path.rglob("*"))):
-        status = one.lstat()
-        content = sorted(os.listdir(one)) if one.is_dir() else one.read_bytes() if one.is_file() else None
-        found[str(one)] = status.st_mode, status.st_ino, status.st_mtime_ns, content
-    return found
-
-
 # --- symlinks that are there --------------------------------------------------------------------------------------
 
 
@@ -109,16 +99,6 @@ LEVELS: dict[str, Callable[[Path], str]] = {
     "a project that goes": lambda _: "simple/other",
     "a project that comes": lambda _: "simple/added",
 }
-
-
-def lead_out(public: Path, path: str, outside: Path) -> None:
-    """Replace a directory of the tree by a symlink to the same directory elsewhere, with one more file."""
-    target = public / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(target, outside / "there") if target.exists() else (outside / "there").mkdir()
-    shutil.rmtree(target, ignore_errors=True)
-    (outside / "there" / "precious").write_text("theirs")
-    target.symlink_to(outside / "there")
 
 
 @pytest.mark.usefixtures("_systems")
@@ -275,32 +255,6 @@ def test_a_download_continues_with_the_bytes_of_an_earlier_run(largest: int, kep
 
 
 # --- records that someone made ------------------------------------------------------------------------------------
-
-
-def forge_manifest(public: Path, *entries: Entry) -> None:
-    parts = manifest.encode((entry.position, entry) for entry in sorted(entries))
-    write_files(public, [(MANIFEST, b"".join(parts))])
-
-
-def forge_intent(public: Path, *entries: Entry) -> None:
-    write_files(public, [(INTENT, b"".join(intent.encode(entries)))])
-
-
-NOT_OURS = [
-    (Stage.FILE, "README.md"),
-    (Stage.FILE, "files/notes"),
-    (Stage.FILE, f"files/aa/{'b' * 62}/sub/a.whl"),
-    (Stage.METADATA, f"files/aa/{'b' * 62}/a.whl"),
-    (Stage.PROJECT, ".git/config"),
-    (Stage.PROJECT, "docs/.hidden/index.html"),
-    (Stage.PROJECT, f"files/aa/{'b' * 62}/a.whl"),
-    (Stage.PROJECT, "docs//index.html"),
-    (Stage.PROJECT, "./docs/index.html"),
-    (Stage.PROJECT, "/etc/passwd"),
-    (Stage.PROJECT, "docs/../../outside/index.html"),
-    (Stage.ROOT, "notes with spaces.txt"),
-    (Stage.ROOT, ".env"),
-]
 
 
 @pytest.mark.parametrize("forge", [forge_manifest, forge_intent])
@@ -471,23 +425,6 @@ def test_a_directory_that_becomes_a_symlink_at_any_moment_changes_nothing_elsewh
     assert number > 60
 
 
-def swap_directories(public: Path, outside: Path, stop: threading.Event) -> None:
-    """Replace directories by symlinks and back, as fast as possible."""
-    names = (TEMPORARY_DIRECTORY, "simple", "simple/demo", "files", OWN_DIRECTORY)
-    while not stop.is_set():
-        for name in names:
-            for step in (
-                partial(os.rename, public / name, public / "aside"),
-                partial(os.symlink, outside / name, public / name),
-                partial(os.unlink, public / name),
-                partial(os.rename, public / "aside", public / name),
-            ):
-                try:
-                    step()
-                except OSError:
-                    break
-
-
 def test_builds_beside_a_thread_that_swaps_directories_change_nothing_elsewhere(
     wheels: Path, public: Path, outside: Path
 ) -> None:
@@ -497,7 +434,12 @@ def test_builds_beside_a_thread_that_swaps_directories_change_nothing_elsewhere(
     for name in (TEMPORARY_DIRECTORY, DOWNLOADS_DIRECTORY):
         write_files(outside, [(f"{name}/theirs", b"theirs")])
     before, stop = seen(outside), threading.Event()
-    attacker = threading.Thread(target=swap_directories, args=(public, outside, stop))
+
+    def swap() -> None:
+        while not stop.is_set():
+            swap_directories(public, outside)
+
+    attacker = threading.Thread(target=swap)
     attacker.start()
     try:
         for number in range(400 if SOAK else 16):
