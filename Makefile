@@ -63,6 +63,12 @@ soak: $(READY) clients  ## Run the long tests: properties, crashes, watching, an
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/functional/test_watch_process.py tests/functional/test_installs_while_it_changes.py -rP --timeout 0
 
+# The soak runs tests as they are written, with more of everything. The lab attacks in random order until its time is over.
+MINUTES ?= 60
+lab: $(READY)  ## Attack mkindex for an hour, and print one table (MINUTES=N: another time)
+	$(BIN)/python -m pip install --quiet --group lab
+	PYTHONPATH=tests $(BIN)/python -m lab --minutes $(MINUTES)
+
 peers: $(READY)  ## Install other index generators for benchmarks and tests, in .peers
 	$(BIN)/python -m benchmarks.peers
 
@@ -97,4 +103,5 @@ format: $(READY)  ## Format the code and apply automatic fixes (ruff)
 clean:  ## Remove everything that these commands built or downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-integration test-fast test-unit soak clients peers bench compare examples readme lock lint format clean
+.PHONY: help setup demo test test-integration test-fast test-unit soak lab clients peers bench compare examples readme lock lint \
+	format clean

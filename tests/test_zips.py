@@ -208,6 +208,7 @@ REFUSED = {
         WHEEL[:-2] + b"\4\0PK\1\2",
         "the comment at the end of the zip looks like another zip: build it again",
     ),
+    "no member behind bytes": (b"x" + b"PK\5\6" + bytes(12) + b"\1" + bytes(5), BEFORE),
     "a second zip behind": (OTHER + WHEEL, BEFORE),
     "a second zip behind that the offsets know of": (OTHER + moved(WHEEL, len(OTHER)), BEFORE),
     "one of several disks": (WHEEL[:-18] + b"\1" + WHEEL[-17:], BEHIND),

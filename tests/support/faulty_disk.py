@@ -27,15 +27,16 @@ class Fault:
     writes_half: bool = False  # half of the bytes are written
 
 
-def _failing(number: int) -> Callable[[str | None], OSError]:
+def failing(number: int) -> Callable[[str | None], OSError]:
+    """Return what makes an error of the system."""
     return lambda path: OSError(number, os.strerror(number), path)
 
 
 KILLED = Fault(lambda _: ProcessKilled(), lasting=True)
 KILLED_IN_A_WRITE = Fault(lambda _: ProcessKilled(), lasting=True, writes_half=True)
 INTERRUPTED = Fault(lambda _: KeyboardInterrupt(), writes_half=True)
-FULL_ONCE, FULL = (Fault(_failing(errno.ENOSPC), lasting=lasting, writes_half=True) for lasting in (False, True))
-BROKEN_ONCE, BROKEN = (Fault(_failing(errno.EIO), lasting=lasting) for lasting in (False, True))
+FULL_ONCE, FULL = (Fault(failing(errno.ENOSPC), lasting=lasting, writes_half=True) for lasting in (False, True))
+BROKEN_ONCE, BROKEN = (Fault(failing(errno.EIO), lasting=lasting) for lasting in (False, True))
 
 
 class FaultyDisk(Filesystem):

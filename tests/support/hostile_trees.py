@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mkindex.tree import intent, manifest
@@ -67,15 +66,17 @@ def forge_intent(public: Path, *entries: Entry) -> None:
 def swap_directories(public: Path, outside: Path) -> int:
     """Replace each of some directories by a symlink and back; return how many were there."""
     count = 0
-    for name in (TEMPORARY_DIRECTORY, "simple", "simple/demo", "files", OWN_DIRECTORY):
-        steps = (
-            partial(os.rename, public / name, public / "aside"),
-            partial(os.symlink, outside / name, public / name),
-            partial(os.unlink, public / name),
-            partial(os.rename, public / "aside", public / name),
-        )
+    for path in (TEMPORARY_DIRECTORY, "simple", "simple/demo", "files", OWN_DIRECTORY):
+        above, _, name = path.rpartition("/")
         with suppress(OSError):
-            for step in steps:
-                step()
+            # The directory above may be a symlink, and what it leads to is not to change.
+            descriptor = os.open(public / above, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                os.rename(name, "aside", src_dir_fd=descriptor, dst_dir_fd=descriptor)
+                os.symlink(outside / path, name, dir_fd=descriptor)
+                os.unlink(name, dir_fd=descriptor)
+                os.rename("aside", name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
             count += 1
     return count

@@ -169,7 +169,7 @@ def _check_layout(members: Sequence[tuple[bytes, Member]], directory: int, read_
     extra field is unknown, and only overlaps are found.
     """
     ordered = sorted((offset, packed, kind, len(name)) for name, (kind, _, packed, _, offset) in members)
-    if ordered and ordered[0][0]:
+    if not ordered or ordered[0][0]:
         raise Unreadable(_NOT_ONE_ZIP)
     following = [offset for offset, *_ in ordered[1:]] + [directory]
     for (offset, packed, kind, length), end in zip(ordered, following, strict=True):
