@@ -527,10 +527,12 @@ def test_an_invalid_requires_python_is_left_out_with_a_warning(tmp_path: Path, v
         )
 
 
-def test_a_requires_python_that_no_client_can_read_is_left_out(tmp_path: Path) -> None:
-    found = result(tmp_path, WHEEL, wheel("foo", "1.0", requires_python=">=" + "9" * 5000))
+@pytest.mark.parametrize("value", [",>=3.9", ">=3.9,,<4", ">=3.9, ,<4", ",,", ">=" + "9" * 5000])
+def test_a_requires_python_that_only_pip_can_read_is_left_out_with_a_warning(tmp_path: Path, value: str) -> None:
+    found = result(tmp_path, WHEEL, wheel("foo", "1.0", requires_python=value))
     assert isinstance(found, Facts)
-    assert found.requires_python == ""
+    only_pip = NOT_VALID.format(value).replace("pip ignores it, but uv may ignore", "pip uses it, but uv ignores")
+    assert (found.requires_python, found.warning) == ("", only_pip)
 
 
 # --- what is no distribution ----------------------------------------------------------------------------------------

@@ -74,6 +74,7 @@ def outcome(data: bytes) -> str:
 @example(long_name(b"foo-1.0/long") + pax_header(pax_record(b"mtime", b"1.5")) + tar_header(identity=POSIX) + END)
 @example(pax_header(pax_record(b"size", b"3")) + tar_header(size=600, identity=POSIX) + padded(b"abc") + END)
 @example(tar_header(b"5", 512, "d") + tar_header() + END)
+@example(tar_header(b"D", 512) + bytes(512) + tar_header() + END)
 @example(tar_header(fields={136: b"\xff" * 12}) + END)
 def test_what_is_read_is_what_tarfile_reads(data: bytes) -> None:
     try:

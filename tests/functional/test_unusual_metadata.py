@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.distributions.requirements import requirement_problem
+from mkindex.distributions.specifiers import why_unusable
 from support.builds import publish
 from support.clients import INSTALLERS, ClientFailed, ClientHome
 from support.http_servers import serve_directory
@@ -30,6 +31,22 @@ REQUIREMENTS: dict[str, tuple[str, str | None, str | None]] = {
     "uncomparable": ("helper; python_version ~= '3'", ERROR, NEW),
     "elsewhere": ("helper @ {wheels}/helper-1.0-py3-none-any.whl", NEW, ERROR),
     "valid": ("helper[x] (>=1,<2.0a.0) ; extra == 'x' or python_version in '2.7, 3.0'", NEW, NEW),
+}
+# Each of these is in version 1.1 of a project; what uv installs. pip installs that version.
+PYTHONS = {
+    ",>=3.6": OLD,
+    ">=3.6,": NEW,
+    ">=3.6,,<4": OLD,
+    ">=3.6, ,<4": OLD,
+    ">=3.6 <4": OLD,
+    ">=3.6.*": NEW,
+    "!=3.0*": NEW,
+    "'>=3.6'": NEW,
+    ">3": NEW,
+    "~=3": OLD,
+    "3.6": OLD,
+    "^3.6": OLD,
+    "<3.99999999999999999999": OLD,
 }
 CLAIMS: dict[str, list[tuple[str | None, str | None]]] = {
     "pip ignores the file and takes an older version, and so does uv unless it can guess the meaning": [
@@ -55,6 +72,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for project, (requirement, _, _) in REQUIREMENTS.items():
         write_wheel(wheels, project, OLD)
         write_wheel(wheels, project, NEW, requires_dist=[requirement.format(wheels=wheels.as_uri())])
+    for number, requires_python in enumerate(PYTHONS):
+        write_wheel(wheels, f"python{number}", OLD)
+        write_wheel(wheels, f"python{number}", NEW, requires_python=requires_python)
     write_wheel(wheels, "future", OLD)
     write_wheel(wheels, "future", NEW, metadata_version="3.0", extras=["a b", ""], headers=["Dynamic: Name"])
     publish(wheels, directory / "public")
@@ -88,3 +108,19 @@ def test_clients_install_an_unknown_metadata_version_and_do_not_read_extras_and_
     home: ClientHome, index: str, client: str
 ) -> None:
     assert installed(client, home, index, "future") == NEW
+
+
+@pytest.mark.parametrize("client", ["pip", "uv"])
+def test_a_client_does_with_a_requires_python_what_is_said(home: ClientHome, index: str, client: str) -> None:
+    projects = [f"python{number}" for number in range(len(PYTHONS))]
+    by_uv = dict(zip(projects, PYTHONS.values(), strict=True))
+    assert INSTALLERS[client](home, index, projects) == (by_uv if client == "uv" else dict.fromkeys(projects, NEW))
+
+
+def test_what_is_said_of_a_requires_python_is_what_uv_does() -> None:
+    claims = {
+        "": {NEW},
+        "pip ignores it, but uv may ignore the file": {OLD, NEW},
+        "pip uses it, but uv ignores the file": {OLD},
+    }
+    assert [value for value, by_uv in PYTHONS.items() if by_uv not in claims[why_unusable(value)]] == []

@@ -1,15 +1,6 @@
-"""Version specifiers: whether they are valid, and what they mean."""
+"""The meaning of version specifiers."""
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-
-def is_specifier(value: str) -> bool:
-    """Tell whether a text is a valid version specifier."""
-    try:
-        SpecifierSet(value)
-    except InvalidSpecifier:
-        return False
-    return True
 
 
 def same_specifiers(one: str, other: str) -> bool:

@@ -5,10 +5,8 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
 from sys import intern
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -29,6 +27,7 @@ from mkindex.distributions.filenames import (
 from mkindex.distributions.metadata import Metadata, is_utf8, parse_metadata
 from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
 from mkindex.distributions.sdists import SdistFiles
+from mkindex.distributions.specifiers import why_unusable
 from mkindex.errors import Misnamed, Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
@@ -36,8 +35,6 @@ from mkindex.text import and_more, printable
 from mkindex.tree.names import METADATA_SUFFIX
 
 _MAX_FILENAME = 255  # bytes, on most file systems
-_TOO_LONG = re.compile(r"\d{19}")  # uv reads each part of a version as 64 bits
-
 _KNOWN_METADATA = re.compile(r"[12]\.[0-9]+")
 
 Stream = io.FileIO | io.BufferedIOBase
@@ -342,19 +339,10 @@ def _warn_of_metadata_version(metadata: Metadata) -> str:
 
 def _valid_requires_python(value: str) -> tuple[str, str]:
     """Return Requires-Python and a warning, one of them empty: uv drops a file if it cannot parse that on the page."""
-    # packaging accepts control characters after "===", but a page cannot contain them.
-    if not value or (value.isascii() and value.isprintable() and _is_specifier(value)):
+    unusable = why_unusable(value) if value else ""
+    if not unusable:
         return value, ""
     return "", (
-        f"Requires-Python {printable(value)!r} is not valid and is left out: pip ignores it, but uv may ignore the "
-        "file. Correct it and build the file again"
+        f"Requires-Python {printable(value)!r} is not valid and is left out: {unusable}. Correct it and build the file "
+        "again"
     )
-
-
-@lru_cache(maxsize=1024)
-def _is_specifier(value: str) -> bool:
-    try:
-        SpecifierSet(value)
-    except InvalidSpecifier:
-        return False
-    return not _TOO_LONG.search(value)

@@ -19,6 +19,7 @@ MAX_HEADER = 1 << 20  # bytes of one long name, or of the pax records of one mem
 MAX_HEADERS = 8 << 20  # bytes of all of them
 BLOCK = 512
 REGULAR, HARD_LINK, SYMLINK, DIRECTORY = (b"0", b"\0", b"7"), b"1", b"2", b"5"
+_WITHOUT_CONTENT = (HARD_LINK, SYMLINK, b"3", b"4", DIRECTORY, b"6")
 
 # name, mode, uid, gid, size, mtime, checksum, kind, target of a link, identity, devmajor, devminor, prefix of the name
 _HEADER = Struct("100s8s8s8s12s12s8sc100s8s64x8s8s155s12x")
@@ -48,7 +49,7 @@ class Member(NamedTuple):
 
     name: bytes
     kind: bytes
-    size: int  # of its content: 0 if it is not a regular file
+    size: int  # of its content
     target: bytes  # of a link
 
 
@@ -152,9 +153,10 @@ class TarReader:
             size = int(said[b"size"])
         if b"linkpath" in said and header.kind not in (HARD_LINK, SYMLINK):
             self.note("a member that is not a link has a target")
-        if size and header.kind not in REGULAR:
+        if size and header.kind in _WITHOUT_CONTENT:
             self.note("a member that is not a file has a size")
-        return Member(name, header.kind, size if header.kind in REGULAR else 0, target)
+            size = 0
+        return Member(name, header.kind, size, target)
 
     def _add(self, said: dict[bytes, bytes], header: Member) -> None:
         """Add what a long name, a long target or pax records say. Raises Unreadable."""

@@ -8,8 +8,9 @@ from packaging.version import InvalidVersion, Version
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
-from mkindex.check.specifiers import is_specifier, same_specifiers
+from mkindex.check.specifiers import same_specifiers
 from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
+from mkindex.distributions.specifiers import why_unusable
 from mkindex.text import redact
 
 _COMPARED = ("name", "version", "requires_python", "requires_dist", "extras")
@@ -223,7 +224,7 @@ def requires_python_missing(file: SeenFile) -> Iterator[Violation]:
     metadata = metadata_of(file)
     if not file.exists or metadata is None or not metadata.requires_python or file.entry.requires_python:
         return
-    if is_specifier(metadata.requires_python):
+    if not why_unusable(metadata.requires_python):
         yield Violation(f"the file says {metadata.requires_python!r}, but the page says nothing")
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import InvalidVersion, Version
 
@@ -11,6 +10,7 @@ from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, NOTE, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.distributions.filenames import FILENAME, SUFFIXES, parse_filename, sdist_version
+from mkindex.distributions.specifiers import why_unusable
 from mkindex.simple.links import client_project_url
 from mkindex.text import plural
 
@@ -23,16 +23,14 @@ _MAX_BYTES, _MAX_FILES = 10 << 20, 10_000  # of the page of a project
     "requires-python-invalid",
     ERROR,
     uv=WRONG,
-    impact="pip ignores it and takes the file. uv ignores the file, and takes an older version without an error.",
+    impact="pip takes the file. uv takes an older version without an error, unless it can guess the meaning.",
     fix="Fix Requires-Python in the project and build it again. Until then, remove it from the page.",
 )
 def requires_python_invalid(page: SeenPage) -> Iterator[Violation]:
-    """Requires-Python is a valid version specifier."""
+    """Requires-Python on a page can be read by pip and uv."""
     for entry in page.entries:
-        try:
-            SpecifierSet(entry.requires_python)
-        except InvalidSpecifier:
-            yield Violation(f"requires-python is {entry.requires_python[:100]!r}", entry.filename)
+        if effect := why_unusable(entry.requires_python):
+            yield Violation(f"requires-python is {entry.requires_python[:100]!r}: {effect}", entry.filename)
 
 
 @rule(

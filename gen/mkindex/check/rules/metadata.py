@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, WRONG, Violation, rule
 from mkindex.check.observations import Requirements, SeenFile
 from mkindex.check.rules.files import is_sibling_used
-from mkindex.check.specifiers import is_specifier
+from mkindex.distributions.specifiers import why_unusable
 
 
 def read_first(file: SeenFile) -> Requirements | None:
@@ -69,12 +69,12 @@ def metadata_encoding(file: SeenFile) -> Iterator[Violation]:
     "metadata-requires-python",
     WARNING,
     uv=DEPENDS,
-    impact="pip ignores the value. uv takes an older version without an error, unless it can guess the meaning.",
+    impact="pip takes the file. uv takes an older version without an error, unless it can guess the meaning.",
     fix="Correct Requires-Python in the project and build it again.",
 )
 def metadata_requires_python(file: SeenFile) -> Iterator[Violation]:
-    """Requires-Python in the metadata of a file is a valid version specifier."""
+    """Requires-Python in the metadata of a file can be read by pip and uv."""
     metadata = read_first(file)
     # If the page has it, too, `requires-python-invalid` reports it.
-    if metadata and not file.entry.requires_python and not is_specifier(metadata.requires_python):
-        yield Violation(f"Requires-Python is {metadata.requires_python[:100]!r}")
+    if metadata and not file.entry.requires_python and (effect := why_unusable(metadata.requires_python)):
+        yield Violation(f"Requires-Python is {metadata.requires_python[:100]!r}: {effect}")
