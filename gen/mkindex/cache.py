@@ -107,6 +107,15 @@ class Cache:
             text = self._valid(row, row[1]) if row else None
         return (row[1], text) if row and text is not None else None
 
+    def recall_each(self, keys: Sequence[str], validator: str) -> Iterator[str | None]:
+        """Yield for each key the text that was remembered with this validator, or None."""
+        for start in range(0, len(keys), _READ_AT_ONCE):
+            batch = keys[start : start + _READ_AT_ONCE]
+            with self._lock:
+                rows = self._rows(batch)
+                texts = [self._valid(rows.get(key), validator) for key in batch]
+            yield from texts
+
     def remember(self, key: str, validator: str, text: str) -> None:
         """Remember a text, and the validator of the server's answer. May be called by any thread.
 

@@ -65,3 +65,33 @@ def and_more(names: Sequence[str], limit: int = 5) -> str:
     """Return the first names and the number of the others: "a, b and 3 more"."""
     others = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {others:,} more" if others > 0 else "")
+
+
+def displayed(text: str) -> str:
+    """Return text of a stranger as a page may show it, in one line.
+
+    Control characters are left out, also those that change the direction of the text around them. Unlike
+    `printable()`, this keeps what emoji and many languages are written with.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return " ".join("".join(map(_harmless, text)).split())
+
+
+def displayed_lines(text: str) -> str:
+    """Return text of a stranger as a page may show it, with its line breaks."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("".join(" " * 4 if c == "\t" else _harmless(c) for c in line).rstrip() for line in lines)
+
+
+_TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the direction of text
+
+
+def _harmless(character: str) -> str:
+    if character.isspace():
+        return " "
+    if character in _TURNS:
+        return ""
+    import unicodedata
+
+    return "" if unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co") else character

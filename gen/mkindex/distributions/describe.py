@@ -104,7 +104,7 @@ def _describe_renamed(filename: str, stream: Stream, size: int, *, whole: bool) 
 
 def _right_filename(filename: str, stream: Stream, size: int) -> str:
     if not filename.endswith(".whl"):
-        metadata = _parse_pkg_info(_read_sdist(filename, stream, size).pkg_info)
+        metadata = _parse_pkg_info(read_sdist(filename, stream, size).pkg_info)
         return sdist_filename(metadata.name, metadata.version, sdist_suffix(filename)) if metadata else ""
     read_at = zips.random_access(stream)
     directory, _, _ = zips.read_wheel_metadata(read_at, size)
@@ -216,7 +216,7 @@ def _parse_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
 
 
 def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str) -> Facts:
-    raw, pyproject, refusal = _read_sdist(filename, stream, size)
+    raw, pyproject, refusal = read_sdist(filename, stream, size)
     warning = f"{refusal}. Build it again" if refusal else ""
     says = "it has no PKG-INFO"
     try:
@@ -267,7 +267,7 @@ def _build_requires(pyproject: bytes | None) -> tuple[str, ...]:
         return ()
 
 
-def _read_sdist(filename: str, stream: Stream, size: int) -> SdistFiles:
+def read_sdist(filename: str, stream: Stream, size: int) -> SdistFiles:
     """Return what an sdist says of itself. Raises Unreadable."""
     if filename.endswith(".zip"):
         _check_magic(stream, b"PK", "zip archive")
