@@ -85,9 +85,9 @@ def test_after_a_template_that_was_stopped_the_next_one_is_rendered(tmp_path: Pa
     assert templates.render("404.html") == b"gone"
     renderer = templates._renderer
     assert isinstance(renderer, ConfinedRenderer)
-    assert renderer._process
-    renderer._process.kill()
-    renderer._process.wait()
+    process = renderer._process._running()
+    process.kill()
+    process.wait()
     assert templates.render("404.html") == b"gone"
 
 

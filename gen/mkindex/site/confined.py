@@ -3,26 +3,19 @@
 A sandbox keeps a template from running code, but not from making a text of ten gigabytes or from looping for hours.
 """
 
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from mkindex.errors import TemplateError
+from mkindex.site import limited
+from mkindex.site.limited import LimitedProcess, Limits, ProcessEnded
 from mkindex.text import printable
 
-MEMORY = 2 << 30  # bytes of address space of the process; a page of 900,000 links takes less
 SECONDS = 60  # of processor time for each template
-_LENGTH = 8  # bytes before each message that say how long it is
 _RENDERED, _FAILED = b"r", b"f"  # the first byte of an answer
-# -P: without it, Python would import modules of the current directory, which may belong to whoever wrote the templates.
-_COMMAND = (sys.executable, "-P", "-c", "from mkindex.site.confined import answer_requests; answer_requests()")
+_COMMAND = limited.command("mkindex.site.confined.answer_requests")
 
 
 class ConfinedRenderer:
@@ -30,93 +23,42 @@ class ConfinedRenderer:
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self._directories = directories
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0  # the process that started it: a fork of ours needs another one
 
     def render(self, name: str, context: Mapping[str, object]) -> bytes:
         """Render a template. Raises TemplateError, also if the template needs more memory or time than it may."""
-        process = self._running()
-        assert process.stdin
-        assert process.stdout
-        answer = b""
-        with suppress(BrokenPipeError):
-            _send(process.stdin, pickle.dumps((name, context)))
-            answer = _receive(process.stdout)
-        if not answer:
-            raise TemplateError(f"template {printable(name)} {_why_ended(process.wait())}")
+        try:
+            answer = self._process.ask((name, context))
+        except ProcessEnded as error:
+            reason = f"cannot be rendered: {error}"
+            if error.took_too_long:
+                limit = "the limit for templates that are not those of mkindex"
+                reason = f"takes more than {SECONDS} s of processor time, {limit}"
+            raise TemplateError(f"template {printable(name)} {reason}") from error
         if answer[:1] == _FAILED:
             raise TemplateError(answer[1:].decode("utf-8", "replace"))
         return answer[1:]
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-            self._process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-            self._owner = os.getpid()
-            weakref.finalize(self, _stop, self._process, self._owner)
-            assert self._process.stdin
-            _send(self._process.stdin, pickle.dumps((self._directories, MEMORY, SECONDS)))
-        return self._process
-
-
-def _why_ended(status: int) -> str:
-    """Say why the process of a template has ended, from its exit status."""
-    if status == -getattr(signal, "SIGXCPU", 0):
-        return f"takes more than {SECONDS} s of processor time, the limit for templates that are not those of mkindex"
-    return f"cannot be rendered: its process has ended with status {status}"
-
-
-def _stop(process: subprocess.Popen[bytes], owner: int) -> None:
-    """End a process; a fork of its owner leaves it alone."""
-    if os.getpid() == owner:
-        process.kill()
-        process.communicate()
+    @cached_property
+    def _process(self) -> LimitedProcess:
+        return LimitedProcess(_COMMAND, self._directories, Limits(seconds=SECONDS))
 
 
 def answer_requests() -> None:
     """Render what standard input asks for, until it ends: the main function of the process."""
+    limited.answer_requests(_prepare)
+
+
+def _prepare(directories: Sequence[Path]) -> Callable[[tuple[str, Mapping[str, Any]]], bytes]:
     from mkindex.site.jinja import Renderer
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our parent, which ends this process
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    directories, memory, seconds = pickle.loads(_receive(requests))  # noqa: S301 (from our parent)
     renderer = Renderer(directories, sandboxed=True)
-    _limit_memory(memory)
-    while request := _receive(requests):
-        _limit_time(seconds)
+
+    def answer(request: tuple[str, Mapping[str, Any]]) -> bytes:
         try:
-            name, context = pickle.loads(request)  # noqa: S301 (from our parent)
-            answer = _RENDERED + renderer.render(name, context)
+            return _RENDERED + renderer.render(*request)
         except TemplateError as error:
-            answer = _FAILED + str(error).encode("utf-8", "replace")
+            return _FAILED + str(error).encode("utf-8", "replace")
         except MemoryError:
-            answer = _FAILED + f"a page needs more than {memory >> 30} GiB of memory to be rendered".encode()
-        _send(answers, answer)
+            return _FAILED + f"a page needs more than {limited.MEMORY >> 30} GiB of memory to be rendered".encode()
 
-
-def _limit_memory(size: int) -> None:
-    with suppress(ImportError):  # Windows
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-
-
-def _limit_time(seconds: int) -> None:
-    with suppress(ImportError):  # Windows
-        import resource
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, most))
-
-
-def _send(stream: IO[bytes], message: bytes) -> None:
-    stream.write(len(message).to_bytes(_LENGTH) + message)
-    stream.flush()
-
-
-def _receive(stream: IO[bytes]) -> bytes:
-    """Return the next message; b"" if the other process has ended."""
-    length = stream.read(_LENGTH)
-    message = stream.read(int.from_bytes(length)) if len(length) == _LENGTH else b""
-    return message if len(message) == int.from_bytes(length) else b""
+    return answer
