@@ -24,7 +24,7 @@ setup: $(READY)  ## Create .venv with mkindex (editable) and the development too
 
 demo: $(READY)  ## Build an index of examples/wheels in build/demo, and print how to use it
 	@mkdir -p build
-	$(BIN)/mkindex examples/wheels build/demo
+	$(BIN)/mkindex examples/wheels build/demo --site
 
 test: $(READY) clients  ## Run the tests, including those with real clients
 	$(PYTEST) --ignore tests/integration
@@ -81,14 +81,15 @@ compare: $(READY)  ## Compare two versions: make compare OLD=PYTHON NEW=PYTHON, 
 examples: $(READY)  ## Rebuild examples/wheels, byte for byte the same
 	$(BIN)/python examples/make.py
 
-readme: $(READY)  ## Write the table of options in README.md
+readme: $(READY)  ## Write the table of options in README.md, and the values of templates in docs/site.md
 	PYTHONPATH=tests $(BIN)/python -m support.readme
+	PYTHONPATH=tests $(BIN)/python -m support.site_docs
 
 BUILD_NEEDS = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
 lock: $(READY) .clients/uv/.ready  ## Update action/requirements.txt, the versions and hashes that the GitHub Action installs
 	$(BIN)/python -c '$(BUILD_NEEDS)' | .clients/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
-		--generate-hashes --upgrade --no-header --no-emit-index-url --no-annotate \
+		--extra site --generate-hashes --upgrade --no-header --no-emit-index-url --no-annotate \
 		--output-file action/requirements.txt pyproject.toml - >/dev/null
 
 lint: $(READY)  ## Check style (ruff) and types (mypy, strict)

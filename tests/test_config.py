@@ -281,6 +281,14 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         interval = 3600
         serve = true
         bind = "[::1]:80"
+
+        [site]
+        title = "Ours"
+        description = "What we need"
+        logo = "logo.svg"
+        color = "#aa0000"
+        footer = "Ask us"
+        readme-images = true
     """)
     read = read_config_file(toml)
     assert set(read) == {field.name for field in fields(Config)}
@@ -303,6 +311,13 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "links": True,
         "templates": f"{toml.parent}/templates",
         "policy": f"{toml.parent}/policy.toml",
+        "site": True,
+        "site_title": "Ours",
+        "site_description": "What we need",
+        "site_logo": f"{toml.parent}/logo.svg",
+        "site_color": "#aa0000",
+        "site_footer": "Ask us",
+        "site_readme_images": True,
         "grace": 60,
         "overwrite": True,
         "allow_empty": True,

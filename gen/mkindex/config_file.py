@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
     values = _policy(content, path)
-    for key, value in content.items():
+    for key, value in _without_site(content):
         if key in POLICY_TABLES:
             continue
         try:
@@ -37,7 +38,10 @@ def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
             raise ConfigError(f"{printable(str(path))}: {error}") from error
         values[name] = checked
     if found and values.get("templates"):
-        _require_templates_below(path, values["templates"])
+        templates = Path(values["templates"])
+        _require_below(path, "templates", (templates, *templates.rglob("*")))
+    if found and values.get("site_logo"):
+        _require_below(path, "site-logo", (Path(values["site_logo"]),))
     return values
 
 
@@ -51,14 +55,25 @@ def _policy(content: dict[str, Any], path: Path) -> dict[str, Any]:
     return {"policy": str(path)} if tables else {}
 
 
-def _require_templates_below(path: Path, templates: str) -> None:
-    """Raise ConfigError if a template is not below the directory of a configuration: pages would show the file."""
+def _without_site(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield keys and values. Those in the table [site] are options of the site, apart from `url`."""
+    for key, value in content.items():
+        if key != "site" or not isinstance(value, dict):
+            yield key, value
+            continue
+        yield key, True
+        for name, setting in value.items():
+            yield name if name == "url" else f"{key}-{name}", setting
+
+
+def _require_below(path: Path, key: str, places: Iterable[Path]) -> None:
+    """Raise ConfigError if a file is not below the directory of a configuration: pages would show it."""
     directory = os.path.realpath(path.parent)
-    for place in (Path(templates), *Path(templates).rglob("*")):
+    for place in places:
         if not Path(os.path.realpath(place)).is_relative_to(directory):
             file = printable(str(path))
             raise ConfigError(
-                f"{file}: templates: {printable(str(place))} is not below the directory of {file}, which was found, "
+                f"{file}: {key}: {printable(str(place))} is not below the directory of {file}, which was found, "
                 f"not named. If you trust it, use --config {file}"
             )
 

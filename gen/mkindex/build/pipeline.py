@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mkindex.build.examining import examine_all, sort_outcomes
 from mkindex.build.growing import Growth, keep_options, list_published, recorded_lines
@@ -36,6 +37,9 @@ from mkindex.site.templates import Templates
 from mkindex.sources.locks.lock import Lock
 from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
+
+if TYPE_CHECKING:
+    from mkindex.site.people import People
 
 OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
 Examine = Callable[[Sequence[Artifact | Link], Workspace], Iterable[File | Rejected | Note]]
@@ -80,7 +84,9 @@ def build(
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
             lines = recorded_lines(config, site.templates, is_grown=bool(growth))
-            sections = _sections(index, replace(site, locks=locks), lines)
+            with_locks = replace(site, locks=locks)
+            people = _people(index, with_locks, work) if config.site else None
+            sections = _sections(index, with_locks, lines, people)
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
@@ -91,6 +97,8 @@ def build(
                 findings = (*findings, *note_removal_from_grown(config, work.destination, missing))
             refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
             try:
+                if people and not config.dry_run:
+                    people.prepare(put.resource for put in todo.puts)
                 applied = Applied() if config.dry_run else work.destination.apply(todo, before_commit)
                 break
             except FileChanged as changed:
@@ -147,7 +155,13 @@ def _site(config: Config) -> Site:
     )
 
 
-def _sections(index: Index, site: Site, lines: Sequence[bytes]) -> Iterable[Section]:
+def _people(index: Index, site: Site, work: Workspace) -> "People":
+    from mkindex.build.people import make_people  # here, since it takes time, and most builds have no such pages
+
+    return make_people(index, site, work)
+
+
+def _sections(index: Index, site: Site, lines: Sequence[bytes], people: "People | None") -> Iterable[Section]:
     """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
-    sections = render(index, site, lines)
+    sections = render(index, site, lines, people)
     return tuple(sections) if site.host.has_limits else sections

@@ -79,6 +79,13 @@ def remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:
         is_new = any(resource.path == NO_JEKYLL and resource.key == site.notice_key for resource in written)
         if is_new or NO_JEKYLL in todo.foreign_pages:
             yield Note(location=config.destination, text=site.host.notice)
+    for template in site.templates.unused:
+        yield Note(
+            location=str(template),
+            text="replaces no template of mkindex, so it is ignored unless another template names it. docs/site.md "
+            "lists the names",
+            text_of_many="replace no template of mkindex, so they are ignored unless other templates name them",
+        )
     for filename in todo.replaced_filenames:
         text = "its contents have changed since it was published: existing lock files will reject the new hash"
         yield Note(location=filename, text=text)

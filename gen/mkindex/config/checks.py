@@ -3,6 +3,7 @@
 import os
 import re
 
+from mkindex.config.site_options import SITE
 from mkindex.config.table import OPTIONS, BuildOptions
 from mkindex.environments import IMPLEMENTATIONS
 from mkindex.errors import ConfigError
@@ -11,7 +12,7 @@ from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption
 from mkindex.text import printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, LOCKS_DIRECTORY, NOT_FOUND_HTML
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, LOCKS_DIRECTORY, NOT_FOUND_HTML, SITE_NAMES
 
 _TAKEN = (
     FILES_DIRECTORY,
@@ -21,6 +22,7 @@ _TAKEN = (
     LINKS_HTML,
 )  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
 
@@ -47,6 +49,7 @@ def check(options: BuildOptions) -> None:
         raise InvalidOption("templates", "{path}: not a directory", path=printable(options.templates))
     if options.url is not None:
         parse_public_url(options.url)
+    _check_site(options)
     if options.serve and not options.watch:
         raise InvalidOption(
             "serve",
@@ -121,6 +124,23 @@ def _check_places(options: BuildOptions) -> None:
             "inner directory",
             path=options.json_root,
             other=options.simple_path or ".",
+        )
+
+
+def _check_site(options: BuildOptions) -> None:
+    for one in OPTIONS:
+        if one.group == SITE and one.name != "site" and getattr(options, one.name) and not options.site:
+            raise InvalidOption(one.name, "requires {site}")
+    if not options.site:
+        return
+    if not options.simple_path:
+        raise InvalidOption("site", "and {simple_path} . exclude each other: both need index.html at the root of DEST")
+    for name, path in ("simple_path", options.simple_path), ("json_root", options.json_root):
+        if path and path.split("/")[0] in SITE_NAMES:
+            raise InvalidOption(name, "{path!r} is taken: {site} writes there. Choose another path", path=path)
+    if options.site_color is not None and not _COLOR.fullmatch(options.site_color):
+        raise InvalidOption(
+            "site_color", "must be a color such as #2b5f9e, not {value!r}", value=printable(options.site_color)
         )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mkindex.config.site_options import SITE, SiteOptions
 from mkindex.hosts.table import HOSTS
 from mkindex.options import option, options_of
 from mkindex.tree.names import SIMPLE_DIRECTORY
@@ -12,14 +13,14 @@ _DAY = 86_400  # seconds
 # The headings of --help and of the README table, in order.
 SOURCES, SELECTION, LOCKS, POLICY, OUTPUT = "Sources", "Selection", "Lock files", "Policy", "Output"
 PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
-GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, OUTPUT, PUBLISHING, WATCHING, REPORTING)
+GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, OUTPUT, SITE, PUBLISHING, WATCHING, REPORTING)
 
 # The tables of mkindex.toml that are no options but a policy.
 POLICY_TABLES = ("yank", "status", "keep", "only", "times")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BuildOptions:
+class BuildOptions(SiteOptions):
     """The sources, the destination and the options of one build, not yet checked.
 
     An option that `shapes` the tree is kept in its manifest; so it cannot be a path of this machine.

@@ -13,6 +13,7 @@ from mkindex.errors import TemplateError
 from mkindex.hosts.server_config import ServerConfig
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus, Release
+from mkindex.site import views
 from mkindex.text import printable
 
 # The attributes of our values in the sandbox: nothing of this machine, such as the path of a source.
@@ -22,6 +23,8 @@ _VISIBLE: Mapping[type, frozenset[str]] = {
     Release: frozenset({"version", "files"}),
     File: frozenset({"filename", "project", "version", "size", "sha256", "requires_python", "core_metadata"})
     | {"upload_time", "yanked", "provenance"},
+    **{view: frozenset(one.name for one in fields(view)) for view in views.VIEWS},
+    **{view: frozenset(view._fields) for view in (views.Required, views.Edge, views.Instructions)},
     ServerConfig: frozenset(one.name for one in fields(ServerConfig))
     | {"scheme", "host", "port", "usual_port", "is_usual_port", "path", "origin", "index", "addresses"},
 }
@@ -44,7 +47,7 @@ class Renderer:
         make_environment = _Sandbox if sandboxed else jinja2.Environment
         self._environment = make_environment(
             loader=jinja2.FileSystemLoader(directories),
-            autoescape=jinja2.select_autoescape(["html"]),  # not the configuration of a web server
+            autoescape=jinja2.select_autoescape(["html", "xml", "svg"]),  # not the configuration of a web server
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -1,10 +1,10 @@
 """Render an index: the resources of the published tree, with keys, and their bytes when they are needed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 from urllib.parse import quote
 
 from packaging.utils import NormalizedName
@@ -181,22 +181,47 @@ def _quote_path(path: str) -> str:
     return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
 
 
-def render(index: Index, site: Site, lines: Sequence[bytes] = ()) -> Iterator[Section]:
+class PeoplePages(Protocol):
+    """The pages for people. `key`: that of the API pages of a project."""
+
+    def root_pages(self, keys: Mapping[NormalizedName, str]) -> Iterable[PageResource]:
+        """Yield the pages that belong to no project. Called first."""
+
+    def project_keys(self, project: Project, key: str) -> Iterable[tuple[str, str]]:
+        """Yield path and key of each page of a project."""
+
+    def project_pages(self, project: Project, key: str) -> Iterable[PageResource]:
+        """Yield the pages of a project."""
+
+
+def render(
+    index: Index, site: Site, lines: Sequence[bytes] = (), people: PeoplePages | None = None
+) -> Iterator[Section]:
     """Yield the sections of the tree, ordered by name. Resources are made when they are iterated over.
 
     `lines`: what the manifest records about the whole tree.
     """
     keys = {project.name: _project_key(project, site) for project in index.projects}
-    pages = sorted(_root_pages(index, site, keys), key=attrgetter("path"))
+    pages = sorted(_root_pages(index, site, keys, people), key=attrgetter("stage", "path"))
     key = section_key((page.path, page.key) for page in pages)
     yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
     roots = _roots(site)
     for project in index.projects:
         key = keys[project.name]
+        page_keys: Iterable[tuple[str, str]]
         page_keys = ((f"{root}{project.name}/{name}", key) for root, pages in roots for name, _ in pages)
-        resources = partial(_project_resources, project, key, roots, site)
+        resources: Callable[[], Iterable[Resource]] = partial(_project_resources, project, key, roots, site)
+        if people:
+            page_keys = sorted((*page_keys, *people.project_keys(project, key)))
+            resources = partial(_with_pages_for_people, resources, people, project, key)
         record = partial(recorded.encode, project, site.address, site.core_metadata)
         yield Section(project.name, section_key(page_keys), resources, record)
+
+
+def _with_pages_for_people(
+    resources: Callable[[], Iterable[Resource]], people: PeoplePages, project: Project, key: str
+) -> list[Resource]:
+    return sorted((*resources(), *people.project_pages(project, key)), key=attrgetter("stage", "path"))
 
 
 def _project_resources(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Resource]:
@@ -252,7 +277,9 @@ def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
     return frozenset(file.filename for file in files if not file.metadata_name)
 
 
-def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> Iterator[PageResource]:
+def _root_pages(
+    index: Index, site: Site, keys: dict[NormalizedName, str], people: PeoplePages | None
+) -> Iterator[PageResource]:
     """Yield the pages that name every project or file, and those that name none."""
     names = digest(site.key, *keys)
     everything = digest(site.key, *keys.values())
@@ -278,7 +305,9 @@ def _root_pages(index: Index, site: Site, keys: dict[NormalizedName, str]) -> It
     yield page(site.simple(INDEX_JSON), names, render_json)
     yield page(NOT_FOUND_HTML, site.key, partial(render_template, "404.html"), optional=True)
     yield page(NO_JEKYLL, site.notice_key, _render_empty, optional=True)
-    if site.simple_path:
+    if people:
+        yield from people.root_pages(keys)
+    elif site.simple_path:
         yield page(INDEX_HTML, digest(everything, *missing.dependents, *missing.names), render_landing, optional=True)
     if site.links:
         yield page(LINKS_HTML, everything, render_links)

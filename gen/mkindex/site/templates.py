@@ -1,13 +1,20 @@
 """The templates of pages: those of mkindex, or the user's in their place."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mkindex.errors import TemplateError
+from mkindex.text import printable
+
 if TYPE_CHECKING:
     from mkindex.site.confined import ConfinedRenderer
     from mkindex.site.jinja import Renderer
+
+
+_WORDS = "site/words.toml"  # the catalogue of all words of the pages for people
 
 
 class Templates:
@@ -34,7 +41,29 @@ class Templates:
                     digest.update(f"{path.relative_to(directory).as_posix()}\n{len(content)}\n".encode() + content)
         return digest.hexdigest()
 
-    def render(self, name: str, **context: object) -> bytes:
+    @cached_property
+    def words(self) -> Mapping[str, str]:
+        """All words of the pages for people. A catalogue of the user's own need not have all of them.
+
+        Raises TemplateError if that cannot be read.
+        """
+        shipped, *own = map(_read_words, reversed(self._directories))
+        for words in own:
+            if unknown := [key for key in words if key not in shipped]:
+                raise TemplateError(f"{_WORDS}: mkindex uses no text named {printable(unknown[0])}. Remove it")
+            shipped |= words
+        return shipped
+
+    @property
+    def unused(self) -> list[Path]:
+        """The user's files that replace no template of mkindex."""
+        own, shipped = self._directories[0], self._directories[-1]
+        if own is shipped:
+            return []
+        files = sorted(path for path in own.rglob("*") if path.is_file())
+        return [path for path in files if not (shipped / path.relative_to(own)).is_file()]
+
+    def render(self, name: str, /, **context: object) -> bytes:
         """Render a template: ASCII if it is HTML, else UTF-8. Raises TemplateError."""
         return self._renderer.render(name, context)
 
@@ -47,3 +76,18 @@ class Templates:
         from mkindex.site.jinja import Renderer
 
         return Renderer(self._directories, sandboxed=False)
+
+
+def _read_words(directory: Path) -> dict[str, str]:
+    import tomllib
+
+    path = directory / _WORDS
+    if not path.is_file():
+        return {}
+    try:
+        words = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise TemplateError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
+    if wrong := [key for key, text in words.items() if not isinstance(text, str)]:
+        raise TemplateError(f"{printable(str(path))}: {printable(wrong[0])} must be a text")
+    return words

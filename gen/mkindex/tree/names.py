@@ -10,6 +10,13 @@ INSTALL_MD = "INSTALL.md"  # beside them
 NOT_FOUND_HTML = "404.html"
 NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
 
+# Pages for people, with --site.
+PROJECT_DIRECTORY = "project"  # of the pages of projects
+ASSETS_DIRECTORY = "assets"  # style, scripts, logo. Sorts before index.html, and so it is published earlier
+LICENSES_HTML, FEED_XML = "licenses.html", "feed.xml"
+RELEASES_HTML, CONTENTS_HTML, BADGE_SVG = "releases.html", "contents.html", "badge.svg"  # of a project
+SITE_NAMES = (PROJECT_DIRECTORY, ASSETS_DIRECTORY, LICENSES_HTML, FEED_XML)
+
 # The published names that begin with a dot; the second one configures Apache.
 DOT_FILES = (NO_JEKYLL, ".htaccess")
 

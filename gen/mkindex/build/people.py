@@ -1,0 +1,25 @@
+"""The pages for people of a build."""
+
+import os
+
+from mkindex.build.workspace import Workspace, processes
+from mkindex.examine.details import DetailsReader
+from mkindex.model.index import Index
+from mkindex.site.library import Library
+from mkindex.site.people import People
+from mkindex.site.readmes import Readmes
+from mkindex.site.render import Site
+from mkindex.site.settings import read_settings
+
+
+def make_people(index: Index, site: Site, work: Workspace) -> People:
+    """Return the pages for people of an index. Raises ConfigError if the logo cannot be used."""
+    settings, number = read_settings(work.config), processes(work.config)
+    library = Library(
+        index,
+        work.cache,
+        DetailsReader(work.cache, processes=number),
+        Readmes(work.cache, images=settings.readme_images, processes=number),
+        place=os.path.realpath(work.config.destination),
+    )
+    return People(index, site, settings, library)

@@ -1,0 +1,32 @@
+"""The options of the site for people. In mkindex.toml, they may stand in a table [site]."""
+
+from dataclasses import dataclass
+
+from mkindex.options import option
+
+SITE = "Site for people"  # the heading
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SiteOptions:
+    """The options of the site for people."""
+
+    site: bool = option(
+        False,
+        "Also write pages for people: search, a page for each project, licenses, and with --url feeds.",
+        group=SITE, shapes=True,
+    )
+    site_title: str | None = option(
+        None, "Title of the site.", group=SITE, shapes=True, metavar="TEXT", automatic="Python package index"
+    )
+    site_description: str | None = option(None, "What this index is, in a sentence.", group=SITE, shapes=True, metavar="TEXT")
+    site_logo: str | None = option(None, "Image beside the title.", group=SITE, shapes=True, metavar="FILE", path="location")
+    site_color: str | None = option(
+        None, "Color of links and buttons.", group=SITE, shapes=True, metavar="#RRGGBB", automatic="#2b5f9e"
+    )
+    site_footer: str | None = option(None, "Text at the end of each page.", group=SITE, shapes=True, metavar="TEXT")
+    site_readme_images: bool = option(
+        False,
+        "Show the images in READMEs. Browsers load them from other servers, which learn who reads the page.",
+        group=SITE, shapes=True,
+    )
