@@ -14,13 +14,16 @@ class SiteOptions:
     site: bool = option(
         False,
         "Also write pages for people: search, a page for each project, licenses, and with --url feeds.",
-        group=SITE, shapes=True,
+        group=SITE,
+        shapes=True,
     )
     site_title: str | None = option(
         None, "Title of the site.", group=SITE, shapes=True, metavar="TEXT", automatic="Python package index"
     )
-    site_description: str | None = option(None, "What this index is, in a sentence.", group=SITE, shapes=True, metavar="TEXT")
-    site_logo: str | None = option(None, "Image beside the title.", group=SITE, shapes=True, metavar="FILE", path="location")
+    site_description: str | None = option(
+        None, "What this index is, in a sentence.", group=SITE, shapes=True, metavar="TEXT"
+    )
+    site_logo: str | None = option(None, "Image beside the title.", group=SITE, metavar="FILE", path="location")
     site_color: str | None = option(
         None, "Color of links and buttons.", group=SITE, shapes=True, metavar="#RRGGBB", automatic="#2b5f9e"
     )
@@ -28,5 +31,6 @@ class SiteOptions:
     site_readme_images: bool = option(
         False,
         "Show the images in READMEs. Browsers load them from other servers, which learn who reads the page.",
-        group=SITE, shapes=True,
+        group=SITE,
+        shapes=True,
     )
