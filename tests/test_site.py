@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import html5lib
 import pytest
 
+from mkindex import cli
 from mkindex.errors import ConfigError, MkindexError
 from mkindex.site.templates import Templates
 from support import site_docs
@@ -246,6 +247,17 @@ def test_a_release_changes_its_project_the_start_page_and_what_requires_it(wheel
     # native is not required any more, for no extra.
     others = {"index.html", "licenses.html", "feed.xml", "assets/search-0.js", "project/native/index.html"}
     assert changed == own | others - {"licenses.html"}
+
+
+def test_a_tree_that_grows_has_the_site_of_one_that_is_built_at_once(wheels: Path, tmp_path: Path) -> None:
+    added = _made(tmp_path / "added")
+    for path in wheels.glob("app-*"):
+        path.rename(added / path.name)
+    publish(wheels, tmp_path / "public", site=True, site_title="Ours", jobs=1)
+    assert cli.run(["add", "--no-cache", "--jobs", "1", str(added), str(tmp_path / "public")]) == 0
+    for path in added.iterdir():
+        path.rename(wheels / path.name)
+    assert read_tree(tmp_path / "public") == cold_build(wheels, site=True, site_title="Ours", jobs=1)
 
 
 def test_without_the_option_the_pages_are_removed_again(wheels: Path, tmp_path: Path) -> None:
