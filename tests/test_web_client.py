@@ -383,6 +383,10 @@ def test_a_redirect_loop_ends(server: ScriptedServer, client: WebClient) -> None
         ("javascript:alert(1)", "redirects to an address that is not http or https"),
         ("ftp://127.0.0.1/x", "redirects to an address that is not http or https"),
         ("mailto:", "redirects to an address that is not http or https"),
+        (
+            "/\u00e4",
+            "redirects to an address that is not ASCII, which HTTP does not allow. Ask the operator of the server",
+        ),
     ],
 )
 def test_a_redirect_to_another_scheme_is_an_error(server: ScriptedServer, client: WebClient, to: str, why: str) -> None:

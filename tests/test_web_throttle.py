@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.web.throttle import AT_FIRST, MOST, Throttle
+from mkindex.web import throttle
+from mkindex.web.throttle import AT_FIRST, MOST, QUICK, Throttle
 from support.scripted_server import Reply, Request, reply_sequence, status_reply
 from support.web_requests import make_client
 
@@ -30,6 +31,13 @@ def test_the_limit_does_not_grow_for_a_server_that_closes_each_connection() -> N
     """The queue of `python -m http.server` has five places, and a connection that finds none waits for a second."""
     throttle = Throttle(threading.Event())
     throttle.report(is_overloaded=False, is_persistent=False)
+    assert throttle.limit == AT_FIRST
+
+
+def test_the_limit_does_not_grow_for_a_host_that_answers_at_once() -> None:
+    """More requests at a time would only wait for the processor."""
+    throttle = Throttle(threading.Event())
+    throttle.report(is_overloaded=False, seconds=QUICK / 2)
     assert throttle.limit == AT_FIRST
 
 
@@ -73,7 +81,10 @@ def test_a_host_gets_no_more_requests_at_a_time_than_the_limit(server: ScriptedS
     assert (most, everybody.is_set()) == (AT_FIRST, True)
 
 
-def test_an_overloaded_host_gets_fewer_requests_at_a_time(server: ScriptedServer) -> None:
+def test_an_overloaded_host_gets_fewer_requests_at_a_time(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "QUICK", 0)
     client = make_client()
     server.routes["/f"] = reply_sequence(status_reply(503), status_reply(429), Reply(b"x"))
     client.head(f"{server.url}f")

@@ -11,7 +11,7 @@ import pytest
 from mkindex import __version__
 from mkindex.web.redirects import INVALID
 from mkindex.web.reqwest_transport import ReqwestTransport
-from mkindex.web.transport import CHUNK, NoResponse, Request, Response, TransferBroken, Transport
+from mkindex.web.transport import CHUNK, UNREADABLE, NoResponse, Request, Response, TransferBroken, Transport
 from support import raw_server, scripted_server
 from support.scripted_server import Reply, ScriptedServer, endless_body, page_reply, redirect_reply, status_reply
 
@@ -136,6 +136,12 @@ def test_redirects_are_not_followed(server: ScriptedServer, transport: Transport
     assert server.requests() == ["GET 302 /r"]
 
 
+def test_a_location_that_is_not_ascii_is_known_to_be_there(transport: Transport) -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /\xc3\xa4\r\nContent-Length: 0\r\n\r\n"
+    with raw_server.serve_bytes(head) as url, transport.send(get(url)) as response:
+        assert dict(response.headers) == {"location": UNREADABLE, "content-length": "0"}
+
+
 def test_a_failure_is_not_repeated(server: ScriptedServer, transport: Transport) -> None:
     server.routes["/p"] = status_reply(503)
     with transport.send(get(f"{server.url}p")) as response:
@@ -178,8 +184,11 @@ def test_only_the_proxy_of_the_request_is_used(
     assert server.received[1].headers["proxy-authorization"] == "Basic bWU6aHVudGVyMg=="
 
 
-def test_several_fields_of_one_name_are_joined_and_invalid_ones_are_dropped(transport: Transport) -> None:
-    head = b"HTTP/1.1 200 OK\r\nA: b\r\na: c\r\nname: \xe4\r\nfolded: 1\r\n 2\r\nContent-Length: 1\r\n\r\nx"
+@pytest.mark.parametrize("other", [b"", b"name: \xe4\r\n", "Name: \u00e4\r\n".encode()])
+def test_several_fields_of_one_name_are_joined_and_those_that_are_not_ascii_are_dropped(
+    transport: Transport, other: bytes
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nA: b\r\na: c\r\n" + other + b"folded: 1\r\n 2\r\nContent-Length: 1\r\n\r\nx"
     with raw_server.serve_bytes(head) as url, transport.send(get(url)) as response:
         assert dict(response.headers) == {"a": "b, c", "folded": "1 2", "content-length": "1"}
         assert read_all(response) == b"x"

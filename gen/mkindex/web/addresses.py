@@ -12,6 +12,7 @@ from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from mkindex.web.credentials import host_name
 from mkindex.web.redirects import INVALID
 from mkindex.web.transport import NoResponse
 
@@ -32,10 +33,15 @@ class Networks:
         """`with_local`: allow private networks and this machine, because a file of this machine names hosts."""
         self._allowed: set[Network] = {"a public network", *(_LOCAL if with_local else ())}
         self._resolve = cache(_resolve)
+        self._named: set[str] = set()  # hosts whose network is allowed
 
     def allow_network_of(self, url: str) -> None:
         """Allow the network of a host that the user named; for this machine, private networks, too."""
-        found = {network_of(address) for address in self._resolve(urlsplit(url).hostname or "")}
+        host = host_name(url)
+        if host in self._named:
+            return
+        found = {network_of(address) for address in self._resolve(host)}
+        self._named.add(host)
         self._allowed |= found
         if "this machine" in found:
             self._allowed |= _LOCAL

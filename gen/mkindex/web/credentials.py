@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -42,13 +42,13 @@ class CredentialStore:
 
     def is_named(self, url: str) -> bool:
         """Tell whether the user named the host of an address."""
-        return (urlsplit(url).hostname or "") in self._named
+        return host_name(url) in self._named
 
     def headers(self, url: str) -> dict[str, str]:
         """Return the header field that a request to an address needs, {} if there are no credentials for it."""
         if self._anonymous or not self.is_named(url):
             return {}
-        found = self._by_origin.get(origin(url)) or self._of_netrc(urlsplit(url).hostname or "")
+        found = self._by_origin.get(origin(url)) or self._of_netrc(host_name(url))
         if not found:
             return {}
         import base64
@@ -91,6 +91,13 @@ def _read_netrc() -> "netrc | None":
     return None
 
 
+@lru_cache
+def host_name(url: str) -> str:
+    """Return the host of an address in lower case, without port."""
+    return urlsplit(url).hostname or ""
+
+
+@lru_cache
 def origin(url: str) -> tuple[str, str]:
     """Return scheme and host with port of an address, by which credentials and range support are stored."""
     parts = urlsplit(url)

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
+from mkindex.web.transport import UNREADABLE
+
 MAX_REDIRECTS = 5
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what stays as it is in an address that a server sends
 TOO_MANY = f"redirects more than {MAX_REDIRECTS} times"
 NOT_WEB = "redirects to an address that is not http or https"
 INSECURE = "redirects from https to http, which is not encrypted"
+NOT_ASCII = "redirects to an address that is not ASCII, which HTTP does not allow. Ask the operator of the server"
 INVALID = "not a valid address, or redirects to one that is not valid"
 
 
@@ -26,6 +29,8 @@ def redirect_target(url: str, location: str) -> str:
 
     It is without user and password: a server may not hand out credentials for another one.
     """
+    if location == UNREADABLE:
+        raise BadRedirect(NOT_ASCII)
     try:
         parts = urlsplit(urljoin(url, quote(location, safe=_SAFE)))
     except ValueError as error:

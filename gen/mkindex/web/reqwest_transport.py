@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pyreqwest.client import SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, DecodeError, PyreqwestError, RequestTimeoutError
+from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.request import SyncStreamRequest
 
@@ -24,7 +25,7 @@ from mkindex import __version__
 from mkindex.errors import ConfigError
 from mkindex.text import printable
 from mkindex.web.redirects import INVALID
-from mkindex.web.transport import CHUNK, CONNECT_TIMEOUT, NoResponse, Request, TransferBroken
+from mkindex.web.transport import CHUNK, CONNECT_TIMEOUT, UNREADABLE, NoResponse, Request, TransferBroken
 
 T = TypeVar("T")
 
@@ -125,28 +126,27 @@ class ReqwestResponse:
         response = request.__enter__()
         self._opened: SyncStreamRequest | None = request
         self._body = response.body_reader
-        self._rest = memoryview(b"")
+        self._rest = b""
         self.url = url
         self.status = response.status
-        fields: dict[str, str] = {}
-        for name in response.headers:
-            with suppress(ValueError):  # a value that is not ASCII; no field that mkindex reads needs one
-                fields[name.lower()] = ", ".join(response.headers.getall(name))
-        self.headers = fields
+        self.headers = fields = _fields(response.headers)
         self.is_persistent = response.version != "HTTP/1.0" and "close" not in fields.get("connection", "").lower()
 
     def read(self) -> bytes:
         """Return the next bytes of the body as they were sent, at most CHUNK; b"" at the end. Raises TransferBroken."""
-        if not self._rest:
+        chunk = self._rest
+        if not chunk:
             try:
-                self._rest = memoryview(_call(self._body.read_chunk) or b"")
+                chunk = bytes(_call(self._body.read_chunk) or b"")
             except _ERRORS as error:
                 is_late = isinstance(error, RequestTimeoutError)
                 raise TransferBroken(
                     "no more data within the timeout" if is_late else _reason(_causes(error))
                 ) from error
-        chunk, self._rest = self._rest[:CHUNK], self._rest[CHUNK:]
-        return bytes(chunk)
+            if len(chunk) <= CHUNK:
+                return chunk
+        self._rest = chunk[CHUNK:]
+        return chunk[:CHUNK]
 
     def discard(self) -> None:
         """Drop the body without reading more than CHUNK bytes of it."""
@@ -170,6 +170,31 @@ class ReqwestResponse:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _fields(headers: HeaderMap) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    try:
+        for name, value in headers.items():
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    except ValueError:
+        return _readable_fields(headers)
+    return fields
+
+
+def _readable_fields(headers: HeaderMap) -> dict[str, str]:
+    """Return the fields without those that are not ASCII, whose values the library does not show.
+
+    No field that mkindex reads needs other characters. Of a Location it matters that there is one.
+    """
+    fields: dict[str, str] = {}
+    for name in headers:
+        try:
+            fields[name] = ", ".join(headers.getall(name))
+        except ValueError:
+            if name == "location":
+                fields[name] = UNREADABLE
+    return fields
 
 
 def _call(function: Callable[[], T]) -> T:

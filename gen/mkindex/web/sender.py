@@ -4,6 +4,7 @@ That is: credentials, the choice of an address, proxies, redirects, and a second
 """
 
 import threading
+import time
 from collections.abc import Mapping
 from itertools import cycle
 
@@ -36,7 +37,8 @@ class Sender:
 
     def throttle(self, url: str) -> Throttle:
         """Return the limit for the host of an address."""
-        return self._throttles.setdefault(origin(url), Throttle(self._stopped))
+        host = origin(url)
+        return self._throttles.get(host) or self._throttles.setdefault(host, Throttle(self._stopped))
 
     def send(self, method: str, url: str, headers: Mapping[str, str], *, follow_redirects: bool = True) -> Response:
         """Return the response, after redirects; its body is unread."""
@@ -79,12 +81,17 @@ class Sender:
         throttle = self.throttle(url)
 
         def attempt() -> Response:
+            start = time.monotonic()
             try:
                 response = self._transport.send(request._replace(address=next(each)))
             except NoResponse as error:
                 throttle.report(is_overloaded=error.is_unreachable)
                 raise
-            throttle.report(is_overloaded=response.status in OVERLOADED, is_persistent=response.is_persistent)
+            throttle.report(
+                is_overloaded=response.status in OVERLOADED,
+                is_persistent=response.is_persistent,
+                seconds=time.monotonic() - start,
+            )
             return response
 
         return repeat_failed(attempt, self._stopped)

@@ -1,4 +1,4 @@
-"""How many requests a host gets at a time: a few at first, more while it answers well, half when it is overloaded."""
+"""How many requests a host gets at a time: a few at first, more if its answers take time, half if it is overloaded."""
 
 import threading
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 AT_FIRST, MOST = 8, 32  # requests at the same time
 OVERLOADED = (429, 503)  # these statuses say so
+QUICK = 0.005  # seconds: of a host that answers within this time, a few requests at a time use all of a processor
 _CHECK = 0.5  # seconds, after which a thread that waits looks whether everything was stopped
 
 
@@ -31,16 +32,22 @@ class Throttle:
         finally:
             with self._changed:
                 self._busy -= 1
-                self._changed.notify()
+                # The place that just became free is for the next request of this thread, as a rule. To wake another
+                # thread, which would find it taken, costs as much as a request.
+                if self._busy < max(1, self.limit - 1):
+                    self._changed.notify()
 
-    def report(self, *, is_overloaded: bool, is_persistent: bool = True) -> None:
-        """Take note of how the host answered. If it closes each connection, more at a time would fill its queue."""
+    def report(self, *, is_overloaded: bool, is_persistent: bool = True, seconds: float = QUICK) -> None:
+        """Take note of how the host answered, and after how many seconds.
+
+        If it closes each connection, more at a time would fill its queue.
+        """
         with self._changed:
             if is_overloaded and not self._ignored:
                 self.limit = max(1, self.limit // 2)
                 self._ignored = max(0, self._busy - 1)
             elif self._ignored:
                 self._ignored -= 1
-            elif is_persistent and not is_overloaded and self.limit < MOST:
+            elif is_persistent and not is_overloaded and seconds >= QUICK and self.limit < MOST:
                 self.limit += 1
                 self._changed.notify()

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, NamedTuple, Protocol, Self
 
-CHUNK = 1 << 16  # bytes of a body that are read at once
+CHUNK = 1 << 19  # bytes of a body that are read at once
 DEFAULT_TIMEOUT = 30.0  # seconds
 CONNECT_TIMEOUT = 10.0  # seconds; the timeout, if that is shorter
+
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 # What failed: the address is invalid, the certificate or the proxy is not usable, there is no connection, it breaks
 # before the head of the response is complete, or the head is not valid HTTP. "refused": nothing was sent.
@@ -41,7 +43,7 @@ class Response(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The header fields, with names in lower case."""
+        """The header fields, with names in lower case; a Location that cannot be read is UNREADABLE."""
 
     @property
     def is_persistent(self) -> bool:

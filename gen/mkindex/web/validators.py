@@ -5,6 +5,7 @@ Building and checking use the same rules.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
 
 from mkindex.model.files import format_upload_time
@@ -64,16 +65,24 @@ def last_modified(headers: Mapping[str, str]) -> str:
 
     That is what servers send that create a response or do not know more. It would be another one for each request.
     """
+    if "last-modified" not in headers:
+        return ""
+    modified = _seconds(headers["last-modified"])
+    sent = _seconds(headers["date"]) if "date" in headers else None if modified is None else modified + 1
+    return format_upload_time(modified) if modified is not None and sent is not None and modified < sent else ""
+
+
+@lru_cache
+def _seconds(date: str) -> int | None:
+    """Return the time that a date of HTTP means, in seconds since 1970; None if it is not one."""
     # Here, since builds without remote files do not need them.
     from calendar import timegm
     from email.utils import parsedate_to_datetime
 
     try:
-        modified = timegm(parsedate_to_datetime(headers["last-modified"]).utctimetuple())
-        sent = timegm(parsedate_to_datetime(headers["date"]).utctimetuple()) if "date" in headers else modified + 1
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return ""
-    return format_upload_time(modified) if modified < sent else ""
+        return timegm(parsedate_to_datetime(date).utctimetuple())
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def has_changed(headers: Mapping[str, str], before: str) -> bool:
