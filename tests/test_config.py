@@ -264,6 +264,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         extra = ["web"]
         group = ["dev"]
         no-sdists = true
+        build-requires = "build.txt"
         remote = "mirror"
         max-download = "1GB"
         allow-unhashed = true
@@ -334,6 +335,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "extra": ["web"],
         "group": ["dev"],
         "no_sdists": True,
+        "build_requires": f"{toml.parent}/build.txt",
         "remote": "mirror",
         "max_download": "1GB",
         "allow_unhashed": True,
@@ -368,7 +370,7 @@ def test_an_empty_file_sets_nothing(toml: Path) -> None:
         (b"mirror = true", 'unknown key mirror (did you mean remote = "mirror"?)'),
         (b"source = ['wheels']", "unknown key source (did you mean sources?)"),
         (b'"a\\u001b" = 1', r"unknown key a\x1b"),
-        (b"[build]\njobs = 1", "unknown key build"),
+        (b"[colours]\njobs = 1", "unknown key colours"),
         (b"sources = 'wheels'", "sources must be a list of strings"),
         (b"sources = [1]", "sources must be a list of strings"),
         (b"destination = 1", "destination must be a string"),

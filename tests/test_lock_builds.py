@@ -27,6 +27,7 @@ from support.locks import (
 )
 from support.scripted_server import redirect_reply
 from support.trees import find_broken_links, read_tree
+from support.wheels import sdist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -323,6 +324,40 @@ def test_check_finds_each_removed_file_for_the_environments_that_need_it(
         "pure": [("uv.lock", "requires pure==1.0, but this index has no pure")],
         "old": [("uv.lock", "requires old==3.0, but this index has no old")],
     }
+
+
+def test_what_sdists_need_to_be_built_is_missing_or_taken_from_a_second_lock(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    needy = {"needy-1.0.tar.gz": sdist("needy", "1.0", backend=False)}
+    setuptools = project_files("setuptools", "80.0", "py3-none-any")
+    serve(server, needy, setuptools)
+    lock = write_lock(
+        uv_lock(uv_package("needy", "1.0", server.url, needy), root='dependencies = [{ name = "needy" }]')
+    )
+    done = run(lock, *MIRROR, *FOR, "linux")
+    assert (done.status, done.messages[-1]) == (
+        1,
+        (
+            "error needy-1.0.tar.gz requires setuptools to be built, but this index has no setuptools "
+            "(for needy==1.0 in uv.lock). Add what is missing (pip download REQUIREMENT), then rebuild the index."
+        ),
+    )
+    line = requirement("setuptools", "80.0", setuptools)
+    build = write_lock(f"--index-url {server.url}simple/\n{line}", "build.txt")
+    assert run(lock, *MIRROR, *FOR, "linux", "--build-requires", build).status == 0
+    assert published(public) == {*needy, *setuptools}
+    assert sorted(path.name for path in public.glob("locks/*")) == ["INSTALL.md", "uv.lock"]
+
+
+def test_add_keeps_the_locks_that_are_published(server: ScriptedServer, public: Path, run: Callable[..., Run]) -> None:
+    serve(server, PURE, OLD)
+    run(write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE))), *MIRROR)
+    before = (public / "locks/uv.lock").read_bytes()
+    lock = write_lock(pylock(pylock_package("old", "3.0", server.url, OLD)), "pylock.toml")
+    assert run("add", lock, *MIRROR).status == 0
+    assert sorted(path.name for path in public.glob("locks/*")) == ["INSTALL.md", "pylock.toml", "uv.lock"]
+    assert (public / "locks/uv.lock").read_bytes() == before
 
 
 # --- locks that lie ---------------------------------------------------------------------------------------------------

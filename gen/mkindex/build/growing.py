@@ -1,7 +1,9 @@
 """Builds that keep what the destination lists: `add` and `remove`. They also keep the options that shape the tree."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -10,16 +12,19 @@ from mkindex.build.listing import sort_listing
 from mkindex.build.workspace import Workspace, no_progress, open_workspace
 from mkindex.config import Config
 from mkindex.config.table import OPTIONS
-from mkindex.errors import ConfigError, Note, NotPublished, Rejected, nothing
+from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, nothing
 from mkindex.model.files import File
 from mkindex.model.index import StatusMarker, parse_version
 from mkindex.options import InvalidOption
 from mkindex.publish.plan import root_lines
 from mkindex.site.templates import Templates
+from mkindex.sources.locks.lock import Lock
+from mkindex.sources.locks.read import read_lock
 from mkindex.sources.published import PublishedSource
 from mkindex.sources.requested import Request
 from mkindex.text import and_more, printable
 from mkindex.tree.manifest import GROWN
+from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
 _OPTIONS = b"options\t"
 _SHOWN = 5  # versions in a message
@@ -58,6 +63,20 @@ def list_published(work: Workspace, growth: Growth) -> Published:
     if work.config.upload_time == "none":
         files = [file.with_upload_time("") for file in files]
     return Published(files, statuses, [*findings, *rejected])
+
+
+def kept_locks(work: Workspace, added: Sequence[Lock], growth: Growth | None) -> tuple[Lock, ...]:
+    """Return the lock files that stay in the published tree: those that added ones do not replace."""
+    directory = os.path.join(work.destination.root, LOCKS_DIRECTORY)
+    if not growth or not os.path.isfile(os.path.join(directory, INSTALL_MD)) or os.path.islink(directory):
+        return ()
+    replaced = {INSTALL_MD, *(lock.name for lock in added)}
+    kept = []
+    for name in sorted(set(os.listdir(directory)) - replaced):
+        path = os.path.join(directory, name)
+        with suppress(SourceError):  # it is no lock, or somebody damaged it
+            kept += [] if os.path.islink(path) else [read_lock(path)]
+    return tuple(kept)
 
 
 def find_requested(config: Config, requests: Sequence[Request]) -> list[File]:

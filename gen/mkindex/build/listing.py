@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import NamedTuple
 
 from mkindex.config import Config
@@ -42,7 +43,10 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         exclude=(*written, os.path.realpath(config.destination)),
     )
     sources = [open_source(spec, options) for spec in config.sources]
-    for spec in config.sources:
+    if config.build_requires:
+        every = replace(options.choice, extras=None, groups=None)
+        sources.append(open_source(config.build_requires, replace(options, choice=every, for_builds=True)))
+    for spec in config.inputs:
         real = os.path.realpath(local_path(spec) or os.sep)
         if any(os.path.commonpath([real, output]) == output for output in written):
             raise SourceError(f"source {printable(spec)} is part of the index in {printable(config.destination)}")
@@ -67,7 +71,7 @@ def _choice(config: Config) -> Choice:
 
 def refuse_without_lock(config: Config, locks: Sequence[Lock]) -> None:
     """Raise InvalidOption for an option that is only for lock files, if no source is one."""
-    for name in ("python", "index", "extra", "group", "no_sdists"):
+    for name in ("python", "index", "extra", "group", "no_sdists", "build_requires"):
         if getattr(config, name) and not locks:
             raise InvalidOption(name, "is for lock files, and no SOURCE is one")
 
@@ -83,7 +87,7 @@ def output_directories(config: Config) -> list[str]:
 
 def list_sources(config: Config, sources: Iterable[Source]) -> Iterator[SourceItem]:
     """Yield what the sources list. With --keep-going a source that fails is rejected as a whole."""
-    for spec, source in zip(config.sources, sources, strict=True):
+    for spec, source in zip(config.inputs, sources, strict=True):
         if not config.keep_going:
             yield from source.artifacts()
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkindex.build.examining import examine_all, sort_outcomes
-from mkindex.build.growing import Growth, keep_options, list_published, recorded_lines
+from mkindex.build.growing import Growth, keep_options, kept_locks, list_published, recorded_lines
 from mkindex.build.listing import list_sources, open_sources, refuse_without_lock, selection, sort_listing
 from mkindex.build.policy import policy_of
 from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
@@ -84,7 +84,7 @@ def build(
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
             lines = recorded_lines(config, site.templates, is_grown=bool(growth))
-            with_locks = replace(site, locks=locks)
+            with_locks = replace(site, locks=(*kept_locks(work, locks, growth), *locks))
             people = _people(index, with_locks, work) if config.site else None
             sections = _sections(index, with_locks, lines, people)
             todo = plan(
@@ -116,7 +116,7 @@ def build(
         findings=(*findings, *work.destination.notes, *remarks(config, site, todo)),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
-        locks=tuple(locks),
+        locks=locks,
         new=None if config.previous is None else new_filenames(index, previous or {}),
     )
 
@@ -139,7 +139,8 @@ def _collect(work: Workspace, sources: Sequence[Source], examine: Examine, growt
         statuses = [*published.statuses, *statuses]
         findings += (*published.findings, *rejected)
     index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
-    return index, tuple(locks), (*findings, *conflicts), previous
+    of_application = tuple(lock for lock in locks if not lock.for_builds)
+    return index, of_application, (*findings, *conflicts), previous
 
 
 def _site(config: Config) -> Site:

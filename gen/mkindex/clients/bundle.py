@@ -13,6 +13,7 @@ class Bundle:
     is_public: bool  # whether the user gave that address; otherwise a pylock.toml has relative paths
     simple_path: str  # of the index, below the root
     locks: Sequence[tuple[str, str]]  # name and kind of each lock file
+    has_sdists: bool = False  # which clients build with files of the index
 
     @property
     def index(self) -> str:
@@ -57,29 +58,41 @@ def _introduction(names: str, bundle: Bundle) -> Iterator[str]:
 
 
 def _uv(bundle: Bundle, name: str) -> Iterator[str]:
+    sync = "uv sync --directory APP --locked"
+    # What sdists need to be built is in this index, and in no lock.
+    server, directory = (f" --index {one}" if bundle.has_sdists else "" for one in (bundle.index, bundle.local_index))
     yield "With uv, from the server:"
-    yield from _commands(f"cp locks/{name} APP/{name}", "cd APP && uv sync --locked")
+    yield from _commands(f"cp locks/{name} APP/{name}", f"{sync}{server}")
     yield "With uv, without a server, if the path of this directory has no spaces:"
     yield from _commands(
         f"""sed "s|{bundle.base}files/|file://$PWD/files/|" locks/{name} > APP/{name}""",
-        "cd APP && uv sync --locked --offline",
+        f"{sync} --offline{directory}",
     )
     yield "`--locked` needs the `pyproject.toml` for which the lock was made. `--frozen` does not look at it."
 
 
 def _pylock(bundle: Bundle, name: str) -> Iterator[str]:
-    option = "" if bundle.is_public else " --offline"  # a relative path needs no server
+    offline = "" if bundle.is_public else " --offline"  # a relative path needs no server
+    index = f' --default-index "{bundle.local_index}"' if bundle.has_sdists else ""
     yield "With uv, in a virtual environment:"
-    yield from _commands(f"uv pip sync{option} locks/{name}")
+    yield from _commands(f"uv pip sync{offline}{index} locks/{name}")
     yield "With pip 26.1 or newer:"
-    yield from _commands(f"pip install --no-index -r locks/{name}")
+    no_index = f'--index-url "{bundle.local_index}"' if bundle.has_sdists else "--no-index"
+    yield from _commands(f"pip install {no_index} -r locks/{name}")
 
 
 def _requirements(bundle: Bundle, name: str) -> Iterator[str]:
+    # An index that the file names would have precedence.
     yield "With pip, without a server:"
-    yield from _commands(f'pip install --index-url "{bundle.local_index}" -r locks/{name}')
+    yield from _commands(
+        f"grep -v index-url locks/{name} > APP/{name}",
+        f'pip install --index-url "{bundle.local_index}" -r APP/{name}',
+    )
     yield "With uv, in a virtual environment, without a server:"
-    yield from _commands(f'uv pip install --offline --default-index "{bundle.local_index}" -r locks/{name}')
+    yield from _commands(
+        f"grep -v index-url locks/{name} > APP/{name}",
+        f'uv pip install --offline --default-index "{bundle.local_index}" -r APP/{name}',
+    )
     yield "If the file has hashes, clients require them of all files."
 
 
@@ -96,7 +109,7 @@ def _poetry(bundle: Bundle, name: str) -> Iterator[str]:
 
 def _pdm(bundle: Bundle, name: str) -> Iterator[str]:
     yield "With PDM, from the server:"
-    yield from _commands(f"cp locks/{name} APP/{name}", f"cd APP && PDM_PYPI_URL={bundle.index} pdm sync")
+    yield from _commands(f"cp locks/{name} APP/{name}", f"PDM_PYPI_URL={bundle.index} pdm sync --project APP")
 
 
 def _pipfile(bundle: Bundle, name: str) -> Iterator[str]:

@@ -78,7 +78,8 @@ class Closure:
     """The files of an index as a client sees them in one environment.
 
     `offers` returns the files of a project by its normalized name, none for an unknown project. `constraints` limit the
-    versions of projects, by their names. Without `builds` nothing is built: what sdists need for that does not count.
+    versions of projects, by their names, but not for builds, which clients isolate. Without `builds` nothing is built:
+    what sdists need for that does not count.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Closure:
         self._usable: dict[str, tuple[Offer, ...]] = {}
         self._by_filename: dict[str, Offer] = {}
         self._requirements: dict[str, Requirement | None] = {}  # thousands of files have the same ones
-        self._satisfying: dict[str, tuple[tuple[tuple[_Node, ...], ...], str]] = {}
+        self._satisfying: dict[tuple[str, bool], tuple[tuple[tuple[_Node, ...], ...], str]] = {}
         self._applicable: dict[tuple[str, str], bool] = {}
 
     def of_files(self, projects: Iterable[str]) -> Answer:
@@ -174,15 +175,18 @@ class Closure:
         if requirement.url:
             problem = "pip takes it from that address and not from this index, and uv refuses it"
             return _Need(Missing(place, _with_address(requirement), problem, is_build), ())
-        if text not in self._satisfying:
-            self._satisfying[text] = self._satisfy(requirement)
-        choices, problem = self._satisfying[text]
+        key = text, is_build
+        if key not in self._satisfying:
+            self._satisfying[key] = self._satisfy(requirement, {} if is_build else self._constraints)
+        choices, problem = self._satisfying[key]
         return _Need(Missing(place, str(requirement), problem, is_build), choices)
 
-    def _satisfy(self, requirement: Requirement) -> tuple[tuple[tuple[_Node, ...], ...], str]:
+    def _satisfy(
+        self, requirement: Requirement, constraints: Mapping[str, SpecifierSet]
+    ) -> tuple[tuple[tuple[_Node, ...], ...], str]:
         """Return what satisfies a requirement or, if nothing does, what the index has instead."""
         name = canonicalize_name(requirement.name)
-        specifier = requirement.specifier & self._constraints.get(name, SpecifierSet())
+        specifier = requirement.specifier & constraints.get(name, SpecifierSet())
         takes_yanked = is_pinned(requirement)
         extras = ("", *sorted(map(canonicalize_name, requirement.extras)))
         choices = tuple(

@@ -18,6 +18,11 @@ class Config(BuildOptions):
         check(self)
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """Everything that files are taken from: the sources, and the lock of build requirements."""
+        return (*self.sources, *filter(None, [self.build_requires]))
+
+    @property
     def named_hosts(self) -> set[str]:
         """The hosts that options name, besides those of sources."""
         return {*self.trust_host, *(urlsplit(url).hostname or "" for url in (self.files_url, self.url) if url)}

@@ -148,6 +148,13 @@ class BuildOptions(SiteOptions):
         automatic="all groups",
     )
     no_sdists: bool = option(False, "Take no sdists.", group=LOCKS)
+    build_requires: str | None = option(
+        None,
+        "Also take the files of this lock: what sdists need to be built, which no lock of an application has.",
+        group=LOCKS,
+        metavar="LOCK",
+        path="location",
+    )
 
     policy: str | None = option(
         None,

@@ -333,6 +333,7 @@ def _lock_pages(index: Index, site: Site, everything: str) -> Iterator[PageResou
         is_public=site.url is not None,
         simple_path=site.simple_path,
         locks=[(lock.name, lock.kind) for lock in site.locks],
+        has_sdists=any(not file.filename.endswith(".whl") for project in index.projects for file in project.files),
     )
     text = installation_text(bundle)
     yield page(f"{LOCKS_DIRECTORY}/{INSTALL_MD}", digest(text), text.encode)

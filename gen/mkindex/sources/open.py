@@ -35,6 +35,7 @@ class SourceOptions:
     verify_links: bool = False  # request files at `files_url`
     choice: Choice = EVERY_FILE  # of lock files
     indexes: tuple[str, ...] = ()  # for packages of lock files that name none
+    for_builds: bool = False  # lock files are of what sdists need to be built
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read
 
 
@@ -147,6 +148,7 @@ def _open_lock(path: str, options: SourceOptions) -> Source:
         executor=options.executor,
         selection=options.selection,
         choice=options.choice,
+        for_builds=options.for_builds,
         indexes=tuple(map(options.web.take_credentials, options.indexes)),
     )
 

@@ -246,7 +246,7 @@ class Watch:
         self._config = config
         self._young = YoungFiles(config.settle)
         self._last = self._last.restricted(
-            {os.path.abspath(path) for path in map(local_path, config.sources) if path},
+            {os.path.abspath(path) for path in map(local_path, config.inputs) if path},
             Selection(include=config.include, exclude=config.exclude),
         )
         if any(getattr(config, key) != getattr(before, key) for key in _KEYS_FOR_LINKS):

@@ -32,7 +32,7 @@ class Answers:
         sources = open_sources(config, web, executor)
         return [
             Remembered(source, spec, self) if is_remote(spec) else source
-            for spec, source in zip(config.sources, sources, strict=True)
+            for spec, source in zip(config.inputs, sources, strict=True)
         ]
 
     def examine(self, artifacts: Sequence[Artifact | Link], work: Workspace) -> Iterator[File | Rejected]:

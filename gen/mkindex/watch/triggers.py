@@ -87,7 +87,7 @@ class Triggers:
         self, config: Config, young: YoungFiles, last_build: LastBuild, on_note: Callable[[str], object]
     ) -> None:
         self._config = config
-        self._local = tuple(filter(None, map(local_path, config.sources)))
+        self._local = tuple(filter(None, map(local_path, config.inputs)))
         self._young = young
         self._last_build = last_build
         self._on_note = on_note
@@ -268,7 +268,7 @@ class _Handler(FileSystemEventHandler):
         self._hardlink = config.link_mode == "hardlink"
         self._young = young
         self._last_build = last_build
-        self._files = {os.path.realpath(spec) for spec in config.sources}
+        self._files = {os.path.realpath(spec) for spec in config.inputs}
         self._written = _output_below(config, directory.path)
 
     def dispatch(self, event: FileSystemEvent) -> None:

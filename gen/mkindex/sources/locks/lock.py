@@ -59,4 +59,5 @@ class Lock:
     groups: tuple[str, ...] = ()  # its dependency groups
     projects: tuple[str, ...] = ()  # the locked project, and other members of its workspace
     requires_python: str = ""
+    for_builds: bool = False  # it is of what sdists need to be built
     summary: str = ""  # how much it names, and how much of that is chosen

@@ -33,6 +33,7 @@ class LockSource:
     selection: Selection
     choice: Choice
     indexes: tuple[str, ...]  # where packages are looked up for which the lock names no index
+    for_builds: bool = False  # the lock is of what sdists need to be built
 
     def artifacts(self) -> Iterator[SourceItem]:
         """Yield the lock, then its files in their order. Raises SourceError if the lock or an index cannot be read."""
@@ -48,7 +49,7 @@ class LockSource:
         found = Lookup(lock.name, self.web, self.executor, self.indexes).complete(selected)
         chosen = [(one, *self._choose_files(one, needed[one.identity])) for one in found.packages]
         links = list(dict.fromkeys(link for _, files, _ in chosen for link in files))
-        yield replace(lock, summary=summarize(lock, links, self.choice))
+        yield replace(lock, summary=summarize(lock, links, self.choice), for_builds=self.for_builds)
         for rejected in found.rejected:
             yield replace(rejected, location=f"{lock.name}, {rejected.location}")
         for package, files, rejections in chosen:
