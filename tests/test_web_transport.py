@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
+import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -263,3 +266,25 @@ def test_closing_the_transport_ends_what_waits_for_a_response(
         transport.close()
         thread.join(30)
         assert (thread.is_alive(), len(errors)) == (False, 1)
+
+
+@pytest.mark.timeout(60)
+def test_an_interrupt_does_not_wait_for_the_rest_of_a_body(make_transport: Callable[..., Transport]) -> None:
+    transport = make_transport(timeout=1000)
+
+    def interrupt() -> None:
+        while not any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()):
+            time.sleep(0.01)
+        time.sleep(0.1)  # until that thread waits for the network
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def read_twice(url: str) -> None:
+        with transport.send(get(url)) as response:
+            assert response.read() == b"a"
+            threading.Thread(target=interrupt, daemon=True).start()
+            response.read()
+
+    with raw_server.serve_forever(raw_server.BODIES["silence in the body"]) as url:
+        with pytest.raises(KeyboardInterrupt):
+            read_twice(url)
+        transport.close()

@@ -143,6 +143,9 @@ class ReqwestResponse:
                 raise TransferBroken(
                     "no more data within the timeout" if is_late else _reason(_causes(error))
                 ) from error
+            except KeyboardInterrupt:
+                self._opened = None  # a thread still reads: closing the response would wait for it
+                raise
             if len(chunk) <= CHUNK:
                 return chunk
         self._rest = chunk[CHUNK:]
