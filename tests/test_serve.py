@@ -90,12 +90,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
     (public / "inside").symlink_to("simple")
     (public / "empty").mkdir()
     os.mkfifo(public / "pipe")
-    yield from serving(public)
+    with serving(public) as tree:
+        yield tree
 
 
-def serving(root: Path) -> Iterator[Tree]:
+@contextmanager
+def serving(root: Path, *, metrics: bool = False) -> Iterator[Tree]:
     log: list[tuple[str, int]] = []
-    with Server(str(root), ("127.0.0.1", 0), lambda line, status: log.append((line, status))) as server:
+    address = ("127.0.0.1", 0)
+    with Server(str(root), address, lambda line, status: log.append((line, status)), metrics=metrics) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield Tree(root, server.server_port, log, server)
@@ -180,7 +183,7 @@ def test_the_index_may_be_the_root(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     write_wheel(tmp_path / "wheels", "demo", "1.0")
     publish(tmp_path / "wheels", tmp_path / "public", simple_path="")
-    for tree in serving(tmp_path / "public"):
+    with serving(tmp_path / "public") as tree:
         assert [tree.get(path, Accept=PIP).headers["Content-Type"] for path in ("/", "/demo/")] == [JSON_TYPE] * 2
 
 
@@ -444,11 +447,64 @@ def test_a_body_is_not_taken_for_a_request(tree: Tree) -> None:
         assert answer.count(b"HTTP/1.1 ") == 1
 
 
+DATE = r"\[\d\d/(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)/\d{4}:\d\d:\d\d:\d\d \+0000\]"
+
+
+def logged(tree: Tree) -> list[tuple[str, int]]:
+    """Return the lines of the log without their dates, and the statuses, and clear it."""
+    lines = [(re.sub(DATE, "[DATE]", line, count=1), status) for line, status in tree.log]
+    tree.log.clear()
+    return lines
+
+
+def test_each_request_is_a_line_of_the_combined_log_format(tree: Tree) -> None:
+    size = (tree.root / "simple/demo/index.html").stat().st_size
+    tree.log.clear()
+    tree.get("/simple/demo/", User_Agent="pip/26.3", Referer="http://here/")
+    tree.get("/simple/demo/", method="HEAD")
+    tree.get("/simple/demo/", If_None_Match="*")
+    tree.say(b"GET\r\n\r\n")
+    assert logged(tree) == [
+        (f'127.0.0.1 - - [DATE] "GET /simple/demo/ HTTP/1.1" 200 {size} "http://here/" "pip/26.3"', 200),
+        ('127.0.0.1 - - [DATE] "HEAD /simple/demo/ HTTP/1.1" 200 - "-" "-"', 200),
+        ('127.0.0.1 - - [DATE] "GET /simple/demo/ HTTP/1.1" 304 - "-" "-"', 304),
+        ('127.0.0.1 - - [DATE] "GET" 400 16 "-" "-"', 400),
+    ]
+
+
 def test_the_log_cannot_be_forged(tree: Tree) -> None:
     tree.log.clear()
-    tree.say("GET /\x1b[31m\u202e HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1", "backslashreplace"))
-    (line,) = tree.log
-    assert line == ('127.0.0.1 "GET /\\x1b[31m\\u202e HTTP/1.1"', 404)
+    request = 'GET /\x1b[31m\u202e" HTTP/1.1\r\nHost: x\r\nUser-Agent: a" b\r\n\r\n'
+    tree.say(request.encode("latin-1", "backslashreplace"))
+    size = (tree.root / "404.html").stat().st_size
+    line = rf'127.0.0.1 - - [DATE] "GET /\x1b[31m\u202e\" HTTP/1.1" 404 {size} "-" "a\" b"'
+    assert logged(tree) == [(line, 404)]
+
+
+# --- what a server says of itself -----------------------------------------------------------------------------------
+
+
+def test_a_server_is_healthy_while_there_is_an_index(tree: Tree, tmp_path: Path) -> None:
+    assert tree.get("/-/health?x")[::2] == (200, b"ok\n")
+    with serving(tmp_path) as other:
+        answer = other.get("/-/health")
+    assert answer[::2] == (503, b"there is no index to serve\n")
+
+
+def test_metrics_are_served_only_if_they_are_wanted(tree: Tree) -> None:
+    assert tree.get("/-/metrics").status == 404
+    with serving(tree.root, metrics=True) as other:
+        sent = len(other.get("/simple/").body) + len(other.get("/gone").body)
+        other.get("/simple/", method="HEAD")
+        *lines, connections = [
+            line for line in other.get("/-/metrics").body.decode().splitlines() if not line.startswith("#")
+        ]
+    assert lines == [
+        'mkindex_requests_total{status="200"} 2',
+        'mkindex_requests_total{status="404"} 1',
+        f"mkindex_sent_bytes_total {sent}",
+    ]
+    assert connections.startswith("mkindex_connections ")
 
 
 # --- many, slow and gone clients ------------------------------------------------------------------------------------
@@ -499,7 +555,7 @@ def test_a_client_that_does_not_read_its_answer_is_disconnected(
 ) -> None:
     monkeypatch.setattr(connections, "_PROGRESS", 0.3)
     (tmp_path / "large").write_bytes(bytes(50_000_000))
-    for tree in serving(tmp_path):
+    with serving(tmp_path) as tree:
         with ask_without_reading(tree, "/large") as connection:
             tree.wait_for_connections(0)
             received = sum(map(len, iter(lambda: connection.recv(1 << 20), b"")))
@@ -537,7 +593,7 @@ def test_a_new_client_takes_the_place_of_the_one_that_has_been_idle_for_longest(
 def test_a_client_is_refused_while_all_connections_are_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST", 3)
     (tmp_path / "large").write_bytes(bytes(50_000_000))
-    for tree in serving(tmp_path):
+    with serving(tmp_path) as tree:
         with ExitStack() as stack:
             for _ in range(3):
                 stack.enter_context(ask_without_reading(tree, "/large"))
@@ -570,7 +626,7 @@ def test_an_answer_comes_from_one_file_while_the_tree_changes(tmp_path: Path) ->
 
     (tmp_path / "page.html").write_bytes(pages[0])
     stop = threading.Event()
-    for tree in serving(tmp_path):
+    with serving(tmp_path) as tree:
         writer = threading.Thread(target=change, args=(stop,))
         writer.start()
         try:
@@ -588,7 +644,7 @@ def test_a_symlink_to_the_tree_may_change(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text(name)
     (tmp_path / "public").symlink_to("one")
-    for tree in serving(tmp_path / "public"):
+    with serving(tmp_path / "public") as tree:
         assert tree.get("/").body == b"one"
         (tmp_path / "new").symlink_to("two")
         (tmp_path / "new").rename(tmp_path / "public")

@@ -14,21 +14,20 @@ from mkindex.config.table import BY_NAME
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.hosts.addresses import parse_bind
 from mkindex.text import and_more, printable
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, SIMPLE_DIRECTORY, STATE_DIRECTORY
 
 if TYPE_CHECKING:
     from mkindex.serve.server import Server
 
 
-def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
+def listen(directory: str, bind: str, *, errors_only: bool, metrics: bool = False) -> "Server":
     """Return a server that already listens and logs requests. Raises ServeError and ConfigError."""
     from mkindex.serve.server import Server
 
     def log(request: str, status: int) -> None:
         if status >= 400 or not errors_only:
-            print_message(f"{request} {status}")
+            print_message(request)
 
-    server = Server(directory, parse_bind(bind), log)
+    server = Server(directory, parse_bind(bind), log, metrics=metrics)
     if server.is_public:
         print_warning(f"{bind}: other machines can connect, without a password and without encryption")
     return server
@@ -36,10 +35,9 @@ def listen(directory: str, bind: str, *, errors_only: bool) -> "Server":
 
 def _missing_index(directory: str) -> str:
     """Return what to say of a directory without an index, "" if it has one."""
-    pages = (
-        os.path.join(directory, parent, name) for parent in ("", SIMPLE_DIRECTORY) for name in (INDEX_HTML, INDEX_JSON)
-    )
-    if os.path.isdir(os.path.join(directory, STATE_DIRECTORY)) or any(map(os.path.exists, pages)):
+    from mkindex.serve.status import has_index
+
+    if has_index(directory):
         return ""
     names: list[str] = []
     with suppress(OSError):  # the server reports it
@@ -57,16 +55,21 @@ def _missing_index(directory: str) -> str:
 @click.command(cls=Command, context_settings=CONTEXT_SETTINGS, short_help="Serve an index over HTTP.")
 @click.argument("directory", metavar="DIR")
 @click_option(BY_NAME["bind"], group="")
+@click.option("--metrics", is_flag=True, help="Serve counters for Prometheus at /-/metrics.")
 @click.option("--quiet", "-q", is_flag=True, help="Log only requests that fail.")
-def serve(directory: str, *, bind: str, quiet: bool) -> int:
+def serve(directory: str, *, bind: str, metrics: bool, quiet: bool) -> int:
     """Serve the index in DIR, which `mkindex SOURCE DIR` built, for development and small networks.
 
     Clients get JSON or HTML pages, as they prefer (PEP 691). The server is read-only and sends only files in DIR. It
     has no encryption and no passwords. Stop it with Ctrl-C.
+
+    Each request is a line on standard error, in the combined log format of Apache and nginx. /-/health answers 200
+    while there is an index in DIR, and 503 otherwise. For more people than a team, use a web server: mkindex host nginx
+    prints its configuration.
     """
     try:
         missing = _missing_index(directory) if os.path.isdir(directory) else ""
-        server = listen(directory, bind, errors_only=quiet)
+        server = listen(directory, bind, errors_only=quiet, metrics=metrics)
         if missing:
             print_warning(f"{printable(directory)}: {missing}")
         with reader_may_leave():

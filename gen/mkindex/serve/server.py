@@ -22,17 +22,19 @@ from mkindex.errors import ServeError
 from mkindex.serve.connections import Connections
 from mkindex.serve.heads import REQUEST_LINE, BadHead, read_head
 from mkindex.serve.negotiation import HTML_TYPE, JSON_TYPE, VARIANTS, byte_range, matches_etag, negotiate
+from mkindex.serve.status import HEALTH_PATH, METRICS_PATH, METRICS_TYPE, Metrics, access_line, has_index, utc_now
 from mkindex.text import printable
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INDEX_JSON, NOT_FOUND_HTML
 
 _TIMEOUT = 30  # seconds that a client may be silent
 _STEP = 1 << 18  # bytes that are sent at a time; the next step shows that the client takes them
+_TEXT_TYPE = "text/plain; charset=utf-8"
 
 _TYPES = {
     ".html": HTML_TYPE,
     ".v1_json": JSON_TYPE,
     ".json": "application/json",
-    ".txt": "text/plain; charset=utf-8",
+    ".txt": _TEXT_TYPE,
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -46,17 +48,23 @@ _IMMUTABLE = re.compile(rf"{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the tree below `root`. `log` is called for each request, with a line of text and the status."""
+    """Serves the tree below `root`. `log` is called for each request, with a line of text and the status.
+
+    `/-/health` tells whether there is an index to serve; with `metrics`, `/-/metrics` has counters for Prometheus.
+    """
 
     daemon_threads = True
     request_queue_size = 256
     allow_reuse_port = False  # two servers at one address would take turns
 
-    def __init__(self, root: str, address: tuple[str, int], log: Callable[[str, int], object]) -> None:
+    def __init__(
+        self, root: str, address: tuple[str, int], log: Callable[[str, int], object], *, metrics: bool = False
+    ) -> None:
         """Listen on the address, host and port. Raises ServeError if that is not possible."""
         self._root = os.path.abspath(root)
         self.log = log
         self.connections = Connections()
+        self.metrics = Metrics() if metrics else None
         if not os.path.isdir(root):
             raise ServeError(
                 f"{printable(root)}: not a directory. Build an index there first: mkindex SOURCE {printable(root)}"
@@ -173,8 +181,15 @@ class Handler(BaseHTTPRequestHandler):
         # The body is not read. On the same connection, it would be taken for the next request.
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
             self.close_connection = True
+        path = self.path.partition("?")[0]
         try:
-            self._send(*self._find())
+            if path == HEALTH_PATH:
+                self._send_health()
+            elif path == METRICS_PATH and self.server.metrics:
+                text = self.server.metrics.as_text(self.server.connections.count)
+                self._send_text(HTTPStatus.OK, text, {"Content-Type": METRICS_TYPE})
+            else:
+                self._send(*self._find())
         except _ErrorResponse as answer:
             self._send_error(answer.status, answer.headers)
 
@@ -295,22 +310,36 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True  # the file was truncated: the client must not wait for the rest
                 return
 
+    def _send_health(self) -> None:
+        if has_index(self.server.root):
+            self._send_text(HTTPStatus.OK, "ok\n", {})
+        else:
+            self._send_text(HTTPStatus.SERVICE_UNAVAILABLE, "there is no index to serve\n", {})
+
     def _send_error(self, status: HTTPStatus, headers: dict[str, str]) -> None:
-        body, media = f"{status} {status.phrase}\n".encode(), "text/plain; charset=utf-8"
+        body, media = f"{status} {status.phrase}\n".encode(), _TEXT_TYPE
         if status == HTTPStatus.NOT_FOUND:
             with suppress(_ErrorResponse, OSError), self._open(NOT_FOUND_HTML) as file:
                 body, media = file.read(), HTML_TYPE
         elif status == HTTPStatus.NOT_ACCEPTABLE:
             offered = "\n".join(media for variant in VARIANTS for media in variant.media_types)
             body = f"This page is available as\n{offered}\n".encode()
-        usual = {"Content-Type": media, "Content-Length": str(len(body)), "Cache-Control": "no-cache"}
-        self._begin(status, usual | headers)
+        self._send_body(status, body, {"Content-Type": media} | headers)
+
+    def _send_text(self, status: HTTPStatus, text: str, headers: dict[str, str]) -> None:
+        self._send_body(status, text.encode(), {"Content-Type": _TEXT_TYPE} | headers)
+
+    def _send_body(self, status: HTTPStatus, body: bytes, headers: dict[str, str]) -> None:
+        self._begin(status, {"Content-Length": str(len(body)), "Cache-Control": "no-cache"} | headers)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
     def _begin(self, status: HTTPStatus, headers: dict[str, str]) -> None:
-        self.send_response(status)
+        self.send_response_only(status)
+        self._record(status, 0 if self.command == "HEAD" else int(headers.get("Content-Length", "0")))
+        self.send_header("Server", self.version_string())
+        self.send_header("Date", self.date_time_string())
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -331,9 +360,11 @@ class Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         return f"mkindex/{__version__}"
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        del size
-        self.server.log(printable(f'{self.client_address[0]} "{self.requestline}"'), int(code))
+    def _record(self, status: HTTPStatus, size: int) -> None:
+        """Log and count an answer with a body of `size` bytes."""
+        self.server.log(access_line(self, status, str(size or "-"), utc_now()), status)
+        if self.server.metrics:
+            self.server.metrics.count(status, size)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (as http.server calls it)
         """Ignore the messages of http.server: only requests are logged."""
