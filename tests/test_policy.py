@@ -27,7 +27,7 @@ MISTAKES = {
     '[[yank]]\nproject = "demo"\nversions = "1.1"': '3: versions must be a specifier such as "==1.1" or ">=2,<3", '
     "not '1.1'",
     '[[yank]]\nproject = "demo"\n\nreson = "x"': "4: unknown key reson (did you mean reason?)",
-    '[[yank]]\nproject = "demo"\ncolor = "x"': "3: unknown key color. [[yank]] has project, versions, files, reason, "
+    '[[yank]]\nproject = "demo"\ncolor = "x"': "3: unknown key color. yank has project, versions, files, reason, "
     "yanked",
     '[[yank]]\nreason = "x"': '1: [[yank]] needs a project: a name, or a pattern such as "acme-*"',
     '[[yank]]\nproject = "de mo"': "2: project 'de mo' can match no project: use a name, or a pattern such as "

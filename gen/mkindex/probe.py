@@ -1,5 +1,6 @@
 """Find out what a client must know about an index: request it as clients do, with and without credentials."""
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from packaging.utils import (
 )
 
 from mkindex.cache import Cache
+from mkindex.check.addresses import resolve
 from mkindex.check.fetch import Fetcher
 from mkindex.check.freshness import lifetime
 from mkindex.check.identify import AccessDenied, Location, fetch_forms, identify
@@ -24,10 +26,13 @@ from mkindex.check.observations import Identity, ListedFile, SeenPage
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links, read_page
 from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT
-from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, configuration_text
+from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, ServedVariant, configuration_text
 from mkindex.errors import ConfigError, SourceError
+from mkindex.model.variants import VARIANT_NAME
 from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import and_more, printable, redact
+from mkindex.tree.names import INDEX_JSON
+from mkindex.web.bodies import MAX_PAGE
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RawResponse
 
@@ -122,13 +127,29 @@ def _probe_index(location: Location, globs: Sequence[str], anonymous: WebClient)
         project_links(location.pages), globs, where, lambda name: _project_page(fetcher, location.url, name).is_usable
     )
     root, pages = _usable_root(location, projects)
-    index = ServedIndex(url=_ascii_url(root), projects=projects, is_selection=bool(globs))
+    variants = tuple(_variants(fetcher, location, root, projects))
+    index = ServedIndex(url=_ascii_url(root), projects=projects, is_selection=bool(globs), variants=variants)
     if not fetcher.local:
         unknown = fetcher.get_page(client_project_url(root, UNKNOWN_PROJECT))
         return _with_server(replace(index, answers_403=unknown.status == 403), pages, fetcher, anonymous)
     if not any(page.form == "html" for page in pages):
         raise SourceError(f"{where}: clients read only HTML in a directory, and there is none. {_check_advice(where)}")
     return index
+
+
+def _variants(fetcher: Fetcher, location: Location, root: str, projects: Collection[str]) -> Iterator[ServedVariant]:
+    """Yield the indexes of variants that the root names in JSON. What is not valid is ignored."""
+    pages = [page for page in location.pages if page.form == "json"]
+    reply = pages[0].reply if pages else fetcher.get_small(resolve(root, INDEX_JSON), MAX_PAGE)
+    try:
+        found = json.loads(reply.body)["meta"]["_variants"] if reply.status == 200 else []
+        for one in found:
+            name, url = one["name"], resolve(root, one["url"])
+            chosen = tuple(sorted(set(one["projects"]) & set(projects)))
+            if VARIANT_NAME.fullmatch(name) and _host(url) == _host(root) and chosen:
+                yield ServedVariant(name=name, url=_ascii_url(url), projects=chosen)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return
 
 
 def _usable_root(location: Location, projects: Sequence[str]) -> tuple[str, list[SeenPage]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex.probe import ClientOptions, configuration
 from support.builds import publish
-from support.clients import INSTALLERS, ClientFailed, ClientHome
+from support.clients import INSTALLERS, ClientFailed, ClientHome, installed_in_project
 from support.index_server import serve_index
 from support.wheels import write_wheel
 
@@ -89,3 +91,56 @@ def test_clients_with_such_a_limit_choose_no_file_without_an_upload_time(
     publish(wheels, tmp_path / "public", upload_time="none")
     with serve_index(tmp_path) as server:
         assert chosen(home, client, f"{server.url}public/simple/", OPTION[client], "2026-01-01T00:00:00Z") == "none"
+
+
+# --- variants --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def torch_like(tmp_path: Path) -> Path:
+    """A directory with the wheels of a project in two variants, and of one without variants that needs it."""
+    wheels = tmp_path / "variants"
+    wheels.mkdir()
+    for label in ("cpu", "cu128"):
+        write_wheel(wheels, "torch-like", f"2.8+{label}")
+    write_wheel(wheels, "plain", "1.0")
+    write_wheel(wheels, "trainer", "1.0", requires_dist=["torch-like>=2"])
+    return wheels
+
+
+@pytest.mark.parametrize("client", ["pip", "uv", "poetry", "pdm"])
+def test_a_client_installs_the_last_label_from_a_page_that_mixes_variants(
+    client: str, torch_like: Path, tmp_path: Path, home: ClientHome
+) -> None:
+    publish(torch_like, tmp_path / "public")
+    with serve_index(tmp_path / "public") as server:
+        assert INSTALLERS[client](home, f"{server.url}simple/", ["torch-like"]) == {"torch-like": "2.8+cu128"}
+
+
+def test_uv_locks_all_variants_with_the_printed_configuration_and_installs_the_one_of_an_extra(
+    torch_like: Path, tmp_path: Path, home: ClientHome
+) -> None:
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
+    publish(torch_like, tmp_path / "public", policy=str(tmp_path / "policy.toml"))
+    with serve_index(tmp_path / "public") as server:
+        printed = configuration(ClientOptions(target=f"{server.url}simple/", name="ours"))
+        project = '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["plain"]\n'
+        home.project.mkdir()
+        home.project.joinpath("pyproject.toml").write_text(f"{project}\n{printed}")
+        home.uv("lock")
+        packages = tomllib.loads(home.project.joinpath("uv.lock").read_text())["package"]
+        assert {(one["version"], one["source"]["registry"]) for one in packages if one["name"] == "torch-like"} >= {
+            ("2.8+cpu", f"{server.url}whl/cpu/"),
+            ("2.8+cu128", f"{server.url}whl/cu128/"),
+        }
+        for variant in ("cpu", "cu128"):
+            home.uv("sync", "--extra", variant)
+            assert installed_in_project(home) == {"plain": "1.0", "torch-like": f"2.8+{variant}"}
+
+
+def test_pip_installs_from_the_index_of_a_variant_alone(torch_like: Path, tmp_path: Path, home: ClientHome) -> None:
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
+    publish(torch_like, tmp_path / "public", policy=str(tmp_path / "policy.toml"))
+    with serve_index(tmp_path / "public") as server:
+        installed = INSTALLERS["pip"](home, f"{server.url}whl/cpu/", ["trainer"])
+    assert installed == {"trainer": "1.0", "torch-like": "2.8+cpu"}

@@ -22,6 +22,7 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, assemble, grow
 from mkindex.policy.apply import apply_policy
+from mkindex.policy.rules import Policy
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, plan
 from mkindex.publish.refusals import (
@@ -32,6 +33,7 @@ from mkindex.publish.refusals import (
     removed_filenames,
 )
 from mkindex.site.limits import refuse_beyond_limits
+from mkindex.site.listings import list_projects, refuse_same_paths
 from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
 from mkindex.sources.locks.lock import Lock
@@ -73,14 +75,15 @@ def build(
     with open_workspace(config, trusted, progress, announce) as opened:
         work, kept = keep_options(opened, growth) if growth else (opened, [])
         config = work.config
-        site = _site(config)
-        policy, now = policy_of(config), source_date_epoch() or int(time.time())
+        policy, epoch = policy_of(config), source_date_epoch()
+        now = int(time.time()) if epoch is None else epoch
+        site = _site(config, policy)
         for attempt in count(1):
             opened_sources = (sources or open_sources)(config, work.web, work.connections)
-            index, locks, found, previous = _collect(work, opened_sources, examine or examine_all, growth)
+            index, locks, found, previous = _collect(work, opened_sources, examine or examine_all, growth, policy)
             governed = apply_policy(index, policy, now)
             index = governed.index
-            findings = (*kept, *found, *governed.findings, *warnings(index))
+            findings = (*kept, *found, *governed.findings, *warnings(index, site))
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
             lines = recorded_lines(config, site.templates, is_grown=bool(growth))
@@ -121,7 +124,9 @@ def build(
     )
 
 
-def _collect(work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None) -> _Collected:
+def _collect(
+    work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None, policy: Policy
+) -> _Collected:
     """Return the index of what the sources have, lock files, findings, and the upload times of the --previous site."""
     config = work.config
     listed = sort_listing(selection(config).with_unused(list_sources(config, sources)))
@@ -138,12 +143,13 @@ def _collect(work: Workspace, sources: Sequence[Source], examine: Examine, growt
         files, rejected = grow(published.files, files, replace=growth.replace)
         statuses = [*published.statuses, *statuses]
         findings += (*published.findings, *rejected)
-    index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first")
+    variant_of = policy.variants.of if policy.variants else None
+    index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first", variant_of=variant_of)
     of_application = tuple(lock for lock in locks if not lock.for_builds)
     return index, of_application, (*findings, *conflicts), previous
 
 
-def _site(config: Config) -> Site:
+def _site(config: Config, policy: Policy) -> Site:
     return Site(
         simple_path=config.simple_path,
         files_url=config.files_url,
@@ -152,6 +158,7 @@ def _site(config: Config) -> Site:
         url=config.url,
         json_root=config.json_root,
         host=HOSTS[config.host] if config.host else Host(),
+        variants=policy.variants,
         templates=Templates(Path(config.templates) if config.templates else None),
     )
 
@@ -164,5 +171,6 @@ def _people(index: Index, site: Site, work: Workspace) -> "People":
 
 def _sections(index: Index, site: Site, lines: Sequence[bytes], people: "People | None") -> Iterable[Section]:
     """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
+    refuse_same_paths(list_projects(index.projects, site.variants), site.variants, site.simple(""))
     sections = render(index, site, lines, people)
     return tuple(sections) if site.host.has_limits else sections

@@ -9,6 +9,7 @@ from mkindex.model.files import File
 from mkindex.model.index import Index
 from mkindex.policy.apply import PolicyResult
 from mkindex.publish.plan import Plan
+from mkindex.site.listings import variant_findings
 from mkindex.site.render import Site
 from mkindex.sources.locks.lock import Lock
 from mkindex.text import redact, without_quoted
@@ -63,12 +64,13 @@ def new_filenames(index: Index, previous: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(file.filename for project in index.projects for file in project.files if file.sha256 not in previous)
 
 
-def warnings(index: Index) -> Iterator[Note]:
+def warnings(index: Index, site: Site) -> Iterator[Note]:
     """Yield what a person should know about the files of an index."""
     for project in index.projects:
-        for file in project.files:
-            for text in file.warning.splitlines() if file.warning else ():
-                yield Note(location=file.artifact.location, text=text, text_of_many=without_quoted(text))
+        for artifact, facts, _ in project.files:
+            for text in facts.warning.splitlines() if facts.warning else ():
+                yield Note(location=artifact.location, text=text, text_of_many=without_quoted(text))
+    yield from variant_findings(index.projects, site.variants)
 
 
 def remarks(config: Config, site: Site, todo: Plan) -> Iterator[Note]:

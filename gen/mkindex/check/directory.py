@@ -8,12 +8,25 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 
 from mkindex.check.identify import Location
 from mkindex.check.observations import SeenDirectory, SeenProject
 from mkindex.distributions.filenames import SUFFIXES
-from mkindex.tree.manifest import DamagedManifest, Entry, NewerManifest, Stage, decode, open_record, sections
+from mkindex.simple.links import path_of
+from mkindex.simple.reader import Malformed, parse_json
+from mkindex.tree.manifest import (
+    DamagedManifest,
+    Entry,
+    NewerManifest,
+    Stage,
+    decode,
+    index_roots,
+    open_record,
+    sections,
+)
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
+from mkindex.web.bodies import MAX_PAGE
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 _PAGES = (INDEX_HTML, INDEX_JSON)
@@ -58,9 +71,12 @@ class DirectoryObserver:
             unlisted_projects = _unlisted_projects(root, simple, walked.directories, projects)
             # A file is listed if a listed path is a symlink or a hard link to it.
             listed = {found for path in self._listed if (found := _file_id(os.path.join(root, path)))}
-            unlisted_files = (
+            unlisted_files = [
                 path for path, file_id in walked.distributions if path not in retired and file_id not in listed
-            )
+            ]
+            if unlisted_files:
+                elsewhere = set(_listed_elsewhere(root, simple))
+                unlisted_files = [path for path in unlisted_files if path not in elsewhere]
         return SeenDirectory(
             root=root,
             leftovers=(*walked.leftovers, *_own_leftovers(root)),
@@ -155,6 +171,17 @@ def _unlisted_projects(
             continue
         if name not in projects and any(os.path.exists(os.path.join(root, directory, page)) for page in _PAGES):
             yield f"{directory}/"
+
+
+def _listed_elsewhere(root: str, simple: str) -> Iterator[str]:
+    """Yield the paths of files that pages of other indexes in the tree name, such as those of variants."""
+    base = Path(root).as_uri()
+    for other in index_roots(os.path.join(root, MANIFEST)):
+        for page in Path(root, other).glob(f"*/{INDEX_JSON}") if other != simple else ():
+            with suppress(OSError, ValueError, Malformed):
+                data = page.read_bytes() if page.stat().st_size <= MAX_PAGE else b""
+                links = parse_json(data.decode(), page.as_uri()).links
+                yield from (path_of(link.url)[len(path_of(base)) + 1 :] for link in links if link.url.startswith(base))
 
 
 def _compare_manifest(root: str, listed: Collection[str]) -> tuple[set[str], tuple[tuple[str, str], ...]]:

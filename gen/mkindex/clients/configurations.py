@@ -16,6 +16,20 @@ PAGE_ENDINGS = (".html", ".htm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ServedVariant:
+    """The index of a variant: some projects have other files there."""
+
+    name: str  # letters, digits and . _ -
+    url: str  # of its index, as that of ServedIndex
+    projects: tuple[str, ...]  # normalized names, sorted: those of which it has files of its own
+
+    @property
+    def extra(self) -> str:
+        """A normalized name for an extra that selects the variant."""
+        return re.sub(r"[-_.]+", "-", self.name).strip("-")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServedIndex:
     """The properties of an index that the configuration of a client depends on."""
 
@@ -29,6 +43,7 @@ class ServedIndex:
     stale_pages: str = ""  # why uv would miss a new release for some time
     caches_files: bool = True  # clients keep files for as long as they may, as far as known
     redirect_host: str = ""  # another host that requests for its pages are redirected to
+    variants: tuple[ServedVariant, ...] = ()  # indexes beside it, of which a project uses one
 
     @property
     def is_local(self) -> bool:
@@ -75,9 +90,60 @@ def configuration_text(index: ServedIndex, client: str | None = None, name: str 
 def _uv(index: ServedIndex, name: str) -> Iterator[str]:
     yield "# For uv: add to pyproject.toml."
     yield from _warnings(index)
+    yield from _uv_extras(index)
+    yield from _uv_index(index, name, index.url)
+    for variant in index.variants:
+        yield ""
+        yield from _uv_index(index, f"{name}-{variant.name}", variant.url)
+    yield ""
+    yield from _comment(
+        "[tool.uv.sources] applies only to direct dependencies. If a private project is required only by another "
+        "project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv takes it from the "
+        "public index."
+    )
+    yield _merge("tool.uv.sources")
+    yield "[tool.uv.sources]"
+    yield from (_uv_source(index, name, project) for project in index.projects)
+
+
+def _uv_extras(index: ServedIndex) -> Iterator[str]:
+    """Yield an extra for each variant, of which only one can be installed."""
+    if not index.variants:
+        return
+    example = index.variants[-1].extra
+    yield from _comment(
+        f"Each variant has an index of its own, and an extra that selects it: uv sync --extra {example}. uv locks all "
+        "of them. Add versions to the extras as you need them."
+    )
+    yield _merge("project.optional-dependencies")
+    yield "[project.optional-dependencies]"
+    for variant in index.variants:
+        yield f"{variant.extra} = {json.dumps([one for one in variant.projects if one in index.projects])}"
+    yield ""
+    yield _merge("tool.uv")
+    yield "[tool.uv]"
+    yield "conflicts = [["
+    yield from (f"    {{ extra = {_toml_string(variant.extra)} }}," for variant in index.variants)
+    yield "]]"
+    yield ""
+
+
+def _uv_source(index: ServedIndex, name: str, project: str) -> str:
+    """Return the line of a project: its index, or that of each variant."""
+    variants = [variant for variant in index.variants if project in variant.projects]
+    if not variants:
+        return f"{project} = {{ index = {_toml_string(name)} }}"
+    lines = [
+        f"    {{ index = {_toml_string(f'{name}-{variant.name}')}, extra = {_toml_string(variant.extra)} }},"
+        for variant in variants
+    ]
+    return "\n".join([f"{project} = [", *lines, "]"])
+
+
+def _uv_index(index: ServedIndex, name: str, url: str) -> Iterator[str]:
     yield "[[tool.uv.index]]"
     yield f"name = {_toml_string(name)}"
-    yield f"url = {_toml_string(index.url)}"
+    yield f"url = {_toml_string(url)}"
     yield "explicit = true  # uv uses this index only for the projects in [tool.uv.sources]"
     if index.is_find_links:
         yield 'format = "flat"'
@@ -90,15 +156,6 @@ def _uv(index: ServedIndex, name: str) -> Iterator[str]:
         yield f"# Credentials: set UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD"
         yield "# in the environment, or add this line to ~/.netrc (chmod 600):"
         yield _netrc(index)
-    yield ""
-    yield from _comment(
-        "[tool.uv.sources] applies only to direct dependencies. If a private project is required only by another "
-        "project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv takes it from the "
-        "public index."
-    )
-    yield _merge("tool.uv.sources")
-    yield "[tool.uv.sources]"
-    yield from (f"{project} = {{ index = {_toml_string(name)} }}" for project in index.projects)
 
 
 def _uv_cache_control(index: ServedIndex) -> Iterator[str]:
@@ -134,6 +191,7 @@ def _pip(index: ServedIndex, name: str) -> Iterator[str]:
     )
     option = "--find-links" if index.is_find_links else "--extra-index-url"
     yield f"#   pip install --require-hashes {option} {shlex.quote(index.url)} -r requirements.txt"
+    yield from _choice_of_variant(index)
     yield "[global]"
     if index.is_find_links:
         yield "no-index = true"
@@ -149,6 +207,7 @@ def _poetry(index: ServedIndex, name: str) -> Iterator[str]:
     _refuse_for_poetry(index)
     yield "# For poetry: add to pyproject.toml."
     yield from _warnings(index)
+    yield from _choice_of_variant(index)
     yield "[[tool.poetry.source]]"
     yield f"name = {_toml_string(name)}"
     yield f"url = {_toml_string(index.url)}"
@@ -194,6 +253,7 @@ def _pdm(index: ServedIndex, name: str) -> Iterator[str]:
     yield from _warnings(index)
     if index.is_plain_http:
         yield "# PDM ignores this index until it is served over https."
+    yield from _choice_of_variant(index)
     yield "[[tool.pdm.source]]"
     yield f"name = {_toml_string(name)}"
     yield f"url = {_toml_string(index.url)}"
@@ -232,6 +292,13 @@ def _warnings(index: ServedIndex) -> Iterator[str]:
     if len(index.projects) > _MANY_PROJECTS and not index.is_selection:
         count = len(index.projects)
         yield f"# All {count:,} projects of this index. --project NAME_OR_GLOB prints only those that you need."
+
+
+def _choice_of_variant(index: ServedIndex) -> Iterator[str]:
+    """Yield the addresses of variants, of which other clients than uv use one at a time."""
+    if index.variants:
+        yield "# Each variant has an index of its own. Replace the address below by one of these:"
+        yield from (f"#   {variant.name}: {variant.url}" for variant in index.variants)
 
 
 def _merge(table: str) -> str:

@@ -14,7 +14,7 @@ from mkindex.options import InvalidOption
 from mkindex.text import printable, redact
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, LOCKS_DIRECTORY, NOT_FOUND_HTML, SITE_NAMES
 
-_TAKEN = (
+TAKEN = (
     FILES_DIRECTORY,
     LOCKS_DIRECTORY,
     INDEX_HTML,
@@ -175,11 +175,11 @@ def _check_previous(options: BuildOptions, site: str) -> None:
 
 def _check_tree_path(name: str, path: str, hint: str = "") -> None:
     parts = path.split("/")
-    if parts[0] in _TAKEN or not all(map(_PART.fullmatch, parts)):
+    if parts[0] in TAKEN or not all(map(_PART.fullmatch, parts)):
         raise InvalidOption(
             name,
             "{path!r} must be a relative path of letters, digits and - _ . whose first part is not {taken}{hint}",
-            taken=f"{', '.join(_TAKEN[:-1])} or {_TAKEN[-1]}",
+            taken=f"{', '.join(TAKEN[:-1])} or {TAKEN[-1]}",
             path=printable(path),
             hint=hint,
         )

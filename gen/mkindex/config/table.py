@@ -16,7 +16,7 @@ PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
 GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, OUTPUT, SITE, PUBLISHING, WATCHING, REPORTING)
 
 # The tables of mkindex.toml that are no options but a policy.
-POLICY_TABLES = ("yank", "status", "keep", "only", "times")
+POLICY_TABLES = ("yank", "status", "keep", "only", "times", "variants")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

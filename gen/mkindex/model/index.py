@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -101,7 +101,11 @@ def without_zeros(version: str) -> str:
 
 
 def assemble(
-    files: Iterable[File], markers: Iterable[StatusMarker] = (), *, prefer_first: bool = False
+    files: Iterable[File],
+    markers: Iterable[StatusMarker] = (),
+    *,
+    prefer_first: bool = False,
+    variant_of: Callable[[File], str] | None = None,
 ) -> tuple[Index, list[Rejected | Note]]:
     """Group files, given in the order of their sources, into projects.
 
@@ -109,6 +113,8 @@ def assemble(
     sources say of it: see `_merge`. Of files that clients
     cannot tell apart but whose bytes differ none is listed, or with `prefer_first` only the first. Of several status
     markers for a project the first counts; one with a marker is listed even if it has no file.
+
+    With `variant_of`, files of different variants may have the same name: they are listed in different indexes.
     """
     found: defaultdict[str, list[File]] = defaultdict(list)
     statuses: dict[str, ProjectStatus] = {}
@@ -120,7 +126,10 @@ def assemble(
     findings: list[Rejected | Note] = []
     projects = []
     for name, of_project in sorted(found.items()):
-        listed = _without_twins(of_project, findings, prefer_first=prefer_first)
+        identities = _identities(of_project)
+        if variant_of:
+            identities = [f"{variant_of(file)}/{name}" for file, name in zip(of_project, identities, strict=True)]
+        listed = _without_twins(of_project, identities, findings, prefer_first=prefer_first)
         if listed or name in statuses:
             in_order = tuple(sorted(listed, key=attrgetter("filename")))
             projects.append(Project(name=NormalizedName(name), files=in_order, status=statuses.get(name)))
@@ -171,11 +180,13 @@ def _differs_from_published(file: File, old: File) -> Rejected:
     )
 
 
-def _without_twins(files: list[File], findings: list[Rejected | Note], *, prefer_first: bool) -> Iterable[File]:
+def _without_twins(
+    files: list[File], identities: list[str], findings: list[Rejected | Note], *, prefer_first: bool
+) -> Iterable[File]:
     """Return the files of a project to list, of which clients can tell any two apart, and add what is wrong."""
     listed: dict[str, File] = {}
     twins: dict[str, list[File]] = {}
-    for file, identity in zip(files, _identities(files), strict=True):
+    for file, identity in zip(files, identities, strict=True):
         first = listed.setdefault(identity, file)
         if first is not file:
             twins.setdefault(identity, [first]).append(file)

@@ -69,8 +69,8 @@ def _without(files: Sequence[File], decided: Iterable[Decision], decisions: list
     if not new:
         return files
     decisions += new
-    removed = {decision.file.filename for decision in new if decision.verdict in REMOVED}
-    return [file for file in files if file.filename not in removed] if removed else files
+    removed = {id(decision.file) for decision in new if decision.verdict in REMOVED}
+    return [file for file in files if id(file) not in removed] if removed else files
 
 
 def _not_selected(files: Iterable[File], rules: Sequence[Only]) -> Iterator[Decision]:

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from mkindex.config.checks import TAKEN
 from mkindex.config.table import BY_NAME, POLICY_TABLES
 from mkindex.errors import ConfigError
 from mkindex.model.index import ProjectStatus
+from mkindex.model.variants import PLACEHOLDER, VARIANT_NAME, Variants
 from mkindex.options import suggest
 from mkindex.policy.rules import Keep, Only, Policy, Rule, Rules, Status, Times, Yank, normalize_pattern
 from mkindex.policy.tags import PLATFORM, SYSTEMS
@@ -18,10 +20,17 @@ from mkindex.text import printable
 
 R = TypeVar("R", bound=Rule)
 
+_SINGLE = ("times", "variants")  # tables that there is one of
+_DIVISIONS: dict[str, Literal["local", "directory", "project"]] = {
+    "local": "local",
+    "directory": "directory",
+    "project": "project",
+}
 _STATUSES = ("active", "archived", "quarantined", "deprecated")
 _OPTIONS = {*POLICY_TABLES, "sources", "destination", *(option.key for option in BY_NAME.values())}
 _LARGEST = 1 << 24  # bytes of a file
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]+")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _PYTHON = re.compile(r"3\.[0-9]{1,2}", re.ASCII)
 
 
@@ -53,6 +62,7 @@ def read_policy(path: Path) -> Policy:
         keep=_rules(content, "keep", _keep, lines),
         only=_rules(content, "only", _only, lines),
         times=_times(content["times"], lines) if "times" in content else None,
+        variants=_variants(content["variants"], lines) if "variants" in content else None,
     )
 
 
@@ -97,7 +107,7 @@ class _Table:
     def __init__(self, table: str, content: object, lines: _Lines, number: int = 0, count: int = 1) -> None:
         self._table, self._number, self._count, self._lines = table, number, count, lines
         if not isinstance(content, dict):
-            brackets = f"[{table}]" if table == "times" else f"[[{table}]]"
+            brackets = f"[{table}]" if table in _SINGLE else f"[[{table}]]"
             self.refuse("", f"{table} must be a table, written as {brackets}")
         self._left: dict[str, Any] = dict(content)
 
@@ -165,7 +175,7 @@ class _Table:
         """Raise ConfigError for a key that was not taken."""
         for key in self._left:
             meant = suggest(key, {one: one for one in known})
-            hint = f" (did you mean {meant}?)" if meant else f". [[{self._table}]] has {', '.join(known)}"
+            hint = f" (did you mean {meant}?)" if meant else f". {self._table} has {', '.join(known)}"
             self.refuse(key, f"unknown key {printable(key)}{hint}")
 
 
@@ -257,3 +267,25 @@ def _times(content: object, lines: _Lines) -> Times:
     if cutoff is None:
         table.refuse("", "[times] needs cutoff")
     return Times(where=table.where, cutoff=cutoff, exempt=exempt)
+
+
+def _variants(content: object, lines: _Lines) -> Variants:
+    table = _Table("variants", content, lines)
+    by, pattern, path, default = (table.text(key) for key in ("by", "pattern", "path", "default"))
+    table.end(("by", "pattern", "path", "default"))
+    if by not in _DIVISIONS:
+        table.refuse("by", f"by must be local, directory or project, {f'not {by!r}' if by else 'and is missing'}")
+    if by == "project" and not pattern:
+        table.refuse("", "by = project needs a pattern, such as 'cu\\d+'")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        table.refuse("pattern", f"pattern is not a regular expression: {error}")
+    parts = path.split("/") if path else [PLACEHOLDER]
+    if parts.count(PLACEHOLDER) != 1 or not all(_PART.fullmatch(part) for part in parts if part != PLACEHOLDER):
+        table.refuse("path", f"path must be a relative path with {PLACEHOLDER} as one of its parts, not {path!r}")
+    if parts[0] in TAKEN:
+        table.refuse("path", f"path must not begin with {parts[0]}, which is taken")
+    if default and not VARIANT_NAME.fullmatch(default):
+        table.refuse("default", f"default {default!r} cannot be the name of a variant: use a-z, 0-9 and . _ -")
+    return Variants(by=_DIVISIONS[by], pattern=pattern, default=default, **({"path": path} if path else {}))

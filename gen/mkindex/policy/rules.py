@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus, parse_version
+from mkindex.model.variants import Variants
 from mkindex.policy.times import Limit
 
 
@@ -119,6 +120,7 @@ class Policy:
     keep: Rules[Keep] = field(default_factory=Rules)
     only: Rules[Only] = field(default_factory=Rules)
     times: Times | None = None
+    variants: Variants | None = None
 
     @property
     def rules(self) -> tuple[Rule, ...]:

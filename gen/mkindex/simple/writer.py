@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from mkindex.model.files import File
 from mkindex.model.index import Index, Project
@@ -14,9 +14,22 @@ _META = {"api-version": API_VERSION}
 PageDocument = dict[str, Any]
 
 
-def make_root_page(index: Index) -> PageDocument:
-    """Return the list of projects (specification: "Base HTML/JSON API", root URL)."""
-    return {"meta": _META, "projects": [{"name": project.name} for project in index.projects]}
+class VariantIndex(NamedTuple):
+    """The index of a variant, as the page of the main index names it."""
+
+    name: str
+    path: str  # with a slash at its end
+    projects: tuple[str, ...]  # of which it has files of its own
+
+
+def make_root_page(index: Index, variants: Iterable[VariantIndex] = ()) -> PageDocument:
+    """Return the list of projects (specification: "Base HTML/JSON API", root URL).
+
+    Variant indexes have a key that begins with an underscore, as PEP 691 leaves them to each server.
+    """
+    links = [{"name": one.name, "url": one.path, "projects": list(one.projects)} for one in variants]
+    meta = _META | {"_variants": links} if links else _META
+    return {"meta": meta, "projects": [{"name": project.name} for project in index.projects]}
 
 
 def make_project_page(

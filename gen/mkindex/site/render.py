@@ -15,7 +15,16 @@ from mkindex.closure.unlisted import unlisted
 from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
-from mkindex.simple.writer import PageDocument, encode_page, make_file_entries, make_project_page, make_root_page
+from mkindex.model.variants import Variants
+from mkindex.simple.writer import (
+    PageDocument,
+    VariantIndex,
+    encode_page,
+    make_file_entries,
+    make_project_page,
+    make_root_page,
+)
+from mkindex.site.listings import Listings, list_projects, variant_indexes
 from mkindex.site.locks import base_of, lock_for_tree
 from mkindex.site.templates import Templates
 from mkindex.sources import recorded
@@ -88,8 +97,17 @@ class PageResource:
 
 Resource = FileResource | SiblingResource | PageResource
 
-# The path of a root, "" or with a slash at the end; and the name and renderer of each page that a project has there.
-_Root = tuple[str, list[tuple[str, Callable[..., bytes]]]]
+
+class _Root(NamedTuple):
+    """An index in the tree."""
+
+    path: str  # "", or with a slash at the end
+    pages: list[tuple[str, Callable[..., bytes]]]  # name and renderer of each page that a project has there
+    variant: str | None = None  # whose index it is; None: the main index
+
+
+# The keys of the pages of each project, by variant: None is the main index.
+_Keys = Mapping[str | None, Mapping[NormalizedName, str]]
 
 
 class Section(NamedTuple):
@@ -112,6 +130,7 @@ class Site:
     json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
     locks: tuple[Lock, ...] = ()  # that files were taken from
     url: str | None = None  # public address of the root, for lock files
+    variants: Variants | None = None  # that have an index of their own
     host: Host = field(default_factory=Host)  # that the tree is published on
     templates: Templates = field(default_factory=Templates)
 
@@ -201,21 +220,29 @@ def render(
 
     `lines`: what the manifest records about the whole tree.
     """
-    keys = {project.name: _project_key(project, site) for project in index.projects}
-    pages = sorted(_root_pages(index, site, keys, people), key=attrgetter("stage", "path"))
+    listings = list_projects(index.projects, site.variants)
+    keys = {variant: _project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
+    all_keys = _project_keys(index.projects, site) if site.variants else keys[None]
+    for_people = people.root_pages(all_keys) if people else None
+    pages = sorted(_root_pages(index, site, listings, keys, for_people), key=attrgetter("stage", "path"))
     key = section_key((page.path, page.key) for page in pages)
     yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
-    roots = _roots(site)
+    roots = _roots(site, listings)
     for project in index.projects:
-        key = keys[project.name]
+        name = project.name
+        own = [
+            (root, listings.indexes[root.variant][name], keys[root.variant][name])
+            for root in roots
+            if name in keys[root.variant]
+        ]
         page_keys: Iterable[tuple[str, str]]
-        page_keys = ((f"{root}{project.name}/{name}", key) for root, pages in roots for name, _ in pages)
-        resources: Callable[[], Iterable[Resource]] = partial(_project_resources, project, key, roots, site)
+        page_keys = ((f"{root.path}{name}/{page}", key) for root, _, key in own for page, _ in root.pages)
+        resources: Callable[[], Iterable[Resource]] = partial(_project_resources, project, own, site)
         if people:
-            page_keys = sorted((*page_keys, *people.project_keys(project, key)))
-            resources = partial(_with_pages_for_people, resources, people, project, key)
+            page_keys = sorted((*page_keys, *people.project_keys(project, all_keys[name])))
+            resources = partial(_with_pages_for_people, resources, people, project, all_keys[name])
         record = partial(recorded.encode, project, site.address, site.core_metadata)
-        yield Section(project.name, section_key(page_keys), resources, record)
+        yield Section(name, section_key(page_keys), resources, record)
 
 
 def _with_pages_for_people(
@@ -224,27 +251,36 @@ def _with_pages_for_people(
     return sorted((*resources(), *people.project_pages(project, key)), key=attrgetter("stage", "path"))
 
 
-def _project_resources(project: Project, key: str, roots: Iterable[_Root], site: Site) -> Iterator[Resource]:
+def _project_resources(project: Project, own: Iterable[tuple[_Root, Project, str]], site: Site) -> Iterator[Resource]:
+    """Yield the resources of a project. `own`: the indexes that list it, what each lists of it, and the key of that."""
     if site.files_url is None:
-        placed = (file for file in project.files if isinstance(file.artifact, Artifact))
-        files = sorted(placed, key=attrgetter("sha256", "filename"))  # the order of their paths
+        # Variants can share a file.
+        placed = {(file.sha256, file.filename): file for file in project.files if isinstance(file.artifact, Artifact)}
+        files = [placed[position] for position in sorted(placed)]  # the order of their paths
         yield from map(FileResource, files)
         # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
         yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
-    for root, pages in roots:
-        depth = len(root.split("/"))
-        for name, render_page in pages:
-            path = f"{root}{project.name}/{name}"
-            yield PageResource(project.name, Stage.PROJECT, path, key, partial(render_page, project, depth=depth))
+    for root, listed, key in own:
+        depth = len(root.path.split("/"))
+        for name, render_page in root.pages:
+            path = f"{root.path}{project.name}/{name}"
+            yield PageResource(project.name, Stage.PROJECT, path, key, partial(render_page, listed, depth=depth))
 
 
-def _roots(site: Site) -> list[_Root]:
-    """Return the roots, ordered by path."""
+def _roots(site: Site, listings: Listings) -> list[_Root]:
+    """Return the indexes of the tree, ordered by path."""
     renderer = ProjectRenderer(site)
-    roots: list[_Root] = [(site.simple(""), [(INDEX_HTML, renderer.html), (INDEX_JSON, renderer.json)])]
+    both = [(INDEX_HTML, renderer.html), (INDEX_JSON, renderer.json)]
+    roots = [_Root(site.simple(""), both)]
     if site.json_root is not None:
-        roots.append((f"{site.json_root}/", [(INDEX_HTML, renderer.json)]))
-    return sorted(roots)
+        roots.append(_Root(f"{site.json_root}/", [(INDEX_HTML, renderer.json)]))
+    if site.variants:
+        roots += [_Root(site.variants.root(variant), both, variant) for variant in listings.variants]
+    return sorted(roots, key=attrgetter("path"))
+
+
+def _project_keys(projects: Iterable[Project], site: Site) -> dict[NormalizedName, str]:
+    return {project.name: _project_key(project, site) for project in projects}
 
 
 def _project_key(project: Project, site: Site) -> str:
@@ -278,41 +314,47 @@ def _legacy_metadata(files: Iterable[File]) -> frozenset[str]:
 
 
 def _root_pages(
-    index: Index, site: Site, keys: dict[NormalizedName, str], people: PeoplePages | None
+    index: Index, site: Site, listings: Listings, keys: _Keys, people: Iterable[PageResource] | None
 ) -> Iterator[PageResource]:
     """Yield the pages that name every project or file, and those that name none."""
-    names = digest(site.key, *keys)
-    everything = digest(site.key, *keys.values())
+    main = listings.of(None)
+    names = digest(site.key, *keys[None])
+    everything = digest(site.key, *keys[None].values())
     missing = unlisted(index)
     render_template = site.templates.render
-
-    def render_html() -> bytes:
-        return render_template("simple/root.html", page=make_root_page(index))
-
-    def render_json() -> bytes:
-        return encode_page(make_root_page(index))
+    variants = variant_indexes(listings, site.variants, start="")
 
     def render_landing() -> bytes:
-        return render_template("index.html", projects=index.projects, simple=site.simple(""), unlisted=str(missing))
+        return render_template(
+            "index.html",
+            projects=main.projects,
+            simple=site.simple(""),
+            unlisted=str(missing),
+            variants={variant.name: variant.path for variant in variants},
+        )
 
     def render_links() -> bytes:
-        files = [file for project in index.projects for release in project.offered_releases() for file in release.files]
+        files = [file for project in main.projects for release in project.offered_releases() for file in release.files]
         entries = make_file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
         return render_template("links.html", files=entries, legacy=_legacy_metadata(files))
 
     page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
-    yield page(site.simple(INDEX_HTML), names, render_html)
-    yield page(site.simple(INDEX_JSON), names, render_json)
+    beside = variant_indexes(listings, site.variants, start=site.simple_path)
+    yield from _pages_of_root(site, site.simple(""), main, names, beside)
+    for variant in variants:
+        listed = digest(site.key, *keys[variant.name])
+        yield from _pages_of_root(site, variant.path, listings.of(variant.name), listed)
     yield page(NOT_FOUND_HTML, site.key, partial(render_template, "404.html"), optional=True)
-    yield page(NO_JEKYLL, site.notice_key, _render_empty, optional=True)
-    if people:
-        yield from people.root_pages(keys)
+    yield page(NO_JEKYLL, site.notice_key, bytes, optional=True)
+    if people is not None:
+        yield from people
     elif site.simple_path:
-        yield page(INDEX_HTML, digest(everything, *missing.dependents, *missing.names), render_landing, optional=True)
+        key = digest(everything, *missing.dependents, *missing.names, *(variant.path for variant in variants))
+        yield page(INDEX_HTML, key, render_landing, optional=True)
     if site.links:
         yield page(LINKS_HTML, everything, render_links)
     if site.json_root is not None:
-        yield page(f"{site.json_root}/{INDEX_HTML}", names, render_json)
+        yield page(f"{site.json_root}/{INDEX_HTML}", names, lambda: encode_page(make_root_page(main)))
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     yield from _lock_pages(index, site, everything)
     for path, template in site.host.written_files.items():
@@ -339,5 +381,21 @@ def _lock_pages(index: Index, site: Site, everything: str) -> Iterator[PageResou
     yield page(f"{LOCKS_DIRECTORY}/{INSTALL_MD}", digest(text), text.encode)
 
 
-def _render_empty() -> bytes:
-    return b""
+def _pages_of_root(
+    site: Site, root: str, index: Index, names: str, variants: Sequence[VariantIndex] = ()
+) -> Iterator[PageResource]:
+    """Yield the two pages that name all projects of one index. `names`: a digest of what both depend on.
+
+    The JSON page also names `variants`, whose paths are relative to this root, for `mkindex client`.
+    """
+    key = digest(names, *variants) if variants else names
+
+    def render_html() -> bytes:
+        return site.templates.render("simple/root.html", page=make_root_page(index))
+
+    def render_json() -> bytes:
+        return encode_page(make_root_page(index, variants))
+
+    page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
+    yield page(f"{root}{INDEX_HTML}", names, render_html)
+    yield page(f"{root}{INDEX_JSON}", key, render_json)

@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from support.index_copy import HTML, NEW, OLD, IndexCopy
+from support.index_copy import CUDA, HTML, NEW, OLD, IndexCopy
 from support.index_server import Reply
 from support.wheels import core_metadata
 
@@ -208,6 +208,24 @@ def set_status(index_copy: IndexCopy, status: str) -> None:
 def yank_without_reason(index_copy: IndexCopy) -> None:
     index_copy.attribute(NEW, "data-yanked")
     index_copy.entry(NEW, lambda one: one.update(yanked=""))
+
+
+def list_second_variant(index_copy: IndexCopy) -> None:
+    """List a wheel with a local label once more, with another label."""
+    project = CUDA.partition("-")[0]
+
+    def add_line(text: str) -> str:
+        return re.sub(
+            rf"<a .*{re.escape(CUDA)}</a><br>\n", lambda line: line[0] + line[0].replace("cu128", "other"), text
+        )
+
+    def add_entry(page: dict[str, Any]) -> None:
+        entry = next(one for one in page["files"] if one["filename"] == CUDA)
+        names = {key: entry[key].replace("cu128", "other") for key in ("filename", "url")}
+        page["files"].append(entry | names)
+
+    index_copy.html(project, add_line)
+    index_copy.json(project, add_entry)
 
 
 class ChangingReply:

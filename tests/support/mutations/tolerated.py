@@ -21,6 +21,7 @@ from support.mutations.steps import (
     drop_entry,
     duplicate_member,
     gzip_reply,
+    list_second_variant,
     prefix_link,
     prepend_to_wheel,
     set_key,
@@ -289,4 +290,5 @@ MUTATIONS: tuple[Mutation, ...] = (
         lambda v: v.json("", lambda p: p.update(projects=p["projects"][:2])),
         BOTH_FORMS,
     ),
+    Mutation("two variants of a version", "mixed-variants", list_second_variant, files="none"),
 )

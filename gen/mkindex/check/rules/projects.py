@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
+from packaging.version import Version
+
 from mkindex.check.addresses import display_link
-from mkindex.check.findings import DEPENDS, ERROR, FAILS, WARNING, Violation, rule
+from mkindex.check.findings import DEPENDS, ERROR, FAILS, NOTE, WARNING, Violation, rule
 from mkindex.check.observations import Coverage, Identity, ListedFile, SeenPage, SeenProject, SeenRoot, Unsatisfied
 from mkindex.check.specifiers import same_specifiers
+from mkindex.distributions.filenames import parse_filename
+from mkindex.model.variants import mixed_labels
 from mkindex.simple.links import name_at_end
 from mkindex.text import and_more, plural
 from mkindex.web.redirects import INSECURE
@@ -173,6 +177,32 @@ def forms_disagree(project: SeenProject) -> Iterator[Violation]:
                 yield Violation(f"{spelled} is {ours_says} in HTML, but {theirs_says} in JSON", name)
     if html.status != json.status and "active" not in (html.status, json.status):
         yield Violation(f"status is {html.status or 'none'} in HTML, but {json.status or 'none'} in JSON")
+
+
+@rule(
+    SeenProject,
+    "mixed-variants",
+    NOTE,
+    impact="Clients install the one with the last local label, in the order of PEP 440, on every machine.",
+    fix="Give each variant an index of its own ([variants] of mkindex does), or let people pin it: demo==1.0+cpu.",
+)
+def mixed_variants(project: SeenProject) -> Iterator[Violation]:
+    """A page does not list wheels of one version that differ only in their local labels."""
+    page = next((page for page in (project.json, project.html) if page and page.is_usable), None)
+    wheels = [entry.filename for entry in page.entries if "+" in entry.filename] if page else []
+    mixed = mixed_labels((version, name) for name in wheels if (version := _local_version(name)))
+    if mixed:
+        public, labels = max(mixed.items(), key=lambda item: Version(item[0]))
+        others = f"; {plural(len(mixed) - 1, 'other version')} alike" if len(mixed) > 1 else ""
+        yield Violation(f"{public} has {and_more(labels)}: clients install {public}+{labels[-1]}{others}")
+
+
+def _local_version(filename: str) -> str:
+    """Return the version of a wheel; "" for another file."""
+    try:
+        return parse_filename(filename)[1] if filename.endswith(".whl") else ""
+    except ValueError:
+        return ""
 
 
 def _by_name(page: SeenPage) -> dict[str, ListedFile]:

@@ -1,0 +1,108 @@
+"""Which projects each index of the tree lists: the main index, and those of variants."""
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from packaging.utils import NormalizedName
+
+from mkindex.errors import Note, NotPublished
+from mkindex.model.index import Index, Project, parse_version
+from mkindex.model.variants import Variants, mixed_labels
+from mkindex.simple.writer import VariantIndex
+from mkindex.text import and_more, plural
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listings:
+    """The projects that each index lists, by variant and name; None is the main index."""
+
+    indexes: Mapping[str | None, Mapping[NormalizedName, Project]]
+    own: Mapping[str, Sequence[str]] = field(default_factory=dict)  # those of which a variant has files of its own
+
+    @property
+    def variants(self) -> list[str]:
+        return [name for name in self.indexes if name is not None]
+
+    def of(self, variant: str | None) -> Index:
+        """Return the index of a variant; None is the main index."""
+        return Index(projects=tuple(self.indexes[variant].values()))
+
+
+def list_projects(projects: Iterable[Project], variants: Variants | None) -> Listings:
+    """Return what each index lists of these projects. Projects without variants are in all of them."""
+    if variants is None:
+        return Listings(indexes={None: {project.name: project for project in projects}})
+    indexes: dict[str | None, dict[NormalizedName, Project]] = {None: {}}
+    parts = {project.name: (project, variants.split(project)) for project in projects}
+    names = sorted({name for _, own in parts.values() for name in own})
+    indexes |= {name: {} for name in names}
+    for project, own in parts.values():
+        main = variants.main(project)
+        if main.files or main.status:
+            indexes[None][project.name] = main
+        for name in own or names:
+            indexes[name][project.name] = own.get(name, project)
+    own_projects = {name: [project for project, (_, own) in parts.items() if name in own] for name in names}
+    return Listings(indexes=indexes, own=own_projects)
+
+
+def variant_indexes(listings: Listings, variants: Variants | None, *, start: str) -> list[VariantIndex]:
+    """Return the indexes of variants, with their paths relative to the one at the path `start`."""
+    return [
+        VariantIndex(name, f"{posixpath.relpath(variants.root(name), start or '.')}/", tuple(listings.own[name]))
+        for name in listings.variants
+        if variants
+    ]
+
+
+def variant_findings(projects: Sequence[Project], variants: Variants | None) -> Iterator[Note]:
+    """Yield what clients make of variants on the pages of the main index, and which files its pages cannot list."""
+    listings = list_projects(projects, variants)
+    for project in listings.indexes[None].values():
+        labelled = [(file.facts.version, file.filename) for file in project.files if "+" in file.facts.version]
+        if labelled and (mixed := mixed_labels(labelled)):
+            public, labels = max(mixed.items(), key=lambda item: parse_version(item[0]))
+            advice = "[variants] default selects one" if variants else "[variants] gives each an index of its own"
+            yield Note(
+                location=project.name,
+                text=f"{public} has variants on one page ({and_more(labels)}): clients install "
+                f"{public}+{labels[-1]} on every machine. {advice} (docs/policy.md)",
+                text_of_many="variants of a version on one page: clients install the last label on every machine. "
+                f"{advice} (docs/policy.md)",
+            )
+    if variants is None:
+        return
+    if variants.default and variants.default not in listings.variants:
+        text = f"no file is of the default variant {variants.default}: the main index lists no variant at all"
+        yield Note(location="[variants]", text=text)
+    if not variants.default:
+        unlisted = sum(len(project.files) for project in projects) - sum(
+            len(one.files) for one in listings.of(None).projects
+        )
+        if unlisted:
+            text = (
+                f"the main index does not list {plural(unlisted, 'file')} of variants that have the same filename. "
+                "Choose a default variant"
+            )
+            yield Note(location="[variants]", text=text)
+
+
+def refuse_same_paths(listings: Listings, variants: Variants | None, simple: str) -> None:
+    """Raise NotPublished if two pages of the tree would have the same path. `simple`: that of the main index."""
+    if variants is None:
+        return
+    roots = {simple: listings.indexes[None]} | {
+        variants.root(name): listings.indexes[name] for name in listings.variants
+    }
+    paths = {f"{root}{project}/" for root, projects in roots.items() for project in projects}
+    if len(roots) < len(listings.indexes):
+        raise NotPublished(f"nothing published: the path of a variant is that of the main index, {simple!r}", ())
+    for root in roots:
+        if root in paths:
+            name = root.rstrip("/").rpartition("/")[2]
+            raise NotPublished(
+                f"nothing published: the project {name} and the variant {name} would have the same page {root}. "
+                "Give the variants another path in [variants]",
+                (),
+            )
