@@ -329,3 +329,22 @@ def test_a_check_of_each_index_of_the_tree_finds_no_unlisted_file(
     for root in ("", "whl/cu128"):
         run = Run(capsys, "check", str(here / "public" / root))
         assert (run.status, run.out.splitlines()[2].partition(";")[0]) == (0, "0 errors, 0 warnings, 0 notes")
+
+
+# --- hosts -----------------------------------------------------------------------------------------------------------
+
+
+def test_hosts_send_the_json_pages_of_each_variant_with_their_type(here: Path) -> None:
+    publish(here / "wheels", here / "public", host="netlify", policy=policy(here, 'by = "local"'))
+    rules = (here / "public/_headers").read_text().split("\n\n")
+    json_type = "  Content-Type: application/vnd.pypi.simple.v1+json"
+    assert [rule.partition("\n")[0] for rule in rules if rule.rstrip().endswith(json_type)] == [
+        f"/{root}{page}"
+        for root in ("simple/", "whl/cpu/", "whl/cu118/", "whl/cu128/")
+        for page in ("index.v1_json", ":project/index.v1_json")
+    ]
+
+
+def test_variants_are_refused_for_a_bucket_to_which_only_one_index_is_uploaded(here: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[variants\] and --for s3 exclude each other, because upload\.sh uploads"):
+        publish(here / "wheels", here / "public", host="s3", policy=policy(here, 'by = "local"'))

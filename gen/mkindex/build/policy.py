@@ -21,6 +21,11 @@ def policy_of(config: Config) -> Policy:
         raise ConfigError(
             f"{printable(config.policy)}: cutoff and younger-than require upload times: remove --upload-time none"
         )
+    if policy.variants and config.host == "s3":
+        raise ConfigError(
+            f"{printable(config.policy)}: [variants] and --for s3 exclude each other, because upload.sh uploads only "
+            "one index. Upload the tree with another tool"
+        )
     return policy
 
 

@@ -358,7 +358,9 @@ def _root_pages(
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     yield from _lock_pages(index, site, everything)
     for path, template in site.host.written_files.items():
-        yield page(path, digest(site.key, template, *roots.values()), partial(render_template, template, **roots))
+        paths = [variant.path for variant in variants]
+        key = digest(site.key, template, *roots.values(), *paths)
+        yield page(path, key, partial(render_template, template, variants=paths, **roots))
 
 
 def _lock_pages(index: Index, site: Site, everything: str) -> Iterator[PageResource]:
