@@ -116,10 +116,10 @@ def make_tiny(names: Iterable[Name], directory: str) -> None:
         os.utime(path, (OLD, OLD))
 
 
-def make_huge(count: int, size: int, directory: str) -> None:
+def make_huge(count: int, size: int, directory: str, *, per_project: int = 1) -> None:
     """Write `count` wheels, each with one stored member of `size` pseudo-random bytes."""
     for number in range(count):
-        name, version, tag = project(number), "1.0", TAGS[1]
+        name, version, tag = project(number // per_project), f"1.{number % per_project}", TAGS[1]
         info, weights = f"{name}-{version}.dist-info", f"{name}/weights.bin"
         rng = random.Random(number)
         block = rng.randbytes(min(size, BLOCK))

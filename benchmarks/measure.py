@@ -51,16 +51,18 @@ def run(command: list[str]) -> tuple[float, int]:
     return seconds, used.ru_maxrss * 1024
 
 
-def processor_time(command: list[str]) -> float:
+def processor_time(command: list[str], *, directory: str | None = None) -> float:
     """Run a command that must succeed; return its processor time and that of its children, in seconds."""
-    _, used = _run(command)
+    _, used = _run(command, directory)
     return used.ru_utime + used.ru_stime
 
 
-def _run(command: list[str]) -> tuple[float, resource.struct_rusage]:
+def _run(command: list[str], directory: str | None = None) -> tuple[float, resource.struct_rusage]:
     with tempfile.TemporaryFile() as said:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, cwd=directory
+        )
         # Until exec, Linux counts the memory of the parent as the child's: this program must be the smaller one.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start

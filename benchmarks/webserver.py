@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.request import urlopen
 
 from mkindex.hosts.server_config import ServerConfig
 from mkindex.site.templates import Templates
@@ -19,16 +18,21 @@ def program() -> str | None:
 
 
 @contextmanager
-def nginx(tree: str, work: str) -> Iterator[str]:
-    """Serve `tree` on a free port and yield the address. `work` is a new directory; its file `log` has the requests."""
+def nginx(tree: str, work: str, *, certificate: tuple[str, str] | None = None) -> Iterator[str]:
+    """Serve `tree` on a free port and yield the address. `work` is a new directory; its file `log` has the requests.
+
+    `certificate`: files of a certificate and its key, for https and HTTP/2.
+    """
     nginx = program()
     assert nginx
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     os.makedirs(work)
-    hosting = ServerConfig(root=os.path.abspath(tree), url=f"http://127.0.0.1:{port}/")
-    printed = Templates().render("hosts/nginx.conf", hosting=hosting).decode()
+    url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}/"
+    own, key = certificate or (None, None)
+    hosting = ServerConfig(root=os.path.abspath(tree), url=url, certificate=own, key=key)
+    printed = Templates().render("hosts/nginx.conf", hosting=hosting).decode().replace(" ssl;", " ssl http2;")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {work}/{kind};\n" for kind in kinds)
     # If nginx starts as root, its workers run as another user, who may not read the directories of tests.
@@ -41,16 +45,16 @@ def nginx(tree: str, work: str) -> Iterator[str]:
     command = [nginx, "-c", f"{work}/nginx.conf", "-e", f"{work}/error"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
-            _wait_for(f"http://127.0.0.1:{port}/", server)
-            yield f"http://127.0.0.1:{port}/"
+            _wait_for(port, server)
+            yield url
         finally:
             server.terminate()
 
 
-def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
     for _ in range(1500):
         try:
-            urlopen(url, timeout=5).close()
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
             return
         except OSError:
             if server.poll() is not None:
