@@ -87,11 +87,13 @@ class ClientFailed(Exception):
 class ClientHome:
     """An empty home directory: a client that runs here has no settings, no cache and no project of its own.
 
-    `settings`: variables of the environment, in addition to those that every client gets.
+    `settings`: variables of the environment, in addition to those that every client gets. `wrapper`: the beginning of
+    the command that runs a client.
     """
 
     path: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    wrapper: tuple[str, ...] = ()
 
     @property
     def project(self) -> Path:
@@ -112,7 +114,7 @@ class ClientHome:
         environment["XDG_CONFIG_DIRS"] = str(self.path / "etc")
         environment |= self.settings
         done = subprocess.run(
-            [program, *command[1:]],
+            [*self.wrapper, program, *command[1:]],
             cwd=self.project,
             env=environment,
             stdin=subprocess.DEVNULL,

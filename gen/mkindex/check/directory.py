@@ -25,7 +25,15 @@ from mkindex.tree.manifest import (
     open_record,
     sections,
 )
-from mkindex.tree.names import INDEX_HTML, INDEX_JSON, INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
+from mkindex.tree.names import (
+    INDEX_HTML,
+    INDEX_JSON,
+    INTENT,
+    LOCKS_DIRECTORY,
+    MANIFEST,
+    STATE_DIRECTORY,
+    TEMPORARY_DIRECTORY,
+)
 from mkindex.web.bodies import MAX_PAGE
 
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
@@ -208,8 +216,8 @@ def _difference(path: str, entry: Entry) -> str:
     """Return how a path differs from its entry, "" if it does not. Files are compared with pages, not here."""
     if not os.path.isfile(path):
         return "is not a regular file" if os.path.lexists(path) else "is missing, although the manifest lists it"
-    if entry.stage == Stage.FILE or not entry.sha256:
-        return ""
+    if entry.stage == Stage.FILE or not entry.sha256 or entry.path.startswith(f"{LOCKS_DIRECTORY}/"):
+        return ""  # `mkindex relocate` changes lock files
     try:
         with open(path, "rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256

@@ -9,7 +9,7 @@ from mkindex.check.observations import Unsatisfied
 from mkindex.check.roots import Roots
 from mkindex.closure.lookup import Answer, Closure, Missing, Offer
 from mkindex.environments import Environment, on_any_platform
-from mkindex.text import and_more, plural
+from mkindex.text import and_more, plural, printable
 
 
 class FileNeeds(NamedTuple):
@@ -95,7 +95,18 @@ class Lookup:
     def _answer(self, environment: Environment, *, builds: bool = True) -> Answer:
         roots, constraints = self.roots.in_environment(environment) if self.roots else ([], {})
         closure = Closure(self.offers.of, environment, constraints=constraints, builds=builds)
-        return closure.of_roots(roots) if self.roots else closure.of_files(self.offers.projects)
+        if not self.roots:
+            return closure.of_files(self.offers.projects)
+        answer = closure.of_roots(roots)
+        return answer._replace(missing=(*answer.missing, *self._missing_files(self.roots, environment, answer)))
+
+    def _missing_files(self, roots: Roots, environment: Environment, answer: Answer) -> Iterator[Missing]:
+        """Yield the files that clients choose by a lock and the index does not have, though it may have others."""
+        known = {missing.requirement for missing in answer.missing}
+        for place, project, requirement, filename in roots.files_in(environment):
+            if requirement not in known and all(offer.filename != filename for offer in self.offers.of(project)):
+                problem = f"this index does not have {printable(filename)}, the file that clients choose from the lock"
+                yield Missing(place, requirement, problem)
 
     def _elsewhere(self, known: set[tuple[str, str]]) -> Iterator[Unsatisfied]:
         """Yield what only clients that lock for all platforms look for. They build nothing for another one."""

@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 from mkindex.closure.lookup import Root
 from mkindex.environments import Environment
 from mkindex.errors import ConfigError
-from mkindex.sources.locks.choice import EVERY_FILE, Choice
-from mkindex.sources.locks.choose import choose_packages
+from mkindex.sources.locks.choice import EVERY_FILE, Choice, Target
+from mkindex.sources.locks.choose import choose_files, choose_packages
 from mkindex.sources.locks.lock import Lock, LockedPackage
 from mkindex.sources.locks.read import is_document, read_lock
 from mkindex.text import printable
@@ -24,6 +24,15 @@ _COMMENT = re.compile(r"(^|\s+)#.*$")
 _OPTION = re.compile(r"(--[a-z-]+(?=[\s=])|-[a-z])\s*=?\s*(.+)")
 _FILE_OPTIONS = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c", "-e": "-e", "--editable": "-e"}
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[./~]|.*[/\\]|.*\.(whl|zip|tar\.gz)$")
+
+
+class LockedFile(NamedTuple):
+    """A file that clients choose by a lock, whatever else an index has."""
+
+    place: str  # the name of the lock
+    project: str
+    requirement: str
+    filename: str
 
 
 class Roots(NamedTuple):
@@ -45,6 +54,16 @@ class Roots(NamedTuple):
                 if count[package.name] == 1:  # extras that exclude each other have several
                     constraints[package.name] = SpecifierSet(f"=={package.version}")
         return roots, constraints
+
+    def files_in(self, environment: Environment) -> Iterator[LockedFile]:
+        """Yield the files that clients choose in an environment from locks that name their files."""
+        target = Target("", "", "", environment)
+        for lock in self.locks:
+            for chosen in choose_packages(lock, self.choice, environment):
+                package = chosen.package
+                if all(file.filename for file in package.files):
+                    for file in choose_files(package.files, target, sdists=True):
+                        yield LockedFile(lock.name, package.name, chosen.requirement, file.filename)
 
 
 def _is_pinned(package: LockedPackage) -> bool:
