@@ -394,6 +394,24 @@ def test_files_with_another_hash_size_or_name_than_the_lock_says_are_rejected(
     assert (done.status, published(public)) == (1, {"pure-1.0-py3-none-any.whl"})
 
 
+@pytest.mark.parametrize("name", ["requirements.txt", "Pipfile.lock"])
+def test_a_malformed_hash_rejects_a_file_and_not_the_whole_lock(
+    name: str, server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    text = f"--index-url {server.url}simple/\n" + requirement("pure", "1.0", PURE)
+    if name == "Pipfile.lock":
+        hashes = [f"sha256:{sha256(content)}" for content in PURE.values()]
+        sources = [{"name": "main", "url": f"{server.url}simple/"}]
+        text = json.dumps(
+            {"_meta": {"sources": sources}, "default": {"pure": {"version": "==1.0", "hashes": hashes}}}, indent=1
+        )
+    done = run(write_lock(text.replace(sha256(PURE["pure-1.0.tar.gz"]), "abc"), name), *MIRROR)
+    why = "malformed hash: sha256 has 64 hexadecimal digits, got 'abc'. pip and uv refuse it. Fix or remove the hash"
+    assert [one for one in done.messages if one.startswith("rejected")] == [f"rejected {name}, pure 1.0: {why}"]
+    assert (done.status, published(public)) == (1, {"pure-1.0-py3-none-any.whl"})
+
+
 def test_an_address_that_leads_elsewhere_is_verified_by_the_hash_of_the_lock(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:

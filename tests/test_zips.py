@@ -14,6 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from support.archives import METADATA, MIB, WHEEL, deflated_zeros, peak_below, read_wheel, read_zip, refusal
+from support.raw_zips import Member, build_zip
 from support.wheels import wheel
 
 if TYPE_CHECKING:
@@ -218,6 +219,10 @@ REFUSED = {
     "a lying checksum in the header": (in_header(14, 0), TWO_THINGS),
     "a lying size": (in_both(24, len(METADATA) - 1), UNLIKE.format(len(METADATA) - 1)),
     "a lying size in the header": (in_header(22, len(METADATA) - 1), TWO_THINGS),
+    "other sizes in the header than in the descriptor": (
+        patched(in_header(18, 7), local=True, at=6, to=b"\x08\0"),
+        TWO_THINGS,
+    ),
     "a lying compressed size": (in_both(20, 1), BEFORE),
     "a claim of a GiB": (in_directory(24, 1 << 30), f"a zip bomb: {len(WHEEL)} bytes"),
     "a lying place": (in_directory(42, 1), OVERLAP),
@@ -259,6 +264,10 @@ REFUSED = {
     "METADATA twice": (
         zipped({f"foo-1.0.dist-info/METADAT{c}": METADATA for c in "AB"}).replace(b"METADATB", b"METADATA"),
         "more than one foo-1.0.dist-info/METADATA: build it again",
+    ),
+    "a member twice, once compressed by another method": (
+        build_zip([Member(name=b"a"), Member(name=b"a", method=99)]),
+        "a is compressed by another method than deflate: build it again",
     ),
     "METADATA that is a directory": (
         zipped({"foo-1.0.dist-info/METADATA/x": b""}),

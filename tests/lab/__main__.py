@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from lab import full_disk, fuzzing, hostile_tree, kills, power_loss, writers
+from lab import full_disk, fuzzing, hostile_tree, kills, power_loss, servers, serving, watches, writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 PARTS: dict[str, Part] = {
     part.name: part
-    for part in (kills.PART, full_disk.PART, power_loss.PART, hostile_tree.PART, writers.PART, *fuzzing.parts())
+    for part in (
+        *(room.PART for room in (kills, full_disk, power_loss, hostile_tree, writers, watches, servers, serving)),
+        *fuzzing.parts(),
+    )
 }
 SHOWN = 5  # violations of each part
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lab import archives, records, texts
+from lab import archives, locks, records, texts
 from lab.part import Part, Result
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ TARGETS = {
     "html pages": Target(texts.html_pages, texts.check_html, 1000),
     "json pages": Target(texts.json_pages, texts.check_json, 3000),
     "lists": Target(texts.lists, texts.check_list, 3000),
+    "locks": Target(locks.locks, locks.check_lock, 1000),
     "metadata": Target(texts.metadata_files, texts.check_metadata, 3000),
     "filenames": Target(texts.filenames, texts.check_filename, 5000),
     "requirements": Target(texts.requirements, texts.check_requirement, 3000),

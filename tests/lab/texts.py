@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import html5lib
 from packaging.requirements import InvalidRequirement, Requirement
@@ -62,7 +63,7 @@ def check_html(data: bytes) -> str:
     # URLs lose tabs and line ends (WHATWG URL, section 4.4).
     hrefs = [re.sub(r"[\t\n\r]", "", one.get("href") or "").strip() for one in document.iter("a")]
     theirs = {href for href in hrefs if _PLAIN.fullmatch(href) and href.endswith(SUFFIXES) and FILENAME.fullmatch(href)}
-    ours = {link.filename for link in page.links if link.url == f"{PAGE}{link.filename}"}
+    ours = {link.filename for link in page.links if unquote(link.url) == f"{PAGE}{link.filename}"}
     missing = theirs - ours
     more = {name for name in ours - theirs if not any(name in href for href in hrefs)}
     return f"html5lib finds {missing} more, and we find {more} more" if missing or more else ""

@@ -93,7 +93,7 @@ def read_members(read_at: ReadAt, size: int, *, reads_headers: bool = True) -> M
         raise Unreadable(
             f"a zip bomb: {size:,} bytes that unpack to {total:,}. Remove it, or store large members as they are"
         )
-    _check_kinds(kinds, members)
+    _check_kinds(kinds, members, repeated)
     _check_names(members)
     _check_repeated(repeated, members)
     if not (is_dense and end == start):
@@ -101,7 +101,7 @@ def read_members(read_at: ReadAt, size: int, *, reads_headers: bool = True) -> M
     return members
 
 
-def _check_kinds(kinds: set[bytes], members: Members) -> None:
+def _check_kinds(kinds: set[bytes], members: Members, repeated: Sequence[tuple[bytes, Member]]) -> None:
     """Raise Unreadable if clients cannot read members of one of these kinds."""
     for kind in kinds:
         version, flags, method = KIND.unpack(kind)
@@ -113,7 +113,7 @@ def _check_kinds(kinds: set[bytes], members: Members) -> None:
         elif version > MAX_VERSION:
             wrong = f"needs version {version // 10}.{version % 10} of zip, and clients read 6.3"
         if wrong:
-            name = next(name for name, member in members.items() if member[0] == kind)
+            name = next(name for name, member in (*members.items(), *repeated) if member[0] == kind)
             raise Unreadable(f"{shown(name)} {wrong}: build it again")
 
 

@@ -13,6 +13,7 @@ from mkindex.distributions.zip_directory import (
     KIND,
     LOCAL_HEADER,
     SEE_ZIP64,
+    ZIP64_FIELD,
     Member,
     Members,
     ReadAt,
@@ -180,16 +181,18 @@ def _read_member(read_at: ReadAt, path: bytes, member: Member) -> tuple[bytes, S
     if len(block) < LOCAL_HEADER.size or not block.startswith(b"PK\3\4"):
         raise Unreadable(f"{_last(path)} is not where the zip directory says: copy or build it again")
     _, local_kind, local_crc, local_packed, local_size, n, x = LOCAL_HEADER.unpack_from(block)
-    is_same = local_kind == kind or is_same_kind(local_kind, kind)
-    if (local_crc, local_packed, local_size) != (crc, packed, size):
-        # The sizes follow in a descriptor, or are in the zip64 field.
-        is_same &= bool(KIND.unpack(local_kind)[1] & DESCRIPTOR) or SEE_ZIP64 in (local_packed, local_size)
-    if not is_same or n != len(path) or block[LOCAL_HEADER.size : start] != path:
-        raise Unreadable(f"the zip directory and the header of {_last(path)} differ: build it again")
+    is_same = n == len(path) and block[LOCAL_HEADER.size : start] == path
     data = block[start:]
-    if x:
-        extra_fields(path, read_at(offset + start, x))
+    if is_same and x:
+        field = extra_fields(path, read_at(offset + start, x)).get(ZIP64_FIELD, b"")
+        if SEE_ZIP64 in (local_packed, local_size) and len(field) >= 16:  # 4.5.3: both values, the unpacked size first
+            local_size, local_packed = (int.from_bytes(field[at : at + 8], "little") for at in (0, 8))
         data = read_at(offset + start + x, packed)
+    is_same &= local_kind == kind or is_same_kind(local_kind, kind)
+    if (local_crc, local_packed, local_size) != (crc, packed, size):  # they may follow in a descriptor
+        is_same &= bool(KIND.unpack(local_kind)[1] & DESCRIPTOR) and not local_packed
+    if not is_same:
+        raise Unreadable(f"the zip directory and the header of {_last(path)} differ: build it again")
     is_deflated = KIND.unpack(kind)[2] == DEFLATED
     raw = _content(data, size, path, deflated=is_deflated)
     if zlib.crc32(raw) != crc:

@@ -1,12 +1,13 @@
 """Reading fields of a lock file that may contain anything. All functions raise BadLock for another type."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
+from mkindex.errors import Rejected
 from mkindex.model.files import Link
 from mkindex.simple.links import MAX_SIZE, clean_upload_time, filename_in, normalize_url, read_hash, split_address
 from mkindex.simple.roots import is_project_name
@@ -98,6 +99,17 @@ def locked_link(
         size=int(size) if is_size and isinstance(size, int) else None,
         upload_time=clean_upload_time(upload_time) if isinstance(upload_time, str) else "",
     )
+
+
+def links_of_hashes(hashes: Iterable[str], location: str) -> tuple[tuple[Link, ...], tuple[Rejected, ...]]:
+    """Return a file of unknown name for each hash, and rejections of those that are malformed."""
+    links, rejected = list[Link](), list[Rejected]()
+    for one in hashes:
+        try:
+            links.append(locked_link("", hashes=hash_of(one)))
+        except ValueError as error:
+            rejected.append(Rejected(location=location, reason=str(error)))
+    return tuple(links), tuple(rejected)
 
 
 def without_credentials(address: str) -> str:

@@ -1,13 +1,11 @@
 """Pipfile.lock: pinned packages with hashes in categories, and the indexes that they come from."""
 
 import os
-from typing import TYPE_CHECKING
 
 from mkindex.sources.locks.fields import (
     Table,
-    hash_of,
     index_of,
-    locked_link,
+    links_of_hashes,
     marker_of,
     project_name,
     table_of,
@@ -17,9 +15,6 @@ from mkindex.sources.locks.fields import (
 )
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.text import printable
-
-if TYPE_CHECKING:
-    from mkindex.model.files import Link
 
 _LOCAL = ("path", "file", "editable")
 
@@ -35,7 +30,7 @@ def read_pipfile(document: Table, lock: str, text: str) -> Lock:
         for name, entry in table_of(document, category).items():
             entry_of = table_of({name: entry}, name)
             index = sources.get(text_of(entry_of, "index"), first)
-            package = _package(name, entry_of, index, f"{category} {len(packages)}")
+            package = _package(name, entry_of, index, f"{category} {len(packages)}", lock)
             packages.append(package)
             root = Dependency(package.name, package.version, package.origin, marker_of(entry_of, "markers"))
             roots.append(root if category == "default" else root._replace(group=category))
@@ -52,7 +47,7 @@ def read_pipfile(document: Table, lock: str, text: str) -> Lock:
     )
 
 
-def _package(name: str, entry: Table, index: str, origin: str) -> LockedPackage:
+def _package(name: str, entry: Table, index: str, origin: str, lock: str) -> LockedPackage:
     version = text_of(entry, "version").removeprefix("==")
     problem = ""
     if "git" in entry:
@@ -62,7 +57,6 @@ def _package(name: str, entry: Table, index: str, origin: str) -> LockedPackage:
         problem = (
             f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
         )
-    files: tuple[Link, ...] = ()
-    if not problem:
-        files = tuple(locked_link("", hashes=hash_of(one)) for one in texts_of(entry, "hashes"))
-    return LockedPackage(project_name(name), version, origin, files, index, problem=problem)
+    hashes = [] if problem else texts_of(entry, "hashes")
+    files, rejected = links_of_hashes(hashes, f"{printable(os.path.basename(lock))}, {printable(f'{name} {version}')}")
+    return LockedPackage(project_name(name), version, origin, files, index, problem=problem, rejected=rejected)

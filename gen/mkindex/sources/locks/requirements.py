@@ -6,8 +6,7 @@ import re
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from mkindex.model.files import Link
-from mkindex.sources.locks.fields import BadLock, hash_of, index_of, locked_link
+from mkindex.sources.locks.fields import BadLock, hash_of, index_of, links_of_hashes, locked_link
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.text import plural, printable, redact
 
@@ -44,8 +43,8 @@ def read_requirements(text: str, lock: str) -> Lock:
                 packages.append(LockedPackage(_short(value), origin=place, problem=problem))
             continue
         requirement, hashes = _requirement(line, place)
-        package = _package(requirement, hashes, place)
-        if not (package.version or package.files or package.problem):
+        package = _package(requirement, hashes, place, os.path.basename(lock))
+        if not (package.version or package.files or package.problem or package.rejected):
             loose.append(requirement.name)
         packages.append(package)
         roots.append(Dependency(package.name, package.version, place, str(requirement.marker or "")))
@@ -71,18 +70,22 @@ def _requirement(line: str, place: str) -> tuple[Requirement, list[str]]:
         raise BadLock(f"{place}: {printable(text)[:100]} is not a requirement such as demo==1.0") from error
 
 
-def _package(requirement: Requirement, hashes: list[str], place: str) -> LockedPackage:
+def _package(requirement: Requirement, hashes: list[str], place: str, lock: str) -> LockedPackage:
     clauses = list(requirement.specifier)
     is_pinned = len(clauses) == 1 and clauses[0].operator in ("==", "===") and not clauses[0].version.endswith(".*")
     version = clauses[0].version if is_pinned else ""
     name = canonicalize_name(requirement.name)
     if not requirement.url:
-        return LockedPackage(name, version, place, tuple(locked_link("", hashes=hash_of(one)) for one in hashes))
-    problem, files = "", tuple[Link, ...]()
+        files, rejected = links_of_hashes(hashes, f"{printable(lock)}, {name} {printable(version)}".rstrip())
+        return LockedPackage(name, version, place, files, rejected=rejected)
+    problem, files = "", ()
     if requirement.url.startswith(("http://", "https://")):
         address, _, fragment = requirement.url.partition("#")
         given = hashes or [fragment.replace("=", ":", 1)]
-        files = (locked_link(address, hashes=hash_of(given[0])),)
+        try:
+            files = (locked_link(address, hashes=hash_of(given[0])),)
+        except ValueError as error:
+            problem = str(error)
     else:
         problem = f"it is from {redact(requirement.url)}: publish a wheel of it in an index, and lock again"
     return LockedPackage(name, version, place, files, problem=problem)
