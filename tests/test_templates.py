@@ -133,6 +133,15 @@ def test_a_found_configuration_names_only_templates_below_it(wrong: str, tmp_pat
     assert read_config_file(toml) == {"templates": str(here / templates)}
 
 
+def test_a_found_configuration_names_no_command(tmp_path: Path) -> None:
+    toml = tmp_path / "mkindex.toml"
+    toml.write_text("on-build = 'true'\n")
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(toml, found=True)
+    reason = "on-build names a command, and this file was found, not named. If you trust it, use --config"
+    assert (str(caught.value), read_config_file(toml)) == (f"{toml}: {reason} {toml}", {"on_build": "true"})
+
+
 def test_a_found_configuration_with_templates_of_its_own_builds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

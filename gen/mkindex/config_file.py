@@ -18,7 +18,8 @@ _BY_KEY = {one.key: one for one in BY_NAME.values()}
 def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
     """Return the values in a mkindex.toml by the names of the options; relative paths are made relative to the file.
 
-    `found`: the user did not name the file, it was in the current directory. Then templates must be below it.
+    `found`: the user did not name the file, it was in the current directory. Then templates must be below it, and it
+    names no command.
     Raises ConfigError if the file cannot be read, for an unknown key, and for a value of the wrong type. Bounds are not
     checked here.
     """
@@ -37,6 +38,11 @@ def read_config_file(path: Path, *, found: bool = False) -> dict[str, Any]:
         except ConfigError as error:
             raise ConfigError(f"{printable(str(path))}: {error}") from error
         values[name] = checked
+    if found and "on_build" in values:
+        raise ConfigError(
+            f"{printable(str(path))}: on-build names a command, and this file was found, not named. "
+            f"If you trust it, use --config {printable(str(path))}"
+        )
     if found and values.get("templates"):
         templates = Path(values["templates"])
         _require_below(path, "templates", (templates, *templates.rglob("*")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -377,6 +378,20 @@ def test_an_error_is_reported_once_and_the_next_change_tries_again(here: Path, w
         write_wheel(wheels, "demo", "3.0")
         watch.wait_until(lambda: "demo-3.0" in project_page(here), "a page with the file")
         wait_until_correct(watch, here)
+
+
+def test_a_command_runs_after_each_build_that_changed_something(here: Path, wheels: Path) -> None:
+    command = "cat >> builds; echo seen; test ! -e fail"
+    warning = f"warning --on-build: {command} ended with status 1"
+    with start(here, "--on-build", command, cwd=here) as watch:
+        watch.wait_until((here / "builds").exists, "the first build")
+        watch.wait_until_quiet(0.7)
+        (here / "fail").touch()
+        write_wheel(here, "demo", "2.0").rename(wheels / "demo-2.0-py3-none-any.whl")
+        watch.wait_until(lambda: warning in watch.errors, "the warning")
+    builds = [json.loads(line)["added"] for line in (here / "builds").read_text().splitlines()]
+    assert builds == [[NAME], ["demo-2.0-py3-none-any.whl"]]
+    assert (here / "log").read_text().splitlines() == ["seen", "seen", warning]
 
 
 def test_a_rescan_restores_the_tree(here: Path, wheels: Path) -> None:

@@ -13,7 +13,7 @@ from mkindex.errors import ConfigError
 
 # Nothing is removed by adding, so that these would do nothing.
 _USELESS = ("prune", "allow_empty", "previous")
-_WATCHING = ("watch", "settle", "poll", "poll_interval", "rescan", "interval", "serve", "bind")
+_WATCHING = ("watch", "settle", "poll", "poll_interval", "rescan", "interval", "serve", "bind", "on_build")
 
 
 @click.command(

@@ -115,12 +115,15 @@ def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fi
         if form == "github":
             return report_failure(error)
         raise
+    if options["on_build"] is not None and not config.watch:
+        raise ConfigError(as_typed(InvalidOption("on_build", "requires {watch}"), ctx))
     if config.watch:
         from mkindex.cli.watch import watch
 
         if form == "github":
             raise click.UsageError("--format github and --watch exclude each other: it reports one build", ctx)
-        return watch(config, partial(_read_again, ctx), json=form == "json", quiet=quiet, verbose=verbose)
+        again, command = partial(_read_again, ctx), options["on_build"]
+        return watch(config, again, command, json=form == "json", quiet=quiet, verbose=verbose)
     return build_once(config, form, quiet=quiet, verbose=verbose)
 
 

@@ -308,6 +308,13 @@ class RunOptions:
     """The options of the command line and of mkindex.toml that are not part of Config."""
 
     no_cache: bool = option(False, "Read every file again, and remember nothing.", group=SOURCES)
+    on_build: str | None = option(
+        None,
+        "With --watch: run this shell command after each build that changed something. It gets the JSON line of the "
+        "build on standard input.",
+        group=WATCHING,
+        metavar="COMMAND",
+    )
     format: Literal["text", "json", "github"] = option(
         "text",
         "Format of the report. json: with --watch one line for each build. github: annotations, job summary and "
