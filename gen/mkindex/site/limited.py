@@ -67,7 +67,8 @@ class LimitedProcess:
             self._owner = os.getpid()
             weakref.finalize(self, _stop, self._process, self._owner)
             assert self._process.stdin
-            _send(self._process.stdin, self._start)
+            with suppress(BrokenPipeError):  # it has ended already, which the request finds, too
+                _send(self._process.stdin, self._start)
         return self._process
 
 
