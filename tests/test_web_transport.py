@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -197,6 +197,72 @@ def test_several_fields_of_one_name_are_joined_and_those_that_are_not_ascii_are_
         assert read_all(response) == b"x"
 
 
+# --- certificates -----------------------------------------------------------------------------------------------------
+
+
+def test_a_certificate_of_an_own_authority_is_trusted(
+    make_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, certificate = scripted_server.make_certificates(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with scripted_server.run_server(certificate=certificate) as server:
+        server.routes["/p"] = page_reply("page")
+        with make_transport(timeout=30).send(get(f"{server.url}p")) as response:
+            assert read_all(response) == b"page"
+
+
+CERTIFICATES: dict[str, tuple[dict[str, Any], str]] = {
+    "expired": (
+        {"days": -1},
+        "certificate expired: check the clock of this machine, or ask the operator of the server to renew it",
+    ),
+    "of another address": ({"names": "IP:127.0.0.2"}, "certificate of another host: check the address"),
+    "of another name": ({"names": "DNS:example.com"}, "certificate of another host: check the address"),
+    "of another authority": ({}, "certificate not trusted (invalid peer certificate: "),
+}
+
+
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_a_wrong_certificate_is_not_a_response_and_nothing_is_sent(
+    make_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    options, reason = CERTIFICATES[kind]
+    authority, certificate = scripted_server.make_certificates(tmp_path, **options)
+    if kind == "of another authority":
+        (tmp_path / "other").mkdir()
+        authority, _ = scripted_server.make_certificates(tmp_path / "other")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with scripted_server.run_server(certificate=certificate) as server, pytest.raises(NoResponse) as caught:
+        make_transport(timeout=30).send(get(f"{server.url}p?token=hunter2"))
+    assert (caught.value.stage, caught.value.reason[: len(reason)]) == ("certificate", reason)
+    assert ("hunter2" in caught.value.reason, server.received) == (False, [])
+
+
+# --- proxies ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_proxy_that_requires_a_password_answers_407(server: ScriptedServer, transport: Transport) -> None:
+    server.routes["http://wheels.test/p"] = lambda request: (
+        page_reply("page") if "proxy-authorization" in request.headers else status_reply(407)
+    )
+    statuses = []
+    for proxy in server.url, server.url.replace("//", "//me:hunter2@"):
+        with transport.send(get("http://wheels.test/p", proxy=proxy)) as response:
+            statuses.append(response.status)
+    assert statuses == [407, 200]
+
+
+@pytest.mark.parametrize(
+    "status", [b"407 Proxy Authentication Required", b"403 Forbidden", b"502 Bad Gateway", b"200 OK"]
+)
+def test_a_proxy_that_opens_no_tunnel_is_not_a_response(transport: Transport, status: bytes) -> None:
+    """Neither does a response of the proxy count as that of the server."""
+    reply = b"HTTP/1.1 " + status + b"\r\nContent-Length: 7\r\n\r\ncontent"
+    with raw_server.serve_bytes(reply) as proxy, pytest.raises(NoResponse) as caught:
+        transport.send(get("https://wheels.test/p?token=hunter2", proxy=proxy.replace("//", "//me:hunter3@")))
+    assert "hunter" not in caught.value.reason
+
+
 # --- servers that misbehave -------------------------------------------------------------------------------------------
 
 TIMEOUT = 0.5  # seconds
@@ -235,11 +301,22 @@ def test_an_unusual_but_valid_response_is_read(transport: Transport, replies: tu
 
 
 @pytest.mark.timeout(60)
-def test_a_connection_reset_at_any_byte_is_an_error_and_never_a_shorter_body(transport: Transport) -> None:
-    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ncontent\r\n0\r\n\r\n"
+@pytest.mark.parametrize("how", ["closed", "reset"])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ncontent\r\n0\r\n\r\n",
+        b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ncontent",
+    ],
+    ids=["chunks", "length"],
+)
+def test_a_connection_that_ends_at_any_byte_is_an_error_and_never_a_shorter_body(
+    transport: Transport, whole: bytes, how: str
+) -> None:
+    serve = raw_server.serve_bytes if how == "closed" else raw_server.serve_bytes_and_reset
     for end in range(len(whole)):
         with (
-            raw_server.serve_bytes(whole[:end]) as url,
+            serve(whole[:end]) as url,
             pytest.raises((NoResponse, TransferBroken)),
             transport.send(get(url)) as response,
         ):

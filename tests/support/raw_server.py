@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -141,8 +142,11 @@ VALID: dict[str, bytes] = {
 
 
 @contextmanager
-def serve_forever(script: Script) -> Iterator[str]:
-    """Answer each request with the parts that a script yields, until the client closes the connection."""
+def serve_forever(script: Script, *, is_reset: bool = False) -> Iterator[str]:
+    """Answer each request with the parts that a script yields, until the client closes the connection.
+
+    `is_reset`: afterwards, reset the connection instead of ending it.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         _requests[port] = threading.Event()
@@ -157,6 +161,9 @@ def serve_forever(script: Script) -> Iterator[str]:
                     if stopped.is_set():
                         return
                     connection.sendall(part)
+                if is_reset:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(1 << 16):
                     pass
@@ -178,6 +185,11 @@ def serve_forever(script: Script) -> Iterator[str]:
 def serve_bytes(data: bytes) -> AbstractContextManager[str]:
     """Answer each request with the same bytes, and close the connection."""
     return serve_forever(_once(data))
+
+
+def serve_bytes_and_reset(data: bytes) -> AbstractContextManager[str]:
+    """Answer each request with the same bytes, and reset the connection."""
+    return serve_forever(_once(data), is_reset=True)
 
 
 def wait_for_request(url: str) -> None:

@@ -346,8 +346,13 @@ def isolate_client(patch: pytest.MonkeyPatch, home: Path) -> list[float]:
     return pauses
 
 
-def make_certificates(directory: Path) -> tuple[Path, Path]:
-    """Create a certificate authority and a certificate with key for this machine; return both files."""
+def make_certificates(
+    directory: Path, *, names: str = "IP:127.0.0.1,DNS:localhost", days: int = 2
+) -> tuple[Path, Path]:
+    """Create a certificate authority and a certificate with key for this machine; return both files.
+
+    `names`: for other machines; `days`: how long it is valid from now on.
+    """
     if not shutil.which("openssl"):
         skip_or_fail("openssl")
 
@@ -358,11 +363,9 @@ def make_certificates(directory: Path) -> tuple[Path, Path]:
     usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # Python 3.13 is strict about it
     openssl(*new, "-x509", *usage, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2")
     openssl(*new, "-subj", "/CN=host", "-keyout", "host.key", "-out", "host.csr")
-    (directory / "ext").write_text(
-        "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n"
-    )
+    (directory / "ext").write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n")
     authority = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
-    openssl("x509", "-req", "-in", "host.csr", *authority, "-days", "2", "-extfile", "ext", "-out", "host.pem")
+    openssl("x509", "-req", "-in", "host.csr", *authority, "-days", str(days), "-extfile", "ext", "-out", "host.pem")
     both = directory / "both.pem"
     both.write_text((directory / "host.pem").read_text() + (directory / "host.key").read_text())
     with suppress(OSError):

@@ -51,7 +51,7 @@ class ReqwestTransport:
             builder = client.request(request.method, request.url).headers(dict(request.headers))
             # Without this limit, the start of the body would be awaited, too.
             stream = builder.streamed_read_buffer_limit(0).build_streamed()
-            return _call(lambda: ReqwestResponse(stream, request.url))
+            return _call(lambda: ReqwestResponse(stream, request))
         except _ERRORS as error:
             raise self._failure(error, request) from error
 
@@ -109,8 +109,7 @@ class ReqwestTransport:
             return NoResponse(INVALID, "address")
         why = _reason(causes)
         if "certificate" in why:
-            why = f"certificate not trusted ({why}): set SSL_CERT_FILE to the certificate of its authority"
-            return NoResponse(why, "certificate")
+            return NoResponse(_describe_certificate_error(why), "certificate")
         if isinstance(error, DecodeError):
             return NoResponse(f"invalid HTTP response ({why}). Ask the operator of the server", "head")
         is_connecting = isinstance(error, ConnectError) and "client error (Connect)" in causes
@@ -122,14 +121,18 @@ class ReqwestTransport:
 class ReqwestResponse:
     """A response of reqwest, its body not yet read."""
 
-    def __init__(self, request: SyncStreamRequest, url: str) -> None:
-        response = request.__enter__()
-        self._opened: SyncStreamRequest | None = request
+    def __init__(self, stream: SyncStreamRequest, request: Request) -> None:
+        response = stream.__enter__()
+        self._opened: SyncStreamRequest | None = stream
         self._body = response.body_reader
         self._rest = b""
-        self.url = url
+        self.url = request.url
         self.status = response.status
         self.headers = fields = _fields(response.headers)
+        # In HTTP/2, a reset without an error ends a body, and the library takes the body for complete.
+        has_body = response.version == "HTTP/2.0" and request.method != "HEAD" and self.status not in (204, 304)
+        length = fields.get("content-length", "")
+        self._missing = int(length) if has_body and length.isdecimal() else 0  # bytes
         self.is_persistent = response.version != "HTTP/1.0" and "close" not in fields.get("connection", "").lower()
 
     def read(self) -> bytes:
@@ -146,6 +149,9 @@ class ReqwestResponse:
             except KeyboardInterrupt:
                 self._opened = None  # a thread still reads: closing the response would wait for it
                 raise
+            self._missing -= len(chunk)
+            if not chunk and self._missing > 0:
+                raise TransferBroken("connection closed")
             if len(chunk) <= CHUNK:
                 return chunk
         self._rest = chunk[CHUNK:]
@@ -209,6 +215,14 @@ def _call(function: Callable[[], T]) -> T:
         return executor.submit(function).result()
     finally:
         executor.shutdown(wait=False)
+
+
+def _describe_certificate_error(why: str) -> str:
+    if why.endswith("Expired"):
+        return "certificate expired: check the clock of this machine, or ask the operator of the server to renew it"
+    if "not valid for name" in why:
+        return "certificate of another host: check the address"
+    return f"certificate not trusted ({why}): set SSL_CERT_FILE to the certificate of its authority"
 
 
 def _read_authorities() -> bytes:
