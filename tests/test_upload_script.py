@@ -147,6 +147,20 @@ def test_an_upload_stopped_anywhere_leaves_no_broken_link_and_the_next_one_compl
     assert store.content() == objects_of(read_tree(public))
 
 
+def test_pages_for_people_are_uploaded_and_removed_with_their_projects(source: Path, tmp_path: Path) -> None:
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3", site=True, url="https://packages.example/")
+    assert store.upload(public) == 0
+    assert store.content() == objects_of(read_tree(public))
+    (source / "old-1.0.tar.gz").unlink()
+    publish(source, public, host="s3", site=True)
+    assert store.upload(public, PRUNE="1") == 0
+    assert store.content() == objects_of(read_tree(public))
+    publish(source, public, host="s3")
+    assert store.upload(public) == 0
+    assert store.content() == objects_of(read_tree(public))
+
+
 def test_with_files_url_no_file_is_uploaded_or_removed(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")

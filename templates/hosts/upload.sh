@@ -68,8 +68,14 @@ names() { # ROOT: print the paths of its pages; project names have no characters
 {
     names "$simple"
     [ -z "$json_root" ] || names "$json_root"
-    for page in index.html 404.html links.html; do
+    for page in index.html 404.html links.html licenses.html feed.xml; do
         [ ! -f "$page" ] || printf '%s\n' "$page"
+    done
+    [ ! -f assets/site.css ] || for page in assets/* project/*/*; do # pages for people
+        case $page in
+        *[!A-Za-z0-9_./-]*) ;;
+        *) [ ! -f "$page" ] || printf '%s\n' "$page" ;;
+        esac
     done
 } | sort -u >"$work/names"
 copy() { # FROM TO: copy the pages that are listed on standard input
@@ -92,6 +98,8 @@ list() { # PREFIX [OPTIONS]: print ETag and key of each object
     list "$prefix$simple"
     [ -z "$json_root" ] || list "$prefix$json_root"
     [ -z "$simple" ] || list "$prefix" --delimiter / # pages beside the roots
+    case $simple in "" | project/*) ;; *) list "${prefix}project/" ;; esac
+    case $simple in "" | assets/*) ;; *) list "${prefix}assets/" ;; esac
 } >"$work/listed"
 PREFIX=$prefix awk -F '\t' '
     NF == 2 { gsub(/"/, "", $1); print $1 "\t" substr($2, length(ENVIRON["PREFIX"]) + 1) }
@@ -105,12 +113,17 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
         name = substr(key, length(root) + 1, length(key) - length(root) - length(page) - 1)
         return below(key, root) && key == root name "/" page && name ~ /^[a-z0-9-]+$/ ? name : ""
     }
+    function of_people(key) {
+        if (key ~ /^(licenses.html|feed.xml|assets\/[a-z0-9-]+\.[a-z]+)$/) return 1
+        return key ~ /^project\/[a-z0-9-]+\/((badge|contents|feed|index|releases)\.(svg|html|xml))?$/
+    }
     function remove(key) { print 3, "delete", "any", key }
     BEGIN { simple = ENVIRON["SIMPLE"]; json = ENVIRON["JSON_ROOT"]; all = ENVIRON["ALL"] }
     FILENAME ~ /there$/ { split($0, field, "\t"); there[field[2]] = field[1]; next }
     {
         here[$2]
         type = $2 ~ /v1_json$/ || below($2, json) ? "json" : "html"
+        if (type == "html" && match($2, /\.(css|js|svg|xml|png|webp|jpe?g|gif)$/)) type = substr($2, RSTART + 1)
         directory = $2
         sub("[^/]*$", "", directory)
         stage = $2 ~ "/" && directory != simple && directory != json ? 1 : 2
@@ -123,7 +136,7 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
         # Delete last the page that shows that a project is gone, so that the next run can complete one that stopped.
         # If the index is at the root, projects cannot be distinguished from other objects, so nothing is deleted.
         for (key in there) {
-            if (key in here) continue
+            if (key in here || (key "index.html") in here) continue
             if ((name = project(key, simple, "index.v1_json")) != "") {
                 remove(simple name "/")
                 remove(simple name "/index.html")
@@ -131,7 +144,7 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
             } else if ((name = project(key, json, "index.html")) != "") {
                 remove(json name "/")
                 remove(key)
-            }
+            } else if (simple != "" && !below(simple, "project/") && of_people(key)) remove(key)
         }
     }
 ' "$work/there" "$work/here" >"$work/todo"
@@ -147,8 +160,17 @@ elif [ -d files ]; then
 fi
 
 upload() { # STAGE
-    for type in html json; do
-        case $type in html) content_type=$type_of_html ;; *) content_type=$type_of_json ;; esac
+    for type in html json css js svg xml png webp jpg jpeg gif; do
+        case $type in
+        html) content_type=$type_of_html ;;
+        json) content_type=$type_of_json ;;
+        css) content_type='text/css; charset=utf-8' ;;
+        js) content_type='text/javascript; charset=utf-8' ;;
+        svg) content_type=image/svg+xml ;;
+        xml) content_type=application/atom+xml ;;
+        jpg) content_type=image/jpeg ;;
+        *) content_type=image/$type ;;
+        esac
         sed -n "s/^$1 copy $type //p" "$work/todo" >"$work/some"
         if [ -s "$work/some" ]; then
             copy "$work/pages" "$work/new" <"$work/some"

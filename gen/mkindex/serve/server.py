@@ -36,8 +36,14 @@ _TYPES = {
     ".json": "application/json",
     ".txt": _TEXT_TYPE,
     ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".xml": "application/atom+xml",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".webp": "image/webp",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
     ".ico": "image/x-icon",
 }
 # A .tar.gz gets no Content-Encoding: clients would unpack it while they receive it, and its hash would be wrong.
