@@ -121,6 +121,7 @@ def test_the_next_run_on_a_fresh_checkout_changes_only_pages_with_new_files(
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     assert {path for path in changed if not path.startswith("files/")} == {
         *("index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
+        *("project/demo/index.html", "project/demo/releases.html"),
     }
     files = {path for path in changed if path.startswith("files/")}
     assert (changed & old.keys()).isdisjoint(files)
@@ -140,6 +141,8 @@ def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[Action
     assert {path for path in changed if not path.startswith("files/")} == {
         *("index.html", "simple/index.html", "simple/index.v1_json"),
         *("simple/newcomer/index.html", "simple/newcomer/index.v1_json"),
+        *("licenses.html", "assets/search-0.js"),
+        *(f"project/newcomer/{page}" for page in ("badge.svg", "contents.html", "index.html", "releases.html")),
     }
 
 
@@ -158,6 +161,7 @@ def test_older_releases_stay_with_the_published_index_as_a_source(
     assert find_broken_links(new) == []
     assert {path for path in old if old[path] != new.get(path)} == {
         *("index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
+        *("project/demo/index.html", "project/demo/releases.html"),
     }
 
 
