@@ -327,11 +327,12 @@ def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:
     handed_on = {name: value for name, value in build["env"].items() if name.startswith("MKINDEX_")}
     expected = {one.variable: f"${{{{ inputs.{key} }}}}" for key, one in options.items() if key in inputs}
     assert handed_on == expected
-    # An empty input leaves the default to mkindex. Only the host has another one: an action deploys to GitHub Pages.
+    # An empty input leaves the default to mkindex. Only these have others: an action deploys to GitHub Pages, for people.
     assert {name: value["default"] for name, value in inputs.items() if value["default"]} == {
         "sources": "dist",
         "destination": "public",
         "for": "github-pages",
+        "site": "true",
     }
 
 
