@@ -9,7 +9,7 @@ CLIENT_PYTHON ?= $(PYTHON)
 # NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
 CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
-	$(if $(shell command -v npm),wrangler)
+	$(if $(shell command -v npm),wrangler axe-core)
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -58,6 +58,10 @@ clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready  ## Install 
 	.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --ignore-requires-python \
 		--dest $(@D) --requirement $<
 	@touch $@
+
+# It looks for what people with screen readers and keyboards cannot use.
+.clients/axe-core/.ready:
+	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/axe-core axe-core@4.11.0 && touch $@ || true
 
 soak: $(READY) clients  ## Run the long tests: properties, crashes, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0

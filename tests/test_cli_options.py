@@ -327,7 +327,7 @@ def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:
     handed_on = {name: value for name, value in build["env"].items() if name.startswith("MKINDEX_")}
     expected = {one.variable: f"${{{{ inputs.{key} }}}}" for key, one in options.items() if key in inputs}
     assert handed_on == expected
-    # An empty input leaves the default to mkindex. Only these have others: an action deploys to GitHub Pages, for people.
+    # An empty input leaves the default to mkindex. Only these have others, as an action makes a site for GitHub.
     assert {name: value["default"] for name, value in inputs.items() if value["default"]} == {
         "sources": "dist",
         "destination": "public",
