@@ -1,7 +1,6 @@
 """Run work on small files in several processes. It holds the interpreter lock, so threads would not help."""
 
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,8 @@ class ForkedCall(Generic[R]):
     """A call that runs in a fork of this process, with the current values."""
 
     def __init__(self, call: Callable[[], R]) -> None:
+        import pickle  # noqa: F401 (for both processes; here, since most builds start none)
+
         reading, writing = os.pipe()
         try:
             self._pid = os.fork()
@@ -44,6 +45,8 @@ class ForkedCall(Generic[R]):
         self.stop()
         if not data:
             raise MkindexError("a worker process was killed (out of memory?): try --jobs 1")
+        import pickle
+
         is_returned, value = pickle.loads(data)  # noqa: S301 (written by the copy of this process)
         if not is_returned:
             raise value
@@ -62,6 +65,8 @@ class ForkedCall(Generic[R]):
 
 def _answer(call: Callable[[], R], writing: int) -> NoReturn:
     """Write what a call returns or raises to a pipe, and end the process without its inherited exit handlers."""
+    import pickle
+
     try:
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _END_SIGNALS)

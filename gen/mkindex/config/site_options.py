@@ -7,7 +7,7 @@ from mkindex.options import option
 SITE = "Site for people"  # the heading
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
 class SiteOptions:
     """The options of the site for people."""
 

@@ -19,7 +19,8 @@ GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, OUTPUT, SITE, PUBLISHING, WATCHING,
 POLICY_TABLES = ("yank", "status", "keep", "only", "times", "variants")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+# `Config` has the methods that are left out here, which take some milliseconds to generate.
+@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
 class BuildOptions(SiteOptions):
     """The sources, the destination and the options of one build, not yet checked.
 

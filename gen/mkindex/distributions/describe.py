@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from sys import intern
 
-from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from mkindex.distributions import zips
@@ -121,9 +121,7 @@ def _check_filename(filename: str) -> None:
         raise Misnamed("the filename is too long to append .metadata to it: build it again with a shorter name")
 
 
-def _facts(
-    filename: str, project: NormalizedName, version: Version, requires_python: str, warning: str, **others: str
-) -> Facts:
+def _facts(filename: str, project: str, version: Version, requires_python: str, warning: str, **others: str) -> Facts:
     text = str(version)
     normal = normal_filename(filename, project, text)
     return Facts(
@@ -161,7 +159,7 @@ def _describe_wheel(filename: str, stream: Stream, size: int, *, whole: bool) ->
     return facts._replace(warning=_lines(facts.warning, *warnings)) if warnings else facts
 
 
-def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version) -> str:
+def _warn_of_build_tag(directory: str, project: str, version: Version) -> str:
     """Return what clients do with a `.dist-info` whose name ends in a build tag; "" if that is not all that is odd.
 
     Old versions of `wheel` wrote such names. pip and uv install these wheels. Afterwards uv reads the version from the
@@ -182,7 +180,7 @@ def _warn_of_build_tag(directory: str, project: NormalizedName, version: Version
     )
 
 
-def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Version, raw: bytes) -> Facts:
+def _describe_wheel_metadata(filename: str, project: str, version: Version, raw: bytes) -> Facts:
     metadata = parse_metadata(raw)
     if not is_utf8(raw):
         raise Unreadable(
@@ -205,7 +203,7 @@ def _describe_wheel_metadata(filename: str, project: NormalizedName, version: Ve
     )
 
 
-def _parse_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
+def _parse_wheel_filename(filename: str) -> tuple[str, Version]:
     try:
         return parse_wheel_filename(filename)[:2]
     except InvalidWheelFilename as error:
@@ -242,13 +240,13 @@ def _describe_sdist(filename: str, stream: Stream, size: int, page_project: str)
     return _facts(filename, project, version, "", _lines(listed, warning), requires=requires)
 
 
-def _split_by_page(filename: str, project: str) -> list[tuple[NormalizedName, Version]]:
+def _split_by_page(filename: str, project: str) -> list[tuple[str, Version]]:
     """Return what the name of an sdist can mean: only one thing on the page of `project`. Raises Unreadable."""
     if not project:
         return split_sdist_filename(filename)
     text = sdist_version(filename, project) or ""
     try:
-        return [(NormalizedName(project), parse_version(text))]
+        return [(project, parse_version(text))]
     except ValueError as error:
         raise Unreadable(
             f"on the page of {project}, clients read the version {printable(text)}, which is not valid (PEP 440), and "
@@ -296,7 +294,7 @@ def _check_magic(stream: Stream, magic: bytes, kind: str) -> None:
     raise Unreadable(f"not a {kind} (damaged or incomplete): copy it again")
 
 
-def _is_same_release(name: str, version_text: str, project: NormalizedName, version: Version) -> bool:
+def _is_same_release(name: str, version_text: str, project: str, version: Version) -> bool:
     """Tell whether a name and a version, in any spelling, are those of `project` and `version`."""
     try:
         # Only ASCII: the Kelvin sign in lower case is a k.

@@ -4,11 +4,12 @@ import math
 import re
 from contextlib import suppress
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName, canonicalize_name, parse_sdist_filename, parse_wheel_filename
-from packaging.version import Version
+from mkindex.model.index import normalize_name, parse_version
 
-from mkindex.model.index import parse_version
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 # The endings that uv, pip and poetry all install from (PEP 427, PEP 625; `.zip` for older sdists).
 SUFFIXES = (".whl", ".tar.gz", ".zip")
@@ -69,6 +70,8 @@ def parse_filename(filename: str) -> tuple[str, str, str]:
 
     Raises InvalidWheelFilename, InvalidSdistFilename, ValueError.
     """
+    from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
     if filename.endswith(".whl"):
         name, version, build, tags = parse_wheel_filename(filename)
         return name, str(version), f"{build} {sorted(map(str, tags))}"
@@ -80,7 +83,7 @@ def sdist_version(filename: str, project: str) -> str | None:
     """Return the version that the name of an sdist says if it is one of `project`: the name alone may mean several."""
     stem = filename.removesuffix(".zip").removesuffix(".tar.gz")
     for hyphen in re.finditer("-", stem):
-        if canonicalize_name(stem[: hyphen.start()]) == project:
+        if normalize_name(stem[: hyphen.start()]) == project:
             return stem[hyphen.end() :]
     return None
 
@@ -100,7 +103,7 @@ def project_on_page(filename: str, project: str) -> str:
 # --- as mkindex lists a file ----------------------------------------------------------------------------------------
 
 
-def split_sdist_filename(filename: str) -> list[tuple[NormalizedName, Version]]:
+def split_sdist_filename(filename: str) -> "list[tuple[str, Version]]":
     """Return every project and version that the name of an sdist can mean: `foo-1.0-1` may be 1.0.post1 of foo."""
     stem = filename.removesuffix(sdist_suffix(filename))
     found = []
@@ -108,7 +111,7 @@ def split_sdist_filename(filename: str) -> list[tuple[NormalizedName, Version]]:
         name, version = stem[: hyphen.start()], stem[hyphen.end() :]
         if _PROJECT_NAME.fullmatch(name):
             with suppress(ValueError):
-                found.append((canonicalize_name(name), parse_version(version)))
+                found.append((normalize_name(name), parse_version(version)))
     return found
 
 
@@ -146,7 +149,7 @@ def wheel_filename(directory: str, wheel: str) -> str:
 def sdist_filename(name: str, version: str, suffix: str) -> str:
     """Return the filename of an sdist (PEP 625) by its PKG-INFO; "" if the version is not valid."""
     try:
-        return f"{canonicalize_name(name).replace('-', '_')}-{parse_version(version)}{suffix}"
+        return f"{normalize_name(name).replace('-', '_')}-{parse_version(version)}{suffix}"
     except ValueError:
         return ""
 

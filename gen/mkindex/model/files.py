@@ -5,8 +5,6 @@ import time
 from sys import intern
 from typing import NamedTuple, Self
 
-from packaging.utils import NormalizedName
-
 from mkindex.errors import Note, Rejected
 from mkindex.text import redact
 
@@ -164,8 +162,8 @@ class File(NamedTuple):
         return self.artifact.size
 
     @property
-    def project(self) -> NormalizedName:
-        return NormalizedName(self.facts.project)
+    def project(self) -> str:
+        return self.facts.project
 
     @property
     def version(self) -> str:

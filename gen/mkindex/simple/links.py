@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
-from packaging.utils import canonicalize_name
-
 from mkindex.distributions.filenames import STRANGE_NAME, may_be_linked
 from mkindex.model.files import Link
+from mkindex.model.index import normalize_name
 from mkindex.text import printable
 
 MAX_SIZE = 10**18  # bytes of a file; clients read sizes as 64-bit integers
@@ -124,7 +123,7 @@ def project_url(root: str, name: str) -> str:
     directory, _, page = parts.path.rpartition("/")
     # Clients append a slash to a root that is not a page.
     directory = directory if not page or page.endswith((".html", ".htm", "json")) else parts.path
-    return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{canonicalize_name(name)}/", parts.query, ""))
+    return urlunsplit((parts.scheme, parts.netloc, f"{directory}/{normalize_name(name)}/", parts.query, ""))
 
 
 def client_project_url(root: str, name: str) -> str:
@@ -132,7 +131,7 @@ def client_project_url(root: str, name: str) -> str:
 
     Unlike `project_url`, this keeps mistakes in the root: `…/simple/index.html` gives `…/simple/index.html/demo/`.
     """
-    return f"{root.rstrip('/')}/{canonicalize_name(name)}/"
+    return f"{root.rstrip('/')}/{normalize_name(name)}/"
 
 
 def is_loopback(host: str) -> bool:

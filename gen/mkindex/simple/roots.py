@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
-from packaging.utils import canonicalize_name
+from mkindex.model.index import normalize_name
 
 _SAMPLE = 10  # pages that are requested to distinguish a root from a page that links to other directories
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
@@ -76,8 +76,8 @@ def _decode(segment: str) -> str:
 def _label(text: str, last: str, url: str) -> str:
     """Return the text of a link if that is the name of a project, with which its path or its query ends; else ""."""
     label = text.strip(" \t\r\n/")
-    ends = canonicalize_name(last), canonicalize_name(_decode(url.rpartition("=")[2]))
-    return label if is_project_name(label) and canonicalize_name(label) in ends else ""
+    ends = normalize_name(last), normalize_name(_decode(url.rpartition("=")[2]))
+    return label if is_project_name(label) and normalize_name(label) in ends else ""
 
 
 def linked_directory(url: str) -> str:
@@ -106,5 +106,5 @@ def is_project_page(project: str, filenames: Iterable[str], *, is_empty: bool) -
 
 def _is_file_of(project: str, filename: str) -> bool:
     if filename.endswith(".whl"):
-        return canonicalize_name(filename.partition("-")[0]) == project
-    return canonicalize_name(filename).startswith(f"{project}-")
+        return normalize_name(filename.partition("-")[0]) == project
+    return normalize_name(filename).startswith(f"{project}-")

@@ -4,8 +4,6 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from packaging.utils import NormalizedName
-
 from mkindex.errors import Note, NotPublished
 from mkindex.model.index import Index, Project, parse_version
 from mkindex.model.variants import Variants, mixed_labels
@@ -17,7 +15,7 @@ from mkindex.text import and_more, plural
 class Listings:
     """The projects that each index lists, by variant and name; None is the main index."""
 
-    indexes: Mapping[str | None, Mapping[NormalizedName, Project]]
+    indexes: Mapping[str | None, Mapping[str, Project]]
     own: Mapping[str, Sequence[str]] = field(default_factory=dict)  # those of which a variant has files of its own
 
     @property
@@ -33,7 +31,7 @@ def list_projects(projects: Iterable[Project], variants: Variants | None) -> Lis
     """Return what each index lists of these projects. Projects without variants are in all of them."""
     if variants is None:
         return Listings(indexes={None: {project.name: project for project in projects}})
-    indexes: dict[str | None, dict[NormalizedName, Project]] = {None: {}}
+    indexes: dict[str | None, dict[str, Project]] = {None: {}}
     parts = {project.name: (project, variants.split(project)) for project in projects}
     names = sorted({name for _, own in parts.values() for name in own})
     indexes |= {name: {} for name in names}

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 
-from packaging.utils import NormalizedName
-
 from mkindex.closure.unlisted import unlisted
 from mkindex.examine.details import list_contents
 from mkindex.model.files import File
@@ -58,7 +56,7 @@ class People:
         """A digest of everything that all pages for people depend on."""
         return digest(self._site.key, self._settings.key, self._library.versions, *self._view.search)
 
-    def root_pages(self, keys: Mapping[NormalizedName, str]) -> Iterator[PageResource]:
+    def root_pages(self, keys: Mapping[str, str]) -> Iterator[PageResource]:
         """Yield the pages that belong to no project. `keys`: those of the API pages of each project."""
         self._graph = self._library.graph((f"{name} {key}" for name, key in keys.items()))
         everything = digest(self._key, *keys, *keys.values(), *self._missing.dependents, *self._missing.names)

@@ -7,8 +7,6 @@ from operator import attrgetter
 from typing import ClassVar, NamedTuple, Protocol
 from urllib.parse import quote
 
-from packaging.utils import NormalizedName
-
 from mkindex import __version__
 from mkindex.clients.bundle import Bundle, installation_text
 from mkindex.closure.unlisted import unlisted
@@ -107,7 +105,7 @@ class _Root(NamedTuple):
 
 
 # The keys of the pages of each project, by variant: None is the main index.
-_Keys = Mapping[str | None, Mapping[NormalizedName, str]]
+_Keys = Mapping[str | None, Mapping[str, str]]
 
 
 class Section(NamedTuple):
@@ -203,7 +201,7 @@ def _quote_path(path: str) -> str:
 class PeoplePages(Protocol):
     """The pages for people. `key`: that of the API pages of a project."""
 
-    def root_pages(self, keys: Mapping[NormalizedName, str]) -> Iterable[PageResource]:
+    def root_pages(self, keys: Mapping[str, str]) -> Iterable[PageResource]:
         """Yield the pages that belong to no project. Called first."""
 
     def project_keys(self, project: Project, key: str) -> Iterable[tuple[str, str]]:
@@ -279,7 +277,7 @@ def _roots(site: Site, listings: Listings) -> list[_Root]:
     return sorted(roots, key=attrgetter("path"))
 
 
-def _project_keys(projects: Iterable[Project], site: Site) -> dict[NormalizedName, str]:
+def _project_keys(projects: Iterable[Project], site: Site) -> dict[str, str]:
     return {project.name: _project_key(project, site) for project in projects}
 
 

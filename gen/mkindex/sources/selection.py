@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
 
-from packaging.utils import canonicalize_name
-from packaging.version import Version
-
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import Artifact, Link
-from mkindex.model.index import StatusMarker
+from mkindex.model.index import StatusMarker, normalize_name, parse_version
 from mkindex.simple.roots import is_project_name
 from mkindex.sources.source import SourceItem
 
@@ -44,7 +41,7 @@ class Selection:
         """Tell whether a project can have a selected file: if not, its page need not be requested."""
         if not self:
             return True
-        name = canonicalize_name(name)
+        name = normalize_name(name)
         is_possible = not self.include or self._project_pattern.match(name)
         return bool(is_possible) and not self._exclude_pattern.match(name)
 
@@ -73,16 +70,16 @@ class Selection:
 
     @cached_property
     def _include_pattern(self) -> re.Pattern[str]:
-        return _join(pattern for given in self.include for pattern in (given, _normalize(given)))
+        return _join(pattern for given in self.include for pattern in (given, normalize_name(given)))
 
     @cached_property
     def _exclude_pattern(self) -> re.Pattern[str]:
-        return _join(pattern for given in self.exclude for pattern in (given, _normalize(given)))
+        return _join(pattern for given in self.exclude for pattern in (given, normalize_name(given)))
 
     @cached_property
     def _project_pattern(self) -> re.Pattern[str]:
         """The pattern of the projects whose files can be included: for `torch-2.*.whl` that is also `torch`."""
-        return _join(_normalize(start) for pattern in self.include for start in _project_patterns(pattern))
+        return _join(normalize_name(start) for pattern in self.include for start in _project_patterns(pattern))
 
 
 EVERYTHING = Selection()
@@ -102,11 +99,6 @@ def _join(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(translate, patterns)) or r"(?!)")  # without patterns: nothing
 
 
-def _normalize(pattern: str) -> str:
-    """Return a pattern in the normal form of project names."""
-    return re.sub(r"[-_.]+", "-", pattern).lower()
-
-
 def _project_patterns(pattern: str) -> list[str]:
     """Return a pattern, and each part at its start that can be for the project: up to a hyphen, or up to a star."""
     ends = [match.end() if match[0] == "*" else match.start() for match in re.finditer(r"[-*]", pattern)]
@@ -116,16 +108,16 @@ def _project_patterns(pattern: str) -> list[str]:
 def _named_project(pattern: str) -> str:
     """Return the normalized project that a pattern stands for, or for whose wheels it is; "" for other patterns."""
     name = pattern.partition("-")[0] if pattern.endswith(".whl") else pattern
-    return canonicalize_name(name) if is_project_name(name) and not pattern.endswith(SUFFIXES[1:]) else ""
+    return normalize_name(name) if is_project_name(name) and not pattern.endswith(SUFFIXES[1:]) else ""
 
 
 def _possible_projects(filename: str) -> Iterator[str]:
     """Yield the normalized names of projects that a file can belong to: an sdist's name may have several readings."""
     if filename.endswith(".whl"):
-        yield canonicalize_name(filename.partition("-")[0])
+        yield normalize_name(filename.partition("-")[0])
         return
     stem = next((filename.removesuffix(ending) for ending in SUFFIXES if filename.endswith(ending)), filename)
     for hyphen in re.finditer("-", stem):
         with suppress(ValueError):
-            Version(stem[hyphen.end() :])
-            yield canonicalize_name(stem[: hyphen.start()])
+            parse_version(stem[hyphen.end() :])
+            yield normalize_name(stem[: hyphen.start()])
