@@ -244,6 +244,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         simple-path = "."
         for = "netlify"
         json-root = "json"
+        archive = "bundle.tar"
         url = "https://example.org/"
         links = true
         templates = "templates"
@@ -308,6 +309,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "simple_path": ".",
         "host": "netlify",
         "json_root": "json",
+        "archive": f"{toml.parent}/bundle.tar",
         "url": "https://example.org/",
         "links": True,
         "templates": f"{toml.parent}/templates",

@@ -23,6 +23,7 @@ from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, assemble, grow
 from mkindex.policy.apply import apply_policy
 from mkindex.policy.rules import Policy
+from mkindex.publish.archive import write_archive
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, plan
 from mkindex.publish.refusals import (
@@ -109,6 +110,8 @@ def build(
                     raise
                 work.cache.forget(changed.file.local.path)
         work.cache.replace_fingerprints(applied.links)
+        if config.archive and not config.dry_run:
+            write_archive(work.destination.root, config.archive)
     return Report(
         config=config,
         index=index,

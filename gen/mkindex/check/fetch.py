@@ -5,9 +5,11 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mkindex.check.archives import Archive
 from mkindex.errors import SourceError
 from mkindex.simple.links import path_of
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
@@ -35,8 +37,9 @@ _MAX_FAILURES = 5  # requests in a row that a host may fail to answer
 class Fetcher:
     """The index to be judged: its root, and a client that requests its pages and files. Several threads may use it."""
 
-    root: str  # a URL, file: for a directory
+    root: str  # a URL, file: for a directory or an archive
     web: WebClient
+    archive: Archive | None = None  # that local files are read from
     failures: Counter[str] = field(default_factory=Counter)  # by host: requests in a row without response, or with 5xx
 
     @property
@@ -46,25 +49,25 @@ class Fetcher:
     def get_page(self, url: str, form: str = "") -> RawResponse:
         """Return a page; `form`: "html" or "json", or "" for the form that clients prefer. Raises RequestFailed."""
         if url.startswith("file:"):
-            return _local_page(url, form)
+            return _local_page(url, form, self.archive)
         headers = {"Accept": _ACCEPT[form], "Accept-Encoding": "gzip", "Cache-Control": "max-age=0"}
         return self.request(url, headers)
 
     def head(self, url: str) -> RawResponse:
         """Return status and headers of a file, without reading it. Raises RequestFailed."""
         if url.startswith("file:"):
-            return _local_file(url)
+            return _local_file(url, self.archive)
         return head_or_get(lambda method: self.request(url, _UNCOMPRESSED, method=method, most=0))
 
     def get_small(self, url: str, most: int) -> RawResponse:
         """Return a file of at most `most` bytes. Raises RequestFailed."""
         if not url.startswith("file:"):
             return self.request(url, _UNCOMPRESSED, most=most)
-        reply = _local_file(url)
+        reply = _local_file(url, self.archive)
         if reply.status != 200:
             return reply
         try:
-            with open(path_of(url), "rb") as file:
+            with self.open(url) as file:
                 return reply._replace(body=file.read(most))
         except OSError as error:
             return reply._replace(status=403, broken=printable(error.strerror or "cannot be read"))
@@ -101,9 +104,13 @@ class Fetcher:
         if not url.startswith("file:"):
             yield from self.web.stream(FileHead(url, "", size, ""), url)
             return
-        with open(path_of(url), "rb", buffering=0) as file:
+        with self.open(url) as file:
             while data := file.read(_CHUNK):
                 yield data
+
+    def open(self, url: str) -> BufferedReader:
+        """Open a file of this machine. Raises OSError."""
+        return self.archive.open(path_of(url)) if self.archive else open(path_of(url), "rb")
 
     def open_ranges(self, url: str, size: int) -> RangeStream | None:
         """Return a remote file as a stream that can seek; None if its server is known to send only whole files."""
@@ -120,18 +127,18 @@ def directory_of(url: str) -> str:
         raise SourceError(f"cannot read {printable(path)}: {error.strerror}") from error
 
 
-def _local_page(url: str, form: str) -> RawResponse:
+def _local_page(url: str, form: str, archive: Archive | None) -> RawResponse:
     path = path_of(url)
     paths = [path]
-    if os.path.isdir(path) or url.endswith("/"):
+    if (not archive and os.path.isdir(path)) or url.endswith("/"):
         names = _NAMES[form] if form else (*_NAMES["json"], *_NAMES["html"])
         url = url if url.endswith("/") else f"{url}/"
         paths = [os.path.join(path, name) for name in names]
     for candidate in paths:
         try:
-            if not stat.S_ISREG(os.stat(candidate).st_mode):  # opening a pipe would block
+            if not archive and not stat.S_ISREG(os.stat(candidate).st_mode):  # opening a pipe would block
                 continue
-            with open(candidate, "rb") as file:
+            with archive.open(candidate) if archive else open(candidate, "rb") as file:
                 data = file.read(MAX_PAGE + 1)
         except (FileNotFoundError, NotADirectoryError):
             continue
@@ -145,7 +152,10 @@ def _local_page(url: str, form: str) -> RawResponse:
     return RawResponse(url, 404, {})
 
 
-def _local_file(url: str) -> RawResponse:
+def _local_file(url: str, archive: Archive | None) -> RawResponse:
+    if archive:
+        size = archive.size(path_of(url))
+        return RawResponse(url, 404, {}) if size is None else RawResponse(url, 200, {"content-length": str(size)})
     try:
         status = os.stat(path_of(url))
     except PermissionError:

@@ -18,7 +18,6 @@ from mkindex.check.observations import Content, Level, ListedFile, Requirements,
 from mkindex.check.wheels import content_of, requirements
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
-from mkindex.simple.links import path_of
 from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import RangesRefused
 from mkindex.web.responses import RequestFailed
@@ -136,7 +135,7 @@ class FileInspector:
                 return replace(seen, content=content_of(filename, stream, seen.size, whole=False))
         if seen.is_local:
             seen = self._with_hashes(seen)
-            with open(path_of(url), "rb") as file:
+            with self.fetcher.open(url) as file:
                 return replace(seen, content=content_of(filename, file, seen.size or 0, whole=True))
         with tempfile.SpooledTemporaryFile(_SPOOLED) as copy:
             seen = self._with_hashes(seen, copy)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from mkindex.check.addresses import display_url, resolve
+from mkindex.check.archives import ARCHIVE_SUFFIXES, Archive
 from mkindex.check.fetch import Fetcher, directory_of
 from mkindex.check.observations import Identity, ListedFile, NamedProject, PageKind, SeenPage
 from mkindex.check.pages import is_page_of, project_links, read_page
@@ -88,6 +89,8 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
     if os.path.isdir(absolute_path):
         fetcher = Fetcher(root=f"{Path(absolute_path).as_uri()}/".replace("file:////", "file:///"), web=web)
         return _identify_directory(fetcher, absolute_path, target)
+    if absolute_path.endswith(ARCHIVE_SUFFIXES) and os.path.isfile(absolute_path):
+        return _identify_archive(absolute_path, web)
     if not os.path.isfile(absolute_path) or absolute_path.endswith(SUFFIXES):
         raise SourceError(f"{printable(path)} is neither a directory nor a page: give the directory of an index")
     parent = f"{Path(absolute_path).parent.as_uri()}/"
@@ -115,6 +118,16 @@ def _identify_directory(fetcher: Fetcher, path: str, target: str) -> Location:
         description = f"a directory with {files}, but without a page. Make an index of it: mkindex {target} ./public"
     identity = Identity(kind="nothing", description=description)
     return Location(fetcher=fetcher, identity=identity, url=fetcher.root, directory=path)
+
+
+def _identify_archive(path: str, web: WebClient) -> Location:
+    """Identify the index in an archive that mkindex wrote. Raises SourceError if its pages are damaged."""
+    archive = Archive(path)
+    archive.verify()
+    roots = [name.removesuffix(INDEX_JSON) for name in archive.names if name.endswith(INDEX_JSON)]
+    root = min(roots, key=lambda root: (root.count("/"), root), default="simple/")
+    fetcher = Fetcher(root=f"{Path(path).as_uri()}/", web=web, archive=archive)
+    return _identify_page(fetcher, resolve(fetcher.root, root) if root else fetcher.root)
 
 
 # --- a server -------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ def _explain(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 Examples:
   mkindex check ./public                       a directory: every hash
   mkindex check https://host/simple/           a server: pages, files and its behavior
+  mkindex check ./bundle.tar                   an archive that mkindex --archive wrote, in place
   mkindex check https://host/simple/ --files deep --project 'torch*' --sample 3
   mkindex check ./public --closure --python 3.12 --platform linux --platform windows
                                                are all requirements in the index?
@@ -148,7 +149,8 @@ def check(
 ) -> int:
     """Check an index, and report what clients will do wrong with it.
 
-    DIR_OR_URL is a directory with an index, or the address of an index, made by any tool. Each finding names the page
+    DIR_OR_URL is a directory with an index, or the address of an index, made by any tool; or an archive that --archive
+    wrote. Each finding names the page
     and the file, its impact on pip and uv, and how to fix it.
     """
     from mkindex.check.engine import CheckOptions, no_progress

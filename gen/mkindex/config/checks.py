@@ -43,6 +43,8 @@ def check(options: BuildOptions) -> None:
         if not is_host(host):
             raise InvalidOption("trust_host", HOST_WANTED, value=printable(host))
     _check_locks(options)
+    if options.archive is not None:
+        _check_archive(options, options.archive)
     if options.previous is not None:
         _check_previous(options, options.previous)
     if options.templates is not None and not os.path.isdir(options.templates):
@@ -61,6 +63,17 @@ def check(options: BuildOptions) -> None:
     if options.watch and options.dry_run:
         raise InvalidOption("watch", "and {dry_run} exclude each other: a dry run looks only once")
     parse_bind(options.bind)
+
+
+def _check_archive(options: BuildOptions, archive: str) -> None:
+    if not archive.endswith((".tar", ".zip")):
+        raise InvalidOption(
+            "archive", "must be a file whose name ends in .tar or .zip, not {value}", value=printable(archive)
+        )
+    if options.watch:
+        raise InvalidOption("archive", "and {watch} exclude each other: an archive is of one build")
+    if options.files_url is not None:
+        raise InvalidOption("archive", "and {files_url} exclude each other: the files would not be in it")
 
 
 def _check_locks(options: BuildOptions) -> None:

@@ -228,6 +228,13 @@ class BuildOptions(SiteOptions):
         path="directory",
     )
 
+    archive: str | None = option(
+        None,
+        "Also write the tree as one file, a .tar or .zip with SHA256SUMS, to carry it elsewhere.",
+        group=PUBLISHING,
+        metavar="FILE",
+        path="file",
+    )
     url: str | None = option(
         None,
         "Public address of the root of DEST, for the commands and configurations that are printed.",

@@ -7,6 +7,7 @@ INDEX_HTML, INDEX_JSON = "index.html", "index.v1_json"  # in the root, and in th
 LINKS_HTML = "links.html"
 LOCKS_DIRECTORY = "locks"  # of lock files, with their addresses changed to the tree
 INSTALL_MD = "INSTALL.md"  # beside them
+ARCHIVE_SUMS = "SHA256SUMS"  # only in an archive of the tree
 NOT_FOUND_HTML = "404.html"
 NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
 

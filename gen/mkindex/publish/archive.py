@@ -1,0 +1,105 @@
+"""A published tree as one file: the same bytes for the same tree, with the hashes of all its files."""
+
+import hashlib
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import BufferedReader, BytesIO
+from shutil import copyfileobj
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+from mkindex.errors import DestinationError
+from mkindex.model.files import CHUNK
+from mkindex.publish.root import Root
+from mkindex.text import printable
+from mkindex.tree.manifest import Entry, decode, sections
+from mkindex.tree.names import ARCHIVE_SUMS, MANIFEST
+
+ARCHIVE_SUFFIXES = (".tar", ".zip")
+_TIME = 315_532_800  # 1980-01-01, the earliest time that a zip file can have
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_MODE = 0o644
+
+# Adds a file with a path and a size, whose bytes are read from a stream.
+_Add = Callable[[str, int, IO[bytes]], None]
+
+
+def write_archive(tree: str, path: str) -> None:
+    """Write all files that the manifest of a tree lists, but no retired ones, and SHA256SUMS into an archive.
+
+    Raises DestinationError if the archive cannot be written, or a file is not as it was published.
+    """
+    root = Root(tree)
+    try:
+        entries = sorted(_entries(root), key=lambda entry: entry.path)
+        with NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(path)), delete=False) as file:
+            try:
+                (_write_zip if path.endswith(".zip") else _write_tar)(root, entries, file)
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, _MODE)
+                os.replace(file.name, path)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise DestinationError(f"cannot write {printable(path)}: {error.strerror or error}") from error
+
+
+def _entries(root: Root) -> list[Entry]:
+    with root.open(MANIFEST) as stream:
+        found = [entry for extent, lines in sections(stream) for entry in decode(extent.name, lines)]
+    return [entry for entry in found if entry.retired is None]
+
+
+def _write_tar(root: Root, entries: Sequence[Entry], file: IO[bytes]) -> None:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+
+        def add(path: str, size: int, stream: IO[bytes]) -> None:
+            member = tarfile.TarInfo(path)  # of user and group 0
+            member.size, member.mtime, member.mode = size, _TIME, _MODE
+            archive.addfile(member, stream)
+
+        _add_all(root, entries, add)
+
+
+def _write_zip(root: Root, entries: Sequence[Entry], file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+
+        def add(path: str, size: int, stream: IO[bytes]) -> None:
+            member = zipfile.ZipInfo(path, _ZIP_TIME)
+            member.file_size, member.create_system, member.external_attr = size, 3, (0o100000 | _MODE) << 16
+            with archive.open(member, "w") as target:
+                copyfileobj(stream, target, CHUNK)
+
+        _add_all(root, entries, add)
+
+
+def _add_all(root: Root, entries: Sequence[Entry], add: _Add) -> None:
+    """Add the list of hashes, in the format of sha256sum, and then every file."""
+    sums = "".join(f"{entry.sha256}  {entry.path}\n" for entry in entries).encode()
+    add(ARCHIVE_SUMS, len(sums), BytesIO(sums))
+    for entry in entries:
+        with root.open(entry.path) as stream:
+            verified = _Verified(stream)
+            add(entry.path, os.fstat(stream.fileno()).st_size, verified)
+        if verified.digest.hexdigest() != entry.sha256:
+            raise OSError(0, f"{entry.path} is not as it was published. Run mkindex again")
+
+
+class _Verified(BytesIO):
+    """A file that is hashed while it is read."""
+
+    def __init__(self, stream: BufferedReader) -> None:
+        super().__init__()
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._stream.read(size if size is not None else -1)
+        self.digest.update(data)
+        return data
