@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import io
 import json
 import os
@@ -311,6 +312,33 @@ def test_without_a_record_that_can_be_read_the_pages_say_what_is_listed(
     edit_manifest(tmp_path / "public", rb"files\t\[[^\n]*", record)
     assert add(new, tmp_path / "public").findings == ()
     assert read_tree(tmp_path / "public") == cold_union(tmp_path / "both", old, new)
+
+
+@pytest.mark.parametrize("how", ["path", "symlink"])
+def test_a_page_whose_links_lead_out_of_the_tree_publishes_nothing_of_the_user(
+    tmp_path: Path, old: Path, new: Path, how: str
+) -> None:
+    publish(old, tmp_path / "public")
+    page = tmp_path / "public/simple/my-project/index.v1_json"
+    before = page.read_text()
+    filename = "my_project-2.0.0-py3-none-any.whl"
+    (tmp_path / "private").mkdir()
+    secret = write_wheel(tmp_path / "private", "my.project", "2.0.0", files={"secret": b"x"})
+    assert secret.name == filename
+    link = json.loads(before)["files"][0]
+    after = before.replace(link["hashes"]["sha256"], hashlib.sha256(secret.read_bytes()).hexdigest())
+    if how == "path":
+        after = after.replace(link["url"], f"../../../private/{filename}")
+    else:
+        (tmp_path / "public/other").symlink_to(tmp_path / "private")
+        after = after.replace(link["url"], f"../../other/{filename}")
+    page.write_text(after)
+    old_hash, new_hash = (hashlib.sha256(text.encode()).hexdigest() for text in (before, after))
+    edit_manifest(tmp_path / "public", rb"files\t\[[^\n]*", b"unknown\t")
+    edit_manifest(tmp_path / "public", old_hash.encode(), new_hash.encode())
+    (rejected,) = add(new, tmp_path / "public").rejected
+    assert rejected.reason == "listed by the index, but its path leads out of the index"
+    assert not list((tmp_path / "public").rglob(f"files/*/*/{filename}"))
 
 
 def test_a_tree_of_0_1_0_grows(tmp_path: Path, new: Path) -> None:

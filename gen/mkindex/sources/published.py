@@ -95,13 +95,17 @@ class PublishedSource:
 
     def _find(self, path: str, link: Link, project: str) -> Artifact | Rejected:
         """Return a file of the tree that has to be examined."""
+        place = os.path.join(self.root, path)
+        if os.path.realpath(place) != os.path.join(os.path.realpath(self.root), path):
+            # Otherwise a tree of another person could publish a file of the user.
+            return Rejected(location=place, reason="listed by the index, but its path leads out of the index")
         try:
-            status = os.lstat(os.path.join(self.root, path))
+            status = os.lstat(place)
         except OSError:
             status = None
         if status is None or not stat.S_ISREG(status.st_mode):
             return Rejected(
-                location=os.path.join(self.root, path),
+                location=place,
                 reason="listed by the index, but somebody removed it. Add it again from its source",
                 reason_of_many="listed by the index, but somebody removed them. Add them again from their source",
             )
