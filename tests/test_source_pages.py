@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from mkindex.errors import Note, Rejected
 from mkindex.model.files import Artifact, Link
 from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
+from mkindex.sources.fetch import fetch_ahead
+from mkindex.web.responses import PageResponse
 from support.page_server import (
     FILE,
     NO_FILES,
@@ -384,3 +387,22 @@ def test_only_the_page_of_a_project_says_which_project_its_sdists_belong_to(
 def test_the_name_on_a_json_page_says_which_project_its_sdists_belong_to(server: PageServer) -> None:
     server.pages["/x/"] = JSON_TYPE, json_page(*ODD)
     assert projects_of_links(server, "/x/") == DECIDED
+
+
+@pytest.mark.parametrize(("size", "most"), [(100, 32), (2_000_000, 1)])
+def test_few_pages_of_a_listing_are_in_memory_at_a_time(size: int, most: int) -> None:
+    requested, taken, ahead = list[str](), 0, list[int]()
+
+    class Web:
+        def get_page(self, url: str) -> PageResponse:
+            requested.append(url)
+            return PageResponse(url, "text/html", "x" * size)
+
+    urls = [f"https://host/{number}/" for number in range(100)]
+    with ThreadPoolExecutor(1) as executor:
+        for number, page in enumerate(fetch_ahead(urls, Web(), executor)):  # type: ignore[arg-type]
+            assert page.url == urls[number]
+            taken += 1
+            executor.submit(int).result()  # after all that were submitted before
+            ahead.append(len(requested) - taken)
+    assert (requested, max(ahead)) == (urls, most - 1)

@@ -15,7 +15,7 @@ from mkindex.web.client import WebClient
 from mkindex.web.redirects import INVALID
 from mkindex.web.responses import Refused
 from mkindex.web.transport import NoResponse
-from support.remote_builds import WHEEL, A, Run, page_of_links
+from support.remote_builds import OTHER, WHEEL, A, Run, page_of_links, sha256
 from support.scripted_server import Request, file_route, page_reply, redirect_reply, status_reply
 from support.web_requests import failure, make_client
 
@@ -228,7 +228,7 @@ def test_the_connection_is_made_to_the_address_that_was_judged(
 def test_networks_of_hosts_that_the_user_named_are_allowed(name_server: dict[str, list[str]]) -> None:
     name_server |= {"intranet.test": ["10.0.0.1"], "files.test": ["10.0.0.2"], "here.test": ["127.0.0.1"]}
     name_server |= {"cloud.test": ["169.254.169.254"], "nothing.test": []}
-    networks = Networks(with_local=False)
+    networks = Networks(frozenset())
 
     hosts = ("files.test", "here.test", "cloud.test", "nothing.test")
     assert [is_allowed(networks, host) for host in hosts] == [False, False, False, False]
@@ -245,9 +245,45 @@ def is_allowed(networks: Networks, host: str) -> bool:
         return False
 
 
+def test_only_the_hosts_that_a_file_of_this_machine_names_may_be_in_a_private_network(
+    name_server: dict[str, list[str]],
+) -> None:
+    name_server |= {"files.test": ["10.0.0.2"], "here.test": ["127.0.0.1"], "other.test": ["10.0.0.2"]}
+    name_server["cloud.test"] = ["169.254.169.254"]
+    networks = Networks({"files.test", "here.test", "cloud.test"})
+    hosts = ("files.test", "here.test", "other.test", "cloud.test")
+    assert [is_allowed(networks, host) for host in hosts] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("kind", ["list", "page", "lock"])
+def test_a_file_of_this_machine_allows_the_hosts_that_it_names_and_no_other(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+) -> None:
+    b = "b-1.0-py3-none-any.whl"
+    there = server.other_host_url
+    links = [f"{server.url}{name}" for name in (A, b)]
+    texts = {
+        "list": "\n".join(links),
+        "page": "<!DOCTYPE html><html>" + "".join(f'<a href="{link}">x</a>' for link in links) + "</html>",
+        "lock": "".join(
+            f"{name} @ {link} --hash=sha256:{sha256(content)}\n"
+            for name, link, content in zip("ab", links, (WHEEL, OTHER), strict=True)
+        ),
+    }
+    source = {"list": "list.txt", "page": "page.html", "lock": "requirements.txt"}[kind]
+    (tmp_path / source).write_text(texts[kind])
+    server.routes |= {f"/{A}": file_route(WHEEL), f"/{b}": redirect_reply(f"{there}there/{b}")}
+    server.routes[f"/there/{b}"] = file_route(OTHER)
+    run = Run(capsys, server, source, "--remote", "mirror")
+    assert {request.headers["host"].partition(":")[0] for request in server.received} == {"127.0.0.1"}
+    assert run.status == 1
+    assert "use --trust-host localhost" in "\n".join(run.messages)
+    assert Run(capsys, server, source, "--remote", "mirror", "--trust-host", "localhost").status == 0
+
+
 def test_of_a_proxy_only_addresses_and_localhost_are_judged(name_server: dict[str, list[str]]) -> None:
     name_server["intranet.test"] = ["10.0.0.1"]
-    networks = Networks(with_local=False)
+    networks = Networks(frozenset())
     assert networks.addresses("http://intranet.test/", through_proxy=True) == []
     assert networks.addresses("http://no-such-name.test/", through_proxy=True) == []
     for host in "localhost", "a.localhost", "127.0.0.1", "[::1]", "10.0.0.1":

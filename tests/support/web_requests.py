@@ -25,7 +25,8 @@ def make_client(
 ) -> WebClient:
     """A client for servers of this machine, as if a file of this machine named them."""
     client = WebClient(cache or Cache(None), timeout=timeout, trusted=trusted, anonymous=anonymous)
-    client.allow_local_networks()
+    for host in "127.0.0.1", "localhost":
+        client.allow_local_host(f"http://{host}/")
     return client
 
 

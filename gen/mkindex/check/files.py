@@ -50,6 +50,8 @@ class FileInspector:
         level = self.level if not self.fetcher.local or entry.url.startswith("file:") else self.far_level
         if level == "none" or entry.is_unused or not _can_be_fetched(entry, self.fetcher):
             return None
+        if self.fetcher.local:
+            self.fetcher.web.allow_local_host(entry.url)
         reply = self.fetcher.head(entry.url)
         local, size = entry.url.startswith("file:"), content_length(reply.headers)
         seen = SeenFile(entry=entry, reply=reply, is_local=local, page_redirected=page_redirected, size=size)

@@ -79,7 +79,6 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
         if not is_valid:
             raise SourceError(f"{redact(target)} is not a valid address")
         return _identify_address(url, web, allow_missing_root=allow_missing_root)
-    web.allow_local_networks()
     if "://" in target and not target.startswith("file:"):
         raise SourceError(f"{redact(target)}: give a directory, or an address that begins with https:// or http://")
     path = path_of(target) if target.startswith("file:") else target

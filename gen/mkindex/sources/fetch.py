@@ -1,7 +1,10 @@
 """Fetch and read one page, from this machine or from a server."""
 
 import os
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from itertools import islice
 
 from mkindex.errors import SourceError
 from mkindex.simple.links import path_of
@@ -12,6 +15,9 @@ from mkindex.tree.names import INDEX_HTML
 from mkindex.web.bodies import MAX_PAGE
 from mkindex.web.client import WebClient
 from mkindex.web.responses import PageResponse, RequestFailed
+
+_AHEAD = 32  # pages that are requested before they are needed, at most
+_LARGE = 1 << 20  # characters: after such a page, there is one
 
 
 class PageMissing(SourceError):
@@ -36,6 +42,20 @@ def fetch_page(url: str, web: WebClient, *, missing: Collection[int] = (404, 410
         if error.status in missing:
             raise PageMissing(str(error), error.why) from error
         raise SourceError(str(error)) from error
+
+
+def fetch_ahead(urls: Iterable[str], web: WebClient, executor: Executor) -> Iterator[PageResponse]:
+    """Yield the pages at addresses, in their order; few of them are in memory at a time. Raises as fetch_page()."""
+    rest, ahead = iter(urls), 1
+    fetching = deque[Future[PageResponse]]()
+    while True:
+        missing = max(0, ahead - len(fetching))
+        fetching.extend(executor.submit(fetch_page, url, web) for url in islice(rest, missing))
+        if not fetching:
+            return
+        response = fetching.popleft().result()
+        ahead = min(2 * ahead, _AHEAD) if len(response.text) <= _LARGE else 1
+        yield response
 
 
 def _read_file(url: str) -> PageResponse:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
+from mkindex.model.files import Link
 from mkindex.simple.links import path_of
 from mkindex.sources.locks.choice import EVERY_FILE, Choice
 from mkindex.sources.selection import EVERYTHING, Selection
-from mkindex.sources.source import Source
+from mkindex.sources.source import Source, SourceItem
 from mkindex.text import printable, redact
 from mkindex.tree.names import INDEX_HTML
 
@@ -39,6 +41,21 @@ class SourceOptions:
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read
 
 
+@dataclass(frozen=True)
+class FileSource:
+    """A page, list or lock file of this machine. The hosts that it names may be in private networks."""
+
+    source: Source
+    web: "WebClient"
+
+    def artifacts(self) -> Iterator[SourceItem]:
+        """Yield the artifacts of the source."""
+        for item in self.source.artifacts():
+            if isinstance(item, Link) and not item.trusted:
+                self.web.allow_local_host(item.url)
+            yield item
+
+
 def open_source(spec: str, options: SourceOptions) -> Source:
     """Return the source that SOURCE means: its form decides, and the beginning of a file on this machine.
 
@@ -47,8 +64,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     if not spec:
         raise SourceError("SOURCE is empty. Give a directory (. is the current one), a page or a list")
     if spec == "-":
-        options.web.allow_local_networks()
-        return _open_list("-", options)
+        return FileSource(_open_list("-", options), options.web)
     # A single letter before the colon is a Windows drive. "./a:b" is a path.
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", spec)
     if not scheme or os.path.exists(spec):
@@ -58,8 +74,8 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
         path = path_of(spec)
         is_page = os.path.isfile(os.path.join(path, INDEX_HTML))
-        options.web.allow_local_networks()
-        return _open_page(spec, options) if is_page else _open_path(os.path.abspath(path), options)
+        page = FileSource(_open_page(spec, options), options.web) if is_page else None
+        return page or _open_path(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
         return _open_page(options.web.take_credentials(spec), options)
     wrong = "is not a valid address" if kind in ("http", "https", "file") else "has an unsupported scheme"
@@ -102,8 +118,11 @@ def _open_path(path: str, options: SourceOptions) -> Source:
         raise SourceError(f"cannot read {printable(path)}: {error.strerror}") from error
     # These keys are those of JSON pages; the JSON objects in a list have none of them.
     is_json = start.startswith(b"{") and re.search(rb'"(meta|files|projects)"\s*:', start)
-    is_page = start.startswith(b"<") or is_json or path.endswith((".html", ".htm"))
-    options.web.allow_local_networks()
+    is_page = start.startswith(b"<") or bool(is_json) or path.endswith((".html", ".htm"))
+    return FileSource(_open_file(path, start, options, is_page=is_page), options.web)
+
+
+def _open_file(path: str, start: bytes, options: SourceOptions, *, is_page: bool) -> Source:
     if is_page:
         return _open_page(Path(path).as_uri(), options)
     if _may_be_lock(start):

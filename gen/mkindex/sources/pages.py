@@ -6,10 +6,9 @@ The content of a page decides what it is: see the table in `docs/sources.md`.
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import partial
 
 from packaging.utils import canonicalize_name
 
@@ -20,7 +19,7 @@ from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.simple.links import name_at_end, parse_link, path_of
 from mkindex.simple.reader import Page
 from mkindex.simple.roots import is_project_name
-from mkindex.sources.fetch import fetch_page, read_page
+from mkindex.sources.fetch import fetch_ahead, read_page
 from mkindex.sources.indexes import IndexReader, ProjectPage, fetch_root
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import SourceItem
@@ -119,7 +118,7 @@ class PageSource:
             text = f"{count:,} subdirector{'y' if count == 1 else 'ies'} skipped (use --recursive)"
             yield Note(location=redact(url), text=text)
 
-    def _crawl(self, directories: Sequence[str], top: str) -> Iterator[SourceItem]:
+    def _crawl(self, directories: Iterable[str], top: str) -> Iterator[SourceItem]:
         """Yield the files of directories and of all below them, level by level, each directory once."""
         seen = {top}
         for _ in range(_MAX_LEVELS):
@@ -127,13 +126,14 @@ class PageSource:
             seen.update(level)
             if len(seen) > _MAX_PAGES:
                 break
-            responses = list(self.executor.map(partial(fetch_page, web=self.web), level))
-            pages = list(map(read_page, responses))
-            for page, response in zip(pages, responses, strict=True):
+            below: list[str] = []
+            for response in fetch_ahead(level, self.web, self.executor):
+                page = read_page(response)
+                below += page.directories
                 yield from self._list_files(page, response.url)
-            directories = [url for page in pages for url in page.directories]
-            if not directories:
+            if not below:
                 return
+            directories = below
         raise SourceError(
             f"{redact(top)}: more than {_MAX_PAGES:,} pages or {_MAX_LEVELS} levels of subdirectories. "
             "Give a directory further down"

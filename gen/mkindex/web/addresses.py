@@ -1,13 +1,15 @@
 """Which addresses may be connected to: a page of the internet must not make mkindex talk to a private network.
 
-A host that the user named may be anywhere. Any other host, which a page or a redirect named, must be in a public
-network, or in one that a host of the user is in, too. Names are resolved here, once, and the connection is made to an
-address that was judged, so that a name server cannot give another one later.
+A host that the user named may be anywhere. One that a file of this machine names may be in a private network. Any other
+host, which a page or a redirect named, must be in a public network, or in one that a host of the user is in, too. Names
+are resolved here, once, and the connection is made to an address that was judged, so that a name server cannot give
+another one later.
 """
 
 import ipaddress
 import re
 import socket
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -29,9 +31,10 @@ _NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9]+)?\]
 class Networks:
     """The networks that mkindex may talk to, from what the user named. Several threads may use it."""
 
-    def __init__(self, *, with_local: bool) -> None:
-        """`with_local`: allow private networks and this machine, because a file of this machine names hosts."""
-        self._allowed: set[Network] = {"a public network", *(_LOCAL if with_local else ())}
+    def __init__(self, local_hosts: AbstractSet[str]) -> None:
+        """`local_hosts`: those that a file of this machine names; the set may grow."""
+        self._local_hosts = local_hosts
+        self._allowed: set[Network] = {"a public network"}
         self._resolve = cache(_resolve)
         self._named: set[str] = set()  # hosts whose network is allowed
 
@@ -57,7 +60,8 @@ class Networks:
         found = self._resolve(host)
         if not found:
             raise NoResponse("cannot be reached: its name cannot be resolved", "connection")
-        allowed = [str(address) for address in found if network_of(address) in self._allowed]
+        networks = self._allowed | _LOCAL if host in self._local_hosts else self._allowed
+        allowed = [str(address) for address in found if network_of(address) in networks]
         if not allowed:
             raise NoResponse(
                 f"in {network_of(found[0])} ({found[0]}), which a page or redirect of another network may not name. "

@@ -14,7 +14,7 @@ from mkindex.errors import nothing
 from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
 from mkindex.web.bodies import MAX_PAGE, Patience, decode_page, read_chunks, read_page
-from mkindex.web.credentials import CredentialStore, origin
+from mkindex.web.credentials import CredentialStore, host_name, origin
 from mkindex.web.page_cache import recall_page, remember_page
 from mkindex.web.ranges import MAX_FETCHED, TAIL, RangesRefused, RangeStream
 from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
@@ -49,7 +49,7 @@ class WebClient:
     ) -> None:
         self._cache = cache
         self._credentials = CredentialStore(trusted, anonymous=anonymous)
-        self._local_names = False
+        self._local_hosts: set[str] = set()
         self._without_ranges: set[tuple[str, str]] = set()  # origins
         self._without_ends: set[tuple[str, str]] = set()  # origins that send no range without its start
         self._stopped = threading.Event()
@@ -67,9 +67,9 @@ class WebClient:
         """Return an address that the user named, without user and password, which are kept for its host only."""
         return self._credentials.take_from(url)
 
-    def allow_local_networks(self) -> None:
-        """Allow private networks and this machine before the first request: a file of this machine names hosts."""
-        self._local_names = True
+    def allow_local_host(self, url: str) -> None:
+        """Allow the host of an address in a private network or on this machine: a file of this machine names it."""
+        self._local_hosts.add(host_name(url))
 
     # --- pages --------------------------------------------------------------------------------------------------------
 
@@ -302,7 +302,7 @@ class WebClient:
                 from mkindex.web.reqwest_transport import ReqwestTransport
 
                 transport = ReqwestTransport(timeout=self._patience.timeout)
-                networks = Networks(with_local=self._local_names)
+                networks = Networks(self._local_hosts)
                 self._opened = Sender(transport, self._credentials, networks, self._stopped)
             return self._opened
 
