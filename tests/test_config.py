@@ -257,6 +257,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         include = ["torch", "numpy-2.*"]
         exclude = ["*.zip"]
         policy = "policy.toml"
+        unyank = true
         all = true
         index = ["https://example.org/simple/"]
         python = ["3.12"]
@@ -314,6 +315,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "links": True,
         "templates": f"{toml.parent}/templates",
         "policy": f"{toml.parent}/policy.toml",
+        "unyank": True,
         "site": True,
         "site_title": "Ours",
         "site_description": "What we need",

@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from mkindex.build.examining import examine_all, sort_outcomes
@@ -14,10 +15,12 @@ from mkindex.config import Config
 from mkindex.config.table import OPTIONS
 from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, nothing
 from mkindex.model.files import File
-from mkindex.model.index import StatusMarker, parse_version
+from mkindex.model.index import ProjectStatus, StatusMarker, parse_version
+from mkindex.model.variants import Variants
 from mkindex.options import InvalidOption
+from mkindex.policy.rules import Policy
 from mkindex.publish.plan import root_lines
-from mkindex.site.templates import Templates
+from mkindex.site.render import Site
 from mkindex.sources.locks.lock import Lock
 from mkindex.sources.locks.read import read_lock
 from mkindex.sources.published import PublishedSource
@@ -26,7 +29,7 @@ from mkindex.text import and_more, printable
 from mkindex.tree.manifest import GROWN
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
-_OPTIONS = b"options\t"
+_OPTIONS, _VARIANTS = b"options\t", b"variants\t"
 _SHOWN = 5  # versions in a message
 _TEMPLATES = "templates"  # of these only the digest is kept: their path is one of this machine
 _KEPT = tuple(one for one in OPTIONS if one.shapes)
@@ -37,6 +40,10 @@ def _nothing(file: File) -> bool:
     return False
 
 
+def _same(file: File) -> File:
+    return file
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Growth:
     """What a build keeps of the index that the destination has."""
@@ -44,6 +51,9 @@ class Growth:
     given: frozenset[str] = frozenset()  # options that the user gave; others that shape the tree stay as they were
     replace: bool = False  # an added file takes the place of a published one with the same name and other bytes
     is_removed: Callable[[File], bool] = _nothing
+    edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
+    statuses: Mapping[str, ProjectStatus | None] = field(default_factory=dict)  # new ones by project; None: active
+    policy: Policy | None = None  # instead of that in the policy file
 
 
 class Published(NamedTuple):
@@ -59,7 +69,9 @@ def list_published(work: Workspace, growth: Growth) -> Published:
     source = PublishedSource(work.destination.root, work.destination.projects)
     artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
-    files = [file for file in (*known, *examined) if not growth.is_removed(file)]
+    files = [growth.edit(file) for file in (*known, *examined) if not growth.is_removed(file)]
+    statuses = [marker for marker in statuses if marker.project not in growth.statuses]
+    statuses += [StatusMarker(project, status) for project, status in growth.statuses.items() if status]
     if work.config.upload_time == "none":
         files = [file.with_upload_time("") for file in files]
     return Published(files, statuses, [*findings, *rejected])
@@ -79,10 +91,10 @@ def kept_locks(work: Workspace, added: Sequence[Lock], growth: Growth | None) ->
     return tuple(kept)
 
 
-def find_requested(config: Config, requests: Sequence[Request]) -> list[File]:
+def find_requested(config: Config, requests: Sequence[Request], done: str = "removed") -> list[File]:
     """Return the published files that requests mean, in the order of the index.
 
-    Raises NotPublished if one of them matches nothing.
+    Raises NotPublished if one of them matches nothing; `done` is what would have happened to it.
     """
     with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
         files = list_published(work, Growth()).files
@@ -91,17 +103,39 @@ def find_requested(config: Config, requests: Sequence[Request]) -> list[File]:
             versions = sorted({file.version for file in files if file.project == request.project}, key=parse_version)
             lists = f"It lists {request.project} {and_more(versions, _SHOWN)}" if versions else "Check the name"
             where = printable(config.destination)
-            raise NotPublished(f"nothing removed: no file in {where} matches {printable(request.text)!r}. {lists}", ())
+            raise NotPublished(f"nothing {done}: no file in {where} matches {printable(request.text)!r}. {lists}", ())
     return [file for file in files if any(request.matches(file) for request in requests)]
 
 
-def recorded_lines(config: Config, templates: Templates, *, is_grown: bool) -> tuple[bytes, ...]:
-    """Return what the manifest records about the whole tree: its options, and whether sources may lack some of it."""
+def recorded_lines(config: Config, site: Site, *, is_grown: bool) -> tuple[bytes, ...]:
+    """Return what the manifest records about the whole tree, as optional lines.
+
+    That is its options, its variants, and whether sources may lack some of it.
+    """
+    templates = site.templates
     values = {one.name: value for one in _KEPT if (value := getattr(config, one.name)) != one.default}
     if config.templates is not None:
         values[_TEMPLATES] = templates.digest
     options = _OPTIONS + f"{json.dumps(values, sort_keys=True)}\n".encode()
-    return (GROWN, options) if is_grown else (options,)
+    variants = (_VARIANTS + f"{json.dumps(asdict(site.variants))}\n".encode(),) if site.variants else ()
+    return (*((GROWN,) if is_grown else ()), options, *variants)
+
+
+def keep_variants(work: Workspace, policy: Policy) -> Policy:
+    """Return a policy with the variants that the index was made with, if it does not say others.
+
+    Raises ConfigError for an index that is divided by directories: the published files are in none.
+    """
+    if policy.variants is None:
+        lines = [line for line in root_lines(work.destination) if line.startswith(_VARIANTS)]
+        with suppress(ValueError, TypeError, re.error):  # the tree may come from another person
+            policy = replace(policy, variants=Variants(**json.loads(lines[0][len(_VARIANTS) :])) if lines else None)
+    if policy.variants and policy.variants.by == "directory":
+        raise ConfigError(
+            f"the index in {printable(work.config.destination)} is divided by the directories of its sources: "
+            "build it from them again"
+        )
+    return policy
 
 
 def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkindex.build.examining import examine_all, sort_outcomes
-from mkindex.build.growing import Growth, keep_options, kept_locks, list_published, recorded_lines
+from mkindex.build.growing import Growth, keep_options, keep_variants, kept_locks, list_published, recorded_lines
 from mkindex.build.listing import list_sources, open_sources, refuse_without_lock, selection, sort_listing
 from mkindex.build.policy import policy_of
 from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
@@ -31,6 +31,7 @@ from mkindex.publish.refusals import (
     refuse_empty_or_rejected,
     refuse_large_removal,
     refuse_links_to_replaced_site,
+    refuse_unyank,
     removed_filenames,
 )
 from mkindex.site.limits import refuse_beyond_limits
@@ -76,7 +77,8 @@ def build(
     with open_workspace(config, trusted, progress, announce) as opened:
         work, kept = keep_options(opened, growth) if growth else (opened, [])
         config = work.config
-        policy, epoch = policy_of(config), source_date_epoch()
+        policy = policy_of(config) if not growth else keep_variants(work, growth.policy or policy_of(config))
+        epoch = source_date_epoch()
         now = int(time.time()) if epoch is None else epoch
         site = _site(config, policy)
         for attempt in count(1):
@@ -87,7 +89,7 @@ def build(
             findings = (*kept, *found, *governed.findings, *warnings(index, site))
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
-            lines = recorded_lines(config, site.templates, is_grown=bool(growth))
+            lines = recorded_lines(config, site, is_grown=bool(growth))
             with_locks = replace(site, locks=(*kept_locks(work, locks, growth), *locks))
             people = _people(index, with_locks, work) if config.site else None
             sections = _sections(index, with_locks, lines, people)
@@ -97,6 +99,8 @@ def build(
             removed = removed_filenames(todo, index)
             missing = [name for name in removed if name not in withheld]
             refuse_large_removal(config, work.destination, missing, findings)
+            if not config.unyank:
+                refuse_unyank(config, todo, index, work.destination.read, governed.unyanked_filenames)
             if not growth:
                 findings = (*findings, *note_removal_from_grown(config, work.destination, missing))
             refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)

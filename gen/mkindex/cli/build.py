@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from json import dumps
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from mkindex.cli.terminal import (
 from mkindex.cli.workflow import annotate, report_failure, report_problem, write_results
 from mkindex.config import Config
 from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
-from mkindex.errors import ConfigError, MkindexError, NotPublished
+from mkindex.errors import ConfigError, MkindexError, NotPublished, nothing
 from mkindex.options import InvalidOption
 from mkindex.text import printable
 
@@ -181,7 +181,15 @@ def _read_again(ctx: click.Context) -> Config:
         raise ConfigError(error.format_message()) from error
 
 
-def build_once(config: Config, form: str, growth: "Growth | None" = None, *, quiet: bool, verbose: bool) -> int:
+def build_once(
+    config: Config,
+    form: str,
+    growth: "Growth | None" = None,
+    *,
+    before_commit: Callable[[], object] = nothing,
+    quiet: bool,
+    verbose: bool,
+) -> int:
     """Build, print the report in a form, and return the exit status."""
     # A build creates 100,000 values, hardly any of them in a cycle. Collecting garbage less often than after every 700
     # values saves a tenth of the time of a build without changes. A watch runs long, and keeps the usual threshold.
@@ -194,6 +202,7 @@ def build_once(config: Config, form: str, growth: "Growth | None" = None, *, qui
         report = run_build(
             config,
             growth=growth,
+            before_commit=before_commit,
             progress=bar if sys.stderr.isatty() and not quiet else no_bar,
             announce=lambda note: show([note]),
         )

@@ -1,5 +1,6 @@
 """The table of options as options of commands, and commands that show them in groups."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -208,6 +209,19 @@ def as_typed(error: InvalidOption, ctx: click.Context) -> str:
         return f"--{key}"
 
     return f"{file}: {error.named(spell)}" if only_file else error.named(spell)
+
+
+def governing_policy(ctx: click.Context, destination: str) -> str | None:
+    """Return the policy file that governs a destination; None if there is none.
+
+    That is the one of --policy, or of the mkindex.toml whose destination it is: that file, if it names no other.
+    """
+    if _source(ctx, "policy") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
+        return str(ctx.params["policy"])
+    defaults = ctx.default_map or {}
+    if "destination" in defaults and os.path.realpath(defaults["destination"]) == os.path.realpath(destination):
+        return str(defaults.get("policy") or ctx.meta[_CONFIG_FILE])
+    return None
 
 
 def given_options(ctx: click.Context) -> frozenset[str]:

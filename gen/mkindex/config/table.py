@@ -165,6 +165,9 @@ class BuildOptions(SiteOptions):
         automatic="the tables in mkindex.toml",
         path="file",
     )
+    unyank: bool = option(
+        False, "Allow listing files as not yanked that the index in DEST yanks, as after `mkindex yank`.", group=POLICY
+    )
 
     link_mode: Literal["copy", "hardlink"] = option(
         "copy",

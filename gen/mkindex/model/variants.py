@@ -24,6 +24,9 @@ class Variants:
     path: str = f"whl/{PLACEHOLDER}"
     default: str = ""  # the variant that the main index lists; "": all
 
+    def __post_init__(self) -> None:
+        re.compile(self.pattern)  # raises re.error
+
     def of(self, file: File) -> str:
         """Return the variant of a file; "" if it has none."""
         if self.by == "local":

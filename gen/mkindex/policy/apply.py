@@ -26,6 +26,11 @@ class PolicyResult:
         """The names of the files that the sources have, and that the policy does not list."""
         return frozenset(one.file.filename for one in self.decisions if one.verdict in REMOVED)
 
+    @property
+    def unyanked_filenames(self) -> frozenset[str]:
+        """The names of the files that the policy lists as not yanked."""
+        return frozenset(one.file.filename for one in self.decisions if one.verdict == "not yanked")
+
     def count(self, verdict: Verdict) -> int:
         """Return the number of files with a verdict."""
         return sum(one.verdict == verdict for one in self.decisions)

@@ -39,17 +39,29 @@ def read_policy(path: Path) -> Policy:
 
     Raises ConfigError, which names the file and the line.
     """
-    import tomllib
+    return parse_policy(read_text(path), printable(str(path)))
 
+
+def read_text(path: Path) -> str:
+    """Return the text of a policy file. Raises ConfigError."""
     name = printable(str(path))
     try:
         with path.open("rb") as stream:
             data = stream.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise ConfigError(f"{name}: larger than {_LARGEST:,} bytes, so it is not a policy")
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"cannot read {name}: {printable(str(error))}") from error
+
+
+def parse_policy(text: str, name: str) -> Policy:
+    """Return the rules in the text of a file of this name. Raises ConfigError."""
+    import tomllib
+
+    try:
         content = tomllib.loads(text)
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"cannot read {name}: {printable(str(error))}") from error
     lines = _Lines(name, text)
     for key in content.keys() - _OPTIONS:
@@ -277,10 +289,6 @@ def _variants(content: object, lines: _Lines) -> Variants:
         table.refuse("by", f"by must be local, directory or project, {f'not {by!r}' if by else 'and is missing'}")
     if by == "project" and not pattern:
         table.refuse("", "by = project needs a pattern, such as 'cu\\d+'")
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        table.refuse("pattern", f"pattern is not a regular expression: {error}")
     parts = path.split("/") if path else [PLACEHOLDER]
     if parts.count(PLACEHOLDER) != 1 or not all(_PART.fullmatch(part) for part in parts if part != PLACEHOLDER):
         table.refuse("path", f"path must be a relative path with {PLACEHOLDER} as one of its parts, not {path!r}")
@@ -288,4 +296,7 @@ def _variants(content: object, lines: _Lines) -> Variants:
         table.refuse("path", f"path must not begin with {parts[0]}, which is taken")
     if default and not VARIANT_NAME.fullmatch(default):
         table.refuse("default", f"default {default!r} cannot be the name of a variant: use a-z, 0-9 and . _ -")
-    return Variants(by=_DIVISIONS[by], pattern=pattern, default=default, **({"path": path} if path else {}))
+    try:
+        return Variants(by=_DIVISIONS[by], pattern=pattern, default=default, **({"path": path} if path else {}))
+    except re.error as error:
+        table.refuse("pattern", f"pattern is not a regular expression: {error}")

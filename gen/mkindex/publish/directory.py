@@ -111,6 +111,12 @@ class DirectoryDestination:
         """Yield what the manifest records about projects, by name."""
         return self._ownership.projects()
 
+    def read(self, path: str, most: int) -> bytes:
+        """Return the first bytes of a file of the tree, b"" if it cannot be read."""
+        with suppress(OSError, DestinationError), self._disk.open(path) as stream:
+            return stream.read(most)
+        return b""
+
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and unchanged."""
         return self._ownership.holds(path)

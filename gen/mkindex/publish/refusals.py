@@ -1,9 +1,11 @@
 """Reasons not to publish an index: what raises an error here leaves the destination as it was."""
 
+import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -14,8 +16,10 @@ from mkindex.model.index import Index
 from mkindex.publish.plan import Destination, Plan, count_listed_files, is_grown
 from mkindex.sources.open import local_path
 from mkindex.text import and_more, plural, printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, MANIFEST, SIMPLE_DIRECTORY
+from mkindex.tree.manifest import Stage
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_JSON, MANIFEST, SIMPLE_DIRECTORY
 
+_LARGEST_PAGE = 1 << 28  # bytes
 _SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
 
 Findings = tuple[Rejected | Note, ...]
@@ -164,3 +168,36 @@ def note_removal_from_grown(config: Config, destination: Destination, removed: S
             "with `mkindex add`, which keeps them"
         )
         yield Note(location=config.destination, text=text)
+
+
+def refuse_unyank(
+    config: Config, plan: Plan, index: Index, read: Callable[[str, int], bytes], intended: Collection[str]
+) -> None:
+    """Raise NotPublished if a file that the index in DEST yanks would be listed as not yanked.
+
+    `read` returns the first bytes of a published page. `intended`: the filenames that the policy lists as not yanked.
+    """
+    pages = [put.resource.path for put in plan.puts if put.previous and put.resource.stage is Stage.PROJECT]
+    before: set[tuple[str, str]] = set()
+    for path in pages:
+        page = read(path, _LARGEST_PAGE) if path.endswith(f"/{INDEX_JSON}") else b""
+        if b'"yanked":' in page:
+            with suppress(ValueError, KeyError, TypeError, AttributeError):  # somebody changed it
+                before |= {
+                    (file["filename"], file["hashes"].get("sha256", ""))
+                    for file in json.loads(page)["files"]
+                    if file.get("yanked")
+                }
+    listed = (file for project in index.projects for file in project.files) if before else ()
+    names = [
+        file.filename
+        for file in listed
+        if file.yanked is None and (file.filename, file.sha256) in before and file.filename not in intended
+    ]
+    if names:
+        files, them = ("a file", "it") if len(names) == 1 else (plural(len(names), "file"), "them")
+        raise NotPublished(
+            f"nothing published: the index in {printable(config.destination)} yanks {files} that this build would list "
+            f"as not yanked ({and_more(names, 3)}). Yank {them} in the policy, too, or use --unyank",
+            (),
+        )

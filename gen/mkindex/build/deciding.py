@@ -1,0 +1,104 @@
+"""Decisions about files of a published index: yank, unyank, status. A policy file that governs it is edited, too."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from mkindex.build.growing import Growth, find_requested
+from mkindex.config import Config
+from mkindex.errors import MkindexError, nothing
+from mkindex.model.files import File
+from mkindex.model.index import ProjectStatus
+from mkindex.policy.edit import drop_yank, set_status, set_yank
+from mkindex.policy.reader import parse_policy, read_text
+from mkindex.policy.rules import Policy
+from mkindex.sources.requested import Request, parse_request
+from mkindex.text import printable
+
+
+class Decision(NamedTuple):
+    """How the published index changes, and what writes the policy file when all is prepared."""
+
+    growth: Growth
+    write: Callable[[], object]
+
+
+def decide_yank(config: Config, requests: Sequence[str], reason: str | None, given: frozenset[str]) -> Decision:
+    """Return the decision to yank what requests mean, for a reason, which may be ""; None: not to yank it any more.
+
+    Raises NotPublished if a request matches nothing, and ConfigError.
+    """
+    parsed = [parse_request(text) for text in requests]
+    files = find_requested(config, parsed, "unyanked" if reason is None else "yanked")
+    chosen = {(file.filename, file.sha256) for file in files}
+
+    def edit(file: File) -> File:
+        return file.with_yanked(reason) if (file.filename, file.sha256) in chosen else file
+
+    if config.policy is None:
+        return Decision(Growth(given=given, edit=edit), nothing)
+    path, name = Path(config.policy), printable(config.policy)
+    text = read_text(path) if path.exists() else ""
+    for request in parsed:
+        for selector in _selectors(request, files):
+            if reason is not None:
+                text = set_yank(text, selector, {"reason": reason} if reason else {}, name)
+                continue
+            before, text = text, drop_yank(text, selector, name)
+            # A rule for more than this, or the source, may yank it as well.
+            if text == before or _is_yanked(parse_policy(text, name), request, files):
+                text = set_yank(text, selector, {"yanked": False}, name)
+    return _governed(path, text, Growth(given=given, edit=edit, policy=parse_policy(text, name)))
+
+
+def decide_status(config: Config, project: str, status: ProjectStatus | None, given: frozenset[str]) -> Decision:
+    """Return the decision to give a project a status; None is "active". Raises NotPublished for an unknown project."""
+    find_requested(config, [parse_request(project)], "changed")
+    statuses = {project: status}
+    if config.policy is None:
+        return Decision(Growth(given=given, statuses=statuses), nothing)
+    path, name = Path(config.policy), printable(config.policy)
+    text = read_text(path) if path.exists() else ""
+    word, reason = (status.status, status.reason or "") if status else ("active", "")
+    text = set_status(text, project, word, reason, name)
+    return _governed(path, text, Growth(given=given, statuses=statuses, policy=parse_policy(text, name)))
+
+
+def _governed(path: Path, text: str, growth: Growth) -> Decision:
+    return Decision(growth, partial(_write, path, text))
+
+
+def _selectors(request: Request, files: Sequence[File]) -> Iterator[Mapping[str, str]]:
+    """Yield the keys of a rule for what a request means: one for each project that it matches."""
+    for project in sorted({file.project for file in files if request.matches(file)}):
+        if request.filenames:
+            yield {"project": project, "files": request.text}
+        elif request.versions:
+            yield {"project": project, "versions": str(request.versions)}
+        else:
+            yield {"project": project}
+
+
+def _is_yanked(policy: Policy, request: Request, files: Sequence[File]) -> bool:
+    """Tell whether a policy yanks a file that a request means."""
+    for file in filter(request.matches, files):
+        rules = [rule for rule in policy.yank.of(file.project) if rule.matches(file)]
+        if rules and rules[-1].yanked:
+            return True
+    return False
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the text of a policy file; a symlink to it stays. Raises MkindexError."""
+    target = os.path.realpath(path)
+    temporary = f"{target}.mkindex"
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        if os.path.exists(target):
+            os.chmod(temporary, os.stat(target).st_mode & 0o777)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise MkindexError(f"cannot write {printable(str(path))}: {error.strerror}. Nothing was changed") from error

@@ -1,0 +1,52 @@
+"""What the commands `yank`, `unyank` and `status` have in common."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mkindex.cli.build import build_once, make_config
+from mkindex.cli.options import given_options, governing_policy
+from mkindex.cli.terminal import form_of_report
+from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
+
+if TYPE_CHECKING:
+    from mkindex.model.index import ProjectStatus
+
+_NAMES = ("policy", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
+DECISION_OPTIONS = [
+    one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _NAMES or one.group == REPORTING
+]
+EXIT_STATUS = """Exit status: 0 done; 2 usage error; 3 not done, DEST is as it was: a REQ or PROJECT matches nothing;
+70 an unexpected error."""
+
+
+def decide(
+    ctx: click.Context,
+    destination: str,
+    options: Mapping[str, Any],
+    *,
+    requests: Sequence[str] = (),
+    reason: str | None = None,
+    project: str = "",
+    status: "ProjectStatus | None" = None,
+) -> int:
+    """Yank what `requests` mean (`reason` None: unyank), or set the status of a project, and print the report."""
+    from mkindex.build.deciding import decide_status, decide_yank
+
+    config = make_config(ctx, (), destination, options)
+    config = replace(config, policy=governing_policy(ctx, destination))
+    given = given_options(ctx)
+    decision = (
+        decide_status(config, project, status, given) if project else decide_yank(config, requests, reason, given)
+    )
+    form = form_of_report(ctx, options["format"], json=options["json"])
+    return build_once(
+        config,
+        form,
+        decision.growth,
+        before_commit=decision.write,
+        quiet=options["quiet"],
+        verbose=options["verbose"],
+    )

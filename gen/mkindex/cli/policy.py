@@ -1,0 +1,64 @@
+"""The command `policy`."""
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from mkindex.cli.build import read_options
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option
+from mkindex.cli.terminal import DONE, print_findings, reader_may_leave
+from mkindex.config.table import OPTIONS, PUBLISHING, REPORTING, RUN_OPTIONS, WATCHING
+from mkindex.errors import nothing
+
+_OTHER_GROUPS = (PUBLISHING, WATCHING, REPORTING)
+_USELESS = ("templates", "links", "site", "json_root", "link_mode")  # they change no decision
+
+
+@click.command(
+    cls=Command,
+    context_settings=CONTEXT_SETTINGS,
+    short_help="Print what the policy decides about files, and why.",
+    epilog="""\b
+Examples:
+  mkindex policy --explain demo            each file of demo, with the rule that decided
+  mkindex policy --explain '*-nightly'
+  mkindex policy --dry-run                 what the policy does not list, and what would go from DEST
+  mkindex policy ./wheels ./public --policy policy.toml --explain demo
+
+\b
+Exit status: 0 printed; 2 usage error; 3 a source or the policy cannot be read.""",
+)
+@click.argument("paths", metavar="SOURCE... DEST", nargs=-1, type=Location())
+@click.option("--explain", metavar="NAME_OR_GLOB", help="Print each file of these projects, and what decided.")
+@click.option("--dry-run", "-n", is_flag=True, help="Print each file that the policy does not list.")
+@click_options(
+    [
+        one
+        for one in (*OPTIONS, *RUN_OPTIONS)
+        if one.name == "no_cache" or (one.group not in _OTHER_GROUPS and one.name not in _USELESS)
+    ]
+)
+@config_option
+@click.pass_context
+def policy(ctx: click.Context, /, explain: str | None, *, dry_run: bool, **options: Any) -> int:  # noqa: ANN401
+    """Print what the policy in mkindex.toml, or in the file of --policy, decides about the files of the SOURCEs.
+
+    Nothing is written. A build applies the policy.
+    """
+    if not (explain or dry_run):
+        raise click.UsageError("give --explain PROJECT or --dry-run: a build applies the policy", ctx)
+    config = replace(read_options(ctx, options), dry_run=True, allow_empty=True, prune=True, unyank=True)
+    if config.policy is None:
+        raise click.UsageError("there is no policy: mkindex.toml has no such table, and --policy is not given", ctx)
+    from mkindex.build.pipeline import build
+    from mkindex.reports.policy import explanation, unlisted_files
+
+    report = build(config, announce=nothing)
+    assert report.policy
+    print_findings(report.policy.findings, quiet=False, verbose=False)
+    lines = explanation(report.policy, explain) if explain else unlisted_files(report.policy, report.removed_files)
+    with reader_may_leave():
+        for line in lines:
+            click.echo(line)
+    return DONE
