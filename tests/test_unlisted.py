@@ -9,7 +9,7 @@ import pytest
 
 from mkindex.cli import run
 from mkindex.closure.unlisted import Unlisted, unlisted
-from mkindex.distributions.build_requires import build_requires, build_table
+from mkindex.distributions.build_requires import MAX_SIZE, build_requires, build_table
 from mkindex.distributions.dependencies import required_names
 from support.builds import publish
 from support.index_values import FakeFiles, make_index
@@ -145,3 +145,20 @@ def test_an_sdist_without_a_wheel_needs_what_builds_it(tmp_path: Path, capsys: p
     write_sdist(wheels, "other", "1.0", backend=False, suffix=".zip")
     assert run(["--no-cache", str(wheels), str(tmp_path / "public")]) == 0
     assert "demo and 1 more require setuptools, which this index does not have" in capsys.readouterr().out
+
+
+def test_what_would_take_long_to_evaluate_or_much_memory_is_left_out_of_required_names() -> None:
+    long = "a; " + " and ".join(['os_name == "posix"'] * 200)
+    many = [f"a{number}; os_name == 'posix'" for number in range(12_000)]
+    without_marker = [f"b{number:04}" for number in range(1_100)]
+    assert required_names(core_metadata("demo", "1.0", requires_dist=[long, "b"]), "") == "b"
+    assert required_names(core_metadata("demo", "1.0", requires_dist=[*many, "b"]), "") == "b"
+    assert required_names(core_metadata("demo", "1.0", requires_dist=without_marker), "") == " ".join(
+        without_marker[:1_000]
+    )
+
+
+def test_a_pyproject_that_would_take_long_to_parse_requires_nothing_that_is_known() -> None:
+    start = b'[build-system]\nrequires = ["hatchling"]\n'
+    contents = (start, start + b"a." * 51 + b"a = 1\n", start + b"#" * MAX_SIZE)
+    assert [build_requires(build_table(content)) for content in contents] == [("hatchling",), (), ()]

@@ -273,6 +273,16 @@ REFUSED = {
         zipped({"foo-1.0.dist-info/METADATA/x": b""}),
         "foo-1.0.dist-info/METADATA/x is not what clients look for: build it again",
     ),
+    "2 MiB of entry points": (
+        zipped(
+            {"foo-1.0.dist-info/METADATA": METADATA, "foo-1.0.dist-info/entry_points.txt": b"x" * (2 << 20)},
+        ),
+        "entry_points.txt has 2,097,152 bytes, more than 1 MiB: build it again",
+    ),
+    "65 KiB of WHEEL": (
+        zipped({"foo-1.0.dist-info/METADATA": METADATA, "foo-1.0.dist-info/WHEEL": b"x" * (65 << 10)}),
+        "WHEEL has 66,560 bytes, more than 64 KiB: build it again",
+    ),
     "9 MiB of METADATA": (
         zipped({"foo-1.0.dist-info/METADATA": b"x" * (9 << 20)}),
         "METADATA has 9,437,184 bytes, more than 8 MiB: build it again",

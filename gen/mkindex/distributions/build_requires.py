@@ -7,6 +7,8 @@ from mkindex.text import printable
 
 # What pip and uv install if nothing else is said (pip 26.3, uv 0.13).
 DEFAULT = ("setuptools>=40.8.0",)
+# tomllib takes a time that is quadratic in the parts of a key (`a.b.c`), which is in one line.
+MAX_SIZE, _MAX_DOTS = 256 << 10, 50  # bytes of a pyproject.toml; dots in one of its lines
 _TABLE = re.compile(rb"^\[build-system\].*\n(?:(?!\[).*\n?)*", re.MULTILINE)
 
 
@@ -14,10 +16,12 @@ def build_requires(pyproject: bytes | None) -> tuple[str, ...]:
     """Return `build-system.requires` of a pyproject.toml; None means that the sdist has no such file.
 
     What a backend requires besides while it runs (PEP 517, `get_requires_for_build_wheel`) is not known without running
-    it. Raises Unreadable where clients refuse the file.
+    it, nor what a pyproject.toml says that would take long to parse. Raises Unreadable where clients refuse the file.
     """
     if pyproject is None:
         return DEFAULT
+    if len(pyproject) > MAX_SIZE or any(line.count(b".") > _MAX_DOTS for line in pyproject.split(b"\n")):
+        return ()
     import tomllib  # here, since it takes some milliseconds, and most builds have wheels only
 
     try:
@@ -36,7 +40,9 @@ def build_requires(pyproject: bytes | None) -> tuple[str, ...]:
 
 def build_table(pyproject: bytes | None) -> bytes | None:
     """Return the part of a pyproject.toml that `build_requires` needs: all of it takes 30 times as long to parse."""
-    if pyproject is None or b'"""' in pyproject or b"'''" in pyproject:  # what looks like a table may be text
+    if (
+        pyproject is None or len(pyproject) > MAX_SIZE or b'"""' in pyproject or b"'''" in pyproject
+    ):  # what looks like a table may be text
         return pyproject
     tables = _TABLE.findall(pyproject.replace(b"\r\n", b"\n"))
     return b"".join(tables) or pyproject

@@ -7,6 +7,9 @@ from sys import intern
 
 from packaging.utils import canonicalize_name
 
+_MAX_LINE = 2_000  # bytes of a requirement; what is longer is not found
+_MAX_NAMES = 1_000  # of one file
+_MAX_MARKERS = 1 << 18  # bytes of the markers of one file; evaluating them takes up to 5 µs for each
 # Name and marker of a requirement without an address of its own, which is not taken from an index.
 _REQUIREMENT = re.compile(rb"[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)[^;@\n]*(?:;([^\n]*))?(?:\n|$)")
 
@@ -22,10 +25,12 @@ def required_names(raw: bytes, requires_python: str, build_requires: Iterable[st
     if len(lines) == 1 and not build_requires:
         return ""
     lines.append(lines.pop().partition(b"\n")[0])  # other fields follow the last one
-    names = {_required_name(line, requires_python) for line in lines[1:]}
-    names |= {_required_name(one.encode(), requires_python) for one in build_requires}
+    lines = [line for line in (*lines[1:], *(one.encode() for one in build_requires)) if len(line) <= _MAX_LINE]
+    if sum(map(len, lines)) > _MAX_MARKERS:
+        lines = [line for line in lines if b";" not in line]
+    names = {_required_name(line, requires_python) for line in lines}
     names.discard("")
-    return intern(" ".join(sorted(names)))
+    return intern(" ".join(sorted(names)[:_MAX_NAMES]))
 
 
 @lru_cache(maxsize=16_384)  # most files require what another version of the same project requires, too

@@ -19,6 +19,7 @@ from mkindex.text import and_more, printable
 _SHOWN = 3  # refusals of one wheel that are reported
 BOTH, PIP, UV = "pip and uv refuse it", "pip refuses it", "uv refuses it"
 _MAX_TAG_PARTS = 100  # of a compressed set of tags, which stands for their product
+_MAX_TAGS = 1000  # of a wheel
 
 
 class Refusal(NamedTuple):
@@ -65,9 +66,9 @@ _TAKEN_BY_PIP = re.compile(r"[01](\.\d+)*", re.ASCII)
 _TAKEN_BY_UV = re.compile(r"1\..*|0\.1")
 
 
-@lru_cache(maxsize=1024)  # wheels of the same build tool have the same one
+@lru_cache(maxsize=256)  # wheels of the same build tool have the same one
 def read_wheel_file(raw: bytes) -> WheelFile:
-    """Return the tags in WHEEL, and why clients refuse it."""
+    """Return the tags in WHEEL, unless there are very many, and why clients refuse it."""
     try:
         raw.decode()
     except UnicodeDecodeError:
@@ -75,8 +76,9 @@ def read_wheel_file(raw: bytes) -> WheelFile:
     fields = re.findall(r"^([^:\s]+):(.*)", header_of(raw).decode(), re.MULTILINE)
     versions = [(key, value.strip()) for key, value in fields if key.lower() == "wheel-version"]
     refusals = tuple(_refusals_of_version(*versions[0])) if versions else (Refusal("WHEEL has no Wheel-Version", BOTH),)
-    tags = (expand_tags(value.strip()) for key, value in fields if key.lower() == "tag")
-    return WheelFile(refusals, frozenset(itertools.chain.from_iterable(tags)))
+    sets = (expand_tags(value.strip()) for key, value in fields if key.lower() == "tag")
+    tags = list(itertools.islice(itertools.chain.from_iterable(sets), _MAX_TAGS + 1))
+    return WheelFile(refusals, frozenset(tags if len(tags) <= _MAX_TAGS else ()))
 
 
 def _refusals_of_version(key: str, version: str) -> Iterator[Refusal]:

@@ -49,6 +49,7 @@ ELSEWHERE = (
 
 _SHOWN = 100  # characters
 _MAX_PARSED = 1 << 18  # characters of the requirements of one file; parsing takes up to 5 µs for each
+_MAX_REMEMBERED = 10_000  # characters of a requirement
 _LARGEST = 2**64 - 2  # the largest part of a version that uv can read
 _UV_SCHEMES = ("http", "https", "git+http", "git+https", "git+ssh", "git+file")
 
@@ -65,7 +66,9 @@ def unusable_requirements(values: Iterable[str]) -> dict[str, str]:
             length += len(value)
             if length > _MAX_PARSED:
                 break
-            if problem := requirement_problem(value):
+            # A long one is not remembered: many would fill the memory.
+            judge = requirement_problem if len(value) <= _MAX_REMEMBERED else requirement_problem.__wrapped__
+            if problem := judge(value):
                 problems[value] = problem
     return problems
 

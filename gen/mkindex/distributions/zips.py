@@ -25,7 +25,8 @@ from mkindex.distributions.zip_directory import (
 from mkindex.errors import Unreadable
 from mkindex.text import and_more
 
-MAX_METADATA = 8 << 20  # bytes of one METADATA or PKG-INFO
+MAX_METADATA = 8 << 20  # bytes of one METADATA, PKG-INFO or RECORD
+_MAX_WHEEL, _MAX_ENTRY_POINTS = 64 << 10, 1 << 20  # bytes
 _PARTS = (b"METADATA", b"WHEEL", b"RECORD")
 
 
@@ -74,9 +75,11 @@ def read_wheel(read_at: ReadAt, size: int) -> Wheel:
     members = read_members(read_at, size)
     directory = _find_dist_info(members)
     raw, span = _read_required(read_at, members, directory)
-    others = (b"WHEEL", b"RECORD", b"entry_points.txt")
-    paths = [path if (path := b"%s/%s" % (directory, name)) in members else b"" for name in others]
-    wheel, record, points = (_read_member(read_at, path, members[path])[0] if path else None for path in paths)
+    others = {b"WHEEL": _MAX_WHEEL, b"RECORD": MAX_METADATA, b"entry_points.txt": _MAX_ENTRY_POINTS}
+    paths = {b"%s/%s" % (directory, name): most for name, most in others.items()}
+    wheel, record, points = (
+        _read_member(read_at, path, members[path], most)[0] if path in members else None for path, most in paths.items()
+    )
     data = tuple(shown(name) for name in members if b".data" in name)
     return Wheel(_stem(directory), raw, span, wheel, record, points, data)
 
@@ -171,11 +174,15 @@ def _last(path: bytes) -> str:
     return shown(path.rpartition(b"/")[2])
 
 
-def _read_member(read_at: ReadAt, path: bytes, member: Member) -> tuple[bytes, Span]:
-    """Return the content of a member, and its position. Raises Unreadable if its header says something else."""
+def _read_member(read_at: ReadAt, path: bytes, member: Member, most: int = MAX_METADATA) -> tuple[bytes, Span]:
+    """Return the content of a member, and its position. Raises Unreadable if its header says something else.
+
+    `most`: the bytes that it may have.
+    """
     kind, crc, packed, size, offset = member
-    if size > MAX_METADATA or packed > MAX_METADATA:
-        raise Unreadable(f"{_last(path)} has {size:,} bytes, more than {MAX_METADATA >> 20} MiB: build it again")
+    if size > most or packed > most:
+        limit = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
+        raise Unreadable(f"{_last(path)} has {size:,} bytes, more than {limit}: build it again")
     start = LOCAL_HEADER.size + len(path)
     block = read_at(offset, start + packed)  # with all of the member, if it has no extra field
     if len(block) < LOCAL_HEADER.size or not block.startswith(b"PK\3\4"):

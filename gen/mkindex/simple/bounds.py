@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 
 _MAX_NESTED = 10_000  # elements inside one another, and attributes of one element
 _FREE = 100_000  # elements, or JSON values, that any page may have
@@ -25,11 +27,11 @@ def why_html_is_unbounded(text: str) -> str:
     elements = text.count("<")
     if _are_too_many(elements, text):
         return _TOO_MANY
-    if any(len(part) > _MAX_NESTED and len(_ATTRIBUTE_GAP.findall(part)) > _MAX_NESTED for part in text.split(">")):
+    if any(_has_too_many_attributes(text, *tag) for tag in _long_tags(text)):
         return f"has more than {_MAX_NESTED:,} nested elements, or attributes of one element"
     depth, total, formatting, most = Counter[str](), 0, 0, 0
-    for slash, tag in _TAG.findall(text):
-        name = tag.lower()
+    for match in _TAG.finditer(text):
+        slash, name = match[1], match[2].lower()
         change = 0
         if not slash:
             change = 1
@@ -44,6 +46,21 @@ def why_html_is_unbounded(text: str) -> str:
             return f"has more than {_MAX_NESTED:,} nested elements, or attributes of one element"
     # Each element may open all formatting elements again that are not closed.
     return _TOO_MANY if _are_too_many(elements * (1 + most), text) else ""
+
+
+def _long_tags(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and end of each part without a `>` that is long enough for too many attributes."""
+    at = 0
+    while at < len(text):
+        last = text.rfind(">", at, at + _MAX_NESTED)
+        if last < 0:
+            last = end if (end := text.find(">", at)) >= 0 else len(text)
+            yield at, last
+        at = last + 1
+
+
+def _has_too_many_attributes(text: str, start: int, end: int) -> bool:
+    return next(islice(_ATTRIBUTE_GAP.finditer(text, start, end), _MAX_NESTED, None), None) is not None
 
 
 def why_json_is_unbounded(text: str) -> str:

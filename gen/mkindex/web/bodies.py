@@ -34,6 +34,7 @@ _CODECS = frozenset(
 )
 _AS_CP1252 = {"ascii": "cp1252", "iso8859-1": "cp1252"}
 MAX_PAGE = 256 << 20  # bytes of a page, decompressed; the root page of the public index has about 40 MB
+_MAX_WIDE = 64 << 20  # bytes of a page that is not ASCII: as text, each may take four
 LEAST_PROGRESS = 1000  # bytes that must arrive within the timeout, or the body is given up
 
 
@@ -59,7 +60,7 @@ def read_chunks(response: Response, url: str, patience: Patience) -> Iterator[by
         yield chunk
 
 
-def read_page(response: Response, url: str, patience: Patience, *, most: int) -> bytes:
+def read_page(response: Response, url: str, patience: Patience, *, most: int) -> bytearray:
     """Return the body of a page, decompressed. Raises RequestFailed, also for more than `most` bytes.
 
     A body that ends within compressed data raises TransferBroken: an HTTP library would pass it on as complete.
@@ -77,14 +78,16 @@ def read_page(response: Response, url: str, patience: Patience, *, most: int) ->
                 raise RequestFailed(url, f"a page of more than {most >> 20} MiB, the limit of mkindex")
     except zlib.error as error:
         raise RequestFailed(url, "not compressed as its Content-Encoding says, or damaged") from error
+    if len(body) > _MAX_WIDE and not body.isascii():
+        raise RequestFailed(url, f"a page of more than {_MAX_WIDE >> 20} MiB that is not ASCII, the limit of mkindex")
     if inflater and not inflater.eof:
         raise TransferBroken("compressed data is cut off")
     if inflater and inflater.unused_data:
         raise RequestFailed(url, "data after the end of the compressed page, which some clients read and others ignore")
-    return bytes(body)
+    return body
 
 
-def decode_page(body: bytes, content_type: str) -> str:
+def decode_page(body: bytes | bytearray, content_type: str) -> str:
     """Return the text of a page: in the charset of its Content-Type, or else in UTF-8. A byte order mark is dropped."""
     text = body.decode(_codec(content_type), "replace")
     return text.removeprefix("\ufeff")
