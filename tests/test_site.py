@@ -75,7 +75,7 @@ def test_the_site_has_these_pages_and_the_pages_for_clients_are_as_without_it(
     pages = ("badge.svg", "contents.html", "feed.xml", "index.html", "releases.html")
     assert for_people(tree).keys() == {
         *("index.html", "licenses.html", "feed.xml"),
-        *("assets/site.css", "assets/site.js", "assets/search-0.js"),
+        *("assets/icon.svg", "assets/site.css", "assets/site.js", "assets/search-0.js"),
         *(f"project/{name}/{page}" for name in ("app", "base", "native") for page in pages),
     }
     others = {path: content for path, content in tree.items() if path not in for_people(tree)}

@@ -73,7 +73,8 @@ const normal = (text) => text.toLowerCase().replace(/[-_.]+/g, "-");
 
 const search = {
   rows: [],  // name, spelling, version, date, summary, other words
-  texts: [],
+  summaries: [],  // as they are compared
+  others: [],
   area: document.querySelector(".search"),
   found: document.getElementById("found"),
   loading: null,
@@ -91,15 +92,16 @@ const search = {
 
   // How well a project matches: smaller is better; -1: not at all.
   rank(number, words) {
-    const [name, , , , summary] = this.rows[number];
+    const [name] = this.rows[number];
     let rank = 0;
     for (const word of words) {
       const place = name.indexOf(word);
       if (name === word) continue;
       if (place === 0) rank += 1 + (name.length - word.length) / 100;
       else if (place > 0) rank += name[place - 1] === "-" ? 3 : 4;
-      else if (!this.texts[number].includes(word)) return -1;
-      else rank += normal(summary).includes(word) ? 6 : 5;
+      else if (this.others[number].includes(word)) rank += 5;
+      else if (this.summaries[number].includes(word)) rank += 6;
+      else return -1;
     }
     return rank;
   },
@@ -189,8 +191,10 @@ const search = {
 // Called by the scripts with the data.
 function mkindexProjects(rows) {
   for (const row of rows) {
+    const [, , version, , summary, others] = row;
     search.rows.push(row);
-    search.texts.push(normal(row.join(" ")));
+    search.summaries.push(normal(summary));
+    search.others.push(normal(`${others} ${version}`));
   }
 }
 

@@ -33,7 +33,7 @@ from mkindex.tree.names import (
 
 _DEPTH = 2  # of the directory of a project's pages below the root
 _MAX_ENTRIES = 5_000  # files of wheels that a page lists
-_ASSETS = ("site.css", "site.js")
+_ASSETS = ("icon.svg", "site.css", "site.js")
 
 
 class People:
