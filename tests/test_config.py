@@ -267,6 +267,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         group = ["dev"]
         no-sdists = true
         build-requires = "build.txt"
+        with = ["pip"]
         remote = "mirror"
         max-download = "1GB"
         allow-unhashed = true
@@ -339,6 +340,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "extra": ["web"],
         "group": ["dev"],
         "no_sdists": True,
+        "installers": ["pip"],
         "build_requires": f"{toml.parent}/build.txt",
         "remote": "mirror",
         "max_download": "1GB",

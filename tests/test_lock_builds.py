@@ -197,6 +197,61 @@ def test_in_the_reference_form_pages_and_lock_lead_to_the_original_files(
     assert (entry["url"], (public / "locks/uv.lock").read_text()) == (f"{server.url}files/old-3.0.tar.gz", text)
 
 
+def test_groups_and_extras_of_each_format_are_chosen(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE, OLD, {**NUM1, **NUM2})
+    index = f"{server.url}simple/"
+    marker = 'extra == "web" or sys_platform == "win32"'
+    poetry = poetry_lock(
+        poetry_package("pure", "1.0", PURE, source=index),
+        poetry_package("old", "3.0", OLD, groups="dev", source=index),
+        poetry_package("num", "2.0", NUM2, markers=marker, source=index),
+        extras='web = ["num"]',
+    )
+    standard = pylock(
+        pylock_package("pure", "1.0", server.url, PURE),
+        pylock_package("old", "3.0", server.url, OLD, "marker = \"'dev' in dependency_groups\""),
+        pylock_package("num", "2.0", server.url, NUM2, "marker = \"'web' in extras or sys_platform == 'win32'\""),
+        head='extras = ["web"]\ndependency-groups = ["dev"]\ndefault-groups = []',
+    )
+    pdm = "".join(
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\ngroups = ["{group}"]\n{more}files = [\n'
+        + "".join(f'{{url = "{server.url}files/{one}", hash = "sha256:{sha256(files[one])}"}},\n' for one in files)
+        + "]\n\n"
+        for name, version, group, files, more in (
+            ("pure", "1.0", "default", PURE, ""),
+            ("old", "3.0", "dev", OLD, ""),
+            ("num", "2.0", "web", NUM2, ""),
+        )
+    )
+    pipfile = {
+        "_meta": {"sources": [{"name": "ours", "url": index.replace("//", "//user:secret@")}], "requires": {}},
+        "default": {"pure": {"version": "==1.0", "hashes": [f"sha256:{sha256(one)}" for one in PURE.values()]}},
+        "dev": {"old": {"version": "==3.0", "hashes": [f"sha256:{sha256(one)}" for one in OLD.values()]}},
+        "web": {"num": {"version": "==2.0", "hashes": [f"sha256:{sha256(one)}" for one in NUM2.values()]}},
+    }
+    texts = {
+        "poetry.lock": poetry,
+        "pylock.toml": standard,
+        "pdm.lock": f'[metadata]\ngroups = ["default"]\nlock_version = "4.5.1"\n\n{pdm}',
+        "Pipfile.lock": json.dumps(pipfile, indent=4),
+    }
+    always, dev, web = "pure-1.0-py3-none-any.whl", "old-3.0.tar.gz", "num-2.0-py3-none-any.whl"
+    found: dict[str, list[set[str]]] = {}
+    for name, text in texts.items():
+        kinds = ("--group", "--group") if name in ("pdm.lock", "Pipfile.lock") else ("--extra", "--group")
+        found[name] = []
+        for web_is, dev_is in (("web", "none"), ("none", "dev"), ("none", "none"), (None, None)):
+            options = [
+                part for kind, value in zip(kinds, (web_is, dev_is), strict=True) if value for part in (kind, value)
+            ]
+            run(write_lock(text, name), *MIRROR, *FOR, "linux", "--grace", "0", *options)
+            found[name].append(published(public))
+    assert found == {key: [{always, web}, {always, dev}, {always}, {always, dev, web}] for key in texts}
+    assert "secret" not in (public / "locks/Pipfile.lock").read_text()
+
+
 @pytest.mark.parametrize("kind", ["poetry.lock", "requirements.txt", "--index"])
 def test_where_a_lock_has_no_addresses_its_index_is_asked_for_files_with_its_hashes(
     server: ScriptedServer, public: Path, run: Callable[..., Run], kind: str
@@ -348,6 +403,28 @@ def test_what_sdists_need_to_be_built_is_missing_or_taken_from_a_second_lock(
     assert run(lock, *MIRROR, *FOR, "linux", "--build-requires", build).status == 0
     assert published(public) == {*needy, *setuptools}
     assert sorted(path.name for path in public.glob("locks/*")) == ["INSTALL.md", "uv.lock"]
+
+
+def test_installers_are_taken_along_in_their_newest_version_that_fits(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    tool = project_files("tool", "1.0", LINUX, WINDOWS, "sdist") | project_files("tool", "2.0", LINUX, MACOS)
+    serve(server, PURE, tool | project_files("tool", "3.0rc1", LINUX))
+    lock = write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE), root='dependencies = [{ name = "pure" }]'))
+    options = ("--with", "Tool", *FOR, "linux", "--platform", "windows")
+    assert run(lock, *MIRROR, *options).status == 0
+    assert published(public) - {*PURE} == {f"tool-2.0-{LINUX}.whl", f"tool-1.0-{WINDOWS}.whl"}
+    done = run(lock, *MIRROR, *options, "--platform", "musllinux_1_2_x86_64", "--with", "gone")
+    assert (done.status, done.messages[-2:]) == (
+        1,
+        [
+            "rejected --with tool: HOST/simple/ has no wheel of tool for 3.12 musllinux_1_2_x86_64",
+            (
+                "rejected --with gone: HOST/simple/ has no wheel of gone for 3.12 linux, 3.12 windows, "
+                "3.12 musllinux_1_2_x86_64"
+            ),
+        ],
+    )
 
 
 def test_add_keeps_the_locks_that_are_published(server: ScriptedServer, public: Path, run: Callable[..., Run]) -> None:

@@ -6,6 +6,8 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, File, Link
@@ -39,13 +41,16 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         verify_links=config.verify_links,
         choice=_choice(config),
         indexes=config.index,
+        installers=tuple(map(canonicalize_name, config.installers)),
         # A source that is the destination, or is in it, is read without the published tree.
         exclude=(*written, os.path.realpath(config.destination)),
     )
     sources = [open_source(spec, options) for spec in config.sources]
     if config.build_requires:
         every = replace(options.choice, extras=None, groups=None)
-        sources.append(open_source(config.build_requires, replace(options, choice=every, for_builds=True)))
+        sources.append(
+            open_source(config.build_requires, replace(options, choice=every, installers=(), for_builds=True))
+        )
     for spec in config.inputs:
         real = os.path.realpath(local_path(spec) or os.sep)
         if any(os.path.commonpath([real, output]) == output for output in written):
@@ -71,7 +76,7 @@ def _choice(config: Config) -> Choice:
 
 def refuse_without_lock(config: Config, locks: Sequence[Lock]) -> None:
     """Raise InvalidOption for an option that is only for lock files, if no source is one."""
-    for name in ("python", "index", "extra", "group", "no_sdists", "build_requires"):
+    for name in ("python", "index", "extra", "group", "no_sdists", "build_requires", "installers"):
         if getattr(config, name) and not locks:
             raise InvalidOption(name, "is for lock files, and no SOURCE is one")
 

@@ -23,6 +23,7 @@ TAKEN = (
 )  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
 
@@ -86,6 +87,11 @@ def _check_locks(options: BuildOptions) -> None:
             known = " or ".join(IMPLEMENTATIONS)
             raise InvalidOption(
                 "implementation", "must be {known}, not {value}", known=known, value=printable(implementation)
+            )
+    for name in options.installers:
+        if not _NAME.fullmatch(name):
+            raise InvalidOption(
+                "installers", "must be the name of a project, such as pip, not {value}", value=printable(name)
             )
     for index in options.index:
         url = split_url(index)

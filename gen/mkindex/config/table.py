@@ -157,6 +157,15 @@ class BuildOptions(SiteOptions):
         path="location",
     )
 
+    installers: tuple[str, ...] = option(
+        (),
+        "Also take the newest wheels of this project, such as pip or uv, from the index of the lock or --index. May be "
+        "repeated.",
+        group=LOCKS,
+        key="with",  # a word of Python
+        metavar="NAME",
+    )
+
     policy: str | None = option(
         None,
         "Read the policy from this file: what is yanked, kept, listed later. It must not be among the wheels.",

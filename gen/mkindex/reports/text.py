@@ -1,5 +1,6 @@
 """The result of a build, as text for people or as JSON for programs."""
 
+import os
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +11,7 @@ from mkindex.errors import Note, Rejected
 from mkindex.hosts.table import HOSTS
 from mkindex.reports.policy import policy_as_json, policy_lines
 from mkindex.text import and_more, format_size, plural, printable
+from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
 if TYPE_CHECKING:
     from mkindex.build.report import Report
@@ -54,6 +56,10 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
         url = f"{address}/{f'{config.simple_path}/'.lstrip('/')}"
         yield ""
         yield (next_step or _SERVE_HERE).format(printable(shlex.quote(config.destination)))
+        if report.locks:
+            path = os.path.join(config.destination, LOCKS_DIRECTORY, INSTALL_MD)
+            yield f"Install from:  {printable(path)} has the commands"
+            return
         yield from _install_lines(url, projects[0].name, unlisted(report.index))
 
 

@@ -35,12 +35,12 @@ class Lookup:
     def complete(self, packages: Sequence[LockedPackage]) -> Found:
         """Return packages with the addresses of their files. Raises SourceError without an index, or if it fails."""
         unknown = [one for one in packages if not one.problem and _is_incomplete(one)]
-        if nowhere := [one.label for one in unknown if not self._indexes_of(one)]:
+        if nowhere := [one.label for one in unknown if not self.indexes_of(one)]:
             raise SourceError(
                 f"{self.lock} has no addresses for {and_more(nowhere, 3)}, and names no index. "
                 "Give the address of the index that it was locked with: --index URL"
             )
-        links = dict(zip((one.identity for one in unknown), self.executor.map(self._links, unknown), strict=True))
+        links = dict(zip((one.identity for one in unknown), self.executor.map(self.links, unknown), strict=True))
         found = Found([], [])
         for package in packages:
             if package.identity not in links:
@@ -48,7 +48,7 @@ class Lookup:
                 continue
             files, missing = _matched(package, links[package.identity])
             found.packages.append(package._replace(files=tuple(files)))
-            where = " and ".join(map(redact, self._indexes_of(package)))
+            where = " and ".join(map(redact, self.indexes_of(package)))
             for name in missing:
                 what = (
                     f"{name} with the sha256 of the lock" if name else "none of the files that the lock has hashes of"
@@ -61,13 +61,15 @@ class Lookup:
                 )
         return found
 
-    def _indexes_of(self, package: LockedPackage) -> tuple[str, ...]:
+    def indexes_of(self, package: LockedPackage) -> tuple[str, ...]:
+        """Return the indexes that have a package: those that its lock names, else those that the user named."""
         return tuple(package.registry.split()) or self.indexes
 
-    def _links(self, package: LockedPackage) -> list[Link]:
+    def links(self, package: LockedPackage) -> list[Link]:
         """Return the files on the pages of a project, in the order of the indexes."""
         links: list[Link] = []
-        for index in self._indexes_of(package):
+        for index in self.indexes_of(package):
+            self.web.allow_local_host(index)  # the user named it, or a lock on this machine did
             try:
                 response = fetch_page(project_url(index, package.name), self.web)
             except PageMissing:

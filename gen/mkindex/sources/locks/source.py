@@ -12,6 +12,7 @@ from mkindex.sources.locks.belongs import belongs_to
 from mkindex.sources.locks.choice import Choice, Target
 from mkindex.sources.locks.choose import choose_files, choose_packages
 from mkindex.sources.locks.fields import BadLock
+from mkindex.sources.locks.installers import find_installers
 from mkindex.sources.locks.lock import Lock, LockedPackage
 from mkindex.sources.locks.lookup import Lookup
 from mkindex.sources.locks.read import read_lock
@@ -33,6 +34,7 @@ class LockSource:
     selection: Selection
     choice: Choice
     indexes: tuple[str, ...]  # where packages are looked up for which the lock names no index
+    installers: tuple[str, ...] = ()  # normalized projects that are taken along
     for_builds: bool = False  # the lock is of what sdists need to be built
 
     def artifacts(self) -> Iterator[SourceItem]:
@@ -46,10 +48,13 @@ class LockSource:
         selected = [
             one for one in lock.packages if one.identity in needed and self.selection.may_include_project(one.name)
         ]
-        found = Lookup(lock.name, self.web, self.executor, self.indexes).complete(selected)
+        lookup = Lookup(lock.name, self.web, self.executor, self.indexes)
+        found = lookup.complete(selected)
         chosen = [(one, *self._choose_files(one, needed[one.identity])) for one in found.packages]
         links = list(dict.fromkeys(link for _, files, _ in chosen for link in files))
         yield replace(lock, summary=summarize(lock, links, self.choice), for_builds=self.for_builds)
+        registry = next((package.registry for package in lock.packages if package.registry), "")
+        yield from find_installers(self.installers, registry, lookup, self.choice.targets)
         for rejected in found.rejected:
             yield replace(rejected, location=f"{lock.name}, {rejected.location}")
         for package, files, rejections in chosen:
