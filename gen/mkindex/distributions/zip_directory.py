@@ -151,6 +151,8 @@ def why_unclear(name: bytes, *, is_utf8: bool) -> str:
     path = text.replace("\\", "/")
     if not path or path.startswith("/") or path[1:2] == ":" or ".." in path.split("/"):
         return "leads out of the archive"
+    if ".dist-info\\" in text.lower():
+        return "is in a .dist-info directory on Windows only"
     return ""
 
 
