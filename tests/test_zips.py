@@ -269,6 +269,10 @@ REFUSED = {
         build_zip([Member(name=b"a"), Member(name=b"a", method=99)]),
         "a is compressed by another method than deflate: build it again",
     ),
+    "METADATA in another case and in a directory that is the same": (
+        zipped({"Foo-1.0.dist-info/METADATA": METADATA, "./foo-1.0.dist-info/METADATA": b""}),
+        "./foo-1.0.dist-info/METADATA and another member are the same path: build it again",
+    ),
     "METADATA for Windows": (
         zipped({"foo-1.0.dist-info/METADATA": METADATA, "Foo-1.0.dist-info\\METADATA": b""}),
         "Foo-1.0.dist-info\\METADATA is in a .dist-info directory on Windows only: build it again",

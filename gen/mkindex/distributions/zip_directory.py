@@ -133,6 +133,8 @@ def _check_names(members: Members) -> None:
         if wrong := why_unclear(name, is_utf8=bool(KIND.unpack(kind)[1] & UTF8)):
             raise Unreadable(f"{shown(name)} {wrong}: build it again")
         path = posixpath.normpath(name.decode().replace("\\", "/"))
+        if ".dist-info/" in path.lower():  # some file systems ignore the case
+            path = path.lower()
         if path in paths:
             raise Unreadable(f"{shown(name)} and another member are the same path: build it again")
         paths.add(path)
