@@ -9,7 +9,8 @@ import pytest
 from mkindex.config.table import POLICY_TABLES
 from mkindex.errors import ConfigError, Note
 from mkindex.model.index import ProjectStatus
-from mkindex.policy.apply import PolicyResult, apply_policy
+from mkindex.policy.apply import apply_policy
+from mkindex.policy.result import PolicyResult
 from mkindex.policy.rules import NO_POLICY
 from support.index_values import make_index
 from support.policies import NOW, SHELF, decided, files, index_of, listed, policy_from

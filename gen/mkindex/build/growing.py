@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mkindex.build.examining import examine_all, sort_outcomes
 from mkindex.build.listing import sort_listing
@@ -18,16 +18,18 @@ from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus, StatusMarker, parse_version
 from mkindex.model.variants import Variants
 from mkindex.options import InvalidOption
-from mkindex.policy.rules import Policy
 from mkindex.publish.plan import root_lines
 from mkindex.site.render import Site
-from mkindex.sources.locks.lock import Lock
-from mkindex.sources.locks.read import read_lock
-from mkindex.sources.published import PublishedSource
-from mkindex.sources.requested import Request
 from mkindex.text import and_more, printable
 from mkindex.tree.manifest import GROWN
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
+
+if TYPE_CHECKING:
+    from mkindex.policy.rules import Policy
+    from mkindex.sources.locks.lock import Lock
+    from mkindex.sources.requested import Request
+
+# What reads a published tree is imported where it is used, since most builds keep nothing of it.
 
 _OPTIONS, _VARIANTS = b"options\t", b"variants\t"
 _SHOWN = 5  # versions in a message
@@ -53,7 +55,7 @@ class Growth:
     is_removed: Callable[[File], bool] = _nothing
     edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
     statuses: Mapping[str, ProjectStatus | None] = field(default_factory=dict)  # new ones by project; None: active
-    policy: Policy | None = None  # instead of that in the policy file
+    policy: "Policy | None" = None  # instead of that in the policy file
 
 
 class Published(NamedTuple):
@@ -66,6 +68,8 @@ class Published(NamedTuple):
 
 def list_published(work: Workspace, growth: Growth) -> Published:
     """Return what stays of the published index. Only files that somebody changed are read."""
+    from mkindex.sources.published import PublishedSource
+
     source = PublishedSource(work.destination.root, work.destination.projects)
     artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
@@ -77,11 +81,13 @@ def list_published(work: Workspace, growth: Growth) -> Published:
     return Published(files, statuses, [*findings, *rejected])
 
 
-def kept_locks(work: Workspace, added: Sequence[Lock], growth: Growth | None) -> tuple[Lock, ...]:
+def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) -> "tuple[Lock, ...]":
     """Return the lock files that stay in the published tree: those that added ones do not replace."""
     directory = os.path.join(work.destination.root, LOCKS_DIRECTORY)
     if not growth or not os.path.isfile(os.path.join(directory, INSTALL_MD)) or os.path.islink(directory):
         return ()
+    from mkindex.sources.locks.read import read_lock
+
     replaced = {INSTALL_MD, *(lock.name for lock in added)}
     kept = []
     for name in sorted(set(os.listdir(directory)) - replaced):
@@ -91,7 +97,7 @@ def kept_locks(work: Workspace, added: Sequence[Lock], growth: Growth | None) ->
     return tuple(kept)
 
 
-def find_requested(config: Config, requests: Sequence[Request], done: str = "removed") -> list[File]:
+def find_requested(config: Config, requests: "Sequence[Request]", done: str = "removed") -> list[File]:
     """Return the published files that requests mean, in the order of the index.
 
     Raises NotPublished if one of them matches nothing; `done` is what would have happened to it.
@@ -121,11 +127,14 @@ def recorded_lines(config: Config, site: Site, *, is_grown: bool) -> tuple[bytes
     return (*((GROWN,) if is_grown else ()), options, *variants)
 
 
-def keep_variants(work: Workspace, policy: Policy) -> Policy:
+def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
     """Return a policy with the variants that the index was made with, if it does not say others.
 
     Raises ConfigError for an index that is divided by directories: the published files are in none.
     """
+    from mkindex.policy.rules import NO_POLICY
+
+    policy = given or NO_POLICY
     if policy.variants is None:
         lines = [line for line in root_lines(work.destination) if line.startswith(_VARIANTS)]
         with suppress(ValueError, TypeError, re.error):  # the tree may come from another person

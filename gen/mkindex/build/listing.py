@@ -4,24 +4,26 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import NamedTuple
-
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Artifact, File, Link
-from mkindex.model.index import StatusMarker
+from mkindex.model.index import StatusMarker, normalize_name
 from mkindex.options import InvalidOption
 from mkindex.publish.refusals import refuse_source_as_destination
-from mkindex.sources.locks.choice import Choice, chosen_names, targets_for
-from mkindex.sources.locks.lock import Lock
 from mkindex.sources.open import SourceOptions, local_path, open_source
 from mkindex.sources.selection import Selection
 from mkindex.sources.source import Source, SourceItem
 from mkindex.text import printable, redact
 from mkindex.tree.names import FILES_DIRECTORY, LOCKS_DIRECTORY, STATE_DIRECTORY
 from mkindex.web.client import WebClient
+
+if TYPE_CHECKING:
+    from mkindex.sources.locks.choice import Choice
+    from mkindex.sources.locks.lock import Lock
+
+_CHOOSING = ("implementation", "python", "platform", "extra", "group", "no_sdists")  # options, in lock files
 
 
 def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Source]:
@@ -41,13 +43,13 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         verify_links=config.verify_links,
         choice=_choice(config),
         indexes=config.index,
-        installers=tuple(map(canonicalize_name, config.installers)),
+        installers=tuple(map(normalize_name, config.installers)),
         # A source that is the destination, or is in it, is read without the published tree.
         exclude=(*written, os.path.realpath(config.destination)),
     )
     sources = [open_source(spec, options) for spec in config.sources]
     if config.build_requires:
-        every = replace(options.choice, extras=None, groups=None)
+        every = options.choice and replace(options.choice, extras=None, groups=None)
         sources.append(
             open_source(config.build_requires, replace(options, choice=every, installers=(), for_builds=True))
         )
@@ -64,8 +66,13 @@ def selection(config: Config) -> Selection:
     return Selection(include=config.include, exclude=config.exclude)
 
 
-def _choice(config: Config) -> Choice:
-    """Return what is taken from lock files. Raises ConfigError."""
+def _choice(config: Config) -> "Choice | None":
+    """Return what is taken from lock files; None if no option limits it. Raises ConfigError."""
+    if not any(getattr(config, name) for name in _CHOOSING):
+        return None
+    # Here, since it takes many milliseconds, and most builds read no lock file.
+    from mkindex.sources.locks.choice import Choice, chosen_names, targets_for
+
     return Choice(
         targets=targets_for(config.implementation or ("cpython",), config.python, config.platform),
         extras=chosen_names(config.extra),
@@ -74,7 +81,7 @@ def _choice(config: Config) -> Choice:
     )
 
 
-def refuse_without_lock(config: Config, locks: Sequence[Lock]) -> None:
+def refuse_without_lock(config: Config, locks: "Sequence[Lock]") -> None:
     """Raise InvalidOption for an option that is only for lock files, if no source is one."""
     for name in ("python", "index", "extra", "group", "no_sdists", "build_requires", "installers"):
         if getattr(config, name) and not locks:
@@ -108,7 +115,7 @@ class Listing(NamedTuple):
     artifacts: list[Artifact | Link]
     files: list[File]  # that are known already
     statuses: list[StatusMarker]
-    locks: list[Lock]
+    locks: "list[Lock]"
     findings: list[Rejected | Note]
 
 
@@ -125,12 +132,12 @@ def sort_listing(items: Iterable[SourceItem]) -> Listing:
             listing.files.append(item)
         elif isinstance(item, StatusMarker):
             listing.statuses.append(item)
-        elif isinstance(item, Lock):
+        elif isinstance(item, (Rejected, Note)):
+            listing.findings.append(item)
+        else:
             if any(other.name == item.name for other in listing.locks):
                 raise SourceError(
                     f"two lock files are called {item.name}, and both would be locks/{item.name}. Rename one"
                 )
             listing.locks.append(item)
-        else:
-            listing.findings.append(item)
     return listing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mkindex.build.examining import examine_all, sort_outcomes
 from mkindex.build.growing import Growth, keep_options, keep_variants, kept_locks, list_published, recorded_lines
 from mkindex.build.listing import list_sources, open_sources, refuse_without_lock, selection, sort_listing
-from mkindex.build.policy import policy_of
+from mkindex.build.policy import govern, policy_of
 from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
 from mkindex.build.workspace import Workspace, no_progress, open_workspace
 from mkindex.config import Config
@@ -21,9 +21,6 @@ from mkindex.examine.upload_times import dated, source_date_epoch
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, assemble, grow
-from mkindex.policy.apply import apply_policy
-from mkindex.policy.rules import Policy
-from mkindex.publish.archive import write_archive
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.publish.plan import Applied, FileChanged, plan
 from mkindex.publish.refusals import (
@@ -38,16 +35,17 @@ from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.listings import list_projects, refuse_same_paths
 from mkindex.site.render import Section, Site, render
 from mkindex.site.templates import Templates
-from mkindex.sources.locks.lock import Lock
 from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
+    from mkindex.policy.rules import Policy
     from mkindex.site.people import People
+    from mkindex.sources.locks.lock import Lock
 
 OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
 Examine = Callable[[Sequence[Artifact | Link], Workspace], Iterable[File | Rejected | Note]]
-_Collected = tuple[Index, tuple[Lock, ...], tuple[Rejected | Note, ...], Mapping[str, str] | None]
+_Collected = tuple[Index, "tuple[Lock, ...]", tuple[Rejected | Note, ...], Mapping[str, str] | None]
 
 
 def build(
@@ -84,7 +82,7 @@ def build(
         for attempt in count(1):
             opened_sources = (sources or open_sources)(config, work.web, work.connections)
             index, locks, found, previous = _collect(work, opened_sources, examine or examine_all, growth, policy)
-            governed = apply_policy(index, policy, now)
+            governed = govern(index, policy, now)
             index = governed.index
             findings = (*kept, *found, *governed.findings, *warnings(index, site))
             withheld = governed.removed_filenames
@@ -115,6 +113,8 @@ def build(
                 work.cache.forget(changed.file.local.path)
         work.cache.replace_fingerprints(applied.links)
         if config.archive and not config.dry_run:
+            from mkindex.publish.archive import write_archive  # here, since it takes some milliseconds
+
             write_archive(work.destination.root, config.archive)
     return Report(
         config=config,
@@ -132,7 +132,7 @@ def build(
 
 
 def _collect(
-    work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None, policy: Policy
+    work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None, policy: "Policy | None"
 ) -> _Collected:
     """Return the index of what the sources have, lock files, findings, and the upload times of the --previous site."""
     config = work.config
@@ -150,13 +150,13 @@ def _collect(
         files, rejected = grow(published.files, files, replace=growth.replace)
         statuses = [*published.statuses, *statuses]
         findings += (*published.findings, *rejected)
-    variant_of = policy.variants.of if policy.variants else None
+    variant_of = policy.variants.of if policy and policy.variants else None
     index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first", variant_of=variant_of)
     of_application = tuple(lock for lock in locks if not lock.for_builds)
     return index, of_application, (*findings, *conflicts), previous
 
 
-def _site(config: Config, policy: Policy) -> Site:
+def _site(config: Config, policy: "Policy | None") -> Site:
     return Site(
         simple_path=config.simple_path,
         files_url=config.files_url,
@@ -165,7 +165,7 @@ def _site(config: Config, policy: Policy) -> Site:
         url=config.url,
         json_root=config.json_root,
         host=HOSTS[config.host] if config.host else Host(),
-        variants=policy.variants,
+        variants=policy.variants if policy else None,
         templates=Templates(Path(config.templates) if config.templates else None),
     )
 

@@ -2,19 +2,27 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mkindex.config import Config
 from mkindex.errors import ConfigError
-from mkindex.policy.reader import read_policy
-from mkindex.policy.rules import NO_POLICY, Policy
+from mkindex.model.index import Index
+from mkindex.policy.result import PolicyResult
 from mkindex.sources.open import local_path
 from mkindex.text import printable
 
+if TYPE_CHECKING:
+    from mkindex.policy.rules import Policy
 
-def policy_of(config: Config) -> Policy:
+# What decides is imported where it is used, since it takes some milliseconds, and most builds have no policy.
+
+
+def policy_of(config: Config) -> "Policy | None":
     """Return the policy of a build. Raises ConfigError for a file that is not one, or that lies among the wheels."""
     if config.policy is None:
-        return NO_POLICY
+        return None
+    from mkindex.policy.reader import read_policy
+
     _refuse_among_wheels(config.policy, config)
     policy = read_policy(Path(config.policy))
     if policy.limits and config.upload_time == "none":
@@ -27,6 +35,15 @@ def policy_of(config: Config) -> Policy:
             "one index. Upload the tree with another tool"
         )
     return policy
+
+
+def govern(index: Index, policy: "Policy | None", now: int) -> PolicyResult:
+    """Return what the policy of a build lists of an index at `now`, in seconds since the epoch."""
+    if policy is None:
+        return PolicyResult(index)
+    from mkindex.policy.apply import apply_policy
+
+    return apply_policy(index, policy, now)
 
 
 def _refuse_among_wheels(policy: str, config: Config) -> None:

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected
 from mkindex.model.files import File
 from mkindex.model.index import Index
-from mkindex.policy.apply import PolicyResult
+from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan
 from mkindex.site.listings import variant_findings
 from mkindex.site.render import Site
-from mkindex.sources.locks.lock import Lock
 from mkindex.text import redact, without_quoted
 from mkindex.tree.names import NO_JEKYLL
+
+if TYPE_CHECKING:
+    from mkindex.sources.locks.lock import Lock
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +31,7 @@ class Report:
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
-    locks: tuple[Lock, ...] = ()  # the lock files among the sources
+    locks: "tuple[Lock, ...]" = ()  # the lock files among the sources
     policy: PolicyResult | None = None  # what the policy did; None: there is none
     new: tuple[str, ...] | None = None  # filenames that the --previous site lacks; None: no previous site was given
 

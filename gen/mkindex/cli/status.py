@@ -3,11 +3,10 @@
 from typing import Any
 
 import click
-from packaging.utils import canonicalize_name
 
 from mkindex.cli.decisions import DECISION_OPTIONS, EXIT_STATUS, decide
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option
-from mkindex.model.index import ProjectStatus
+from mkindex.model.index import ProjectStatus, normalize_name
 
 _STATUSES = ("active", "archived", "quarantined", "deprecated")
 
@@ -49,4 +48,4 @@ def status(
     if status == "active" and reason:
         raise click.UsageError("active and --reason exclude each other", ctx)
     new = None if status == "active" else ProjectStatus(status, reason or None)
-    return decide(ctx, destination, options, project=canonicalize_name(project), status=new)
+    return decide(ctx, destination, options, project=normalize_name(project), status=new)

@@ -5,10 +5,8 @@ import re
 
 from mkindex.config.site_options import SITE
 from mkindex.config.table import OPTIONS, BuildOptions
-from mkindex.environments import IMPLEMENTATIONS
 from mkindex.errors import ConfigError
 from mkindex.hosts.addresses import is_host, parse_bind, split_url
-from mkindex.hosts.public_url import parse_public_url
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption
 from mkindex.text import printable, redact
@@ -51,6 +49,8 @@ def check(options: BuildOptions) -> None:
     if options.templates is not None and not os.path.isdir(options.templates):
         raise InvalidOption("templates", "{path}: not a directory", path=printable(options.templates))
     if options.url is not None:
+        from mkindex.hosts.public_url import parse_public_url  # here, since most builds do not need it
+
         parse_public_url(options.url)
     _check_site(options)
     if options.serve and not options.watch:
@@ -82,6 +82,8 @@ def _check_locks(options: BuildOptions) -> None:
     for name, other in (("python", "platform"), ("platform", "python"), ("implementation", "python")):
         if getattr(options, name) and not getattr(options, other):
             raise InvalidOption(name, f"requires {{{other}}}: clients choose files by both")
+    if options.implementation:
+        from mkindex.environments import IMPLEMENTATIONS  # here, since it takes many milliseconds
     for implementation in options.implementation:
         if implementation not in IMPLEMENTATIONS:
             known = " or ".join(IMPLEMENTATIONS)

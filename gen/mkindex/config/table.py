@@ -19,7 +19,7 @@ GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, OUTPUT, SITE, PUBLISHING, WATCHING,
 POLICY_TABLES = ("yank", "status", "keep", "only", "times", "variants")
 
 
-# `Config` has the methods that are left out here, which take some milliseconds to generate.
+# The methods that are left out take some milliseconds to generate. `Config` has them.
 @dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
 class BuildOptions(SiteOptions):
     """The sources, the destination and the options of one build, not yet checked.
@@ -323,7 +323,7 @@ class BuildOptions(SiteOptions):
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
 class RunOptions:
     """The options of the command line and of mkindex.toml that are not part of Config."""
 
@@ -351,7 +351,7 @@ class RunOptions:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
 class AddOptions:
     """The options that only the command `add` has."""
 

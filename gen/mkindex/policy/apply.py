@@ -1,39 +1,14 @@
 """Apply a policy to an index."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mkindex.errors import Note
 from mkindex.model.files import format_upload_time
 from mkindex.model.index import Index, Project
-from mkindex.policy.decide import REMOVED, Decided, Decider, Decision, Verdict
+from mkindex.policy.decide import Decided, Decider, Decision
+from mkindex.policy.result import PolicyResult
 from mkindex.policy.rules import NO_POLICY, Policy
 from mkindex.policy.times import seconds_of
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PolicyResult:
-    """The index as it is listed, and what a policy did to it."""
-
-    index: Index
-    decisions: tuple[Decision, ...] = ()
-    findings: tuple[Note, ...] = ()
-    moments: tuple[str, ...] = ()  # relative limits as they were resolved, as "7d = 2026-01-02T03:04:05Z"
-    first_appears: str = ""  # when the first of the files that wait will be listed; "": not known
-
-    @property
-    def removed_filenames(self) -> frozenset[str]:
-        """The names of the files that the sources have, and that the policy does not list."""
-        return frozenset(one.file.filename for one in self.decisions if one.verdict in REMOVED)
-
-    @property
-    def unyanked_filenames(self) -> frozenset[str]:
-        """The names of the files that the policy lists as not yanked."""
-        return frozenset(one.file.filename for one in self.decisions if one.verdict == "not yanked")
-
-    def count(self, verdict: Verdict) -> int:
-        """Return the number of files with a verdict."""
-        return sum(one.verdict == verdict for one in self.decisions)
 
 
 def apply_policy(index: Index, policy: Policy, now: int) -> PolicyResult:

@@ -23,6 +23,11 @@ class Decision(NamedTuple):
     where: str  # the rule
     why: str
 
+    @property
+    def is_removal(self) -> bool:
+        """Whether the file is not listed."""
+        return self.verdict in REMOVED
+
 
 class Decided(NamedTuple):
     """A project as it is listed, and what decided."""

@@ -14,7 +14,7 @@ from io import FileIO
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import Artifact, Fingerprint
@@ -26,11 +26,13 @@ from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staging, UnplacedPut
 from mkindex.site.render import FileResource
-from mkindex.sources.published import PublishedProject
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Change, Entry, Position, Stage
 from mkindex.tree.names import INTENT, MANIFEST, STATE_DIRECTORY, TEMPORARY_DIRECTORY
+
+if TYPE_CHECKING:
+    from mkindex.sources.published import PublishedProject
 
 
 class DirectoryDestination:
@@ -107,7 +109,7 @@ class DirectoryDestination:
         self._root_names = None
         return self._ownership.sections()
 
-    def projects(self) -> Iterator[PublishedProject]:
+    def projects(self) -> "Iterator[PublishedProject]":
         """Yield what the manifest records about projects, by name."""
         return self._ownership.projects()
 

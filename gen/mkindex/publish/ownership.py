@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from heapq import merge
 from itertools import chain, groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex import parallel
 from mkindex.errors import DestinationError, Note, nothing
@@ -20,11 +20,13 @@ from mkindex.parallel import ForkedCall
 from mkindex.publish.filesystem import os_errors
 from mkindex.publish.plan import HeldEntry, PublishedSection
 from mkindex.publish.root import Root, SymlinkInTree
-from mkindex.sources.published import PublishedProject
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Entry, Extent, Stage
 from mkindex.tree.names import FILES_DIRECTORY, INTENT, MANIFEST
+
+if TYPE_CHECKING:
+    from mkindex.sources.published import PublishedProject
 
 _LONG = 1 << 20  # bytes of a manifest: some thousand entries
 
@@ -148,8 +150,10 @@ class Ownership:
             lines = partial(self._optional, known.extent) if known else tuple
             yield PublishedSection(name, key, count, partial(self._entries, known, unsure), lines)
 
-    def projects(self) -> Iterator[PublishedProject]:
+    def projects(self) -> "Iterator[PublishedProject]":
         """Yield the sections of the manifest with their records, by name, reading it once."""
+        from mkindex.sources.published import PublishedProject  # here, since most builds keep nothing
+
         with _readable(self._root, MANIFEST), self._root.open(MANIFEST) as file:
             for section in self._snapshot.sections:
                 record = manifest.read_optional(file, section.extent)

@@ -13,7 +13,6 @@ from heapq import merge
 from io import FileIO
 from typing import NamedTuple
 
-from mkindex.distributions.zips import Span, random_access, read_span
 from mkindex.errors import DestinationError, Unreadable
 from mkindex.model.files import CHUNK, File, Fingerprint
 from mkindex.parallel import map_chunks
@@ -185,6 +184,8 @@ class Staging:
 
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel. Raises FileChanged if it is not where it was, or not the same."""
+        from mkindex.distributions.zips import Span, random_access, read_span  # here, since most builds write nothing
+
         copied = self._precopies.find(file_path(file.sha256, file.filename))
         span = Span.parse(file.metadata_span)
         try:

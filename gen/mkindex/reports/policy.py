@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from mkindex.policy.apply import PolicyResult
 from mkindex.policy.decide import REMOVED, Decision, Verdict
+from mkindex.policy.result import PolicyResult
 from mkindex.policy.rules import normalize_pattern
 from mkindex.text import plural, printable
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from mkindex.closure.unlisted import Unlisted, unlisted
 from mkindex.errors import Note, Rejected
 from mkindex.hosts.table import HOSTS
-from mkindex.reports.policy import policy_as_json, policy_lines
 from mkindex.text import and_more, format_size, plural, printable
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
@@ -43,6 +42,8 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
     )
     if report.policy:
+        from mkindex.reports.policy import policy_lines  # here, since most builds have no policy
+
         yield from policy_lines(report.policy)
     if proof:
         yield printable(str(proof))
@@ -105,7 +106,11 @@ def as_json(report: "Report", proof: "Proof | None" = None) -> dict[str, Any]:
     """Return what --format json prints; within a `version` keys are only added."""
     proven = {"closure": {"targets": [*proof.targets], "missing": [*proof.missing]}} if proof else {}
     news = {} if report.new is None else {"new": list(report.new)}
-    policy = policy_as_json(report.policy) if report.policy else {}
+    policy: dict[str, Any] = {}
+    if report.policy:
+        from mkindex.reports.policy import policy_as_json
+
+        policy = policy_as_json(report.policy)
     return {
         "version": 1,
         "dry-run": report.dry_run,

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 from urllib.parse import quote
 
 from mkindex import __version__
-from mkindex.clients.bundle import Bundle, installation_text
 from mkindex.closure.unlisted import unlisted
 from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
@@ -23,10 +22,7 @@ from mkindex.simple.writer import (
     make_root_page,
 )
 from mkindex.site.listings import Listings, list_projects, variant_indexes
-from mkindex.site.locks import base_of, lock_for_tree
 from mkindex.site.templates import Templates
-from mkindex.sources import recorded
-from mkindex.sources.locks.lock import Lock
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
     INDEX_HTML,
@@ -39,6 +35,9 @@ from mkindex.tree.names import (
     NOT_FOUND_HTML,
     file_path,
 )
+
+if TYPE_CHECKING:
+    from mkindex.sources.locks.lock import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ class Site:
     files_have_metadata: bool = False  # whether there are `.metadata` siblings at files_url
     links: bool = False  # whether there is a page with every file
     json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
-    locks: tuple[Lock, ...] = ()  # that files were taken from
+    locks: "tuple[Lock, ...]" = ()  # that files were taken from
     url: str | None = None  # public address of the root, for lock files
     variants: Variants | None = None  # that have an index of their own
     host: Host = field(default_factory=Host)  # that the tree is published on
@@ -239,8 +238,14 @@ def render(
         if people:
             page_keys = sorted((*page_keys, *people.project_keys(project, all_keys[name])))
             resources = partial(_with_pages_for_people, resources, people, project, all_keys[name])
-        record = partial(recorded.encode, project, site.address, site.core_metadata)
-        yield Section(name, section_key(page_keys), resources, record)
+        yield Section(name, section_key(page_keys), resources, partial(_record, project, site))
+
+
+def _record(project: Project, site: Site) -> Sequence[bytes]:
+    """Return what the manifest records about a project, besides its paths."""
+    from mkindex.sources.recorded import encode  # here, since most builds write no manifest
+
+    return encode(project, site.address, site.core_metadata)
 
 
 def _with_pages_for_people(
@@ -365,6 +370,10 @@ def _lock_pages(index: Index, site: Site, everything: str) -> Iterator[PageResou
     """Yield the lock files, and how to install from them."""
     if not site.locks:
         return
+    # Here, since most builds have no lock file.
+    from mkindex.clients.bundle import Bundle, installation_text
+    from mkindex.site.locks import base_of, lock_for_tree
+
     page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
     for lock in site.locks:
         key = digest(everything, lock.text, site.url, site.simple_path)

@@ -71,7 +71,7 @@ class ListSource:
             if item is not None:
                 yield item
 
-    def _parse_text(self, text: str) -> SourceItem | None:
+    def _parse_text(self, text: str) -> "SourceItem | None":
         """Return the file at a path or URL; None if it is not selected. Raises ValueError."""
         if _SCHEME.match(text):
             filename = filename_in(split_address(text).path)
@@ -79,7 +79,7 @@ class ListSource:
             return self._select(text, link)
         return self._select(text, Link(url="", filename=text.rpartition("/")[2]))
 
-    def _parse_object(self, line: bytes) -> SourceItem | None:
+    def _parse_object(self, line: bytes) -> "SourceItem | None":
         """Return the file of a JSON object; None if it is not selected. Raises ValueError."""
         try:
             entry: dict[str, Any] = json.loads(line)
@@ -105,7 +105,7 @@ class ListSource:
         )
         return self._select(filename, link)
 
-    def _select(self, text: str, link: Link) -> SourceItem | None:
+    def _select(self, text: str, link: Link) -> "SourceItem | None":
         """Return the file at a path or URL, with what its line says about it; None if it is not selected.
 
         Raises ValueError if it cannot be a file of an index.

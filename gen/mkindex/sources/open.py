@@ -13,13 +13,13 @@ from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
 from mkindex.model.files import Link
 from mkindex.simple.links import path_of
-from mkindex.sources.locks.choice import EVERY_FILE, Choice
 from mkindex.sources.selection import EVERYTHING, Selection
 from mkindex.sources.source import Source, SourceItem
 from mkindex.text import printable, redact
 from mkindex.tree.names import INDEX_HTML
 
 if TYPE_CHECKING:
+    from mkindex.sources.locks.choice import Choice
     from mkindex.web.client import WebClient
 
 
@@ -35,7 +35,7 @@ class SourceOptions:
     whole_index: bool = False  # read all projects of an index
     files_url: str | None = None  # paths in lists are relative to this address
     verify_links: bool = False  # request files at `files_url`
-    choice: Choice = EVERY_FILE  # of lock files
+    choice: "Choice | None" = None  # of what lock files have; None: all
     indexes: tuple[str, ...] = ()  # for packages of lock files that name none
     installers: tuple[str, ...] = ()  # normalized projects to take along with lock files
     for_builds: bool = False  # lock files are of what sdists need to be built
@@ -160,6 +160,7 @@ def _open_list(path: str, options: SourceOptions) -> Source:
 
 
 def _open_lock(path: str, options: SourceOptions) -> Source:
+    from mkindex.sources.locks.choice import EVERY_FILE
     from mkindex.sources.locks.source import LockSource
 
     return LockSource(
@@ -167,7 +168,7 @@ def _open_lock(path: str, options: SourceOptions) -> Source:
         web=options.web,
         executor=options.executor,
         selection=options.selection,
-        choice=options.choice,
+        choice=options.choice or EVERY_FILE,
         installers=options.installers,
         for_builds=options.for_builds,
         indexes=tuple(map(options.web.take_credentials, options.indexes)),

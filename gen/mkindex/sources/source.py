@@ -1,15 +1,16 @@
 """The protocol of a source, and what it yields."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from mkindex.errors import Note, Rejected
-from mkindex.model.files import Artifact, File, Link
-from mkindex.model.index import StatusMarker
-from mkindex.sources.locks.lock import Lock
+if TYPE_CHECKING:
+    from mkindex.errors import Note, Rejected
+    from mkindex.model.files import Artifact, File, Link
+    from mkindex.model.index import StatusMarker
+    from mkindex.sources.locks.lock import Lock
 
 # What a source yields: artifacts, links, known files, project statuses, the lock file that it is, and findings.
-SourceItem = Artifact | Link | File | StatusMarker | Lock | Rejected | Note
+SourceItem: TypeAlias = "Artifact | Link | File | StatusMarker | Lock | Rejected | Note"
 
 
 class Source(Protocol):
