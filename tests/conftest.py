@@ -13,6 +13,7 @@ from hypothesis import settings
 from support import scripted_server
 from support.page_server import PageServer
 from support.remote_builds import Run
+from support.secrets import find_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +41,16 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.delenv("SOURCE_DATE_EPOCH", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_written(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Search trees and caches for passwords and signatures after each test with a server."""
+    has_server = {"server", "page_server"} & {*request.fixturenames}
+    directory = request.getfixturevalue("tmp_path") if has_server and "tmp_path" in request.fixturenames else None
+    yield
+    if directory:
+        assert find_secrets(directory) == []
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import socket
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,13 @@ from mkindex.web.redirects import INVALID
 from mkindex.web.responses import Refused
 from mkindex.web.transport import NoResponse
 from support.remote_builds import OTHER, WHEEL, A, Run, page_of_links, sha256
-from support.scripted_server import Request, file_route, page_reply, redirect_reply, status_reply
+from support.scripted_server import Reply, Request, file_route, page_reply, redirect_reply, status_reply
 from support.web_requests import failure, make_client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.scripted_server import Reply, ScriptedServer
+    from support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
@@ -68,7 +69,10 @@ def test_a_page_cannot_fetch_a_private_file_of_another_host(
     assert Run(capsys, server, page, "--remote", "mirror", "--trust-host", "localhost").status == 0
 
 
-@pytest.mark.parametrize("kind", ["link", "base", "redirect of the page", "redirect of the file", "list", "sibling"])
+WAYS = ["link", "base", "redirect of the page", "redirect of the file", "list", "lock", "sibling", "JSON page"]
+
+
+@pytest.mark.parametrize("kind", WAYS)
 def test_no_host_that_others_name_gets_credentials(
     server: ScriptedServer, netrc: None, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
 ) -> None:
@@ -86,6 +90,13 @@ def test_no_host_that_others_name_gets_credentials(
     elif kind == "list":
         (tmp_path / "list.txt").write_text(f"{there}page/{A}\n")
         source = "list.txt"
+    elif kind == "lock":
+        (tmp_path / "requirements.txt").write_text(f"a @ {there}page/{A} --hash=sha256:{sha256(WHEEL)}\n")
+        source = "requirements.txt"
+    elif kind == "JSON page":
+        file = {"filename": A, "url": f"{there}page/{A}", "hashes": {}}
+        text = json.dumps({"meta": {"api-version": "1.0"}, "name": "a", "files": [file]})
+        page = Reply(text.encode(), headers={"Content-Type": "application/vnd.pypi.simple.v1+json"})
     for path in f"/page/{A}", f"/there/{A}":
         server.routes.setdefault(path, file_route(WHEEL))
     server.routes["/page/"] = page
@@ -96,7 +107,37 @@ def test_no_host_that_others_name_gets_credentials(
     assert elsewhere
     assert {request.headers.get("authorization") for request in elsewhere} == {None}
     here = {request.headers.get("authorization") for request in server.received} - {None}
-    assert here == (set() if kind == "list" else {OF_NETRC})
+    assert here == (set() if kind in ("list", "lock") else {OF_NETRC})
+
+
+def test_no_host_that_others_name_gets_credentials_through_a_proxy(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = "".join(f"machine {host}.test login netrc password hunter3\n" for host in ("named", "other", "third"))
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home/.netrc").write_text(machines)
+    monkeypatch.setenv("http_proxy", server.url.replace("//", "//me:hunter2@"))
+    b = "b-1.0-py3-none-any.whl"
+    server.routes |= {
+        "http://named.test/page/": page_of_links(A, f"http://other.test/{b}"),
+        f"http://named.test/page/{A}": redirect_reply(f"http://third.test/{A}"),
+        f"http://third.test/{A}": file_route(WHEEL),
+        f"http://other.test/{b}": file_route(OTHER),
+    }
+    assert Run(capsys, server, "http://named.test/page/", "--remote", "mirror").status == 0
+    sent = {(request.headers["host"], request.headers.get("authorization")) for request in server.received}
+    assert sent == {("named.test", OF_NETRC), ("other.test", None), ("third.test", None)}
+    assert {request.headers.get("proxy-authorization") for request in server.received} == {"Basic bWU6aHVudGVyMg=="}
+
+
+def test_a_proxy_that_is_not_used_gets_nothing_and_its_password_goes_nowhere(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://me:hunter2@127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.routes["/p"] = page_reply("page")
+    make_client().get_page(f"{server.url}p")
+    assert [request.headers.get("proxy-authorization") for request in server.received] == [None]
 
 
 def test_credentials_of_an_option_are_for_hosts_that_the_user_named(server: ScriptedServer, netrc: None) -> None:

@@ -10,6 +10,7 @@ from mkindex.cache import Cache
 from mkindex.text import printable
 from mkindex.web.client import WebClient
 from mkindex.web.responses import FileHead, RequestFailed
+from support.secrets import has_secret, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -31,10 +32,11 @@ def make_client(
 
 
 def failure(call: Callable[[], object]) -> RequestFailed:
-    """The error that a call raises; its text has no control characters."""
+    """The error that a call raises; its text has no control characters, and no traceback of it has a secret."""
     with pytest.raises(RequestFailed) as caught:
         call()
     assert printable(str(caught.value)) == str(caught.value)
+    assert not has_secret(texts_of(caught.value))
     return caught.value
 
 

@@ -33,8 +33,8 @@ def redirect_target(url: str, location: str) -> str:
         raise BadRedirect(NOT_ASCII)
     try:
         parts = urlsplit(urljoin(url, quote(location, safe=_SAFE)))
-    except ValueError as error:
-        raise BadRedirect(INVALID) from error
+    except ValueError:  # its text has parts of the address
+        raise BadRedirect(INVALID) from None
     if parts.scheme not in ("http", "https"):
         raise BadRedirect(NOT_WEB)
     if parts.scheme == "http" and url.startswith("https:"):

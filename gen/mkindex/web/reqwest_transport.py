@@ -53,7 +53,7 @@ class ReqwestTransport:
             stream = builder.streamed_read_buffer_limit(0).build_streamed()
             return _call(lambda: ReqwestResponse(stream, request))
         except _ERRORS as error:
-            raise self._failure(error, request) from error
+            raise self._failure(error, request) from None  # its texts have the whole address, with secrets
 
     def close(self) -> None:
         """Close all connections. What waits for a response fails at once; a body that is being read, at the timeout."""
@@ -143,9 +143,8 @@ class ReqwestResponse:
                 chunk = bytes(_call(self._body.read_chunk) or b"")
             except _ERRORS as error:
                 is_late = isinstance(error, RequestTimeoutError)
-                raise TransferBroken(
-                    "no more data within the timeout" if is_late else _reason(_causes(error))
-                ) from error
+                why = "no more data within the timeout" if is_late else _reason(_causes(error))
+                raise TransferBroken(why) from None
             except KeyboardInterrupt:
                 self._opened = None  # a thread still reads: closing the response would wait for it
                 raise
