@@ -9,7 +9,7 @@ CLIENT_PYTHON ?= $(PYTHON)
 # NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
 CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
-	$(if $(shell command -v npm),wrangler axe-core)
+	$(if $(shell command -v npm),wrangler axe-core pyodide)
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -62,6 +62,12 @@ clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready  ## Install 
 # It looks for what people with screen readers and keyboards cannot use.
 .clients/axe-core/.ready:
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/axe-core axe-core@4.11.0 && touch $@ || true
+
+# micropip, which is pure Python, runs in Pyodide, which runs in Node.js.
+.clients/pyodide/.ready: .clients/pip/.ready
+	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/pyodide pyodide@0.27.7 && \
+		.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --python-version 3.12 \
+		--dest .clients/pyodide/wheels micropip==0.9.0 packaging==26.0 && touch $@ || true
 
 soak: $(READY) clients  ## Run the long tests: properties, crashes, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
