@@ -304,6 +304,28 @@ def test_what_cannot_be_mirrored_is_named_and_the_rest_is_published(
     assert run(lock, *MIRROR, "--exclude", "lib", "--exclude", "tool", "--exclude", "local").status == 0
 
 
+def test_files_of_a_directory_and_with_an_address_of_their_own_are_taken(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, OLD)
+    Path("wheels").mkdir()
+    for filename, content in PURE.items():
+        Path("wheels", filename).write_bytes(content)
+    (old,) = OLD
+    packages = (
+        '\n[[package]]\nname = "pure"\nversion = "1.0"\nsource = { registry = "wheels" }\n'
+        'sdist = { path = "pure-1.0.tar.gz" }\nwheels = [ { path = "pure-1.0-py3-none-any.whl" } ]\n'
+        f'\n[[package]]\nname = "old"\nversion = "3.0"\nsource = {{ url = "{server.url}files/{old}" }}\n'
+        f'sdist = {{ hash = "sha256:{sha256(OLD[old])}" }}\n'
+    )
+    done = run(write_lock(uv_lock(packages)), *MIRROR)
+    assert (done.status, published(public)) == (0, {*PURE, old})
+    assert done.messages[-1] == (
+        "note uv.lock, old 3.0: has an address of its own in pyproject.toml: with the lock in the tree, uv installs it "
+        "only from a server and with --frozen. Take it from an index, and lock again"
+    )
+
+
 def test_locks_and_other_sources_are_mixed(server: ScriptedServer, public: Path, run: Callable[..., Run]) -> None:
     serve(server, PURE)
     Path("wheels").mkdir()

@@ -74,6 +74,8 @@ def why_not_run(arguments: list[str]) -> str:
         return ""
     if any(re.search(r"^\w+://(?!localhost)", argument) for argument in arguments):
         return "it needs a network"
+    if "uv.lock" in arguments:
+        return "it needs the lock of an application, whose files are on a network"
     if any(argument.startswith(("/", "~")) for argument in arguments):
         return "it needs a directory of the machine"
     return ""

@@ -74,7 +74,7 @@ class Environment:
         if not filename.endswith(".whl") or self.tags is None:
             return ""
         tags = parse_wheel_filename(filename)[3]
-        if not tags.isdisjoint(self.tags):
+        if any(tag in self.tags for tag in tags):  # isdisjoint() would look at all tags of the environment
             return ""
         names = ", ".join(sorted(map(str, tags)))
         return f"it is for {names[:120]}, not for {self.name}"

@@ -16,6 +16,8 @@ def relocate(directory: str, url: str | None = None) -> tuple[str, list[str]]:
     Returns the new address and the names of the files that changed. Raises DestinationError.
     """
     locks = os.path.join(os.path.realpath(directory), LOCKS_DIRECTORY)
+    if os.path.islink(locks):
+        raise DestinationError(f"{printable(directory)}: {LOCKS_DIRECTORY} is a symlink, which mkindex does not follow")
     old = bundle_address(_read(os.path.join(locks, INSTALL_MD), directory))
     if not old:
         raise DestinationError(f"{printable(directory)}: {LOCKS_DIRECTORY}/{INSTALL_MD} is not one that mkindex wrote")
@@ -23,6 +25,8 @@ def relocate(directory: str, url: str | None = None) -> tuple[str, list[str]]:
     changed = []
     for name in sorted(os.listdir(locks), key=lambda name: (name == INSTALL_MD, name)):  # the old address is in it
         path = os.path.join(locks, name)
+        if os.path.islink(path) or not os.path.isfile(path):
+            continue
         text = _read(path, directory)
         if (moved := text.replace(old, new)) != text:
             _replace(path, moved)

@@ -54,6 +54,7 @@ class _Walk:
     choice: Choice
     environment: Environment | None
     extras: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
+    _applicable: dict[str, bool] = field(default_factory=dict)  # markers; most are those of many dependencies
 
     def run(self) -> None:
         by_name: dict[str, list[LockedPackage]] = {}
@@ -87,8 +88,10 @@ class _Walk:
     def _applies(self, marker: str) -> bool:
         if not marker or self.environment is None:
             return True
-        decided = _EXTRA.sub(self._decide_extra, _MEMBER.sub(self._decide_member, marker))
-        return self.environment.applies(_parsed(decided))
+        if marker not in self._applicable:
+            decided = _EXTRA.sub(self._decide_extra, _MEMBER.sub(self._decide_member, marker))
+            self._applicable[marker] = self.environment.applies(_parsed(decided))
+        return self._applicable[marker]
 
     def _decide_extra(self, found: re.Match[str]) -> str:
         """Return a comparison that is true if an extra may be installed, or may not be: nobody needs all of them."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
 
-from mkindex.errors import Rejected, SourceError
+from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Link
 from mkindex.sources.locks.belongs import belongs_to
 from mkindex.sources.locks.choice import Choice, Target
@@ -22,6 +22,11 @@ from mkindex.sources.selection import Selection
 from mkindex.sources.source import SourceItem
 from mkindex.text import and_more, printable
 from mkindex.web.client import WebClient
+
+_ADDRESS = (
+    "has an address of its own in pyproject.toml: with the lock in the tree, uv installs it only from a server and "
+    "with --frozen. Take it from an index, and lock again"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,8 @@ class LockSource:
             yield replace(rejected, location=f"{lock.name}, {rejected.location}")
         for package, files, rejections in chosen:
             place = f"{lock.name}, {package.label}"
+            if lock.kind == "uv" and package.origin.startswith("url "):
+                yield Note(location=place, text=_ADDRESS)
             yield from package.rejected
             yield from (Rejected(location=place, reason=reason) for reason in rejections)
             for link in files:
