@@ -200,6 +200,22 @@ def test_the_feed_has_all_releases_by_date(tree: dict[str, bytes]) -> None:
     ]
 
 
+def test_variants_are_shown_with_the_index_of_each(tmp_path: Path) -> None:
+    directory = _made(tmp_path / "wheels")
+    for version in ("1.0+cpu", "1.0+cu128"):
+        write_wheel(directory, "demo", version, mtime=JANUARY)
+    write_wheel(directory, "plain", "1.0", mtime=JANUARY)
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
+    tree = cold_build(directory, site=True, policy=str(tmp_path / "policy.toml"), jobs=1)
+    options = {
+        path: {one.attrib["value"]: one.text for one in parsed(tree[path]).iter("option") if "/" in one.attrib["value"]}
+        for path in ("index.html", "project/demo/index.html", "project/plain/index.html")
+    }
+    both = {"simple/": "Main index", "whl/cpu/": "cpu", "whl/cu128/": "cu128"}
+    assert options == {"index.html": both, "project/demo/index.html": both, "project/plain/index.html": {}}
+    assert "cu128: ADDRESS/ whl/cu128/" in text_of(tree["project/demo/index.html"])
+
+
 def test_without_an_address_there_is_no_feed(any_tree: dict[str, bytes]) -> None:
     assert [path for path in any_tree if path.endswith(".xml")] == []
 
@@ -278,7 +294,8 @@ def test_settings_are_shown(wheels: Path, tmp_path: Path) -> None:
     assert "What we need" in text_of(tree["index.html"])
     assert tree["assets/logo.svg"] == b"<svg xmlns='http://www.w3.org/2000/svg'/>"
     assert b"--brand: #aa0000" in tree["assets/site.css"]
-    assert f'url = "{URL}simple/"' in text_of(tree["project/base/index.html"])
+    shown = "".join(parsed(tree["project/base/index.html"]).itertext())
+    assert f'url = "{URL}simple/"' in shown
 
 
 @pytest.mark.parametrize(

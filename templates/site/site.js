@@ -46,6 +46,17 @@ function rememberClient() {
   }
 }
 
+// --- Variants ---
+
+function prepareVariants() {
+  for (const select of document.querySelectorAll("[data-variant]")) {
+    select.closest("[hidden]").hidden = false;
+    select.addEventListener("change", () => {
+      for (const place of document.querySelectorAll("[data-index]")) place.textContent = select.value;
+    });
+  }
+}
+
 // --- Filters of files ---
 
 function prepareFilters(area) {
@@ -201,6 +212,7 @@ function mkindexProjects(rows) {
 showAddress();
 prepareCopying();
 rememberClient();
+prepareVariants();
 for (const area of document.querySelectorAll(".filterable")) prepareFilters(area);
 if (search.area) {
   search.prepare();

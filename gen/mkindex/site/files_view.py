@@ -13,10 +13,11 @@ Href = Callable[[File], str]
 
 
 class Addresses(NamedTuple):
-    """The addresses of a file and of its core metadata, as seen from a page."""
+    """The addresses of a file and of its core metadata, as seen from a page, and its variant."""
 
     file: Href
     metadata: Href  # "" without one
+    variant: Href  # the name of its variant, "" without one
 
 
 def release_views(project: Project, addresses: Addresses) -> tuple[ReleaseView, ...]:
@@ -59,7 +60,8 @@ def choices(files: Sequence[FileView]) -> Choices:
 
 def _release_view(release: Release, addresses: Addresses, *, is_newest: bool) -> ReleaseView:
     time = upload_time(release.files)
-    tags = [_tags(file.filename) for file in release.files]
+    files = list({(file.filename, file.sha256): file for file in release.files}.values())  # variants can share a file
+    tags = [_tags(file.filename) for file in files]
     pythons = sorted({str(one): one for each in tags for one in _specific(each)}.items())
     platforms = sorted({one.name for each in tags for one in each.platforms})
     return ReleaseView(
@@ -72,7 +74,7 @@ def _release_view(release: Release, addresses: Addresses, *, is_newest: bool) ->
         yanked=yank_reason(release.files),
         files=tuple(
             _file_view(file, each, addresses, [one for _, one in pythons], platforms)
-            for file, each in zip(release.files, tags, strict=True)
+            for file, each in zip(files, tags, strict=True)
         ),
     )
 
@@ -94,6 +96,7 @@ def _file_view(
         runs_on=", ".join(words),
         build=parts[2] if is_wheel and len(parts) == 6 else "",
         requires_python=file.requires_python,
+        variant=addresses.variant(file),
         metadata=addresses.metadata(file),
         provenance=file.provenance,
         yanked=None if file.yanked is None else displayed(file.yanked),

@@ -1,6 +1,7 @@
 """The pages for people: their keys, and their bytes when they are needed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 
 from mkindex.closure.unlisted import unlisted
@@ -59,7 +60,9 @@ class People:
     def root_pages(self, keys: Mapping[str, str]) -> Iterator[PageResource]:
         """Yield the pages that belong to no project. `keys`: those of the API pages of each project."""
         self._graph = self._library.graph((f"{name} {key}" for name, key in keys.items()))
-        everything = digest(self._key, *keys, *keys.values(), *self._missing.dependents, *self._missing.names)
+        everything = digest(
+            self._key, *self._view.variants, *keys, *keys.values(), *self._missing.dependents, *self._missing.names
+        )
         start = StartPages(self._index, self._library, self._view, self._render)
         page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
         for name in _ASSETS:
@@ -82,6 +85,7 @@ class People:
             key,
             self._graph.requires.get(project.name),
             self._graph.dependents.get(project.name),
+            self._variants_of(project),
             project.name in self._incomplete,
         )
         for name in self._pages:
@@ -127,6 +131,7 @@ class People:
             readme_images=settings.readme_images,
             renders_readmes=self._library.renders_readmes,
             search=search_paths(len(self._index.projects)),
+            variants=tuple(sorted({one for project in self._index.projects for one in self._variants_of(project)})),
         )
 
     def _render(self, template: str, *, depth: int = 0, **values: object) -> bytes:
@@ -141,7 +146,7 @@ class People:
             project=view,
             choices=choices(view.newest.files if view.newest else ()),
             install=instructions(
-                [project.name],
+                project.name,
                 url=self._settings.url,
                 simple=self._view.simple,
                 is_complete=project.name not in self._incomplete,
@@ -188,7 +193,7 @@ class People:
         """Return what pages show of a project. The last one is kept: all of its pages are rendered in turn."""
         if self._last is None or self._last[0] is not project:
             details = self._library.details.get(project.name)
-            addresses = Addresses(partial(self._site.href, depth=_DEPTH), self._metadata_address)
+            addresses = Addresses(partial(self._site.href, depth=_DEPTH), self._metadata_address, self._variant_of)
             view = project_view(
                 project,
                 details,
@@ -197,8 +202,16 @@ class People:
                 readme=self._library.readme(project),
                 feed=FEED_XML if self._settings.url else "",
             )
-            self._last = project, view
+            self._last = project, replace(view, variants=self._variants_of(project))
         return self._last[1]
+
+    def _variants_of(self, project: Project) -> tuple[tuple[str, str], ...]:
+        """Return name and path of the index of each variant that a project has files of."""
+        variants = self._site.variants
+        return tuple((name, variants.root(name)) for name in variants.split(project)) if variants else ()
+
+    def _variant_of(self, file: File) -> str:
+        return self._site.variants.of(file) if self._site.variants else ""
 
     def _metadata_address(self, file: File) -> str:
         is_published = self._site.core_metadata(file)

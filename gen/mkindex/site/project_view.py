@@ -77,6 +77,7 @@ def project_view(
         dependents=graph.dependents.get(project.name, ()),
         releases=releases,
         newest=next((release for release in releases if release.is_newest), None),
+        variants=(),
         feed=feed,
     )
 

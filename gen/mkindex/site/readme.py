@@ -75,7 +75,7 @@ def _renderer(content_type: str) -> Callable[[str], str | None] | None:
 _ID_PREFIX = "user-content-"
 _HEADING = re.compile(r"<(/?)h([1-6])(?=[ >])")
 _TOP_HEADING = 3  # below the heading of the section
-_CLASS = re.compile(r"[a-z][a-z0-9]{0,2}|code|literal|footnotes?")
+_OWN_PREFIX = re.compile(rf'((?:id="|href="#)){_ID_PREFIX}')
 _IMAGE = re.compile(r"<img\b[^>]*>")
 _ALTERNATIVE = re.compile(r'\balt="([^"]*)"')
 _CHECKBOX = re.compile(r"<input\b[^>]*>")
@@ -88,6 +88,7 @@ _RENAMED_TAG = re.compile(rf"<(/?)({'|'.join(_RENAMED)})(?=[ >])")
 def _neutral(rendered: str, *, images: bool) -> str:
     """Return rendered HTML without what could act, load something, or disturb the page around it."""
     import nh3
+    from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
     from readme_renderer.clean import ALLOWED_ATTRIBUTES, ALLOWED_TAGS
 
     if not images:
@@ -97,17 +98,20 @@ def _neutral(rendered: str, *, images: bool) -> str:
     if len(rendered) > _MAX_RENDERED:
         return ""
     tags = ALLOWED_TAGS - _RENAMED.keys() - (set() if images else {"img", "picture"})
-    unwanted = {"align", "lang"}
+    unwanted = {"align", "lang", "class"}
     # This is the last step: what it returns is not changed any more.
     return nh3.clean(
-        _with_levels(rendered),
+        _OWN_PREFIX.sub(r"\1", _with_levels(rendered)),
         tags=tags,
         attributes={tag: names - unwanted for tag, names in ALLOWED_ATTRIBUTES.items() if tag in (*tags, "*")},
-        attribute_filter=_attribute,
+        # Classes and ids have meanings of their own in the page.
+        allowed_classes={"span": {name for name in STANDARD_TYPES.values() if name}},
+        id_prefix=_ID_PREFIX,
         set_tag_attribute_values={"img": {"loading": "lazy", "referrerpolicy": "no-referrer"}} if images else None,
+        attribute_filter=_image_attribute if images else None,
         link_rel="nofollow noopener noreferrer",
         url_schemes={"https", "http", "mailto"},
-        url_relative=lambda url: url if url.startswith("#") else None,
+        url_relative=lambda url: f"#{_ID_PREFIX}{url[1:]}" if url.startswith("#") else None,
     )
 
 
@@ -116,17 +120,8 @@ def _alternative(image: re.Match[str]) -> str:
     return text[1] if text else ""
 
 
-def _attribute(tag: str, name: str, value: str) -> str | None:
-    """Return the value that an attribute may have in a page whose own ids and classes have meanings."""
-    if name == "id":
-        return value if value.startswith(_ID_PREFIX) else f"{_ID_PREFIX}{value}"
-    if name == "href" and value.startswith("#"):
-        return value if value.startswith(f"#{_ID_PREFIX}") else f"#{_ID_PREFIX}{value[1:]}"
-    if name == "class":
-        return " ".join(filter(_CLASS.fullmatch, value.split())) or None
-    if tag == "img" and name == "src" and not value.startswith("https://"):
-        return None
-    return value
+def _image_attribute(tag: str, name: str, value: str) -> str | None:
+    return None if (tag, name) == ("img", "src") and not value.startswith("https://") else value
 
 
 def _with_levels(rendered: str) -> str:

@@ -31,7 +31,7 @@ class StartPages:
         """Return the start page. `missing`: what projects require and the index does not have."""
         names = [project.name for project in self._index.projects]
         install = instructions(
-            names[:1] or ["NAME"], url=self._site.url, simple=self._site.simple, is_complete=not missing.names
+            names[0] if names else "NAME", url=self._site.url, simple=self._site.simple, is_complete=not missing.names
         )
         return self._render(
             "site/index.html",

@@ -25,7 +25,7 @@ class Instructions(NamedTuple):
 
     client: str
     label: str
-    command: tuple[str, ...]  # a command line; () if none is safe. The address of the root stands between the parts
+    command: tuple[str, ...]  # a command line; () if none is safe. The address of the index stands between the parts
     configuration: tuple[str, ...]  # a file, in the same way
 
 
@@ -44,6 +44,7 @@ class SiteView:
     readme_images: bool
     renders_readmes: bool  # whether readme_renderer is installed
     search: tuple[str, ...]  # paths of the scripts with the data for the search
+    variants: tuple[tuple[str, str], ...]  # name and path of the index of each variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,7 @@ class FileView:
     kind: str  # "wheel" or "sdist"
     runs_on: str  # "CPython 3.12, Linux x86-64, glibc ≥ 2.28"; "" if on everything, and for an sdist
     build: str  # the build tag
+    variant: str  # "" if it has none
     requires_python: str
     metadata: str  # address of the core metadata, "" if it is not published
     provenance: str
@@ -140,6 +142,7 @@ class ProjectView:
     dependents: tuple[Edge, ...]
     releases: tuple[ReleaseView, ...]  # the newest first
     newest: ReleaseView | None
+    variants: tuple[tuple[str, str], ...]  # name and path of the index of each variant that it has files of
     feed: str  # its path from this page, "" without one
 
 
