@@ -14,7 +14,6 @@ YEAR_10000 = 253_402_300_800  # seconds since the epoch
 
 _SECOND = 1_000_000_000  # nanoseconds
 COARSE_TICK = 2 * _SECOND  # the coarsest times that are in use: those of FAT
-_FINGERPRINT = "%d %d %d %d"  # as text
 
 
 class Fingerprint(NamedTuple):
@@ -29,7 +28,8 @@ class Fingerprint(NamedTuple):
     ctime_ns: int
 
     def __str__(self) -> str:
-        return _FINGERPRINT % self
+        inode, size, mtime_ns, ctime_ns = self
+        return f"{inode} {size} {mtime_ns} {ctime_ns}"
 
     @property
     def changed_ns(self) -> int:
@@ -61,7 +61,7 @@ class Fingerprint(NamedTuple):
         except OSError:
             return ""
         # This runs for each path of a tree. Creating a Fingerprint first would double the time.
-        return _FINGERPRINT % (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 class Link(NamedTuple):

@@ -233,10 +233,11 @@ def _inspect(root: Root, *, compare: bool = True) -> list[OwnedSection]:
     Follows symlinks in the tree: the inode and times of a file elsewhere are not those in the manifest.
     """
     racy_ns = _racy_since(root)
+    start = root.at("")  # outside the function, which runs for each path of the tree
 
     def is_intact(line: bytes) -> bool:
         path, fingerprint = manifest.path_and_fingerprint(line)
-        is_same = fingerprint == Fingerprint.text_at(root.at(path)) != ""
+        is_same = fingerprint == Fingerprint.text_at(start + path) != ""
         return is_same and not (racy_ns and _changed_ns(fingerprint) >= racy_ns)
 
     sections: list[OwnedSection] = []

@@ -104,8 +104,9 @@ _PAGE = rb"(?!files/)(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]
     b"|".join(re.escape(name.encode()) for name in DOT_FILES)
 )
 PUBLISHED_PATH = rb"(?:0\t%b|1\t%b\.metadata|[23]\t(?:%b))" % (_FILE, _FILE, _PAGE)
-# All lines at once, without going back, which takes a third less time than one after the other.
-_LINES = re.compile(rb"(?:%b\t[ -~]{0,99}+\t[ -~]{0,99}+\t[ -~]{0,99}+\t[0-9]{0,12}+\n)++" % PUBLISHED_PATH)
+# All lines at once, without going back. `[^\t]` is matched faster than `[ -~]`; the characters are judged before.
+_LINES = re.compile(rb"(?:%b\t[^\t]{0,99}+\t[^\t]{0,99}+\t[^\t]{0,99}+\t[0-9]{0,12}+\n)++" % PUBLISHED_PATH)
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\n"
 _OPTIONAL = re.compile(rb"(?:[a-z][a-z0-9-]*+\t[\t -~]*+\n)*+")  # all of a section
 _BEFORE_ENTRIES = -1  # a stage that no entry has
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
@@ -261,9 +262,10 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
     at = stream.tell()
     for name, lines in _by_name(each_line(stream, length)):
         entries = _entries(lines)
-        optional = lines[len(entries) :]
-        is_sound = _LINES.fullmatch(b"".join(entries)) and lines == sorted(lines)
-        if not is_sound or not _OPTIONAL.fullmatch(b"".join(optional)):
+        text, optional = b"".join(entries), b"".join(lines[len(entries) :])
+        # With as many tabs as entries have, no field contains a line end.
+        is_text = not text.translate(None, _TEXT) and text.count(b"\t") == 5 * len(entries)
+        if not (is_text and _LINES.fullmatch(text) and _OPTIONAL.fullmatch(optional) and lines == sorted(lines)):
             raise DamagedManifest
         extent = Extent(name, at + len(_heading(name)), sum(map(len, lines)))
         yield extent, entries
