@@ -20,9 +20,9 @@ from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import ConfigError, Note, PruneRequired, SourceError
 from mkindex.options import InvalidOption
-from support.builds import cold_build, publish
+from support.builds import cold_build, publish, scratch_directory
 from support.command_line import Run
-from support.growing import add, cold_union, remove, union
+from support.growing import add, cold_union, remove, rounds_of_writers, union
 from support.trees import OWN_DIRECTORY, file_identities, read_tree
 from support.wheels import write_sdist, write_wheel
 
@@ -483,3 +483,9 @@ def test_the_command_adds_with_the_options_of_the_index(
     assert (run.status, run.err) == (0, f"note {public}: --for changes for all of the index, from none to nginx\n")
     assert run.out.startswith(f"{public}: 3 projects, 5 files")
     assert read_tree(tmp_path / "public") == cold_union(tmp_path / "both", old, new, links=True, host="nginx")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_nothing_is_lost_when_three_writers_add_at_once() -> None:
+    with scratch_directory() as directory:
+        rounds_of_writers(Path(directory), 3)

@@ -69,7 +69,7 @@ def test_only_sources_and_a_destination_are_required() -> None:
 
 SIMPLE_PATH = (
     "simple_path {!r} must be a relative path of letters, digits and - _ . "
-    "whose first part is not files, locks, index.html, 404.html or links.html (. is the root)"
+    "whose first part is not files, locks, index.html, 404.html, links.html or generation.txt (. is the root)"
 )
 FILES_URL = "files_url must be an http or https URL without query and fragment, not {!r}"
 

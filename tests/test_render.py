@@ -17,7 +17,8 @@ from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import MkindexError
 from mkindex.model.index import Index, ProjectStatus
-from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource, Site, render
+from mkindex.site.render import Site, render
+from mkindex.site.resources import FileResource, PageResource, Resource, SiblingResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON

@@ -418,7 +418,8 @@ def test_no_user_password_or_token_is_shown(source: Path, host: IndexServer, tmp
 def replaced(count: int, site: str, names: str) -> str:
     return (
         f"nothing published: pages would link to {count} files on {site}, the site that this build replaces ({names}). "
-        "These files are not part of the new tree and would be lost. Use --remote mirror to publish them again"
+        "These files are not part of the new tree and would be lost. `mkindex add SOURCE... DEST --previous URL` keeps "
+        "what is published there; --remote mirror publishes them again"
     )
 
 

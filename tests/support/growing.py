@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,12 @@ from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.config import Config
 from support.builds import cold_build
+from support.trees import read_tree
+from support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
     from mkindex.build.report import Report
@@ -44,3 +48,36 @@ def cold_union(scratch: Path, *sources: Path, **options: Any) -> dict[str, bytes
     tree = cold_build(union(scratch, *sources), **options)
     shutil.rmtree(scratch)
     return tree
+
+
+def add_at_once(public: Path, *sources: Path) -> None:
+    """Add each of several sources in a process of its own, all starting at the same time."""
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(len(sources))
+    processes = [fork.Process(target=_add_after, args=(barrier, source, public)) for source in sources]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * len(sources)
+
+
+def _add_after(barrier: Barrier, source: Path, public: Path) -> None:
+    barrier.wait()
+    assert not add(source, public, grace=0).rejected
+
+
+def rounds_of_writers(scratch: Path, rounds: int) -> None:
+    """Have three writers add to one index at once, again and again, and compare with a cold build each time."""
+    everything = scratch / "everything"
+    everything.mkdir()
+    for number in range(rounds):
+        sources = []
+        for writer in range(3):
+            sources.append(scratch / f"{number}-{writer}")
+            sources[-1].mkdir()
+            for name in ("shared", f"own-{writer}"):
+                path = write_wheel(sources[-1], name, f"{number}.{writer}", mtime=1_700_000_000)
+                shutil.copy2(path, everything)
+        add_at_once(scratch / "public", *sources)
+        assert read_tree(scratch / "public") == cold_build(everything)

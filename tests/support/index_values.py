@@ -13,13 +13,15 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from mkindex.check.observations import ListedFile
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Index, assemble
-from mkindex.site.render import PageResource, Section, render
+from mkindex.site.render import render
+from mkindex.site.resources import PageResource, Section
 from mkindex.tree.manifest import section_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mkindex.site.render import FileResource, Resource, SiblingResource, Site
+    from mkindex.site.render import Site
+    from mkindex.site.resources import FileResource, Resource, SiblingResource
 
 
 class FactFields(TypedDict, total=False):

@@ -7,7 +7,8 @@ import zipfile
 from pathlib import Path
 
 from mkindex.publish.plan import Destination, Plan, plan
-from mkindex.site.render import FileResource, Resource, SiblingResource, Site
+from mkindex.site.render import Site
+from mkindex.site.resources import FileResource, Resource, SiblingResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import Entry
 from support.builds import publish

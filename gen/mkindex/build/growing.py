@@ -26,6 +26,7 @@ from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
 if TYPE_CHECKING:
     from mkindex.policy.rules import Policy
+    from mkindex.sources.generation import Generation
     from mkindex.sources.locks.lock import Lock
     from mkindex.sources.requested import Request
 
@@ -51,6 +52,7 @@ class Growth:
     """What a build keeps of the index that the destination has."""
 
     given: frozenset[str] = frozenset()  # options that the user gave; others that shape the tree stay as they were
+    first: bool = False  # nothing need be published at --previous yet
     replace: bool = False  # an added file takes the place of a published one with the same name and other bytes
     is_removed: Callable[[File], bool] = _nothing
     edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
@@ -59,11 +61,12 @@ class Growth:
 
 
 class Published(NamedTuple):
-    """What the destination lists."""
+    """What is published already."""
 
     files: list[File]
     statuses: list[StatusMarker]
     findings: list[Rejected | Note]
+    generation: "Generation | None" = None  # of what is built now, if a site is grown; without its listing
 
 
 def list_published(work: Workspace, growth: Growth) -> Published:

@@ -3,13 +3,21 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkindex.build.examining import examine_all, sort_outcomes
-from mkindex.build.growing import Growth, keep_options, keep_variants, kept_locks, list_published, recorded_lines
+from mkindex.build.growing import (
+    Growth,
+    Published,
+    keep_options,
+    keep_variants,
+    kept_locks,
+    list_published,
+    recorded_lines,
+)
 from mkindex.build.listing import list_sources, open_sources, refuse_without_lock, selection, sort_listing
 from mkindex.build.policy import govern, policy_of
 from mkindex.build.report import Report, new_filenames, note_missing, remarks, warnings
@@ -33,7 +41,8 @@ from mkindex.publish.refusals import (
 )
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.listings import list_projects, refuse_same_paths
-from mkindex.site.render import Section, Site, render
+from mkindex.site.render import Site, render
+from mkindex.site.resources import Section
 from mkindex.site.templates import Templates
 from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
@@ -41,11 +50,11 @@ from mkindex.web.client import WebClient
 if TYPE_CHECKING:
     from mkindex.policy.rules import Policy
     from mkindex.site.people import People
+    from mkindex.sources.generation import Generation
     from mkindex.sources.locks.lock import Lock
 
 OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
 Examine = Callable[[Sequence[Artifact | Link], Workspace], Iterable[File | Rejected | Note]]
-_Collected = tuple[Index, "tuple[Lock, ...]", tuple[Rejected | Note, ...], Mapping[str, str] | None]
 
 
 def build(
@@ -81,16 +90,16 @@ def build(
         site = _site(config, policy)
         for attempt in count(1):
             opened_sources = (sources or open_sources)(config, work.web, work.connections)
-            index, locks, found, previous = _collect(work, opened_sources, examine or examine_all, growth, policy)
-            governed = govern(index, policy, now)
-            index = governed.index
-            findings = (*kept, *found, *governed.findings, *warnings(index, site))
+            collected = _collect(work, opened_sources, examine or examine_all, growth, policy)
+            governed = govern(collected.index, policy, now)
+            index, locks, generation = governed.index, collected.locks, collected.generation
+            findings = (*kept, *collected.findings, *governed.findings, *warnings(index, site))
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
             lines = recorded_lines(config, site, is_grown=bool(growth))
-            with_locks = replace(site, locks=(*kept_locks(work, locks, growth), *locks))
-            people = _people(index, with_locks, work) if config.site else None
-            sections = _sections(index, with_locks, lines, people)
+            whole = replace(site, locks=(*kept_locks(work, locks, growth), *locks), generation=generation)
+            people = _people(index, whole, work) if config.site else None
+            sections = _sections(index, whole, lines, people)
             todo = plan(
                 sections, work.destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite
             )
@@ -112,6 +121,8 @@ def build(
                     raise
                 work.cache.forget(changed.file.local.path)
         work.cache.replace_fingerprints(applied.links)
+        if generation and not config.dry_run:
+            _remember(config, generation, index)
         if config.archive and not config.dry_run:
             from mkindex.publish.archive import write_archive  # here, since it takes some milliseconds
 
@@ -127,15 +138,26 @@ def build(
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
         locks=locks,
-        new=None if config.previous is None else new_filenames(index, previous or {}),
+        new=None if config.previous is None else new_filenames(index, collected.previous or {}),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Collected:
+    """What is to be published, before the policy is applied."""
+
+    index: Index
+    locks: "tuple[Lock, ...]"
+    findings: tuple[Rejected | Note, ...]
+    previous: Mapping[str, str] | None  # upload times of the --previous site, by sha256
+    generation: "Generation | None"  # if that site is grown
 
 
 def _collect(
     work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None, policy: "Policy | None"
 ) -> _Collected:
-    """Return the index of what the sources have, lock files, findings, and the upload times of the --previous site."""
-    config = work.config
+    """List and examine what the sources have, and assemble the index."""
+    config, generation = work.config, None
     listed = sort_listing(selection(config).with_unused(list_sources(config, sources)))
     artifacts, _, statuses, locks, source_findings = listed
     refuse_without_lock(config, locks)
@@ -143,17 +165,38 @@ def _collect(
         work.announce(Note(location=lock.name, text=lock.summary))
     refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
     files, file_findings = sort_outcomes(examine(artifacts, work), config)
-    files, previous = dated(config, files, web=work.web, executor=work.connections)
-    findings = [*source_findings, *file_findings, *note_missing(config, previous)]
+    variant_of = policy.variants.of if policy and policy.variants else None
+    # With growth, the times of what is published come with it.
+    dating = replace(config, previous=None) if growth else config
+    files, previous = dated(dating, files, web=work.web, executor=work.connections)
+    findings = [*source_findings, *file_findings, *note_missing(dating, previous)]
     if growth:
-        published = list_published(work, growth)
-        files, rejected = grow(published.files, files, replace=growth.replace)
+        published = _list_site(work, growth) if config.previous else list_published(work, growth)
+        previous, generation = {file.sha256: file.upload_time for file in published.files}, published.generation
+        files, rejected = grow(published.files, files, replace=growth.replace, variant_of=variant_of)
         statuses = [*published.statuses, *statuses]
         findings += (*published.findings, *rejected)
-    variant_of = policy.variants.of if policy and policy.variants else None
     index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first", variant_of=variant_of)
     of_application = tuple(lock for lock in locks if not lock.for_builds)
-    return index, of_application, (*findings, *conflicts), previous
+    return _Collected(
+        index=index,
+        locks=of_application,
+        findings=(*findings, *conflicts),
+        previous=previous,
+        generation=generation,
+    )
+
+
+def _list_site(work: Workspace, growth: Growth) -> Published:
+    from mkindex.build.republishing import list_site  # here, since most builds need nothing that reads sites
+
+    return list_site(work, growth)
+
+
+def _remember(config: Config, generation: "Generation", index: Index) -> None:
+    from mkindex.build.republishing import remember_generation
+
+    remember_generation(config, generation.listing_index(index))
 
 
 def _site(config: Config, policy: "Policy | None") -> Site:

@@ -12,7 +12,7 @@ from mkindex.config.table import ADD_OPTIONS, GROUPS, OPTIONS, RUN_OPTIONS
 from mkindex.errors import ConfigError
 
 # Nothing is removed by adding, so that these would do nothing.
-_USELESS = ("prune", "allow_empty", "previous")
+_USELESS = ("prune", "allow_empty")
 _WATCHING = ("watch", "settle", "poll", "poll_interval", "rescan", "interval", "serve", "bind", "on_build")
 
 
@@ -24,6 +24,9 @@ _WATCHING = ("watch", "settle", "poll", "poll_interval", "rescan", "interval", "
 Examples:
   mkindex add ./dist ./public            publish a new release beside those that are there
   mkindex add ./dist ./public --replace  also if ./public lists files of the same name with other contents
+  mkindex add ./dist ./public --previous https://me.example.org/wheels/
+                                         also keep what is published there: for hosts, such as GitHub
+                                         Pages, on which each deployment replaces all
   mkindex add https://host/simple/demo/ ./public --remote mirror
                                          add what another index has of a project
 
@@ -50,6 +53,9 @@ def add(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fiel
 
     Options that shape the tree, such as --links, --for and --simple-path, are those that the index was made with. One
     that is given counts for all of the index from then on.
+
+    With --previous, the index to keep is the one at that address, not that in DEST. Its files are downloaded into DEST
+    and verified. If it cannot be read as a whole, or is older than what was deployed last, nothing is published.
     """
     from mkindex.build.growing import Growth
 
@@ -60,5 +66,5 @@ def add(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fiel
         if form == "github":
             return report_failure(error)
         raise
-    growth = Growth(given=given_options(ctx), replace=options["replace"])
+    growth = Growth(given=given_options(ctx), first=options["first"], replace=options["replace"])
     return build_once(config, form, growth, quiet=options["quiet"], verbose=options["verbose"])

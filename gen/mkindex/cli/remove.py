@@ -12,7 +12,7 @@ from mkindex.cli.terminal import DONE, form_of_report, print_message
 from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
 from mkindex.text import plural, printable
 
-_OTHERS = ("cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
+_OTHERS = ("cache_dir", "no_cache", "jobs", "templates", "policy", "overwrite", "dry_run")
 
 
 @click.command(

@@ -10,7 +10,15 @@ from mkindex.hosts.addresses import is_host, parse_bind, split_url
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption
 from mkindex.text import printable, redact
-from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, LINKS_HTML, LOCKS_DIRECTORY, NOT_FOUND_HTML, SITE_NAMES
+from mkindex.tree.names import (
+    FILES_DIRECTORY,
+    GENERATION_TXT,
+    INDEX_HTML,
+    LINKS_HTML,
+    LOCKS_DIRECTORY,
+    NOT_FOUND_HTML,
+    SITE_NAMES,
+)
 
 TAKEN = (
     FILES_DIRECTORY,
@@ -18,6 +26,7 @@ TAKEN = (
     INDEX_HTML,
     NOT_FOUND_HTML,
     LINKS_HTML,
+    GENERATION_TXT,
 )  # other names at the root of the tree
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")

@@ -206,7 +206,8 @@ class BuildOptions(SiteOptions):
     )
     previous: str | None = option(
         None,
-        "Keep the upload times of files (by sha256) that this published site already has.",
+        "Keep the upload times of files (by sha256) that this published site already has; with `mkindex add`, keep all "
+        "that it lists.",
         group=OUTPUT,
         metavar="URL_OR_DIR",
         path="location",
@@ -359,6 +360,12 @@ class AddOptions:
         False,
         "If DEST lists a file of the same name with other contents, replace it. Lock files have its old hash.",
         group=SELECTION,
+    )
+    first: bool = option(
+        False,
+        "With --previous: nothing need be published there yet. Without it, an address with nothing is an error once "
+        "something was deployed.",
+        group=PUBLISHING,
     )
 
 

@@ -136,9 +136,7 @@ def assemble(
     findings: list[Rejected | Note] = []
     projects = []
     for name, of_project in sorted(found.items()):
-        identities = _identities(of_project)
-        if variant_of:
-            identities = [f"{variant_of(file)}/{name}" for file, name in zip(of_project, identities, strict=True)]
+        identities = _identities_of(of_project, variant_of)
         listed = _without_twins(of_project, identities, findings, prefer_first=prefer_first)
         if listed or name in statuses:
             in_order = tuple(sorted(listed, key=attrgetter("filename")))
@@ -147,7 +145,11 @@ def assemble(
 
 
 def grow(
-    published: Sequence[File], added: Sequence[File], *, replace: bool = False
+    published: Sequence[File],
+    added: Sequence[File],
+    *,
+    replace: bool = False,
+    variant_of: Callable[[File], str] | None = None,
 ) -> tuple[list[File], list[Rejected]]:
     """Join the files that an index lists and those that are added to it.
 
@@ -163,7 +165,7 @@ def grow(
         new[file.facts.project].append(file)
     dropped, findings = set[tuple[str, str]](), list[Rejected]()
     for name in sorted(projects):
-        identities = _identities([*before[name], *new[name]])
+        identities = _identities_of([*before[name], *new[name]], variant_of)
         listed = dict(zip(identities, before[name], strict=False))
         arrivals = defaultdict[str, list[File]](list)
         for file, identity in zip(new[name], identities[len(before[name]) :], strict=True):
@@ -217,6 +219,14 @@ def _without_twins(
                 rival = next((rival for rival in rivals if not _is_same(rival, file)), first)
                 findings.append(Rejected(location=file.artifact.location, reason=_indistinguishable(file, rival)))
     return listed.values()
+
+
+def _identities_of(files: list[File], variant_of: Callable[[File], str] | None) -> list[str]:
+    """Return for each file of a project a text that is the same for files that are in conflict with each other."""
+    identities = _identities(files)
+    if variant_of:
+        return [f"{variant_of(file)}/{identity}" for file, identity in zip(files, identities, strict=True)]
+    return identities
 
 
 def _identities(files: list[File]) -> list[str]:

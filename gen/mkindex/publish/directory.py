@@ -25,7 +25,7 @@ from mkindex.publish.ownership import Ownership, TrustedManifest
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
 from mkindex.publish.staging import Outcome, Staging, UnplacedPut
-from mkindex.site.render import FileResource
+from mkindex.site.resources import FileResource
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
 from mkindex.tree.manifest import Change, Entry, Position, Stage

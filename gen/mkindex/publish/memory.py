@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from mkindex.errors import nothing
 from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection
-from mkindex.site.render import FileResource, PageResource, Resource, SiblingResource
+from mkindex.site.resources import FileResource, PageResource, Resource, SiblingResource
 from mkindex.tree.manifest import Entry, Position, Stage, section_key
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, File, Fingerprint
-from mkindex.site.render import FileResource, PageResource, Resource, Section
+from mkindex.site.resources import FileResource, PageResource, Resource, Section
 from mkindex.text import and_more
 from mkindex.tree.manifest import GROWN, OPTIONAL_LINES, ROOT_SECTION, Entry, OptionalLines, Stage
 

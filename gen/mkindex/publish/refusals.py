@@ -63,7 +63,8 @@ def refuse_links_to_replaced_site(config: Config, artifacts: Iterable[Artifact |
             raise NotPublished(
                 f"nothing published: pages would link to {plural(len(names), 'file')} on {redact(site)}, the site that "
                 f"this build replaces ({and_more(names, 3)}). These files are not part of the new tree and would be "
-                "lost. Use --remote mirror to publish them again",
+                "lost. `mkindex add SOURCE... DEST --previous URL` keeps what is published there; --remote mirror "
+                "publishes them again",
                 findings,
             )
 

@@ -19,7 +19,7 @@ from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.plan import FileChanged, HeldEntry, Put
 from mkindex.publish.precopy import Precopies, copy
-from mkindex.site.render import FileResource, PageResource, SiblingResource
+from mkindex.site.resources import FileResource, PageResource, SiblingResource
 from mkindex.text import printable
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_path

@@ -9,7 +9,7 @@ from mkindex.distributions.zips import Span
 from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
-from mkindex.site.render import FileResource, PageResource, Resource, Section, SiblingResource
+from mkindex.site.resources import FileResource, PageResource, Resource, Section, SiblingResource
 from mkindex.text import and_more, plural
 from mkindex.tree.names import METADATA_SUFFIX
 

@@ -13,7 +13,8 @@ from mkindex.site.graph import Graph
 from mkindex.site.install import instructions
 from mkindex.site.library import Library
 from mkindex.site.project_view import newest_files, project_view
-from mkindex.site.render import PageResource, Resource, Site
+from mkindex.site.render import Site
+from mkindex.site.resources import PageResource, Resource
 from mkindex.site.search import search_paths
 from mkindex.site.settings import Settings
 from mkindex.site.start import StartPages

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote
 
 from mkindex import __version__
@@ -22,77 +22,24 @@ from mkindex.simple.writer import (
     make_root_page,
 )
 from mkindex.site.listings import Listings, list_projects, variant_indexes
+from mkindex.site.resources import FileResource, PageResource, Resource, Section, SiblingResource
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
+    GENERATION_TXT,
     INDEX_HTML,
     INDEX_JSON,
     INSTALL_MD,
     LINKS_HTML,
     LOCKS_DIRECTORY,
-    METADATA_SUFFIX,
     NO_JEKYLL,
     NOT_FOUND_HTML,
     file_path,
 )
 
 if TYPE_CHECKING:
+    from mkindex.sources.generation import Generation
     from mkindex.sources.locks.lock import Lock
-
-
-@dataclass(frozen=True, slots=True)
-class FileResource:
-    """A file in the published tree. Its path contains its hash, so it never changes there."""
-
-    file: File
-    stage: ClassVar = Stage.FILE
-
-    @property
-    def section(self) -> str:
-        return self.file.project
-
-    @property
-    def path(self) -> str:
-        return file_path(self.file.sha256, self.file.filename)
-
-    @property
-    def key(self) -> str:
-        return self.file.sha256
-
-
-@dataclass(frozen=True, slots=True)
-class SiblingResource:
-    """The core metadata beside a wheel in the tree (PEP 658): exactly the bytes of its METADATA."""
-
-    file: File
-    stage: ClassVar = Stage.METADATA
-
-    @property
-    def section(self) -> str:
-        return self.file.project
-
-    @property
-    def path(self) -> str:
-        return f"{file_path(self.file.sha256, self.file.filename)}{METADATA_SUFFIX}"
-
-    @property
-    def key(self) -> str:
-        return self.file.core_metadata
-
-
-@dataclass(frozen=True, slots=True)
-class PageResource:
-    """A page. Pages with the same key have the same bytes, so an unchanged page is not rendered."""
-
-    section: str
-    stage: Stage
-    path: str
-    key: str  # a digest of everything that the page is made from
-    render: Callable[[], bytes]
-    optional: bool = False  # clients do not need it: a page that someone else put there stays
-
-
-Resource = FileResource | SiblingResource | PageResource
 
 
 class _Root(NamedTuple):
@@ -107,15 +54,6 @@ class _Root(NamedTuple):
 _Keys = Mapping[str | None, Mapping[str, str]]
 
 
-class Section(NamedTuple):
-    """All resources of a project, or the pages that name every project."""
-
-    name: str  # of the project, or ROOT_SECTION
-    key: str  # a digest of all resources, computed without making them
-    resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
-    lines: Callable[[], Sequence[bytes]] = tuple  # what the manifest records about the section, besides its paths
-
-
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """The layout and addresses of the published tree. Only here are addresses joined and quoted."""
@@ -126,6 +64,7 @@ class Site:
     links: bool = False  # whether there is a page with every file
     json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
     locks: "tuple[Lock, ...]" = ()  # that files were taken from
+    generation: "Generation | None" = None  # of a site that each deployment replaces; without its listing
     url: str | None = None  # public address of the root, for lock files
     variants: Variants | None = None  # that have an index of their own
     host: Host = field(default_factory=Host)  # that the tree is published on
@@ -360,6 +299,9 @@ def _root_pages(
         yield page(f"{site.json_root}/{INDEX_HTML}", names, lambda: encode_page(make_root_page(main)))
     roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
     yield from _lock_pages(index, site, everything)
+    if site.generation:
+        text = str(site.generation.listing_index(index))
+        yield page(GENERATION_TXT, digest(text), text.encode)
     for path, template in site.host.written_files.items():
         paths = [variant.path for variant in variants]
         key = digest(site.key, template, *roots.values(), *paths)

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from sys import intern
 from typing import Any, NamedTuple
 
-from packaging.version import InvalidVersion
-
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Project, ProjectStatus, parse_version
@@ -118,10 +116,7 @@ def _file(project: str, fields: _Fields, root: str) -> File:
         raise ValueError
     if not filename.endswith(SUFFIXES) or not (size is None or (type(size) is int and size >= 0)):
         raise ValueError
-    try:
-        parse_version(version)
-    except InvalidVersion as error:
-        raise ValueError from error
+    parse_version(version)  # raises ValueError
     facts = Facts(
         project, intern(version), sha256, normal, intern(python), metadata, "", intern(time), "", name, "", requires
     )

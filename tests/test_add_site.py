@@ -1,0 +1,235 @@
+"""`mkindex add --previous`: grow a site that each deployment replaces. Nothing that it lists may be lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mkindex.build.growing import Growth
+from mkindex.build.pipeline import build
+from mkindex.config import Config
+from mkindex.errors import NotPublished, SourceError
+from support.builds import cold_build
+from support.growing import cold_union
+from support.pages_host import PagesHost
+from support.trees import read_tree
+from support.wheels import write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mkindex.build.report import Report
+
+MTIME = 1_700_000_000
+GENERATION = "generation.txt"
+
+
+@pytest.fixture
+def host() -> Iterator[PagesHost]:
+    with PagesHost() as started:
+        yield started
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> list[Path]:
+    """Three directories, each with one release."""
+    directories = []
+    for number in range(3):
+        directory = tmp_path / f"dist{number}"
+        directory.mkdir()
+        write_wheel(directory, "Demo_App", f"{number}.0", mtime=MTIME + number, requires_dist=["other"])
+        directories.append(directory)
+    write_sdist(directories[0], "other", "1.0", mtime=MTIME)
+    return directories
+
+
+class Runner:
+    """A workflow: each run has a fresh checkout, and a cache that is kept if the deployment succeeds."""
+
+    def __init__(self, root: Path, host: PagesHost) -> None:
+        self.root, self.host, self.runs = root, host, 0
+        self.saved = root / "saved"
+        self.saved.mkdir()
+        (root / "sources").mkdir()
+
+    def build(self, source: Path, *, url: str = "", first: bool = False, **options: Any) -> Report:  # noqa: ANN401
+        """Add a release to what is published."""
+        self.runs += 1
+        public, cache = self.root / f"public{self.runs}", self.root / f"cache{self.runs}"
+        shutil.copytree(self.saved, cache)
+        config = Config(
+            sources=(str(source),),
+            destination=str(public),
+            previous=url or self.host.url,
+            cache_dir=str(cache),
+            **options,
+        )
+        return build(config, growth=Growth(given=frozenset(options), first=first))
+
+    def deploy(self) -> None:
+        """Deploy the last build, and keep its cache."""
+        self.host.deploy(self.root / f"public{self.runs}")
+        shutil.rmtree(self.saved)
+        shutil.copytree(self.root / f"cache{self.runs}", self.saved)
+
+    def release(self, source: Path, **options: Any) -> Report:  # noqa: ANN401
+        report = self.build(source, **options)
+        self.deploy()
+        return report
+
+
+@pytest.fixture
+def runner(tmp_path: Path, host: PagesHost) -> Runner:
+    return Runner(tmp_path, host)
+
+
+def without_generation(content: dict[str, bytes]) -> dict[str, bytes]:
+    return {path: data for path, data in content.items() if path != GENERATION}
+
+
+def test_runs_on_fresh_checkouts_publish_all_releases(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    first = runner.release(releases[0], links=True)
+    assert [note.text for note in first.notes] == ["nothing is published there yet"]
+    for number, release in enumerate(releases[1:], 2):
+        report = runner.release(release, links=True)
+        assert (report.rejected, report.new) == ((), (f"demo_app-{number - 1}.0-py3-none-any.whl",))
+        assert host.content[GENERATION].startswith(b"%d " % number)
+    assert without_generation(host.content) == cold_union(tmp_path / "all", *releases, links=True)
+
+
+def test_a_directory_that_is_kept_need_not_be_downloaded_again(
+    host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    shutil.copytree(runner.root / "public1", runner.root / "public2")
+    host.requests.clear()
+    runner.release(releases[1])
+    assert [path for path in host.requests if "/files/" in path] == []
+    assert len([path for path in host.content if path.endswith((".whl", ".tar.gz"))]) == 3
+
+
+def test_what_pages_say_is_kept(tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]) -> None:
+    listed = releases[0] / "list.jsonl"
+    listed.write_text(json.dumps({"filename": "demo_app-0.0-py3-none-any.whl", "yanked_reason": "“bad”"}) + "\n")
+    runner.release(listed)
+    runner.release(releases[1])
+    page = json.loads(host.content["simple/demo-app/index.v1_json"])
+    assert [(file["filename"], file.get("yanked")) for file in page["files"]] == [
+        ("demo_app-0.0-py3-none-any.whl", "“bad”"),
+        ("demo_app-1.0-py3-none-any.whl", None),
+    ]
+
+
+# --- what cannot be known stops ---------------------------------------------------------------------------------------
+
+
+def test_an_address_with_nothing_is_a_mistake_once_something_was_deployed(
+    host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    wrong = host.url.replace("wheels", "wheel")
+    with pytest.raises(SourceError) as error:
+        runner.build(releases[1], url=wrong)
+    assert str(error.value) == (
+        f"--previous: nothing is published at {wrong}, but {runner.root}/cache2/generations.json has generation 1 of "
+        f"{host.url}. Check the address. If nothing was published there yet, use --first"
+    )
+    assert not (runner.root / "public2").exists()
+    report = runner.build(releases[1], url=wrong, first=True)
+    assert [file.filename for file in report.files] == ["demo_app-1.0-py3-none-any.whl"]
+
+
+def test_a_site_that_does_not_answer_stops_the_run(
+    host: PagesHost, runner: Runner, releases: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.web.retries._PAUSES", (), raising=False)
+    runner.release(releases[0])
+    with pytest.raises(SourceError):
+        runner.build(releases[1], url="http://127.0.0.1:9/wheels/", timeout=0.5)
+    assert not (runner.root / "public2").exists()
+
+
+@pytest.mark.parametrize("damage", ["other bytes", "missing", "missing page"])
+def test_a_site_whose_files_are_not_those_that_it_lists_stops_the_run(
+    host: PagesHost, runner: Runner, releases: list[Path], damage: str
+) -> None:
+    runner.release(releases[0])
+    path = next(path for path in host.content if path.endswith(".whl"))
+    if damage == "other bytes":
+        host.content[path] = host.content[path][:-1] + b"x"
+    else:
+        del host.content[path if damage == "missing" else "simple/demo-app/index.html"]
+    with pytest.raises(SourceError, match=r"sha256 mismatch|404"):
+        runner.build(releases[1])
+    assert not (runner.root / "public2").exists() or read_tree(runner.root / "public2") == {}
+
+
+def test_pages_are_read_past_a_cache_on_the_way(host: PagesHost, runner: Runner, releases: list[Path]) -> None:
+    runner.release(releases[0])
+    old = host.content
+    runner.release(releases[1])
+    host.cached = old
+    assert len(runner.release(releases[2]).files) == 4
+
+
+def test_a_cache_that_sends_older_pages_all_the_same_stops_the_run(
+    host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    old = host.content
+    runner.release(releases[1])
+    host.cached, host.ignores_queries = old, True
+    with pytest.raises(SourceError, match=r"has generation 1, but generation 2 was deployed last"):
+        runner.build(releases[2])
+    host.cached = old | {GENERATION: host.content[GENERATION]}
+    with pytest.raises(SourceError, match=r"its pages are not those of generation 2"):
+        runner.build(releases[2])
+    host.cached = None
+    assert len(runner.release(releases[2]).files) == 4
+
+
+def test_a_release_that_another_run_replaced_is_noticed(host: PagesHost, runner: Runner, releases: list[Path]) -> None:
+    runner.release(releases[0])
+    other = Runner.__new__(Runner)
+    other.root, other.host, other.runs, other.saved = runner.root / "other", host, 0, runner.root / "other-saved"
+    other.root.mkdir()
+    shutil.copytree(runner.saved, other.saved)
+    runner.build(releases[1])
+    other.build(releases[2])
+    runner.deploy()
+    host.deploy(other.root / "public1")  # without its cache: the last one that was kept is that of the first runner
+    with pytest.raises(SourceError, match="generation 2 was deployed last, with other files"):
+        runner.build(releases[1])
+
+
+def test_a_site_without_a_generation_can_grow_and_one_that_lost_it_cannot(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    host.content = cold_build(releases[0])
+    runner.release(releases[1])
+    assert host.content[GENERATION].startswith(b"1 ")
+    assert without_generation(host.content) == cold_union(tmp_path / "both", *releases[:2])
+    host.content = cold_build(releases[0])
+    with pytest.raises(SourceError, match="has generation none, but generation 1 was deployed last"):
+        runner.build(releases[2])
+
+
+def test_a_build_that_would_link_to_the_site_that_it_replaces_names_add(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    config = Config(
+        sources=(f"{host.url}simple/", str(releases[1])),
+        destination=str(tmp_path / "public"),
+        previous=host.url,
+        all=True,
+    )
+    with pytest.raises(NotPublished, match=r"mkindex add SOURCE\.\.\. DEST --previous URL"):
+        build(config)
+    assert read_tree(tmp_path / "public") == {}
