@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mkindex.sources.locks.choice import Choice
     from mkindex.sources.locks.lock import Lock
 
-_CHOOSING = ("implementation", "python", "platform", "extra", "group", "no_sdists")  # options, in lock files
+_CHOOSING = ("implementation", "python", "platform", "extra", "group", "no_sdists", "installers")  # options, in locks
 
 
 def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Source]:
@@ -43,16 +43,13 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         verify_links=config.verify_links,
         choice=_choice(config),
         indexes=config.index,
-        installers=tuple(map(normalize_name, config.installers)),
         # A source that is the destination, or is in it, is read without the published tree.
         exclude=(*written, os.path.realpath(config.destination)),
     )
     sources = [open_source(spec, options) for spec in config.sources]
     if config.build_requires:
-        every = options.choice and replace(options.choice, extras=None, groups=None)
-        sources.append(
-            open_source(config.build_requires, replace(options, choice=every, installers=(), for_builds=True))
-        )
+        every = replace(options, choice=_choice(config, for_builds=True))
+        sources.append(open_source(config.build_requires, every))
     for spec in config.inputs:
         real = os.path.realpath(local_path(spec) or os.sep)
         if any(os.path.commonpath([real, output]) == output for output in written):
@@ -66,18 +63,20 @@ def selection(config: Config) -> Selection:
     return Selection(include=config.include, exclude=config.exclude)
 
 
-def _choice(config: Config) -> "Choice | None":
-    """Return what is taken from lock files; None if no option limits it. Raises ConfigError."""
-    if not any(getattr(config, name) for name in _CHOOSING):
+def _choice(config: Config, *, for_builds: bool = False) -> "Choice | None":
+    """Return what is taken from lock files, or from that of build requirements; None: all files. Raises ConfigError."""
+    if not for_builds and not any(getattr(config, name) for name in _CHOOSING):
         return None
     # Here, since it takes many milliseconds, and most builds read no lock file.
     from mkindex.sources.locks.choice import Choice, chosen_names, targets_for
 
     return Choice(
         targets=targets_for(config.implementation or ("cpython",), config.python, config.platform),
-        extras=chosen_names(config.extra),
-        groups=chosen_names(config.group),
+        extras=None if for_builds else chosen_names(config.extra),
+        groups=None if for_builds else chosen_names(config.group),
         sdists=not config.no_sdists,
+        installers=() if for_builds else tuple(map(normalize_name, config.installers)),
+        for_builds=for_builds,
     )
 
 

@@ -37,8 +37,6 @@ class SourceOptions:
     verify_links: bool = False  # request files at `files_url`
     choice: "Choice | None" = None  # of what lock files have; None: all
     indexes: tuple[str, ...] = ()  # for packages of lock files that name none
-    installers: tuple[str, ...] = ()  # normalized projects to take along with lock files
-    for_builds: bool = False  # lock files are of what sdists need to be built
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read
 
 
@@ -169,8 +167,6 @@ def _open_lock(path: str, options: SourceOptions) -> Source:
         executor=options.executor,
         selection=options.selection,
         choice=options.choice or EVERY_FILE,
-        installers=options.installers,
-        for_builds=options.for_builds,
         indexes=tuple(map(options.web.take_credentials, options.indexes)),
     )
 

@@ -40,6 +40,8 @@ class Choice:
     extras: frozenset[str] | None = None  # normalized; None: all
     groups: frozenset[str] | None = None
     sdists: bool = True
+    installers: tuple[str, ...] = ()  # normalized projects that are taken along
+    for_builds: bool = False  # the locks are of what sdists need to be built
 
     def has(self, dependency: Dependency) -> bool:
         """Tell whether the extra or the group under which a dependency is required is installed."""

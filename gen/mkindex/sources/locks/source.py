@@ -39,8 +39,6 @@ class LockSource:
     selection: Selection
     choice: Choice
     indexes: tuple[str, ...]  # where packages are looked up for which the lock names no index
-    installers: tuple[str, ...] = ()  # normalized projects that are taken along
-    for_builds: bool = False  # the lock is of what sdists need to be built
 
     def artifacts(self) -> Iterator[SourceItem]:
         """Yield the lock, then its files in their order. Raises SourceError if the lock or an index cannot be read."""
@@ -57,9 +55,9 @@ class LockSource:
         found = lookup.complete(selected)
         chosen = [(one, *self._choose_files(one, needed[one.identity])) for one in found.packages]
         links = list(dict.fromkeys(link for _, files, _ in chosen for link in files))
-        yield replace(lock, summary=summarize(lock, links, self.choice), for_builds=self.for_builds)
+        yield replace(lock, summary=summarize(lock, links, self.choice), for_builds=self.choice.for_builds)
         registry = next((package.registry for package in lock.packages if package.registry), "")
-        yield from find_installers(self.installers, registry, lookup, self.choice.targets)
+        yield from find_installers(self.choice.installers, registry, lookup, self.choice.targets)
         for rejected in found.rejected:
             yield replace(rejected, location=f"{lock.name}, {rejected.location}")
         for package, files, rejections in chosen:
