@@ -9,6 +9,7 @@ import tarfile
 
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mkindex.distributions import gunzip, tar_members
 from mkindex.distributions.gunzip import Gunzip
@@ -100,6 +101,33 @@ def usual_archive(format: int, **options: str) -> bytes:  # noqa: A002
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
+
+
+@st.composite
+def changed_archives(draw: st.DrawFn) -> bytes:
+    """A usual archive with some changed bytes in its headers, nearly all of them with a right checksum."""
+    data = bytearray(usual_archive(draw(st.sampled_from([0, 1, 2]))))
+    headers = [at for at in range(0, len(data), 512) if data[at + 257 : at + 262] == b"ustar"]
+    for at in draw(st.lists(st.sampled_from(headers), min_size=1, max_size=3)):
+        if draw(st.booleans()):
+            data[at + 156] = draw(st.sampled_from(b"0125gxLKSX7D\0"))
+        if draw(st.booleans()):
+            data[at + draw(st.integers(0, 511))] = draw(st.sampled_from(b"\0 /017\x80\xff"))
+        if draw(st.booleans()):
+            data[at + 124 : at + 136] = b"%011o\0" % draw(st.sampled_from([0, 1, 511, 512, 513, 10_240]))
+        if draw(st.integers(0, 9)):
+            data[at + 148 : at + 156] = b" " * 8
+            data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+    return bytes(data)
+
+
+@given(changed_archives())
+def test_what_is_read_of_a_changed_archive_is_what_tarfile_reads(data: bytes) -> None:
+    try:
+        found = ours(data)
+    except Unreadable:
+        return
+    assert found == of_tarfile(data)
 
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])

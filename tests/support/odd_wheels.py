@@ -194,7 +194,9 @@ ODD = {
         "both", with_member(f"{INFO}/metadata", OTHER), f"{INFO}/metadata is not what clients look for"
     ),
     r"\METADATA": unclear(
-        "both", with_member(f"{INFO}\\METADATA", OTHER), rf"{INFO}\METADATA and another member are the same path"
+        "both",
+        with_member(f"{INFO}\\METADATA", OTHER),
+        rf"{INFO}\METADATA is in a .dist-info directory on Windows only",
     ),
     "METADATA by an extra field": unclear(
         "pip",

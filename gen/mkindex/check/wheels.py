@@ -37,8 +37,8 @@ from mkindex.distributions.metadata import is_utf8
 from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
 from mkindex.distributions.sdists import Layout, SdistFiles
 from mkindex.distributions.tarballs import read_tar_sdist
-from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_MEMBERS, NEVER_READ
-from mkindex.distributions.zips import MAX_METADATA
+from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_DIRECTORY, MAX_MEMBERS, NEVER_READ
+from mkindex.distributions.zips import MAX_ENTRY_POINTS, MAX_METADATA, MAX_WHEEL
 from mkindex.errors import Unreadable
 from mkindex.text import and_more, printable
 from mkindex.web.responses import RequestFailed
@@ -122,13 +122,15 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
         if total > BOMB_SIZE and total > BOMB_RATIO * size:
             return Content(broken=f"a zip bomb: {size:,} bytes that unpack to {total:,}")
         names = [member.filename for member in members]
+        if sum(map(len, names)) > MAX_DIRECTORY:
+            return Content(broken=f"names of members of more than {MAX_DIRECTORY >> 20} MiB, more than mkindex reads")
         ambiguous = [*ambiguities(archive, stream, size), *(differences(archive, stream) if whole else ())]
         directory = _dist_info(filename, names)
         if not directory:
             return Content(broken="has no .dist-info directory of its own", ambiguous=tuple(ambiguous))
         raw = _member(archive, f"{directory}/METADATA")
         refusals = [*_refusals(archive, directory), *(_unreadable_members(archive) if whole else ())]
-        wheel = _optional(archive, f"{directory}/WHEEL")
+        wheel = _optional(archive, f"{directory}/WHEEL", MAX_WHEEL)
         return Content(
             metadata_sha256=hashlib.sha256(raw).hexdigest(),
             metadata=requirements(raw),
@@ -143,11 +145,12 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
 def _refusals(archive: zipfile.ZipFile, directory: str) -> Iterator[Refusal]:
     """Yield what clients refuse in the files of .dist-info, and among the members of .data."""
     names = archive.namelist()
-    wheel, record = _optional(archive, f"{directory}/WHEEL"), _optional(archive, f"{directory}/RECORD")
+    wheel, record = _optional(archive, f"{directory}/WHEEL", MAX_WHEEL), _optional(archive, f"{directory}/RECORD")
+    points = _optional(archive, f"{directory}/entry_points.txt", MAX_ENTRY_POINTS)
     yield from read_wheel_file(wheel).refusals if wheel is not None else NO_WHEEL.refusals
     yield from refusals_of_record(record) if record is not None else (NO_RECORD,)
     yield from islice(refusals_of_data(names, directory.removesuffix(".dist-info")), _SHOWN)
-    yield from islice(refusals_of_entry_points(_optional(archive, f"{directory}/entry_points.txt") or b""), _SHOWN)
+    yield from islice(refusals_of_entry_points(points or b""), _SHOWN)
     tops = {name.partition("/")[0] for name in names if "/" in name}
     if sum(top.endswith(".dist-info") for top in tops) > 1:
         yield Refusal("has more than one .dist-info directory", BOTH)
@@ -190,18 +193,18 @@ def _dist_info(filename: str, names: list[str]) -> str:
     return ""
 
 
-def _optional(archive: zipfile.ZipFile, name: str) -> bytes | None:
+def _optional(archive: zipfile.ZipFile, name: str, most: int = MAX_METADATA) -> bytes | None:
     try:
-        return _member(archive, name)
+        return _member(archive, name, most)
     except KeyError:
         return None
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+def _member(archive: zipfile.ZipFile, name: str, most: int = MAX_METADATA) -> bytes:
     with archive.open(name) as member:
-        raw = member.read(MAX_METADATA + 1)
-    if len(raw) > MAX_METADATA:
-        raise Unreadable(f"{printable(name)} has more than {MAX_METADATA >> 20} MiB")
+        raw = member.read(most + 1)
+    if len(raw) > most:
+        raise Unreadable(f"{printable(name)} has more than {most >> 10:,} KiB")
     return raw
 
 

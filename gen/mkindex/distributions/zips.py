@@ -26,7 +26,7 @@ from mkindex.errors import Unreadable
 from mkindex.text import and_more
 
 MAX_METADATA = 8 << 20  # bytes of one METADATA, PKG-INFO or RECORD
-_MAX_WHEEL, _MAX_ENTRY_POINTS = 64 << 10, 1 << 20  # bytes
+MAX_WHEEL, MAX_ENTRY_POINTS = 64 << 10, 1 << 20  # bytes
 _PARTS = (b"METADATA", b"WHEEL", b"RECORD")
 
 
@@ -75,7 +75,7 @@ def read_wheel(read_at: ReadAt, size: int) -> Wheel:
     members = read_members(read_at, size)
     directory = _find_dist_info(members)
     raw, span = _read_required(read_at, members, directory)
-    others = {b"WHEEL": _MAX_WHEEL, b"RECORD": MAX_METADATA, b"entry_points.txt": _MAX_ENTRY_POINTS}
+    others = {b"WHEEL": MAX_WHEEL, b"RECORD": MAX_METADATA, b"entry_points.txt": MAX_ENTRY_POINTS}
     paths = {b"%s/%s" % (directory, name): most for name, most in others.items()}
     wheel, record, points = (
         _read_member(read_at, path, members[path], most)[0] if path in members else None for path, most in paths.items()
