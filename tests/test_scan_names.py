@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from mkindex.cache import Cache
+from mkindex.distributions import describe
 from mkindex.distributions.requirements import ELSEWHERE
-from mkindex.errors import Rejected
+from mkindex.errors import Misnamed, Rejected
 from mkindex.examine import local as scan
 from mkindex.model.files import Facts, File, Link
 from support.examined import WHEEL, artifact, meaning, result, scanned, written
@@ -20,6 +22,8 @@ from support.wheels import metadata, sdist, wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from packaging.version import Version
 
 
 # --- names (contract, section 4) ------------------------------------------------------------------------------------
@@ -107,6 +111,28 @@ def test_a_wheel_filename_that_clients_ignore_is_refused(tmp_path: Path, filenam
     reason = meaning(tmp_path, filename, wheel("bar", "1.0"))
     assert isinstance(reason, str)
     assert reason.endswith(": clients ignore it. Build it again")
+
+
+@pytest.mark.parametrize("name", ["foo", "Foo.Bar", "foo__bar", "1", "", "foo bar"])
+@pytest.mark.parametrize("version", ["1.0", "1", "1.0+a_b", "v1", "x", "", "1.0.post1"])
+@pytest.mark.parametrize(
+    "end", ["py3-none-any", "1-py3-none-any", "x-py3-none-any", "py3-none", "py3..py2-none-any", ""]
+)
+def test_the_parts_of_a_wheel_filename_are_judged_as_packaging_judges_the_whole(
+    name: str, version: str, end: str
+) -> None:
+    filename = f"{name}-{version}-{end}.whl"
+    expected: tuple[str, Version] | str
+    try:
+        expected = parse_wheel_filename(filename)[:2]
+    except InvalidWheelFilename as error:
+        expected = f"{error}: clients ignore it. Build it again"
+    found: tuple[str, Version] | str
+    try:
+        found = describe._parse_wheel_filename(filename)
+    except Misnamed as error:
+        found = str(error)
+    assert found == expected
 
 
 def test_a_filename_that_leaves_no_room_for_its_metadata_is_refused(tmp_path: Path) -> None:

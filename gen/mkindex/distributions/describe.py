@@ -5,6 +5,8 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from sys import intern
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -204,10 +206,30 @@ def _describe_wheel_metadata(filename: str, project: str, version: Version, raw:
 
 
 def _parse_wheel_filename(filename: str) -> tuple[str, Version]:
+    """Return the project and the version. Raises Misnamed for a name that clients ignore.
+
+    `packaging` judges each part alone, and most files share their parts with others.
+    """
+    name, _, rest = filename.partition("-")
+    version, _, tags = rest.partition("-")
+    with suppress(ValueError):
+        _check_tags(tags)
+        return _parse_project(name), parse_version(version)
     try:
         return parse_wheel_filename(filename)[:2]
     except InvalidWheelFilename as error:
         raise Misnamed(f"{printable(str(error))}: clients ignore it. Build it again") from error
+
+
+@lru_cache(maxsize=4096)
+def _parse_project(name: str) -> str:
+    return parse_wheel_filename(f"{name}-1-py3-none-any.whl")[0]
+
+
+@lru_cache(maxsize=4096)
+def _check_tags(tags: str) -> None:
+    """Raise InvalidWheelFilename for the end of a filename, from the build tag on, that is not valid."""
+    parse_wheel_filename(f"a-1-{tags}")
 
 
 # --- sdists ---------------------------------------------------------------------------------------------------------
