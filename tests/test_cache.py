@@ -441,3 +441,29 @@ def test_the_query_of_an_address_is_not_written_to_disk(tmp_path: Path) -> None:
         assert [cache.recall(key) for key in keys] == [("validator", key[-1]) for key in keys]
         assert cache.recall("file https://host/a.whl?token=other") is None
     assert [path.name for path in tmp_path.iterdir() if b"hunter" in path.read_bytes()] == []
+
+
+# --- many keys at once ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_loaded_at_once_is_recalled_as_one_by_one(tmp_path: Path) -> None:
+    keys = [f"file https://host/{number}?sig=hunter2" for number in range(1200)]
+    with Cache(tmp_path) as cache:
+        for key in keys[::2]:
+            cache.remember(key, "validator", key)
+    with Cache(tmp_path) as cache:
+        one_by_one = [cache.recall(key) for key in keys]
+    with Cache(tmp_path) as cache:
+        cache.load([*keys, "file \udcff"])
+        assert [cache.recall(key) for key in keys] == one_by_one
+    assert one_by_one == [("validator", key) if number % 2 == 0 else None for number, key in enumerate(keys)]
+
+
+def test_a_text_that_is_remembered_after_it_was_loaded_replaces_it(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        cache.remember("file a", "1", "one")
+    with Cache(tmp_path) as cache:
+        cache.load(["file a", "file b"])
+        cache.remember("file a", "2", "two")
+        cache.remember("file b", "2", "x" * 20_000)  # written at once
+        assert (cache.recall("file a"), cache.recall("file b")) == (("2", "two"), ("2", "x" * 20_000))

@@ -44,6 +44,7 @@ RACY_NS = 2_000_000_000
 COARSE_RACY_NS = 60_000_000_000
 
 _Row = tuple[str, str, str, int, object]  # path, fingerprint, facts, checksum, day
+_UNKNOWN: _Row = ("", "", "", 0, None)
 
 
 class Cache:
@@ -56,6 +57,7 @@ class Cache:
         self._database: sqlite3.Connection | None = None
         self._today = int(time.time() // 86_400)
         self._new: list[_Row] = []
+        self._loaded: dict[str, _Row | None] = {}  # by key; None: there is no row
         self._forgotten: set[str] = set()
         self._touched: list[tuple[int, str]] = []
         self._lock = threading.Lock()
@@ -99,12 +101,22 @@ class Cache:
         if self._database and _is_text(path) and fingerprint.changed_ns < read_ns - racy_ns:
             self._add(path, str(fingerprint), facts)
 
+    def load(self, keys: Iterable[str]) -> None:
+        """Read what recall() returns for these keys. Threads that query one row each would wait for each other."""
+        wanted = [_without_query(key) for key in keys if _is_text(key)] if self._database else []
+        with self._lock:
+            for start in range(0, len(wanted), _READ_AT_ONCE):
+                batch = wanted[start : start + _READ_AT_ONCE]
+                self._loaded |= dict.fromkeys(batch) | self._rows(batch)
+
     def recall(self, key: str) -> tuple[str, str] | None:
         """Return the validator and the text that were remembered under `key`, or None. May be called by any thread."""
         key = _without_query(key)
-        with self._lock:
-            row = self._rows([key]).get(key)
-            text = self._valid(row, row[1]) if row else None
+        row = self._loaded.get(key, _UNKNOWN)
+        if row is _UNKNOWN:
+            with self._lock:
+                row = self._rows([key]).get(key)
+        text = self._valid(row, row[1]) if row else None
         return (row[1], text) if row and text is not None else None
 
     def recall_each(self, keys: Sequence[str], validator: str) -> Iterator[str | None]:
@@ -124,6 +136,7 @@ class Cache:
         key = _without_query(key)
         with self._lock:
             if self._database and _is_text(key):
+                self._loaded.pop(key, None)
                 self._add(key, validator, text)
                 # Requests are slow, so a run that is killed must not lose their results.
                 if len(text) > _LONG or time.time() - self._last_write > _WRITE_AFTER:

@@ -5,7 +5,7 @@ that the page gives, or without one with the validator and size that the server 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,6 +124,11 @@ def remember_facts(link: Link, fingerprint: str, facts: Facts | str, cache: Cach
     """Remember the facts of a file, or the reason for its rejection."""
     if fingerprint:
         cache.remember(_cache_key(link, mirrored=mirrored), fingerprint, encode_facts(facts))
+
+
+def load_facts(links: Iterable[Link], work: LinkWork, *, mirrored: bool) -> None:
+    """Read what recall_facts() returns for these links, all at once."""
+    work.cache.load(_cache_key(link, mirrored=mirrored) for link in links if not link.trusted)
 
 
 def _cache_key(link: Link, *, mirrored: bool) -> str:

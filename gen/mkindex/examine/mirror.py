@@ -18,6 +18,7 @@ from mkindex.examine.links import (
     announce_reading,
     check_link,
     describe_wrong_head,
+    load_facts,
     recall_facts,
     reject,
     remember_facts,
@@ -68,6 +69,7 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
     a server gives no usable response, DestinationError if a download cannot be written.
     """
     different = list(dict.fromkeys(links))
+    load_facts(different, work, mirrored=True)
     checked = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
     missing = [one for one in checked if isinstance(one, CheckedLink)]
 

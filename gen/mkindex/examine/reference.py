@@ -20,6 +20,7 @@ from mkindex.examine.links import (
     check_link,
     is_about_the_file,
     list_trusted,
+    load_facts,
     reject,
     remember_facts,
 )
@@ -43,6 +44,7 @@ def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
     if all(link.trusted for link in links):
         return [list_trusted(link) for link in links]  # there may be a million
     different = list(dict.fromkeys(links))
+    load_facts(different, work, mirrored=False)
     checked = list(work.executor.map(lambda link: _list_without_reading_whole(link, work), different))
     whole = [one for one in checked if isinstance(one, CheckedLink)]
     with announce_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
