@@ -257,7 +257,7 @@ BESIDE = "must not be in each other: a project could have the name of the inner 
 NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
 PATH_RULE = (
     "must be a relative path of letters, digits and - _ . "
-    "whose first part is not files, index.html, 404.html or links.html"
+    "whose first part is not files, locks, index.html, 404.html or links.html"
 )
 CHOICES = "github-pages, cloudflare-pages, netlify, nginx, apache, caddy or s3"
 WRONG: dict[str, dict[str, Any]] = {
@@ -467,7 +467,8 @@ def test_files_for_a_host_follow_the_roots_and_the_template(source: Path, tmp_pa
 
 def test_a_json_root_is_not_read_as_a_source(tmp_path: Path) -> None:
     config = Config(sources=("x",), destination=str(tmp_path), host="s3", json_root="json/a", simple_path="simple/b")
-    assert output_directories(config) == [f"{tmp_path}/{name}" for name in (".mkindex", "files", "simple", "json")]
+    names = (".mkindex", "files", "locks", "simple", "json")
+    assert output_directories(config) == [f"{tmp_path}/{name}" for name in names]
 
 
 # --- _headers -------------------------------------------------------------------------------------------------------
