@@ -17,10 +17,10 @@ from mkindex.sources.locks.choice import EVERY_FILE, Choice, Target
 from mkindex.sources.locks.choose import choose_files, choose_packages
 from mkindex.sources.locks.lock import Lock, LockedPackage
 from mkindex.sources.locks.read import is_document, read_lock
+from mkindex.sources.locks.requirements import logical_lines
 from mkindex.text import printable
 
 _MAX_SIZE = 16 << 20  # bytes of a file
-_COMMENT = re.compile(r"(^|\s+)#.*$")
 _OPTION = re.compile(r"(--[a-z-]+(?=[\s=])|-[a-z])\s*=?\s*(.+)")
 _FILE_OPTIONS = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c", "-e": "-e", "--editable": "-e"}
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[./~]|.*[/\\]|.*\.(whl|zip|tar\.gz)$")
@@ -118,7 +118,7 @@ def _lines(files: list[tuple[str, bool]]) -> Iterator[_Line]:
         if (key := (os.path.realpath(path), is_constraint)) in seen:
             continue
         seen.add(key)
-        for number, line in _logical_lines(_text_of(path)):
+        for number, line in logical_lines(_text_of(path)):
             place = f"{printable(path)}, line {number}"
             option = _OPTION.match(line) if line.startswith("-") else None
             kind = _FILE_OPTIONS.get(option[1], "") if option else ""
@@ -142,20 +142,3 @@ def _text_of(path: str) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"--requirements {printable(path)}: not UTF-8. Give a requirements.txt in UTF-8") from error
     raise ConfigError(f"--requirements {printable(path)}: more than {_MAX_SIZE >> 20} MiB, the limit of mkindex")
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield lines with their numbers, joined where they end in a backslash, without comments and empty lines."""
-    start, parts = 0, list[str]()
-    for number, line in enumerate(text.splitlines(), 1):
-        start = start if parts else number
-        is_comment = line.lstrip().startswith("#")
-        if line.endswith("\\") and not is_comment:
-            parts.append(line.removesuffix("\\"))
-            continue
-        whole = _COMMENT.sub("", "".join([*parts, "" if is_comment else line])).strip()
-        parts.clear()
-        if whole:
-            yield start, whole
-    if whole := _COMMENT.sub("", "".join(parts)).strip():
-        yield start, whole

@@ -11,7 +11,7 @@ from mkindex.errors import Rejected
 from mkindex.model.files import Link
 from mkindex.simple.links import MAX_SIZE, clean_upload_time, filename_in, normalize_url, read_hash, split_address
 from mkindex.simple.roots import is_project_name
-from mkindex.text import printable
+from mkindex.text import printable, redact
 
 Table = Mapping[str, Any]
 _LONGEST_MARKER = 10_000  # characters
@@ -110,6 +110,18 @@ def links_of_hashes(hashes: Iterable[str], location: str) -> tuple[tuple[Link, .
         except ValueError as error:
             rejected.append(Rejected(location=location, reason=str(error)))
     return tuple(links), tuple(rejected)
+
+
+def from_repository(address: str) -> str:
+    """Return why a package that is from a repository cannot be mirrored."""
+    where = f" ({redact(without_credentials(address))})" if address else ""
+    return f"it is from a Git repository{where}: publish a wheel of it in an index, and lock again"
+
+
+def from_path(path: str) -> str:
+    """Return why a package that is a path cannot be mirrored."""
+    where = printable(path)
+    return f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
 
 
 def without_credentials(address: str) -> str:

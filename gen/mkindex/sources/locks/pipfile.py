@@ -4,6 +4,8 @@ import os
 
 from mkindex.sources.locks.fields import (
     Table,
+    from_path,
+    from_repository,
     index_of,
     links_of_hashes,
     marker_of,
@@ -51,12 +53,9 @@ def _package(name: str, entry: Table, index: str, origin: str, lock: str) -> Loc
     version = text_of(entry, "version").removeprefix("==")
     problem = ""
     if "git" in entry:
-        problem = "it is from a Git repository: publish a wheel of it in an index, and lock again"
+        problem = from_repository(text_of(entry, "git"))
     elif any(key in entry for key in _LOCAL):
-        where = printable(next((entry[key] for key in _LOCAL if isinstance(entry.get(key), str)), "."))
-        problem = (
-            f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
-        )
+        problem = from_path(next((entry[key] for key in _LOCAL if isinstance(entry.get(key), str)), "."))
     hashes = [] if problem else texts_of(entry, "hashes")
     files, rejected = links_of_hashes(hashes, f"{printable(os.path.basename(lock))}, {printable(f'{name} {version}')}")
     return LockedPackage(project_name(name), version, origin, files, index, problem=problem, rejected=rejected)

@@ -8,6 +8,8 @@ from mkindex.errors import Rejected
 from mkindex.sources.locks.fields import (
     BadLock,
     Table,
+    from_path,
+    from_repository,
     hash_of,
     index_of,
     locked_link,
@@ -17,10 +19,9 @@ from mkindex.sources.locks.fields import (
     tables_of,
     text_of,
     texts_of,
-    without_credentials,
 )
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
-from mkindex.text import printable, redact
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from mkindex.model.files import Link
@@ -121,11 +122,7 @@ def _problem(source: Table) -> str:
     """Return why a package cannot be mirrored: Poetry has a table for its source, PDM has keys in the package."""
     kind = text_of(source, "type")
     if kind == "git" or "git" in source:
-        where = redact(without_credentials(text_of(source, "url") or text_of(source, "git")))
-        return f"it is from a Git repository ({where}): publish a wheel of it in an index, and lock again"
+        return from_repository(text_of(source, "url") or text_of(source, "git"))
     if kind in _ELSEWHERE or "path" in source:
-        where = printable(text_of(source, "url") or text_of(source, "path"))
-        return (
-            f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
-        )
+        return from_path(text_of(source, "url") or text_of(source, "path"))
     return ""

@@ -8,9 +8,17 @@ from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel
 
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
-from mkindex.sources.locks.fields import BadLock, Table, index_of, locked_link, project_name, without_credentials
+from mkindex.sources.locks.fields import (
+    BadLock,
+    Table,
+    from_path,
+    from_repository,
+    index_of,
+    locked_link,
+    project_name,
+)
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
-from mkindex.text import printable, redact
+from mkindex.text import printable
 
 _Entry = PackageWheel | PackageSdist | PackageArchive
 
@@ -64,13 +72,9 @@ def _package(package: Package, number: int, lock: str) -> LockedPackage:
 
 def _problem(package: Package) -> str:
     if package.vcs:
-        where = redact(without_credentials(package.vcs.url or package.vcs.path or ""))
-        return f"it is from a repository ({where}): publish a wheel of it in an index, and lock again"
+        return from_repository(package.vcs.url or package.vcs.path or "")
     if package.directory:
-        where = printable(package.directory.path)
-        return (
-            f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
-        )
+        return from_path(package.directory.path)
     return ""
 
 

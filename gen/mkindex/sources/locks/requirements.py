@@ -6,7 +6,14 @@ import re
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from mkindex.sources.locks.fields import BadLock, hash_of, index_of, links_of_hashes, locked_link
+from mkindex.sources.locks.fields import (
+    BadLock,
+    from_path,
+    hash_of,
+    index_of,
+    links_of_hashes,
+    locked_link,
+)
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.text import plural, printable, redact
 
@@ -37,9 +44,7 @@ def read_requirements(text: str, lock: str) -> Lock:
             if name in _INDEX_OPTIONS and (index := index_of(value)):
                 indexes.append(index)
             if name in _LOCAL:
-                problem = (
-                    f"it is a path ({printable(value)}), which belongs to the project: carry it along, or build a wheel"
-                )
+                problem = from_path(value)
                 packages.append(LockedPackage(_short(value), origin=place, problem=problem))
             continue
         requirement, hashes = _requirement(line, place)

@@ -9,6 +9,8 @@ from mkindex.errors import Rejected
 from mkindex.sources.locks.fields import (
     BadLock,
     Table,
+    from_path,
+    from_repository,
     hash_of,
     index_of,
     locked_link,
@@ -19,10 +21,9 @@ from mkindex.sources.locks.fields import (
     tables_of,
     text_of,
     texts_of,
-    without_credentials,
 )
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
-from mkindex.text import printable, redact
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from mkindex.model.files import Link
@@ -97,14 +98,10 @@ def _origin(source: Table) -> str:
 def _problem(source: Table) -> str:
     """Return why packages of a source cannot be mirrored, "" if they can."""
     if "git" in source:
-        where = redact(without_credentials(text_of(source, "git")))
-        return f"it is from a Git repository ({where}): publish a wheel of it in an index, and lock again"
+        return from_repository(text_of(source, "git"))
     local = next((text_of(source, kind) for kind in ("path", *_LOCAL) if kind in source), ".")
     if local != ".":
-        where = printable(local)
-        return (
-            f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
-        )
+        return from_path(local)
     return ""
 
 
