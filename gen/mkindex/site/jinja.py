@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from mkindex.errors import TemplateError
 from mkindex.hosts.server_config import ServerConfig
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus, Release
-from mkindex.site import views
 from mkindex.text import printable
 
 # The attributes of our values in the sandbox: nothing of this machine, such as the path of a source.
@@ -23,11 +23,19 @@ _VISIBLE: Mapping[type, frozenset[str]] = {
     Release: frozenset({"version", "files"}),
     File: frozenset({"filename", "project", "version", "size", "sha256", "requires_python", "core_metadata"})
     | {"upload_time", "yanked", "provenance"},
-    **{view: frozenset(one.name for one in fields(view)) for view in views.VIEWS},
-    **{view: frozenset(view._fields) for view in (views.Required, views.Edge, views.Instructions)},
     ServerConfig: frozenset(one.name for one in fields(ServerConfig))
     | {"scheme", "host", "port", "usual_port", "is_usual_port", "path", "origin", "index", "addresses"},
 }
+
+
+@cache
+def _visible() -> Mapping[type, frozenset[str]]:
+    """Return the table with the values of pages for people, whose classes take some time to be made."""
+    from mkindex.site import views
+
+    people: dict[type, frozenset[str]] = {view: frozenset(one.name for one in fields(view)) for view in views.VIEWS}
+    tuples = (views.Required, views.Edge, views.Instructions)
+    return {**_VISIBLE, **people, **{view: frozenset(view._fields) for view in tuples}}
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -35,7 +43,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 (whatever a template has)
         if type(obj).__module__.startswith("mkindex."):
-            return attr in _VISIBLE.get(type(obj), frozenset())
+            return attr in _visible().get(type(obj), frozenset())
         return super().is_safe_attribute(obj, attr, value)
 
 
