@@ -25,9 +25,10 @@ def required_names(raw: bytes, requires_python: str, build_requires: Iterable[st
     if len(lines) == 1 and not build_requires:
         return ""
     lines.append(lines.pop().partition(b"\n")[0])  # other fields follow the last one
-    lines = [line for line in (*lines[1:], *(one.encode() for one in build_requires)) if len(line) <= _MAX_LINE]
-    if sum(map(len, lines)) > _MAX_MARKERS:
-        lines = [line for line in lines if b";" not in line]
+    lines[:1] = (one.encode() for one in build_requires)
+    length = sum(map(len, lines))
+    if length > _MAX_LINE:
+        lines = [line for line in lines if len(line) <= _MAX_LINE and not (length > _MAX_MARKERS and b";" in line)]
     names = {_required_name(line, requires_python) for line in lines}
     names.discard("")
     return intern(" ".join(sorted(names)[:_MAX_NAMES]))

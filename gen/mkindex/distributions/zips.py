@@ -28,6 +28,7 @@ from mkindex.text import and_more
 MAX_METADATA = 8 << 20  # bytes of one METADATA, PKG-INFO or RECORD
 MAX_WHEEL, MAX_ENTRY_POINTS = 64 << 10, 1 << 20  # bytes
 _PARTS = (b"METADATA", b"WHEEL", b"RECORD")
+_OTHERS = ((b"WHEEL", MAX_WHEEL), (b"RECORD", MAX_METADATA), (b"entry_points.txt", MAX_ENTRY_POINTS))
 
 
 def random_access(stream: FileIO | BufferedIOBase) -> ReadAt:
@@ -75,10 +76,11 @@ def read_wheel(read_at: ReadAt, size: int) -> Wheel:
     members = read_members(read_at, size)
     directory = _find_dist_info(members)
     raw, span = _read_required(read_at, members, directory)
-    others = {b"WHEEL": MAX_WHEEL, b"RECORD": MAX_METADATA, b"entry_points.txt": MAX_ENTRY_POINTS}
-    paths = {b"%s/%s" % (directory, name): most for name, most in others.items()}
     wheel, record, points = (
-        _read_member(read_at, path, members[path], most)[0] if path in members else None for path, most in paths.items()
+        _read_member(read_at, path, members[path], most)[0]
+        if (path := b"%s/%s" % (directory, name)) in members
+        else None
+        for name, most in _OTHERS
     )
     data = tuple(shown(name) for name in members if b".data" in name)
     return Wheel(_stem(directory), raw, span, wheel, record, points, data)
