@@ -55,6 +55,26 @@ def test_a_run_for_a_time_makes_at_least_one_attempt() -> None:
     assert Part(name="a part", what="numbers", attempts=count, short=9).run(seconds=0, seed=1).number == 0
 
 
+def fail(_: random.Random) -> Attempts:
+    yield Result(1)
+    raise KeyError
+
+
+def test_a_part_that_ends_with_an_error_is_a_violation_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [Part(name=name, what="x", attempts=call, short=2) for name, call in (("broken", fail), ("other", count))]
+    monkeypatch.setattr(lab, "PARTS", {part.name: part for part in parts})
+    monkeypatch.setattr("sys.argv", ["lab", "--short", "--seed", "1"])
+    assert lab.main() == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[3:] == [
+        "| broken | x    |        0 |          1 |",
+        "| other  | x    |        1 |          0 |",
+    ]
+    assert err.startswith("broken: Traceback")
+
+
 def test_fuzzing_reads_the_seeds_and_then_changes_of_them_and_reports_errors() -> None:
     inputs: list[bytes] = []
 

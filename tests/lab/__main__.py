@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 from lab import full_disk, fuzzing, hostile_tree, kills, power_loss, servers, serving, watches, writers
+from lab.part import Part, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from lab.part import Part, Result
 
 PARTS: dict[str, Part] = {
     part.name: part
@@ -46,7 +46,10 @@ def main() -> int:
     seconds = options.minutes * 60 / len(parts)
     results = []
     for part in parts:
-        result = part.run_briefly(options.seed) if options.short else part.run(seconds, options.seed)
+        try:
+            result = part.run_briefly(options.seed) if options.short else part.run(seconds, options.seed)
+        except Exception:  # the other parts go on
+            result = Result(0, (traceback.format_exc(),))
         results.append((part, result))
         for violation in result.violations[:SHOWN]:
             print(f"{part.name}: {violation}", file=sys.stderr)  # noqa: T201

@@ -82,6 +82,7 @@ FINE = {
     "a comment": build_zip(list(MEMBERS.values()), comment=b"hello"),
     "zeros after the end": build_zip(list(MEMBERS.values()), after=b"\0"),
     "the same member twice": with_member(MODULE, MEMBERS[MODULE].content),
+    "its .dist-info as a directory twice": build_zip([*MEMBERS.values(), *[Member(name=f"{INFO}/".encode())] * 2]),
     "Wheel-Version 1.9": content(WHEEL, lambda raw: raw.replace(b"1.0", b"1.9")),
     "an empty RECORD": content(RECORD, lambda _: b""),
     "Metadata-Version 3.0": content(METADATA, lambda raw: raw.replace(b": 2.1", b": 3.0")),

@@ -35,7 +35,8 @@ def ambiguities(archive: zipfile.ZipFile, stream: io.BufferedIOBase, size: int) 
     for member in members:
         before = first.setdefault(member.filename, member)
         is_same = (before.CRC, before.file_size) == (member.CRC, member.file_size)
-        if before is not member and not (is_same and ".dist-info/" not in member.filename):
+        may_repeat = member.is_dir() or ".dist-info/" not in member.filename
+        if before is not member and not (is_same and may_repeat):
             yield f"duplicate members: {_shown(member.filename)}"
     stream.seek(max(0, size - _END))
     tail = stream.read(_END)
