@@ -264,9 +264,7 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
         entries = _entries(lines)
         text, optional = b"".join(entries), b"".join(lines[len(entries) :])
         # With as many tabs as entries have, no field contains a line end.
-        is_text = not (text.translate(None, _TEXT) or optional.translate(None, _TEXT)) and text.count(b"\t") == 5 * len(
-            entries
-        )
+        is_text = not (text + optional).translate(None, _TEXT) and text.count(b"\t") == 5 * len(entries)
         if not (is_text and _LINES.fullmatch(text) and _OPTIONAL.fullmatch(optional) and lines == sorted(lines)):
             raise DamagedManifest
         extent = Extent(name, at + len(_heading(name)), sum(map(len, lines)))
