@@ -291,14 +291,14 @@ def test_explain_lists_each_file_of_a_project_with_the_rule_that_decided(
     always = "the newest release that is neither yanked nor a prerelease always stays"
     assert run.out.splitlines() == [
         "demo",
-        f"  {FILES['1.0']}  not kept  mkindex.toml:5: newest = 1 does not keep 1.0",
+        f"  {FILES['1.0']}  not kept  mkindex.toml:5: newest = 1 does not keep it",
         f"  {FILES['1.1']}  kept  mkindex.toml:5: {always}",
         f"  {FILES['1.2']}  kept  mkindex.toml:5: newest = 1",
         f"  {FILES['1.2']}  yanked  mkindex.toml:8: broken",
     ]
     run = Run(capsys, "policy", "--dry-run")
     assert run.out.splitlines() == [
-        f"{FILES['1.0']}  not kept  goes from DEST  mkindex.toml:5: newest = 1 does not keep 1.0",
+        f"{FILES['1.0']}  not kept  goes from DEST  mkindex.toml:5: newest = 1 does not keep it",
         "Policy: 1 file yanked, 1 file not listed ([[keep]])",
     ]
     assert snapshot(here / "public") == before

@@ -91,7 +91,7 @@ def build(
         for attempt in count(1):
             opened_sources = (sources or open_sources)(config, work.web, work.connections)
             collected = _collect(work, opened_sources, examine or examine_all, growth, policy)
-            governed = govern(collected.index, policy, now)
+            governed = govern(collected.index, policy, now, explain=config.dry_run)
             index, locks, generation = governed.index, collected.locks, collected.generation
             findings = (*kept, *collected.findings, *governed.findings, *warnings(index, site))
             withheld = governed.removed_filenames

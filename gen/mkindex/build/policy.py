@@ -37,13 +37,13 @@ def policy_of(config: Config) -> "Policy | None":
     return policy
 
 
-def govern(index: Index, policy: "Policy | None", now: int) -> PolicyResult:
-    """Return what the policy of a build lists of an index at `now`, in seconds since the epoch."""
+def govern(index: Index, policy: "Policy | None", now: int, *, explain: bool) -> PolicyResult:
+    """Return what the policy of a build lists of an index at `now`, in seconds since the epoch; see `apply_policy`."""
     if policy is None:
         return PolicyResult(index)
     from mkindex.policy.apply import apply_policy
 
-    return apply_policy(index, policy, now)
+    return apply_policy(index, policy, now, explain=explain)
 
 
 def _refuse_among_wheels(policy: str, config: Config) -> None:

@@ -11,14 +11,15 @@ from mkindex.policy.rules import NO_POLICY, Policy
 from mkindex.policy.times import seconds_of
 
 
-def apply_policy(index: Index, policy: Policy, now: int) -> PolicyResult:
+def apply_policy(index: Index, policy: Policy, now: int, *, explain: bool = False) -> PolicyResult:
     """Return what a policy lists of an index at `now`, in seconds since the epoch.
 
-    A project of which no file is left is not listed, unless it has a status.
+    A project of which no file is left is not listed, unless it has a status. With `explain`, the decisions also have
+    those that change nothing.
     """
     if policy == NO_POLICY:
         return PolicyResult(index=index)
-    decide = Decider(policy, now)
+    decide = Decider(policy, now, explain)
     decided = [decide(project) for project in index.projects]
     decisions = tuple(decision for one in decided for decision in one.decisions)
     return PolicyResult(
@@ -34,7 +35,7 @@ def _overruled(index: Index, decided: list[Decided]) -> Iterator[Note]:
     """Yield a note for each yank and status of a source that the policy replaces by another."""
     for project, one in zip(index.projects, decided, strict=True):
         for file, verdict, where, why in one.decisions:
-            if file.yanked is None or verdict not in ("yanked", "not yanked"):
+            if verdict not in ("yanked", "not yanked") or file.yanked is None:
                 continue
             if verdict == "not yanked":
                 text = f"listed as not yanked, as {where} says, although its source yanks it"

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus
-from mkindex.policy.retention import public_version, retained
-from mkindex.policy.rules import Keep, Only, Policy, Times, Yank, contains
+from mkindex.policy.retention import release_of, retained
+from mkindex.policy.rules import Keep, Only, Policy, Times, Yank
 from mkindex.policy.tags import runs_on_platform, runs_on_python
-from mkindex.policy.times import is_after
+from mkindex.policy.times import WHOLE_SECONDS, is_after
 
 Verdict = Literal["yanked", "not yanked", "kept", "not kept", "not selected", "waits"]
 REMOVED: frozenset[Verdict] = frozenset({"not kept", "not selected", "waits"})
+
+
+_NOTHING = frozenset[str]()
 
 
 class Decision(NamedTuple):
@@ -43,6 +47,7 @@ class Decider:
 
     policy: Policy
     now: int
+    explain: bool = False  # also return decisions that change nothing
 
     def __call__(self, project: Project) -> Decided:
         """Return what is listed of a project. The steps follow each other: each sees what the one before lists."""
@@ -51,21 +56,30 @@ class Decider:
         statuses = policy.status.of(name)
         times = policy.times if policy.times and not policy.times.exempt_pattern.match(name) else None
         if not (yanks or onlys or keeps or statuses or times):
-            return Decided(project, (), frozenset())
+            return Decided(project, (), _NOTHING)
         used = {rule.where for rule in (*onlys, *keeps, *statuses)}
         decisions: list[Decision] = []
         files: Sequence[File] = project.files
         if onlys:
             files = _without(files, _not_selected(files, onlys), decisions)
         if times:
-            files = _without(files, _waiting(files, times, times.cutoff.at(self.now)), decisions)
+            files = _without(files, _waiting(files, times, self._cutoff), decisions)
         if yanks:
-            files = list(_yanked(files, yanks, decisions))
-            used |= {rule.where for rule in yanks if any(map(rule.matches, project.files))}
+            yanked = list(_yanked(files, yanks))
+            used |= {decision.where for decision in yanked}
+            used |= {rule.where for rule in yanks if rule.where not in used and any(map(rule.matches, project.files))}
+            files = _with_yanks(files, yanked)
+            decisions += yanked
         if keeps:
-            files = _without(files, _judged(files, keeps, self.now), decisions)
+            files = _without(files, _judged(files, keeps, self.now, explain=self.explain), decisions)
         status: ProjectStatus | None = statuses[-1].status if statuses else project.status
+        if files is project.files and status == project.status:
+            return Decided(project, tuple(decisions), frozenset(used) if used else _NOTHING)
         return Decided(replace(project, files=tuple(files), status=status), tuple(decisions), frozenset(used))
+
+    @cached_property
+    def _cutoff(self) -> str:
+        return self.policy.times.cutoff.at(self.now) if self.policy.times else ""
 
 
 def _without(files: Sequence[File], decided: Iterable[Decision], decisions: list[Decision]) -> Sequence[File]:
@@ -88,8 +102,8 @@ def _not_selected(files: Iterable[File], rules: Sequence[Only]) -> Iterator[Deci
 
 def _mismatch(file: File, rule: Only) -> str:
     """Return which part of a rule does not select a file; "" if all do."""
-    if rule.versions is not None and not contains(rule.versions, file.version):
-        return f"versions = {str(rule.versions)!r}"
+    if rule.versions is not None and file.facts.version not in rule.versions:
+        return f"versions = {rule.versions.text!r}"
     if rule.platforms and not runs_on_platform(file.filename, rule.platforms):
         return f"platforms = {list(rule.platforms)}"
     if rule.pythons and not runs_on_python(file.filename, rule.pythons):
@@ -98,25 +112,38 @@ def _mismatch(file: File, rule: Only) -> str:
 
 
 def _waiting(files: Iterable[File], times: Times, moment: str) -> Iterator[Decision]:
+    start = moment[:WHOLE_SECONDS]
     for file in files:
-        if not file.upload_time:
+        upload_time = file.facts.upload_time
+        if "" < upload_time[:WHOLE_SECONDS] < start:  # as most are
+            continue
+        if not upload_time:
             yield Decision(file, "waits", times.where, "it has no upload time")
-        elif is_after(file.upload_time, moment):
+        elif is_after(upload_time, moment):
             yield Decision(file, "waits", times.where, f"cutoff = {times.cutoff.text}")
 
 
-def _yanked(files: Iterable[File], rules: Sequence[Yank], decisions: list[Decision]) -> Iterator[File]:
+def _yanked(files: Iterable[File], rules: Sequence[Yank]) -> Iterator[Decision]:
+    last_first = rules[::-1]
     for file in files:
-        rule = next((rule for rule in reversed(rules) if rule.matches(file)), None)
-        if rule is None:
-            yield file
-            continue
-        decisions.append(Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason))
-        yield file.with_yanked(rule.reason if rule.yanked else None)
+        for rule in last_first:
+            if rule.matches(file):
+                yield Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason)
+                break
 
 
-def _judged(files: Sequence[File], rules: Sequence[Keep], now: int) -> Iterator[Decision]:
+def _with_yanks(files: Sequence[File], decided: Sequence[Decision]) -> Sequence[File]:
+    """Return the files as the decisions list them."""
+    if not decided:
+        return files
+    reasons = {id(one.file): one.why if one.verdict == "yanked" else None for one in decided}
+    return [file.with_yanked(reasons[id(file)]) if id(file) in reasons else file for file in files]
+
+
+def _judged(files: Sequence[File], rules: Sequence[Keep], now: int, *, explain: bool) -> Iterator[Decision]:
+    """Yield a decision for each file that does not stay; with `explain`, for the others, too."""
     kept = retained(files, rules, now)
     for file in files:
-        stays, where, why = kept[public_version(file.version)]
-        yield Decision(file, "kept" if stays else "not kept", where, why)
+        stays, where, why = kept[release_of(file.facts.version)]
+        if explain or not stays:
+            yield Decision(file, "kept" if stays else "not kept", where, why)

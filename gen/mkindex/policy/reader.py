@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 
 from mkindex.config.checks import TAKEN
 from mkindex.config.table import BY_NAME, POLICY_TABLES
@@ -13,7 +13,7 @@ from mkindex.errors import ConfigError
 from mkindex.model.index import ProjectStatus
 from mkindex.model.variants import PLACEHOLDER, VARIANT_NAME, Variants
 from mkindex.options import suggest
-from mkindex.policy.rules import Keep, Only, Policy, Rule, Rules, Status, Times, Yank, normalize_pattern
+from mkindex.policy.rules import Keep, Only, Policy, Rule, Rules, Status, Times, Versions, Yank, normalize_pattern
 from mkindex.policy.tags import PLATFORM, SYSTEMS
 from mkindex.policy.times import Limit, parse_age, parse_limit
 from mkindex.text import printable
@@ -167,10 +167,10 @@ class _Table:
             )
         return pattern
 
-    def versions(self) -> SpecifierSet | None:
+    def versions(self) -> Versions | None:
         text = self.text("versions")
         try:
-            return SpecifierSet(text) if text else None
+            return Versions(text) if text else None
         except InvalidSpecifier:
             self.refuse(
                 "versions", f'versions must be a specifier such as "==1.1" or ">=2,<3", not {printable(text)!r}'

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from packaging.version import Version
 
 from mkindex.model.files import File
-from mkindex.model.index import parse_version
+from mkindex.model.index import parse_version, without_zeros
 from mkindex.policy.rules import Keep
 from mkindex.policy.times import is_after
 
@@ -25,38 +27,41 @@ class Kept(NamedTuple):
 class _Release(NamedTuple):
     """A public version with all its local versions."""
 
+    name: str  # see `release_of`
     version: Version
     files: Sequence[File]
 
 
-def retained(files: Iterable[File], rules: Sequence[Keep], now: int) -> Mapping[Version, Kept]:
-    """Return for each release of a project, by its public version, whether all rules keep it at `now`."""
+def retained(files: Iterable[File], rules: Sequence[Keep], now: int) -> Mapping[str, Kept]:
+    """Return for each release of a project, by `release_of`, whether all rules keep it at `now`."""
     releases = _releases(files)
-    protected = next((one.version for one in releases if not one.version.is_prerelease and not _is_yanked(one)), None)
-    verdicts = {release.version: Kept(True, "", "") for release in releases}
+    verdicts: dict[str, Kept] = {}
     for rule in rules:
+        drop = Kept(False, rule.where, f"{_limits(rule)} does not keep it")
         for release, why in zip(releases, _reasons(releases, rule, now), strict=True):
-            if why and verdicts[release.version].stays:
-                verdicts[release.version] = Kept(True, rule.where, why)
-            elif not why:
-                verdicts[release.version] = Kept(False, rule.where, f"{_limits(rule)} does not keep {release.version}")
-    if protected is not None and not verdicts[protected].stays:
-        verdicts[protected] = Kept(True, verdicts[protected].where, ALWAYS)
+            if not why:
+                verdicts[release.name] = drop
+            elif release.name not in verdicts or verdicts[release.name].stays:
+                verdicts[release.name] = Kept(True, rule.where, why)
+    final = next((one.name for one in releases if not (one.version.is_prerelease or _is_yanked(one))), None)
+    if final is not None and not verdicts[final].stays:
+        verdicts[final] = Kept(True, verdicts[final].where, ALWAYS)
     return verdicts
 
 
-def public_version(version: str) -> Version:
-    """Return a version without its local label."""
-    parsed = parse_version(version)
-    return parse_version(parsed.public) if parsed.local else parsed
+@lru_cache(maxsize=4096)
+def release_of(version: str) -> str:
+    """Return the release that a version belongs to: the same text for all its local versions and equal versions."""
+    return without_zeros(version.partition("+")[0])
 
 
 def _releases(files: Iterable[File]) -> list[_Release]:
     """Return the releases, the newest first."""
-    by_version: defaultdict[Version, list[File]] = defaultdict(list)
+    by_name: defaultdict[str, list[File]] = defaultdict(list)
     for file in files:
-        by_version[public_version(file.version)].append(file)
-    return [_Release(version, by_version[version]) for version in sorted(by_version, reverse=True)]
+        by_name[release_of(file.facts.version)].append(file)
+    releases = [_Release(name, parse_version(name), own) for name, own in by_name.items()]
+    return sorted(releases, key=attrgetter("version"), reverse=True)
 
 
 def _reasons(releases: Sequence[_Release], rule: Keep, now: int) -> Iterable[str]:

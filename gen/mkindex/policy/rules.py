@@ -1,7 +1,7 @@
 """The rules of a policy file, as frozen values, and which projects and files each is for."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
@@ -13,6 +13,28 @@ from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus, parse_version
 from mkindex.model.variants import Variants
 from mkindex.policy.times import Limit
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions that a specifier selects, also prereleases. Projects share most versions: each is judged once."""
+
+    text: str
+    _known: dict[str, bool] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        SpecifierSet(self.text)  # raises InvalidSpecifier
+
+    def __contains__(self, version: str) -> bool:
+        known = self._known.get(version)
+        if known is None:
+            known = self._specifiers.contains(parse_version(version), prereleases=True)
+            self._known[version] = known
+        return known
+
+    @cached_property
+    def _specifiers(self) -> SpecifierSet:
+        return SpecifierSet(self.text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +53,7 @@ class Rule:
 class Yank(Rule):
     """Yank files (PEP 592), or list files as not yanked that a source or an earlier rule yanks."""
 
-    versions: SpecifierSet | None = None  # None: all
+    versions: Versions | None = None  # None: all
     files: str = ""  # a shell pattern for filenames; "": all
     reason: str = ""
     yanked: bool = True
@@ -39,7 +61,7 @@ class Yank(Rule):
     def matches(self, file: File) -> bool:
         if self.files:
             return fnmatchcase(file.filename, self.files)
-        return self.versions is None or contains(self.versions, file.version)
+        return self.versions is None or file.facts.version in self.versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +87,7 @@ class Keep(Rule):
 class Only(Rule):
     """List only files of these versions, platforms and Pythons. Each that is empty selects all; sdists run anywhere."""
 
-    versions: SpecifierSet | None = None
+    versions: Versions | None = None
     platforms: tuple[str, ...] = ()  # names of systems, or shell patterns of platform tags
     pythons: tuple[tuple[int, int], ...] = ()
 
@@ -97,18 +119,26 @@ class Rules(Generic[R]):
 
     def of(self, project: str) -> Sequence[R]:
         """Return the rules for a project, in their order."""
-        if project not in self._names and not self._patterns.match(project):
-            return ()
-        return [rule for rule in self.rules if rule.project == project or _matches(rule, project)]
+        if not self._all_patterns.match(project):
+            return self._by_name.get(project, ())
+        return [rule for rule in self.rules if rule.project == project or self._matches(rule, project)]
+
+    def _matches(self, rule: R, project: str) -> bool:
+        pattern = self._patterns.get(rule.project)
+        return pattern is not None and pattern.match(project) is not None
 
     @cached_property
-    def _names(self) -> frozenset[str]:
-        return frozenset(rule.project for rule in self.rules if not rule.is_pattern)
+    def _by_name(self) -> Mapping[str, Sequence[R]]:
+        names = dict.fromkeys(rule.project for rule in self.rules if not rule.is_pattern)
+        return {name: [rule for rule in self.rules if rule.project == name] for name in names}
 
     @cached_property
-    def _patterns(self) -> re.Pattern[str]:
-        patterns: Iterable[str] = (translate(rule.project) for rule in self.rules if rule.is_pattern)
-        return re.compile("|".join(patterns) or r"(?!)")
+    def _patterns(self) -> Mapping[str, re.Pattern[str]]:
+        return {rule.project: re.compile(translate(rule.project)) for rule in self.rules if rule.is_pattern}
+
+    @cached_property
+    def _all_patterns(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(translate, self._patterns)) or r"(?!)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +174,3 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 def normalize_pattern(pattern: str) -> str:
     """Return the name of a project, or a shell pattern for some, in the normal form of names."""
     return re.sub(r"[-_.]+", "-", pattern).lower()
-
-
-def contains(versions: SpecifierSet, version: str) -> bool:
-    """Tell whether a version, also a prerelease, is one of those that a specifier selects."""
-    return versions.contains(parse_version(version), prereleases=True)
-
-
-def _matches(rule: Rule, project: str) -> bool:
-    return rule.is_pattern and fnmatchcase(project, rule.project)

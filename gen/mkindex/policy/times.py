@@ -8,7 +8,7 @@ from mkindex.model.files import format_upload_time
 
 _AGE = re.compile(r"([1-9][0-9]{0,5}) ?(min|h|d|w)", re.ASCII)
 _SECONDS = {"min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_WHOLE = len("2026-01-02T03:04:05")
+WHOLE_SECONDS = len("2026-01-02T03:04:05")  # of an upload time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,10 +50,12 @@ def parse_limit(value: object) -> Limit | None:
 
 def is_after(upload_time: str, moment: str) -> bool:
     """Tell whether an upload time, which may have a fraction of a second, is after a moment, which has none."""
-    start = upload_time[:_WHOLE]
-    return start > moment[:_WHOLE] or (start == moment[:_WHOLE] and upload_time[_WHOLE:].strip(".0Z") != "")
+    start = upload_time[:WHOLE_SECONDS]
+    return start > moment[:WHOLE_SECONDS] or (
+        start == moment[:WHOLE_SECONDS] and upload_time[WHOLE_SECONDS:].strip(".0Z") != ""
+    )
 
 
 def seconds_of(upload_time: str) -> int:
     """Return an upload time in seconds since the epoch."""
-    return int(datetime.datetime.fromisoformat(upload_time[:_WHOLE]).replace(tzinfo=datetime.UTC).timestamp())
+    return int(datetime.datetime.fromisoformat(upload_time[:WHOLE_SECONDS]).replace(tzinfo=datetime.UTC).timestamp())
