@@ -116,6 +116,39 @@ def test_a_build_with_a_policy_equals_a_cold_one_and_a_second_one_writes_nothing
     assert read_tree(here / "public") == cold_build(here / "wheels", policy=policy)
 
 
+def test_the_manifest_keeps_how_limits_of_time_were_resolved_and_is_written_only_if_pages_change(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = write_policy(here, '[times]\ncutoff = "3d"\n')
+    manifest = here / "public/.mkindex/manifest"
+    publish(here / "wheels", here / "public", policy=policy)
+    written = manifest.read_bytes()
+    assert b'\nlimits\t["3d = 2025-12-30T03:04:05Z"]\n' in written
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(NOW + 3600))
+    assert publish(here / "wheels", here / "public", policy=policy).written == 0
+    assert manifest.read_bytes() == written
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(NOW + DAY))
+    publish(here / "wheels", here / "public", policy=policy)
+    assert versions(here) == [f"1.{number}" for number in range(10)]
+    assert b'\nlimits\t["3d = 2025-12-31T03:04:05Z"]\n' in manifest.read_bytes()
+
+
+def test_adding_files_and_keeping_some_equals_a_build_of_what_is_kept(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = write_policy(here, '[[keep]]\nproject = "*"\nnewest = 3\n')
+    publish(here / "wheels", here / "public")
+    (here / "new").mkdir()
+    os.utime(write_wheel(here / "new", "demo", "1.12"), (NOW, NOW))
+    assert Run(capsys, "add", "new", "public", "--policy", policy, "--grace", "0").status == 0
+    pages = {path: data for path, data in read_tree(here / "public").items() if not path.startswith(".mkindex")}
+    for number in range(10):
+        (here / f"wheels/demo-1.{number}-py3-none-any.whl").unlink()
+    os.utime(write_wheel(here / "wheels", "demo", "1.12"), (NOW, NOW))
+    cold = cold_build(here / "wheels")
+    assert pages == {path: data for path, data in cold.items() if not path.startswith(".mkindex")}
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 

@@ -178,7 +178,9 @@ def test_a_second_build_writes_nothing_and_a_build_without_variants_removes_thei
 ) -> None:
     options = {"policy": policy(here, f'by = "local"\n{default}')}
     publish(here / "wheels", here / "public", **options)
+    manifest = (here / "public/.mkindex/manifest").read_bytes()
     assert publish(here / "wheels", here / "public", **options).written == 0
+    assert (here / "public/.mkindex/manifest").read_bytes() == manifest
     assert read_tree(here / "public") == cold_build(here / "wheels", **options)
     publish(here / "wheels", here / "public")
     assert read_tree(here / "public") == cold_build(here / "wheels")

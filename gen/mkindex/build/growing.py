@@ -21,7 +21,7 @@ from mkindex.options import InvalidOption
 from mkindex.publish.plan import root_lines
 from mkindex.site.render import Site
 from mkindex.text import and_more, printable
-from mkindex.tree.manifest import GROWN
+from mkindex.tree.manifest import GROWN, LIMITS
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ def find_requested(config: Config, requests: "Sequence[Request]", done: str = "r
     return [file for file in files if any(request.matches(file) for request in requests)]
 
 
-def recorded_lines(config: Config, site: Site, *, is_grown: bool) -> tuple[bytes, ...]:
+def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grown: bool) -> tuple[bytes, ...]:
     """Return what the manifest records about the whole tree, as optional lines.
 
-    That is its options, its variants, and whether sources may lack some of it.
+    That is its options, limits of time as they were resolved, its variants, and whether sources may lack some of it.
     """
     templates = site.templates
     values = {one.name: value for one in _KEPT if (value := getattr(config, one.name)) != one.default}
@@ -127,7 +127,8 @@ def recorded_lines(config: Config, site: Site, *, is_grown: bool) -> tuple[bytes
         values[_TEMPLATES] = templates.digest
     options = _OPTIONS + f"{json.dumps(values, sort_keys=True)}\n".encode()
     variants = (_VARIANTS + f"{json.dumps(asdict(site.variants))}\n".encode(),) if site.variants else ()
-    return (*((GROWN,) if is_grown else ()), options, *variants)
+    resolved = (LIMITS + f"{json.dumps(limits)}\n".encode(),) if limits else ()
+    return tuple(sorted((*((GROWN,) if is_grown else ()), options, *resolved, *variants)))
 
 
 def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":

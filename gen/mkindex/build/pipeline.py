@@ -96,7 +96,7 @@ def build(
             findings = (*kept, *collected.findings, *governed.findings, *warnings(index, site))
             withheld = governed.removed_filenames
             refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
-            lines = recorded_lines(config, site, is_grown=bool(growth))
+            lines = recorded_lines(config, site, governed.moments, is_grown=bool(growth))
             whole = replace(site, locks=(*kept_locks(work, locks, growth), *locks), generation=generation)
             people = _people(index, whole, work) if config.site else None
             sections = _sections(index, whole, lines, people)

@@ -184,7 +184,12 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
         is_same = section and published and section.key == published.key != ""
         # Pages say what is recorded about a project, but not all that is recorded about the tree.
         is_project = section is not None and section.name != ROOT_SECTION
-        if section and published and not (is_same and is_project) and section.lines() != _known_lines(published):
+        if (
+            section
+            and published
+            and not (is_same and is_project)
+            and _known(section.lines()) != _known(published.lines())
+        ):
             difference.recorded.append(section.name)
         elif is_same and published:
             difference.unchanged += published.entry_count
@@ -201,9 +206,9 @@ def _compare(sections: Iterable[Section], destination: Destination, *, overwrite
     return difference
 
 
-def _known_lines(published: PublishedSection) -> tuple[bytes, ...]:
-    """Return what the manifest records about a section, without the lines of a newer version."""
-    return tuple(line for line in published.lines() if line.startswith(OPTIONAL_LINES))
+def _known(lines: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return what is compared of the lines of a section: not those of a newer version, nor limits of time."""
+    return tuple(line for line in lines if line.startswith(OPTIONAL_LINES))
 
 
 def _compare_resource(
