@@ -56,6 +56,11 @@ def describe(filename: str, stream: Stream, size: int, project: str = "", *, who
     except Misnamed:
         facts = _describe_renamed(filename, stream, size, whole=whole)
         if facts is None:
+            if label := _variant_label(filename, stream, size):
+                raise Unreadable(
+                    f"a wheel variant with the label {printable(label)} (PEP 825, a draft): clients ignore it, except "
+                    "for uv with a preview feature, and mkindex does not publish it. Build it without a label"
+                ) from None
             raise
         return facts
 
@@ -102,6 +107,18 @@ def _describe_renamed(filename: str, stream: Stream, size: int, *, whole: bool) 
         return None
     is_of_project = facts and canonicalize_name(filename).startswith(f"{facts.project}-")
     return facts._replace(right_filename=right) if facts and is_of_project else None
+
+
+def _variant_label(filename: str, stream: Stream, size: int) -> str:
+    """Return the label in the name of a wheel variant (PEP 825), which says in variant.json what it is for; else ""."""
+    if not filename.endswith(".whl"):
+        return ""
+    with suppress(Unreadable):
+        read_at = zips.random_access(stream)
+        directory, _, _ = zips.read_wheel_metadata(read_at, size)
+        if "variant.json" in zips.read_dist_info(read_at, size, directory, ("variant.json",)):
+            return filename.removesuffix(".whl").rpartition("-")[2]
+    return ""
 
 
 def _right_filename(filename: str, stream: Stream, size: int) -> str:
