@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +130,28 @@ def test_the_next_run_on_a_fresh_checkout_changes_only_pages_with_new_files(
     assert used.outputs == {"path": "public", "projects": "10", "files": "17", "rejected": "0"}
     assert "\nNot on the previous site: 1 file.\n\n* <code>demo-1&#46;2-py3-none-any&#46;whl</code>\n" in used.summary
     assert "\nEvery file was on the previous site.\n" in again.summary
+
+
+def test_two_runs_on_fresh_checkouts_with_different_wheels_publish_both(runner: Runner, tmp_path: Path) -> None:
+    site = tmp_path / "site0"
+    for number in (1, 2):
+        fresh = tmp_path / f"work{number}"
+        (fresh / "dist").mkdir(parents=True)
+        write_wheel(fresh / "dist", "released", f"{number}.0", mtime=int(time.time()))
+        with serve_directory(site, tmp_path / "log") if number > 1 else nullcontext() as server:
+            previous = server.url if server else str(tmp_path / "nothing")
+            used = runner.use(fresh, {"add": "true", "previous": previous})
+        assert used.status == 0, used.log
+        site = artifact(fresh / "public", tmp_path / f"site{number}")
+    with serve_directory(site, tmp_path / "log") as server:
+        for client in ("pip", "uv"):
+            for version in ("1.0", "2.0"):
+                (home := tmp_path / f"{client}{version}").mkdir()
+                installed = INSTALLERS[client](ClientHome(home), f"{server.url}simple/", [f"released=={version}"])
+                assert installed == {"released": version}
+    fresh = workspace(tmp_path / "unreachable")
+    used = runner.use(fresh, {"add": "true", "previous": "http://127.0.0.1:9/"})
+    assert (used.status, used.outputs.get("path", ""), (fresh / "public").exists()) == (3, "", False), used.log
 
 
 def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path) -> None:

@@ -33,7 +33,10 @@ def list_site(work: Workspace, growth: Growth) -> Published:
     Raises SourceError if the site cannot be read as a whole, or is not the one that was deployed last.
     """
     config, site = work.config, work.config.previous or ""
-    content = read_site(site, simple_path=config.simple_path, web=work.web, executor=work.connections)
+    try:
+        content = read_site(site, simple_path=config.simple_path, web=work.web, executor=work.connections)
+    except SourceError as error:
+        raise SourceError(f"--previous: {error}") from error
     _refuse_older(config, growth, site, content)
     if content is None:
         note = Note(location=redact(site), text="nothing is published there yet")
