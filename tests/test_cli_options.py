@@ -322,7 +322,7 @@ def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
     options = {one.key: one for one in OPTIONS_TABLE}
     inputs = {name: value for name, value in action["inputs"].items() if name not in ("check", "python")}
-    assert set(inputs) - set(options) == {"sources", "destination"}
+    assert set(inputs) - set(options) == {"sources", "destination", "add"}
     (build,) = (step for step in action["runs"]["steps"] if step["id"] == "build")
     handed_on = {name: value for name, value in build["env"].items() if name.startswith("MKINDEX_")}
     expected = {one.variable: f"${{{{ inputs.{key} }}}}" for key, one in options.items() if key in inputs}
