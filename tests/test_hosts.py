@@ -257,7 +257,7 @@ BESIDE = "must not be in each other: a project could have the name of the inner 
 NEGOTIATES = "it sends clients JSON or HTML, as they prefer, from one root"
 PATH_RULE = (
     "must be a relative path of letters, digits and - _ . "
-    "whose first part is not files, locks, index.html, 404.html or links.html"
+    "whose first part is not files, locks, index.html, 404.html, links.html or generation.txt"
 )
 CHOICES = "github-pages, cloudflare-pages, netlify, nginx, apache, caddy or s3"
 WRONG: dict[str, dict[str, Any]] = {
