@@ -7,8 +7,7 @@ lists.
 The first line of a manifest names its format and the last line is a checksum, in every format. After its
 entries, a section may have optional lines: a lowercase name, a tab, text. A version that does not know a line ignores
 it, copies it while nothing else in the section changes, and drops it when it writes the section again, because the
-fact may no longer be true. So an optional line may always be missing; a fact that must not be
-lost requires a new format.
+fact may no longer be true. So an optional line may always be missing; a fact that must not be lost needs a new format.
 """
 
 import hashlib
@@ -28,13 +27,7 @@ from typing import BinaryIO, NamedTuple, Protocol, Self
 from mkindex.tree.names import DOT_FILES, INDEX_JSON
 
 ROOT_SECTION = ""  # of the pages that belong to no single project
-OPTIONAL_LINES = (
-    b"files\t",
-    b"grown\t",
-    b"options\t",
-    b"status\t",
-    b"variants\t",
-)  # how those begin that this version knows
+OPTIONAL_LINES = (b"files\t", b"grown\t", b"options\t", b"status\t", b"variants\t")  # how known ones begin
 LIMITS = b"limits\t"  # of the root section: limits of time, as they were resolved. Alone they change no manifest
 GROWN = b"grown\t\n"  # of the root section: the tree has files that the sources of a build may lack
 

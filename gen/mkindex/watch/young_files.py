@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from mkindex.build.pipeline import Examine
+from mkindex.build.collecting import Examine
 from mkindex.build.workspace import Workspace
 from mkindex.cache import RACY_NS
 from mkindex.errors import Note, Rejected, SourceError

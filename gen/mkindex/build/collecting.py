@@ -1,0 +1,75 @@
+"""The first half of a build: what the sources have, examined, dated and assembled to an index."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mkindex.build.examining import sort_outcomes
+from mkindex.build.growing import Growth, Published, list_published
+from mkindex.build.listing import list_sources, refuse_without_lock, selection, sort_listing
+from mkindex.build.report import note_missing
+from mkindex.build.workspace import Workspace
+from mkindex.errors import Note, Rejected
+from mkindex.examine.upload_times import dated
+from mkindex.model.files import Artifact, File, Link
+from mkindex.model.index import Index, assemble, grow
+from mkindex.publish.refusals import refuse_links_to_replaced_site
+from mkindex.sources.source import Source
+
+if TYPE_CHECKING:
+    from mkindex.policy.rules import Policy
+    from mkindex.sources.generation import Generation
+    from mkindex.sources.locks.lock import Lock
+
+Examine = Callable[[Sequence[Artifact | Link], Workspace], Iterable[File | Rejected | Note]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collected:
+    """What is to be published, before the policy is applied."""
+
+    index: Index
+    locks: "tuple[Lock, ...]"
+    findings: tuple[Rejected | Note, ...]
+    previous: Mapping[str, str] | None  # upload times of the --previous site, by sha256
+    generation: "Generation | None"  # if that site is grown
+
+
+def collect(
+    work: Workspace, sources: Sequence[Source], examine: Examine, growth: Growth | None, policy: "Policy | None"
+) -> Collected:
+    """List and examine what the sources have, and assemble the index."""
+    config, generation = work.config, None
+    listed = sort_listing(selection(config).with_unused(list_sources(config, sources)))
+    artifacts, _, statuses, locks, source_findings = listed
+    refuse_without_lock(config, locks)
+    for lock in locks:
+        work.announce(Note(location=lock.name, text=lock.summary))
+    refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
+    files, file_findings = sort_outcomes(examine(artifacts, work), config)
+    variant_of = policy.variants.of if policy and policy.variants else None
+    # With growth, the times of what is published come with it.
+    dating = replace(config, previous=None) if growth else config
+    files, previous = dated(dating, files, web=work.web, executor=work.connections)
+    findings = [*source_findings, *file_findings, *note_missing(dating, previous)]
+    if growth:
+        published = _list_site(work, growth) if config.previous else list_published(work, growth)
+        previous, generation = {file.sha256: file.upload_time for file in published.files}, published.generation
+        files, rejected = grow(published.files, files, replace=growth.replace, variant_of=variant_of)
+        statuses = [*published.statuses, *statuses]
+        findings += (*published.findings, *rejected)
+    index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first", variant_of=variant_of)
+    of_application = tuple(lock for lock in locks if not lock.for_builds)
+    return Collected(
+        index=index,
+        locks=of_application,
+        findings=(*findings, *conflicts),
+        previous=previous,
+        generation=generation,
+    )
+
+
+def _list_site(work: Workspace, growth: Growth) -> Published:
+    from mkindex.build.republishing import list_site  # here, since most builds need nothing that reads sites
+
+    return list_site(work, growth)

@@ -1,0 +1,118 @@
+"""The second half of a build: apply the policy, render, and plan. Nothing is changed yet."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkindex.build.collecting import Collected
+from mkindex.build.growing import Growth, keep_variants, kept_locks, recorded_lines
+from mkindex.build.policy import govern, policy_of
+from mkindex.build.report import warnings
+from mkindex.build.workspace import Workspace
+from mkindex.config import Config
+from mkindex.errors import Note, Rejected
+from mkindex.examine.upload_times import source_date_epoch
+from mkindex.hosts.table import HOSTS, Host
+from mkindex.model.index import Index
+from mkindex.policy.result import PolicyResult
+from mkindex.publish.plan import Plan, plan
+from mkindex.publish.refusals import (
+    note_removal_from_grown,
+    refuse_empty_or_rejected,
+    refuse_large_removal,
+    refuse_unyank,
+    removed_filenames,
+)
+from mkindex.site.limits import refuse_beyond_limits
+from mkindex.site.listings import list_projects, refuse_same_paths
+from mkindex.site.render import Site, render
+from mkindex.site.resources import Section
+from mkindex.site.templates import Templates
+
+if TYPE_CHECKING:
+    from mkindex.policy.rules import Policy
+    from mkindex.site.people import People
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What holds for a whole build, however often it is tried."""
+
+    policy: "Policy | None"
+    now: int  # seconds since the epoch, for limits of time
+    site: Site
+    notes: tuple[Note, ...]  # about options that changed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """Everything that a build is about to do."""
+
+    plan: Plan
+    index: Index
+    governed: PolicyResult
+    people: "People | None"  # the pages for people
+    removed: tuple[str, ...]  # filenames that the index lists no more
+    findings: tuple[Rejected | Note, ...]
+
+
+def terms_of(work: Workspace, growth: Growth | None, notes: Iterable[Note]) -> Terms:
+    """Return the policy, the time and the layout of a build. Raises ConfigError."""
+    config = work.config
+    policy = policy_of(config) if not growth else keep_variants(work, growth.policy or policy_of(config))
+    epoch = source_date_epoch()
+    now = int(time.time()) if epoch is None else epoch
+    return Terms(policy=policy, now=now, site=_site(config, policy), notes=tuple(notes))
+
+
+def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth | None) -> Prepared:
+    """Return what is to be published, and how. Raises MkindexError if it must not be."""
+    config, destination, site = work.config, work.destination, terms.site
+    governed = govern(collected.index, terms.policy, terms.now, explain=config.dry_run)
+    index, withheld = governed.index, governed.removed_filenames
+    findings = (*terms.notes, *collected.findings, *governed.findings, *warnings(index, site))
+    refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
+    lines = recorded_lines(config, site, governed.moments, is_grown=bool(growth))
+    locks = (*kept_locks(work, collected.locks, growth), *collected.locks)
+    whole = replace(site, locks=locks, generation=collected.generation)
+    people = _people(index, whole, work) if config.site else None
+    sections = _sections(index, whole, lines, people)
+    todo = plan(sections, destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite)
+    removed = removed_filenames(todo, index)
+    missing = [name for name in removed if name not in withheld]
+    refuse_large_removal(config, destination, missing, findings)
+    if not config.unyank:
+        refuse_unyank(config, todo, index, destination.read, governed.unyanked_filenames)
+    if not growth:
+        findings = (*findings, *note_removal_from_grown(config, destination, missing))
+    refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
+    return Prepared(plan=todo, index=index, governed=governed, people=people, removed=removed, findings=findings)
+
+
+def _site(config: Config, policy: "Policy | None") -> Site:
+    return Site(
+        simple_path=config.simple_path,
+        files_url=config.files_url,
+        files_have_metadata=config.files_have_metadata,
+        links=config.links,
+        url=config.url,
+        json_root=config.json_root,
+        host=HOSTS[config.host] if config.host else Host(),
+        variants=policy.variants if policy else None,
+        templates=Templates(Path(config.templates) if config.templates else None),
+    )
+
+
+def _people(index: Index, site: Site, work: Workspace) -> "People":
+    from mkindex.build.people import make_people  # here, since it takes time, and most builds have no such pages
+
+    return make_people(index, site, work)
+
+
+def _sections(index: Index, site: Site, lines: Sequence[bytes], people: "People | None") -> Iterable[Section]:
+    """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
+    refuse_same_paths(list_projects(index.projects, site.variants), site.variants, site.simple(""))
+    sections = render(index, site, lines, people)
+    return tuple(sections) if site.host.has_limits else sections
