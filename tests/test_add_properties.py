@@ -90,7 +90,7 @@ class Growing(RuleBasedStateMachine):
 
     def run(self, sources: tuple[str, ...], growth: Growth | None, **options: Any) -> None:  # noqa: ANN401 (Config)
         type(self).runs += 1
-        settings = {"allow_empty": True, "prune": True, "jobs": 1, "grace": 0}
+        settings = {"allow_empty": True, "prune": True, "unyank": True, "jobs": 1, "grace": 0}
         config = Config(sources=sources, destination=str(self.public), **(settings | options))
         build(config, growth=growth)
 
