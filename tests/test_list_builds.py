@@ -16,6 +16,7 @@ import pytest
 
 from mkindex.examine.local import scan
 from mkindex.simple.reader import parse_json
+from mkindex.sources.open import FileSource
 from support.lists import EVERYTHING, FILE, FILES_URL, A, B, make_wheels, objects, run
 from support.requirements import skip_or_fail
 from support.sources import open_with_defaults
@@ -176,7 +177,9 @@ def test_a_file_that_changes_while_standard_input_is_read_is_an_error(
 )
 def test_the_beginning_of_a_file_decides_how_it_is_read(here: Path, content: bytes, kind: str) -> None:
     (here / "file").write_bytes(content)
-    assert type(open_with_defaults(str(here / "file"))).__name__ == kind
+    opened = open_with_defaults(str(here / "file"))
+    assert isinstance(opened, FileSource)
+    assert type(opened.source).__name__ == kind
 
 
 # --- compared with dumb-pypi ------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def test_another_reason_to_yank_and_an_unyank_change_the_pages_of_the_project_on
     for reason in ("other reason", ""):
         before = api(public)
         sources[0].write_text(lines.replace("broken on Python 3.14", reason))
-        publish(sources, public)
+        publish(sources, public, unyank=not reason)
         assert changed(before, api(public)) == {"links.html", *of_project(read_tree(public), "demo")}
         assert (b"data-yanked" in read_tree(public)["simple/demo/index.html"]) == bool(reason)
 
