@@ -29,7 +29,7 @@ def test_every_test_that_is_named_exists(page: str) -> None:
 
 
 def test_each_row_of_the_threat_model_names_its_tests() -> None:
-    model, _, tests = (TOP / "SECURITY.md").read_text().partition("### Which tests hold it\n")
+    model, _, tests = (TOP / "SECURITY.md").read_text().partition("### Tests of each row\n")
     threats = re.findall(r"^\| \*\*(.+?)\*\*", model, re.MULTILINE)
     held = re.findall(r"^\| ([^|]+?) \| `tests/", tests, re.MULTILINE)
     assert held == threats
