@@ -345,7 +345,7 @@ def test_a_tree_of_0_1_0_grows(tmp_path: Path, new: Path) -> None:
     shutil.copytree(Path(__file__).parent / "fixtures/tree-0.1.0", tmp_path / "public")
     listed, page = write_sources(tmp_path / "sources")
     report = add(new, tmp_path / "public", links=True, grace=0)
-    text = "made by an older mkindex, which did not record its options: give those that it was made with again"
+    text = "made by an older mkindex, which did not record its options. Give again those that it was made with"
     assert report.findings == (Note(location=str(tmp_path / "public"), text=text),)
     sources = (str(listed), str(page), str(new))
     build(Config(sources=sources, destination=str(tmp_path / "cold"), links=True))
@@ -388,7 +388,7 @@ def test_a_build_stops_before_it_removes_most_of_an_index_that_was_grown(tmp_pat
     assert str(error.value) == (
         f"nothing published: this build would remove 11 of the 11 files that the index in {tmp_path}/public lists "
         "(p00-1.0-py3-none-any.whl, p01-1.0-py3-none-any.whl, p02-1.0-py3-none-any.whl and 8 more). It was grown with "
-        "`mkindex add`, which keeps them. If they are to go, use --prune (--prune --dry-run only prints what would be "
+        "`mkindex add`, which keeps them. To remove them, use --prune (--prune --dry-run only prints what would be "
         "removed)"
     )
 
@@ -469,7 +469,7 @@ def test_nothing_is_removed_without_an_answer(tmp_path: Path, old: Path, capsys:
     run = Run(capsys, "remove", str(tmp_path / "public"), "demo", "--no-cache")
     assert (run.status, run.err.splitlines()[-1]) == (
         2,
-        "error nobody can be asked here: use --yes, or --dry-run to see what would go",
+        "error cannot ask, because standard input is not a terminal. Use --yes, or --dry-run to print the files",
     )
     assert DEMO in str(read_tree(tmp_path / "public").keys())
 

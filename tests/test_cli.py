@@ -229,14 +229,14 @@ Commands:
   build     Make an index. The default: mkindex SOURCE... DEST.
   add       Add files to an index, and keep what it lists.
   remove    Take releases or files out of an index.
-  yank      Yank releases or files (PEP 592): clients pass over them.
-  unyank    List yanked releases or files as usual again.
+  yank      Yank releases or files (PEP 592): clients skip them.
+  unyank    List yanked releases or files as not yanked.
   status    Set the status of a project (PEP 792).
   policy    Print what the policy decides about files, and why.
   check     …
   client    …
   host      Print the configuration of a web server for an index.
-  relocate  Change the addresses in locks/ to where a bundle lies.
+  relocate  Change the addresses in the lock files of a bundle.
   serve     Serve an index over HTTP.
 """
 USAGE = """\

@@ -272,7 +272,7 @@ def test_an_index_divided_by_directories_cannot_grow(here: Path, capsys: pytest.
     run = Run(capsys, "remove", "public", "other", "--yes")
     assert (run.status, run.err.splitlines()[-1]) == (
         2,
-        "error the index in public is divided by the directories of its sources: build it from them again",
+        "error the variants of the index in public are directories of its sources. Build it from these again",
     )
 
 
@@ -298,7 +298,7 @@ def test_explain_lists_each_file_of_a_project_with_the_rule_that_decided(
     ]
     run = Run(capsys, "policy", "--dry-run")
     assert run.out.splitlines() == [
-        f"{FILES['1.0']}  not kept  goes from DEST  mkindex.toml:5: newest = 1 does not keep it",
+        f"{FILES['1.0']}  not kept  removed from DEST  mkindex.toml:5: newest = 1 does not keep it",
         "Policy: 1 file yanked, 1 file not listed ([[keep]])",
     ]
     assert snapshot(here / "public") == before
@@ -306,7 +306,7 @@ def test_explain_lists_each_file_of_a_project_with_the_rule_that_decided(
 
 def test_the_command_policy_needs_a_policy_and_a_question(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Run(capsys, "policy", "wheels", "public", "--explain", "demo").err.splitlines()[-1] == (
-        "error there is no policy: mkindex.toml has no such table, and --policy is not given"
+        "error there is no policy: mkindex.toml has no table of a policy, and --policy is not given"
     )
     assert Run(capsys, "policy", "wheels", "public").err.splitlines()[-1] == (
         "error give --explain PROJECT or --dry-run: a build applies the policy"

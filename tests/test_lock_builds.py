@@ -357,7 +357,7 @@ def test_a_build_for_environments_ends_with_a_proof_that_the_index_is_complete(
 ) -> None:
     done = run(write_lock(uv_project(server)), *MIRROR, *FOR, "linux", "--platform", "windows")
     assert done.out.splitlines()[1] == (
-        "Every requirement of uv.lock can be installed from it on: 3.12 linux, 3.12 windows"
+        "Every requirement of uv.lock can be installed from this index on: 3.12 linux, 3.12 windows"
     )
 
 

@@ -49,7 +49,7 @@ def test_removing_more_than_half_is_refused_with_numbers_and_the_way_out(
     assert str(error.value) == (
         f"nothing published: this build would remove 6 of the 11 files that the index in {tmp_path}/public lists "
         f"({', '.join(path.name for path in paths[:3])} and 3 more). Check that the sources are complete. "
-        "If these files are to go, use --prune (--prune --dry-run only prints what would be removed)"
+        "To remove these files, use --prune (--prune --dry-run only prints what would be removed)"
     )
     assert read_tree(tmp_path / "public") == before
 

@@ -1,4 +1,4 @@
-"""Prove that the index of a build has everything that its lock files need, for the environments that were chosen."""
+"""Prove that every requirement of the lock files of a build can be installed from its index, for the chosen targets."""
 
 import os
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Proof:
         """Return the result in one line."""
         what, where = " and ".join(self.locks), ", ".join(self.targets)
         if self.missing:
-            return f"Not every requirement of {what} can be installed from it on: {where} (see above)"
+            return f"Not every requirement of {what} can be installed from this index on: {where} (see above)"
         unread = f" ({plural(self.unread, 'sdist')} on a server not read)" if self.unread else ""
-        return f"Every requirement of {what} can be installed from it on: {where}{unread}"
+        return f"Every requirement of {what} can be installed from this index on: {where}{unread}"
 
 
 def prove(report: Report) -> Proof | None:

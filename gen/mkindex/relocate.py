@@ -1,4 +1,4 @@
-"""Change the address of a bundle in its lock files, for the place where it lies now."""
+"""Change the address of a bundle in its lock files to the place where it is now."""
 
 import os
 from pathlib import Path

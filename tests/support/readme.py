@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- options: written by `make readme` -->", "<!-- end of options -->"
 _CODE = re.compile(
-    r"--format json|--watch --poll|--[a-z][a-z-]+|\.metadata|links\.html|SOURCE_DATE_EPOCH|'[^']+'|URL/<[^>]+>"
+    r"`[^`]+`|--format json|--watch --poll|--[a-z][a-z-]+|\.metadata|links\.html|SOURCE_DATE_EPOCH|'[^']+'|URL/<[^>]+>"
 )
 
 
@@ -44,7 +44,7 @@ def _row(option: Option) -> str:
     metavar = option.metavar or "\\|".join(option.choices)
     flags = ", ".join(f"`{flag}`" for flag in [option.short] if flag)
     spelled = f"{flags + ', ' if flags else ''}`{f'{option.flag} {metavar}'.rstrip()}`"
-    text = re.sub(_CODE, lambda match: f"`{match[0]}`", option.help) if "`" not in option.help else option.help
+    text = re.sub(_CODE, lambda match: f"`{match[0].strip('`')}`", option.help)
     default = option.default_text if option.automatic else f"`{option.default_text}`" if option.default_text else ""
     return f"| {spelled} | {text} | {default} |"
 

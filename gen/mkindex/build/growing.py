@@ -52,7 +52,7 @@ class Growth:
     """What a build keeps of the index that the destination has."""
 
     given: frozenset[str] = frozenset()  # options that the user gave; others that shape the tree stay as they were
-    first: bool = False  # nothing need be published at --previous yet
+    first: bool = False  # accept that nothing is published at --previous yet
     replace: bool = False  # an added file takes the place of a published one with the same name and other bytes
     is_removed: Callable[[File], bool] = _nothing
     edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
@@ -95,7 +95,7 @@ def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) 
     kept = []
     for name in sorted(set(os.listdir(directory)) - replaced):
         path = os.path.join(directory, name)
-        with suppress(SourceError):  # it is no lock, or somebody damaged it
+        with suppress(SourceError):  # it is not a lock, or it is damaged
             kept += [] if os.path.islink(path) else [read_lock(path)]
     return tuple(kept)
 
@@ -145,8 +145,8 @@ def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
             policy = replace(policy, variants=Variants(**json.loads(lines[0][len(_VARIANTS) :])) if lines else None)
     if policy.variants and policy.variants.by == "directory":
         raise ConfigError(
-            f"the index in {printable(work.config.destination)} is divided by the directories of its sources: "
-            "build it from them again"
+            f"the variants of the index in {printable(work.config.destination)} are directories of its sources. Build "
+            "it from these again"
         )
     return policy
 
@@ -161,7 +161,7 @@ def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]
         return work, []  # nothing is published yet
     recorded = _recorded(lines)
     if recorded is None:
-        text = "made by an older mkindex, which did not record its options: give those that it was made with again"
+        text = "made by an older mkindex, which did not record its options. Give again those that it was made with"
         return work, [Note(location=config.destination, text=text)]
     if _TEMPLATES in recorded and config.templates is None:
         raise InvalidOption(

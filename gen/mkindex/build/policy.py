@@ -1,4 +1,4 @@
-"""Where a build reads its policy from, and when it must not."""
+"""Read the policy of a build, and refuse one that others could replace."""
 
 import os
 from pathlib import Path

@@ -81,7 +81,7 @@ def _refuse_older(config: Config, growth: Growth, site: str, content: SiteConten
     if now.number < last.number or (now.number == last.number != 0 and now.listing != last.listing):
         raise SourceError(
             f"--previous: {redact(site)} has generation {now.number or 'none'}, but generation {last.number} was "
-            "deployed last, with other files. A cache sent an older one, or two runs deployed at the same time: run "
+            "deployed last, with other files. A cache sent an older site, or two runs deployed at the same time. Run "
             f"again in ten minutes. If the last deployment failed, delete {where}"
         )
 

@@ -28,7 +28,7 @@ Examples:
                                          also keep what is published there: for hosts, such as GitHub
                                          Pages, on which each deployment replaces all
   mkindex add https://host/simple/demo/ ./public --remote mirror
-                                         add what another index has of a project
+                                         add the files of a project from another index
 
 \b
 Exit status: 0 done; 1 done, but files were rejected; 2 usage error; 3 not done, DEST is as it was;
@@ -48,14 +48,14 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage error; 3 not done,
 def add(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fields of Config, AddOptions and RunOptions)
     """Add what the SOURCEs have to the index in DEST, and keep everything that it lists.
 
-    A SOURCE is what it is for a build: see `mkindex --help`. The files of DEST stay where they are and are not read
-    again. A file that DEST lists already with the same contents changes nothing; one with other contents is rejected.
+    A SOURCE is the same as for a build: see `mkindex --help`. The files of DEST stay where they are and are not read
+    again. A file that DEST already lists with the same contents changes nothing; one with other contents is rejected.
 
-    Options that shape the tree, such as --links, --for and --simple-path, are those that the index was made with. One
-    that is given counts for all of the index from then on.
+    Options that shape the tree, such as --links, --for and --simple-path, stay as they were when the index was made.
+    If you give one of them, it applies to the whole index from then on.
 
     With --previous, the index to keep is the one at that address, not that in DEST. Its files are downloaded into DEST
-    and verified. If it cannot be read as a whole, or is older than what was deployed last, nothing is published.
+    and verified. If a part of it cannot be read, or if it is older than the last deployment, nothing is published.
     """
     from mkindex.build.growing import Growth
 

@@ -55,8 +55,8 @@ Then check the result: mkindex check URL. docs/hosting has a page for each host.
 @click.option(
     "--listen",
     metavar="ADDRESS",
-    help="IP address of the server to listen on; 0.0.0.0 for every one.  [default: only this machine if the host "
-    "of --url is localhost or a loopback address, otherwise every address]",
+    help="IP address to listen on; 0.0.0.0 for all addresses.  [default: only this machine if the host of --url is "
+    "localhost or a loopback address, otherwise all addresses]",
 )
 @click_option(BY_NAME["templates"], group="")
 @click.pass_context

@@ -8,11 +8,12 @@ import click
 from mkindex.cli.build import read_options
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option
 from mkindex.cli.terminal import DONE, print_findings, reader_may_leave
+from mkindex.config.site_options import SITE
 from mkindex.config.table import OPTIONS, PUBLISHING, REPORTING, RUN_OPTIONS, WATCHING
 from mkindex.errors import nothing
 
-_OTHER_GROUPS = (PUBLISHING, WATCHING, REPORTING)
-_USELESS = ("templates", "links", "site", "json_root", "link_mode")  # they change no decision
+_OTHER_GROUPS = (SITE, PUBLISHING, WATCHING, REPORTING)
+_USELESS = ("templates", "links", "json_root", "link_mode")  # they change no decision
 
 
 @click.command(
@@ -23,14 +24,16 @@ _USELESS = ("templates", "links", "site", "json_root", "link_mode")  # they chan
 Examples:
   mkindex policy --explain demo            each file of demo, with the rule that decided
   mkindex policy --explain '*-nightly'
-  mkindex policy --dry-run                 what the policy does not list, and what would go from DEST
+  mkindex policy --dry-run                 the files that the policy does not list, and if DEST has them
   mkindex policy ./wheels ./public --policy policy.toml --explain demo
 
 \b
 Exit status: 0 printed; 2 usage error; 3 a source or the policy cannot be read.""",
 )
 @click.argument("paths", metavar="SOURCE... DEST", nargs=-1, type=Location())
-@click.option("--explain", metavar="NAME_OR_GLOB", help="Print each file of these projects, and what decided.")
+@click.option(
+    "--explain", metavar="NAME_OR_GLOB", help="Print each file of these projects, with the rule that decided."
+)
 @click.option("--dry-run", "-n", is_flag=True, help="Print each file that the policy does not list.")
 @click_options(
     [
@@ -50,7 +53,9 @@ def policy(ctx: click.Context, /, explain: str | None, *, dry_run: bool, **optio
         raise click.UsageError("give --explain PROJECT or --dry-run: a build applies the policy", ctx)
     config = replace(read_options(ctx, options), dry_run=True, allow_empty=True, prune=True, unyank=True)
     if config.policy is None:
-        raise click.UsageError("there is no policy: mkindex.toml has no such table, and --policy is not given", ctx)
+        raise click.UsageError(
+            "there is no policy: mkindex.toml has no table of a policy, and --policy is not given", ctx
+        )
     from mkindex.build.pipeline import build
     from mkindex.reports.policy import explanation, unlisted_files
 

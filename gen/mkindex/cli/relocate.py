@@ -10,12 +10,12 @@ from mkindex.text import plural
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Change the addresses in locks/ to where a bundle lies.",
+    short_help="Change the addresses in the lock files of a bundle.",
 )
 @click.argument("directory", metavar="DIR")
 @click.option("--url", metavar="URL", help="The address at which a server has DIR.  [default: its file: address]")
 def relocate(directory: str, url: str | None) -> int:
-    """Change the addresses in the lock files of a bundle to the place where it lies.
+    """Change the addresses in the lock files of a bundle to the place where it is now.
 
     DIR is the tree of a build from lock files. A pylock.toml with relative paths needs no change.
     """

@@ -24,7 +24,7 @@ Examples:
   mkindex remove ./public demo==1.0            a release
   mkindex remove ./public 'demo<2' other       all releases below 2 of demo, and the whole project other
   mkindex remove ./public 'demo-1.0-*.whl'     files
-  mkindex remove ./public demo --dry-run       print what would go
+  mkindex remove ./public demo --dry-run       print what would be removed
 
 \b
 Exit status: 0 done; 2 usage error; 3 not done, DEST is as it was: a REQ matches nothing; 70 an unexpected error.""",
@@ -49,14 +49,15 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     files = find_requested(config, [parse_request(text) for text in requests])
     if not (options["yes"] or config.dry_run):
         if not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: use --yes, or --dry-run to see what would go", ctx)
+            text = "cannot ask, because standard input is not a terminal. Use --yes, or --dry-run to print the files"
+            raise click.UsageError(text, ctx)
         for file in files:
             print_message(f"  {printable(file.filename)}")
         if not click.confirm(f"Remove {plural(len(files), 'file')} from {printable(destination)}?", err=True):
             return DONE
     chosen = {(file.filename, file.sha256) for file in files}
     growth = Growth(given=given_options(ctx), is_removed=lambda file: (file.filename, file.sha256) in chosen)
-    # What goes was named, so neither its share of the index nor an empty index is a surprise.
+    # The user named the files, so neither their share of the index nor an empty index is a surprise.
     config = replace(config, prune=True, allow_empty=True)
     form = form_of_report(ctx, options["format"], json=options["json"])
     return build_once(config, form, growth, quiet=options["quiet"], verbose=options["verbose"])

@@ -21,7 +21,7 @@ class SiteOptions:
         None, "Title of the site.", group=SITE, shapes=True, metavar="TEXT", automatic="Python package index"
     )
     site_description: str | None = option(
-        None, "What this index is, in a sentence.", group=SITE, shapes=True, metavar="TEXT"
+        None, "A sentence that describes the index.", group=SITE, shapes=True, metavar="TEXT"
     )
     site_logo: str | None = option(None, "Image beside the title.", group=SITE, metavar="FILE", path="location")
     site_color: str | None = option(
@@ -30,7 +30,7 @@ class SiteOptions:
     site_footer: str | None = option(None, "Text at the end of each page.", group=SITE, shapes=True, metavar="TEXT")
     site_readme_images: bool = option(
         False,
-        "Show the images in READMEs. Browsers load them from other servers, which learn who reads the page.",
+        "Show the images in READMEs. Browsers load them from other servers, which then know who reads the page.",
         group=SITE,
         shapes=True,
     )

@@ -112,15 +112,15 @@ class BuildOptions(SiteOptions):
 
     index: tuple[str, ...] = option(
         (),
-        "Where a lock file names neither addresses nor an index (poetry.lock, pdm.lock, requirements.txt): the index "
-        "that it was locked with. May be repeated.",
+        "The index that a lock file was made with, if it names neither addresses nor an index (poetry.lock, pdm.lock, "
+        "requirements.txt). May be repeated.",
         group=LOCKS,
         metavar="URL",
     )
     python: tuple[str, ...] = option(
         (),
-        "Take only what clients install for this Python, such as 3.12: packages by their markers, the best wheel of "
-        "each, and an sdist where no wheel fits. With --platform; may be repeated.",
+        "Take only the files that clients install for this Python, such as 3.12: packages by their markers, the best "
+        "wheel of each, and an sdist if no wheel fits. Requires --platform. May be repeated.",
         group=LOCKS,
         metavar="X.Y",
         automatic="all files",
@@ -151,7 +151,8 @@ class BuildOptions(SiteOptions):
     no_sdists: bool = option(False, "Take no sdists.", group=LOCKS)
     build_requires: str | None = option(
         None,
-        "Also take the files of this lock: what sdists need to be built, which no lock of an application has.",
+        "Also take the files of this lock: the build requirements of sdists, which are not in the lock of an "
+        "application.",
         group=LOCKS,
         metavar="LOCK",
         path="location",
@@ -168,14 +169,17 @@ class BuildOptions(SiteOptions):
 
     policy: str | None = option(
         None,
-        "Read the policy from this file: what is yanked, kept, listed later. It must not be among the wheels.",
+        "Read the policy from this file: yanks, status, retention, delays. It must not be in a SOURCE.",
         group=POLICY,
         metavar="FILE",
         automatic="the tables in mkindex.toml",
         path="file",
     )
     unyank: bool = option(
-        False, "Allow listing files as not yanked that the index in DEST yanks, as after `mkindex yank`.", group=POLICY
+        False,
+        "List files as not yanked even if the index in DEST yanks them, as after `mkindex yank`.",
+        group=POLICY,
+        automatic="refuse it",
     )
 
     link_mode: Literal["copy", "hardlink"] = option(
@@ -206,8 +210,8 @@ class BuildOptions(SiteOptions):
     )
     previous: str | None = option(
         None,
-        "Keep the upload times of files (by sha256) that this published site already has; with `mkindex add`, keep all "
-        "that it lists.",
+        "Keep the upload times of files (by sha256) that this published site already has. With `mkindex add`: keep all "
+        "files that it lists.",
         group=OUTPUT,
         metavar="URL_OR_DIR",
         path="location",
@@ -358,13 +362,13 @@ class AddOptions:
 
     replace: bool = option(
         False,
-        "If DEST lists a file of the same name with other contents, replace it. Lock files have its old hash.",
+        "If DEST lists a file of the same name with other contents, replace it, although lock files contain its hash.",
         group=SELECTION,
     )
     first: bool = option(
         False,
-        "With --previous: nothing need be published there yet. Without it, an address with nothing is an error once "
-        "something was deployed.",
+        "With --previous: accept that nothing is published there yet. Without --first, that is an error once something "
+        "was deployed.",
         group=PUBLISHING,
     )
 

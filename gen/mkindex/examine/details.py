@@ -17,7 +17,7 @@ _PARSERS = ("pkginfo", "packaging")
 
 
 class DetailsReader:
-    """Reads what files say to people. Files on other servers, and damaged ones, say nothing."""
+    """Reads the details of files. Files on other servers, and damaged ones, have none."""
 
     def __init__(self, cache: Cache, *, processes: int) -> None:
         self._cache = cache

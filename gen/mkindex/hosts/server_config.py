@@ -42,7 +42,7 @@ class ServerConfig:
             raise InvalidOption("root", "/ would publish every file of the machine: give the directory of the tree")
         parse_public_url(self.url)
         if self.listen is not None and _ip_address(self.listen) is None:
-            wanted = "must be an IP address without a port, such as 0.0.0.0 for every one, not {value!r}"
+            wanted = "must be an IP address without a port, such as 0.0.0.0 for all addresses, not {value!r}"
             raise InvalidOption("listen", wanted, value=printable(self.listen))
         if (self.certificate is None) != (self.key is None):
             raise InvalidOption("certificate", "and {key} require each other")

@@ -1,1 +1,1 @@
-"""What the user decides about files that are there: pure functions on the projects of an index."""
+"""The policy: what the user decides about the files that sources have. Pure functions on the projects of an index."""

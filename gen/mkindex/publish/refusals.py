@@ -149,9 +149,9 @@ def refuse_large_removal(config: Config, destination: Destination, removed: Sequ
     if config.prune or 2 * len(removed) <= _SMALL_INDEX:
         return
     before = count_listed_files(destination)
-    why = "Check that the sources are complete. If these files are to go, use --prune"
+    why = "Check that the sources are complete. To remove these files, use --prune"
     if is_grown(destination):
-        why = "It was grown with `mkindex add`, which keeps them. If they are to go, use --prune"
+        why = "It was grown with `mkindex add`, which keeps them. To remove them, use --prune"
     if before > _SMALL_INDEX and 2 * len(removed) > before:
         raise PruneRequired(
             f"nothing published: this build would remove {len(removed):,} of the {before:,} files that the index in "

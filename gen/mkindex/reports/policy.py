@@ -61,11 +61,11 @@ def explanation(result: PolicyResult, pattern: str) -> Iterator[str]:
 
 def unlisted_files(result: PolicyResult, removed: Collection[str]) -> Iterator[str]:
     """Yield a line for each file that the policy does not list. `removed`: filenames that DEST lists now."""
-    going = set(removed)
+    listed_now = set(removed)
     some = [one for one in result.decisions if one.verdict in REMOVED]
     for one in sorted(some, key=lambda one: (one.file.project, one.file.filename)):
-        goes = "goes from DEST" if one.file.filename in going else "not in DEST"
-        yield f"{printable(one.file.filename)}  {one.verdict}  {goes}  {printable(_reason(one))}"
+        state = "removed from DEST" if one.file.filename in listed_now else "not in DEST"
+        yield f"{printable(one.file.filename)}  {one.verdict}  {state}  {printable(_reason(one))}"
     yield from policy_lines(result)
 
 

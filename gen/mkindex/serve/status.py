@@ -1,4 +1,4 @@
-"""What a server says of itself: a line for each request, counters for Prometheus, and whether it can serve."""
+"""The health of a server, its counters for Prometheus, and the line of each request in its log."""
 
 import os
 import threading

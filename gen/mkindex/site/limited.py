@@ -1,4 +1,4 @@
-"""A process whose memory and time are limited, for work on what strangers wrote."""
+"""A process whose memory and time are limited, for work on untrusted input."""
 
 import os
 import pickle
