@@ -102,7 +102,7 @@ def test_a_damaged_page_or_file_of_an_archive_is_found(run: Callable[..., Run]) 
     damage("bundle.tar", b'"api-version":"1.4"', b'"api-version":"1.5"')
     path = Path("bundle.tar").resolve()
     done = run("check", "bundle.tar")
-    assert (done.status, done.err.partition(" is not as")[0]) == (
+    assert (done.status, done.err.partition(" does not match")[0]) == (
         3,
         f"error {path} is damaged: simple/{'a' * 100}/index.v1_json",
     )
@@ -119,7 +119,7 @@ def test_what_is_no_archive_of_mkindex_is_one_error(run: Callable[..., Run]) -> 
         link = tarfile.TarInfo("SHA256SUMS")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
-    no_sums = "has no SHA256SUMS: it is no archive that mkindex wrote"
+    no_sums = "has no SHA256SUMS: it was not written by mkindex. Extract it, and check the directory"
     found = {name: run("check", name) for name in ("text.tar", "foreign.tar", "link.tar")}
     assert {name: (done.status, done.err) for name, done in found.items()} == {
         "text.tar": (3, f"error {Path('text.tar').resolve()} cannot be read as an archive (truncated header)\n"),

@@ -294,7 +294,7 @@ def test_what_cannot_be_mirrored_is_named_and_the_rest_is_published(
     lock = write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE), others))
     done = run(lock, *MIRROR)
     again = "publish a wheel of it in an index, and lock again. Or leave it out: --exclude"
-    path = "which belongs to the project: carry it along with the project, or build a wheel. Or leave it out: --exclude"
+    path = "which belongs to the project: copy it with the project, or build a wheel. Or leave it out: --exclude"
     assert done.messages[2:] == [
         f"rejected uv.lock, lib 1: it is a path (packages/lib), {path} lib",
         f"rejected uv.lock, tool 1: it is from a Git repository (https://host.example/tool): {again} tool",
@@ -598,7 +598,7 @@ def test_a_lock_without_addresses_and_without_an_index_asks_for_one(run: Callabl
         [
             (
                 "error poetry.lock has no addresses for pure 1.0, and names no index. "
-                "Give the address of the index that it was locked with: --index URL"
+                "Give the address of the index that it was made with: --index URL"
             )
         ],
     )

@@ -338,8 +338,8 @@ def test_a_template_of_the_users_own_replaces_one_of_the_site(wheels: Path, tmp_
 @pytest.mark.parametrize(
     ("catalogue", "message"),
     [
-        ("nothing = 'x'", "mkindex uses no text named nothing"),
-        ("copied = 1", "copied must be a text"),
+        ("nothing = 'x'", "unknown key nothing"),
+        ("copied = 1", "copied must be a string"),
         ("x", "cannot read"),
     ],
 )

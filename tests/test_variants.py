@@ -215,8 +215,8 @@ def test_variants_in_directories_may_have_files_of_the_same_name(here: Path) -> 
     assert [finding for finding in report.findings if finding.location == "[variants]"] == [
         Note(
             location="[variants]",
-            text="the main index does not list 4 files of variants that have the same filename. Choose a default "
-            "variant",
+            text="the main index does not list 4 files whose filename several variants have. Set default to one of the "
+            "variants",
         )
     ]
     publish(here / "trees", here / "public", recursive=True, policy=policy(here, 'by = "directory"\ndefault = "cpu"'))
@@ -272,14 +272,15 @@ def variant_notes(here: Path, **options: str) -> list[str]:
 
 
 def test_variants_on_one_page_are_noted_with_what_clients_do(here: Path) -> None:
-    mixed = "torch-like: 2.8 has variants on one page (cpu, cu118, cu128): clients install 2.8+cu128 on every machine. "
+    release = "torch-like: release 2.8 has variants on one page (cpu, cu118, cu128)"
+    mixed = f"{release}: clients install 2.8+cu128 on every machine. "
     assert variant_notes(here) == [f"{mixed}[variants] gives each an index of its own (docs/policy.md)"]
     assert variant_notes(here, policy=policy(here, 'by = "local"')) == [
         f"{mixed}[variants] default selects one (docs/policy.md)"
     ]
     assert variant_notes(here, policy=policy(here, 'by = "local"\ndefault = "cpu"')) == []
     assert variant_notes(here, policy=policy(here, 'by = "local"\ndefault = "cu126"')) == [
-        "[variants]: no file is of the default variant cu126: the main index lists no variant at all"
+        "[variants]: the default variant cu126 has no file, so the main index lists no variant. Correct default"
     ]
 
 
@@ -297,7 +298,7 @@ def test_a_project_and_a_variant_of_one_name_may_not_have_the_same_page(here: Pa
 
 def test_a_variant_may_not_have_the_path_of_the_main_index(here: Path) -> None:
     write_wheel(here / "wheels", "demo", "1.0+simple")
-    with pytest.raises(NotPublished, match=r"^nothing published: the path of a variant is that of the main index"):
+    with pytest.raises(NotPublished, match=r"^nothing published: a variant and the main index have the same path"):
         publish(here / "wheels", here / "public", policy=policy(here, 'by = "local"\npath = "{variant}"'))
 
 

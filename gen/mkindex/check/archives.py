@@ -68,7 +68,7 @@ class Archive:
                     differ += [name] if hashlib.file_digest(file, "sha256").hexdigest() != sha256 else []
         if differ:
             raise SourceError(
-                f"{printable(self.path)} is damaged: {printable(differ[0])} is not as {ARCHIVE_SUMS} says. "
+                f"{printable(self.path)} is damaged: {printable(differ[0])} does not match {ARCHIVE_SUMS}. "
                 "Copy it again"
             )
 
@@ -78,7 +78,8 @@ class Archive:
                 text = file.read(_MAX_SUMS).decode()
         except (OSError, ValueError) as error:
             raise SourceError(
-                f"{printable(self.path)} has no {ARCHIVE_SUMS}: it is no archive that mkindex wrote"
+                f"{printable(self.path)} has no {ARCHIVE_SUMS}: it was not written by mkindex. Extract it, and check "
+                "the directory"
             ) from error
         return {found[2]: found[1] for found in map(_SUM.fullmatch, text.splitlines()) if found}
 

@@ -123,7 +123,9 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
             return Content(broken=f"a zip bomb: {size:,} bytes that unpack to {total:,}")
         names = [member.filename for member in members]
         if sum(map(len, names)) > MAX_DIRECTORY:
-            return Content(broken=f"names of members of more than {MAX_DIRECTORY >> 20} MiB, more than mkindex reads")
+            return Content(
+                broken=f"the names of its members have more than {MAX_DIRECTORY >> 20} MiB, the limit of mkindex"
+            )
         ambiguous = [*ambiguities(archive, stream, size), *(differences(archive, stream) if whole else ())]
         directory = _dist_info(filename, names)
         if not directory:

@@ -64,7 +64,7 @@ def variant_findings(projects: Sequence[Project], variants: Variants | None) -> 
             advice = "[variants] default selects one" if variants else "[variants] gives each an index of its own"
             yield Note(
                 location=project.name,
-                text=f"{public} has variants on one page ({and_more(labels)}): clients install "
+                text=f"release {public} has variants on one page ({and_more(labels)}): clients install "
                 f"{public}+{labels[-1]} on every machine. {advice} (docs/policy.md)",
                 text_of_many="variants of a version on one page: clients install the last label on every machine. "
                 f"{advice} (docs/policy.md)",
@@ -72,7 +72,9 @@ def variant_findings(projects: Sequence[Project], variants: Variants | None) -> 
     if variants is None:
         return
     if variants.default and variants.default not in listings.variants:
-        text = f"no file is of the default variant {variants.default}: the main index lists no variant at all"
+        text = (
+            f"the default variant {variants.default} has no file, so the main index lists no variant. Correct default"
+        )
         yield Note(location="[variants]", text=text)
     if not variants.default:
         unlisted = sum(len(project.files) for project in projects) - sum(
@@ -80,8 +82,8 @@ def variant_findings(projects: Sequence[Project], variants: Variants | None) -> 
         )
         if unlisted:
             text = (
-                f"the main index does not list {plural(unlisted, 'file')} of variants that have the same filename. "
-                "Choose a default variant"
+                f"the main index does not list {plural(unlisted, 'file')} whose filename several variants have. "
+                "Set default to one of the variants"
             )
             yield Note(location="[variants]", text=text)
 
@@ -95,7 +97,7 @@ def refuse_same_paths(listings: Listings, variants: Variants | None, simple: str
     }
     paths = {f"{root}{project}/" for root, projects in roots.items() for project in projects}
     if len(roots) < len(listings.indexes):
-        raise NotPublished(f"nothing published: the path of a variant is that of the main index, {simple!r}", ())
+        raise NotPublished(f"nothing published: a variant and the main index have the same path, {simple!r}", ())
     for root in roots:
         if root in paths:
             name = root.rstrip("/").rpartition("/")[2]

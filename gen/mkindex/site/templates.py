@@ -50,7 +50,7 @@ class Templates:
         shipped, *own = map(_read_words, reversed(self._directories))
         for words in own:
             if unknown := [key for key in words if key not in shipped]:
-                raise TemplateError(f"{_WORDS}: mkindex uses no text named {printable(unknown[0])}. Remove it")
+                raise TemplateError(f"{_WORDS}: unknown key {printable(unknown[0])}. Remove it")
             shipped |= words
         return shipped
 
@@ -89,5 +89,5 @@ def _read_words(directory: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError) as error:
         raise TemplateError(f"cannot read {printable(str(path))}: {printable(str(error))}") from error
     if wrong := [key for key, text in words.items() if not isinstance(text, str)]:
-        raise TemplateError(f"{printable(str(path))}: {printable(wrong[0])} must be a text")
+        raise TemplateError(f"{printable(str(path))}: {printable(wrong[0])} must be a string")
     return words

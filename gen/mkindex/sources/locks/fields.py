@@ -26,7 +26,7 @@ def text_of(table: Table, key: str) -> str:
     """Return a text, "" if there is none."""
     value = table.get(key, "")
     if not isinstance(value, str):
-        raise BadLock(f"`{key}` is not a text")
+        raise BadLock(f"`{key}` is not a string")
     return value
 
 
@@ -50,7 +50,7 @@ def texts_of(table: Table, key: str) -> list[str]:
     """Return a list of texts, an empty one if there is none."""
     value = table.get(key, [])
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise BadLock(f"`{key}` is not a list of texts")
+        raise BadLock(f"`{key}` is not a list of strings")
     return value
 
 
@@ -121,7 +121,7 @@ def from_repository(address: str) -> str:
 def from_path(path: str) -> str:
     """Return why a package that is a path cannot be mirrored."""
     where = printable(path)
-    return f"it is a path ({where}), which belongs to the project: carry it along with the project, or build a wheel"
+    return f"it is a path ({where}), which belongs to the project: copy it with the project, or build a wheel"
 
 
 def without_credentials(address: str) -> str:

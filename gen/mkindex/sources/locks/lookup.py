@@ -38,7 +38,7 @@ class Lookup:
         if nowhere := [one.label for one in unknown if not self.indexes_of(one)]:
             raise SourceError(
                 f"{self.lock} has no addresses for {and_more(nowhere, 3)}, and names no index. "
-                "Give the address of the index that it was locked with: --index URL"
+                "Give the address of the index that it was made with: --index URL"
             )
         links = dict(zip((one.identity for one in unknown), self.executor.map(self.links, unknown), strict=True))
         found = Found([], [])
@@ -51,7 +51,7 @@ class Lookup:
             where = " and ".join(map(redact, self.indexes_of(package)))
             for name in missing:
                 what = (
-                    f"{name} with the sha256 of the lock" if name else "none of the files that the lock has hashes of"
+                    f"{name} with the sha256 of the lock" if name else "none of the files whose hashes are in the lock"
                 )
                 found.rejected.append(
                     Rejected(
