@@ -64,8 +64,8 @@ class FileView:
     metadata: str  # address of the core metadata, "" if it is not published
     provenance: str
     yanked: str | None  # the reason; "": without one; None: not yanked
-    pythons: tuple[str, ...]  # those of the table that it runs on
-    platforms: tuple[str, ...]
+    pythons: tuple[str, ...]  # choices of the filter that it runs on
+    platforms: tuple[str, ...]  # the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +110,7 @@ class NewRelease:
 class Requirements:
     """The requirements of a release, for one extra."""
 
-    extra: str  # "": those that it always has
+    extra: str  # "": those without an extra
     requirements: tuple[Required, ...]
 
 
@@ -124,7 +124,7 @@ class ProjectView:
     status: str
     status_reason: str
     is_known: bool  # whether the core metadata of its newest release was read
-    is_elsewhere: bool  # its files are on another server, so that nothing else is known of them
+    is_elsewhere: bool  # whether its files are on another server, so that their metadata was not read
     summary: str
     readme: str  # HTML in which nothing is active; "" if there is none
     requires_python: str
@@ -135,7 +135,7 @@ class ProjectView:
     links: tuple[tuple[str, str, bool], ...]  # label, address, and whether a page may link to it
     classifiers: tuple[tuple[str, tuple[str, ...]], ...]  # by their first part
     import_names: tuple[str, ...]
-    others: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str], ...]  # name and value of all other fields of the metadata
     requires: tuple[Requirements, ...]
     extras: tuple[str, ...]
     listed: frozenset[str]  # the projects of this index among those that it requires
