@@ -32,7 +32,7 @@ test: $(READY) clients  ## Run the tests, including those with real clients
 test-integration: $(READY) clients  ## Run the tests with emulators, many servers and third-party readers
 	$(PYTEST) tests/integration
 
-test-fast: $(READY)  ## Run the fast tests, under a minute: no client, no server of another process, nothing slow
+test-fast: $(READY)  ## Run the fast tests, in less than a minute: no clients, no other servers, nothing slow
 	$(PYTEST) --ignore tests/functional --ignore tests/integration -m "not slow"
 
 test-unit: $(READY)  ## Run the tests that need no client and no server

@@ -28,8 +28,8 @@ def relocate(directory: str, url: str | None = None) -> tuple[str, list[str]]:
         if os.path.islink(path) or not os.path.isfile(path):
             continue
         text = _read(path, directory)
-        if (moved := text.replace(old, new)) != text:
-            _replace(path, moved)
+        if (new_text := text.replace(old, new)) != text:
+            _replace(path, new_text)
             changed.append(name)
     return new, changed
 

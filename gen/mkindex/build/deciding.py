@@ -19,14 +19,14 @@ from mkindex.text import printable
 
 
 class Decision(NamedTuple):
-    """How the published index changes, and what writes the policy file when all is prepared."""
+    """How the published index changes, and the function that writes the policy file when everything is prepared."""
 
     growth: Growth
     write: Callable[[], object]
 
 
 def decide_yank(config: Config, requests: Sequence[str], reason: str | None, given: frozenset[str]) -> Decision:
-    """Return the decision to yank what requests mean, for a reason, which may be ""; None: not to yank it any more.
+    """Return the decision to yank the requested files for a reason, which may be ""; None: to unyank them.
 
     Raises NotPublished if a request matches nothing, and ConfigError.
     """
@@ -47,7 +47,7 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
                 text = set_yank(text, selector, {"reason": reason} if reason else {}, name)
                 continue
             before, text = text, drop_yank(text, selector, name)
-            # A rule for more than this, or the source, may yank it as well.
+            # Another rule, or the source, may yank the files as well.
             if text == before or _is_yanked(parse_policy(text, name), request, files):
                 text = set_yank(text, selector, {"yanked": False}, name)
     return _governed(path, text, Growth(given=given, edit=edit, policy=parse_policy(text, name)))
@@ -82,7 +82,7 @@ def _selectors(request: Request, files: Sequence[File]) -> Iterator[Mapping[str,
 
 
 def _is_yanked(policy: Policy, request: Request, files: Sequence[File]) -> bool:
-    """Tell whether a policy yanks a file that a request means."""
+    """Tell whether a policy yanks a requested file."""
     for file in filter(request.matches, files):
         rules = [rule for rule in policy.yank.of(file.project) if rule.matches(file)]
         if rules and rules[-1].yanked:

@@ -101,7 +101,7 @@ def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) 
 
 
 def find_requested(config: Config, requests: "Sequence[Request]", done: str = "removed") -> list[File]:
-    """Return the published files that requests mean, in the order of the index.
+    """Return the published files that match any of the requests, in the order of the index.
 
     Raises NotPublished if one of them matches nothing; `done` is what would have happened to it.
     """
@@ -132,7 +132,7 @@ def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grow
 
 
 def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
-    """Return a policy with the variants that the index was made with, if it does not say others.
+    """Return a policy with the variants that the index was made with, unless it has its own.
 
     Raises ConfigError for an index that is divided by directories: the published files are in none.
     """
@@ -152,7 +152,7 @@ def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
 
 
 def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]]:
-    """Return the tools with the options that the index was made with, but for those given, and a note for each change.
+    """Return the tools with the options that the index was made with, except those given, and a note for each change.
 
     Raises ConfigError for options that an index cannot change while it grows.
     """

@@ -92,7 +92,7 @@ def _apply(work: Workspace, prepared: Prepared, before_commit: Callable[[], obje
 
 
 def _finish(work: Workspace, index: Index, generation: "Generation | None") -> None:
-    """Do what follows a build that is published. The modules are imported here, since few builds need them."""
+    """Write the archive and the generation of a published build. The imports are here, since few builds need them."""
     if generation:
         from mkindex.build.republishing import remember_generation
 

@@ -32,7 +32,7 @@ def decide(
     project: str = "",
     status: "ProjectStatus | None" = None,
 ) -> int:
-    """Yank what `requests` mean (`reason` None: unyank), or set the status of a project, and print the report."""
+    """Yank the requested files (`reason` None: unyank them), or set the status of a project, and print the report."""
     from mkindex.build.deciding import decide_status, decide_yank
 
     config = make_config(ctx, (), destination, options)

@@ -26,7 +26,7 @@ _HEADER = Struct("100s8s8s8s12s12s8sc100s8s64x8s8s155s12x")
 _PAX_IDENTITY, _GNU_IDENTITY = b"ustar\x0000", b"ustar  \0"
 _LONG_NAME, _LONG_TARGET, _SPARSE = b"L", b"K", b"S"
 _RECORDS, _SOLARIS_RECORDS, _GLOBAL_RECORDS = b"x", b"X", b"g"
-_ANNOUNCING = (_LONG_NAME, _LONG_TARGET, _RECORDS, _SOLARIS_RECORDS)  # they say something of the next member
+_ANNOUNCING = (_LONG_NAME, _LONG_TARGET, _RECORDS, _SOLARIS_RECORDS)  # headers that set fields of the next member
 _OF_GNU, _OF_PAX = (_LONG_NAME, _LONG_TARGET), (_RECORDS, _SOLARIS_RECORDS, _GLOBAL_RECORDS)
 _FIELDS = (b"path", b"linkpath", b"size")
 
@@ -69,14 +69,14 @@ class TarReader:
         """
         count = 0
         kinds: set[bytes] = set()  # of the headers before that of the member
-        said: dict[bytes, bytes] = {}  # in them
+        fields: dict[bytes, bytes] = {}  # of the member, that these headers set
         while (block := self._block()) is not None:
             header = self._parse(block)
             if header.kind in _ANNOUNCING:
                 if header.kind in kinds:
                     raise Unreadable(_TWO_READINGS)
                 kinds.add(header.kind)
-                self._add(said, header)
+                self._add(fields, header)
                 continue
             count += 1
             if count > MAX_MEMBERS:
@@ -87,12 +87,12 @@ class TarReader:
                 kinds.add(header.kind)
                 self._add({}, header)
                 continue
-            member = self._member(header, said)
+            member = self._member(header, fields)
             end = self._data.position + member.size
             yield member
             if not self._data.skip_to(end + -end % BLOCK):
                 raise Unreadable("incomplete, or a member claims more bytes than there are: copy it again")
-            kinds, said = set(), {}
+            kinds, fields = set(), {}
         if kinds:
             raise Unreadable(_DAMAGED)
 
@@ -143,23 +143,23 @@ class TarReader:
             self.note("a number in a tar header is not written as usual")
         self._identity = identity
 
-    def _member(self, header: Member, said: dict[bytes, bytes]) -> Member:
-        """Return the member of a header, with what the headers before it say."""
-        name, target = said.get(b"path", header.name), said.get(b"linkpath", header.target)
+    def _member(self, header: Member, fields: dict[bytes, bytes]) -> Member:
+        """Return the member of a header, with the fields that the headers before it set."""
+        name, target = fields.get(b"path", header.name), fields.get(b"linkpath", header.target)
         size = header.size
-        if b"size" in said:
-            if not _DECIMAL.fullmatch(said[b"size"]):
+        if b"size" in fields:
+            if not _DECIMAL.fullmatch(fields[b"size"]):
                 raise Unreadable(_DAMAGED)
-            size = int(said[b"size"])
-        if b"linkpath" in said and header.kind not in (HARD_LINK, SYMLINK):
+            size = int(fields[b"size"])
+        if b"linkpath" in fields and header.kind not in (HARD_LINK, SYMLINK):
             self.note("a member that is not a link has a target")
         if size and header.kind in _WITHOUT_CONTENT:
             self.note("a member that is not a file has a size")
             size = 0
         return Member(name, header.kind, size, target)
 
-    def _add(self, said: dict[bytes, bytes], header: Member) -> None:
-        """Add what a long name, a long target or pax records say. Raises Unreadable."""
+    def _add(self, fields: dict[bytes, bytes], header: Member) -> None:
+        """Add the fields that a long name, a long target or pax records set. Raises Unreadable."""
         self._left -= header.size
         if header.size > MAX_HEADER:
             raise Unreadable(f"a tar header of {header.size:,} bytes, more than {MAX_HEADER:,}: build it again")
@@ -172,7 +172,7 @@ class TarReader:
             text, end, rest = content.partition(b"\0")
             if not end or rest.strip(b"\0"):
                 self.note("a long name in a tar header that does not end as usual")
-            _say(said, b"path" if header.kind == _LONG_NAME else b"linkpath", text)
+            _set_field(fields, b"path" if header.kind == _LONG_NAME else b"linkpath", text)
             return
         records = list(_pax_records(content))
         if not records or content.endswith(b"\0"):
@@ -185,12 +185,12 @@ class TarReader:
             if key in _FIELDS:
                 if header.kind == _GLOBAL_RECORDS:
                     raise Unreadable(_TWO_READINGS)
-                _say(said, key, value)
+                _set_field(fields, key, value)
 
 
-def _say(said: dict[bytes, bytes], key: bytes, value: bytes) -> None:
-    """Add what a header says. Raises Unreadable if another one said something else: readers take one or the other."""
-    if said.setdefault(key, value) != value:
+def _set_field(fields: dict[bytes, bytes], key: bytes, value: bytes) -> None:
+    """Set a field. Raises Unreadable if another header set it differently: readers take one or the other."""
+    if fields.setdefault(key, value) != value:
         raise Unreadable(_TWO_READINGS)
 
 

@@ -34,7 +34,7 @@ class Decision(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A project as it is listed, and what decided."""
+    """A project as the policy lists it, with the decisions."""
 
     project: Project
     decisions: tuple[Decision, ...]
@@ -50,7 +50,7 @@ class Decider:
     explain: bool = False  # also return decisions that change nothing
 
     def __call__(self, project: Project) -> Decided:
-        """Return what is listed of a project. The steps follow each other: each sees what the one before lists."""
+        """Return a project as the policy lists it. Each step applies to the files that the step before lists."""
         policy, name = self.policy, project.name
         yanks, onlys, keeps = policy.yank.of(name), policy.only.of(name), policy.keep.of(name)
         statuses = policy.status.of(name)
@@ -101,7 +101,7 @@ def _not_selected(files: Iterable[File], rules: Sequence[Only]) -> Iterator[Deci
 
 
 def _mismatch(file: File, rule: Only) -> str:
-    """Return which part of a rule does not select a file; "" if all do."""
+    """Return the part of a rule that does not select a file; "" if all parts do."""
     if rule.versions is not None and file.facts.version not in rule.versions:
         return f"versions = {rule.versions.text!r}"
     if rule.platforms and not runs_on_platform(file.filename, rule.platforms):
@@ -115,7 +115,7 @@ def _waiting(files: Iterable[File], times: Times, moment: str) -> Iterator[Decis
     start = moment[:WHOLE_SECONDS]
     for file in files:
         upload_time = file.facts.upload_time
-        if "" < upload_time[:WHOLE_SECONDS] < start:  # as most are
+        if "" < upload_time[:WHOLE_SECONDS] < start:  # true for most files, and cheap
             continue
         if not upload_time:
             yield Decision(file, "waits", times.where, "it has no upload time")

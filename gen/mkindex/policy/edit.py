@@ -17,7 +17,7 @@ _SELECTORS = ("project", "versions", "files")  # the keys of [[yank]] that say w
 
 
 def set_yank(text: str, selector: Mapping[str, str], values: Mapping[str, Any], name: str) -> str:
-    """Return the text with one rule of [[yank]] for a selector, the last one, which has these values, too.
+    """Return the text with one rule of [[yank]] for a selector, as the last rule, with these values.
 
     `selector` has the keys `project` and maybe `versions` or `files`; `name` is that of the file, for errors.
     """
@@ -32,14 +32,14 @@ def drop_yank(text: str, selector: Mapping[str, str], name: str) -> str:
 
 
 def set_status(text: str, project: str, status: str, reason: str, name: str) -> str:
-    """Return the text with one rule of [[status]] for a project, the last one."""
+    """Return the text with one rule of [[status]] for a project, as the last rule."""
     document = _without(text, "status", lambda rule: _selector(rule) == _selector({"project": project}), name)
     _append(document, "status", {"project": project, "status": status} | ({"reason": reason} if reason else {}))
     return _spaced(document, text)
 
 
 def _spaced(document: "TOMLDocument", before: str) -> str:
-    """Return the text of a document, with a blank line before each table, if the text `before` was written like that.
+    """Return the text of a document, with a blank line before each table if the text `before` has these lines.
 
     What tomlkit adds and removes leaves none, or two.
     """
@@ -75,7 +75,7 @@ def _without(text: str, table: str, matches: Callable[[Mapping[str, Any]], bool]
 
 
 def _append(document: "TOMLDocument", table: str, values: Mapping[str, Any]) -> None:
-    """Add a rule behind those of its table, or a first one at the end of the document."""
+    """Add a rule after those of its table; the first rule of a table is added at the end of the document."""
     import tomlkit
     from tomlkit.items import AoT
 

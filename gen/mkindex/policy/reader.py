@@ -20,7 +20,7 @@ from mkindex.text import printable
 
 R = TypeVar("R", bound=Rule)
 
-_SINGLE = ("times", "variants")  # tables that there is one of
+_SINGLE = ("times", "variants")  # tables that a file can have only once
 _DIVISIONS: dict[str, Literal["local", "directory", "project"]] = {
     "local": "local",
     "directory": "directory",
@@ -79,7 +79,7 @@ def parse_policy(text: str, name: str) -> Policy:
 
 
 class _Lines:
-    """Where the tables and keys of a file are written. `tomllib` does not tell."""
+    """The lines of the tables and keys of a file, which `tomllib` does not give."""
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""What a policy did to an index. Nothing that decides is imported here: most builds have no policy."""
+"""The result of a policy. This module imports nothing that applies one, because most builds have no policy."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """The index as it is listed, and what a policy did to it."""
+    """The index as the policy lists it, with the decisions."""
 
     index: Index
     decisions: "tuple[Decision, ...]" = ()

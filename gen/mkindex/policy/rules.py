@@ -39,7 +39,7 @@ class Versions:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What all rules have: where they are written, and the projects that they are for."""
+    """The fields of every rule: where it is written, and its projects."""
 
     where: str  # file and line, as "mkindex.toml:12"
     project: str  # a normalized name, or a shell pattern for some
@@ -143,7 +143,7 @@ class Rules(Generic[R]):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What a policy file says."""
+    """The rules of a policy file."""
 
     yank: Rules[Yank] = field(default_factory=Rules)
     status: Rules[Status] = field(default_factory=Rules)

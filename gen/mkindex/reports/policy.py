@@ -1,4 +1,4 @@
-"""What a policy did to an index, as text for people or as JSON for programs."""
+"""The result of a policy, as text for people or as JSON for programs."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator

@@ -25,7 +25,7 @@ class Request:
     filenames: re.Pattern[str] | None = None
 
     def matches(self, file: File) -> bool:
-        """Tell whether a file is meant. Pre-releases are, if the versions contain them."""
+        """Tell whether a file is requested. A prerelease is, if the versions contain it."""
         if self.filenames:
             return self.filenames.match(file.filename) is not None
         if file.facts.project != self.project:
@@ -34,7 +34,7 @@ class Request:
 
 
 def parse_request(text: str) -> Request:
-    """Return the request that a text makes. Raises ConfigError."""
+    """Parse a request. Raises ConfigError."""
     is_pattern = text.endswith(SUFFIXES) or any(character in text for character in "*?")
     if is_pattern and "==" not in text:  # `demo==1.*` is a requirement
         return Request(text=text, filenames=re.compile(translate(text)))
