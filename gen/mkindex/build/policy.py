@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def policy_of(config: Config) -> "Policy | None":
-    """Return the policy of a build. Raises ConfigError for a file that is not one, or that lies among the wheels."""
+    """Return the policy of a build. Raises ConfigError for a file that is not one, or that is in a source."""
     if config.policy is None:
         return None
     from mkindex.policy.reader import read_policy

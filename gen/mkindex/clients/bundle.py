@@ -48,18 +48,18 @@ def _introduction(names: str, bundle: Bundle) -> Iterator[str]:
     yield "# Install from this bundle"
     yield ""
     yield f"This directory has the files of {names}, and an index of them. Clients need no other server."
-    yield "Run the commands in this directory, which contains `locks/`. Replace `APP` by the directory of your project."
+    yield "Run the commands in this directory, which contains `locks/`. `APP` stands for the directory of your project."
     yield ""
     yield f"In the lock files, this directory is at <{bundle.base}>."
-    yield "If that is the address of a server, let it serve this directory; for an address of this machine, with:"
+    yield "Serve this directory at that address. If it is an address of this machine, run:"
     yield from _commands("python3 -m http.server --bind 127.0.0.1 8000")
-    yield "`mkindex relocate .` changes that address to the place of this directory, so that no server is needed, and"
-    yield "`mkindex relocate . --url URL` to that of another server."
+    yield "Or run `mkindex relocate .`, which changes it to the `file:` address of this directory: then no server is"
+    yield "needed. `mkindex relocate . --url URL` changes it to the address of another server."
 
 
 def _uv(bundle: Bundle, name: str) -> Iterator[str]:
     sync = "uv sync --directory APP --locked"
-    # What sdists need to be built is in this index, and in no lock.
+    # The build requirements of sdists are in this index, but not in the lock.
     server, directory = (f" --index {one}" if bundle.has_sdists else "" for one in (bundle.index, bundle.local_index))
     yield "With uv, from the server:"
     yield from _commands(f"cp locks/{name} APP/{name}", f"{sync}{server}")
@@ -68,7 +68,7 @@ def _uv(bundle: Bundle, name: str) -> Iterator[str]:
         f"""sed "s|{bundle.base}files/|file://$PWD/files/|" locks/{name} > APP/{name}""",
         f"{sync} --offline{directory}",
     )
-    yield "`--locked` needs the `pyproject.toml` for which the lock was made. `--frozen` does not look at it."
+    yield "`--locked` requires the `pyproject.toml` that the lock was made for. `--frozen` does not compare them."
 
 
 def _pylock(bundle: Bundle, name: str) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _requirements(bundle: Bundle, name: str) -> Iterator[str]:
 
 def _poetry(bundle: Bundle, name: str) -> Iterator[str]:
     yield f"Poetry installs only from the indexes that `{name}` names, and refuses the lock if they change. Where this"
-    yield "directory is not served at those addresses, use pip. First, where Poetry can ask the index, run:"
+    yield "directory is not served at those addresses, use pip. First, on a machine where Poetry can reach them, run:"
     yield from _commands(
         "poetry self add poetry-plugin-export",
         "poetry export --without-urls --format requirements.txt --output requirements.txt",

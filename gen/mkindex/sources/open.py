@@ -133,7 +133,7 @@ def _open_file(path: str, start: bytes, options: SourceOptions, *, is_page: bool
 
 
 def _may_be_lock(start: bytes) -> bool:
-    """Tell whether a file is no list, as far as its first line tells: most lists have a path or an object on each."""
+    """Tell whether a file cannot be a list, by its first line: most lists have a path or an object on each line."""
     line = start.partition(b"\n")[0].rstrip()
     return not line.endswith(tuple(suffix.encode() for suffix in SUFFIXES)) and b'"filename"' not in line
 
