@@ -114,6 +114,20 @@ def test_a_directory_that_is_kept_need_not_be_downloaded_again(
     assert len([path for path in host.content if path.endswith((".whl", ".tar.gz"))]) == 3
 
 
+@pytest.mark.parametrize("address", ["/moved/", "/moved/simple/", "/wheels/simple/", "/wheels/simple/index.html"])
+def test_files_are_published_again_whatever_the_address_of_the_site_is(
+    host: PagesHost, runner: Runner, releases: list[Path], address: str
+) -> None:
+    host.content = cold_build(releases[0])  # by a build: without a generation
+    runner.build(releases[1], url=host.url.replace("/wheels/", address))
+    runner.deploy()
+    assert sorted(path.rpartition("/")[2] for path in host.content if path.endswith((".whl", ".tar.gz"))) == [
+        "demo_app-0.0-py3-none-any.whl",
+        "demo_app-1.0-py3-none-any.whl",
+        "other-1.0.tar.gz",
+    ]
+
+
 def test_what_pages_say_is_kept(tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]) -> None:
     listed = releases[0] / "list.jsonl"
     listed.write_text(json.dumps({"filename": "demo_app-0.0-py3-none-any.whl", "yanked_reason": "“bad”"}) + "\n")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PagesHost:
-    """The site at `url`, and the paths that were requested."""
+    """The site at `url`, and the paths that were requested. /moved/ redirects to it."""
 
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}
@@ -30,6 +30,9 @@ class PagesHost:
 
             def do_GET(self) -> None:
                 host.requests.append(self.path)
+                if self.path.startswith("/moved/"):
+                    self._redirect()
+                    return
                 path, _, query = unquote(self.path).removeprefix("/wheels/").partition("?")
                 is_old = not path.startswith("files/") and (host.ignores_queries or not query)
                 content = host.cached if is_old and host.cached is not None else host.content
@@ -41,6 +44,12 @@ class PagesHost:
                 self.end_headers()
                 if self.command == "GET":
                     self.wfile.write(body or b"")
+
+            def _redirect(self) -> None:
+                self.send_response(301)
+                self.send_header("Location", self.path.replace("/moved/", "/wheels/", 1))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             do_HEAD = do_GET  # noqa: N815 (as http.server calls it)
 

@@ -42,17 +42,17 @@ def list_site(work: Workspace, growth: Growth) -> Published:
         note = Note(location=redact(site), text="nothing is published there yet")
         return Published([], [], [note], Generation(1))
     artifacts, _, statuses, _, _ = sort_listing(content.items)
-    files = _examined(work, artifacts, content.base)
+    files = _examined(work, artifacts, content.roots)
     number = content.generation.number + 1 if content.generation else 1
     return Published([file for file in files if not growth.is_removed(file)], statuses, [], Generation(number))
 
 
-def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], base: str) -> list[File]:
-    """Return the files of a site: those below its address are downloaded, others stay where they are."""
+def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], roots: tuple[str, ...]) -> list[File]:
+    """Return the files of a site: those below one of its addresses are downloaded, others stay where they are."""
     mirror = replace(work, config=replace(work.config, remote="mirror", files_url=None, keep_going=False))
     refer = replace(work, config=replace(work.config, remote="reference", keep_going=False))
-    own = [one for one in artifacts if isinstance(one, Artifact) or one.url.startswith(base)]
-    others = [one for one in artifacts if isinstance(one, Link) and not one.url.startswith(base)]
+    own = [one for one in artifacts if isinstance(one, Artifact) or one.url.startswith(roots)]
+    others = [one for one in artifacts if isinstance(one, Link) and not one.url.startswith(roots)]
     files = []
     for outcome in (*examine_all(own, mirror), *examine_all(others, refer)):
         if isinstance(outcome, Rejected):

@@ -31,7 +31,7 @@ class SiteContent(NamedTuple):
     """What a published site lists."""
 
     items: list[SourceItem]
-    base: str  # the address of its root, with a slash at the end
+    roots: tuple[str, ...]  # addresses below which everything is of the site, with a slash at the end
     generation: Generation | None  # None: it was not grown with --previous
 
 
@@ -42,9 +42,9 @@ def read_site(site: str, *, simple_path: str, web: WebClient, executor: Executor
     the generation shows whether that helped. Raises SourceError if the site cannot be read as a whole.
     """
     top = address_of(site, web)
-    bases = dict.fromkeys((below(top, ""), re.sub(rf"/{re.escape(simple_path)}/$", "/", below(top, ""))))
+    bases = _bases(top, simple_path)
     found = ((base, _read_generation(base, web)) for base in bases)
-    base, generation = next((one for one in found if one[1]), (next(iter(bases)), None))
+    base, generation = next((one for one in found if one[1]), (bases[0], None))
     query = f"generation={generation.number if generation else time.time_ns()}"
     root = find_root(possible_roots(top, simple_path), web, query=query)
     if root is None:
@@ -64,7 +64,15 @@ def read_site(site: str, *, simple_path: str, web: WebClient, executor: Executor
         for link in page.links:
             link = link._replace(project=project_on_page(link.filename, name))  # noqa: PLW2901
             items.append(link if link.is_elsewhere else find_local(link, url))
-    return SiteContent(items, base, generation)
+    # The server may redirect to another address, such as that of a custom domain: links of pages are below that one.
+    return SiteContent(items, (*bases, *_bases(_with_query(root.url, ""), simple_path)), generation)
+
+
+def _bases(url: str, simple_path: str) -> list[str]:
+    """Return the addresses where the tree can be whose index, or root, is at a URL."""
+    base = below(url, "")
+    paths = "|".join(map(re.escape, filter(None, (simple_path, SIMPLE_DIRECTORY))))
+    return list(dict.fromkeys((base, re.sub(rf"/(?:{paths})/$", "/", base))))
 
 
 def _read_page(url: str, web: WebClient) -> Page:
