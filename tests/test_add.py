@@ -262,6 +262,27 @@ def test_recorded_options_that_nobody_could_have_given_do_no_harm(
         assert read_tree(tmp_path / "public") == cold_union(tmp_path / "both", old, new, links=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (b'{"by": "local", "path": "../up/{variant}"}', "path must be a relative path with {variant} as one of its parts"),
+        (b'{"by": "local", "path": ".mkindex/{variant}"}', "path must be a relative path with {variant} as one of its"),
+        (b'{"by": "local", "path": 5}', "path must be a string of one line"),
+        (b'{"by": "local", "other": ""}', "unknown key other"),
+        (b"[" * 30_000, "variants must be a table"),
+    ],
+)
+def test_recorded_variants_that_nobody_could_have_given_stop_the_run(
+    tmp_path: Path, old: Path, new: Path, text: bytes, error: str
+) -> None:
+    write_wheel(old, "demo", "1.0+cpu")
+    publish(old, tmp_path / "public")
+    edit_manifest(tmp_path / "public", rb"options\t[^\n]*\n", rb"\g<0>variants\t" + text + b"\n")
+    with pytest.raises(ConfigError, match=re.escape(f"manifest of {tmp_path}/public: variants: {error}")):
+        add(new, tmp_path / "public")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old", "public"]
+
+
 # --- a destination that others changed --------------------------------------------------------------------------------
 
 
@@ -302,6 +323,7 @@ def test_a_copy_of_a_tree_grows_like_the_tree(tmp_path: Path, old: Path, new: Pa
         b'files\t[["demo-1.0-py3-none-any.whl","one","aa",5]]',
         b'files\t[["demo-1.0-py3-none-any.whl",1]]',
         b'files\t{"a":1}',
+        b'files\t[["demo-1.0-py3-none-any.whl","1.0","%b",5,"","","","","","","",1]]' % (b"a" * 64),
         b"unknown\t",
     ],
 )

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -140,15 +139,27 @@ def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
 
     policy = given or NO_POLICY
     if policy.variants is None:
-        lines = [line for line in root_lines(work.destination) if line.startswith(_VARIANTS)]
-        with suppress(ValueError, TypeError, re.error):  # the tree may come from another person
-            policy = replace(policy, variants=Variants(**json.loads(lines[0][len(_VARIANTS) :])) if lines else None)
+        policy = replace(policy, variants=_recorded_variants(work))
     if policy.variants and policy.variants.by == "directory":
         raise ConfigError(
             f"the variants of the index in {printable(work.config.destination)} are directories of its sources. Build "
             "it from these again"
         )
     return policy
+
+
+def _recorded_variants(work: Workspace) -> Variants | None:
+    """Return the recorded variants, None if there are none. Raises ConfigError."""
+    line = next((line for line in root_lines(work.destination) if line.startswith(_VARIANTS)), None)
+    if line is None:
+        return None
+    from mkindex.policy.reader import parse_variants
+
+    try:
+        content = json.loads(line[len(_VARIANTS) :])
+    except (ValueError, RecursionError):
+        content = None
+    return parse_variants(content, f"manifest of {printable(work.config.destination)}")
 
 
 def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]]:
@@ -189,7 +200,7 @@ def _recorded(lines: Sequence[bytes]) -> dict[str, Any] | None:
         if line.startswith(_OPTIONS):
             try:
                 values = json.loads(line[len(_OPTIONS) :])
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
             return dict(_usable(values)) if isinstance(values, dict) else None
     return None

@@ -78,6 +78,11 @@ def parse_policy(text: str, name: str) -> Policy:
     )
 
 
+def parse_variants(content: object, name: str) -> Variants:
+    """Return the variants in a table that a file of this name has in another form. Raises ConfigError."""
+    return _variants(content, _Lines(name, ""))
+
+
 class _Lines:
     """The lines of the tables and keys of a file, which `tomllib` does not give."""
 

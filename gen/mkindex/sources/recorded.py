@@ -112,7 +112,9 @@ def _file(project: str, fields: _Fields, root: str) -> File:
     """Return the File of an array. Raises ValueError or TypeError for one that mkindex would not write."""
     filename, version, sha256, size, time, python, metadata, requires, name, normal, url, yanked, provenance = fields
     texts = "".join((filename, version, sha256, time, python, metadata, requires, name, normal, url, provenance))
-    if not (texts.isprintable() and (yanked or "").isprintable() and _FILENAME.fullmatch(filename)):
+    if not (f"{texts}{yanked or ''}".isprintable() and isinstance(yanked, str | None)):
+        raise ValueError
+    if not _FILENAME.fullmatch(filename):
         raise ValueError
     if not filename.endswith(SUFFIXES) or not (size is None or (type(size) is int and size >= 0)):
         raise ValueError
