@@ -447,6 +447,7 @@ COMMANDS = [
     (["demo==1.0"], [DEMO]),
     (["demo<2", "other"], [DEMO, "demo-1.1-py3-none-any.whl", "other-1.0.tar.gz"]),
     (["Demo == 1.*"], [DEMO, "demo-1.1-py3-none-any.whl"]),
+    (["Demo != 1.1.*, <2"], [DEMO]),
     (["my_*.whl"], ["my_project-2.0.0-py3-none-any.whl"]),
     ([DEMO], [DEMO]),
 ]

@@ -36,7 +36,7 @@ class Request:
 def parse_request(text: str) -> Request:
     """Parse a request. Raises ConfigError."""
     is_pattern = text.endswith(SUFFIXES) or any(character in text for character in "*?")
-    if is_pattern and "==" not in text:  # `demo==1.*` is a requirement
+    if is_pattern and "=" not in text:  # `demo==1.*` and `demo!=1.*` are requirements, and filenames have no "="
         return Request(text=text, filenames=re.compile(translate(text)))
     try:
         requirement = Requirement(text)
