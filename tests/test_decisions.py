@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex.build.deciding import decide_yank
+from mkindex.build.pipeline import build
+from mkindex.config import Config
+from mkindex.errors import MkindexError
 from support.builds import publish
 from support.command_line import Run, snapshot
 from support.trees import read_tree
@@ -137,6 +141,19 @@ MISTAKES = {
     ),
     ("unyank", "public", "none"): (3, "nothing unyanked: no file in public matches 'none'. Check the name"),
     ("status", "public", "none", "archived"): (3, "nothing changed: no file in public matches 'none'. Check the name"),
+    ("status", "public", "demo==1.1", "archived"): (
+        2,
+        "'demo==1.1' is not the name of a project, and a status is that of all its files",
+    ),
+    ("status", "public", "demo*", "archived"): (
+        2,
+        "'demo*' is not the name of a project, and a status is that of all its files",
+    ),
+    ("status", "public", "", "archived"): (
+        2,
+        "'' is neither a requirement, such as demo==1.0, nor a pattern for filenames, such as 'demo-1.0-*.whl'",
+    ),
+    ("yank", "elsewhere", "demo"): (3, "nothing yanked: there is no index in elsewhere"),
     ("status", "public", "demo", "active", "--reason", "x"): (2, "active and --reason exclude each other"),
     ("yank", "public", "=="): (
         2,
@@ -209,16 +226,34 @@ def test_a_dry_run_and_a_request_that_matches_nothing_leave_the_policy(
         assert snapshot(here) == before
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[keep]]\nproject = "x"\n', "policy.toml:1: [[keep]] needs newest, prereleases or younger-than"),
+        ("yank = 5\n", "policy.toml:1: yank must be a table, written as [[yank]]"),
+        ("yank = [5]\n", "policy.toml:1: yank must be a table, written as [[yank]]"),
+        ("[[yank\n", "cannot read policy.toml: Expected ']]' at the end of an array declaration (at line 1, column 7)"),
+    ],
+)
+@pytest.mark.parametrize("command", [("yank", "public", "demo==1.1"), ("status", "public", "demo", "archived")])
 def test_a_policy_that_is_not_valid_stops_a_decision(
-    here: Path, governed: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], text: str, message: str
 ) -> None:
-    governed.write_text(TOML + '[[keep]]\nproject = "x"\n')
+    (here / "policy.toml").write_text(text)
     before = snapshot(here)
-    run = Run(capsys, "yank", "public", "demo==1.1")
-    assert (run.status, run.err.splitlines()[-1]) == (
-        2,
-        "error mkindex.toml:8: [[keep]] needs newest, prereleases or younger-than",
-    )
+    run = Run(capsys, *command, "--policy", "policy.toml")
+    assert (run.status, run.err.splitlines()[-1]) == (2, f"error {message}")
+    assert snapshot(here) == before
+
+
+def test_two_decisions_at_once_do_not_undo_each_other(here: Path, governed: Path) -> None:
+    config = Config(sources=(), destination="public", policy="mkindex.toml")
+    decisions = [decide_yank(config, [request], "", frozenset()) for request in ("demo==1.0", "demo==1.1")]
+    build(config, growth=decisions[0].growth, before_commit=decisions[0].write)
+    before = snapshot(here)
+    with pytest.raises(MkindexError) as error:
+        build(config, growth=decisions[1].growth, before_commit=decisions[1].write)
+    assert str(error.value) == "mkindex.toml was changed at the same time. Nothing was changed: run again"
     assert snapshot(here) == before
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mkindex.build.growing import Growth, find_requested
 from mkindex.config import Config
-from mkindex.errors import MkindexError, nothing
+from mkindex.errors import ConfigError, MkindexError, nothing
 from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus
 from mkindex.policy.edit import drop_yank, set_status, set_yank
@@ -40,34 +40,47 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
     if config.policy is None:
         return Decision(Growth(given=given, edit=edit), nothing)
     path, name = Path(config.policy), printable(config.policy)
-    text = read_text(path) if path.exists() else ""
+    text = before = _read_valid(path, name)
     for request in parsed:
         for selector in _selectors(request, files):
             if reason is not None:
                 text = set_yank(text, selector, {"reason": reason} if reason else {}, name)
                 continue
-            before, text = text, drop_yank(text, selector, name)
+            with_rule, text = text, drop_yank(text, selector, name)
             # Another rule, or the source, may yank the files as well.
-            if text == before or _is_yanked(parse_policy(text, name), request, files):
+            if text == with_rule or _is_yanked(parse_policy(text, name), request, files):
                 text = set_yank(text, selector, {"yanked": False}, name)
-    return _governed(path, text, Growth(given=given, edit=edit, policy=parse_policy(text, name)))
+    return _governed(path, before, text, Growth(given=given, edit=edit, policy=parse_policy(text, name)))
 
 
 def decide_status(config: Config, project: str, status: ProjectStatus | None, given: frozenset[str]) -> Decision:
-    """Return the decision to give a project a status; None is "active". Raises NotPublished for an unknown project."""
-    find_requested(config, [parse_request(project)], "changed")
-    statuses = {project: status}
+    """Return the decision to give a project a status; None is "active".
+
+    Raises NotPublished for an unknown project, and ConfigError.
+    """
+    request = parse_request(project)
+    if request.filenames or request.versions:
+        raise ConfigError(f"{printable(project)!r} is not the name of a project, and a status is that of all its files")
+    find_requested(config, [request], "changed")
+    project, statuses = request.project, {request.project: status}
     if config.policy is None:
         return Decision(Growth(given=given, statuses=statuses), nothing)
     path, name = Path(config.policy), printable(config.policy)
-    text = read_text(path) if path.exists() else ""
+    before = _read_valid(path, name)
     word, reason = (status.status, status.reason or "") if status else ("active", "")
-    text = set_status(text, project, word, reason, name)
-    return _governed(path, text, Growth(given=given, statuses=statuses, policy=parse_policy(text, name)))
+    text = set_status(before, project, word, reason, name)
+    return _governed(path, before, text, Growth(given=given, statuses=statuses, policy=parse_policy(text, name)))
 
 
-def _governed(path: Path, text: str, growth: Growth) -> Decision:
-    return Decision(growth, partial(_write, path, text))
+def _read_valid(path: Path, name: str) -> str:
+    """Return the text of a policy file that may not exist yet. Raises ConfigError if it is not valid."""
+    text = read_text(path) if path.exists() else ""
+    parse_policy(text, name)
+    return text
+
+
+def _governed(path: Path, before: str, text: str, growth: Growth) -> Decision:
+    return Decision(growth, partial(_write, path, before, text))
 
 
 def _selectors(request: Request, files: Sequence[File]) -> Iterator[Mapping[str, str]]:
@@ -90,8 +103,11 @@ def _is_yanked(policy: Policy, request: Request, files: Sequence[File]) -> bool:
     return False
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace the text of a policy file; a symlink to it stays. Raises MkindexError."""
+def _write(path: Path, before: str, text: str) -> None:
+    """Replace the text `before` of a policy file; a symlink to it stays. Raises MkindexError."""
+    if (read_text(path) if path.exists() else "") != before:
+        # Only the writer of a destination is here, but the file was read before that was known.
+        raise MkindexError(f"{printable(str(path))} was changed at the same time. Nothing was changed: run again")
     target = os.path.realpath(path)
     temporary = f"{target}.mkindex"
     try:

@@ -29,7 +29,7 @@ def decide(
     *,
     requests: Sequence[str] = (),
     reason: str | None = None,
-    project: str = "",
+    project: str | None = None,
     status: "ProjectStatus | None" = None,
 ) -> int:
     """Yank the requested files (`reason` None: unyank them), or set the status of a project, and print the report."""
@@ -38,9 +38,10 @@ def decide(
     config = make_config(ctx, (), destination, options)
     config = replace(config, policy=governing_policy(ctx, destination))
     given = given_options(ctx)
-    decision = (
-        decide_status(config, project, status, given) if project else decide_yank(config, requests, reason, given)
-    )
+    if project is None:
+        decision = decide_yank(config, requests, reason, given)
+    else:
+        decision = decide_status(config, project, status, given)
     form = form_of_report(ctx, options["format"], json=options["json"])
     return build_once(
         config,

@@ -6,7 +6,7 @@ import click
 
 from mkindex.cli.decisions import DECISION_OPTIONS, EXIT_STATUS, decide
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option
-from mkindex.model.index import ProjectStatus, normalize_name
+from mkindex.model.index import ProjectStatus
 
 _STATUSES = ("active", "archived", "quarantined", "deprecated")
 
@@ -48,4 +48,4 @@ def status(
     if status == "active" and reason:
         raise click.UsageError("active and --reason exclude each other", ctx)
     new = None if status == "active" else ProjectStatus(status, reason or None)
-    return decide(ctx, destination, options, project=normalize_name(project), status=new)
+    return decide(ctx, destination, options, project=project, status=new)
