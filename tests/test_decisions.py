@@ -109,6 +109,23 @@ def test_a_build_that_would_list_a_file_as_not_yanked_is_refused_without_unyank(
     assert yanked(here) == {}
 
 
+def test_a_build_after_a_decision_does_not_say_that_the_index_was_grown(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Run(capsys, "yank", "public", "other").status == 0
+    assert Run(capsys, "remove", "public", "other", "--yes").status == 0
+    (here / "wheels" / FILES["1.0"]).unlink()
+    assert publish(here / "wheels", here / "public").notes == ()
+
+
+def test_a_project_with_a_status_can_be_removed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for project in ("demo", "other"):
+        assert Run(capsys, "status", "public", project, "archived").status == 0
+    assert Run(capsys, "remove", "public", "other", "demo==1.0", "--yes").status == 0
+    assert sorted(path.name for path in (here / "public/simple").iterdir() if path.is_dir()) == ["demo"]
+    assert page(here)["project-status"] == {"status": "archived"}
+
+
 def test_a_build_may_remove_or_replace_a_yanked_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Run(capsys, "yank", "public", "demo<1.2")
     (here / "wheels" / FILES["1.0"]).unlink()

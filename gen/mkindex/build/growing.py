@@ -75,8 +75,12 @@ def list_published(work: Workspace, growth: Growth) -> Published:
     source = PublishedSource(work.destination.root, work.destination.projects)
     artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
-    files = [growth.edit(file) for file in (*known, *examined) if not growth.is_removed(file)]
-    statuses = [marker for marker in statuses if marker.project not in growth.statuses]
+    everything = [*known, *examined]
+    files = [growth.edit(file) for file in everything if not growth.is_removed(file)]
+    without_status = {*growth.statuses}
+    if len(files) < len(everything):  # a project of which every file is removed is not listed for its status alone
+        without_status |= {file.project for file in everything} - {file.project for file in files}
+    statuses = [marker for marker in statuses if marker.project not in without_status]
     statuses += [StatusMarker(project, status) for project, status in growth.statuses.items() if status]
     if work.config.upload_time == "none":
         files = [file.with_upload_time("") for file in files]

@@ -17,7 +17,7 @@ from mkindex.examine.upload_times import source_date_epoch
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
 from mkindex.policy.result import PolicyResult
-from mkindex.publish.plan import Plan, plan
+from mkindex.publish.plan import Plan, is_grown, plan
 from mkindex.publish.refusals import (
     note_removal_from_grown,
     refuse_empty_or_rejected,
@@ -74,7 +74,9 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     index, withheld = governed.index, governed.removed_filenames
     findings = (*terms.notes, *collected.findings, *governed.findings, *warnings(index, site))
     refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
-    lines = recorded_lines(config, site, governed.moments, is_grown=bool(growth))
+    # `remove`, `yank` and `status` have no sources: they add nothing that the sources of a build could lack.
+    grown = growth is not None and (bool(config.sources) or is_grown(destination))
+    lines = recorded_lines(config, site, governed.moments, is_grown=grown)
     locks = (*kept_locks(work, collected.locks, growth), *collected.locks)
     whole = replace(site, locks=locks, generation=collected.generation)
     people = _people(index, whole, work) if config.site else None
