@@ -205,7 +205,9 @@ def test_two_added_files_that_differ_replace_nothing(tmp_path: Path, old: Path) 
         write_wheel(tmp_path / str(number), "demo", "1.0", mtime=MTIME, summary=f"bytes {number}")
     shutil.copy2(old / DEMO, tmp_path / "2" / DEMO)
     report = add(union_of_directories(tmp_path), tmp_path / "public", replace=True, recursive=True)
-    assert [one.location for one in report.rejected] == [str(tmp_path / "two/1" / DEMO)]
+    (rejected,) = report.rejected
+    advice = "Several different files of this name are added: add only one of them"
+    assert (rejected.location, rejected.reason.partition("). ")[2]) == (str(tmp_path / "two/1" / DEMO), advice)
     assert read_tree(tmp_path / "public") == before
 
 
@@ -265,7 +267,10 @@ def test_recorded_options_that_nobody_could_have_given_do_no_harm(
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (b'{"by": "local", "path": "../up/{variant}"}', "path must be a relative path with {variant} as one of its parts"),
+        (
+            b'{"by": "local", "path": "../up/{variant}"}',
+            "path must be a relative path with {variant} as one of its parts",
+        ),
         (b'{"by": "local", "path": ".mkindex/{variant}"}', "path must be a relative path with {variant} as one of its"),
         (b'{"by": "local", "path": 5}', "path must be a string of one line"),
         (b'{"by": "local", "other": ""}', "unknown key other"),
@@ -485,6 +490,11 @@ def test_a_request_that_cannot_be_read_is_a_usage_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     assert Run(capsys, "remove", str(tmp_path), text, "--yes").status == 2
+
+
+def test_first_is_for_a_site(tmp_path: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "add", str(new), str(tmp_path / "public"), "--first")
+    assert (run.status, run.err.splitlines()[-1]) == (2, "error --first requires --previous")
 
 
 def test_nothing_is_removed_without_an_answer(tmp_path: Path, old: Path, capsys: pytest.CaptureFixture[str]) -> None:

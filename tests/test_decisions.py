@@ -285,6 +285,14 @@ def test_a_policy_file_of_its_own_is_made_and_a_foreign_mkindex_toml_is_left(
     assert yanked(here) == {"1.0": True, "1.1": True}
 
 
+def test_a_policy_that_governs_another_destination_removes_nothing(
+    here: Path, governed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    governed.write_text(TOML.replace('"public"', '"elsewhere"').replace("10", "1"))
+    assert Run(capsys, "remove", "public", "other", "--yes").status == 0
+    assert page(here)["versions"] == ["1.0", "1.1", "1.2"]
+
+
 def test_without_tomlkit_the_advice_names_the_extra(
     here: Path, governed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

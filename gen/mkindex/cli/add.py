@@ -10,6 +10,7 @@ from mkindex.cli.terminal import form_of_report
 from mkindex.cli.workflow import report_failure
 from mkindex.config.table import ADD_OPTIONS, GROUPS, OPTIONS, RUN_OPTIONS
 from mkindex.errors import ConfigError
+from mkindex.options import InvalidOption
 
 # Nothing is removed by adding, so that these would do nothing.
 _USELESS = ("prune", "allow_empty")
@@ -66,5 +67,7 @@ def add(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fiel
         if form == "github":
             return report_failure(error)
         raise
+    if options["first"] and config.previous is None:
+        raise InvalidOption("first", "requires {previous}")
     growth = Growth(given=given_options(ctx), first=options["first"], replace=options["replace"])
     return build_once(config, form, growth, quiet=options["quiet"], verbose=options["verbose"])

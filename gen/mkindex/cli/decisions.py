@@ -18,8 +18,8 @@ _NAMES = ("policy", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "
 DECISION_OPTIONS = [
     one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _NAMES or one.group == REPORTING
 ]
-EXIT_STATUS = """Exit status: 0 done; 2 usage error; 3 not done, DEST is as it was: a REQ or PROJECT matches nothing;
-70 an unexpected error."""
+EXIT_STATUS = """Exit status: 0 done; 1 done, but files in DEST were damaged or missing, and are not listed any more;
+2 usage error; 3 not done, DEST is as it was: a REQ or PROJECT matches nothing; 70 an unexpected error."""
 
 
 def decide(

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from mkindex.cli.build import build_once, make_config
-from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option, given_options
+from mkindex.cli.options import (
+    CONTEXT_SETTINGS,
+    Command,
+    Location,
+    click_options,
+    config_option,
+    given_options,
+    governing_policy,
+)
 from mkindex.cli.terminal import DONE, form_of_report, print_message
 from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
 from mkindex.text import plural, printable
@@ -27,7 +35,8 @@ Examples:
   mkindex remove ./public demo --dry-run       print what would be removed
 
 \b
-Exit status: 0 done; 2 usage error; 3 not done, DEST is as it was: a REQ matches nothing; 70 an unexpected error.""",
+Exit status: 0 done; 1 done, but files in DEST were damaged or missing, and are not listed any more;
+2 usage error; 3 not done, DEST is as it was: a REQ matches nothing; 70 an unexpected error.""",
 )
 @click.argument("destination", metavar="DEST", type=Location())
 @click.argument("requests", metavar="REQ...", nargs=-1, required=True)
@@ -45,7 +54,7 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     from mkindex.build.growing import Growth, find_requested
     from mkindex.sources.requested import parse_request
 
-    config = make_config(ctx, (), destination, options)
+    config = replace(make_config(ctx, (), destination, options), policy=governing_policy(ctx, destination))
     files = find_requested(config, [parse_request(text) for text in requests])
     if not (options["yes"] or config.dry_run):
         if not sys.stdin.isatty():

@@ -176,19 +176,22 @@ def grow(
             if old and rivals and replace and all(_is_same(file, files[0]) for file in files):
                 dropped.add((name, old.filename))
             elif old and rivals:
-                findings += [_differs_from_published(file, old) for file in rivals]
+                findings += [_differs_from_published(file, old, replace=replace) for file in rivals]
     rejected = {finding.location for finding in findings}
     kept = [file for file in published if (file.facts.project, file.filename) not in dropped] if dropped else published
     return [*kept, *(file for file in added if file.artifact.location not in rejected)], findings
 
 
-def _differs_from_published(file: File, old: File) -> Rejected:
+def _differs_from_published(file: File, old: File, *, replace: bool) -> Rejected:
+    differs = f"sha256 {old.sha256 or 'unknown'}, this file: {file.sha256 or 'unknown'}"
+    advice = "Give it a new version, or use --replace: existing lock files will reject it"
+    advice_for_many = "Give them a new version, or use --replace: existing lock files will reject them"
+    if replace:
+        advice = advice_for_many = "Several different files of this name are added: add only one of them"
     return Rejected(
         location=file.artifact.location,
-        reason=f"the index lists {old.filename} with other contents (sha256 {old.sha256 or 'unknown'}, this file: "
-        f"{file.sha256 or 'unknown'}). Give it a new version, or use --replace: existing lock files will reject it",
-        reason_of_many="the index lists these files with other contents. Give them a new version, or use --replace: "
-        "existing lock files will reject them",
+        reason=f"the index lists {old.filename} with other contents ({differs}). {advice}",
+        reason_of_many=f"the index lists these files with other contents. {advice_for_many}",
     )
 
 
