@@ -12,6 +12,7 @@ import pytest
 from mkindex.errors import ConfigError, MkindexError, NotPublished, PruneRequired
 from support.builds import cold_build, publish
 from support.command_line import Run
+from support.growing import add, remove
 from support.trees import html_entries, read_tree
 from support.wheels import write_wheel
 
@@ -105,6 +106,24 @@ def test_an_index_of_which_the_policy_lists_nothing_is_not_published(here: Path)
     assert str(error.value) == (
         "nothing to publish: the policy lists none of 12 files. Use --allow-empty to publish an empty index"
     )
+
+
+def test_a_cutoff_does_not_take_files_from_a_grown_index(here: Path) -> None:
+    policy = write_policy(here, '[times]\ncutoff = "2d"\n')
+    add(here / "wheels", here / "public")
+    before = read_tree(here / "public")
+    with pytest.raises(NotPublished) as error:
+        add(here / "wheels", here / "public", policy=policy)
+    assert str(error.value) == (
+        "nothing published: the cutoff of the policy does not list 2 files that the index lists already "
+        "(demo-1.10-py3-none-any.whl, demo-1.11-py3-none-any.whl). This index was grown with `mkindex add`, so no "
+        "SOURCE need have them, and they would be lost. Name their projects in exempt, or take them out with `mkindex "
+        "remove`"
+    )
+    assert read_tree(here / "public") == before
+    remove(here / "public", lambda file: file.filename in ("demo-1.10-py3-none-any.whl", "demo-1.11-py3-none-any.whl"))
+    assert add(here / "wheels", here / "public", policy=policy).policy is not None  # the files of the SOURCE wait
+    assert versions(here) == [f"1.{number}" for number in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)]
 
 
 @pytest.mark.parametrize("text", ['[[keep]]\nproject = "*"\nnewest = 3\n', '[times]\ncutoff = "3d"\n'])

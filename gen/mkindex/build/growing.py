@@ -106,7 +106,7 @@ def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) 
 def find_requested(config: Config, requests: "Sequence[Request]", done: str = "removed") -> list[File]:
     """Return the published files that match any of the requests, in the order of the index.
 
-    Raises NotPublished if there is no index, or if one of them matches nothing; `done` is what would have happened to it.
+    Raises NotPublished if there is no index, or if one of them matches nothing; `done` would have happened to it.
     """
     with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
         if next(work.destination.sections(), None) is None:

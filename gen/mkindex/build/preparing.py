@@ -23,6 +23,7 @@ from mkindex.publish.refusals import (
     refuse_empty_or_rejected,
     refuse_large_removal,
     refuse_unyank,
+    refuse_waiting_in_grown,
     removed_filenames,
 )
 from mkindex.site.limits import refuse_beyond_limits
@@ -76,6 +77,8 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
     # `remove`, `yank` and `status` have no sources: they add nothing that the sources of a build could lack.
     grown = growth is not None and (bool(config.sources) or is_grown(destination))
+    if grown:
+        refuse_waiting_in_grown(governed.waiting, collected.previous or {}, findings)
     lines = recorded_lines(config, site, governed.moments, is_grown=grown)
     locks = (*kept_locks(work, collected.locks, growth), *collected.locks)
     whole = replace(site, locks=locks, generation=collected.generation)

@@ -7,6 +7,7 @@ from mkindex.errors import Note
 from mkindex.model.index import Index
 
 if TYPE_CHECKING:
+    from mkindex.model.files import File
     from mkindex.policy.decide import Decision, Verdict
 
 
@@ -29,6 +30,11 @@ class PolicyResult:
     def unyanked_filenames(self) -> frozenset[str]:
         """The names of the files that the policy lists as not yanked."""
         return frozenset(one.file.filename for one in self.decisions if one.verdict == "not yanked")
+
+    @property
+    def waiting(self) -> "tuple[File, ...]":
+        """The files that are not listed yet."""
+        return tuple(one.file for one in self.decisions if one.verdict == "waits")
 
     def count(self, verdict: "Verdict") -> int:
         """Return the number of files with a verdict."""

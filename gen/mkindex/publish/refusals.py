@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
-from mkindex.model.files import Artifact, Link
+from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index
 from mkindex.publish.plan import Destination, Plan, count_listed_files, is_grown
 from mkindex.sources.open import local_path
@@ -169,6 +169,21 @@ def note_removal_from_grown(config: Config, destination: Destination, removed: S
             "with `mkindex add`, which keeps them"
         )
         yield Note(location=config.destination, text=text)
+
+
+def refuse_waiting_in_grown(waiting: Iterable[File], published: Collection[str], findings: Findings) -> None:
+    """Raise NotPublished if published files of a grown index are to wait: no source would have them afterwards.
+
+    `published`: the sha256 of each file that is published.
+    """
+    names = [file.filename for file in waiting if file.sha256 in published]
+    if names:
+        raise NotPublished(
+            f"nothing published: the cutoff of the policy does not list {plural(len(names), 'file')} that the index "
+            f"lists already ({and_more(names, 3)}). This index was grown with `mkindex add`, so no SOURCE need have "
+            "them, and they would be lost. Name their projects in exempt, or take them out with `mkindex remove`",
+            findings,
+        )
 
 
 def refuse_unyank(
