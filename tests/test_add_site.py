@@ -11,7 +11,7 @@ import pytest
 from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.config import Config
-from mkindex.errors import NotPublished, SourceError
+from mkindex.errors import Note, NotPublished, SourceError
 from support.builds import cold_build
 from support.growing import cold_union
 from support.pages_host import PagesHost
@@ -138,6 +138,16 @@ def test_what_pages_say_is_kept(tmp_path: Path, host: PagesHost, runner: Runner,
         ("demo_app-0.0-py3-none-any.whl", "“bad”"),
         ("demo_app-1.0-py3-none-any.whl", None),
     ]
+
+
+def test_the_files_of_a_quarantined_project_are_noted_because_a_site_does_not_list_them(
+    tmp_path: Path, runner: Runner, releases: list[Path]
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[status]]\nproject = "other"\nstatus = "quarantined"\n')
+    runner.release(releases[0], policy=str(policy))
+    text = "quarantined: the site lists no file of it, so none is published again"
+    assert runner.release(releases[1], policy=str(policy)).notes == (Note(location="other", text=text),)
 
 
 # --- what cannot be known stops ---------------------------------------------------------------------------------------

@@ -44,7 +44,12 @@ def list_site(work: Workspace, growth: Growth) -> Published:
     artifacts, _, statuses, _, _ = sort_listing(content.items)
     files = _examined(work, artifacts, content.roots)
     number = content.generation.number + 1 if content.generation else 1
-    return Published([file for file in files if not growth.is_removed(file)], statuses, [], Generation(number))
+    notes: list[Rejected | Note] = [
+        Note(location=marker.project, text="quarantined: the site lists no file of it, so none is published again")
+        for marker in statuses
+        if marker.status.status == "quarantined"
+    ]
+    return Published([file for file in files if not growth.is_removed(file)], statuses, notes, Generation(number))
 
 
 def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], roots: tuple[str, ...]) -> list[File]:
