@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -384,9 +385,23 @@ def test_a_project_whose_record_and_page_are_damaged_stops_the_run(tmp_path: Pat
     edit_manifest(tmp_path / "public", rb"files\t\[[^\n]*", b"other\t")
     (tmp_path / "public/simple/demo/index.v1_json").write_text("{}")
     before = read_tree(tmp_path / "public")
-    with pytest.raises(SourceError, match=r"demo/index\.v1_json was changed since mkindex wrote it"):
+    with pytest.raises(SourceError, match=r"demo/index\.v1_json is missing, or was changed since mkindex"):
         add(new, tmp_path / "public")
     assert read_tree(tmp_path / "public") == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in directories")
+def test_pipes_in_the_tree_are_not_opened(tmp_path: Path, old: Path, new: Path) -> None:
+    publish(old, tmp_path / "public")
+    (tmp_path / "public/locks").mkdir()
+    (tmp_path / "public/locks/INSTALL.md").touch()
+    os.mkfifo(tmp_path / "public/locks/uv.lock")
+    assert add(new, tmp_path / "public").findings == ()
+    edit_manifest(tmp_path / "public", rb"files\t\[[^\n]*", b"other\t")
+    (tmp_path / "public/simple/demo/index.v1_json").unlink()
+    os.mkfifo(tmp_path / "public/simple/demo/index.v1_json")
+    with pytest.raises(SourceError, match=r"demo/index\.v1_json is missing, or was changed since mkindex"):
+        add(new, tmp_path / "public")
 
 
 # --- builds over an index that was grown ------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def list_published(work: Workspace, growth: Growth) -> Published:
     """Return what stays of the published index. Only files that somebody changed are read."""
     from mkindex.sources.published import PublishedSource
 
-    source = PublishedSource(work.destination.root, work.destination.projects)
+    source = PublishedSource(work.destination.root, work.destination.projects, work.destination.read)
     artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
     everything = [*known, *examined]
@@ -98,8 +98,9 @@ def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) 
     kept = []
     for name in sorted(set(os.listdir(directory)) - replaced):
         path = os.path.join(directory, name)
-        with suppress(SourceError):  # it is not a lock, or it is damaged
-            kept += [] if os.path.islink(path) else [read_lock(path)]
+        if os.path.isfile(path) and not os.path.islink(path):  # opening a pipe would wait for its writer
+            with suppress(SourceError):  # it is not a lock, or it is damaged
+                kept.append(read_lock(path))
     return tuple(kept)
 
 

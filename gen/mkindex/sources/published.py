@@ -19,6 +19,7 @@ from mkindex.sources.source import SourceItem
 from mkindex.text import printable
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage
 from mkindex.tree.names import INDEX_JSON, METADATA_SUFFIX
+from mkindex.web.bodies import MAX_PAGE
 
 
 class PublishedProject(NamedTuple):
@@ -40,6 +41,7 @@ class PublishedSource:
 
     root: str
     projects: Callable[[], Iterator[PublishedProject]]
+    read: Callable[[str, int], bytes]  # the first bytes of a regular file of the tree; b"" if it cannot be read
 
     def artifacts(self) -> Iterator[SourceItem]:
         """Yield the files by project. Raises SourceError for a project of which neither record nor page can be read."""
@@ -71,24 +73,22 @@ class PublishedSource:
         """Yield what the page of a project says."""
         for entry, _ in project.entries():
             if entry.stage == Stage.PROJECT and entry.path.endswith(f"/{INDEX_JSON}"):
-                page = self._read(entry)
+                page = self._page(entry)
                 if page.status:
                     yield StatusMarker(project.name, page.status)
                 for link in page.links:
                     path = "" if link.is_elsewhere else os.path.relpath(path_of(link.url), self.root)
                     yield self._find(path.replace(os.sep, "/"), link, project.name) if path else link
 
-    def _read(self, entry: Entry) -> Page:
+    def _page(self, entry: Entry) -> Page:
         path = os.path.join(self.root, entry.path)
-        try:
-            data = Path(path).read_bytes()
-            if hashlib.sha256(data).hexdigest() == entry.sha256:
+        data = self.read(entry.path, MAX_PAGE + 1)
+        why = "is missing, or was changed since mkindex wrote it"
+        if hashlib.sha256(data).hexdigest() == entry.sha256:
+            try:
                 return parse_json(data.decode(), Path(path).as_uri())
-            why = "was changed since mkindex wrote it"
-        except OSError as error:
-            why = f"cannot be read: {error.strerror}"
-        except (Malformed, ValueError) as error:
-            why = str(error)
+            except (Malformed, ValueError) as error:
+                why = str(error)
         raise SourceError(
             f"{printable(path)} {why}. So it is not known what this index lists: build it from its sources again"
         )
