@@ -170,6 +170,8 @@ MISTAKES = {
         2,
         "'' is neither a requirement, such as demo==1.0, nor a pattern for filenames, such as 'demo-1.0-*.whl'",
     ),
+    ("yank", "public", "demo", "--reason", "a\nb"): (2, "--reason must be printable text of one line"),
+    ("status", "public", "demo", "archived", "--reason", "a\nb"): (2, "--reason must be printable text of one line"),
     ("yank", "elsewhere", "demo"): (3, "nothing yanked: there is no index in elsewhere"),
     ("status", "public", "demo", "active", "--reason", "x"): (2, "active and --reason exclude each other"),
     ("yank", "public", "=="): (
@@ -179,7 +181,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
+@pytest.mark.parametrize("arguments", MISTAKES, ids=repr)
 def test_a_mistake_changes_nothing(arguments: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = snapshot(here)
     run = Run(capsys, *arguments)

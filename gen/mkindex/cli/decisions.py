@@ -35,6 +35,9 @@ def decide(
     """Yank the requested files (`reason` None: unyank them), or set the status of a project, and print the report."""
     from mkindex.build.deciding import decide_status, decide_yank
 
+    text = reason if status is None else status.reason
+    if text and not text.isprintable():
+        raise click.UsageError("--reason must be printable text of one line", ctx)
     config = make_config(ctx, (), destination, options)
     config = replace(config, policy=governing_policy(ctx, destination))
     given = given_options(ctx)
