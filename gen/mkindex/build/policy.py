@@ -24,17 +24,19 @@ def policy_of(config: Config) -> "Policy | None":
     from mkindex.policy.reader import read_policy
 
     _refuse_among_wheels(config.policy, config)
-    policy = read_policy(Path(config.policy))
+    return read_policy(Path(config.policy))
+
+
+def refuse_options(config: Config, policy: "Policy") -> None:
+    """Raise ConfigError for options that a policy, or the variants that an index keeps, cannot be used with."""
+    where = f"{printable(config.policy)}: " if config.policy else ""
     if policy.limits and config.upload_time == "none":
-        raise ConfigError(
-            f"{printable(config.policy)}: cutoff and younger-than require upload times: remove --upload-time none"
-        )
+        raise ConfigError(f"{where}cutoff and younger-than require upload times: remove --upload-time none")
     if policy.variants and config.host == "s3":
         raise ConfigError(
-            f"{printable(config.policy)}: [variants] and --for s3 exclude each other, because upload.sh uploads only "
-            "one index. Upload the tree with another tool"
+            f"{where}[variants] and --for s3 exclude each other, because upload.sh uploads only one index. Upload the "
+            "tree with another tool"
         )
-    return policy
 
 
 def govern(index: Index, policy: "Policy | None", now: int, *, explain: bool) -> PolicyResult:

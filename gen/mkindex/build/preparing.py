@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mkindex.build.collecting import Collected
 from mkindex.build.growing import Growth, keep_variants, kept_locks, recorded_lines
-from mkindex.build.policy import govern, policy_of
+from mkindex.build.policy import govern, policy_of, refuse_options
 from mkindex.build.report import warnings
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
@@ -63,6 +63,8 @@ def terms_of(work: Workspace, growth: Growth | None, notes: Iterable[Note]) -> T
     """Return the policy, the time and the layout of a build. Raises ConfigError."""
     config = work.config
     policy = policy_of(config) if not growth else keep_variants(work, growth.policy or policy_of(config))
+    if policy:
+        refuse_options(config, policy)
     epoch = source_date_epoch()
     now = int(time.time()) if epoch is None else epoch
     return Terms(policy=policy, now=now, site=_site(config, policy), notes=tuple(notes))
