@@ -139,6 +139,25 @@ def test_markers_tags_extras_and_groups_decide(
     assert published(public) == expected
 
 
+def test_the_extras_that_a_script_requires_are_chosen(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    web = project_files("web", "1.0", "py3-none-any")
+    serve(server, web, PURE, NUM1)
+    head = (
+        '[manifest]\nrequirements = [{ name = "web", extras = ["more"] }]\n'
+        '[manifest.dependency-groups]\ndev = [{ name = "web", extras = ["num"] }]\n'
+    )
+    more = '[package.optional-dependencies]\nmore = [{ name = "pure" }]\nnum = [{ name = "num" }]'
+    packages = uv_package("web", "1.0", server.url, web, more), uv_package("pure", "1.0", server.url, PURE)
+    text = f'version = 1\nrequires-python = ">=3.11"\n{head}' + "".join(packages)
+    lock = write_lock(text + uv_package("num", "1.0", server.url, NUM1), "script.py.lock")
+    assert run(lock, *MIRROR, *FOR, "linux", "--group", "none").status == 0
+    assert published(public) == {*web, "pure-1.0-py3-none-any.whl"}
+    assert run(lock, *MIRROR, *FOR, "linux").status == 0
+    assert published(public) == {*web, "pure-1.0-py3-none-any.whl", *NUM1}
+
+
 def test_a_package_without_a_fitting_file_is_rejected_by_name(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:

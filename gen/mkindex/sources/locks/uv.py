@@ -41,9 +41,9 @@ def read_uv(document: Table, lock: str, text: str) -> Lock:
     members = [project_name(name) for name in texts_of(manifest, "members")]
     members = members or [name_of(one) for one in packages if "." in _directories(one)]
     roots = [Dependency(name) for name in members]
-    roots += [Dependency(name_of(one), marker=marker_of(one)) for one in tables_of(manifest, "requirements")]
+    roots += [_requirement(one) for one in tables_of(manifest, "requirements")]
     groups = table_of(manifest, "dependency-groups")
-    roots += [Dependency(name_of(one), group=group) for group in groups for one in tables_of(groups, group)]
+    roots += [_requirement(one, group) for group in groups for one in tables_of(groups, group)]
     locked = tuple(_package(one, lock) for one in packages)
     conditions = (*roots, *(one for package in locked if package.name in members for one in package.dependencies))
     return Lock(
@@ -57,6 +57,12 @@ def read_uv(document: Table, lock: str, text: str) -> Lock:
         projects=tuple(members),
         requires_python=text_of(document, "requires-python"),
     )
+
+
+def _requirement(table: Table, group: str = "") -> Dependency:
+    """Return a requirement of a script or of a workspace without a project."""
+    extras = tuple(texts_of(table, "extras"))
+    return Dependency(name_of(table), marker=marker_of(table), extras=extras, group=group)
 
 
 def _directories(package: Table) -> list[str]:
