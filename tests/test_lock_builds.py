@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.check.engine import CheckOptions, check
+from mkindex.sources.locks.read import is_lock
 from support.locks import (
     LINUX,
     MACOS,
@@ -558,6 +559,15 @@ HOSTILE = {
     ),
     "other": ('version = 1\n[tool]\nname = "a"\n', ("is TOML, but not a uv.lock, pylock.toml, poetry.lock or pdm.lock. "
         "Give one of these, or a directory of wheels")),
+    # Quadratic work on these would take hours.
+    "long word": (
+        f'version = "{"a" * 1_000_000}"\n[[package]]\nname = "a"\n',
+        f"`version` is '{'a' * 79}, and mkindex reads 1",
+    ),
+    "spaces": (
+        f"a >= 1{' ' * 1_000_000}b\n",
+        "line 1: a >= 1" + " " * 94 + " is not a requirement such as demo==1.0",
+    ),
 }  # fmt: skip
 
 
@@ -569,6 +579,22 @@ def test_a_hostile_lock_is_one_error_and_leaves_the_destination(
     lock = write_lock(f"{text}\n")
     done = run(lock)
     assert (done.status, done.messages, public.exists()) == (3, [f"error {Path(lock).resolve()}: {problem}"], False)
+
+
+def test_the_work_on_extras_does_not_grow_with_the_square_of_their_number(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    numbers = range(30_000)
+    extras = ", ".join(f'"e{number}"' for number in numbers)
+    required = ", ".join(f'{{ name = "b{number}" }}' for number in numbers)
+    root, requires = f'dependencies = [ {{ name = "pure", extra = [{extras}] }} ]', f"dependencies = [{required}]"
+    run(write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE, requires), root=root)), *MIRROR, *FOR, "linux")
+    assert published(public) == {"pure-1.0-py3-none-any.whl"}
+
+
+def test_blank_lines_before_a_list_are_skipped_in_linear_time() -> None:
+    assert is_lock(b"\n" * 1_000_000 + b"demo==1.0\n", "requirements.txt")
 
 
 def test_loose_requirements_are_an_error_that_says_how_to_lock(run: Callable[..., Run]) -> None:

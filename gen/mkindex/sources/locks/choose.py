@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -55,6 +55,7 @@ class _Walk:
     environment: Environment | None
     extras: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
     _applicable: dict[str, bool] = field(default_factory=dict)  # markers; most are those of many dependencies
+    _of_extras: dict[tuple[tuple[str, str, str], str], list[Dependency]] = field(default_factory=dict)
 
     def run(self) -> None:
         by_name: dict[str, list[LockedPackage]] = {}
@@ -76,14 +77,16 @@ class _Walk:
                         done.add((package.identity, extra))
                         waiting += self._requirements(package, extra)
 
-    def _requirements(self, package: LockedPackage, extra: str) -> Iterator[Dependency]:
-        """Yield what a package requires: always or, for an extra of it, besides."""
+    def _requirements(self, package: LockedPackage, extra: str) -> Sequence[Dependency]:
+        """Return what a package requires always (extra "", which has to come first) or, besides, for an extra."""
         if package.name in self.lock.projects:  # its extras and groups are those that the user chooses
-            yield from package.dependencies
-            return
-        for one in package.dependencies:
-            if one.extra == extra and not one.group:
-                yield one._replace(extra="")
+            return () if extra else package.dependencies
+        if not extra:
+            for one in package.dependencies:
+                if not one.group:
+                    key = package.identity, one.extra
+                    self._of_extras.setdefault(key, []).append(one._replace(extra=""))
+        return self._of_extras.get((package.identity, extra), ())
 
     def _applies(self, marker: str) -> bool:
         if not marker or self.environment is None:

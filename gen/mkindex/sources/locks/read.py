@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from io import StringIO
 from json import loads
 from typing import Any
 
@@ -16,8 +17,8 @@ MAX_SIZE = 32 << 20  # bytes of a lock file; those of large projects have five m
 _LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock")
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 _TOML_OF_LOCK = re.compile(r"\[\[packages?\]\]|(lock-)?version\s*=", re.ASCII)
-_LONG_KEY = re.compile(rb"(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")  # the parser takes quadratic time for dotted keys
-_SIGNIFICANT = re.compile(r"^\s*([^\s#].*?)\s*$", re.MULTILINE)
+# The parser takes quadratic time for dotted keys.
+_LONG_KEY = re.compile(rb"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
@@ -41,8 +42,8 @@ def is_document(start: bytes, filename: str) -> bool:
 
 def _first_line(text: str) -> str:
     """Return the start of the first line that is not empty and no comment."""
-    first = _SIGNIFICANT.search(text)
-    return first[1][:1000] if first else ""
+    lines = (line.strip() for line in StringIO(text))
+    return next((line[:1000] for line in lines if line and not line.startswith("#")), "")
 
 
 def read_lock(path: str) -> Lock:

@@ -18,7 +18,7 @@ from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.text import plural, printable, redact
 
 LOCK_FIRST = "lock it first: uv lock / pip lock / pip-compile --generate-hashes"
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(^|(?<!\s)\s++)#.*$")
 _OPTION = re.compile(r"(--[a-z-]+|-[a-z])(?:\s*=\s*|\s+|$)(.*)")
 _HASH = re.compile(r"\s--hash(?:=|\s+)(\S+)")
 _INDEX_OPTIONS = ("-i", "--index-url", "--pypi-url", "--extra-index-url")

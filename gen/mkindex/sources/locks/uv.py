@@ -35,7 +35,7 @@ _VERSION = 1  # of the format
 def read_uv(document: Table, lock: str, text: str) -> Lock:
     """Return a uv.lock at a path. Raises BadLock."""
     if document.get("version") != _VERSION:
-        raise BadLock(f"`version` is {document.get('version')!r}, and mkindex reads {_VERSION}")
+        raise BadLock(f"`version` is {repr(document.get('version'))[:80]}, and mkindex reads {_VERSION}")
     manifest = table_of(document, "manifest")
     packages = tables_of(document, "package")
     members = [project_name(name) for name in texts_of(manifest, "members")]
