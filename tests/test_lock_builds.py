@@ -667,3 +667,28 @@ def test_passwords_of_a_lock_are_neither_used_nor_published(
     assert run(write_lock(uv_lock(uv_package("pure", "1.0", secret, PURE))), *MIRROR).status == 0
     assert {request.headers.get("authorization") for request in server.received} == {None}
     assert "secret" not in (public / "locks/uv.lock").read_text()
+
+
+def test_no_part_of_a_password_in_a_requirements_file_is_printed_or_published(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    index = server.url.replace("//", "//user:sec@ret@")
+    lines = f"--index-url {index}simple/\n-e git+https://user:sec@ret@host.example/repo.git\npure==1.0\n"
+    done = run(write_lock(lines, "requirements.txt"), *MIRROR)
+    assert done.messages[2:] == [
+        (
+            "rejected requirements.txt, repo.git: it is from a Git repository (git+https://host.example/repo.git): "
+            "publish a wheel of it in an index, and lock again. Or leave it out: --exclude repo.git"
+        )
+    ]
+    assert "ret@" not in (public / "locks/requirements.txt").read_text()
+    other = "-r https://user:sec@ret@host.example/other.txt\n"
+    bad = "demo==1.0 git+https://user:sec@ret@host.example/repo.git\n"
+    path = Path("requirements.txt").resolve()
+    assert run(write_lock(other, "requirements.txt")).messages == [
+        f"error {path}: line 1: -r is not read from a lock. Give https://host.example/other.txt as a SOURCE of its own"
+    ]
+    assert run(write_lock(bad, "requirements.txt")).messages == [
+        (f"error {path}: line 1: demo==1.0 git+https://host.example/repo.git is not a requirement such as demo==1.0")
+    ]

@@ -13,7 +13,7 @@ from mkindex.tree.names import file_path
 # Where `python3 -m http.server --directory DEST` serves a tree: the address in a lock if no other is known.
 SERVED_HERE = "http://localhost:8000/"
 _ADDRESS = re.compile(r"""(?<![\w-])(url|path)(\s*=\s*)(["'])([^"'\\\n]+)\3""")
-_USER = re.compile(r"""(?:(?<=http://)|(?<=https://))[^/\s"'@]+@""")
+_USER = re.compile(r"""(?:(?<=http://)|(?<=https://))[^/?#\s"']+@""")
 _INDEX_OPTION = re.compile(r"^([ \t]*+(?:-i|--index-url|--pypi-url|--extra-index-url)(?:\s*=\s*|\s+))\S+", re.MULTILINE)
 _SOURCE = re.compile(r'("url"\s*:\s*)"[^"\\\n]*"')
 _PATH = re.compile(r"(?<![\w-])path\s*=")

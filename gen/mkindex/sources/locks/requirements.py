@@ -9,10 +9,12 @@ from packaging.utils import canonicalize_name
 from mkindex.sources.locks.fields import (
     BadLock,
     from_path,
+    from_repository,
     hash_of,
     index_of,
     links_of_hashes,
     locked_link,
+    without_credentials,
 )
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.text import plural, printable, redact
@@ -38,13 +40,12 @@ def read_requirements(text: str, lock: str) -> Lock:
         if option := _OPTION.fullmatch(line) if line.startswith("-") else None:
             name, value = option[1], option[2].strip().strip("\"'")
             if name in _OTHER_FILES:
-                raise BadLock(
-                    f"{place}: {name} is not read from a lock. Give {printable(value)} as a SOURCE of its own"
-                )
+                other = redact(without_credentials(value))
+                raise BadLock(f"{place}: {name} is not read from a lock. Give {other} as a SOURCE of its own")
             if name in _INDEX_OPTIONS and (index := index_of(value)):
                 indexes.append(index)
             if name in _LOCAL:
-                problem = from_path(value)
+                problem = from_repository(value) if "://" in value else from_path(value)
                 packages.append(LockedPackage(_short(value), origin=place, problem=problem))
             continue
         requirement, hashes = _requirement(line, place)
@@ -72,7 +73,8 @@ def _requirement(line: str, place: str) -> tuple[Requirement, list[str]]:
     try:
         return Requirement(text), hashes
     except (InvalidRequirement, RecursionError) as error:
-        raise BadLock(f"{place}: {printable(text)[:100]} is not a requirement such as demo==1.0") from error
+        shown = printable(without_credentials(text))[:100]
+        raise BadLock(f"{place}: {shown} is not a requirement such as demo==1.0") from error
 
 
 def _package(requirement: Requirement, hashes: list[str], place: str, lock: str) -> LockedPackage:
