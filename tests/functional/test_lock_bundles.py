@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from mkindex import cli
+from mkindex.clients.bundle import Bundle, installation_text
 from support.builds import publish
 from support.clients import ClientHome, installed_in_project, installed_versions, write_uv_project
 from support.http_servers import serve_directory
@@ -97,6 +98,17 @@ def test_uv_syncs_from_a_server_at_the_address_in_the_lock(
         elsewhere.project.joinpath("uv.lock").write_text((moved / "locks/uv.lock").read_text())
         elsewhere.uv("sync", "--locked")
     assert installed_in_project(elsewhere) == INSTALLED
+
+
+@pytest.mark.parametrize("option", ["-i", "--index-url", "--extra-index-url", "--pypi-url"])
+def test_the_command_for_requirements_removes_each_index_that_they_name(tmp_path: Path, option: str) -> None:
+    bundle = Bundle(base="", is_public=False, simple_path="simple", locks=[("requirements.txt", "requirements")])
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/INSTALL.md").write_text(installation_text(bundle))
+    (tmp_path / "locks/requirements.txt").write_text(f"{option} https://host.example/simple/\ndemo==1.0\n")
+    grep, *_ = commands(tmp_path, "requirements.txt")
+    subprocess.run(["sh", "-ec", grep.replace("APP", ".")], cwd=tmp_path, check=True)
+    assert (tmp_path / "requirements.txt").read_text() == "demo==1.0\n"
 
 
 @pytest.mark.parametrize("client", ["pip", "uv"])

@@ -27,6 +27,8 @@ class Bundle:
 
 
 _STATED_ADDRESS = re.compile(r"^In the lock files, this directory is at <([^>\s]+/)>\.$", re.MULTILINE)
+# Removes the options of a requirements file that name an index.
+_WITHOUT_INDEXES = "grep -Ev '^[[:space:]]*(-i|--(extra-)?index-url|--pypi-url)'"
 
 
 def installation_text(bundle: Bundle) -> str:
@@ -85,12 +87,12 @@ def _requirements(bundle: Bundle, name: str) -> Iterator[str]:
     # An index that the file names would have precedence.
     yield "With pip, without a server:"
     yield from _commands(
-        f"grep -v index-url locks/{name} > APP/{name}",
+        f"{_WITHOUT_INDEXES} locks/{name} > APP/{name}",
         f'pip install --index-url "{bundle.local_index}" -r APP/{name}',
     )
     yield "With uv, in a virtual environment, without a server:"
     yield from _commands(
-        f"grep -v index-url locks/{name} > APP/{name}",
+        f"{_WITHOUT_INDEXES} locks/{name} > APP/{name}",
         f'uv pip install --offline --default-index "{bundle.local_index}" -r APP/{name}',
     )
     yield "If the file has hashes, clients require them of all files."
