@@ -26,7 +26,7 @@ from support.locks import (
     uv_lock,
     uv_package,
 )
-from support.scripted_server import redirect_reply
+from support.scripted_server import page_reply, redirect_reply
 from support.trees import find_broken_links, read_tree
 from support.wheels import sdist
 
@@ -290,6 +290,16 @@ def test_where_a_lock_has_no_addresses_its_index_is_asked_for_files_with_its_has
         lock = write_lock("".join((head, *lines)), "requirements.txt")
     assert run(lock, *MIRROR, *options, *FOR, "windows").status == 0
     assert published(public) == {f"fast-2.0-{WINDOWS}.whl", "pure-1.0-py3-none-any.whl"}
+
+
+def test_a_file_without_a_hash_is_found_by_its_name_alone(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    server.routes["/simple/pure/"] = page_reply("".join(f'<a href="/files/{name}">x</a>' for name in reversed(PURE)))
+    entry = '[[package]]\nname = "pure"\nversion = "1.0"\nfiles = [ { file = "pure-1.0-py3-none-any.whl" } ]\n'
+    run(write_lock(poetry_lock(entry), "poetry.lock"), *MIRROR, "--index", f"{server.url}simple/")
+    assert published(public) == {"pure-1.0-py3-none-any.whl"}
 
 
 def test_the_index_option_of_requirements_leads_to_the_tree(

@@ -93,7 +93,8 @@ def _matched(package: LockedPackage, links: Sequence[Link]) -> tuple[list[Link],
     by_hash: dict[str, Link] = {}
     by_name: dict[str, Link] = {}
     for link in links:
-        by_hash.setdefault(link.sha256 or link.other_hash, link)
+        if digest := link.sha256 or link.other_hash:
+            by_hash.setdefault(digest, link)
         by_name.setdefault(link.filename, link)
     files: list[Link] = []
     missing: list[str] = []
