@@ -563,6 +563,8 @@ HOSTILE = {
     "new version": ('version = 9\n[[package]]\nname = "a"\n', "`version` is 9, and mkindex reads 1"),
     "wrong type": ("version = 1\npackage = 1\n", "`package` is not a list of tables"),
     "bad name": ('version = 1\n[[package]]\nname = "../a"\n', "'../a' is not the name of a project"),
+    "bad version": ('version = 1\n[[package]]\nname = "a"\nversion = "1.0!"\n', "'1.0!' is not a version"),
+    "bad version of a requirement": ("a===2004d\n", "'2004d' is not a version"),
     "cut": (
         'version = 1\n[[package]]\nname = "a',
         "cannot be parsed (Illegal character '\\n' (at line 3, column 10)). Lock again",

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
@@ -64,6 +65,21 @@ def project_name(name: str) -> str:
     if not is_project_name(name):
         raise BadLock(f"{printable(repr(name[:80]))} is not the name of a project")
     return canonicalize_name(name)
+
+
+def version_of(table: Table) -> str:
+    """Return the version of a package, "" if there is none."""
+    return project_version(text_of(table, "version"))
+
+
+def project_version(version: str) -> str:
+    """Return the version of a package as it is written; "" if it is unknown."""
+    try:
+        if version:
+            Version(version)
+    except InvalidVersion as error:
+        raise BadLock(f"{printable(repr(version[:80]))} is not a version") from error
+    return version
 
 
 def marker_of(table: Table, key: str = "marker") -> str:

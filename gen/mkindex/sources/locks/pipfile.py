@@ -10,6 +10,7 @@ from mkindex.sources.locks.fields import (
     links_of_hashes,
     marker_of,
     project_name,
+    project_version,
     table_of,
     tables_of,
     text_of,
@@ -50,7 +51,7 @@ def read_pipfile(document: Table, lock: str, text: str) -> Lock:
 
 
 def _package(name: str, entry: Table, index: str, origin: str, lock: str) -> LockedPackage:
-    version = text_of(entry, "version").removeprefix("==")
+    version = project_version(text_of(entry, "version").removeprefix("=="))
     problem = ""
     if "git" in entry:
         problem = from_repository(text_of(entry, "git"))

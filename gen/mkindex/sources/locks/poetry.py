@@ -19,6 +19,7 @@ from mkindex.sources.locks.fields import (
     tables_of,
     text_of,
     texts_of,
+    version_of,
 )
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.text import printable
@@ -101,7 +102,7 @@ def _names(groups: Iterable[str]) -> tuple[str, ...]:
 
 
 def _package(table: Table, number: int, lock: str, source: Table) -> LockedPackage:
-    name, version = name_of(table), text_of(table, "version")
+    name, version = name_of(table), version_of(table)
     files: list[Link] = []
     rejected: list[Rejected] = []
     if problem := _problem(source):

@@ -14,6 +14,7 @@ from mkindex.sources.locks.fields import (
     index_of,
     links_of_hashes,
     locked_link,
+    project_version,
     without_credentials,
 )
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
@@ -80,7 +81,7 @@ def _requirement(line: str, place: str) -> tuple[Requirement, list[str]]:
 def _package(requirement: Requirement, hashes: list[str], place: str, lock: str) -> LockedPackage:
     clauses = list(requirement.specifier)
     is_pinned = len(clauses) == 1 and clauses[0].operator in ("==", "===") and not clauses[0].version.endswith(".*")
-    version = clauses[0].version if is_pinned else ""
+    version = project_version(clauses[0].version) if is_pinned else ""
     name = canonicalize_name(requirement.name)
     if not requirement.url:
         files, rejected = links_of_hashes(hashes, f"{printable(lock)}, {name} {printable(version)}".rstrip())

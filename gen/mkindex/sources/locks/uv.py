@@ -21,6 +21,7 @@ from mkindex.sources.locks.fields import (
     tables_of,
     text_of,
     texts_of,
+    version_of,
 )
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.text import printable
@@ -72,7 +73,7 @@ def _directories(package: Table) -> list[str]:
 
 def _package(table: Table, lock: str) -> LockedPackage:
     source = table_of(table, "source")
-    name, version = name_of(table), text_of(table, "version")
+    name, version = name_of(table), version_of(table)
     files: list[Link] = []
     rejected: list[Rejected] = []
     problem = _problem(source)
