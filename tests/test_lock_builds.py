@@ -605,6 +605,16 @@ def test_the_work_on_extras_does_not_grow_with_the_square_of_their_number(
     assert published(public) == {"pure-1.0-py3-none-any.whl"}
 
 
+def test_requirements_may_begin_with_one_that_has_an_address(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE, NUM1)
+    name = "pure-1.0-py3-none-any.whl"
+    lock = write_lock(f"pure @ {server.url}files/{name}#sha256={sha256(PURE[name])}\nnum==1.0\n", "requirements.txt")
+    assert run(lock, *MIRROR, "--index", f"{server.url}simple/").status == 0
+    assert published(public) == {name, *NUM1}
+
+
 def test_blank_lines_before_a_list_are_skipped_in_linear_time() -> None:
     assert is_lock(b"\n" * 1_000_000 + b"demo==1.0\n", "requirements.txt")
 

@@ -135,7 +135,8 @@ def _open_file(path: str, start: bytes, options: SourceOptions, *, is_page: bool
 def _may_be_lock(start: bytes) -> bool:
     """Tell whether a file cannot be a list, by its first line: most lists have a path or an object on each line."""
     line = start.partition(b"\n")[0].rstrip()
-    return not line.endswith(tuple(suffix.encode() for suffix in SUFFIXES)) and b'"filename"' not in line
+    is_path = line.endswith(tuple(suffix.encode() for suffix in SUFFIXES)) and b"@" not in line
+    return not is_path and b'"filename"' not in line
 
 
 def _open_page(url: str, options: SourceOptions) -> Source:

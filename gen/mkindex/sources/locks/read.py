@@ -19,13 +19,14 @@ _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 _TOML_OF_LOCK = re.compile(r"\[\[packages?\]\]|(lock-)?version\s*=", re.ASCII)
 # The parser takes quadratic time for dotted keys.
 _LONG_KEY = re.compile(rb"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
+_WITH_ADDRESS = re.compile(r"[\w.-]+\s*(\[[^\]]*\])?\s*@\s*https?://", re.ASCII)  # a requirement: demo @ https://…
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def is_lock(start: bytes, filename: str) -> bool:
     """Tell whether a file is a lock file or a requirements file, by its first 64 KiB and its name."""
     line = _first_line(start.decode("utf-8", "replace"))
-    is_path = line.endswith((".whl", ".tar.gz", ".zip"))
+    is_path = line.endswith((".whl", ".tar.gz", ".zip")) and not _WITH_ADDRESS.match(line)
     return is_document(start, filename) or (bool(REQUIREMENT.fullmatch(line)) and not is_path)
 
 
