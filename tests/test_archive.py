@@ -70,6 +70,13 @@ def test_the_same_tree_gives_the_same_archive_wherever_and_however_it_was_built(
     assert Path(f"first.{kind}").read_bytes() == Path(f"second.{kind}").read_bytes()
 
 
+def test_only_those_who_may_read_the_tree_may_read_the_archive(run: Callable[..., Run]) -> None:
+    umask = os.umask(0o027)
+    assert run("wheels", "public", "--archive", "bundle.tar").status == 0
+    os.umask(umask)
+    assert [Path(one).stat().st_mode & 0o777 for one in ("bundle.tar", "public/index.html")] == [0o640, 0o640]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_check_reads_an_archive_in_place(run: Callable[..., Run], kind: str) -> None:
     run("wheels", "public", "--archive", f"bundle.{kind}", "--simple-path", "pypi/simple")

@@ -21,7 +21,7 @@ from mkindex.tree.names import ARCHIVE_SUMS, MANIFEST
 ARCHIVE_SUFFIXES = (".tar", ".zip")
 _TIME = 315_532_800  # 1980-01-01, the earliest time that a zip file can have
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-_MODE = 0o644
+_MODE = 0o644  # of each file in it
 
 # Adds a file with a path and a size, whose bytes are read from a stream.
 _Add = Callable[[str, int, IO[bytes]], None]
@@ -40,7 +40,7 @@ def write_archive(tree: str, path: str) -> None:
                 (_write_zip if path.endswith(".zip") else _write_tar)(root, entries, file)
                 file.flush()
                 os.fsync(file.fileno())
-                os.chmod(file.name, _MODE)
+                os.chmod(file.name, _mode_of_tree(root))  # the archive is for those who may read the tree
                 os.replace(file.name, path)
             except BaseException:
                 with suppress(OSError):
@@ -48,6 +48,11 @@ def write_archive(tree: str, path: str) -> None:
                 raise
     except OSError as error:
         raise DestinationError(f"cannot write {printable(path)}: {error.strerror or error}") from error
+
+
+def _mode_of_tree(root: Root) -> int:
+    with root.open(MANIFEST) as stream:
+        return os.fstat(stream.fileno()).st_mode & 0o666
 
 
 def _entries(root: Root) -> list[Entry]:
