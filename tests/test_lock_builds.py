@@ -691,6 +691,16 @@ def test_passwords_of_a_lock_are_neither_used_nor_published(
     assert "secret" not in (public / "locks/uv.lock").read_text()
 
 
+def test_the_password_of_a_repository_is_not_published(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    tool = '\n[[package]]\nname = "tool"\nversion = "1"\nsource = { git = "ssh://git:sec@ret@host.example:22/tool" }\n'
+    lock = write_lock(uv_lock(uv_package("pure", "1.0", server.url, PURE), tool))
+    assert run(lock, *MIRROR, "--exclude", "tool").status == 0
+    assert '{ git = "ssh://git@host.example:22/tool" }' in (public / "locks/uv.lock").read_text()
+
+
 def test_no_part_of_a_password_in_a_requirements_file_is_printed_or_published(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:

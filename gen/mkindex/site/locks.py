@@ -14,6 +14,7 @@ from mkindex.tree.names import file_path
 SERVED_HERE = "http://localhost:8000/"
 _ADDRESS = re.compile(r"""(?<![\w-])(url|path)(\s*=\s*)(["'])([^"'\\\n]+)\3""")
 _USER = re.compile(r"""(?:(?<=http://)|(?<=https://))[^/?#\s"']+@""")
+_PASSWORD = re.compile(r"""(?<=://)([^/?#\s"':@]*):[^/?#\s"']*(?=@)""")  # for other schemes, whose users are public
 _INDEX_OPTION = re.compile(r"^([ \t]*+(?:-i|--index-url|--pypi-url|--extra-index-url)(?:\s*=\s*|\s+))\S+", re.MULTILINE)
 _SOURCE = re.compile(r'("url"\s*:\s*)"[^"\\\n]*"')
 _PATH = re.compile(r"(?<![\w-])path\s*=")
@@ -34,7 +35,7 @@ def lock_for_tree(lock: Lock, index: Index, *, url: str | None, simple_path: str
         # Clients read a path in a pylock.toml relative to its directory. An entry may have both `url` and `path`.
         is_relative = lock.kind == "pylock" and url is None and not _PATH.search(lock.text)
         text = _with_addresses(lock.text, _paths(index), "../" if is_relative else base, is_relative=is_relative)
-    return _USER.sub("", text).encode()
+    return _PASSWORD.sub(r"\1", _USER.sub("", text)).encode()
 
 
 def base_of(url: str | None) -> str:
