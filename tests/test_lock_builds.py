@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mkindex.check.engine import CheckOptions, check
+from mkindex.errors import SourceError
 from mkindex.sources.locks.read import is_lock
 from support.locks import (
     LINUX,
@@ -650,6 +651,19 @@ def test_options_that_do_not_fit_the_lock_are_errors(
     lock = write_lock(uv_project(server))
     done = run(lock, *arguments)
     assert (done.status, done.messages[-1]) == (status, f"error {problem.format(lock=Path(lock).resolve())}")
+
+
+@pytest.mark.parametrize("option", ["extra", "group"])
+def test_check_refuses_an_extra_or_group_that_the_lock_does_not_have(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], option: str
+) -> None:
+    lock = write_lock(uv_project(server))
+    run(lock, *MIRROR)
+    known = {"extra": "extra1", "group": "dev"}[option]
+    options: Any = {option: ("x",)}
+    with pytest.raises(SourceError) as caught:
+        check(CheckOptions(target=public, closure=True, requirements=(lock,), **options))
+    assert str(caught.value) == f"--{option} x: uv.lock has no such {option} (it has {known})"
 
 
 def test_options_for_locks_need_a_lock(run: Callable[..., Run]) -> None:

@@ -14,7 +14,7 @@ from mkindex.closure.lookup import Root
 from mkindex.environments import Environment
 from mkindex.errors import ConfigError
 from mkindex.sources.locks.choice import EVERY_FILE, Choice, Target
-from mkindex.sources.locks.choose import choose_files, choose_packages
+from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_unknown_names
 from mkindex.sources.locks.lock import Lock, LockedPackage
 from mkindex.sources.locks.read import is_document, read_lock
 from mkindex.sources.locks.requirements import logical_lines
@@ -98,7 +98,13 @@ def read_roots(paths: Iterable[str], choice: Choice = EVERY_FILE) -> Roots:
             constraints[name] = constraints.get(name, SpecifierSet()) & requirement.specifier
         else:
             roots.append(Root(line.text, line.place))
-    return Roots(tuple(roots), constraints, tuple(map(read_lock, locks)), choice)
+    return Roots(tuple(roots), constraints, tuple(_read_lock(path, choice) for path in locks), choice)
+
+
+def _read_lock(path: str, choice: Choice) -> Lock:
+    lock = read_lock(path)
+    refuse_unknown_names(lock, path, choice)
+    return lock
 
 
 def _is_lock(path: str) -> bool:

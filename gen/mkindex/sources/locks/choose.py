@@ -8,13 +8,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.markers import InvalidMarker, Marker
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from mkindex.environments import Environment
+from mkindex.errors import SourceError
 from mkindex.model.files import Link
 from mkindex.sources.locks.choice import Choice, Target
 from mkindex.sources.locks.fields import BadLock
 from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
+from mkindex.text import and_more, printable
 
 _EXTRA = re.compile(r"""\bextra\s*(==|!=)\s*(["'])([^"']*)\2|(["'])([^"']*)\4\s*(==|!=)\s*extra\b""")
 _MEMBER = re.compile(r"""(["'])([^"']*)\1\s+(not\s+)?in\s+(extras|dependency_groups)\b""")
@@ -46,6 +48,17 @@ def choose_packages(lock: Lock, choice: Choice, environment: Environment | None)
         for package in lock.packages
         if package.identity in walk.extras and package.name not in lock.projects
     ]
+
+
+def refuse_unknown_names(lock: Lock, path: str, choice: Choice) -> None:
+    """Raise SourceError for a chosen extra or group that the lock at a path does not have."""
+    for option, chosen, known in (("extra", choice.extras, lock.extras), ("group", choice.groups, lock.groups)):
+        unknown = sorted((chosen or frozenset()) - set(map(canonicalize_name, known)))
+        if unknown:
+            has = and_more(sorted(known)) if known else "none"
+            raise SourceError(
+                f"--{option} {printable(unknown[0])}: {printable(path)} has no such {option} (it has {has})"
+            )
 
 
 @dataclass

@@ -4,13 +4,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-from packaging.utils import canonicalize_name
-
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Link
 from mkindex.sources.locks.belongs import belongs_to
 from mkindex.sources.locks.choice import Choice, Target
-from mkindex.sources.locks.choose import choose_files, choose_packages
+from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_unknown_names
 from mkindex.sources.locks.fields import BadLock
 from mkindex.sources.locks.installers import find_installers
 from mkindex.sources.locks.lock import Lock, LockedPackage
@@ -75,16 +73,7 @@ class LockSource:
 
     def _refuse_unknown(self, lock: Lock) -> None:
         """Raise SourceError for an extra, a group or a Python that the lock is not for."""
-        for option, chosen, known in (
-            ("extra", self.choice.extras, lock.extras),
-            ("group", self.choice.groups, lock.groups),
-        ):
-            unknown = sorted((chosen or frozenset()) - set(map(canonicalize_name, known)))
-            if unknown:
-                has = and_more(sorted(known)) if known else "none"
-                raise SourceError(
-                    f"--{option} {printable(unknown[0])}: {printable(self.path)} has no such {option} (it has {has})"
-                )
+        refuse_unknown_names(lock, self.path, self.choice)
         for target in self.choice.targets:
             if target.environment.rejects_python(lock.requires_python):
                 raise SourceError(
