@@ -666,6 +666,19 @@ def test_check_refuses_an_extra_or_group_that_the_lock_does_not_have(
     assert str(caught.value) == f"--{option} x: uv.lock has no such {option} (it has {known})"
 
 
+def test_check_refuses_a_python_that_the_lock_is_not_for(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    lock = write_lock(uv_project(server))
+    run(lock, *MIRROR)
+    options: Any = {"python": ("3.9",), "platform": ("linux",), "requirements": (lock,)}
+    with pytest.raises(SourceError) as caught:
+        check(CheckOptions(target=public, closure=True, **options))
+    assert str(caught.value) == (
+        "uv.lock is locked for Python >=3.11, not for 3.9.0. Choose another --python, or lock again"
+    )
+
+
 def test_options_for_locks_need_a_lock(run: Callable[..., Run]) -> None:
     Path("wheels").mkdir()
     done = run("wheels", *FOR, "linux")

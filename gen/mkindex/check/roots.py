@@ -14,7 +14,7 @@ from mkindex.closure.lookup import Root
 from mkindex.environments import Environment
 from mkindex.errors import ConfigError
 from mkindex.sources.locks.choice import EVERY_FILE, Choice, Target
-from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_unknown_names
+from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_other_python, refuse_unknown_names
 from mkindex.sources.locks.lock import Lock, LockedPackage
 from mkindex.sources.locks.read import is_document, read_lock
 from mkindex.sources.locks.requirements import logical_lines
@@ -44,9 +44,13 @@ class Roots(NamedTuple):
     choice: Choice = EVERY_FILE  # of extras and groups
 
     def in_environment(self, environment: Environment) -> tuple[list[Root], dict[str, SpecifierSet]]:
-        """Return what has to be installable in an environment: what locks have for it only in their version."""
+        """Return what has to be installable in an environment: what locks have for it only in their version.
+
+        Raises SourceError if a lock is for another Python.
+        """
         roots, constraints = list(self.requirements), dict(self.constraints)
         for lock in self.locks:
+            refuse_other_python(lock, lock.name, environment)
             chosen = [one for one in choose_packages(lock, self.choice, environment) if _is_pinned(one.package)]
             count = Counter(package.name for package, _ in chosen)
             roots += (Root(one.requirement, lock.name) for one in chosen)

@@ -61,6 +61,15 @@ def refuse_unknown_names(lock: Lock, path: str, choice: Choice) -> None:
             )
 
 
+def refuse_other_python(lock: Lock, path: str, environment: Environment) -> None:
+    """Raise SourceError if the lock at a path is not for the Python of an environment."""
+    if environment.rejects_python(lock.requires_python):
+        raise SourceError(
+            f"{printable(path)} is locked for Python {printable(lock.requires_python)}, not for "
+            f"{environment.python}. Choose another --python, or lock again"
+        )
+
+
 @dataclass
 class _Walk:
     lock: Lock

@@ -8,7 +8,7 @@ from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Link
 from mkindex.sources.locks.belongs import belongs_to
 from mkindex.sources.locks.choice import Choice, Target
-from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_unknown_names
+from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_other_python, refuse_unknown_names
 from mkindex.sources.locks.fields import BadLock
 from mkindex.sources.locks.installers import find_installers
 from mkindex.sources.locks.lock import Lock, LockedPackage
@@ -75,11 +75,7 @@ class LockSource:
         """Raise SourceError for an extra, a group or a Python that the lock is not for."""
         refuse_unknown_names(lock, self.path, self.choice)
         for target in self.choice.targets:
-            if target.environment.rejects_python(lock.requires_python):
-                raise SourceError(
-                    f"{printable(self.path)} is locked for Python {printable(lock.requires_python)}, not for "
-                    f"{target.environment.python}. Choose another --python, or lock again"
-                )
+            refuse_other_python(lock, self.path, target.environment)
 
     def _needed(self, lock: Lock) -> dict[tuple[str, str, str], list[Target]]:
         """Return the packages to take, each with the environments that it is installed in. Raises BadLock."""
