@@ -240,8 +240,9 @@ def test_a_site_without_a_generation_can_grow_and_one_that_lost_it_cannot(
     assert host.content[GENERATION].startswith(b"1 ")
     assert without_generation(host.content) == cold_union(tmp_path / "both", *releases[:2])
     host.content = cold_build(releases[0])
-    with pytest.raises(SourceError, match="has generation none, but generation 1 was deployed last"):
-        runner.build(releases[2])
+    for url in (host.url, host.url.rstrip("/")):
+        with pytest.raises(SourceError, match="has generation none, but generation 1 was deployed last"):
+            runner.build(releases[2], url=url)
 
 
 def test_a_build_that_would_link_to_the_site_that_it_replaces_names_add(

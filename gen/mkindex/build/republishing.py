@@ -81,7 +81,7 @@ def _refuse_older(config: Config, growth: Growth, site: str, content: SiteConten
                 f"{redact(other)}. Check the address. If nothing was published there yet, use --first"
             )
         return
-    last = known.get(redact(site), Generation(0))
+    last = known.get(_directory(site), Generation(0))
     now = content.generation or Generation(0)
     if now.number < last.number or (now.number == last.number != 0 and now.listing != last.listing):
         raise SourceError(
@@ -95,13 +95,18 @@ def remember_generation(config: Config, generation: Generation) -> None:
     """Remember what was built to be deployed at --previous."""
     if config.cache_dir is None:
         return
-    known = _known(config) | {redact(config.previous or ""): generation}
+    known = _known(config) | {_directory(config.previous or ""): generation}
     path = Path(config.cache_dir) / _KNOWN
     with suppress(OSError):  # without it, only an older site is not noticed
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{_KNOWN}-{os.getpid()}")
         temporary.write_text(json.dumps(known))
         temporary.replace(path)
+
+
+def _directory(site: str) -> str:
+    """Return the address of a site as generations are kept under it, however its end is typed."""
+    return f"{redact(site).rstrip('/')}/"
 
 
 def _known(config: Config) -> dict[str, Generation]:
