@@ -373,3 +373,6 @@ def test_the_command_policy_needs_a_policy_and_a_question(here: Path, capsys: py
     assert Run(capsys, "policy", "wheels", "public").err.splitlines()[-1] == (
         "error give --explain PROJECT or --dry-run: a build applies the policy"
     )
+    assert Run(capsys, "policy", "wheels", "public", "--explain", "demo", "--dry-run").err.splitlines()[-1] == (
+        "error --explain and --dry-run exclude each other: give one of them"
+    )

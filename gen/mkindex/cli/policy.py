@@ -51,6 +51,8 @@ def policy(ctx: click.Context, /, explain: str | None, *, dry_run: bool, **optio
     """
     if not (explain or dry_run):
         raise click.UsageError("give --explain PROJECT or --dry-run: a build applies the policy", ctx)
+    if explain and dry_run:
+        raise click.UsageError("--explain and --dry-run exclude each other: give one of them", ctx)
     config = replace(read_options(ctx, options), dry_run=True, allow_empty=True, prune=True, unyank=True)
     if config.policy is None:
         raise click.UsageError(
