@@ -65,12 +65,12 @@ def test_the_landing_page_shows_its_own_address_wherever_it_is(base: str, page: 
     text = line("".join(visible(element) for element in found))
     assert f"The index is at {base}simple/." in text
     assert [line("".join(pre.itertext())) for pre in found.iter("pre")] == [
-        f"pip install --index-url {base}simple/ demo",
-        f"uv pip install --default-index {base}simple/ demo",
         (
             f'[[tool.uv.index]] name = "private" url = "{base}simple/" explicit = true '
             '[tool.uv.sources] demo = { index = "private" }'
         ),
+        f"pip install --index-url {base}simple/ demo",
+        f"uv pip install --default-index {base}simple/ demo",
     ]
     assert "ADDRESS" not in text
     assert all(link.attrib["href"].startswith("simple/") for link in found.iter("a"))
