@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from mkindex.check.engine import CheckOptions, check
 from mkindex.check.roots import Roots, read_roots
 from mkindex.cli import run
 from mkindex.closure.lookup import Root
 from mkindex.distributions.build_requires import build_requires
+from mkindex.environments import environment_for
 from mkindex.errors import ConfigError, Unreadable
 from support.builds import publish
 from support.index_server import serve_index
+from support.locks import sha256
 from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -227,7 +230,7 @@ def test_a_requirements_file_is_read_as_pip_reads_it(tmp_path: Path) -> None:
         "app[fast]>=1 ; python_version > '3' # why",
         "lib==1.0 \\",
         "    --hash=sha256:abc \\",
-        "    --hash=sha256:def",
+        f"    --hash=sha256:{'A' * 64}",
         "-r more/others.txt",
         "--constraint=limits.txt",
         "-e ./here",
@@ -237,20 +240,21 @@ def test_a_requirements_file_is_read_as_pip_reads_it(tmp_path: Path) -> None:
     main, others, limits = tmp_path / "main.txt", tmp_path / "more/others.txt", tmp_path / "limits.txt"
     main.write_text("\n".join(lines))
     others.write_text("tool\n-r ../main.txt\n")
-    limits.write_text("lib<2\nlib>1\n./elsewhere\n")
+    limits.write_text("lib<2\nlib>1; os_name == 'nt'\n./elsewhere\n")
     roots = read_roots([str(main)])
     assert roots == Roots(
         requirements=(
             Root("app[fast]>=1 ; python_version > '3'", f"{main}, line 3"),
-            Root("lib==1.0", f"{main}, line 4"),
+            Root("lib==1.0", f"{main}, line 4", frozenset({"a" * 64})),
             Root("./here", f"{main}, line 9"),
             Root("https://host/six-1.0.whl", f"{main}, line 10"),
             Root("six @ https://host/six-1.0.whl", f"{main}, line 11"),
             Root("tool", f"{tmp_path}/more/others.txt, line 1"),
         ),
-        constraints={"lib": roots.constraints["lib"]},
+        constraints=(Root("lib<2", f"{limits}, line 1"), Root("lib>1; os_name == 'nt'", f"{limits}, line 2")),
     )
-    assert str(roots.constraints["lib"]) in ("<2,>1", ">1,<2")
+    found = [roots.in_environment(environment_for("3.12", one))[1]["lib"].versions for one in ("linux", "windows")]
+    assert found == [SpecifierSet("<2,==1.0"), SpecifierSet("<2,>1,==1.0")]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +272,44 @@ def test_a_file_that_has_no_requirements_is_refused(tmp_path: Path, content: byt
     with pytest.raises(ConfigError) as refused:
         read_roots([str(path)])
     assert (str(refused.value).startswith(f"--requirements {tmp_path}/"), reason in str(refused.value)) == (True, True)
+
+
+def test_a_file_counts_only_with_a_hash_of_the_requirements(tmp_path: Path) -> None:
+    wheels, public = tmp_path / "wheels", tmp_path / "public"
+    write(wheels, "app", "1.0", "lib")
+    write(wheels, "lib", "1.0")
+    publish(wheels, public)
+    hashes = {path.name: sha256(path.read_bytes()) for path in wheels.iterdir()}
+    app, lib = "app-1.0-py3-none-any.whl", "lib-1.0-py3-none-any.whl"
+    roots = tmp_path / "requirements.txt"
+    results = []
+    for wrong in ("", app, lib):
+        lines = (f"{name[:3]}==1.0 --hash=sha256:{'0' * 64 if name == wrong else hashes[name]}" for name in (app, lib))
+        roots.write_text("\n".join(lines))
+        results.append(found(run_check(public, requirements=(str(roots),))))
+    of_app, of_lib = (f"{name} in this index has another hash" for name in (app, lib))
+    assert results == [
+        [],
+        [("unsatisfied", f"{roots}, line 1", f"requires app==1.0, but {of_app}")],
+        [
+            ("unsatisfied", f"{roots}, line 2", f"requires lib==1.0, but {of_lib}"),
+            ("unsatisfied", app, f"requires lib, but {of_lib} (for app==1.0 in {roots}, line 1)"),
+        ],
+    ]
+
+
+def test_a_hash_that_no_page_states_is_read_from_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "links", "app", "1.0")
+    (wheel,) = (tmp_path / "links").iterdir()
+    wheel.with_name(f"{wheel.name}.metadata").write_text("Metadata-Version: 2.1\nName: app\nVersion: 1.0\n")
+    anchor = f'<a href="{wheel.name}" data-core-metadata="true">{wheel.name}</a>'
+    (tmp_path / "links/index.html").write_text(f"<!DOCTYPE html>{anchor}")
+    roots = tmp_path / "requirements.txt"
+    roots.write_text(f"app==1.0 --hash=sha256:{sha256(wheel.read_bytes())}\n")
+    with serve_index(tmp_path / "links") as server:
+        results = [found(run_check(server.url, requirements=(str(roots),), files=files)) for files in ("head", "hash")]
+    problem = f"this index has no sha256 of {wheel.name} to compare (--files hash reads the file)"
+    assert results == [[("unsatisfied", f"{roots}, line 1", f"requires app==1.0, but {problem}")], []]
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mkindex.closure.lookup import Answer, Closure, Missing, Offer, Root
+from mkindex.closure.lookup import Answer, Closure, Limit, Missing, Offer, Root
 from mkindex.distributions.filenames import parse_filename
 from mkindex.environments import environment_for, on_any_platform
 
@@ -33,13 +33,11 @@ def wheel(name: str, *requires: str, version: str = "1.0", python: str = "", yan
     return offer(f"{name}-{version}-py3-none-any.whl", *requires, python=python, yanked=yanked)
 
 
-def closure(
-    *offers: Offer, environment: Environment = LINUX, constraints: Mapping[str, SpecifierSet] | None = None
-) -> Closure:
+def closure(*offers: Offer, environment: Environment = LINUX, limits: Mapping[str, Limit] | None = None) -> Closure:
     index = defaultdict[str, list[Offer]](list)
     for one in offers:
         index[parse_filename(one.filename)[0]].append(one)
-    return Closure(lambda name: index.get(name, ()), environment, constraints=constraints)
+    return Closure(lambda name: index.get(name, ()), environment, limits=limits)
 
 
 def of_root(requirement: str, *offers: Offer, environment: Environment = LINUX) -> list[tuple[str, str]]:
@@ -119,10 +117,48 @@ def test_a_file_for_another_python_and_a_yanked_one_do_not_count() -> None:
 
 def test_constraints_limit_the_versions_of_all_requirements() -> None:
     files = wheel("app", "lib"), wheel("lib", version="2.0")
-    limited = closure(*files, constraints={"lib": SpecifierSet("<2")}).of_roots([Root("app", "line 1")])
+    limited = closure(*files, limits={"lib": Limit(SpecifierSet("<2"))}).of_roots([Root("app", "line 1")])
     assert limited.missing == (
         Missing("app-1.0-py3-none-any.whl", "lib", "this index has lib 2.0", root="app in line 1"),
     )
+
+
+@pytest.mark.parametrize(
+    ("digest", "problem"),
+    [
+        ("a" * 64, None),
+        ("b" * 64, "lib-1.0-py3-none-any.whl in this index has another hash"),
+        (
+            "md5=c",
+            "this index has no sha256 of lib-1.0-py3-none-any.whl to compare (--files hash reads the file)",
+        ),
+        ("", "this index has no sha256 of lib-1.0-py3-none-any.whl to compare (--files hash reads the file)"),
+    ],
+    ids=["the same", "another", "of another kind", "unknown"],
+)
+def test_only_files_with_the_hashes_of_a_project_satisfy_a_requirement(digest: str, problem: str | None) -> None:
+    files = wheel("app", "lib"), wheel("lib")._replace(digest=digest)
+    limits = {"lib": Limit(digests=frozenset({"a" * 64, "f" * 64}))}
+    found = closure(*files, limits=limits).of_roots([Root("app", "line 1")])
+    place = "app-1.0-py3-none-any.whl"
+    assert found.missing == ((Missing(place, "lib", problem, root="app in line 1"),) if problem else ())
+
+
+def test_a_file_with_a_required_hash_is_taken_before_a_better_one_with_another() -> None:
+    sdist = offer("lib-1.0.tar.gz")._replace(digest="a" * 64)
+    files = wheel("lib")._replace(digest="b" * 64), sdist
+    limits = {"lib": Limit(digests=frozenset({"a" * 64}))}
+    assert closure(*files, limits=limits).of_roots([Root("lib", "line 1")]) == Answer((), (sdist,))
+
+
+def test_the_limits_of_several_places_hold_together() -> None:
+    first, second = Limit(SpecifierSet(">1"), frozenset("ab")), Limit(SpecifierSet("<2"), frozenset("bc"))
+    versions = SpecifierSet(">1,<2")
+    assert [first & second, first & Limit(second.versions), Limit(first.versions) & second] == [
+        Limit(versions, frozenset("b")),
+        Limit(versions, frozenset("ab")),
+        Limit(versions, frozenset("bc")),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from support.locks import (
 )
 from support.scripted_server import page_reply, redirect_reply
 from support.trees import find_broken_links, read_tree
-from support.wheels import sdist
+from support.wheels import sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -406,7 +406,21 @@ def test_what_is_missing_is_named_with_file_requirement_and_environment(
         "Add what is missing (pip download REQUIREMENT), then rebuild the index."
     )
     assert (done.status, done.messages[-1]) == (1, f"error {missing}")
-    assert json.loads(done.out)["closure"] == {"targets": ["3.12 linux", "3.12 windows"], "missing": [missing]}
+    assert json.loads(done.out)["closure"] == {
+        "targets": ["3.12 linux", "3.12 windows"],
+        "missing": [missing],
+        "unread": [],
+    }
+
+
+def test_the_proof_names_files_on_a_server_whose_requirements_are_unknown(
+    server: ScriptedServer, run: Callable[..., Run]
+) -> None:
+    done = run(write_lock(uv_project(server)), *FOR, "linux")
+    assert done.out.splitlines()[1] == (
+        "Every known requirement of uv.lock can be installed from this index on: 3.12 linux. "
+        "The requirements of old-3.0.tar.gz are unknown: --remote mirror reads them"
+    )
 
 
 def test_check_finds_each_removed_file_for_the_environments_that_need_it(
@@ -432,6 +446,26 @@ def test_check_finds_each_removed_file_for_the_environments_that_need_it(
         "pure": [("uv.lock", "requires pure==1.0, but this index has no pure")],
         "old": [("uv.lock", "requires old==3.0, but this index has no old")],
     }
+
+
+def test_check_finds_files_with_other_bytes_than_the_lock_lists(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    lock = write_lock(uv_project(server))
+    Path("wheels").mkdir()
+    wheel = f"fast-2.0-{WINDOWS}.whl"
+    for filename, content in {**FAST, **PURE, **OLD, **NUM1, **NUM2}.items():
+        Path("wheels", filename).write_bytes(content)
+    write_wheel(Path("wheels"), "fast", "2.0", tag=WINDOWS, requires_dist=["pure"])
+    write_wheel(Path("wheels"), "num", "2.0", requires_dist=["pure"])
+    assert run("wheels").status == 0
+    options: Any = {"python": ("3.12",), "platform": ("linux", "windows"), "requirements": (lock,)}
+    report = check(CheckOptions(target=public, closure=True, select=("unsatisfied",), **options))
+    num = "num-2.0-py3-none-any.whl in this index has another hash"
+    assert [(one.file, one.text) for one in report.findings] == [
+        ("uv.lock", f"requires fast==2.0, but {wheel} in this index has another hash (Python 3.12 on windows)"),
+        ("uv.lock", f"requires num==2.0, but {num} (Python 3.12 on linux)"),
+    ]
 
 
 def test_what_sdists_need_to_be_built_is_missing_or_taken_from_a_second_lock(

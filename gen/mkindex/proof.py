@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from mkindex.build.report import Report
 from mkindex.check.engine import CheckOptions, check
 from mkindex.check.findings import ERROR
-from mkindex.model.files import Link
 from mkindex.sources.locks.choice import targets_for
-from mkindex.text import plural, printable
+from mkindex.text import and_more, printable
 from mkindex.tree.names import LOCKS_DIRECTORY
 
 
@@ -19,15 +18,19 @@ class Proof:
     locks: tuple[str, ...]  # names
     targets: tuple[str, ...]  # such as "3.12 linux"
     missing: tuple[str, ...] = ()  # a text for each requirement that cannot be installed
-    unread: int = 0  # sdists on servers, of which only downloading would tell what their builds require
+    unread: tuple[str, ...] = ()  # files on servers whose requirements, or those of their builds, are unknown
 
     def __str__(self) -> str:
         """Return the result in one line."""
         what, where = " and ".join(self.locks), ", ".join(self.targets)
         if self.missing:
             return f"Not every requirement of {what} can be installed from this index on: {where} (see above)"
-        unread = f" ({plural(self.unread, 'sdist')} on a server not read)" if self.unread else ""
-        return f"Every requirement of {what} can be installed from this index on: {where}{unread}"
+        if self.unread:
+            return (
+                f"Every known requirement of {what} can be installed from this index on: {where}. The requirements of "
+                f"{and_more(self.unread, 3)} are unknown: --remote mirror reads them"
+            )
+        return f"Every requirement of {what} can be installed from this index on: {where}"
 
 
 def prove(report: Report) -> Proof | None:
@@ -65,5 +68,5 @@ def prove(report: Report) -> Proof | None:
             for one in checked.findings
             if one.rule.severity == ERROR
         ),
-        unread=sum(isinstance(file.artifact, Link) and not file.filename.endswith(".whl") for file in report.files),
+        unread=checked.unread,
     )

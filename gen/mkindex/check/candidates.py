@@ -17,7 +17,12 @@ class Candidate(NamedTuple):
     version: Version
     requires_python: str
     yanked: str | None
-    has_hash: bool
+    digest: str  # sha256, or of another algorithm as "md5=…"; "": its page has none
+
+    @property
+    def has_hash(self) -> bool:
+        """Whether its page has a hash that pip --require-hashes accepts."""
+        return bool(self.digest) and ("=" not in self.digest or self.digest.startswith(("sha384", "sha512")))
 
 
 def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
@@ -37,8 +42,7 @@ def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
         return f"clients cannot parse the name ({printable(str(error))})"
     if name != project:
         return f"the name is that of another project: {name}"
-    has_hash = bool(entry.sha256) or entry.other_hash.startswith(("sha384", "sha512"))
-    return Candidate(filename, version, entry.requires_python, entry.yanked, has_hash)
+    return Candidate(filename, version, entry.requires_python, entry.yanked, entry.sha256 or entry.other_hash)
 
 
 def candidates_on(pages: Iterable[SeenPage], project: str) -> dict[str, list[Candidate]]:

@@ -19,7 +19,7 @@ from mkindex.check.findings import ERROR, Finding
 from mkindex.check.identify import Location, identify
 from mkindex.check.judge import Judge, worst_first
 from mkindex.check.observations import Coverage, Level, ListedFile, SeenProject
-from mkindex.check.offers import Lookup, Offers, ProjectFiles
+from mkindex.check.offers import LookedUp, Lookup, Offers, ProjectFiles
 from mkindex.check.options import CheckOptions
 from mkindex.check.pages import seen_root
 from mkindex.check.report import CheckReport
@@ -180,8 +180,8 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
     if location.directory and kind == "index":
         directory = observer.observe([project.name for project in projects], is_complete=not options.project)
         findings += judge.findings(directory, options.location)
-    unsatisfied, closure = lookup.unsatisfied() if lookup else ((), "")
-    for missing in unsatisfied:
+    closure = lookup.result() if lookup else LookedUp()
+    for missing in closure.unsatisfied:
         findings += judge.findings(missing, root)
     return CheckReport(
         target=redact(options.location),
@@ -194,7 +194,8 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
         read=totals.read,
         level=walk.inspector.level,
         host=host,
-        closure=closure,
+        closure=closure.summary,
+        unread=closure.unread,
     )
 
 

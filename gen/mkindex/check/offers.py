@@ -1,13 +1,13 @@
 """`--closure`: collect the files of an index with their requirements, and find requirements that nothing satisfies."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from mkindex.check.candidates import Candidate
 from mkindex.check.observations import Unsatisfied
 from mkindex.check.roots import Roots
-from mkindex.closure.lookup import Answer, Closure, Missing, Offer
+from mkindex.closure.lookup import Answer, Closure, Missing, Offer, digest_problem
 from mkindex.environments import Environment, on_any_platform
 from mkindex.text import and_more, plural, printable
 
@@ -18,6 +18,7 @@ class FileNeeds(NamedTuple):
     filename: str
     requires_dist: tuple[str, ...] | None
     build_requires: tuple[str, ...] | None  # of an sdist
+    digest: str = ""  # of its bytes, as `Offer.digest`; "": they were not read
 
 
 class ProjectFiles(NamedTuple):
@@ -34,6 +35,7 @@ class Offers:
     fetch: Callable[[str], ProjectFiles]  # reads a project that was not added
     projects: list[str] = field(default_factory=list)  # that were added
     _by_project: dict[str, tuple[Offer, ...]] = field(default_factory=dict)
+    _by_filename: dict[str, dict[str, Offer]] = field(default_factory=dict)  # of the projects that were asked for
     _shared: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)  # many files require the same
 
     def add(self, files: ProjectFiles) -> None:
@@ -47,6 +49,12 @@ class Offers:
             self._by_project[project] = ()
             self._keep(self.fetch(project))
         return self._by_project[project]
+
+    def find(self, project: str, filename: str) -> Offer | None:
+        """Return a file of a project, None if there is none of this name."""
+        if project not in self._by_filename:
+            self._by_filename[project] = {offer.filename: offer for offer in self.of(project)}
+        return self._by_filename[project].get(filename)
 
     def _keep(self, files: ProjectFiles) -> None:
         needs = {one.filename: one for one in files.needs if one}
@@ -65,7 +73,16 @@ class Offers:
             candidate.yanked,
             requires,
             () if is_wheel else needs.build_requires if needs else None,
+            (needs.digest if needs else "") or candidate.digest,
         )
+
+
+class LookedUp(NamedTuple):
+    """The result of a lookup."""
+
+    unsatisfied: Sequence[Unsatisfied] = ()
+    summary: str = ""  # in words, how many requirements were looked up
+    unread: tuple[str, ...] = ()  # files whose requirements are unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +93,8 @@ class Lookup:
     environments: Sequence[Environment]
     roots: Roots | None = None  # None: all files
 
-    def unsatisfied(self) -> tuple[list[Unsatisfied], str]:
-        """Return the requirements that nothing satisfies, and in words how many were looked up."""
+    def result(self) -> LookedUp:
+        """Look up all requirements, and return those that nothing satisfies."""
         answers = [(one.name, self._answer(one)) for one in self.environments]
         found: dict[Missing, list[str]] = {}
         for name, answer in answers:
@@ -90,11 +107,13 @@ class Lookup:
         ]
         known = {(missing.place, missing.requirement) for missing in found}
         of_each_file = [*unsatisfied, *self._elsewhere(known)]
-        return list(_once_for_all_files(of_each_file)), self._summary([answer for _, answer in answers])
+        offers = {offer.filename: offer for _, answer in answers for offer in answer.offers}.values()
+        unread = tuple(one.filename for one in offers if one.requires is None or one.build_requires is None)
+        return LookedUp(list(_once_for_all_files(of_each_file)), self._summary(offers, len(unread)), unread)
 
     def _answer(self, environment: Environment, *, builds: bool = True) -> Answer:
-        roots, constraints = self.roots.in_environment(environment) if self.roots else ([], {})
-        closure = Closure(self.offers.of, environment, constraints=constraints, builds=builds)
+        roots, limits = self.roots.in_environment(environment) if self.roots else ([], {})
+        closure = Closure(self.offers.of, environment, limits=limits, builds=builds)
         if not self.roots:
             return closure.of_files(self.offers.projects)
         answer = closure.of_roots(roots)
@@ -103,10 +122,15 @@ class Lookup:
     def _missing_files(self, roots: Roots, environment: Environment, answer: Answer) -> Iterator[Missing]:
         """Yield the files that clients choose by a lock and the index does not have, though it may have others."""
         known = {missing.requirement for missing in answer.missing}
-        for place, project, requirement, filename in roots.files_in(environment):
-            if requirement not in known and all(offer.filename != filename for offer in self.offers.of(project)):
+        for place, project, requirement, filename, digest in roots.files_in(environment):
+            if requirement in known:
+                continue
+            offer = self.offers.find(project, filename)
+            if offer is None:
                 problem = f"this index does not have {printable(filename)}, the file that clients choose from the lock"
                 yield Missing(place, requirement, problem)
+            elif digest and offer.digest != digest:
+                yield Missing(place, requirement, digest_problem(offer, [digest]))
 
     def _elsewhere(self, known: set[tuple[str, str]]) -> Iterator[Unsatisfied]:
         """Yield what only clients that lock for all platforms look for. They build nothing for another one."""
@@ -118,15 +142,14 @@ class Lookup:
             if (one.place, one.requirement) not in known:
                 yield Unsatisfied(missing=one, is_elsewhere=True)
 
-    def _summary(self, answers: Iterable[Answer]) -> str:
-        offers = {offer.filename: offer for answer in answers for offer in answer.offers}.values()
+    def _summary(self, offers: Collection[Offer], unread: int) -> str:
         requirements = sum(len(offer.requires or ()) + len(offer.build_requires or ()) for offer in offers)
         packages = sum(len(lock.packages) for lock in self.roots.locks) if self.roots else 0
         roots = len(self.roots.requirements) + packages if self.roots else 0
         names = and_more([one.name for one in self.environments])
         text = f"{plural(requirements + roots, 'requirement')} of {plural(len(offers), 'file')} looked up for {names}"
-        if unknown := sum(offer.requires is None or offer.build_requires is None for offer in offers):
-            text += f"; {plural(unknown, 'file')} not read (--files deep also reads sdists on a server)"
+        if unread:
+            text += f"; {plural(unread, 'file')} not read (--files deep also reads sdists on a server)"
         return text
 
 

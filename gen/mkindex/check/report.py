@@ -22,6 +22,7 @@ class CheckReport:
     level: Level = "none"
     host: tuple[str, ...] = ()  # how the server behaves, in words
     closure: str = ""  # how many requirements were looked up, and for which Python and platform
+    unread: tuple[str, ...] = ()  # files whose requirements could not be looked up, because they were not read
     why: tuple[Choice, ...] | None = None  # --why: the files of the project
     seconds: float = 0.0
 

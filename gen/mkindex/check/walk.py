@@ -176,6 +176,7 @@ def _needs(seen: SeenFile) -> FileNeeds:
         seen.entry.filename,
         metadata.requires_dist if metadata else None,
         () if is_wheel else content.build_requires,
+        seen.sha256 or seen.other_hash,
     )
 
 

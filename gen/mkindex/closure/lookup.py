@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mkindex.environments import Environment
-from mkindex.text import redact
+from mkindex.text import and_more, redact
 
 _MAX_VERSIONS = 5  # number of versions of a project that are displayed
 
@@ -28,6 +28,23 @@ class Offer(NamedTuple):
     yanked: str | None = None  # the reason; None: not yanked
     requires: tuple[str, ...] | None = None  # Requires-Dist; None: unknown
     build_requires: tuple[str, ...] | None = ()  # of an sdist; None: unknown
+    digest: str = ""  # sha256, or of another algorithm as "md5=…"; "": unknown
+
+
+class Limit(NamedTuple):
+    """What clients take of a project, whatever requires it. Not for builds, which they isolate."""
+
+    versions: SpecifierSet = SpecifierSet()
+    digests: frozenset[str] | None = None  # as `Offer.digest`; None: any
+
+    def __and__(self, other: "Limit") -> "Limit":
+        digests = self.digests if other.digests is None else other.digests
+        if self.digests is not None and other.digests is not None:
+            digests = self.digests & other.digests
+        return Limit(self.versions & other.versions, digests)
+
+
+NO_LIMIT = Limit()
 
 
 class Root(NamedTuple):
@@ -35,6 +52,7 @@ class Root(NamedTuple):
 
     requirement: str
     place: str  # such as "requirements.txt, line 3"
+    digests: frozenset[str] | None = None  # of the files that clients accept; None: any
 
 
 class Missing(NamedTuple):
@@ -77,9 +95,8 @@ def is_pinned(requirement: Requirement) -> bool:
 class Closure:
     """The files of an index as a client sees them in one environment.
 
-    `offers` returns the files of a project by its normalized name, none for an unknown project. `constraints` limit the
-    versions of projects, by their names, but not for builds, which clients isolate. Without `builds` nothing is built:
-    what sdists need for that does not count.
+    `offers` returns the files of a project by its normalized name, none for an unknown project. `limits` are those of
+    projects by their names. Without `builds` nothing is built: what sdists need for that does not count.
     """
 
     def __init__(
@@ -87,14 +104,14 @@ class Closure:
         offers: Callable[[str], Iterable[Offer]],
         environment: Environment,
         *,
-        constraints: Mapping[str, SpecifierSet] | None = None,
+        limits: Mapping[str, Limit] | None = None,
         builds: bool = True,
     ) -> None:
         self._offers = offers
         self._environment = environment
-        self._constraints = constraints or {}
+        self._limits = limits or {}
         self._builds = builds
-        self._usable: dict[str, tuple[Offer, ...]] = {}
+        self._usable: dict[tuple[str, frozenset[str] | None], tuple[Offer, ...]] = {}
         self._by_filename: dict[str, Offer] = {}
         self._requirements: dict[str, Requirement | None] = {}  # thousands of files have the same ones
         self._satisfying: dict[tuple[str, bool], tuple[tuple[tuple[_Node, ...], ...], str]] = {}
@@ -121,16 +138,18 @@ class Closure:
 
     # --- files ------------------------------------------------------------------------------------------------------
 
-    def _usable_offers(self, project: str) -> tuple[Offer, ...]:
+    def _usable_offers(self, project: str, digests: frozenset[str] | None = None) -> tuple[Offer, ...]:
         """Return the file of each version that a client prefers there, the newest first."""
-        if project not in self._usable:
+        key = project, digests
+        if key not in self._usable:
             best: dict[Version, Offer] = {}
             accepted = [one for one in self._offers(project) if self._accepts(one)]
             for offer in sorted(accepted, key=self._preference):
-                best.setdefault(offer.version, offer)
-            self._usable[project] = tuple(best[version] for version in sorted(best, reverse=True))
+                if digests is None or offer.digest in digests:
+                    best.setdefault(offer.version, offer)
+            self._usable[key] = tuple(best[version] for version in sorted(best, reverse=True))
             self._by_filename |= {offer.filename: offer for offer in best.values()}
-        return self._usable[project]
+        return self._usable[key]
 
     def _accepts(self, offer: Offer) -> bool:
         return self._environment.accepts(offer.filename, offer.requires_python)
@@ -177,30 +196,34 @@ class Closure:
             return _Need(Missing(place, _with_address(requirement), problem, is_build), ())
         key = text, is_build
         if key not in self._satisfying:
-            self._satisfying[key] = self._satisfy(requirement, {} if is_build else self._constraints)
+            self._satisfying[key] = self._satisfy(requirement, {} if is_build else self._limits)
         choices, problem = self._satisfying[key]
         return _Need(Missing(place, str(requirement), problem, is_build), choices)
 
     def _satisfy(
-        self, requirement: Requirement, constraints: Mapping[str, SpecifierSet]
+        self, requirement: Requirement, limits: Mapping[str, Limit]
     ) -> tuple[tuple[tuple[_Node, ...], ...], str]:
         """Return what satisfies a requirement or, if nothing does, what the index has instead."""
         name = canonicalize_name(requirement.name)
-        specifier = requirement.specifier & constraints.get(name, SpecifierSet())
+        limit = limits.get(name, NO_LIMIT)
+        specifier = requirement.specifier & limit.versions
         takes_yanked = is_pinned(requirement)
         extras = ("", *sorted(map(canonicalize_name, requirement.extras)))
         choices = tuple(
             tuple(_Node(offer.filename, extra) for extra in extras)
-            for offer in self._usable_offers(name)
+            for offer in self._usable_offers(name, limit.digests)
             if specifier.contains(offer.version, prereleases=True) and (takes_yanked or offer.yanked is None)
         )
-        return choices, "" if choices else self._available(name, specifier)
+        return choices, "" if choices else self._available(name, specifier, limit.digests)
 
-    def _available(self, name: str, specifier: SpecifierSet) -> str:
+    def _available(self, name: str, specifier: SpecifierSet, digests: frozenset[str] | None) -> str:
         existing = sorted(self._offers(name), key=lambda offer: (offer.version, offer.filename), reverse=True)
         if not existing:
             return f"this index has no {name}"
         matching = [one for one in existing if specifier.contains(one.version, prereleases=True)]
+        different = [one for one in matching if self._accepts(one) and digests is not None]
+        if different:
+            return digest_problem(min(different, key=self._preference), digests or ())
         if matching:
             names = f"{matching[0].filename}{' and similar files' if len(matching) > 1 else ''}"
             return f"this index has only {names}, yanked or for another Python or platform"
@@ -227,6 +250,19 @@ class Closure:
             # What is always required is not required for an extra besides.
             self._applicable[marker, extra] = applies and not (extra and self._applies(text))
         return self._applicable[marker, extra]
+
+
+def digest_problem(offer: Offer, digests: Iterable[str]) -> str:
+    """Return why a file of an index is not one with some hashes."""
+    kinds = {_kind(one) for one in digests}
+    if offer.digest and (not kinds or _kind(offer.digest) in kinds):
+        return f"{offer.filename} in this index has another hash"
+    names = and_more(sorted(kinds))
+    return f"this index has no {names} of {offer.filename} to compare (--files hash reads the file)"
+
+
+def _kind(digest: str) -> str:
+    return digest.partition("=")[0] if "=" in digest else "sha256"
 
 
 def _with_address(requirement: Requirement) -> str:

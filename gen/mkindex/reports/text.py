@@ -104,7 +104,9 @@ def first_names(names: Sequence[str]) -> str:
 
 def as_json(report: "Report", proof: "Proof | None" = None) -> dict[str, Any]:
     """Return what --format json prints; within a `version` keys are only added."""
-    proven = {"closure": {"targets": [*proof.targets], "missing": [*proof.missing]}} if proof else {}
+    proven: dict[str, Any] = {}
+    if proof:
+        proven["closure"] = {"targets": proof.targets, "missing": proof.missing, "unread": proof.unread}
     news = {} if report.new is None else {"new": list(report.new)}
     policy: dict[str, Any] = {}
     if report.policy:

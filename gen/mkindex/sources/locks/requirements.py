@@ -69,8 +69,7 @@ def read_requirements(text: str, lock: str) -> Lock:
 
 
 def _requirement(line: str, place: str) -> tuple[Requirement, list[str]]:
-    hashes = _HASH.findall(line)
-    text = re.split(r"\s-", line, maxsplit=1)[0].strip()
+    text, hashes = without_options(line)
     try:
         return Requirement(text), hashes
     except (InvalidRequirement, RecursionError) as error:
@@ -101,6 +100,11 @@ def _package(requirement: Requirement, hashes: list[str], place: str, lock: str)
 
 def _short(path: str) -> str:
     return printable(path.rstrip("/").rpartition("/")[2] or path)[:80]
+
+
+def without_options(line: str) -> tuple[str, list[str]]:
+    """Return the requirement of a logical line, and the values of its `--hash` options."""
+    return re.split(r"\s-", line, maxsplit=1)[0].strip(), _HASH.findall(line)
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:
