@@ -179,7 +179,7 @@ def watch_list(tmp_path: Path, on_event: Callable[[Watch, Event], object]) -> No
         rescan=0.2,
     )
     watch = Watch(
-        config, on_event=lambda event: on_event(watch, event), read_config=lambda: replace(config, prune=True)
+        config, on_event=lambda event: on_event(watch, event), read_config=lambda: (replace(config, prune=True), None)
     )
     with suppress(Done):
         watch.run()

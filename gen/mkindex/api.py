@@ -106,7 +106,7 @@ def watch_index(
             raise _Stopped
         events.put(event)
 
-    def read_config() -> Config:  # called only after the reload below
+    def read_config() -> tuple[Config, None]:  # called only after the reload below
         raise _Stopped
 
     watch = _make_watch(config, on_event, read_config)
@@ -141,7 +141,9 @@ class _End:
     error: BaseException | None
 
 
-def _make_watch(config: Config, on_event: "Callable[[Any], None]", read_config: Callable[[], Config]) -> "Watch":
+def _make_watch(
+    config: Config, on_event: "Callable[[Any], None]", read_config: Callable[[], tuple[Config, None]]
+) -> "Watch":
     from mkindex.watch.loop import Watch
 
     return Watch(config, on_event=on_event, read_config=read_config)

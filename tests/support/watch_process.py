@@ -112,9 +112,15 @@ class WatchProcess:
 
 
 @contextmanager
-def run_watch(*arguments: str | Path, log: Path, prefix: Sequence[str] = (), **options: Any) -> Iterator[WatchProcess]:  # noqa: ANN401 (of Popen)
+def run_watch(
+    *arguments: str | Path,
+    log: Path,
+    verb: str = "build",
+    prefix: Sequence[str] = (),
+    **options: Any,  # noqa: ANN401 (of Popen)
+) -> Iterator[WatchProcess]:
     """Run a watch with these arguments until the context ends; `prefix`: a command that runs it."""
-    command = [*prefix, *MKINDEX, "--watch", "--json", *map(str, arguments)]
+    command = [*prefix, *MKINDEX, verb, "--watch", "--json", *map(str, arguments)]
     with (
         log.open("w") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, **options) as process,

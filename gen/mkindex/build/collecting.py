@@ -31,6 +31,7 @@ class Collected:
     index: Index
     locks: "tuple[Lock, ...]"
     findings: tuple[Rejected | Note, ...]
+    arrivals: tuple[File, ...]  # what the sources have, if an index grows
     previous: Mapping[str, str] | None  # upload times of the --previous site, by sha256
     generation: "Generation | None"  # if that site is grown
 
@@ -52,7 +53,9 @@ def collect(
     dating = replace(config, previous=None) if growth else config
     files, previous = dated(dating, files, web=work.web, executor=work.connections)
     findings = [*source_findings, *file_findings, *note_missing(dating, previous)]
+    arrivals: tuple[File, ...] = ()
     if growth:
+        arrivals = tuple(files)
         published = _list_site(work, growth) if config.previous else list_published(work, growth)
         previous, generation = {file.sha256: file.upload_time for file in published.files}, published.generation
         files, rejected = grow(published.files, files, replace=growth.replace, variant_of=variant_of)
@@ -64,6 +67,7 @@ def collect(
         index=index,
         locks=of_application,
         findings=(*findings, *conflicts),
+        arrivals=arrivals,
         previous=previous,
         generation=generation,
     )

@@ -53,6 +53,7 @@ class Growth:
     given: frozenset[str] = frozenset()  # options that the user gave; others that shape the tree stay as they were
     first: bool = False  # accept that nothing is published at --previous yet
     replace: bool = False  # an added file takes the place of a published one with the same name and other bytes
+    consume: bool = False  # delete the files of the sources that are published
     is_removed: Callable[[File], bool] = _nothing
     edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
     statuses: Mapping[str, ProjectStatus | None] = field(default_factory=dict)  # new ones by project; None: active

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from itertools import count
 from typing import TYPE_CHECKING
 
-from mkindex.build.collecting import Examine, collect
+from mkindex.build.collecting import Collected, Examine, collect
 from mkindex.build.examining import examine_all
 from mkindex.build.growing import Growth, keep_options
 from mkindex.build.listing import open_sources
@@ -23,6 +23,7 @@ from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
+    from mkindex.build.consuming import Consumed
     from mkindex.sources.generation import Generation
 
 OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
@@ -57,6 +58,7 @@ def build(
         config = work.config
         terms = terms_of(work, growth, kept)
         for attempt in count(1):
+            began_ns = time.time_ns()
             opened_sources = (sources or open_sources)(config, work.web, work.connections)
             collected = collect(work, opened_sources, examine or examine_all, growth, terms.policy)
             prepared = prepare(work, collected, terms, growth)
@@ -70,6 +72,7 @@ def build(
         work.cache.replace_fingerprints(applied.links)
         if not config.dry_run:
             _finish(work, prepared.index, collected.generation)
+        consumed = _consume(work, collected, prepared.index, began_ns) if growth and growth.consume else None
     return Report(
         config=config,
         index=prepared.index,
@@ -77,11 +80,18 @@ def build(
         plan=prepared.plan,
         written=applied.written,
         removed_files=prepared.removed,
-        findings=(*prepared.findings, *work.destination.notes, *remarks(config, terms.site, prepared.plan)),
+        findings=(
+            *prepared.findings,
+            *work.destination.notes,
+            *remarks(config, terms.site, prepared.plan),
+            *(consumed.notes if consumed else ()),
+        ),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
         locks=collected.locks,
         new=None if config.previous is None else new_filenames(prepared.index, collected.previous or {}),
+        added=None if growth is None else new_filenames(prepared.index, collected.previous or {}),
+        consumed=consumed.paths if consumed else None,
     )
 
 
@@ -89,6 +99,15 @@ def _apply(work: Workspace, prepared: Prepared, before_commit: Callable[[], obje
     if prepared.people:
         prepared.people.prepare(put.resource for put in prepared.plan.puts)
     return work.destination.apply(prepared.plan, before_commit)
+
+
+def _consume(work: Workspace, collected: Collected, index: Index, began_ns: int) -> "Consumed":
+    from mkindex.build.consuming import Consumed, consume, find_consumable  # here, since few builds need it
+
+    consumable = find_consumable(collected.arrivals, index)
+    if work.config.dry_run:
+        return Consumed(tuple(file.local.path for file, _ in consumable))
+    return consume(consumable, work.destination, began_ns)
 
 
 def _finish(work: Workspace, index: Index, generation: "Generation | None") -> None:

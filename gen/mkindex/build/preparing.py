@@ -65,6 +65,10 @@ def terms_of(work: Workspace, growth: Growth | None, notes: Iterable[Note]) -> T
     policy = policy_of(config) if not growth else keep_variants(work, growth.policy or policy_of(config))
     if policy:
         refuse_options(config, policy)
+    if growth and growth.consume:
+        from mkindex.build.consuming import refuse_consuming  # here, since few builds need it
+
+        refuse_consuming(config)
     epoch = source_date_epoch()
     now = int(time.time()) if epoch is None else epoch
     return Terms(policy=policy, now=now, site=_site(config, policy), notes=tuple(notes))
@@ -76,7 +80,7 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     governed = govern(collected.index, terms.policy, terms.now, explain=config.dry_run)
     index, withheld = governed.index, governed.removed_filenames
     findings = (*terms.notes, *collected.findings, *governed.findings, *warnings(index, site))
-    refuse_empty_or_rejected(config, index, findings, withheld=len(withheld))
+    refuse_empty_or_rejected(config, index, findings, withheld=len(withheld), grows=growth is not None)
     # `remove`, `yank` and `status` have no sources: they add nothing that the sources of a build could lack.
     grown = growth is not None and (bool(config.sources) or is_grown(destination))
     if grown:

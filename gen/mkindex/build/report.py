@@ -34,6 +34,8 @@ class Report:
     locks: "tuple[Lock, ...]" = ()  # the lock files among the sources
     policy: PolicyResult | None = None  # what the policy did; None: there is none
     new: tuple[str, ...] | None = None  # filenames that the --previous site lacks; None: no previous site was given
+    added: tuple[str, ...] | None = None  # filenames that an index which grows did not list; None: it does not grow
+    consumed: tuple[str, ...] | None = None  # paths of sources that were deleted; None: without --consume
 
     @property
     def files(self) -> tuple[File, ...]:

@@ -1,24 +1,27 @@
 """The command `add`."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mkindex.cli.build import build_once, read_options
-from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option, given_options
-from mkindex.cli.terminal import form_of_report
-from mkindex.cli.workflow import report_failure
-from mkindex.config.table import ADD_OPTIONS, GROUPS, OPTIONS, RUN_OPTIONS
+from mkindex.cli.build import Build, build_or_watch, read_options
+from mkindex.cli.options import CONTEXT_SETTINGS, Location, as_typed, click_options, config_option, given_options
+from mkindex.config.add_options import ADD_OPTIONS
+from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
 from mkindex.errors import ConfigError
 from mkindex.options import InvalidOption
 
+if TYPE_CHECKING:
+    from mkindex.build.growing import Growth
+    from mkindex.config import Config
+
 # Nothing is removed by adding, so that these would do nothing.
 _USELESS = ("prune", "allow_empty")
-_WATCHING = ("watch", "settle", "poll", "poll_interval", "rescan", "interval", "serve", "bind", "on_build")
 
 
 @click.command(
-    cls=Command,
+    cls=Build,
     context_settings=CONTEXT_SETTINGS,
     short_help="Add files to an index, and keep what it lists.",
     epilog="""\b
@@ -30,6 +33,9 @@ Examples:
                                          Pages, on which each deployment replaces all
   mkindex add https://host/simple/demo/ ./public --remote mirror
                                          add the files of a project from another index
+  mkindex add ./incoming ./public --watch --consume
+                                         a drop folder: what is copied into ./incoming is published, and
+                                         then deleted there
 
 \b
 Exit status: 0 done; 1 done, but files were rejected; 2 usage error; 3 not done, DEST is as it was;
@@ -41,7 +47,7 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage error; 3 not done,
         one
         for group in GROUPS
         for one in (*OPTIONS, *ADD_OPTIONS, *RUN_OPTIONS)
-        if one.group == group and one.name not in (*_USELESS, *_WATCHING)
+        if one.group == group and one.name not in _USELESS
     ]
 )
 @config_option
@@ -58,16 +64,14 @@ def add(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fiel
     With --previous, the index to keep is the one at that address, not that in DEST. Its files are downloaded into DEST
     and verified. If a part of it cannot be read, or if it is older than the last deployment, nothing is published.
     """
+    return build_or_watch(ctx, options, _read)
+
+
+def _read(ctx: click.Context, options: Mapping[str, Any]) -> "tuple[Config, Growth]":
     from mkindex.build.growing import Growth
 
-    form = form_of_report(ctx, options["format"], json=options["json"])
-    try:
-        config = read_options(ctx, options)
-    except ConfigError as error:
-        if form == "github":
-            return report_failure(error)
-        raise
+    config = read_options(ctx, options)
     if options["first"] and config.previous is None:
-        raise InvalidOption("first", "requires {previous}")
-    growth = Growth(given=given_options(ctx), first=options["first"], replace=options["replace"])
-    return build_once(config, form, growth, quiet=options["quiet"], verbose=options["verbose"])
+        raise ConfigError(as_typed(InvalidOption("first", "requires {previous}"), ctx))
+    kept = {name: options[name] for name in ("first", "replace", "consume")}
+    return config, Growth(given=given_options(ctx), **kept)

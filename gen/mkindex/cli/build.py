@@ -107,10 +107,18 @@ def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fi
     metadata. Each run makes DEST the index of exactly these SOURCEs. It writes what changed, and removes only what
     mkindex wrote. `mkindex add` keeps what DEST lists.
     """
+    return build_or_watch(ctx, options, lambda ctx, options: (read_options(ctx, options), None))
+
+
+ReadOptions = Callable[[click.Context, Mapping[str, Any]], "tuple[Config, Growth | None]"]
+
+
+def build_or_watch(ctx: click.Context, options: Mapping[str, Any], read: ReadOptions) -> int:
+    """Build once or with every change, as the options of a command say, which `read` reads. Return the exit status."""
     quiet, verbose = options["quiet"], options["verbose"]
     form = form_of_report(ctx, options["format"], json=options["json"])
     try:
-        config = read_options(ctx, options)
+        config, growth = read(ctx, options)
     except ConfigError as error:
         if form == "github":
             return report_failure(error)
@@ -122,9 +130,9 @@ def build(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 (the fi
 
         if form == "github":
             raise click.UsageError("--format github and --watch exclude each other: it reports one build", ctx)
-        again, command = partial(_read_again, ctx), options["on_build"]
-        return watch(config, again, command, json=form == "json", quiet=quiet, verbose=verbose)
-    return build_once(config, form, quiet=quiet, verbose=verbose)
+        again, command = partial(_read_again, ctx, read), options["on_build"]
+        return watch(config, growth, again, command, json=form == "json", quiet=quiet, verbose=verbose)
+    return build_once(config, form, growth, quiet=quiet, verbose=verbose)
 
 
 def read_options(ctx: click.Context, options: Mapping[str, Any]) -> Config:
@@ -172,11 +180,11 @@ def _suggest_command(ctx: click.Context, path: str) -> None:
         )
 
 
-def _read_again(ctx: click.Context) -> Config:
-    """Return the configuration as the environment and mkindex.toml describe it now. Raises ConfigError."""
+def _read_again(ctx: click.Context, read: ReadOptions) -> "tuple[Config, Growth | None]":
+    """Read the options as the environment and mkindex.toml describe them now. Raises ConfigError."""
     try:
         with ctx.command.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent) as again:
-            return read_options(again, again.params)
+            return read(again, again.params)
     except click.ClickException as error:
         raise ConfigError(error.format_message()) from error
 

@@ -1,4 +1,4 @@
-"""The option --watch of the command `build`."""
+"""The option --watch of the commands `build` and `add`."""
 
 import os
 import signal
@@ -16,12 +16,14 @@ from mkindex.errors import MkindexError, NotPublished
 from mkindex.text import printable
 
 if TYPE_CHECKING:
+    from mkindex.build.growing import Growth
     from mkindex.config import Config
 
 
 def watch(
     config: "Config",
-    read_config: Callable[[], "Config"],
+    growth: "Growth | None",
+    read_config: Callable[[], "tuple[Config, Growth | None]"],
     command: str | None,
     *,
     json: bool,
@@ -30,8 +32,8 @@ def watch(
 ) -> int:
     """Build, and serve if the configuration says so, until SIGINT or SIGTERM. Return the exit status.
 
-    `read_config` is called after SIGHUP and returns the configuration as it is then. `command` is run after each build
-    that changed something.
+    `read_config` is called after SIGHUP and returns the configuration and the growth as they are then. `command` is run
+    after each build that changed something.
     """
     from mkindex.reports.events import as_json_line, as_text
     from mkindex.watch.loop import BuildEvent, Event, Watch
@@ -50,7 +52,7 @@ def watch(
         if command is not None and isinstance(event, BuildEvent) and event.is_news:
             _run(command, as_json_line(event))
 
-    loop = Watch(config, on_event=print_event, read_config=read_config)
+    loop = Watch(config, growth, on_event=print_event, read_config=read_config)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: loop.reload())

@@ -356,24 +356,6 @@ class RunOptions:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
-class AddOptions:
-    """The options that only the command `add` has."""
-
-    replace: bool = option(
-        False,
-        "If DEST lists a file of the same name with other contents, replace it, although lock files contain its hash.",
-        group=SELECTION,
-    )
-    first: bool = option(
-        False,
-        "With --previous: accept that nothing is published there yet. Without --first, that is an error once something "
-        "was deployed.",
-        group=PUBLISHING,
-    )
-
-
 OPTIONS = options_of(BuildOptions)
-ADD_OPTIONS = options_of(AddOptions)
 RUN_OPTIONS = options_of(RunOptions)
 BY_NAME = {one.name: one for one in (*OPTIONS, *RUN_OPTIONS)}

@@ -110,10 +110,12 @@ def _places_of_site(config: Config) -> Iterator[tuple[str, _Place]]:
         yield config.url, public._replace(path=f"{public.path}{FILES_DIRECTORY}/")
 
 
-def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings, *, withheld: int) -> None:
+def refuse_empty_or_rejected(
+    config: Config, index: Index, findings: Findings, *, withheld: int, grows: bool = False
+) -> None:
     """Raise NotPublished for an empty index without --allow-empty, and for a rejected file with --strict.
 
-    `withheld`: the number of files that the policy does not list.
+    `withheld`: the number of files that the policy does not list. `grows`: the sources add to the index in DEST.
     """
     rejected = sum(isinstance(finding, Rejected) for finding in findings)
     if config.strict and rejected:
@@ -130,7 +132,8 @@ def refuse_empty_or_rejected(config: Config, index: Index, findings: Findings, *
             os.path.isdir(local_path(spec) or "") for spec in config.sources
         )
         hint = " (--recursive also reads subdirectories)" if is_flat else ""
-        raise NotPublished(f"nothing to publish: {why}{hint}. Use --allow-empty to publish an empty index", findings)
+        advice = "" if grows else ". Use --allow-empty to publish an empty index"  # `add` has no such option
+        raise NotPublished(f"nothing to publish: {why}{hint}{advice}", findings)
 
 
 def removed_filenames(plan: Plan, index: Index) -> tuple[str, ...]:

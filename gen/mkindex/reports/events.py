@@ -26,6 +26,8 @@ def _changes(event: BuildEvent) -> Iterator[str]:
     for verb, names in ("added", event.added), ("replaced", event.replaced), ("removed", event.removed):
         if names:
             yield f"{verb} {first_names(names)}"
+    if event.report.consumed:
+        yield f"{len(event.report.consumed):,} consumed"
     if rejected := len(event.report.rejected):
         yield f"{rejected:,} rejected"
     if event.held:
@@ -51,6 +53,7 @@ def _as_json(event: BuildEvent) -> dict[str, Any]:
         "removed": event.removed,
         "rejected": [{"location": one.location, "reason": one.reason} for one in report.rejected],
         "held": event.held,
+        **({} if report.consumed is None else {"consumed": report.consumed}),
         "projects": len(report.index.projects),
         "files": len(report.files),
         "written": report.written,

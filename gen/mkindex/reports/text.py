@@ -33,6 +33,8 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
         f"{plan.unchanged} unchanged",
         f"{plural(len(report.removed_files), 'file')} {'to remove' if report.dry_run else 'removed'}",
     ]
+    if report.consumed is not None:
+        counts.append(f"{plural(len(report.consumed), 'file')} {'to consume' if report.dry_run else 'consumed'}")
     if plan.deletes:
         counts.append(f"{plural(len(plan.deletes), 'path')} {'to delete' if report.dry_run else 'deleted'}")
     if plan.newly_retired:
@@ -41,6 +43,8 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
         f"{printable(config.destination)}: {plural(len(projects), 'project')}, {plural(len(files), 'file')}, "
         f"{format_size(sum(file.size or 0 for file in files))} ({', '.join(counts)}) in {report.seconds:.2f} s"
     )
+    if report.added:
+        yield f"{'to add' if report.dry_run else 'added'}: {first_names(report.added)}"
     if report.policy:
         from mkindex.reports.policy import policy_lines  # here, since most builds have no policy
 
@@ -107,7 +111,8 @@ def as_json(report: "Report", proof: "Proof | None" = None) -> dict[str, Any]:
     proven: dict[str, Any] = {}
     if proof:
         proven["closure"] = {"targets": proof.targets, "missing": proof.missing, "unread": proof.unread}
-    news = {} if report.new is None else {"new": list(report.new)}
+    lists = {"new": report.new, "added": report.added, "consumed": report.consumed}
+    news = {key: list(names) for key, names in lists.items() if names is not None}
     policy: dict[str, Any] = {}
     if report.policy:
         from mkindex.reports.policy import policy_as_json

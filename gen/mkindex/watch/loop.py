@@ -2,10 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.build.report import Report
 from mkindex.config import Config
@@ -40,7 +41,7 @@ class BuildEvent:
     @property
     def is_news(self) -> bool:
         """Whether anything has changed since the build before."""
-        changes = self.added or self.replaced or self.removed or self.held or self.news
+        changes = self.added or self.replaced or self.removed or self.held or self.news or self.report.consumed
         return bool(changes or self.recovered or self.report.written or self.report.plan.deletes)
 
 
@@ -52,16 +53,22 @@ class _Outdated(Exception):
 
 
 class Watch:
-    """The builds of one configuration, one after another.
+    """The builds of one configuration, one after another. With `growth`, each of them adds to the destination.
 
     `on_event` is called after each build, for each error, and for a few remarks. `read_config` is called after
-    `reload()`, and returns the configuration as it is then.
+    `reload()`, and returns the configuration and the growth as they are then.
     """
 
     def __init__(
-        self, config: Config, *, on_event: Callable[[Event], object], read_config: Callable[[], Config]
+        self,
+        config: Config,
+        growth: Growth | None = None,
+        *,
+        on_event: Callable[[Event], object],
+        read_config: Callable[[], tuple[Config, Growth | None]],
     ) -> None:
         self._config = config
+        self._growth = growth
         self._on_event = on_event
         self._read_config = read_config
         self._reload = False
@@ -71,7 +78,7 @@ class Watch:
         self._answers = Answers()
         self._trusted = TrustedManifest()
         self._triggers = self._make_triggers()
-        self._sha256s: dict[str, str] = {}  # of the files that are listed, by filename
+        self._sha256s: dict[str, str] | None = None  # of the files that are listed, by filename; None: no build yet
         self._findings: frozenset[Rejected | Note] = frozenset()
         self._error = ""  # of the last build, if it failed
         # Times of the monotonic clock.
@@ -153,6 +160,7 @@ class Watch:
             before_commit=lambda: waits.append(self._wait_for_quiet(deadline)),
             attempts=_ATTEMPTS,
             trusted=self._trusted,
+            growth=self._growth,
             announce=lambda note: self._on_event(f"{note.location}: {note.text}"),
         )
         return replace(report, seconds=report.seconds - sum(waits))
@@ -174,9 +182,10 @@ class Watch:
     def _finish(self, report: Report) -> None:
         """Remember what a build has published, and report it."""
         self._young.end()
-        self._last.end(report.files)
-        before, self._sha256s = self._sha256s, {file.filename: file.sha256 for file in report.files}
-        kept = before.keys() & self._sha256s.keys()
+        self._last.end(() if self._growth else report.files)  # an index that grows keeps what it lists
+        now = {file.filename: file.sha256 for file in report.files}
+        before, self._sha256s = self._listed_before(now, report), now
+        kept = before.keys() & now.keys()
         news = tuple(finding for finding in report.findings if finding not in self._findings)
         self._findings = frozenset(report.findings)
         error, self._error = self._error, ""
@@ -184,15 +193,22 @@ class Watch:
         self._on_event(
             BuildEvent(
                 report=report,
-                added=tuple(sorted(self._sha256s.keys() - before.keys())),
-                replaced=tuple(sorted(name for name in kept if self._sha256s[name] != before[name])),
+                added=tuple(sorted(now.keys() - before.keys())),
+                replaced=tuple(sorted(name for name in kept if now[name] != before[name])),
                 # The first build knows what an index that was there before listed.
-                removed=tuple(sorted({*report.removed_files, *before} - self._sha256s.keys())),
+                removed=tuple(sorted({*report.removed_files, *before} - now.keys())),
                 held=self._young.held,
                 news=news,
                 recovered=bool(error),
             )
         )
+
+    def _listed_before(self, now: Mapping[str, str], report: Report) -> Mapping[str, str]:
+        """Return the files that were listed before a build, as far as that is known, by filename."""
+        if self._sha256s is not None:
+            return self._sha256s
+        added = set(now if report.added is None else report.added)
+        return {name: sha256 for name, sha256 in now.items() if name not in added}
 
     def _fail(self, error: MkindexError) -> None:
         """Report why a build failed, once."""
@@ -236,14 +252,14 @@ class Watch:
         self._reload, self._thorough_at, self._renew_at = False, 0.0, 0.0
         before = self._config
         try:
-            config = self._read_config()
+            config, growth = self._read_config()
             for key in _FIXED_KEYS:
                 if getattr(config, key) != getattr(before, key):
                     raise ConfigError(f"{key} has changed: restart mkindex to use the new value")
         except MkindexError as error:
             self._on_event(error)
             return
-        self._config = config
+        self._config, self._growth = config, growth
         self._young = YoungFiles(config.settle)
         self._last = self._last.restricted(
             {os.path.abspath(path) for path in map(local_path, config.inputs) if path},

@@ -1,0 +1,31 @@
+"""The options that only the command `add` has."""
+
+from dataclasses import dataclass
+
+from mkindex.config.table import PUBLISHING, SELECTION, WATCHING
+from mkindex.options import option, options_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
+class AddOptions:
+    """The options that only the command `add` has."""
+
+    replace: bool = option(
+        False,
+        "If DEST lists a file of the same name with other contents, replace it, although lock files contain its hash.",
+        group=SELECTION,
+    )
+    first: bool = option(
+        False,
+        "With --previous: accept that nothing is published there yet. Without --first, that is an error once something "
+        "was deployed.",
+        group=PUBLISHING,
+    )
+    consume: bool = option(
+        False,
+        "Delete each file in SOURCE once it is published. With --watch, SOURCE is a drop folder.",
+        group=WATCHING,
+    )
+
+
+ADD_OPTIONS = options_of(AddOptions)
