@@ -77,6 +77,32 @@ def test_only_the_newest_file_explains_why_a_root_cannot_be_installed() -> None:
     assert of_root("app", *files) == [("app-2.0-py3-none-any.whl", "newer")]
 
 
+def test_versions_that_pin_each_other_are_looked_up_in_linear_time() -> None:
+    numbers = range(4_000)
+    files = [
+        wheel(name, f"{other}=={number}", version=str(number)) for number in numbers for name, other in ("ab", "ba")
+    ]
+    assert closure(*files).of_files("ab").missing == ()
+
+
+@pytest.mark.parametrize(
+    ("requirement", "versions"),
+    [
+        ("lib==1.0", ["1.0", "1.0+cpu"]),
+        ("lib==1", ["1.0", "1.0+cpu"]),
+        ("lib==1.0+cpu", ["1.0+cpu"]),
+        ("lib==1.*", ["1.0", "1.0+cpu", "1.1"]),
+        ("lib==1.0,>=1", ["1.0", "1.0+cpu"]),
+        ("lib===1.0", ["1.0"]),
+        ("lib!=1.0", ["1.1", "2.0"]),
+    ],
+)
+def test_a_version_is_pinned_as_the_specification_says(requirement: str, versions: list[str]) -> None:
+    files = [offer(f"lib-{version}-py3-none-any.whl", "gone") for version in ("1.0", "1.0+cpu", "1.1", "2.0")]
+    reached = closure(*files).of_roots([Root(requirement, "line 1")]).offers
+    assert sorted(str(one.version) for one in reached) == versions
+
+
 def test_files_that_require_each_other_can_be_installed() -> None:
     assert of_root("app", wheel("app", "lib"), wheel("lib", "app")) == []
     assert of_root("app", wheel("app", "lib"), wheel("lib", "app", "gone")) == [("lib-1.0-py3-none-any.whl", "gone")]

@@ -10,6 +10,9 @@ import pytest
 
 from mkindex.check.engine import CheckOptions, check
 from mkindex.errors import SourceError
+from mkindex.sources.locks.choice import EVERY_FILE
+from mkindex.sources.locks.choose import Chosen, choose_packages
+from mkindex.sources.locks.lock import Dependency, Lock, LockedPackage
 from mkindex.sources.locks.read import is_lock
 from support.locks import (
     LINUX,
@@ -291,6 +294,33 @@ def test_where_a_lock_has_no_addresses_its_index_is_asked_for_files_with_its_has
         lock = write_lock("".join((head, *lines)), "requirements.txt")
     assert run(lock, *MIRROR, *options, *FOR, "windows").status == 0
     assert published(public) == {f"fast-2.0-{WINDOWS}.whl", "pure-1.0-py3-none-any.whl"}
+
+
+@pytest.mark.parametrize("kind", ["poetry.lock", "requirements.txt", "pins.txt"])
+def test_files_that_an_index_lacks_are_named_or_counted(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], kind: str
+) -> None:
+    wheel, windows = f"fast-2.0-{LINUX}.whl", f"fast-2.0-{WINDOWS}.whl"
+    serve(server, {windows: FAST[windows]})
+    files = {name: FAST[name] for name in (wheel, windows)}
+    if kind == "poetry.lock":
+        text = poetry_lock(poetry_package("fast", "2.0", files))
+    else:
+        text = requirement("fast", "2.0", files) if kind == "requirements.txt" else "fast==1.0\n"
+    lock = write_lock(text, kind)
+    found = []
+    for options in ((), (*FOR, "windows"), (*FOR, "linux")):
+        done = run(lock, *MIRROR, "--index", f"{server.url}simple/", *options)
+        found.append([one for one in done.messages if f"{kind}, fast" in one])
+    head, linux = f"{kind}, fast 2.0: HOST/simple/ has", f"rejected {kind}, fast 2.0: no file fits 3.12 linux"
+    named, some = f"no {wheel} with the sha256 of the lock", "1 of the 2 files whose hashes are in the lock"
+    none = f"rejected {kind}, fast 1.0: HOST/simple/ has no file of this version"
+    expected = {
+        "poetry.lock": [[f"rejected {head} {named}"], [], [f"rejected {head} {named}"]],
+        "requirements.txt": [[f"rejected {head} {some}"], [f"note {head} {some}"], [f"note {head} {some}", linux]],
+        "pins.txt": [[none]] * 3,
+    }
+    assert found == expected[kind]
 
 
 def test_a_file_without_a_hash_is_found_by_its_name_alone(
@@ -640,6 +670,13 @@ def test_the_work_on_extras_does_not_grow_with_the_square_of_their_number(
     assert published(public) == {"pure-1.0-py3-none-any.whl"}
 
 
+def test_the_work_on_versions_does_not_grow_with_the_square_of_their_number() -> None:
+    many = 10 * (Dependency("a", extras=("x",)),)
+    packages = tuple(LockedPackage("a", str(number), dependencies=many) for number in range(10_000))
+    lock = Lock(name="uv.lock", kind="uv", text="", packages=packages, roots=many)
+    assert choose_packages(lock, EVERY_FILE, None) == [Chosen(package, ()) for package in packages]
+
+
 def test_requirements_may_begin_with_one_that_has_an_address(
     server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:
@@ -648,6 +685,40 @@ def test_requirements_may_begin_with_one_that_has_an_address(
     lock = write_lock(f"pure @ {server.url}files/{name}#sha256={sha256(PURE[name])}\nnum==1.0\n", "requirements.txt")
     assert run(lock, *MIRROR, "--index", f"{server.url}simple/").status == 0
     assert published(public) == {name, *NUM1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-le", "utf-16-be"])
+def test_requirements_may_be_in_the_encodings_that_clients_read(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], encoding: str
+) -> None:
+    serve(server, PURE)
+    text = f"--index-url {server.url}simple/\n{requirement('pure', '1.0', PURE)}"
+    Path("requirements.txt").write_bytes((text if encoding == "utf-8-sig" else f"\ufeff{text}").encode(encoding))
+    assert (run("requirements.txt", *MIRROR).status, published(public)) == (0, {*PURE})
+    assert (public / "locks/requirements.txt").read_text().startswith("--index-url http://localhost:8000/simple/\n")
+    assert check(CheckOptions(target=public, closure=True, requirements=("requirements.txt",))).findings == ()
+
+
+def test_requirements_may_begin_with_a_repository_or_have_paths(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    lines = "git+https://host.example/tool.git@v1\npure==1.0\n./here\n"
+    options = (*MIRROR, "--index", f"{server.url}simple/")
+    done = run(write_lock(lines, "requirements.txt"), *options)
+    assert [one.partition(":")[0] for one in done.messages if one.startswith("rejected")] == [
+        "rejected requirements.txt, tool",
+        "rejected requirements.txt, here",
+    ]
+    assert (done.status, published(public)) == (1, {*PURE})
+    assert run("requirements.txt", *options, "--exclude", "tool", "--exclude", "here").status == 0
+
+
+def test_an_address_without_a_name_is_an_error_that_says_how_to_name_it(run: Callable[..., Run]) -> None:
+    address = "https://host.example/six-1.0-py3-none-any.whl"
+    done = run(write_lock(f"six==1.0\n{address}\n", "requirements.txt"))
+    path = Path("requirements.txt").resolve()
+    assert done.messages == [f"error {path}: line 2: {address} has no name. Write NAME @ {address}"]
 
 
 def test_blank_lines_before_a_list_are_skipped_in_linear_time() -> None:
@@ -767,20 +838,28 @@ def test_no_part_of_a_password_in_a_requirements_file_is_printed_or_published(
 ) -> None:
     serve(server, PURE)
     index = server.url.replace("//", "//user:sec@ret@")
-    lines = f"--index-url {index}simple/\n-e git+https://user:sec@ret@host.example/repo.git\npure==1.0\n"
+    repository = "git+https://user:sec@ret@host.example/repo.git"
+    lines = f"--index-url {index}simple/\n-e {repository}\n{repository}@v1#egg=Other\npure==1.0\n"
     done = run(write_lock(lines, "requirements.txt"), *MIRROR)
     assert done.messages[2:] == [
         (
-            "rejected requirements.txt, repo.git: it is from a Git repository (git+https://host.example/repo.git): "
-            "publish a wheel of it in an index, and lock again. Or leave it out: --exclude repo.git"
-        )
+            "rejected requirements.txt, repo: it is from a Git repository (git+https://host.example/repo.git): "
+            "publish a wheel of it in an index, and lock again. Or leave it out: --exclude repo"
+        ),
+        (
+            "rejected requirements.txt, other: it is from a Git repository (git+https://host.example/repo.git@v1): "
+            "publish a wheel of it in an index, and lock again. Or leave it out: --exclude other"
+        ),
     ]
     assert "ret@" not in (public / "locks/requirements.txt").read_text()
     other = "-r https://user:sec@ret@host.example/other.txt\n"
     bad = "demo==1.0 git+https://user:sec@ret@host.example/repo.git\n"
     path = Path("requirements.txt").resolve()
     assert run(write_lock(other, "requirements.txt")).messages == [
-        f"error {path}: line 1: -r is not read from a lock. Give https://host.example/other.txt as a SOURCE of its own"
+        (
+            f"error {path}: line 1: -r https://host.example/other.txt: a lock has to be one file. Lock both together: "
+            "uv pip compile requirements.txt --generate-hashes --output-file locked.txt"
+        )
     ]
     assert run(write_lock(bad, "requirements.txt")).messages == [
         (f"error {path}: line 1: demo==1.0 git+https://host.example/repo.git is not a requirement such as demo==1.0")

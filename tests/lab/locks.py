@@ -7,7 +7,7 @@ import tomllib
 from urllib.parse import unquote
 
 from mkindex.sources.locks.fields import BadLock
-from mkindex.sources.locks.read import parse_lock
+from mkindex.sources.locks.read import decode, parse_lock
 from support.locks import (
     poetry_lock,
     poetry_package,
@@ -52,7 +52,7 @@ def check_lock(data: bytes) -> str:
         lock = parse_lock(data, f"/project/{name}")
     except BadLock:
         return ""
-    text = data.decode("utf-8-sig")
+    text = decode(data)
     if lock.kind != "requirements":
         (json.loads if text.lstrip().startswith("{") else tomllib.loads)(text)
     if "\\" in text:  # it may be written in another way

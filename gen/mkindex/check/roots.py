@@ -18,7 +18,7 @@ from mkindex.sources.locks.choice import EVERY_FILE, Choice, Target
 from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_other_python, refuse_unknown_names
 from mkindex.sources.locks.fields import hash_of
 from mkindex.sources.locks.lock import Lock, LockedPackage
-from mkindex.sources.locks.read import is_document, read_lock
+from mkindex.sources.locks.read import decode, is_document, read_lock
 from mkindex.sources.locks.requirements import logical_lines, without_options
 from mkindex.text import printable
 
@@ -174,7 +174,7 @@ def _text_of(path: str) -> str:
         with open(path, "rb") as file:
             raw = file.read(_MAX_SIZE + 1)
         if len(raw) <= _MAX_SIZE:
-            return raw.decode("utf-8-sig")
+            return decode(raw)
     except OSError as error:
         raise ConfigError(f"--requirements {printable(path)}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

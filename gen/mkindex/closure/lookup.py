@@ -112,6 +112,7 @@ class Closure:
         self._limits = limits or {}
         self._builds = builds
         self._usable: dict[tuple[str, frozenset[str] | None], tuple[Offer, ...]] = {}
+        self._by_version: dict[tuple[str, frozenset[str] | None], dict[Version, list[Offer]]] = {}
         self._by_filename: dict[str, Offer] = {}
         self._requirements: dict[str, Requirement | None] = {}  # thousands of files have the same ones
         self._satisfying: dict[tuple[str, bool], tuple[tuple[tuple[_Node, ...], ...], str]] = {}
@@ -150,6 +151,18 @@ class Closure:
             self._usable[key] = tuple(best[version] for version in sorted(best, reverse=True))
             self._by_filename |= {offer.filename: offer for offer in best.values()}
         return self._usable[key]
+
+    def _candidates(self, project: str, specifier: SpecifierSet, digests: frozenset[str] | None) -> Sequence[Offer]:
+        """Return all files that can satisfy a specifier, and others, but few if it pins a version."""
+        offers = self._usable_offers(project, digests)
+        pinned = next((one.version for one in specifier if one.operator == "==" and one.version[-1] != "*"), None)
+        if pinned is None:
+            return offers
+        if (project, digests) not in self._by_version:
+            by_version = self._by_version[project, digests] = {}
+            for offer in offers:  # ==1.0 also means 1.0+cu128
+                by_version.setdefault(_without_local(offer.version), []).append(offer)
+        return self._by_version[project, digests].get(_without_local(Version(pinned)), ())
 
     def _accepts(self, offer: Offer) -> bool:
         return self._environment.accepts(offer.filename, offer.requires_python)
@@ -211,7 +224,7 @@ class Closure:
         extras = ("", *sorted(map(canonicalize_name, requirement.extras)))
         choices = tuple(
             tuple(_Node(offer.filename, extra) for extra in extras)
-            for offer in self._usable_offers(name, limit.digests)
+            for offer in self._candidates(name, specifier, limit.digests)
             if specifier.contains(offer.version, prereleases=True) and (takes_yanked or offer.yanked is None)
         )
         return choices, "" if choices else self._available(name, specifier, limit.digests)
@@ -259,6 +272,10 @@ def digest_problem(offer: Offer, digests: Iterable[str]) -> str:
         return f"{offer.filename} in this index has another hash"
     names = and_more(sorted(kinds))
     return f"this index has no {names} of {offer.filename} to compare (--files hash reads the file)"
+
+
+def _without_local(version: Version) -> Version:
+    return Version(version.public) if version.local else version
 
 
 def _kind(digest: str) -> str:

@@ -23,8 +23,11 @@ _MEMBER = re.compile(r"""(["'])([^"']*)\1\s+(not\s+)?in\s+(extras|dependency_gro
 _TRUE, _FALSE = "python_version >= '0'", "python_version < '0'"
 
 
+_Identity = tuple[str, str, str]  # of a package
+
+
 class Chosen(NamedTuple):
-    """A package, and the extras of it that are required."""
+    """A package, and its extras that are required and that require something themselves."""
 
     package: LockedPackage
     extras: tuple[str, ...]
@@ -75,40 +78,32 @@ class _Walk:
     lock: Lock
     choice: Choice
     environment: Environment | None
-    extras: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
+    extras: dict[_Identity, set[str]] = field(default_factory=dict)  # of each package that is installed
     _applicable: dict[str, bool] = field(default_factory=dict)  # markers; most are those of many dependencies
-    _of_extras: dict[tuple[tuple[str, str, str], str], list[Dependency]] = field(default_factory=dict)
 
     def run(self) -> None:
-        by_name: dict[str, list[LockedPackage]] = {}
-        for package in self.lock.packages:
-            by_name.setdefault(package.name, []).append(package)
-        done: set[tuple[tuple[str, str, str], str]] = set()
+        """Follow the dependencies. Each package is visited once, and once more for each of its extras."""
+        requirements = {
+            package.identity: _by_extra(package, is_project=package.name in self.lock.projects)
+            for package in self.lock.packages
+        }
+        # What a dependency can name, with and without version and origin, leads to the packages that have an extra.
+        named: dict[_Identity, dict[str, list[_Identity]]] = {}
+        for identity, extras in requirements.items():
+            name, version, origin = identity
+            for key in {(name, one, other) for one in ("", version) for other in ("", origin)}:
+                for extra in extras:
+                    named.setdefault(key, {}).setdefault(extra, []).append(identity)
         waiting = deque(self.lock.roots)
         while waiting:
             dependency = waiting.popleft()
             if not (self.choice.has(dependency) and self._applies(dependency.marker)):
                 continue
-            for package in by_name.get(dependency.name, ()):
-                if dependency.version not in ("", package.version) or dependency.origin not in ("", package.origin):
-                    continue
-                known = self.extras.setdefault(package.identity, set())
-                known.update(dependency.extras)
-                for extra in ("", *dependency.extras):
-                    if (package.identity, extra) not in done:
-                        done.add((package.identity, extra))
-                        waiting += self._requirements(package, extra)
-
-    def _requirements(self, package: LockedPackage, extra: str) -> Sequence[Dependency]:
-        """Return what a package requires always (extra "", which has to come first) or, besides, for an extra."""
-        if package.name in self.lock.projects:  # its extras and groups are those that the user chooses
-            return () if extra else package.dependencies
-        if not extra:
-            for one in package.dependencies:
-                if not one.group:
-                    key = package.identity, one.extra
-                    self._of_extras.setdefault(key, []).append(one._replace(extra=""))
-        return self._of_extras.get((package.identity, extra), ())
+            packages = named.get((dependency.name, dependency.version, dependency.origin), {})
+            for extra in ("", *dependency.extras):
+                for identity in packages.pop(extra, ()):  # the same dependency leads nowhere again
+                    self.extras.setdefault(identity, set()).update([extra] if extra else [])
+                    waiting += requirements[identity].pop(extra, ())
 
     def _applies(self, marker: str) -> bool:
         if not marker or self.environment is None:
@@ -137,6 +132,20 @@ class _Walk:
             if name == f"project-{len(project)}-{project}":
                 return True
         return self.choice.has_extra(name)
+
+
+def _by_extra(package: LockedPackage, *, is_project: bool) -> dict[str, list[Dependency]]:
+    """Return what a package requires always ("") and for each of its extras.
+
+    The extras and groups of the locked project itself are those that the user chooses.
+    """
+    if is_project:
+        return {"": list(package.dependencies)}
+    found: dict[str, list[Dependency]] = {"": []}
+    for one in package.dependencies:
+        if not one.group:
+            found.setdefault(one.extra, []).append(one._replace(extra="") if one.extra else one)
+    return found
 
 
 @lru_cache(maxsize=4096)

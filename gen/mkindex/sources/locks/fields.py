@@ -16,6 +16,7 @@ from mkindex.text import printable, redact
 
 Table = Mapping[str, Any]
 _LONGEST_MARKER = 10_000  # characters
+REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+[a-z]+:")  # how the address of one begins in requirements
 _USER = re.compile(r"(?<=://)[^/?#\s\"']*@")
 
 

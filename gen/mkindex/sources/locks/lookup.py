@@ -1,26 +1,26 @@
 """Look up in an index the files of packages for which a lock has hashes and no addresses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from mkindex.distributions.filenames import SUFFIXES
-from mkindex.errors import Rejected, SourceError
+from mkindex.errors import SourceError
 from mkindex.model.files import Link
 from mkindex.simple.links import project_url
 from mkindex.sources.fetch import PageMissing, fetch_page, read_page
 from mkindex.sources.locks.belongs import belongs_to
 from mkindex.sources.locks.lock import LockedPackage
-from mkindex.text import and_more, printable, redact
+from mkindex.text import and_more, redact
 from mkindex.web.client import WebClient
 
 
 class Found(NamedTuple):
-    """Packages whose files have addresses now, and those that no index has."""
+    """A package whose files have addresses now, except those that no index has and whose names the lock has."""
 
-    packages: list[LockedPackage]
-    rejected: list[Rejected]
+    package: LockedPackage
+    missing: str = ""  # which files of unknown names its indexes lack, such as "has none of the files …"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Lookup:
     executor: Executor
     indexes: tuple[str, ...]
 
-    def complete(self, packages: Sequence[LockedPackage]) -> Found:
+    def complete(self, packages: Sequence[LockedPackage]) -> list[Found]:
         """Return packages with the addresses of their files. Raises SourceError without an index, or if it fails."""
         unknown = [one for one in packages if not one.problem and _is_incomplete(one)]
         if nowhere := [one.label for one in unknown if not self.indexes_of(one)]:
@@ -41,25 +41,11 @@ class Lookup:
                 "Give the address of the index that it was made with: --index URL"
             )
         links = dict(zip((one.identity for one in unknown), self.executor.map(self.links, unknown), strict=True))
-        found = Found([], [])
-        for package in packages:
-            if package.identity not in links:
-                found.packages.append(package)
-                continue
-            files, missing = _matched(package, links[package.identity])
-            found.packages.append(package._replace(files=tuple(files)))
-            where = " and ".join(map(redact, self.indexes_of(package)))
-            for name in missing:
-                what = (
-                    f"{name} with the sha256 of the lock" if name else "none of the files whose hashes are in the lock"
-                )
-                found.rejected.append(
-                    Rejected(
-                        location=package.label,
-                        reason=f"{where} has no {what}" if name else f"{where} has {what}",
-                    )
-                )
-        return found
+        return [_found(one, links[one.identity]) if one.identity in links else Found(one) for one in packages]
+
+    def place(self, package: LockedPackage) -> str:
+        """Return the indexes of a package for messages."""
+        return " and ".join(map(redact, self.indexes_of(package)))
 
     def indexes_of(self, package: LockedPackage) -> tuple[str, ...]:
         """Return the indexes that have a package: those that its lock names, else those that the user named."""
@@ -79,37 +65,37 @@ class Lookup:
 
 
 def _is_incomplete(package: LockedPackage) -> bool:
-    return not package.files or any(not one.url for one in package.files)
+    has_files = bool(package.files or package.rejected)
+    return not has_files or any(not one.url for one in package.files)
 
 
-def _matched(package: LockedPackage, links: Sequence[Link]) -> tuple[list[Link], list[str]]:
-    """Return the files of a package with what their page says of them, and the names of those that it does not list.
+def _found(package: LockedPackage, links: Sequence[Link]) -> Found:
+    """Return a package with what the page of its project says of its files.
 
-    A lock without any hash takes all files of the version. The name "" stands for files whose names are not known.
+    A lock without any hash takes all files of the version.
     """
     if not package.files:
-        of_version = [one for one in links if one.filename.endswith(SUFFIXES) and belongs_to(one.filename, package)]
-        return of_version, [] if of_version else [printable(package.label)]
+        of_version = (one for one in links if one.filename.endswith(SUFFIXES) and belongs_to(one.filename, package))
+        files = tuple(of_version)
+        return Found(package._replace(files=files), "" if files else "has no file of this version")
     by_hash: dict[str, Link] = {}
     by_name: dict[str, Link] = {}
     for link in links:
         if digest := link.sha256 or link.other_hash:
             by_hash.setdefault(digest, link)
         by_name.setdefault(link.filename, link)
-    files: list[Link] = []
-    missing: list[str] = []
-    for file in package.files:
-        same, named = by_hash.get(file.sha256 or file.other_hash), by_name.get(file.filename)
-        if file.url:
-            files.append(file)
-        elif same:
-            files.append(same)
-        elif (
-            named and not named.sha256
-        ):  # the page has no hash to compare; what is downloaded has to have that of the lock
-            files.append(named._replace(sha256=file.sha256, other_hash=file.other_hash))
-        elif file.filename:
-            missing.append(printable(file.filename))
-    if not files and not missing:
-        missing.append("")
-    return files, missing
+    found = [file if file.url else _find(file, by_hash, by_name) for file in package.files]
+    files = tuple(file for file in found if file.filename)
+    count = f"{len(files):,} of the {len(found):,}" if files else "none of the"
+    missing = f"has {count} files whose hashes are in the lock" if len(files) < len(found) else ""
+    return Found(package._replace(files=files), missing)
+
+
+def _find(file: Link, by_hash: Mapping[str, Link], by_name: Mapping[str, Link]) -> Link:
+    """Return a file of a lock as a page lists it, or as it is in the lock if the page does not."""
+    if same := by_hash.get(file.sha256 or file.other_hash):
+        return same
+    named = by_name.get(file.filename)
+    if named and not named.sha256:  # nothing to compare; what is downloaded has to have the hash of the lock
+        return named._replace(sha256=file.sha256, other_hash=file.other_hash)
+    return file

@@ -2,6 +2,7 @@
 
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from io import StringIO
 from json import loads
@@ -9,7 +10,7 @@ from typing import Any
 
 from mkindex.errors import SourceError
 from mkindex.sources.lists import REQUIREMENT, TOML
-from mkindex.sources.locks.fields import BadLock
+from mkindex.sources.locks.fields import REPOSITORY, BadLock
 from mkindex.sources.locks.lock import MAX_FILES, MAX_PACKAGES, Lock
 from mkindex.text import printable
 
@@ -25,14 +26,15 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 def is_lock(start: bytes, filename: str) -> bool:
     """Tell whether a file is a lock file or a requirements file, by its first 64 KiB and its name."""
-    line = _first_line(start.decode("utf-8", "replace"))
+    line = _first_line(decode(start, "replace"))
     is_path = line.endswith((".whl", ".tar.gz", ".zip")) and not _WITH_ADDRESS.match(line)
-    return is_document(start, filename) or (bool(REQUIREMENT.fullmatch(line)) and not is_path)
+    is_requirement = REQUIREMENT.fullmatch(line) or REPOSITORY.match(line)
+    return is_document(start, filename) or bool(is_requirement and not is_path)
 
 
 def is_document(start: bytes, filename: str) -> bool:
     """Tell whether a file is a lock file in TOML or JSON, by its first 64 KiB and its name."""
-    text = start.decode("utf-8", "replace")
+    text = decode(start, "replace")
     line = _first_line(text)
     if TOML.fullmatch(line):
         is_pdm = line == "[metadata]" and "lock_version" in text
@@ -70,9 +72,9 @@ def read_lock(path: str) -> Lock:
 def parse_lock(raw: bytes, path: str) -> Lock:
     """Return the lock with these contents. Raises BadLock."""
     try:
-        text = raw.decode("utf-8-sig")
+        text = decode(raw)
     except UnicodeDecodeError as error:
-        raise BadLock("is not UTF-8. Lock again") from error
+        raise BadLock("is not UTF-8. Lock again, or save it as UTF-8") from error
     line = _first_line(text)
     if line.startswith("{"):
         from mkindex.sources.locks.pipfile import read_pipfile
@@ -89,6 +91,11 @@ def parse_lock(raw: bytes, path: str) -> Lock:
     document = _document(toml_loads, text)
     read = _reader(document)
     return read(document, path, text)
+
+
+def decode(raw: bytes, errors: str = "strict") -> str:
+    """Return the text of a lock or requirements file: UTF-8, or what PowerShell writes with `>`, which clients read."""
+    return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig", errors)
 
 
 def _document(parse: Callable[[str], Any], text: str) -> dict[str, Any]:

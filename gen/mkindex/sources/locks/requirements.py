@@ -7,6 +7,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from mkindex.sources.locks.fields import (
+    REPOSITORY,
     BadLock,
     from_path,
     from_repository,
@@ -27,6 +28,8 @@ _HASH = re.compile(r"\s--hash(?:=|\s+)(\S+)")
 _INDEX_OPTIONS = ("-i", "--index-url", "--pypi-url", "--extra-index-url")
 _OTHER_FILES = ("-r", "--requirement", "-c", "--constraint")
 _LOCAL = ("-e", "--editable")
+_PATH = re.compile(r"file:|[./~][^\s=]*")
+_EGG = re.compile(r"[#&]egg=([\w.-]+)", re.ASCII)
 _SHOWN = 3
 
 
@@ -41,13 +44,16 @@ def read_requirements(text: str, lock: str) -> Lock:
         if option := _OPTION.fullmatch(line) if line.startswith("-") else None:
             name, value = option[1], option[2].strip().strip("\"'")
             if name in _OTHER_FILES:
-                other = redact(without_credentials(value))
-                raise BadLock(f"{place}: {name} is not read from a lock. Give {other} as a SOURCE of its own")
+                other, whole = redact(without_credentials(value)), printable(os.path.basename(lock))
+                advice = f"uv pip compile {whole} --generate-hashes --output-file locked.txt"
+                raise BadLock(f"{place}: {name} {other}: a lock has to be one file. Lock both together: {advice}")
             if name in _INDEX_OPTIONS and (index := index_of(value)):
                 indexes.append(index)
             if name in _LOCAL:
-                problem = from_repository(value) if "://" in value else from_path(value)
-                packages.append(LockedPackage(_short(value), origin=place, problem=problem))
+                packages.append(_unnamed(value, place))
+            continue
+        if REPOSITORY.match(line) or _PATH.match(line):
+            packages.append(_unnamed(without_options(line)[0], place))
             continue
         requirement, hashes = _requirement(line, place)
         package = _package(requirement, hashes, place, os.path.basename(lock))
@@ -74,6 +80,8 @@ def _requirement(line: str, place: str) -> tuple[Requirement, list[str]]:
         return Requirement(text), hashes
     except (InvalidRequirement, RecursionError) as error:
         shown = printable(without_credentials(text))[:100]
+        if re.match("https?:", text):
+            raise BadLock(f"{place}: {shown} has no name. Write NAME @ {shown}") from error
         raise BadLock(f"{place}: {shown} is not a requirement such as demo==1.0") from error
 
 
@@ -98,8 +106,12 @@ def _package(requirement: Requirement, hashes: list[str], place: str, lock: str)
     return LockedPackage(name, version, place, files, problem=problem)
 
 
-def _short(path: str) -> str:
-    return printable(path.rstrip("/").rpartition("/")[2] or path)[:80]
+def _unnamed(path: str, place: str) -> LockedPackage:
+    """Return a package that is a repository or a path, with a name that it can be excluded by."""
+    problem = from_repository(path) if "://" in path and not path.startswith("file:") else from_path(path)
+    egg, last = _EGG.search(path), re.split("[@#?]", path.rstrip("/").rpartition("/")[2])[0]
+    name = printable(egg[1] if egg else last.removesuffix(".git") or path)[:80]
+    return LockedPackage(canonicalize_name(name), origin=place, problem=problem)
 
 
 def without_options(line: str) -> tuple[str, list[str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mkindex.errors import Note, Rejected, SourceError
 from mkindex.model.files import Link
@@ -12,7 +13,7 @@ from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_o
 from mkindex.sources.locks.fields import BadLock
 from mkindex.sources.locks.installers import find_installers
 from mkindex.sources.locks.lock import Lock, LockedPackage
-from mkindex.sources.locks.lookup import Lookup
+from mkindex.sources.locks.lookup import Found, Lookup
 from mkindex.sources.locks.read import read_lock
 from mkindex.sources.locks.summary import summarize
 from mkindex.sources.pages import find_local
@@ -51,25 +52,28 @@ class LockSource:
         ]
         lookup = Lookup(lock.name, self.web, self.executor, self.indexes)
         found = lookup.complete(selected)
-        chosen = [(one, *self._choose_files(one, needed[one.identity])) for one in found.packages]
-        links = list(dict.fromkeys(link for _, files, _ in chosen for link in files))
+        chosen = [(one, self._choose_files(one.package, needed[one.package.identity])) for one in found]
+        links = list(dict.fromkeys(link for _, files in chosen for link in files.taken))
         yield replace(lock, summary=summarize(lock, links, self.choice), for_builds=self.choice.for_builds)
         registry = next((package.registry for package in lock.packages if package.registry), "")
         yield from find_installers(self.choice.installers, registry, lookup, self.choice.targets)
-        for rejected in found.rejected:
-            yield replace(rejected, location=f"{lock.name}, {rejected.location}")
-        for package, files, rejections in chosen:
-            place = f"{lock.name}, {package.label}"
-            if lock.kind == "uv" and package.origin.startswith("url "):
+        for one, files in chosen:
+            place = f"{lock.name}, {one.package.label}"
+            if lock.kind == "uv" and one.package.origin.startswith("url "):
                 yield Note(location=place, text=_ADDRESS)
-            yield from package.rejected
-            yield from (Rejected(location=place, reason=reason) for reason in rejections)
-            for link in files:
-                if belongs_to(link.filename, package):
-                    yield link if link.is_elsewhere else find_local(link, link.url)
-                else:
-                    reason = f"{printable(link.filename)} is not a file of this package: the lock is wrong. Lock again"
-                    yield Rejected(location=place, reason=reason)
+            yield from one.package.rejected
+            if one.missing:
+                yield self._missing(one, place, lookup)
+            yield from (Rejected(location=place, reason=reason) for reason in files.problems)
+            for link in files.taken:
+                yield _item(link, one.package, place, lookup)
+
+    def _missing(self, found: Found, place: str, lookup: Lookup) -> Note | Rejected:
+        """Return a message on files that an index lacks, and whose names the lock does not have."""
+        text = f"{lookup.place(found.package)} {found.missing}"
+        # They may not fit the chosen environments. If none of those that are there does, that is a problem of its own.
+        is_partial = bool(self.choice.targets and found.package.files)
+        return Note(location=place, text=text) if is_partial else Rejected(location=place, reason=text)
 
     def _refuse_unknown(self, lock: Lock) -> None:
         """Raise SourceError for an extra, a group or a Python that the lock is not for."""
@@ -92,19 +96,37 @@ class LockSource:
                 needed.setdefault(one.package.identity, []).append(target)
         return needed
 
-    def _choose_files(self, package: LockedPackage, targets: Sequence[Target]) -> tuple[list[Link], list[str]]:
+    def _choose_files(self, package: LockedPackage, targets: Sequence[Target]) -> "_Files":
         """Return the files of a package to take, and why files are missing."""
         if package.problem:
-            return [], [f"{package.problem}. Or leave it out: --exclude {package.name}"]
+            return _Files([], [f"{package.problem}. Or leave it out: --exclude {package.name}"])
         files = [one for one in package.files if self.selection.includes_file(one.filename)]
         if not targets:
-            return [one for one in files if self.choice.sdists or one.filename.endswith(".whl")], []
-        chosen: list[Link] = []
+            return _Files([one for one in files if self.choice.sdists or one.filename.endswith(".whl")], [])
+        chosen: set[Link] = set()
         unfit: list[str] = []
         for target in targets:
             best = choose_files(files, target, sdists=self.choice.sdists)
-            chosen += best
+            chosen.update(best)
             unfit += [] if best or not package.files else [target.name]
         hint = "" if self.choice.sdists else ", and --no-sdists leaves out sdists"
         problems = [f"no file fits {and_more(unfit)}{hint}"] if unfit else []
-        return [one for one in files if one in chosen], problems
+        return _Files([one for one in files if one in chosen], problems)
+
+
+class _Files(NamedTuple):
+    """The files of a package to take, and why others are missing."""
+
+    taken: list[Link]
+    problems: list[str]
+
+
+def _item(link: Link, package: LockedPackage, place: str, lookup: Lookup) -> SourceItem:
+    """Return a file to take, or why it is not one."""
+    if not link.url:
+        reason = f"{lookup.place(package)} has no {printable(link.filename)} with the sha256 of the lock"
+    elif belongs_to(link.filename, package):
+        return link if link.is_elsewhere else find_local(link, link.url)
+    else:
+        reason = f"{printable(link.filename)} is not a file of this package: the lock is wrong. Lock again"
+    return Rejected(location=place, reason=reason)
