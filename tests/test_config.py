@@ -46,6 +46,7 @@ def test_only_sources_and_a_destination_are_required() -> None:
         simple_path="simple",
         host=None,
         json_root=None,
+        legacy_json=False,
         links=False,
         templates=None,
         grace=900,
@@ -244,6 +245,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         simple-path = "."
         for = "netlify"
         json-root = "json"
+        legacy-json = true
         archive = "bundle.tar"
         url = "https://example.org/"
         links = true
@@ -311,6 +313,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "simple_path": ".",
         "host": "netlify",
         "json_root": "json",
+        "legacy_json": True,
         "archive": f"{toml.parent}/bundle.tar",
         "url": "https://example.org/",
         "links": True,

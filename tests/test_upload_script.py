@@ -161,6 +161,17 @@ def test_pages_for_people_are_uploaded_and_removed_with_their_projects(source: P
     assert store.content() == objects_of(read_tree(public))
 
 
+def test_legacy_json_is_uploaded_and_removed_with_its_projects(source: Path, tmp_path: Path) -> None:
+    store, public = Store(tmp_path / "store"), tmp_path / "public"
+    publish(source, public, host="s3", legacy_json=True)
+    assert store.upload(public) == 0
+    assert store.content() == objects_of(read_tree(public))
+    (source / "old-1.0.tar.gz").unlink()
+    publish(source, public, host="s3", legacy_json=True)
+    assert store.upload(public, PRUNE="1") == 0
+    assert store.content() == objects_of(read_tree(public))
+
+
 def test_with_files_url_no_file_is_uploaded_or_removed(source: Path, tmp_path: Path) -> None:
     store, public = Store(tmp_path / "store"), tmp_path / "public"
     publish(source, public, host="s3")

@@ -17,6 +17,7 @@ set -eu
 
 simple='{{ simple }}'
 json_root='{{ json_root or "" }}'
+legacy_json='{{ legacy_json or "" }}'
 pages_are='max-age=60, must-revalidate'
 files_are='public, max-age=31536000, immutable'
 type_of_json='application/vnd.pypi.simple.v1+json'
@@ -68,6 +69,9 @@ names() { # ROOT: print the paths of its pages; project names have no characters
 {
     names "$simple"
     [ -z "$json_root" ] || names "$json_root"
+    [ -z "$legacy_json" ] || for page in "$legacy_json"*/json; do
+        [ ! -f "$page" ] || printf '%s\n' "$page"
+    done
     for page in index.html 404.html links.html licenses.html feed.xml; do
         [ ! -f "$page" ] || printf '%s\n' "$page"
     done
@@ -97,6 +101,7 @@ list() { # PREFIX [OPTIONS]: print ETag and key of each object
 {
     list "$prefix$simple"
     [ -z "$json_root" ] || list "$prefix$json_root"
+    [ -z "$legacy_json" ] || list "$prefix$legacy_json"
     [ -z "$simple" ] || list "$prefix" --delimiter / # pages beside the roots
     case $simple in "" | project/*) ;; *) list "${prefix}project/" ;; esac
     case $simple in "" | assets/*) ;; *) list "${prefix}assets/" ;; esac
@@ -107,7 +112,7 @@ PREFIX=$prefix awk -F '\t' '
 
 # --- Plan, as lines "stage action type page". Stage 1: pages of projects, 2: pages that list all, 3: deletions. ------
 
-SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
+SIMPLE=$simple JSON_ROOT=$json_root LEGACY=$legacy_json PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
     function below(path, root) { return root != "" && substr(path, 1, length(root)) == root }
     function project(key, root, page,    name) { # the project whose page this key is in that root, or ""
         name = substr(key, length(root) + 1, length(key) - length(root) - length(page) - 1)
@@ -118,12 +123,13 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
         return key ~ /^project\/[a-z0-9-]+\/((badge|contents|feed|index|releases)\.(svg|html|xml))?$/
     }
     function remove(key) { print 3, "delete", "any", key }
-    BEGIN { simple = ENVIRON["SIMPLE"]; json = ENVIRON["JSON_ROOT"]; all = ENVIRON["ALL"] }
+    BEGIN { simple = ENVIRON["SIMPLE"]; json = ENVIRON["JSON_ROOT"]; legacy = ENVIRON["LEGACY"]; all = ENVIRON["ALL"] }
     FILENAME ~ /there$/ { split($0, field, "\t"); there[field[2]] = field[1]; next }
     {
         here[$2]
         type = $2 ~ /v1_json$/ || below($2, json) ? "json" : "html"
         if (type == "html" && match($2, /\.(css|js|svg|xml|png|webp|jpe?g|gif)$/)) type = substr($2, RSTART + 1)
+        if (below($2, legacy)) type = "legacy"
         directory = $2
         sub("[^/]*$", "", directory)
         stage = $2 ~ "/" && directory != simple && directory != json ? 1 : 2
@@ -144,6 +150,8 @@ SIMPLE=$simple JSON_ROOT=$json_root PREFIX=$prefix ALL=${UPLOAD_ALL-} awk '
             } else if ((name = project(key, json, "index.html")) != "") {
                 remove(json name "/")
                 remove(key)
+            } else if (project(key, legacy, "json") != "") {
+                remove(key)
             } else if (simple != "" && !below(simple, "project/") && of_people(key)) remove(key)
         }
     }
@@ -160,10 +168,11 @@ elif [ -d files ]; then
 fi
 
 upload() { # STAGE
-    for type in html json css js svg xml png webp jpg jpeg gif; do
+    for type in html json legacy css js svg xml png webp jpg jpeg gif; do
         case $type in
         html) content_type=$type_of_html ;;
         json) content_type=$type_of_json ;;
+        legacy) content_type=application/json ;;
         css) content_type='text/css; charset=utf-8' ;;
         js) content_type='text/javascript; charset=utf-8' ;;
         svg) content_type=image/svg+xml ;;

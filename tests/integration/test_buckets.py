@@ -48,6 +48,8 @@ def objects(content: dict[str, bytes]) -> dict[str, tuple[bytes, str, str]]:
         is_json = path.endswith(".v1_json") or path.startswith("json/")
         if path.startswith("files/"):
             found[path] = (page, "application/octet-stream", LONG)
+        elif path.startswith("pypi/"):
+            found[path] = (page, "application/json", SHORT)
         elif path not in (".nojekyll", "upload.sh"):
             found[path] = (page, JSON_TYPE if is_json else HTML_TYPE, SHORT)
             if path.endswith("index.html"):
@@ -74,9 +76,9 @@ def test_clients_install_from_an_uploaded_index_and_only_changes_are_uploaded_ag
     there.fill(tmp_path / "theirs")
     there.changes()
 
-    publish(source, public, host="s3", json_root="json")
+    publish(source, public, host="s3", json_root="json", legacy_json=True)
     first = there.run("sh", public / "upload.sh", to)
-    assert first == f"uploaded to {to}: 23 pages, 0 pages deleted, 0 files deleted\n"
+    assert first == f"uploaded to {to}: 26 pages, 0 pages deleted, 0 files deleted\n"
     ours = {key: one for key, one in stored(there, f"{PREFIX}/").items() if f"{PREFIX}/{key}" not in foreign}
     assert ours == objects(read_tree(public))
     stages = [_stage(change) for change in there.changes()]
@@ -102,14 +104,14 @@ def test_clients_install_from_an_uploaded_index_and_only_changes_are_uploaded_ag
 
     (source / "demo_source-1.0.tar.gz").unlink()
     (source / "demo-1.0-py3-none-any.whl").write_bytes(wheel("demo", "1.0", summary="another"))
-    publish(source, public, host="s3", json_root="json")
+    publish(source, public, host="s3", json_root="json", legacy_json=True)
     there.run("env", "PRUNE=1", "sh", public / "upload.sh", to)
     changes = there.changes()
     stages = [_stage(change) for change in changes]
     assert stages == sorted(stages)
     assert not [change for change in changes if "demo-cuda" in change or "demo_cuda" in change]
     gone = ["simple/demo-source/", "simple/demo-source/index.html", "simple/demo-source/index.v1_json"]
-    gone += ["json/demo-source/", "json/demo-source/index.html"]
+    gone += ["json/demo-source/", "json/demo-source/index.html", "pypi/demo-source/json"]
     assert {change for change in changes if _stage(change) == 3} == {f"DELETE {PREFIX}/{key}" for key in gone}
     assert {key for key in stored(there, "") if key in foreign} == set(foreign)
     ours = {key: one for key, one in stored(there, f"{PREFIX}/").items() if f"{PREFIX}/{key}" not in foreign}

@@ -28,7 +28,7 @@ PAGE, FILE = "public, max-age=0, must-revalidate", "public, max-age=31536000, im
 @pytest.fixture(scope="module")
 def public(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("pages") / "public"
-    publish(wheels, directory, host="cloudflare-pages", json_root="simple-json")
+    publish(wheels, directory, host="cloudflare-pages", json_root="simple-json", legacy_json=True)
     return directory
 
 
@@ -93,6 +93,8 @@ def test_everything_has_its_type_and_files_arrive_as_they_are(public: Path, addr
             assert (status, kind, cached, encoding, received) == (200, "application/octet-stream", FILE, None, content)
         elif path.endswith("v1_json") or path.startswith("simple-json/"):
             assert (status, kind, cached, encoding, received) == (200, PYPI_JSON, PAGE, None, content)
+        elif path.startswith("pypi/"):
+            assert (status, kind, cached, encoding, received) == (200, "application/json", PAGE, None, content)
         else:
             assert (status, kind, cached) == (200, "text/html; charset=utf-8", PAGE)
     assert get(f"{address}/simple/nix/")[:2] == (404, "text/html; charset=utf-8")

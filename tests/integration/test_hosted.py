@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PRINTS = {name: one.printed_template for name, one in hosts.HOSTS.items() if one.users_file and one.printed_template}
 HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
+LEGACY = "application/json"  # of --legacy-json
 BYTES = "application/octet-stream"
 SHORT = "max-age=60, must-revalidate"
 LONG = "max-age=31536000, immutable"
@@ -90,7 +91,7 @@ def public() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def tree(wheels: Path, public: Path) -> Path:
     """An index in a directory whose name must be quoted, with a hidden file in it."""
-    directory = built(wheels, public / "an index; #1 (é) 100%")
+    directory = built(wheels, public / "an index; #1 (é) 100%", "--legacy-json")
     (directory / ".env").write_text(PASSWORD)
     (directory / "simple/demo/.env").write_text(PASSWORD)
     (directory / "simple/empty").mkdir()
@@ -136,11 +137,13 @@ PAGES = {
     "simple/demo/index.html": [(JSON, HTML)],
     "simple/demo/index.v1_json": [(OLD, JSON)],
     "links.html": [(JSON, HTML)],
+    "pypi/demo/json": [(ANY, LEGACY), (OLD, LEGACY)],
     "404.html": [(ANY, HTML)],
 }
 ABSENT = [
     *("simple/nope/", "simple/nope", "simple/demo/nope", "simple/demo.html", "nope", "index.v1_json", f"{FILE}x"),
     *("simple/empty/", "files/", ".mkindex/manifest", "%2emkindex/manifest", "simple/../.mkindex/manifest"),
+    *("pypi/", "pypi/demo/", "pypi/nope/json", "pypi/demo/json/"),
     *(".env", "simple/demo/.env", ".nojekyll", ".htaccess"),
 ]
 OUTSIDE = ["simple/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "..%2f..%2f..%2f..%2fetc/passwd"]

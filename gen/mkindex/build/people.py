@@ -1,10 +1,11 @@
-"""The pages for people of a build."""
+"""The pages of a build for people, and for programs that want to know more than clients do."""
 
 import os
 
 from mkindex.build.workspace import Workspace, processes
 from mkindex.examine.details import DetailsReader
 from mkindex.model.index import Index
+from mkindex.site.legacy_json import LegacyJson
 from mkindex.site.library import Library
 from mkindex.site.people import People
 from mkindex.site.readmes import Readmes
@@ -23,3 +24,8 @@ def make_people(index: Index, site: Site, work: Workspace) -> People:
         place=os.path.realpath(work.config.destination),
     )
     return People(index, site, settings, library)
+
+
+def make_legacy_json(index: Index, site: Site, work: Workspace) -> LegacyJson:
+    """Return the legacy JSON of an index."""
+    return LegacyJson(index.projects, site, DetailsReader(work.cache, processes=processes(work.config)))

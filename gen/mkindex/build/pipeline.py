@@ -96,8 +96,8 @@ def build(
 
 
 def _apply(work: Workspace, prepared: Prepared, before_commit: Callable[[], object]) -> Applied:
-    if prepared.people:
-        prepared.people.prepare(put.resource for put in prepared.plan.puts)
+    for pages in prepared.readers:
+        pages.prepare(put.resource for put in prepared.plan.puts)
     return work.destination.apply(prepared.plan, before_commit)
 
 

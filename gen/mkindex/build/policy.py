@@ -10,6 +10,7 @@ from mkindex.model.index import Index
 from mkindex.policy.result import PolicyResult
 from mkindex.sources.open import local_path
 from mkindex.text import printable
+from mkindex.tree.names import LEGACY_DIRECTORY
 
 if TYPE_CHECKING:
     from mkindex.policy.rules import Policy
@@ -37,6 +38,8 @@ def refuse_options(config: Config, policy: "Policy") -> None:
             f"{where}[variants] and --for s3 exclude each other, because upload.sh uploads only one index. Upload the "
             "tree with another tool"
         )
+    if policy.variants and config.legacy_json and policy.variants.path.split("/")[0] == LEGACY_DIRECTORY:
+        raise ConfigError(f"{where}[variants] path must not begin with {LEGACY_DIRECTORY}: --legacy-json writes there")
 
 
 def govern(index: Index, policy: "Policy | None", now: int, *, explain: bool) -> PolicyResult:

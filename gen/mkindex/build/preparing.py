@@ -34,6 +34,7 @@ from mkindex.site.templates import Templates
 
 if TYPE_CHECKING:
     from mkindex.policy.rules import Policy
+    from mkindex.site.legacy_json import LegacyJson
     from mkindex.site.people import People
 
 
@@ -54,7 +55,7 @@ class Prepared:
     plan: Plan
     index: Index
     governed: PolicyResult
-    people: "People | None"  # the pages for people
+    readers: "tuple[People | LegacyJson, ...]"  # the pages that need more of files than the index does
     removed: tuple[str, ...]  # filenames that the index lists no more
     findings: tuple[Rejected | Note, ...]
 
@@ -89,7 +90,8 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     locks = (*kept_locks(work, collected.locks, growth), *collected.locks)
     whole = replace(site, locks=locks, generation=collected.generation)
     people = _people(index, whole, work) if config.site else None
-    sections = _sections(index, whole, lines, people)
+    legacy = _legacy_json(index, whole, work) if config.legacy_json else None
+    sections = _sections(index, whole, lines, people, legacy)
     todo = plan(sections, destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite)
     removed = removed_filenames(todo, index)
     missing = [name for name in removed if name not in withheld]
@@ -99,7 +101,8 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     if not growth:
         findings = (*findings, *note_removal_from_grown(config, destination, missing))
     refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
-    return Prepared(plan=todo, index=index, governed=governed, people=people, removed=removed, findings=findings)
+    readers = tuple(pages for pages in (people, legacy) if pages)
+    return Prepared(plan=todo, index=index, governed=governed, readers=readers, removed=removed, findings=findings)
 
 
 def _site(config: Config, policy: "Policy | None") -> Site:
@@ -110,6 +113,7 @@ def _site(config: Config, policy: "Policy | None") -> Site:
         links=config.links,
         url=config.url,
         json_root=config.json_root,
+        legacy_json=config.legacy_json,
         host=HOSTS[config.host] if config.host else Host(),
         variants=policy.variants if policy else None,
         templates=Templates(Path(config.templates) if config.templates else None),
@@ -122,8 +126,16 @@ def _people(index: Index, site: Site, work: Workspace) -> "People":
     return make_people(index, site, work)
 
 
-def _sections(index: Index, site: Site, lines: Sequence[bytes], people: "People | None") -> Iterable[Section]:
+def _legacy_json(index: Index, site: Site, work: Workspace) -> "LegacyJson":
+    from mkindex.build.people import make_legacy_json  # here, for the same reason
+
+    return make_legacy_json(index, site, work)
+
+
+def _sections(
+    index: Index, site: Site, lines: Sequence[bytes], people: "People | None", legacy: "LegacyJson | None"
+) -> Iterable[Section]:
     """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
     refuse_same_paths(list_projects(index.projects, site.variants), site.variants, site.simple(""))
-    sections = render(index, site, lines, people)
+    sections = render(index, site, lines, people, legacy)
     return tuple(sections) if site.host.has_limits else sections

@@ -14,6 +14,7 @@ from mkindex.tree.names import (
     FILES_DIRECTORY,
     GENERATION_TXT,
     INDEX_HTML,
+    LEGACY_DIRECTORY,
     LINKS_HTML,
     LOCKS_DIRECTORY,
     NOT_FOUND_HTML,
@@ -62,6 +63,7 @@ def check(options: BuildOptions) -> None:
 
         parse_public_url(options.url)
     _check_site(options)
+    _check_legacy_json(options)
     if options.serve and not options.watch:
         raise InvalidOption(
             "serve",
@@ -172,6 +174,20 @@ def _check_site(options: BuildOptions) -> None:
         raise InvalidOption(
             "site_color", "must be a color such as #2b5f9e, not {value!r}", value=printable(options.site_color)
         )
+
+
+def _check_legacy_json(options: BuildOptions) -> None:
+    if not options.legacy_json:
+        return
+    if not options.simple_path:
+        raise InvalidOption(
+            "legacy_json",
+            "and {simple_path} . exclude each other: a project could have the name of the directory {taken}",
+            taken=LEGACY_DIRECTORY,
+        )
+    for name, path in ("simple_path", options.simple_path), ("json_root", options.json_root):
+        if path and path.split("/")[0] == LEGACY_DIRECTORY:
+            raise InvalidOption(name, "{path!r} is taken: {legacy_json} writes there. Choose another path", path=path)
 
 
 def _check_files_url(options: BuildOptions, files_url: str) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mkindex.distributions.metadata import MAX_HEADER_LINES, header_of
 from mkindex.errors import Unreadable
-from mkindex.model.details import Details
+from mkindex.model.details import DOWNLOAD_URL, HOME_PAGE, Details
 from mkindex.text import displayed
 
 _FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]+):.*(?:\n[ \t].*)*\n?", re.MULTILINE)
@@ -14,7 +14,7 @@ _MAX_VALUES = 1000  # of a field that may be repeated
 _MAX_LENGTH = 100_000  # characters of a value, such as the text of a license
 _MAX_NEWER = 100  # fields that pkginfo does not know
 _UNKNOWN = "UNKNOWN"  # what old build tools write for a missing value
-_ADDRESSES = ("Home-Page", "Download-URL")
+_ADDRESSES = (HOME_PAGE, DOWNLOAD_URL)
 _MARGIN = re.compile(r"^(?: {8}|\t| {7}\|)", re.MULTILINE)  # of the lines of a description in the header
 
 

@@ -3,6 +3,8 @@
 import json
 from typing import NamedTuple
 
+HOME_PAGE, DOWNLOAD_URL = "Home-Page", "Download-URL"  # the labels of the addresses that have a field of their own
+
 
 class Details(NamedTuple):
     """The fields of core metadata that people read; "" and () for those that are missing."""

@@ -24,7 +24,14 @@ from mkindex.serve.heads import REQUEST_LINE, BadHead, read_head
 from mkindex.serve.negotiation import HTML_TYPE, JSON_TYPE, VARIANTS, byte_range, matches_etag, negotiate
 from mkindex.serve.status import HEALTH_PATH, METRICS_PATH, METRICS_TYPE, Metrics, access_line, has_index, utc_now
 from mkindex.text import printable
-from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INDEX_JSON, NOT_FOUND_HTML
+from mkindex.tree.names import (
+    FILES_DIRECTORY,
+    INDEX_HTML,
+    INDEX_JSON,
+    LEGACY_DIRECTORY,
+    LEGACY_JSON,
+    NOT_FOUND_HTML,
+)
 
 _TIMEOUT = 30  # seconds that a client may be silent
 _STEP = 1 << 18  # bytes that are sent at a time; the next step shows that the client takes them
@@ -48,6 +55,8 @@ _TYPES = {
 }
 # A .tar.gz gets no Content-Encoding: clients would unpack it while they receive it, and its hash would be wrong.
 _BYTES_TYPE = "application/octet-stream"
+
+_LEGACY_PAGE = re.compile(rf"{LEGACY_DIRECTORY}/([^/]+)/{LEGACY_JSON}")  # has no suffix that says its type
 
 # The content at such a path never changes, because the path is made of its hash.
 _IMMUTABLE = re.compile(rf"{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+")
@@ -215,16 +224,18 @@ class Handler(BaseHTTPRequestHandler):
         return path + variant.filename, variant.content_type, {"Vary": "Accept"}
 
     def _redirect_to_normal_name(self, path: str) -> None:
-        """Redirect from a directory that does not exist to the one that has the normalized name, if there is one.
+        """Redirect from a page that does not exist to that of the normalized name, if there is one.
 
         PEP 503: a repository MAY redirect unnormalized URLs. Some readers of indexes request Flask_Login.
         """
-        parent, _, name = path.removesuffix("/").rpartition("/")
+        is_legacy = _LEGACY_PAGE.fullmatch(path)
+        parent, _, name = path.removesuffix(f"/{LEGACY_JSON}" if is_legacy else "/").rpartition("/")
         normal = re.sub(r"[-_.]+", "-", name).lower()
         if normal in ("", name) or os.path.lexists(self._real(path)):
             return
-        if os.path.isfile(self._real(f"{parent}/{normal}/{INDEX_HTML}".lstrip("/"))):
-            raise self._redirect(f"{'../' if path.endswith('/') else './'}{_quote(normal)}/")
+        if os.path.isfile(self._real(f"{parent}/{normal}/{LEGACY_JSON if is_legacy else INDEX_HTML}".lstrip("/"))):
+            page = f"{_quote(normal)}/{LEGACY_JSON if is_legacy else ''}"
+            raise self._redirect(f"{'../' if is_legacy or path.endswith('/') else './'}{page}")
 
     def _redirect(self, location: str) -> _ErrorResponse:
         """Return a redirect with the query of the request.
@@ -263,7 +274,8 @@ class Handler(BaseHTTPRequestHandler):
 
     @staticmethod
     def _type(path: str) -> str:
-        return _TYPES.get(os.path.splitext(path)[1], _BYTES_TYPE)
+        suffix = ".json" if _LEGACY_PAGE.fullmatch(path) else os.path.splitext(path)[1]
+        return _TYPES.get(suffix, _BYTES_TYPE)
 
     def _open(self, path: str) -> FileIO:
         """Open a regular file of the tree. Raises _ErrorResponse for anything else."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-from mkindex.model.details import Details
+from mkindex.model.details import DOWNLOAD_URL, HOME_PAGE, Details
 from mkindex.model.files import File, Link
 from mkindex.model.index import Project, without_zeros
 from mkindex.site.files_view import Addresses, release_views, upload_time
@@ -18,7 +18,7 @@ from mkindex.text import displayed
 
 _NO_DETAILS = Details()
 _LONG_LICENSE = 80  # characters: a longer value of License is its text
-_LABELS = {"Home-Page": "Homepage", "Download-URL": "Download"}
+LABELS = {HOME_PAGE: "Homepage", DOWNLOAD_URL: "Download"}  # as people know them
 _LICENSE = "License :: "
 _SCHEMES = ("https", "http", "mailto", "ftp")
 
@@ -37,7 +37,7 @@ def project_line(project: Project, details: Details | None) -> ProjectLine:
     known = details or _NO_DETAILS
     return ProjectLine(
         name=project.name,
-        shown=_shown_name(project, known),
+        shown=shown_name(project, known),
         summary=known.summary,
         version=project.newest(),
         date=upload_time(newest_files(project))[:10],
@@ -93,7 +93,7 @@ def licenses(details: Details | None) -> tuple[str, ...]:
     return (known.license,) if 0 < len(known.license) <= _LONG_LICENSE else ()
 
 
-def _shown_name(project: Project, details: Details) -> str:
+def shown_name(project: Project, details: Details) -> str:
     """Return the name as its owner spells it, if that is the same name."""
     is_same = details.name.isascii() and canonicalize_name(details.name) == project.name
     return details.name if is_same else project.name
@@ -120,11 +120,11 @@ def _links(urls: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, bool]]:
     for label, address in urls:
         if address not in seen and address:
             seen.add(address)
-            yield _LABELS.get(label, label), address, _is_address(address)
+            yield LABELS.get(label, label), address, is_address(address)
 
 
-def _is_address(text: str) -> bool:
-    """Tell whether a page may link to an address."""
+def is_address(text: str) -> bool:
+    """Tell whether a link to an address is harmless and useful."""
     try:
         return urlsplit(text).scheme.lower() in _SCHEMES
     except ValueError:

@@ -30,6 +30,8 @@ from mkindex.tree.names import (
     INDEX_HTML,
     INDEX_JSON,
     INSTALL_MD,
+    LEGACY_DIRECTORY,
+    LEGACY_JSON,
     LINKS_HTML,
     LOCKS_DIRECTORY,
     NO_JEKYLL,
@@ -48,6 +50,11 @@ class _Root(NamedTuple):
     path: str  # "", or with a slash at the end
     pages: list[tuple[str, Callable[..., bytes]]]  # name and renderer of each page that a project has there
     variant: str | None = None  # whose index it is; None: the main index
+    more: str = ""  # a digest of what its pages depend on besides
+
+    def key(self, key: str) -> str:
+        """Return the key of the pages that it has of a project. `key`: that of the API pages."""
+        return digest(self.more, key) if self.more else key
 
 
 # The keys of the pages of each project, by variant: None is the main index.
@@ -63,6 +70,7 @@ class Site:
     files_have_metadata: bool = False  # whether there are `.metadata` siblings at files_url
     links: bool = False  # whether there is a page with every file
     json_root: str | None = None  # path of a second root, with JSON pages that are called index.html
+    legacy_json: bool = False  # whether there is legacy JSON, which `render()` is given
     locks: "tuple[Lock, ...]" = ()  # that files were taken from
     generation: "Generation | None" = None  # of a site that each deployment replaces; without its listing
     url: str | None = None  # public address of the root, for lock files
@@ -149,8 +157,23 @@ class PeoplePages(Protocol):
         """Yield the pages of a project."""
 
 
+class LegacyPages(Protocol):
+    """The legacy JSON of projects."""
+
+    @property
+    def key(self) -> str:
+        """A digest of what all of them depend on, besides the keys of the API pages."""
+
+    def page(self, project: Project, *, depth: int) -> bytes:
+        """Return the page of a project, `depth` directories below the root."""
+
+
 def render(
-    index: Index, site: Site, lines: Sequence[bytes] = (), people: PeoplePages | None = None
+    index: Index,
+    site: Site,
+    lines: Sequence[bytes] = (),
+    people: PeoplePages | None = None,
+    legacy: LegacyPages | None = None,
 ) -> Iterator[Section]:
     """Yield the sections of the tree, ordered by name. Resources are made when they are iterated over.
 
@@ -163,11 +186,11 @@ def render(
     pages = sorted(_root_pages(index, site, listings, keys, for_people), key=attrgetter("stage", "path"))
     key = section_key((page.path, page.key) for page in pages)
     yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
-    roots = _roots(site, listings)
+    roots = _roots(site, listings, legacy)
     for project in index.projects:
         name = project.name
         own = [
-            (root, listings.indexes[root.variant][name], keys[root.variant][name])
+            (root, listings.indexes[root.variant][name], root.key(keys[root.variant][name]))
             for root in roots
             if name in keys[root.variant]
         ]
@@ -209,7 +232,7 @@ def _project_resources(project: Project, own: Iterable[tuple[_Root, Project, str
             yield PageResource(project.name, Stage.PROJECT, path, key, partial(render_page, listed, depth=depth))
 
 
-def _roots(site: Site, listings: Listings) -> list[_Root]:
+def _roots(site: Site, listings: Listings, legacy: LegacyPages | None) -> list[_Root]:
     """Return the indexes of the tree, ordered by path."""
     renderer = ProjectRenderer(site)
     both = [(INDEX_HTML, renderer.html), (INDEX_JSON, renderer.json)]
@@ -218,6 +241,8 @@ def _roots(site: Site, listings: Listings) -> list[_Root]:
         roots.append(_Root(f"{site.json_root}/", [(INDEX_HTML, renderer.json)]))
     if site.variants:
         roots += [_Root(site.variants.root(variant), both, variant) for variant in listings.variants]
+    if legacy:
+        roots.append(_Root(f"{LEGACY_DIRECTORY}/", [(LEGACY_JSON, legacy.page)], more=legacy.key))
     return sorted(roots, key=attrgetter("path"))
 
 
@@ -297,7 +322,11 @@ def _root_pages(
         yield page(LINKS_HTML, everything, render_links)
     if site.json_root is not None:
         yield page(f"{site.json_root}/{INDEX_HTML}", names, lambda: encode_page(make_root_page(main)))
-    roots = {"simple": site.simple(""), "json_root": None if site.json_root is None else f"{site.json_root}/"}
+    roots = {
+        "simple": site.simple(""),
+        "json_root": None if site.json_root is None else f"{site.json_root}/",
+        "legacy_json": f"{LEGACY_DIRECTORY}/" if site.legacy_json else None,
+    }
     yield from _lock_pages(index, site, everything)
     if site.generation:
         text = str(site.generation.listing_index(index))

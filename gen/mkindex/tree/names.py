@@ -9,6 +9,7 @@ LOCKS_DIRECTORY = "locks"  # of lock files, with their addresses changed to the 
 INSTALL_MD = "INSTALL.md"  # beside them
 ARCHIVE_SUMS = "SHA256SUMS"  # only in an archive of the tree
 NOT_FOUND_HTML = "404.html"
+LEGACY_DIRECTORY, LEGACY_JSON = "pypi", "json"  # with --legacy-json: pypi/NAME/json
 GENERATION_TXT = "generation.txt"  # of a site that is grown where each deployment replaces all
 NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
 
