@@ -10,6 +10,7 @@ import yaml
 
 from mkindex import cli
 from mkindex.config import Config
+from mkindex.config.add_options import ADD_OPTIONS
 from mkindex.config.table import OPTIONS as OPTIONS_TABLE
 from mkindex.errors import MkindexError
 from mkindex.text import printable
@@ -320,7 +321,7 @@ def test_readme_has_the_table_of_options() -> None:
 
 def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
-    options = {one.key: one for one in OPTIONS_TABLE}
+    options = {one.key: one for one in (*OPTIONS_TABLE, *ADD_OPTIONS)}
     inputs = {name: value for name, value in action["inputs"].items() if name not in ("check", "python")}
     assert set(inputs) - set(options) == {"sources", "destination", "add"}
     (build,) = (step for step in action["runs"]["steps"] if step["id"] == "build")
@@ -338,7 +339,7 @@ def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:
 
 def test_the_descriptions_of_the_action_fit_the_options() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
-    for one in OPTIONS_TABLE:
+    for one in (*OPTIONS_TABLE, *ADD_OPTIONS):
         description = action["inputs"].get(one.key, {}).get("description")
         if description is None:
             continue

@@ -122,11 +122,13 @@ def test_the_next_run_on_a_fresh_checkout_changes_only_pages_with_new_files(
         added = write_wheel(fresh / "dist", "demo", "1.2", mtime=int(time.time()))
         used = runner.use(fresh, {"previous": f"{server.url}simple/"})
     old = read_tree(first[1])
-    assert (again.status, read_tree(artifact(fresh / "again", tmp_path / "again"))) == (0, old), again.log
+    same = read_tree(artifact(fresh / "again", tmp_path / "again"))
+    number, listing = old["generation.txt"].split()
+    assert (again.status, same) == (0, {**old, "generation.txt": b"%d %b\n" % (int(number) + 1, listing)}), again.log
     new = read_tree(artifact(fresh / "public", tmp_path / "public"))
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     assert {path for path in changed if not path.startswith("files/")} == {
-        *("index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
+        *("generation.txt", "index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
         *("project/demo/index.html", "project/demo/releases.html"),
     }
     files = {path for path in changed if path.startswith("files/")}
@@ -145,7 +147,7 @@ def test_two_runs_on_fresh_checkouts_with_different_wheels_publish_both(runner: 
         write_wheel(fresh / "dist", "released", f"{number}.0", mtime=int(time.time()))
         with serve_directory(site, tmp_path / "log") if number > 1 else nullcontext() as server:
             previous = server.url if server else str(tmp_path / "nothing")
-            used = runner.use(fresh, {"add": "true", "previous": previous})
+            used = runner.use(fresh, {"previous": previous}, home=tmp_path)
         assert used.status == 0, used.log
         site = artifact(fresh / "public", tmp_path / f"site{number}")
     with serve_directory(site, tmp_path / "log") as server:
@@ -154,9 +156,20 @@ def test_two_runs_on_fresh_checkouts_with_different_wheels_publish_both(runner: 
                 (home := tmp_path / f"{client}{version}").mkdir()
                 installed = INSTALLERS[client](ClientHome(home), f"{server.url}simple/", [f"released=={version}"])
                 assert installed == {"released": version}
-    fresh = workspace(tmp_path / "unreachable")
-    used = runner.use(fresh, {"add": "true", "previous": "http://127.0.0.1:9/"})
-    assert (used.status, used.outputs.get("path", ""), (fresh / "public").exists()) == (3, "", False), used.log
+
+
+@pytest.mark.parametrize("previous", ["http://127.0.0.1:9/", "nowhere"])
+def test_a_site_that_is_unreachable_or_gone_fails_the_job_and_leaves_nothing_to_deploy(
+    previous: str, runner: Runner, tmp_path: Path
+) -> None:
+    first = workspace(tmp_path / "first")
+    assert runner.use(first, {"previous": str(tmp_path / "site")}, home=tmp_path).status == 0
+    fresh = workspace(tmp_path / "fresh")
+    used = runner.use(fresh, {"previous": previous}, home=tmp_path)
+    assert (used.status, used.outputs["path"], (fresh / "public").exists()) == (3, "", False), used.log
+    if previous == "nowhere":
+        again = runner.use(fresh, {"previous": previous, "first": "true"}, home=tmp_path)
+        assert (again.status, again.outputs["files"]) == (0, "16"), again.log
 
 
 def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[ActionResult, Path], tmp_path: Path) -> None:
@@ -167,7 +180,7 @@ def test_a_new_project_changes_the_roots_too(runner: Runner, first: tuple[Action
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     assert used.status == 0, used.log
     assert {path for path in changed if not path.startswith("files/")} == {
-        *("index.html", "simple/index.html", "simple/index.v1_json"),
+        *("generation.txt", "index.html", "simple/index.html", "simple/index.v1_json"),
         *("simple/newcomer/index.html", "simple/newcomer/index.v1_json"),
         *("licenses.html", "assets/search-0.js"),
         *(f"project/newcomer/{page}" for page in ("badge.svg", "contents.html", "index.html", "releases.html")),
@@ -180,7 +193,14 @@ def test_older_releases_stay_with_the_published_index_as_a_source(
     (tmp_path / "dist").mkdir()
     write_wheel(tmp_path / "dist", "demo", "1.2")
     write_wheel(tmp_path / "dist", "demo", "1.1", summary="the same version, built again")
-    options = {"remote": "mirror", "all": "true", "prefer": "first", "recursive": "false", "max-download": "1MB"}
+    options = {
+        "add": "false",
+        "remote": "mirror",
+        "all": "true",
+        "prefer": "first",
+        "recursive": "false",
+        "max-download": "1MB",
+    }
     with serve_directory(first[1], tmp_path / "log") as server:
         sources = f"\n{server.url}simple/\r\n  dist  "
         used = runner.use(tmp_path, {"sources": sources, "previous": server.url, **options})
@@ -188,7 +208,7 @@ def test_older_releases_stay_with_the_published_index_as_a_source(
     old, new = read_tree(first[1]), read_tree(tmp_path / "public")
     assert find_broken_links(new) == []
     assert {path for path in old if old[path] != new.get(path)} == {
-        *("index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
+        *("generation.txt", "index.html", "simple/demo/index.html", "simple/demo/index.v1_json"),
         *("project/demo/index.html", "project/demo/releases.html"),
     }
 
@@ -285,7 +305,16 @@ def test_a_tree_that_check_rejects_is_not_an_output(runner: Runner, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("check", "maybe"), ("strict", "perhaps"), ("remote", "x"), ("links", "2"), ("for", "x"), ("json-root", "json")],
+    [
+        ("add", "yes"),
+        ("add", "true"),
+        ("check", "maybe"),
+        ("strict", "perhaps"),
+        ("remote", "x"),
+        ("links", "2"),
+        ("for", "x"),
+        ("json-root", "json"),
+    ],
 )
 def test_an_input_that_makes_no_sense_fails(name: str, value: str, runner: Runner, tmp_path: Path) -> None:
     used = runner.use(workspace(tmp_path), {name: value})
@@ -461,9 +490,10 @@ def test_the_example_gives_each_job_no_more_than_it_needs() -> None:
     (whole,) = [yaml.safe_load(text) for text in workflows() if "deploy-pages" in text]
     assert whole["permissions"] == {}
     assert {name: job["permissions"] for name, job in whole["jobs"].items()} == {
-        "build": {"contents": "read"},
-        "deploy": {"pages": "write", "id-token": "write"},
+        "wheel": {"contents": "read"},
+        "publish": {"contents": "read", "pages": "write", "id-token": "write"},
     }
+    assert whole["concurrency"] == {"group": "pages", "queue": "max"}
     for job in whole["jobs"].values():
         for step in job["steps"]:
             if "uses" in step and not step["uses"].startswith("OWNER/"):
