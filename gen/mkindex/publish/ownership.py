@@ -88,14 +88,17 @@ class Snapshot:
         """Names and sizes of the large files; None if they are unknown, or if the files are on another disk."""
         if not self.is_recorded or os.path.ismount(self.root.at(FILES_DIRECTORY)):
             return None
-        lines = (line for _, lines in _read_manifest(self.root) for line in lines if line.startswith(manifest.FILE))
+        recorded = (
+            pair
+            for _, lines in _read_manifest(self.root)
+            for pair in manifest.paths_and_fingerprints([line for line in lines if line.startswith(manifest.FILE)])
+        )
         unsure = (
             (entry.path, self.root.fingerprint(entry.path))
             for entry in _read_intent(self.root)
             if entry.stage == Stage.FILE
         )
-        texts = chain(map(manifest.path_and_fingerprint, lines), unsure)
-        found = ((path, Fingerprint.parse(text)) for path, text in texts)
+        found = ((path, Fingerprint.parse(text)) for path, text in chain(recorded, unsure))
         return frozenset((path.rpartition("/")[2], one.size) for path, one in found if one and one.size > CHUNK)
 
 
@@ -233,17 +236,17 @@ def _inspect(root: Root, *, compare: bool = True) -> list[OwnedSection]:
     Follows symlinks in the tree: the inode and times of a file elsewhere are not those in the manifest.
     """
     racy_ns = _racy_since(root)
-    start = root.at("")  # outside the function, which runs for each path of the tree
+    start, text_at = root.at(""), Fingerprint.text_at  # outside the loop, which runs for each path of the tree
 
-    def is_intact(line: bytes) -> bool:
-        path, fingerprint = manifest.path_and_fingerprint(line)
-        is_same = fingerprint == Fingerprint.text_at(start + path) != ""
-        return is_same and not (racy_ns and _changed_ns(fingerprint) >= racy_ns)
+    def are_intact(lines: Sequence[bytes]) -> Iterator[bool]:
+        for path, fingerprint in manifest.paths_and_fingerprints(lines):
+            is_same = fingerprint == text_at(start + path) != ""
+            yield is_same and not (racy_ns and _changed_ns(fingerprint) >= racy_ns)
 
     sections: list[OwnedSection] = []
     with suppress(manifest.DamagedManifest):
         for extent, lines in _read_manifest(root):
-            intact = bytes(map(is_intact, lines) if compare else b"\1" * len(lines))
+            intact = bytes(are_intact(lines) if compare else b"\1" * len(lines))
             sections.append(OwnedSection(extent, manifest.key(extent.name, lines) if all(intact) else "", intact))
     return sections
 

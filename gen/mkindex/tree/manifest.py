@@ -116,7 +116,7 @@ _PART = 1 << 18  # bytes that are read or written at a time
 LARGEST = 1 << 31  # bytes of a manifest or an intent: some million files
 LONGEST_LINE = 1 << 16  # bytes
 _LARGEST_SECTION = 1 << 28  # bytes; a section is read into memory
-FILE, _METADATA = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.METADATA))  # how their lines begin
+FILE, _PAGES = (f"{stage:d}\t".encode() for stage in (Stage.FILE, Stage.PROJECT))  # how their lines begin
 _NOT_RETIRED = b"\t\n"  # the end of the line of an entry that is not retired
 _SAME = "="  # written instead of a key that equals the sha256, as it does for files
 
@@ -243,10 +243,10 @@ def decode(section: str, lines: Iterable[bytes]) -> Iterator[Entry]:
         raise DamagedManifest from error
 
 
-def path_and_fingerprint(line: bytes) -> tuple[str, str]:
-    """Return these two fields of an entry, faster than `decode` does."""
-    _, path, _, _, fingerprint, _ = line.decode().split("\t")
-    return path, fingerprint
+def paths_and_fingerprints(lines: Sequence[bytes]) -> Iterator[tuple[str, str]]:
+    """Return these two fields of entries, faster than `decode` does: all lines are split at once."""
+    fields = b"".join(lines).decode().split("\t")
+    return zip(fields[1::5], fields[4::5], strict=True)
 
 
 def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
@@ -358,9 +358,9 @@ def each_line(stream: BinaryIO, end: int) -> Iterator[bytes]:
 
 def key(section: str, lines: Sequence[bytes]) -> str:
     """Return the key of a section, as `section_key` makes it; "" if an entry is retired. Raises DamagedManifest."""
-    if not all(line.endswith(_NOT_RETIRED) for line in lines):
+    if b"".join(lines).count(_NOT_RETIRED) < len(lines):
         return ""
-    pages = (line for line in lines if not line.startswith((FILE, _METADATA)))
+    pages = lines[bisect_left(lines, _PAGES) :]
     return section_key((entry.path, entry.key) for entry in decode(section, pages))
 
 
