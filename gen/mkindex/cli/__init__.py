@@ -54,6 +54,11 @@ class Commands(click.Group):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help of the default command, with the list of commands before its options."""
         command = _command(_DEFAULT)
@@ -78,6 +83,7 @@ class Commands(click.Group):
 def _command(name: str) -> click.Command:
     """Return a command. Its module is imported only now, so that `mkindex --version` stays fast."""
     command: click.Command = getattr(import_module(f"mkindex.cli.{name}"), name)
+    command.short_help = COMMANDS[name]
     return command
 
 

@@ -23,7 +23,6 @@ _USELESS = ("prune", "allow_empty")
 @click.command(
     cls=Build,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Add files to an index, and keep what it lists.",
     epilog="""\b
 Examples:
   mkindex add ./dist ./public            publish a new release beside those that are there

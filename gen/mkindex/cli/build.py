@@ -63,7 +63,6 @@ class Build(Command):
 @click.command(
     cls=Build,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Make an index. The default: mkindex SOURCE... DEST.",
     epilog="""\b
 Examples:
   mkindex ./wheels ./public              then: python3 -m http.server --directory public

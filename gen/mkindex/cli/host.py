@@ -20,7 +20,6 @@ _OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key", "listen")
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Print the configuration of a web server for an index.",
     epilog="""\b
 Examples:
   mkindex host nginx --root ./public --url http://packages.example.com/

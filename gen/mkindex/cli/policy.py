@@ -19,7 +19,6 @@ _USELESS = ("templates", "links", "json_root", "link_mode")  # they change no de
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Print what the policy decides about files, and why.",
     epilog="""\b
 Examples:
   mkindex policy --explain demo            each file of demo, with the rule that decided

@@ -10,7 +10,6 @@ from mkindex.text import plural
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Change the addresses in the lock files of a bundle.",
 )
 @click.argument("directory", metavar="DIR")
 @click.option("--url", metavar="URL", help="The address at which a server has DIR.  [default: its file: address]")

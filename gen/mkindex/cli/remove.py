@@ -26,7 +26,6 @@ _OTHERS = ("cache_dir", "no_cache", "jobs", "templates", "policy", "overwrite", 
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Take releases or files out of an index.",
     epilog="""\b
 Examples:
   mkindex remove ./public demo==1.0            a release

@@ -52,7 +52,7 @@ def _missing_index(directory: str) -> str:
     return f"there is no index in it yet, so clients find nothing. Make one: mkindex SOURCE {where}"
 
 
-@click.command(cls=Command, context_settings=CONTEXT_SETTINGS, short_help="Serve an index over HTTP.")
+@click.command(cls=Command, context_settings=CONTEXT_SETTINGS)
 @click.argument("directory", metavar="DIR")
 @click_option(BY_NAME["bind"], group="")
 @click.option("--metrics", is_flag=True, help="Serve counters for Prometheus at /-/metrics.")

@@ -14,7 +14,6 @@ _STATUSES = ("active", "archived", "quarantined", "deprecated")
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Set the status of a project (PEP 792).",
     epilog=f"""\b
 Examples:
   mkindex status ./public old-demo archived --reason 'use demo'

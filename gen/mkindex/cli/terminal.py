@@ -13,20 +13,21 @@ from click.core import ParameterSource
 from mkindex.errors import ConfigError, MkindexError, Note, Rejected, nothing
 from mkindex.text import format_size, printable_lines
 
-COMMANDS = (
-    "build",
-    "add",
-    "remove",
-    "yank",
-    "unyank",
-    "status",
-    "policy",
-    "check",
-    "client",
-    "host",
-    "relocate",
-    "serve",
-)  # each is a module beside this one
+# Each is a module beside this one. Their summaries are here, so that --help need not import them all.
+COMMANDS = {
+    "build": "Make an index. The default: mkindex SOURCE... DEST.",
+    "add": "Add files to an index, and keep what it lists.",
+    "remove": "Take releases or files out of an index.",
+    "yank": "Yank releases or files (PEP 592): clients skip them.",
+    "unyank": "List yanked releases or files as not yanked.",
+    "status": "Set the status of a project (PEP 792).",
+    "policy": "Print what the policy decides about files, and why.",
+    "check": "Check an index, and report what clients will do wrong with it.",
+    "client": "Print a configuration with which a client uses an index safely.",
+    "host": "Print the configuration of a web server for an index.",
+    "relocate": "Change the addresses in the lock files of a bundle.",
+    "serve": "Serve an index over HTTP.",
+}
 DONE, PROBLEMS, USAGE, NOT_DONE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
 

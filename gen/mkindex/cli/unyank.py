@@ -11,7 +11,6 @@ from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_optio
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="List yanked releases or files as not yanked.",
     epilog=f"""\b
 Example:
   mkindex unyank ./public demo==1.1

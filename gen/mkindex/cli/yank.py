@@ -11,7 +11,6 @@ from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_optio
 @click.command(
     cls=Command,
     context_settings=CONTEXT_SETTINGS,
-    short_help="Yank releases or files (PEP 592): clients skip them.",
     epilog=f"""\b
 Examples:
   mkindex yank ./public demo==1.1 --reason 'corrupts data on Windows'
