@@ -1,10 +1,9 @@
 """The description of one option, from which the command line, mkindex.toml, MKINDEX_* and the README table follow."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from string import Formatter
+from dataclasses import field, fields
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from mkindex.errors import ConfigError
 
@@ -13,8 +12,7 @@ T = TypeVar("T")
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option. `name` is the field of its dataclass and the keyword of the Python API."""
 
     name: str
@@ -74,6 +72,8 @@ class InvalidOption(ConfigError):
     """
 
     def __init__(self, name: str, template: str, **values: object) -> None:
+        from string import Formatter  # here, since importing it compiles patterns, and few runs need it
+
         self._template = f"{{{name}}} {template}"
         self._values = values
         names = dict.fromkeys(field for _, field, _, _ in Formatter().parse(self._template) if field)

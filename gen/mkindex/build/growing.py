@@ -4,7 +4,8 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mkindex.build.examining import examine_all, sort_outcomes
@@ -46,8 +47,7 @@ def _same(file: File) -> File:
     return file
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Growth:
+class Growth(NamedTuple):
     """What a build keeps of the index that the destination has."""
 
     given: frozenset[str] = frozenset()  # options that the user gave; others that shape the tree stay as they were
@@ -56,7 +56,7 @@ class Growth:
     consume: bool = False  # delete the files of the sources that are published
     is_removed: Callable[[File], bool] = _nothing
     edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
-    statuses: Mapping[str, ProjectStatus | None] = field(default_factory=dict)  # new ones by project; None: active
+    statuses: Mapping[str, ProjectStatus | None] = MappingProxyType({})  # new ones by project; None: active
     policy: "Policy | None" = None  # instead of that in the policy file
 
 
@@ -197,7 +197,7 @@ def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]
             text = f"{one.flag} changes for all of the index, from {_shown(before)} to {_shown(value)}"
             notes.append(Note(location=config.destination, text=text))
     try:
-        return replace(work, config=replace(config, **changes)), notes
+        return work._replace(config=replace(config, **changes)), notes
     except (TypeError, InvalidOption) as error:
         raise ConfigError(f"{error} (recorded in {printable(config.destination)})") from error
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.config import Config
@@ -48,7 +47,7 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
     )
     sources = [open_source(spec, options) for spec in config.sources]
     if config.build_requires:
-        every = replace(options, choice=_choice(config, for_builds=True))
+        every = options._replace(choice=_choice(config, for_builds=True))
         sources.append(open_source(config.build_requires, every))
     for spec in config.inputs:
         real = os.path.realpath(local_path(spec) or os.sep)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.build.collecting import Collected
 from mkindex.build.growing import Growth, keep_variants, kept_locks, recorded_lines
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from mkindex.site.people import People
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What holds for a whole build, however often it is tried."""
 
     policy: "Policy | None"

@@ -54,8 +54,8 @@ def list_site(work: Workspace, growth: Growth) -> Published:
 
 def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], roots: tuple[str, ...]) -> list[File]:
     """Return the files of a site: those below one of its addresses are downloaded, others stay where they are."""
-    mirror = replace(work, config=replace(work.config, remote="mirror", files_url=None, keep_going=False))
-    refer = replace(work, config=replace(work.config, remote="reference", keep_going=False))
+    mirror = work._replace(config=replace(work.config, remote="mirror", files_url=None, keep_going=False))
+    refer = work._replace(config=replace(work.config, remote="reference", keep_going=False))
     own = [one for one in artifacts if isinstance(one, Artifact) or one.url.startswith(roots)]
     others = [one for one in artifacts if isinstance(one, Link) and not one.url.startswith(roots)]
     files = []

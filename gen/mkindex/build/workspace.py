@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mkindex.cache import Cache
 from mkindex.config import Config
@@ -19,8 +19,7 @@ from mkindex.web.client import WebClient
 _REQUESTS = 32
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """The tools of a build, which is the only writer of its destination."""
 
     config: Config

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """One version of a project, whose files may spell it differently: `1.0` and `1.0.0` are one (PEP 440)."""
 
     version: str  # the shortest spelling

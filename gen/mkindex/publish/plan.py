@@ -67,8 +67,7 @@ class Plan:
         return bool(changes or self.recorded)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """The result of applying a plan."""
 
     written: int = 0  # number of resources

@@ -2,7 +2,8 @@
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mkindex.errors import Note, NotPublished
 from mkindex.model.index import Index, Project, parse_version
@@ -11,12 +12,11 @@ from mkindex.simple.writer import VariantIndex
 from mkindex.text import and_more, plural
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listings:
+class Listings(NamedTuple):
     """The projects that each index lists, by variant and name; None is the main index."""
 
     indexes: Mapping[str | None, Mapping[str, Project]]
-    own: Mapping[str, Sequence[str]] = field(default_factory=dict)  # those of which a variant has files of its own
+    own: Mapping[str, Sequence[str]] = MappingProxyType({})  # those of which a variant has files of its own
 
     @property
     def variants(self) -> list[str]:

@@ -49,8 +49,7 @@ class SiblingResource:
         return self.file.core_metadata
 
 
-@dataclass(frozen=True, slots=True)
-class PageResource:
+class PageResource(NamedTuple):
     """A page. Pages with the same key have the same bytes, so an unchanged page is not rendered."""
 
     section: str

@@ -3,8 +3,8 @@
 import os
 import stat
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from mkindex.distributions.filenames import SUFFIXES, has_version, why_unsupported
 from mkindex.errors import Note, Rejected, SourceError
@@ -20,8 +20,7 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst
 _NO_SDIST = "skipped: the filename of an sdist is NAME-VERSION.tar.gz or NAME-VERSION.zip"
 
 
-@dataclass(frozen=True)
-class DirectorySource:
+class DirectorySource(NamedTuple):
     """The wheels and sdists in the directory `root`."""
 
     root: str

@@ -4,9 +4,8 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from mkindex.web.client import WebClient
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceOptions:
+class SourceOptions(NamedTuple):
     """Options that apply to all sources of a build."""
 
     web: "WebClient"
@@ -40,8 +38,7 @@ class SourceOptions:
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read
 
 
-@dataclass(frozen=True)
-class FileSource:
+class FileSource(NamedTuple):
     """A page, list or lock file of this machine. The hosts that it names may be in private networks."""
 
     source: Source
