@@ -251,6 +251,20 @@ def test_the_report_shows_the_next_step(
     ]
 
 
+@pytest.mark.parametrize("host", ["github-pages", "netlify"])
+def test_the_report_shows_the_address_for_renovate_and_whether_installers_can_read_it(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    options = ["--for", host, "--json-root", "json/simple", "--url", "https://packages.example/x"]
+    assert cli.run([*options, str(source), str(tmp_path / "public")]) == 0
+    shown = ['Renovate:      "registryUrls": ["https://packages.example/x/json/simple/"]']
+    if host == "github-pages":
+        shown.append(
+            "               (not for installers: this host sends the JSON as HTML, and they would find no files)"
+        )
+    assert capsys.readouterr().out.splitlines()[5:] == shown
+
+
 # --- options --------------------------------------------------------------------------------------------------------
 
 BESIDE = "must not be in each other: a project could have the name of the inner directory"
@@ -263,9 +277,7 @@ CHOICES = "github-pages, cloudflare-pages, netlify, nginx, apache, caddy or s3"
 WRONG: dict[str, dict[str, Any]] = {
     f"host must be {CHOICES}, not 'gopher'": {"host": "gopher"},
     f"host must be {CHOICES}, not ''": {"host": ""},
-    "json_root requires host with one of cloudflare-pages, netlify, s3": {"json_root": "json"},
-    "json_root is useless with host github-pages: it derives the type of a page from its name, so index.html "
-    "cannot be JSON": {"host": "github-pages", "json_root": "json"},
+    "json_root requires host with one of github-pages, cloudflare-pages, netlify, s3": {"json_root": "json"},
     **{
         f"json_root is useless with host {host}: {NEGOTIATES}": {"host": host, "json_root": "json"}
         for host in ("nginx", "apache", "caddy")

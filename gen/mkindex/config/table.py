@@ -230,7 +230,8 @@ class BuildOptions(ReaderOptions):
     )
     json_root: str | None = option(
         None,
-        "With --for cloudflare-pages, netlify or s3: path of a second index in DEST, for clients that read JSON.",
+        "With --for cloudflare-pages, netlify or s3: path of a second index in DEST, for clients that read JSON. With "
+        "github-pages, only for Renovate.",
         group=OUTPUT,
         metavar="PATH",
         shapes=True,

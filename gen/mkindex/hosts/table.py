@@ -18,7 +18,8 @@ class Host:
     max_files: int | None = None  # number, with pages
     reserved: frozenset[str] = frozenset()  # names at the top of a tree that the host uses itself
     advice: str = ""  # for a tree that is too large
-    why_no_json_root: str | None = None  # why --json-root is useless; None: the host sets media types by path
+    why_no_json_root: str | None = None  # why --json-root is useless; None: the host sends no JSON otherwise
+    mistypes_json_root: bool = False  # it sends the JSON as HTML, which only Renovate reads
 
     @property
     def has_limits(self) -> bool:
@@ -42,7 +43,7 @@ HOSTS = {
         max_file=100_000_000,
         max_bytes=1_000_000_000,
         advice=_ELSEWHERE,
-        why_no_json_root="it derives the type of a page from its name, so index.html cannot be JSON",
+        mistypes_json_root=True,
     ),
     # developers.cloudflare.com: "Pages: Limits". `_headers` does not count as a file.
     "cloudflare-pages": Host(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkindex.closure.unlisted import Unlisted, unlisted
 from mkindex.errors import Note, Rejected
-from mkindex.hosts.table import HOSTS
+from mkindex.hosts.table import HOSTS, Host
 from mkindex.text import and_more, format_size, plural, printable
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
@@ -64,8 +64,10 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
         if report.locks:
             path = os.path.join(config.destination, LOCKS_DIRECTORY, INSTALL_MD)
             yield f"Install from:  {printable(path)} has the commands"
-            return
-        yield from _install_lines(url, projects[0].name, unlisted(report.index))
+        else:
+            yield from _install_lines(url, projects[0].name, unlisted(report.index))
+        if config.json_root and config.host:
+            yield from _json_root_lines(f"{address}/{config.json_root}/", HOSTS[config.host])
 
 
 def _install_lines(url: str, project: str, missing: Unlisted) -> Iterator[str]:
@@ -77,6 +79,13 @@ def _install_lines(url: str, project: str, missing: Unlisted) -> Iterator[str]:
     else:
         yield f"Install from:  pip install --index-url {url} {project}"
         yield f"               uv pip install --default-index {url} {project}"
+
+
+def _json_root_lines(url: str, host: Host) -> Iterator[str]:
+    """Yield how Renovate reads the upload times of an index, which are only in JSON."""
+    yield f'Renovate:      "registryUrls": ["{url}"]'
+    if host.mistypes_json_root:
+        yield "               (not for installers: this host sends the JSON as HTML, and they would find no files)"
 
 
 def finding_lines(findings: Iterable[Rejected | Note], *, quiet: bool, verbose: bool) -> Iterator[tuple[str, str]]:
