@@ -48,7 +48,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def locked_by_uv(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Locked:
     """A project that uv locked, and also exported, with the bundle of all its locks. The index is gone."""
-    home, bundle = ClientHome(tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("public") / "bundle"
+    home, bundle = ClientHome(tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("public") / "a bündle"
     with serve_directory(upstream, tmp_path_factory.mktemp("server") / "log") as server:
         write_uv_project(home, f"{server.url}simple/", REQUIREMENTS)
         home.uv("lock")
@@ -80,12 +80,27 @@ def commands(bundle: Path, heading: str) -> list[str]:
 
 def test_uv_syncs_offline_with_the_command_in_the_bundle(locked_by_uv: Locked, elsewhere: ClientHome) -> None:
     bundle = locked_by_uv.bundle
-    *_, sed, sync = commands(bundle, "uv.lock")
-    program, *arguments = shlex.split(sync.replace("APP", str(elsewhere.project)).replace("$PWD", str(bundle)))
-    subprocess.run(["sh", "-ec", sed.replace("APP", shlex.quote(str(elsewhere.project)))], cwd=bundle, check=True)
-    assert (program, "--offline" in arguments) == ("uv", True)
-    elsewhere.uv(*arguments)
+    with_app = (one.replace("APP", str(elsewhere.project)) for one in commands(bundle, "uv.lock")[-2:])
+    relocate, sync = (shlex.split(one.replace("$PWD", str(bundle))) for one in with_app)
+    assert [(one[0], "--offline" in one) for one in (relocate, sync)] == [("uv", True), ("uv", True)]
+    elsewhere.uv("--directory", bundle, *relocate[1:])
+    elsewhere.uv(*sync[1:])
     assert installed_in_project(elsewhere) == INSTALLED
+
+
+def test_uv_syncs_a_script_offline_with_the_command_in_the_bundle(upstream: Path, home: ClientHome) -> None:
+    script, bundle = home.project / "job.py", home.path / "bundle"
+    home.project.mkdir()
+    script.write_text('# /// script\n# dependencies = ["web[fast]"]\n# ///\nimport web, speed, native\n')
+    with serve_directory(upstream, home.path / "log") as server:
+        home.uv("lock", "--script", script, "--default-index", f"{server.url}simple/")
+        lock = f"{script}.lock"
+        assert cli.run([lock, str(bundle), "--remote", "mirror", "--no-cache", "--quiet"]) == 0
+    home.forget()
+    for command in commands(bundle, "job.py.lock")[-2:]:
+        words = shlex.split(command.replace("APP", str(home.project)).replace("$PWD", str(bundle)))
+        home.uv("--directory", bundle, *words[1:])
+    home.uv("run", "--locked", "--offline", "--script", script)
 
 
 def test_uv_syncs_from_a_server_at_the_address_in_the_lock(

@@ -27,6 +27,13 @@ class Bundle:
 
 
 _STATED_ADDRESS = re.compile(r"^In the lock files, this directory is at <([^>\s]+/)>\.$", re.MULTILINE)
+_SCRIPT_LOCK = ".py.lock"  # how the name of a lock of a script ends
+# Writes a uv.lock with the `file:` address of this directory, whatever characters that has. Works in any shell.
+_RELOCATED = (
+    """uv run --no-project --offline python -c "from pathlib import Path; """
+    """Path('{target}').write_bytes(Path('locks/{name}').read_bytes()"""
+    """.replace(b'{base}', f'{{Path.cwd().as_uri()}}/'.encode()))\""""
+)
 # Removes the options of a requirements file that name an index.
 _WITHOUT_INDEXES = "grep -Ev '^[[:space:]]*(-i|--(extra-)?index-url|--pypi-url)'"
 
@@ -60,17 +67,20 @@ def _introduction(names: str, bundle: Bundle) -> Iterator[str]:
 
 
 def _uv(bundle: Bundle, name: str) -> Iterator[str]:
-    sync = "uv sync --directory APP --locked"
+    is_of_script = name.endswith(_SCRIPT_LOCK)
+    target = f"APP/{name if is_of_script else 'uv.lock'}"  # where uv looks for it
+    of_what = f"--script {target.removesuffix('.lock')}" if is_of_script else "--directory APP"
+    sync = f"uv sync {of_what} --locked"
     # The build requirements of sdists are in this index, but not in the lock.
-    server, directory = (f" --index {one}" if bundle.has_sdists else "" for one in (bundle.index, bundle.local_index))
+    indexes = bundle.index, f'"{bundle.local_index}"'
+    server, directory = (f" --index {one}" if bundle.has_sdists else "" for one in indexes)
     yield "With uv, from the server:"
-    yield from _commands(f"cp locks/{name} APP/{name}", f"{sync}{server}")
-    yield "With uv, without a server, if the path of this directory has no spaces:"
-    yield from _commands(
-        f"""sed "s|{bundle.base}files/|file://$PWD/files/|" locks/{name} > APP/{name}""",
-        f"{sync} --offline{directory}",
-    )
-    yield "`--locked` requires the `pyproject.toml` that the lock was made for. `--frozen` does not compare them."
+    yield from _commands(f"cp locks/{name} {target}", f"{sync}{server}")
+    yield "With uv, without a server:"
+    relocated = _RELOCATED.format(target=target, name=name, base=bundle.base)
+    yield from _commands(relocated, f"{sync} --offline{directory}")
+    project = "script" if is_of_script else "`pyproject.toml`"
+    yield f"`--locked` requires the {project} that the lock was made for. `--frozen` does not compare them."
 
 
 def _pylock(bundle: Bundle, name: str) -> Iterator[str]:
@@ -111,13 +121,13 @@ def _poetry(bundle: Bundle, name: str) -> Iterator[str]:
 
 def _pdm(bundle: Bundle, name: str) -> Iterator[str]:
     yield "With PDM, from the server:"
-    yield from _commands(f"cp locks/{name} APP/{name}", f"PDM_PYPI_URL={bundle.index} pdm sync --project APP")
+    yield from _commands(f"cp locks/{name} APP/pdm.lock", f"PDM_PYPI_URL={bundle.index} pdm sync --project APP")
 
 
 def _pipfile(bundle: Bundle, name: str) -> Iterator[str]:
     del bundle
     yield "With Pipenv, from the server:"
-    yield from _commands(f"cp locks/{name} APP/{name}", "cd APP && pipenv sync")
+    yield from _commands(f"cp locks/{name} APP/Pipfile.lock", "cd APP && pipenv sync")
 
 
 def _commands(*commands: str) -> Iterator[str]:
