@@ -140,14 +140,54 @@ def test_what_pages_say_is_kept(tmp_path: Path, host: PagesHost, runner: Runner,
     ]
 
 
-def test_the_files_of_a_quarantined_project_are_noted_because_a_site_does_not_list_them(
-    tmp_path: Path, runner: Runner, releases: list[Path]
+def write_status(path: Path, status: str) -> str:
+    """Write a policy with a status of the project other, and return its path."""
+    path.write_text(f'[[status]]\nproject = "other"\nstatus = "{status}"\n')
+    return str(path)
+
+
+def test_the_files_of_a_quarantined_project_are_kept_although_no_page_lists_them(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
 ) -> None:
-    policy = tmp_path / "policy.toml"
-    policy.write_text('[[status]]\nproject = "other"\nstatus = "quarantined"\n')
-    runner.release(releases[0], policy=str(policy))
-    text = "quarantined: the site lists no file of it, so none is published again"
-    assert runner.release(releases[1], policy=str(policy)).notes == (Note(location="other", text=text),)
+    listed = releases[0] / "list.jsonl"
+    listed.write_text(json.dumps({"filename": "other-1.0.tar.gz", "yanked_reason": "“bad”"}) + "\n")
+    runner.release(listed)
+    page = host.content["simple/other/index.v1_json"]
+    policy = write_status(tmp_path / "policy.toml", "quarantined")
+    for release in releases:
+        notes = (*runner.release(release, policy=policy).notes, *runner.release(release).notes)
+        assert [note for note in notes if not note.detail] == []
+        assert b"other-1.0" not in host.content["simple/other/index.v1_json"]
+    write_status(tmp_path / "policy.toml", "active")
+    runner.release(releases[2], policy=policy)
+    assert host.content["simple/other/index.v1_json"] == page
+
+
+def test_the_files_of_a_quarantined_project_are_noted_if_the_site_does_not_record_them(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    host.content = cold_build(releases[0], policy=write_status(tmp_path / "policy.toml", "quarantined"))
+    text = "quarantined: the site lists no file of it, so none is published again. If it has files, add them"
+    assert runner.release(releases[1]).notes == (Note(location="other", text=text),)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "other",
+        "other\tfiles\t[]\tx",
+        "other\tstatus\tnull",
+        'other\tfiles\t[["../x-1.0.zip","1.0","0000000000000000000000000000000000000000000000000000000000000000",1]]',
+        'other\tfiles\t[["other-1.0.zip","1.0","0",1]]',
+    ],
+)
+def test_a_damaged_record_of_hidden_files_stops_the_run(
+    host: PagesHost, runner: Runner, releases: list[Path], line: str
+) -> None:
+    runner.release(releases[0])
+    host.content[GENERATION] += f"{line}\n".encode()
+    with pytest.raises(SourceError, match="damaged, or not of mkindex"):
+        runner.build(releases[1])
 
 
 # --- what cannot be known stops ---------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def _finish(work: Workspace, index: Index, generation: "Generation | None") -> N
     if generation:
         from mkindex.build.republishing import remember_generation
 
-        remember_generation(work.config, generation.listing_index(index))
+        remember_generation(work.config, generation.of(index))
     if work.config.archive:
         from mkindex.publish.archive import write_archive
 

@@ -44,10 +44,13 @@ def list_site(work: Workspace, growth: Growth) -> Published:
     artifacts, _, statuses, _, _ = sort_listing(content.items)
     files = _examined(work, artifacts, content.roots)
     number = content.generation.number + 1 if content.generation else 1
+    with_files = {file.project for file in files}
+    text = "quarantined: the site lists no file of it, so none is published again. If it has files, add them"
     notes: list[Rejected | Note] = [
-        Note(location=marker.project, text="quarantined: the site lists no file of it, so none is published again")
+        Note(location=marker.project, text=text)
         for marker in statuses
-        if marker.status.status == "quarantined"
+        # A generation records the files of quarantined projects.
+        if not content.generation and marker.status.status == "quarantined" and marker.project not in with_files
     ]
     return Published([file for file in files if not growth.is_removed(file)], statuses, notes, Generation(number))
 

@@ -329,8 +329,8 @@ def _root_pages(
     }
     yield from _lock_pages(index, site, everything)
     if site.generation:
-        text = str(site.generation.listing_index(index))
-        yield page(GENERATION_TXT, digest(text), text.encode)
+        generation = site.generation.text(index, partial(_record, site=site))
+        yield page(GENERATION_TXT, digest(generation), lambda: generation)
     for path, template in site.host.written_files.items():
         paths = [variant.path for variant in variants]
         key = digest(site.key, template, *roots.values(), *paths)

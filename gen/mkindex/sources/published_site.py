@@ -13,8 +13,9 @@ from packaging.utils import canonicalize_name
 
 from mkindex.distributions.filenames import project_on_page
 from mkindex.errors import SourceError
+from mkindex.model.files import Link
 from mkindex.model.index import StatusMarker
-from mkindex.simple.links import project_url
+from mkindex.simple.links import path_of, project_url
 from mkindex.simple.reader import Page
 from mkindex.sources.fetch import PageMissing, fetch_page, read_page
 from mkindex.sources.generation import MOST, Generation, digest_of
@@ -22,6 +23,7 @@ from mkindex.sources.open import local_path
 from mkindex.sources.pages import find_local
 from mkindex.sources.source import SourceItem
 from mkindex.text import printable, redact
+from mkindex.tree.manifest import open_record
 from mkindex.tree.names import GENERATION_TXT, SIMPLE_DIRECTORY
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RequestFailed
@@ -30,7 +32,7 @@ from mkindex.web.responses import RequestFailed
 class SiteContent(NamedTuple):
     """What a published site lists."""
 
-    items: list[SourceItem]
+    items: list[SourceItem]  # also the files that its generation records, and no page lists
     roots: tuple[str, ...]  # addresses below which everything is of the site, with a slash at the end
     generation: Generation | None  # None: it was not grown with --previous
 
@@ -44,7 +46,8 @@ def read_site(site: str, *, simple_path: str, web: WebClient, executor: Executor
     top = address_of(site, web)
     bases = _bases(top, simple_path)
     found = ((base, _read_generation(base, web)) for base in bases)
-    base, generation = next((one for one in found if one[1]), (bases[0], None))
+    base, recorded = next((one for one in found if one[1]), (bases[0], None))
+    generation, unlisted = recorded or (None, [])
     query = f"generation={generation.number if generation else time.time_ns()}"
     root = find_root(possible_roots(top, simple_path), web, query=query)
     if root is None:
@@ -52,13 +55,13 @@ def read_site(site: str, *, simple_path: str, web: WebClient, executor: Executor
         return None
     urls = [_with_query(project_url(root.url, name), query) for name in sorted(root.projects)]
     pages = list(executor.map(lambda url: _read_page(url, web), urls))
-    links = [link for page in pages for link in page.links]
+    links = [*unlisted, *(link for page in pages for link in page.links)]
     if generation and generation.listing != digest_of((link.filename, link.sha256, link.yanked) for link in links):
         raise SourceError(
             f"{redact(base)}: its pages are not those of generation {generation.number}, which its {GENERATION_TXT} "
             "names: a cache sent older pages, or it is being deployed. Run again in ten minutes"
         )
-    items: list[SourceItem] = []
+    items: list[SourceItem] = [link if link.is_elsewhere else find_local(link, link.url) for link in unlisted]
     for name, url, page in zip(sorted(root.projects), urls, pages, strict=True):
         items += [StatusMarker(name, page.status)] if page.status else []
         for link in page.links:
@@ -84,20 +87,30 @@ def _read_page(url: str, web: WebClient) -> Page:
     return page
 
 
-def _read_generation(base: str, web: WebClient) -> Generation | None:
-    """Return the generation of the site with this root, past all caches; None if it has none."""
-    if base.startswith("file:"):
-        return None
+def _read_generation(base: str, web: WebClient) -> tuple[Generation, list[Link]] | None:
+    """Return the generation of the site with this root, past all caches, and its unlisted files; None without one."""
     try:
-        data = web.get_small(_with_query(f"{base}{GENERATION_TXT}", f"now={time.time_ns()}"), most=MOST)
+        if base.startswith("file:"):
+            data = _read_file(f"{path_of(base)}{GENERATION_TXT}")
+        else:
+            data = web.get_small(_with_query(f"{base}{GENERATION_TXT}", f"now={time.time_ns()}"), most=MOST)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SourceError(f"cannot read {redact(base)}{GENERATION_TXT}: {error.strerror}") from error
     except RequestFailed as error:
         if error.status in (403, 404, 410):  # a bucket whose readers may not list it answers 403
             return None
         raise SourceError(str(error)) from error
-    generation = Generation.parse(data)
-    if generation is None:
+    recorded = Generation.parse(data, base)
+    if recorded is None:
         raise SourceError(f"{redact(base)}{GENERATION_TXT} is damaged, or not of mkindex")
-    return generation
+    return recorded
+
+
+def _read_file(path: str) -> bytes:
+    with open_record(path) as file:
+        return file.read(MOST)
 
 
 def _with_query(url: str, query: str) -> str:
