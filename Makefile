@@ -8,7 +8,8 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 CLIENT_PYTHON ?= $(PYTHON)
 # NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
-CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto check-jsonschema-0.39.0 zizmor-1.32.0 \
+CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto variantlib pypi-timemachine \
+	check-jsonschema-0.39.0 zizmor-1.32.0 \
 	$(if $(shell command -v npm),wrangler axe-core pyodide)
 
 help:  ## Print this list
@@ -45,7 +46,7 @@ clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready  ## Install 
 .clients/%/.ready:
 	$(CLIENT_PYTHON) -m venv --clear .clients/$*
 	.clients/$*/bin/python -m pip install --quiet --upgrade \
-		"$$(echo $* | sed -E 's/-([0-9])/==\1/; s/^pdm$$/pdm[locked]/; s/^moto$$/moto[server]/')"
+		"$$(echo $* | sed -E 's/-([0-9])/==\1/; s/^pdm$$/pdm[locked]/; s/^moto$$/moto[server]/; s/^variantlib$$/variantlib[cli]/')"
 	@touch $@
 
 # This version of wrangler runs on Node.js 18. If it cannot be installed, some tests are skipped.

@@ -260,6 +260,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         exclude = ["*.zip"]
         policy = "policy.toml"
         unyank = true
+        wheel-variants = true
         all = true
         index = ["https://example.org/simple/"]
         python = ["3.12"]
@@ -320,6 +321,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "templates": f"{toml.parent}/templates",
         "policy": f"{toml.parent}/policy.toml",
         "unyank": True,
+        "wheel_variants": True,
         "site": True,
         "site_title": "Ours",
         "site_description": "What we need",

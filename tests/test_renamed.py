@@ -106,19 +106,6 @@ def test_no_name_is_suggested_if_the_metadata_does_not_say_one_clearly(
     assert [one.reason.rpartition(": ")[2] for one in report.rejected] == ["clients ignore it. Build it again"]
 
 
-@pytest.mark.parametrize("build", ["", "-1"])
-def test_a_wheel_variant_is_rejected_for_what_it_is(wheels: Path, tmp_path: Path, build: str) -> None:
-    content = wheel("demo", "1.0", files={"demo-1.0.dist-info/variant.json": b"{}"})
-    (wheels / f"demo-1.0{build}-py3-none-any-x86_64_v3.whl").write_bytes(content)
-    report = publish(wheels, tmp_path / "public", fix_names=True)
-    assert published(report) == {"good-1.0-py3-none-any.whl"}
-    reason = (
-        "a wheel variant with the label x86_64_v3 (PEP 825, a draft): clients ignore it, except for uv with a preview "
-        "feature, and mkindex does not publish it. Build it without a label"
-    )
-    assert [one.reason for one in report.rejected] == [reason]
-
-
 def test_no_filename_has_more_combinations_of_tags_than_wheel() -> None:
     lines = [f"Tag: {tag}\n" for tag in ("py3-none-any", "py2-none-any", "cp311-cp311-linux_x86_64")]
     assert wheel_filename("demo-1.0", "".join(lines[:2])) == "demo-1.0-py3.py2-none-any.whl"

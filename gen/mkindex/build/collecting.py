@@ -13,6 +13,7 @@ from mkindex.errors import Note, Rejected
 from mkindex.examine.upload_times import dated
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, assemble, grow
+from mkindex.model.wheel_variants import keep_consistent
 from mkindex.publish.refusals import refuse_links_to_replaced_site
 from mkindex.sources.source import Source
 
@@ -61,6 +62,9 @@ def collect(
         files, rejected = grow(published.files, files, replace=growth.replace, variant_of=variant_of)
         statuses = [*published.statuses, *statuses]
         findings += (*published.findings, *rejected)
+    if config.wheel_variants:
+        files, inconsistent = keep_consistent(files, variant_of)
+        findings += inconsistent
     index, conflicts = assemble(files, statuses, prefer_first=config.prefer == "first", variant_of=variant_of)
     of_application = tuple(lock for lock in locks if not lock.for_builds)
     return Collected(

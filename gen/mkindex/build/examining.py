@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 from mkindex.build.workspace import Workspace, processes
 from mkindex.config import Config
+from mkindex.distributions.filenames import split_label
 from mkindex.errors import Note, Rejected, nothing
 from mkindex.examine.local import scan
 from mkindex.model.files import Artifact, File, Link, judge_filename
@@ -59,8 +60,13 @@ def sort_outcomes(
     files: list[File] = []
     findings: list[Rejected | Note] = []
     for outcome in outcomes:
-        if isinstance(outcome, File) and not outcome.facts.right_filename:
+        if isinstance(outcome, File) and not (outcome.facts.right_filename or outcome.facts.variant):
             files.append(outcome)
+        elif isinstance(outcome, File) and outcome.facts.variant:
+            if config.wheel_variants:
+                files.append(outcome)
+            else:
+                findings.append(_reject_variant(outcome))
         elif isinstance(outcome, File):
             is_placed = config.remote == "mirror" or (isinstance(outcome.artifact, Artifact) and not config.files_url)
             finding = judge_filename(outcome, fix_names=config.fix_names, is_placed=is_placed)
@@ -69,3 +75,15 @@ def sort_outcomes(
         else:
             findings.append(outcome)
     return files, findings
+
+
+def _reject_variant(file: File) -> Rejected:
+    """Return the rejection of a wheel variant, for the reason that most clients do not know them yet."""
+    clients = "pip, poetry and PDM ignore {}, and uv does without --preview-features wheel-variants"
+    advice = "--wheel-variants publishes {}"
+    return Rejected(
+        location=file.artifact.location,
+        reason=f"a wheel variant with the label {split_label(file.filename)[1]} (PEP 825, a draft): "
+        f"{clients.format('it')}. {advice.format('it')}",
+        reason_of_many=f"wheel variants (PEP 825, a draft): {clients.format('them')}. {advice.format('them')}",
+    )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from packaging.version import InvalidVersion, Version
 
 from mkindex.check.observations import ListedFile, SeenPage
-from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version
+from mkindex.distributions.filenames import SUFFIXES, parse_filename, sdist_version, split_label
 from mkindex.text import printable
 
 
@@ -30,6 +30,8 @@ def candidate_of(entry: ListedFile, project: str) -> Candidate | str:
     filename = entry.filename
     if not filename.endswith(SUFFIXES):
         return "clients do not install files with this ending"
+    if split_label(filename)[1]:
+        return "a wheel variant, which clients ignore: only uv reads it, with --preview-features wheel-variants"
     try:
         if filename.endswith(".whl"):
             name, text, _ = parse_filename(filename)

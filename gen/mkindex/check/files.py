@@ -18,6 +18,7 @@ from mkindex.check.observations import Content, Level, ListedFile, Requirements,
 from mkindex.check.wheels import content_of, requirements
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.distributions.zips import MAX_METADATA
+from mkindex.model.wheel_variants import MAX_VARIANTS_JSON, VARIANTS_JSON
 from mkindex.tree.names import METADATA_SUFFIX
 from mkindex.web.ranges import RangesRefused
 from mkindex.web.responses import RequestFailed
@@ -60,6 +61,9 @@ class FileInspector:
         if reply.media_type in _PAGES:
             return replace(seen, is_page=True)
         seen = self._with_companions(seen, level)
+        if entry.filename.endswith(VARIANTS_JSON):
+            body = self.fetcher.get_small(entry.url, MAX_VARIANTS_JSON).body
+            seen = replace(seen, variants=body.decode("utf-8", "replace"))
         if level in ("hash", "deep"):
             seen = self._with_bytes(seen, level)
         if self.wants_requirements and not seen.content:

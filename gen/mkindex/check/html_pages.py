@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from mkindex.check.addresses import resolve, shorten
 from mkindex.check.observations import ListedFile, NamedProject, SeenPage
+from mkindex.model.wheel_variants import VARIANTS_JSON
 from mkindex.simple.links import pick_hash_in
 from mkindex.simple.reader import Malformed, link_text, parse_html
 from mkindex.simple.roots import project_links
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 # Formats that could once be installed, too: a link to one is meant as a file of the project.
 _FILES = (
     *(".whl", ".tar.gz", ".zip", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.Z", ".egg", ".exe", ".msi"),
-    *(".rpm", ".deb", ".dmg"),
+    *(".rpm", ".deb", ".dmg", VARIANTS_JSON),
 )
 _HANDLER = re.compile(r"on[a-z]+|style|.*[\"'<>=`].*", re.DOTALL)
 _UNSAFE_SCHEMES = ("javascript", "data", "vbscript", "file", "blob")

@@ -148,6 +148,7 @@ class Content(NamedTuple):
     record: tuple[str, ...] = ()  # differences between RECORD and the members
     refused: tuple[str, ...] = ()  # what one of pip and uv refuses, and which of them
     missing_tags: tuple[str, ...] = ()  # in the filename, but not in WHEEL
+    variant: tuple[str, ...] = ()  # variant.json, if there is one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,11 +170,22 @@ class SeenFile:
     signature: RawResponse | None = None  # of the `.asc` that the page announces
     provenance: RawResponse | None = None
     content: Content | None = None
+    variants: str | None = None  # the text of a file that says what wheel variants are for; None: not read
 
     @property
     def exists(self) -> bool:
         """Whether there is a file, and not an error or an HTML page in its place."""
         return self.reply.status == 200 and not self.reply.broken and not self.is_page
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeenVariants:
+    """The wheel variants of one release (PEP 825), and the file that says what they are for."""
+
+    filename: str  # of this file, as it is or should be
+    wheels: Mapping[str, str | None]  # variant.json by filename; "": it has none. None: not read
+    is_listed: bool = False  # whether a page lists the file
+    text: str | None = None  # of the file; None: not read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

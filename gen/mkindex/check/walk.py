@@ -14,11 +14,12 @@ from mkindex.check.files import FileInspector
 from mkindex.check.findings import Finding
 from mkindex.check.identify import Location, fetch_forms
 from mkindex.check.judge import Judge
-from mkindex.check.observations import Content, ListedFile, SeenFile, SeenPage, SeenProject
+from mkindex.check.observations import Content, ListedFile, SeenFile, SeenPage, SeenProject, SeenVariants
 from mkindex.check.offers import FileNeeds
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links
 from mkindex.check.unsent import unsent_page
+from mkindex.check.variants import VariantText, variant_text, variants_on, with_texts
 from mkindex.simple.links import client_project_url
 
 AHEAD = 2  # for each connection: projects whose pages are fetched, and projects whose files are inspected
@@ -47,6 +48,7 @@ class FileResult(NamedTuple):
     inspected: bool = False
     read: bool = False
     needs: FileNeeds | None = None  # for --closure
+    variant: VariantText | None = None
 
 
 class ProjectResult(NamedTuple):
@@ -57,6 +59,7 @@ class ProjectResult(NamedTuple):
     files: tuple[FileLink, ...]  # to inspect; at most one of them once they were
     listed: int  # files that its pages list
     candidates: dict[str, list[Candidate]]  # for --closure, by project
+    variants: tuple[SeenVariants, ...] = ()  # of each release, without what is in the files
 
 
 def list_projects(location: Location, globs: tuple[str, ...]) -> Iterator[ProjectLink]:
@@ -106,7 +109,8 @@ class Walk:
 
         def finish() -> tuple[ProjectResult, list[FileResult]]:
             result, futures = inspecting.popleft()
-            return result, [future.result() for future in futures]
+            files = [future.result() for future in futures]
+            return (self._with_variants(result, files) if result.variants else result), files
 
         for project in projects:
             fetching.append(self.executor.submit(self._check_project, project))
@@ -146,7 +150,19 @@ class Walk:
             files=tuple(files),
             listed=len({entry.filename for page in pages for entry in page.entries}),
             candidates=candidates_on(pages, link.name) if self.has_closure else {},
+            variants=tuple(variants_on(pages)),
         )
+
+    def _with_variants(self, result: ProjectResult, files: list[FileResult]) -> ProjectResult:
+        """Add the findings on wheel variants, for which all files of a release have to be known."""
+        page = next(page for page in (result.project.json, result.project.html) if page)
+        texts = dict(filter(None, (file.variant for file in files)))
+        findings = (
+            finding
+            for variants in result.variants
+            for finding in self.judge.findings(with_texts(variants, texts), self.location.display_page(page))
+        )
+        return result._replace(findings=(*result.findings, *findings))
 
     def _linked_page(self, link: ProjectLink, pages: tuple[SeenPage, ...]) -> str:
         """Return the address of a page that the root links to, "" if it is not needed or does not exist."""
@@ -164,6 +180,7 @@ class Walk:
             inspected=True,
             read=bool(seen.sha256 or seen.content),
             needs=_needs(seen) if self.has_closure else None,
+            variant=variant_text(seen),
         )
 
 

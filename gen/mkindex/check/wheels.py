@@ -40,6 +40,7 @@ from mkindex.distributions.tarballs import read_tar_sdist
 from mkindex.distributions.zip_directory import BOMB_RATIO, BOMB_SIZE, MAX_DIRECTORY, MAX_MEMBERS, NEVER_READ
 from mkindex.distributions.zips import MAX_ENTRY_POINTS, MAX_METADATA, MAX_WHEEL
 from mkindex.errors import Unreadable
+from mkindex.model.wheel_variants import MAX_VARIANT_JSON, VARIANT_JSON
 from mkindex.text import and_more, printable
 from mkindex.web.responses import RequestFailed
 
@@ -133,6 +134,7 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
         raw = _member(archive, f"{directory}/METADATA")
         refusals = [*_refusals(archive, directory), *(_unreadable_members(archive) if whole else ())]
         wheel = _optional(archive, f"{directory}/WHEEL", MAX_WHEEL)
+        variant = _optional(archive, f"{directory}/{VARIANT_JSON}", MAX_VARIANT_JSON)
         return Content(
             metadata_sha256=hashlib.sha256(raw).hexdigest(),
             metadata=requirements(raw),
@@ -141,6 +143,7 @@ def _wheel(filename: str, stream: io.BufferedIOBase, size: int, *, whole: bool) 
             record=tuple(_record(archive, directory, names)),
             refused=tuple(str(one) for one in refusals if one.clients != BOTH),
             missing_tags=tuple(missing_tags(filename, read_wheel_file(wheel)) if wheel is not None else ()),
+            variant=() if variant is None else (variant.decode("utf-8", "replace"),),
         )
 
 

@@ -182,6 +182,14 @@ class BuildOptions(ReaderOptions):
         group=POLICY,
         automatic="refuse it",
     )
+    wheel_variants: bool = option(
+        False,
+        "Publish wheel variants (PEP 825, a draft that uv reads with a preview feature), with a file for each release "
+        "that says what they are for.",
+        group=POLICY,
+        automatic="reject them",
+        shapes=True,
+    )
 
     link_mode: Literal["copy", "hardlink"] = option(
         "copy",

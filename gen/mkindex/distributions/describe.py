@@ -1,7 +1,6 @@
 """Combine the filename, the archive and the core metadata of a file into facts."""
 
 import hashlib
-import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from mkindex.distributions.filenames import (
     sdist_filename,
     sdist_suffix,
     sdist_version,
+    split_label,
     split_sdist_filename,
     wheel_filename,
 )
@@ -30,16 +30,16 @@ from mkindex.distributions.metadata import Metadata, is_utf8, parse_metadata
 from mkindex.distributions.requirements import ELSEWHERE, shown_requirement, unusable_requirements
 from mkindex.distributions.sdists import SdistFiles
 from mkindex.distributions.specifiers import why_unusable
+from mkindex.distributions.variant_wheels import Stream, read_variant_json, with_variant, without_variant_markers
 from mkindex.errors import Misnamed, Unreadable
 from mkindex.model.files import Facts
 from mkindex.model.index import parse_version
+from mkindex.model.wheel_variants import VARIANT_JSON
 from mkindex.text import and_more, printable
 from mkindex.tree.names import METADATA_SUFFIX
 
 _MAX_FILENAME = 255  # bytes, on most file systems
 _KNOWN_METADATA = re.compile(r"[12]\.[0-9]+")
-
-Stream = io.FileIO | io.BufferedIOBase
 
 
 def describe(filename: str, stream: Stream, size: int, project: str = "", *, whole: bool = True) -> Facts:
@@ -56,11 +56,6 @@ def describe(filename: str, stream: Stream, size: int, project: str = "", *, who
     except Misnamed:
         facts = _describe_renamed(filename, stream, size, whole=whole)
         if facts is None:
-            if label := _variant_label(filename, stream, size):
-                raise Unreadable(
-                    f"a wheel variant with the label {printable(label)} (PEP 825, a draft): clients ignore it, except "
-                    "for uv with a preview feature, and mkindex does not publish it. Build it without a label"
-                ) from None
             raise
         return facts
 
@@ -68,7 +63,11 @@ def describe(filename: str, stream: Stream, size: int, project: str = "", *, who
 def _describe(filename: str, stream: Stream, size: int, project: str, *, whole: bool) -> Facts:
     _check_filename(filename)
     if filename.endswith(".whl"):
-        return _describe_wheel(filename, stream, size, whole=whole)
+        base, label = split_label(filename)
+        raw = read_variant_json(stream, size) if label else None
+        if raw is None:  # the end of the name is something else
+            return _describe_wheel(filename, stream, size, whole=whole)
+        return with_variant(_describe_wheel(base, stream, size, whole=whole, is_variant=True), filename, label, raw)
     return _describe_sdist(filename, stream, size, project)
 
 
@@ -79,7 +78,13 @@ def describe_name(filename: str, requires_python: str, page_project: str = "") -
     """
     _check_filename(filename)
     if filename.endswith(".whl"):
-        project, version = _parse_wheel_filename(filename)
+        base, label = split_label(filename)
+        project, version = _parse_wheel_filename(base)
+        if label:
+            raise Unreadable(
+                f"the filename is that of a wheel variant with the label {label} (PEP 825, a draft), and the wheel, "
+                "which says what it is for, was not read. Use --remote mirror, or --verify-links with --files-url"
+            )
     else:
         splits = _split_by_page(filename, page_project)
         if len(splits) != 1:
@@ -109,27 +114,15 @@ def _describe_renamed(filename: str, stream: Stream, size: int, *, whole: bool) 
     return facts._replace(right_filename=right) if facts and is_of_project else None
 
 
-def _variant_label(filename: str, stream: Stream, size: int) -> str:
-    """Return the label in the name of a wheel variant (PEP 825), which says in variant.json what it is for; else ""."""
-    if not filename.endswith(".whl"):
-        return ""
-    with suppress(Unreadable):
-        read_at = zips.random_access(stream)
-        directory, _, _ = zips.read_wheel_metadata(read_at, size)
-        if "variant.json" in zips.read_dist_info(read_at, size, directory, ("variant.json",)):
-            return filename.removesuffix(".whl").rpartition("-")[2]
-    return ""
-
-
 def _right_filename(filename: str, stream: Stream, size: int) -> str:
     if not filename.endswith(".whl"):
         metadata = _parse_pkg_info(read_sdist(filename, stream, size).pkg_info)
         return sdist_filename(metadata.name, metadata.version, sdist_suffix(filename)) if metadata else ""
     read_at = zips.random_access(stream)
     directory, _, _ = zips.read_wheel_metadata(read_at, size)
-    files = zips.read_dist_info(read_at, size, directory, ("WHEEL", "variant.json"))
+    files = zips.read_dist_info(read_at, size, directory, ("WHEEL", VARIANT_JSON))
     # The label of a variant is part of the filename, but not of WHEEL.
-    is_plain = "WHEEL" in files and "variant.json" not in files
+    is_plain = "WHEEL" in files and VARIANT_JSON not in files
     return wheel_filename(directory, files["WHEEL"].decode("utf-8", "replace")) if is_plain else ""
 
 
@@ -157,7 +150,7 @@ def _facts(filename: str, project: str, version: Version, requires_python: str, 
 # --- wheels ---------------------------------------------------------------------------------------------------------
 
 
-def _describe_wheel(filename: str, stream: Stream, size: int, *, whole: bool) -> Facts:
+def _describe_wheel(filename: str, stream: Stream, size: int, *, whole: bool, is_variant: bool = False) -> Facts:
     project, version = _parse_wheel_filename(filename)
     if whole:  # otherwise it would be one more request
         _check_magic(stream, b"PK", "wheel")
@@ -173,7 +166,8 @@ def _describe_wheel(filename: str, stream: Stream, size: int, *, whole: bool) ->
                 f"the filename says {project} {version}, but it contains {printable(directory)}.dist-info: "
                 "build it again"
             )
-    facts = _describe_wheel_metadata(filename, project, version, raw)._replace(metadata_span=str(span))
+    facts = _describe_wheel_metadata(filename, project, version, raw, is_variant=is_variant)
+    facts = facts._replace(metadata_span=str(span))
     warnings += judge_wheel(filename, wheel) if wheel else ()
     return facts._replace(warning=_lines(facts.warning, *warnings)) if warnings else facts
 
@@ -199,8 +193,12 @@ def _warn_of_build_tag(directory: str, project: str, version: Version) -> str:
     )
 
 
-def _describe_wheel_metadata(filename: str, project: str, version: Version, raw: bytes) -> Facts:
+def _describe_wheel_metadata(
+    filename: str, project: str, version: Version, raw: bytes, *, is_variant: bool = False
+) -> Facts:
     metadata = parse_metadata(raw)
+    if is_variant:
+        metadata = without_variant_markers(metadata)
     if not is_utf8(raw):
         raise Unreadable(
             "METADATA is not UTF-8: pip would stop with an error, also for projects that require it. Build it again"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from mkindex.distributions.filenames import split_label
 from mkindex.distributions.metadata import header_of
 from mkindex.distributions.zips import Wheel
 from mkindex.errors import Unreadable
@@ -102,7 +103,7 @@ def missing_tags(filename: str, wheel: WheelFile) -> list[str]:
     pip does not compare them. If no tag in WHEEL fits, `uv sync` installs the wheel again each time. It has no Python 2
     to install for, so those tags do not matter: maturin writes `py2.py3` into filenames and only `py3` into WHEEL.
     """
-    tags = "-".join(filename.removesuffix(".whl").split("-")[-3:])
+    tags = "-".join(split_label(filename)[0].removesuffix(".whl").split("-")[-3:])
     if not wheel.tags or tags in wheel.tags:
         return []
     return sorted(tag for tag in expand_tags(tags) if tag not in wheel.tags and not tag.startswith(("py2", "cp2")))

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mkindex.model.index import normalize_name, parse_version
+from mkindex.model.wheel_variants import LABEL
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -58,6 +59,19 @@ def has_version(filename: str) -> bool:
     return bool(_HYPHEN_AND_VERSION.search(filename))
 
 
+def split_label(filename: str) -> tuple[str, str]:
+    """Return the name of a wheel without the label of its variant (PEP 825), and the label; "" without one.
+
+    The template is `{name}-{version}(-{build})?-{python}-{abi}-{platform}(-{label})?.whl`. Only a build tag begins with
+    a digit.
+    """
+    if (hyphens := filename.count("-")) < 5 or not filename.endswith(".whl"):  # as of most files
+        return filename, ""
+    has_build = filename.split("-", 3)[2][:1].isdecimal()
+    base, _, label = filename.removesuffix(".whl").rpartition("-")
+    return (f"{base}.whl", label) if hyphens == 5 + has_build and LABEL.fullmatch(label) else (filename, "")
+
+
 # --- as clients read a name -----------------------------------------------------------------------------------------
 
 # For a check, which judges any index by what clients see, and they have only the name, as `packaging` parses it. A
@@ -68,13 +82,16 @@ def has_version(filename: str) -> bool:
 def parse_filename(filename: str) -> tuple[str, str, str]:
     """Return normalized name, version, and what else tells files apart, as `packaging` and so pip and uv see them.
 
+    Of wheel variants, this is so for uv with its preview feature; all others ignore them.
+
     Raises InvalidWheelFilename, InvalidSdistFilename, ValueError.
     """
     from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
     if filename.endswith(".whl"):
-        name, version, build, tags = parse_wheel_filename(filename)
-        return name, str(version), f"{build} {sorted(map(str, tags))}"
+        base, label = split_label(filename)
+        name, version, build, tags = parse_wheel_filename(base)
+        return name, str(version), f"{build} {sorted(map(str, tags))} {label}"
     name, version = parse_sdist_filename(filename)
     return name, str(version), filename[-4:]
 
@@ -117,12 +134,13 @@ def split_sdist_filename(filename: str) -> "list[tuple[str, Version]]":
 
 def normal_filename(filename: str, project: str, version: str) -> str:
     """Return the normal form of a filename, which is the same for all spellings with the same meaning."""
+    filename, label = split_label(filename)
     start = f"{project.replace('-', '_')}-{version}"
     if not filename.endswith(".whl"):
         return f"{start}{sdist_suffix(filename)}"
     _, _, *build, python, abi, platform = filename.removesuffix(".whl").split("-")
     tags = [".".join(sorted(part.split("."))) if "." in part else part for part in (python, abi, platform)]
-    return f"{'-'.join([start, *map(_normal_build_tag, build), *tags])}.whl".lower()
+    return f"{'-'.join([start, *map(_normal_build_tag, build), *tags, *filter(None, [label])])}.whl".lower()
 
 
 def _normal_build_tag(tag: str) -> str:

@@ -129,8 +129,8 @@ def _describe_by_sibling(link: Link, sibling: bytes, stream: RangeStream | None)
     try:
         return describe_metadata(link.filename, sibling)
     except Misnamed:
-        facts = _describe(link, stream)  # only the file says what its name should be
-        if not facts.right_filename:
+        facts = _describe(link, stream)  # only the file says what its name should be, or what the variant is for
+        if not (facts.right_filename or facts.variant):
             raise
         return facts
 

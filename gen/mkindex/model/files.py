@@ -136,6 +136,7 @@ class Facts(NamedTuple):
     # The filename that the metadata says, if the file has another: it is published under this one, or rejected.
     right_filename: str = ""
     requires: str = ""  # normalized names of the projects that it requires without an extra, with spaces between them
+    variant: str = ""  # the variant.json of a wheel variant, as `wheel_variants.read_variant` returns it
 
 
 class File(NamedTuple):
@@ -263,11 +264,14 @@ def decode_facts(text: str) -> Facts | str:
     """Read what `encode_facts` wrote."""
     if text.startswith("!"):
         return text[1:]
-    project, version, sha256, normal, python, metadata, span, time, warning, name, right, requires = text.split("\t")
+    project, version, sha256, normal, python, metadata, span, time, warning, name, right, *rest = text.split("\t")
+    requires, variant = rest
     # Thousands of files share these texts, so each is kept in memory once.
     python, time, requires = intern(python), intern(time), intern(requires)
     project, version = intern(project), intern(version)
-    return Facts._make((project, version, sha256, normal, python, metadata, span, time, warning, name, right, requires))
+    return Facts(
+        project, version, sha256, normal, python, metadata, span, time, warning, name, right, requires, variant
+    )
 
 
 def format_upload_time(seconds: int) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
 
+from mkindex.distributions.filenames import split_label
+
 SYSTEMS = {
     "linux": ("linux*", "manylinux*", "musllinux*"),
     "macos": ("macosx*",),
@@ -50,7 +52,9 @@ def _runs_on(python: str, abi: str, wanted: tuple[int, int]) -> bool:
 
 def _tags(filename: str) -> list[str]:
     """Return the tags of a wheel for Python, ABI and platform, each maybe several; [] for an sdist."""
-    return filename.removesuffix(".whl").lower().rsplit("-", 3)[1:] if filename.endswith(".whl") else []
+    if not filename.endswith(".whl"):
+        return []
+    return split_label(filename)[0].removesuffix(".whl").lower().rsplit("-", 3)[1:]
 
 
 @lru_cache(maxsize=64)

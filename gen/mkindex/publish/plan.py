@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from mkindex.errors import DestinationError, nothing
 from mkindex.model.files import Artifact, File, Fingerprint
+from mkindex.model.wheel_variants import VARIANTS_JSON
 from mkindex.site.resources import FileResource, PageResource, Resource, Section
 from mkindex.text import and_more
 from mkindex.tree.manifest import GROWN, OPTIONAL_LINES, ROOT_SECTION, Entry, OptionalLines, Stage
@@ -292,8 +293,9 @@ def _replaced_filenames(puts: Iterable[Put], unlisted: Iterable[Entry]) -> Itera
 
 
 def _is_listed_file(entry: Entry) -> bool:
-    """Tell whether an entry is a file that a page names; without a key it is from the intent of a run that died."""
-    return entry.stage == Stage.FILE and entry.retired is None and entry.key != ""
+    """Tell whether an entry is a wheel or sdist that a page names; without a key it is from a run that died."""
+    is_file = entry.stage == Stage.FILE and entry.retired is None and entry.key != ""
+    return is_file and not entry.path.endswith(VARIANTS_JSON)
 
 
 def _filename(entry: Entry) -> str:

@@ -19,7 +19,7 @@ from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.plan import FileChanged, HeldEntry, Put
 from mkindex.publish.precopy import Precopies, copy
-from mkindex.site.resources import FileResource, PageResource, SiblingResource
+from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
 from mkindex.text import printable
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import DOWNLOADS_DIRECTORY, TEMPORARY_DIRECTORY, file_path
@@ -118,6 +118,8 @@ class Staging:
         target = self.temporary_path(number) if is_temporary else resource.path
         if isinstance(resource, SiblingResource):
             fingerprint = self._create(target, self._metadata(resource.file))
+        elif isinstance(resource, VariantsResource):
+            fingerprint = self._create(target, resource.document.content)
         else:
             if not is_temporary:
                 self._disk.make_directory(os.path.dirname(target))
@@ -279,7 +281,8 @@ def _by_file(puts: Sequence[Put]) -> Iterator[int]:
     def file_key(number: int) -> tuple[str, str]:
         resource = puts[number].resource
         assert not isinstance(resource, PageResource)
-        return resource.section, resource.file.sha256  # as in its path
+        # As in its path.
+        return resource.section, resource.key if isinstance(resource, VariantsResource) else resource.file.sha256
 
     siblings = bisect_right(puts, Stage.FILE, key=lambda put: put.resource.stage)
     return merge(range(siblings), range(siblings, _number_of_files(puts)), key=file_key)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from mkindex.model.files import File
-from mkindex.model.index import Index, Project
+from mkindex.model.index import Index, Project, Release
+from mkindex.model.wheel_variants import VariantsJson, variants_documents
 
 # HTML is frozen at this version (PEP 833). Version 1.5 has namespaces (PEP 752), which a static index does not have.
 API_VERSION = "1.4"
@@ -33,9 +34,15 @@ def make_root_page(index: Index, variants: Iterable[VariantIndex] = ()) -> PageD
 
 
 def make_project_page(
-    project: Project, *, href: Callable[[File], str], core_metadata: Callable[[File], str]
+    project: Project,
+    *,
+    href: Callable[[File], str],
+    core_metadata: Callable[[File], str],
+    variants_href: Callable[[VariantsJson], str],
 ) -> PageDocument:
     """Return the page of a project: releases in the order of PEP 440, and the files of each by name.
+
+    At the end are the files that say what wheel variants are for (PEP 825).
 
     Unknown values are left out, because uv rejects a page that has a null. If the size of a file is unknown, the page
     has version 1.0: since 1.1, sizes and the list of versions are mandatory (PEP 700).
@@ -52,6 +59,7 @@ def make_project_page(
     page["files"] = make_file_entries(
         (file for release in releases for file in release.files), href=href, core_metadata=core_metadata
     )
+    page["files"] += make_variants_entries(releases, variants_href)
     return page
 
 
@@ -81,6 +89,24 @@ def make_file_entries(
             entry["upload-time"] = facts.upload_time
         if listing and listing.provenance:
             entry["provenance"] = listing.provenance
+        entries.append(entry)
+    return entries
+
+
+def make_variants_entries(
+    releases: Iterable[Release], variants_href: Callable[[VariantsJson], str]
+) -> list[PageDocument]:
+    """Return an entry for the combined file of each release that has wheel variants."""
+    entries = []
+    for document in variants_documents(releases):
+        entry: PageDocument = {
+            "filename": document.filename,
+            "url": variants_href(document),
+            "hashes": {"sha256": document.sha256},
+            "size": len(document.content),
+        }
+        if document.upload_time:
+            entry["upload-time"] = document.upload_time
         entries.append(entry)
     return entries
 

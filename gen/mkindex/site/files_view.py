@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from mkindex.distributions.filenames import split_label
 from mkindex.model.files import File
 from mkindex.model.index import Project, Release, parse_version, without_zeros
 from mkindex.site.tags import Python, Tags, read_tags, tags_of
@@ -83,8 +84,10 @@ def _file_view(
     file: File, tags: Tags, addresses: Addresses, pythons: Sequence[Python], platforms: Sequence[str]
 ) -> FileView:
     is_wheel = file.filename.endswith(".whl")
-    parts = file.filename.split("-")
+    base, label = split_label(file.filename)
+    parts = base.split("-")
     words = [*(str(one) for one in tags.pythons), *(one.words for one in tags.platforms), *tags.others]
+    words += [f"variant {label}"] if label else []
     own = {one.name for one in tags.platforms}
     return FileView(
         filename=file.filename,

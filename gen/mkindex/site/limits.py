@@ -9,7 +9,7 @@ from mkindex.distributions.zips import Span
 from mkindex.errors import Note, NotPublished, Rejected
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
-from mkindex.site.resources import FileResource, PageResource, Resource, Section, SiblingResource
+from mkindex.site.resources import FileResource, PageResource, Resource, Section, SiblingResource, VariantsResource
 from mkindex.text import and_more, plural
 from mkindex.tree.names import METADATA_SUFFIX
 
@@ -60,6 +60,8 @@ def _exceeded_limit(host: Host, resources: Iterable[Resource], retired: list[Siz
             files.append((resource.file.size or 0, resource.file.filename))
         elif isinstance(resource, SiblingResource):
             files.append((Span.parse(resource.file.metadata_span).size, f"{resource.file.filename}{METADATA_SUFFIX}"))
+        elif isinstance(resource, VariantsResource):
+            files.append((len(resource.document.content), resource.document.filename))
         elif resource.path not in host.written_files:  # files that the host reads and does not serve
             pages.append(resource)
     number = len(files) + len(pages) + 1  # the manifest

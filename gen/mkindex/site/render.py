@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from mkindex import __version__
@@ -13,6 +13,7 @@ from mkindex.hosts.table import Host
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
 from mkindex.model.variants import Variants
+from mkindex.model.wheel_variants import VariantsJson
 from mkindex.simple.writer import (
     PageDocument,
     VariantIndex,
@@ -20,9 +21,19 @@ from mkindex.simple.writer import (
     make_file_entries,
     make_project_page,
     make_root_page,
+    make_variants_entries,
 )
 from mkindex.site.listings import Listings, list_projects, variant_indexes
-from mkindex.site.resources import FileResource, PageResource, Resource, Section, SiblingResource
+from mkindex.site.resources import (
+    FileResource,
+    LegacyPages,
+    PageResource,
+    PeoplePages,
+    Resource,
+    Section,
+    SiblingResource,
+    with_variants,
+)
 from mkindex.site.templates import Templates
 from mkindex.tree.manifest import ROOT_SECTION, Stage, digest, section_key
 from mkindex.tree.names import (
@@ -134,38 +145,24 @@ class ProjectRenderer:
     def _document(self, project: Project, depth: int) -> PageDocument:
         if self._last is None or self._last[0] is not project or self._last[1] != depth:
             href = partial(self._site.href, depth=depth)
-            document = make_project_page(project, href=href, core_metadata=self._site.core_metadata)
+            document = make_project_page(
+                project,
+                href=href,
+                core_metadata=self._site.core_metadata,
+                variants_href=partial(_variants_href, depth=depth),
+            )
             self._last = project, depth, document
         return self._last[2]
+
+
+def _variants_href(document: VariantsJson, *, depth: int) -> str:
+    """Return the address of a file that mkindex makes, which is in the tree wherever the wheels are."""
+    return f"{'../' * depth}{_quote_path(file_path(document.sha256, document.filename))}"
 
 
 def _quote_path(path: str) -> str:
     # S3 reads a literal "+" as a space. pip quotes the addresses that it requests, uv sends them as they are.
     return "/".join(quote(segment, safe="", errors="surrogateescape") for segment in path.split("/"))
-
-
-class PeoplePages(Protocol):
-    """The pages for people. `key`: that of the API pages of a project."""
-
-    def root_pages(self, keys: Mapping[str, str]) -> Iterable[PageResource]:
-        """Yield the pages that belong to no project. Called first."""
-
-    def project_keys(self, project: Project, key: str) -> Iterable[tuple[str, str]]:
-        """Yield path and key of each page of a project."""
-
-    def project_pages(self, project: Project, key: str) -> Iterable[PageResource]:
-        """Yield the pages of a project."""
-
-
-class LegacyPages(Protocol):
-    """The legacy JSON of projects."""
-
-    @property
-    def key(self) -> str:
-        """A digest of what all of them depend on, besides the keys of the API pages."""
-
-    def page(self, project: Project, *, depth: int) -> bytes:
-        """Return the page of a project, `depth` directories below the root."""
 
 
 def render(
@@ -222,9 +219,11 @@ def _project_resources(project: Project, own: Iterable[tuple[_Root, Project, str
         # Variants can share a file.
         placed = {(file.sha256, file.filename): file for file in project.files if isinstance(file.artifact, Artifact)}
         files = [placed[position] for position in sorted(placed)]  # the order of their paths
-        yield from map(FileResource, files)
+        yield from with_variants(map(FileResource, files), project, (listed for _, listed, _ in own))
         # Sorted again: "a.whl.metadata" comes after "a.whl.b.whl.metadata", but "a.whl" comes before "a.whl.b.whl".
         yield from sorted((SiblingResource(file) for file in files if file.core_metadata), key=attrgetter("path"))
+    else:
+        yield from with_variants((), project, (listed for _, listed, _ in own))
     for root, listed, key in own:
         depth = len(root.path.split("/"))
         for name, render_page in root.pages:
@@ -257,7 +256,7 @@ def _project_key(project: Project, site: Site) -> str:
         artifact, facts, filename = file
         link = artifact if isinstance(artifact, Link) else artifact.link
         yanked, provenance = (link.yanked, link.provenance or None) if link else (None, None)
-        _, version, sha256, _, python, metadata, _, time, _, name, _, _ = facts
+        _, version, sha256, _, python, metadata, _, time, _, name, _, _, variant = facts
         if link is artifact:
             address: str | None = artifact.url
         elif is_placed:
@@ -269,6 +268,8 @@ def _project_key(project: Project, site: Site) -> str:
             f"{filename} {version} {sha256} {artifact.size} {metadata or None} {time or None} {python or None} "
             f"{yanked!r} {provenance} {name or None} {address}"
         )
+        if variant:
+            texts.append(variant)
     return digest(*texts)
 
 
@@ -303,6 +304,8 @@ def _root_pages(
     def render_links() -> bytes:
         files = [file for project in main.projects for release in project.offered_releases() for file in release.files]
         entries = make_file_entries(files, href=partial(site.href, depth=0), core_metadata=site.core_metadata)
+        releases = (release for project in main.projects for release in project.offered_releases())
+        entries += make_variants_entries(releases, partial(_variants_href, depth=0))
         return render_template("links.html", files=entries, legacy=_legacy_metadata(files))
 
     page = partial(PageResource, ROOT_SECTION, Stage.ROOT)

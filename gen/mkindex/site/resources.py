@@ -1,10 +1,13 @@
 """Resources: the paths of the published tree, with the keys by which a change is noticed. Sections of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from operator import attrgetter
+from typing import ClassVar, NamedTuple, Protocol
 
 from mkindex.model.files import File
+from mkindex.model.index import Project
+from mkindex.model.wheel_variants import VariantsJson, variants_documents
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import METADATA_SUFFIX, file_path
 
@@ -49,6 +52,23 @@ class SiblingResource:
         return self.file.core_metadata
 
 
+@dataclass(frozen=True, slots=True)
+class VariantsResource:
+    """The file that says what the wheel variants of a release are for (PEP 825). Like a file, its path has its hash."""
+
+    section: str
+    document: VariantsJson
+    stage: ClassVar = Stage.FILE
+
+    @property
+    def path(self) -> str:
+        return file_path(self.document.sha256, self.document.filename)
+
+    @property
+    def key(self) -> str:
+        return self.document.sha256
+
+
 class PageResource(NamedTuple):
     """A page. Pages with the same key have the same bytes, so an unchanged page is not rendered."""
 
@@ -60,7 +80,7 @@ class PageResource(NamedTuple):
     optional: bool = False  # clients do not need it: a page that someone else put there stays
 
 
-Resource = FileResource | SiblingResource | PageResource
+Resource = FileResource | SiblingResource | VariantsResource | PageResource
 
 
 class Section(NamedTuple):
@@ -70,3 +90,39 @@ class Section(NamedTuple):
     key: str  # a digest of all resources, computed without making them
     resources: Callable[[], Iterable[Resource]]  # ordered by stage and path
     lines: Callable[[], Sequence[bytes]] = tuple  # what the manifest records about the section, besides its paths
+
+
+class PeoplePages(Protocol):
+    """The pages for people. `key`: that of the API pages of a project."""
+
+    def root_pages(self, keys: Mapping[str, str]) -> Iterable[PageResource]:
+        """Yield the pages that belong to no project. Called first."""
+
+    def project_keys(self, project: Project, key: str) -> Iterable[tuple[str, str]]:
+        """Yield path and key of each page of a project."""
+
+    def project_pages(self, project: Project, key: str) -> Iterable[PageResource]:
+        """Yield the pages of a project."""
+
+
+class LegacyPages(Protocol):
+    """The legacy JSON of projects."""
+
+    @property
+    def key(self) -> str:
+        """A digest of what all of them depend on, besides the keys of the API pages."""
+
+    def page(self, project: Project, *, depth: int) -> bytes:
+        """Return the page of a project, `depth` directories below the root."""
+
+
+def with_variants(files: Iterable[FileResource], project: Project, listed: Iterable[Project]) -> Iterable[Resource]:
+    """Return files and, for wheel variants, the files that say what these are for, in the order of their paths.
+
+    `listed`: what each index of the tree lists of the project.
+    """
+    if not any(file.facts.variant for file in project.files):
+        return files
+    documents = (one for each in listed for one in variants_documents(each.offered_releases()))
+    made = {resource.path: resource for resource in (VariantsResource(project.name, one) for one in documents)}
+    return sorted((*files, *made.values()), key=attrgetter("path"))

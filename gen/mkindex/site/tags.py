@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from mkindex.distributions.filenames import split_label
+
 _PYTHONS = {"cp": "CPython", "pp": "PyPy", "py": "Python", "graalpy": "GraalPy", "ip": "IronPython", "jy": "Jython"}
 _INTERPRETER = re.compile(r"([a-z]+)(\d)(\d*)(?:_\w+)?")
 _LEGACY = {"manylinux2014": "2_17", "manylinux2010": "2_12", "manylinux1": "2_5"}
@@ -72,8 +74,8 @@ def read_tags(tags: str) -> Tags:
 
 
 def tags_of(filename: str) -> str:
-    """Return the three last parts of the name of a wheel."""
-    return "-".join(filename.removesuffix(".whl").split("-")[-3:])
+    """Return the tags in the name of a wheel: its three last parts, but for the label of a variant."""
+    return "-".join(split_label(filename)[0].removesuffix(".whl").split("-")[-3:])
 
 
 def _python(tag: str, abis: list[str]) -> Python | None:

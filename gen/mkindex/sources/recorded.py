@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from sys import intern
 from typing import Any, NamedTuple
 
-from mkindex.distributions.filenames import SUFFIXES
+from mkindex.distributions.filenames import SUFFIXES, split_label
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
 from mkindex.model.index import Project, ProjectStatus, parse_version
+from mkindex.model.wheel_variants import read_variant
 from mkindex.tree.manifest import LONGEST_LINE
 from mkindex.tree.names import file_path
 
@@ -45,6 +46,7 @@ class _Fields(NamedTuple):
     url: str = ""  # "": the file is in the tree
     yanked: str | None = None
     provenance: str = ""
+    variant: str = ""
 
 
 _DEFAULTS = tuple(_Fields("", ""))
@@ -69,6 +71,7 @@ def _array(file: File, url: str, core_metadata: str) -> str:
     fields = [
         *(file.filename, facts.version, facts.sha256, file.size, facts.upload_time, facts.requires_python),
         *(core_metadata, facts.requires, facts.metadata_name, facts.normal_filename, url, file.yanked, file.provenance),
+        facts.variant,
     ]
     while fields[-1] == _DEFAULTS[len(fields) - 1]:
         fields.pop()
@@ -110,8 +113,11 @@ def decode(project: str, lines: Sequence[bytes], root: str) -> Record | None:
 
 def _file(project: str, fields: _Fields, root: str) -> File:
     """Return the File of an array. Raises ValueError or TypeError for one that mkindex would not write."""
-    filename, version, sha256, size, time, python, metadata, requires, name, normal, url, yanked, provenance = fields
-    texts = "".join((filename, version, sha256, time, python, metadata, requires, name, normal, url, provenance))
+    filename, version, sha256, size, time, python, metadata, requires, name, normal, url, yanked, *others = fields
+    provenance, variant = others
+    texts = "".join(
+        (filename, version, sha256, time, python, metadata, requires, name, normal, url, provenance, variant)
+    )
     if not (f"{texts}{yanked or ''}".isprintable() and isinstance(yanked, str | None)):
         raise ValueError
     if not _FILENAME.fullmatch(filename):
@@ -119,8 +125,11 @@ def _file(project: str, fields: _Fields, root: str) -> File:
     if not filename.endswith(SUFFIXES) or not (size is None or (type(size) is int and size >= 0)):
         raise ValueError
     parse_version(version)  # raises ValueError
+    if variant:
+        variant = read_variant(variant, split_label(filename)[1])  # raises ValueError
     facts = Facts(
-        project, intern(version), sha256, normal, intern(python), metadata, "", intern(time), "", name, "", requires
+        *(project, intern(version), sha256, normal, intern(python), metadata, "", intern(time), "", name, "", requires),
+        variant=variant,
     )
     if url:
         if not (url.startswith(("https://", "http://")) and url.isascii()):

@@ -228,6 +228,50 @@ def list_second_variant(index_copy: IndexCopy) -> None:
     index_copy.json(project, add_entry)
 
 
+def list_labels(*labels: str, combined: bytes | None = None) -> Callable[[IndexCopy], None]:
+    """List a wheel also with labels, as if it were several variants; `combined` says what they are for."""
+
+    def add(index_copy: IndexCopy) -> None:
+        directory = index_copy.file(NEW).parent
+        names = [NEW.replace(".whl", f"-{label}.whl") for label in labels]
+        for name in names:
+            shutil.copy(index_copy.file(NEW), directory / name)
+        if combined is not None:
+            names.append("alpha-2.0-variants.json")
+            (directory / names[-1]).write_bytes(combined)
+
+        def add_lines(text: str) -> str:
+            return re.sub(
+                rf"<a .*{re.escape(NEW)}</a><br>\n",
+                lambda line: line[0] + "".join(_of_json(line[0].replace(NEW, name), combined) for name in names),
+                text,
+            )
+
+        def add_entries(page: dict[str, Any]) -> None:
+            entry = next(one for one in page["files"] if one["filename"] == NEW)
+            for name in names:
+                own = {"filename": name, "url": entry["url"].replace(NEW, name)}
+                if combined is not None and name.endswith(".json"):
+                    own |= {"hashes": {"sha256": hashlib.sha256(combined).hexdigest()}, "size": len(combined)}
+                    page["files"].append(own)
+                else:
+                    page["files"].append({key: entry[key] for key in entry if key != "core-metadata"} | own)
+
+        index_copy.html("alpha", add_lines)
+        index_copy.json("alpha", add_entries)
+
+    return add
+
+
+def _of_json(line: str, combined: bytes | None) -> str:
+    """A line of a page, without what is true only of the wheel that it was copied from."""
+    line = re.sub(r' data-(?:dist-info|core)-metadata="[^"]*"', "", line)
+    if combined is None or ".json" not in line:
+        return line
+    line = re.sub(r' data-size="[0-9]+"', "", line)
+    return re.sub(r"sha256=[0-9a-f]{64}", f"sha256={hashlib.sha256(combined).hexdigest()}", line)
+
+
 class ChangingReply:
     def __init__(self) -> None:
         self.count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -21,6 +22,7 @@ from support.mutations.steps import (
     drop_entry,
     duplicate_member,
     gzip_reply,
+    list_labels,
     list_second_variant,
     prefix_link,
     prepend_to_wheel,
@@ -29,6 +31,9 @@ from support.mutations.steps import (
     set_status,
     symlink_to_moved_wheel,
 )
+from support.variant_wheels import cuda, variant_json
+
+COMBINED = json.dumps(variant_json("cu128", cuda("12.8"))).encode()
 
 MUTATIONS: tuple[Mutation, ...] = (
     # Security
@@ -291,4 +296,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         BOTH_FORMS,
     ),
     Mutation("two variants of a version", "mixed-variants", list_second_variant, files="none"),
+    # Wheel variants
+    Mutation("labels that nothing explains", "no-variants-json", list_labels("cu128"), files="none"),
+    Mutation("variants in a file that is no JSON", "variants-json", list_labels("cu128", combined=b"{"), files="head"),
+    Mutation("a label that is not explained", "variants-json", list_labels("cpu", combined=COMBINED), files="head"),
+    Mutation("a label without variant.json", "variants-json", list_labels("cu128", combined=COMBINED), files="deep"),
 )

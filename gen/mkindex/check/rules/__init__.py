@@ -10,4 +10,5 @@ from mkindex.check.rules import html_pages as html_pages
 from mkindex.check.rules import links as links
 from mkindex.check.rules import listings as listings
 from mkindex.check.rules import projects as projects
+from mkindex.check.rules import variants as variants
 from mkindex.check.rules import directory as directory

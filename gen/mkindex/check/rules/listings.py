@@ -11,6 +11,7 @@ from mkindex.check.findings import DEPENDS, ERROR, NOTE, WARNING, WRONG, Violati
 from mkindex.check.observations import ListedFile, SeenPage
 from mkindex.distributions.filenames import FILENAME, SUFFIXES, parse_filename, sdist_version
 from mkindex.distributions.specifiers import why_unusable
+from mkindex.model.wheel_variants import VARIANTS_JSON
 from mkindex.simple.links import client_project_url
 from mkindex.text import plural
 
@@ -100,7 +101,7 @@ def unusable_name(page: SeenPage) -> Iterator[Violation]:
 
 
 def _unusable(filename: str, project: str) -> str:
-    if not filename:
+    if not filename or filename.endswith(VARIANTS_JSON):
         return ""
     if not filename.endswith(SUFFIXES):
         return "uv and packaging support only .whl, .tar.gz and .zip"
