@@ -367,7 +367,7 @@ def completions(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     ("words", "expected"),
     [
         ("mkindex --rec", ["plain,--recursive"]),
-        ("mkindex --re", ["plain,--recursive", "plain,--remote", "plain,--rescan"]),
+        ("mkindex --rem", ["plain,--remote"]),
         ("mkindex ch", ["plain,check", "file,ch"]),
         ("mkindex se", ["plain,serve", "file,se"]),
         ("mkindex ./wh", ["file,./wh"]),

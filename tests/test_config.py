@@ -261,6 +261,8 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         policy = "policy.toml"
         unyank = true
         wheel-variants = true
+        reserve = ["acme-*", "secret"]
+        release = ["gone"]
         all = true
         index = ["https://example.org/simple/"]
         python = ["3.12"]
@@ -322,6 +324,8 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "policy": f"{toml.parent}/policy.toml",
         "unyank": True,
         "wheel_variants": True,
+        "reserve": ["acme-*", "secret"],
+        "release": ["gone"],
         "site": True,
         "site_title": "Ours",
         "site_description": "What we need",

@@ -465,6 +465,7 @@ def test_https_with_a_certificate_of_ones_own(
 
 @pytest.mark.parametrize("server", ["nginx", "apache"])
 def test_http_redirects_to_https(tree: Path, scratch: Path, certificate: tuple[Path, Path], server: str) -> None:
+    own: dict[str, Any]
     url, own = "https://127.0.0.1/pypi/", {"certificate": str(certificate[0]), "key": str(certificate[1])}
     printed = Templates().render(PRINTS[server], hosting=ServerConfig(root=str(tree), url=url, **own)).decode()
 

@@ -21,6 +21,8 @@ from mkindex.options import InvalidOption
 from mkindex.publish.plan import root_lines
 from mkindex.site.render import Site
 from mkindex.text import and_more, printable
+from mkindex.tree.layout import OPTIONS as OPTIONS_LINE
+from mkindex.tree.layout import recorded_options
 from mkindex.tree.manifest import GROWN, LIMITS
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 # What reads a published tree is imported where it is used, since most builds keep nothing of it.
 
-_OPTIONS, _VARIANTS = b"options\t", b"variants\t"
+_VARIANTS = b"variants\t"
 _SHOWN = 5  # versions in a message
 _TEMPLATES = "templates"  # of these only the digest is kept: their path is one of this machine
 _KEPT = tuple(one for one in OPTIONS if one.shapes)
@@ -132,7 +134,7 @@ def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grow
     values = {one.name: value for one in _KEPT if (value := getattr(config, one.name)) != one.default}
     if config.templates is not None:
         values[_TEMPLATES] = templates.digest
-    options = _OPTIONS + f"{json.dumps(values, sort_keys=True)}\n".encode()
+    options = OPTIONS_LINE + f"{json.dumps(values, sort_keys=True)}\n".encode()
     variants = (_VARIANTS + f"{json.dumps(asdict(site.variants))}\n".encode(),) if site.variants else ()
     resolved = (LIMITS + f"{json.dumps(limits)}\n".encode(),) if limits else ()
     return tuple(sorted((*((GROWN,) if is_grown else ()), options, *resolved, *variants)))
@@ -204,17 +206,11 @@ def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]
 
 def _recorded(lines: Sequence[bytes]) -> dict[str, Any] | None:
     """Return the recorded options, None if there is no record that this version can read."""
-    for line in lines:
-        if line.startswith(_OPTIONS):
-            try:
-                values = json.loads(line[len(_OPTIONS) :])
-            except (ValueError, RecursionError):
-                return None
-            return dict(_usable(values)) if isinstance(values, dict) else None
-    return None
+    values = recorded_options(lines)
+    return None if values is None else dict(_usable(values))
 
 
-def _usable(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _usable(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the values of a type that their option can have: the tree may come from another person."""
     kinds = {one.name: one.kind for one in _KEPT} | {_TEMPLATES: str}
     for name, value in values.items():

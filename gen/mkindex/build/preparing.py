@@ -10,6 +10,7 @@ from mkindex.build.collecting import Collected
 from mkindex.build.growing import Growth, keep_variants, kept_locks, recorded_lines
 from mkindex.build.policy import govern, policy_of, refuse_options
 from mkindex.build.report import warnings
+from mkindex.build.reserving import refuse_unreserve, reserve_names
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected
@@ -81,6 +82,8 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     index, withheld = governed.index, governed.removed_filenames
     findings = (*terms.notes, *collected.findings, *governed.findings, *warnings(index, site))
     refuse_empty_or_rejected(config, index, findings, withheld=len(withheld), grows=growth is not None)
+    with_names, notes = reserve_names(index, collected.index, config, destination)
+    findings = (*findings, *notes)
     # `remove`, `yank` and `status` have no sources: they add nothing that the sources of a build could lack.
     grown = growth is not None and (bool(config.sources) or is_grown(destination))
     if grown:
@@ -90,8 +93,10 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     whole = replace(site, locks=locks, generation=collected.generation)
     people = _people(index, whole, work) if config.site else None
     legacy = _legacy_json(index, whole, work) if config.legacy_json else None
-    sections = _sections(index, whole, lines, people, legacy)
+    sections = _sections(with_names, whole, lines, people, legacy)
     todo = plan(sections, destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite)
+    if todo.has_changes:
+        refuse_unreserve(config, destination)
     removed = removed_filenames(todo, index)
     missing = [name for name in removed if name not in withheld]
     refuse_large_removal(config, destination, missing, findings)
@@ -113,6 +118,7 @@ def _site(config: Config, policy: "Policy | None") -> Site:
         url=config.url,
         json_root=config.json_root,
         legacy_json=config.legacy_json,
+        reserves_names=bool(config.reserve),
         host=HOSTS[config.host] if config.host else Host(),
         variants=policy.variants if policy else None,
         templates=Templates(Path(config.templates) if config.templates else None),
@@ -135,6 +141,7 @@ def _sections(
     index: Index, site: Site, lines: Sequence[bytes], people: "People | None", legacy: "LegacyJson | None"
 ) -> Iterable[Section]:
     """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
-    refuse_same_paths(list_projects(index.projects, site.variants), site.variants, site.simple(""))
+    listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
+    refuse_same_paths(listings, site.variants, site.simple(""))
     sections = render(index, site, lines, people, legacy)
     return tuple(sections) if site.host.has_limits else sections

@@ -15,13 +15,13 @@ from mkindex.check.observations import SeenDirectory, SeenProject
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.simple.links import path_of
 from mkindex.simple.reader import Malformed, parse_json
+from mkindex.tree.layout import read_layout
 from mkindex.tree.manifest import (
     DamagedManifest,
     Entry,
     NewerManifest,
     Stage,
     decode,
-    index_roots,
     open_record,
     sections,
 )
@@ -184,7 +184,7 @@ def _unlisted_projects(
 def _listed_elsewhere(root: str, simple: str) -> Iterator[str]:
     """Yield the paths of files that pages of other indexes in the tree name, such as those of variants."""
     base = Path(root).as_uri()
-    for other in index_roots(os.path.join(root, MANIFEST)):
+    for other in read_layout(os.path.join(root, MANIFEST)).roots:
         for page in Path(root, other).glob(f"*/{INDEX_JSON}") if other != simple else ():
             with suppress(OSError, ValueError, Malformed):
                 data = page.read_bytes() if page.stat().st_size <= MAX_PAGE else b""

@@ -40,7 +40,7 @@ def read_html(page: SeenPage, text: str) -> SeenPage:
     except Malformed as error:
         return replace(page, broken=str(error))
     tree = LexborHTMLParser(text)
-    metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css('meta[name^="pypi:"]')}
+    metas = {meta.attributes.get("name"): meta.attributes.get("content") for meta in tree.css("meta[name]")}
     element = tree.css_first("base[href]")
     base_href = (element.attributes.get("href") or "") if element else None
     base = (resolve(page.base, base_href) if base_href else "") or page.base
@@ -55,6 +55,7 @@ def read_html(page: SeenPage, text: str) -> SeenPage:
         base_href=base_href,
         api_version=metas.get("pypi:repository-version"),
         status=metas.get("pypi:project-status") or "",
+        is_reserved=metas.get("mkindex:reserved") == "true",
         has_doctype=text.lstrip()[:9].lower() == "<!doctype",
         has_end=parsed.has_end,
         is_listing=parsed.is_listing,

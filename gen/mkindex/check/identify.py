@@ -19,7 +19,7 @@ from mkindex.errors import SourceError
 from mkindex.simple.links import client_project_url, name_at_end, path_of
 from mkindex.simple.roots import is_root, linked_directory
 from mkindex.text import plural, printable, redact
-from mkindex.tree.manifest import index_roots
+from mkindex.tree.layout import read_layout
 from mkindex.tree.names import INDEX_HTML, INDEX_JSON, MANIFEST
 from mkindex.web.client import WebClient
 from mkindex.web.responses import RequestFailed, describe_failure
@@ -102,7 +102,7 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
 
 def _identify_directory(fetcher: Fetcher, path: str, target: str) -> Location:
     directory_of(fetcher.root)  # raises SourceError if it cannot be read
-    for root in (*index_roots(os.path.join(path, MANIFEST)), "simple/", ""):
+    for root in (*read_layout(os.path.join(path, MANIFEST)).roots, "simple/", ""):
         url = resolve(fetcher.root, root) if root else fetcher.root
         if any(fetcher.get_page(url, form).status == 200 for form in ("html", "json")):
             found = _identify_page(fetcher, url)

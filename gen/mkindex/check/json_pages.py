@@ -38,6 +38,7 @@ def read_json(page: SeenPage, text: str) -> SeenPage:
         document={key: value for key, value in document.items() if key not in ("files", "projects")},
         api_version=meta.get("api-version") if isinstance(meta, dict) else None,
         status=str(status.get("status", "")) if isinstance(status, dict) else "",
+        is_reserved=isinstance(meta, dict) and meta.get("_reserved") is True,
         is_index=True,
     )
 

@@ -69,6 +69,7 @@ class SeenPage:
     base_href: str | None = None  # HTML: the address in <base>
     api_version: object = None  # None if the page has none
     status: str = ""
+    is_reserved: bool = False  # says that it has no files, so that no other index answers for its name
     has_doctype: bool = True
     has_end: bool = True
     is_listing: bool = False  # a server's directory listing, by its title

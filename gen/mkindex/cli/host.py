@@ -6,6 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from mkindex.cli.fallback import fallback_of
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_warning, reader_may_leave
 from mkindex.config.table import BY_NAME
@@ -14,7 +15,7 @@ from mkindex.hosts.table import HOSTS, Host
 from mkindex.options import InvalidOption
 from mkindex.text import printable
 
-_OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key", "listen")
+_OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key", "listen", "fallback", "reserve")
 
 
 @click.command(
@@ -57,6 +58,18 @@ Then check the result: mkindex check URL. docs/hosting has a page for each host.
     help="IP address to listen on; 0.0.0.0 for all addresses.  [default: only this machine if the host of --url is "
     "localhost or a loopback address, otherwise all addresses]",
 )
+@click.option(
+    "--fallback",
+    metavar="URL",
+    help="Redirect requests for projects that the index does not have to this index, but never for reserved names.",
+)
+@click.option(
+    "--reserve",
+    multiple=True,
+    metavar="GLOB",
+    help="With --fallback: a name that the fallback never answers for, such as 'acme-*', besides those that the tree "
+    "in --root was built with. Can be repeated.",
+)
 @click_option(BY_NAME["templates"], group="")
 @click.pass_context
 def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: Any) -> int:  # noqa: ANN401
@@ -90,6 +103,9 @@ def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: 
 def _check_use(ctx: click.Context, name: str, host: Host) -> None:
     """Raise ConfigError if nothing can be printed for a host, or if options do not apply to it."""
     typed = [one for one in _OF_SERVERS if ctx.get_parameter_source(one) is ParameterSource.COMMANDLINE]
+    if host.why_no_fallback and {"fallback", "reserve"} & {*typed}:
+        able = ", ".join(other for other, one in HOSTS.items() if one.users_file)
+        raise ConfigError(f"--fallback: not safe on {name}: {host.why_no_fallback}. It is on your own server: {able}")
     if host.users_file is None and typed:
         flags = ", ".join(f"--{one}" for one in typed)
         raise ConfigError(f"{flags}: not used for {name}, which is not a server of your own")
@@ -101,24 +117,35 @@ def _check_use(ctx: click.Context, name: str, host: Host) -> None:
 
 
 def _server_config(
-    usual_users: str, *, root: str, url: str, auth: bool, users: str | None, **values: str | None
+    usual_users: str,
+    *,
+    root: str,
+    url: str,
+    auth: bool,
+    users: str | None,
+    fallback: str | None,
+    reserve: tuple[str, ...],
+    **values: str | None,
 ) -> object:
-    """Return the values for the template of a server. Print a warning if passwords would be sent in clear text."""
+    """Return the values for the template of a server. Print a warning for what others on the network could use."""
     from mkindex.hosts.server_config import ServerConfig
-    from mkindex.tree.manifest import index_roots
+    from mkindex.tree.layout import read_layout
     from mkindex.tree.names import MANIFEST
 
     if users is not None and not auth:
         raise InvalidOption("users", "requires {auth}: without it everybody can read the index")
     root = root and os.path.abspath(root)
     # The tree may be on another machine, or not exist yet. Its index is then assumed to be in simple/.
-    roots = index_roots(os.path.join(root, MANIFEST))
+    layout = read_layout(os.path.join(root, MANIFEST))
     config = ServerConfig(
         root=root,
         url=url,
         users=(users or usual_users) if auth else None,
-        **values,
-        simple=next(iter(roots), "simple/"),
+        certificate=values["certificate"],
+        key=values["key"],
+        listen=values["listen"],
+        simple=layout.main,
+        fallback=fallback_of(layout, fallback, reserve),
     )
     if auth and config.scheme == "http" and config.is_public:
         text = "http sends passwords in clear text: use a --url that begins with https://"

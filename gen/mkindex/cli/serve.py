@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mkindex.cli.fallback import fallback_of
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_message, print_warning, reader_may_leave
 from mkindex.config.table import BY_NAME
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.hosts.addresses import parse_bind
 from mkindex.text import and_more, printable
+from mkindex.tree.layout import read_layout
+from mkindex.tree.names import MANIFEST
 
 if TYPE_CHECKING:
+    from mkindex.hosts.fallback import Fallback
     from mkindex.serve.server import Server
 
 
-def listen(directory: str, bind: str, *, errors_only: bool, metrics: bool = False) -> "Server":
+def listen(
+    directory: str, bind: str, *, errors_only: bool, metrics: bool = False, fallback: "Fallback | None" = None
+) -> "Server":
     """Return a server that already listens and logs requests. Raises ServeError and ConfigError."""
     from mkindex.serve.server import Server
 
@@ -27,7 +33,7 @@ def listen(directory: str, bind: str, *, errors_only: bool, metrics: bool = Fals
         if status >= 400 or not errors_only:
             print_message(request)
 
-    server = Server(directory, parse_bind(bind), log, metrics=metrics)
+    server = Server(directory, parse_bind(bind), log, metrics=metrics, fallback=fallback)
     if server.is_public:
         print_warning(f"{bind}: other machines can connect, without a password and without encryption")
     return server
@@ -56,8 +62,22 @@ def _missing_index(directory: str) -> str:
 @click.argument("directory", metavar="DIR")
 @click_option(BY_NAME["bind"], group="")
 @click.option("--metrics", is_flag=True, help="Serve counters for Prometheus at /-/metrics.")
+@click.option(
+    "--fallback",
+    metavar="URL",
+    help="Redirect requests for projects that the index does not have to this index, but never for reserved names.",
+)
+@click.option(
+    "--reserve",
+    multiple=True,
+    metavar="GLOB",
+    help="With --fallback: a name that the fallback never answers for, such as 'acme-*', besides those that DIR was "
+    "built with. Can be repeated.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Log only requests that fail.")
-def serve(directory: str, *, bind: str, metrics: bool, quiet: bool) -> int:
+def serve(
+    directory: str, *, bind: str, metrics: bool, fallback: str | None, reserve: tuple[str, ...], quiet: bool
+) -> int:
     """Serve the index in DIR, which `mkindex SOURCE DIR` built, for development and small networks.
 
     Clients get JSON or HTML pages, as they prefer (PEP 691). The server is read-only and sends only files in DIR. It
@@ -69,7 +89,8 @@ def serve(directory: str, *, bind: str, metrics: bool, quiet: bool) -> int:
     """
     try:
         missing = _missing_index(directory) if os.path.isdir(directory) else ""
-        server = listen(directory, bind, errors_only=quiet, metrics=metrics)
+        other = fallback_of(read_layout(os.path.join(directory, MANIFEST)), fallback, reserve)
+        server = listen(directory, bind, errors_only=quiet, metrics=metrics, fallback=other)
         if missing:
             print_warning(f"{printable(directory)}: {missing}")
         with reader_may_leave():

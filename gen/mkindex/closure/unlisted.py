@@ -25,7 +25,7 @@ class Unlisted(NamedTuple):
 
 def unlisted(index: Index) -> Unlisted:
     """Return what the files of an index require, as far as they were read, and it does not list."""
-    listed = {str(project.name) for project in index.projects}
+    listed = {str(project.name) for project in index.projects if not project.is_reserved}
     missing = {project.name: _required_names(project) - listed for project in index.projects}
     dependents = tuple(name for name, names in missing.items() if names)
     return Unlisted(dependents, tuple(sorted(set().union(*missing.values()))))

@@ -64,6 +64,7 @@ def check(options: BuildOptions) -> None:
         parse_public_url(options.url)
     _check_site(options)
     _check_legacy_json(options)
+    _check_reserved(options)
     if options.serve and not options.watch:
         raise InvalidOption(
             "serve",
@@ -188,6 +189,18 @@ def _check_legacy_json(options: BuildOptions) -> None:
     for name, path in ("simple_path", options.simple_path), ("json_root", options.json_root):
         if path and path.split("/")[0] == LEGACY_DIRECTORY:
             raise InvalidOption(name, "{path!r} is taken: {legacy_json} writes there. Choose another path", path=path)
+
+
+def _check_reserved(options: BuildOptions) -> None:
+    if not (options.reserve or options.release):
+        return
+    from mkindex.hosts.reserved import Reserved  # here, since most builds reserve nothing
+
+    reserved, released = Reserved(options.reserve), Reserved(options.release, "release")
+    if both := [name for name in released.globs if name in reserved.globs or reserved.has(name)]:
+        raise InvalidOption(
+            "release", "{value!r} has no effect: {reserve} reserves it. Remove one of them", value=both[0]
+        )
 
 
 def _check_files_url(options: BuildOptions, files_url: str) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mkindex.config.reader_options import READERS, ReaderOptions
+from mkindex.config.reader_options import READERS
+from mkindex.config.reserve_options import RESERVED, ReserveOptions
 from mkindex.config.site_options import SITE
 from mkindex.hosts.table import HOSTS
 from mkindex.options import option, options_of
@@ -14,7 +15,7 @@ _DAY = 86_400  # seconds
 # The headings of --help and of the README table, in order.
 SOURCES, SELECTION, LOCKS, POLICY, OUTPUT = "Sources", "Selection", "Lock files", "Policy", "Output"
 PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
-GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, OUTPUT, SITE, READERS, PUBLISHING, WATCHING, REPORTING)
+GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, RESERVED, OUTPUT, SITE, READERS, PUBLISHING, WATCHING, REPORTING)
 
 # The tables of mkindex.toml that are no options but a policy.
 POLICY_TABLES = ("yank", "status", "keep", "only", "times", "variants")
@@ -22,7 +23,7 @@ POLICY_TABLES = ("yank", "status", "keep", "only", "times", "variants")
 
 # The methods that are left out take some milliseconds to generate. `Config` has them.
 @dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
-class BuildOptions(ReaderOptions):
+class BuildOptions(ReserveOptions):
     """The sources, the destination and the options of one build, not yet checked.
 
     An option that `shapes` the tree is kept in its manifest; so it cannot be a path of this machine.

@@ -35,6 +35,11 @@ class PublicUrl:
         return f"{self.scheme}://{self.host}" + ("" if self.port == self.usual_port else f":{self.port}")
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether it is on the machine of the client."""
+        return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
+
+    @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         """The IP address, if the host is one."""
         with suppress(ValueError):
@@ -45,14 +50,14 @@ class PublicUrl:
         return self.origin + self.path
 
 
-def parse_public_url(url: str) -> PublicUrl:
-    """Return the parts of the value of --url. Raises InvalidOption."""
+def parse_public_url(url: str, option: str = "url") -> PublicUrl:
+    """Return the parts of the value of --url, or of another option. Raises InvalidOption."""
     match = _URL.fullmatch(url)
     if not match:
         if re.search("[@?#]", url):  # the value may contain a secret, so the message must not quote it
-            raise InvalidOption("url", "must not contain a user name, password, query or fragment")
+            raise InvalidOption(option, "must not contain a user name, password, query or fragment")
         raise InvalidOption(
-            "url",
+            option,
             "must be an http or https URL, such as https://packages.example.com/pypi/, with a path of letters, digits "
             "and - _ . ~, not {value!r}",
             value=printable(url),
@@ -65,7 +70,7 @@ def parse_public_url(url: str) -> PublicUrl:
         path=f"{match['path']}/",
     )
     if not 0 < parsed.port < 65536:
-        raise InvalidOption("url", "must have a port from 1 to 65535, not {port}", port=parsed.port)
+        raise InvalidOption(option, "must have a port from 1 to 65535, not {port}", port=parsed.port)
     if parsed.host.startswith("[") and not isinstance(parsed.address, ipaddress.IPv6Address):
-        raise InvalidOption("url", "must have an IPv6 address in the brackets, not {host}", host=parsed.host)
+        raise InvalidOption(option, "must have an IPv6 address in the brackets, not {host}", host=parsed.host)
     return parsed

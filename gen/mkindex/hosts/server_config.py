@@ -4,10 +4,12 @@ A configuration does not depend on the pages of the tree: content negotiation, m
 that every tree has. So it stays valid when other files are published.
 """
 
+import hashlib
 import ipaddress
 from dataclasses import dataclass
 from functools import cached_property
 
+from mkindex.hosts.fallback import Fallback
 from mkindex.hosts.public_url import PublicUrl, parse_public_url
 from mkindex.options import InvalidOption
 from mkindex.text import printable
@@ -24,7 +26,7 @@ class ServerConfig:
     may read it; None means everybody. `certificate` and `key` are the files for https; None means where the server's
     usual ACME client puts them. `listen` is the IP address to listen on; None means loopback if the host of `url` is
     this machine, and every address otherwise. `simple` is the path of the index in the tree, with a slash at its end,
-    or "".
+    or "". `fallback` answers for projects that the tree does not have.
     """
 
     root: str
@@ -34,6 +36,7 @@ class ServerConfig:
     key: str | None = None
     listen: str | None = None
     simple: str = "simple/"
+    fallback: Fallback | None = None
 
     def __post_init__(self) -> None:
         for option in ("root", "users", "certificate", "key"):
@@ -44,6 +47,8 @@ class ServerConfig:
         if self.listen is not None and _ip_address(self.listen) is None:
             wanted = "must be an IP address without a port, such as 0.0.0.0 for all addresses, not {value!r}"
             raise InvalidOption("listen", wanted, value=printable(self.listen))
+        if self.fallback and self.fallback.url.lower().startswith(f"{self._url}".lower()):
+            raise InvalidOption("fallback", "must be another index than that of {url}, {value}", value=self._url)
         if (self.certificate is None) != (self.key is None):
             raise InvalidOption("certificate", "and {key} require each other")
         if self.certificate is not None and self.scheme == "http":
@@ -87,6 +92,11 @@ class ServerConfig:
     def index(self) -> str:
         """The address for installers."""
         return f"{self._url}{self.simple}"
+
+    @property
+    def digest(self) -> str:
+        """A word for names that other indexes on the same server must not have."""
+        return hashlib.sha256(self.index.encode()).hexdigest()[:8]
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ class Host:
     max_files: int | None = None  # number, with pages
     reserved: frozenset[str] = frozenset()  # names at the top of a tree that the host uses itself
     advice: str = ""  # for a tree that is too large
+    why_no_fallback: str = ""  # why --fallback would not be safe; "": it is, on a server of your own
     why_no_json_root: str | None = None  # why --json-root is useless; None: the host sends no JSON otherwise
     mistypes_json_root: bool = False  # it sends the JSON as HTML, which only Renovate reads
 
@@ -43,6 +44,7 @@ HOSTS = {
         max_file=100_000_000,
         max_bytes=1_000_000_000,
         advice=_ELSEWHERE,
+        why_no_fallback="it cannot redirect",
         mistypes_json_root=True,
     ),
     # developers.cloudflare.com: "Pages: Limits". `_headers` does not count as a file.
@@ -53,11 +55,13 @@ HOSTS = {
         max_files=20_000,
         reserved=frozenset({"functions", "node_modules"}),
         advice=_ELSEWHERE,
+        why_no_fallback="it redirects before it looks for a page, so also names that the index has",
     ),
     # docs.netlify.com has one limit, 54,000 files in a directory. No directory of a tree has more than a few.
     "netlify": Host(
         next_step="Publish it:    npx netlify deploy --prod --no-build --dir {}",
         written_files={"_headers": "hosts/_headers"},
+        why_no_fallback="its rules cannot exclude other spellings of a reserved name, such as Acme_Tool",
     ),
     "nginx": Host(
         next_step="Serve it:      mkindex host nginx --root {}",
@@ -81,6 +85,7 @@ HOSTS = {
     "s3": Host(
         next_step="Publish it:    sh {}/upload.sh s3://BUCKET",
         written_files={"upload.sh": "hosts/upload.sh"},
+        why_no_fallback="its routing rules cannot exclude reserved names",
         reserved=frozenset({"files"}),
     ),
 }

@@ -60,6 +60,11 @@ class Project:
         return [] if self.is_quarantined else self.releases()
 
     @property
+    def is_reserved(self) -> bool:
+        """Whether the index has only its name, for which no other index may answer."""
+        return not self.files and self.status is None
+
+    @property
     def is_quarantined(self) -> bool:
         return self.status is not None and self.status.status == "quarantined"
 

@@ -19,9 +19,20 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mkindex import __version__
 from mkindex.errors import ServeError
+from mkindex.hosts.fallback import Fallback
 from mkindex.serve.connections import Connections
+from mkindex.serve.fallback import FallbackOfTree
 from mkindex.serve.heads import REQUEST_LINE, BadHead, read_head
-from mkindex.serve.negotiation import HTML_TYPE, JSON_TYPE, VARIANTS, byte_range, matches_etag, negotiate
+from mkindex.serve.negotiation import (
+    BYTES_TYPE,
+    HTML_TYPE,
+    TEXT_TYPE,
+    TYPES,
+    VARIANTS,
+    byte_range,
+    matches_etag,
+    negotiate,
+)
 from mkindex.serve.status import HEALTH_PATH, METRICS_PATH, METRICS_TYPE, Metrics, access_line, has_index, utc_now
 from mkindex.text import printable
 from mkindex.tree.names import (
@@ -35,27 +46,6 @@ from mkindex.tree.names import (
 
 _TIMEOUT = 30  # seconds that a client may be silent
 _STEP = 1 << 18  # bytes that are sent at a time; the next step shows that the client takes them
-_TEXT_TYPE = "text/plain; charset=utf-8"
-
-_TYPES = {
-    ".html": HTML_TYPE,
-    ".v1_json": JSON_TYPE,
-    ".json": "application/json",
-    ".txt": _TEXT_TYPE,
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".xml": "application/atom+xml",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".ico": "image/x-icon",
-}
-# A .tar.gz gets no Content-Encoding: clients would unpack it while they receive it, and its hash would be wrong.
-_BYTES_TYPE = "application/octet-stream"
-
 _LEGACY_PAGE = re.compile(rf"{LEGACY_DIRECTORY}/([^/]+)/{LEGACY_JSON}")  # has no suffix that says its type
 
 # The content at such a path never changes, because the path is made of its hash.
@@ -66,6 +56,7 @@ class Server(ThreadingHTTPServer):
     """Serves the tree below `root`. `log` is called for each request, with a line of text and the status.
 
     `/-/health` tells whether there is an index to serve; with `metrics`, `/-/metrics` has counters for Prometheus.
+    `fallback` is asked for projects that the tree does not have.
     """
 
     daemon_threads = True
@@ -73,13 +64,20 @@ class Server(ThreadingHTTPServer):
     allow_reuse_port = False  # two servers at one address would take turns
 
     def __init__(
-        self, root: str, address: tuple[str, int], log: Callable[[str, int], object], *, metrics: bool = False
+        self,
+        root: str,
+        address: tuple[str, int],
+        log: Callable[[str, int], object],
+        *,
+        metrics: bool = False,
+        fallback: Fallback | None = None,
     ) -> None:
         """Listen on the address, host and port. Raises ServeError if that is not possible."""
         self._root = os.path.abspath(root)
         self.log = log
         self.connections = Connections()
         self.metrics = Metrics() if metrics else None
+        self.fallback = FallbackOfTree(fallback) if fallback else None
         if not os.path.isdir(root):
             raise ServeError(
                 f"{printable(root)}: not a directory. Build an index there first: mkindex SOURCE {printable(root)}"
@@ -212,6 +210,8 @@ class Handler(BaseHTTPRequestHandler):
         """Return path, media type and further headers of the requested file. Raises _ErrorResponse."""
         path = self._path()
         self._redirect_to_normal_name(path)
+        if self.server.fallback and (page := self.server.fallback.page_of(self.server.root, path)):
+            raise _ErrorResponse(HTTPStatus.FOUND, Location=page)
         if path and not path.endswith("/"):
             if os.path.isdir(self._real(path)):
                 raise self._redirect(f"./{_quote(path.rpartition('/')[2])}/")
@@ -231,9 +231,11 @@ class Handler(BaseHTTPRequestHandler):
         is_legacy = _LEGACY_PAGE.fullmatch(path)
         parent, _, name = path.removesuffix(f"/{LEGACY_JSON}" if is_legacy else "/").rpartition("/")
         normal = re.sub(r"[-_.]+", "-", name).lower()
-        if normal in ("", name) or os.path.lexists(self._real(path)):
+        if normal in ("", name) or not name.isascii() or os.path.lexists(self._real(path)):
             return
-        if os.path.isfile(self._real(f"{parent}/{normal}/{LEGACY_JSON if is_legacy else INDEX_HTML}".lstrip("/"))):
+        target = f"{parent}/{normal}/{LEGACY_JSON if is_legacy else ''}".lstrip("/")
+        has_page = os.path.isfile(self._real(target if is_legacy else f"{target}{INDEX_HTML}"))
+        if has_page or (self.server.fallback and self.server.fallback.page_of(self.server.root, target)):
             page = f"{_quote(normal)}/{LEGACY_JSON if is_legacy else ''}"
             raise self._redirect(f"{'../' if is_legacy or path.endswith('/') else './'}{page}")
 
@@ -275,7 +277,7 @@ class Handler(BaseHTTPRequestHandler):
     @staticmethod
     def _type(path: str) -> str:
         suffix = ".json" if _LEGACY_PAGE.fullmatch(path) else os.path.splitext(path)[1]
-        return _TYPES.get(suffix, _BYTES_TYPE)
+        return TYPES.get(suffix, BYTES_TYPE)
 
     def _open(self, path: str) -> FileIO:
         """Open a regular file of the tree. Raises _ErrorResponse for anything else."""
@@ -335,7 +337,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_text(HTTPStatus.SERVICE_UNAVAILABLE, "there is no index to serve\n", {})
 
     def _send_error(self, status: HTTPStatus, headers: dict[str, str]) -> None:
-        body, media = f"{status} {status.phrase}\n".encode(), _TEXT_TYPE
+        body, media = f"{status} {status.phrase}\n".encode(), TEXT_TYPE
         if status == HTTPStatus.NOT_FOUND:
             with suppress(_ErrorResponse, OSError), self._open(NOT_FOUND_HTML) as file:
                 body, media = file.read(), HTML_TYPE
@@ -345,7 +347,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send_body(status, body, {"Content-Type": media} | headers)
 
     def _send_text(self, status: HTTPStatus, text: str, headers: dict[str, str]) -> None:
-        self._send_body(status, text.encode(), {"Content-Type": _TEXT_TYPE} | headers)
+        self._send_body(status, text.encode(), {"Content-Type": TEXT_TYPE} | headers)
 
     def _send_body(self, status: HTTPStatus, body: bytes, headers: dict[str, str]) -> None:
         self._begin(status, {"Content-Length": str(len(body)), "Cache-Control": "no-cache"} | headers)

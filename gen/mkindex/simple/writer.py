@@ -49,6 +49,8 @@ def make_project_page(
     """
     has_sizes = all(file.size is not None for file in project.files)
     page: PageDocument = {"meta": _META if has_sizes else {"api-version": "1.0"}, "name": project.name}
+    if project.is_reserved:
+        page["meta"] = {**page["meta"], "_reserved": True}
     if project.status:
         page["project-status"] = {"status": project.status.status}
         if project.status.reason:

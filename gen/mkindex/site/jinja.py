@@ -11,6 +11,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mkindex.errors import TemplateError
+from mkindex.hosts.fallback import Fallback
 from mkindex.hosts.server_config import ServerConfig
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus, Release
@@ -18,13 +19,16 @@ from mkindex.text import printable
 
 # The attributes of our values in the sandbox: nothing of this machine, such as the path of a source.
 _VISIBLE: Mapping[type, frozenset[str]] = {
-    Project: frozenset({"name", "files", "status", "releases", "offered_releases", "is_quarantined", "newest"}),
+    Project: frozenset(
+        {"name", "files", "status", "releases", "offered_releases", "is_quarantined", "is_reserved", "newest"}
+    ),
     ProjectStatus: frozenset({"status", "reason"}),
     Release: frozenset({"version", "files"}),
     File: frozenset({"filename", "project", "version", "size", "sha256", "requires_python", "core_metadata"})
     | {"upload_time", "yanked", "provenance"},
+    Fallback: frozenset({"url", "name", "refused"}),
     ServerConfig: frozenset(one.name for one in fields(ServerConfig))
-    | {"scheme", "host", "port", "usual_port", "is_usual_port", "path", "origin", "index", "addresses"},
+    | {"scheme", "host", "port", "usual_port", "is_usual_port", "path", "origin", "index", "addresses", "digest"},
 }
 
 

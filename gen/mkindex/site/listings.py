@@ -27,8 +27,11 @@ class Listings(NamedTuple):
         return Index(projects=tuple(self.indexes[variant].values()))
 
 
-def list_projects(projects: Iterable[Project], variants: Variants | None) -> Listings:
-    """Return what each index lists of these projects. Projects without variants are in all of them."""
+def list_projects(projects: Iterable[Project], variants: Variants | None, *, all_names: bool = False) -> Listings:
+    """Return what each index lists of these projects. Projects without variants are in all of them.
+
+    With `all_names`, the main index also has the projects of which it can list no file.
+    """
     if variants is None:
         return Listings(indexes={None: {project.name: project for project in projects}})
     indexes: dict[str | None, dict[str, Project]] = {None: {}}
@@ -37,7 +40,7 @@ def list_projects(projects: Iterable[Project], variants: Variants | None) -> Lis
     indexes |= {name: {} for name in names}
     for project, own in parts.values():
         main = variants.main(project)
-        if main.files or main.status:
+        if main.files or main.status or all_names:
             indexes[None][project.name] = main
         for name in own or names:
             indexes[name][project.name] = own.get(name, project)

@@ -61,6 +61,7 @@ class _Root(NamedTuple):
     path: str  # "", or with a slash at the end
     pages: list[tuple[str, Callable[..., bytes]]]  # name and renderer of each page that a project has there
     variant: str | None = None  # whose index it is; None: the main index
+    has_reserved: bool = True  # whether names without files have pages there, too
     more: str = ""  # a digest of what its pages depend on besides
 
     def key(self, key: str) -> str:
@@ -85,6 +86,7 @@ class Site:
     locks: "tuple[Lock, ...]" = ()  # that files were taken from
     generation: "Generation | None" = None  # of a site that each deployment replaces; without its listing
     url: str | None = None  # public address of the root, for lock files
+    reserves_names: bool = False  # whether the main index has a page even for a project of which it lists no file
     variants: Variants | None = None  # that have an index of their own
     host: Host = field(default_factory=Host)  # that the tree is published on
     templates: Templates = field(default_factory=Templates)
@@ -176,7 +178,7 @@ def render(
 
     `lines`: what the manifest records about the whole tree.
     """
-    listings = list_projects(index.projects, site.variants)
+    listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
     keys = {variant: _project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
     all_keys = _project_keys(index.projects, site) if site.variants else keys[None]
     for_people = people.root_pages(all_keys) if people else None
@@ -189,12 +191,12 @@ def render(
         own = [
             (root, listings.indexes[root.variant][name], root.key(keys[root.variant][name]))
             for root in roots
-            if name in keys[root.variant]
+            if name in keys[root.variant] and (root.has_reserved or not project.is_reserved)
         ]
         page_keys: Iterable[tuple[str, str]]
         page_keys = ((f"{root.path}{name}/{page}", key) for root, _, key in own for page, _ in root.pages)
         resources: Callable[[], Iterable[Resource]] = partial(_project_resources, project, own, site)
-        if people:
+        if people and not project.is_reserved:
             page_keys = sorted((*page_keys, *people.project_keys(project, all_keys[name])))
             resources = partial(_with_pages_for_people, resources, people, project, all_keys[name])
         yield Section(name, section_key(page_keys), resources, partial(_record, project, site))
@@ -241,7 +243,7 @@ def _roots(site: Site, listings: Listings, legacy: LegacyPages | None) -> list[_
     if site.variants:
         roots += [_Root(site.variants.root(variant), both, variant) for variant in listings.variants]
     if legacy:
-        roots.append(_Root(f"{LEGACY_DIRECTORY}/", [(LEGACY_JSON, legacy.page)], more=legacy.key))
+        roots.append(_Root(f"{LEGACY_DIRECTORY}/", [(LEGACY_JSON, legacy.page)], has_reserved=False, more=legacy.key))
     return sorted(roots, key=attrgetter("path"))
 
 
@@ -295,7 +297,7 @@ def _root_pages(
     def render_landing() -> bytes:
         return render_template(
             "index.html",
-            projects=main.projects,
+            projects=[project for project in main.projects if not project.is_reserved],
             simple=site.simple(""),
             unlisted=str(missing),
             variants={variant.name: variant.path for variant in variants},

@@ -24,7 +24,7 @@ from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
-from mkindex.tree.names import DOT_FILES, INDEX_JSON
+from mkindex.tree.names import DOT_FILES
 
 ROOT_SECTION = ""  # of the pages that belong to no single project
 OPTIONAL_LINES = (b"files\t", b"grown\t", b"options\t", b"status\t", b"variants\t")  # how known ones begin
@@ -111,7 +111,6 @@ _OPTIONAL = re.compile(rb"(?:[a-z][a-z0-9-]*+\t[^\n]*+\n)*+")  # all of a sectio
 _BEFORE_ENTRIES = -1  # a stage that no entry has
 _AFTER_ENTRIES = b"a"  # sorts after the stage that each entry begins with, and not after any optional line
 _HEADING = re.compile(rb"\[([a-z0-9-]*)]\n")
-_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _PART = 1 << 18  # bytes that are read or written at a time
 LARGEST = 1 << 31  # bytes of a manifest or an intent: some million files
 LONGEST_LINE = 1 << 16  # bytes
@@ -368,22 +367,6 @@ def open_record(path: str) -> BinaryIO:
     """Open a manifest or an intent. Raises OSError, also for something else than a file."""
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
-
-
-def index_roots(path: str) -> list[str]:
-    """Return the directories of the indexes of a tree, read from its manifest at `path`: each "", or ending in a slash.
-
-    The list is empty if the manifest is missing or damaged. Paths with unusual characters, which mkindex never writes,
-    are ignored.
-    """
-    try:
-        with open_record(path) as stream:
-            first = next(sections(stream), None)
-            entries = list(decode(ROOT_SECTION, first[1])) if first and first[0].name == ROOT_SECTION else []
-    except (OSError, DamagedManifest):
-        return []
-    roots = [entry.path for entry in entries if entry.stage == Stage.ROOT]
-    return [root.removesuffix(INDEX_JSON) for root in roots if root.endswith(INDEX_JSON) and _PLAIN.fullmatch(root)]
 
 
 def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -68,10 +68,12 @@ def page_unfinished(page: SeenPage) -> Iterator[Violation]:
     pip=FAILS,
     uv=FAILS,
     impact='pip and uv report that the project does not exist, or that it has "no versions".',
-    fix="List the files, or remove the project. If it is quarantined, set its status (PEP 792).",
+    fix="List the files, or remove the project. If it is quarantined, set its status (PEP 792). If its name is "
+    "reserved, --reserve says so.",
 )
 def page_empty(page: SeenPage) -> Iterator[Violation]:
     """The page of a project lists files."""
     is_read = page.is_usable and not page.is_json_as_html and not page.field_errors
-    if is_read and page.kind != "root" and not page.entries and page.status != "quarantined":
+    is_meant = page.status == "quarantined" or page.is_reserved
+    if is_read and page.kind != "root" and not page.entries and not is_meant:
         yield Violation("lists no files")

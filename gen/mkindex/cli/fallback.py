@@ -1,0 +1,40 @@
+"""The options --fallback and --reserve of the commands that serve a tree, or print how to."""
+
+from typing import TYPE_CHECKING
+
+from mkindex.cli.terminal import print_warning
+from mkindex.options import InvalidOption
+from mkindex.tree.layout import Layout
+
+if TYPE_CHECKING:
+    from mkindex.hosts.fallback import Fallback
+
+
+def fallback_of(layout: Layout, url: str | None, reserve: tuple[str, ...]) -> "Fallback | None":
+    """Return the second index of the options. The names that the tree was built with are reserved, too.
+
+    `layout`: that of the tree, which need not be on this machine. Prints a warning for what may not be safe. Raises
+    InvalidOption for what is not.
+    """
+    from mkindex.hosts.fallback import Fallback
+    from mkindex.hosts.reserved import Reserved
+
+    if url is None:
+        if reserve:
+            raise InvalidOption("reserve", "requires {fallback}: without it nothing else answers for these names")
+        return None
+    fallback = Fallback(address=url, reserved=Reserved(reserve)).reserving(layout.reserve)
+    advice = "Build it with --reserve NAME, such as --reserve 'acme-*'"
+    if layout.is_known and not layout.reserve:
+        raise InvalidOption(
+            "fallback",
+            "would answer for projects that are removed from the index, because the tree was built without {reserve}. "
+            + advice,
+        )
+    if not layout.is_known:
+        print_warning(
+            f"--fallback: there is no tree of mkindex here, so make sure that it is built with --reserve. {advice}"
+        )
+    if fallback.is_plain_http:
+        print_warning(f"--fallback {fallback.url}: anybody on the network path can change what is installed")
+    return fallback
