@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex.tree.manifest import decode, sections
 from support.command_line import Run
 from support.requirements import skip_or_fail
 from support.trees import read_tree
@@ -52,15 +55,42 @@ def test_an_archive_has_the_tree_and_the_hash_of_each_file(run: Callable[..., Ru
     assert run("wheels", "public", "--archive", f"bundle.{kind}").status == 0
     found = members(f"bundle.{kind}")
     sums = found.pop("SHA256SUMS").decode()
-    assert found == {path: data for path, data in read_tree(Path("public")).items() if not path.startswith(".mkindex/")}
     assert sums == "".join(f"{hashlib.sha256(found[path]).hexdigest()}  {path}\n" for path in sorted(found))
+    manifest = found.pop(".mkindex/manifest")
+    assert found == {path: data for path, data in read_tree(Path("public")).items() if not path.startswith(".mkindex/")}
+    entries = chain.from_iterable(decode(one.name, lines) for one, lines in sections(BytesIO(manifest)))
+    recorded = {entry.path: (entry.sha256, entry.fingerprint, entry.retired) for entry in entries}
+    assert recorded == {path: (hashlib.sha256(data).hexdigest(), "", None) for path, data in found.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_extracted_archive_is_changed_like_the_tree_that_it_was_made_of(
+    run: Callable[..., Run], kind: str, tmp_path: Path
+) -> None:
+    run("wheels", "public", "--archive", f"bundle.{kind}", "--simple-path", "pypi/simple")
+    shutil.unpack_archive(f"bundle.{kind}", "copy")
+    Path("copy/SHA256SUMS").unlink()
+    assert run("check", "copy", "--strict").status == 0
+    (tmp_path / "more").mkdir()
+    write_wheel(tmp_path / "more", "extra", "1.0", mtime=1_700_000_000)
+    steps = (
+        ("add", "more", "{}"),
+        ("remove", "{}", "other", "--yes"),
+        ("wheels", "{}", "--prune", "--grace", "0"),
+        ("wheels", "more", "{}", "--simple-path", "pypi/simple"),
+    )
+    for step in steps:
+        done = [run(*(part.format(tree) for part in step)) for tree in ("public", "copy")]
+        assert [one.status for one in done] == [0, 0]
+        assert read_tree(Path("copy")) == read_tree(Path("public"))
+        assert run("check", "copy", "--strict").status == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_tree_gives_the_same_archive_wherever_and_however_it_was_built(
     run: Callable[..., Run], kind: str
 ) -> None:
-    assert run("wheels", "public", "--archive", f"first.{kind}").status == 0
+    assert run("wheels", "public", "--archive", f"first.{kind}", "--grace", "9999").status == 0
     extra = write_wheel(Path("wheels"), "extra", "1.0")
     assert run("wheels", "other", "--grace", "9999").status == 0
     extra.unlink()

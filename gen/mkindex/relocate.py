@@ -15,6 +15,10 @@ def relocate(directory: str, url: str | None = None) -> tuple[str, list[str]]:
 
     Returns the new address and the names of the files that changed. Raises DestinationError.
     """
+    if os.path.isfile(directory):
+        raise DestinationError(
+            f"{printable(directory)} is a file. Extract it (mkdir usb && tar -xf FILE -C usb): mkindex relocate usb"
+        )
     locks = os.path.join(os.path.realpath(directory), LOCKS_DIRECTORY)
     if os.path.islink(locks):
         raise DestinationError(f"{printable(directory)}: {LOCKS_DIRECTORY} is a symlink, which mkindex does not follow")

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from io import BufferedReader, BytesIO
 from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
@@ -15,7 +16,7 @@ from mkindex.errors import DestinationError
 from mkindex.model.files import CHUNK
 from mkindex.publish.root import Root
 from mkindex.text import printable
-from mkindex.tree.manifest import Entry, decode, sections
+from mkindex.tree.manifest import OPTIONAL_LINES, Entry, decode, encode, read_optional, sections
 from mkindex.tree.names import ARCHIVE_SUMS, MANIFEST
 
 ARCHIVE_SUFFIXES = (".tar", ".zip")
@@ -28,16 +29,17 @@ _Add = Callable[[str, int, IO[bytes]], None]
 
 
 def write_archive(tree: str, path: str) -> None:
-    """Write all files that the manifest of a tree lists, but no retired ones, and SHA256SUMS into an archive.
+    """Write all files that the manifest of a tree lists, but no retired ones, its manifest and SHA256SUMS.
 
     Raises DestinationError if the archive cannot be written, or a file is not as it was published.
     """
     root = Root(tree)
     try:
-        entries = sorted(_entries(root), key=lambda entry: entry.path)
+        entries, manifest = _read_manifest(root)
+        entries.sort(key=lambda entry: entry.path)
         with NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(path)), delete=False) as file:
             try:
-                (_write_zip if path.endswith(".zip") else _write_tar)(root, entries, file)
+                (_write_zip if path.endswith(".zip") else _write_tar)(root, entries, manifest, file)
                 file.flush()
                 os.fsync(file.fileno())
                 os.chmod(file.name, _mode_of_tree(root))  # the archive is for those who may read the tree
@@ -55,13 +57,24 @@ def _mode_of_tree(root: Root) -> int:
         return os.fstat(stream.fileno()).st_mode & 0o666
 
 
-def _entries(root: Root) -> list[Entry]:
+def _read_manifest(root: Root) -> tuple[list[Entry], bytes]:
+    """Return the entries of a tree that are not retired, and a manifest of them.
+
+    With that, mkindex can change the tree wherever it is extracted. It has nothing of this machine: no fingerprints of
+    files, and no limits of time, which may be those of an earlier build.
+    """
+    entries: list[Entry] = []
+    optional: dict[str, Callable[[], list[bytes]]] = {}
     with root.open(MANIFEST) as stream:
-        found = [entry for extent, lines in sections(stream) for entry in decode(extent.name, lines)]
-    return [entry for entry in found if entry.retired is None]
+        for extent, lines in [*sections(stream)]:
+            found = decode(extent.name, lines)
+            entries += [entry._replace(fingerprint="") for entry in found if entry.retired is None]
+            known = [line for line in read_optional(stream, extent) if line.startswith(OPTIONAL_LINES)]
+            optional[extent.name] = partial(list, known)
+    return entries, b"".join(encode(((entry.position, entry) for entry in entries), optional=optional))
 
 
-def _write_tar(root: Root, entries: Sequence[Entry], file: IO[bytes]) -> None:
+def _write_tar(root: Root, entries: Sequence[Entry], manifest: bytes, file: IO[bytes]) -> None:
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
 
         def add(path: str, size: int, stream: IO[bytes]) -> None:
@@ -69,10 +82,10 @@ def _write_tar(root: Root, entries: Sequence[Entry], file: IO[bytes]) -> None:
             member.size, member.mtime, member.mode = size, _TIME, _MODE
             archive.addfile(member, stream)
 
-        _add_all(root, entries, add)
+        _add_all(root, entries, manifest, add)
 
 
-def _write_zip(root: Root, entries: Sequence[Entry], file: IO[bytes]) -> None:
+def _write_zip(root: Root, entries: Sequence[Entry], manifest: bytes, file: IO[bytes]) -> None:
     with zipfile.ZipFile(file, "w") as archive:
 
         def add(path: str, size: int, stream: IO[bytes]) -> None:
@@ -81,13 +94,15 @@ def _write_zip(root: Root, entries: Sequence[Entry], file: IO[bytes]) -> None:
             with archive.open(member, "w") as target:
                 copyfileobj(stream, target, CHUNK)
 
-        _add_all(root, entries, add)
+        _add_all(root, entries, manifest, add)
 
 
-def _add_all(root: Root, entries: Sequence[Entry], add: _Add) -> None:
-    """Add the list of hashes, in the format of sha256sum, and then every file."""
-    sums = "".join(f"{entry.sha256}  {entry.path}\n" for entry in entries).encode()
+def _add_all(root: Root, entries: Sequence[Entry], manifest: bytes, add: _Add) -> None:
+    """Add the list of hashes, in the format of sha256sum, the manifest, and then every file."""
+    hashes = [(hashlib.sha256(manifest).hexdigest(), MANIFEST), *((entry.sha256, entry.path) for entry in entries)]
+    sums = "".join(f"{sha256}  {path}\n" for sha256, path in hashes).encode()
     add(ARCHIVE_SUMS, len(sums), BytesIO(sums))
+    add(MANIFEST, len(manifest), BytesIO(manifest))
     for entry in entries:
         with root.open(entry.path) as stream:
             verified = _Verified(stream)
