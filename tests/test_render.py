@@ -97,6 +97,27 @@ def test_resources_are_ordered_by_section_stage_and_path_and_no_path_comes_twice
     assert len({path for _, _, path in found}) == len(found)
 
 
+class UsedTemplates(Templates):
+    """Templates that are used as if the user replaced some of them."""
+
+    def has_own(self, *names: str) -> bool:
+        del names
+        return True
+
+
+USED_TEMPLATES = UsedTemplates()
+
+
+@pytest.mark.slow
+@given(indexes(), sites, st.none() | st.builds(ProjectStatus, st.just("archived"), st.none() | texts.filter(bool)))
+def test_api_pages_without_a_template_of_the_users_own_are_those_that_templates_make(
+    index: Index, site: Site, status: ProjectStatus | None
+) -> None:
+    index = Index(projects=tuple(dataclasses.replace(project, status=status) for project in index.projects))
+    by_templates = dataclasses.replace(site, templates=USED_TEMPLATES)
+    assert pages(render_resources(index, site)) == pages(render_resources(index, by_templates))
+
+
 @pytest.mark.slow
 @given(indexes(), sites)
 def test_every_link_on_every_page_leads_to_a_resource_with_that_hash(index: Index, site: Site) -> None:

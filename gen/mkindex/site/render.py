@@ -14,6 +14,7 @@ from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, Project
 from mkindex.model.variants import Variants
 from mkindex.model.wheel_variants import VariantsJson
+from mkindex.simple.html_writer import encode_project_html, encode_root_html
 from mkindex.simple.writer import (
     PageDocument,
     VariantIndex,
@@ -136,9 +137,11 @@ class ProjectRenderer:
 
     def html(self, project: Project, *, depth: int) -> bytes:
         """Return the HTML page of a project, `depth` directories below the root."""
-        return self._site.templates.render(
-            "simple/project.html", page=self._document(project, depth), legacy=_legacy_metadata(project.files)
-        )
+        page, legacy = self._document(project, depth), _legacy_metadata(project.files)
+        templates = self._site.templates
+        if templates.has_own("simple/project.html", "simple/link.html"):
+            return templates.render("simple/project.html", page=page, legacy=legacy)
+        return encode_project_html(page, legacy)
 
     def json(self, project: Project, *, depth: int) -> bytes:
         """Return the JSON page of a project, `depth` directories below the root."""
@@ -376,7 +379,10 @@ def _pages_of_root(
     key = digest(names, *variants) if variants else names
 
     def render_html() -> bytes:
-        return site.templates.render("simple/root.html", page=make_root_page(index))
+        page = make_root_page(index)
+        if site.templates.has_own("simple/root.html"):
+            return site.templates.render("simple/root.html", page=page)
+        return encode_root_html(page)
 
     def render_json() -> bytes:
         return encode_page(make_root_page(index, variants))

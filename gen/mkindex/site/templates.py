@@ -63,6 +63,10 @@ class Templates:
         files = sorted(path for path in own.rglob("*") if path.is_file())
         return [path for path in files if not (shipped / path.relative_to(own)).is_file()]
 
+    def has_own(self, *names: str) -> bool:
+        """Tell whether the user replaces one of these templates."""
+        return any((directory / name).is_file() for directory in self._directories[:-1] for name in names)
+
     def render(self, name: str, /, **context: object) -> bytes:
         """Render a template: ASCII if it is HTML, else UTF-8. Raises TemplateError."""
         return self._renderer.render(name, context)
