@@ -66,7 +66,7 @@ def in_new_process(code: str) -> str:
 
 NAMES = [
     *("Config", "Finding", "MkindexError", "Note", "Rejected", "Report", "__version__"),
-    *("build_index", "check_index", "parse_page", "watch_index"),
+    *("add_to_index", "build_index", "check_index", "parse_page", "remove_from_index", "watch_index"),
 ]
 
 
@@ -108,6 +108,39 @@ def test_the_public_names_type_check(here: Path) -> None:
     environment = os.environ | {"MYPYPATH": str(ROOT / "gen")}
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200, env=environment)
     assert (run.stdout, run.stderr, run.returncode) == ("", "", 0)
+
+
+# --- an index that grows ------------------------------------------------------------------------------------------
+
+
+def test_an_index_grows_and_keeps_the_options_that_it_was_made_with(here: Path) -> None:
+    mkindex.build_index("wheels", "public", links=True)
+    (here / "dist").mkdir()
+    write_wheel(here / "dist", "demo", "2.0")
+    assert mkindex.add_to_index([here / "dist"], Path("public")).added == ("demo-2.0-py3-none-any.whl",)
+    assert mkindex.add_to_index("dist", "public", consume=True, links=False).consumed == (
+        str(here / "dist/demo-2.0-py3-none-any.whl"),
+    )
+    assert not (here / "public/links.html").exists()
+    write_wheel(here / "dist", "demo", "2.0", summary="other contents")
+    rejected = mkindex.add_to_index("dist", "public").rejected
+    assert [one.location for one in rejected] == [str(here / "dist/demo-2.0-py3-none-any.whl")]
+    assert mkindex.add_to_index("dist", "public", replace=True).rejected == ()
+    assert mkindex.remove_from_index("public", "demo<2", grace=0).removed_files == (WHEEL,)
+    assert [file.filename for file in mkindex.remove_from_index(Path("public"), ["demo-2.0-*.whl"]).files] == []
+
+
+def test_a_request_that_matches_nothing_and_an_option_without_effect_are_errors() -> None:
+    mkindex.build_index("wheels", "public")
+    with pytest.raises(NotPublished, match="no file in public matches 'other'"):
+        mkindex.remove_from_index("public", ["demo", "other"])
+    with pytest.raises(ConfigError, match="remove_from_index has no option recursive"):
+        mkindex.remove_from_index("public", "demo", recursive=True)
+    with pytest.raises(ConfigError, match="add_to_index has no option prune"):
+        mkindex.add_to_index("wheels", "public", prune=True)
+    with pytest.raises(ConfigError, match="first requires previous"):
+        mkindex.add_to_index("wheels", "public", first=True)
+    assert (Path("public/simple/demo")).is_dir()
 
 
 # --- build_index ----------------------------------------------------------------------------------------------------

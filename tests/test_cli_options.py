@@ -10,7 +10,7 @@ import yaml
 
 from mkindex import cli
 from mkindex.config import Config
-from mkindex.config.add_options import ADD_OPTIONS
+from mkindex.config.growth_options import ADD_OPTIONS
 from mkindex.config.table import OPTIONS as OPTIONS_TABLE
 from mkindex.errors import MkindexError
 from mkindex.text import printable

@@ -12,9 +12,11 @@ __all__ = [
     "Rejected",
     "Report",
     "__version__",
+    "add_to_index",
     "build_index",
     "check_index",
     "parse_page",
+    "remove_from_index",
     "watch_index",
 ]
 
@@ -25,15 +27,24 @@ _MODULES = {
     "Note": "mkindex.errors",
     "Rejected": "mkindex.errors",
     "Report": "mkindex.build.report",
+    "add_to_index": "mkindex.api",
     "build_index": "mkindex.api",
     "check_index": "mkindex.api",
     "parse_page": "mkindex.api",
+    "remove_from_index": "mkindex.api",
     "watch_index": "mkindex.api",
 }
 
 TYPE_CHECKING = False  # like typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
-    from mkindex.api import build_index, check_index, parse_page, watch_index
+    from mkindex.api import (
+        add_to_index,
+        build_index,
+        check_index,
+        parse_page,
+        remove_from_index,
+        watch_index,
+    )
     from mkindex.build.report import Report
     from mkindex.check.findings import Finding
     from mkindex.config import Config

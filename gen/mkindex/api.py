@@ -6,10 +6,10 @@ cannot be read, `DestinationError` for a destination that cannot be written, `No
 because of the files that were found (see its `findings`), `TemplateError` for a template that cannot be rendered.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Self
@@ -44,6 +44,57 @@ def build_index(
     if options.get("watch") or options.get("serve"):
         raise ConfigError("build_index builds once: watch with watch_index, and serve with `mkindex serve`")
     return build(_config(sources, destination, options))
+
+
+def add_to_index(
+    sources: PathOrUrl | Iterable[PathOrUrl],
+    destination: PathOrUrl,
+    *,
+    replace: bool = False,
+    consume: bool = False,
+    first: bool = False,
+    **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
+) -> "Report":
+    """Add what the sources have to the index in `destination`, and keep all that it lists, as `mkindex add` does.
+
+    Options that shape the tree, such as `links`, stay as they were if they are not given. With `previous`, the index to
+    keep is the one at that address, and `first` accepts that nothing is published there yet. `replace` replaces files
+    of the same name with other contents; `consume` deletes files from the sources once they are published.
+
+    Returns a Report; `added` has the filenames that are new. Raises MkindexError as `build_index` does.
+    """
+    from mkindex.build.growing import Growth
+    from mkindex.build.pipeline import build
+
+    _refuse(options, "add_to_index", ("watch", "serve", "prune", "allow_empty"))
+    growth = Growth(given=frozenset(options), first=first, replace=replace, consume=consume)
+    return build(_config(sources, destination, options), growth=growth)
+
+
+def remove_from_index(
+    destination: PathOrUrl,
+    requests: str | Iterable[str],
+    **options: Any,  # noqa: ANN401 (the fields of Config, which checks them)
+) -> "Report":
+    """Take releases or files out of the index in `destination`, as `mkindex remove` does.
+
+    A request is a requirement, such as `demo==1.0`, or a pattern for filenames. Options are those of the command.
+
+    Returns a Report; `removed_files` has the filenames that are not listed any more. Raises NotPublished if a request
+    matches nothing.
+    """
+    from mkindex.build.growing import find_requested, removing
+    from mkindex.build.pipeline import build
+    from mkindex.config.growth_options import EDIT_OPTIONS
+    from mkindex.sources.requested import parse_request
+
+    _refuse(options, "remove_from_index", options.keys() - {one.name for one in EDIT_OPTIONS})
+    config = Config(sources=(), destination=os.fspath(destination), **_plain(options))
+    asked = [requests] if isinstance(requests, str) else requests
+    files = find_requested(config, [parse_request(text) for text in asked])
+    # The user named the files, so neither their share of the index nor an empty index is a surprise.
+    config = dataclasses.replace(config, prune=True, allow_empty=True)
+    return build(config, growth=removing(files, frozenset(options)))
 
 
 def check_index(
@@ -134,7 +185,7 @@ class _Stopped(BaseException):
     """Ends the loop of a watch. Not an Exception, so that nothing takes it for a failed build."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _End:
     """The last item in the queue of events."""
 
@@ -181,6 +232,13 @@ class _Events:
         if isinstance(last, _End) and last.error and not self._raised:
             self._raised = True
             raise last.error
+
+
+def _refuse(options: dict[str, Any], function: str, names: Iterable[str]) -> None:
+    """Raise ConfigError for an option that a function does not have."""
+    for name in names:
+        if options.get(name):
+            raise ConfigError(f"{function} has no option {name}")
 
 
 def _config(sources: PathOrUrl | Iterable[PathOrUrl], destination: PathOrUrl, options: dict[str, Any]) -> Config:

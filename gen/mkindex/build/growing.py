@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -60,6 +60,12 @@ class Growth(NamedTuple):
     edit: Callable[[File], File] = _same  # returns what is listed of a published file from now on
     statuses: Mapping[str, ProjectStatus | None] = MappingProxyType({})  # new ones by project; None: active
     policy: "Policy | None" = None  # instead of that in the policy file
+
+
+def removing(files: Iterable[File], given: frozenset[str]) -> Growth:
+    """Return the growth that takes these published files out of an index."""
+    chosen = {(file.filename, file.sha256) for file in files}
+    return Growth(given=given, is_removed=lambda file: (file.filename, file.sha256) in chosen)
 
 
 class Published(NamedTuple):

@@ -17,6 +17,7 @@ from mkindex.errors import Note, Rejected
 from mkindex.examine.upload_times import source_date_epoch
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.model.index import Index
+from mkindex.options import InvalidOption
 from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan, is_grown, plan
 from mkindex.publish.refusals import (
@@ -66,6 +67,8 @@ def terms_of(work: Workspace, growth: Growth | None, notes: Iterable[Note]) -> T
     policy = policy_of(config) if not growth else keep_variants(work, growth.policy or policy_of(config))
     if policy:
         refuse_options(config, policy)
+    if growth and growth.first and config.previous is None:
+        raise InvalidOption("first", "requires {previous}")
     if growth and growth.consume:
         from mkindex.build.consuming import refuse_consuming  # here, since few builds need it
 

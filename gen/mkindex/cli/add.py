@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mkindex.cli.build import Build, build_or_watch, read_options
-from mkindex.cli.options import CONTEXT_SETTINGS, Location, as_typed, click_options, config_option, given_options
-from mkindex.config.add_options import ADD_OPTIONS
+from mkindex.cli.options import CONTEXT_SETTINGS, Location, click_options, config_option, given_options
+from mkindex.config.growth_options import ADD_OPTIONS
 from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
-from mkindex.errors import ConfigError
-from mkindex.options import InvalidOption
 
 if TYPE_CHECKING:
     from mkindex.build.growing import Growth
@@ -70,7 +68,5 @@ def _read(ctx: click.Context, options: Mapping[str, Any]) -> "tuple[Config, Grow
     from mkindex.build.growing import Growth
 
     config = read_options(ctx, options)
-    if options["first"] and config.previous is None:
-        raise ConfigError(as_typed(InvalidOption("first", "requires {previous}"), ctx))
     kept = {name: options[name] for name in ("first", "replace", "consume")}
     return config, Growth(given=given_options(ctx), **kept)

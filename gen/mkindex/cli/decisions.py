@@ -9,15 +9,10 @@ import click
 from mkindex.cli.build import build_once, make_config
 from mkindex.cli.options import given_options, governing_policy
 from mkindex.cli.terminal import form_of_report
-from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
 
 if TYPE_CHECKING:
     from mkindex.model.index import ProjectStatus
 
-_NAMES = ("policy", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
-DECISION_OPTIONS = [
-    one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _NAMES or one.group == REPORTING
-]
 EXIT_STATUS = """Exit status: 0 done; 1 done, but files in DEST were damaged or missing, and are not listed any more;
 2 usage error; 3 not done, DEST is as it was: a REQ or PROJECT matches nothing; 70 an unexpected error."""
 

@@ -17,10 +17,8 @@ from mkindex.cli.options import (
     governing_policy,
 )
 from mkindex.cli.terminal import DONE, form_of_report, print_message
-from mkindex.config.table import OPTIONS, REPORTING, RUN_OPTIONS
+from mkindex.config.growth_options import EDIT_OPTIONS
 from mkindex.text import plural, printable
-
-_OTHERS = ("cache_dir", "no_cache", "jobs", "templates", "policy", "overwrite", "dry_run")
 
 
 @click.command(
@@ -39,7 +37,7 @@ Exit status: 0 done; 1 done, but files in DEST were damaged or missing, and are 
 )
 @click.argument("destination", metavar="DEST", type=Location())
 @click.argument("requests", metavar="REQ...", nargs=-1, required=True)
-@click_options([one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _OTHERS or one.group == REPORTING])
+@click_options(EDIT_OPTIONS)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @config_option
 @click.pass_context
@@ -50,7 +48,7 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     Pages no longer list these files; the files themselves are deleted after --grace, for clients that have an older
     page. No source is needed, and none is changed: a build from a source that has the files lists them again.
     """
-    from mkindex.build.growing import Growth, find_requested
+    from mkindex.build.growing import find_requested, removing
     from mkindex.sources.requested import parse_request
 
     config = replace(make_config(ctx, (), destination, options), policy=governing_policy(ctx, destination))
@@ -63,9 +61,9 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
             print_message(f"  {printable(file.filename)}")
         if not click.confirm(f"Remove {plural(len(files), 'file')} from {printable(destination)}?", err=True):
             return DONE
-    chosen = {(file.filename, file.sha256) for file in files}
-    growth = Growth(given=given_options(ctx), is_removed=lambda file: (file.filename, file.sha256) in chosen)
     # The user named the files, so neither their share of the index nor an empty index is a surprise.
     config = replace(config, prune=True, allow_empty=True)
     form = form_of_report(ctx, options["format"], json=options["json"])
-    return build_once(config, form, growth, quiet=options["quiet"], verbose=options["verbose"])
+    return build_once(
+        config, form, removing(files, given_options(ctx)), quiet=options["quiet"], verbose=options["verbose"]
+    )

@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from mkindex.cli.decisions import DECISION_OPTIONS, EXIT_STATUS, decide
+from mkindex.cli.decisions import EXIT_STATUS, decide
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option
+from mkindex.config.growth_options import EDIT_OPTIONS
 from mkindex.model.index import ProjectStatus
 
 _STATUSES = ("active", "archived", "quarantined", "deprecated")
@@ -27,7 +28,7 @@ Examples:
 @click.argument("project", metavar="PROJECT")
 @click.argument("status", metavar="STATUS", type=click.Choice(_STATUSES))
 @click.option("--reason", metavar="TEXT", default="", help="Why. Clients may show it to people.")
-@click_options(DECISION_OPTIONS)
+@click_options(EDIT_OPTIONS)
 @config_option
 @click.pass_context
 def status(

@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from mkindex.cli.decisions import DECISION_OPTIONS, EXIT_STATUS, decide
+from mkindex.cli.decisions import EXIT_STATUS, decide
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location, click_options, config_option
+from mkindex.config.growth_options import EDIT_OPTIONS
 
 
 @click.command(
@@ -20,7 +21,7 @@ Example:
 )
 @click.argument("destination", metavar="DEST", type=Location())
 @click.argument("requests", metavar="REQ...", nargs=-1, required=True)
-@click_options(DECISION_OPTIONS)
+@click_options(EDIT_OPTIONS)
 @config_option
 @click.pass_context
 def unyank(ctx: click.Context, /, destination: str, requests: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401

@@ -1,8 +1,8 @@
-"""The options that only the command `add` has."""
+"""The options of commands that keep what DEST lists: `add`, `remove`, `yank`, `unyank` and `status`."""
 
 from dataclasses import dataclass
 
-from mkindex.config.table import PUBLISHING, SELECTION, WATCHING
+from mkindex.config.table import OPTIONS, PUBLISHING, REPORTING, RUN_OPTIONS, SELECTION, WATCHING
 from mkindex.options import option, options_of
 
 
@@ -28,4 +28,10 @@ class AddOptions:
     )
 
 
+# Commands without sources have the options that shape the tree, and these.
+_WITHOUT_SOURCES = ("policy", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
+
 ADD_OPTIONS = options_of(AddOptions)
+EDIT_OPTIONS = tuple(
+    one for one in (*OPTIONS, *RUN_OPTIONS) if one.shapes or one.name in _WITHOUT_SOURCES or one.group == REPORTING
+)
