@@ -23,7 +23,7 @@ from mkindex.check.observations import (
 )
 from mkindex.check.pages import read_page
 from mkindex.check.why import Choice
-from mkindex.errors import SourceError
+from mkindex.errors import ConfigError, SourceError
 from mkindex.simple.links import client_project_url
 from mkindex.web.redirects import INSECURE
 from mkindex.web.responses import RawResponse
@@ -561,3 +561,35 @@ def test_an_endless_redirect_is_a_finding(good: Path) -> None:
         report = run_check(f"{server.url}simple/")
     (found,) = [one for one in report.findings if one.rule.severity == Severity.ERROR]
     assert (found.rule.name, found.text) == ("page-missing", "redirects more than 5 times")
+
+
+# --- another index --------------------------------------------------------------------------------------------------
+
+
+def test_projects_that_another_index_has_are_found_on_request(good: Path, tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        (tmp_path / f"{name} wheels").mkdir()
+    for name in ("ours", "shared", "empty", "broken"):
+        write_wheel(tmp_path / "here wheels", name, "1.0")
+    for name in ("shared", "theirs"):
+        write_wheel(tmp_path / "there wheels", name, "9.0")
+    for name in ("here", "there"):
+        publish(tmp_path / f"{name} wheels", tmp_path / name, reserve=("empty",))
+    with serve_index(tmp_path / "there") as other:
+        other.faults.append(lambda path, reply: Reply(403) if path == "/simple/broken/" else reply)
+        asked = run_check(tmp_path / "here", elsewhere=f"{other.url}simple")
+        assert sorted(other.received) == [f"GET /simple/{name}/" for name in ("broken", "empty", "ours", "shared")]
+        unasked = run_check(tmp_path / "here")
+        assert len(other.received) == 4
+    texts = [
+        f"broken: it is not known whether {other.url}simple/broken/ exists (403)",
+        f"shared: {other.url}simple/shared/ lists 1 file",
+    ]
+    assert [(found.rule.name, found.text) for found in asked.findings] == [("also-elsewhere", text) for text in texts]
+    assert unasked.findings == ()
+
+
+@pytest.mark.parametrize("url", ["", "there", "file:///srv", "https://"])
+def test_another_index_must_be_on_a_server(url: str) -> None:
+    with pytest.raises(ConfigError, match="--elsewhere must be the http or https URL of an index"):
+        CheckOptions(target="x", elsewhere=url)

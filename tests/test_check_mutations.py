@@ -24,7 +24,15 @@ pytestmark = pytest.mark.slow
 
 CASES = [(mutation, form, place) for mutation in MUTATIONS for form in mutation.forms for place in mutation.places]
 # These would need a certificate, or a host other than this machine: test_check.py tests them with values.
-ELSEWHERE = {"insecure-link", "insecure-redirect", "plain-http", "large-page", "slow", "unsatisfied-elsewhere"}
+ELSEWHERE = {
+    "also-elsewhere",
+    "insecure-link",
+    "insecure-redirect",
+    "plain-http",
+    "large-page",
+    "slow",
+    "unsatisfied-elsewhere",
+}
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,25 @@ demo-app = { index = "packages-example-com" }
     )
 
 
+def test_pip_needs_only_an_index_that_has_a_fallback() -> None:
+    assert (
+        configuration_text(replace(PLAIN, fallback="https://public.example.org/simple/"), "pip")
+        == """\
+# For pip: save as ~/.config/pip/pip.conf, as pip.conf in a virtual environment, or as the file that
+# PIP_CONFIG_FILE names.
+# Dependency confusion: with a plain extra index, a higher version on another index would be installed.
+# With this file pip uses no other index. For projects that this index does not have, its server
+# redirects pip to https://public.example.org/simple/ - never for those that it has or reserves, if
+# `mkindex host` configured it.
+[global]
+index-url = https://packages.example.com/simple/
+# Remove indexes that another pip.conf on this machine adds:
+extra-index-url =
+find-links =
+"""
+    )
+
+
 def test_uv_configuration_handles_every_fault_of_a_host() -> None:
     assert (
         configuration_text(WORST, "uv")

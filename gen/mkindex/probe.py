@@ -25,7 +25,7 @@ from mkindex.check.identify import AccessDenied, Location, fetch_forms, identify
 from mkindex.check.observations import Identity, ListedFile, SeenPage
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links, read_page
-from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT
+from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT, fallback_of
 from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, ServedVariant, configuration_text
 from mkindex.errors import ConfigError, SourceError
 from mkindex.model.variants import VARIANT_NAME
@@ -131,7 +131,8 @@ def _probe_index(location: Location, globs: Sequence[str], anonymous: WebClient)
     index = ServedIndex(url=_ascii_url(root), projects=projects, is_selection=bool(globs), variants=variants)
     if not fetcher.local:
         unknown = fetcher.get_page(client_project_url(root, UNKNOWN_PROJECT))
-        return _with_server(replace(index, answers_403=unknown.status == 403), pages, fetcher, anonymous)
+        index = replace(index, answers_403=unknown.status == 403, fallback=fallback_of(unknown, UNKNOWN_PROJECT))
+        return _with_server(index, pages, fetcher, anonymous)
     if not any(page.form == "html" for page in pages):
         raise SourceError(f"{where}: clients read only HTML in a directory, and there is none. {_check_advice(where)}")
     return index

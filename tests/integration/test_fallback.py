@@ -12,11 +12,12 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from mkindex import cli
 from mkindex.hosts.fallback import Fallback
 from mkindex.hosts.reserved import Reserved
 from mkindex.serve.server import Handler, Server
 from support.builds import publish
-from support.clients import INSTALLERS, ClientFailed, ClientHome
+from support.clients import INSTALLERS, ClientFailed, ClientHome, installed_versions
 from support.web_servers import HOSTS, serve_printed_config
 from support.wheels import write_wheel
 
@@ -213,6 +214,20 @@ def test_clients_take_what_is_missing_from_the_second_index_and_nothing_else(
             with pytest.raises(ClientFailed):
                 install(name)
     assert set(foreign.taken()) == {"/simple/other/"}
+
+
+def test_pip_uses_what_mkindex_client_prints_as_it_is(
+    own: Path, foreign: Foreign, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served("caddy", own, tmp_path / "scratch", foreign) as base:
+        assert cli.run(["client", f"{base}simple/", "--for", "pip"]) == 0
+        (tmp_path / "pip.conf").write_text(capsys.readouterr().out)
+        assert cli.run(["check", f"{base}simple/", "--strict"]) == 0
+        assert f"unknown projects redirected to {foreign.url}simple/" in capsys.readouterr().out
+        home = ClientHome(tmp_path, settings={**NO_PROXY, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")})
+        home.pip("pip", "install", "--target", tmp_path / "target", "demo")
+    assert f"redirects pip to {foreign.url}simple/" in " ".join((tmp_path / "pip.conf").read_text().split("\n# "))
+    assert installed_versions(tmp_path / "target") == {"demo": "1.0", "other": "99.0"}
 
 
 @pytest.mark.parametrize("client", ["pip", "uv"])

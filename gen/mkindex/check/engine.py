@@ -13,6 +13,7 @@ from functools import partial
 from mkindex.cache import Cache
 from mkindex.check.candidates import candidates_on
 from mkindex.check.directory import DirectoryObserver
+from mkindex.check.elsewhere import find_namesakes
 from mkindex.check.fetch import Fetcher
 from mkindex.check.files import FileInspector
 from mkindex.check.findings import ERROR, Finding
@@ -181,6 +182,10 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
         directory = observer.observe([project.name for project in projects], is_complete=not options.project)
         findings += judge.findings(directory, options.location)
     closure = lookup.result() if lookup else LookedUp()
+    if options.elsewhere and kind == "index":
+        names = [project.name for project in projects]
+        for namesake in find_namesakes(options.elsewhere, names, location.fetcher.web, walk.executor):
+            findings += judge.findings(namesake, root)
     for missing in closure.unsatisfied:
         findings += judge.findings(missing, root)
     return CheckReport(

@@ -240,6 +240,16 @@ class Unsatisfied:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Namesake:
+    """What another index answers for a project of this one."""
+
+    project: str
+    url: str
+    files: int = 0  # that its page lists
+    problem: str = ""  # why it is not known
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
     """How much of an index was seen."""
 

@@ -9,9 +9,9 @@ from mkindex.check.observations import Level
 from mkindex.config.checks import HOST_WANTED
 from mkindex.environments import IMPLEMENTATIONS, Environment, environments_for
 from mkindex.errors import ConfigError
-from mkindex.hosts.addresses import is_host
+from mkindex.hosts.addresses import is_host, split_url
 from mkindex.sources.locks.choice import Choice, chosen_names
-from mkindex.text import printable
+from mkindex.text import printable, redact
 from mkindex.web.transport import DEFAULT_TIMEOUT
 
 _REQUESTS = 32  # to servers
@@ -40,6 +40,7 @@ class CheckOptions:
     implementation: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()  # of lock files among the requirements
     group: tuple[str, ...] = ()
+    elsewhere: str | None = None  # another index, which is asked for each project
     jobs: int | None = None
     trust_host: tuple[str, ...] = ()
     timeout: float = DEFAULT_TIMEOUT  # seconds without progress
@@ -57,6 +58,12 @@ class CheckOptions:
         for host in self.trust_host:
             if not is_host(host):
                 raise ConfigError(f"--trust-host {HOST_WANTED.format(value=printable(host))}")
+        if self.elsewhere is not None:
+            url = split_url(self.elsewhere)
+            if not url or url.scheme not in ("http", "https") or not url.hostname:
+                raise ConfigError(
+                    f"--elsewhere must be the http or https URL of an index, not {redact(self.elsewhere)}"
+                )
         if self.require_hashes and self.why is None:
             raise ConfigError("--require-hashes requires --why")
         if (self.python or self.platform) and not (self.closure or self.why):

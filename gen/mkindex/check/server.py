@@ -1,11 +1,14 @@
 """Observe how a web server serves an index: formats, caching, redirects, ranges."""
 
 import time
+from urllib.parse import urlsplit
 
 from mkindex.check.freshness import describe_freshness
 from mkindex.check.identify import Location, fetch_forms
 from mkindex.check.observations import ListedFile, SeenProject, ServerBehaviour
 from mkindex.simple.links import client_project_url
+from mkindex.text import redact
+from mkindex.web.responses import RawResponse
 
 UNKNOWN_PROJECT = "mkindex-check-no-such-project"  # the name of no project
 ONE_BYTE = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
@@ -43,6 +46,15 @@ def observe_server(location: Location, project: SeenProject | None, file: Listed
     )
 
 
+def fallback_of(unknown: RawResponse, project: str) -> str:
+    """Return the index that a request for the page of an unknown project was redirected to; "" if it was not."""
+    first = unknown.hops[0] if unknown.hops else unknown.url
+    is_elsewhere = urlsplit(first).netloc != urlsplit(unknown.url).netloc
+    return (
+        redact(unknown.url.removesuffix(f"{project}/")) if is_elsewhere and unknown.url.endswith(f"/{project}/") else ""
+    )
+
+
 def describe_server(server: ServerBehaviour) -> tuple[str, ...]:
     """Describe how a server behaves, whether that is good or bad."""
     forms = " and ".join(name for name, exists in (("HTML", server.has_html), ("JSON", server.has_json)) if exists)
@@ -55,4 +67,6 @@ def describe_server(server: ServerBehaviour) -> tuple[str, ...]:
         texts.append("Range requests" if server.file.status == 206 else "no Range requests")
     if server.unknown_project:
         texts.append(f"{server.unknown_project.status} for unknown projects")
+        if fallback := fallback_of(server.unknown_project, UNKNOWN_PROJECT):
+            texts[-1] = f"unknown projects redirected to {fallback}"
     return tuple(texts)

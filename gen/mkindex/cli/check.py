@@ -91,6 +91,11 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
 @click.option("--implementation", multiple=True, metavar="NAME", help="For --python: cpython or pypy. Can be repeated.")
 @click.option("--extra", multiple=True, metavar="NAME", help="Only this extra of a lock file; none: no extra.")
 @click.option("--group", multiple=True, metavar="NAME", help="Only this group of a lock file; none: no group.")
+@click.option(
+    "--elsewhere",
+    metavar="URL",
+    help="Also report projects that the index at URL has, too: a client that uses both may take the other's.",
+)
 @click.option("--select", multiple=True, metavar="RULE", help="Apply only this rule. Can be repeated.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Do not apply this rule. Can be repeated.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are warnings, too.")

@@ -42,6 +42,7 @@ class ServedIndex:
     answers_403: bool = False  # for unknown projects
     stale_pages: str = ""  # why uv would miss a new release for some time
     caches_files: bool = True  # clients keep files for as long as they may, as far as known
+    fallback: str = ""  # another index, to which requests for unknown projects are redirected
     redirect_host: str = ""  # another host that requests for its pages are redirected to
     variants: tuple[ServedVariant, ...] = ()  # indexes beside it, of which a project uses one
 
@@ -183,14 +184,7 @@ def _pip(index: ServedIndex, name: str) -> Iterator[str]:
     if index.needs_password:
         yield "# Credentials: add this line to ~/.netrc (chmod 600):"
         yield _netrc(index)
-    yield from _comment(
-        "pip cannot restrict a project to one index. So with this file it uses no other index: publish the "
-        "dependencies and build dependencies of your projects in this index, too. If they must come from another "
-        "index, do not use this file. Instead, install from a list with the hashes of all files, which no other file "
-        "matches:"
-    )
-    option = "--find-links" if index.is_find_links else "--extra-index-url"
-    yield f"#   pip install --require-hashes {option} {shlex.quote(index.url)} -r requirements.txt"
+    yield from _only_index_of_pip(index)
     yield from _choice_of_variant(index)
     yield "[global]"
     if index.is_find_links:
@@ -201,6 +195,24 @@ def _pip(index: ServedIndex, name: str) -> Iterator[str]:
         yield "# Remove indexes that another pip.conf on this machine adds:"
         yield "extra-index-url ="
         yield "find-links ="
+
+
+def _only_index_of_pip(index: ServedIndex) -> Iterator[str]:
+    """Yield comments on where pip takes other projects from, as it uses no other index."""
+    if index.fallback:
+        yield from _comment(
+            "With this file pip uses no other index. For projects that this index does not have, its server redirects "
+            f"pip to {index.fallback} - never for those that it has or reserves, if `mkindex host` configured it."
+        )
+        return
+    yield from _comment(
+        "pip cannot restrict a project to one index. So with this file it uses no other index: publish the "
+        "dependencies and build dependencies of your projects in this index, too. If they must come from another "
+        "index, do not use this file. Instead, install from a list with the hashes of all files, which no other file "
+        "matches:"
+    )
+    option = "--find-links" if index.is_find_links else "--extra-index-url"
+    yield f"#   pip install --require-hashes {option} {shlex.quote(index.url)} -r requirements.txt"
 
 
 def _poetry(index: ServedIndex, name: str) -> Iterator[str]:

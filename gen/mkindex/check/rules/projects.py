@@ -6,12 +6,21 @@ from packaging.version import Version
 
 from mkindex.check.addresses import display_link
 from mkindex.check.findings import DEPENDS, ERROR, FAILS, NOTE, WARNING, Violation, rule
-from mkindex.check.observations import Coverage, Identity, ListedFile, SeenPage, SeenProject, SeenRoot, Unsatisfied
+from mkindex.check.observations import (
+    Coverage,
+    Identity,
+    ListedFile,
+    Namesake,
+    SeenPage,
+    SeenProject,
+    SeenRoot,
+    Unsatisfied,
+)
 from mkindex.check.specifiers import same_specifiers
 from mkindex.distributions.filenames import parse_filename
 from mkindex.model.variants import mixed_labels
 from mkindex.simple.links import name_at_end
-from mkindex.text import and_more, plural
+from mkindex.text import and_more, plural, redact
 from mkindex.web.redirects import INSECURE
 
 _SHOWN = 3  # links that are named
@@ -277,3 +286,24 @@ def _missing(found: Unsatisfied) -> Violation:
     ends += [and_more(found.environments)] if found.environments else []
     end = f" ({'; '.join(ends)})" if ends else ""
     return Violation(f"requires {missing.requirement}{use}, but {missing.problem}{end}", missing.place)
+
+
+@rule(
+    Namesake,
+    "also-elsewhere",
+    WARNING,
+    pip=DEPENDS,
+    uv=DEPENDS,
+    impact="A client that uses both indexes without restriction may install the other project (dependency confusion): "
+    "pip always takes the highest version of any index.",
+    fix="Restrict the project to this index, as `mkindex client` prints it, or give clients one address with a "
+    "fallback: `mkindex host NAME --fallback URL`. If the other project is yours or the same, --ignore also-elsewhere.",
+)
+def also_elsewhere(namesake: Namesake) -> Iterator[Violation]:
+    """No project of this index is in the index of --elsewhere, too."""
+    if namesake.problem:
+        yield Violation(
+            f"{namesake.project}: it is not known whether {redact(namesake.url)} exists ({namesake.problem})"
+        )
+    else:
+        yield Violation(f"{namesake.project}: {redact(namesake.url)} lists {plural(namesake.files, 'file')}")
