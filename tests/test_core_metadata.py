@@ -18,7 +18,6 @@ WHOLE = Details(
     maintainer="Bob",
     maintainer_email="bob@example.com",
     requires_python=">=3.9",
-    readme_type="text/markdown; variant=GFM",
     has_readme=True,
     keywords=("one", "two words"),
     classifiers=("Topic :: Games", "Typing :: Typed"),
@@ -26,7 +25,11 @@ WHOLE = Details(
     requires=("demo>=1", 'other; extra == "x"'),
     extras=("x",),
     import_names=("demo_app", "demo_names"),
-    others=(("Platform", "any"), ("Requires-External", "C"), ("Dynamic", "version"), ("License-File", "LICENSE")),
+    others=(
+        *(("Platform", "any"), ("Requires-External", "C")),
+        *(("Description-Content-Type", "text/markdown; variant=GFM"), ("Dynamic", "version")),
+        ("License-File", "LICENSE"),
+    ),
 )
 HEADERS = """\
 Summary: An example
@@ -61,7 +64,7 @@ Download-URL: UNKNOWN""".splitlines()
 def test_all_fields_are_read_whatever_metadata_version_says(version: str) -> None:
     raw = metadata("Demo.App", "1.0", metadata_version=version, headers=HEADERS, body="# Demo\n")
     details = read_details(raw)
-    assert details == WHOLE
+    assert details == WHOLE._replace(others=(*WHOLE.others, ("Metadata-Version", version)))
     assert decode_details(encode_details(details)) == details
     assert read_readme(raw) == Readme("# Demo", "text/markdown; variant=GFM")
 
@@ -78,7 +81,10 @@ def test_a_description_in_the_header_loses_its_margin() -> None:
 @pytest.mark.parametrize("body", ["", "UNKNOWN", "\n\nUNKNOWN\n\n"])
 def test_unknown_is_no_description(body: str) -> None:
     raw = metadata("demo", "1.0", summary="UNKNOWN", headers=["Platform: UNKNOWN"], body=body)
-    assert (read_details(raw), read_readme(raw).text) == (Details(name="demo"), "")
+    assert (read_details(raw), read_readme(raw).text) == (
+        Details(name="demo", others=(("Metadata-Version", "2.1"),)),
+        "",
+    )
 
 
 def test_a_field_of_e_mail_does_not_make_the_description_an_attachment() -> None:

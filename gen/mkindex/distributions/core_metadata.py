@@ -10,7 +10,6 @@ from mkindex.model.details import DOWNLOAD_URL, HOME_PAGE, Details
 from mkindex.text import displayed
 
 _FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]+):.*(?:\n[ \t].*)*\n?", re.MULTILINE)
-_MAX_VALUES = 1000  # of a field that may be repeated
 _MAX_LENGTH = 100_000  # characters of a value, such as the text of a license
 _MAX_NEWER = 100  # fields that pkginfo does not know
 _UNKNOWN = "UNKNOWN"  # what old build tools write for a missing value
@@ -66,10 +65,11 @@ def _divided(raw: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _fields() -> tuple[tuple[str, str, bool], ...]:
-    """Return the fields that pkginfo knows: name, attribute, and whether it may be repeated."""
+    """Return the fields that pkginfo reads: name, attribute, and whether it may be repeated."""
     from pkginfo.distribution import HEADER_ATTRS, MAX_METADATA_VERSION_STR
 
-    return tuple(HEADER_ATTRS[MAX_METADATA_VERSION_STR])
+    # Metadata-Version is not read: `_parsed` states one.
+    return tuple(one for one in HEADER_ATTRS[MAX_METADATA_VERSION_STR] if one[0] != "Metadata-Version")
 
 
 def _parsed(header: bytes) -> Mapping[str, str | Iterable[str] | None]:
@@ -79,7 +79,7 @@ def _parsed(header: bytes) -> Mapping[str, str | Iterable[str] | None]:
     found = Distribution()
     found.metadata_version = MAX_METADATA_VERSION_STR
     found.parse(header)
-    return {name: getattr(found, attribute) for name, attribute, _ in _fields() if name != "Metadata-Version"}
+    return {name: getattr(found, attribute) for name, attribute, _ in _fields()}
 
 
 def _values(value: object) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _values(value: object) -> Iterator[str]:
     if isinstance(value, Mapping):  # labels and addresses
         value = [f"{label}, {address}" for label, address in value.items()]
     texts = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else ()
-    for text in list(texts)[:_MAX_VALUES]:
+    for text in texts:
         if (shown := displayed(str(text)[:_MAX_LENGTH])) not in ("", _UNKNOWN):
             yield shown
 
@@ -112,7 +112,6 @@ def _details(values: dict[str, list[str]], *, has_readme: bool) -> Details:
         maintainer=first("Maintainer"),
         maintainer_email=first("Maintainer-email"),
         requires_python=first("Requires-Python"),
-        readme_type=first("Description-Content-Type"),
         has_readme=has_readme,
         keywords=tuple(_keywords(take("Keywords"))),
         classifiers=take("Classifier"),

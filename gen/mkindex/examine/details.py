@@ -1,27 +1,28 @@
 """Details of files, for people: read from their core metadata, unless the cache has them."""
 
-import io
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from functools import cached_property
 
 from mkindex.cache import Cache
 from mkindex.errors import Unreadable
+from mkindex.examine.core_metadata import CoreMetadataReader, open_file, read_core_metadata
 from mkindex.model.details import Details, decode_details, encode_details
-from mkindex.model.files import Artifact, File, Fingerprint
+from mkindex.model.files import Artifact, File, Link
 from mkindex.parallel import map_chunks
-from mkindex.tree.names import file_path
 
 _PARSERS = ("pkginfo", "packaging")
 
 
 class DetailsReader:
-    """Reads the details of files. Files on other servers, and damaged ones, have none."""
+    """Reads the details of files. Damaged ones have none, nor have those whose server does not send their metadata."""
 
-    def __init__(self, cache: Cache, *, processes: int) -> None:
+    def __init__(self, cache: Cache, metadata: CoreMetadataReader, *, processes: int, connections: Executor) -> None:
         self._cache = cache
+        self._metadata = metadata
         self._processes = processes
+        self._connections = connections  # threads that wait for servers
 
     @cached_property
     def versions(self) -> str:
@@ -30,72 +31,55 @@ class DetailsReader:
 
         return " ".join(f"{name} {version(name)}" for name in _PARSERS)
 
-    def read(self, files: Sequence[File]) -> list[Details | None]:
-        """Return the details of each file. Those that were read are remembered by the hash of the file."""
-        keys = [f"details {file.sha256}" for file in files]
+    def read(self, files: Sequence[File]) -> dict[File, Details | None]:
+        """Return the details of each file but those that cannot be read now. They are remembered by its hash."""
+        keys = list(map(_key, files))
         found = dict(zip(files, self._cache.recall_each(keys, self.versions), strict=True))
-        unknown = [file for file, text in found.items() if text is None and file.sha256]
-        for file, text in zip(unknown, map_chunks(_read_each, unknown, processes=self._processes), strict=True):
+        unknown = [file for file, text in found.items() if text is None]
+        local = [file for file in unknown if isinstance(file.artifact, Artifact)]
+        links = [file for file in unknown if isinstance(file.artifact, Link)]
+        read = [
+            *zip(local, map_chunks(_read_each, local, processes=self._processes), strict=True),
+            *zip(links, self._connections.map(self._read_link, links), strict=True),
+        ]
+        for file, text in read:
             found[file] = text
-            if text is not None:
-                self._cache.remember(f"details {file.sha256}", self.versions, text)
-        return [decode_details(text) if text else None for text in found.values()]
+            if text is not None and file.sha256:
+                self._cache.remember(_key(file), self.versions, text)
+        return {file: decode_details(text) for file, text in found.items() if text is not None}
+
+    def _read_link(self, file: File) -> str | None:
+        return _text(self._metadata.read, file)
+
+
+def _key(file: File) -> str:
+    return f"details {file.sha256}"
 
 
 def _read_each(files: Sequence[File]) -> list[str | None]:
-    return list(map(_read, files))
+    return [_text(read_core_metadata, file) for file in files]
 
 
-def _read(file: File) -> str | None:
+def _text(read: Callable[[File], bytes | None], file: File) -> str | None:
     """Return the details of a file as text; None if it cannot be read now."""
     from mkindex.distributions.core_metadata import read_details
 
-    raw = read_core_metadata(file)
-    if raw is None:
+    try:
+        raw = read(file)
+    except OSError:
         return None
     try:
-        return encode_details(read_details(raw))
+        return encode_details(None if raw is None else read_details(raw))
     except Exception:  # no error of a parser may stop the other files; the page says that nothing is known
         return encode_details(None)
 
 
-def read_core_metadata(file: File) -> bytes | None:
-    """Return the METADATA or PKG-INFO of a file; None if it has none, is on another server or has changed."""
-    with suppress(OSError, Unreadable), _opened(file) as stream:
-        from mkindex.distributions.describe import read_sdist
-        from mkindex.distributions.zips import Span, random_access, read_span, read_wheel_metadata
-
-        size = file.size or 0
-        if not file.filename.endswith(".whl"):
-            return read_sdist(file.filename, stream, size).pkg_info
-        if file.metadata_span:
-            return read_span(random_access(stream), Span.parse(file.metadata_span))
-        return read_wheel_metadata(random_access(stream), size)[1]
-    return None
-
-
 def list_contents(file: File) -> list[tuple[str, int]]:
     """Return path and size in bytes of each file in a wheel; none if it is on another server or has changed."""
-    with suppress(OSError, Unreadable), _opened(file) as stream:
+    with suppress(OSError, Unreadable), open_file(file) as stream:
         from mkindex.distributions.zip_directory import read_members, shown
         from mkindex.distributions.zips import random_access
 
         members = read_members(random_access(stream), file.size or 0, reads_headers=False)
         return [(shown(path), member[3]) for path, member in members.items() if not path.endswith(b"/")]
     return []
-
-
-def _opened(file: File) -> io.FileIO:
-    """Open a file of this machine. Raises OSError, also if it is not the file that was examined."""
-    artifact = file.artifact
-    if not isinstance(artifact, Artifact):
-        raise FileNotFoundError
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    stream = io.FileIO(os.open(artifact.path, flags))
-    found, expected = Fingerprint.of(os.fstat(stream.fileno())), artifact.fingerprint
-    # Of a published file only the size is recorded: its path contains the hash.
-    is_published = artifact.relative == file_path(file.sha256, file.filename)
-    if found != expected and not (is_published and found.size == expected.size):
-        stream.close()
-        raise FileNotFoundError
-    return stream

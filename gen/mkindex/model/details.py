@@ -18,7 +18,6 @@ class Details(NamedTuple):
     maintainer: str = ""
     maintainer_email: str = ""
     requires_python: str = ""
-    readme_type: str = ""  # Description-Content-Type
     has_readme: bool = False
     keywords: tuple[str, ...] = ()
     classifiers: tuple[str, ...] = ()

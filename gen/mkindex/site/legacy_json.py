@@ -6,7 +6,7 @@ from typing import Any
 
 from mkindex.examine.details import DetailsReader
 from mkindex.model.details import HOME_PAGE, Details
-from mkindex.model.files import File, Link
+from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Project, without_zeros
 from mkindex.simple.writer import encode_page
 from mkindex.site.project_view import LABELS, is_address, newest_files, shown_name
@@ -35,7 +35,8 @@ class LegacyJson:
     def prepare(self, resources: Iterable[Resource]) -> None:
         """Read the details of the projects that these resources show, several at a time.
 
-        With --files-url there are none: `add` could not read them again, and would make another page.
+        With --files-url there are none: `add` could not read them again, and would make another page. Nor are there of
+        files on other servers, which may not answer the next time.
         """
         if self._site.files_url is not None:
             return
@@ -45,7 +46,9 @@ class LegacyJson:
             if isinstance(resource, PageResource) and resource.path.startswith(f"{LEGACY_DIRECTORY}/")
         }
         newest = {one.name: files[0] for one in self._projects if one.name in names and (files := newest_files(one))}
-        self._details = dict(zip(newest, self._reader.read([*newest.values()]), strict=True))
+        here = {name: file for name, file in newest.items() if isinstance(file.artifact, Artifact)}
+        found = self._reader.read([*here.values()])
+        self._details = {name: found.get(file) for name, file in here.items()}
 
     def page(self, project: Project, *, depth: int) -> bytes:
         """Return the page of a project, `depth` directories below the root.

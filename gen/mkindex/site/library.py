@@ -19,6 +19,8 @@ class Library:
     `place` tells the index from others of this user, so that the relations of each are remembered.
     """
 
+    unread: frozenset[str] = frozenset()  # the projects whose details cannot be read now, known after `graph()`
+
     def __init__(self, index: Index, cache: Cache, details: DetailsReader, readmes: Readmes, *, place: str) -> None:
         self._index = index
         self._cache = cache
@@ -40,7 +42,9 @@ class Library:
     def details(self) -> Mapping[str, Details | None]:
         """What the newest release of each project says of itself; None if that is not known."""
         newest = {project.name: files[0] for project in self._index.projects if (files := newest_files(project))}
-        return dict(zip(newest, self._reader.read(list(newest.values())), strict=True))
+        found = self._reader.read(list(newest.values()))
+        self.unread = frozenset(name for name, file in newest.items() if file not in found)
+        return {name: found.get(file) for name, file in newest.items()}
 
     def graph(self, keys: Iterable[str]) -> Graph:
         """Return the relations between the projects, which the pages with these keys show."""
@@ -49,7 +53,8 @@ class Library:
         if remembered and remembered[0] == validator:
             return make_graph(decode_edges(remembered[1]))
         edges = requirements_between(self.details, {project.name for project in self._index.projects})
-        self._cache.remember(name, validator, encode_edges(edges))
+        if not self.unread:
+            self._cache.remember(name, validator, encode_edges(edges))
         return make_graph(edges)
 
     def prepare(self, projects: Iterable[Project]) -> None:

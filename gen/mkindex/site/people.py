@@ -61,9 +61,8 @@ class People:
     def root_pages(self, keys: Mapping[str, str]) -> Iterator[PageResource]:
         """Yield the pages that belong to no project. `keys`: those of the API pages of each project."""
         self._graph = self._library.graph((f"{name} {key}" for name, key in keys.items()))
-        everything = digest(
-            self._key, *self._view.variants, *keys, *keys.values(), *self._missing.dependents, *self._missing.names
-        )
+        unknown = (*self._missing.dependents, *self._missing.names, *sorted(self._library.unread))
+        everything = digest(self._key, *self._view.variants, *keys, *keys.values(), *unknown)
         start = StartPages(self._index, self._library, self._view, self._render)
         page = partial(PageResource, ROOT_SECTION, Stage.ROOT)
         for name in _ASSETS:
@@ -88,6 +87,7 @@ class People:
             self._graph.dependents.get(project.name),
             self._variants_of(project),
             project.name in self._incomplete,
+            project.name in self._library.unread,
         )
         for name in self._pages:
             yield f"{PROJECT_DIRECTORY}/{project.name}/{name}", own

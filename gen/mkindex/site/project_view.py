@@ -63,8 +63,8 @@ def project_view(
         summary=known.summary,
         readme=readme,
         requires_python=known.requires_python or next((f.requires_python for f in newest_files(project)), ""),
-        licenses=licenses(details),
-        license_text=known.license if len(known.license) > _LONG_LICENSE else "",
+        licenses=tuple(dict.fromkeys((*licenses(details), *_short_license(known)))),
+        license_text="" if _short_license(known) else known.license,
         people=tuple(_people(known)),
         keywords=known.keywords,
         links=tuple(_links(known.urls)),
@@ -90,7 +90,12 @@ def licenses(details: Details | None) -> tuple[str, ...]:
     classified = [one.rpartition(" :: ")[2] for one in known.classifiers if one.startswith(_LICENSE)]
     if classified := [one for one in classified if one != "OSI Approved"]:
         return tuple(classified)
-    return (known.license,) if 0 < len(known.license) <= _LONG_LICENSE else ()
+    return _short_license(known)
+
+
+def _short_license(details: Details) -> tuple[str, ...]:
+    """Return the value of License if it is not a whole text."""
+    return (details.license,) if 0 < len(details.license) <= _LONG_LICENSE else ()
 
 
 def shown_name(project: Project, details: Details) -> str:
@@ -115,12 +120,14 @@ def _people(details: Details) -> Iterator[Person]:
 
 
 def _links(urls: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, bool]]:
-    """Yield label and address of each link, each address once, and whether a page may link to it."""
-    seen = set()
-    for label, address in urls:
-        if address not in seen and address:
-            seen.add(address)
-            yield LABELS.get(label, label), address, is_address(address)
+    """Yield label and address of each link once, whatever the case of its label, and whether a page may link to it."""
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for field, address in urls:
+        label = LABELS.get(field, field)
+        found.setdefault((label.lower(), address), (label, address))
+    for label, address in found.values():
+        if label or address:
+            yield label, address, is_address(address)
 
 
 def is_address(text: str) -> bool:

@@ -1,13 +1,13 @@
 """The READMEs of many releases: rendered by several processes, and remembered by the hash of their metadata."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import repeat
 from queue import SimpleQueue
 
 from mkindex.cache import Cache
-from mkindex.examine.details import read_core_metadata
+from mkindex.examine.core_metadata import read_core_metadata
 from mkindex.model.files import File
 from mkindex.site.limited import LimitedProcess, Limits, ProcessEnded
 
@@ -15,8 +15,16 @@ from mkindex.site.limited import LimitedProcess, Limits, ProcessEnded
 class Readmes:
     """Renders READMEs. Those that are prepared are rendered at the same time, the others when they are needed."""
 
-    def __init__(self, cache: Cache, *, images: bool, processes: int) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        *,
+        images: bool,
+        processes: int,
+        read: Callable[[File], bytes | None] = read_core_metadata,
+    ) -> None:
         self._cache = cache
+        self._read = read
         self._images = images
         self._processes = processes
         self._prepared: dict[File, str] = {}
@@ -72,9 +80,12 @@ class Readmes:
         from mkindex.distributions.core_metadata import read_readme
         from mkindex.site.readme import Request, plain_readme
 
-        raw = read_core_metadata(file)
-        if raw is None:
+        try:
+            raw = self._read(file)
+        except OSError:
             return None
+        if raw is None:
+            return ""
         if self.versions:
             process = idle.get()
             try:

@@ -47,6 +47,7 @@ class _Fields(NamedTuple):
     yanked: str | None = None
     provenance: str = ""
     variant: str = ""
+    trusted: bool = False  # no request is made for it
 
 
 _DEFAULTS = tuple(_Fields("", ""))
@@ -72,6 +73,7 @@ def _array(file: File, url: str, core_metadata: str) -> str:
         *(file.filename, facts.version, facts.sha256, file.size, facts.upload_time, facts.requires_python),
         *(core_metadata, facts.requires, facts.metadata_name, facts.normal_filename, url, file.yanked, file.provenance),
         facts.variant,
+        isinstance(file.artifact, Link) and file.artifact.trusted,
     ]
     while fields[-1] == _DEFAULTS[len(fields) - 1]:
         fields.pop()
@@ -114,7 +116,7 @@ def decode(project: str, lines: Sequence[bytes], root: str) -> Record | None:
 def _file(project: str, fields: _Fields, root: str) -> File:
     """Return the File of an array. Raises ValueError or TypeError for one that mkindex would not write."""
     filename, version, sha256, size, time, python, metadata, requires, name, normal, url, yanked, *others = fields
-    provenance, variant = others
+    provenance, variant, trusted = others
     texts = "".join(
         (filename, version, sha256, time, python, metadata, requires, name, normal, url, provenance, variant)
     )
@@ -135,7 +137,8 @@ def _file(project: str, fields: _Fields, root: str) -> File:
         if not (url.startswith(("https://", "http://")) and url.isascii()):
             raise ValueError
         sibling = metadata or None
-        return File(Link(url, filename, sha256, "", python, yanked, sibling, size, time, provenance), facts, filename)
+        link = Link(url, filename, sha256, "", python, yanked, sibling, size, time, provenance, trusted is True)
+        return File(link, facts, filename)
     if size is None or not _HASH.fullmatch(sha256):
         raise ValueError
     # Pages state the time of the file, whatever its mtime in the tree is.

@@ -1,0 +1,95 @@
+"""The whole core metadata of files, for people: of this machine, or from other servers, as little as possible."""
+
+import hashlib
+import io
+import os
+from contextlib import suppress
+
+from mkindex.cache import Cache
+from mkindex.distributions.zips import MAX_METADATA, Span, random_access, read_span, read_wheel_metadata
+from mkindex.errors import Unreadable
+from mkindex.examine.links import is_about_the_file
+from mkindex.model.files import Artifact, File, Fingerprint, Link
+from mkindex.tree.names import METADATA_SUFFIX, file_path
+from mkindex.web.client import WebClient
+from mkindex.web.ranges import OutOfReach
+from mkindex.web.responses import Refused, RequestFailed
+
+_ENCODING = "latin-1"  # of metadata in the cache, which contains text: every byte is a character
+
+
+class CoreMetadataReader:
+    """Reads the core metadata of files. What other servers send is remembered by the hash of the file."""
+
+    def __init__(self, cache: Cache, web: WebClient) -> None:
+        self._cache = cache
+        self._web = web
+        self._fetched: dict[str, bytes | None] = {}  # by key
+
+    def read(self, file: File) -> bytes | None:
+        """Return METADATA or PKG-INFO of a file; None if there is none to be read. Raises OSError: not now."""
+        if not isinstance(file.artifact, Link):
+            return read_core_metadata(file)
+        key = f"core metadata {file.sha256 or file.core_metadata or file.artifact.url}"
+        if key not in self._fetched:
+            known = self._cache.recall(key)
+            raw = known[1].encode(_ENCODING) if known else self._fetch(file, file.artifact)
+            if raw is not None and not known and file.sha256:
+                self._cache.remember(key, "", raw.decode(_ENCODING))
+            self._fetched[key] = raw
+        return self._fetched[key]
+
+    def _fetch(self, file: File, link: Link) -> bytes | None:
+        """Return METADATA from the server of a file: the sibling, or else a part of the wheel. Raises OSError."""
+        if link.trusted:  # no request may be made for it
+            return None
+        try:
+            return self._sibling(file, link) or self._part(file, link)
+        except (OutOfReach, Unreadable):
+            return None
+        except RequestFailed as error:
+            if is_about_the_file(error) and not isinstance(error, Refused):  # the next run may name its host
+                return None
+            raise ConnectionError(str(error)) from error
+
+    def _sibling(self, file: File, link: Link) -> bytes | None:
+        if not file.core_metadata:
+            return None
+        raw = self._web.get_small(f"{link.url}{METADATA_SUFFIX}", most=MAX_METADATA)
+        return raw if hashlib.sha256(raw).hexdigest() == file.core_metadata else None
+
+    def _part(self, file: File, link: Link) -> bytes | None:
+        if not file.filename.endswith(".whl") or not file.size:  # an sdist would have to be read as a whole
+            return None
+        stream = self._web.open_ranges(link.url, file.size)
+        return read_wheel_metadata(random_access(stream), file.size)[1] if stream else None
+
+
+def read_core_metadata(file: File) -> bytes | None:
+    """Return METADATA or PKG-INFO of a file on this machine; None if it has none. Raises OSError, as `open_file`."""
+    with suppress(Unreadable), open_file(file) as stream:
+        from mkindex.distributions.describe import read_sdist
+
+        size = file.size or 0
+        if not file.filename.endswith(".whl"):
+            return read_sdist(file.filename, stream, size).pkg_info
+        if file.metadata_span:
+            return read_span(random_access(stream), Span.parse(file.metadata_span))
+        return read_wheel_metadata(random_access(stream), size)[1]
+    return None
+
+
+def open_file(file: File) -> io.FileIO:
+    """Open a file. Raises OSError, also if it is on another server, or is not the file that was examined."""
+    artifact = file.artifact
+    if not isinstance(artifact, Artifact):
+        raise FileNotFoundError
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    stream = io.FileIO(os.open(artifact.path, flags))
+    found, expected = Fingerprint.of(os.fstat(stream.fileno())), artifact.fingerprint
+    # Of a published file only the size is recorded: its path contains the hash.
+    is_published = artifact.relative == file_path(file.sha256, file.filename)
+    if found != expected and not (is_published and found.size == expected.size):
+        stream.close()
+        raise FileNotFoundError
+    return stream
