@@ -10,7 +10,7 @@ CLIENT_PYTHON ?= $(PYTHON)
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
 CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto variantlib pypi-timemachine \
 	check-jsonschema-0.39.0 zizmor-1.32.0 \
-	$(if $(shell command -v npm),wrangler axe-core pyodide)
+	$(if $(shell command -v npm),wrangler axe-core vnu-jar pyodide)
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -39,7 +39,7 @@ test-fast: $(READY)  ## Run the fast tests, in less than a minute: no clients, n
 test-unit: $(READY)  ## Run the tests that need no client and no server
 	$(PYTEST) --ignore tests/functional --ignore tests/integration
 
-clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready  ## Install clients, linters and real wheels for the tests
+clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready .clients/popular-wheels/.ready  ## Install clients, linters and real wheels for the tests
 
 # The pattern is a project name or name-version. PDM gets its locked dependencies, because the newest PDM does not always
 # run with the newest versions of them.
@@ -60,9 +60,20 @@ clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready  ## Install 
 		--dest $(@D) --requirement $<
 	@touch $@
 
+# Only wheels that run everywhere, which are small.
+.clients/popular-wheels/.ready: tests/fixtures/popular-wheels.txt .clients/pip/.ready
+	rm -rf $(@D)
+	.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --platform any --implementation py \
+		--abi none --python-version 3.13 --dest $(@D) --requirement $<
+	@touch $@
+
 # It looks for what people with screen readers and keyboards cannot use.
 .clients/axe-core/.ready:
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/axe-core axe-core@4.11.0 && touch $@ || true
+
+# The Nu HTML checker, which runs on Java.
+.clients/vnu-jar/.ready:
+	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/vnu-jar vnu-jar@26.9.27 && touch $@ || true
 
 # micropip, which is pure Python, runs in Pyodide, which runs in Node.js.
 .clients/pyodide/.ready: .clients/pip/.ready

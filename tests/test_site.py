@@ -14,7 +14,7 @@ import pytest
 from mkindex import cli
 from mkindex.errors import ConfigError, MkindexError
 from mkindex.site.templates import Templates
-from support import site_docs
+from support import atom, site_docs
 from support.builds import cold_build, publish, write_files
 from support.site_wheels import JANUARY, write_examples, write_hostile
 from support.trees import file_identities, read_tree
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 URL = "https://packages.example/below/"
+ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 @pytest.fixture
@@ -187,10 +188,9 @@ def test_a_yanked_release_and_a_status_are_shown_with_their_reasons(tmp_path: Pa
 
 def test_the_feed_has_all_releases_by_date(tree: dict[str, bytes]) -> None:
     feed = ElementTree.fromstring(tree["feed.xml"])
-    atom = "{http://www.w3.org/2005/Atom}"
     entries = [
-        (entry.findtext(f"{atom}title"), entry.findtext(f"{atom}updated"), entry.findtext(f"{atom}id"))
-        for entry in feed.iter(f"{atom}entry")
+        (entry.findtext(f"{ATOM}title"), entry.findtext(f"{ATOM}updated"), entry.findtext(f"{ATOM}id"))
+        for entry in feed.iter(f"{ATOM}entry")
     ]
     assert entries == [
         ("app 1!1.0+local.1", "2026-01-04T00:00:00Z", f"{URL}project/app/releases.html#v1-1.0-local.1"),
@@ -198,6 +198,16 @@ def test_the_feed_has_all_releases_by_date(tree: dict[str, bytes]) -> None:
         ("base 2.0", "2026-01-02T00:00:00Z", f"{URL}project/base/releases.html#v2.0"),
         ("base 1.0", "2026-01-01T00:00:00Z", f"{URL}project/base/releases.html#v1.0"),
     ]
+
+
+def test_feeds_are_as_the_specification_wants_them(tree: dict[str, bytes], tmp_path: Path) -> None:
+    write_hostile(tmp_path)
+    write_wheel(tmp_path, "backport", "2.0", mtime=JANUARY)
+    write_wheel(tmp_path, "backport", "1.1", mtime=JANUARY + 9)  # the newest by time
+    feeds = tree | cold_build(tmp_path, site=True, url=URL, site_title="A < B & ]]>", jobs=1)
+    found = {path: atom.problems(content) for path, content in feeds.items() if path.endswith("feed.xml")}
+    assert len(found) == 12
+    assert {path: problems for path, problems in found.items() if problems} == {}
 
 
 def test_variants_are_shown_with_the_index_of_each(tmp_path: Path) -> None:
@@ -274,6 +284,24 @@ def test_a_tree_that_grows_has_the_site_of_one_that_is_built_at_once(wheels: Pat
     for path in added.iterdir():
         path.rename(wheels / path.name)
     assert read_tree(tmp_path / "public") == cold_build(wheels, site=True, site_title="Ours", jobs=1)
+
+
+def test_a_tree_that_grows_keeps_its_logo_until_another_is_given(wheels: Path, tmp_path: Path) -> None:
+    write_files(tmp_path, [("logo.png", b"an image"), ("other.SVG", b"another")])
+    public, added = tmp_path / "public", _made(tmp_path / "added")
+    write_wheel(added, "new", "1.0", mtime=JANUARY)
+    publish(wheels, public, site=True, site_logo=str(tmp_path / "logo.png"), jobs=1)
+
+    def logos(*arguments: str) -> dict[str, bytes]:
+        assert cli.run(["add", "--no-cache", "--jobs", "1", *arguments, str(added), str(public)]) == 0
+        page = (public / "project/new/index.html").read_text()
+        found = {path: content for path, content in read_tree(public).items() if path.startswith("assets/logo")}
+        assert [f'src="../../{path}"' in page for path in found] == [True] * len(found)
+        return found
+
+    assert logos() == {"assets/logo.png": b"an image"}
+    assert logos("--site", "--site-logo", str(tmp_path / "other.SVG")) == {"assets/logo.svg": b"another"}
+    assert logos("--site", "--site-logo", "") == {}
 
 
 def test_without_the_option_the_pages_are_removed_again(wheels: Path, tmp_path: Path) -> None:

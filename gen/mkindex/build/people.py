@@ -1,7 +1,9 @@
 """The pages of a build for people, and for programs that want to know more than clients do."""
 
 import os
+from dataclasses import replace
 
+from mkindex.build.growing import Growth
 from mkindex.build.workspace import Workspace, processes
 from mkindex.examine.core_metadata import CoreMetadataReader
 from mkindex.examine.details import DetailsReader
@@ -11,12 +13,13 @@ from mkindex.site.library import Library
 from mkindex.site.people import People
 from mkindex.site.readmes import Readmes
 from mkindex.site.render import Site
-from mkindex.site.settings import read_settings
+from mkindex.site.settings import LOGO_PATHS, MAX_LOGO, Settings, read_settings
+from mkindex.tree.manifest import ROOT_SECTION
 
 
-def make_people(index: Index, site: Site, work: Workspace) -> People:
+def make_people(index: Index, site: Site, work: Workspace, growth: Growth | None) -> People:
     """Return the pages for people of an index. Raises ConfigError if the logo cannot be used."""
-    settings = read_settings(work.config)
+    settings = _settings(work, growth)
     metadata = CoreMetadataReader(work.cache, work.web)
     library = Library(
         index,
@@ -35,3 +38,14 @@ def make_legacy_json(index: Index, site: Site, work: Workspace) -> LegacyJson:
 
 def _details_reader(work: Workspace, metadata: CoreMetadataReader) -> DetailsReader:
     return DetailsReader(work.cache, metadata, processes=processes(work.config), connections=work.connections)
+
+
+def _settings(work: Workspace, growth: Growth | None) -> Settings:
+    """Return what the user decides about the site. An index that grows keeps its logo, which is in the tree."""
+    settings = read_settings(work.config)
+    if growth is None or "site_logo" in growth.given:
+        return settings
+    root = next((one for one in work.destination.projects() if one.name == ROOT_SECTION), None)
+    entries = root.entries() if root else ()
+    kept = next((entry.path for entry, is_intact in entries if is_intact and entry.path in LOGO_PATHS), None)
+    return replace(settings, logo=(kept, work.destination.read(kept, MAX_LOGO)) if kept else None)

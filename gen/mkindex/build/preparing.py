@@ -94,7 +94,7 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     lines = recorded_lines(config, site, governed.moments, is_grown=grown)
     locks = (*kept_locks(work, collected.locks, growth), *collected.locks)
     whole = replace(site, locks=locks, generation=collected.generation)
-    people = _people(index, whole, work) if config.site else None
+    people = _people(index, whole, work, growth) if config.site else None
     legacy = _legacy_json(index, whole, work) if config.legacy_json else None
     sections = _sections(with_names, whole, lines, people, legacy)
     todo = plan(sections, destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite)
@@ -128,10 +128,10 @@ def _site(config: Config, policy: "Policy | None") -> Site:
     )
 
 
-def _people(index: Index, site: Site, work: Workspace) -> "People":
+def _people(index: Index, site: Site, work: Workspace, growth: Growth | None) -> "People":
     from mkindex.build.people import make_people  # here, since it takes time, and most builds have no such pages
 
-    return make_people(index, site, work)
+    return make_people(index, site, work, growth)
 
 
 def _legacy_json(index: Index, site: Site, work: Workspace) -> "LegacyJson":

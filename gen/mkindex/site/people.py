@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
+from operator import attrgetter
 
 from mkindex.closure.unlisted import unlisted
 from mkindex.examine.details import list_contents
@@ -178,7 +179,7 @@ class People:
                 time=release.time,
                 summary=view.summary,
             )
-            for release in view.releases
+            for release in sorted(view.releases, key=attrgetter("time"), reverse=True)
             if release.time
         ]
         path = _path(project.name, "")

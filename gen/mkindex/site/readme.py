@@ -79,6 +79,8 @@ _OWN_PREFIX = re.compile(rf'((?:id="|href="#)){_ID_PREFIX}')
 _IMAGE = re.compile(r"<img\b[^>]*>")
 _ALTERNATIVE = re.compile(r'\balt="([^"]*)"')
 _CHECKBOX = re.compile(r"<input\b[^>]*>")
+_REL = "nofollow noopener noreferrer"
+_WITHOUT_ADDRESS = re.compile(rf'<a((?: (?!href=)[a-z-]+="[^"]*")*) rel="{_REL}">')  # HTML forbids rel then
 _EMPTY_LINK = re.compile(r"<a\b[^>]*>\s*</a>")  # to a heading itself
 # Elements with a meaning that they do not have in a part of a page.
 _RENAMED = {"tt": "code", "acronym": "abbr", "aside": "blockquote", "nav": "div", "section": "div", "input": "span"}
@@ -99,8 +101,8 @@ def _neutral(rendered: str, *, images: bool) -> str:
         return ""
     tags = ALLOWED_TAGS - _RENAMED.keys() - (set() if images else {"img", "picture"})
     unwanted = {"align", "lang", "class"}
-    # This is the last step: what it returns is not changed any more.
-    return nh3.clean(
+    # Only links that have lost their address change after this step.
+    cleaned = nh3.clean(
         _OWN_PREFIX.sub(r"\1", _with_levels(rendered)),
         tags=tags,
         attributes={tag: names - unwanted for tag, names in ALLOWED_ATTRIBUTES.items() if tag in (*tags, "*")},
@@ -109,10 +111,11 @@ def _neutral(rendered: str, *, images: bool) -> str:
         id_prefix=_ID_PREFIX,
         set_tag_attribute_values={"img": {"loading": "lazy", "referrerpolicy": "no-referrer"}} if images else None,
         attribute_filter=_image_attribute if images else None,
-        link_rel="nofollow noopener noreferrer",
+        link_rel=_REL,
         url_schemes={"https", "http", "mailto"},
         url_relative=lambda url: f"#{_ID_PREFIX}{url[1:]}" if url.startswith("#") else None,
     )
+    return _WITHOUT_ADDRESS.sub(r"<a\1>", cleaned)
 
 
 def _alternative(image: re.Match[str]) -> str:

@@ -12,7 +12,8 @@ from mkindex.tree.manifest import digest
 from mkindex.tree.names import ASSETS_DIRECTORY
 
 _LOGOS = (".svg", ".png", ".webp", ".jpg", ".jpeg", ".gif")
-_MAX_LOGO = 1_000_000  # bytes
+MAX_LOGO = 1_000_000  # bytes
+LOGO_PATHS = tuple(f"{ASSETS_DIRECTORY}/logo{suffix}" for suffix in _LOGOS)
 _COLOR = "#2b5f9e"
 
 
@@ -56,9 +57,9 @@ def _read_logo(path: str) -> tuple[str, bytes]:
         raise ConfigError(f"logo {shown}: not an image that browsers show. Use one of {', '.join(_LOGOS)}")
     try:
         with open(path, "rb") as file:
-            content = file.read(_MAX_LOGO + 1)
+            content = file.read(MAX_LOGO + 1)
     except OSError as error:
         raise ConfigError(f"cannot read the logo {shown}: {error.strerror}") from error
-    if len(content) > _MAX_LOGO:
-        raise ConfigError(f"logo {shown}: more than {_MAX_LOGO:,} bytes. Make it smaller: every page shows it")
+    if len(content) > MAX_LOGO:
+        raise ConfigError(f"logo {shown}: more than {MAX_LOGO:,} bytes. Make it smaller: every page shows it")
     return f"{ASSETS_DIRECTORY}/logo{suffix}", content

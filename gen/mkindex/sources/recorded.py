@@ -115,8 +115,8 @@ def decode(project: str, lines: Sequence[bytes], root: str) -> Record | None:
 
 def _file(project: str, fields: _Fields, root: str) -> File:
     """Return the File of an array. Raises ValueError or TypeError for one that mkindex would not write."""
-    filename, version, sha256, size, time, python, metadata, requires, name, normal, url, yanked, *others = fields
-    provenance, variant, trusted = others
+    filename, version, sha256, size, time, python, metadata, requires, name, normal, url = fields[:11]
+    yanked, provenance, variant, trusted = fields[11:]
     texts = "".join(
         (filename, version, sha256, time, python, metadata, requires, name, normal, url, provenance, variant)
     )
