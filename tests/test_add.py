@@ -486,7 +486,7 @@ def test_the_command_removes_what_requirements_and_patterns_mean(
     ("request_", "error"),
     [
         ("demo==9", "no file in {} matches 'demo==9'. It lists demo 1.0, 1.1"),
-        ("nobody", "no file in {} matches 'nobody'. Check the name"),
+        ("nobody", "{} has no project 'nobody'. Check the name"),
         ("x*.whl", "no file in {} matches 'x*.whl'. Check the name"),
     ],
 )

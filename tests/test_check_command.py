@@ -165,6 +165,7 @@ def test_the_json_report_has_the_documented_shape(
         "page": "simple/alpha/index.html",
         "file": NEW,
         "clients": rule.impact,
+        "fix": rule.fix,
         "mend": rule.fix,
     }
     assert report == {

@@ -156,8 +156,12 @@ MISTAKES = {
         3,
         "nothing yanked: no file in public matches 'demo==9'. It lists demo 1.0, 1.1, 1.2",
     ),
-    ("unyank", "public", "none"): (3, "nothing unyanked: no file in public matches 'none'. Check the name"),
-    ("status", "public", "none", "archived"): (3, "nothing changed: no file in public matches 'none'. Check the name"),
+    ("unyank", "public", "none"): (3, "nothing unyanked: public has no project 'none'. Check the name"),
+    ("status", "public", "none", "archived"): (3, "nothing changed: public has no project 'none'. Check the name"),
+    ("status", "public", "Demmo", "archived"): (
+        3,
+        "nothing changed: public has no project 'demmo'. Did you mean demo?",
+    ),
     ("status", "public", "demo==1.1", "archived"): (
         2,
         "'demo==1.1' is not the name of a project, and a status is that of all its files",

@@ -17,7 +17,7 @@ from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceErro
 from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus, StatusMarker, parse_version
 from mkindex.model.variants import Variants
-from mkindex.options import InvalidOption
+from mkindex.options import InvalidOption, suggest
 from mkindex.publish.plan import root_lines
 from mkindex.site.render import Site
 from mkindex.text import and_more, printable
@@ -124,11 +124,19 @@ def find_requested(config: Config, requests: "Sequence[Request]", done: str = "r
         files = list_published(work, Growth()).files
     for request in requests:
         if not any(map(request.matches, files)):
-            versions = sorted({file.version for file in files if file.project == request.project}, key=parse_version)
-            lists = f"It lists {request.project} {and_more(versions, _SHOWN)}" if versions else "Check the name"
-            where = printable(config.destination)
-            raise NotPublished(f"nothing {done}: no file in {where} matches {printable(request.text)!r}. {lists}", ())
+            raise NotPublished(f"nothing {done}: {_mismatch(request, files, config.destination)}", ())
     return [file for file in files if any(request.matches(file) for request in requests)]
+
+
+def _mismatch(request: "Request", files: Sequence[File], destination: str) -> str:
+    """Return why a request matches no file of the index in a destination, and what to do."""
+    where, name = printable(destination), request.project
+    versions = sorted({file.version for file in files if file.project == name}, key=parse_version)
+    if name and not versions:
+        similar = suggest(name, {file.project: file.project for file in files})
+        return f"{where} has no project {name!r}. {f'Did you mean {similar}?' if similar else 'Check the name'}"
+    lists = f"It lists {name} {and_more(versions, _SHOWN)}" if name else "Check the name"
+    return f"no file in {where} matches {printable(request.text)!r}. {lists}"
 
 
 def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grown: bool) -> tuple[bytes, ...]:

@@ -107,7 +107,8 @@ def as_json(report: CheckReport) -> dict[str, Any]:
                 "file": one.file or None,
                 "text": one.text,
                 "clients": one.rule.impact,
-                "mend": one.fix,
+                "fix": one.fix,
+                "mend": one.fix,  # as 0.1.0 called it
             }
             for one in report.findings
         ],
