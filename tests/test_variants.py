@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -307,7 +308,11 @@ MISTAKES = {
     'pattern = "x"': "1: by must be local, directory or project, and is missing",
     'by = "label"': "2: by must be local, directory or project, not 'label'",
     'by = "project"': "1: by = project needs a pattern, such as 'cu\\d+'",
-    'by = "local"\npattern = "["': "3: pattern is not a regular expression: unterminated character set at position 0",
+    'by = "local"\npattern = "["': "3: pattern cannot be used: unterminated character set at position 0",
+    'by = "local"\npattern = "(?P<variant>cu)"': "3: pattern cannot be used: redefinition of group name 'variant' as "
+    "group 2; was group 1 at position 16",
+    'by = "local"\npattern = "(a+)+"': "3: pattern cannot be used: + repeats a group with alternatives or a "
+    "repetition, which can take exponential time. Use a class, such as [\\d.]+, or ++ at position 4",
     'by = "local"\npath = "whl"': "3: path must be a relative path with {variant} as one of its parts, not 'whl'",
     'by = "local"\npath = "../{variant}"': "3: path must be a relative path with {variant} as one of its parts, not "
     "'../{variant}'",
@@ -321,6 +326,46 @@ def test_a_mistake_in_the_table_is_named_with_file_and_line(text: str, message: 
     with pytest.raises(ConfigError) as error:
         policy_from(tmp_path, f"[variants]\n{text}\n")
     assert str(error.value) == f"{tmp_path}/policy.toml:{message}"
+
+
+SLOW = {  # each with what it would need
+    "(a|a)*b": "repeats",
+    "(?:a?){30}a{30}": "repeats",
+    "(?:(?:a|b)c)+": "repeats",
+    "((a+)){2,}": "repeats",
+    "a*a*a*a*a*b": "too many repetitions",
+    "(?:a|aa)" * 30: "too many repetitions",
+    "(?i)cu": "are allowed",
+    "a" * 501: "more than 500 characters",
+}
+QUICK = [
+    r"cu\d+|cpu|rocm[\d.]+|xpu",
+    r"rocm\d+(?:\.\d+)*+",
+    r"(?:cu|rocm)\d+(?:_full|_cxx11)?\.?\d*?",
+    r"(?:cu\d+|rocm\d+|xpu\d+|npu\d+|mps\d+|tpu\d+)",
+    r"[(+*|]+\(+\|",
+    r"(?:ab){2,3}[]+]",
+]
+
+
+@pytest.mark.parametrize("pattern", SLOW, ids=map(str, range(len(SLOW))))
+def test_a_pattern_that_could_take_exponential_time_is_refused(pattern: str) -> None:
+    with pytest.raises(re.error, match=SLOW[pattern]):
+        Variants(by="local", pattern=pattern)
+
+
+@pytest.mark.parametrize("pattern", QUICK)
+def test_other_patterns_are_accepted(pattern: str) -> None:
+    assert Variants(by="local", pattern=pattern).pattern == pattern
+
+
+def test_a_label_that_is_too_long_to_be_a_name_is_no_variant() -> None:
+    files = FakeFiles()
+    found = [
+        Variants(by="local", pattern="[a-z]+").of(files.file(f"demo-1.0+{'a' * length}-py3-none-any.whl"))
+        for length in (64, 65)
+    ]
+    assert found == ["a" * 64, ""]
 
 
 # --- check and client ------------------------------------------------------------------------------------------------

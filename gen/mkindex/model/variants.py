@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from mkindex.model.files import Artifact, File
 from mkindex.model.index import Project, parse_version, without_zeros
+from mkindex.model.patterns import LONGEST_TEXT, refuse_slow
 
 PLACEHOLDER = "{variant}"
 VARIANT_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*")  # what can be a directory of the published tree
@@ -25,14 +26,16 @@ class Variants:
     default: str = ""  # the variant that the main index lists; "": all
 
     def __post_init__(self) -> None:
-        re.compile(self.pattern)  # raises re.error
+        refuse_slow(self.pattern)
+        re.compile(self.pattern)
+        _ = self._whole, self._at_start, self._in_name  # a group may be called "variant", too: raises re.error
 
     def of(self, file: File) -> str:
         """Return the variant of a file; "" if it has none."""
         if self.by == "local":
             name = self._of_label(file.version.partition("+")[2])
         elif self.by == "project":
-            match = self._in_name.search(file.project)
+            match = self._in_name.search(file.project) if len(file.project) <= LONGEST_TEXT else None
             name = match["variant"] if match else ""
         else:
             name = self._of_directory(file)
@@ -63,7 +66,7 @@ class Variants:
         return project if len(files) == len(project.files) else replace(project, files=tuple(files))
 
     def _of_label(self, label: str) -> str:
-        match = self._at_start.match(label) if label else None
+        match = self._at_start.match(label) if 0 < len(label) <= LONGEST_TEXT else None
         return match["variant"] if match else ""
 
     def _of_directory(self, file: File) -> str:
@@ -74,7 +77,8 @@ class Variants:
             directories = unquote(urlsplit(file.artifact.url).path).lower().split("/")[:-1]
         if not self.pattern:
             return directories[-1] if directories else ""
-        return next((name for name in reversed(directories) if self._whole.fullmatch(name)), "")
+        short = (name for name in reversed(directories) if len(name) <= LONGEST_TEXT)
+        return next(filter(self._whole.fullmatch, short), "")
 
     @cached_property
     def _whole(self) -> re.Pattern[str]:

@@ -304,4 +304,4 @@ def _variants(content: object, lines: _Lines) -> Variants:
     try:
         return Variants(by=_DIVISIONS[by], pattern=pattern, default=default, **({"path": path} if path else {}))
     except re.error as error:
-        table.refuse("pattern", f"pattern is not a regular expression: {error}")
+        table.refuse("pattern", f"pattern cannot be used: {error}")
