@@ -24,6 +24,7 @@ GROUPS = (
     {"simple"},
     {"clients", "cache"},
     {"web"},
+    {"stores"},
     {"sources"},
     {"examine"},
     {"closure", "policy"},

@@ -1,0 +1,1 @@
+"""Object stores: S3 and compatible ones, Google Cloud Storage, Azure."""

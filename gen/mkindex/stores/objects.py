@@ -1,0 +1,92 @@
+"""The protocol of an object store, as far as sources and destinations need one. All keys are below its address."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from typing import Final, NamedTuple, Protocol
+
+
+class StoreError(Exception):
+    """A store did not do what it was asked to do. The text says why and what to do, without the address."""
+
+
+class Conflict(Exception):
+    """The condition of a put does not hold: another writer has created or replaced the object."""
+
+
+class Absent(Enum):
+    """The condition that there is no object with a key."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+Condition = Absent | str  # an ETag: the object is still the one that has it
+
+
+class Headers(NamedTuple):
+    """What readers of an object get with it."""
+
+    content_type: str
+    cache_control: str
+
+
+class StoredObject(NamedTuple):
+    """What a listing says about an object."""
+
+    key: str
+    size: int  # bytes
+    etag: str
+    modified: int  # seconds since the epoch
+
+
+class Content(NamedTuple):
+    """The bytes of an object, or the part of them that was requested."""
+
+    data: bytes
+    etag: str
+
+
+class ObjectStore(Protocol):
+    """The objects below one address. Several threads may use it. All methods raise StoreError."""
+
+    @property
+    def address(self) -> str:
+        """The address for messages."""
+
+    @property
+    def url(self) -> str | None:
+        """The http address of the objects, with a slash at its end; None if it is not known."""
+
+    def directory_key(self, directory: str) -> str | None:
+        """Return the key of a directory, which ends with a slash or is ""; None if there can be no such object."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the condition of a put is checked by the store itself, so that no other writer can come between."""
+
+    def get(self, key: str, *, most: int) -> Content | None:
+        """Return an object of at most `most` bytes; None if there is none."""
+
+    def head(self, key: str) -> StoredObject | None:
+        """Return what is known about an object without reading it; None if there is none."""
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Yield the objects whose keys begin with `prefix`, which is "" or ends with a slash, in any order."""
+
+    def names(self) -> Iterable[str]:
+        """Return the first parts of all keys."""
+
+    def put(self, key: str, data: bytes, headers: Headers, *, condition: Condition | None = None) -> str:
+        """Create or replace an object, and return its ETag. Raises Conflict if the condition does not hold."""
+
+    def upload(self, key: str, parts: Iterator[bytes], headers: Headers, *, size: int, sha256: str) -> None:
+        """Create or replace an object of any size. If iterating over its parts raises an error, nothing is created.
+
+        `sha256` is kept with the object, for those who read the bucket as a source.
+        """
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that do not exist are ignored."""
+
+    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+        """Abort the uploads of large objects that began more than `older_than` seconds ago and did not end."""

@@ -1,0 +1,156 @@
+"""Objects by obstore, which knows all three kinds of stores."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import obstore
+from obstore import exceptions
+
+from mkindex.hosts.buckets import BucketAddress
+from mkindex.stores.objects import ABSENT, Condition, Conflict, Content, Headers, StoredObject, StoreError
+from mkindex.stores.reasons import describe
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore as Store
+
+_PART = 8 << 20  # bytes of a part of a large upload: 10,000 parts are allowed
+_AT_ONCE = 4  # parts that are uploaded at the same time
+
+
+class ObstoreObjects:
+    """The objects of an obstore store below `prefix`."""
+
+    def __init__(self, store: "Store", address: BucketAddress, url: str | None) -> None:
+        self._store = store
+        self._prefix = address.prefix
+        self.address = str(address)
+        self.url = url and f"{url}/{quote(address.prefix)}"
+        self.is_conditional = True
+
+    def directory_key(self, directory: str) -> str | None:
+        """Return None: obstore removes the slash."""
+        del directory
+        return None
+
+    def get(self, key: str, *, most: int) -> Content | None:
+        """Return an object of at most `most` bytes; None if there is none."""
+        with store_errors():
+            try:
+                found = obstore.get(self._store, self._prefix + key)
+                if found.meta["size"] > most:
+                    raise StoreError(f"{key} is larger than {most:,} bytes")
+                return Content(bytes(found.bytes()), found.meta["e_tag"] or "")
+            except FileNotFoundError:
+                return None
+
+    def head(self, key: str) -> StoredObject | None:
+        """Return what is known about an object without reading it; None if there is none."""
+        with store_errors():
+            try:
+                return self._stored(obstore.head(self._store, self._prefix + key))
+            except FileNotFoundError:
+                return None
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Yield the objects whose keys begin with `prefix`, in any order."""
+        with store_errors():
+            for chunk in obstore.list(self._store, self._prefix + prefix or None, chunk_size=1000):
+                yield from map(self._stored, chunk)
+
+    def _stored(self, meta: "ObjectMeta") -> StoredObject:
+        key = meta["path"].removeprefix(self._prefix)
+        return StoredObject(key, meta["size"], meta["e_tag"] or "", int(meta["last_modified"].timestamp()))
+
+    def names(self) -> Iterable[str]:
+        """Return the first parts of all keys."""
+        with store_errors():
+            found = obstore.list_with_delimiter(self._store, self._prefix or None)
+        paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
+        return [path.removeprefix(self._prefix) for path in paths]
+
+    def put(self, key: str, data: bytes, headers: Headers, *, condition: Condition | None = None) -> str:
+        """Create or replace an object, and return its ETag. Raises Conflict if the condition does not hold."""
+        if condition is not None and not self.is_conditional:
+            self._require(key, condition)
+            condition = None
+        try:
+            with store_errors():
+                return self._put(key, data, headers, condition)
+        except Unsupported:
+            self.is_conditional = False
+            return self.put(key, data, headers, condition=condition)
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
+            # A request that was sent again after a lost response finds what it has written itself.
+            there = self.get(key, most=sys.maxsize) if data else None
+            if there and there.data == data:
+                return there.etag
+            raise Conflict from error
+
+    def _put(self, key: str, data: bytes, headers: Headers, condition: Condition | None) -> str:
+        mode: Any = "overwrite" if condition is None else "create" if condition is ABSENT else {"e_tag": condition}
+        path, attributes = self._prefix + key, _attributes(headers)
+        done = obstore.put(self._store, path, data, attributes=attributes, mode=mode, use_multipart=False)
+        return done["e_tag"] or ""
+
+    def _require(self, key: str, condition: Condition) -> None:
+        """Raise Conflict if a condition does not hold now."""
+        there = self.get(key, most=sys.maxsize)
+        if (there.etag if there else ABSENT) != condition:
+            raise Conflict
+
+    def upload(self, key: str, parts: Iterator[bytes], headers: Headers, *, size: int, sha256: str) -> None:
+        """Create or replace an object of any size; obstore aborts an upload whose parts raise an error."""
+        with store_errors():
+            obstore.put(
+                self._store,
+                self._prefix + key,
+                parts if size > _PART else b"".join(parts),
+                attributes={**_attributes(headers), "sha256": sha256},
+                use_multipart=size > _PART,
+                chunk_size=_PART,
+                max_concurrency=_AT_ONCE,
+            )
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that do not exist are ignored."""
+        with store_errors():
+            for start in range(0, len(keys), 1000):
+                try:
+                    obstore.delete(self._store, [self._prefix + key for key in keys[start : start + 1000]])
+                except FileNotFoundError:  # Azure and Google say so, and stop there
+                    for key in keys[start : start + 1000]:
+                        self._delete_one(key)
+
+    def _delete_one(self, key: str) -> None:
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, self._prefix + key)
+
+    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+        """Do nothing: Azure and Google delete what was not committed after a week."""
+
+
+class Unsupported(Exception):
+    """The store has no conditional writes."""
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Raise StoreError for the errors of obstore, except for those that say that an object is or is not there."""
+    try:
+        yield
+    except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError):
+        raise
+    except (exceptions.NotSupportedError, NotImplementedError) as error:
+        raise Unsupported from error
+    except (exceptions.BaseError, ValueError) as error:
+        if "status code: 501" in str(error):
+            raise Unsupported from error
+        raise StoreError(describe(str(error))) from error
+
+
+def _attributes(headers: Headers) -> dict[str, str]:
+    return {"Content-Type": headers.content_type, "Cache-Control": headers.cache_control}
