@@ -172,12 +172,13 @@ def test_an_invalid_value_is_refused_with_the_name_of_its_option() -> None:
     }
 
 
-@pytest.mark.parametrize("destination", ["s3://bucket/x", "https://example.com/", "htps:/x"])
+@pytest.mark.parametrize("destination", ["ftp://bucket/x", "https://example.com/", "htps:/x"])
 def test_a_url_is_not_a_destination(destination: str) -> None:
     with pytest.raises(ConfigError) as error:
         Config(sources=("wheels",), destination=destination)
     assert str(error.value) == (
-        f"DEST {destination} looks like a URL, but must be a directory (a directory of that name is ./{destination})"
+        f"DEST {destination} looks like a URL, but must be a directory, or a bucket (s3://, gs://, az://). Of a "
+        f"directory of that name, the path is ./{destination}"
     )
 
 
@@ -285,6 +286,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         watch = true
         settle = 1
         poll = true
+        store-option = ["region=eu-central-1"]
         poll-interval = 5
         rescan = 60
         interval = 3600
@@ -363,6 +365,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "watch": True,
         "settle": 1,
         "poll": True,
+        "store_option": ["region=eu-central-1"],
         "poll_interval": 5,
         "rescan": 60,
         "interval": 3600,

@@ -172,7 +172,7 @@ def test_accepted_values_are_printed_unchanged(name: str, path: str) -> None:
         (["nginx", "--root", ""], "--root must be an absolute path on the server, such as /srv/index, not ''"),
         (["nginx", "--root", "a$b"], "--root must not contain control characters or any of"),
         (["netlify"], "netlify is configured by files that a build writes: mkindex SOURCE DEST --for netlify"),
-        (["s3"], "s3 is configured by files that a build writes: mkindex SOURCE DEST --for s3"),
+        (["s3"], "s3 needs no configuration: mkindex SOURCE s3://BUCKET/PREFIX"),
         (["github-pages", "--auth"], "--auth: not used for github-pages, which is not a server of your own"),
         (["github-pages", "--url", "https://x/", "--root", "a"], "--root, --url: not used for github-pages"),
     ],

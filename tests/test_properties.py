@@ -74,8 +74,8 @@ HOSTED: list[tuple[str | None, str | None]] = [
     (None, None),
     ("github-pages", None),
     ("netlify", "json"),
-    ("s3", "simple-json"),
-    ("s3", None),
+    ("cloudflare-pages", "simple-json"),
+    ("apache", None),
 ]
 filenames = st.sampled_from(sorted(CONTENT))
 numbers = st.integers(0, 1000)

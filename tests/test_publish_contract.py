@@ -1,4 +1,4 @@
-"""The contract of destinations, in memory and on disk."""
+"""The contract of destinations, in memory, on disk and in a bucket."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mkindex.publish.bucket import BucketDestination
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.memory import MemoryDestination
 from mkindex.publish.plan import Destination, FileChanged, Plan
+from support.fake_store import FakeStore
 from support.publishing import (
     MTIME,
     SITE,
@@ -41,10 +43,17 @@ def wheels(tmp_path: Path) -> Path:
     return source
 
 
-@pytest.fixture(params=["memory", "copy", "hardlink"])
+@pytest.fixture(params=["memory", "copy", "hardlink", "bucket"])
 def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destination]:
     if request.param == "memory":
         yield MemoryDestination(read_file)
+        return
+    if request.param == "bucket":
+        with (
+            ThreadPoolExecutor(2) as executor,
+            BucketDestination(FakeStore(), executor=executor, readers=executor) as made,
+        ):
+            yield made
         return
     with (
         ThreadPoolExecutor(2) as executor,

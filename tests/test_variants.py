@@ -13,7 +13,6 @@ from mkindex.model.files import Artifact, File, Fingerprint, Link
 from mkindex.model.variants import Variants, mixed_labels
 from support.builds import cold_build, publish
 from support.command_line import Run
-from support.growing import add
 from support.index_values import FakeFiles
 from support.policies import policy_from
 from support.trees import html_entries, read_tree
@@ -392,11 +391,3 @@ def test_hosts_send_the_json_pages_of_each_variant_with_their_type(here: Path) -
         for root in ("simple/", "whl/cpu/", "whl/cu118/", "whl/cu128/")
         for page in ("index.v1_json", ":project/index.v1_json")
     ]
-
-
-def test_variants_are_refused_for_a_bucket_to_which_only_one_index_is_uploaded(here: Path) -> None:
-    with pytest.raises(ConfigError, match=r"\[variants\] and --for s3 exclude each other, because upload\.sh uploads"):
-        publish(here / "wheels", here / "public", host="s3", policy=policy(here, 'by = "local"'))
-    publish(here / "wheels", here / "public", policy=policy(here, 'by = "local"'))
-    with pytest.raises(ConfigError, match=r"^\[variants\] and --for s3 exclude each other"):
-        add(here / "wheels", here / "public", host="s3")

@@ -44,19 +44,21 @@ class Bucket:
     def url(self) -> str:
         return f"{self.endpoint}/{NAME}/"
 
-    def run(self, *command: str | Path) -> str:
-        """Run a command that finds `aws`, which uses this server; return its output."""
-        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        environment |= {
-            "PATH": f"{CLIENTS / 'awscli' / 'bin'}:{os.environ['PATH']}",
-            "HOME": str(self.log.parent),
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which tools use this server."""
+        return {
             "no_proxy": "127.0.0.1",
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "nobody",
             "AWS_SECRET_ACCESS_KEY": "nothing",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "UPLOAD_GRACE": "0",
         }
+
+    def run(self, *command: str | Path) -> str:
+        """Run a command that finds `aws`, which uses this server; return its output."""
+        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | self.environment
+        environment |= {"PATH": f"{CLIENTS / 'awscli' / 'bin'}:{os.environ['PATH']}", "HOME": str(self.log.parent)}
         done = subprocess.run(
             command, env=environment, cwd=self.log.parent, capture_output=True, text=True, timeout=120, check=False
         )
@@ -72,9 +74,12 @@ class Bucket:
         with build_opener(ProxyHandler({})).open(self.url + quote(key, safe="/")) as answer:
             return answer.read(), answer.headers
 
-    def fill(self, directory: Path) -> None:
-        """Upload the contents of a directory."""
-        self.run("aws", "s3", "cp", "--recursive", "--only-show-errors", directory, f"s3://{NAME}/")
+    def unfinished_uploads(self) -> list[str]:
+        """Return the keys of the uploads in parts that were begun and did not end."""
+        listed = self.run(
+            "aws", "s3api", "list-multipart-uploads", "--bucket", NAME, "--query", "Uploads[].Key || `[]`"
+        )
+        return [str(key) for key in json.loads(listed)]
 
     def changes(self) -> list[str]:
         """Return every change since the last call, as "PUT key" or "DELETE key", in the order of the server's log."""

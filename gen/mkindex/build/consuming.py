@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from mkindex.cache import COARSE_RACY_NS, RACY_NS
 from mkindex.config import Config
@@ -18,12 +18,18 @@ from mkindex.errors import Note
 from mkindex.model.files import Artifact, File, Fingerprint
 from mkindex.model.index import Index
 from mkindex.options import InvalidOption
-from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.root import SymlinkInTree
 from mkindex.sources.open import local_path
 from mkindex.text import redact
 from mkindex.tree.names import file_path
+
+
+class Holder(Protocol):
+    """A destination that knows which files it holds."""
+
+    def holds(self, path: str) -> bool:
+        """Tell whether the file at a path of the tree is as mkindex wrote it."""
 
 
 class Consumed(NamedTuple):
@@ -70,7 +76,7 @@ def find_consumable(arrivals: Iterable[File], index: Index) -> tuple[Consumable,
     return tuple(Consumable(file, listed[file.sha256]) for file in arrivals if file.sha256 in listed)
 
 
-def consume(consumable: Iterable[Consumable], destination: DirectoryDestination, since_ns: int) -> Consumed:
+def consume(consumable: Iterable[Consumable], destination: Holder, since_ns: int) -> Consumed:
     """Delete these files from their sources, if the destination holds them.
 
     `since_ns`: when the sources began to be listed, since the epoch. A file that has changed by now stays.

@@ -18,7 +18,7 @@ from mkindex.errors import Note, nothing
 from mkindex.examine.local import Progress
 from mkindex.model.index import Index
 from mkindex.publish.ownership import TrustedManifest
-from mkindex.publish.plan import Applied, FileChanged
+from mkindex.publish.plan import Applied, FileChanged, Superseded
 from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
 
@@ -54,10 +54,10 @@ def build(
     """
     started = time.monotonic()
     with open_workspace(config, trusted, progress, announce) as opened:
-        work, kept = keep_options(opened, growth) if growth else (opened, [])
-        config = work.config
-        terms = terms_of(work, growth, kept)
         for attempt in count(1):
+            work, kept = keep_options(opened, growth) if growth else (opened, [])
+            config = work.config
+            terms = terms_of(work, growth, kept)
             began_ns = time.time_ns()
             opened_sources = (sources or open_sources)(config, work.web, work.connections)
             collected = collect(work, opened_sources, examine or examine_all, growth, terms.policy)
@@ -65,10 +65,11 @@ def build(
             try:
                 applied = Applied() if config.dry_run else _apply(work, prepared, before_commit)
                 break
-            except FileChanged as changed:
+            except (FileChanged, Superseded) as reason:
                 if attempt >= attempts or "-" in config.sources:  # standard input can be read only once
                     raise
-                work.cache.forget(changed.file.local.path)
+                if isinstance(reason, FileChanged):
+                    work.cache.forget(reason.file.local.path)
         work.cache.replace_fingerprints(applied.links)
         if not config.dry_run:
             _finish(work, prepared.index, collected.generation)
@@ -88,6 +89,7 @@ def build(
         ),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
+        url=work.destination.url,
         locks=collected.locks,
         new=None if config.previous is None else new_filenames(prepared.index, collected.previous or {}),
         added=None if growth is None else new_filenames(prepared.index, collected.previous or {}),

@@ -33,11 +33,6 @@ def refuse_options(config: Config, policy: "Policy") -> None:
     where = f"{printable(config.policy)}: " if config.policy else ""
     if policy.limits and config.upload_time == "none":
         raise ConfigError(f"{where}cutoff and younger-than require upload times: remove --upload-time none")
-    if policy.variants and config.host == "s3":
-        raise ConfigError(
-            f"{where}[variants] and --for s3 exclude each other, because upload.sh uploads only one index. Upload the "
-            "tree with another tool"
-        )
     if policy.variants and config.legacy_json and policy.variants.path.split("/")[0] == LEGACY_DIRECTORY:
         raise ConfigError(f"{where}[variants] path must not begin with {LEGACY_DIRECTORY}: --legacy-json writes there")
 

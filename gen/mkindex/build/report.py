@@ -31,6 +31,7 @@ class Report:
     findings: tuple[Rejected | Note, ...]
     seconds: float
     dry_run: bool
+    url: str | None = None  # where readers find the tree, if it is in a bucket
     locks: "tuple[Lock, ...]" = ()  # the lock files among the sources
     policy: PolicyResult | None = None  # what the policy did; None: there is none
     new: tuple[str, ...] | None = None  # filenames that the --previous site lacks; None: no previous site was given

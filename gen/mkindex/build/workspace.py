@@ -5,15 +5,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.cache import Cache
 from mkindex.config import Config
 from mkindex.errors import Note, nothing
 from mkindex.examine.local import Progress
+from mkindex.hosts.buckets import is_bucket
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.ownership import TrustedManifest
 from mkindex.web.client import WebClient
+
+if TYPE_CHECKING:
+    from mkindex.publish.bucket import BucketDestination
 
 # Requests at a time without --jobs; web/throttle.py decides how many of them one host gets.
 _REQUESTS = 32
@@ -23,7 +27,7 @@ class Workspace(NamedTuple):
     """The tools of a build, which is the only writer of its destination."""
 
     config: Config
-    destination: DirectoryDestination
+    destination: "DirectoryDestination | BucketDestination"
     cache: Cache
     web: WebClient
     executor: Executor  # threads that read files of this machine
@@ -45,13 +49,8 @@ def open_workspace(
     """Lock the destination, and open cache, connections and threads."""
     with ExitStack() as stack:
         executor = _executor(stack, processes(config))
-        destination = DirectoryDestination(
-            config.destination,
-            executor=executor,
-            hardlink=config.link_mode == "hardlink",
-            processes=processes(config),
-            trusted=trusted,
-        )
+        connections = _executor(stack, config.jobs or _REQUESTS)
+        destination = _destination(config, executor, connections, trusted)
         if not config.dry_run:
             stack.enter_context(destination)
         directory = Path(config.cache_dir) if config.cache_dir else None
@@ -64,10 +63,28 @@ def open_workspace(
             cache=cache,
             web=web,
             executor=executor,
-            connections=_executor(stack, config.jobs or _REQUESTS),
+            connections=connections,
             progress=progress,
             announce=announce,
         )
+
+
+def _destination(
+    config: Config, executor: Executor, connections: Executor, trusted: TrustedManifest | None
+) -> "DirectoryDestination | BucketDestination":
+    if is_bucket(config.destination):
+        from mkindex.publish.bucket import BucketDestination
+        from mkindex.stores.open import open_bucket
+
+        store = open_bucket(config.destination, config.store_option, timeout=config.timeout)
+        return BucketDestination(store, executor=connections, readers=executor)
+    return DirectoryDestination(
+        config.destination,
+        executor=executor,
+        hardlink=config.link_mode == "hardlink",
+        processes=processes(config),
+        trusted=trusted,
+    )
 
 
 def _executor(stack: ExitStack, threads: int) -> Executor:

@@ -74,7 +74,7 @@ Examples:
   mkindex --dry-run ./wheels ./public    print what a build would do
   mkindex add ./dist ./public            keep what ./public lists, and add what ./dist has
   mkindex ./wheels ./public --watch --serve
-  mkindex ./wheels ./public --for s3     then: sh ./public/upload.sh s3://BUCKET
+  mkindex ./wheels s3://BUCKET/PREFIX    the same in a bucket; `mkindex add` adds to it
   mkindex check ./public                 check the index and its files
   mkindex client https://host/simple/    print the configuration for uv, pip, poetry or PDM
 

@@ -109,6 +109,8 @@ def _check_use(ctx: click.Context, name: str, host: Host) -> None:
     if host.users_file is None and typed:
         flags = ", ".join(f"--{one}" for one in typed)
         raise ConfigError(f"{flags}: not used for {name}, which is not a server of your own")
+    if name == "s3":
+        raise ConfigError("s3 needs no configuration: mkindex SOURCE s3://BUCKET/PREFIX (see docs/hosting/s3.md)")
     if host.printed_template is None:
         raise ConfigError(
             f"{name} is configured by files that a build writes: mkindex SOURCE DEST --for {name} "

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shlex
 
 from mkindex.config.site_options import SITE
 from mkindex.config.table import OPTIONS, BuildOptions
 from mkindex.errors import ConfigError
 from mkindex.hosts.addresses import is_host, parse_bind, split_url
+from mkindex.hosts.buckets import is_bucket, parse_bucket
 from mkindex.hosts.table import HOSTS
 from mkindex.options import InvalidOption
 from mkindex.text import printable, redact
@@ -33,6 +35,7 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_SETTING = re.compile(r"[A-Za-z0-9_]+=")
 HOST_WANTED = "must be a host without scheme and port, such as files.example.com, not {value!r}"
 
 
@@ -52,6 +55,9 @@ def check(options: BuildOptions) -> None:
         if not is_host(host):
             raise InvalidOption("trust_host", HOST_WANTED, value=printable(host))
     _check_locks(options)
+    for setting in options.store_option:
+        if not _SETTING.match(setting):
+            raise InvalidOption("store_option", "must be KEY=VALUE, such as region=eu-central-1")
     if options.archive is not None:
         _check_archive(options, options.archive)
     if options.previous is not None:
@@ -118,16 +124,41 @@ def _check_paths(options: BuildOptions) -> None:
         raise ConfigError("give at least one SOURCE and a DEST, such as: mkindex ./wheels ./public")
     if options.sources.count("-") > 1:
         raise ConfigError("standard input (-) can be a source only once")
-    if _SCHEME.match(options.destination) and not os.path.isdir(options.destination):
+    if is_bucket(options.destination):
+        _check_bucket(options)
+    elif options.host == "s3":
+        raise InvalidOption(
+            "host",
+            "s3 requires a bucket as DEST, which needs no upload: mkindex {source} s3://BUCKET/PREFIX",
+            source=printable(" ".join(map(shlex.quote, options.sources))) or "SOURCE...",
+        )
+    elif _SCHEME.match(options.destination) and not os.path.isdir(options.destination):
         path = printable(options.destination)
         raise ConfigError(
-            f"DEST {path} looks like a URL, but must be a directory (a directory of that name is ./{path})"
+            f"DEST {path} looks like a URL, but must be a directory, or a bucket (s3://, gs://, az://). Of a directory "
+            f"of that name, the path is ./{path}"
         )
+
+
+def _check_bucket(options: BuildOptions) -> None:
+    """Check what cannot be done with a bucket as DEST."""
+    try:
+        parse_bucket(options.destination)
+    except ValueError as error:
+        raise ConfigError(f"DEST {redact(options.destination)} {error}") from error
+    if options.host not in (None, "s3"):
+        raise InvalidOption("host", "{value} needs a directory as DEST, not a bucket", value=options.host)
+    if options.link_mode == "hardlink":
+        raise InvalidOption("link_mode", "hardlink needs a directory as DEST: files are uploaded to a bucket")
+    for name in ("archive", "serve"):
+        if getattr(options, name):
+            raise InvalidOption(name, "needs a directory as DEST, not a bucket")
 
 
 def _check_places(options: BuildOptions) -> None:
     """Check the paths of the indexes in the tree, which depend on the host."""
-    host = HOSTS[options.host] if options.host else None
+    kind = options.host or ("s3" if is_bucket(options.destination) else None)
+    host = HOSTS[kind] if kind else None
     if options.simple_path:
         _check_tree_path("simple_path", options.simple_path, " (. is the root)")
     for name, path in ("simple_path", options.simple_path), ("json_root", options.json_root):
@@ -138,8 +169,8 @@ def _check_places(options: BuildOptions) -> None:
     if options.json_root is None:
         return
     if host is None:
-        able = ", ".join(name for name, one in HOSTS.items() if not one.why_no_json_root)
-        raise InvalidOption("json_root", "requires {host} with one of {able}", able=able)
+        able = ", ".join(name for name, one in HOSTS.items() if not one.why_no_json_root and name != "s3")
+        raise InvalidOption("json_root", "requires a bucket as DEST, or {host} with one of {able}", able=able)
     if host.why_no_json_root:
         raise InvalidOption(
             "json_root",

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mkindex.config.reader_options import READERS
-from mkindex.config.reserve_options import RESERVED, ReserveOptions
+from mkindex.config.reserve_options import RESERVED
 from mkindex.config.site_options import SITE
+from mkindex.config.store_options import BUCKETS, StoreOptions
 from mkindex.hosts.table import HOSTS
 from mkindex.options import option, options_of
 from mkindex.tree.names import SIMPLE_DIRECTORY
@@ -15,7 +16,9 @@ _DAY = 86_400  # seconds
 # The headings of --help and of the README table, in order.
 SOURCES, SELECTION, LOCKS, POLICY, OUTPUT = "Sources", "Selection", "Lock files", "Policy", "Output"
 PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
-GROUPS = (SOURCES, SELECTION, LOCKS, POLICY, RESERVED, OUTPUT, SITE, READERS, PUBLISHING, WATCHING, REPORTING)
+GROUPS = (
+    *(SOURCES, SELECTION, LOCKS, POLICY, RESERVED, OUTPUT, SITE, READERS, BUCKETS, PUBLISHING, WATCHING, REPORTING),
+)
 
 # The tables of mkindex.toml that are no options but a policy.
 POLICY_TABLES = ("yank", "status", "keep", "only", "times", "variants")
@@ -23,7 +26,7 @@ POLICY_TABLES = ("yank", "status", "keep", "only", "times", "variants")
 
 # The methods that are left out take some milliseconds to generate. `Config` has them.
 @dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
-class BuildOptions(ReserveOptions):
+class BuildOptions(StoreOptions):
     """The sources, the destination and the options of one build, not yet checked.
 
     An option that `shapes` the tree is kept in its manifest; so it cannot be a path of this machine.
@@ -239,8 +242,8 @@ class BuildOptions(ReserveOptions):
     )
     json_root: str | None = option(
         None,
-        "With --for cloudflare-pages, netlify or s3: path of a second index in DEST, for clients that read JSON. With "
-        "github-pages, only for Renovate.",
+        "In a bucket, or with --for cloudflare-pages or netlify: path of a second index, for clients that read JSON. "
+        "With --for github-pages, only for Renovate.",
         group=OUTPUT,
         metavar="PATH",
         shapes=True,

@@ -82,10 +82,6 @@ HOSTS = {
         users_file="/etc/caddy/mkindex.users",
         why_no_json_root=_NEGOTIATES,
     ),
-    "s3": Host(
-        next_step="Publish it:    sh {}/upload.sh s3://BUCKET",
-        written_files={"upload.sh": "hosts/upload.sh"},
-        why_no_fallback="its routing rules cannot exclude reserved names",
-        reserved=frozenset({"files"}),
-    ),
+    # And every other bucket: DEST is the bucket itself.
+    "s3": Host(why_no_fallback="its routing rules cannot exclude reserved names"),
 }

@@ -9,15 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
-from heapq import merge
 from io import FileIO
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import Artifact, Fingerprint
+from mkindex.publish.changes import manifest_changes
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem, os_errors
 from mkindex.publish.lock import exclusive
@@ -93,6 +93,11 @@ class DirectoryDestination:
     @property
     def root(self) -> str:
         return self._disk.path
+
+    @property
+    def url(self) -> str | None:
+        """None: no server is known that serves the tree."""
+        return None
 
     @property
     def downloads(self) -> Downloads:
@@ -263,17 +268,11 @@ class DirectoryDestination:
 
     def _changes(self, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Change]:
         """Yield the changes to the manifest, in its order."""
-        updates = sorted((entry.position, entry) for entry in plan.updates)
-        removals = sorted(entry.position for entry in (*plan.deletes, *plan.transfers, *plan.edited))
-        # If there are two for a position, the first one counts.
-        changes = merge(
-            _new_entries(plan, outcomes), updates, ((position, None) for position in removals), key=itemgetter(0)
-        )
-        for position, same in groupby(changes, key=itemgetter(0)):
-            _, entry = next(same)
+        for position, entry in manifest_changes(plan, _new_entries(plan, outcomes)):
             if entry and not entry.fingerprint:  # renaming changed the ctime
-                entry = entry._replace(fingerprint=self._disk.fingerprint(entry.path))
-            yield position, entry
+                yield position, entry._replace(fingerprint=self._disk.fingerprint(entry.path))
+            else:
+                yield position, entry
 
     def _withdraw(self, paths: Sequence[str], keep_intent: bool) -> None:
         """Delete the written files, which no page names yet. If that fails, the intent stays for the next run."""

@@ -88,6 +88,10 @@ class FileChanged(DestinationError):
         return type(self), (self.file,)  # pickle would call it with the text
 
 
+class Superseded(DestinationError):
+    """Another process published to the destination after its state was read. Nothing was published; plan again."""
+
+
 class Destination(Protocol):
     """The place that an index is published to. One contract test runs against every implementation."""
 

@@ -186,22 +186,14 @@ class Staging:
 
     def _metadata(self, file: File) -> bytes:
         """Return the METADATA of a wheel. Raises FileChanged if it is not where it was, or not the same."""
-        from mkindex.distributions.zips import Span, random_access, read_span  # here, since most builds write nothing
+        from mkindex.distributions.zips import random_access  # here, since most builds write nothing
 
+        if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
+            whole = self._last_copy[1]
+            return read_metadata(file, lambda start, length: bytes(whole[start : start + length]))
         copied = self._precopies.find(file_path(file.sha256, file.filename))
-        span = Span.parse(file.metadata_span)
-        try:
-            if self._last_copy and self._last_copy[0] is file and len(self._last_copy[1]) == file.size:
-                whole = self._last_copy[1]
-                raw = read_span(lambda start, length: bytes(whole[start : start + length]), span)
-            else:
-                with self._disk.open(copied) if copied else _open(file.local.path, file) as wheel:
-                    raw = read_span(random_access(wheel), span)
-        except Unreadable as error:
-            raise FileChanged(file) from error
-        if hashlib.sha256(raw).hexdigest() != file.core_metadata:
-            raise FileChanged(file)
-        return raw
+        with self._disk.open(copied) if copied else _open(file.local.path, file) as wheel:
+            return read_metadata(file, random_access(wheel))
 
     def _adopt(self, file: File, target: str) -> str:
         """Publish a download itself, not a copy. Its fingerprint is taken later, when the download is deleted."""
@@ -264,6 +256,19 @@ class Staging:
         if linked[:3] != scanned[:3]:
             raise FileChanged(file)
         return str(linked)
+
+
+def read_metadata(file: File, read: Callable[[int, int], bytes]) -> bytes:
+    """Return the METADATA of a wheel, of which `read(start, length)` returns bytes. Raises FileChanged."""
+    from mkindex.distributions.zips import Span, read_span
+
+    try:
+        raw = read_span(read, Span.parse(file.metadata_span))
+    except Unreadable as error:
+        raise FileChanged(file) from error
+    if hashlib.sha256(raw).hexdigest() != file.core_metadata:
+        raise FileChanged(file)
+    return raw
 
 
 def _is_large(put: Put) -> bool:

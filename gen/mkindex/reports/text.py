@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkindex.closure.unlisted import Unlisted, unlisted
 from mkindex.errors import Note, Rejected
+from mkindex.hosts.buckets import is_bucket
 from mkindex.hosts.table import HOSTS, Host
 from mkindex.text import and_more, format_size, plural, printable
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
@@ -57,10 +58,14 @@ def summary(report: "Report", config: "Config", proof: "Proof | None" = None, *,
         yield "Nothing was written (-v lists the paths)"
     if projects and not report.dry_run:
         next_step = HOSTS[config.host].next_step if config.host else None
-        address = (config.url or ("https://ADDRESS" if next_step else "http://localhost:8000")).rstrip("/")
-        url = f"{address}/{f'{config.simple_path}/'.lstrip('/')}"
+        somewhere = "https://ADDRESS" if next_step or is_bucket(config.destination) else "http://localhost:8000"
+        address = (config.url or report.url or somewhere).rstrip("/")
+        url = printable(f"{address}/{f'{config.simple_path}/'.lstrip('/')}")
         yield ""
-        yield (next_step or _SERVE_HERE).format(printable(shlex.quote(config.destination)))
+        if is_bucket(config.destination):
+            yield f"Check it:      mkindex check {url}"
+        else:
+            yield (next_step or _SERVE_HERE).format(printable(shlex.quote(config.destination)))
         if report.locks:
             path = os.path.join(config.destination, LOCKS_DIRECTORY, INSTALL_MD)
             yield f"Install from:  {printable(path)} has the commands"

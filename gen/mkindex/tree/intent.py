@@ -32,7 +32,9 @@ def decode(stream: BinaryIO) -> list[Entry]:
         raise DamagedManifest
     if int(first_line[1]) > 3:
         raise NewerManifest(f"was written by a newer mkindex (format {int(first_line[1])}; this version reads 3)")
-    size = os.fstat(stream.fileno()).st_size
+    start = stream.tell()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(start)
     entries = set()
     for line in each_line(stream, min(size, LARGEST)):
         if not _INTENT_LINE.fullmatch(line):

@@ -125,8 +125,8 @@ def page_missing(project: SeenProject) -> Iterator[Violation]:
     impact="pip and uv request ROOT/PROJECT/, never ROOT/PROJECT/index.html, and report that the project does not "
     "exist.",
     fix="Configure the host to send index.html for a directory. A bucket does so at its website endpoint only: use "
-    "that, or store each page also under a key that ends in a slash (simple/demo/), as text/html. The upload.sh of "
-    "`mkindex SOURCE DEST --for s3` does so.",
+    "that, or store each page also under a key that ends in a slash (simple/demo/), as text/html. "
+    "`mkindex SOURCE s3://BUCKET/PREFIX` does so.",
 )
 def no_index_document(project: SeenProject) -> Iterator[Violation]:
     """The host sends index.html for the address of its directory."""

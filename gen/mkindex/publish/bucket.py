@@ -1,0 +1,385 @@
+"""A bucket as destination. Its manifest says what is there, so that adding a file costs what that file costs.
+
+Files are uploaded first: several writers can do that at the same time, since the key of a file contains its hash. Only
+the writer that has the claim changes pages and the manifest, and deletes.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from heapq import merge
+from io import BytesIO, FileIO
+from itertools import groupby
+from operator import attrgetter
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from mkindex.distributions.zips import random_access
+from mkindex.errors import DestinationError, Note, nothing
+from mkindex.model.files import CHUNK, Artifact, File
+from mkindex.publish.changes import manifest_changes
+from mkindex.publish.claim import HEADERS, Claim, Waiting
+from mkindex.publish.downloads import Downloads
+from mkindex.publish.filesystem import Filesystem
+from mkindex.publish.object_headers import FILE_HEADERS, page_headers
+from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection, Put, Superseded
+from mkindex.publish.present import Present
+from mkindex.publish.staging import read_metadata
+from mkindex.site.resources import FileResource, PageResource, SiblingResource
+from mkindex.stores.objects import ABSENT, Conflict, ObjectStore, StoreError
+from mkindex.text import printable
+from mkindex.tree import manifest
+from mkindex.tree.manifest import Entry, Extent, Position, Stage
+from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST
+
+if TYPE_CHECKING:
+    from mkindex.sources.published import PublishedProject
+
+_PART = 8 << 20  # bytes that are read at once
+_DAY = 86_400  # seconds
+
+
+@dataclass(frozen=True)
+class _State:
+    """A manifest, as it was when it was read."""
+
+    etag: str  # "": there is none
+    data: bytes
+    sections: Sequence[tuple[Extent, str, int]]  # with the key, and the number of entries
+
+    def stream(self) -> BytesIO:
+        return BytesIO(self.data)
+
+    @cached_property
+    def files(self) -> frozenset[str]:
+        """The paths of all files."""
+        held = (one for extent, _, _ in self.sections for one in _held(self, extent, ()))
+        return frozenset(one.entry.path for one in held if one.entry.stage == Stage.FILE)
+
+
+class _Page(NamedTuple):
+    """A page that was rendered."""
+
+    put: Put
+    data: bytes
+    sha256: str
+
+
+class BucketDestination:
+    """The index in a bucket. As a context manager it gives up its claim at the end.
+
+    `executor` has threads that wait for the store, `readers` those that read large files.
+    """
+
+    def __init__(
+        self, store: ObjectStore, *, executor: Executor, readers: Executor, waiting: Waiting | None = None
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._readers = readers
+        self._claim = Claim(store, waiting or Waiting())
+        self._present = Present(store)
+        self._state: _State | None = None
+        self._intended: Sequence[Entry] = ()  # of a writer that died
+        self._stopped = False
+        self._entered = ExitStack()
+        self.notes: tuple[Note, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped = True
+        with suppress(StoreError):
+            self._give_up()
+        self._entered.close()
+
+    @property
+    def root(self) -> str:
+        return self._store.address
+
+    @property
+    def url(self) -> str | None:
+        """The http address of the tree, with a slash at its end; None if it is not known."""
+        return self._store.url
+
+    @cached_property
+    def downloads(self) -> Downloads:
+        """Files from servers that are not published yet, on this machine."""
+        return Downloads(Filesystem(self._entered.enter_context(TemporaryDirectory(prefix="mkindex-"))))
+
+    # --- what is there ------------------------------------------------------------------------------------------------
+
+    def sections(self) -> Iterator[PublishedSection]:
+        """Yield the sections that mkindex wrote, ordered by name, including those of a writer that died."""
+        state = self._read_state()
+        owned = {extent.name: (extent, key, count) for extent, key, count in state.sections}
+        intended = {name: list(some) for name, some in groupby(sorted(self._intended), key=attrgetter("section"))}
+        for name in sorted(owned.keys() | intended.keys()):
+            extent, key, count = owned.get(name, (None, "", 0))
+            unsure = intended.get(name, [])
+            lines = partial(manifest.read_optional, state.stream(), extent) if extent else tuple
+            yield PublishedSection(
+                name, "" if self._intended else key, count + len(unsure), partial(_held, state, extent, unsure), lines
+            )
+
+    def projects(self) -> "Iterator[PublishedProject]":
+        """Yield what the manifest records about projects, by name."""
+        from mkindex.sources.published import PublishedProject  # here, since most builds keep nothing
+
+        state = self._read_state()
+        stream = state.stream()
+        for extent, _, _ in state.sections:
+            record = manifest.read_optional(stream, extent)
+            yield PublishedProject(extent.name, record, True, partial(_held, state, extent, ()))
+
+    def read(self, path: str, most: int) -> bytes:
+        """Return a file of the tree that is not larger than this, b"" if it cannot be read."""
+        with suppress(StoreError):
+            found = self._store.get(path, most=most)
+            return found.data if found else b""
+        return b""
+
+    def holds(self, path: str) -> bool:
+        """Tell whether the file at `path` is ours: nobody else has files at paths with their hash."""
+        return path in self._read_state().files
+
+    def digest(self, path: str) -> str | None:
+        """Return the sha256 of the object at `path`, "" if it was not read, and None if there is nothing."""
+        if any(entry.path == path for entry in self._intended):
+            return ""
+        with self._errors():
+            if not self._present.has(path):
+                return None
+            if path.startswith(f"{FILES_DIRECTORY}/") and not path.endswith(".metadata"):
+                return "".join(path.split("/")[1:3])  # of a file that was uploaded, but not published
+            return hashlib.sha256(self.read(path, manifest.LARGEST)).hexdigest()
+
+    def is_ours(self, entry: Entry) -> bool:
+        """Tell whether the page at the path of an entry is as mkindex wrote it, or is missing."""
+        with self._errors():
+            found = self._store.get(entry.path, most=manifest.LARGEST)
+        hashes = {entry.sha256, *(one.sha256 for one in self._intended if one.path == entry.path)} - {""}
+        return found is None or hashlib.sha256(found.data).hexdigest() in hashes
+
+    def take(self, artifact: Artifact, source: FileIO) -> str:
+        """Return the sha256 of a large file."""
+        del artifact
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+    def _read_state(self) -> _State:
+        if self._state is None:
+            with self._errors():
+                found = self._store.get(MANIFEST, most=manifest.LARGEST)
+            etag, data = (found.etag, found.data) if found else ("", b"")
+            self._state = _State(etag, data, tuple(self._sections_of(data)))
+        return self._state
+
+    def _sections_of(self, data: bytes) -> Iterator[tuple[Extent, str, int]]:
+        try:
+            for extent, lines in manifest.sections(BytesIO(data)):
+                yield extent, manifest.key(extent.name, lines), len(lines)
+        except manifest.NewerManifest as error:
+            where = f"{printable(self.root)}/{MANIFEST}"
+            raise DestinationError(f"{where} {error}: upgrade mkindex, or publish elsewhere") from error
+        except manifest.DamagedManifest:
+            pass
+
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    def apply(self, plan: Plan, before_commit: Callable[[], object] = nothing) -> Applied:
+        """Carry out a plan: files, claim, project pages, root pages, manifest, deletes.
+
+        `before_commit` is called with the claim, before the first page. If it raises, readers see no change. Raises
+        Superseded if another writer published since `sections()` was called; the claim is kept for the next plan.
+        """
+        with self._errors():
+            if not (plan.has_changes or self._claim.is_held or self._store.head(INTENT)):
+                before_commit()
+                return Applied()
+            files = [put for put in plan.puts if not isinstance(put.resource, PageResource)]
+            self._upload(files)
+            pages = self._render(plan.puts[len(files) :])
+            theirs = self._claim.acquire([*_intent(plan, pages), *self._intended])
+            if not self._claim.is_exclusive:
+                self._note_without_conditions()
+            self._require_same_state(theirs)
+            before_commit()
+            try:
+                written = self._publish(plan, files, pages)
+            except BaseException:
+                self._claim.leave()
+                raise
+        return Applied(written=len(files) + written)
+
+    def _publish(self, plan: Plan, files: Sequence[Put], pages: Sequence[_Page]) -> int:
+        changed = [page for page in pages if not _is_same(page)]
+        for _, stage in groupby(changed, key=lambda page: page.put.resource.stage):
+            self._claim.check()
+            list(self._executor.map(self._put_page, stage))
+        self._claim.check()
+        if plan.has_changes:
+            self._put_manifest(plan, _new_entries(files, pages))
+        for _, entries in groupby(plan.deletes, key=attrgetter("stage")):
+            self._claim.check()
+            self._store.delete([key for entry in entries for key in self._keys(entry.path)])
+        self._claim.release()
+        self._intended = ()
+        self._present = Present(self._store)
+        return len(changed)
+
+    def _require_same_state(self, theirs: Sequence[Entry]) -> None:
+        """Raise Superseded if the plan was made from another state than that of now."""
+        before = self._read_state().etag
+        there = self._store.head(MANIFEST)
+        if theirs or (there.etag if there else "") != before:
+            self._intended, self._state, self._present = theirs or self._intended, None, Present(self._store)
+            raise Superseded(f"{printable(self.root)}: another mkindex process published meanwhile. Run again")
+
+    def _put_manifest(self, plan: Plan, new: Iterable[tuple[Position, Entry]]) -> None:
+        state = self._read_state()
+        extents = [extent for extent, _, _ in state.sections]
+        before = state.stream() if extents else None
+        parts = manifest.encode(manifest_changes(plan, new), before, extents, plan.lines, plan.recorded)
+        data = b"".join(parts)
+        try:
+            etag = self._store.put(MANIFEST, data, HEADERS, condition=state.etag or ABSENT)
+        except Conflict as error:
+            raise DestinationError(
+                f"{printable(self.root)}: another mkindex process published at the same time. Run again"
+            ) from error
+        self._state = _State(etag, data, tuple(self._sections_of(data)))
+
+    def _upload(self, puts: Sequence[Put]) -> None:
+        """Upload files and then siblings, which no reader can find yet."""
+        if any(_size(put) > _PART for put in puts):
+            self._store.abort_uploads(f"{FILES_DIRECTORY}/", older_than=_DAY)  # of writers that died
+        self._stopped = False
+        for _, some in groupby(puts, key=lambda put: put.resource.stage):
+            futures = [
+                (self._readers if _size(put) > CHUNK else self._executor).submit(self._put_file, put) for put in some
+            ]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self._stopped = True
+                for future in futures:
+                    future.cancel()
+                wait(futures)
+                raise
+
+    def _put_file(self, put: Put) -> None:
+        resource = put.resource
+        if isinstance(resource, SiblingResource):
+            file = resource.file
+            with _open(file) as wheel:
+                data = read_metadata(file, random_access(wheel))
+            self._store.put(resource.path, data, FILE_HEADERS)
+        elif isinstance(resource, FileResource):
+            parts = self._parts(resource.file)
+            self._store.upload(resource.path, parts, FILE_HEADERS, size=resource.file.local.size, sha256=resource.key)
+
+    def _parts(self, file: File) -> Iterator[bytes]:
+        """Yield the bytes of a file. Raises FileChanged before the last of them if they have another hash."""
+        digest, last = hashlib.sha256(), b""
+        with _open(file) as source:
+            while part := source.read(_PART):
+                if self._stopped:
+                    raise DestinationError("stopped")
+                digest.update(part)
+                if last:
+                    yield last
+                last = part
+        if digest.hexdigest() != file.sha256:
+            raise FileChanged(file)
+        yield last
+
+    def _render(self, puts: Sequence[Put]) -> list[_Page]:
+        pages = []
+        for put in puts:
+            assert isinstance(put.resource, PageResource)
+            data = put.resource.render()
+            pages.append(_Page(put, data, hashlib.sha256(data).hexdigest()))
+        return pages
+
+    def _put_page(self, page: _Page) -> None:
+        path = page.put.resource.path
+        for key in self._keys(path):
+            self._store.put(key, page.data, page_headers(path, page.data))
+
+    def _keys(self, path: str) -> list[str]:
+        """Return the keys of a path: stores have no index documents, so the page of a directory has its key, too."""
+        directory, name = path[: path.rfind("/") + 1], path.rpartition("/")[2]
+        key = self._store.directory_key(directory) if name == INDEX_HTML else None
+        return [path] if key is None else [path, key]
+
+    def _note_without_conditions(self) -> None:
+        text = (
+            "this store has no conditional writes, so another mkindex that publishes at the same moment can undo this. "
+            "Let one process at a time write"
+        )
+        self.notes = (Note(location=self.root, text=text),)
+
+    def _give_up(self) -> None:
+        if self._claim.is_held:
+            if self._intended:
+                self._claim.leave()
+            else:
+                self._claim.release()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            raise DestinationError(f"{printable(self.root)}: {error}") from error
+
+
+def _size(put: Put) -> int:
+    """Return the size of a file, and 0 for anything else."""
+    return put.resource.file.local.size if isinstance(put.resource, FileResource) else 0
+
+
+def _open(file: File) -> FileIO:
+    try:
+        return FileIO(file.local.path)
+    except FileNotFoundError as error:
+        raise FileChanged(file) from error
+
+
+def _held(state: _State, extent: Extent | None, intended: Iterable[Entry]) -> Iterator[HeldEntry]:
+    """Yield the entries of a section, and those that a writer which died was to write or delete there."""
+    recorded = manifest.decode(extent.name, manifest.read(state.stream(), extent)) if extent else ()
+    unsure = {entry.path for entry in intended}
+    both = merge(
+        (HeldEntry(entry, entry.path not in unsure) for entry in recorded),
+        (HeldEntry(entry, intact=False) for entry in intended),
+        key=lambda held: held.entry.position,
+    )
+    return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
+
+
+def _is_same(page: _Page) -> bool:
+    previous = page.put.previous
+    return previous is not None and previous.intact and previous.entry.sha256 == page.sha256
+
+
+def _intent(plan: Plan, pages: Iterable[_Page]) -> Iterator[Entry]:
+    """Yield an entry for each page, and each path that is deleted. Nobody sees a new file before a page names it."""
+    for page in pages:
+        yield Entry.of(page.put.resource, page.sha256)
+    yield from plan.deletes
+
+
+def _new_entries(files: Iterable[Put], pages: Iterable[_Page]) -> list[tuple[Position, Entry]]:
+    """Return the entries of the puts, in the order of the manifest."""
+    entries = [Entry.of(put.resource, put.resource.key) for put in files]
+    entries += [Entry.of(page.put.resource, page.sha256) for page in pages]
+    return sorted((entry.position, entry) for entry in entries)

@@ -1,0 +1,185 @@
+"""The right to change the pages of an index in a bucket: one object that only one writer can create.
+
+It holds the intent of its writer, which renews it from time to time. If that stops, another writer takes it over and
+finishes the intent.
+"""
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from io import BytesIO
+from typing import NamedTuple
+
+from mkindex.errors import DestinationError
+from mkindex.stores.objects import ABSENT, Condition, Conflict, Headers, ObjectStore, StoreError
+from mkindex.text import printable
+from mkindex.tree import intent
+from mkindex.tree.manifest import LARGEST, DamagedManifest, Entry, NewerManifest
+from mkindex.tree.names import INTENT
+
+HEADERS = Headers("text/plain", "no-store")  # of what only mkindex reads
+_FIRST_LINE = re.compile(rb"mkindex claim 1 (held|left) [0-9a-f]{32} [0-9]+\n")
+SETTLED = 2.0  # seconds after which all writers see the same claim, without conditional writes
+_LONGEST_PAUSE = 2.0  # seconds between two looks at the claim of another writer
+
+
+class Waiting(NamedTuple):
+    """Times, in seconds."""
+
+    renewal: float = 15.0  # between two renewals of a claim
+    lease: float = 60.0  # a claim that is not renewed for this long belongs to a process that died
+    patience: float = 600.0  # how long a writer waits for others that are alive
+
+
+class Claim:
+    """The claim of one writer. As a context manager it stops to renew it; `release` gives it up."""
+
+    def __init__(self, store: ObjectStore, waiting: Waiting, *, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._store = store
+        self._waiting = waiting
+        self._sleep = sleep
+        self._writer = uuid.uuid4().hex
+        self._number = 0
+        self._entries: bytes = b""
+        self._etag = ""  # "": not held
+        self._lost = False
+        self._writing = threading.Lock()
+        self._stopped = threading.Event()
+        self._is_refused = True  # whether the store refuses to create what is there
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether the store has conditional writes. Without them, two writers can have the claim for a moment."""
+        return self._is_refused and self._store.is_conditional
+
+    @property
+    def is_held(self) -> bool:
+        return self._etag != ""
+
+    def acquire(self, entries: Iterable[Entry]) -> Sequence[Entry]:
+        """Wait until no other writer has the claim, and write the intent. Return that of a writer that died.
+
+        Raises DestinationError if others have it for too long, and StoreError.
+        """
+        self._entries = b"".join(intent.encode(entries))
+        if self.is_held:
+            self._renew()
+            return ()
+        deadline = time.monotonic() + self._waiting.patience
+        pause, seen, since = 0.05, "", 0.0
+        while True:
+            found = self._store.get(INTENT, most=LARGEST)
+            if found is None:
+                if self._create():
+                    return ()
+                continue
+            now = time.monotonic()
+            if found.etag != seen:
+                seen, since = found.etag, now
+            if _is_left(found.data) or now - since > self._waiting.lease:
+                theirs = _decode(found.data, self._store.address)
+                if self._take_over(seen, theirs):
+                    return theirs
+            elif now > deadline:
+                raise DestinationError(
+                    f"another mkindex process has been publishing to {self._store.address} for "
+                    f"{self._waiting.patience:.0f} s. Wait until it has finished, then run again"
+                )
+            else:
+                self._sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def check(self) -> None:
+        """Raise DestinationError if another writer took the claim over, because this one seemed to have died."""
+        if self._lost:
+            raise DestinationError(
+                f"{self._store.address}: another mkindex process took over, because this one did not reach the store "
+                "for too long. Run again"
+            )
+
+    def release(self) -> None:
+        """Delete the claim, after everything in its intent was done or nothing was."""
+        self._stopped.set()
+        with self._writing:
+            if self.is_held and not self._lost:
+                self._etag = ""
+                self._store.delete([INTENT])
+
+    def leave(self) -> None:
+        """Let the next writer take over at once: this one could not finish its intent. Never raises an error."""
+        self._stopped.set()
+        with self._writing, suppress(StoreError, Conflict):
+            if self.is_held and not self._lost:
+                self._write(self._etag, "left")
+        self._etag = ""
+
+    def _create(self) -> bool:
+        try:
+            self._etag = self._write(ABSENT)
+        except Conflict:
+            return False
+        try:  # a store without conditional writes does not refuse this
+            self._store.put(INTENT, b"", HEADERS, condition=ABSENT)
+            self._is_refused = False
+        except Conflict:
+            pass
+        if not self.is_exclusive:
+            self._etag = self._write(None)
+            self._sleep(SETTLED)  # the last of several writers has it
+            found = self._store.get(INTENT, most=LARGEST)
+            if found is None or found.etag != self._etag:
+                self._etag = ""
+                return False
+        self._start_renewing()
+        return True
+
+    def _take_over(self, etag: str, theirs: Sequence[Entry]) -> bool:
+        self._entries = b"".join(intent.encode([*intent.decode(BytesIO(self._entries)), *theirs]))
+        try:
+            self._etag = self._write(etag)
+        except Conflict:
+            return False
+        self._start_renewing()
+        return True
+
+    def _start_renewing(self) -> None:
+        self._stopped.clear()
+        threading.Thread(target=self._keep, name="claim", daemon=True).start()
+
+    def _keep(self) -> None:
+        while not self._stopped.wait(self._waiting.renewal):
+            with suppress(StoreError):  # the next time may be in time
+                self._renew()
+
+    def _renew(self) -> None:
+        with self._writing:
+            if self.is_held and not self._lost:
+                try:
+                    self._etag = self._write(self._etag if self.is_exclusive else None)
+                except Conflict:
+                    self._lost = True
+
+    def _write(self, condition: Condition | None, state: str = "held") -> str:
+        """Write the claim, never twice with the same bytes: the ETag of S3 is a digest of them."""
+        self._number += 1
+        first_line = f"mkindex claim 1 {state} {self._writer} {self._number}\n".encode()
+        return self._store.put(INTENT, first_line + self._entries, HEADERS, condition=condition)
+
+
+def _is_left(claim: bytes) -> bool:
+    found = _FIRST_LINE.match(claim)
+    return not found or found[1] == b"left"
+
+
+def _decode(claim: bytes, address: str) -> Sequence[Entry]:
+    """Return the entries of the intent in a claim; none if it is damaged. Raises DestinationError."""
+    found = _FIRST_LINE.match(claim)
+    try:
+        return intent.decode(BytesIO(claim[found.end() :])) if found else ()
+    except NewerManifest as error:
+        raise DestinationError(f"{printable(address)}/{INTENT} {error}: upgrade mkindex") from error
+    except DamagedManifest:
+        return ()

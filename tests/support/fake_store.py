@@ -1,0 +1,137 @@
+"""An object store in memory that records its requests, and fails at one of them; and indexes in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from mkindex.publish.claim import Waiting
+from mkindex.stores.objects import ABSENT, Conflict, Content, Headers, StoredObject
+from support.trees import OWN_DIRECTORY, find_broken_links
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import pytest
+
+    from mkindex.stores.objects import Condition
+
+ADDRESS = "s3://a-bucket/python"
+AT_ONCE = Waiting(
+    renewal=999.0, lease=0.0, patience=30.0
+)  # a claim that does not change between two looks is that of a dead writer
+
+
+class Object(NamedTuple):
+    data: bytes
+    etag: str
+    headers: Headers
+
+
+@dataclass
+class FakeStore:
+    """Objects by key. `fails(number, request)` is called before each request, and may raise an error."""
+
+    objects: dict[str, Object] = field(default_factory=dict)
+    fails: Callable[[int, str], object] = lambda number, request: None
+    is_conditional: bool = True
+    ignores_conditions: bool = False
+    requests: list[str] = field(default_factory=list)
+    address: str = ADDRESS
+    url: str | None = "https://a-bucket.example/python/"
+    _lock: Lock = field(default_factory=Lock)
+    _writes: int = 0
+
+    def _request(self, request: str) -> None:
+        self.requests.append(request)
+        self.fails(len(self.requests), request)
+
+    def directory_key(self, directory: str) -> str | None:
+        return directory
+
+    def get(self, key: str, *, most: int) -> Content | None:
+        with self._lock:
+            self._request(f"GET {key}")
+            found = self.objects.get(key)
+            assert found is None or len(found.data) <= most
+            return Content(found.data, found.etag) if found else None
+
+    def head(self, key: str) -> StoredObject | None:
+        with self._lock:
+            self._request(f"HEAD {key}")
+            return self._stored(key) if key in self.objects else None
+
+    def _stored(self, key: str) -> StoredObject:
+        return StoredObject(key, len(self.objects[key].data), self.objects[key].etag, 1_700_000_000)
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        with self._lock:
+            self._request(f"LIST {prefix}")
+            found = [self._stored(key) for key in self.objects if key.startswith(prefix)]
+        yield from found
+
+    def names(self) -> Iterable[str]:
+        with self._lock:
+            self._request("LIST /")
+            return {key.partition("/")[0] for key in self.objects}
+
+    def put(self, key: str, data: bytes, headers: Headers, *, condition: Condition | None = None) -> str:
+        with self._lock:
+            self._request(f"PUT {key}")
+            found = self.objects.get(key)
+            is_judged = condition is not None and not self.ignores_conditions
+            if is_judged and (found.etag if found else ABSENT) != condition:
+                raise Conflict
+            self._writes += 1
+            self.objects[key] = Object(data, f'"{self._writes}"', headers)
+            return self.objects[key].etag
+
+    def upload(self, key: str, parts: Iterator[bytes], headers: Headers, *, size: int, sha256: str) -> None:
+        del size, sha256
+        self.put(key, b"".join(parts), headers)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        with self._lock:
+            self._request(f"DELETE {' '.join(keys)}")
+            for key in keys:
+                self.objects.pop(key, None)
+
+    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+        with self._lock:
+            self._request(f"ABORT {prefix} {older_than}")
+
+
+def use(monkeypatch: pytest.MonkeyPatch, store: FakeStore, waiting: Waiting = AT_ONCE) -> None:
+    """Let every bucket that a build opens be this store."""
+    monkeypatch.setattr("mkindex.stores.open.open_bucket", lambda location, options, timeout: store)
+    monkeypatch.setattr("mkindex.publish.bucket.Waiting", lambda: waiting)
+
+
+def tree_in(store: FakeStore) -> dict[str, bytes]:
+    """Return the tree in a store: paths and bytes, without what only mkindex reads."""
+    own = f"{OWN_DIRECTORY}/"
+    return {key: one.data for key, one in store.objects.items() if key and key[-1] != "/" and not key.startswith(own)}
+
+
+def pages_of_directories(store: FakeStore) -> dict[str, bytes]:
+    """Return the pages at keys with a slash at the end, each by the path of its index.html."""
+    return {f"{key}index.html": one.data for key, one in store.objects.items() if not key or key[-1] == "/"}
+
+
+def broken_links(store: FakeStore) -> list[str]:
+    """Return what clients would fail on, with either address of a page."""
+    tree = tree_in(store)
+    return find_broken_links(tree) + find_broken_links(tree | pages_of_directories(store))
+
+
+def fail_at(number: int, error: Callable[[], BaseException], *, lasting: bool = True) -> Callable[[int, str], object]:
+    """Return what raises an error at a request, and if `lasting` at all later ones."""
+
+    def fail(error: Callable[[], BaseException], now: int, request: str) -> None:
+        del request
+        if now == number or (lasting and now > number):
+            raise error()
+
+    return partial(fail, error)

@@ -1,0 +1,438 @@
+"""Indexes in a bucket: what its objects are, in which order they change, and what happens when a writer dies."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mkindex.build.growing import Growth
+from mkindex.build.pipeline import build
+from mkindex.config import Config
+from mkindex.errors import DestinationError, Note
+from mkindex.model.index import ProjectStatus
+from mkindex.publish.claim import Waiting
+from mkindex.stores.objects import StoreError
+from support.builds import cold_build
+from support.crash_scenes import build_quickly, change, change_again, start
+from support.fake_store import (
+    ADDRESS,
+    AT_ONCE,
+    FakeStore,
+    broken_links,
+    fail_at,
+    pages_of_directories,
+    tree_in,
+    use,
+)
+from support.faulty_disk import ProcessKilled
+from support.growing import cold_union
+from support.wheels import wheel, write_sdist, write_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mkindex.build.report import Report
+
+HTML_TYPE, JSON_TYPE = "text/html; charset=utf-8", "application/vnd.pypi.simple.v1+json"
+SHORT, LONG = "max-age=60, must-revalidate", "public, max-age=31536000, immutable"
+MANIFEST, CLAIM = ".mkindex/manifest", ".mkindex/intent"
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
+    made = FakeStore()
+    use(monkeypatch, made)
+    return made
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    directory = tmp_path / "wheels"
+    directory.mkdir()
+    start(directory)
+    return directory
+
+
+def publish(source: Path, **options: Any) -> Report:  # noqa: ANN401 (the fields of Config)
+    return build(Config(sources=(str(source),), destination=ADDRESS, **({"grace": 0} | options)))
+
+
+def add(source: Path, **options: Any) -> Report:  # noqa: ANN401 (the fields of Config)
+    config = Config(sources=(str(source),), destination=ADDRESS, **options)
+    return build(config, growth=Growth(given=frozenset(options)))
+
+
+def stage(request: str) -> int:
+    """When a write is due: files, claim, project pages, root pages, manifest, deletes, end of the claim."""
+    method, key = request.split(" ", 1)
+    if method == "DELETE":
+        return 6 if key == CLAIM else 5
+    if key.startswith("files/"):
+        return 0
+    if key in (CLAIM, MANIFEST):
+        return 1 if key == CLAIM else 4
+    return 2 if key.count("/") > 1 else 3
+
+
+def writes(store: FakeStore) -> list[str]:
+    return [request for request in store.requests if request.split(" ")[0] in ("PUT", "DELETE")]
+
+
+# --- objects ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_bucket_has_the_same_tree_as_a_directory_and_the_pages_of_directories_at_their_keys(
+    source: Path, store: FakeStore
+) -> None:
+    publish(source, links=True, json_root="json")
+    expected = cold_build(source, links=True, json_root="json", host="netlify")
+    del expected["_headers"]
+    assert tree_in(store) == expected
+    assert pages_of_directories(store) == {
+        path: page for path, page in expected.items() if path.rpartition("/")[2] == "index.html"
+    }
+    kinds = {"index.v1_json": JSON_TYPE, ".nojekyll": "text/plain; charset=utf-8"}
+    assert {key: one.headers for key, one in store.objects.items() if not key.startswith(".mkindex")} == {
+        key: ("application/octet-stream", LONG)
+        if key.startswith("files/")
+        else (JSON_TYPE if key.startswith("json/") else kinds.get(key.rpartition("/")[2], HTML_TYPE), SHORT)
+        for key in (*expected, *(path.removesuffix("index.html") for path in pages_of_directories(store)))
+    }
+    assert store.objects.keys() - expected.keys() - {path.removesuffix("index.html") for path in expected} == {MANIFEST}
+
+
+def test_a_site_for_people_is_in_a_bucket_as_in_a_directory(source: Path, store: FakeStore) -> None:
+    publish(source, site=True)
+    assert tree_in(store) == cold_build(source, site=True)
+    kinds = {key: one.headers.content_type for key, one in store.objects.items()}
+    assert {kinds[key] for key in kinds if key.endswith(".css")} == {"text/css; charset=utf-8"}
+    assert {kinds[key] for key in kinds if key.endswith(".svg")} == {"image/svg+xml"}
+
+
+def test_a_build_without_changes_writes_nothing(source: Path, store: FakeStore) -> None:
+    publish(source)
+    store.requests.clear()
+    assert publish(source).written == 0
+    assert store.requests == [f"GET {MANIFEST}", f"HEAD {CLAIM}"]
+
+
+def test_a_dry_run_writes_nothing(source: Path, store: FakeStore) -> None:
+    report = publish(source, dry_run=True)
+    assert (len(report.plan.puts), writes(store)) == (len(cold_build(source)), [])
+
+
+def test_a_changed_source_changes_a_bucket_as_a_directory_and_in_order(source: Path, store: FakeStore) -> None:
+    publish(source)
+    for edit in change, change_again:
+        store.requests.clear()
+        edit(source)
+        publish(source)
+        assert tree_in(store) == cold_build(source)
+        assert {f"{key}index.html" for key in store.objects if key.endswith("/")} <= tree_in(store).keys()
+        stages = [stage(request) for request in writes(store)]
+        assert stages == sorted(stages)
+        assert set(stages) == set(range(7))
+
+
+def test_objects_of_others_stay_and_one_in_the_way_is_refused(source: Path, store: FakeStore) -> None:
+    theirs = {"README": b"theirs", "simple/notes": b"theirs", "files/notes": b"theirs"}
+    for key, data in theirs.items():
+        store.put(key, data, ("", ""))  # type: ignore[arg-type]
+    publish(source)
+    change(source)
+    publish(source)
+    assert tree_in(store) == cold_build(source) | theirs
+    store.put("simple/another/index.html", b"theirs", ("", ""))  # type: ignore[arg-type]
+    write_wheel(source, "another", "1.0")
+    with pytest.raises(DestinationError, match=r"^this file is in the way.*: simple/another/index\.html\."):
+        publish(source)
+    publish(source, overwrite=True)
+    assert tree_in(store) == cold_build(source) | theirs
+
+
+# --- add, remove, yank, status ----------------------------------------------------------------------------------------
+
+
+def test_adding_costs_as_many_requests_in_a_large_index_as_in_a_small_one(
+    tmp_path: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for number in 2, 60:
+        many, new = tmp_path / f"many-{number}", tmp_path / f"new-{number}"
+        for directory in many, new:
+            directory.mkdir()
+        for project in range(number):
+            write_wheel(many, f"project-{project}", "1.0")
+        write_wheel(new, "project-1", "2.0")
+        use(monkeypatch, one := FakeStore())
+        publish(many)
+        one.requests.clear()
+        add(new)
+        assert tree_in(one) == cold_union(tmp_path / "all", many, new)
+        counts.append(one.requests)
+    assert len(counts[0]) == len(counts[1]) == 18
+    assert [request for request in counts[1] if request.startswith("LIST")] == ["LIST /"]
+
+
+def test_files_are_added_removed_and_yanked_as_in_a_directory(source: Path, tmp_path: Path, store: FakeStore) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    write_wheel(new, "demo", "2.0")
+    publish(source)
+    add(new)
+    assert tree_in(store) == cold_union(tmp_path / "all", source, new)
+    nothing = Config(sources=(), destination=ADDRESS, grace=0, prune=True)
+    build(nothing, growth=Growth(is_removed=lambda file: file.version == "2.0"))
+    assert tree_in(store) == cold_build(source)
+    yanked = Growth(edit=lambda file: file.with_yanked("bad"), statuses={"other": ProjectStatus("archived", None)})
+    build(nothing, growth=yanked)
+    pages = tree_in(store)
+    assert b'"yanked":"bad"' in pages["simple/demo/index.v1_json"]
+    assert b'"status":"archived"' in pages["simple/other/index.v1_json"]
+    add(new)
+    assert b'"yanked":"bad"' in tree_in(store)["simple/demo/index.v1_json"]
+
+
+def test_a_wheel_is_added_to_the_index_of_its_variant(tmp_path: Path, store: FakeStore) -> None:
+    many, new = tmp_path / "many", tmp_path / "new"
+    for directory in many, new:
+        directory.mkdir()
+    for version in "1.0", "1.1":
+        for label in "cpu", "cu126", "cu128":
+            write_wheel(many, "demo-cuda", f"{version}+{label}")
+    write_wheel(new, "demo-cuda", "1.2+cu128")
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
+    rules = str(tmp_path / "policy.toml")
+    publish(many, policy=rules)
+    before = dict(store.objects)
+    add(new)
+    assert tree_in(store) == cold_union(tmp_path / "all", many, new, policy=rules)
+    changed = {key for key, one in store.objects.items() if before.get(key) != one} - {MANIFEST}
+    assert {key for key in changed if key.startswith("whl/")} == {
+        f"whl/cu128/demo-cuda/{page}" for page in ("", "index.html", "index.v1_json")
+    }
+    assert len({key for key in changed if key.startswith("files/")}) == 2
+
+
+# --- writers that die -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("taking_effect", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("edit", [start, change], ids=["first build", "change"])
+def test_a_writer_killed_at_any_request_leaves_no_broken_link_and_the_next_finishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], None], taking_effect: bool
+) -> None:
+    """A killed writer makes no more requests: neither does this process, in the place of that one."""
+    source = tmp_path / "wheels"
+    source.mkdir()
+    start(source)
+    store = FakeStore()
+    use(monkeypatch, store)
+    build_quickly(monkeypatch)
+    if edit is change:
+        publish(source)
+        change(source)
+    before = dict(store.objects)
+    store.requests.clear()
+    publish(source)
+    whole, number = cold_build(source), len(store.requests)
+    assert tree_in(store) == whole
+    for at in range(1, number + 1):
+        store.objects = dict(before)
+        store.requests.clear()
+        store.fails = fail_at(at + taking_effect, ProcessKilled)
+        with suppress(ProcessKilled):  # after the last request there is nothing left to fail
+            publish(source)
+        store.fails = lambda number, request: None
+        assert broken_links(store) == []
+        publish(source)
+        assert broken_links(store) == []
+        assert tree_in(store) == whole
+        assert CLAIM not in store.objects
+
+
+def test_what_a_dead_writer_published_is_undone_by_a_build_of_other_files(source: Path, store: FakeStore) -> None:
+    publish(source)
+    unchanged = cold_build(source)
+    write_wheel(source, "added", "1.0")
+    store.requests.clear()
+    store.fails = lambda number, request: (
+        fail_at(1, ProcessKilled)(1, request) if request == f"PUT {MANIFEST}" else None
+    )
+    with pytest.raises(ProcessKilled):
+        publish(source)
+    store.fails = lambda number, request: None
+    assert b"added" in tree_in(store)["simple/index.html"]
+    (source / "added-1.0-py3-none-any.whl").unlink()
+    publish(source)
+    pages = {path: page for path, page in tree_in(store).items() if not path.startswith("files/")}
+    assert pages == {path: page for path, page in unchanged.items() if not path.startswith("files/")}
+    assert broken_links(store) == []
+
+
+def test_a_request_that_fails_leaves_the_claim_to_the_next_writer_at_once(source: Path, store: FakeStore) -> None:
+    def fail(number: int, request: str) -> None:
+        if request == "PUT simple/index.html":
+            raise StoreError("the store answered 500 InternalError")
+
+    publish(source)
+    write_wheel(source, "added", "1.0")
+    store.fails = fail
+    with pytest.raises(DestinationError, match=rf"^{ADDRESS}: the store answered 500 InternalError$"):
+        publish(source)
+    assert store.objects[CLAIM].data.startswith(b"mkindex claim 1 left ")
+    store.fails = lambda number, request: None
+    publish(source)
+    assert tree_in(store) == cold_build(source)
+
+
+def test_nothing_that_readers_see_changes_if_before_commit_raises(source: Path, store: FakeStore) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    publish(source)
+    before = dict(store.objects)
+    change(source)
+    with pytest.raises(Stopped):
+        build(Config(sources=(str(source),), destination=ADDRESS), before_commit=stop)
+    assert {key: one for key, one in store.objects.items() if key in before} == before
+    assert CLAIM not in store.objects
+
+
+# --- several writers --------------------------------------------------------------------------------------------------
+
+
+def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FakeStore()
+    use(monkeypatch, store, Waiting())
+    sources = []
+    for number in range(5):
+        sources.append(tmp_path / f"wheels-{number}")
+        sources[-1].mkdir()
+        write_wheel(sources[-1], "demo", f"{number}.0")
+        write_sdist(sources[-1], f"other-{number}", "1.0")
+    together = threading.Barrier(len(sources))
+
+    def add_after(source: Path) -> None:
+        together.wait()
+        add(source)
+
+    with ThreadPoolExecutor(len(sources)) as threads:
+        list(threads.map(add_after, sources))
+    assert tree_in(store) == cold_union(tmp_path / "all", *sources)
+    assert CLAIM not in store.objects
+
+
+def test_a_writer_plans_again_if_another_one_published_meanwhile(
+    source: Path, tmp_path: Path, store: FakeStore
+) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    write_wheel(others, "demo", "3.0")
+    publish(source)
+    new = tmp_path / "new"
+    new.mkdir()
+    write_wheel(new, "demo", "2.0")
+    waiting = [others]
+
+    def publish_between(number: int, request: str) -> None:
+        if request == f"PUT {CLAIM}" and waiting:
+            store._lock.release()
+            add(waiting.pop())
+            store._lock.acquire()
+
+    store.fails = publish_between
+    add(new)
+    assert tree_in(store) == cold_union(tmp_path / "all", source, others, new)
+
+
+def test_a_writer_that_another_one_took_for_dead_publishes_nothing_more(
+    source: Path, tmp_path: Path, store: FakeStore
+) -> None:
+    publish(source)
+    new = tmp_path / "new"
+    new.mkdir()
+    write_wheel(new, "demo", "2.0")
+    taken = threading.Event()
+
+    def take_over(number: int, request: str) -> None:
+        if request == "PUT simple/demo/index.html" and not taken.is_set():
+            taken.set()
+            store._lock.release()
+            write_wheel(source, "demo", "3.0")
+            publish(source)
+            store._lock.acquire()
+
+    store.fails = take_over
+    with pytest.raises(DestinationError, match="another mkindex process"):
+        add(new)
+    assert tree_in(store).keys() >= cold_build(source).keys()
+    assert broken_links(store) == []
+
+
+def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(
+    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, store, Waiting(lease=60.0, patience=0.0))
+    store.put(CLAIM, b"mkindex claim 1 held 00000000000000000000000000000000 1\nmkindex intent 3\n", ("", ""))  # type: ignore[arg-type]
+    with pytest.raises(DestinationError, match=rf"^another mkindex process has been publishing to {ADDRESS} for 0 s"):
+        publish(source)
+    assert MANIFEST not in store.objects
+
+
+def test_a_store_without_conditional_writes_is_named(
+    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.publish.claim.SETTLED", 0.0)
+    store.ignores_conditions = True
+    report = publish(source)
+    text = (
+        "this store has no conditional writes, so another mkindex that publishes at the same moment can undo this. "
+        "Let one process at a time write"
+    )
+    assert Note(location=ADDRESS, text=text) in report.findings
+    assert tree_in(store) == cold_build(source)
+
+
+# --- what else can be there -------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_of_a_newer_version_is_refused_and_a_damaged_one_ignored(source: Path, store: FakeStore) -> None:
+    import zlib
+
+    publish(source)
+    newer = b"mkindex manifest 3\n"
+    store.put(MANIFEST, newer + b"end %08x\n" % zlib.crc32(newer), ("", ""))  # type: ignore[arg-type]
+    with pytest.raises(
+        DestinationError, match=r"^s3://a-bucket/python/\.mkindex/manifest was written by a newer mkindex"
+    ):
+        publish(source)
+    store.put(MANIFEST, b"damaged", ("", ""))  # type: ignore[arg-type]
+    publish(source)
+    assert tree_in(store) == cold_build(source)
+
+
+def test_a_file_that_changes_while_it_is_read_is_examined_again(source: Path, store: FakeStore) -> None:
+    target = source / "demo-1.0-py3-none-any.whl"
+
+    def replace(number: int, request: str) -> None:
+        if request == "LIST /":
+            target.write_bytes(wheel("demo", "1.0", summary="another"))
+
+    store.fails = replace
+    publish(source)
+    assert tree_in(store) == cold_build(source)
+
+
+def test_waiting_has_bounds() -> None:
+    assert Waiting() == (15.0, 60.0, 600.0)
+    assert AT_ONCE.lease == 0.0

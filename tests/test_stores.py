@@ -1,0 +1,145 @@
+"""The contract of object stores, in memory; integration/test_buckets.py runs it with servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from obstore.store import MemoryStore
+
+from mkindex import cli
+from mkindex.errors import ConfigError
+from mkindex.hosts.buckets import BucketAddress, is_bucket, parse_bucket
+from mkindex.stores.obstore_objects import ObstoreObjects
+from mkindex.stores.open import open_bucket
+from mkindex.stores.reasons import describe
+from support.fake_store import FakeStore
+from support.store_contract import CONTRACT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mkindex.stores.objects import ObjectStore
+
+
+def fake() -> ObjectStore:
+    return FakeStore()
+
+
+def memory() -> ObjectStore:
+    return ObstoreObjects(MemoryStore(), BucketAddress("s3", "a-bucket", "some where/+1/"), None)
+
+
+@pytest.mark.parametrize("make", [fake, memory])
+@pytest.mark.parametrize("rule", CONTRACT)
+def test_stores_keep_the_contract(make: Callable[[], ObjectStore], rule: Callable[[ObjectStore], None]) -> None:
+    rule(make())
+
+
+@pytest.mark.parametrize(
+    ("location", "address"),
+    {
+        "s3://a-bucket": ("s3", "a-bucket", ""),
+        "S3://a-bucket/": ("s3", "a-bucket", ""),
+        "gs://a-bucket/some where/+1//": ("gs", "a-bucket", "some where/+1/"),
+        "az://$web/python": ("az", "$web", "python/"),
+    }.items(),
+)
+def test_addresses_of_buckets_have_a_bucket_and_a_prefix(location: str, address: tuple[str, str, str]) -> None:
+    assert is_bucket(location)
+    assert parse_bucket(location) == address
+    assert parse_bucket(str(parse_bucket(location))) == address
+
+
+@pytest.mark.parametrize("location", ["s3:bucket", "s3:/bucket", "./s3://bucket", "https://bucket", "bucket", ""])
+def test_other_locations_are_no_buckets(location: str) -> None:
+    assert not is_bucket(location)
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    {
+        "s3://": "names no bucket. Give s3://BUCKET/PREFIX",
+        "gs:///python": "names no bucket. Give gs://BUCKET/PREFIX",
+        "s3://user@bucket/x": "names no bucket. Give s3://BUCKET/PREFIX",
+        "s3://a-bucket/a//b": "has a prefix with an empty part, . or .. in it",
+        "s3://a-bucket/../b": "has a prefix with an empty part, . or .. in it",
+        "s3://a-bucket/x?y": "has a prefix with characters that addresses of files cannot contain",
+        "s3://a-bucket/x\ny": "has a prefix with characters that addresses of files cannot contain",
+    }.items(),
+)
+def test_wrong_addresses_of_buckets_are_refused(location: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=r"^(names|has) ") as error:
+        parse_bucket(location)
+    assert str(error.value) == reason
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    {
+        ("nonsense=1", "skip_signature=true"): "Configuration key: 'nonsense' is not valid for store 'S3'.",
+        ("profile=nobody-has-this",): "The config profile (nobody-has-this) could not be found",
+        (): "no credentials found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; to read a public "
+        "bucket: --store-option skip_signature=true",
+    }.items(),
+)
+def test_a_store_that_cannot_be_opened_is_a_usage_error(
+    options: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(ConfigError) as error:
+        open_bucket("s3://a-bucket/python", options, timeout=1.0)
+    assert str(error.value) == f"s3://a-bucket/python: {message}"
+
+
+@pytest.mark.parametrize(
+    ("options", "url"),
+    {
+        (): "https://a-bucket.s3.us-east-1.amazonaws.com/a%20b/",
+        ("region=eu-central-1",): "https://a-bucket.s3.eu-central-1.amazonaws.com/a%20b/",
+        ("endpoint=http://127.0.0.1:9/",): "http://127.0.0.1:9/a-bucket/a%20b/",
+    }.items(),
+)
+def test_a_store_knows_the_address_that_readers_use(
+    options: tuple[str, ...], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    given = (*options, "access_key_id=a", "secret_access_key=b")
+    assert open_bucket("s3://a-bucket/a b", given, timeout=1.0).url == url
+
+
+def test_without_the_libraries_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "obstore", None)
+    assert cli.run([str(tmp_path), "s3://a-bucket"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error s3://a-bucket is a bucket, which needs more packages: pip install 'mkindex[store]'"
+    )
+
+
+DENIED = "Check the credentials and what they permit"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    {
+        "Object at location x not found: … Server returned non-2xx status code: 404 Not Found: <?xml …?>\n<Error>"
+        "<Code>NoSuchBucket</Code>": "the bucket does not exist: create it first",
+        "An error occurred (AccessDenied) when calling the PutObject operation: no": f"access denied. {DENIED}",
+        "Generic S3 error: … status code: 403 Forbidden: <Error><Code>Odd</Code>": f"access denied (403 Odd). {DENIED}",
+        "Generic S3 error: … status code: 500 Internal: <Error><Code>InternalError</Code>": "the store answered 500 "
+        "InternalError",
+        "Generic S3 error: Error performing GET http://x/ in 1s, after 1 retries - HTTP error: error sending request"
+        "\n\nDebug source": "the store does not answer (error sending request). Check the endpoint and the network",
+        "something\x1b else": "something\\x1b else",
+    }.items(),
+)
+def test_the_long_texts_of_libraries_become_a_sentence(text: str, reason: str) -> None:
+    assert describe(text) == reason
