@@ -70,6 +70,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_pip_installs_and_refuses_what_is_claimed(home: ClientHome, url: str) -> None:
     said = home.run("pip", "python", "-c", INSTALL_EACH, url, home.path / "pip", str(len(DATA))).split()
     expected = {name: "installed" if by in ("both", "pip") else "refused" for name, by in CLIENTS.items()}
+    # Since Python 3.12, zipfile reads the name in the extra field, so that pip finds two members of the same name.
+    if home.run("pip", "python", "-c", "import sys; print(sys.version_info >= (3, 12))").strip() == "True":
+        expected["METADATA by an extra field"] = "refused"
     assert dict(zip(DATA, said, strict=True)) == expected
 
 

@@ -59,7 +59,7 @@ def wait_until_correct(watch: WatchProcess, here: Path) -> None:
     watch.wait_until_quiet(0.7)
     expected = cold_build(here / "wheels")
     watch.wait_until(lambda: read_tree(here / "public") == expected, f"a tree as a cold build makes it: {watch.errors}")
-    assert own_files(here / "public") == {"manifest"}
+    watch.wait_until(lambda: own_files(here / "public") == {"manifest"}, "no file of a build that is not over")
 
 
 # --- remote sources -------------------------------------------------------------------------------------------------
@@ -445,7 +445,7 @@ def test_a_signal_ends_a_watch_between_two_steps(here: Path, wheels: Path, numbe
 
 
 def test_memory_and_open_files_do_not_grow(here: Path, wheels: Path) -> None:
-    builds, seen = (3000 if SOAK else 300), []
+    builds, files, memory = (3000 if SOAK else 300), 0, 0
     with start(here, "--settle", "0", "--verbose") as watch:
         watch.wait_until_quiet(0.5)
         for number in range(builds):
@@ -453,10 +453,12 @@ def test_memory_and_open_files_do_not_grow(here: Path, wheels: Path) -> None:
             (wheels / ".new").write_bytes(wheel("demo", "2.0", files={"x": b"%d" % number}))
             (wheels / ".new").rename(wheels / "demo-2.0-py3-none-any.whl")
             wait_until(partial(watch.has_built, before), "a build")
-            if number in (builds // 3, builds - 1):
-                time.sleep(0.3)
-                seen.append((watch.open_files(), watch.resident()))
-    (files, memory), (later_files, later_memory) = seen
+            if number == builds // 3:
+                watch.wait_until_quiet(0.5)
+                files, memory = watch.open_files(), watch.resident()
+        watch.wait_until_quiet(0.5)
+        later_files, later_memory = watch.open_files(), watch.resident()
     print(f"{builds} builds: {files} open files, {later_files} later; {memory >> 20} MB, {later_memory >> 20} later")  # noqa: T201
-    assert later_files == files
+    # Some directories stay open until the garbage collector finds them; a leak would be one for each build.
+    assert later_files < files + 20
     assert later_memory - memory < 4 << 20
