@@ -44,6 +44,9 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         indexes=config.index,
         # A source that is the destination, or is in it, is read without the published tree.
         exclude=(*written, os.path.realpath(config.destination)),
+        prereleases=config.prereleases,
+        api_url=config.api_url,
+        mirrored=config.remote == "mirror",
     )
     sources = [open_source(spec, options) for spec in config.sources]
     if config.build_requires:

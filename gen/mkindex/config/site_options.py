@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from mkindex.config.release_options import ReleaseOptions
 from mkindex.options import option
 
 SITE = "Site for people"  # the heading
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
-class SiteOptions:
+class SiteOptions(ReleaseOptions):
     """The options of the site for people."""
 
     site: bool = option(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mkindex.config.reader_options import READERS
+from mkindex.config.release_options import RELEASES
 from mkindex.config.reserve_options import RESERVED
 from mkindex.config.site_options import SITE
 from mkindex.config.store_options import BUCKETS, StoreOptions
@@ -17,7 +18,8 @@ _DAY = 86_400  # seconds
 SOURCES, SELECTION, LOCKS, POLICY, OUTPUT = "Sources", "Selection", "Lock files", "Policy", "Output"
 PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
 GROUPS = (
-    *(SOURCES, SELECTION, LOCKS, POLICY, RESERVED, OUTPUT, SITE, READERS, BUCKETS, PUBLISHING, WATCHING, REPORTING),
+    *(SOURCES, RELEASES, SELECTION, LOCKS, POLICY, RESERVED, OUTPUT, SITE, READERS, BUCKETS),
+    *(PUBLISHING, WATCHING, REPORTING),
 )
 
 # The tables of mkindex.toml that are no options but a policy.

@@ -67,6 +67,8 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
         return Rejected(location=link.location, reason=reason)
     fingerprint = _fingerprint(link, None, mirrored=mirrored)
     facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
+    if link.revision and _is_usable(facts, work):
+        return CheckedLink(link, None, fingerprint, facts)
     is_read_in_parts = link.sha256 and not mirrored and link.core_metadata is None and facts is None
     try:
         if is_read_in_parts and link.filename.endswith(_ZIPS):
@@ -80,10 +82,17 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
     if not link.sha256:
         fingerprint = _fingerprint(link, head, mirrored=mirrored)
         facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
-    if isinstance(facts, Facts) and not facts.sha256 and not work.allow_unhashed:
+    if not _is_usable(facts, work):
         facts = None
     size = head.size if link.size is None else link.size
     return CheckedLink(link._replace(size=size), head, fingerprint, facts, end)
+
+
+def _is_usable(facts: Facts | str | None, work: LinkWork) -> bool:
+    """Tell whether known facts are enough: those without a sha256 only with --allow-unhashed."""
+    if not isinstance(facts, Facts):
+        return facts is not None  # the reason for a rejection
+    return bool(facts.sha256) or work.allow_unhashed
 
 
 def describe_wrong_head(link: Link, head: FileHead) -> str:
@@ -96,9 +105,11 @@ def describe_wrong_head(link: Link, head: FileHead) -> str:
 
 
 def _fingerprint(link: Link, head: FileHead | None, *, mirrored: bool) -> str:
-    """Return what changes with a file: the sha256 that its page gives, or else what its server says."""
+    """Return what changes with a file: the sha256 that its page gives, or else what an API or its server says."""
     fingerprint = link.sha256
-    if not fingerprint and head and head.fingerprint:
+    if not fingerprint and link.revision:
+        fingerprint = f"{link.revision} {link.other_hash}"
+    elif not fingerprint and head and head.fingerprint:
         fingerprint = f"{head.fingerprint} {link.other_hash}"
     if fingerprint and not mirrored:  # facts of a file that is not mirrored depend on its page, too
         fingerprint = f"{fingerprint} {link.core_metadata} {link.requires_python}"

@@ -69,7 +69,7 @@ def list_file(checked: CheckedLink, work: LinkWork, advance: Callable[[int], obj
     try:
         if facts is None:
             link, facts = _read(checked, work, advance)
-        elif isinstance(facts, Facts) and facts.core_metadata and not _has_sibling(link, work):
+        elif isinstance(facts, Facts) and facts.core_metadata and not (link.revision or _has_sibling(link, work)):
             facts = facts._replace(core_metadata="")
     except Unreadable as error:
         facts = str(error)

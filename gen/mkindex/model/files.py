@@ -79,6 +79,9 @@ class Link(NamedTuple):
     provenance: str = ""
     trusted: bool = False  # the user says that it is there: no request is made for it
     project: str = ""  # normalized name of the project of its page, if an sdist is read differently there
+    # A text that changes with the file, from an API that listed it in this run: if facts were read for the same
+    # revision, no request is made. "": not listed by an API.
+    revision: str = ""
 
     @property
     def is_elsewhere(self) -> bool:

@@ -206,3 +206,9 @@ def _parse_timestamp(timestamp: object) -> str:
         return ""
     is_finite = isinstance(timestamp, int) or math.isfinite(timestamp)  # isfinite() raises for an int beyond any float
     return format_upload_time(int(timestamp)) if is_finite else ""
+
+
+def peek_at_stdin(size: int) -> bytes:
+    """Return the beginning of standard input, which stays there to be read; b"" if there is nothing to see."""
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    return bytes(peek(size)[:size]) if peek else b""

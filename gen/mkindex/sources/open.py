@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mkindex.sources.locks.choice import Choice
     from mkindex.web.client import WebClient
 
+_FORGES = ("github", "gitlab")
+_REPOSITORIES = tuple(f"{forge}:" for forge in _FORGES)
+_START = 1 << 16  # bytes of a file that tell what it is
+
 
 class SourceOptions(NamedTuple):
     """Options that apply to all sources of a build."""
@@ -36,6 +40,9 @@ class SourceOptions(NamedTuple):
     choice: "Choice | None" = None  # of what lock files have; None: all
     indexes: tuple[str, ...] = ()  # for packages of lock files that name none
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read
+    prereleases: bool = False  # of repositories
+    api_url: str | None = None  # where the releases of repositories are listed; None: where they usually are
+    mirrored: bool = False  # files of servers are downloaded
 
 
 class FileSource(NamedTuple):
@@ -60,7 +67,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     if not spec:
         raise SourceError("SOURCE is empty. Give a directory (. is the current one), a page or a list")
     if spec == "-":
-        return FileSource(_open_list("-", options), options.web)
+        return FileSource(_open_stdin(options), options.web)
     # A single letter before the colon is a Windows drive. "./a:b" is a path.
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", spec)
     if not scheme or os.path.exists(spec):
@@ -74,6 +81,8 @@ def open_source(spec: str, options: SourceOptions) -> Source:
         return page or _open_path(os.path.abspath(path), options)
     if kind in ("http", "https") and parts and parts.hostname:
         return _open_page(options.web.take_credentials(spec), options)
+    if kind in _FORGES:
+        return _open_repositories(spec, kind, options)
     wrong = "is not a valid address" if kind in ("http", "https", "file") else "has an unsupported scheme"
     raise SourceError(
         f"source {redact(spec)} {wrong}. Give a path, or an http, https or file address "
@@ -83,7 +92,7 @@ def open_source(spec: str, options: SourceOptions) -> Source:
 
 def is_remote(spec: str) -> bool:
     """Tell whether a SOURCE is read over the network."""
-    return spec.lower().startswith(("http://", "https://")) and not os.path.exists(spec)
+    return spec.lower().startswith(("http://", "https://", *_REPOSITORIES)) and not os.path.exists(spec)
 
 
 def local_path(spec: str) -> str | None:
@@ -109,7 +118,7 @@ def _open_path(path: str, options: SourceOptions) -> Source:
         raise SourceError(f"source {printable(path)} is a file. Give the directory that contains it")
     try:
         with open(path, "rb") as file:
-            start = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+            start = file.read(_START).removeprefix(b"\xef\xbb\xbf").lstrip()
     except OSError as error:
         raise SourceError(f"cannot read {printable(path)}: {error.strerror}") from error
     # These keys are those of JSON pages; the JSON objects in a list have none of them.
@@ -121,6 +130,8 @@ def _open_path(path: str, options: SourceOptions) -> Source:
 def _open_file(path: str, start: bytes, options: SourceOptions, *, is_page: bool) -> Source:
     if is_page:
         return _open_page(Path(path).as_uri(), options)
+    if start.startswith((b"[", b"{")) and (releases := _open_release_list(path, start, options)):
+        return releases
     if _may_be_lock(start):
         from mkindex.sources.locks.read import is_lock
 
@@ -134,6 +145,37 @@ def _may_be_lock(start: bytes) -> bool:
     line = start.partition(b"\n")[0].rstrip()
     is_path = line.endswith(tuple(suffix.encode() for suffix in SUFFIXES)) and b"@" not in line
     return not is_path and b'"filename"' not in line
+
+
+def _open_stdin(options: SourceOptions) -> Source:
+    from mkindex.sources.lists import peek_at_stdin
+
+    start = peek_at_stdin(_START)
+    is_array = start.lstrip().startswith(b"[")
+    return (_open_release_list("-", start, options) if is_array else None) or _open_list("-", options)
+
+
+def _open_release_list(path: str, start: bytes, options: SourceOptions) -> Source | None:
+    """Return the source of a file that lists releases in JSON; None if the file is something else."""
+    from mkindex.sources.releases.source import ReleasesFile, is_release_list
+
+    if not is_release_list(start):
+        return None
+    return ReleasesFile(path=path, selection=options.selection, prereleases=options.prereleases)
+
+
+def _open_repositories(spec: str, kind: str, options: SourceOptions) -> Source:
+    from mkindex.sources.releases.forges import FORGES, open_api
+    from mkindex.sources.releases.source import ReleasesSource
+
+    return ReleasesSource(
+        spec=spec,
+        api=open_api(FORGES[kind], options.api_url, options.web),
+        executor=options.executor,
+        selection=options.selection,
+        prereleases=options.prereleases,
+        mirrored=options.mirrored,
+    )
 
 
 def _open_page(url: str, options: SourceOptions) -> Source:

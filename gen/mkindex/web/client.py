@@ -47,7 +47,7 @@ class WebClient:
         trusted: Collection[str] = (),
         anonymous: bool = False,
     ) -> None:
-        self._cache = cache
+        self.cache = cache
         self._credentials = CredentialStore(trusted, anonymous=anonymous)
         self._local_hosts: set[str] = set()
         self._without_ranges: set[tuple[str, str]] = set()  # origins
@@ -67,6 +67,14 @@ class WebClient:
         """Return an address that the user named, without user and password, which are kept for its host only."""
         return self._credentials.take_from(url)
 
+    def use_token(self, url: str, token: str) -> None:
+        """Send a token to the API at an address, which the user named, and take its files as they are, not as JSON."""
+        self._credentials.add_token(url, token)
+
+    def has_token(self, url: str) -> bool:
+        """Tell whether there is a token for an address."""
+        return self._credentials.has_token(url)
+
     def allow_local_host(self, url: str) -> None:
         """Allow the host of an address in a private network or on this machine: a file of this machine names it."""
         self._local_hosts.add(host_name(url))
@@ -75,7 +83,7 @@ class WebClient:
 
     def get_page(self, url: str) -> PageResponse:
         """Return a page; if it is in the cache, only ask the server whether it has changed."""
-        cached = recall_page(self._cache, url)
+        cached = recall_page(self.cache, url)
         headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip"} | (cached.conditions if cached else {})
 
         def ask() -> PageResponse:
@@ -88,7 +96,7 @@ class WebClient:
                     read_page(response, url, self._patience, most=MAX_PAGE), response.headers.get("content-type", "")
                 )
                 page = PageResponse(response.url, media_type(response.headers), text)
-                remember_page(self._cache, url, page, response.headers)
+                remember_page(self.cache, url, page, response.headers)
                 return page
 
         return repeat_broken(url, ask, self._stopped)
@@ -99,7 +107,7 @@ class WebClient:
         """Return what the server says about a file, without reading it."""
 
         def ask(method: str) -> Response:
-            with self._open(method, url, _UNCOMPRESSED) as response:
+            with self._open(method, url, self._file_headers(url)) as response:
                 return response  # closed, but its headers can be read
 
         response = head_or_get(ask)
@@ -113,7 +121,7 @@ class WebClient:
             return self.head(url), b""
 
         def ask() -> tuple[FileHead, bytes] | None:
-            with self._open("GET", url, _UNCOMPRESSED | {"Range": f"bytes=-{TAIL}"}) as response:
+            with self._open("GET", url, self._file_headers(url) | {"Range": f"bytes=-{TAIL}"}) as response:
                 if response.status in _END_REFUSED:
                     return None
                 self._require_success(response, url)
@@ -145,7 +153,7 @@ class WebClient:
         breaks = 0
         while head is None or not start or start != head.size:
             before = start
-            headers = _UNCOMPRESSED | {"Range": f"bytes={start}-"} if start else _UNCOMPRESSED
+            headers = self._file_headers(url) | ({"Range": f"bytes={start}-"} if start else {})
             try:
                 with self._open("GET", url, headers) as response:
                     self._require_success(response, url)
@@ -192,7 +200,7 @@ class WebClient:
         """
         if not self.has_ranges(url):
             return None
-        headers = _UNCOMPRESSED | {"Range": f"bytes={start}-{start + length - 1}"}
+        headers = self._file_headers(url) | {"Range": f"bytes={start}-{start + length - 1}"}
 
         def ask() -> bytes | None:
             with self._open("GET", url, headers) as response:
@@ -286,6 +294,10 @@ class WebClient:
             if response.status >= 300:
                 response.discard()
             yield response
+
+    def _file_headers(self, url: str) -> dict[str, str]:
+        # The API of GitHub describes a file in JSON, unless it is asked for its bytes.
+        return _UNCOMPRESSED | ({"Accept": "application/octet-stream"} if self._credentials.has_token(url) else {})
 
     def _require_success(self, response: Response, url: str) -> None:
         is_named = self._credentials.is_named(response.url)

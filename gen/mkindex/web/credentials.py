@@ -28,6 +28,7 @@ class CredentialStore:
         self._named = {host.lower() for host in named}
         self._anonymous = anonymous
         self._by_origin: dict[tuple[str, str], tuple[str, str]] = {}
+        self._tokens: dict[tuple[str, str], str] = {}  # by origin
         self._lock = threading.Lock()
 
     def take_from(self, url: str) -> str:
@@ -40,6 +41,15 @@ class CredentialStore:
         self._by_origin[origin(bare)] = unquote(parts.username or ""), unquote(parts.password or "")
         return bare
 
+    def add_token(self, url: str, token: str) -> None:
+        """Keep a token for requests to the origin of an address that the user named."""
+        self._named.add(host_name(url))
+        self._tokens[origin(url)] = token
+
+    def has_token(self, url: str) -> bool:
+        """Tell whether there is a token for an address."""
+        return origin(url) in self._tokens
+
     def is_named(self, url: str) -> bool:
         """Tell whether the user named the host of an address."""
         return host_name(url) in self._named
@@ -48,6 +58,8 @@ class CredentialStore:
         """Return the header field that a request to an address needs, {} if there are no credentials for it."""
         if self._anonymous or not self.is_named(url):
             return {}
+        if token := self._tokens.get(origin(url)):
+            return {"Authorization": f"Bearer {token}"}
         found = self._by_origin.get(origin(url)) or self._of_netrc(host_name(url))
         if not found:
             return {}

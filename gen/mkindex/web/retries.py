@@ -29,7 +29,7 @@ def repeat_failed(send: Callable[[], Response], stopped: threading.Event) -> Res
         pause = None
         try:
             response = send()
-            if response.status not in RETRIED_STATUSES or failures == MAX_RETRIES:
+            if not _may_pass(response) or failures == MAX_RETRIES:
                 return response
             pause = _retry_after(response.headers.get("retry-after", ""))
             response.discard()
@@ -50,6 +50,11 @@ def repeat_broken(url: str, ask: Callable[[], T], stopped: threading.Event) -> T
                 raise RequestFailed(url, f"incomplete response ({error}). Try again later") from error
             stopped.wait(PAUSE_AFTER_BREAK * attempt)
     raise AssertionError
+
+
+def _may_pass(response: Response) -> bool:
+    """Tell whether a failure may pass. GitHub answers 403 with Retry-After to too many requests at once."""
+    return response.status in RETRIED_STATUSES or (response.status == 403 and "retry-after" in response.headers)
 
 
 def _backoff(failures: int) -> float:

@@ -1,0 +1,142 @@
+"""Where the releases of a repository are listed: the APIs of GitHub and GitLab, and of those that speak like GitHub."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from mkindex.errors import SourceError
+from mkindex.sources.releases.documents import BadDocument, Release, load_all, read_releases
+from mkindex.text import redact
+from mkindex.web.api import get_document
+from mkindex.web.client import WebClient
+from mkindex.web.credentials import origin
+from mkindex.web.responses import RequestFailed
+
+_MAX_PARTS = 1000  # of a listing
+_PER_PART = 100  # the most that the APIs of GitHub and GitLab send; others send fewer, and say where the rest is
+
+
+class Forge(NamedTuple):
+    """A kind of server, and the environment variables that its own CI sets."""
+
+    scheme: str
+    address: str  # of its API
+    address_variable: str
+    token_variable: str
+
+
+GITHUB = Forge("github", "https://api.github.com", "GITHUB_API_URL", "GITHUB_TOKEN")
+GITLAB = Forge("gitlab", "https://gitlab.com/api/v4", "CI_API_V4_URL", "GITLAB_TOKEN")
+FORGES = {forge.scheme: forge for forge in (GITHUB, GITLAB)}
+
+
+class Repository(NamedTuple):
+    """One repository."""
+
+    path: str  # with its owner or group
+    is_private: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Api:
+    """The API of one server. Its methods raise SourceError."""
+
+    forge: Forge
+    url: str  # without a slash at the end
+    web: WebClient
+
+    def repositories(self, owner: str, name: str) -> list[Repository]:
+        """Return the repositories of an owner or a group whose name matches a pattern, sorted by name."""
+        with self._explained():
+            if not _is_pattern(name):
+                return [self._repository(f"{owner}/{name}")]
+            listed = map(_read_repository, self._repositories_of(owner))
+            found = {one.path: one for one in listed if fnmatchcase(one.path.rpartition("/")[2].lower(), name.lower())}
+            return [found[path] for path in sorted(found)]
+
+    def releases(self, repository: Repository) -> list[Release]:
+        """Return all releases of a repository, as its server lists them."""
+        with self._explained():
+            return list(read_releases(list(self._items(f"{self._address(repository.path)}/releases"))))
+
+    def _repository(self, path: str) -> Repository:
+        url = self._address(path)
+        try:
+            items = load_all(get_document(url, self.web).text)
+        except RequestFailed as error:
+            if error.status != 404:
+                raise
+            token = "" if self.web.has_token(url) else f". A private repository needs {self.forge.token_variable}"
+            raise SourceError(f"{redact(url)}: there is no repository {path}. Check the name{token}") from error
+        return _read_repository(items[0])._replace(path=path)
+
+    def _repositories_of(self, owner: str) -> Iterator[Any]:
+        if self.forge is GITLAB:
+            yield from self._items(f"{self.url}/groups/{quote(owner, safe='')}/projects", "&include_subgroups=true")
+            return
+        try:
+            yield from self._items(f"{self.url}/orgs/{quote(owner)}/repos")
+        except RequestFailed as error:
+            if error.status != 404:
+                raise
+            yield from self._items(f"{self.url}/users/{quote(owner)}/repos")  # a person, not an organization
+
+    def _items(self, url: str, query: str = "") -> Iterator[Any]:
+        """Yield the items of a listing. Raises RequestFailed, BadDocument and SourceError."""
+        url = f"{url}?per_page={_PER_PART}{query}"
+        for _ in range(_MAX_PARTS):
+            document = get_document(url, self.web)
+            yield from load_all(document.text)
+            if not document.next:
+                return
+            url = document.next
+        raise SourceError(f"{redact(url)}: the listing has more than {_MAX_PARTS:,} parts")
+
+    def _address(self, path: str) -> str:
+        """Return the address of a repository."""
+        if self.forge is GITLAB:
+            return f"{self.url}/projects/{quote(path, safe='')}"
+        return f"{self.url}/repos/{quote(path)}"
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise SourceError instead of the errors of requests and documents."""
+        try:
+            yield
+        except BadDocument as error:
+            raise SourceError(f"{redact(self.url)}: a response {error}") from error
+        except RequestFailed as error:
+            is_limited = error.status == 429 and not self.web.has_token(self.url)
+            advice = f". Set {self.forge.token_variable}, which allows more, or try again then" if is_limited else ""
+            raise SourceError(f"{error}{advice}") from error
+
+
+def open_api(forge: Forge, api_url: str | None, web: WebClient) -> Api:
+    """Return the API of a server, with the token of the environment if it is for that server.
+
+    A configuration that was found in a directory may name another server, which must not get the token.
+    """
+    usual = os.environ.get(forge.address_variable) or forge.address
+    url = web.take_credentials(api_url or usual).rstrip("/")
+    token = os.environ.get(forge.token_variable, "")
+    if token and origin(url) in (origin(usual), origin(forge.address)):
+        web.use_token(url, token)
+    return Api(forge=forge, url=url, web=web)
+
+
+def _is_pattern(name: str) -> bool:
+    return any(character in name for character in "*?[")
+
+
+def _read_repository(item: Any) -> Repository:  # noqa: ANN401 (JSON)
+    """Return what an API says about a repository. Raises BadDocument."""
+    entry = item if isinstance(item, dict) else {}
+    path = entry.get("full_name", entry.get("path_with_namespace"))
+    if not isinstance(path, str):
+        raise BadDocument("is JSON, but does not describe a repository")
+    is_private = entry.get("private") is True or entry.get("visibility") in ("private", "internal")
+    return Repository(path, is_private)
