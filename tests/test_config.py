@@ -282,6 +282,8 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         jobs = 2
         timeout = 10
         trust-host = ["files.example.com"]
+        prereleases = true
+        api-url = "https://ghe.example.com/api/v3"
         cache-dir = "../cache"
         watch = true
         settle = 1
@@ -361,6 +363,8 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "jobs": 2,
         "timeout": 10,
         "trust_host": ["files.example.com"],
+        "prereleases": True,
+        "api_url": "https://ghe.example.com/api/v3",
         "cache_dir": f"{toml.parent}/../cache",
         "watch": True,
         "settle": 1,

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from urllib.parse import SplitResult
 
 from mkindex.config.site_options import SITE
 from mkindex.config.table import OPTIONS, BuildOptions
@@ -68,6 +69,8 @@ def check(options: BuildOptions) -> None:
         from mkindex.hosts.public_url import parse_public_url  # here, since most builds do not need it
 
         parse_public_url(options.url)
+    if options.api_url is not None:
+        _web_address("api_url", options.api_url)
     _check_site(options)
     _check_legacy_json(options)
     _check_reserved(options)
@@ -235,17 +238,20 @@ def _check_reserved(options: BuildOptions) -> None:
 
 
 def _check_files_url(options: BuildOptions, files_url: str) -> None:
-    url = split_url(files_url)
-    if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        raise InvalidOption(
-            "files_url",
-            "must be an http or https URL without query and fragment, not {value!r}",
-            value=printable(files_url),
-        )
+    url = _web_address("files_url", files_url)
     if options.remote == "mirror":
         raise InvalidOption("files_url", "and {remote} mirror exclude each other: mirrored files are in DEST")
     if url.password or url.username:
         raise InvalidOption("files_url", "must not contain a user name or password: every reader would see it")
+
+
+def _web_address(name: str, address: str) -> SplitResult:
+    """Return the parts of an address that paths can be appended to. Raises InvalidOption."""
+    url = split_url(address)
+    if not url or url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        shown = redact(address) if url and url.password else printable(address)
+        raise InvalidOption(name, "must be an http or https URL without query and fragment, not {value!r}", value=shown)
+    return url
 
 
 def _check_previous(options: BuildOptions, site: str) -> None:
