@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mkindex.cli import run
-from mkindex.clients.configurations import CLIENTS, ServedIndex, configuration_text
+from mkindex.clients.configurations import CLIENTS, configuration_text
+from mkindex.clients.served import ServedIndex
 from mkindex.errors import ConfigError, MkindexError, SourceError
-from mkindex.probe import ClientOptions, configuration, probe
+from mkindex.probe.configure import ClientOptions, configuration
+from mkindex.probe.served import probe
 from support import scripted_server
 from support.builds import publish
 from support.index_server import IndexServer, Reply, serve_index
@@ -83,7 +85,9 @@ def test_a_find_links_page_and_a_listing_are_recognized(host: IndexServer, tree:
     )
     listing = Reply(200, f"<title>Index of /w/</title>{links}".encode(), {"Content-Type": "text/html"})
     host.faults.append(lambda path, reply: listing if path == "/w/" else reply)
-    assert probe(f"{host.url}w") == ServedIndex(url=f"{host.url}w/", projects=("a-a", "b"), is_find_links=True)
+    assert probe(f"{host.url}w") == ServedIndex(
+        url=f"{host.url}w/", projects=("a-a", "b"), is_find_links=True, has_upload_times=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,9 +152,9 @@ def test_a_strange_directory_name_stays_one_value(tree: Path, tmp_path: Path, cl
     strange.symlink_to(tree / "simple")
     if client == "poetry":
         with pytest.raises(ConfigError, match="poetry cannot use a directory"):
-            configuration(ClientOptions(target=str(strange), client=client))
+            configuration(ClientOptions(targets=(str(strange),), client=client))
         return
-    text = configuration(ClientOptions(target=str(strange), client=client))
+    text = configuration(ClientOptions(targets=(str(strange),), client=client))
     if client == "pip":
         parser = configparser.RawConfigParser()
         parser.read_string(text)
@@ -366,10 +370,10 @@ def test_the_command_prints_uv_configuration_and_names_the_other_clients(
 ) -> None:
     assert run(["client", str(tree)]) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == (configuration_text(probe(str(tree))), "")
+    assert (out, err) == (configuration_text([probe(str(tree))]), "")
     (command,) = re.findall(r"^# For other clients: (.*) with ", out, re.MULTILINE)
     assert run([*shlex.split(command)[1:], "--for", "pdm", "--project", "demo", "--name", "x"]) == 0
-    assert capsys.readouterr().out == configuration_text(probe(str(tree), ["demo"]), "pdm", "x")
+    assert capsys.readouterr().out == configuration_text([replace(probe(str(tree), ["demo"]), name="x")], "pdm")
 
 
 @pytest.mark.parametrize(
@@ -393,4 +397,4 @@ def test_errors_go_to_standard_error(arguments: list[str], status: int, capsys: 
 
 def test_invalid_options_are_rejected_before_any_request() -> None:
     with pytest.raises(MkindexError, match="pypi is the name of the public index"):
-        configuration(ClientOptions(target="http://127.0.0.1:9/", name="pypi"))
+        configuration(ClientOptions(targets=("http://127.0.0.1:9/",), name=("pypi",)))

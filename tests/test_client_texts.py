@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mkindex.clients.configurations import CLIENTS, ServedIndex, configuration_text, index_name
+from mkindex.clients.configurations import CLIENTS, configuration_text
+from mkindex.clients.served import ServedIndex, ServedVariant, index_name
 from mkindex.errors import ConfigError
-from mkindex.probe import ClientOptions
+from mkindex.probe.configure import ClientOptions
 from support import scripted_server
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ FLAT = ServedIndex(url="https://packages.example.com/links.html", projects=("dem
 
 def test_uv_takes_all_projects_from_an_explicit_index() -> None:
     assert (
-        configuration_text(PLAIN)
+        configuration_text([PLAIN])
         == """\
 # For uv: add to pyproject.toml.
 # Dependency confusion: with a plain extra index, a higher version on another index would be installed.
@@ -63,7 +64,7 @@ demo-app = { index = "packages-example-com" }
 
 def test_pip_needs_only_an_index_that_has_a_fallback() -> None:
     assert (
-        configuration_text(replace(PLAIN, fallback="https://public.example.org/simple/"), "pip")
+        configuration_text([replace(PLAIN, fallback="https://public.example.org/simple/")], "pip")
         == """\
 # For pip: save as ~/.config/pip/pip.conf, as pip.conf in a virtual environment, or as the file that
 # PIP_CONFIG_FILE names.
@@ -82,7 +83,7 @@ find-links =
 
 def test_uv_configuration_handles_every_fault_of_a_host() -> None:
     assert (
-        configuration_text(WORST, "uv")
+        configuration_text([WORST], "uv")
         == """\
 # For uv: add to pyproject.toml.
 # Dependency confusion: with a plain extra index, a higher version on another index would be installed.
@@ -101,6 +102,8 @@ authenticate = "always"
 # Credentials: set UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_USERNAME and UV_INDEX_PACKAGES_EXAMPLE_COM_8080_TEAM_PASSWORD
 # in the environment, or add this line to ~/.netrc (chmod 600):
 #   machine packages.example.com login USERNAME password PASSWORD
+# Or keep them in a keyring, with UV_KEYRING_PROVIDER=subprocess in the environment:
+#   keyring set http://packages.example.com:8080/team/simple/ USERNAME
 
 # [tool.uv.sources] applies only to direct dependencies. If a private project is required only by
 # another project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv
@@ -113,7 +116,7 @@ demo = { index = "packages-example-com-8080-team" }
 
 
 def test_uv_uses_a_find_links_page_as_a_flat_index_without_cache_control() -> None:
-    text = configuration_text(replace(FLAT, stale_pages=WORST.stale_pages), "uv", "ours")
+    text = configuration_text([replace(FLAT, stale_pages=WORST.stale_pages, name="ours")], "uv")
     assert tomllib.loads(text) == {
         "tool": {
             "uv": {
@@ -126,7 +129,7 @@ def test_uv_uses_a_find_links_page_as_a_flat_index_without_cache_control() -> No
 
 def test_pip_uses_only_one_index() -> None:
     assert (
-        configuration_text(replace(WORST, is_unverified=False, redirect_host=""), "pip")
+        configuration_text([replace(WORST, is_unverified=False, redirect_host="")], "pip")
         == """\
 # For pip: save as ~/.config/pip/pip.conf, as pip.conf in a virtual environment, or as the file that
 # PIP_CONFIG_FILE names.
@@ -135,6 +138,8 @@ def test_pip_uses_only_one_index() -> None:
 # pip ignores this index until it is served over https.
 # Credentials: add this line to ~/.netrc (chmod 600):
 #   machine packages.example.com login USERNAME password PASSWORD
+# Or keep them in a keyring, with PIP_KEYRING_PROVIDER=subprocess in the environment:
+#   keyring set http://packages.example.com:8080/team/simple/ USERNAME
 # pip cannot restrict a project to one index. So with this file it uses no other index: publish the
 # dependencies and build dependencies of your projects in this index, too. If they must come from
 # another index, do not use this file. Instead, install from a list with the hashes of all files,
@@ -150,7 +155,7 @@ find-links =
 
 
 def test_pip_uses_no_index_in_addition_to_a_find_links_page() -> None:
-    text = configuration_text(FLAT, "pip")
+    text = configuration_text([FLAT], "pip")
     assert text.endswith(
         "#   pip install --require-hashes --find-links https://packages.example.com/links.html -r requirements.txt\n"
         "[global]\n"
@@ -161,7 +166,7 @@ def test_pip_uses_no_index_in_addition_to_a_find_links_page() -> None:
 
 def test_poetry_takes_the_projects_from_an_explicit_source() -> None:
     assert (
-        configuration_text(replace(PLAIN, is_selection=True, needs_password=True), "poetry")
+        configuration_text([replace(PLAIN, is_selection=True, needs_password=True)], "poetry")
         == """\
 # For poetry: add to pyproject.toml.
 # Dependency confusion: with a plain extra index, a higher version on another index would be installed.
@@ -186,7 +191,7 @@ demo-app = { source = "packages-example-com" }
 
 def test_pdm_takes_exactly_the_projects_from_the_source() -> None:
     assert (
-        configuration_text(replace(FLAT, needs_password=True), "pdm")
+        configuration_text([replace(FLAT, needs_password=True)], "pdm")
         == """\
 # For PDM: add to pyproject.toml.
 # Dependency confusion: with a plain extra index, a higher version on another index would be installed.
@@ -211,17 +216,17 @@ exclude_packages = ["*"]
 def test_a_configuration_of_thousands_of_projects_has_a_hint_to_project(client: str) -> None:
     many = replace(PLAIN, projects=tuple(f"demo-{number}" for number in range(2000)))
     comment = "# All 2,000 projects of this index. --project NAME_OR_GLOB prints only those that you need.\n"
-    assert comment in configuration_text(many, client)
-    assert comment not in configuration_text(replace(many, is_selection=True), client)
-    assert client == "pip" or configuration_text(many, client).count("demo-") == 2000
+    assert comment in configuration_text([many], client)
+    assert comment not in configuration_text([replace(many, is_selection=True)], client)
+    assert client == "pip" or configuration_text([many], client).count("demo-") == 2000
 
 
 @pytest.mark.parametrize("client", ["pip", "pdm"])
 def test_a_client_that_ignores_http_is_not_made_to_trust_it(client: str) -> None:
-    text = configuration_text(replace(PLAIN, url="http://packages.example.com/simple/"), client)
+    text = configuration_text([replace(PLAIN, url="http://packages.example.com/simple/")], client)
     assert "ignores this index until it is served over https" in text
     assert "trust" not in text
-    assert "http:" not in configuration_text(replace(PLAIN, url="http://localhost/simple/"), client).replace(
+    assert "http:" not in configuration_text([replace(PLAIN, url="http://localhost/simple/")], client).replace(
         "http://localhost", ""
     )
 
@@ -242,7 +247,7 @@ def test_a_client_that_ignores_http_is_not_made_to_trust_it(client: str) -> None
 )
 def test_a_configuration_that_poetry_does_not_support_is_an_error(index: ServedIndex, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        configuration_text(index, "poetry")
+        configuration_text([index], "poetry")
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -271,13 +276,13 @@ def test_an_index_is_named_after_its_address(url: str, flat: bool, name: str) ->
 @pytest.mark.parametrize("name", ["two words", "pypi", "PyPI", "größe", 'a"b', "a/b", "-._", "a\n"])
 def test_a_name_that_clients_cannot_use_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match="use only letters, digits, hyphens, underscores and periods"):
-        ClientOptions(target=URL, name=name)
+        ClientOptions(targets=(URL,), name=(name,))
 
 
 def test_a_period_in_the_name_is_rejected_for_poetry_only() -> None:
-    assert ClientOptions(target=URL, name="our.own", client="uv").name == "our.own"
+    assert ClientOptions(targets=(URL,), name=("our.own",), client="uv").name == ("our.own",)
     with pytest.raises(ConfigError, match="poetry makes an environment variable of it"):
-        ClientOptions(target=URL, name="our.own", client="poetry")
+        ClientOptions(targets=(URL,), name=("our.own",), client="poetry")
 
 
 # --- the index --------------------------------------------------------------------------------------------------------
@@ -287,3 +292,131 @@ def test_a_period_in_the_name_is_rejected_for_poetry_only() -> None:
 def _isolated_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     scripted_server.isolate_client(monkeypatch, tmp_path / "home")
+
+
+# --- several indexes, a default index, variants -----------------------------------------------------------------------
+
+SECOND = ServedIndex(url="https://mirror.example/simple/", projects=("demo", "torch"), name="mirror")
+DEFAULT = replace(SECOND, is_default=True)
+VARIANTS = tuple(
+    ServedVariant(name=name, url=f"https://gpu.example/whl/{name}/", projects=("accel",)) for name in ("cpu", "cu128")
+)
+WITH_VARIANTS = ServedIndex(url="https://gpu.example/simple/", projects=("accel", "plain"), variants=VARIANTS)
+OURS = replace(PLAIN, name="ours", is_selection=True)
+
+
+def uv_index(name: str, url: str, **values: object) -> dict[str, object]:
+    return {"name": name, "url": url, **(values or {"explicit": True})}
+
+
+def test_uv_takes_a_project_from_the_first_index_that_has_it() -> None:
+    assert tomllib.loads(configuration_text([OURS, SECOND], "uv")) == {
+        "tool": {
+            "uv": {
+                "index": [uv_index("ours", URL), uv_index("mirror", SECOND.url)],
+                "sources": {"demo": {"index": "ours"}, "demo-app": {"index": "ours"}, "torch": {"index": "mirror"}},
+            }
+        }
+    }
+
+
+def test_an_index_whose_projects_are_all_in_others_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"^https://mirror.example/simple/: all of its projects are in the indexes"):
+        configuration_text([SECOND, replace(SECOND, name="other")])
+
+
+def test_two_indexes_of_one_name_are_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"^two indexes have the name mirror\. Give each one: --name, in their order"):
+        configuration_text([SECOND, replace(OURS, name="mirror")])
+
+
+def test_a_default_index_needs_no_names_of_projects_and_replaces_the_public_one() -> None:
+    alone = [DEFAULT]
+    assert tomllib.loads(configuration_text(alone, "uv")) == {
+        "tool": {"uv": {"index": [uv_index("mirror", DEFAULT.url, default=True)]}}
+    }
+    assert tomllib.loads(configuration_text(alone, "poetry")) == {
+        "tool": {"poetry": {"source": [{"name": "mirror", "url": DEFAULT.url, "priority": "primary"}]}}
+    }
+    assert tomllib.loads(configuration_text(alone, "pdm")) == {
+        "tool": {"pdm": {"source": [{"name": "pypi", "url": DEFAULT.url}]}}
+    }
+    assert configuration_text(alone, "pip") == configuration_text([SECOND], "pip").replace(
+        "# Dependency confusion: with a plain extra index, a higher version on another index would be installed.\n", ""
+    )
+
+
+def test_other_indexes_come_before_the_default_one() -> None:
+    both = [OURS, DEFAULT]
+    assert tomllib.loads(configuration_text(both, "uv"))["tool"]["uv"] == {
+        "index": [uv_index("ours", URL), uv_index("mirror", DEFAULT.url, default=True)],
+        "sources": {"demo": {"index": "ours"}, "demo-app": {"index": "ours"}},
+    }
+    poetry = tomllib.loads(configuration_text(both, "poetry"))["tool"]["poetry"]
+    assert [source["priority"] for source in poetry["source"]] == ["explicit", "primary"]
+    assert poetry["dependencies"] == {"demo": {"source": "ours"}, "demo-app": {"source": "ours"}}
+    assert [source["name"] for source in tomllib.loads(configuration_text(both, "pdm"))["tool"]["pdm"]["source"]] == [
+        "ours",
+        "pypi",
+    ]
+    assert configuration_text(both).endswith(
+        f"# For other clients: mkindex client {URL} {DEFAULT.url} --default with --for poetry, --for pdm.\n"
+    )
+
+
+def test_pip_can_use_only_one_index() -> None:
+    with pytest.raises(ConfigError) as refused:
+        configuration_text([OURS, SECOND], "pip")
+    assert str(refused.value) == (
+        "pip cannot restrict a project to one index, so it can use only one safely. Build one of all: mkindex "
+        f"{URL} {SECOND.url} ./public --all --remote mirror"
+    )
+
+
+@pytest.mark.parametrize("is_default", [False, True])
+def test_variants_are_extras_also_of_a_default_index(is_default: bool) -> None:
+    read = tomllib.loads(configuration_text([replace(WITH_VARIANTS, name="gpu", is_default=is_default)], "uv"))
+    assert read["project"] == {"optional-dependencies": {"cpu": ["accel"], "cu128": ["accel"]}}
+    main = {"default": True} if is_default else {"explicit": True}
+    assert read["tool"]["uv"] == {
+        "conflicts": [[{"extra": "cpu"}, {"extra": "cu128"}]],
+        "index": [
+            uv_index("gpu", WITH_VARIANTS.url, **main),
+            *(uv_index(f"gpu-{variant.name}", variant.url) for variant in VARIANTS),
+        ],
+        "sources": {
+            "accel": [{"index": f"gpu-{variant.name}", "extra": variant.extra} for variant in VARIANTS],
+            **({} if is_default else {"plain": {"index": "gpu"}}),
+        },
+    }
+
+
+def test_a_missing_upload_time_is_a_comment_for_uv_only() -> None:
+    comment = (
+        "# Its pages have no upload times, so exclude-newer would hide all of its files. In that case, add:\n"
+        "# exclude-newer = false\n"
+    )
+    without = replace(OURS, has_upload_times=False)
+    assert [comment in configuration_text([without], client) for client in CLIENTS] == [True, False, False, False]
+    assert comment not in configuration_text([OURS], "uv")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"targets": ()}, "give an address or a directory: mkindex client https://packages.example.com/simple/"),
+        ({"name": ("a", "b")}, "--name is given more often than there are indexes"),
+        (
+            {"default": True, "project": ("demo",)},
+            "--default and --project exclude each other: all projects come from the default index",
+        ),
+        (
+            {"default": True, "client": "pdm", "name": ("ours",)},
+            "--default and --name exclude each other for pdm: its default source is pypi",
+        ),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        ClientOptions(**({"targets": (URL,)} | options))
+    assert str(refused.value) == says

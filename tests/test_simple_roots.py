@@ -8,7 +8,7 @@ import pytest
 
 from mkindex.check.engine import CheckOptions, check
 from mkindex.model.files import Link
-from mkindex.probe import probe
+from mkindex.probe.served import probe
 from mkindex.simple.reader import parse_html
 from mkindex.simple.roots import ProjectLink, is_project_page, is_root, linked_directory
 from support.index_roots import EMPTY, ROOTS, Root

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.probe import ClientOptions, configuration
+from mkindex.probe.configure import ClientOptions, configuration
 from support.builds import publish
 from support.clients import INSTALLERS, ClientFailed, ClientHome, installed_in_project
 from support.index_server import serve_index
@@ -123,7 +123,7 @@ def test_uv_locks_all_variants_with_the_printed_configuration_and_installs_the_o
     (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
     publish(torch_like, tmp_path / "public", policy=str(tmp_path / "policy.toml"))
     with serve_index(tmp_path / "public") as server:
-        printed = configuration(ClientOptions(target=f"{server.url}simple/", name="ours"))
+        printed = configuration(ClientOptions(targets=(f"{server.url}simple/",), name=("ours",)))
         project = '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["plain"]\n'
         home.project.mkdir()
         home.project.joinpath("pyproject.toml").write_text(f"{project}\n{printed}")

@@ -1,11 +1,16 @@
 """The command `client`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mkindex.cli.options import CONTEXT_SETTINGS, Command
-from mkindex.cli.terminal import DONE, reader_may_leave
+from mkindex.cli.terminal import DONE, PROBLEMS, print_error, print_message, reader_may_leave
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mkindex.clients.served import ServedIndex
 
 _CLIENTS = ("uv", "pip", "poetry", "pdm")
 
@@ -19,16 +24,22 @@ Examples:
                                        uv takes all projects of this index only from there
   mkindex client https://host/simple/ --project demo --project 'demo-*'
                                        only some projects
+  mkindex client https://ours/simple/ https://mirror/simple/ --default
+                                       two indexes, and nothing from the public one
   mkindex client https://host/simple/ --for pip > .venv/pip.conf
-  mkindex client https://host/simple/ --for poetry --project demo
+  mkindex client https://host/simple/ --for pip --variant cu128
+                                       the index of one variant
+  mkindex client https://host/simple/ --for poetry --project demo --check
+                                       and see whether poetry installs it
   mkindex client https://host/links.html --for pdm
                                        a find-links page
   mkindex client ./public              a directory, as a file: address
 
 \b
-Exit status: 0 printed; 2 usage, or the client does not support this; 3 not an index, or it could not be read.""",
+Exit status: 0 printed; 1 printed, and --check could not install; 2 usage, or the client does not support this; 3 not an
+index, or it could not be read.""",
 )
-@click.argument("target", metavar="URL_OR_DIR")
+@click.argument("targets", metavar="URL_OR_DIR...", nargs=-1)
 @click.option("--for", "client", type=click.Choice(_CLIENTS), help="The client to configure.  [default: uv]")
 @click.option(
     "--project",
@@ -36,17 +47,48 @@ Exit status: 0 printed; 2 usage, or the client does not support this; 3 not an i
     metavar="NAME_OR_GLOB",
     help="Only matching projects. Required for poetry. Can be repeated.",
 )
-@click.option("--name", metavar="NAME", default="", help="The name of the index.  [default: made from its address]")
-def client(target: str, **options: Any) -> int:  # noqa: ANN401 (the fields of ClientOptions)
+@click.option(
+    "--default",
+    is_flag=True,
+    help="Use the last index instead of the public one, as in a closed network.",
+)
+@click.option("--variant", metavar="NAME", default="", help="Use the index of this variant only.")
+@click.option(
+    "--name",
+    multiple=True,
+    metavar="NAME",
+    help="The name of the index; of several, in their order.  [default: made from its address]",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Also install the first of the projects with the printed configuration, in a scratch directory, with the "
+    "client that is in PATH. It installs only wheels, so that nothing of them is run.",
+)
+def client(targets: tuple[str, ...], *, check: bool, **options: Any) -> int:  # noqa: ANN401 (the fields of ClientOptions)
     """Print a configuration with which a client uses an index safely.
 
     With it, the client takes the projects of the index only from there, so that a higher version on another index is
-    not installed instead. Comments explain it. Credentials are read from ~/.netrc or from the address, and never
-    printed.
+    not installed instead. Of several indexes, the first that has a project is used. Comments explain it. Credentials
+    are read from ~/.netrc or from the address, and never printed.
     """
-    from mkindex.probe import ClientOptions, configuration
+    from mkindex.clients.configurations import configuration_text
+    from mkindex.probe.configure import ClientOptions, served_indexes
 
-    text = configuration(ClientOptions(target=target, **options))
+    wanted = ClientOptions(targets=targets, **options)
+    indexes = served_indexes(wanted)
+    text = configuration_text(indexes, wanted.client)
     with reader_may_leave():
         click.echo(text, nl=False)
-    return DONE
+    return _check(text, wanted.client or "uv", indexes) if check else DONE
+
+
+def _check(text: str, client: str, indexes: "Sequence[ServedIndex]") -> int:
+    from mkindex.probe.trial import try_configuration
+
+    trial = try_configuration(text, client, indexes)
+    if trial.is_installed:
+        print_message(trial.text)
+        return DONE
+    print_error(trial.text)
+    return PROBLEMS

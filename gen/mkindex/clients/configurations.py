@@ -4,159 +4,146 @@ import json
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
 
+from mkindex.clients.served import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, index_name
 from mkindex.errors import ConfigError
-from mkindex.simple.links import is_loopback, path_of
+from mkindex.simple.links import path_of
 from mkindex.text import and_more, printable
-
-PAGE_ENDINGS = (".html", ".htm")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServedVariant:
-    """The index of a variant: some projects have other files there."""
-
-    name: str  # letters, digits and . _ -
-    url: str  # of its index, as that of ServedIndex
-    projects: tuple[str, ...]  # normalized names, sorted: those of which it has files of its own
-
-    @property
-    def extra(self) -> str:
-        """A normalized name for an extra that selects the variant."""
-        return re.sub(r"[-_.]+", "-", self.name).strip("-")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServedIndex:
-    """The properties of an index that the configuration of a client depends on."""
-
-    url: str  # of the index or find-links page: ASCII, without credentials, query and fragment
-    projects: tuple[str, ...]  # normalized names, sorted: those that come only from this index
-    is_find_links: bool = False
-    is_selection: bool = False  # the user chose the projects; otherwise they are all that it has
-    needs_password: bool = False
-    is_unverified: bool = False  # it could not be read: all other values come from the user
-    answers_403: bool = False  # for unknown projects
-    stale_pages: str = ""  # why uv would miss a new release for some time
-    caches_files: bool = True  # clients keep files for as long as they may, as far as known
-    fallback: str = ""  # another index, to which requests for unknown projects are redirected
-    redirect_host: str = ""  # another host that requests for its pages are redirected to
-    variants: tuple[ServedVariant, ...] = ()  # indexes beside it, of which a project uses one
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is a directory."""
-        return self.url.startswith("file:")
-
-    @property
-    def is_plain_http(self) -> bool:
-        """Whether anybody on the network path can change what is installed."""
-        parts = urlsplit(self.url)
-        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
-
 
 _LINE_LENGTH = 98  # of comments, without the mark
 _MANY_PROJECTS = 300  # more than people list by hand
-RESERVED_NAME = "pypi"  # what clients call the public index
 
 
-def index_name(index: ServedIndex) -> str:
-    """Return a name for an index, made from its host, port and path, or from its directory."""
-    parts = urlsplit(index.url)
-    path = [unquote(part) for part in parts.path.removesuffix(".html").removesuffix(".htm").split("/") if part]
-    if path[-1:] == ["simple"]:
-        path.pop()
-    words = path[-2 if index.is_find_links else -1 :] if index.is_local else [parts.netloc, *path]
-    name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
-    return f"{name}-index".lstrip("-") if name in ("", RESERVED_NAME) else name
-
-
-def configuration_text(index: ServedIndex, client: str | None = None, name: str = "") -> str:
+def configuration_text(indexes: Sequence[ServedIndex], client: str | None = None) -> str:
     """Return the configuration of a client, in ASCII.
 
-    `client` is one of CLIENTS; None means uv, with a comment that names the others. `name` is the name of the index;
-    "" means one made from its address. Raises ConfigError for what this client cannot do.
+    `client` is one of CLIENTS; None means uv, with a comment that names the others. Raises ConfigError for what this
+    client cannot do.
     """
-    lines = [*CLIENTS[client or "uv"](index, name or index_name(index))]
+    indexes = _without_shared(indexes)
+    has_default = any(index.is_default for index in indexes)
+    lines = [*CLIENTS[client or "uv"](indexes)]
     if client is None:
-        others = ", ".join(f"--for {other}" for other in CLIENTS if other != "uv")
-        lines += ["", f"# For other clients: mkindex client {shlex.quote(index.url)} with {others}."]
+        able = [other for other in CLIENTS if other not in ("uv", "pip" if len(indexes) > 1 else "")]
+        others = ", ".join(f"--for {other}" for other in able)
+        command = " ".join([*(shlex.quote(index.url) for index in indexes), *(["--default"] if has_default else [])])
+        lines += ["", f"# For other clients: mkindex client {command} with {others}."]
     # pip reads its file in the encoding of the locale, so that only ASCII is safe.
     return "".join(f"{line}\n" for line in lines).encode("ascii", "backslashreplace").decode()
 
 
-def _uv(index: ServedIndex, name: str) -> Iterator[str]:
+def _without_shared(indexes: Sequence[ServedIndex]) -> list[ServedIndex]:
+    """Return the indexes with names of their own, each without the projects that an index before it has."""
+    found: list[ServedIndex] = []
+    taken: set[str] = set()
+    names: set[str] = set()
+    for index in indexes:
+        name = index_name(index)
+        if name in names:
+            raise ConfigError(f"two indexes have the name {name}. Give each one: --name, in their order")
+        # Of a default index, only variants must be chosen.
+        own = {one for variant in index.variants for one in variant.projects} if index.is_default else index.projects
+        projects = tuple(one for one in index.projects if one in own and one not in taken)
+        if not projects and not index.is_default:
+            raise ConfigError(f"{printable(index.url)}: all of its projects are in the indexes before it")
+        found.append(replace(index, name=name, projects=projects))
+        taken.update(projects)
+        names.add(name)
+    return found
+
+
+def _uv(indexes: Sequence[ServedIndex]) -> Iterator[str]:
     yield "# For uv: add to pyproject.toml."
-    yield from _warnings(index)
-    yield from _uv_extras(index)
-    yield from _uv_index(index, name, index.url)
-    for variant in index.variants:
-        yield ""
-        yield from _uv_index(index, f"{name}-{variant.name}", variant.url)
+    yield from _warnings(indexes)
+    yield from _uv_extras(indexes)
+    for number, index in enumerate(indexes):
+        if number:
+            yield ""
+        yield from _uv_index(index)
+        for variant in index.variants:
+            yield ""
+            name = f"{index.name}-{variant.name}"
+            yield from _uv_index(replace(index, name=name, url=variant.url, is_default=False))
+    sources = [_uv_source(index, project) for index in indexes for project in index.projects]
+    if not sources:
+        return
     yield ""
+    default = next((index.name for index in indexes if index.is_default), "the public index")
     yield from _comment(
         "[tool.uv.sources] applies only to direct dependencies. If a private project is required only by another "
-        "project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv takes it from the "
-        "public index."
+        "project, add it to `dependencies`, or to a group in [dependency-groups]. Otherwise uv takes it from "
+        f"{default}."
     )
     yield _merge("tool.uv.sources")
     yield "[tool.uv.sources]"
-    yield from (_uv_source(index, name, project) for project in index.projects)
+    yield from sources
 
 
-def _uv_extras(index: ServedIndex) -> Iterator[str]:
-    """Yield an extra for each variant, of which only one can be installed."""
-    if not index.variants:
+def _uv_extras(indexes: Sequence[ServedIndex]) -> Iterator[str]:
+    """Yield an extra for each variant, of which only one of an index can be installed."""
+    with_variants = [index for index in indexes if index.variants]
+    if not with_variants:
         return
-    example = index.variants[-1].extra
+    projects: dict[str, list[str]] = {}
+    for index in with_variants:
+        for variant in index.variants:
+            own = [one for one in variant.projects if one in index.projects]
+            projects[variant.extra] = [*projects.get(variant.extra, ()), *own]
+    example = with_variants[0].variants[-1].extra
     yield from _comment(
         f"Each variant has an index of its own, and an extra that selects it: uv sync --extra {example}. uv locks all "
         "of them. Add versions to the extras as you need them."
     )
     yield _merge("project.optional-dependencies")
     yield "[project.optional-dependencies]"
-    for variant in index.variants:
-        yield f"{variant.extra} = {json.dumps([one for one in variant.projects if one in index.projects])}"
+    yield from (f"{extra} = {json.dumps(required)}" for extra, required in projects.items())
     yield ""
     yield _merge("tool.uv")
     yield "[tool.uv]"
     yield "conflicts = [["
-    yield from (f"    {{ extra = {_toml_string(variant.extra)} }}," for variant in index.variants)
+    yield from (f"    {{ extra = {_toml_string(extra)} }}," for extra in projects)
     yield "]]"
     yield ""
 
 
-def _uv_source(index: ServedIndex, name: str, project: str) -> str:
+def _uv_source(index: ServedIndex, project: str) -> str:
     """Return the line of a project: its index, or that of each variant."""
     variants = [variant for variant in index.variants if project in variant.projects]
     if not variants:
-        return f"{project} = {{ index = {_toml_string(name)} }}"
+        return f"{project} = {{ index = {_toml_string(index.name)} }}"
     lines = [
-        f"    {{ index = {_toml_string(f'{name}-{variant.name}')}, extra = {_toml_string(variant.extra)} }},"
+        f"    {{ index = {_toml_string(f'{index.name}-{variant.name}')}, extra = {_toml_string(variant.extra)} }},"
         for variant in variants
     ]
     return "\n".join([f"{project} = [", *lines, "]"])
 
 
-def _uv_index(index: ServedIndex, name: str, url: str) -> Iterator[str]:
+def _uv_index(index: ServedIndex) -> Iterator[str]:
     yield "[[tool.uv.index]]"
-    yield f"name = {_toml_string(name)}"
-    yield f"url = {_toml_string(url)}"
-    yield "explicit = true  # uv uses this index only for the projects in [tool.uv.sources]"
+    yield f"name = {_toml_string(index.name)}"
+    yield f"url = {_toml_string(index.url)}"
+    if index.is_default:
+        yield "default = true  # uv uses this index instead of the public one"
+    else:
+        yield "explicit = true  # uv uses this index only for the projects in [tool.uv.sources]"
     if index.is_find_links:
         yield 'format = "flat"'
     yield from _uv_cache_control(index)
+    if not index.has_upload_times:
+        yield "# Its pages have no upload times, so exclude-newer would hide all of its files. In that case, add:"
+        yield "# exclude-newer = false"
     if index.answers_403:
         yield "ignore-error-codes = [403]  # what this host answers for unknown projects"
     if index.needs_password:
-        variable = re.sub("[^A-Z0-9]", "_", name.upper())
+        variable = re.sub("[^A-Z0-9]", "_", index.name.upper())
         yield 'authenticate = "always"'
         yield f"# Credentials: set UV_INDEX_{variable}_USERNAME and UV_INDEX_{variable}_PASSWORD"
         yield "# in the environment, or add this line to ~/.netrc (chmod 600):"
         yield _netrc(index)
+        yield from _keyring(index, "UV_KEYRING_PROVIDER")
 
 
 def _uv_cache_control(index: ServedIndex) -> Iterator[str]:
@@ -172,18 +159,25 @@ def _uv_cache_control(index: ServedIndex) -> Iterator[str]:
         yield f"cache-control = {{ {', '.join(settings)} }}"
 
 
-def _pip(index: ServedIndex, name: str) -> Iterator[str]:
-    del name
+def _pip(indexes: Sequence[ServedIndex]) -> Iterator[str]:
+    if len(indexes) > 1:
+        urls = " ".join(shlex.quote(index.url) for index in indexes)
+        raise ConfigError(
+            "pip cannot restrict a project to one index, so it can use only one safely. Build one of all: "
+            f"mkindex {urls} ./public --all --remote mirror"
+        )
+    (index,) = indexes
     yield from _comment(
         "For pip: save as ~/.config/pip/pip.conf, as pip.conf in a virtual environment, or as the file that "
         "PIP_CONFIG_FILE names."
     )
-    yield from _warnings(index)
+    yield from _warnings(indexes)
     if index.is_plain_http:
         yield "# pip ignores this index until it is served over https."
     if index.needs_password:
         yield "# Credentials: add this line to ~/.netrc (chmod 600):"
         yield _netrc(index)
+        yield from _keyring(index, "PIP_KEYRING_PROVIDER")
     yield from _only_index_of_pip(index)
     yield from _choice_of_variant(index)
     yield "[global]"
@@ -215,29 +209,45 @@ def _only_index_of_pip(index: ServedIndex) -> Iterator[str]:
     yield f"#   pip install --require-hashes {option} {shlex.quote(index.url)} -r requirements.txt"
 
 
-def _poetry(index: ServedIndex, name: str) -> Iterator[str]:
-    _refuse_for_poetry(index)
+def _poetry(indexes: Sequence[ServedIndex]) -> Iterator[str]:
+    for index in indexes:
+        _refuse_for_poetry(index)
     yield "# For poetry: add to pyproject.toml."
-    yield from _warnings(index)
-    yield from _choice_of_variant(index)
-    yield "[[tool.poetry.source]]"
-    yield f"name = {_toml_string(name)}"
-    yield f"url = {_toml_string(index.url)}"
-    yield 'priority = "explicit"  # poetry uses this source only for the projects below'
-    if index.needs_password:
-        variable = name.upper().replace("-", "_")
-        yield f"# Credentials: set POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD"
-        yield f"# in the environment, or run `poetry config http-basic.{name} USERNAME`, which asks for the password."
+    yield from _warnings(indexes)
+    for number, index in enumerate(indexes):
+        if number:
+            yield ""
+        yield from _poetry_source(index)
+    projects = [(project, index.name) for index in indexes for project in index.projects if not index.is_default]
+    if not projects:
+        return
     yield ""
+    default = next((index.name for index in indexes if index.is_default), "the public index")
     yield from _comment(
         "These lines apply to the dependencies in [project]. If it has none, they are dependencies themselves. For a "
         "dependency in a group, copy its line to [tool.poetry.group.NAME.dependencies]. If a private project is "
         "required only by another project, add it to the dependencies in [project]. Otherwise poetry takes it from "
-        "the public index."
+        f"{default}."
     )
     yield _merge("tool.poetry.dependencies")
     yield "[tool.poetry.dependencies]"
-    yield from (f"{project} = {{ source = {_toml_string(name)} }}" for project in index.projects)
+    yield from (f"{project} = {{ source = {_toml_string(name)} }}" for project, name in projects)
+
+
+def _poetry_source(index: ServedIndex) -> Iterator[str]:
+    yield from _choice_of_variant(index)
+    yield "[[tool.poetry.source]]"
+    yield f"name = {_toml_string(index.name)}"
+    yield f"url = {_toml_string(index.url)}"
+    if index.is_default:
+        yield 'priority = "primary"  # poetry uses this source instead of the public index'
+    else:
+        yield 'priority = "explicit"  # poetry uses this source only for the projects below'
+    if index.needs_password:
+        variable = index.name.upper().replace("-", "_")
+        yield f"# Credentials: set POETRY_HTTP_BASIC_{variable}_USERNAME and POETRY_HTTP_BASIC_{variable}_PASSWORD"
+        ask = f"poetry config http-basic.{index.name} USERNAME"
+        yield f"# in the environment, or run `{ask}`, which asks for the password."
 
 
 def _refuse_for_poetry(index: ServedIndex) -> None:
@@ -252,7 +262,7 @@ def _refuse_for_poetry(index: ServedIndex) -> None:
             f"poetry uses {printable(index.url)} as an index, because it does not end in .html. Make an index of it: "
             f"mkindex {shlex.quote(index.url)} ./public"
         )
-    if not index.is_selection:
+    if not (index.is_selection or index.is_default):
         raise ConfigError(
             f"--for poetry requires --project, such as --project {index.projects[0]}: poetry installs all projects in "
             "its configuration if [project] has no dependencies. "
@@ -260,20 +270,32 @@ def _refuse_for_poetry(index: ServedIndex) -> None:
         )
 
 
-def _pdm(index: ServedIndex, name: str) -> Iterator[str]:
+def _pdm(indexes: Sequence[ServedIndex]) -> Iterator[str]:
     yield "# For PDM: add to pyproject.toml."
-    yield from _warnings(index)
+    yield from _warnings(indexes)
+    for number, index in enumerate(indexes):
+        if number:
+            yield ""
+        yield from _pdm_source(index)
+
+
+def _pdm_source(index: ServedIndex) -> Iterator[str]:
     if index.is_plain_http:
         yield "# PDM ignores this index until it is served over https."
     yield from _choice_of_variant(index)
     yield "[[tool.pdm.source]]"
-    yield f"name = {_toml_string(name)}"
+    if index.is_default:
+        yield f"name = {_toml_string(RESERVED_NAME)}  # PDM uses the source of this name instead of the public index"
+    else:
+        yield f"name = {_toml_string(index.name)}"
     yield f"url = {_toml_string(index.url)}"
     if index.is_find_links:
         yield 'type = "find_links"'
     if index.needs_password:
         yield "# Credentials: add this line to ~/.netrc (chmod 600):"
         yield _netrc(index)
+    if index.is_default:
+        return
     yield from _comment(
         "PDM takes these projects only from this source, also if another project requires them. It takes nothing "
         "else from it."
@@ -284,7 +306,7 @@ def _pdm(index: ServedIndex, name: str) -> Iterator[str]:
     yield 'exclude_packages = ["*"]'
 
 
-CLIENTS: dict[str, Callable[[ServedIndex, str], Iterator[str]]] = {
+CLIENTS: dict[str, Callable[[Sequence[ServedIndex]], Iterator[str]]] = {
     "uv": _uv,
     "pip": _pip,
     "poetry": _poetry,
@@ -292,18 +314,22 @@ CLIENTS: dict[str, Callable[[ServedIndex, str], Iterator[str]]] = {
 }
 
 
-def _warnings(index: ServedIndex) -> Iterator[str]:
+def _warnings(indexes: Sequence[ServedIndex]) -> Iterator[str]:
     """Yield comments that apply to every client."""
-    yield "# Dependency confusion: with a plain extra index, a higher version on another index would be installed."
-    if index.is_unverified:
-        yield "# This index could not be read without a password: its type and projects are what mkindex was given."
-    if index.is_plain_http:
-        yield "# This index is served over http: anybody on the network path can change what is installed."
-    if index.redirect_host:
-        yield f"# Requests for pages of this index are redirected to {index.redirect_host}."
-    if len(index.projects) > _MANY_PROJECTS and not index.is_selection:
-        count = len(index.projects)
-        yield f"# All {count:,} projects of this index. --project NAME_OR_GLOB prints only those that you need."
+    if not all(index.is_default for index in indexes):
+        yield "# Dependency confusion: with a plain extra index, a higher version on another index would be installed."
+    for index in indexes:
+        this = index.name if len(indexes) > 1 else "This index"
+        if index.is_unverified:
+            yield f"# {this} could not be read without a password: its type and projects are what mkindex was given."
+        if index.is_plain_http:
+            yield f"# {this} is served over http: anybody on the network path can change what is installed."
+        if index.redirect_host:
+            pages = "this index" if this == "This index" else this
+            yield f"# Requests for pages of {pages} are redirected to {index.redirect_host}."
+        if len(index.projects) > _MANY_PROJECTS and not index.is_selection:
+            count, pages = len(index.projects), "this index" if this == "This index" else this
+            yield f"# All {count:,} projects of {pages}. --project NAME_OR_GLOB prints only those that you need."
 
 
 def _choice_of_variant(index: ServedIndex) -> Iterator[str]:
@@ -325,6 +351,11 @@ def _comment(text: str) -> Iterator[str]:
 
 def _netrc(index: ServedIndex) -> str:
     return f"#   machine {urlsplit(index.url).hostname} login USERNAME password PASSWORD"
+
+
+def _keyring(index: ServedIndex, variable: str) -> Iterator[str]:
+    yield f"# Or keep them in a keyring, with {variable}=subprocess in the environment:"
+    yield f"#   keyring set {shlex.quote(index.url)} USERNAME"
 
 
 def _toml_string(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from functools import lru_cache
 
-from mkindex.clients.configurations import CLIENTS, ServedIndex, configuration_text, index_name
+from mkindex.clients.configurations import CLIENTS, configuration_text
+from mkindex.clients.served import ServedIndex
 from mkindex.site.views import Instructions
 
 UNKNOWN = "https://index.invalid/"  # stands for the address of the tree, which only a browser may know
@@ -36,8 +37,9 @@ def _command(client: str, url: str, simple: str, *, is_complete: bool) -> str:
 
 @lru_cache  # every page of a project has them
 def _configuration(client: str, url: str, simple: str) -> str:
-    served = ServedIndex(url=f"{url or UNKNOWN}{simple}", projects=(_PROJECT,), is_selection=True)
-    return configuration_text(served, client, index_name(served) if url else _PRIVATE).rstrip("\n")
+    name = "" if url else _PRIVATE
+    served = ServedIndex(url=f"{url or UNKNOWN}{simple}", projects=(_PROJECT,), is_selection=True, name=name)
+    return configuration_text([served], client).rstrip("\n")
 
 
 def _parts(text: str, project: str, address: str) -> tuple[str, ...]:

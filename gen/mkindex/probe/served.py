@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from urllib.parse import quote, urlsplit
 
@@ -26,8 +26,8 @@ from mkindex.check.observations import Identity, ListedFile, SeenPage
 from mkindex.check.options import is_pattern
 from mkindex.check.pages import project_links, read_page
 from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT, fallback_of
-from mkindex.clients.configurations import PAGE_ENDINGS, RESERVED_NAME, ServedIndex, ServedVariant, configuration_text
-from mkindex.errors import ConfigError, SourceError
+from mkindex.clients.served import PAGE_ENDINGS, ServedIndex, ServedVariant
+from mkindex.errors import SourceError
 from mkindex.model.variants import VARIANT_NAME
 from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import and_more, printable, redact
@@ -37,61 +37,27 @@ from mkindex.web.client import WebClient
 from mkindex.web.responses import RawResponse
 
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # a normalized name, which is also a bare key in TOML
-_INDEX_NAME = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9._-]+")  # as uv accepts it
 _SAMPLE = 3  # projects whose pages are requested
 _MAX_PAGE_LIFETIME = 600  # seconds; what the public index says
 _MIN_FILE_LIFETIME = 86_400  # seconds
+_TIME = {"html": "data-upload-time", "json": "upload-time"}  # the attribute that only uv reads, and the key
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClientOptions:
-    """The options of `mkindex client`. Raises ConfigError for values that make no sense."""
-
-    target: str
-    client: str | None = None  # one of CLIENTS; None: uv, with a comment that names the others
-    project: tuple[str, ...] = ()  # names and patterns; none: all projects
-    name: str = ""  # of the index; "": made from its address
-
-    def __post_init__(self) -> None:
-        if not self.target:
-            raise ConfigError("give an address or a directory: mkindex client https://packages.example.com/simple/")
-        if self.target.startswith(("http:", "https:")) and "?" in self.target.partition("#")[0]:
-            raise ConfigError(
-                f"{redact(self.target)}: give the address without the question mark and what follows it. That may be "
-                "a secret, and clients lose it when they append the name of a project. Put passwords into ~/.netrc"
-            )
-        if self.name and (not _INDEX_NAME.fullmatch(self.name) or self.name.lower() == RESERVED_NAME):
-            raise ConfigError(
-                f"--name {printable(self.name)!r}: use only letters, digits, hyphens, underscores and periods. "
-                f"{RESERVED_NAME} is the name of the public index"
-            )
-        if self.client == "poetry" and "." in self.name:
-            raise ConfigError(
-                f"--name {self.name!r}: poetry makes an environment variable of it, so it cannot contain a period"
-            )
-
-
-def configuration(options: ClientOptions) -> str:
-    """Return the text to paste. Raises ConfigError, SourceError, and RequestFailed if the server does not answer."""
-    return configuration_text(probe(options.target, options.project), options.client, options.name)
-
-
-def probe(target: str, globs: Sequence[str] = ()) -> ServedIndex:
+def probe(target: str, globs: Sequence[str] = (), *, is_default: bool = False) -> ServedIndex:
     """Return what a client must know about the index at a directory or an address.
 
-    `globs` are names or patterns of projects; none means all projects. Raises SourceError, and RequestFailed if the
-    server does not answer.
+    `globs` are names or patterns of projects; none means all projects. `is_default`: the index is used for everything,
+    so that it need not be known what it has. Raises SourceError, and RequestFailed if the server does not answer.
     """
     with Cache(None) as cache:
         web = WebClient(cache)
         anonymous = WebClient(cache, trusted=[urlsplit(target).hostname or ""], anonymous=True)
         try:
             location, globs = _locate(target, web, globs)
-            if location.identity.kind == "flat":
-                return _probe_find_links(location, globs, anonymous)
-            return _probe_index(location, globs, anonymous)
+            probe_kind = _probe_find_links if location.identity.kind == "flat" else _probe_index
+            return replace(probe_kind(location, globs, anonymous), is_default=is_default)
         except AccessDenied as denied:
-            return _unverified(denied, globs)
+            return replace(_unverified(denied, globs, needs_names=not is_default), is_default=is_default)
         finally:
             web.close()
             anonymous.close()
@@ -128,11 +94,19 @@ def _probe_index(location: Location, globs: Sequence[str], anonymous: WebClient)
     )
     root, pages = _usable_root(location, projects)
     variants = tuple(_variants(fetcher, location, root, projects))
-    index = ServedIndex(url=_ascii_url(root), projects=projects, is_selection=bool(globs), variants=variants)
+    index = ServedIndex(
+        url=_ascii_url(root),
+        projects=projects,
+        is_selection=bool(globs),
+        variants=variants,
+        has_upload_times=_have_upload_times(pages),
+    )
     if not fetcher.local:
         unknown = fetcher.get_page(client_project_url(root, UNKNOWN_PROJECT))
         index = replace(index, answers_403=unknown.status == 403, fallback=fallback_of(unknown, UNKNOWN_PROJECT))
-        return _with_server(index, pages, fetcher, anonymous)
+        index = _with_server(index, pages, fetcher, anonymous)
+        # If its own pages are redirected, too, that is no fallback.
+        return replace(index, fallback="") if index.redirect_host else index
     if not any(page.form == "html" for page in pages):
         raise SourceError(f"{where}: clients read only HTML in a directory, and there is none. {_check_advice(where)}")
     return index
@@ -200,7 +174,13 @@ def _probe_find_links(location: Location, globs: Sequence[str], anonymous: WebCl
     (page, *_), fetcher = location.pages, location.fetcher
     projects = _choose(_projects_of(page.entries), globs, _display(location), lambda _: False)
     url = _ascii_url(_possible_roots(location)[0])
-    index = ServedIndex(url=url, projects=projects, is_find_links=True, is_selection=bool(globs))
+    index = ServedIndex(
+        url=url,
+        projects=projects,
+        is_find_links=True,
+        is_selection=bool(globs),
+        has_upload_times=_have_upload_times([page]),
+    )
     return index if fetcher.local else _with_server(index, [page], fetcher, anonymous)
 
 
@@ -228,6 +208,12 @@ def _with_server(index: ServedIndex, pages: Sequence[SeenPage], fetcher: Fetcher
         caches_files=_caches_files(fetcher, [entry for page in pages for entry in page.entries]),
         redirect_host=next((host for page in pages if (host := _host(page.reply.url)) != _host(index.url)), ""),
     )
+
+
+def _have_upload_times(pages: Sequence[SeenPage]) -> bool:
+    """Tell whether any file has the time that uv compares with its exclude-newer, or there is no file."""
+    entries = [entry for page in pages for entry in page.entries]
+    return not entries or any(entry.raw.get(_TIME[entry.form]) for entry in entries)
 
 
 def _listed_files(page: SeenPage) -> list[tuple[str, str]] | None:
@@ -260,10 +246,10 @@ def _caches_files(fetcher: Fetcher, entries: Collection[ListedFile]) -> bool:
     return reply.status not in (200, 206) or lifetime(reply) >= _MIN_FILE_LIFETIME
 
 
-def _unverified(denied: AccessDenied, globs: Sequence[str]) -> ServedIndex:
+def _unverified(denied: AccessDenied, globs: Sequence[str], *, needs_names: bool) -> ServedIndex:
     """Return an index that needs a password, described only by the values that the user gave. Raises SourceError."""
     names = {canonicalize_name(name) for name in globs}
-    if denied.status == 401 and names and all(map(_PROJECT.fullmatch, names)):
+    if denied.status == 401 and (names or not needs_names) and all(map(_PROJECT.fullmatch, names)):
         url = _ascii_url(denied.url)
         return ServedIndex(
             url=url,
