@@ -167,6 +167,7 @@ def test_the_json_report_has_the_documented_shape(
         "clients": rule.impact,
         "fix": rule.fix,
         "mend": rule.fix,
+        "change": None,
     }
     assert report == {
         "version": 1,
@@ -179,6 +180,7 @@ def test_the_json_report_has_the_documented_shape(
         "read": 4,
         "level": "hash",
         "host": [],
+        "hosting": None,
         "closure": None,
         "counts": {"error": 1, "warning": 0, "note": 0},
     }

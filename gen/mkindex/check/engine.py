@@ -17,9 +17,10 @@ from mkindex.check.elsewhere import find_namesakes
 from mkindex.check.fetch import Fetcher
 from mkindex.check.files import FileInspector
 from mkindex.check.findings import ERROR, Finding
+from mkindex.check.hosting import find_host
 from mkindex.check.identify import Location, identify
 from mkindex.check.judge import Judge, worst_first
-from mkindex.check.observations import Coverage, Level, ListedFile, SeenProject
+from mkindex.check.observations import Coverage, Level, ListedFile, SeenPage, SeenProject
 from mkindex.check.offers import LookedUp, Lookup, Offers, ProjectFiles
 from mkindex.check.options import CheckOptions
 from mkindex.check.pages import seen_root
@@ -154,6 +155,11 @@ class _Totals:
             self.project = result.project
             self.file = result.files[0].entry if result.files else None
 
+    def seen_pages(self, location: Location) -> list[SeenPage]:
+        """Return the pages of the root and of the first project, which show what the host is."""
+        of_project = (self.project.html, self.project.json) if self.project else ()
+        return [*location.pages, *(page for page in of_project if page)]
+
 
 def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, progress: Progress) -> CheckReport:
     """Judge the whole target: root, projects, files, server, directory, requirements."""
@@ -199,6 +205,7 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
         read=totals.read,
         level=walk.inspector.level,
         host=host,
+        hosting=find_host(totals.seen_pages(location), totals.file),
         closure=closure.summary,
         unread=closure.unread,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mkindex.check.findings import ERROR, WARNING, Finding, Severity
 from mkindex.check.observations import Level, TargetKind
 from mkindex.check.why import Choice
+from mkindex.hosts.recognize import KnownHost
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +22,7 @@ class CheckReport:
     read: int = 0  # files whose contents were read
     level: Level = "none"
     host: tuple[str, ...] = ()  # how the server behaves, in words
+    hosting: KnownHost | None = None  # the host, if it is recognized
     closure: str = ""  # how many requirements were looked up, and for which Python and platform
     unread: tuple[str, ...] = ()  # files whose requirements could not be looked up, because they were not read
     why: tuple[Choice, ...] | None = None  # --why: the files of the project

@@ -9,6 +9,8 @@ import click
 from mkindex.check.engine import CheckReport
 from mkindex.check.findings import ERROR, NOTE, WARNING, Finding, Rule, Severity
 from mkindex.check.judge import rules_by_name
+from mkindex.check.observations import ServerBehaviour
+from mkindex.hosts.recognize import KnownHost
 from mkindex.reports.github import annotation
 from mkindex.text import plural, printable
 
@@ -49,10 +51,26 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
             yield f"  … and {len(found) - len(shown):,} more (-v shows all)"
         for label, text in (("rule", rule.summary), ("impact", rule.impact), ("fix", rule.fix)):
             yield f"    {click.style(f'{label}:', dim=True)} {text}"
+        yield from _change(report.hosting, rule)
     yield ""
+    if report.hosting and any(_is_of_host(one.rule, report.hosting) for one in report.findings):
+        yield f"{report.hosting.name}: {report.hosting.whole}"
     if report.closure:
         yield report.closure
     yield summary(report)
+
+
+def _is_of_host(rule: Rule, host: KnownHost) -> bool:
+    """Tell whether an index breaks a rule because of how it is hosted, and the host has some remedy for all of that."""
+    return bool(host.whole) and (rule.subject is ServerBehaviour or rule.name in host.changes)
+
+
+def _change(host: KnownHost | None, rule: Rule) -> Iterator[str]:
+    """Yield what to change on the host of the index, so that it follows a rule."""
+    if host and rule.name in host.changes:
+        where, changed = host.changes[rule.name]
+        yield f"    {click.style(f'{host.name}:', dim=True)} in {where}"
+        yield from (f"        {line}" for line in changed)
 
 
 def summary(report: CheckReport) -> str:
@@ -96,6 +114,7 @@ def as_json(report: CheckReport) -> dict[str, Any]:
         "read": report.read,
         "level": report.level,
         "host": list(report.host),
+        "hosting": report.hosting.name if report.hosting else None,
         "closure": report.closure or None,
         "seconds": round(report.seconds, 3),
         "counts": {severity.value: report.count(severity) for severity in Severity},
@@ -109,6 +128,7 @@ def as_json(report: CheckReport) -> dict[str, Any]:
                 "clients": one.rule.impact,
                 "fix": one.fix,
                 "mend": one.fix,  # as 0.1.0 called it
+                "change": _change_as_json(report.hosting, one.rule),
             }
             for one in report.findings
         ],
@@ -119,6 +139,11 @@ def as_json(report: CheckReport) -> dict[str, Any]:
             for one in report.why
         ]
     return document
+
+
+def _change_as_json(host: KnownHost | None, rule: Rule) -> dict[str, Any] | None:
+    change = host.changes.get(rule.name) if host else None
+    return {"where": change.where, "lines": list(change.lines)} if change else None
 
 
 def annotations(findings: Iterable[Finding]) -> Iterator[str]:
