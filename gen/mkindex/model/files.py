@@ -60,8 +60,12 @@ class Fingerprint(NamedTuple):
             status = os.lstat(path)
         except OSError:
             return ""
-        # This runs for each path of a tree. Creating a Fingerprint first would double the time.
-        return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        return fingerprint_text(status)
+
+
+def fingerprint_text(status: os.stat_result) -> str:
+    """Return the text of a fingerprint in half the time that creating one first would take."""
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 class Link(NamedTuple):

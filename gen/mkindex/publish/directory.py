@@ -221,10 +221,13 @@ class DirectoryDestination:
         ]
         # Without a sync after each stage, a power failure could keep a page and lose what it names.
         for _, numbers in groupby(temporary, key=lambda number: plan.puts[number].resource.stage):
+            made = ""
             for number in numbers:
                 target = plan.puts[number].resource.path
-                if directory := os.path.dirname(target):
+                directory = os.path.dirname(target)
+                if directory not in ("", made):  # two pages of a project follow each other
                     self._disk.make_directory(directory)
+                    made = directory
                 self._disk.replace(staging.temporary_path(number), target)
             self._disk.sync()
         # Before fingerprints are taken: removing a download changes the ctime of its hard link in the tree.

@@ -17,7 +17,7 @@ from io import BufferedReader
 from types import TracebackType
 from typing import Self
 
-from mkindex.model.files import Fingerprint
+from mkindex.model.files import fingerprint_text
 
 _HAS_DESCRIPTORS = {os.open, os.mkdir, os.unlink, os.rename, os.link, os.stat} <= os.supports_dir_fd
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -125,7 +125,7 @@ class Root:
     def fingerprint(self, path: str) -> str:
         """Return the fingerprint of the file or symlink at a path as text; "" if there is nothing."""
         with suppress(OSError):
-            return str(Fingerprint.of(self.status(path)))
+            return fingerprint_text(self.status(path))
         return ""
 
     def open(self, path: str) -> BufferedReader:

@@ -14,7 +14,7 @@ from io import FileIO
 from typing import NamedTuple
 
 from mkindex.errors import DestinationError, Unreadable
-from mkindex.model.files import CHUNK, File, Fingerprint
+from mkindex.model.files import CHUNK, File, Fingerprint, fingerprint_text
 from mkindex.parallel import map_chunks
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.plan import FileChanged, HeldEntry, Put
@@ -157,12 +157,12 @@ class Staging:
             self._disk.write(descriptor, data)
             status = os.fstat(descriptor)
             # If-Modified-Since has a resolution of one second: within the same second, clients would get a 304.
-            previous = Fingerprint.parse(after)
+            previous = Fingerprint.parse(after) if after else None
             second = previous.mtime_ns // _SECOND if previous else 0
             if status.st_mtime_ns // _SECOND <= second:
                 self._disk.date(descriptor, (second + 1) * _SECOND)
                 status = os.fstat(descriptor)
-            return str(Fingerprint.of(status))
+            return fingerprint_text(status)
         finally:
             os.close(descriptor)
 
@@ -180,7 +180,7 @@ class Staging:
             try:
                 if copy(source, descriptor, size=file.local.size, disk=self._disk, write=write) != file.sha256:
                     raise FileChanged(file)
-                return str(Fingerprint.of(os.fstat(descriptor)))
+                return fingerprint_text(os.fstat(descriptor))
             finally:
                 os.close(descriptor)
 
@@ -220,7 +220,7 @@ class Staging:
                 if self._disk.clone(source.fileno(), descriptor):
                     if Fingerprint.of(os.fstat(source.fileno())) != file.local.fingerprint:
                         raise FileChanged(file)
-                    return str(Fingerprint.of(os.fstat(descriptor)))
+                    return fingerprint_text(os.fstat(descriptor))
             finally:
                 os.close(descriptor)
         self._clones = False
