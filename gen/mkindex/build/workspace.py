@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mkindex.publish.bucket import BucketDestination
 
 # Requests at a time without --jobs; web/throttle.py decides how many of them one host gets.
-_REQUESTS = 32
+_REQUESTS = 50
 
 
 class Workspace(NamedTuple):

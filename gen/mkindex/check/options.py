@@ -14,7 +14,7 @@ from mkindex.sources.locks.choice import Choice, chosen_names
 from mkindex.text import printable, redact
 from mkindex.web.transport import DEFAULT_TIMEOUT
 
-_REQUESTS = 32  # to servers
+_REQUESTS = 50  # to servers
 _MAX_THREADS = 8  # for a directory
 
 

@@ -111,7 +111,7 @@ Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds
     "-j",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Number of simultaneous requests or reads.  [default: up to 32 for a server]",
+    help="Number of simultaneous requests or reads.  [default: up to 50 for a server]",
 )
 @click.option(
     "--timeout",

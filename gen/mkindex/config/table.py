@@ -66,7 +66,7 @@ class BuildOptions(StoreOptions):
         short="-j",
         metavar="N",
         minimum=1,
-        automatic="number of cores; up to 32 for servers",
+        automatic="number of cores; up to 50 for servers",
     )
     timeout: float = option(
         30.0,

@@ -48,9 +48,8 @@ def refer(links: Sequence[Link], work: LinkWork) -> list[Outcome]:
     checked = list(work.executor.map(lambda link: _list_without_reading_whole(link, work), different))
     whole = [one for one in checked if isinstance(one, CheckedLink)]
     with announce_reading(whole, "to compute sha256 (--allow-unhashed skips this)", work) as advance:
-        outcomes = work.executor.map(
-            lambda one: list_file(one, work, advance) if isinstance(one, CheckedLink) else one, checked
-        )
+        read = work.executor.map(lambda one: list_file(one, work, advance), whole)
+        outcomes = [next(read) if isinstance(one, CheckedLink) else one for one in checked]
         by_link = dict(zip(different, outcomes, strict=True))
     return [by_link[link] for link in links]
 

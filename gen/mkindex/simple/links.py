@@ -19,6 +19,7 @@ MAX_SIZE = 10**18  # bytes of a file; clients read sizes as 64-bit integers
 HASH_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha224": 56, "sha1": 40, "md5": 32}
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")  # which quoting does not change
 _BAD_HOST = "the link has no valid host. Fix the link"
 _MAX_SHOWN = 80  # characters of a malformed hash in a message
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -72,7 +73,9 @@ def normalize_url(url: str, filename: str, *, allow_local: bool) -> str:
     if not (host in ("", "localhost") if parts.scheme == "file" else _HOST.fullmatch(host)):
         raise ValueError(_BAD_HOST)
     # S3 reads a literal "+" as a space. pip encodes every path in this way before it requests it.
-    path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in parts.path.split("/"))
+    path = parts.path
+    if not _PLAIN_PATH.fullmatch(path):
+        path = "/".join(quote_from_bytes(unquote_to_bytes(segment), safe="") for segment in path.split("/"))
     query = quote_from_bytes(parts.query.encode(), safe="%/:=&?~+!$,;'@()*[]|")
     return urlunsplit((parts.scheme, host, path, query, ""))
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-AT_FIRST, MOST = 8, 32  # requests at the same time
+AT_FIRST, MOST = 8, 50  # requests at the same time; uv sends as many
 OVERLOADED = (429, 503)  # these statuses say so
 QUICK = 0.005  # seconds: of a host that answers within this time, a few requests at a time use all of a processor
 _CHECK = 0.5  # seconds, after which a thread that waits looks whether everything was stopped
