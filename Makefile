@@ -8,9 +8,10 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 CLIENT_PYTHON ?= $(PYTHON)
 # NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
-CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry pdm awscli moto variantlib pypi-timemachine \
+CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry poetry-plugin-export pdm pipenv awscli moto variantlib pypi-timemachine \
 	check-jsonschema-0.39.0 zizmor-1.32.0 \
 	$(if $(shell command -v npm),wrangler axe-core vnu-jar pyodide)
+DOWNLOADS := real-wheels popular-wheels real-projects
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -39,7 +40,7 @@ test-fast: $(READY)  ## Run the fast tests, in less than a minute: no clients, n
 test-unit: $(READY)  ## Run the tests that need no client and no server
 	$(PYTEST) --ignore tests/functional --ignore tests/integration
 
-clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready .clients/popular-wheels/.ready  ## Install clients, linters and real wheels for the tests
+clients: $(CLIENTS:%=.clients/%/.ready) $(DOWNLOADS:%=.clients/%/.ready)  ## Install clients, linters and real wheels for the tests
 
 # The pattern is a project name or name-version. PDM gets its locked dependencies, because the newest PDM does not always
 # run with the newest versions of them.
@@ -65,6 +66,15 @@ clients: $(CLIENTS:%=.clients/%/.ready) .clients/real-wheels/.ready .clients/pop
 	rm -rf $(@D)
 	.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --platform any --implementation py \
 		--abi none --python-version 3.13 --dest $(@D) --requirement $<
+	@touch $@
+
+# For this machine and, where the wheels differ, for Windows.
+.clients/real-projects/.ready: tests/fixtures/real-projects.txt .clients/pip/.ready
+	rm -rf $(@D)
+	.clients/pip/bin/python -m pip download --quiet --no-deps --prefer-binary --dest $(@D) --requirement $<
+	grep -vE '^(docopt|numpy|pandas|uvloop|#)' $< | sed 's/ *;.*//' >$(@D)/windows.txt
+	.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --platform win_amd64 \
+		--dest $(@D) --requirement $(@D)/windows.txt
 	@touch $@
 
 # It looks for what people with screen readers and keyboards cannot use.

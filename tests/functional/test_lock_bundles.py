@@ -83,8 +83,8 @@ def test_uv_syncs_offline_with_the_command_in_the_bundle(locked_by_uv: Locked, e
     with_app = (one.replace("APP", str(elsewhere.project)) for one in commands(bundle, "uv.lock")[-2:])
     relocate, sync = (shlex.split(one.replace("$PWD", str(bundle))) for one in with_app)
     assert [(one[0], "--offline" in one) for one in (relocate, sync)] == [("uv", True), ("uv", True)]
-    elsewhere.uv("--directory", bundle, *relocate[1:])
-    elsewhere.uv(*sync[1:])
+    for command in (relocate, sync):
+        elsewhere.uv("--directory", bundle, *command[1:])
     assert installed_in_project(elsewhere) == INSTALLED
 
 

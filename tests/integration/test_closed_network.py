@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from platform import machine
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,13 +23,15 @@ from support.clients import (
     write_project,
     write_uv_project,
 )
+from support.closed_network import FailingProxy, Upstream, cut, proxy
 from support.http_servers import serve_with_nginx
-from support.requirements import skip_or_fail
 from support.wheels import write_sdist, write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+__all__ = ["cut", "proxy"]
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
@@ -57,18 +59,6 @@ OLDER = {
 }
 
 
-class Upstream(NamedTuple):
-    """An index on a server, whose directory can be exchanged."""
-
-    directory: Path
-    url: str
-
-    def exchange(self, directory: Path) -> None:
-        """Let the server have another tree at the same address."""
-        shutil.rmtree(self.directory)
-        shutil.copytree(directory, self.directory)
-
-
 @pytest.fixture
 def upstream(tmp_path: Path) -> Iterator[Upstream]:
     wheels, tree = tmp_path / "wheels", tmp_path / "upstream"
@@ -90,15 +80,6 @@ def bundle(home: ClientHome, lock: str, *options: str) -> Path:
     arguments = [str(home.project / lock), str(directory), "--remote", "mirror", "--no-cache", "--quiet", *options]
     assert cli.run([*arguments, "--python", PYTHON, "--platform", f"linux_{machine()}"]) == 0
     return directory
-
-
-@pytest.fixture
-def cut() -> tuple[str, ...]:
-    """The beginning of a command that has no network, not even this machine."""
-    command = ("unshare", "--map-root-user", "--net")
-    if shutil.which("unshare") is None or subprocess.run([*command, "true"], check=False).returncode:
-        skip_or_fail("unshare: network namespaces")
-    return command
 
 
 def test_uv_and_pip_install_without_any_network(
@@ -127,29 +108,32 @@ def test_uv_and_pip_install_without_any_network(
     assert [installed_versions(tmp_path / name) for name in ("pip", "hashes", "uv")] == [INSTALLED] * 3
 
 
-def test_poetry_installs_from_the_address_that_its_lock_names(upstream: Upstream, home: ClientHome) -> None:
+def test_poetry_installs_from_the_address_that_its_lock_names(
+    upstream: Upstream, home: ClientHome, proxy: FailingProxy
+) -> None:
     write_poetry_project(home, f"{upstream.url}simple/", REQUIREMENTS)
     home.run("poetry", "poetry", "lock")
     upstream.exchange(bundle(home, "poetry.lock"))
     home.forget()
-    home.run("poetry", "poetry", "install")
-    assert installed_in_project(home) == INSTALLED
+    replace(home, settings=proxy.settings).run("poetry", "poetry", "install")
+    assert (installed_in_project(home), proxy.requests) == (INSTALLED, [])
 
 
 @pytest.mark.parametrize("strategy", [(), ("--static-urls",)], ids=["names", "addresses"])
 def test_pdm_syncs_from_a_server_at_the_address_of_the_bundle(
-    upstream: Upstream, home: ClientHome, strategy: tuple[str, ...]
+    upstream: Upstream, home: ClientHome, proxy: FailingProxy, strategy: tuple[str, ...]
 ) -> None:
     write_project(home, REQUIREMENTS, "[tool.pdm]\ndistribution = false\n")
     index = f"{upstream.url}simple/"
-    with_index = replace(home, settings={"PDM_PYPI_URL": index})
+    with_index = replace(home, settings={"PDM_PYPI_URL": index} | proxy.settings)
     with_index.run("pdm", "pdm", "lock", *strategy)
     tree = bundle(home, "pdm.lock", "--index", index, "--url", upstream.url)
     upstream.exchange(tree)
     home.forget()
     shutil.copy(tree / "locks/pdm.lock", home.project)
+    proxy.requests.clear()
     with_index.run("pdm", "pdm", "sync")
-    assert installed_in_project(home) == INSTALLED
+    assert (installed_in_project(home), proxy.requests) == (INSTALLED, [])
 
 
 @pytest.mark.parametrize(
@@ -193,12 +177,21 @@ def test_the_chosen_files_are_those_that_pip_and_uv_choose(
     assert tags_by_uv == {f"{python}-{abi}-{one}" for one in platforms.split(".")}
 
 
+def missing_for(lock: Path, index: Path, platform: str) -> set[str]:
+    """The requirements of a lock that `check --closure` finds missing."""
+    options: Any = {"python": (PYTHON,), "platform": (platform,), "requirements": (str(lock),)}
+    found = check(CheckOptions(target=index, closure=True, select=("unsatisfied",), **options))
+    return {one.text.partition(",")[0] for one in found.findings}
+
+
 def test_without_a_file_check_and_client_agree_that_something_is_missing(
     upstream: Upstream, home: ClientHome, tmp_path: Path
 ) -> None:
     platform = "manylinux_2_36_x86_64"
     write_uv_project(home, f"{upstream.url}simple/", REQUIREMENTS)
     home.uv("lock")
+    requirements = home.project / "requirements.txt"  # with hashes
+    home.uv("export", "--format", "requirements-txt", "--output-file", requirements)
     lock, tree, wheels = home.project / "uv.lock", tmp_path / "tree", tmp_path / "wheels"
     for_here = ("--python", PYTHON, "--platform", platform)
     assert cli.run([str(lock), str(tree), "--remote", "mirror", "--no-cache", "--quiet", *for_here]) == 0
@@ -215,18 +208,23 @@ def test_without_a_file_check_and_client_agree_that_something_is_missing(
         # The index still has another wheel of the project, which clients do not choose by the lock.
         write_wheel(wheels, "native", "1.0", tag=NATIVE[0])
         publish(wheels, tmp_path / "index", prune=True)
-        options: Any = {"python": (PYTHON,), "platform": (platform,), "requirements": (str(lock),)}
-        found = check(CheckOptions(target=tmp_path / "index", closure=True, select=("unsatisfied",), **options))
+        found = [missing_for(path, tmp_path / "index", platform) for path in (lock, requirements)]
         hidden = file.rename(tmp_path / name)
         home.forget()
         with pytest.raises(ClientFailed):
             home.uv("sync", "--locked", "--offline", "--no-cache")
+        index = f"{(tmp_path / 'index').as_uri()}/simple/"
+        with pytest.raises(ClientFailed) if found[1] else nullcontext():
+            home.pip("pip", "install", "--index-url", index, "--target", tmp_path / f"of {name}", "-r", requirements)
         hidden.rename(file)
-        missing[name] = {one.text.partition(",")[0] for one in found.findings}
+        missing[name] = found
     native = next(name for name in chosen if name.startswith("native"))
     assert missing == {
-        native: {"requires native==1.0"},
-        "only_sdist-3.0.tar.gz": {"requires only-sdist==3.0"},
-        "speed-1.0-py3-none-any.whl": {'requires speed; extra == "fast"', "requires speed==1.0"},
-        "web-1.0-py3-none-any.whl": {"requires web[fast]==1.0"},
+        native: [{"requires native==1.0"}, set()],  # pip takes the other wheel, whose hash is in the requirements
+        "only_sdist-3.0.tar.gz": [{"requires only-sdist==3.0"}] * 2,
+        "speed-1.0-py3-none-any.whl": [
+            {'requires speed; extra == "fast"', "requires speed==1.0"},
+            {"requires speed==1.0"},
+        ],
+        "web-1.0-py3-none-any.whl": [{"requires web[fast]==1.0"}, {"requires web==1.0"}],
     }

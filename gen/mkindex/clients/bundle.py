@@ -21,6 +21,11 @@ class Bundle:
         return f"{self.base}{self.simple_path}/" if self.simple_path else self.base
 
     @property
+    def relative_index(self) -> str:
+        """The path of the index in this directory. uv takes it; in an address, a space would separate two indexes."""
+        return f"./{self.simple_path}/" if self.simple_path else "./"
+
+    @property
     def local_index(self) -> str:
         """The address of the index in a shell in this directory."""
         return f"file://$PWD/{self.simple_path}/" if self.simple_path else "file://$PWD/"
@@ -28,9 +33,10 @@ class Bundle:
 
 _STATED_ADDRESS = re.compile(r"^In the lock files, this directory is at <([^>\s]+/)>\.$", re.MULTILINE)
 _SCRIPT_LOCK = ".py.lock"  # how the name of a lock of a script ends
-# Writes a uv.lock with the `file:` address of this directory, whatever characters that has. Works in any shell.
+# Copies a lock with the `file:` address of this directory, whatever characters that has. Works in any shell.
+_PYTHON_OF_UV = "uv run --no-project --offline python"
 _RELOCATED = (
-    """uv run --no-project --offline python -c "from pathlib import Path; """
+    """{python} -c "from pathlib import Path; """
     """Path('{target}').write_bytes(Path('locks/{name}').read_bytes()"""
     """.replace(b'{base}', f'{{Path.cwd().as_uri()}}/'.encode()))\""""
 )
@@ -69,15 +75,15 @@ def _introduction(names: str, bundle: Bundle) -> Iterator[str]:
 def _uv(bundle: Bundle, name: str) -> Iterator[str]:
     is_of_script = name.endswith(_SCRIPT_LOCK)
     target = f"APP/{name if is_of_script else 'uv.lock'}"  # where uv looks for it
-    of_what = f"--script {target.removesuffix('.lock')}" if is_of_script else "--directory APP"
+    of_what = f"--script {target.removesuffix('.lock')}" if is_of_script else "--project APP"
     sync = f"uv sync {of_what} --locked"
     # The build requirements of sdists are in this index, but not in the lock.
-    indexes = bundle.index, f'"{bundle.local_index}"'
+    indexes = bundle.index, bundle.relative_index
     server, directory = (f" --index {one}" if bundle.has_sdists else "" for one in indexes)
     yield "With uv, from the server:"
     yield from _commands(f"cp locks/{name} {target}", f"{sync}{server}")
     yield "With uv, without a server:"
-    relocated = _RELOCATED.format(target=target, name=name, base=bundle.base)
+    relocated = _RELOCATED.format(python=_PYTHON_OF_UV, target=target, name=name, base=bundle.base)
     yield from _commands(relocated, f"{sync} --offline{directory}")
     project = "script" if is_of_script else "`pyproject.toml`"
     yield f"`--locked` requires the {project} that the lock was made for. `--frozen` does not compare them."
@@ -85,7 +91,7 @@ def _uv(bundle: Bundle, name: str) -> Iterator[str]:
 
 def _pylock(bundle: Bundle, name: str) -> Iterator[str]:
     offline = "" if bundle.is_public else " --offline"  # a relative path needs no server
-    index = f' --default-index "{bundle.local_index}"' if bundle.has_sdists else ""
+    index = f" --default-index {bundle.relative_index}" if bundle.has_sdists else ""
     yield "With uv, in a virtual environment:"
     yield from _commands(f"uv pip sync{offline}{index} locks/{name}")
     yield "With pip 26.1 or newer:"
@@ -103,7 +109,7 @@ def _requirements(bundle: Bundle, name: str) -> Iterator[str]:
     yield "With uv, in a virtual environment, without a server:"
     yield from _commands(
         f"{_WITHOUT_INDEXES} locks/{name} > APP/{name}",
-        f'uv pip install --offline --default-index "{bundle.local_index}" -r APP/{name}',
+        f"uv pip install --offline --default-index {bundle.relative_index} -r APP/{name}",
     )
     yield "If the file has hashes, clients require them of all files."
 
@@ -122,12 +128,17 @@ def _poetry(bundle: Bundle, name: str) -> Iterator[str]:
 def _pdm(bundle: Bundle, name: str) -> Iterator[str]:
     yield "With PDM, from the server:"
     yield from _commands(f"cp locks/{name} APP/pdm.lock", f"PDM_PYPI_URL={bundle.index} pdm sync --project APP")
+    yield "With PDM, without a server:"
+    relocated = _RELOCATED.format(python="python3", target="APP/pdm.lock", name=name, base=bundle.base)
+    yield from _commands(relocated, f'PDM_PYPI_URL="{bundle.local_index}" pdm sync --project APP')
 
 
 def _pipfile(bundle: Bundle, name: str) -> Iterator[str]:
-    del bundle
     yield "With Pipenv, from the server:"
     yield from _commands(f"cp locks/{name} APP/Pipfile.lock", "cd APP && pipenv sync")
+    yield "With Pipenv, without a server:"
+    relocated = _RELOCATED.format(python="python3", target="APP/Pipfile.lock", name=name, base=bundle.base)
+    yield from _commands(relocated, "cd APP && pipenv sync")
 
 
 def _commands(*commands: str) -> Iterator[str]:
