@@ -140,7 +140,7 @@ EMPTY = ". Use --allow-empty to publish an empty index"
         (
             ["htps:/x", "public"],
             (
-                "source htps:/x has an unsupported scheme. Give a path, or an http, https or file address "
+                "source htps:/x has an unsupported scheme. Give a path, or an http, https, file, s3, gs or az address "
                 "(for a directory of that name: ./htps:/x)"
             ),
         ),

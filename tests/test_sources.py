@@ -274,7 +274,7 @@ def test_a_source_that_does_not_exist_or_is_a_file_is_an_error(tmp_path: Path) -
     ("spec", "wrong"),
     {
         "htps:/x": "has an unsupported scheme",
-        "s3://bucket": "has an unsupported scheme",
+        "ftp://bucket": "has an unsupported scheme",
         "git+ssh:x": "has an unsupported scheme",
         "https:/host/x": "is not a valid address",
         "https://": "is not a valid address",
@@ -286,7 +286,7 @@ def test_a_malformed_address_is_an_error_and_never_a_path(spec: str, wrong: str)
     with pytest.raises(SourceError) as error:
         open_with_defaults(spec)
     assert str(error.value) == (
-        f"source {spec} {wrong}. Give a path, or an http, https or file address "
+        f"source {spec} {wrong}. Give a path, or an http, https, file, s3, gs or az address "
         f"(for a directory of that name: ./{spec})"
     )
 
@@ -296,7 +296,7 @@ def test_the_error_for_a_malformed_address_shows_no_password(spec: str) -> None:
     with pytest.raises(SourceError) as error:
         open_with_defaults(spec)
     assert str(error.value) == (
-        "source http:… is not a valid address. Give a path, or an http, https or file address "
+        "source http:… is not a valid address. Give a path, or an http, https, file, s3, gs or az address "
         "(for a directory of that name: ./http:…)"
     )
 

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.publish.claim import Waiting
-from mkindex.stores.objects import ABSENT, Conflict, Content, Headers, StoredObject
+from mkindex.stores.objects import ABSENT, Conflict, Content, End, Headers, MissingObject, StoredObject, StoreError
 from support.trees import OWN_DIRECTORY, find_broken_links
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class FakeStore:
     is_conditional: bool = True
     ignores_conditions: bool = False
     requests: list[str] = field(default_factory=list)
+    sha256: dict[str, str] = field(default_factory=dict)  # in the metadata of objects
+    checksums: dict[str, str] = field(default_factory=dict)  # that the store computed
     address: str = ADDRESS
     url: str | None = "https://a-bucket.example/python/"
     _lock: Lock = field(default_factory=Lock)
@@ -66,11 +68,43 @@ class FakeStore:
     def _stored(self, key: str) -> StoredObject:
         return StoredObject(key, len(self.objects[key].data), self.objects[key].etag, 1_700_000_000)
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+    def list(self, prefix: str = "", *, recursive: bool = True) -> Iterator[StoredObject]:
         with self._lock:
             self._request(f"LIST {prefix}")
-            found = [self._stored(key) for key in self.objects if key.startswith(prefix)]
+            keys = [key for key in self.objects if key.startswith(prefix)]
+            found = [self._stored(key) for key in keys if recursive or "/" not in key[len(prefix) :]]
         yield from found
+
+    def read_end(self, key: str, length: int) -> End:
+        with self._lock:
+            self._request(f"END {key}")
+            return End(self._found(key).data[-length:], self.sha256.get(key, ""))
+
+    def read(self, key: str, start: int, length: int, *, etag: str) -> bytes:
+        with self._lock:
+            self._request(f"READ {key}")
+            found = self._found(key)
+            if etag != found.etag:
+                raise StoreError("changed while it was read: run again")
+            return found.data[start : start + length]
+
+    def stream(self, key: str, start: int, *, etag: str) -> Iterator[bytes]:
+        with self._lock:
+            self._request(f"STREAM {key}")
+            found = self._found(key)
+            if etag != found.etag:
+                raise StoreError("changed while it was read: run again")
+        yield found.data[start:]
+
+    def checksum(self, key: str) -> str:
+        with self._lock:
+            self._request(f"CHECKSUM {key}")
+            return self.checksums.get(key, "")
+
+    def _found(self, key: str) -> Object:
+        if key not in self.objects:
+            raise MissingObject(f"{key} does not exist")
+        return self.objects[key]
 
     def names(self) -> Iterable[str]:
         with self._lock:

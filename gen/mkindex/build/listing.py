@@ -42,6 +42,8 @@ def open_sources(config: Config, web: WebClient, executor: Executor) -> list[Sou
         verify_links=config.verify_links,
         choice=_choice(config),
         indexes=config.index,
+        store=config.store_option,
+        timeout=config.timeout,
         # A source that is the destination, or is in it, is read without the published tree.
         exclude=(*written, os.path.realpath(config.destination)),
         prereleases=config.prereleases,

@@ -84,6 +84,12 @@ def check_link(link: Link, work: LinkWork, *, mirrored: bool = False) -> Checked
         facts = recall_facts(link, fingerprint, work.cache, mirrored=mirrored)
     if not _is_usable(facts, work):
         facts = None
+    if facts is None and not link.sha256:
+        try:
+            sha256, end = work.web.kept_sha256(link.url)
+        except RequestFailed as error:
+            return reject(link, error, work)
+        link = link._replace(sha256=sha256)
     size = head.size if link.size is None else link.size
     return CheckedLink(link._replace(size=size), head, fingerprint, facts, end)
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from mkindex.config import Config
 from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
+from mkindex.hosts.buckets import is_bucket
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index
 from mkindex.publish.plan import Destination, Plan, count_listed_files, is_grown
@@ -129,7 +130,7 @@ def refuse_empty_or_rejected(
         if withheld:
             why = f"the policy lists none of {plural(withheld, 'file')}"
         is_flat = not (config.recursive or withheld) and any(
-            os.path.isdir(local_path(spec) or "") for spec in config.sources
+            is_bucket(spec) or os.path.isdir(local_path(spec) or "") for spec in config.sources
         )
         hint = " (--recursive also reads subdirectories)" if is_flat else ""
         advice = "" if grows else ". Use --allow-empty to publish an empty index"  # `add` has no such option

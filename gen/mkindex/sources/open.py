@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
+from mkindex.hosts.buckets import is_bucket, parse_bucket
 from mkindex.model.files import Link
 from mkindex.simple.links import path_of
 from mkindex.sources.selection import EVERYTHING, Selection
@@ -39,6 +40,8 @@ class SourceOptions(NamedTuple):
     verify_links: bool = False  # request files at `files_url`
     choice: "Choice | None" = None  # of what lock files have; None: all
     indexes: tuple[str, ...] = ()  # for packages of lock files that name none
+    store: tuple[str, ...] = ()  # settings of buckets: KEY=VALUE
+    timeout: float = 30.0  # seconds, of requests to buckets
     exclude: tuple[str, ...] = ()  # real paths of directories that are never read
     prereleases: bool = False  # of repositories
     api_url: str | None = None  # where the releases of repositories are listed; None: where they usually are
@@ -72,6 +75,8 @@ def open_source(spec: str, options: SourceOptions) -> Source:
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", spec)
     if not scheme or os.path.exists(spec):
         return _open_path(os.path.abspath(spec), options)
+    if is_bucket(spec):
+        return _open_bucket(spec, options)
     parts = _split_url(spec)
     kind = scheme[1].lower()
     if kind == "file" and parts and parts.path and not parts.netloc.replace("localhost", ""):
@@ -85,14 +90,15 @@ def open_source(spec: str, options: SourceOptions) -> Source:
         return _open_repositories(spec, kind, options)
     wrong = "is not a valid address" if kind in ("http", "https", "file") else "has an unsupported scheme"
     raise SourceError(
-        f"source {redact(spec)} {wrong}. Give a path, or an http, https or file address "
+        f"source {redact(spec)} {wrong}. Give a path, or an http, https, file, s3, gs or az address "
         f"(for a directory of that name: ./{redact(spec)})"
     )
 
 
 def is_remote(spec: str) -> bool:
     """Tell whether a SOURCE is read over the network."""
-    return spec.lower().startswith(("http://", "https://", *_REPOSITORIES)) and not os.path.exists(spec)
+    schemes = ("http://", "https://", *_REPOSITORIES)
+    return (is_bucket(spec) or spec.lower().startswith(schemes)) and not os.path.exists(spec)
 
 
 def local_path(spec: str) -> str | None:
@@ -188,6 +194,24 @@ def _open_page(url: str, options: SourceOptions) -> Source:
         selection=options.selection,
         recursive=options.recursive,
         whole_index=options.whole_index,
+    )
+
+
+def _open_bucket(location: str, options: SourceOptions) -> Source:
+    from mkindex.sources.bucket import BucketSource
+
+    try:
+        parse_bucket(location)
+    except ValueError as error:
+        raise SourceError(f"source {redact(location)} {error}") from error
+    return BucketSource(
+        location=location,
+        settings=options.store,
+        timeout=options.timeout,
+        web=options.web,
+        selection=options.selection,
+        recursive=options.recursive,
+        files_url=options.files_url,
     )
 
 

@@ -9,6 +9,10 @@ class StoreError(Exception):
     """A store did not do what it was asked to do. The text says why and what to do, without the address."""
 
 
+class MissingObject(StoreError):
+    """There is no object with a key."""
+
+
 class Conflict(Exception):
     """The condition of a put does not hold: another writer has created or replaced the object."""
 
@@ -46,6 +50,13 @@ class Content(NamedTuple):
     etag: str
 
 
+class End(NamedTuple):
+    """The last bytes of an object."""
+
+    data: bytes
+    sha256: str  # of the whole object, as its metadata say; "": they do not
+
+
 class ObjectStore(Protocol):
     """The objects below one address. Several threads may use it. All methods raise StoreError."""
 
@@ -70,8 +81,23 @@ class ObjectStore(Protocol):
     def head(self, key: str) -> StoredObject | None:
         """Return what is known about an object without reading it; None if there is none."""
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Yield the objects whose keys begin with `prefix`, which is "" or ends with a slash, in any order."""
+    def list(self, prefix: str = "", *, recursive: bool = True) -> Iterator[StoredObject]:
+        """Yield the objects whose keys begin with `prefix`, which is "" or ends with a slash, in any order.
+
+        Without `recursive`, only those without another slash in their key.
+        """
+
+    def read_end(self, key: str, length: int) -> End:
+        """Return the last bytes of an object, at most `length`. Raises MissingObject."""
+
+    def read(self, key: str, start: int, length: int, *, etag: str) -> bytes:
+        """Return bytes of an object, which must still have this ETag. Raises MissingObject."""
+
+    def stream(self, key: str, start: int, *, etag: str) -> Iterator[bytes]:
+        """Yield the bytes of an object from `start` on. It must still have this ETag. Raises MissingObject."""
+
+    def checksum(self, key: str) -> str:
+        """Return the sha256 of a whole object that the store computed; "" if it has none."""
 
     def names(self) -> Iterable[str]:
         """Return the first parts of all keys."""

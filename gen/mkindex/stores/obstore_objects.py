@@ -1,5 +1,6 @@
 """Objects by obstore, which knows all three kinds of stores."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,13 +11,25 @@ import obstore
 from obstore import exceptions
 
 from mkindex.hosts.buckets import BucketAddress
-from mkindex.stores.objects import ABSENT, Condition, Conflict, Content, Headers, StoredObject, StoreError
+from mkindex.stores.objects import (
+    ABSENT,
+    Condition,
+    Conflict,
+    Content,
+    End,
+    Headers,
+    MissingObject,
+    StoredObject,
+    StoreError,
+)
 from mkindex.stores.reasons import describe
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore as Store
 
+_SHA256_NAMES = ("sha256", "checksum-sha256")  # in the metadata of objects
+_SHA256 = re.compile("[0-9A-Fa-f]{64}")
 _PART = 8 << 20  # bytes of a part of a large upload: 10,000 parts are allowed
 _AT_ONCE = 4  # parts that are uploaded at the same time
 
@@ -25,6 +38,7 @@ class ObstoreObjects:
     """The objects of an obstore store below `prefix`."""
 
     def __init__(self, store: "Store", address: BucketAddress, url: str | None) -> None:
+        self._has_no_suffix = address.scheme == "az"  # a range without its start
         self._store = store
         self._prefix = address.prefix
         self.address = str(address)
@@ -55,9 +69,50 @@ class ObstoreObjects:
             except FileNotFoundError:
                 return None
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+    def read_end(self, key: str, length: int) -> End:
+        """Return the last bytes of an object, at most `length`, and the sha256 in its metadata."""
+        with store_errors(), _missing(key):
+            size = self._size(key) if self._has_no_suffix else length  # the range must not be empty
+            if size == 0:
+                return End(b"", "")
+            part: Any = {"suffix": length} if not self._has_no_suffix else (max(0, size - length), size)
+            found = obstore.get(self._store, self._prefix + key, options={"range": part})
+            kept = {name.lower(): str(value) for name, value in found.attributes.items()}
+            sha256 = next((kept[name].lower() for name in _SHA256_NAMES if _SHA256.fullmatch(kept.get(name, ""))), "")
+            return End(bytes(found.bytes()), sha256)
+
+    def _size(self, key: str) -> int:
+        return obstore.head(self._store, self._prefix + key)["size"]
+
+    def read(self, key: str, start: int, length: int, *, etag: str) -> bytes:
+        """Return bytes of an object, which must still have this ETag."""
+        with store_errors(), _missing(key), _unchanged():
+            options: Any = {"range": (start, start + length), **({"if_match": etag} if etag else {})}
+            data = bytes(obstore.get(self._store, self._prefix + key, options=options).bytes())
+        if len(data) != length:
+            raise StoreError(f"sends {len(data):,} of the {length:,} bytes that were requested")
+        return data
+
+    def stream(self, key: str, start: int, *, etag: str) -> Iterator[bytes]:
+        """Yield the bytes of an object from `start` on."""
+        with store_errors(), _missing(key), _unchanged():
+            options: Any = {**({"range": {"offset": start}} if start else {}), **({"if_match": etag} if etag else {})}
+            found = obstore.get(self._store, self._prefix + key, options=options)
+            for part in found.stream(min_chunk_size=1 << 20):
+                yield bytes(part)
+
+    def checksum(self, key: str) -> str:
+        """Return "": only S3 computes a sha256."""
+        del key
+        return ""
+
+    def list(self, prefix: str = "", *, recursive: bool = True) -> Iterator[StoredObject]:
         """Yield the objects whose keys begin with `prefix`, in any order."""
         with store_errors():
+            if not recursive:
+                found = obstore.list_with_delimiter(self._store, self._prefix + prefix or None)
+                yield from map(self._stored, found["objects"])
+                return
             for chunk in obstore.list(self._store, self._prefix + prefix or None, chunk_size=1000):
                 yield from map(self._stored, chunk)
 
@@ -150,6 +205,22 @@ def store_errors() -> Iterator[None]:
         if "status code: 501" in str(error):
             raise Unsupported from error
         raise StoreError(describe(str(error))) from error
+
+
+@contextmanager
+def _missing(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingObject(f"{key} does not exist") from error
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    try:
+        yield
+    except exceptions.PreconditionError as error:
+        raise StoreError("changed while it was read: run again") from error
 
 
 def _attributes(headers: Headers) -> dict[str, str]:

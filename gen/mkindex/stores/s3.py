@@ -5,6 +5,7 @@ boto3 does it. It also finds the credentials for both, in all places where AWS t
 
 import os
 import time
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -58,6 +59,14 @@ class S3Objects(ObstoreObjects):
             for key in keys:
                 if not key or key.endswith("/"):
                     self._session.client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def checksum(self, key: str) -> str:
+        with _boto_errors():
+            head = self._session.client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED")
+        digest = head.get("ChecksumSHA256", "")
+        if head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT" or "-" in digest:
+            return ""  # a digest of the digests of parts
+        return b64decode(digest).hex()
 
     def abort_uploads(self, prefix: str, *, older_than: int) -> None:
         with _boto_errors():

@@ -15,6 +15,7 @@ from mkindex.simple.media_types import HTML_TYPE, JSON_TYPE
 from mkindex.text import printable
 from mkindex.web.bodies import MAX_PAGE, Patience, decode_page, read_chunks, read_page
 from mkindex.web.credentials import CredentialStore, host_name, origin
+from mkindex.web.mounts import FileServer, Mounts
 from mkindex.web.page_cache import recall_page, remember_page
 from mkindex.web.ranges import MAX_FETCHED, TAIL, RangesRefused, RangeStream
 from mkindex.web.redirects import MAX_REDIRECTS, TOO_MANY, BadRedirect, redirect_location, redirect_target
@@ -56,12 +57,17 @@ class WebClient:
         self._patience = Patience(timeout, self._stopped)
         self._opening = threading.Lock()
         self._opened: Sender | None = None
+        self._mounts = Mounts()
 
     def close(self) -> None:
         """Stop all transfers, and close all connections."""
         self._stopped.set()
         if self._opened:
             self._opened.close()
+
+    def mount(self, address: str, server: FileServer) -> None:
+        """Read the files below an address, which ends with a slash, from `server` instead of the web."""
+        self._mounts.add(address, server)
 
     def take_credentials(self, url: str) -> str:
         """Return an address that the user named, without user and password, which are kept for its host only."""
@@ -105,6 +111,8 @@ class WebClient:
 
     def head(self, url: str) -> FileHead:
         """Return what the server says about a file, without reading it."""
+        if mounted := self._mounts.find(url):
+            return mounted.head(url)
 
         def ask(method: str) -> Response:
             with self._open(method, url, self._file_headers(url)) as response:
@@ -117,7 +125,7 @@ class WebClient:
     def head_with_end(self, url: str) -> tuple[FileHead, bytes]:
         """Return what head() returns, and the end of the file from the same response, b"" if the server sends none."""
         host = origin(url)
-        if host in self._without_ranges or host in self._without_ends:
+        if self._mounts.find(url) or host in self._without_ranges or host in self._without_ends:
             return self.head(url), b""
 
         def ask() -> tuple[FileHead, bytes] | None:
@@ -133,6 +141,11 @@ class WebClient:
                 return FileHead.of(response.url, response.headers, size), self._read_part(response, url, size - start)
 
         return repeat_broken(url, ask, self._stopped) or (self.head(url), b"")
+
+    def kept_sha256(self, url: str) -> tuple[str, bytes]:
+        """Return the sha256 that is kept with a file, "" if none is, and the end of the file if it came with that."""
+        mounted = self._mounts.find(url)
+        return mounted.kept_sha256(url) if mounted else ("", b"")
 
     def get_small(self, url: str, *, most: int) -> bytes:
         """Return a file of at most `most` bytes."""
@@ -150,6 +163,11 @@ class WebClient:
 
         `head`: what head() returned. If it was not called, `on_head` is called with the same, before the first bytes.
         """
+        if mounted := self._mounts.find(url):
+            if head is None:
+                on_head(head := mounted.head(url))
+            yield from mounted.stream(url, start, head.validator)
+            return
         breaks = 0
         while head is None or not start or start != head.size:
             before = start
@@ -191,13 +209,15 @@ class WebClient:
 
     def has_ranges(self, url: str) -> bool:
         """Tell whether the host of a file may support range requests: False once it has sent a whole file instead."""
-        return origin(url) not in self._without_ranges
+        return self._mounts.find(url) is not None or origin(url) not in self._without_ranges
 
     def get_range(self, url: str, start: int, length: int, *, validator: str = "") -> bytes | None:
         """Return `length` bytes of a file from `start` on; None if the server sends only whole files.
 
         `validator`: the one of the file when its head was read; if it is another one now, the request fails.
         """
+        if mounted := self._mounts.find(url):
+            return mounted.get_range(url, start, length, validator)
         if not self.has_ranges(url):
             return None
         headers = self._file_headers(url) | {"Range": f"bytes={start}-{start + length - 1}"}

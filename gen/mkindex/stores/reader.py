@@ -1,0 +1,58 @@
+"""The objects of a bucket as files below an address of the web, for what examines links."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import unquote
+
+from mkindex.model.files import format_upload_time
+from mkindex.stores.objects import MissingObject, ObjectStore, StoredObject, StoreError
+from mkindex.web.ranges import TAIL
+from mkindex.web.responses import FileHead, RequestFailed
+
+
+class BucketReader:
+    """Reads files below `address`. What a listing said is not asked again: `objects` are those of it, by key."""
+
+    def __init__(self, store: ObjectStore, address: str, objects: Mapping[str, StoredObject]) -> None:
+        self._store = store
+        self._address = address
+        self._objects = objects
+
+    def head(self, url: str) -> FileHead:
+        """Return what is known about a file without reading it."""
+        key = self._key(url)
+        with _request_errors(url):
+            found = self._objects.get(key) or self._store.head(key)
+        if found is None:
+            raise RequestFailed(url, "not found in the bucket", status=404)
+        return FileHead(url, "", found.size, found.etag, format_upload_time(found.modified))
+
+    def kept_sha256(self, url: str) -> tuple[str, bytes]:
+        """Return the sha256 in the metadata of an object, or that the store computed, and the end of the object."""
+        key = self._key(url)
+        with _request_errors(url):
+            end = self._store.read_end(key, TAIL)
+            return end.sha256 or self._store.checksum(key), end.data
+
+    def stream(self, url: str, start: int, validator: str) -> Iterator[bytes]:
+        """Yield the bytes of a file from `start` on."""
+        with _request_errors(url):
+            yield from self._store.stream(self._key(url), start, etag=validator)
+
+    def get_range(self, url: str, start: int, length: int, validator: str) -> bytes:
+        """Return some bytes of a file."""
+        with _request_errors(url):
+            return self._store.read(self._key(url), start, length, etag=validator)
+
+    def _key(self, url: str) -> str:
+        return unquote(url[len(self._address) :])
+
+
+@contextmanager
+def _request_errors(url: str) -> Iterator[None]:
+    try:
+        yield
+    except MissingObject as error:
+        raise RequestFailed(url, "not found in the bucket", status=404) from error
+    except StoreError as error:
+        raise RequestFailed(url, str(error)) from error
