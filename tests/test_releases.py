@@ -72,6 +72,21 @@ def test_a_second_run_asks_only_whether_the_lists_have_changed(
     assert (public / "simple/a/index.html").read_bytes() == before
 
 
+def test_a_second_add_makes_conditional_requests_only(forge: FakeGitHub, public: Path, run: Callable[..., Run]) -> None:
+    assert run("add", "github:me/a").status == 0
+    again = run("add", "github:me/a")
+    assert (again.status, again.requests) == (0, [request.replace("200", "304") for request in ASKED])
+    forge.add("me/a", "v2.0", {NEW_NAME: NEW})
+    forge.publish()
+    later = run("add", "github:me/a")
+    assert later.requests == [
+        ASKED[0].replace("200", "304"),
+        ASKED[1],
+        f"GET 206 /me/a/releases/download/v2.0/{NEW_NAME}",
+    ]
+    assert listed(public) == [A, NEW_NAME]
+
+
 def test_a_file_without_a_digest_is_read_once_and_announced(
     forge: FakeGitHub, public: Path, run: Callable[..., Run]
 ) -> None:
