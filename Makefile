@@ -32,6 +32,7 @@ test: $(READY) clients  ## Run the tests, including those with real clients
 	$(PYTEST) --ignore tests/integration
 
 test-integration: $(READY) clients  ## Run the tests with emulators, many servers and third-party readers
+	$(BIN)/python -m pip install --quiet --group docs
 	$(PYTEST) tests/integration
 
 test-fast: $(READY)  ## Run the fast tests, in less than a minute: no clients, no other servers, nothing slow
@@ -124,6 +125,23 @@ lock: $(READY) .clients/uv/.ready  ## Update action/requirements.txt, the versio
 		--extra site --generate-hashes --upgrade --no-header --no-emit-index-url --no-annotate \
 		--output-file action/requirements.txt pyproject.toml - >/dev/null
 
+docs: $(READY)  ## Build the documentation site in build/docs; a warning is an error
+	$(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going docs build/docs
+
+release-check: $(READY)  ## Build the files of a release, check them, and try each in a new environment
+	rm -rf build/release
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python -m build --outdir build/release/dist
+	$(BIN)/twine check --strict build/release/dist/*
+	set -e; for file in build/release/dist/*; do \
+		$(PYTHON) -m venv --clear build/release/venv; \
+		build/release/venv/bin/python -m pip install --quiet $$file; \
+		build/release/venv/bin/mkindex examples/wheels build/release/index; \
+		build/release/venv/bin/mkindex check build/release/index; \
+		rm -rf build/release/index; \
+	done
+
 lint: $(READY)  ## Check style (ruff) and types (mypy, strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -137,4 +155,4 @@ clean:  ## Remove everything that these commands built or downloaded
 	rm -rf $(VENV) .venv-* .clients .peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help setup demo test test-integration test-fast test-unit soak lab clients peers bench compare examples readme lock lint \
-	format clean
+	docs release-check format clean

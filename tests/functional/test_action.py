@@ -462,7 +462,7 @@ def test_the_action_and_the_workflows_pass_their_linters(judge: str, tmp_path: P
     assert len(workflows()) >= 1
     for number, text in enumerate(workflows()):
         (directory / f"{number}.yml").write_text(text)
-    paths = sorted(directory.iterdir())
+    paths = [*sorted(directory.iterdir()), *sorted((ROOT / ".github/workflows").iterdir())]
     if judge.startswith("zizmor"):
         judged(judge, "--offline", "--persona", "pedantic", "--no-config", ROOT / "action.yml", *paths)
     else:
