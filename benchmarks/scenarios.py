@@ -254,6 +254,41 @@ def unchanged(bench: Bench) -> Result:
     return result
 
 
+def grow(bench: Bench) -> Result:
+    """Time `mkindex add` with a source that has only the new wheel, beside a build with nothing to do."""
+    count = bench.sizes.many
+    source = bench.make("many", count)
+    build = bench.build(source, cold=False)
+    settle(build)
+    new, grown, cache = f"{source}-new", f"{source}-grown", f"{source}-grown-cache"
+    shutil.copytree(build.command[2], grown, symlinks=True)
+    add = [bench.mkindex, "add", new, grown, "--cache-dir", cache]
+    versions = itertools.count()
+
+    def make_new() -> None:
+        shutil.rmtree(new, ignore_errors=True)
+        os.makedirs(new)
+        corpus.make_tiny([(corpus.project(0), f"9.{next(versions)}", corpus.TAGS[0])], new)
+
+    make_new()
+    run(add)  # which takes note of the copies
+    contenders = {"nothing changed": build, "one added by add": Contender(command=add, before=make_new)}
+    timings = race(contenders, 2 * bench.sizes.rounds)
+    result = Result(
+        title=f"{count:,} wheels, and one added by `mkindex add` from a directory of its own ({bench.place})"
+    )
+    result.add({f"mkindex, {name}": timing for name, timing in timings.items()}, count)
+    result.targets.append(
+        Target(
+            work=f"{count:,} wheels, one added by add ({bench.place})",
+            against="nothing changed",
+            value=timings["one added by add"].median / timings["nothing changed"].median,
+            bound=1.5,
+        )
+    )
+    return result
+
+
 def shapes(bench: Bench) -> Result:
     """Time the extremes: one project with all of the files, and a project for each."""
     count = bench.sizes.many
@@ -533,6 +568,7 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "huge-link": huge_link,
     "huge-copy": huge_copy,
     "unchanged": unchanged,
+    "add": grow,
     "growth": growth,
     "memory": memory,
     "shapes": shapes,

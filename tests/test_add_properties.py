@@ -1,4 +1,4 @@
-"""After any sequence of builds, additions and removals, the tree is that of a cold build from what should be listed.
+"""After any builds, additions, removals and yanks, the tree is that of a cold build from what should be listed.
 
 MKINDEX_SOAK=1 tries many more sequences.
 """
@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from mkindex.build.deciding import decide_yank
 from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.config import Config
@@ -153,6 +154,17 @@ class Growing(RuleBasedStateMachine):
         self.expect(
             {name: listed for name, listed in self.listed.items() if name not in names and name not in self.damaged}
         )
+
+    @precondition(lambda self: self.listed.keys() - self.damaged)
+    @rule(number=st.integers(0, 1000), reason=st.sampled_from([None, "broken"]), at=steps, fault=faults)
+    def yank(self, number: int, reason: str | None, at: int, fault: Fault) -> None:
+        after = {name: listed for name, listed in self.listed.items() if name not in self.damaged}
+        name = sorted(after)[number % len(after)]
+        after[name] = after[name][0], reason
+        config = Config(sources=(), destination=str(self.public), jobs=1)
+        growth = decide_yank(config, [name], reason, frozenset({"grace"})).growth
+        self.perform(lambda: self.run((), growth), at, fault)
+        self.expect(after)
 
     @rule(files=choices, options=st.sampled_from(OPTIONS), at=steps, fault=faults)
     def build(self, files: dict[str, Listed], options: dict[str, Any], at: int, fault: Fault) -> None:
