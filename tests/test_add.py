@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from fixtures.sources import write_sources
+from mkindex.build.growing import find_requested
 from mkindex.build.pipeline import build
 from mkindex.config import Config
-from mkindex.errors import ConfigError, Note, PruneRequired, SourceError
+from mkindex.errors import ConfigError, DestinationError, Note, PruneRequired, SourceError
 from mkindex.options import InvalidOption
+from mkindex.sources.requested import parse_request
 from support.builds import cold_build, publish, scratch_directory
 from support.command_line import Run
 from support.growing import add, cold_union, remove, rounds_of_writers, union
@@ -287,6 +289,43 @@ def test_recorded_variants_that_nobody_could_have_given_stop_the_run(
     with pytest.raises(ConfigError, match=re.escape(f"manifest of {tmp_path}/public: variants: {error}")):
         add(new, tmp_path / "public")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old", "public"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "forged"),
+    [
+        (rb"2023-11-14T22:13:20Z", b"2023-99-14T22:13:20Z"),
+        (rb'">=3.9"', b'">=3."'),
+        (rb'(\["demo-1.0[^\]]*)\]', rb'\1,"","",null,"http://host/provenance"]'),
+        (rb'(">=3.9",")[0-9a-f]{64}', rb"\g<1>" + b"x" * 64),
+        (rb"(files\t\[\[.demo[^\n]*\n)", rb'\1status\t["gone",null]\n'),
+    ],
+)
+def test_a_record_that_mkindex_would_not_write_is_ignored(
+    tmp_path: Path, old: Path, new: Path, pattern: bytes, forged: bytes
+) -> None:
+    publish(old, tmp_path / "public")
+    before = manifest(tmp_path / "public")
+    edit_manifest(tmp_path / "public", pattern, forged)
+    assert manifest(tmp_path / "public") != before
+    add(new, tmp_path / "public", grace=0)
+    assert read_tree(tmp_path / "public") == cold_union(tmp_path / "both", old, new)
+
+
+@pytest.mark.parametrize("section", ["", "demo", "other"])
+def test_a_manifest_of_which_a_part_cannot_be_read_stops_the_run(
+    tmp_path: Path, old: Path, new: Path, section: str
+) -> None:
+    publish(old, tmp_path / "public")
+    edit_manifest(tmp_path / "public", rb"\[%b\]\n(.*\n)(.*\n)" % section.encode(), rb"[%b]\n\2\1" % section.encode())
+    before = read_tree(tmp_path / "public")
+    for change in (
+        lambda: add(new, tmp_path / "public", overwrite=True),
+        lambda: find_requested(Config(sources=(), destination=str(tmp_path / "public")), [parse_request("demo")]),
+    ):
+        with pytest.raises(DestinationError, match="manifest is damaged, so it is not known what this index lists"):
+            change()
+    assert read_tree(tmp_path / "public") == before
 
 
 # --- a destination that others changed --------------------------------------------------------------------------------

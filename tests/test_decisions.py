@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -267,6 +269,43 @@ def test_a_policy_that_is_not_valid_stops_a_decision(
     run = Run(capsys, *command, "--policy", "policy.toml")
     assert (run.status, run.err.splitlines()[-1]) == (2, f"error {message}")
     assert snapshot(here) == before
+
+
+def test_the_message_of_a_failure_says_that_the_policy_has_the_change(
+    here: Path, governed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "public/simple")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mkindex.publish.directory.DirectoryDestination._publish", fail)
+        failed = Run(capsys, "yank", "public", "demo==1.1", "--reason", "bad")
+    assert (failed.status, yanked(here)) == (3, {})
+    assert failed.err.endswith(
+        "No space left on device. Free some space and run again. mkindex.toml has the change, so the next build "
+        "publishes it\n"
+    )
+    assert not (here / "mkindex.toml.mkindex").exists()
+    assert Run(capsys).status == 0
+    assert yanked(here) == {"1.1": "bad"}
+
+
+def test_remove_shows_what_the_policy_takes_out_as_well(
+    here: Path, governed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    governed.write_text(TOML.replace("10", "1"))
+    questions: list[str] = []
+
+    def decline(text: str, **_: object) -> bool:
+        questions.append(text)
+        return False
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("click.confirm", decline)
+    asked = Run(capsys, "remove", "public", "demo==1.2")
+    assert asked.err.splitlines() == ["  demo-1.0-py3-none-any.whl (because of the policy)", f"  {FILES['1.2']}"]
+    assert questions == ["Remove 2 files from public?"]
+    assert len(page(here)["files"]) == 3  # type: ignore[arg-type]
 
 
 def test_two_decisions_at_once_do_not_undo_each_other(here: Path, governed: Path) -> None:

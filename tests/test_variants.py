@@ -80,6 +80,9 @@ def test_the_variant_is_a_word_in_the_name_of_the_project(name: str, variant: st
 # --- mixed variants --------------------------------------------------------------------------------------------------
 
 
+SPELLED = [("2.0", "cpu"), ("2", "cu9"), ("1", "cpu"), ("1.0.0", "cpu")]  # of a version, and how it is spelled
+
+
 def test_files_that_differ_only_in_their_label_are_mixed_variants() -> None:
     names = [
         "demo-1.0-py3-none-any.whl",  # without a label
@@ -93,6 +96,8 @@ def test_files_that_differ_only_in_their_label_are_mixed_variants() -> None:
     ]
     found = [(FakeFiles().file(name).version, name) for name in names]
     assert mixed_labels(found) == {"1.1": ["cpu", "cu128", "cu9"], "1.3": ["2", "10"]}
+    wheels = [(f"{version}+{label}", f"a-{version}+{label}-py3-none-any.whl") for version, label in SPELLED]
+    assert mixed_labels(wheels) == {"2.0": ["cpu", "cu9"]}
 
 
 # --- the tree --------------------------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 """Decisions about files of a published index: yank, unyank, status. A policy file that governs it is edited, too."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from mkindex.build.growing import Growth, find_requested
 from mkindex.config import Config
-from mkindex.errors import ConfigError, MkindexError, nothing
+from mkindex.errors import ConfigError, MkindexError
 from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus
 from mkindex.policy.edit import drop_yank, set_status, set_yank
@@ -18,11 +18,52 @@ from mkindex.sources.requested import Request, parse_request
 from mkindex.text import printable
 
 
+class PolicyEdit(NamedTuple):
+    """A new text of the policy file, which is written when everything else is prepared."""
+
+    path: Path
+    before: str
+    text: str
+
+    def write(self) -> None:
+        """Replace the text `before` of the file; a symlink to it stays. Raises MkindexError."""
+        path, target = printable(str(self.path)), os.path.realpath(self.path)
+        if self._now() != self.before:
+            # Only the writer of a destination is here, but the file was read before that was known.
+            raise MkindexError(f"{path} was changed at the same time. Nothing was changed: run again")
+        temporary = f"{target}.mkindex"
+        try:
+            with open(temporary, "w", encoding="utf-8") as stream:
+                stream.write(self.text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if os.path.exists(target):
+                os.chmod(temporary, os.stat(target).st_mode & 0o777)
+            os.replace(temporary, target)
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise MkindexError(f"cannot write {path}: {error.strerror}. Nothing was changed") from error
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the file has the new text, and not the one before."""
+        return self.text != self.before and self._now() == self.text
+
+    def _now(self) -> str:
+        return read_text(self.path) if self.path.exists() else ""
+
+
 class Decision(NamedTuple):
-    """How the published index changes, and the function that writes the policy file when everything is prepared."""
+    """How the published index changes, and the policy that governs it, if one does."""
 
     growth: Growth
-    write: Callable[[], object]
+    edit: PolicyEdit | None = None
+
+    def write(self) -> None:
+        """Write the policy file when everything is prepared. Raises MkindexError."""
+        if self.edit:
+            self.edit.write()
 
 
 def decide_yank(config: Config, requests: Sequence[str], reason: str | None, given: frozenset[str]) -> Decision:
@@ -38,7 +79,7 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
         return file.with_yanked(reason) if (file.filename, file.sha256) in chosen else file
 
     if config.policy is None:
-        return Decision(Growth(given=given, edit=edit), nothing)
+        return Decision(Growth(given=given, edit=edit))
     path, name = Path(config.policy), printable(config.policy)
     text = before = _read_valid(path, name)
     for request in parsed:
@@ -50,7 +91,8 @@ def decide_yank(config: Config, requests: Sequence[str], reason: str | None, giv
             # Another rule, or the source, may yank the files as well.
             if text == with_rule or _is_yanked(parse_policy(text, name), request, files):
                 text = set_yank(text, selector, {"yanked": False}, name)
-    return _governed(path, before, text, Growth(given=given, edit=edit, policy=parse_policy(text, name)))
+    growth = Growth(given=given, edit=edit, policy=parse_policy(text, name))
+    return Decision(growth, PolicyEdit(path, before, text))
 
 
 def decide_status(config: Config, project: str, status: ProjectStatus | None, given: frozenset[str]) -> Decision:
@@ -64,12 +106,13 @@ def decide_status(config: Config, project: str, status: ProjectStatus | None, gi
     find_requested(config, [request], "changed")
     project, statuses = request.project, {request.project: status}
     if config.policy is None:
-        return Decision(Growth(given=given, statuses=statuses), nothing)
+        return Decision(Growth(given=given, statuses=statuses))
     path, name = Path(config.policy), printable(config.policy)
     before = _read_valid(path, name)
     word, reason = (status.status, status.reason or "") if status else ("active", "")
     text = set_status(before, project, word, reason, name)
-    return _governed(path, before, text, Growth(given=given, statuses=statuses, policy=parse_policy(text, name)))
+    growth = Growth(given=given, statuses=statuses, policy=parse_policy(text, name))
+    return Decision(growth, PolicyEdit(path, before, text))
 
 
 def _read_valid(path: Path, name: str) -> str:
@@ -77,10 +120,6 @@ def _read_valid(path: Path, name: str) -> str:
     text = read_text(path) if path.exists() else ""
     parse_policy(text, name)
     return text
-
-
-def _governed(path: Path, before: str, text: str, growth: Growth) -> Decision:
-    return Decision(growth, partial(_write, path, before, text))
 
 
 def _selectors(request: Request, files: Sequence[File]) -> Iterator[Mapping[str, str]]:
@@ -101,20 +140,3 @@ def _is_yanked(policy: Policy, request: Request, files: Sequence[File]) -> bool:
         if rules and rules[-1].yanked:
             return True
     return False
-
-
-def _write(path: Path, before: str, text: str) -> None:
-    """Replace the text `before` of a policy file; a symlink to it stays. Raises MkindexError."""
-    if (read_text(path) if path.exists() else "") != before:
-        # Only the writer of a destination is here, but the file was read before that was known.
-        raise MkindexError(f"{printable(str(path))} was changed at the same time. Nothing was changed: run again")
-    target = os.path.realpath(path)
-    temporary = f"{target}.mkindex"
-    try:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        if os.path.exists(target):
-            os.chmod(temporary, os.stat(target).st_mode & 0o777)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise MkindexError(f"cannot write {printable(str(path))}: {error.strerror}. Nothing was changed") from error

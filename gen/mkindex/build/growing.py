@@ -81,6 +81,7 @@ def list_published(work: Workspace, growth: Growth) -> Published:
     """Return what stays of the published index. Only files that somebody changed are read."""
     from mkindex.sources.published import PublishedSource
 
+    work.destination.refuse_damaged()
     source = PublishedSource(work.destination.root, work.destination.projects, work.destination.read)
     artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
@@ -119,9 +120,9 @@ def find_requested(config: Config, requests: "Sequence[Request]", done: str = "r
     Raises NotPublished if there is no index, or if one of them matches nothing; `done` would have happened to it.
     """
     with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
+        files = list_published(work, Growth()).files
         if next(work.destination.sections(), None) is None:
             raise NotPublished(f"nothing {done}: there is no index in {printable(config.destination)}", ())
-        files = list_published(work, Growth()).files
     for request in requests:
         if not any(map(request.matches, files)):
             raise NotPublished(f"nothing {done}: {_mismatch(request, files, config.destination)}", ())

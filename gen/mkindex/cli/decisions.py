@@ -9,6 +9,8 @@ import click
 from mkindex.cli.build import build_once, make_config
 from mkindex.cli.options import given_options, governing_policy
 from mkindex.cli.terminal import form_of_report
+from mkindex.errors import DestinationError, MkindexError
+from mkindex.text import printable
 
 if TYPE_CHECKING:
     from mkindex.model.index import ProjectStatus
@@ -41,11 +43,17 @@ def decide(
     else:
         decision = decide_status(config, project, status, given)
     form = form_of_report(ctx, options["format"], json=options["json"])
-    return build_once(
-        config,
-        form,
-        decision.growth,
-        before_commit=decision.write,
-        quiet=options["quiet"],
-        verbose=options["verbose"],
-    )
+    try:
+        return build_once(
+            config,
+            form,
+            decision.growth,
+            before_commit=decision.write,
+            quiet=options["quiet"],
+            verbose=options["verbose"],
+        )
+    except MkindexError as error:
+        if decision.edit and decision.edit.is_written:
+            text = f"{printable(str(decision.edit.path))} has the change, so the next build publishes it"
+            raise DestinationError(f"{error}. {text}") from error
+        raise

@@ -49,21 +49,23 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     page. No source is needed, and none is changed: a build from a source that has the files lists them again.
     """
     from mkindex.build.growing import find_requested, removing
+    from mkindex.build.pipeline import build
     from mkindex.sources.requested import parse_request
 
     config = replace(make_config(ctx, (), destination, options), policy=governing_policy(ctx, destination))
+    # The user names the files, so neither their share of the index nor an empty index is a surprise.
+    config = replace(config, prune=True, allow_empty=True)
     files = find_requested(config, [parse_request(text) for text in requests])
+    growth = removing(files, given_options(ctx))
     if not (options["yes"] or config.dry_run):
         if not sys.stdin.isatty():
             text = "cannot ask, because standard input is not a terminal. Use --yes, or --dry-run to print the files"
             raise click.UsageError(text, ctx)
-        for file in files:
-            print_message(f"  {printable(file.filename)}")
-        if not click.confirm(f"Remove {plural(len(files), 'file')} from {printable(destination)}?", err=True):
+        names = build(replace(config, dry_run=True), growth=growth).removed_files
+        requested = {file.filename for file in files}
+        for name in names:
+            print_message(f"  {printable(name)}{'' if name in requested else ' (because of the policy)'}")
+        if not click.confirm(f"Remove {plural(len(names), 'file')} from {printable(destination)}?", err=True):
             return DONE
-    # The user named the files, so neither their share of the index nor an empty index is a surprise.
-    config = replace(config, prune=True, allow_empty=True)
     form = form_of_report(ctx, options["format"], json=options["json"])
-    return build_once(
-        config, form, removing(files, given_options(ctx)), quiet=options["quiet"], verbose=options["verbose"]
-    )
+    return build_once(config, form, growth, quiet=options["quiet"], verbose=options["verbose"])

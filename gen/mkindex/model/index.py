@@ -23,6 +23,9 @@ class Release(NamedTuple):
     files: tuple[File, ...]  # by filename
 
 
+STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" is the same as none
+
+
 class ProjectStatus(NamedTuple):
     """A project status marker (PEP 792): archived, quarantined or deprecated, and why."""
 

@@ -102,11 +102,12 @@ def mixed_labels(files: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     clients install the one with the last label, in the order of PEP 440, on every machine.
     """
     labels = defaultdict[tuple[str, str], set[str]](set)
+    spelled: dict[str, str] = {}  # one of the equal versions 1 and 1.0, as a file spells it
     for version, filename in files:
         public, _, label = version.partition("+")
         if label:
             tags = filename.rsplit("-", 3)[1:] if filename.endswith(".whl") else []
-            labels[without_zeros(public), "-".join(tags)].add(label)
+            labels[spelled.setdefault(without_zeros(public), public), "-".join(tags)].add(label)
     mixed = defaultdict[str, set[str]](set)
     for (public, _), found in labels.items():
         if len(found) > 1:

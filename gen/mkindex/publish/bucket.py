@@ -28,6 +28,7 @@ from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.object_headers import FILE_HEADERS, page_headers
 from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.present import Present
+from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.staging import read_metadata
 from mkindex.site.resources import FileResource, PageResource, SiblingResource
 from mkindex.stores.objects import ABSENT, Conflict, ObjectStore, StoreError
@@ -138,6 +139,12 @@ class BucketDestination:
         for extent, _, _ in state.sections:
             record = manifest.read_optional(stream, extent)
             yield PublishedProject(extent.name, record, True, partial(_held, state, extent, ()))
+
+    def refuse_damaged(self) -> None:
+        """Raise DestinationError for a manifest that does not say all that the tree lists."""
+        state = self._read_state()
+        if state.data:
+            refuse_damaged(state.stream(), [extent for extent, _, _ in state.sections], f"{self.root}/{MANIFEST}")
 
     def read(self, path: str, most: int) -> bytes:
         """Return a file of the tree that is not larger than this, b"" if it cannot be read."""

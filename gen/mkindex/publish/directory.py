@@ -118,6 +118,10 @@ class DirectoryDestination:
         """Yield what the manifest records about projects, by name."""
         return self._ownership.projects()
 
+    def refuse_damaged(self) -> None:
+        """Raise DestinationError for a manifest that does not say all that the tree lists."""
+        self._ownership.refuse_damaged()
+
     def read(self, path: str, most: int) -> bytes:
         """Return the first bytes of a file of the tree, b"" if it cannot be read."""
         with suppress(OSError, DestinationError), self._disk.open(path) as stream:

@@ -19,6 +19,7 @@ from mkindex.model.files import CHUNK, COARSE_TICK, Fingerprint
 from mkindex.parallel import ForkedCall
 from mkindex.publish.filesystem import os_errors
 from mkindex.publish.plan import HeldEntry, PublishedSection
+from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.root import Root, SymlinkInTree
 from mkindex.text import printable
 from mkindex.tree import intent, manifest
@@ -172,6 +173,11 @@ class Ownership:
     def is_recorded(self) -> bool:
         """Whether it is known which files pages name."""
         return self._snapshot.is_recorded
+
+    def refuse_damaged(self) -> None:
+        """Raise DestinationError for a manifest that does not say all that the tree lists."""
+        with _readable(self._root, MANIFEST), self._root.open(MANIFEST) as file:
+            refuse_damaged(file, self.extents, self._root.at(MANIFEST))
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and as it was written."""

@@ -6,24 +6,32 @@ import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from mkindex.config import Config
-from mkindex.errors import Note, NotPublished, PruneRequired, Rejected, SourceError
+from mkindex.errors import DestinationError, Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.hosts.buckets import is_bucket
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index
 from mkindex.publish.plan import Destination, Plan, count_listed_files, is_grown
 from mkindex.sources.open import local_path
 from mkindex.text import and_more, plural, printable, redact
-from mkindex.tree.manifest import Stage
+from mkindex.tree.manifest import Extent, Stage, is_whole
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_JSON, MANIFEST, SIMPLE_DIRECTORY
 
 _LARGEST_PAGE = 1 << 28  # bytes
 _SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
 
 Findings = tuple[Rejected | Note, ...]
+
+
+def refuse_damaged(stream: BinaryIO, extents: Sequence[Extent], path: str) -> None:
+    """Raise DestinationError for a manifest, at a path, whose readable sections are not all that it has."""
+    if not is_whole(stream, extents):
+        raise DestinationError(
+            f"{printable(path)} is damaged, so it is not known what this index lists: build it from its sources again"
+        )
 
 
 def refuse_source_as_destination(config: Config) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import Rejected
 from mkindex.model.files import Link
-from mkindex.model.index import ProjectStatus
+from mkindex.model.index import STATUSES, ProjectStatus
 from mkindex.simple.bounds import why_html_is_unbounded, why_json_is_unbounded
 from mkindex.simple.links import (
     MAX_SIZE,
@@ -305,11 +305,8 @@ def _require_version_1(version: object) -> None:
         raise Malformed(f"is of version {printable(version)} of the Simple API, but mkindex supports only version 1")
 
 
-_STATUSES = frozenset({"archived", "quarantined", "deprecated"})  # PEP 792; "active" is the same as none
-
-
 def _parse_status(status: object, reason: object) -> ProjectStatus | None:
     """Return a project status other than "active"; None for that and for anything unknown."""
-    if not isinstance(status, str) or status not in _STATUSES:
+    if not isinstance(status, str) or status not in STATUSES:
         return None
     return ProjectStatus(status, clean_text(reason) or None)

@@ -11,9 +11,11 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from mkindex.distributions.filenames import SUFFIXES, split_label
+from mkindex.distributions.specifiers import why_unusable
 from mkindex.model.files import Artifact, Facts, File, Fingerprint, Link
-from mkindex.model.index import Project, ProjectStatus, parse_version
+from mkindex.model.index import STATUSES, Project, ProjectStatus, parse_version
 from mkindex.model.wheel_variants import read_variant
+from mkindex.simple.links import clean_provenance, clean_upload_time
 from mkindex.tree.manifest import LONGEST_LINE
 from mkindex.tree.names import file_path
 
@@ -106,11 +108,17 @@ def decode(project: str, lines: Sequence[bytes], root: str) -> Record | None:
                 arrays += json.loads(line[len(_FILES) :])
                 is_recorded = True
             elif line.startswith(_STATUS):
-                name, reason = json.loads(line[len(_STATUS) :])
-                status = ProjectStatus(str(name), reason and str(reason))
+                status = _status(*json.loads(line[len(_STATUS) :]))
         return Record([_file(project, _Fields(*array), root) for array in arrays], status) if is_recorded else None
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _status(name: str, reason: str | None) -> ProjectStatus:
+    """Return the status of a project. Raises ValueError or TypeError for one that mkindex would not write."""
+    if name not in STATUSES or not (reason is None or reason.isprintable()):
+        raise ValueError
+    return ProjectStatus(name, reason)
 
 
 def _file(project: str, fields: _Fields, root: str) -> File:
@@ -126,6 +134,10 @@ def _file(project: str, fields: _Fields, root: str) -> File:
         raise ValueError
     if not filename.endswith(SUFFIXES) or not (size is None or (type(size) is int and size >= 0)):
         raise ValueError
+    if clean_upload_time(time) != time or clean_provenance(provenance) != provenance:
+        raise ValueError
+    if metadata and not _HASH.fullmatch(metadata):
+        raise ValueError
     parse_version(version)  # raises ValueError
     if variant:
         variant = read_variant(variant, split_label(filename)[1])  # raises ValueError
@@ -139,7 +151,7 @@ def _file(project: str, fields: _Fields, root: str) -> File:
         sibling = metadata or None
         link = Link(url, filename, sha256, "", python, yanked, sibling, size, time, provenance, trusted is True)
         return File(link, facts, filename)
-    if size is None or not _HASH.fullmatch(sha256):
+    if size is None or not _HASH.fullmatch(sha256) or (python and why_unusable(python)):
         raise ValueError
     # Pages state the time of the file, whatever its mtime in the tree is.
     entry = Link("file:", filename, sha256, yanked=yanked, upload_time=time, provenance=provenance)

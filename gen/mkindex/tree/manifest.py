@@ -271,6 +271,12 @@ def sections(stream: BinaryIO) -> Iterator[tuple[Extent, list[bytes]]]:
         at = extent.at + extent.length
 
 
+def is_whole(stream: BinaryIO, extents: Sequence[Extent]) -> bool:
+    """Tell whether these are the extents of all sections of a manifest, and not of those before a damaged one."""
+    end = extents[-1].at + extents[-1].length if extents else len(_MANIFEST)
+    return stream.seek(0, os.SEEK_END) == end + _END_LENGTH
+
+
 def refuse_newer(stream: BinaryIO) -> None:
     """Raise NewerManifest if a newer version wrote the manifest, or DamagedManifest if such a manifest is damaged.
 
