@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mkindex.build.pipeline import build
 from mkindex.check.engine import CheckOptions, check
+from mkindex.config import Config
 from mkindex.errors import SourceError
 from mkindex.sources.locks.choice import EVERY_FILE
 from mkindex.sources.locks.choose import Chosen, choose_packages
@@ -30,12 +36,12 @@ from support.locks import (
     uv_lock,
     uv_package,
 )
-from support.scripted_server import page_reply, redirect_reply
+from support.scripted_server import Reply, file_route, page_reply, redirect_reply
 from support.trees import find_broken_links, read_tree
-from support.wheels import sdist, write_wheel
+from support.wheels import sdist, wheel, write_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from support.remote_builds import Run
     from support.scripted_server import ScriptedServer
@@ -408,6 +414,82 @@ def test_an_unchanged_lock_changes_nothing_and_equals_a_cold_build(
     public.rename(public.with_name("other"))
     assert run(lock, *MIRROR).status == 0
     assert read_tree(public) == tree
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["uv.lock", "requirements.txt"])
+def test_a_build_that_is_killed_again_and_again_downloads_nothing_twice(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], name: str
+) -> None:
+    wheels = {
+        f"{project}-1.0-py3-none-any.whl": wheel(project, "1.0", files={f"{project}.bin": bytes(range(256)) * 4000})
+        for project in ("one", "two", "six")
+    }
+    projects = {one[:3]: {one: content} for one, content in wheels.items()}
+    serve(server, *projects.values())
+    if name == "uv.lock":
+        text = uv_lock(*(uv_package(project, "1.0", server.url, files) for project, files in projects.items()))
+    else:
+        lines = (requirement(project, "1.0", files) for project, files in projects.items())
+        text = "".join((f"--index-url {server.url}simple/\n", *lines))
+    lock, starts = write_lock(text, name), [0]
+    for filename, sent in zip(wheels, (300_000, 1, 900_000), strict=True):
+        path = f"/files/{filename}"
+        killed = Event()
+        server.routes[path] = stalled(wheels[filename], sent, killed)
+        with start_build(lock) as process:
+            try:
+                server.wait_until_sent(sent, path)
+            finally:
+                process.kill()
+        killed.set()
+        server.routes[path] = file_route(wheels[filename])
+        (part,) = public.glob(".mkindex/downloads/*/part")
+        starts += [part.stat().st_size, 0]
+    requests = [one for one in server.received if one.method == "GET" and one.path.startswith("/files/")]
+    ranges = [one.headers.get("range", "bytes=0-") for one in requests]
+    done = run(lock, *MIRROR)
+    last = [one for one in server.received if one.method == "GET" and one.path.startswith("/files/")]
+    found = [*zip((one.path for one in requests), ranges, strict=True)]
+    found += [(one.path, one.headers["range"]) for one in last]
+    paths = [f"/files/{filename}" for filename in wheels for _ in range(2)]
+    # A file is requested from where its download ended; one of which nothing was written, from its beginning.
+    assert found == [*zip(paths, (f"bytes={start}-" for start in starts), strict=False)]
+    assert (done.status, published(public)) == (0, set(wheels))
+
+
+def test_a_build_that_is_killed_before_it_publishes_downloads_nothing_twice(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    lock = write_lock(uv_project(server))
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    config = Config(sources=(lock,), destination="public", remote="mirror")
+    with pytest.raises(KeyboardInterrupt):
+        build(config, before_commit=die)
+    done = run(lock, *MIRROR)
+    assert [one for one in done.requests if one.startswith("GET")] == []
+    assert (done.status, published(public)) == (0, {*FAST, *PURE, *OLD, *NUM1, *NUM2})
+
+
+def stalled(content: bytes, sent: int, end: Event) -> Reply:
+    """A file of which the server sends the beginning, and the rest after an event."""
+
+    def body() -> Iterator[bytes]:
+        yield content[:sent]
+        end.wait(30)
+        yield content[sent:]
+
+    return Reply(body, length=len(content))
+
+
+def start_build(lock: str) -> subprocess.Popen[bytes]:
+    """A process that mirrors the files of a lock, one after another."""
+    command = [sys.executable, "-m", "mkindex", lock, "public", *MIRROR, "--jobs", "1", "--cache-dir", "cache"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment | {"no_proxy": "127.0.0.1"})
 
 
 # --- the proof --------------------------------------------------------------------------------------------------------
