@@ -65,7 +65,10 @@ def test_a_server_for_other_machines_prints_a_warning(here: Path) -> None:
         server.stdout.readline()
         server.terminate()
         _, err = server.communicate(timeout=20)
-    assert err == "warning 0.0.0.0:0: other machines can connect, without a password and without encryption\n"
+    assert err == (
+        "warning 0.0.0.0:0: other machines can connect, without a password and without encryption. For more people "
+        f"than a team, use nginx: mkindex host nginx --root {here}/public --url https://NAME/ --auth\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [("serve", "gone"), ("serve", "public", "--bind", "nowhere.invalid:0")])

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,6 +171,9 @@ def test_accepted_values_are_printed_unchanged(name: str, path: str) -> None:
         (["nginx", "--root", "/"], "--root / would publish every file of the machine"),
         (["nginx", "--root", "//"], "--root / would publish every file of the machine"),
         (["nginx", "--root", ""], "--root must be an absolute path on the server, such as /srv/index, not ''"),
+        (["systemd", "--auth"], "--auth: not used for systemd"),
+        (["systemd", "--root", "a$b"], "--root must not contain control characters or any of"),
+        (["gitlab-pages", "--root", "x"], "--root: not used for gitlab-pages, which is not a server of your own"),
         (["nginx", "--root", "a$b"], "--root must not contain control characters or any of"),
         (["netlify"], "netlify is configured by files that a build writes: mkindex SOURCE DEST --for netlify"),
         (["s3"], "s3 needs no configuration: mkindex SOURCE s3://BUCKET/PREFIX"),
@@ -227,3 +231,21 @@ def test_a_template_of_the_user_replaces_ours(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "hosts/nginx.conf").write_text("{{ nothing }}\n")
     run = Run(capsys, "nginx", "--templates", str(tmp_path))
     assert (run.status, run.out, "nginx.conf, line 1" in run.err) == (3, "", True)
+
+
+def test_a_systemd_unit_may_write_only_into_the_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    unit = Run(capsys, "systemd", "--root", "/srv/50% #1").out.splitlines()
+    assert [line for line in unit if line.startswith(("ReadWritePaths", "ProtectSystem", "User", "ExecStart"))] == [
+        "ExecStart=/opt/mkindex/bin/mkindex --watch",
+        "User=mkindex",
+        'ReadWritePaths="/srv/50%% #1"',  # "%" begins a specifier
+        "ProtectSystem=strict",
+    ]
+
+
+def test_a_job_for_gitlab_pages_publishes_the_directory_that_it_builds(capsys: pytest.CaptureFixture[str]) -> None:
+    job = yaml.safe_load(Run(capsys, "gitlab-pages").out)["pages"]
+    assert (job["artifacts"], job["script"][-2:]) == (
+        {"paths": ["public"]},
+        ['mkindex dist public --url "$CI_PAGES_URL/"', "mkindex check public"],
+    )

@@ -11,10 +11,11 @@ from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_warning, reader_may_leave
 from mkindex.config.table import BY_NAME
 from mkindex.errors import ConfigError
-from mkindex.hosts.table import HOSTS, Host
+from mkindex.hosts.table import HOSTS, PRINTED, Host
 from mkindex.options import InvalidOption
 from mkindex.text import printable
 
+_SYSTEMD = "systemd"
 _OF_SERVERS = ("root", "url", "auth", "users", "certificate", "key", "listen", "fallback", "reserve")
 
 
@@ -30,11 +31,12 @@ Examples:
   mkindex host nginx --url https://packages.lan/ --certificate /etc/ssl/lan.pem --key /etc/ssl/lan.key
                                                with your own certificate
   mkindex host github-pages > .github/workflows/index.yml
+  mkindex host systemd --root /srv/index > /etc/systemd/system/mkindex.service
 
 \b
 Then check the result: mkindex check URL. docs/hosting has a page for each host.""",
 )
-@click.argument("name", metavar="NAME", type=click.Choice(list(HOSTS)))
+@click.argument("name", metavar="NAME", type=click.Choice(list(PRINTED)))
 @click.option(
     "--root", metavar="DIR", default="/srv/index", show_default=True, help="Directory of the tree on the server."
 )
@@ -80,20 +82,24 @@ def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: 
     put it. If the host of --url is localhost or an address such as 127.0.0.1, only this machine can connect, unless
     --listen gives another address.
 
-    For github-pages, the output is the workflow that builds and deploys the index. Other hosts are configured by files
-    that a build with --for NAME writes.
+    For github-pages and gitlab-pages, the output is the workflow that builds and deploys the index. For systemd, it is
+    the unit of a service that builds the index in --root whenever a wheel changes, and can do nothing else. Other hosts
+    are configured by files that a build with --for NAME writes.
     """
     from pathlib import Path
 
+    from mkindex.hosts.server_config import ServerConfig
     from mkindex.site.templates import Templates
 
     if templates is not None and not os.path.isdir(templates):
         raise InvalidOption("templates", "{path}: not a directory", path=printable(templates))
-    wanted = HOSTS[name]
+    wanted = PRINTED[name]
     _check_use(ctx, name, wanted)
     values: dict[str, Any] = {}
     if wanted.users_file is not None:
         values["hosting"] = _server_config(wanted.users_file, **options)
+    elif name == _SYSTEMD:
+        values["hosting"] = ServerConfig(root=os.path.abspath(options["root"]), url=options["url"])
     with reader_may_leave():
         text = Templates(Path(templates) if templates else None).render(wanted.printed_template or "", **values)
         click.echo(text.decode(), nl=False)
@@ -106,8 +112,9 @@ def _check_use(ctx: click.Context, name: str, host: Host) -> None:
     if host.why_no_fallback and {"fallback", "reserve"} & {*typed}:
         able = ", ".join(other for other, one in HOSTS.items() if one.users_file)
         raise ConfigError(f"--fallback: not safe on {name}: {host.why_no_fallback}. It is on your own server: {able}")
-    if host.users_file is None and typed:
-        flags = ", ".join(f"--{one}" for one in typed)
+    unused = [one for one in typed if not (name == _SYSTEMD and one == "root")] if host.users_file is None else []
+    if unused:
+        flags = ", ".join(f"--{one}" for one in unused)
         raise ConfigError(f"{flags}: not used for {name}, which is not a server of your own")
     if name == "s3":
         raise ConfigError("s3 needs no configuration: mkindex SOURCE s3://BUCKET/PREFIX (see docs/hosting/s3.md)")

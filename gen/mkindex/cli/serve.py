@@ -35,7 +35,13 @@ def listen(
 
     server = Server(directory, parse_bind(bind), log, metrics=metrics, fallback=fallback)
     if server.is_public:
-        print_warning(f"{bind}: other machines can connect, without a password and without encryption")
+        command = (
+            f"mkindex host nginx --root {printable(shlex.quote(os.path.abspath(directory)))} --url https://NAME/ --auth"
+        )
+        print_warning(
+            f"{bind}: other machines can connect, without a password and without encryption. For more people than a "
+            f"team, use nginx: {command}"
+        )
     return server
 
 

@@ -43,6 +43,11 @@ def _headers_file(command: str) -> dict[str, Change]:
     }
 
 
+def _bucket(address: str) -> Change:
+    """Return the change for objects that something else than mkindex uploaded."""
+    return Change("the bucket: publish to it", (f"mkindex SOURCE {address}/PREFIX --overwrite",))
+
+
 _S3_READERS = '{"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::BUCKET"}'
 
 # The first one that matches is named: what is in front of another host comes first.
@@ -119,16 +124,11 @@ HOSTS = (
         ".amazonaws.com",
         {
             "unknown-project": Change("the policy of the bucket", (_S3_READERS,)),
-            "content-type": Change("the upload", ("UPLOAD_ALL=1 sh DEST/upload.sh s3://BUCKET",)),
-            "content-encoding": Change("the upload", ("UPLOAD_ALL=1 sh DEST/upload.sh s3://BUCKET",)),
-            "page-cache": Change("the upload", ("UPLOAD_ALL=1 sh DEST/upload.sh s3://BUCKET",)),
-            "file-cache": Change("the upload", ("UPLOAD_ALL=1 sh DEST/upload.sh s3://BUCKET",)),
-            "no-index-document": Change(
-                "the upload", ("mkindex SOURCE DEST --for s3 && sh DEST/upload.sh s3://BUCKET",)
-            ),
-            "no-json": Change("the build", ("mkindex SOURCE DEST --for s3 --json-root simple-json",)),
+            **dict.fromkeys(("content-type", "content-encoding", "page-cache", "file-cache"), _bucket("s3://BUCKET")),
+            "no-index-document": _bucket("s3://BUCKET"),
+            "no-json": Change("the build", ("mkindex SOURCE s3://BUCKET --json-root simple-json",)),
         },
-        "mkindex SOURCE DEST --for s3 writes upload.sh, which sets types and caching",
+        "mkindex SOURCE s3://BUCKET/PREFIX sets types and caching",
     ),
     KnownHost(
         "Google Cloud Storage",
@@ -169,7 +169,7 @@ HOSTS = (
                 ),
             ),
         },
-        "docs/hosting/gcs.md has a script that sets types and caching",
+        "mkindex SOURCE gs://BUCKET/PREFIX sets types and caching",
     ),
     KnownHost(
         "Azure Storage",
@@ -191,7 +191,7 @@ HOSTS = (
                 ),
             ),
         },
-        "docs/hosting/azure.md has a script that sets types and caching",
+        "mkindex SOURCE az://CONTAINER/PREFIX sets types and caching",
     ),
     KnownHost(
         "mkindex serve",

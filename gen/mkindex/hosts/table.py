@@ -85,3 +85,13 @@ HOSTS = {
     # And every other bucket: DEST is the bucket itself.
     "s3": Host(why_no_fallback="its routing rules cannot exclude reserved names"),
 }
+
+# A build writes nothing for these, but `mkindex host` prints what they need.
+PRINTED = {
+    **HOSTS,
+    "gitlab-pages": Host(
+        printed_template="hosts/gitlab-ci.yml",
+        why_no_fallback="its rules cannot exclude other spellings of a reserved name, such as Acme_Tool",
+    ),
+    "systemd": Host(printed_template="hosts/mkindex.service"),
+}

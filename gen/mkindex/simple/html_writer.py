@@ -19,6 +19,8 @@ def encode_root_html(page: PageDocument) -> bytes:
 def encode_project_html(page: PageDocument, legacy: Collection[str]) -> bytes:
     """Return the page of a project as HTML. `legacy`: filenames with the attribute that pip 22.3 to 23.1 read."""
     head = _start(page)
+    if "_reserved" in page["meta"]:
+        head += '<meta name="mkindex:reserved" content="true">\n'
     for name, content in page.get("project-status", {}).items():
         attribute = "pypi:project-status" if name == "status" else f"pypi:project-status-{name}"
         head += f'<meta name="{attribute}" content="{_escape(content)}">\n'
