@@ -226,28 +226,24 @@ def test_a_directory_with_the_name_of_a_command_is_written_with_a_dot(
 
 COMMANDS = """\
 Commands:
-  build     Make an index. The default: mkindex SOURCE... DEST.
-  add       Add files to an index, and keep what it lists.
-  remove    Take releases or files out of an index.
-  yank      Yank releases or files (PEP 592): clients skip them.
-  unyank    List yanked releases or files as not yanked.
-  status    Set the status of a project (PEP 792).
-  policy    Print what the policy decides about files, and why.
-  check     …
-  client    …
-  host      Print the configuration of a web server for an index.
-  relocate  Change the addresses in the lock files of a bundle.
-  serve     Serve an index over HTTP.
+  build       Make an index. The default: mkindex SOURCE... DEST.
+  add         Add files to an index, and keep what it lists.
+  remove      Take releases or files out of an index.
+  yank        Yank releases or files (PEP 592): clients skip them.
+  unyank      List yanked releases or files as not yanked.
+  status      Set the status of a project (PEP 792).
+  policy      Print what the policy decides about files, and why.
+  check       Check an index, and report what clients will do wrong with it.
+  client      Print a configuration with which a client uses an index safely.
+  host        Print the configuration of a web server for an index.
+  relocate    Change the addresses in the lock files of a bundle.
+  serve       Serve an index over HTTP.
+  completion  Print a script that completes commands in a shell.
 """
 USAGE = """\
 Usage: mkindex [OPTIONS] SOURCE... DEST
        mkindex COMMAND [OPTIONS] ...
 """
-
-
-def without_summaries(text: str) -> str:
-    """Return a list of commands without the summaries that come from other modules."""
-    return re.sub(r"^  (check |client)    \S.*$", r"  \1    …", text, flags=re.MULTILINE)
 
 
 def headings(text: str) -> list[str]:
@@ -262,7 +258,7 @@ def test_help_shows_the_commands_first_and_then_options_in_groups(
     text = run.out or run.err
     assert (run.status, bool(run.out)) == ((0, True) if arguments else (2, False))
     assert text.startswith(USAGE)
-    assert f"\n{COMMANDS}\n" in without_summaries(text)
+    assert f"\n{COMMANDS}\n" in text
     assert headings(text) == ["Commands", *GROUPS, "Other options"]
 
 
@@ -305,9 +301,7 @@ def test_a_usage_error_shows_the_usage_the_commands_and_the_error_last(
     path = re.sub(r" (\[|COMMAND).*", "", usage.splitlines()[0].removeprefix("Usage: "))
     run = Run(capsys, *arguments)
     assert (run.status, run.out) == (2, "")
-    assert (
-        without_summaries(run.err) == f"{usage}\n{COMMANDS}\n'{path} --help' explains all options.\n\nerror {error}\n"
-    )
+    assert run.err == f"{usage}\n{COMMANDS}\n'{path} --help' explains all options.\n\nerror {error}\n"
 
 
 def test_a_path_that_exists_is_not_taken_for_a_misspelled_command(

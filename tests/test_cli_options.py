@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -390,3 +392,77 @@ def test_a_mkindex_toml_does_not_change_what_a_shell_completes(
 ) -> None:
     (here / "mkindex.toml").write_text('sources = ["wheels"]\ndestination = "public"\n')
     assert completions("mkindex ch", monkeypatch, capsys) == ["plain,check", "file,ch"]
+
+
+@pytest.mark.parametrize(("shell", "option"), [("bash", "-c"), ("zsh", "-c"), ("fish", "-c")])
+def test_a_shell_reads_the_script_for_its_completion(
+    here: Path, capsys: pytest.CaptureFixture[str], shell: str, option: str
+) -> None:
+    run = Run(capsys, "completion", shell)
+    assert (run.status, "_MKINDEX_COMPLETE" in run.out) == (0, True)
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    (here / "script").write_text(run.out)
+    load = "autoload -U compinit && compinit -u -D; " if shell == "zsh" else ""
+    subprocess.run([shell, option, f"{load}source ./script"], cwd=here, check=True)
+
+
+# --- what people type -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86_400), ("1.5 h", 5400), ("2W", 1_209_600)],
+)
+def test_a_time_may_have_a_unit(here: Path, configured: list[Config], given: str, seconds: int) -> None:
+    cli.run(["wheels", "public", "--grace", given])
+    (here / "mkindex.toml").write_text(f"grace = '{given}'\n")
+    cli.run(["wheels", "public"])
+    assert [config.grace for config in configured] == [seconds, seconds]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("--grace", "1y", "'1y' is not a time. Give seconds, or a number with a unit: 30s, 15m, 2h, 7d"),
+        ("--grace", "", "'' is not a time. Give seconds, or a number with a unit: 30s, 15m, 2h, 7d"),
+        ("--grace", "-1", "-1 is not in the range x>=0."),
+        ("--settle", "2d", "172800.0 is not in the range 0<=x<=86400."),
+        ("--settle", "nan", "nan"),
+    ],
+)
+def test_a_time_that_is_none_or_out_of_bounds_is_an_error(
+    here: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, error: str
+) -> None:
+    run = Run(capsys, "wheels", "public", option, value)
+    assert (run.status, error in run.err.splitlines()[-1]) == (2, True), run.err
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("localhost:9001/x.html", "http://localhost:9001/x.html"),
+        ("127.0.0.1:80", "http://127.0.0.1:80"),
+        ("[::1]:8000/simple/", "http://[::1]:8000/simple/"),
+        ("packages.example.com:8443/simple/", "https://packages.example.com:8443/simple/"),
+        ("wheels:80", "wheels:80"),
+        ("C:/wheels", "C:/wheels"),
+        ("there.d:80", "there.d:80"),
+    ],
+)
+def test_a_host_with_a_port_is_an_address_unless_it_is_a_path(
+    here: Path, configured: list[Config], given: str, taken: str
+) -> None:
+    (here / "there.d:80").mkdir()
+    cli.run([given, "public"])
+    assert [config.sources for config in configured] == [(taken,)]
+
+
+def test_force_color_colors_what_no_terminal_shows(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in Run(capsys, "missing", "public").err
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in Run(capsys, "missing", "public").err

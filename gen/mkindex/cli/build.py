@@ -88,7 +88,7 @@ Exit status: 0 done; 1 done, but files were rejected; 2 usage error; 3 not done,
 70 an unexpected error.
 Ctrl-C or SIGTERM ends a watch with 0.
 
-Shell completion, for bash: eval "$(_MKINDEX_COMPLETE=bash_source mkindex)"; also zsh_source, fish_source.""",
+Shell completion: mkindex completion --help""",
 )
 @click.argument("paths", metavar="SOURCE... DEST", nargs=-1, type=Location())
 @click_options([one for group in GROUPS for one in (*OPTIONS, *RUN_OPTIONS) if one.group == group])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mkindex.cli.options import CONTEXT_SETTINGS, Command
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location
 from mkindex.cli.terminal import (
     DONE,
     PROBLEMS,
@@ -53,7 +53,7 @@ Examples:
 Exit status: 0 no errors; 1 errors (with --strict also warnings), or --why finds no file that fits; 2 usage;
 3 the target could not be checked; 70 an unexpected error.""",
 )
-@click.argument("target", metavar="DIR_OR_URL")
+@click.argument("target", metavar="DIR_OR_URL", type=Location())
 @click.option(
     "--files",
     type=click.Choice(["none", "head", "hash", "deep"]),

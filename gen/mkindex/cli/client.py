@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mkindex.cli.options import CONTEXT_SETTINGS, Command
+from mkindex.cli.options import CONTEXT_SETTINGS, Command, Location
 from mkindex.cli.terminal import DONE, PROBLEMS, print_error, print_message, reader_may_leave
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Examples:
 Exit status: 0 printed; 1 printed, and --check could not install; 2 usage, or the client does not support this; 3 not an
 index, or it could not be read.""",
 )
-@click.argument("targets", metavar="URL_OR_DIR...", nargs=-1)
+@click.argument("targets", metavar="URL_OR_DIR...", nargs=-1, type=Location())
 @click.option("--for", "client", type=click.Choice(_CLIENTS), help="The client to configure.  [default: uv]")
 @click.option(
     "--project",

@@ -27,6 +27,8 @@ CONTEXT_SETTINGS: dict[str, Any] = {
 }
 _CONFIG_FILE = f"{__name__}.config_file"  # in ctx.meta: the path of the file that was read
 _OTHER = "Other options"
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_HOST_AND_PORT = re.compile(r"(?P<host>localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-fA-F:]+\]):\d{1,5}(?:/\S*)?", re.ASCII)
 
 
 class GroupedOption(click.Option):
@@ -52,14 +54,36 @@ class Size(click.ParamType[int]):
         return int(float(match[1]) * self._UNITS[match[2].lower()])
 
 
+class Duration(click.ParamType[float]):
+    """A number of seconds within bounds, which may have a unit: 90, 30s, 15m, 2h, 7d, 4w."""
+
+    name = "duration"
+
+    def __init__(self, number: click.ParamType[Any]) -> None:
+        self._number = number  # checks the bounds
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        text = str(value).strip().lower()
+        number = text.rstrip("smhdw").rstrip()
+        unit = text.removeprefix(number).strip()
+        try:
+            seconds = float(number) * _SECONDS[unit]
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is not a time. Give seconds, or a number with a unit: 30s, 15m, 2h, 7d", param, ctx)
+        return self._number.convert(int(seconds) if seconds.is_integer() else str(seconds), param, ctx)
+
+
 class Location(click.ParamType[str]):
-    """A path or a URL, taken as it is. Shells complete it as a path."""
+    """A path or a URL. Shells complete it as a path.
+
+    A host with a port, such as localhost:8000/simple/, is completed to a URL unless there is such a path.
+    """
 
     name = "location"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
         del param, ctx
-        return str(value)
+        return with_scheme(str(value))
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         from click.shell_completion import CompletionItem
@@ -103,6 +127,15 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
 
+def with_scheme(location: str) -> str:
+    """Return a host with a port as a URL, unless there is such a path; anything else as it is."""
+    found = _HOST_AND_PORT.fullmatch(location)
+    if not found or os.path.exists(location):
+        return location
+    is_local = found["host"] in ("localhost", "[::1]") or found["host"].startswith("127.")
+    return f"{'http' if is_local else 'https'}://{location}"
+
+
 def click_option(option: Option, *, default: Any = None, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401
     """Return the decorator for an option of the table, which may have a default of its own in one command."""
     text = str(default) if default is not None else option.default_text
@@ -144,7 +177,8 @@ def _click_type(option: Option) -> dict[str, Any]:
         return {"type": Size()}
     if option.kind in (int, float):
         number: Any = click.IntRange if option.kind is int else click.FloatRange
-        return {"type": number(min=option.minimum, max=option.maximum)}
+        in_bounds = number(min=option.minimum, max=option.maximum)
+        return {"type": Duration(in_bounds) if option.unit == "seconds" else in_bounds}
     return {
         "type": {"file": click.Path(), "directory": click.Path(), "location": Location()}.get(option.path, click.STRING)
     }

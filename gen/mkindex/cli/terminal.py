@@ -27,6 +27,7 @@ COMMANDS = {
     "host": "Print the configuration of a web server for an index.",
     "relocate": "Change the addresses in the lock files of a bundle.",
     "serve": "Serve an index over HTTP.",
+    "completion": "Print a script that completes commands in a shell.",
 }
 DONE, PROBLEMS, USAGE, NOT_DONE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -69,8 +70,10 @@ def user_cache() -> str:
 
 
 def color() -> bool | None:
-    """Return the `color` of click.echo: False if NO_COLOR is set, else None, which means colors on a terminal only."""
-    return False if os.environ.get("NO_COLOR") else None
+    """Return the `color` of click.echo, by NO_COLOR and FORCE_COLOR; None means colors on a terminal only."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
 
 
 def print_message(text: str, label: str = "", color_of_label: str = "red", *, bold: bool = False) -> None:
