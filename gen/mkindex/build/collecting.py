@@ -49,7 +49,8 @@ def collect(
         work.announce(Note(location=lock.name, text=lock.summary))
     refuse_links_to_replaced_site(config, artifacts, tuple(source_findings))
     files, file_findings = sort_outcomes(examine(artifacts, work), config)
-    variant_of = policy.variants.of if policy and policy.variants else None
+    # Only directories can have different files of one name.
+    variant_of = policy.variants.of if policy and policy.variants and policy.variants.by == "directory" else None
     # With growth, the times of what is published come with it.
     dating = replace(config, previous=None) if growth else config
     files, previous = dated(dating, files, web=work.web, executor=work.connections)

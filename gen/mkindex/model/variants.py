@@ -47,6 +47,8 @@ class Variants:
 
     def split(self, project: Project) -> Mapping[str, Project]:
         """Return what the index of each variant lists of a project, by variant; nothing for one without variants."""
+        if self._has_no_label(project):
+            return {}
         parts = defaultdict[str, list[File]](list)
         for file in project.files:
             parts[self.of(file)].append(file)
@@ -57,6 +59,8 @@ class Variants:
 
         Of files with the same name in several variants, which can only be directories, it lists none.
         """
+        if self._has_no_label(project):
+            return project
         if self.default:
             files = [file for file in project.files if self.of(file) in ("", self.default)]
         else:
@@ -64,6 +68,10 @@ class Variants:
         counts = Counter(file.filename for file in files)
         files = [file for file in files if counts[file.filename] == 1 or not self.of(file)]
         return project if len(files) == len(project.files) else replace(project, files=tuple(files))
+
+    def _has_no_label(self, project: Project) -> bool:
+        """Tell whether no file can be a variant, as of most projects."""
+        return self.by == "local" and not any("+" in facts.version for _, facts, _ in project.files)
 
     def _of_label(self, label: str) -> str:
         match = self._at_start.match(label) if 0 < len(label) <= LONGEST_TEXT else None

@@ -7,7 +7,7 @@ from mkindex.model.files import format_upload_time
 from mkindex.model.index import Index, Project
 from mkindex.policy.decide import Decided, Decider, Decision
 from mkindex.policy.result import PolicyResult
-from mkindex.policy.rules import NO_POLICY, Policy
+from mkindex.policy.rules import NO_POLICY, Policy, Yank
 from mkindex.policy.times import seconds_of
 
 
@@ -25,7 +25,7 @@ def apply_policy(index: Index, policy: Policy, now: int, *, explain: bool = Fals
     return PolicyResult(
         index=Index(projects=tuple(one.project for one in decided if one.project.files or one.project.status)),
         decisions=decisions,
-        findings=(*_overruled(index, decided), *_unused(policy, decided)),
+        findings=(*_overruled(index, decided), *_unused(index, policy, decided)),
         moments=tuple(f"{limit.text} = {limit.at(now)}" for limit in policy.limits if limit.age is not None),
         first_appears=_first_appears(policy, decisions),
     )
@@ -53,12 +53,18 @@ def _status_name(project: Project) -> str:
     return project.status.status if project.status else "active"
 
 
-def _unused(policy: Policy, decided: list[Decided]) -> Iterator[Note]:
+def _unused(index: Index, policy: Policy, decided: list[Decided]) -> Iterator[Note]:
     used = frozenset[str]().union(*(one.rules for one in decided))
     for rule in policy.rules:
-        if rule.where not in used:
+        # A yank that later rules overrule matches all the same.
+        if rule.where not in used and not (isinstance(rule, Yank) and _matches_something(index, policy, rule)):
             text = "this rule matches nothing. Check the spelling, or remove it"
             yield Note(location=rule.where, text=text)
+
+
+def _matches_something(index: Index, policy: Policy, rule: Yank) -> bool:
+    projects = (project for project in index.projects if rule in policy.yank.of(project.name))
+    return any(rule.matches(file) for project in projects for file in project.files)
 
 
 def _first_appears(policy: Policy, decisions: tuple[Decision, ...]) -> str:

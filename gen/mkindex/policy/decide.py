@@ -1,15 +1,15 @@
 """What a policy makes of one project: a pure function, `Project -> (Project, decisions)`."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from mkindex.model.files import File
 from mkindex.model.index import Project, ProjectStatus
-from mkindex.policy.retention import release_of, retained
+from mkindex.policy.retention import keep_all, release_of, retained
 from mkindex.policy.rules import Keep, Only, Policy, Times, Yank
-from mkindex.policy.tags import runs_on_platform, runs_on_python
+from mkindex.policy.tags import runs_on_platform, runs_on_python, tags_of
 from mkindex.policy.times import WHOLE_SECONDS, is_after
 
 Verdict = Literal["yanked", "not yanked", "kept", "not kept", "not selected", "waits"]
@@ -48,6 +48,9 @@ class Decider:
     policy: Policy
     now: int
     explain: bool = False  # also return decisions that change nothing
+    # What rules, by their places, decide about files of a version, or of a version and tags.
+    _selected: dict[tuple[str, ...], dict[tuple[str, str], tuple[str, str] | None]] = field(default_factory=dict)
+    _yanks: dict[tuple[str, ...], dict[str, tuple[Yank, ...]]] = field(default_factory=dict)
 
     def __call__(self, project: Project) -> Decided:
         """Return a project as the policy lists it. Each step applies to the files that the step before lists."""
@@ -57,25 +60,47 @@ class Decider:
         times = policy.times if policy.times and not policy.times.exempt_pattern.match(name) else None
         if not (yanks or onlys or keeps or statuses or times):
             return Decided(project, (), _NOTHING)
-        used = {rule.where for rule in (*onlys, *keeps, *statuses)}
+        used = {rule.where for rule in (*onlys, *keeps, *statuses)}  # whether a yank matches depends on the files
         decisions: list[Decision] = []
         files: Sequence[File] = project.files
         if onlys:
-            files = _without(files, _not_selected(files, onlys), decisions)
+            files = _without(files, self._not_selected(files, onlys), decisions)
         if times:
             files = _without(files, _waiting(files, times, self._cutoff), decisions)
         if yanks:
-            yanked = list(_yanked(files, yanks))
+            yanked = list(self._yanked(files, yanks))
             used |= {decision.where for decision in yanked}
-            used |= {rule.where for rule in yanks if rule.where not in used and any(map(rule.matches, project.files))}
             files = _with_yanks(files, yanked)
             decisions += yanked
-        if keeps:
+        if keeps and (self.explain or not keep_all(files, keeps)):
             files = _without(files, _judged(files, keeps, self.now, explain=self.explain), decisions)
         status: ProjectStatus | None = statuses[-1].status if statuses else project.status
         if files is project.files and status == project.status:
             return Decided(project, tuple(decisions), frozenset(used) if used else _NOTHING)
         return Decided(replace(project, files=tuple(files), status=status), tuple(decisions), frozenset(used))
+
+    def _not_selected(self, files: Iterable[File], rules: Sequence[Only]) -> Iterator[Decision]:
+        # Most files share version and tags with others, so what is decided for these is remembered.
+        known = self._selected.setdefault(tuple(rule.where for rule in rules), {})
+        for file in files:
+            _, facts, filename = file
+            kind = facts.version, tags_of(filename)
+            if kind not in known:
+                known[kind] = _first_mismatch(file, rules)
+            if mismatch := known[kind]:
+                yield Decision(file, "not selected", *mismatch)
+
+    def _yanked(self, files: Iterable[File], rules: Sequence[Yank]) -> Iterator[Decision]:
+        last_first = rules[::-1]
+        known = self._yanks.setdefault(tuple(rule.where for rule in rules), {})
+        for file in files:
+            version = file.facts.version
+            if version not in known:
+                known[version] = tuple(_possible_yanks(version, last_first))
+            for rule in known[version]:
+                if not rule.files or rule.matches(file):
+                    yield Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason)
+                    break
 
     @cached_property
     def _cutoff(self) -> str:
@@ -92,12 +117,9 @@ def _without(files: Sequence[File], decided: Iterable[Decision], decisions: list
     return [file for file in files if id(file) not in removed] if removed else files
 
 
-def _not_selected(files: Iterable[File], rules: Sequence[Only]) -> Iterator[Decision]:
-    for file in files:
-        for rule in rules:
-            if why := _mismatch(file, rule):
-                yield Decision(file, "not selected", rule.where, why)
-                break
+def _first_mismatch(file: File, rules: Sequence[Only]) -> tuple[str, str] | None:
+    """Return the first rule that does not select a file, and why; None if all do."""
+    return next(((rule.where, why) for rule in rules if (why := _mismatch(file, rule))), None)
 
 
 def _mismatch(file: File, rule: Only) -> str:
@@ -123,13 +145,14 @@ def _waiting(files: Iterable[File], times: Times, moment: str) -> Iterator[Decis
             yield Decision(file, "waits", times.where, f"cutoff = {times.cutoff.text}")
 
 
-def _yanked(files: Iterable[File], rules: Sequence[Yank]) -> Iterator[Decision]:
-    last_first = rules[::-1]
-    for file in files:
-        for rule in last_first:
-            if rule.matches(file):
-                yield Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason)
-                break
+def _possible_yanks(version: str, last_first: Sequence[Yank]) -> Iterator[Yank]:
+    """Yield the rules that may decide about a file of a version: those for filenames, up to one for the version."""
+    for rule in last_first:
+        if rule.files:
+            yield rule
+        elif rule.versions is None or version in rule.versions:
+            yield rule
+            return
 
 
 def _with_yanks(files: Sequence[File], decided: Sequence[Decision]) -> Sequence[File]:

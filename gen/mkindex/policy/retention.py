@@ -49,6 +49,25 @@ def retained(files: Iterable[File], rules: Sequence[Keep], now: int) -> Mapping[
     return verdicts
 
 
+def keep_all(files: Iterable[File], rules: Sequence[Keep]) -> bool:
+    """Tell whether rules keep all releases because there are few, as is true of most projects, and quickly known."""
+    names = {release_of(file.facts.version) for file in files}
+    prereleases = sum(map(_is_prerelease, names))
+    finals = len(names) - prereleases
+    return all(_keeps_all(rule, finals, prereleases) for rule in rules)
+
+
+def _keeps_all(rule: Keep, finals: int, prereleases: int) -> bool:
+    if rule.prereleases is None:
+        return rule.newest is not None and finals + prereleases <= rule.newest
+    return prereleases <= rule.prereleases and (rule.newest is None or finals <= rule.newest)
+
+
+@lru_cache(maxsize=4096)
+def _is_prerelease(name: str) -> bool:
+    return parse_version(name).is_prerelease
+
+
 @lru_cache(maxsize=4096)
 def release_of(version: str) -> str:
     """Return the release that a version belongs to: the same text for all its local versions and equal versions."""

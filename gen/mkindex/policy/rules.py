@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase, translate
+from fnmatch import translate
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -60,8 +60,12 @@ class Yank(Rule):
 
     def matches(self, file: File) -> bool:
         if self.files:
-            return fnmatchcase(file.filename, self.files)
+            return self._pattern.match(file.filename) is not None
         return self.versions is None or file.facts.version in self.versions
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(translate(self.files))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,7 +183,8 @@ def render(
     """
     listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
     keys = {variant: _project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
-    all_keys = _project_keys(index.projects, site) if site.variants else keys[None]
+    # Only pages for people are of all variants.
+    all_keys = _project_keys(index.projects, site) if site.variants and people else keys[None]
     for_people = people.root_pages(all_keys) if people else None
     pages = sorted(_root_pages(index, site, listings, keys, for_people), key=attrgetter("stage", "path"))
     key = section_key((page.path, page.key) for page in pages)
