@@ -18,6 +18,7 @@ from mkindex.errors import MkindexError
 from mkindex.text import printable
 from support.command_line import Run
 from support.readme import ROOT, with_options_table
+from support.requirements import skip_or_fail
 from support.trees import read_tree
 from support.wheels import write_wheel
 
@@ -401,7 +402,7 @@ def test_a_shell_reads_the_script_for_its_completion(
     run = Run(capsys, "completion", shell)
     assert (run.status, "_MKINDEX_COMPLETE" in run.out) == (0, True)
     if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
+        skip_or_fail(f"{shell}: apt install {shell}")
     (here / "script").write_text(run.out)
     load = "autoload -U compinit && compinit -u -D; " if shell == "zsh" else ""
     subprocess.run([shell, option, f"{load}source ./script"], cwd=here, check=True)
