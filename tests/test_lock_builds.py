@@ -53,6 +53,10 @@ PURE = project_files("pure", "1.0", "py3-none-any", "sdist")
 OLD = project_files("old", "3.0", "sdist")
 NUM1, NUM2 = project_files("num", "1.0", "py3-none-any"), project_files("num", "2.0", "py3-none-any")
 FOR = ("--python", "3.12", "--platform")
+ADD_IT = (
+    "Add what is missing (pip download REQUIREMENT; in a bundle, what builds sdists with --build-requires), then "
+    "rebuild the index."
+)
 MIRROR = ("--remote", "mirror")
 
 
@@ -515,7 +519,7 @@ def test_what_is_missing_is_named_with_file_requirement_and_environment(
     missing = (
         'user-1.0-py3-none-any.whl requires gone>=2; sys_platform == "win32", but this index has no gone '
         "(for user==1.0 in uv.lock; Python 3.12 on windows). "
-        "Add what is missing (pip download REQUIREMENT), then rebuild the index."
+        f"{ADD_IT}"
     )
     assert (done.status, done.messages[-1]) == (1, f"error {missing}")
     assert json.loads(done.out)["closure"] == {
@@ -551,12 +555,48 @@ def test_check_finds_each_removed_file_for_the_environments_that_need_it(
             platform=("linux", "windows"),
         )
         found[name] = [(one.file, one.text) for one in check(options).findings]
+    lacks = "but this index does not have {}, the file that clients choose from the lock"
     assert found == {
-        "fast": [("uv.lock", "requires fast==2.0, but this index has no fast")],
-        "num-1.0*": [("uv.lock", "requires num==1.0, but this index has num 2.0 (Python 3.12 on windows)")],
-        "num-2.0*": [("uv.lock", "requires num==2.0, but this index has num 1.0 (Python 3.12 on linux)")],
-        "pure": [("uv.lock", "requires pure==1.0, but this index has no pure")],
-        "old": [("uv.lock", "requires old==3.0, but this index has no old")],
+        "fast": [
+            ("uv.lock", f"requires fast==2.0, {lacks.format(f'fast-2.0-{LINUX}.whl')} (Python 3.12 on linux)"),
+            ("uv.lock", f"requires fast==2.0, {lacks.format(f'fast-2.0-{WINDOWS}.whl')} (Python 3.12 on windows)"),
+        ],
+        "num-1.0*": [
+            ("uv.lock", f"requires num==1.0, {lacks.format('num-1.0-py3-none-any.whl')} (Python 3.12 on windows)")
+        ],
+        "num-2.0*": [
+            ("uv.lock", f"requires num==2.0, {lacks.format('num-2.0-py3-none-any.whl')} (Python 3.12 on linux)")
+        ],
+        "pure": [("uv.lock", f"requires pure==1.0, {lacks.format('pure-1.0-py3-none-any.whl')}")],
+        "old": [("uv.lock", f"requires old==3.0, {lacks.format('old-3.0.tar.gz')}")],
+    }
+
+
+def test_check_names_the_environments_that_lack_a_file_of_a_bundle(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    lock = write_lock(uv_project(server))
+    run(lock, *MIRROR, *FOR, "linux", "--platform", "windows")
+    options: Any = {"python": ("3.12",), "platform": ("linux", "windows"), "requirements": (lock,)}
+    found = {}
+    for file in [path for path in public.glob("files/*/*/*") if path.suffix != ".metadata"]:
+        hidden = file.rename("hidden")
+        report = check(CheckOptions(target=public, closure=True, select=("unsatisfied",), **options))
+        hidden.rename(file)
+        found[file.name] = [one.text.removeprefix("requires ") for one in report.findings]
+    missing = "but {} is missing, although its page lists it"
+    linux, windows = "(Python 3.12 on linux)", "(Python 3.12 on windows)"
+    where = {
+        f"fast-2.0-{LINUX}.whl": ("fast==2.0", linux),
+        f"fast-2.0-{WINDOWS}.whl": ("fast==2.0", windows),
+        "num-1.0-py3-none-any.whl": ("num==1.0", windows),
+        "num-2.0-py3-none-any.whl": ("num==2.0", linux),
+        "pure-1.0-py3-none-any.whl": ("pure==1.0", ""),
+        "old-3.0.tar.gz": ("old==3.0", ""),
+    }
+    assert found == {
+        f"fast-2.0-{NEWER_LINUX}.whl": [],  # Linux means glibc 2.28, and clients there choose the other one
+        **{name: [f"{pin}, {missing.format(name)} {target}".rstrip()] for name, (pin, target) in where.items()},
     }
 
 
@@ -594,7 +634,7 @@ def test_what_sdists_need_to_be_built_is_missing_or_taken_from_a_second_lock(
         1,
         (
             "error needy-1.0.tar.gz requires setuptools to be built, but this index has no setuptools "
-            "(for needy==1.0 in uv.lock). Add what is missing (pip download REQUIREMENT), then rebuild the index."
+            f"(for needy==1.0 in uv.lock). {ADD_IT}"
         ),
     )
     line = requirement("setuptools", "80.0", setuptools)

@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Self
 
 from mkindex import __version__
-from mkindex.model.files import Artifact, Fingerprint
+from mkindex.model.files import Artifact, Facts, Fingerprint
 
 _NAME = "facts.sqlite3"
 _FORMAT = 4  # of the database
-# Rows of other versions of mkindex are invalid, because those may read a file differently.
-_SEED = zlib.crc32(f"{_FORMAT} {__version__}".encode())
+# Rows of other versions of mkindex, also between releases, are invalid: those may read a file differently.
+_SEED = zlib.crc32(f"{_FORMAT} {__version__} {Facts._fields}".encode())
 _SCHEMA = """
 CREATE TABLE facts (path TEXT PRIMARY KEY, fingerprint TEXT, facts TEXT, checksum INTEGER, day INTEGER) WITHOUT ROWID
 """

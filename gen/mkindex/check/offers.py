@@ -19,6 +19,7 @@ class FileNeeds(NamedTuple):
     requires_dist: tuple[str, ...] | None
     build_requires: tuple[str, ...] | None  # of an sdist
     digest: str = ""  # of its bytes, as `Offer.digest`; "": they were not read
+    is_missing: bool = False
 
 
 class ProjectFiles(NamedTuple):
@@ -74,6 +75,7 @@ class Offers:
             requires,
             () if is_wheel else needs.build_requires if needs else None,
             (needs.digest if needs else "") or candidate.digest,
+            is_missing=bool(needs and needs.is_missing),
         )
 
 
@@ -117,18 +119,20 @@ class Lookup:
         if not self.roots:
             return closure.of_files(self.offers.projects)
         answer = closure.of_roots(roots)
-        return answer._replace(missing=(*answer.missing, *self._missing_files(self.roots, environment, answer)))
+        files = list(self._missing_files(self.roots, environment))
+        named = {(one.place, one.requirement) for one in files}
+        others = (one for one in answer.missing if (one.place, one.requirement) not in named)
+        return answer._replace(missing=(*others, *files))
 
-    def _missing_files(self, roots: Roots, environment: Environment, answer: Answer) -> Iterator[Missing]:
+    def _missing_files(self, roots: Roots, environment: Environment) -> Iterator[Missing]:
         """Yield the files that clients choose by a lock and the index does not have, though it may have others."""
-        known = {missing.requirement for missing in answer.missing}
         for place, project, requirement, filename, digest in roots.files_in(environment):
-            if requirement in known:
-                continue
             offer = self.offers.find(project, filename)
             if offer is None:
                 problem = f"this index does not have {printable(filename)}, the file that clients choose from the lock"
                 yield Missing(place, requirement, problem)
+            elif offer.is_missing:
+                yield Missing(place, requirement, f"{filename} is missing, although its page lists it")
             elif digest and offer.digest != digest:
                 yield Missing(place, requirement, digest_problem(offer, [digest]))
 

@@ -194,6 +194,7 @@ def _needs(seen: SeenFile) -> FileNeeds:
         metadata.requires_dist if metadata else None,
         () if is_wheel else content.build_requires,
         seen.sha256 or seen.other_hash,
+        is_missing=not seen.exists,
     )
 
 

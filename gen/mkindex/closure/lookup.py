@@ -29,6 +29,7 @@ class Offer(NamedTuple):
     requires: tuple[str, ...] | None = None  # Requires-Dist; None: unknown
     build_requires: tuple[str, ...] | None = ()  # of an sdist; None: unknown
     digest: str = ""  # sha256, or of another algorithm as "md5=…"; "": unknown
+    is_missing: bool = False  # its page lists it, but there is no such file
 
 
 class Limit(NamedTuple):
@@ -165,7 +166,7 @@ class Closure:
         return self._by_version[project, digests].get(_without_local(Version(pinned)), ())
 
     def _accepts(self, offer: Offer) -> bool:
-        return self._environment.accepts(offer.filename, offer.requires_python)
+        return not offer.is_missing and self._environment.accepts(offer.filename, offer.requires_python)
 
     def _preference(self, offer: Offer) -> tuple[bool, int, str]:
         return offer.yanked is not None, self._environment.rank(offer.filename), offer.filename
@@ -238,7 +239,10 @@ class Closure:
         if different:
             return digest_problem(min(different, key=self._preference), digests or ())
         if matching:
-            names = f"{matching[0].filename}{' and similar files' if len(matching) > 1 else ''}"
+            there = [one for one in matching if not one.is_missing]
+            if not there:
+                return f"{matching[0].filename} is missing, although its page lists it"
+            names = f"{there[0].filename}{' and similar files' if len(there) > 1 else ''}"
             return f"this index has only {names}, yanked or for another Python or platform"
         versions = list(dict.fromkeys(str(one.version) for one in existing))
         more = " …" if len(versions) > _MAX_VERSIONS else ""

@@ -256,7 +256,8 @@ def roots_disagree(root: SeenRoot) -> Iterator[Violation]:
     pip=FAILS,
     uv=FAILS,
     impact="Clients that use only this index cannot install the file.",
-    fix="Add what is missing (pip download REQUIREMENT), then rebuild the index.",
+    fix="Add what is missing (pip download REQUIREMENT; in a bundle, what builds sdists with --build-requires), then "
+    "rebuild the index.",
 )
 def unsatisfied(found: Unsatisfied) -> Iterator[Violation]:
     """The index satisfies every requirement of its files, or all that --requirements needs (--closure)."""
