@@ -15,6 +15,7 @@ from mkindex.config import Config
 from mkindex.errors import DestinationError, Note
 from mkindex.model.index import ProjectStatus
 from mkindex.publish.claim import Waiting
+from mkindex.publish.object_headers import FILE_HEADERS
 from mkindex.stores.objects import StoreError
 from support.builds import cold_build
 from support.crash_scenes import build_quickly, change, change_again, start
@@ -217,6 +218,20 @@ def test_a_wheel_is_added_to_the_index_of_its_variant(tmp_path: Path, store: Fak
         f"whl/cu128/demo-cuda/{page}" for page in ("", "index.html", "index.v1_json")
     }
     assert len({key for key in changed if key.startswith("files/")}) == 2
+
+
+def test_a_mirror_of_objects_of_the_same_bucket_reads_each_of_them_once(
+    source: Path, tmp_path: Path, store: FakeStore
+) -> None:
+    for path in source.iterdir():
+        store.put(path.name, path.read_bytes(), FILE_HEADERS)
+    cached = {"remote": "mirror", "cache_dir": str(tmp_path / "cache"), "upload_time": "none"}
+    expected = cold_build(source, upload_time="none") | {path.name: path.read_bytes() for path in source.iterdir()}
+    for reads in 2, 0:
+        store.requests.clear()
+        build(Config(sources=(ADDRESS,), destination=ADDRESS, **cached))  # type: ignore[arg-type]
+        assert tree_in(store) == expected
+        assert len([request for request in store.requests if request.startswith("STREAM")]) == reads
 
 
 # --- writers that die -------------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ from obstore.store import MemoryStore
 from mkindex import cli
 from mkindex.errors import ConfigError
 from mkindex.hosts.buckets import BucketAddress, is_bucket, parse_bucket
+from mkindex.stores.objects import StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.open import open_bucket
 from mkindex.stores.reasons import describe
 from support.fake_store import FakeStore
-from support.store_contract import CONTRACT
+from support.store_contract import CONTRACT, HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +123,25 @@ def test_without_the_libraries_the_message_says_what_to_install(
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error s3://a-bucket is a bucket, which needs more packages: pip install 'mkindex[store]'"
     )
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "ContainerNotFound"])
+def test_a_missing_bucket_is_no_missing_object(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise FileNotFoundError(f"Object at location x not found: … 404 Not Found: <Error><Code>{code}</Code></Error>")
+
+    for name in "get", "put":
+        monkeypatch.setattr(f"obstore.{name}", fail)
+    store = memory()
+    requests: list[Callable[[], object]] = [
+        lambda: store.get("x", most=1),
+        lambda: store.put("x", b"", HEADERS),
+        lambda: store.upload("x", iter([b""]), HEADERS, size=0, sha256=""),
+        lambda: store.read_end("x", 1),
+    ]
+    for request in requests:
+        with pytest.raises(StoreError, match=r"^the (bucket|container) does not exist: create it first$"):
+            request()
 
 
 DENIED = "Check the credentials and what they permit"

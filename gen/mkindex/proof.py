@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mkindex.build.report import Report
 from mkindex.check.engine import CheckOptions, check
 from mkindex.check.findings import ERROR
+from mkindex.hosts.buckets import is_bucket
 from mkindex.sources.locks.choice import targets_for
 from mkindex.text import and_more, printable
 from mkindex.tree.names import LOCKS_DIRECTORY
@@ -39,6 +40,8 @@ def prove(report: Report) -> Proof | None:
     Raises MkindexError if the tree cannot be read.
     """
     config, locks = report.config, report.locks
+    if is_bucket(config.destination):
+        return None  # readers may see its objects at an address that is not known here
     if not (locks and config.python and report.index.projects) or report.dry_run:
         return None
     targets = targets_for(config.implementation or ("cpython",), config.python, config.platform)

@@ -1,7 +1,6 @@
 """Builds that keep what the destination lists: `add` and `remove`. They also keep the options that shape the tree."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -23,7 +22,7 @@ from mkindex.site.render import Site
 from mkindex.text import and_more, printable
 from mkindex.tree.layout import OPTIONS as OPTIONS_LINE
 from mkindex.tree.layout import recorded_options
-from mkindex.tree.manifest import GROWN, LIMITS
+from mkindex.tree.manifest import GROWN, LIMITS, ROOT_SECTION
 from mkindex.tree.names import INSTALL_MD, LOCKS_DIRECTORY
 
 if TYPE_CHECKING:
@@ -99,18 +98,17 @@ def list_published(work: Workspace, growth: Growth) -> Published:
 
 def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) -> "tuple[Lock, ...]":
     """Return the lock files that stay in the published tree: those that added ones do not replace."""
-    directory = os.path.join(work.destination.root, LOCKS_DIRECTORY)
-    if not growth or not os.path.isfile(os.path.join(directory, INSTALL_MD)) or os.path.islink(directory):
+    root = next((one for one in work.destination.sections() if one.name == ROOT_SECTION), None) if growth else None
+    paths = [entry.path for entry, _ in root.entries() if entry.path.startswith(f"{LOCKS_DIRECTORY}/")] if root else ()
+    if not paths:
         return ()
-    from mkindex.sources.locks.read import read_lock
+    from mkindex.sources.locks.read import MAX_SIZE, lock_of
 
-    replaced = {INSTALL_MD, *(lock.name for lock in added)}
+    replaced = {f"{LOCKS_DIRECTORY}/{name}" for name in (INSTALL_MD, *(lock.name for lock in added))}
     kept = []
-    for name in sorted(set(os.listdir(directory)) - replaced):
-        path = os.path.join(directory, name)
-        if os.path.isfile(path) and not os.path.islink(path):  # opening a pipe would wait for its writer
-            with suppress(SourceError):  # it is not a lock, or it is damaged
-                kept.append(read_lock(path))
+    for path in sorted(set(paths) - replaced):
+        with suppress(SourceError):  # it is damaged, or not a lock any more
+            kept.append(lock_of(work.destination.read(path, MAX_SIZE + 1), f"{work.destination.root}/{path}"))
     return tuple(kept)
 
 

@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from io import BufferedReader
 from typing import BinaryIO, Protocol
 
@@ -35,15 +33,14 @@ class MirrorTree(Protocol):
     """A published tree that files are mirrored into."""
 
     @property
-    def root(self) -> str:
-        """Its directory."""
-
-    @property
     def downloads(self) -> "Downloads":
         """Its files that are not complete, or not published yet."""
 
     def holds(self, path: str) -> bool:
         """Tell whether the file at a path of the tree is as mkindex wrote it."""
+
+    def find(self, path: str, link: Link) -> Artifact | None:
+        """Return the file at a path of the tree, as that which a link means; None if there is none."""
 
 
 class Downloads(Protocol):
@@ -88,7 +85,7 @@ def in_place(outcome: Outcome, tree: MirrorTree) -> Outcome | None:
     if isinstance(outcome, Rejected) or isinstance(outcome.artifact, Link) or not outcome.artifact.link:
         return outcome
     path = file_path(outcome.sha256, outcome.filename)
-    artifact = _artifact_at(tree.root, path, outcome.artifact.link) if tree.holds(path) else None
+    artifact = tree.find(path, outcome.artifact.link) if tree.holds(path) else None
     return outcome._replace(artifact=artifact) if artifact else None
 
 
@@ -104,7 +101,7 @@ def _find_in_tree(link: Link, tree: MirrorTree, work: LinkWork) -> CheckedLink |
         return make_file(link, cached)
     right_filename = cached.right_filename if cached else ""
     path = file_path(sha256, right_filename or link.filename)
-    if sha256 and (artifact := _artifact_at(tree.root, path, link)):
+    if sha256 and (artifact := tree.find(path, link)):
         facts: Facts | str = cached if cached and tree.holds(path) else examine(artifact).result
         if isinstance(facts, Facts) and facts.sha256 == sha256:
             # The mtime is that of the download.
@@ -179,12 +176,3 @@ def _write(
 
 class _WrongFile(Exception):
     """A server that does not send the file that a link means. The text is the reason for its rejection."""
-
-
-def _artifact_at(root: str, path: str, link: Link) -> Artifact | None:
-    """Return the artifact at a path of the tree, None if there is no regular file."""
-    with suppress(OSError):
-        status = os.stat(f"{root}/{path}", follow_symlinks=False)
-        if stat.S_ISREG(status.st_mode):
-            return Artifact(root, path, Fingerprint.of(status), link)
-    return None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mkindex.distributions.zips import random_access
 from mkindex.errors import DestinationError, Note, nothing
-from mkindex.model.files import CHUNK, Artifact, File
+from mkindex.model.files import CHUNK, Artifact, File, Fingerprint, Link
 from mkindex.publish.changes import manifest_changes
 from mkindex.publish.claim import HEADERS, Claim, Waiting
 from mkindex.publish.downloads import Downloads
@@ -156,6 +156,12 @@ class BucketDestination:
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours: nobody else has files at paths with their hash."""
         return path in self._read_state().files
+
+    def find(self, path: str, link: Link) -> Artifact | None:
+        """Return the file at a path of the tree, as that which a link means; None if it is not published."""
+        if link.size is None or not self.holds(path):
+            return None
+        return Artifact(self.root, path, Fingerprint(0, link.size, 0, 0), link)
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the object at `path`, "" if it was not read, and None if there is nothing."""

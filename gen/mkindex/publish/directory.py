@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from mkindex.errors import DestinationError, Note, nothing
-from mkindex.model.files import Artifact, Fingerprint
+from mkindex.model.files import Artifact, Fingerprint, Link
 from mkindex.publish.changes import manifest_changes
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem, os_errors
@@ -41,6 +41,8 @@ class DirectoryDestination:
     mkindex's own directory has the files that Layout lists, and the lock. Between runs there is only the manifest, and
     after a run that failed also what the next run needs to continue.
     """
+
+    url: str | None = None  # no server is known that serves the tree
 
     def __init__(
         self,
@@ -95,11 +97,6 @@ class DirectoryDestination:
         return self._disk.path
 
     @property
-    def url(self) -> str | None:
-        """None: no server is known that serves the tree."""
-        return None
-
-    @property
     def downloads(self) -> Downloads:
         """Files from servers that are not published yet."""
         return self._downloads
@@ -131,6 +128,14 @@ class DirectoryDestination:
     def holds(self, path: str) -> bool:
         """Tell whether the file at `path` is ours and unchanged."""
         return self._ownership.holds(path)
+
+    def find(self, path: str, link: Link) -> Artifact | None:
+        """Return the file at a path of the tree, as that which a link means; None if there is no regular file."""
+        with suppress(OSError):
+            status = os.stat(f"{self.root}/{path}", follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                return Artifact(self.root, path, Fingerprint.of(status), link)
+        return None
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of the file at `path`, "" for a symlink or a device, and None if there is nothing.
@@ -276,10 +281,10 @@ class DirectoryDestination:
     def _changes(self, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Change]:
         """Yield the changes to the manifest, in its order."""
         for position, entry in manifest_changes(plan, _new_entries(plan, outcomes)):
-            if entry and not entry.fingerprint:  # renaming changed the ctime
-                yield position, entry._replace(fingerprint=self._disk.fingerprint(entry.path))
-            else:
+            if entry is None or entry.fingerprint:
                 yield position, entry
+            else:  # renaming changed the ctime
+                yield position, entry._replace(fingerprint=self._disk.fingerprint(entry.path))
 
     def _withdraw(self, paths: Sequence[str], keep_intent: bool) -> None:
         """Delete the written files, which no page names yet. If that fails, the intent stays for the next run."""

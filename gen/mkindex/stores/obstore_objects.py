@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SHA256_NAMES = ("sha256", "checksum-sha256")  # in the metadata of objects
 _SHA256 = re.compile("[0-9A-Fa-f]{64}")
+_NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
 _PART = 8 << 20  # bytes of a part of a large upload: 10,000 parts are allowed
 _AT_ONCE = 4  # parts that are uploaded at the same time
 
@@ -58,7 +59,8 @@ class ObstoreObjects:
                 if found.meta["size"] > most:
                     raise StoreError(f"{key} is larger than {most:,} bytes")
                 return Content(bytes(found.bytes()), found.meta["e_tag"] or "")
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                _require_bucket(error)
                 return None
 
     def head(self, key: str) -> StoredObject | None:
@@ -138,6 +140,8 @@ class ObstoreObjects:
         except Unsupported:
             self.is_conditional = False
             return self.put(key, data, headers, condition=condition)
+        except FileNotFoundError as error:
+            raise StoreError(describe(str(error))) from error
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
             # A request that was sent again after a lost response finds what it has written itself.
             there = self.get(key, most=sys.maxsize) if data else None
@@ -159,7 +163,7 @@ class ObstoreObjects:
 
     def upload(self, key: str, parts: Iterator[bytes], headers: Headers, *, size: int, sha256: str) -> None:
         """Create or replace an object of any size; obstore aborts an upload whose parts raise an error."""
-        with store_errors():
+        with store_errors(), _missing(key):
             obstore.put(
                 self._store,
                 self._prefix + key,
@@ -212,6 +216,7 @@ def _missing(key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        _require_bucket(error)
         raise MissingObject(f"{key} does not exist") from error
 
 
@@ -221,6 +226,12 @@ def _unchanged() -> Iterator[None]:
         yield
     except exceptions.PreconditionError as error:
         raise StoreError("changed while it was read: run again") from error
+
+
+def _require_bucket(error: FileNotFoundError) -> None:
+    """Raise StoreError if it is the bucket that does not exist, not only an object."""
+    if _NO_BUCKET.search(str(error)):
+        raise StoreError(describe(str(error))) from error
 
 
 def _attributes(headers: Headers) -> dict[str, str]:

@@ -51,12 +51,17 @@ def _first_line(text: str) -> str:
 
 def read_lock(path: str) -> Lock:
     """Read a lock file. Raises SourceError if that fails, if it is too large, or not of the form of its kind."""
-    name = printable(path)
     try:
         with open(path, "rb") as file:
             raw = file.read(MAX_SIZE + 1)
     except OSError as error:
-        raise SourceError(f"cannot read {name}: {error.strerror}") from error
+        raise SourceError(f"cannot read {printable(path)}: {error.strerror}") from error
+    return lock_of(raw, path)
+
+
+def lock_of(raw: bytes, path: str) -> Lock:
+    """Return the lock file at a path, of which `raw` are the first bytes. Raises SourceError as `read_lock` does."""
+    name = printable(path)
     if len(raw) > MAX_SIZE:
         raise SourceError(f"{name}: larger than {MAX_SIZE >> 20} MiB, the limit for a lock file")
     if not _NAME.fullmatch(os.path.basename(path)):
