@@ -20,6 +20,7 @@ import pytest
 from mkindex.hosts import table as hosts
 from mkindex.hosts.server_config import ServerConfig
 from mkindex.site.templates import Templates
+from support.authority import write_users
 from support.clients import INSTALLERS, ClientFailed, ClientHome, write_project
 from support.requirements import skip_or_fail
 from support.trees import read_tree as contents
@@ -353,16 +354,7 @@ def users(public: Path) -> dict[str, Path]:
     """The files of users, made as the printed comments say."""
     directory = public / "users; #2"
     directory.mkdir()
-    caddy = shutil.which("caddy") or skip_or_fail("caddy: apt-get install caddy")
-    command = [caddy, "hash-password", "--plaintext", PASSWORD]
-    hashed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
-    (directory / "caddy").write_text(f"{NAME} {hashed}\n")
-    openssl = shutil.which("openssl") or skip_or_fail("openssl")
-    command = [openssl, "passwd", "-6", "-stdin"]
-    crypted = subprocess.run(command, input=PASSWORD, check=True, capture_output=True, text=True, timeout=60).stdout
-    for server in ("nginx", "apache"):
-        (directory / server).write_text(f"{NAME}:{crypted}")
-    return {server: directory / server for server in HOSTS}
+    return write_users(directory, NAME, PASSWORD)
 
 
 @pytest.mark.parametrize("server", HOSTS)
