@@ -143,6 +143,17 @@ def test_a_policy_that_says_so_may_list_a_file_as_not_yanked(here: Path, capsys:
     assert yanked(here) == {}
 
 
+def test_a_project_that_is_only_listed_for_its_status_can_get_another(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = '[[status]]\nproject = "demo"\nstatus = "archived"\n[[only]]\nproject = "demo"\nversions = ">9"\n'
+    (here / "policy.toml").write_text(rules)
+    publish(here / "wheels", here / "public", policy=str(here / "policy.toml"))
+    assert (page(here)["project-status"], page(here)["files"]) == ({"status": "archived"}, [])
+    assert Run(capsys, "status", "public", "demo", "deprecated").status == 0
+    assert page(here)["project-status"] == {"status": "deprecated"}
+
+
 def test_the_status_of_a_project_is_set_and_taken_back(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Run(capsys, "status", "public", "Demo", "archived", "--reason", "use other").status == 0
     assert page(here)["project-status"] == {"status": "archived", "reason": "use other"}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from mkindex.build.growing import Growth, find_requested
+from mkindex.build.growing import Growth, find_requested, require_project
 from mkindex.config import Config
 from mkindex.errors import ConfigError, MkindexError
 from mkindex.model.files import File
@@ -103,7 +103,7 @@ def decide_status(config: Config, project: str, status: ProjectStatus | None, gi
     request = parse_request(project)
     if request.filenames or request.versions:
         raise ConfigError(f"{printable(project)!r} is not the name of a project, and a status is that of all its files")
-    find_requested(config, [request], "changed")
+    require_project(config, request.project)
     project, statuses = request.project, {request.project: status}
     if config.policy is None:
         return Decision(Growth(given=given, statuses=statuses))

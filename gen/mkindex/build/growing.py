@@ -117,25 +117,40 @@ def find_requested(config: Config, requests: "Sequence[Request]", done: str = "r
 
     Raises NotPublished if there is no index, or if one of them matches nothing; `done` would have happened to it.
     """
-    with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
-        files = list_published(work, Growth()).files
-        if next(work.destination.sections(), None) is None:
-            raise NotPublished(f"nothing {done}: there is no index in {printable(config.destination)}", ())
+    files = _published(config, done).files
     for request in requests:
         if not any(map(request.matches, files)):
-            raise NotPublished(f"nothing {done}: {_mismatch(request, files, config.destination)}", ())
+            raise NotPublished(
+                f"nothing {done}: {_mismatch(request.text, request.project, files, config.destination)}", ()
+            )
     return [file for file in files if any(request.matches(file) for request in requests)]
 
 
-def _mismatch(request: "Request", files: Sequence[File], destination: str) -> str:
-    """Return why a request matches no file of the index in a destination, and what to do."""
-    where, name = printable(destination), request.project
+def require_project(config: Config, project: str) -> None:
+    """Raise NotPublished if the index has no such project. It may have a status, and no file."""
+    published = _published(config, "changed")
+    if project not in {*(one.project for one in published.files), *(one.project for one in published.statuses)}:
+        raise NotPublished(f"nothing changed: {_mismatch(project, project, published.files, config.destination)}", ())
+
+
+def _published(config: Config, done: str) -> Published:
+    """Return what is published. Raises NotPublished if there is no index; `done` would have happened to it."""
+    with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
+        published = list_published(work, Growth())
+        if next(work.destination.sections(), None) is None:
+            raise NotPublished(f"nothing {done}: there is no index in {printable(config.destination)}", ())
+    return published
+
+
+def _mismatch(text: str, name: str, files: Sequence[File], destination: str) -> str:
+    """Return why a request matches no file of the index in a destination, and what to do. `name`: of its project."""
+    where = printable(destination)
     versions = sorted({file.version for file in files if file.project == name}, key=parse_version)
     if name and not versions:
         similar = suggest(name, {file.project: file.project for file in files})
         return f"{where} has no project {name!r}. {f'Did you mean {similar}?' if similar else 'Check the name'}"
     lists = f"It lists {name} {and_more(versions, _SHOWN)}" if name else "Check the name"
-    return f"no file in {where} matches {printable(request.text)!r}. {lists}"
+    return f"no file in {where} matches {printable(text)!r}. {lists}"
 
 
 def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grown: bool) -> tuple[bytes, ...]:
