@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -91,6 +92,19 @@ def test_clients_with_such_a_limit_choose_no_file_without_an_upload_time(
     publish(wheels, tmp_path / "public", upload_time="none")
     with serve_index(tmp_path) as server:
         assert chosen(home, client, f"{server.url}public/simple/", OPTION[client], "2026-01-01T00:00:00Z") == "none"
+
+
+@pytest.mark.parametrize(("client", "version"), [("uv", "1.1"), ("pip", "none")])
+def test_of_files_with_and_without_a_time_uv_ignores_those_without_and_pip_stops(
+    client: str, version: str, wheels: Path, tmp_path: Path, home: ClientHome
+) -> None:
+    publish(wheels, tmp_path / "public")
+    page = tmp_path / "public/simple/demo/index.v1_json"
+    document = json.loads(page.read_bytes())
+    document["files"][-1].pop("upload-time")  # that of 1.2
+    page.write_text(json.dumps(document))
+    with serve_index(tmp_path) as server:
+        assert chosen(home, client, f"{server.url}public/simple/", OPTION[client], "2026-01-01T00:00:00Z") == version
 
 
 # --- variants --------------------------------------------------------------------------------------------------------
