@@ -229,6 +229,9 @@ def test_in_the_reference_form_pages_and_lock_lead_to_the_original_files(
     assert run(write_lock(text)).status == 0
     (entry,) = list(json.loads((public / "simple/old/index.v1_json").read_text())["files"])
     assert (entry["url"], (public / "locks/uv.lock").read_text()) == (f"{server.url}files/old-3.0.tar.gz", text)
+    install = (public / "locks/INSTALL.md").read_text()
+    assert "Clients also need the servers that files are on" in install
+    assert "uv sync --project APP --locked --index ./simple/\n" in install
 
 
 def test_groups_and_extras_of_each_format_are_chosen(

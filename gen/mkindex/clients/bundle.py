@@ -14,11 +14,17 @@ class Bundle:
     simple_path: str  # of the index, below the root
     locks: Sequence[tuple[str, str]]  # name and kind of each lock file
     has_sdists: bool = False  # which clients build with files of the index
+    has_links: bool = False  # to files on other servers, which clients then need
 
     @property
     def index(self) -> str:
         """The address of the index."""
         return f"{self.base}{self.simple_path}/" if self.simple_path else self.base
+
+    @property
+    def offline(self) -> str:
+        """The option with which uv uses no network, with a space before it; "" if it needs one."""
+        return "" if self.has_links else " --offline"
 
     @property
     def relative_index(self) -> str:
@@ -62,14 +68,18 @@ def bundle_address(text: str) -> str:
 def _introduction(names: str, bundle: Bundle) -> Iterator[str]:
     yield "# Install from this bundle"
     yield ""
-    yield f"This directory has the files of {names}, and an index of them. Clients need no other server."
+    if bundle.has_links:
+        yield f"This directory has an index of the files of {names}. Clients also need the servers that files are on:"
+        yield "only a build with `--remote mirror` copies them."
+    else:
+        yield f"This directory has the files of {names}, and an index of them. Clients need no other server."
     yield "Run the commands in this directory, which contains `locks/`. `APP` stands for the directory of your project."
     yield ""
     yield f"In the lock files, this directory is at <{bundle.base}>."
     yield "Serve this directory at that address. If it is an address of this machine, run:"
     yield from _commands("python3 -m http.server --bind 127.0.0.1 8000")
-    yield "Or run `mkindex relocate .`, which changes it to the `file:` address of this directory: then no server is"
-    yield "needed. `mkindex relocate . --url URL` changes it to the address of another server."
+    yield "Or run `mkindex relocate .`, which changes it to the `file:` address of this directory. Then that server is"
+    yield "not needed. `mkindex relocate . --url URL` changes it to the address of another server."
 
 
 def _uv(bundle: Bundle, name: str) -> Iterator[str]:
@@ -82,15 +92,15 @@ def _uv(bundle: Bundle, name: str) -> Iterator[str]:
     server, directory = (f" --index {one}" if bundle.has_sdists else "" for one in indexes)
     yield "With uv, from the server:"
     yield from _commands(f"cp locks/{name} {target}", f"{sync}{server}")
-    yield "With uv, without a server:"
+    yield "With uv, without that server:"
     relocated = _RELOCATED.format(python=_PYTHON_OF_UV, target=target, name=name, base=bundle.base)
-    yield from _commands(relocated, f"{sync} --offline{directory}")
+    yield from _commands(relocated, f"{sync}{bundle.offline}{directory}")
     project = "script" if is_of_script else "`pyproject.toml`"
     yield f"`--locked` requires the {project} that the lock was made for. `--frozen` does not compare them."
 
 
 def _pylock(bundle: Bundle, name: str) -> Iterator[str]:
-    offline = "" if bundle.is_public else " --offline"  # a relative path needs no server
+    offline = "" if bundle.is_public else bundle.offline  # a relative path needs no server
     index = f" --default-index {bundle.relative_index}" if bundle.has_sdists else ""
     yield "With uv, in a virtual environment:"
     yield from _commands(f"uv pip sync{offline}{index} locks/{name}")
@@ -101,15 +111,15 @@ def _pylock(bundle: Bundle, name: str) -> Iterator[str]:
 
 def _requirements(bundle: Bundle, name: str) -> Iterator[str]:
     # An index that the file names would have precedence.
-    yield "With pip, without a server:"
+    yield "With pip, without that server:"
     yield from _commands(
         f"{_WITHOUT_INDEXES} locks/{name} > APP/{name}",
         f'pip install --index-url "{bundle.local_index}" -r APP/{name}',
     )
-    yield "With uv, in a virtual environment, without a server:"
+    yield "With uv, in a virtual environment, without that server:"
     yield from _commands(
         f"{_WITHOUT_INDEXES} locks/{name} > APP/{name}",
-        f"uv pip install --offline --default-index {bundle.relative_index} -r APP/{name}",
+        f"uv pip install{bundle.offline} --default-index {bundle.relative_index} -r APP/{name}",
     )
     yield "If the file has hashes, clients require them of all files."
 
@@ -121,14 +131,14 @@ def _poetry(bundle: Bundle, name: str) -> Iterator[str]:
         "poetry self add poetry-plugin-export",
         "poetry export --without-urls --format requirements.txt --output requirements.txt",
     )
-    yield "Then, without a server:"
+    yield "Then, without that server:"
     yield from _commands(f'pip install --index-url "{bundle.local_index}" -r APP/requirements.txt')
 
 
 def _pdm(bundle: Bundle, name: str) -> Iterator[str]:
     yield "With PDM, from the server:"
     yield from _commands(f"cp locks/{name} APP/pdm.lock", f"PDM_PYPI_URL={bundle.index} pdm sync --project APP")
-    yield "With PDM, without a server:"
+    yield "With PDM, without that server:"
     relocated = _RELOCATED.format(python="python3", target="APP/pdm.lock", name=name, base=bundle.base)
     yield from _commands(relocated, f'PDM_PYPI_URL="{bundle.local_index}" pdm sync --project APP')
 
@@ -136,7 +146,7 @@ def _pdm(bundle: Bundle, name: str) -> Iterator[str]:
 def _pipfile(bundle: Bundle, name: str) -> Iterator[str]:
     yield "With Pipenv, from the server:"
     yield from _commands(f"cp locks/{name} APP/Pipfile.lock", "cd APP && pipenv sync")
-    yield "With Pipenv, without a server:"
+    yield "With Pipenv, without that server:"
     relocated = _RELOCATED.format(python="python3", target="APP/Pipfile.lock", name=name, base=bundle.base)
     yield from _commands(relocated, "cd APP && pipenv sync")
 

@@ -359,12 +359,14 @@ def _lock_pages(index: Index, site: Site, everything: str) -> Iterator[PageResou
         key = digest(everything, lock.text, site.url, site.simple_path)
         render_lock = partial(lock_for_tree, lock, index, url=site.url, simple_path=site.simple_path)
         yield page(f"{LOCKS_DIRECTORY}/{lock.name}", key, render_lock)
+    files = [file for project in index.projects for file in project.files]
     bundle = Bundle(
         base=base_of(site.url),
         is_public=site.url is not None,
         simple_path=site.simple_path,
         locks=[(lock.name, lock.kind) for lock in site.locks],
-        has_sdists=any(not file.filename.endswith(".whl") for project in index.projects for file in project.files),
+        has_sdists=any(not file.filename.endswith(".whl") for file in files),
+        has_links=any(isinstance(file.artifact, Link) for file in files),
     )
     text = installation_text(bundle)
     yield page(f"{LOCKS_DIRECTORY}/{INSTALL_MD}", digest(text), text.encode)
