@@ -152,7 +152,7 @@ import {printed}
 @contextmanager
 def list_with_nginx(directory: Path, scratch: Path) -> Iterator[str]:
     program = _program("nginx", "nginx-light")
-    with _run_on_free_port(
+    with run_on_free_port(
         lambda port: [
             program,
             "-c",
@@ -171,7 +171,7 @@ def list_with_apache(directory: Path, scratch: Path, look: str = "FancyIndexing 
         text = _APACHE.format(scratch=scratch, directory=directory, port=port, modules=_MODULES, look=look)
         return [program, "-X", "-f", _write_config(scratch, text)]
 
-    with _run_on_free_port(command, scratch / "error.log") as url:
+    with run_on_free_port(command, scratch / "error.log") as url:
         yield url
 
 
@@ -235,7 +235,7 @@ def serve_printed_config(
         return _COMMANDS[server](printed, scratch)
 
     scratch.mkdir(exist_ok=True)
-    with _run_on_free_port(command, scratch / "error.log") as found:
+    with run_on_free_port(command, scratch / "error.log") as found:
         port = found.rpartition(":")[2].strip("/")
         yield f"{scheme}://{host}:{port}/{path}".rstrip("/") + "/"
 
@@ -264,7 +264,7 @@ def serve_with_htaccess(tree: Path, scratch: Path) -> Iterator[str]:
 
     scratch.mkdir(exist_ok=True)
     (tree / ".htaccess").write_bytes(Templates().render("hosts/htaccess"))
-    with _run_on_free_port(command, scratch / "error.log") as url:
+    with run_on_free_port(command, scratch / "error.log") as url:
         yield f"{url}some/where/"
 
 
@@ -288,14 +288,14 @@ def _write_config(scratch: Path, text: str) -> str:
 
 
 @contextmanager
-def _run_on_free_port(command: Callable[[int], Sequence[str]], log: Path) -> Iterator[str]:
+def run_on_free_port(command: Callable[[int], Sequence[str]], log: Path, *, patience: float = 20) -> Iterator[str]:
     """Run a server on a free port; yield its address when it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with subprocess.Popen(command(port), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + patience
             while not _answers(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     process.kill()
