@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
+from mkindex import cli
 from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
+from mkindex.check.engine import CheckOptions, check
 from mkindex.config import Config
 from mkindex.stores.objects import ABSENT, Conflict, Headers, ObjectStore
 from mkindex.stores.open import open_bucket
@@ -161,3 +167,111 @@ def test_conditional_writes_lose_none_of_200(writers: int, there: Bucket) -> Non
     found = open_store().get("count", most=100)
     assert found is not None
     assert int(found.data.split()[0]) == 200
+
+
+@contextmanager
+def website(there: Bucket) -> Iterator[str]:
+    """Serve the bucket as the website endpoint of S3 does: with index documents and an error document."""
+
+    keys = there.listed()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            key = unquote(self.path.partition("?")[0]).lstrip("/")
+            key = f"{key}index.html" if key.endswith("/") or not key else key
+            if f"{key}/index.html" in keys:
+                self.send_response(302)
+                self.send_header("Location", f"{self.path}/")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            body, headers = there.get(key if key in keys else f"{PREFIX}/404.html")
+            part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            self.send_response(404 if key not in keys else 206 if part else 200)
+            if part:
+                start, end = int(part[1]), int(part[2] or len(body) - 1)
+                self.send_header("Content-Range", f"bytes {start}-{end}/{len(body)}")
+                body = body[start : end + 1]
+            for name in "Content-Type", "Cache-Control", "ETag", "Last-Modified":
+                self.send_header(name, headers[name])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815 (http.server calls it so)
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (http.server calls it so)
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_both_forms_of_address_are_clean_for_check_and_clients(source: Path, tmp_path: Path, there: Bucket) -> None:
+    publish(source)
+    with website(there) as site:
+        # Only the website knows that an address without a slash at its end is that of a directory.
+        for number, (start, expected) in enumerate([(there.url, {"no-redirect"}), (site, set[str]())]):
+            url = f"{start}{quote(PREFIX)}/simple/"
+            found = check(CheckOptions(target=url, files="hash", cache_dir=None)).findings
+            assert {one.rule.name for one in found if one.rule.severity in ("error", "warning")} == expected
+            home = ClientHome(tmp_path / f"home-{number}")
+            home.path.mkdir()
+            assert INSTALLERS["uv"](home, url, ["demo-cuda"]) == {"demo-cuda": "1!1.0+cu128"}
+
+
+def test_a_new_cuda_wheel_is_published_by_one_command_and_installed_from_its_variant(
+    tmp_path: Path, there: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many, dist = tmp_path / "wheels", tmp_path / "dist"
+    for directory in many, dist:
+        directory.mkdir()
+    for version in "2.8.0", "2.8.1", "2.9.0", "2.9.1", "2.10.0":
+        for label in "cpu", "cu126", "cu128":
+            write_wheel(dist if (version, label) == ("2.10.0", "cu128") else many, "demo-cuda", f"{version}+{label}")
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\ndefault = "cpu"\n')
+    given = ["--policy", str(tmp_path / "policy.toml"), "--no-cache"]
+    assert cli.run([str(many), TO, *given]) == 0
+    there.changes()
+    assert cli.run(["add", str(dist), TO, *given]) == 0
+    assert "15 files" in capsys.readouterr().out
+    files = [change for change in there.changes() if "/files/" in change]
+    assert len(files) == 2
+    assert all("2.10.0" in change for change in files)
+    home = ClientHome(tmp_path / "home")
+    home.path.mkdir()
+    url = f"{there.url}{quote(PREFIX)}/whl/cu128/"
+    assert INSTALLERS["uv"](home, url, ["demo-cuda"]) == {"demo-cuda": "2.10.0+cu128"}
+
+
+def test_hashes_come_from_metadata_and_checksums_of_whole_objects(tmp_path: Path, there: Bucket) -> None:
+    wheels = {kind: write_wheel(tmp_path, f"demo-{kind}", "1.0") for kind in ("metadata", "checksum", "parts")}
+    store = open_bucket(f"s3://{NAME}/dist", (), timeout=30.0)
+    digests = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in wheels.items()}
+    for kind, path in wheels.items():
+        how = {"metadata": ["--metadata", f"sha256={digests[kind]}"], "checksum": ["--checksum-algorithm", "SHA256"]}
+        put = ["aws", "s3api", "put-object", "--bucket", NAME, "--key", f"dist/{path.name}", "--body"]
+        there.run(*put, path, *how.get(kind, ["--checksum-algorithm", "CRC32"]))
+    assert {kind: store.read_end(path.name, 9).sha256 for kind, path in wheels.items()} == {
+        "metadata": digests["metadata"],
+        "checksum": "",
+        "parts": "",
+    }
+    found = {kind: store.checksum(path.name) for kind, path in wheels.items() if kind != "metadata"}
+    assert found == {"checksum": digests["checksum"], "parts": ""}
+    announced: list[str] = []
+    config = Config(sources=(f"s3://{NAME}/dist",), destination=str(tmp_path / "public"))
+    report = build(config, announce=lambda note: announced.append(note.text))
+    assert {file.filename: file.sha256 for file in report.files} == {
+        path.name: digests[kind] for kind, path in wheels.items()
+    }
+    size = wheels["parts"].stat().st_size
+    assert [text for text in announced if "read" in text] == [
+        f"{size:,} bytes in 1 file will be read to compute sha256 (--allow-unhashed skips this)"
+    ]
