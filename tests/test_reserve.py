@@ -137,6 +137,12 @@ def test_a_removed_name_can_be_released_and_comes_back_with_its_files(source: Pa
     assert (released, listed(tree)["gone"]) == ({"acme": [], "demo": ["demo-1.0-py3-none-any.whl"]}, [wheel.name])
 
 
+def test_remove_can_release_the_name(source: Path, tree: Path) -> None:
+    publish(source, tree, reserve=("acme",))
+    assert cli.run(["remove", str(tree), "gone", "--yes", "--release", "gone"]) == 0
+    assert [*listed(tree)] == ["acme", "demo"]
+
+
 def test_a_build_does_not_reserve_less_by_mistake(source: Path, tree: Path) -> None:
     publish(source, tree, reserve=("acme-*", "secret"))
     before = read_tree(tree)
@@ -215,6 +221,25 @@ def test_mkindex_serve_knows_the_names_that_the_tree_is_built_with_later(source:
     assert pages() == [None] * 7
 
 
+@pytest.mark.parametrize("damage", ["truncated", "removed"])
+def test_mkindex_serve_redirects_nothing_while_the_reserved_names_are_not_known(
+    source: Path, tree: Path, damage: str
+) -> None:
+    publish(source, tree, reserve=("acme-*",))
+    fallback = FallbackOfTree(Fallback(address="https://other.example/simple/", reserved=Reserved(("mine",))))
+    before = fallback.page_of(str(tree), "simple/other/")
+    manifest = tree / ".mkindex/manifest"
+    content = manifest.read_bytes()
+    if damage == "removed":
+        manifest.unlink()
+    else:
+        manifest.write_bytes(content[:-5])
+    without = [fallback.page_of(str(tree), f"simple/{name}/") for name in ("other", "acme-x")]
+    manifest.write_bytes(content)
+    other = "https://other.example/simple/other/"
+    assert (before, without, fallback.page_of(str(tree), "simple/other/")) == (other, [None, None], other)
+
+
 def test_no_index_of_a_variant_has_a_fallback(source: Path, tree: Path, tmp_path: Path) -> None:
     write_wheel(source, "torch", "1.0+cu128")
     write_wheel(source, "other", "1.0+rocm6")
@@ -259,6 +284,11 @@ def test_the_printed_configuration_has_the_names_that_the_tree_was_built_with(
         ),
         ("s3", FALLBACK, "--fallback: not safe on s3"),
         ("nginx", ["--reserve", "acme"], "--reserve requires --fallback"),
+        (
+            "nginx",
+            FALLBACK,
+            "--fallback requires --reserve, because the tree, and the names that it was built to reserve",
+        ),
         ("nginx", ["--fallback", "other"], "--fallback must be an http or https URL"),
     ],
 )
@@ -274,16 +304,16 @@ def test_a_tree_that_reserves_nothing_has_no_fallback(
 ) -> None:
     publish(source, tree)
     assert cli.run([*command, str(tree), *FALLBACK]) == 2
-    assert "because the tree was built without --reserve. Build it with --reserve NAME" in capsys.readouterr().err
+    assert (
+        "because the tree was built without --reserve (or its manifest is damaged). Build it with --reserve NAME"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_may_not_be_safe_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["host", "nginx", "--root", str(tmp_path), "--fallback", "http://other.example/simple/"]) == 0
-    missing = (
-        "warning --fallback: there is no tree of mkindex here, so make sure that it is built with --reserve. Build it "
-        "with --reserve NAME, such as --reserve 'acme-*'"
-    )
+    options = ["--root", str(tmp_path), "--fallback", "http://other.example/simple/"]
+    assert cli.run(["host", "nginx", *options, "--reserve", "x"]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        missing,
+        "warning --fallback: the tree is not here, so make sure that it is built with the same --reserve",
         "warning --fallback http://other.example/simple/: anybody on the network path can change what is installed",
     ]

@@ -24,17 +24,20 @@ def fallback_of(layout: Layout, url: str | None, reserve: tuple[str, ...]) -> "F
             raise InvalidOption("reserve", "requires {fallback}: without it nothing else answers for these names")
         return None
     fallback = Fallback(address=url, reserved=Reserved(reserve)).reserving(layout.reserve)
-    advice = "Build it with --reserve NAME, such as --reserve 'acme-*'"
-    if layout.is_known and not layout.reserve:
+    if layout.has_manifest and not layout.reserve:
         raise InvalidOption(
             "fallback",
-            "would answer for projects that are removed from the index, because the tree was built without {reserve}. "
-            + advice,
+            "would answer for projects that are removed from the index, because the tree was built without {reserve} "
+            "(or its manifest is damaged). Build it with {reserve} NAME, such as {reserve} 'acme-*'",
         )
-    if not layout.is_known:
-        print_warning(
-            f"--fallback: there is no tree of mkindex here, so make sure that it is built with --reserve. {advice}"
+    if not layout.has_manifest and not reserve:
+        raise InvalidOption(
+            "fallback",
+            "requires {reserve}, because the tree, and the names that it was built to reserve, are not here. Give all "
+            "of them",
         )
+    if not layout.has_manifest:
+        print_warning("--fallback: the tree is not here, so make sure that it is built with the same --reserve")
     if fallback.is_plain_http:
         print_warning(f"--fallback {fallback.url}: anybody on the network path can change what is installed")
     return fallback

@@ -11,6 +11,7 @@ from mkindex.cli.options import (
     CONTEXT_SETTINGS,
     Command,
     Location,
+    click_option,
     click_options,
     config_option,
     given_options,
@@ -18,6 +19,7 @@ from mkindex.cli.options import (
 )
 from mkindex.cli.terminal import DONE, form_of_report, print_message
 from mkindex.config.growth_options import EDIT_OPTIONS
+from mkindex.config.table import BY_NAME
 from mkindex.text import plural, printable
 
 
@@ -38,6 +40,7 @@ Exit status: 0 done; 1 done, but files in DEST were damaged or missing, and are 
 @click.argument("destination", metavar="DEST", type=Location())
 @click.argument("requests", metavar="REQ...", nargs=-1, required=True)
 @click_options(EDIT_OPTIONS)
+@click_option(BY_NAME["release"])
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @config_option
 @click.pass_context

@@ -24,7 +24,7 @@ class FallbackOfTree:
         if not path.endswith("/") or os.path.lexists(os.path.join(tree, path.removesuffix("/"))):
             return None
         layout, fallback = self._read(tree)
-        is_in_main = path == f"{layout.main}{name}/" and (layout.reserve or not layout.is_known)
+        is_in_main = path == f"{layout.main}{name}/" and (layout.reserve or not layout.has_manifest)
         # Without the tree, as on a disk that is not mounted, the names of its projects are not known.
         has_tree = os.path.isfile(os.path.join(tree, layout.main, INDEX_HTML))
         return fallback.page_of(name) if is_in_main and has_tree else None
@@ -39,5 +39,7 @@ class FallbackOfTree:
             found = ""
         if self._seen is None or self._seen[0] != found:
             layout = read_layout(manifest)
+            if self._seen and self._seen[1].has_manifest:  # if it is missing now, so are the names in it
+                layout = layout._replace(has_manifest=True)
             self._seen = found, layout, self._given.reserving(layout.reserve)
         return self._seen[1:]

@@ -27,7 +27,7 @@ class Layout(NamedTuple):
     main: str = f"{SIMPLE_DIRECTORY}/"  # root of the main index: "", or ending in a slash
     roots: tuple[str, ...] = ()  # of all indexes
     reserve: tuple[str, ...] = ()  # the globs of --reserve
-    is_known: bool = False  # whether there is a manifest that can be read
+    has_manifest: bool = False  # even one that cannot be read
 
 
 def read_layout(path: str) -> Layout:
@@ -39,11 +39,13 @@ def read_layout(path: str) -> Layout:
         with open_record(path) as stream:
             first = next(sections(stream), None)
             if first is None or first[0].name != ROOT_SECTION:
-                return Layout()
+                return Layout(has_manifest=True)
             entries = list(decode(ROOT_SECTION, read(stream, first[0])))
             options = recorded_options(read_optional(stream, first[0])) or {}
-    except (OSError, DamagedManifest):
+    except (FileNotFoundError, NotADirectoryError):
         return Layout()
+    except (OSError, DamagedManifest):
+        return Layout(has_manifest=True)
     pages = [entry.path for entry in entries if entry.stage == Stage.ROOT and entry.path.endswith(INDEX_JSON)]
     roots = [page.removesuffix(INDEX_JSON) for page in pages if _PLAIN.fullmatch(page)]
     path = options.get("simple_path", SIMPLE_DIRECTORY)
