@@ -837,6 +837,23 @@ def test_requirements_may_begin_with_a_repository_or_have_paths(
     ]
     assert (done.status, published(public)) == (1, {*PURE})
     assert run("requirements.txt", *options, "--exclude", "tool", "--exclude", "here").status == 0
+    done = run("requirements.txt", *options, *FOR, "linux")
+    assert [one.partition(":")[0] for one in done.messages if one.startswith("rejected")] == [
+        "rejected requirements.txt, tool",
+        "rejected requirements.txt, here",
+    ]
+
+
+def test_a_project_is_not_mirrored_with_its_requirements(
+    server: ScriptedServer, public: Path, run: Callable[..., Run]
+) -> None:
+    serve(server, PURE)
+    lock = write_lock("-e .\npure==1.0\n", "requirements.txt")
+    done = run(lock, *MIRROR, "--index", f"{server.url}simple/", *FOR, "linux")
+    assert (done.status, published(public)) == (0, {"pure-1.0-py3-none-any.whl"})
+    assert done.out.splitlines()[1] == (
+        "Every requirement of requirements.txt can be installed from this index on: 3.12 linux"
+    )
 
 
 def test_an_address_without_a_name_is_an_error_that_says_how_to_name_it(run: Callable[..., Run]) -> None:

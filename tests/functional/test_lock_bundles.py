@@ -120,7 +120,8 @@ def test_the_command_for_requirements_removes_each_index_that_they_name(tmp_path
     bundle = Bundle(base="", is_public=False, simple_path="simple", locks=[("requirements.txt", "requirements")])
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks/INSTALL.md").write_text(installation_text(bundle))
-    (tmp_path / "locks/requirements.txt").write_text(f"{option} https://host.example/simple/\ndemo==1.0\n")
+    lines = f"{option} https://host.example/simple/\n-e .\ndemo==1.0\n"
+    (tmp_path / "locks/requirements.txt").write_text(lines)
     grep, *_ = commands(tmp_path, "requirements.txt")
     subprocess.run(["sh", "-ec", grep.replace("APP", ".")], cwd=tmp_path, check=True)
     assert (tmp_path / "requirements.txt").read_text() == "demo==1.0\n"

@@ -19,7 +19,7 @@ from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_o
 from mkindex.sources.locks.fields import hash_of
 from mkindex.sources.locks.lock import Lock, LockedPackage
 from mkindex.sources.locks.read import decode, is_document, read_lock
-from mkindex.sources.locks.requirements import logical_lines, without_options
+from mkindex.sources.locks.requirements import is_project, logical_lines, without_options
 from mkindex.text import printable
 
 _MAX_SIZE = 16 << 20  # bytes of a file
@@ -163,7 +163,8 @@ def _lines(files: list[tuple[str, bool]]) -> Iterator[_Line]:
                 included = os.path.join(os.path.dirname(path), option[2].strip())
                 files.append((included, is_constraint or kind == "-c"))
             elif option and kind == "-e":
-                yield _Line(option[2].strip(), place, is_constraint)
+                if not is_project(option[2].strip()):
+                    yield _Line(option[2].strip(), place, is_constraint)
             elif not line.startswith("-"):
                 text, hashes = without_options(line)
                 yield _Line(text, place, is_constraint, tuple(hashes))

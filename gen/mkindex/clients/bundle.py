@@ -46,8 +46,8 @@ _RELOCATED = (
     """Path('{target}').write_bytes(Path('locks/{name}').read_bytes()"""
     """.replace(b'{base}', f'{{Path.cwd().as_uri()}}/'.encode()))\""""
 )
-# Removes the options of a requirements file that name an index.
-_WITHOUT_INDEXES = "grep -Ev '^[[:space:]]*(-i|--(extra-)?index-url|--pypi-url)'"
+# Removes the options of a requirements file that name an index, and the project itself.
+_WITHOUT_INDEXES = "grep -Ev '^[[:space:]]*(-i|--(extra-)?index-url|--pypi-url|-e \\.$)'"
 
 
 def installation_text(bundle: Bundle) -> str:
@@ -87,14 +87,12 @@ def _uv(bundle: Bundle, name: str) -> Iterator[str]:
     target = f"APP/{name if is_of_script else 'uv.lock'}"  # where uv looks for it
     of_what = f"--script {target.removesuffix('.lock')}" if is_of_script else "--project APP"
     sync = f"uv sync {of_what} --locked"
-    # The build requirements of sdists are in this index, but not in the lock.
-    indexes = bundle.index, bundle.relative_index
-    server, directory = (f" --index {one}" if bundle.has_sdists else "" for one in indexes)
+    # What builds sdists, and the project itself, is in this index, but not in the lock.
     yield "With uv, from the server:"
-    yield from _commands(f"cp locks/{name} {target}", f"{sync}{server}")
+    yield from _commands(f"cp locks/{name} {target}", f"{sync} --index {bundle.index}")
     yield "With uv, without that server:"
     relocated = _RELOCATED.format(python=_PYTHON_OF_UV, target=target, name=name, base=bundle.base)
-    yield from _commands(relocated, f"{sync}{bundle.offline}{directory}")
+    yield from _commands(relocated, f"{sync}{bundle.offline} --index {bundle.relative_index}")
     project = "script" if is_of_script else "`pyproject.toml`"
     yield f"`--locked` requires the {project} that the lock was made for. `--frozen` does not compare them."
 

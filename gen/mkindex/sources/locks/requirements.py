@@ -49,11 +49,13 @@ def read_requirements(text: str, lock: str) -> Lock:
                 raise BadLock(f"{place}: {name} {other}: a lock has to be one file. Lock both together: {advice}")
             if name in _INDEX_OPTIONS and (index := index_of(value)):
                 indexes.append(index)
-            if name in _LOCAL:
-                packages.append(_unnamed(value, place))
-            continue
-        if REPOSITORY.match(line) or _PATH.match(line):
-            packages.append(_unnamed(without_options(line)[0], place))
+            path = value if name in _LOCAL else ""
+        else:
+            path = without_options(line)[0] if REPOSITORY.match(line) or _PATH.match(line) else ""
+        if path and not is_project(path):
+            packages.append(_unnamed(path, place))
+            roots.append(Dependency(packages[-1].name, origin=place))
+        if path or option:
             continue
         requirement, hashes = _requirement(line, place)
         package = _package(requirement, hashes, place, os.path.basename(lock))
@@ -104,6 +106,11 @@ def _package(requirement: Requirement, hashes: list[str], place: str, lock: str)
     else:
         problem = f"it is from {redact(requirement.url)}: publish a wheel of it in an index, and lock again"
     return LockedPackage(name, version, place, files, problem=problem)
+
+
+def is_project(path: str) -> bool:
+    """Tell whether a path means the locked project itself: `uv export` writes `-e .`."""
+    return path.rstrip("/") == "."
 
 
 def _unnamed(path: str, place: str) -> LockedPackage:
