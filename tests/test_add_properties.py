@@ -54,7 +54,7 @@ choices = st.dictionaries(
     max_size=4,
 )
 OPTIONS: list[dict[str, Any]] = [{"links": True}, {"simple_path": "a/b"}, {"host": "netlify", "json_root": "json"}]
-OPTIONS += [{"legacy_json": True}, {"legacy_json": True, "files_url": "https://files.example/"}]
+OPTIONS += [{"legacy_json": True}, {"pyodide_json": True, "legacy_json": True, "files_url": "https://files.example/"}]
 
 
 class Growing(RuleBasedStateMachine):

@@ -47,6 +47,7 @@ def test_only_sources_and_a_destination_are_required() -> None:
         host=None,
         json_root=None,
         legacy_json=False,
+        pyodide_json=False,
         links=False,
         templates=None,
         grace=900,
@@ -247,6 +248,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         for = "netlify"
         json-root = "json"
         legacy-json = true
+        pyodide-json = true
         archive = "bundle.tar"
         url = "https://example.org/"
         links = true
@@ -321,6 +323,7 @@ def test_the_file_can_set_every_option_and_its_paths_are_relative_to_it(toml: Pa
         "host": "netlify",
         "json_root": "json",
         "legacy_json": True,
+        "pyodide_json": True,
         "archive": f"{toml.parent}/bundle.tar",
         "url": "https://example.org/",
         "links": True,

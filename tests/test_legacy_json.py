@@ -190,7 +190,7 @@ def test_hosts_that_are_configured_by_a_file_send_json(source: Path) -> None:
             "simple_path 'pypi/a' is taken: legacy_json writes there. Choose another path",
         ),
         (
-            {"host": "s3", "json_root": "pypi"},
+            {"host": "netlify", "json_root": "pypi"},
             "json_root 'pypi' is taken: legacy_json writes there. Choose another path",
         ),
     ],

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PRINTS = {name: one.printed_template for name, one in hosts.HOSTS.items() if one.users_file and one.printed_template}
 HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
-LEGACY = "application/json"  # of --legacy-json
+LEGACY = "application/json"  # of --legacy-json and --pyodide-json
 BYTES = "application/octet-stream"
 SHORT = "max-age=60, must-revalidate"
 LONG = "max-age=31536000, immutable"
@@ -92,7 +92,7 @@ def public() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def tree(wheels: Path, public: Path) -> Path:
     """An index in a directory whose name must be quoted, with a hidden file in it."""
-    directory = built(wheels, public / "an index; #1 (é) 100%", "--legacy-json")
+    directory = built(wheels, public / "an index; #1 (é) 100%", "--legacy-json", "--pyodide-json")
     (directory / ".env").write_text(PASSWORD)
     (directory / "simple/demo/.env").write_text(PASSWORD)
     (directory / "simple/empty").mkdir()
@@ -139,6 +139,7 @@ PAGES = {
     "simple/demo/index.v1_json": [(OLD, JSON)],
     "links.html": [(JSON, HTML)],
     "pypi/demo/json": [(ANY, LEGACY), (OLD, LEGACY)],
+    "pypi/all.json": [(ANY, LEGACY)],
     "404.html": [(ANY, HTML)],
 }
 ABSENT = [

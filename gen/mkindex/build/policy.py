@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkindex.config import Config
+from mkindex.config.table import BY_NAME
 from mkindex.errors import ConfigError
 from mkindex.model.index import Index
 from mkindex.policy.result import PolicyResult
@@ -33,8 +34,10 @@ def refuse_options(config: Config, policy: "Policy") -> None:
     where = f"{printable(config.policy)}: " if config.policy else ""
     if policy.limits and config.upload_time == "none":
         raise ConfigError(f"{where}cutoff and younger-than require upload times: remove --upload-time none")
-    if policy.variants and config.legacy_json and policy.variants.path.split("/")[0] == LEGACY_DIRECTORY:
-        raise ConfigError(f"{where}[variants] path must not begin with {LEGACY_DIRECTORY}: --legacy-json writes there")
+    option = next((name for name in ("legacy_json", "pyodide_json") if getattr(config, name)), None)
+    if policy.variants and option and policy.variants.path.split("/")[0] == LEGACY_DIRECTORY:
+        flag = BY_NAME[option].flag
+        raise ConfigError(f"{where}[variants] path must not begin with {LEGACY_DIRECTORY}: {flag} writes there")
 
 
 def govern(index: Index, policy: "Policy | None", now: int, *, explain: bool) -> PolicyResult:

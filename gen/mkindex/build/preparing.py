@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +32,7 @@ from mkindex.publish.refusals import (
 from mkindex.site.limits import refuse_beyond_limits
 from mkindex.site.listings import list_projects, refuse_same_paths
 from mkindex.site.render import Site, render
-from mkindex.site.resources import Section
+from mkindex.site.resources import ListingPage, Section
 from mkindex.site.templates import Templates
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     whole = replace(site, locks=locks, generation=collected.generation)
     people = _people(index, whole, work, growth) if config.site else None
     legacy = _legacy_json(index, whole, work) if config.legacy_json else None
-    sections = _sections(with_names, whole, lines, people, legacy)
+    listing = _pyodide_json(whole) if config.pyodide_json else None
+    sections = _sections(with_names, whole, lines, people, legacy=legacy, listing=listing)
     todo = plan(sections, destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite)
     if todo.has_changes:
         refuse_unreserve(config, destination)
@@ -140,11 +142,23 @@ def _legacy_json(index: Index, site: Site, work: Workspace) -> "LegacyJson":
     return make_legacy_json(index, site, work)
 
 
+def _pyodide_json(site: Site) -> ListingPage:
+    from mkindex.site.pyodide_json import pyodide_page  # here, for the same reason
+
+    return partial(pyodide_page, site)
+
+
 def _sections(
-    index: Index, site: Site, lines: Sequence[bytes], people: "People | None", legacy: "LegacyJson | None"
+    index: Index,
+    site: Site,
+    lines: Sequence[bytes],
+    people: "People | None",
+    *,
+    legacy: "LegacyJson | None",
+    listing: ListingPage | None,
 ) -> Iterable[Section]:
     """Return the sections to publish: an iterator, or all at once if the host limits the size of a tree."""
     listings = list_projects(index.projects, site.variants, all_names=site.reserves_names)
     refuse_same_paths(listings, site.variants, site.simple(""))
-    sections = render(index, site, lines, people, legacy)
+    sections = render(index, site, lines, people, legacy, listing=listing)
     return tuple(sections) if site.host.has_limits else sections

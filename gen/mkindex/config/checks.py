@@ -72,7 +72,7 @@ def check(options: BuildOptions) -> None:
     if options.api_url is not None:
         _web_address("api_url", options.api_url)
     _check_site(options)
-    _check_legacy_json(options)
+    _check_readers(options)
     _check_reserved(options)
     if options.serve and not options.watch:
         raise InvalidOption(
@@ -211,18 +211,20 @@ def _check_site(options: BuildOptions) -> None:
         )
 
 
-def _check_legacy_json(options: BuildOptions) -> None:
-    if not options.legacy_json:
+def _check_readers(options: BuildOptions) -> None:
+    """Check that nothing else is where the pages for other readers are."""
+    used = next((name for name in ("legacy_json", "pyodide_json") if getattr(options, name)), None)
+    if used is None:
         return
     if not options.simple_path:
         raise InvalidOption(
-            "legacy_json",
+            used,
             "and {simple_path} . exclude each other: a project could have the name of the directory {taken}",
             taken=LEGACY_DIRECTORY,
         )
     for name, path in ("simple_path", options.simple_path), ("json_root", options.json_root):
         if path and path.split("/")[0] == LEGACY_DIRECTORY:
-            raise InvalidOption(name, "{path!r} is taken: {legacy_json} writes there. Choose another path", path=path)
+            raise InvalidOption(name, f"{{path!r}} is taken: {{{used}}} writes there. Choose another path", path=path)
 
 
 def _check_reserved(options: BuildOptions) -> None:

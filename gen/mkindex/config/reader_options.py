@@ -19,3 +19,9 @@ class ReaderOptions(SiteOptions):
         group=READERS,
         shapes=True,
     )
+    pyodide_json: bool = option(
+        False,
+        "Also write pypi/all.json with the wheels that Pyodide can install, for piplite of JupyterLite.",
+        group=READERS,
+        shapes=True,
+    )

@@ -56,7 +56,7 @@ class LegacyJson:
         Unknown values are null, and times have no zone in `upload_time`, as readers know it from the public index.
         """
         releases = {
-            release.version: [self._file(file, depth) for file in release.files]
+            release.version: [file_entry(self._site, file, depth) for file in release.files]
             for release in project.offered_releases()
         }
         newest = without_zeros(project.newest())
@@ -78,26 +78,29 @@ class LegacyJson:
             "summary": details.summary or None,
             "home_page": next((address for label, address in urls if label == HOME_PAGE), None),
             "project_urls": {LABELS.get(label, label): address for label, address in urls} or None,
-            "package_url": self._absolute(self._site.simple(project.name, ""), depth),
+            "package_url": _absolute(self._site, self._site.simple(project.name, ""), depth),
             "requires_python": next((file.requires_python for file in files if file.requires_python), None),
         }
 
-    def _file(self, file: File, depth: int) -> dict[str, Any]:
-        is_elsewhere = isinstance(file.artifact, Link) or self._site.files_url is not None
-        path = self._site.href(file, depth=0)
-        return {
-            "filename": file.filename,
-            "packagetype": "bdist_wheel" if file.filename.endswith(".whl") else "sdist",
-            "digests": {"sha256": file.sha256} if file.sha256 else {},
-            "size": file.size,
-            "upload_time": file.upload_time.removesuffix("Z") or None,
-            "upload_time_iso_8601": file.upload_time or None,
-            "requires_python": file.requires_python or None,
-            "yanked": file.yanked is not None,
-            "yanked_reason": file.yanked or None,
-            "url": path if is_elsewhere else self._absolute(path, depth),
-        }
 
-    def _absolute(self, path: str, depth: int) -> str:
-        """Return the address of a path of the tree; relative to the page if the public address is unknown."""
-        return f"{self._site.url.rstrip('/')}/{path}" if self._site.url else f"{'../' * depth}{path}"
+def file_entry(site: Site, file: File, depth: int) -> dict[str, Any]:
+    """Return what a page, `depth` directories below the root, says of a file."""
+    is_elsewhere = isinstance(file.artifact, Link) or site.files_url is not None
+    path = site.href(file, depth=0)
+    return {
+        "filename": file.filename,
+        "packagetype": "bdist_wheel" if file.filename.endswith(".whl") else "sdist",
+        "digests": {"sha256": file.sha256} if file.sha256 else {},
+        "size": file.size,
+        "upload_time": file.upload_time.removesuffix("Z") or None,
+        "upload_time_iso_8601": file.upload_time or None,
+        "requires_python": file.requires_python or None,
+        "yanked": file.yanked is not None,
+        "yanked_reason": file.yanked or None,
+        "url": path if is_elsewhere else _absolute(site, path, depth),
+    }
+
+
+def _absolute(site: Site, path: str, depth: int) -> str:
+    """Return the address of a path of the tree; relative to the page if the public address is unknown."""
+    return f"{site.url.rstrip('/')}/{path}" if site.url else f"{'../' * depth}{path}"

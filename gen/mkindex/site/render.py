@@ -28,6 +28,7 @@ from mkindex.site.listings import Listings, list_projects, variant_indexes
 from mkindex.site.resources import (
     FileResource,
     LegacyPages,
+    ListingPage,
     PageResource,
     PeoplePages,
     Resource,
@@ -176,6 +177,8 @@ def render(
     lines: Sequence[bytes] = (),
     people: PeoplePages | None = None,
     legacy: LegacyPages | None = None,
+    *,
+    listing: ListingPage | None = None,
 ) -> Iterator[Section]:
     """Yield the sections of the tree, ordered by name. Resources are made when they are iterated over.
 
@@ -185,8 +188,10 @@ def render(
     keys = {variant: _project_keys(projects.values(), site) for variant, projects in listings.indexes.items()}
     # Only pages for people are of all variants.
     all_keys = _project_keys(index.projects, site) if site.variants and people else keys[None]
-    for_people = people.root_pages(all_keys) if people else None
-    pages = sorted(_root_pages(index, site, listings, keys, for_people), key=attrgetter("stage", "path"))
+    pages = [*_root_pages(index, site, listings, keys, people.root_pages(all_keys) if people else None)]
+    if listing:
+        pages.append(listing(listings.of(None), keys[None]))
+    pages.sort(key=attrgetter("stage", "path"))
     key = section_key((page.path, page.key) for page in pages)
     yield Section(ROOT_SECTION, key, partial(iter, pages), lambda: lines)
     roots = _roots(site, listings, legacy)

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import ClassVar, NamedTuple, Protocol
 
 from mkindex.model.files import File
-from mkindex.model.index import Project
+from mkindex.model.index import Index, Project
 from mkindex.model.wheel_variants import VariantsJson, variants_documents
 from mkindex.tree.manifest import Stage
 from mkindex.tree.names import METADATA_SUFFIX, file_path
@@ -103,6 +103,13 @@ class PeoplePages(Protocol):
 
     def project_pages(self, project: Project, key: str) -> Iterable[PageResource]:
         """Yield the pages of a project."""
+
+
+class ListingPage(Protocol):
+    """Makes one more page of the main index."""
+
+    def __call__(self, index: Index, keys: Mapping[str, str], /) -> PageResource:
+        """Return the page. `keys`: those of the API pages of each project."""
 
 
 class LegacyPages(Protocol):

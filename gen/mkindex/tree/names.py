@@ -10,6 +10,7 @@ INSTALL_MD = "INSTALL.md"  # beside them
 ARCHIVE_SUMS = "SHA256SUMS"  # only in an archive of the tree
 NOT_FOUND_HTML = "404.html"
 LEGACY_DIRECTORY, LEGACY_JSON = "pypi", "json"  # with --legacy-json: pypi/NAME/json
+PYODIDE_JSON = f"{LEGACY_DIRECTORY}/all.json"  # with --pyodide-json
 GENERATION_TXT = "generation.txt"  # of a site that is grown where each deployment replaces all
 NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
 
