@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -298,3 +300,53 @@ def test_a_build_that_would_link_to_the_site_that_it_replaces_names_add(
     with pytest.raises(NotPublished, match=r"mkindex add SOURCE\.\.\. DEST --previous URL"):
         build(config)
     assert read_tree(tmp_path / "public") == {}
+
+
+def test_on_a_host_that_replaces_sites_links_to_files_of_mkindex_are_refused_unless_the_tree_is_published_elsewhere(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    config = Config(
+        sources=(f"{host.url}simple/", str(releases[1])),
+        destination=str(tmp_path / "public"),
+        host="github-pages",
+        all=True,
+    )
+    with pytest.raises(NotPublished) as error:
+        build(config)
+    assert str(error.value) == (
+        f"nothing published: pages would link to 2 files on {host.url} (demo_app-0.0-py3-none-any.whl, "
+        "other-1.0.tar.gz). If this tree replaces that site, they would be lost: `mkindex add SOURCE... DEST "
+        "--previous URL` keeps what is published there. If it is published elsewhere, say where with --url"
+    )
+    assert len(build(replace(config, url="https://other.example.org/")).files) == 3
+
+
+@pytest.mark.parametrize("troubles", [["", "late", "wrong address"], ["", "wrong address", "late"]], ids="-".join)
+def test_three_runs_at_once_that_wait_for_each_other_lose_no_release_behind_a_late_proxy(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path], troubles: list[str]
+) -> None:
+    queue, left, stopped = threading.Lock(), iter(troubles), []
+
+    def run(release: Path) -> None:
+        """Run a workflow until it succeeds; the group of the workflow lets only one run at a time."""
+        while True:
+            with queue:
+                trouble, before = next(left, ""), host.content
+                host.ignores_queries = trouble == "late"
+                try:
+                    runner.build(release, url=host.url[:-2] if trouble == "wrong address" else "")
+                except SourceError as error:
+                    stopped.append(str(error))
+                    continue
+                runner.deploy()
+                host.cached = before
+                return
+
+    runs = [threading.Thread(target=run, args=(release,)) for release in releases]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert without_generation(host.content) == cold_union(tmp_path / "all", *releases)
+    assert len(stopped) == 2

@@ -20,6 +20,7 @@ class Host:
     advice: str = ""  # for a tree that is too large
     why_no_fallback: str = ""  # why --fallback would not be safe; "": it is, on a server of your own
     why_no_json_root: str | None = None  # why --json-root is useless; None: the host sends no JSON otherwise
+    is_replaced: bool = False  # each deployment replaces the whole site
     mistypes_json_root: bool = False  # it sends the JSON as HTML, which only Renovate reads
 
     @property
@@ -37,6 +38,7 @@ _ELSEWHERE = (
 HOSTS = {
     # docs.github.com: "GitHub Pages limits" for the site, "About large files on GitHub" for a file of a branch.
     "github-pages": Host(
+        is_replaced=True,
         next_step="Publish it:    with the workflow that `mkindex host github-pages` prints",
         printed_template="hosts/workflow.yml",
         notice="a GitHub Pages site is public, even if its repository is private. Only with GitHub Enterprise Cloud "
@@ -49,6 +51,7 @@ HOSTS = {
     ),
     # developers.cloudflare.com: "Pages: Limits". `_headers` does not count as a file.
     "cloudflare-pages": Host(
+        is_replaced=True,
         next_step="Publish it:    npx wrangler pages deploy {}",
         written_files={"_headers": "hosts/_headers"},
         max_file=25 * 1024 * 1024,
@@ -59,6 +62,7 @@ HOSTS = {
     ),
     # docs.netlify.com has one limit, 54,000 files in a directory. No directory of a tree has more than a few.
     "netlify": Host(
+        is_replaced=True,
         next_step="Publish it:    npx netlify deploy --prod --no-build --dir {}",
         written_files={"_headers": "hosts/_headers"},
         why_no_fallback="its rules cannot exclude other spellings of a reserved name, such as Acme_Tool",

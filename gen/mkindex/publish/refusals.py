@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from mkindex.config import Config
 from mkindex.errors import DestinationError, Note, NotPublished, PruneRequired, Rejected, SourceError
 from mkindex.hosts.buckets import is_bucket
+from mkindex.hosts.table import HOSTS
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index
 from mkindex.publish.plan import Destination, Plan, count_listed_files, is_grown
@@ -21,6 +22,7 @@ from mkindex.tree.manifest import Extent, Stage, is_whole
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_JSON, MANIFEST, SIMPLE_DIRECTORY
 
 _LARGEST_PAGE = 1 << 28  # bytes
+_PLACED = re.compile(rf"/{FILES_DIRECTORY}/[0-9a-f]{{2}}/[0-9a-f]{{62}}/[^/]+$")  # how addresses of our files end
 _SMALL_INDEX = 10  # files: an index that has no more may lose any number of them
 
 Findings = tuple[Rejected | Note, ...]
@@ -60,7 +62,10 @@ def refuse_links_to_replaced_site(config: Config, artifacts: Iterable[Artifact |
     if config.remote == "mirror":
         return
     kept = _place(config.files_url) if config.files_url else None  # the user says that these files stay
-    for site, place in _places_of_site(config):
+    places = list(_places_of_site(config))
+    if not places and config.host and HOSTS[config.host].is_replaced:
+        _refuse_links_to_placed_files(artifacts, findings)
+    for site, place in places:
         links = [
             artifact
             for artifact in artifacts
@@ -76,6 +81,20 @@ def refuse_links_to_replaced_site(config: Config, artifacts: Iterable[Artifact |
                 "publishes them again",
                 findings,
             )
+
+
+def _refuse_links_to_placed_files(artifacts: Iterable[Artifact | Link], findings: Findings) -> None:
+    """Raise NotPublished if pages would link to files that mkindex placed in a tree, perhaps in the one it replaces."""
+    links = [one for one in artifacts if isinstance(one, Link) and _PLACED.search(one.url)]
+    if links:
+        site = redact(_PLACED.sub("/", links[0].url))
+        raise NotPublished(
+            f"nothing published: pages would link to {plural(len(links), 'file')} on {site} "
+            f"({and_more([link.filename for link in links], 3)}). If this tree replaces that site, they would be lost: "
+            "`mkindex add SOURCE... DEST --previous URL` keeps what is published there. If it is published elsewhere, "
+            "say where with --url",
+            findings,
+        )
 
 
 class _Place(NamedTuple):
