@@ -21,7 +21,7 @@ from subprocess import DEVNULL, run
 from benchmarks.corpus import OLD, tiny_wheel
 from benchmarks.machine import cores
 
-REAL = Path(__file__).resolve().parents[1] / ".clients/real-wheels"
+REAL = Path(__file__).resolve().parents[1] / ".clients/popular-wheels"
 TAG = "py3-none-any"
 LIMIT = 1.3
 

@@ -465,5 +465,5 @@ def test_a_text_that_is_remembered_after_it_was_loaded_replaces_it(tmp_path: Pat
     with Cache(tmp_path) as cache:
         cache.load(["file a", "file b"])
         cache.remember("file a", "2", "two")
-        cache.remember("file b", "2", "x" * 20_000)  # written at once
-        assert (cache.recall("file a"), cache.recall("file b")) == (("2", "two"), ("2", "x" * 20_000))
+        cache.remember("file b", "2", "x" * 4_000_001)  # written at once
+        assert (cache.recall("file a"), cache.recall("file b")) == (("2", "two"), ("2", "x" * 4_000_001))

@@ -33,7 +33,7 @@ _QUERY = re.compile(r"\?\S*")
 _READ_AT_ONCE = 500  # rows
 _WRITE_AT_ONCE = 5000  # rows
 _WRITE_AFTER = 5.0  # seconds
-_LONG = 10_000  # characters: a longer text is written at once
+_MOST_PENDING = 4_000_000  # characters of texts that are not written yet
 _KEEP_DAYS = 90
 _TOUCH_AFTER_DAYS = 7  # the day of a row is not updated more often, so that most runs write nothing
 
@@ -62,6 +62,8 @@ class Cache:
         self._touched: list[tuple[int, str]] = []
         self._lock = threading.Lock()
         self._last_write = time.time()
+        self._pending = 0  # characters
+        self._has_written = False
 
     def __enter__(self) -> Self:
         if self._directory:
@@ -74,6 +76,7 @@ class Cache:
         with self._lock:  # a thread whose result is no longer needed may still use the cache
             if self._database:
                 self._write()
+                self._delete_old()
                 self._database.close()
                 self._database = None
 
@@ -139,7 +142,8 @@ class Cache:
                 self._loaded.pop(key, None)
                 self._add(key, validator, text)
                 # Requests are slow, so a run that is killed must not lose their results.
-                if len(text) > _LONG or time.time() - self._last_write > _WRITE_AFTER:
+                self._pending += len(text)
+                if self._pending > _MOST_PENDING or time.time() - self._last_write > _WRITE_AFTER:
                     self._write()
 
     def forget(self, path: str) -> None:
@@ -164,10 +168,17 @@ class Cache:
             with suppress(sqlite3.Error), self._database as database:
                 database.executemany(_INSERT, self._new)
                 database.executemany("UPDATE facts SET day = ? WHERE path = ?", self._touched)
-                database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEEP_DAYS,))
+            self._has_written = True
         self._new.clear()
         self._touched.clear()
+        self._pending = 0
         self._last_write = time.time()
+
+    def _delete_old(self) -> None:
+        """Delete rows that no run has used for a long time. That reads all rows, so it is done once."""
+        if self._database and self._has_written:
+            with suppress(sqlite3.Error), self._database as database:
+                database.execute("DELETE FROM facts WHERE day < ?", (self._today - _KEEP_DAYS,))
 
     def _rows(self, paths: Sequence[str]) -> dict[str, _Row]:
         if not self._database:

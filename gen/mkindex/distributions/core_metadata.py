@@ -1,7 +1,7 @@
 """All fields of core metadata, for people. `metadata.py` reads the few that clients need, thirty times as fast."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from mkindex.distributions.metadata import MAX_HEADER_LINES, header_of
@@ -13,6 +13,7 @@ _FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]+):.*(?:\n[ \t].*)*\n?", re.MULTILI
 _MAX_LENGTH = 100_000  # characters of a value, such as the text of a license
 _MAX_NEWER = 100  # fields that pkginfo does not know
 _UNKNOWN = "UNKNOWN"  # what old build tools write for a missing value
+_OF_README = frozenset((b"description", b"description-content-type"))
 _ADDRESSES = (HOME_PAGE, DOWNLOAD_URL)
 _MARGIN = re.compile(r"^(?: {8}|\t| {7}\|)", re.MULTILINE)  # of the lines of a description in the header
 
@@ -28,7 +29,7 @@ def read_details(raw: bytes) -> Details:
     """Return what core metadata says to people. Raises Unreadable."""
     from packaging.metadata import parse_email
 
-    known, newer, body = _divided(raw)
+    known, newer, body = _divided(raw, frozenset(name.lower().encode() for name, _, _ in _fields()))
     values = {name: list(_values(value)) for name, value in _parsed(known).items()}
     description = values.pop("Description", [])
     fields, _ = parse_email(newer)
@@ -39,7 +40,7 @@ def read_details(raw: bytes) -> Details:
 
 def read_readme(raw: bytes) -> Readme:
     """Return the description in core metadata, with its line breaks; "" if there is none. Raises Unreadable."""
-    known, _, body = _divided(raw)
+    known, _, body = _divided(raw, _OF_README)
     fields = _parsed(known)
     in_header = fields["Description"]
     text = _decoded(body).strip("\n") or _MARGIN.sub("", in_header if isinstance(in_header, str) else "")
@@ -47,15 +48,14 @@ def read_readme(raw: bytes) -> Readme:
     return Readme("" if text.strip() == _UNKNOWN else text, content_type if isinstance(content_type, str) else "")
 
 
-def _divided(raw: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return the fields that pkginfo knows, a few others, and the description after the fields.
+def _divided(raw: bytes, names: Collection[bytes]) -> tuple[bytes, bytes, bytes]:
+    """Return the fields with these names, a few others, and the description after the fields.
 
     A parser of e-mail must see no other field: after a Content-Type, it may take the description for attachments.
     """
     header = header_of(raw)
     if header.count(b"\n") > MAX_HEADER_LINES:
         raise Unreadable(f"its metadata has more than {MAX_HEADER_LINES:,} header lines")
-    names = {name.lower().encode() for name, _, _ in _fields()}
     known: list[bytes] = []
     newer: list[bytes] = []
     for match in _FIELD.finditer(header):

@@ -64,6 +64,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            auto_reload=False,  # each page would look whether its templates have changed
         )
 
     def render(self, name: str, context: Mapping[str, object]) -> bytes:
