@@ -115,6 +115,19 @@ def test_a_site_for_people_is_in_a_bucket_as_in_a_directory(source: Path, store:
     assert {kinds[key] for key in kinds if key.endswith(".svg")} == {"image/svg+xml"}
 
 
+def test_a_site_that_grows_knows_what_is_in_the_bucket_without_a_cache(tmp_path: Path, store: FakeStore) -> None:
+    for name in "many", "new":
+        (tmp_path / name).mkdir()
+    write_wheel(tmp_path / "many", "demo", "1.0", summary="what it does")
+    write_wheel(tmp_path / "new", "other", "1.0", requires_dist=["demo"])
+    publish(tmp_path / "many", site=True)
+    add(tmp_path / "new")
+    expected = cold_union(tmp_path / "all", tmp_path / "many", tmp_path / "new", site=True)
+    # What is inside of wheels is shown only of those that a build reads.
+    assert {path for path, page in tree_in(store).items() if expected[path] != page} <= {"project/demo/contents.html"}
+    assert b"what it does" in tree_in(store)["project/demo/index.html"]
+
+
 def test_a_build_without_changes_writes_nothing(source: Path, store: FakeStore) -> None:
     publish(source)
     store.requests.clear()

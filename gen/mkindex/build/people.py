@@ -20,7 +20,7 @@ from mkindex.tree.manifest import ROOT_SECTION
 def make_people(index: Index, site: Site, work: Workspace, growth: Growth | None) -> People:
     """Return the pages for people of an index. Raises ConfigError if the logo cannot be used."""
     settings = _settings(work, growth)
-    metadata = CoreMetadataReader(work.cache, work.web)
+    metadata = CoreMetadataReader(work.cache, work.web, read=work.destination.read)
     library = Library(
         index,
         work.cache,
@@ -33,7 +33,8 @@ def make_people(index: Index, site: Site, work: Workspace, growth: Growth | None
 
 def make_legacy_json(index: Index, site: Site, work: Workspace) -> LegacyJson:
     """Return the legacy JSON of an index."""
-    return LegacyJson(index.projects, site, _details_reader(work, CoreMetadataReader(work.cache, work.web)))
+    metadata = CoreMetadataReader(work.cache, work.web, read=work.destination.read)
+    return LegacyJson(index.projects, site, _details_reader(work, metadata))
 
 
 def _details_reader(work: Workspace, metadata: CoreMetadataReader) -> DetailsReader:

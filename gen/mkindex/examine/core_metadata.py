@@ -3,12 +3,14 @@
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from mkindex.cache import Cache
 from mkindex.distributions.zips import MAX_METADATA, Span, random_access, read_span, read_wheel_metadata
 from mkindex.errors import Unreadable
 from mkindex.examine.links import is_about_the_file
+from mkindex.hosts.buckets import is_bucket
 from mkindex.model.files import Artifact, File, Fingerprint, Link
 from mkindex.tree.names import METADATA_SUFFIX, file_path
 from mkindex.web.client import WebClient
@@ -21,23 +23,32 @@ _ENCODING = "latin-1"  # of metadata in the cache, which contains text: every by
 class CoreMetadataReader:
     """Reads the core metadata of files. What other servers send is remembered by the hash of the file."""
 
-    def __init__(self, cache: Cache, web: WebClient) -> None:
+    def __init__(self, cache: Cache, web: WebClient, *, read: Callable[[str, int], bytes]) -> None:
         self._cache = cache
         self._web = web
+        self._read = read  # returns the first bytes of a file of the published tree
         self._fetched: dict[str, bytes | None] = {}  # by key
 
     def read(self, file: File) -> bytes | None:
         """Return METADATA or PKG-INFO of a file; None if there is none to be read. Raises OSError: not now."""
-        if not isinstance(file.artifact, Link):
+        if is_here(file):
             return read_core_metadata(file)
-        key = f"core metadata {file.sha256 or file.core_metadata or file.artifact.url}"
+        address = file.artifact.url if isinstance(file.artifact, Link) else file.artifact.path
+        key = f"core metadata {file.sha256 or file.core_metadata or address}"
         if key not in self._fetched:
             known = self._cache.recall(key)
-            raw = known[1].encode(_ENCODING) if known else self._fetch(file, file.artifact)
+            raw = known[1].encode(_ENCODING) if known else self._elsewhere(file)
             if raw is not None and not known and file.sha256:
                 self._cache.remember(key, "", raw.decode(_ENCODING))
             self._fetched[key] = raw
         return self._fetched[key]
+
+    def _elsewhere(self, file: File) -> bytes | None:
+        if isinstance(file.artifact, Link):
+            return self._fetch(file, file.artifact)
+        # It is in a bucket, where its index is: so there is a sibling, unless it is an sdist.
+        raw = self._read(f"{file.artifact.relative}{METADATA_SUFFIX}", MAX_METADATA) if file.core_metadata else b""
+        return raw if hashlib.sha256(raw).hexdigest() == file.core_metadata else None
 
     def _fetch(self, file: File, link: Link) -> bytes | None:
         """Return METADATA from the server of a file: the sibling, or else a part of the wheel. Raises OSError."""
@@ -63,6 +74,11 @@ class CoreMetadataReader:
             return None
         stream = self._web.open_ranges(link.url, file.size)
         return read_wheel_metadata(random_access(stream), file.size)[1] if stream else None
+
+
+def is_here(file: File) -> bool:
+    """Tell whether a file is on this machine."""
+    return isinstance(file.artifact, Artifact) and not is_bucket(file.artifact.root)
 
 
 def read_core_metadata(file: File) -> bytes | None:

@@ -7,9 +7,9 @@ from functools import cached_property
 
 from mkindex.cache import Cache
 from mkindex.errors import Unreadable
-from mkindex.examine.core_metadata import CoreMetadataReader, open_file, read_core_metadata
+from mkindex.examine.core_metadata import CoreMetadataReader, is_here, open_file, read_core_metadata
 from mkindex.model.details import Details, decode_details, encode_details
-from mkindex.model.files import Artifact, File, Link
+from mkindex.model.files import File
 from mkindex.parallel import map_chunks
 
 _PARSERS = ("pkginfo", "packaging")
@@ -36,8 +36,8 @@ class DetailsReader:
         keys = list(map(_key, files))
         found = dict(zip(files, self._cache.recall_each(keys, self.versions), strict=True))
         unknown = [file for file, text in found.items() if text is None]
-        local = [file for file in unknown if isinstance(file.artifact, Artifact)]
-        links = [file for file in unknown if isinstance(file.artifact, Link)]
+        local = [file for file in unknown if is_here(file)]
+        links = [file for file in unknown if not is_here(file)]
         read = [
             *zip(local, map_chunks(_read_each, local, processes=self._processes), strict=True),
             *zip(links, self._connections.map(self._read_link, links), strict=True),
