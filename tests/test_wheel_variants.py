@@ -117,8 +117,15 @@ INVALID = {
         "default-priorities.namespace is not a list of namespaces",
     ),
     "another namespace": (
-        {**GOOD, "default-priorities": {"namespace": ["cpu"]}},
+        {**GOOD, "default-priorities": {"namespace": ["cpu"]}, "providers": {"cpu": {}}},
         "default-priorities.namespace lacks nvidia",
+    ),
+    "Infinity": ({**GOOD, "more": float("inf")}, "not valid JSON"),
+    "half of a surrogate pair": ({**GOOD, "more": "\ud800"}, "not valid JSON"),
+    "deeply nested": ({**GOOD, "more": [[[[[[[[1]]]]]]]]}, "nested more than 8 levels deep"),
+    "other providers": (
+        {**GOOD, "providers": {"cpu": {}}},
+        "providers has other namespaces than default-priorities.namespace",
     ),
     "providers that are none": ({**GOOD, "providers": []}, "providers is not an object"),
     "variants that are none": ({**GOOD, "variants": []}, "variants is not an object"),

@@ -26,6 +26,7 @@ _NAME, _VALUE = re.compile(r"[a-z0-9_]+"), re.compile(r"[a-z0-9_.]+")
 _SCHEMA, _PRIORITIES, _NAMESPACE, _VARIANTS = "$schema", "default-priorities", "namespace", "variants"
 _PROVIDERS = "providers"  # of the drafts of variantlib and uv
 _VERSION = re.compile(r"/v(\d+)\.\d+\.\d+\.json\Z", re.ASCII)
+_DEEPEST = 8  # levels of objects and lists; readers of other languages have a limit, too
 _NEWEST_MAJOR = 1  # the version that the drafts, 0.x, are to become
 
 Properties = Mapping[str, Mapping[str, Sequence[str]]]  # values by namespace and feature
@@ -54,8 +55,12 @@ def parse_variants(raw: bytes | str) -> dict[str, Any]:
     """
     try:
         content = json.loads(raw)
+        # Python also reads NaN, Infinity, and halves of surrogate pairs, which other readers reject.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidVariant("not valid JSON") from error
+    if not _is_shallow(content, _DEEPEST):
+        raise InvalidVariant(f"nested more than {_DEEPEST} levels deep")
     if not isinstance(content, dict) or not isinstance(content.get(_SCHEMA), str):
         raise InvalidVariant(f"not an object with {_SCHEMA}")
     version = _VERSION.search(content[_SCHEMA])
@@ -72,9 +77,21 @@ def parse_variants(raw: bytes | str) -> dict[str, Any]:
         raise InvalidVariant(f"{_VARIANTS} is not an object")
     if not isinstance(content.get(_PROVIDERS, {}), dict):
         raise InvalidVariant(f"{_PROVIDERS} is not an object")
+    _check_providers(content)
     return content | {
         _VARIANTS: {label: _properties(label, variant, namespaces) for label, variant in variants.items()}
     }
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is None or (levels > 0 and all(_is_shallow(one, levels - 1) for one in inner))
+
+
+def _check_providers(content: Mapping[str, Any]) -> None:
+    """Raise InvalidVariant if there are providers, as in the drafts of variantlib and uv, but for other namespaces."""
+    if _PROVIDERS in content and {*content[_PROVIDERS]} != {*content[_PRIORITIES][_NAMESPACE]}:
+        raise InvalidVariant(f"{_PROVIDERS} has other namespaces than {_PRIORITIES}.{_NAMESPACE}")
 
 
 def _properties(label: str, variant: object, namespaces: Collection[str]) -> dict[str, dict[str, list[str]]]:
@@ -131,6 +148,7 @@ def _join(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
             joined[key] = one[key]
         else:
             raise InvalidVariant(f"{printable(key)} differs")
+    _check_providers(joined)
     return joined
 
 
