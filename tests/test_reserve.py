@@ -21,6 +21,7 @@ from mkindex.hosts.server_config import ServerConfig
 from mkindex.serve.fallback import FallbackOfTree
 from mkindex.tree.layout import read_layout
 from support.builds import publish
+from support.fake_store import ADDRESS, FakeStore, tree_in, use
 from support.trees import read_tree
 from support.wheels import write_wheel
 
@@ -163,6 +164,18 @@ def test_an_index_that_grows_keeps_its_reserved_names(source: Path, tree: Path, 
     build(Config(sources=(str(tmp_path / "more"),), destination=str(tree)), growth=gone)
     demo, secret = ["demo-1.0-py3-none-any.whl"], ["secret-1.0-py3-none-any.whl"]
     assert listed(tree) == {"demo": demo, "gone": [], "secret": secret}
+
+
+def test_an_index_in_a_bucket_keeps_its_reserved_names(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FakeStore()
+    use(monkeypatch, store)
+    config = Config(sources=(str(source),), destination=ADDRESS, reserve=("acme-*", "secret"))
+    build(config)
+    (source / "gone-1.0-py3-none-any.whl").unlink()
+    build(config)
+    tree = tree_in(store)
+    names = [one["name"] for one in json.loads(tree["simple/index.v1_json"])["projects"]]
+    assert (names, b'"_reserved":true' in tree["simple/gone/index.v1_json"]) == (["demo", "gone", "secret"], True)
 
 
 def test_the_names_of_projects_that_a_policy_withholds_are_reserved(source: Path, tree: Path, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from mkindex.hosts import table as hosts
+from mkindex.hosts.fallback import Fallback
+from mkindex.hosts.reserved import Reserved
 from mkindex.hosts.server_config import ServerConfig
 from mkindex.site.templates import Templates
 from support.authority import write_users
@@ -316,6 +318,17 @@ def test_servers_accept_every_valid_configuration_and_several_at_once(
         ServerConfig(root="/srv/-y", url="http://[::1]:18084/"),
         ServerConfig(root="/" + "/".join(["n" * 250] * 10), url="http://1.2.3.999:18085/"),
         ServerConfig(root="/~/x", url="https://_x:18086/", **own),
+        *(
+            ServerConfig(
+                root="/srv/an index; # (1)",
+                url=f"http://f.example:{port}/x.y/",
+                simple=simple,
+                fallback=Fallback(
+                    address=f"https://{name}.example/root/+simple", reserved=Reserved((f"{name}-*", "?"))
+                ),
+            )
+            for port, name, simple in ((18087, "one", "simple/"), (18088, "two", "a.b/c/"), (18089, "three", ""))
+        ),
     ]
     printed = [Templates().render(PRINTS[server], hosting=one).decode() for one in accepted]
     messages = validate_config(server, "\n".join(printed), tmp_path / "scratch")
