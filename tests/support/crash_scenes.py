@@ -162,6 +162,12 @@ class Stage:
                 return error
         return None
 
+    def differences(self, content: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
+        """Return the paths where a tree differs from the wanted one. With a grace, it may also have retired files."""
+        if self.options.get("grace"):
+            content = {path: data for path, data in content.items() if path in wanted or is_page(path)}
+        return [path for path in content.keys() | wanted.keys() if content.get(path) != wanted.get(path)]
+
     def faults_seen(self) -> list[str]:
         """Return the faults of the tree that readers could see at this moment."""
         there = file_identities(self.public)
@@ -181,9 +187,7 @@ class Stage:
         afterwards(self.source)
         publish(self.source, self.public, **self.options)
         content, wanted = read_tree(self.public), self.made()
-        if self.options.get("grace"):  # retired files may still be there
-            content = {path: data for path, data in content.items() if path in wanted or is_page(path)}
-        wrong = [path for path in content.keys() | wanted.keys() if content.get(path) != wanted.get(path)]
+        wrong = self.differences(content, wanted)
         return wrong + find_broken_links(content, simple=self.simple) + [*(own_files(self.public) - {"manifest"})]
 
 
