@@ -7,7 +7,7 @@ import re
 import shlex
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from mkindex.cli import run
 from mkindex.clients.configurations import CLIENTS, configuration_text
 from mkindex.clients.served import ServedIndex
 from mkindex.errors import ConfigError, MkindexError, SourceError
-from mkindex.probe.configure import ClientOptions, configuration
+from mkindex.probe.configure import ClientOptions, configuration, served_indexes
 from mkindex.probe.served import probe
 from support import scripted_server
 from support.builds import publish
@@ -398,3 +398,71 @@ def test_errors_go_to_standard_error(arguments: list[str], status: int, capsys: 
 def test_invalid_options_are_rejected_before_any_request() -> None:
     with pytest.raises(MkindexError, match="pypi is the name of the public index"):
         configuration(ClientOptions(targets=("http://127.0.0.1:9/",), name=("pypi",)))
+
+
+# --- several indexes, a default index, variants -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator[IndexServer]:
+    """Another index: with a project of the first one, with one of its own, and with variants."""
+    wheels = tmp_path / "second"
+    wheels.mkdir()
+    write_wheel(wheels, "demo", "5.0")
+    for label in ("cpu", "cu128"):
+        write_wheel(wheels, "torch", f"1.0+{label}")
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
+    publish(wheels, tmp_path / "tree", policy=str(tmp_path / "policy.toml"))
+    with serve_index(tmp_path / "tree") as second:
+        yield second
+
+
+def projects_of(*targets: str, **options: Any) -> list[tuple[str, ...]]:  # noqa: ANN401 (fields of ClientOptions)
+    """The projects of each index that is configured."""
+    return [index.projects for index in served_indexes(ClientOptions(targets=targets, **options))]
+
+
+def test_projects_of_several_indexes_are_chosen_in_all_of_them(host: IndexServer, second: IndexServer) -> None:
+    both = f"{host.url}simple/", f"{second.url}simple/"
+    assert projects_of(*both) == [ALL, ("demo", "torch")]
+    assert projects_of(*both, project=("demo*", "torch")) == [("demo", "demo-app"), ("demo", "torch")]
+    assert projects_of(*both, project=("helper",)) == [("helper",)]
+    assert projects_of(*both, project=("helper",), default=True) == [("helper",), ("demo", "torch")]
+    with pytest.raises(SourceError, match=r"^--project nope: no such project in any of the indexes$"):
+        projects_of(*both, project=("helper", "nope"))
+
+
+def test_the_default_index_is_the_last_one_and_need_not_be_readable(host: IndexServer, second: IndexServer) -> None:
+    second.authorization = BASIC
+    first, last = served_indexes(
+        ClientOptions(targets=(f"{host.url}simple/", f"{second.url}simple/"), default=True, name=("ours", "mirror"))
+    )
+    assert (first.name, first.is_default, first.projects) == ("ours", False, ALL)
+    assert last == ServedIndex(
+        url=f"{second.url}simple/",
+        projects=(),
+        is_selection=True,
+        needs_password=True,
+        is_unverified=True,
+        is_default=True,
+        name="mirror",
+    )
+
+
+def test_one_variant_is_an_index_with_the_projects_that_it_lists(second: IndexServer) -> None:
+    options = ClientOptions(targets=(f"{second.url}simple/",), variant="cpu")
+    (index,) = served_indexes(options)
+    assert (index.url, index.projects, index.variants) == (f"{second.url}whl/cpu/", ("demo", "torch"), ())
+    with pytest.raises(SourceError) as error:
+        served_indexes(replace(options, variant="rocm"))
+    assert str(error.value) == (f"{second.url}simple/: --variant rocm: no such variant; the index has cpu, cu128")
+
+
+def test_an_index_without_upload_times_is_noticed(host: IndexServer, tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "demo", "1.0")
+    publish(tmp_path / "wheels", tmp_path / "tree", upload_time="none", links=True)
+    with serve_index(tmp_path / "tree") as timeless:
+        pages = [f"{timeless.url}simple/", f"{timeless.url}links.html", str(tmp_path / "tree")]
+        assert [probe(page).has_upload_times for page in pages] == [False] * 3
+    assert probe(f"{host.url}simple/").has_upload_times
