@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING
@@ -226,6 +227,26 @@ def test_variants_are_shown_with_the_index_of_each(tmp_path: Path) -> None:
     assert "cu128: ADDRESS/ whl/cu128/" in text_of(tree["project/demo/index.html"])
 
 
+def test_the_data_for_the_search_of_a_large_index_is_divided(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mkindex.site.search._SHARD", 2)
+    tree = cold_build(wheels, site=True, jobs=1)
+    scripts = [f"assets/search-{number}.js" for number in range(2)]
+    rows = [json.loads(tree[path].removeprefix(b"mkindexProjects(").removesuffix(b");\n")) for path in scripts]
+    assert sorted(row[0] for part in rows for row in part) == ["app", "base", "native"]
+    (area,) = [one for one in parsed(tree["index.html"]).iter("div") if "data-scripts" in one.attrib]
+    assert [urlsplit(path).path for path in area.attrib["data-scripts"].split()] == scripts
+
+
+def test_a_start_page_names_what_the_index_lacks_and_the_status_of_projects(tmp_path: Path) -> None:
+    write_wheel(_made(tmp_path / "files"), "demo", "1.0", requires_dist=["numpy"])
+    name = "demo-1.0-py3-none-any.whl"
+    page = f'<!DOCTYPE html><meta name="pypi:project-status" content="archived"><a href="files/{name}">{name}</a>'
+    write_files(tmp_path, [("demo.html", page.encode()), ("own/site/words.toml", b'status_archived = "archiviert"\n')])
+    tree = cold_build(tmp_path / "demo.html", site=True, templates=str(tmp_path / "own"))
+    text = text_of(tree["index.html"])
+    assert [one for one in ("such as numpy. Clients need", "demo 1.0 archiviert") if one not in text] == []
+
+
 def test_without_an_address_there_is_no_feed(any_tree: dict[str, bytes]) -> None:
     assert [path for path in any_tree if path.endswith(".xml")] == []
 
@@ -382,6 +403,7 @@ def test_every_word_is_used_and_can_be_named_in_a_template() -> None:
     sources = "".join(path.read_text("utf-8") for path in (templates._directories[0] / "site").glob("*.html"))
     sources += (templates._directories[0] / "site/feed.xml").read_text("utf-8")
     by_value = {"quarantined", "archived", "deprecated", "author", "maintainer", "wheel", "sdist"}
+    by_value |= {"status_quarantined", "status_archived", "status_deprecated"}
     used = set(re.findall(r"\bwords\.(\w+)", sources)) - {"get"}
     assert used | by_value == templates.words.keys()
     assert [word for word in templates.words if hasattr(dict, word)] == []

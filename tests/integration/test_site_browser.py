@@ -175,6 +175,21 @@ def test_ten_thousand_projects_can_be_searched(browser: Browser, tmp_path: Path)
     visit.close()
 
 
+def test_a_divided_search_finds_every_project(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.site.search._SHARD", 1)
+    write_examples(tmp_path / "wheels")
+    publish(tmp_path / "wheels", tmp_path / "public", site=True, jobs=1)
+    visit = Visit(browser)
+    page = visit.open(f"{(tmp_path / 'public').as_uri()}/index.html")
+    for name in ("app", "base", "native"):
+        page.get_by_role("searchbox").fill(name)
+        expect(page.locator("#results .name").first).to_have_text(name)
+    assert visit.problems == []
+    visit.close()
+
+
 def _made(directory: Path) -> Path:
     directory.mkdir(parents=True)
     return directory

@@ -16,6 +16,7 @@ from mkindex.site.views import NewRelease, ProjectLine, SiteView
 
 _RECENT = 12  # releases on the start page
 _IN_FEED = 50
+_NAMED = 3  # projects that the index does not have
 
 
 class StartPages:
@@ -38,7 +39,7 @@ class StartPages:
             projects=self._lines,
             recent=self._recent(_RECENT),
             install=install,
-            missing=str(missing),
+            missing=missing.names[:_NAMED],
             search_version=search_version,
         )
 
