@@ -12,7 +12,7 @@ import pytest
 from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.config import Config
-from mkindex.errors import DestinationError, Note
+from mkindex.errors import ConfigError, DestinationError, Note
 from mkindex.model.index import ProjectStatus
 from mkindex.publish.claim import Waiting
 from mkindex.publish.object_headers import FILE_HEADERS
@@ -210,6 +210,12 @@ def test_files_are_added_removed_and_yanked_as_in_a_directory(source: Path, tmp_
     assert b'"status":"archived"' in pages["simple/other/index.v1_json"]
     add(new)
     assert b'"yanked":"bad"' in tree_in(store)["simple/demo/index.v1_json"]
+
+
+def test_a_bucket_grows_by_itself_and_not_from_a_site(source: Path, store: FakeStore) -> None:
+    with pytest.raises(ConfigError, match=r"^previous is for hosts on which each deployment replaces the site"):
+        add(source, previous="https://example.com/")
+    assert store.objects == {}
 
 
 def test_a_wheel_is_added_to_the_index_of_its_variant(tmp_path: Path, store: FakeStore) -> None:

@@ -11,9 +11,11 @@ from mkindex.build.report import note_missing
 from mkindex.build.workspace import Workspace
 from mkindex.errors import Note, Rejected
 from mkindex.examine.upload_times import dated
+from mkindex.hosts.buckets import is_bucket
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, assemble, grow
 from mkindex.model.wheel_variants import keep_consistent
+from mkindex.options import InvalidOption
 from mkindex.publish.refusals import refuse_links_to_replaced_site
 from mkindex.sources.source import Source
 
@@ -79,6 +81,10 @@ def collect(
 
 
 def _list_site(work: Workspace, growth: Growth) -> Published:
+    if is_bucket(work.config.destination):
+        raise InvalidOption(
+            "previous", "is for hosts on which each deployment replaces the site: a bucket keeps what it lists"
+        )
     from mkindex.build.republishing import list_site  # here, since most builds need nothing that reads sites
 
     return list_site(work, growth)

@@ -6,7 +6,7 @@ from mkindex.text import printable
 
 _CODE = re.compile(r"<Code>(\w+)</Code>|\((\w+)\) when calling")
 _STATUS = re.compile(r"status code: (\d{3})")
-_NO_ANSWER = re.compile("error sending request|operation timed out|Could not connect|[Tt]imeout")
+_NO_ANSWER = re.compile("error sending request|operation timed out|Could not connect|(?:Connect|Read) timeout")
 _DENIED = "Check the credentials and what they permit"
 _REGION = "the bucket is in another region: set AWS_REGION, or --store-option region=…"
 _MEANINGS = {
