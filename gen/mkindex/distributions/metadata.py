@@ -86,9 +86,9 @@ def _is_same(key: str, first: str, second: str) -> bool:
 
     Neither of them looks at Metadata-Version.
     """
-    if key == "name":
-        return canonicalize_name(first) == canonicalize_name(second)
-    return first == second or key == "metadata-version"
+    if first == second or key == "metadata-version":
+        return True
+    return key == "name" and canonicalize_name(first) == canonicalize_name(second)
 
 
 def is_utf8(raw: bytes) -> bool:

@@ -271,8 +271,9 @@ def decode_facts(text: str) -> Facts | str:
     """Read what `encode_facts` wrote."""
     if text.startswith("!"):
         return text[1:]
-    project, version, sha256, normal, python, metadata, span, time, warning, name, right, *rest = text.split("\t")
-    requires, variant = rest
+    project, version, sha256, normal, python, metadata, span, time, warning, name, right, requires, variant = (
+        text.split("\t")
+    )
     # Thousands of files share these texts, so each is kept in memory once.
     python, time, requires = intern(python), intern(time), intern(requires)
     project, version = intern(project), intern(version)
