@@ -156,6 +156,12 @@ def make_list(count: int, directory: str) -> None:
             lines.write(f"{json.dumps(line)}\n")
 
 
+def file_digest(path: str) -> str:
+    """Return the sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def parse_size(text: str) -> int:
     """Parse 300, 20K, 256M or 1G."""
     return int(text[:-1]) * UNITS[text[-1]] if text[-1] in UNITS else int(text)

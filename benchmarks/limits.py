@@ -5,6 +5,8 @@ hash JOBS SOURCE           sha256 of every file, by OpenSSL
 link JOBS SOURCE DEST      the same, and a hard link to every file at files/<aa>/<rest>/<name>
 copy JOBS SOURCE DEST      read each file once, to hash it and to write the copy
 cp JOBS SOURCE DEST        copy with cp, then hash
+read JOBS TREE             read and hash every file and page of a tree
+members JOBS TREE          the same, and read and hash every member of every wheel, in processes
 list DEST                  print the published paths of a tree (not a limit: it creates LISTING)
 """
 
@@ -42,9 +44,8 @@ def listed(tree: str) -> Iterator[str]:
             yield f"{directory}/{file}\n".removeprefix("./")
 
 
-def for_each(source: str, work: Callable[[str], object], jobs: int) -> None:
+def for_each(paths: list[str], work: Callable[[str], object], jobs: int) -> None:
     """Do the work on every file, in threads if `jobs` is more than 1."""
-    paths = [entry.path for entry in os.scandir(source)]
     if jobs == 1:
         for path in paths:
             work(path)
@@ -53,6 +54,32 @@ def for_each(source: str, work: Callable[[str], object], jobs: int) -> None:
 
     with ThreadPoolExecutor(jobs) as threads:
         for _ in threads.map(work, paths):
+            pass
+
+
+def files_in(directory: str) -> list[str]:
+    """Return the paths of the files in a directory."""
+    return [entry.path for entry in os.scandir(directory)]
+
+
+def members(path: str) -> None:
+    """Hash a file, and every member of a wheel."""
+    from hashlib import sha256
+    from zipfile import ZipFile
+
+    digest(path)
+    if path.endswith(".whl"):
+        with ZipFile(path) as wheel:
+            for name in wheel.namelist():
+                sha256(wheel.read(name)).digest()
+
+
+def in_processes(paths: list[str], work: Callable[[str], object], jobs: int) -> None:
+    """Do the work on every file, in a process for each job."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(jobs) as processes:
+        for _ in processes.map(work, paths, chunksize=50):
             pass
 
 
@@ -91,17 +118,21 @@ def main(arguments: list[str]) -> None:
         case ["list", tree]:
             sys.stdout.writelines(listed(tree))
         case ["hash", jobs, source]:
-            for_each(source, digest, int(jobs))
+            for_each(files_in(source), digest, int(jobs))
         case ["link", jobs, source, dest]:
-            for_each(source, lambda path: link(path, dest), int(jobs))
+            for_each(files_in(source), lambda path: link(path, dest), int(jobs))
         case ["copy", jobs, source, dest]:
             os.makedirs(dest)
-            for_each(source, lambda path: copy(path, dest), int(jobs))
+            for_each(files_in(source), lambda path: copy(path, dest), int(jobs))
         case ["cp", jobs, source, dest]:
             from subprocess import run
 
             run(["cp", "-r", source, dest], check=True)
-            for_each(source, digest, int(jobs))
+            for_each(files_in(source), digest, int(jobs))
+        case ["read", jobs, tree]:
+            for_each([path.strip() for path in listed(tree)], digest, int(jobs))
+        case ["members", jobs, tree]:
+            in_processes([path.strip() for path in listed(tree)], members, int(jobs))
         case _:
             sys.exit(__doc__)
 

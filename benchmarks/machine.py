@@ -4,6 +4,9 @@ import os
 import platform
 import ssl
 
+BUILD = f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/build/bench"
+PLACES = {"memory": "/dev/shm", "disk": BUILD}
+
 
 def describe() -> dict[str, str]:
     """Return what the times depend on."""

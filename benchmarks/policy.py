@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 from benchmarks import corpus
+from benchmarks.machine import PLACES
 from benchmarks.measure import clear, processor_time
 from benchmarks.ratios import interval
 from benchmarks.report import seconds, table
-from benchmarks.run import PLACES
 from benchmarks.scenarios import RACY
 
 LIMIT = 1.10  # what the median ratio may be

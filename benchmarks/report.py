@@ -28,26 +28,19 @@ class Target:
     against: str
     value: float
     bound: float
-    beyond: float | None = None
     at_least: bool = False
     unit: str = "x"
-
-    def reaches(self, bound: float) -> bool:
-        """Return whether the value is on the right side of a bound."""
-        return self.value >= bound if self.at_least else self.value <= bound
 
     @property
     def wanted(self) -> str:
         """Return the bound in words."""
-        words = f"{'at least' if self.at_least else 'at most'} {self.bound:g}{self.unit}"
-        return words if self.beyond is None else f"{words} (beyond: {self.beyond:g}{self.unit})"
+        return f"{'at least' if self.at_least else 'at most'} {self.bound:g}{self.unit}"
 
     @property
     def verdict(self) -> str:
         """Return whether the target was met, in words."""
-        if self.beyond is not None and self.reaches(self.beyond):
-            return "beyond"
-        return "met" if self.reaches(self.bound) else "**missed**"
+        is_met = self.value >= self.bound if self.at_least else self.value <= self.bound
+        return "met" if is_met else "**missed**"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,12 +100,13 @@ def remember(path: str, results: dict[str, Result]) -> None:
         json.dump({key: asdict(result) for key, result in results.items()}, file)
 
 
-def page(mkindex: str, results: dict[str, Result]) -> str:
-    """Return the whole page, as Markdown."""
+def page(mkindex: str, results: dict[str, Result], *, picture: str = "") -> str:
+    """Return the whole page, as Markdown. `picture`: the name of its picture, "" for none."""
     versions = {"mkindex": mkindex, "peers": ", ".join(f"{name} {version(name)}" for name in installed())}
     parts = [
         INTRODUCTION,
         table(["measured on", ""], [list(fact) for fact in (describe() | versions).items()]),
+        *([f"![The time of the first run against the number of wheels]({picture})"] if picture else []),
         "## Targets",
         table(
             ["work", "against", "measured", "target", ""],
@@ -143,7 +137,7 @@ def times(rows: list[Row]) -> str:
                 f"{seconds(row.best)} to {seconds(row.worst)}",
                 str(row.runs),
                 f"{row.median / row.files * 1e6:,.0f} µs" if row.files else "",
-                f"{row.peak / (1 << 20):.0f} MB",
+                f"{row.peak / (1 << 20):.0f} MB" if row.peak else "",
             ]
             for row in rows
         ],

@@ -12,13 +12,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from subprocess import check_output
 
-from benchmarks.machine import file_system
-from benchmarks.report import page, recall, remember
-from benchmarks.scenarios import ANYWHERE, QUICK, SCENARIOS, Bench, Sizes
+from benchmarks import journeys, scenarios
+from benchmarks.journeys import IN_MEMORY, lines
+from benchmarks.machine import BUILD, PLACES, file_system
+from benchmarks.picture import draw
+from benchmarks.report import Result, page, recall, remember
+from benchmarks.scenarios import ANYWHERE, QUICK, Bench, Sizes
 
+SCENARIOS = scenarios.SCENARIOS | journeys.SCENARIOS
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = f"{os.path.dirname(HERE)}/build/bench"
-PLACES = {"memory": "/dev/shm", "disk": BUILD}
 
 
 def options() -> argparse.Namespace:
@@ -48,11 +50,12 @@ def main() -> None:
     if chosen.rounds:
         sizes = replace(sizes, rounds=chosen.rounds, long_rounds=chosen.rounds)
     version = check_output([chosen.mkindex, "--version"], text=True).split()[-1]
-    results = {} if chosen.quick else recall(f"{BUILD}/results.json")
+    # A run of all scenarios shows no results of an older version.
+    results = recall(f"{BUILD}/results.json") if chosen.scenarios and not chosen.quick else {}
     places = [place for place in chosen.place or PLACES if os.path.isdir(PLACES[place])]
     with ExitStack() as later:
         for place, scenario in itertools.product(places, chosen.scenarios or SCENARIOS):
-            if scenario in ANYWHERE and place != places[0]:
+            if scenario in ANYWHERE | IN_MEMORY and place != places[0]:
                 continue
             print(f"{place}: {scenario}", file=sys.stderr)
             root = later.enter_context(tempfile.TemporaryDirectory(prefix="mkindex-", dir=PLACES[place]))
@@ -68,10 +71,20 @@ def main() -> None:
             results = {key: results[key] for key in sorted(results, key=in_order)}
             if not chosen.quick:
                 remember(f"{BUILD}/results.json", results)
-                with open(chosen.output, "w") as file:
-                    file.write(page(version, results))
+                write(chosen.output, version, results)
     if chosen.quick:
         print(page(version, results))
+
+
+def write(output: str, version: str, results: dict[str, Result]) -> None:
+    """Write the page, and the picture beside it."""
+    picture = ""
+    for result in (results[key] for key in results if key.startswith("curve")):
+        picture = f"{os.path.splitext(output)[0]}.svg"
+        with open(picture, "w") as file:
+            file.write(draw(lines(result)))
+    with open(output, "w") as file:
+        file.write(page(version, results, picture=os.path.basename(picture)))
 
 
 def in_order(key: str) -> tuple[int, bool]:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from subprocess import DEVNULL, run
@@ -99,7 +99,9 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return used, time.monotonic() - started
 
 
-def results(root: str, projects: int) -> Iterator[tuple[str, float, float]]:
+def results(
+    root: str, projects: int, *, program: Sequence[str] = (sys.executable, "-m", "mkindex")
+) -> Iterator[tuple[str, float, float]]:
     """Yield what was done, the processor time and the time."""
     wheels, public, cache = (os.path.join(root, name) for name in ("wheels", "public", "cache"))
     os.mkdir(wheels)
@@ -108,7 +110,7 @@ def results(root: str, projects: int) -> Iterator[tuple[str, float, float]]:
         write_wheel(wheels, number, "1.0", metadata[number % len(metadata)])
 
     def build(*options: str, to: str = public) -> Callable[[], object]:
-        command = [sys.executable, "-m", "mkindex", wheels, to, "-q", *options]
+        command = [*program, wheels, to, "-q", *options]
         return lambda: run(command, check=True, stdout=DEVNULL)
 
     yield "pkginfo and readme_renderer alone", *timed(lambda: on_all_cores(wheels))

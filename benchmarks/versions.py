@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.machine import BUILD, PLACES
 from benchmarks.ratios import timed
-from benchmarks.run import BUILD, PLACES
 from benchmarks.same import same
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import corpus, measure, webserver
-from benchmarks.run import PLACES
+from benchmarks.machine import PLACES
 from benchmarks.versions import command_of
 
 from mkindex.web.ranges import TAIL
@@ -106,6 +106,7 @@ def serve(place: Path, *, delay: int, http2: bool) -> Iterator[Server]:
     """Run nginx, and between it and its clients what delays them."""
     certificate = make_certificate(place) if http2 else None
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, f"{place}/nginx")
         url = stack.enter_context(webserver.nginx(f"{place}/tree", f"{place}/nginx", certificate=certificate))
         if delay:
             port = re.findall(r"\d+", url)[-1]
@@ -133,6 +134,22 @@ def make_certificate(place: Path) -> tuple[str, str]:
 
 def compare(work: Work, mkindex: list[str], server: Server, place: Path, options: argparse.Namespace) -> None:
     """Print the medians of mkindex and curl for one work, and their ratio."""
+    requests, times = measured(work, mkindex, server, place, options)
+    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in times.items()}
+    ratios = [ours / theirs for ours, theirs in zip(medians["mkindex"], medians["curl"], strict=True)]
+    target = work.target_with_delay if options.delay else work.target
+    text = "   ".join(f"{name} {wall:6.2f} {processor:6.2f}" for name, (wall, processor) in medians.items())
+    print(
+        f"{work.name:29} {requests:6,} requests   {text}   {ratios[0]:5.2f} x {ratios[1]:5.2f} x"
+        f"   (target {target:g} x)",
+        flush=True,
+    )
+
+
+def measured(
+    work: Work, mkindex: list[str], server: Server, place: Path, options: argparse.Namespace
+) -> tuple[int, dict[str, list[tuple[float, float]]]]:
+    """Return the number of requests of one work, and the times of mkindex and curl: seconds, and of processor time."""
     arguments = work.arguments.format(server.url).split()
     own = [] if arguments[0] == "check" else ["--cache-dir", "cache", "--quiet", "--max-download", "1TB"]
     command = [*mkindex, *arguments, *own]
@@ -146,15 +163,7 @@ def compare(work: Work, mkindex: list[str], server: Server, place: Path, options
     for _ in range(options.runs):
         times["curl"].append(run(["sh", "-c", f"mkdir -p {place}/got; {replay}"], place, is_second=True))
         times["mkindex"].append(run(command, place, is_second=work.is_second))
-    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in times.items()}
-    ratios = [ours / theirs for ours, theirs in zip(medians["mkindex"], medians["curl"], strict=True)]
-    target = work.target_with_delay if options.delay else work.target
-    text = "   ".join(f"{name} {wall:6.2f} {processor:6.2f}" for name, (wall, processor) in medians.items())
-    print(
-        f"{work.name:29} {len(requests):6,} requests   {text}   {ratios[0]:5.2f} x {ratios[1]:5.2f} x"
-        f"   (target {target:g} x)",
-        flush=True,
-    )
+    return len(requests), times
 
 
 def logged(server: Server, action: Callable[[], object]) -> list[tuple[str, str, int]]:
