@@ -1,6 +1,6 @@
 """What a policy makes of one project: a pure function, `Project -> (Project, decisions)`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -17,6 +17,7 @@ REMOVED: frozenset[Verdict] = frozenset({"not kept", "not selected", "waits"})
 
 
 _NOTHING = frozenset[str]()
+_PossibleYank = tuple[Yank, Callable[[str], object] | None]  # and which filenames it is for; None: all
 
 
 class Decision(NamedTuple):
@@ -50,7 +51,7 @@ class Decider:
     explain: bool = False  # also return decisions that change nothing
     # What rules, by their places, decide about files of a version, or of a version and tags.
     _selected: dict[tuple[str, ...], dict[tuple[str, str], tuple[str, str] | None]] = field(default_factory=dict)
-    _yanks: dict[tuple[str, ...], dict[str, tuple[Yank, ...]]] = field(default_factory=dict)
+    _yanks: dict[tuple[str, ...], dict[str, tuple[_PossibleYank, ...]]] = field(default_factory=dict)
 
     def __call__(self, project: Project) -> Decided:
         """Return a project as the policy lists it. Each step applies to the files that the step before lists."""
@@ -94,11 +95,12 @@ class Decider:
         last_first = rules[::-1]
         known = self._yanks.setdefault(tuple(rule.where for rule in rules), {})
         for file in files:
-            version = file.facts.version
+            _, facts, filename = file
+            version = facts.version
             if version not in known:
                 known[version] = tuple(_possible_yanks(version, last_first))
-            for rule in known[version]:
-                if not rule.files or rule.matches(file):
+            for rule, matches in known[version]:
+                if matches is None or matches(filename):
                     yield Decision(file, "yanked" if rule.yanked else "not yanked", rule.where, rule.reason)
                     break
 
@@ -145,13 +147,13 @@ def _waiting(files: Iterable[File], times: Times, moment: str) -> Iterator[Decis
             yield Decision(file, "waits", times.where, f"cutoff = {times.cutoff.text}")
 
 
-def _possible_yanks(version: str, last_first: Sequence[Yank]) -> Iterator[Yank]:
+def _possible_yanks(version: str, last_first: Sequence[Yank]) -> Iterator[_PossibleYank]:
     """Yield the rules that may decide about a file of a version: those for filenames, up to one for the version."""
     for rule in last_first:
         if rule.files:
-            yield rule
+            yield rule, rule.pattern.match
         elif rule.versions is None or version in rule.versions:
-            yield rule
+            yield rule, None
             return
 
 

@@ -60,11 +60,12 @@ class Yank(Rule):
 
     def matches(self, file: File) -> bool:
         if self.files:
-            return self._pattern.match(file.filename) is not None
+            return self.pattern.match(file.filename) is not None
         return self.versions is None or file.facts.version in self.versions
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
+    def pattern(self) -> re.Pattern[str]:
+        """The filenames that `files` selects."""
         return re.compile(translate(self.files))
 
 
