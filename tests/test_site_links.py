@@ -74,6 +74,19 @@ def test_metadata_that_cannot_be_read_now_is_shown_by_a_later_run(
     assert (public / "project/a/index.html").read_bytes() == page
 
 
+def test_a_server_cannot_say_what_the_metadata_of_a_file_here_is(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], tmp_path: Path
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / A).write_bytes(WHEEL)
+    false = wheel("a", "1.0", summary="Something else", body="# False\n")
+    server.routes |= {"/p": page_of_links(link_with_hash(A, WHEEL)), f"/{A}": file_route(false)}
+    run(f"{server.url}p", "--site")
+    assert "Something else" in (public / "project/a/index.html").read_text()
+    run("wheels", "--site")
+    assert shown(public) == KNOWN
+
+
 def test_no_request_is_made_for_a_file_that_the_user_vouches_for(
     server: ScriptedServer, public: Path, run: Callable[..., Run], tmp_path: Path
 ) -> None:

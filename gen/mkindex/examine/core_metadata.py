@@ -21,7 +21,7 @@ _ENCODING = "latin-1"  # of metadata in the cache, which contains text: every by
 
 
 class CoreMetadataReader:
-    """Reads the core metadata of files. What other servers send is remembered by the hash of the file."""
+    """Reads the core metadata of files. What other servers send is remembered by address and hash."""
 
     def __init__(self, cache: Cache, web: WebClient, *, read: Callable[[str, int], bytes]) -> None:
         self._cache = cache
@@ -33,8 +33,7 @@ class CoreMetadataReader:
         """Return METADATA or PKG-INFO of a file; None if there is none to be read. Raises OSError: not now."""
         if is_here(file):
             return read_core_metadata(file)
-        address = file.artifact.url if isinstance(file.artifact, Link) else file.artifact.path
-        key = f"core metadata {file.sha256 or file.core_metadata or address}"
+        key = f"core metadata {metadata_key(file)}"
         if key not in self._fetched:
             known = self._cache.recall(key)
             raw = known[1].encode(_ENCODING) if known else self._elsewhere(file)
@@ -79,6 +78,14 @@ class CoreMetadataReader:
 def is_here(file: File) -> bool:
     """Tell whether a file is on this machine."""
     return isinstance(file.artifact, Artifact) and not is_bucket(file.artifact.root)
+
+
+def metadata_key(file: File) -> str:
+    """Return a text that is the same only for files with the same metadata.
+
+    That of a file elsewhere is what its server says: the hash on a page may be that of another file.
+    """
+    return f"{file.artifact.url} {file.sha256}" if isinstance(file.artifact, Link) else file.sha256
 
 
 def read_core_metadata(file: File) -> bytes | None:

@@ -7,7 +7,13 @@ from functools import cached_property
 
 from mkindex.cache import Cache
 from mkindex.errors import Unreadable
-from mkindex.examine.core_metadata import CoreMetadataReader, is_here, open_file, read_core_metadata
+from mkindex.examine.core_metadata import (
+    CoreMetadataReader,
+    is_here,
+    metadata_key,
+    open_file,
+    read_core_metadata,
+)
 from mkindex.model.details import Details, decode_details, encode_details
 from mkindex.model.files import File
 from mkindex.parallel import map_chunks
@@ -32,7 +38,7 @@ class DetailsReader:
         return " ".join(f"{name} {version(name)}" for name in _PARSERS)
 
     def read(self, files: Sequence[File]) -> dict[File, Details | None]:
-        """Return the details of each file but those that cannot be read now. They are remembered by its hash."""
+        """Return the details of each file but those that cannot be read now. They are remembered."""
         keys = list(map(_key, files))
         found = dict(zip(files, self._cache.recall_each(keys, self.versions), strict=True))
         unknown = [file for file, text in found.items() if text is None]
@@ -53,7 +59,7 @@ class DetailsReader:
 
 
 def _key(file: File) -> str:
-    return f"details {file.sha256}"
+    return f"details {metadata_key(file)}"
 
 
 def _read_each(files: Sequence[File]) -> list[str | None]:

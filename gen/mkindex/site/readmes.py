@@ -7,8 +7,8 @@ from itertools import repeat
 from queue import SimpleQueue
 
 from mkindex.cache import Cache
-from mkindex.examine.core_metadata import read_core_metadata
-from mkindex.model.files import File
+from mkindex.examine.core_metadata import metadata_key, read_core_metadata
+from mkindex.model.files import File, Link
 from mkindex.site.limited import LimitedProcess, Limits, ProcessEnded
 
 
@@ -67,7 +67,9 @@ class Readmes:
         return self._prepared[file]
 
     def _key(self, file: File) -> str:
-        return f"readme{' with images' if self._images else ''} {file.core_metadata or file.sha256}"
+        is_elsewhere = isinstance(file.artifact, Link)
+        key = metadata_key(file) if is_elsewhere or not file.core_metadata else file.core_metadata
+        return f"readme{' with images' if self._images else ''} {key}"
 
     @staticmethod
     def _new_process() -> LimitedProcess:
