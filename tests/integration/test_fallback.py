@@ -178,13 +178,23 @@ def test_names_can_be_reserved_where_the_tree_is_served_too(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_without_the_tree_nothing_is_redirected(public: Path, foreign: Foreign, tmp_path: Path, server: str) -> None:
+def test_the_index_may_be_the_root_of_the_tree(own: Path, foreign: Foreign, tmp_path: Path, server: str) -> None:
+    tree = own.with_name(f"root {server}")
+    publish(own.with_name("own wheels"), tree, reserve=("acme-*",), simple_path="")
+    with served(server, tree, tmp_path / "scratch", foreign) as base:
+        paths = ("", "demo/", "acme-x/", ".mkindex/", "files/aa/", "index.html/", "simple/other/", "other/")
+        answers = [ask(base, path) for path in paths]
+    assert answers == [(200, ""), (200, ""), *[(404, "")] * 5, (302, f"{foreign.url}simple/other/")]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_without_the_tree_nothing_is_redirected(own: Path, foreign: Foreign, tmp_path: Path, server: str) -> None:
     """As while its disk is not mounted: the names of its projects are unknown then."""
-    source, tree = public / "own wheels", public / f"unmounted {server}"
+    source, tree = own.with_name("own wheels"), own.with_name(f"unmounted {server}")
     publish(source, tree, reserve=("acme-*",))
     with served(server, tree, tmp_path / "scratch", foreign) as base:
         assert ask(base, "simple/other/")[0] == 302
-        tree.rename(public / f"mounted {server}")
+        tree.rename(own.with_name(f"mounted {server}"))
         before = [ask(base, f"simple/{name}/") for name in ("demo", "other")]
         tree.mkdir()
         empty = [ask(base, f"simple/{name}/") for name in ("demo", "other")]

@@ -221,6 +221,7 @@ HOSTS = (
             "unknown-project": Change(
                 "location /simple/", ("try_files $uri $uri/ =404;  # instead of a last part such as /index.html",)
             ),
+            "file-is-page": Change("location /files/", ("try_files $uri =404;",)),
             "no-index-document": Change("location /simple/", ("index index.html;",)),
             "find-links-page": Change("location /simple/", ("autoindex off;", "index index.html;")),
             "no-redirect": Change("server", ("absolute_redirect off;", "port_in_redirect off;")),
@@ -252,6 +253,9 @@ HOSTS = (
             "unknown-project": Change(
                 "<Directory> or .htaccess", ("FallbackResource disabled", "ErrorDocument 404 /404.html")
             ),
+            "file-is-page": Change(
+                "<Directory> or .htaccess", ("FallbackResource disabled", "ErrorDocument 404 /404.html")
+            ),
             "no-index-document": Change("<Directory> or .htaccess", ("DirectoryIndex index.html",)),
             "find-links-page": Change("<Directory> or .htaccess", ("Options -Indexes", "DirectoryIndex index.html")),
             "no-redirect": Change("<Directory> or .htaccess", ("DirectorySlash On",)),
@@ -274,6 +278,7 @@ HOSTS = (
             "page-cache": Change("the site, before file_server", (f'header /simple/* Cache-Control "{PAGES_ARE}"',)),
             "no-vary": Change("the site, before file_server", ("header /simple/* Vary Accept",)),
             "unknown-project": Change("the site", ("remove try_files with a last part such as /index.html",)),
+            "file-is-page": Change("the site", ("remove try_files with a last part such as /index.html",)),
             "find-links-page": Change("the site", ("file_server  # without browse",)),
         },
         whole="mkindex host caddy --url URL prints the whole configuration",
