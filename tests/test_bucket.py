@@ -413,6 +413,24 @@ def test_a_writer_that_another_one_took_for_dead_publishes_nothing_more(
     assert broken_links(store) == []
 
 
+def test_a_writer_that_did_not_run_for_a_while_looks_whether_it_still_has_the_claim(
+    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, store, Waiting(renewal=0.0, lease=60.0, patience=0.0))
+    monkeypatch.setattr("mkindex.publish.claim.Claim._start_renewing", lambda claim: None)
+
+    def take_over(number: int, request: str) -> None:
+        if request == "PUT simple/demo/index.html":
+            store.objects[CLAIM] = store.objects[CLAIM]._replace(etag='"of another writer"')
+
+    store.fails = take_over
+    with pytest.raises(DestinationError, match=rf"^{ADDRESS}: another mkindex process took over, because this one"):
+        publish(source)
+    assert MANIFEST not in store.objects
+    assert store.objects[CLAIM].etag == '"of another writer"'
+    assert "simple/index.html" not in store.objects
+
+
 def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(
     source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,7 @@ class BucketDestination:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped = True
-        with suppress(StoreError):
+        with suppress(StoreError, DestinationError):
             self._give_up()
         self._entered.close()
 

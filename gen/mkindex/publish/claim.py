@@ -45,6 +45,7 @@ class Claim:
         self._number = 0
         self._entries: bytes = b""
         self._etag = ""  # "": not held
+        self._renewed = 0.0  # when the claim was written last, on the monotonic clock
         self._lost = False
         self._writing = threading.Lock()
         self._stopped = threading.Event()
@@ -94,6 +95,8 @@ class Claim:
 
     def check(self) -> None:
         """Raise DestinationError if another writer took the claim over, because this one seemed to have died."""
+        if time.monotonic() - self._renewed > self._waiting.renewal:  # this process, or its thread, did not run
+            self._renew()
         if self._lost:
             raise DestinationError(
                 f"{self._store.address}: another mkindex process took over, because this one did not reach the store "
@@ -101,7 +104,8 @@ class Claim:
             )
 
     def release(self) -> None:
-        """Delete the claim, after everything in its intent was done or nothing was."""
+        """Delete the claim, after everything in its intent was done or nothing was. Raises as `check` does."""
+        self.check()
         self._stopped.set()
         with self._writing:
             if self.is_held and not self._lost:
@@ -166,7 +170,9 @@ class Claim:
         """Write the claim, never twice with the same bytes: the ETag of S3 is a digest of them."""
         self._number += 1
         first_line = f"mkindex claim 1 {state} {self._writer} {self._number}\n".encode()
-        return self._store.put(INTENT, first_line + self._entries, HEADERS, condition=condition)
+        etag = self._store.put(INTENT, first_line + self._entries, HEADERS, condition=condition)
+        self._renewed = time.monotonic()
+        return etag
 
 
 def _is_left(claim: bytes) -> bool:
