@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from fixtures.sources import write_sources
-from mkindex.build.growing import find_requested
 from mkindex.build.pipeline import build
+from mkindex.build.requesting import find_requested
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note, PruneRequired, SourceError
 from mkindex.options import InvalidOption

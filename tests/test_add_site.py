@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mkindex import remove_from_index
+from mkindex.build.deciding import decide_yank
 from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.config import Config
@@ -190,6 +193,32 @@ def test_a_damaged_record_of_hidden_files_stops_the_run(
     host.content[GENERATION] += f"{line}\n".encode()
     with pytest.raises(SourceError, match="damaged, or not of mkindex"):
         runner.build(releases[1])
+
+
+def test_releases_are_taken_out_of_a_site_and_yanked_in_it(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    for release in releases[:2]:
+        runner.release(release)
+    options: dict[str, Any] = {"previous": host.url, "cache_dir": str(runner.saved)}
+    removed = remove_from_index(tmp_path / "removed", ["demo-app<1", "other"], **options)
+    host.deploy(tmp_path / "removed")
+    assert (host.content[GENERATION][:2], [file.filename for file in removed.files]) == (
+        b"3 ",
+        ["demo_app-1.0-py3-none-any.whl"],
+    )
+    config = Config(sources=(), destination=str(tmp_path / "yanked"), **options)
+    decision = decide_yank(config, ["demo-app"], "bad", frozenset())
+    build(config, growth=decision.growth)
+    host.deploy(tmp_path / "yanked")
+    runner.release(releases[2])
+    (releases[1] / "list.jsonl").write_text('{"filename": "demo_app-1.0-py3-none-any.whl", "yanked_reason": "bad"}\n')
+    write_wheel(releases[1], "Demo_App", "2.0", mtime=MTIME + 2, requires_dist=["other"])
+    with (releases[1] / "list.jsonl").open("a") as lines:
+        lines.write('{"filename": "demo_app-2.0-py3-none-any.whl"}\n')
+    assert without_generation(host.content) == cold_build(releases[1] / "list.jsonl")
+    with pytest.raises(NotPublished, match=re.escape(f"nothing removed: {host.url} has no project 'gone'")):
+        remove_from_index(tmp_path / "nothing", "gone", **options)
 
 
 # --- what cannot be known stops ---------------------------------------------------------------------------------------

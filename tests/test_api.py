@@ -132,7 +132,7 @@ def test_an_index_grows_and_keeps_the_options_that_it_was_made_with(here: Path) 
 
 def test_a_request_that_matches_nothing_and_an_option_without_effect_are_errors() -> None:
     mkindex.build_index("wheels", "public")
-    with pytest.raises(NotPublished, match="no file in public matches 'other'"):
+    with pytest.raises(NotPublished, match="public has no project 'other'"):
         mkindex.remove_from_index("public", ["demo", "other"])
     with pytest.raises(ConfigError, match="remove_from_index has no option recursive"):
         mkindex.remove_from_index("public", "demo", recursive=True)

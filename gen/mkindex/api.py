@@ -83,8 +83,9 @@ def remove_from_index(
     Returns a Report; `removed_files` has the filenames that are not listed any more. Raises NotPublished if a request
     matches nothing.
     """
-    from mkindex.build.growing import find_requested, removing
+    from mkindex.build.growing import removing
     from mkindex.build.pipeline import build
+    from mkindex.build.requesting import find_requested
     from mkindex.config.growth_options import EDIT_OPTIONS
     from mkindex.sources.requested import parse_request
 

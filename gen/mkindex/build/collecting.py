@@ -5,17 +5,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mkindex.build.examining import sort_outcomes
-from mkindex.build.growing import Growth, Published, list_published
+from mkindex.build.growing import Growth, Published, changed
 from mkindex.build.listing import list_sources, refuse_without_lock, selection, sort_listing
 from mkindex.build.report import note_missing
 from mkindex.build.workspace import Workspace
 from mkindex.errors import Note, Rejected
 from mkindex.examine.upload_times import dated
-from mkindex.hosts.buckets import is_bucket
 from mkindex.model.files import Artifact, File, Link
 from mkindex.model.index import Index, assemble, grow
 from mkindex.model.wheel_variants import keep_consistent
-from mkindex.options import InvalidOption
 from mkindex.publish.refusals import refuse_links_to_replaced_site
 from mkindex.sources.source import Source
 
@@ -60,7 +58,7 @@ def collect(
     arrivals: tuple[File, ...] = ()
     if growth:
         arrivals = tuple(files)
-        published = _list_site(work, growth) if config.previous else list_published(work, growth)
+        published = changed(_list_index(work, growth), growth, config)
         previous, generation = {file.sha256: file.upload_time for file in published.files}, published.generation
         files, rejected = grow(published.files, files, replace=growth.replace, variant_of=variant_of)
         statuses = [*published.statuses, *statuses]
@@ -80,11 +78,7 @@ def collect(
     )
 
 
-def _list_site(work: Workspace, growth: Growth) -> Published:
-    if is_bucket(work.config.destination):
-        raise InvalidOption(
-            "previous", "is for hosts on which each deployment replaces the site: a bucket keeps what it lists"
-        )
-    from mkindex.build.republishing import list_site  # here, since most builds need nothing that reads sites
+def _list_index(work: Workspace, growth: Growth) -> Published:
+    from mkindex.build.requesting import list_index  # here, since most builds keep nothing of an index
 
-    return list_site(work, growth)
+    return list_index(work, first=growth.first)

@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from mkindex.build.growing import Growth, find_requested, require_project
+from mkindex.build.growing import Growth
+from mkindex.build.requesting import find_requested, require_project
 from mkindex.config import Config
 from mkindex.errors import ConfigError, MkindexError
 from mkindex.model.files import File

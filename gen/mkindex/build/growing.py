@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mkindex.build.examining import examine_all, sort_outcomes
 from mkindex.build.listing import sort_listing
-from mkindex.build.workspace import Workspace, no_progress, open_workspace
+from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.config.table import OPTIONS
-from mkindex.errors import ConfigError, Note, NotPublished, Rejected, SourceError, nothing
+from mkindex.errors import ConfigError, Note, Rejected, SourceError
 from mkindex.model.files import File
-from mkindex.model.index import ProjectStatus, StatusMarker, parse_version
+from mkindex.model.index import ProjectStatus, StatusMarker
 from mkindex.model.variants import Variants
-from mkindex.options import InvalidOption, suggest
+from mkindex.options import InvalidOption
 from mkindex.publish.plan import root_lines
 from mkindex.site.render import Site
-from mkindex.text import and_more, printable
+from mkindex.text import printable
 from mkindex.tree.layout import OPTIONS as OPTIONS_LINE
 from mkindex.tree.layout import recorded_options
 from mkindex.tree.manifest import GROWN, LIMITS, ROOT_SECTION
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
     from mkindex.policy.rules import Policy
     from mkindex.sources.generation import Generation
     from mkindex.sources.locks.lock import Lock
-    from mkindex.sources.requested import Request
 
 # What reads a published tree is imported where it is used, since most builds keep nothing of it.
 
 _VARIANTS = b"variants\t"
-_SHOWN = 5  # versions in a message
 _TEMPLATES = "templates"  # of these only the digest is kept: their path is one of this machine
 _KEPT = tuple(one for one in OPTIONS if one.shapes)
 
@@ -76,24 +74,28 @@ class Published(NamedTuple):
     generation: "Generation | None" = None  # of what is built now, if a site is grown; without its listing
 
 
-def list_published(work: Workspace, growth: Growth) -> Published:
-    """Return what stays of the published index. Only files that somebody changed are read."""
+def list_published(work: Workspace) -> Published:
+    """Return what the destination lists. Only files that somebody changed are read."""
     from mkindex.sources.published import PublishedSource
 
     work.destination.refuse_damaged()
     source = PublishedSource(work.destination.root, work.destination.projects, work.destination.read)
     artifacts, known, statuses, _, findings = sort_listing(source.artifacts())
     examined, rejected = sort_outcomes(examine_all(artifacts, work), work.config)
-    everything = [*known, *examined]
-    files = [growth.edit(file) for file in everything if not growth.is_removed(file)]
+    return Published([*known, *examined], statuses, [*findings, *rejected])
+
+
+def changed(published: Published, growth: Growth, config: Config) -> Published:
+    """Return what stays of what is published, and as it is to be listed."""
+    files = [growth.edit(file) for file in published.files if not growth.is_removed(file)]
     without_status = {*growth.statuses}
-    if len(files) < len(everything):  # a project of which every file is removed is not listed for its status alone
-        without_status |= {file.project for file in everything} - {file.project for file in files}
-    statuses = [marker for marker in statuses if marker.project not in without_status]
+    if len(files) < len(published.files):  # a project of which every file is removed is not listed for its status alone
+        without_status |= {file.project for file in published.files} - {file.project for file in files}
+    statuses = [marker for marker in published.statuses if marker.project not in without_status]
     statuses += [StatusMarker(project, status) for project, status in growth.statuses.items() if status]
-    if work.config.upload_time == "none":
+    if config.upload_time == "none":
         files = [file.with_upload_time("") for file in files]
-    return Published(files, statuses, [*findings, *rejected])
+    return published._replace(files=files, statuses=statuses)
 
 
 def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) -> "tuple[Lock, ...]":
@@ -110,47 +112,6 @@ def kept_locks(work: Workspace, added: "Sequence[Lock]", growth: Growth | None) 
         with suppress(SourceError):  # it is damaged, or not a lock any more
             kept.append(lock_of(work.destination.read(path, MAX_SIZE + 1), f"{work.destination.root}/{path}"))
     return tuple(kept)
-
-
-def find_requested(config: Config, requests: "Sequence[Request]", done: str = "removed") -> list[File]:
-    """Return the published files that match any of the requests, in the order of the index.
-
-    Raises NotPublished if there is no index, or if one of them matches nothing; `done` would have happened to it.
-    """
-    files = _published(config, done).files
-    for request in requests:
-        if not any(map(request.matches, files)):
-            raise NotPublished(
-                f"nothing {done}: {_mismatch(request.text, request.project, files, config.destination)}", ()
-            )
-    return [file for file in files if any(request.matches(file) for request in requests)]
-
-
-def require_project(config: Config, project: str) -> None:
-    """Raise NotPublished if the index has no such project. It may have a status, and no file."""
-    published = _published(config, "changed")
-    if project not in {*(one.project for one in published.files), *(one.project for one in published.statuses)}:
-        raise NotPublished(f"nothing changed: {_mismatch(project, project, published.files, config.destination)}", ())
-
-
-def _published(config: Config, done: str) -> Published:
-    """Return what is published. Raises NotPublished if there is no index; `done` would have happened to it."""
-    with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
-        published = list_published(work, Growth())
-        if next(work.destination.sections(), None) is None:
-            raise NotPublished(f"nothing {done}: there is no index in {printable(config.destination)}", ())
-    return published
-
-
-def _mismatch(text: str, name: str, files: Sequence[File], destination: str) -> str:
-    """Return why a request matches no file of the index in a destination, and what to do. `name`: of its project."""
-    where = printable(destination)
-    versions = sorted({file.version for file in files if file.project == name}, key=parse_version)
-    if name and not versions:
-        similar = suggest(name, {file.project: file.project for file in files})
-        return f"{where} has no project {name!r}. {f'Did you mean {similar}?' if similar else 'Check the name'}"
-    lists = f"It lists {name} {and_more(versions, _SHOWN)}" if name else "Check the name"
-    return f"no file in {where} matches {printable(text)!r}. {lists}"
 
 
 def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grown: bool) -> tuple[bytes, ...]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mkindex.build.examining import examine_all
-from mkindex.build.growing import Growth, Published
+from mkindex.build.growing import Published
 from mkindex.build.listing import sort_listing
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
@@ -27,7 +27,7 @@ _KNOWN = "generations.json"  # in the cache directory: the last generation of ea
 _LARGEST = 1 << 20  # bytes
 
 
-def list_site(work: Workspace, growth: Growth) -> Published:
+def list_site(work: Workspace, *, first: bool) -> Published:
     """Return what the --previous site lists. Its files are downloaded into the destination, and verified.
 
     Raises SourceError if the site cannot be read as a whole, or is not the one that was deployed last.
@@ -37,7 +37,7 @@ def list_site(work: Workspace, growth: Growth) -> Published:
         content = read_site(site, simple_path=config.simple_path, web=work.web, executor=work.connections)
     except SourceError as error:
         raise SourceError(f"--previous: {error}") from error
-    _refuse_older(config, growth, site, content)
+    _refuse_older(config, site, content, first=first)
     if content is None:
         note = Note(location=redact(site), text="nothing is published there yet")
         return Published([], [], [note], Generation(1))
@@ -52,7 +52,7 @@ def list_site(work: Workspace, growth: Growth) -> Published:
         # A generation records the files of quarantined projects.
         if not content.generation and marker.status.status == "quarantined" and marker.project not in with_files
     ]
-    return Published([file for file in files if not growth.is_removed(file)], statuses, notes, Generation(number))
+    return Published(files, statuses, notes, Generation(number))
 
 
 def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], roots: tuple[str, ...]) -> list[File]:
@@ -72,12 +72,12 @@ def _examined(work: Workspace, artifacts: Sequence[Artifact | Link], roots: tupl
     return files
 
 
-def _refuse_older(config: Config, growth: Growth, site: str, content: SiteContent | None) -> None:
+def _refuse_older(config: Config, site: str, content: SiteContent | None, *, first: bool) -> None:
     """Raise SourceError for a site that cannot be the one that was deployed last."""
     known = _known(config)
     where = printable(os.path.join(config.cache_dir or "", _KNOWN))
     if content is None:
-        if known and not growth.first:
+        if known and not first:
             other, last = next(iter(known.items()))
             raise SourceError(
                 f"--previous: nothing is published at {redact(site)}, but {where} has generation {last.number} of "

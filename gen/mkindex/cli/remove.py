@@ -51,8 +51,9 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     Pages no longer list these files; the files themselves are deleted after --grace, for clients that have an older
     page. No source is needed, and none is changed: a build from a source that has the files lists them again.
     """
-    from mkindex.build.growing import find_requested, removing
+    from mkindex.build.growing import removing
     from mkindex.build.pipeline import build
+    from mkindex.build.requesting import find_requested
     from mkindex.sources.requested import parse_request
 
     config = replace(make_config(ctx, (), destination, options), policy=governing_policy(ctx, destination))

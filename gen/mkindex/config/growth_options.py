@@ -29,7 +29,7 @@ class AddOptions:
 
 
 # Commands without sources have the options that shape the tree, and these.
-_WITHOUT_SOURCES = ("policy", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
+_WITHOUT_SOURCES = ("policy", "previous", "cache_dir", "no_cache", "jobs", "templates", "overwrite", "dry_run")
 
 ADD_OPTIONS = options_of(AddOptions)
 EDIT_OPTIONS = tuple(

@@ -225,8 +225,8 @@ class BuildOptions(StoreOptions):
     )
     previous: str | None = option(
         None,
-        "Keep the upload times of files (by sha256) that this published site already has. With `mkindex add`: keep all "
-        "files that it lists.",
+        "Keep the upload times of files (by sha256) that this published site already has. With `mkindex add` and "
+        "`remove`: keep all files that it lists.",
         group=OUTPUT,
         metavar="URL_OR_DIR",
         path="location",

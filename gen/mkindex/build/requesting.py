@@ -1,0 +1,75 @@
+"""What is published already: in the destination, or at --previous; and which files of it a request means."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mkindex.build.growing import Published, list_published
+from mkindex.build.workspace import Workspace, no_progress, open_workspace
+from mkindex.config import Config
+from mkindex.errors import NotPublished, nothing
+from mkindex.hosts.buckets import is_bucket
+from mkindex.model.files import File
+from mkindex.model.index import parse_version
+from mkindex.options import InvalidOption, suggest
+from mkindex.text import and_more, printable, redact
+
+if TYPE_CHECKING:
+    from mkindex.sources.requested import Request
+
+_SHOWN = 5  # versions in a message
+
+
+def list_index(work: Workspace, *, first: bool) -> Published:
+    """Return what the index lists that is to be changed. `first`: nothing may be published at --previous."""
+    if work.config.previous is None:
+        return list_published(work)
+    if is_bucket(work.config.destination):
+        raise InvalidOption(
+            "previous", "is for hosts on which each deployment replaces the site: a bucket keeps what it lists"
+        )
+    from mkindex.build.republishing import list_site  # here, since most builds need nothing that reads sites
+
+    return list_site(work, first=first)
+
+
+def find_requested(config: Config, requests: "Sequence[Request]", done: str = "removed") -> list[File]:
+    """Return the published files that match any of the requests, in the order of the index.
+
+    Raises NotPublished if there is no index, or if one of them matches nothing; `done` would have happened to it.
+    """
+    files = _published(config, done).files
+    for request in requests:
+        if not any(map(request.matches, files)):
+            raise NotPublished(f"nothing {done}: {_mismatch(request.text, request.project, files, _where(config))}", ())
+    return [file for file in files if any(request.matches(file) for request in requests)]
+
+
+def require_project(config: Config, project: str) -> None:
+    """Raise NotPublished if the index has no such project. It may have a status, and no file."""
+    published = _published(config, "changed")
+    if project not in {*(one.project for one in published.files), *(one.project for one in published.statuses)}:
+        raise NotPublished(f"nothing changed: {_mismatch(project, project, published.files, _where(config))}", ())
+
+
+def _published(config: Config, done: str) -> Published:
+    """Return what is published. Raises NotPublished if there is no index; `done` would have happened to it."""
+    with open_workspace(replace(config, dry_run=True), None, no_progress, nothing) as work:
+        published = list_index(work, first=False)
+        if config.previous is None and next(work.destination.sections(), None) is None:
+            raise NotPublished(f"nothing {done}: there is no index in {printable(config.destination)}", ())
+    return published
+
+
+def _where(config: Config) -> str:
+    return printable(config.destination) if config.previous is None else redact(config.previous)
+
+
+def _mismatch(text: str, name: str, files: Sequence[File], where: str) -> str:
+    """Return why a request matches no file of the index at a place, and what to do. `name`: of its project."""
+    versions = sorted({file.version for file in files if file.project == name}, key=parse_version)
+    if name and not versions:
+        similar = suggest(name, {file.project: file.project for file in files})
+        return f"{where} has no project {name!r}. {f'Did you mean {similar}?' if similar else 'Check the name'}"
+    lists = f"It lists {name} {and_more(versions, _SHOWN)}" if name else "Check the name"
+    return f"no file in {where} matches {printable(text)!r}. {lists}"
