@@ -85,6 +85,13 @@ def test_versions_that_pin_each_other_are_looked_up_in_linear_time() -> None:
     assert closure(*files).of_files("ab").missing == ()
 
 
+def test_one_missing_version_of_thousands_is_found_in_linear_time() -> None:
+    numbers = range(1, 2_000)
+    files = [wheel("a", f"a=={number + 1}", "a>=0", version=str(number)) for number in numbers]
+    found = closure(*files).of_roots([Root(f"a=={number}", "line 1") for number in numbers]).missing
+    assert [(one.place, one.requirement) for one in found] == [("a-1999-py3-none-any.whl", "a==2000")]
+
+
 @pytest.mark.parametrize(
     ("requirement", "versions"),
     [

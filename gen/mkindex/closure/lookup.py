@@ -132,8 +132,9 @@ class Closure:
         graph = self._reach(node for need in needs for choice in need.choices for node in choice)
         bad = _uninstallable(graph)
         missing: dict[tuple[str, str], Missing] = {}
+        seen = set[int]()
         for need in needs:
-            for cause in _causes(need, graph, bad):
+            for cause in _causes(need, graph, bad, seen):
                 missing.setdefault((cause.place, cause.requirement), cause)  # for the first root that leads there
         filenames = dict.fromkeys(node.filename for node in graph)
         return Answer(tuple(missing.values()), tuple(self._by_filename[name] for name in filenames))
@@ -177,10 +178,14 @@ class Closure:
         """Return the requirements of all nodes that can be reached from some."""
         graph: dict[_Node, list[_Need]] = {}
         waiting = deque(nodes)
+        seen = set[int]()  # what satisfies the same requirement is one object, and may be thousands of files
         while waiting:
             if (node := waiting.popleft()) not in graph:
                 graph[node] = list(self._needs(node))
-                waiting += (other for need in graph[node] for choice in need.choices for other in choice)
+                for need in graph[node]:
+                    if id(need.choices) not in seen:
+                        seen.add(id(need.choices))
+                        waiting += (other for choice in need.choices for other in choice)
         return graph
 
     def _needs(self, node: _Node) -> Iterator[_Need]:
@@ -295,30 +300,51 @@ def _is_satisfied(need: _Need, bad: set[_Node]) -> bool:
 
 
 def _uninstallable(graph: Mapping[_Node, Sequence[_Need]]) -> set[_Node]:
-    """Return the nodes with a requirement that nothing satisfies. Files that require each other can be installed."""
-    users: dict[_Node, list[_Node]] = {}
+    """Return the nodes with a requirement that nothing satisfies. Files that require each other can be installed.
+
+    Nodes with the same requirement share its choices, so that each choice is looked at once.
+    """
+    shared: dict[int, _Shared] = {}
+    places: dict[_Node, list[tuple[_Shared, int]]] = {}  # the choices that have a node, by number
     for node, needs in graph.items():
-        for other in {other for need in needs for choice in need.choices for other in choice}:
-            users.setdefault(other, []).append(node)
+        for choices in (need.choices for need in needs):
+            if id(choices) not in shared:
+                shared[id(choices)] = _Shared([], set(range(len(choices))))
+                for number, choice in enumerate(choices):
+                    for other in choice:
+                        places.setdefault(other, []).append((shared[id(choices)], number))
+            shared[id(choices)].users.append(node)
     bad: set[_Node] = set()
-    waiting = [*graph]
+    waiting = [node for one in shared.values() if not one.left for node in one.users]
     while waiting:
-        node = waiting.pop()
-        if node not in bad and not all(_is_satisfied(need, bad) for need in graph[node]):
+        if (node := waiting.pop()) not in bad:
             bad.add(node)
-            waiting += users.get(node, ())
+            for one, number in places.get(node, ()):
+                was_left = bool(one.left)
+                one.left.discard(number)
+                waiting += one.users if was_left and not one.left else []
     return bad
 
 
-def _causes(root: _Need, graph: Mapping[_Node, Sequence[_Need]], bad: set[_Node]) -> Iterator[Missing]:
-    """Yield the requirements for which a root cannot be installed: those of the newest files that satisfy it."""
+class _Shared(NamedTuple):
+    """A requirement of several nodes."""
+
+    users: list[_Node]
+    left: set[int]  # the choices that can be installed, by number
+
+
+def _causes(root: _Need, graph: Mapping[_Node, Sequence[_Need]], bad: set[_Node], seen: set[int]) -> Iterator[Missing]:
+    """Yield the requirements for which a root cannot be installed: those of the newest files that satisfy it.
+
+    `seen`: what satisfies the requirements that were followed for other roots, which is not followed again.
+    """
     shown = f"{root.missing.requirement} in {root.missing.place}"
-    waiting, seen = deque([root]), {root}
+    waiting = deque([root])
     while waiting:
         need = waiting.popleft()
         if not need.choices:
             yield need.missing if need is root else need.missing._replace(root=shown)
-        elif not _is_satisfied(need, bad):
-            causes = [one for node in need.choices[0] if node in bad for one in graph[node]]
-            waiting += (one for one in causes if one not in seen)
-            seen.update(causes)
+        elif id(need.choices) not in seen:
+            seen.add(id(need.choices))
+            if not _is_satisfied(need, bad):
+                waiting += (one for node in need.choices[0] if node in bad for one in graph[node])
