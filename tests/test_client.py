@@ -449,10 +449,14 @@ def test_the_default_index_is_the_last_one_and_need_not_be_readable(host: IndexS
     )
 
 
-def test_one_variant_is_an_index_with_the_projects_that_it_lists(second: IndexServer) -> None:
+def test_one_variant_is_an_index_with_the_projects_that_it_lists(host: IndexServer, second: IndexServer) -> None:
     options = ClientOptions(targets=(f"{second.url}simple/",), variant="cpu")
     (index,) = served_indexes(options)
     assert (index.url, index.projects, index.variants) == (f"{second.url}whl/cpu/", ("demo", "torch"), ())
+    both = replace(options, targets=(f"{host.url}simple/", *options.targets))
+    assert [one.url for one in served_indexes(both)] == [f"{host.url}simple/", index.url]
+    with pytest.raises(SourceError, match="--variant cpu: no such variant; the index has no variants"):
+        served_indexes(replace(both, targets=both.targets[:1]))
     with pytest.raises(SourceError) as error:
         served_indexes(replace(options, variant="rocm"))
     assert str(error.value) == (f"{second.url}simple/: --variant rocm: no such variant; the index has cpu, cu128")

@@ -67,8 +67,11 @@ def served_indexes(options: ClientOptions) -> list[ServedIndex]:
     for number, (target, name) in enumerate(zip(options.targets, names, strict=True), 1):
         is_default = options.default and number == len(options.targets)
         globs = () if is_default or len(options.targets) > 1 else options.project
-        index = replace(probe(target, globs, is_default=is_default), name=name)
-        found.append(_variant_of(index, options.variant) if options.variant else index)
+        found.append(replace(probe(target, globs, is_default=is_default), name=name))
+    if options.variant:
+        # Of several indexes, one may have no variants at all.
+        has_any = any(index.variants for index in found)
+        found = [_variant_of(one, options.variant) if one.variants or not has_any else one for one in found]
     return _select(found, options.project) if options.project and len(found) > 1 else found
 
 
