@@ -28,7 +28,7 @@ reason = "broken"
 
 [[yank]]
 project = "a*"
-files = "*-4.2.0-*win*"
+files = "*-4.2.0-*none*"
 
 [[yank]]
 project = "*"
@@ -37,7 +37,7 @@ yanked = false
 
 [[yank]]
 project = "*"
-files = "*.zip"
+files = "archive_*-0.0.0-*"
 
 [[yank]]
 project = "*"
