@@ -118,6 +118,7 @@ def serve(place: Path, *, delay: int, http2: bool) -> Iterator[Server]:
         options = ["--silent", "--fail", "--parallel", "--parallel-max", "50"]
         if certificate:
             os.environ["SSL_CERT_FILE"] = certificate[0]
+            stack.callback(os.environ.pop, "SSL_CERT_FILE")  # other programs must not look for it later
             options += ["--http2", "--cacert", certificate[0]]
         yield Server(url, place / "nginx/log", options)
 
