@@ -1,6 +1,6 @@
 """The documentation site, which `make docs` builds from the pages in this directory.
 
-The pages in `generated/` are written here: commands and options from the code, so that they cannot be out of date, and
+The pages in `generated/` are written here: that of the commands, from the code, so that it cannot be out of date, and
 those that are Markdown files at the top of the repository.
 """
 
@@ -15,12 +15,9 @@ import click
 
 from mkindex import __version__
 from mkindex.cli import cli
-from mkindex.config.table import GROUPS, OPTIONS, RUN_OPTIONS
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-
-    from mkindex.options import Option
 
 HERE = Path(__file__).parent
 GENERATED = HERE / "generated"
@@ -33,7 +30,7 @@ PAGES = {
     "benchmarks/RESULTS.md": "generated/performance.md",
 }
 # Addresses that are others on the site.
-ELSEWHERE = {"hosting": "hosting/README.md", "index.md#options": "generated/options.md"}
+ELSEWHERE = {"hosting": "hosting/README.md"}
 _LINK = re.compile(r"\[(?P<text>[^\]\n]*)\]\((?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
 
 project = "mkindex"
@@ -60,41 +57,6 @@ def write_commands() -> str:
     return "\n".join([*parts, ""])
 
 
-def write_options() -> str:
-    """Return a page with every option of a build."""
-    parts = [
-        "# Options",
-        "",
-        "The options of `mkindex SOURCE... DEST`, most of which `mkindex add` has as well. Each is also an environment",
-        "variable and a key of `mkindex.toml`.",
-    ]
-    for group in GROUPS:
-        parts += ["", f"## {group}", ""]
-        for one in (*OPTIONS, *RUN_OPTIONS):
-            if one.group == group:
-                parts += _describe(one)
-    return "\n".join([*parts, ""])
-
-
-def _describe(one: Option) -> list[str]:
-    value = one.metavar or "|".join(one.choices)
-    default = one.default_text or "off"
-    return [
-        f"### `{one.flag}`",
-        "",
-        f"`{f'{one.flag} {value}'.strip()}`, `{one.key}` in `mkindex.toml`, `{one.variable}`",
-        "",
-        _as_markdown(one.help),
-        "",
-        f"Default: {default}" if one.automatic else f"Default: `{default}`",
-        "",
-    ]
-
-
-def _as_markdown(text: str) -> str:
-    return text.replace("<", "&lt;").replace("*", "\\*")
-
-
 def with_links_of_site(text: str, path: str) -> str:
     """Return a page with links to files of the repository as links to pages; or as text if they are no pages.
 
@@ -114,7 +76,10 @@ def setup(app: Sphinx) -> None:
     """Write the generated pages, and change the links of the others while they are read."""
     GENERATED.mkdir(exist_ok=True)
     texts = {page: with_links_of_site((HERE.parent / file).read_text("utf-8"), file) for file, page in PAGES.items()}
-    texts |= {"generated/commands.md": write_commands(), "generated/options.md": write_options()}
+    texts["generated/commands.md"] = write_commands()
+    for old in GENERATED.glob("*.md"):
+        if f"generated/{old.name}" not in texts:
+            old.unlink()
     for page, text in texts.items():
         path = HERE / page
         # An unchanged page is not built again.

@@ -1,4 +1,4 @@
-"""Options on the command line, in the environment, in mkindex.toml, README.md and action.yml, and their completion."""
+"""Options on the command line, in the environment, in mkindex.toml, docs/options.md and action.yml; completion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mkindex.config.table import OPTIONS as OPTIONS_TABLE
 from mkindex.errors import MkindexError
 from mkindex.text import printable
 from support.command_line import Run
-from support.readme import ROOT, with_options_table
+from support.options_page import ROOT, with_options_table
 from support.requirements import skip_or_fail
 from support.trees import read_tree
 from support.wheels import write_wheel
@@ -317,9 +317,9 @@ def test_each_command_checks_the_public_address_alike_and_repeats_no_secret(
 # --- the table of options in other places ---------------------------------------------------------------------------
 
 
-def test_readme_has_the_table_of_options() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert with_options_table(readme) == readme, "run: make readme"
+def test_the_page_of_options_has_the_table() -> None:
+    page = (ROOT / "docs/options.md").read_text("utf-8")
+    assert with_options_table(page) == page, "run: make readme"
 
 
 def test_the_action_has_inputs_only_for_options_and_hands_each_on() -> None:

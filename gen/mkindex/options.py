@@ -1,4 +1,4 @@
-"""The description of one option, from which the command line, mkindex.toml, MKINDEX_* and the README table follow."""
+"""The description of one option: command line, mkindex.toml, MKINDEX_* and the table in docs/options.md follow it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields

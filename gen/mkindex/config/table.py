@@ -14,7 +14,7 @@ from mkindex.tree.names import SIMPLE_DIRECTORY
 
 _DAY = 86_400  # seconds
 
-# The headings of --help and of the README table, in order.
+# The headings of --help and of the table in docs/options.md, in order.
 SOURCES, SELECTION, LOCKS, POLICY, OUTPUT = "Sources", "Selection", "Lock files", "Policy", "Output"
 PUBLISHING, WATCHING, REPORTING = "Publishing", "Watch and serve", "Reporting"
 GROUPS = (

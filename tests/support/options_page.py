@@ -1,4 +1,4 @@
-"""The table of options in README.md, which follows from the one in mkindex.config. `make readme` writes it."""
+"""The table of options in docs/options.md, which follows from the one in mkindex.config. `make readme` writes it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def options_table() -> str:
     return "\n".join(lines)
 
 
-def with_options_table(readme: str) -> str:
-    """Return README.md with the table between the two markers replaced."""
-    before, begin, rest = readme.partition(BEGIN)
+def with_options_table(page: str) -> str:
+    """Return docs/options.md with the table between the two markers replaced."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
-    assert begin, f"README.md has no line {BEGIN}"
-    assert end, f"README.md has no line {END}"
+    assert begin, f"docs/options.md has no line {BEGIN}"
+    assert end, f"docs/options.md has no line {END}"
     return f"{before}{BEGIN}\n{options_table()}\n{END}{after}"
 
 
@@ -50,5 +50,5 @@ def _row(option: Option) -> str:
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
+    path = ROOT / "docs/options.md"
     path.write_text(with_options_table(path.read_text("utf-8")), "utf-8")
