@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+from support.wheels import write_wheel
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 
@@ -104,10 +106,12 @@ COMMANDS = shown_commands(README.read_text())
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory as README assumes it: wheels in ./wheels, and their index in ./public."""
+    """Return a directory as README assumes it: wheels in ./wheels, their index in ./public, a new one in ./dist."""
     directory = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "examples/wheels", directory / "wheels")
     assert run(directory, "./wheels", "./public").returncode == 0
+    (directory / "dist").mkdir()
+    write_wheel(directory / "dist", "demo", "3.0")
     return directory
 
 
