@@ -31,6 +31,7 @@ from support.fake_store import (
 )
 from support.faulty_disk import ProcessKilled
 from support.growing import cold_union
+from support.variant_wheels import write_release
 from support.wheels import wheel, write_sdist, write_wheel
 
 if TYPE_CHECKING:
@@ -113,6 +114,12 @@ def test_a_site_for_people_is_in_a_bucket_as_in_a_directory(source: Path, store:
     kinds = {key: one.headers.content_type for key, one in store.objects.items()}
     assert {kinds[key] for key in kinds if key.endswith(".css")} == {"text/css; charset=utf-8"}
     assert {kinds[key] for key in kinds if key.endswith(".svg")} == {"image/svg+xml"}
+
+
+def test_wheel_variants_are_in_a_bucket_as_in_a_directory(source: Path, store: FakeStore) -> None:
+    write_release(source, "torchish", "2.9.0")
+    publish(source, wheel_variants=True)
+    assert tree_in(store) == cold_build(source, wheel_variants=True)
 
 
 def test_a_site_that_grows_knows_what_is_in_the_bucket_without_a_cache(tmp_path: Path, store: FakeStore) -> None:

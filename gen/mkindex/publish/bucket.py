@@ -30,7 +30,7 @@ from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, Publishe
 from mkindex.publish.present import Present
 from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.staging import read_metadata
-from mkindex.site.resources import FileResource, PageResource, SiblingResource
+from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
 from mkindex.stores.objects import ABSENT, Conflict, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
@@ -295,6 +295,8 @@ class BucketDestination:
             with _open(file) as wheel:
                 data = read_metadata(file, random_access(wheel))
             self._store.put(resource.path, data, FILE_HEADERS)
+        elif isinstance(resource, VariantsResource):
+            self._store.put(resource.path, resource.document.content, FILE_HEADERS)
         elif isinstance(resource, FileResource):
             parts = self._parts(resource.file)
             self._store.upload(resource.path, parts, FILE_HEADERS, size=resource.file.local.size, sha256=resource.key)
