@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.scripted_server import file_route, page_reply
@@ -109,3 +110,49 @@ def requirement(name: str, version: str, files: Mapping[str, bytes], marker: str
     """A line of a requirements.txt with a hash for each file."""
     hashes = "".join(f" \\\n    --hash=sha256:{sha256(content)}" for content in files.values())
     return f"{name}=={version}{f' ; {marker}' if marker else ''}{hashes}\n"
+
+
+# --- an application that several tests lock ---------------------------------------------------------------------------
+
+FAST = project_files("fast", "2.0", LINUX, NEWER_LINUX, WINDOWS, MACOS, "sdist")
+PURE = project_files("pure", "1.0", "py3-none-any", "sdist")
+OLD = project_files("old", "3.0", "sdist")
+NUM1, NUM2 = project_files("num", "1.0", "py3-none-any"), project_files("num", "2.0", "py3-none-any")
+FOR = ("--python", "3.12", "--platform")
+ADD_IT = (
+    "Add what is missing (pip download REQUIREMENT; in a bundle, what builds sdists with --build-requires), then "
+    "rebuild the index."
+)
+MIRROR = ("--remote", "mirror")
+
+
+def uv_project(server: ScriptedServer) -> str:
+    """A uv.lock with two versions of a project, an extra, two groups and a package that only Windows needs."""
+    serve(server, FAST, PURE, OLD, {**NUM1, **NUM2})
+    url, marker = server.url, "resolution-markers = [ \"sys_platform == 'win32'\" ]"
+    root = (
+        "dependencies = [\n"
+        '    { name = "fast" },\n'
+        '    { name = "num", version = "1.0", marker = "sys_platform == \'win32\'" },\n'
+        '    { name = "num", version = "2.0", marker = "sys_platform != \'win32\'" },\n]\n'
+        '[package.optional-dependencies]\nextra1 = [ { name = "pure" } ]\n'
+        '[package.dev-dependencies]\ndev = [ { name = "old" } ]\n'
+    )
+    return uv_lock(
+        uv_package("fast", "2.0", url, FAST),
+        uv_package("num", "1.0", url, NUM1, marker),
+        uv_package("num", "2.0", url, NUM2),
+        uv_package("pure", "1.0", url, PURE),
+        uv_package("old", "3.0", url, OLD),
+        root=root,
+    )
+
+
+def published(root: Path) -> set[str]:
+    """The names of the files in a tree."""
+    return {path.name for path in root.glob("files/*/*/*") if path.suffix != ".metadata"}
+
+
+def write_lock(text: str, name: str = "uv.lock") -> str:
+    Path(name).write_text(text)
+    return name
