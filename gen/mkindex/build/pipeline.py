@@ -10,11 +10,11 @@ from mkindex.build.collecting import Collected, Examine, collect
 from mkindex.build.examining import examine_all
 from mkindex.build.growing import Growth, keep_options
 from mkindex.build.listing import open_sources
-from mkindex.build.preparing import Prepared, prepare, terms_of
+from mkindex.build.preparing import Prepared, Terms, prepare, terms_of
 from mkindex.build.report import Report, new_filenames, remarks
 from mkindex.build.workspace import Workspace, no_progress, open_workspace
 from mkindex.config import Config
-from mkindex.errors import Note, nothing
+from mkindex.errors import Note, Rejected, nothing
 from mkindex.examine.local import Progress
 from mkindex.model.index import Index
 from mkindex.publish.ownership import TrustedManifest
@@ -45,9 +45,8 @@ def build(
 
     `sources` and `examine` replace the steps `open_sources` and `examine_all`, for a watch. `before_commit` is called
     when everything is prepared, before readers can see any change; what it raises ends the build. `attempts` limits how
-    often a build is tried when files change while they are copied. `trusted` is the manifest of a previous
-    build of this process. With `growth`, the sources add to what the destination lists. `progress` and `announce` are
-    called before many bytes are read from files and servers.
+    often a build is tried when files change while they are copied. `trusted` is the manifest of an earlier build of
+    this process. With `growth`, the sources add to what is listed. `progress` and `announce` precede long reading.
 
     Returns a report with all findings. Raises MkindexError if the index cannot be built or published. Every page
     in the destination is then either as it was before, or complete.
@@ -81,12 +80,7 @@ def build(
         plan=prepared.plan,
         written=applied.written,
         removed_files=prepared.removed,
-        findings=(
-            *prepared.findings,
-            *work.destination.notes,
-            *remarks(config, terms.site, prepared.plan),
-            *(consumed.notes if consumed else ()),
-        ),
+        findings=(*_findings(work, prepared, terms), *(consumed.notes if consumed else ())),
         seconds=time.monotonic() - started,
         dry_run=config.dry_run,
         url=work.destination.url,
@@ -95,6 +89,10 @@ def build(
         added=None if growth is None else new_filenames(prepared.index, collected.previous or {}),
         consumed=consumed.paths if consumed else None,
     )
+
+
+def _findings(work: Workspace, prepared: Prepared, terms: Terms) -> tuple[Rejected | Note, ...]:
+    return *prepared.findings, *work.destination.notes, *remarks(work.config, terms.site, prepared.plan)
 
 
 def _apply(work: Workspace, prepared: Prepared, before_commit: Callable[[], object]) -> Applied:

@@ -3,12 +3,10 @@
 import errno
 import hashlib
 import os
-import signal
 import stat
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from itertools import groupby
 from operator import attrgetter
@@ -24,6 +22,7 @@ from mkindex.publish.lock import exclusive
 from mkindex.publish.ownership import Ownership, TrustedManifest
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put
 from mkindex.publish.precopy import Precopies
+from mkindex.publish.signals import signals_delayed
 from mkindex.publish.staging import Outcome, Staging, UnplacedPut
 from mkindex.site.resources import FileResource
 from mkindex.text import printable
@@ -87,7 +86,7 @@ class DirectoryDestination:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with _signals_delayed():
+            with signals_delayed():
                 self._entered.close()
         finally:
             self._entered.close()  # if a signal came before they were delayed; otherwise there is nothing left to do
@@ -204,7 +203,7 @@ class DirectoryDestination:
                 outcomes = [*staging.stage_files(plan.puts, place_new_files=place_new_files), *pages]
                 self._disk.sync()
                 before_commit()
-                with _signals_delayed():
+                with signals_delayed():
                     committed = True  # a signal before this line withdraws, one after it waits
                     self._publish(plan, outcomes, staging)
             except BaseException as error:
@@ -214,7 +213,7 @@ class DirectoryDestination:
                     files = (
                         put.resource.path for put in plan.puts if put.is_new and put.resource.stage < Stage.PROJECT
                     )
-                    with _signals_delayed():
+                    with signals_delayed():
                         self._withdraw([path for path in files if self._disk.at(path) != foreign], unfinished)
                 raise
         return Applied(
@@ -381,22 +380,3 @@ def _missing(path: str) -> list[str]:
 def _remove_if_empty(directory: str) -> None:
     with suppress(OSError):
         os.rmdir(directory)
-
-
-@contextmanager
-def _signals_delayed() -> Iterator[None]:
-    """Delay Ctrl-C, and SIGTERM if it has a handler, until the tree is consistent."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    if threading.current_thread() is not threading.main_thread():
-        handlers.clear()
-    received: list[int] = []
-    try:
-        for number in handlers:
-            signal.signal(number, lambda number, _: received.append(number))
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if received:
-            signal.raise_signal(received[0])
