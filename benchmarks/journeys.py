@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import corpus, site, webserver
+from benchmarks.bench import Bench, first_runs, settle
 from benchmarks.measure import Contender, Timing, race, run
 from benchmarks.report import Result, Target
-from benchmarks.scenarios import Bench, first_runs, settle
 
 POLICY = """
 [[yank]]

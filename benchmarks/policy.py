@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from benchmarks import corpus
+from benchmarks.bench import RACY
 from benchmarks.machine import PLACES
 from benchmarks.measure import clear, processor_time
 from benchmarks.ratios import interval
 from benchmarks.report import seconds, table
-from benchmarks.scenarios import RACY
 
 LIMIT = 1.10  # what the median ratio may be
 POLICY = """

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import corpus
+from benchmarks.bench import RACY
 from benchmarks.measure import clear, processor_time
 from benchmarks.report import seconds, table
-from benchmarks.scenarios import RACY
 
 LIMIT = 1.03  # what the median ratio may be
 URL = "https://example.com/packages"

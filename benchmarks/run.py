@@ -13,11 +13,12 @@ from dataclasses import replace
 from subprocess import check_output
 
 from benchmarks import journeys, scenarios
+from benchmarks.bench import QUICK, Bench, Sizes
 from benchmarks.journeys import IN_MEMORY, lines
 from benchmarks.machine import BUILD, PLACES, file_system
 from benchmarks.picture import draw
 from benchmarks.report import Result, page, recall, remember
-from benchmarks.scenarios import ANYWHERE, QUICK, Bench, Sizes
+from benchmarks.scenarios import ANYWHERE
 
 SCENARIOS = scenarios.SCENARIOS | journeys.SCENARIOS
 HERE = os.path.dirname(os.path.abspath(__file__))
