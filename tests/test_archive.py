@@ -68,7 +68,7 @@ def test_an_extracted_archive_is_changed_like_the_tree_that_it_was_made_of(
     run: Callable[..., Run], kind: str, tmp_path: Path
 ) -> None:
     run("wheels", "public", "--archive", f"bundle.{kind}", "--simple-path", "pypi/simple")
-    shutil.unpack_archive(f"bundle.{kind}", "copy")
+    shutil.unpack_archive(f"bundle.{kind}", "copy", filter="data" if kind == "tar" else None)
     Path("copy/SHA256SUMS").unlink()
     assert run("check", "copy", "--strict").status == 0
     (tmp_path / "more").mkdir()

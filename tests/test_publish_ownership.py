@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.errors import DestinationError
+from mkindex.model import files
 from mkindex.model.files import Fingerprint
+from mkindex.publish import root, staging
 from mkindex.publish.plan import Plan
 from support.builds import cold_build, publish, write_files
 from support.publishing import MTIME, change_source, flip_bit
@@ -191,7 +193,8 @@ def test_on_a_file_system_with_coarse_times_what_was_written_just_before_the_man
 
     publish(wheels, public)
     monkeypatch.setattr(Fingerprint, "of", coarse)
-    monkeypatch.setattr(Fingerprint, "text_at", lambda path: str(coarse(os.lstat(path))))
+    for module in (files, root, staging):
+        monkeypatch.setattr(module, "fingerprint_text", lambda status: str(coarse(status)))
     publish(wheels, public)  # writes a manifest with such times
     page = public / "simple/demo/index.html"
     page.write_bytes(flip_bit(page.read_bytes(), 0))
