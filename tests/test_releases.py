@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from support.scripted_server import Request
+
 pytestmark = pytest.mark.usefixtures("isolated")
 
 A, B = "a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl"
@@ -238,6 +240,32 @@ def test_another_server_gets_no_token(
     assert forge.authorizations == {""}
 
 
+def test_a_link_of_a_release_to_another_project_gets_no_token(
+    server: ScriptedServer, public: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI_API_V4_URL", f"{server.url}api/v4")
+    monkeypatch.setenv("GITLAB_TOKEN", "hunter2")
+    own, private = f"/api/v4/projects/7/packages/{A}", f"/api/v4/projects/8/packages/{NEW_NAME}"
+    links = [{"id": 1, "name": "x", "url": f"{server.url.rstrip('/')}{path}"} for path in (own, private)]
+    seen: dict[str, str] = {}
+
+    def guarded(content: bytes) -> Callable[[Request], Reply]:
+        def answer(request: Request) -> Reply:
+            seen[request.path] = request.headers.get("authorization", "")
+            return file_route(content)(request) if seen[request.path] else Reply(b"", 404)
+
+        return answer
+
+    server.routes |= {
+        "/api/v4/projects/me%2Fa": json.dumps({"path_with_namespace": "me/a", "id": 7}).encode(),
+        "/api/v4/projects/me%2Fa/releases": json.dumps([{"tag_name": "v1", "assets": {"links": links}}]).encode(),
+        own: guarded(OLD),
+        private: guarded(NEW),
+    }
+    done = run("gitlab:me/a", "--remote", "mirror")
+    assert (done.status, listed(public), seen) == (1, [A], {own: "Bearer hunter2", private: ""})
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "text"),
     [
@@ -278,7 +306,8 @@ def test_a_server_that_asks_to_wait_is_asked_again(
         (b"[{", "is not valid JSON: damaged or truncated"),
         (b"[1]", "is JSON, but not a list of releases"),
         (b'[{"tag_name": "v1", "assets": 1}]', "has a release whose `assets` are not a list"),
-        (b"[],[]", "is not valid JSON: damaged or truncated"),
+        (b"[],[]", "is JSON, but not a list of releases"),
+        (b"1 " * 1_000_000, "is JSON, but not a list of releases"),
         (b"[" + b"[]," * 1_000_000 + b"[]]", "has more values than a page of its size needs"),
     ],
 )

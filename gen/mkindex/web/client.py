@@ -74,12 +74,11 @@ class WebClient:
         return self._credentials.take_from(url)
 
     def use_token(self, url: str, token: str) -> None:
-        """Send a token to the API at an address, which the user named, and take its files as they are, not as JSON."""
-        self._credentials.add_token(url, token)
+        """Send a token to an address of an API that the user named and to those below it.
 
-    def has_token(self, url: str) -> bool:
-        """Tell whether there is a token for an address."""
-        return self._credentials.has_token(url)
+        Files below it are requested as they are, not as the JSON that describes them.
+        """
+        self._credentials.add_token(url, token)
 
     def allow_local_host(self, url: str) -> None:
         """Allow the host of an address in a private network or on this machine: a file of this machine names it."""
@@ -317,7 +316,7 @@ class WebClient:
 
     def _file_headers(self, url: str) -> dict[str, str]:
         # The API of GitHub describes a file in JSON, unless it is asked for its bytes.
-        return _UNCOMPRESSED | ({"Accept": "application/octet-stream"} if self._credentials.has_token(url) else {})
+        return _UNCOMPRESSED | ({"Accept": "application/octet-stream"} if self._credentials.token_for(url) else {})
 
     def _require_success(self, response: Response, url: str) -> None:
         is_named = self._credentials.is_named(response.url)

@@ -28,7 +28,7 @@ class CredentialStore:
         self._named = {host.lower() for host in named}
         self._anonymous = anonymous
         self._by_origin: dict[tuple[str, str], tuple[str, str]] = {}
-        self._tokens: dict[tuple[str, str], str] = {}  # by origin
+        self._tokens: dict[str, str] = {}  # by the beginning of an address
         self._lock = threading.Lock()
 
     def take_from(self, url: str) -> str:
@@ -42,13 +42,14 @@ class CredentialStore:
         return bare
 
     def add_token(self, url: str, token: str) -> None:
-        """Keep a token for requests to the origin of an address that the user named."""
+        """Keep a token for an address that the user named, and for those below it."""
         self._named.add(host_name(url))
-        self._tokens[origin(url)] = token
+        self._tokens[url] = token
 
-    def has_token(self, url: str) -> bool:
-        """Tell whether there is a token for an address."""
-        return origin(url) in self._tokens
+    def token_for(self, url: str) -> str:
+        """Return the token for an address, "" if there is none."""
+        below = (start for start in self._tokens if url.startswith(start) and url[len(start) : len(start) + 1] in "/?")
+        return next(map(self._tokens.__getitem__, below), "")
 
     def is_named(self, url: str) -> bool:
         """Tell whether the user named the host of an address."""
@@ -58,7 +59,7 @@ class CredentialStore:
         """Return the header field that a request to an address needs, {} if there are no credentials for it."""
         if self._anonymous or not self.is_named(url):
             return {}
-        if token := self._tokens.get(origin(url)):
+        if token := self.token_for(url):
             return {"Authorization": f"Bearer {token}"}
         found = self._by_origin.get(origin(url)) or self._of_netrc(host_name(url))
         if not found:

@@ -1,6 +1,7 @@
 """Read what the APIs of GitHub, Gitea, Forgejo and GitLab, and the command `gh`, say about releases."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from mkindex.simple.bounds import why_json_is_unbounded
 from mkindex.simple.links import MAX_SIZE, clean_upload_time, name_at_end, read_hash
 
 _MAX_ASSETS = 1_000_000  # of all releases of a document
+_SPACE = re.compile(r"[ \t\r\n]*")
 _UPLOADED = ("uploaded", "")  # other states of an asset: its upload has not ended, or failed
 
 
@@ -46,15 +48,22 @@ def load_all(text: str) -> list[Any]:
     if why := why_json_is_unbounded(text):
         raise BadDocument(why)
     items: list[Any] = []
-    decoder, at = json.JSONDecoder(), 0
+    decoder, at = json.JSONDecoder(), _end_of_space(text, 0)
     try:
         while at < len(text):
+            if text[at] not in "[{":
+                raise BadDocument("is JSON, but not a list of releases")
             value, end = decoder.raw_decode(text, at)
             items += value if isinstance(value, list) else [value]
-            at = end + len(text[end:]) - len(text[end:].lstrip())
+            at = _end_of_space(text, end)
     except (ValueError, RecursionError) as error:
         raise BadDocument("is not valid JSON: damaged or truncated") from error
     return items
+
+
+def _end_of_space(text: str, start: int) -> int:
+    found = _SPACE.match(text, start)
+    return found.end() if found else start
 
 
 def read_releases(items: list[Any]) -> Iterator[Release]:

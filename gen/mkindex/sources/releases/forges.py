@@ -48,13 +48,14 @@ class Api:
     forge: Forge
     url: str  # without a slash at the end
     web: WebClient
+    token: str = ""
 
     def repositories(self, owner: str, name: str) -> list[Repository]:
         """Return the repositories of an owner or a group whose name matches a pattern, sorted by name."""
         with self._explained():
             if not _is_pattern(name):
                 return [self._repository(f"{owner}/{name}")]
-            listed = map(_read_repository, self._repositories_of(owner))
+            listed = map(self._named, self._repositories_of(owner))
             found = {one.path: one for one in listed if fnmatchcase(one.path.rpartition("/")[2].lower(), name.lower())}
             return [found[path] for path in sorted(found)]
 
@@ -70,20 +71,22 @@ class Api:
         except RequestFailed as error:
             if error.status != 404:
                 raise
-            token = "" if self.web.has_token(url) else f". A private repository needs {self.forge.token_variable}"
-            raise SourceError(f"{redact(url)}: there is no repository {path}. Check the name{token}") from error
-        return _read_repository(items[0])._replace(path=path)
+            advice = "" if self.token else f". A private repository needs {self.forge.token_variable}"
+            raise SourceError(f"{redact(url)}: there is no repository {path}. Check the name{advice}") from error
+        return self._named(items[0])._replace(path=path)
 
     def _repositories_of(self, owner: str) -> Iterator[Any]:
         if self.forge is GITLAB:
-            yield from self._items(f"{self.url}/groups/{quote(owner, safe='')}/projects", "&include_subgroups=true")
+            group = self._authorized(f"{self.url}/groups/{quote(owner, safe='')}")
+            yield from self._items(f"{group}/projects", "&include_subgroups=true")
             return
         try:
-            yield from self._items(f"{self.url}/orgs/{quote(owner)}/repos")
+            yield from self._items(f"{self._authorized(f'{self.url}/orgs/{quote(owner)}')}/repos")
         except RequestFailed as error:
             if error.status != 404:
                 raise
-            yield from self._items(f"{self.url}/users/{quote(owner)}/repos")  # a person, not an organization
+            # A person, not an organization.
+            yield from self._items(f"{self._authorized(f'{self.url}/users/{quote(owner)}')}/repos")
 
     def _items(self, url: str, query: str = "") -> Iterator[Any]:
         """Yield the items of a listing. Raises RequestFailed, BadDocument and SourceError."""
@@ -99,8 +102,25 @@ class Api:
     def _address(self, path: str) -> str:
         """Return the address of a repository."""
         if self.forge is GITLAB:
-            return f"{self.url}/projects/{quote(path, safe='')}"
-        return f"{self.url}/repos/{quote(path)}"
+            return self._authorized(f"{self.url}/projects/{quote(path, safe='')}")
+        self._authorized(f"{self.url}/repositories")  # where GitHub has the other parts of a listing
+        return self._authorized(f"{self.url}/repos/{quote(path)}")
+
+    def _authorized(self, url: str) -> str:
+        """Return an address to which the token is sent, and to those below it.
+
+        It is not sent to the whole server: on some, whoever makes a release decides where its links lead.
+        """
+        if self.token:
+            self.web.use_token(url, self.token)
+        return url
+
+    def _named(self, item: Any) -> Repository:  # noqa: ANN401 (JSON)
+        """Return what the API says about a repository that the user named. Raises BadDocument."""
+        repository = _read_repository(item)
+        if self.forge is GITLAB and isinstance(item.get("id"), int):
+            self._authorized(f"{self.url}/projects/{item['id']}")  # as its own links name it
+        return repository
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -110,7 +130,7 @@ class Api:
         except BadDocument as error:
             raise SourceError(f"{redact(self.url)}: a response {error}") from error
         except RequestFailed as error:
-            is_limited = error.status == 429 and not self.web.has_token(self.url)
+            is_limited = error.status == 429 and not self.token
             advice = f". Set {self.forge.token_variable}, which allows more, or try again then" if is_limited else ""
             raise SourceError(f"{error}{advice}") from error
 
@@ -122,10 +142,8 @@ def open_api(forge: Forge, api_url: str | None, web: WebClient) -> Api:
     """
     usual = os.environ.get(forge.address_variable) or forge.address
     url = web.take_credentials(api_url or usual).rstrip("/")
-    token = os.environ.get(forge.token_variable, "")
-    if token and origin(url) in (origin(usual), origin(forge.address)):
-        web.use_token(url, token)
-    return Api(forge=forge, url=url, web=web)
+    is_usual = origin(url) in (origin(usual), origin(forge.address))
+    return Api(forge=forge, url=url, web=web, token=os.environ.get(forge.token_variable, "") if is_usual else "")
 
 
 def _is_pattern(name: str) -> bool:

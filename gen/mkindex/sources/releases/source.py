@@ -137,6 +137,7 @@ def _link(asset: Asset, by_name: dict[str, Asset], *, by_api: bool) -> Link | Re
         url = normalize_url(asset.api_url or asset.url if by_api else asset.url, asset.name, allow_local=False)
     except ValueError as error:
         return Rejected(location=f"{redact(asset.url)}", reason=str(error))
+    revisions = [asset.revision, *([metadata.revision] if metadata else [])]
     return Link(
         url=url,
         filename=asset.name,
@@ -145,7 +146,7 @@ def _link(asset: Asset, by_name: dict[str, Asset], *, by_api: bool) -> Link | Re
         upload_time=asset.upload_time,
         core_metadata=metadata.sha256 if metadata and not by_api else None,
         provenance=clean_provenance(provenance.url) if provenance and not by_api else "",
-        revision=asset.revision,
+        revision=" ".join(revisions) if all(revisions) else "",
     )
 
 
