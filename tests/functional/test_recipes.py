@@ -139,7 +139,7 @@ def test_each_variant_has_an_index(here: Path, published: LoggedServer) -> None:
 
 def test_another_server_can_be_left(here: Path, published: LoggedServer) -> None:
     shutil.rmtree(here / "public")
-    follow("Leave pypiserver, devpi, dumb-pypi or Artifactory", here, published)
+    follow("Leave pypiserver, devpi or dumb-pypi", here, published)
     assert files_of(here, "demo")
 
 
