@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(mkindex.__file__).parent
+DESIGN = Path(__file__).resolve().parents[1] / "docs/design.md"
 # From left to right. A room imports only from groups to its left; rooms of one group do not import each other.
 GROUPS = (
     {"errors"},
@@ -65,6 +67,15 @@ def room(module: str) -> str:
 
 def test_every_module_belongs_to_a_room() -> None:
     assert {room(module) for module in MODULES} == set(LEVEL)
+
+
+def test_the_design_lists_the_rooms_in_their_order() -> None:
+    text = DESIGN.read_text("utf-8")
+    table = text[text.index("| room | contents |") : text.index("Where to make a change")]
+    lines = [re.findall(r"`(\w+)/?`", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")]
+    levels = [LEVEL[name] for names in lines for name in names]
+    assert sorted(name for names in lines for name in names) == sorted(LEVEL)
+    assert levels == sorted(levels)
 
 
 @pytest.mark.parametrize("module", MODULES)

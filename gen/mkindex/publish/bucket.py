@@ -26,8 +26,8 @@ from mkindex.publish.claim import HEADERS, Claim, Waiting
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.object_headers import FILE_HEADERS, page_headers
+from mkindex.publish.object_keys import ObjectKeys
 from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection, Put, Superseded
-from mkindex.publish.present import Present
 from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.staging import read_metadata
 from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
@@ -83,7 +83,7 @@ class BucketDestination:
         self._executor = executor
         self._readers = readers
         self._claim = Claim(store, waiting or Waiting())
-        self._present = Present(store)
+        self._object_keys = ObjectKeys(store)
         self._state: _State | None = None
         self._intended: Sequence[Entry] = ()  # of a writer that died
         self._stopped = False
@@ -168,7 +168,7 @@ class BucketDestination:
         if any(entry.path == path for entry in self._intended):
             return ""
         with self._errors():
-            if not self._present.has(path):
+            if not self._object_keys.has(path):
                 return None
             if path.startswith(f"{FILES_DIRECTORY}/") and not path.endswith(".metadata"):
                 return "".join(path.split("/")[1:3])  # of a file that was uploaded, but not published
@@ -244,7 +244,7 @@ class BucketDestination:
             self._store.delete([key for entry in entries for key in self._keys(entry.path)])
         self._claim.release()
         self._intended = ()
-        self._present = Present(self._store)
+        self._object_keys = ObjectKeys(self._store)
         return len(changed)
 
     def _require_same_state(self, theirs: Sequence[Entry]) -> None:
@@ -252,7 +252,7 @@ class BucketDestination:
         before = self._read_state().etag
         there = self._store.head(MANIFEST)
         if theirs or (there.etag if there else "") != before:
-            self._intended, self._state, self._present = theirs or self._intended, None, Present(self._store)
+            self._intended, self._state, self._object_keys = theirs or self._intended, None, ObjectKeys(self._store)
             raise Superseded(f"{printable(self.root)}: another mkindex process published meanwhile. Run again")
 
     def _put_manifest(self, plan: Plan, new: Iterable[tuple[Position, Entry]]) -> None:

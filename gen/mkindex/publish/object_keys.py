@@ -1,4 +1,4 @@
-"""Which objects are in a bucket. A few are asked for one by one; if many are, all keys are listed once."""
+"""Which objects are in a bucket. The first few are looked up one by one; after that, all keys are listed once."""
 
 from functools import cached_property
 
@@ -7,7 +7,7 @@ from mkindex.stores.objects import ObjectStore
 _FEW = 32
 
 
-class Present:
+class ObjectKeys:
     """The keys of a store, as they were when they were first asked for."""
 
     def __init__(self, store: ObjectStore) -> None:
