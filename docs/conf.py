@@ -1,7 +1,7 @@
 """The documentation site, which `make docs` builds from the pages in this directory.
 
-The pages in `generated/` are written here: that of the commands, from the code, so that it cannot be out of date, and
-those that are Markdown files at the top of the repository.
+The pages in `generated/` are written here: the page of the commands, from the code, so that it is never out of date,
+and copies of Markdown files at the top of the repository.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PAGES = {
     "SECURITY.md": "generated/security.md",
     "benchmarks/RESULTS.md": "generated/performance.md",
 }
-# Addresses that are others on the site.
+# Links that differ on the site: a directory has no page there.
 ELSEWHERE = {"hosting": "hosting/README.md"}
 _LINK = re.compile(r"\[(?P<text>[^\]\n]*)\]\((?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
 
@@ -58,9 +58,9 @@ def write_commands() -> str:
 
 
 def with_links_of_site(text: str, path: str) -> str:
-    """Return a page with links to files of the repository as links to pages; or as text if they are no pages.
+    """Return a page whose links to files of the repository lead to pages. Links to files without a page become text.
 
-    `path`: where the page is in the repository.
+    `path` is that of the page in the repository.
     """
 
     def replace(match: re.Match[str]) -> str:
