@@ -313,7 +313,7 @@ def test_a_tree_that_check_rejects_is_not_an_output(runner: Runner, tmp_path: Pa
         ("remote", "x"),
         ("links", "2"),
         ("for", "x"),
-        ("json-root", "json"),
+        ("json-root", "../json"),
     ],
 )
 def test_an_input_that_makes_no_sense_fails(name: str, value: str, runner: Runner, tmp_path: Path) -> None:
