@@ -157,7 +157,7 @@ def test_a_symlink_stays_with_a_note(tmp_path: Path, incoming: Path) -> None:
     shutil.move(incoming / DEMO, incoming / ".data.whl")
     (incoming / DEMO).symlink_to(".data.whl")
     report = consume(incoming, tmp_path / "public")
-    text = "published, and not deleted, because of a symlink"
+    text = "published, but not deleted: a symlink is in its path"
     assert report.notes == (Note(location=f"{incoming}/{DEMO}", text=text),)
     assert sorted(os.listdir(incoming)) == [".data.whl", DEMO]
 
@@ -188,7 +188,7 @@ def test_a_file_that_this_user_may_not_delete_is_noted(
 
     monkeypatch.setattr("mkindex.build.consuming.Filesystem", Refusing)
     report = consume(incoming, tmp_path / "public")
-    text = "published, but cannot be deleted: Operation not permitted. Give this user permission to, or delete it"
+    text = "published, but cannot be deleted: Operation not permitted. Delete it, or give this user permission to"
     assert [(note.location, note.text) for note in report.notes] == [
         (f"{incoming}/{name}", text) for name in (DEMO, "other-1.0.tar.gz")
     ]

@@ -326,7 +326,7 @@ def test_two_decisions_at_once_do_not_undo_each_other(here: Path, governed: Path
     before = snapshot(here)
     with pytest.raises(MkindexError) as error:
         build(config, growth=decisions[1].growth, before_commit=decisions[1].write)
-    assert str(error.value) == "mkindex.toml was changed at the same time. Nothing was changed: run again"
+    assert str(error.value) == "another process changed mkindex.toml meanwhile. Nothing was published. Run again"
     assert snapshot(here) == before
 
 

@@ -315,13 +315,13 @@ WRONG: dict[str, dict[str, Any]] = {
         "simple_path": "_headers/x",
     },
     "host s3 requires a bucket as DEST, which needs no upload: mkindex wheels s3://BUCKET/PREFIX": {"host": "s3"},
-    "host netlify needs a directory as DEST, not a bucket": {"host": "netlify", "destination": "s3://a-bucket"},
-    "link_mode hardlink needs a directory as DEST: files are uploaded to a bucket": {
+    "host netlify requires a directory as DEST, not a bucket": {"host": "netlify", "destination": "s3://a-bucket"},
+    "link_mode hardlink requires a directory as DEST: files are uploaded to a bucket": {
         "link_mode": "hardlink",
         "destination": "s3://a-bucket",
     },
-    "archive needs a directory as DEST, not a bucket": {"archive": "a.zip", "destination": "s3://a-bucket"},
-    "serve needs a directory as DEST, not a bucket": {"serve": True, "watch": True, "destination": "s3://a-bucket"},
+    "archive requires a directory as DEST, not a bucket": {"archive": "a.zip", "destination": "s3://a-bucket"},
+    "serve requires a directory as DEST, not a bucket": {"serve": True, "watch": True, "destination": "s3://a-bucket"},
     "DEST s3:// names no bucket. Give s3://BUCKET/PREFIX": {"destination": "s3://"},
     "DEST az://a-bucket/b/../c has a prefix with an empty part, . or .. in it": {"destination": "az://a-bucket/b/../c"},
     "store_option must be KEY=VALUE, such as region=eu-central-1": {"store_option": ("region",)},

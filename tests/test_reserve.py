@@ -119,7 +119,7 @@ def test_reserved_and_removed_names_keep_a_page_without_files(source: Path, tree
     assert json.loads((tree / "simple/gone/index.v1_json").read_text()) == reserved
     assert '<meta name="mkindex:reserved" content="true">' in (tree / "simple/gone/index.html").read_text()
     notes = [[f"{note.location}: {note.text}" for note in report.notes] for report in (first, second, third)]
-    text = "gone: it has no file any more, and its name stays reserved. --release gone gives it up"
+    text = "gone: has no files any more, but its name stays reserved. To give it up: --release gone"
     assert notes == [[], [text], []]
     assert [len(report.index.projects) for report in (first, second, third)] == [2, 1, 1]
     assert (third.plan.has_changes, "gone" in (tree / "index.html").read_text()) == (False, False)
@@ -149,7 +149,7 @@ def test_a_build_does_not_reserve_less_by_mistake(source: Path, tree: Path) -> N
     before = read_tree(tree)
     publish(source, tree, reserve=("Acme.*", "secret"))  # the same names
     write_wheel(source, "new", "1.0")
-    with pytest.raises(NotPublished, match=r"reserves acme-\*, and this build would not\. Give --reserve 'acme-\*'"):
+    with pytest.raises(NotPublished, match=r"reserves acme-\*, and this build does not\. Add --reserve 'acme-\*'"):
         publish(source, tree, reserve=("secret",))
     assert {path: data for path, data in read_tree(tree).items() if path in before} | before == before
     publish(source, tree, release=("acme-*", "secret"))
@@ -300,7 +300,7 @@ def test_the_printed_configuration_has_the_names_that_the_tree_was_built_with(
         (
             "nginx",
             FALLBACK,
-            "--fallback requires --reserve, because the tree, and the names that it was built to reserve",
+            "--fallback requires --reserve, because the tree, which has the reserved names",
         ),
         ("nginx", ["--fallback", "other"], "--fallback must be an http or https URL"),
     ],
@@ -327,6 +327,6 @@ def test_what_may_not_be_safe_is_a_warning(tmp_path: Path, capsys: pytest.Captur
     options = ["--root", str(tmp_path), "--fallback", "http://other.example/simple/"]
     assert cli.run(["host", "nginx", *options, "--reserve", "x"]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "warning --fallback: the tree is not here, so make sure that it is built with the same --reserve",
+        "warning --fallback: the tree is not on this machine. Build it with the same --reserve",
         "warning --fallback http://other.example/simple/: anybody on the network path can change what is installed",
     ]

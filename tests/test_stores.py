@@ -121,7 +121,7 @@ def test_without_the_libraries_the_message_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "obstore", None)
     assert cli.run([str(tmp_path), "s3://a-bucket"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "error s3://a-bucket is a bucket, which needs more packages: pip install 'mkindex[store]'"
+        "error s3://a-bucket is a bucket, which requires more packages: pip install 'mkindex[store]'"
     )
 
 

@@ -17,7 +17,8 @@ def relocate(directory: str, url: str | None = None) -> tuple[str, list[str]]:
     """
     if os.path.isfile(directory):
         raise DestinationError(
-            f"{printable(directory)} is a file. Extract it (mkdir usb && tar -xf FILE -C usb): mkindex relocate usb"
+            f"{printable(directory)} is a file. Extract it (mkdir usb && tar -xf FILE -C usb), then run: "
+            "mkindex relocate usb"
         )
     locks = os.path.join(os.path.realpath(directory), LOCKS_DIRECTORY)
     if os.path.islink(locks):

@@ -1,8 +1,8 @@
 """Drop folders: `add --consume` deletes the files of its sources once they are published.
 
-This is the one exception to the rule that sources are never changed. The bytes are copied, because whoever uploads a
-file may still hold it open, and only a file whose bytes are certainly those that are published is deleted. After a
-crash, the next run finds the files of the sources in the index, and deletes them.
+This is the one exception to the rule that sources are never changed. The bytes are copied, because an uploader may
+still have the file open. A file is deleted only if its bytes are those that are published. After a crash, the next run
+finds the files of the sources in the index, and deletes them.
 """
 
 import errno
@@ -32,7 +32,7 @@ class Holder(Protocol):
         """Tell whether the file at a path of the tree is as mkindex wrote it."""
 
 
-class Consumed(NamedTuple):
+class ConsumeResult(NamedTuple):
     """What was deleted from the sources, or would be in a dry run."""
 
     paths: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ def find_consumable(arrivals: Iterable[File], index: Index) -> tuple[Consumable,
     return tuple(Consumable(file, listed[file.sha256]) for file in arrivals if file.sha256 in listed)
 
 
-def consume(consumable: Iterable[Consumable], destination: Holder, since_ns: int) -> Consumed:
+def consume(consumable: Iterable[Consumable], destination: Holder, since_ns: int) -> ConsumeResult:
     """Delete these files from their sources, if the destination holds them.
 
     `since_ns`: when the sources began to be listed, since the epoch. A file that has changed by now stays.
@@ -96,11 +96,13 @@ def consume(consumable: Iterable[Consumable], destination: Holder, since_ns: int
         except FileNotFoundError:
             pass  # somebody else removed it
         except SymlinkInTree:
-            notes.append(Note(location=file.local.location, text="published, and not deleted, because of a symlink"))
+            notes.append(
+                Note(location=file.local.location, text="published, but not deleted: a symlink is in its path")
+            )
         except OSError as error:
-            text = f"published, but cannot be deleted: {error.strerror}. Give this user permission to, or delete it"
+            text = f"published, but cannot be deleted: {error.strerror}. Delete it, or give this user permission to"
             notes.append(Note(location=file.local.location, text=text))
-    return Consumed(tuple(paths), tuple(notes))
+    return ConsumeResult(tuple(paths), tuple(notes))
 
 
 def _is_unchanged(disk: Filesystem, file: File, since_ns: int) -> bool:

@@ -30,8 +30,8 @@ class PolicyEdit(NamedTuple):
         """Replace the text `before` of the file; a symlink to it stays. Raises MkindexError."""
         path, target = printable(str(self.path)), os.path.realpath(self.path)
         if self._now() != self.before:
-            # Only the writer of a destination is here, but the file was read before that was known.
-            raise MkindexError(f"{path} was changed at the same time. Nothing was changed: run again")
+            # The file was read before this process became the only writer of the destination.
+            raise MkindexError(f"another process changed {path} meanwhile. Nothing was published. Run again")
         temporary = f"{target}.mkindex"
         try:
             with open(temporary, "w", encoding="utf-8") as stream:
@@ -44,7 +44,7 @@ class PolicyEdit(NamedTuple):
         except OSError as error:
             with suppress(OSError):
                 os.unlink(temporary)
-            raise MkindexError(f"cannot write {path}: {error.strerror}. Nothing was changed") from error
+            raise MkindexError(f"cannot write {path}: {error.strerror}. Nothing was published") from error
 
     @property
     def is_written(self) -> bool:

@@ -79,7 +79,7 @@ def sort_outcomes(
 
 def _reject_variant(file: File) -> Rejected:
     """Return the rejection of a wheel variant, for the reason that most clients do not know them yet."""
-    clients = "pip, poetry and PDM ignore {}, and uv does without --preview-features wheel-variants"
+    clients = "pip, poetry and PDM ignore {}, and so does uv without --preview-features wheel-variants"
     advice = "--wheel-variants publishes {}"
     return Rejected(
         location=file.artifact.location,

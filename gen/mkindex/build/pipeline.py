@@ -23,7 +23,7 @@ from mkindex.sources.source import Source
 from mkindex.web.client import WebClient
 
 if TYPE_CHECKING:
-    from mkindex.build.consuming import Consumed
+    from mkindex.build.consuming import ConsumeResult
     from mkindex.sources.generation import Generation
 
 OpenSources = Callable[[Config, WebClient, Executor], Sequence[Source]]
@@ -101,12 +101,12 @@ def _apply(work: Workspace, prepared: Prepared, before_commit: Callable[[], obje
     return work.destination.apply(prepared.plan, before_commit)
 
 
-def _consume(work: Workspace, collected: Collected, index: Index, began_ns: int) -> "Consumed":
-    from mkindex.build.consuming import Consumed, consume, find_consumable  # here, since few builds need it
+def _consume(work: Workspace, collected: Collected, index: Index, began_ns: int) -> "ConsumeResult":
+    from mkindex.build.consuming import ConsumeResult, consume, find_consumable  # here, since few builds need it
 
     consumable = find_consumable(collected.arrivals, index)
     if work.config.dry_run:
-        return Consumed(tuple(file.local.path for file, _ in consumable))
+        return ConsumeResult(tuple(file.local.path for file, _ in consumable))
     return consume(consumable, work.destination, began_ns)
 
 

@@ -31,7 +31,7 @@ def reserve_names(index: Index, found: Index, config: Config, destination: Desti
             continue
         names.add(name)
         if had_files and not reserved.has(name):
-            text = "it has no file any more, and its name stays reserved. --release {name} gives it up"
+            text = "has no files any more, but its name stays reserved. To give it up: --release {name}"
             notes.append(Note(location=name, text=text.format(name=name), text_of_many=text.format(name="NAME")))
     projects = (*index.projects, *(Project(name=name, files=()) for name in names))
     return Index(projects=tuple(sorted(projects, key=attrgetter("name")))), notes
@@ -51,7 +51,7 @@ def refuse_unreserve(config: Config, destination: Destination) -> None:
     if lost := [glob for glob in recorded.globs if glob not in kept]:
         raise NotPublished(
             f"nothing published: the index in {printable(config.destination)} reserves {and_more(lost, 3)}, and this "
-            f"build would not. Give --reserve '{lost[0]}', too, or give it up with --release '{lost[0]}'",
+            f"build does not. Add --reserve '{lost[0]}', or give it up: --release '{lost[0]}'",
             (),
         )
 

@@ -1,6 +1,9 @@
 """The options --fallback and --reserve of the commands that serve a tree, or print how to."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from mkindex.cli.terminal import print_warning
 from mkindex.options import InvalidOption
@@ -8,6 +11,25 @@ from mkindex.tree.layout import Layout
 
 if TYPE_CHECKING:
     from mkindex.hosts.fallback import Fallback
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def fallback_options(command: F) -> F:
+    """Add the two options to a command."""
+    reserve = click.option(
+        "--reserve",
+        multiple=True,
+        metavar="GLOB",
+        help="With --fallback: a name that the fallback never answers for, such as 'acme-*', besides those that the "
+        "tree was built with. Can be repeated.",
+    )
+    fallback = click.option(
+        "--fallback",
+        metavar="URL",
+        help="Redirect requests for projects that the index does not have to this index, but never for reserved names.",
+    )
+    return fallback(reserve(command))
 
 
 def fallback_of(layout: Layout, url: str | None, reserve: tuple[str, ...]) -> "Fallback | None":
@@ -33,11 +55,11 @@ def fallback_of(layout: Layout, url: str | None, reserve: tuple[str, ...]) -> "F
     if not layout.has_manifest and not reserve:
         raise InvalidOption(
             "fallback",
-            "requires {reserve}, because the tree, and the names that it was built to reserve, are not here. Give all "
-            "of them",
+            "requires {reserve}, because the tree, which has the reserved names, is not on this machine. Give all of "
+            "them",
         )
     if not layout.has_manifest:
-        print_warning("--fallback: the tree is not here, so make sure that it is built with the same --reserve")
+        print_warning("--fallback: the tree is not on this machine. Build it with the same --reserve")
     if fallback.is_plain_http:
         print_warning(f"--fallback {fallback.url}: anybody on the network path can change what is installed")
     return fallback

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mkindex.cli.fallback import fallback_of
+from mkindex.cli.fallback import fallback_of, fallback_options
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_warning, reader_may_leave
 from mkindex.config.table import BY_NAME
@@ -60,18 +60,7 @@ Then check the result: mkindex check URL. docs/hosting has a page for each host.
     help="IP address to listen on; 0.0.0.0 for all addresses.  [default: only this machine if the host of --url is "
     "localhost or a loopback address, otherwise all addresses]",
 )
-@click.option(
-    "--fallback",
-    metavar="URL",
-    help="Redirect requests for projects that the index does not have to this index, but never for reserved names.",
-)
-@click.option(
-    "--reserve",
-    multiple=True,
-    metavar="GLOB",
-    help="With --fallback: a name that the fallback never answers for, such as 'acme-*', besides those that the tree "
-    "in --root was built with. Can be repeated.",
-)
+@fallback_options
 @click_option(BY_NAME["templates"], group="")
 @click.pass_context
 def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: Any) -> int:  # noqa: ANN401
@@ -83,7 +72,7 @@ def host(ctx: click.Context, /, name: str, *, templates: str | None, **options: 
     --listen gives another address.
 
     For github-pages and gitlab-pages, the output is the workflow that builds and deploys the index. For systemd, it is
-    the unit of a service that builds the index in --root whenever a wheel changes, and can do nothing else. Other hosts
+    the unit of a service that builds the index in --root whenever a wheel changes, with few permissions. Other hosts
     are configured by files that a build with --for NAME writes.
     """
     from pathlib import Path

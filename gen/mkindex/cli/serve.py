@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mkindex.cli.fallback import fallback_of
+from mkindex.cli.fallback import fallback_of, fallback_options
 from mkindex.cli.options import CONTEXT_SETTINGS, Command, click_option
 from mkindex.cli.terminal import DONE, print_message, print_warning, reader_may_leave
 from mkindex.config.table import BY_NAME
@@ -68,18 +68,7 @@ def _missing_index(directory: str) -> str:
 @click.argument("directory", metavar="DIR")
 @click_option(BY_NAME["bind"], group="")
 @click.option("--metrics", is_flag=True, help="Serve counters for Prometheus at /-/metrics.")
-@click.option(
-    "--fallback",
-    metavar="URL",
-    help="Redirect requests for projects that the index does not have to this index, but never for reserved names.",
-)
-@click.option(
-    "--reserve",
-    multiple=True,
-    metavar="GLOB",
-    help="With --fallback: a name that the fallback never answers for, such as 'acme-*', besides those that DIR was "
-    "built with. Can be repeated.",
-)
+@fallback_options
 @click.option("--quiet", "-q", is_flag=True, help="Log only requests that fail.")
 def serve(
     directory: str, *, bind: str, metrics: bool, fallback: str | None, reserve: tuple[str, ...], quiet: bool

@@ -150,12 +150,12 @@ def _check_bucket(options: BuildOptions) -> None:
     except ValueError as error:
         raise ConfigError(f"DEST {redact(options.destination)} {error}") from error
     if options.host not in (None, "s3"):
-        raise InvalidOption("host", "{value} needs a directory as DEST, not a bucket", value=options.host)
+        raise InvalidOption("host", "{value} requires a directory as DEST, not a bucket", value=options.host)
     if options.link_mode == "hardlink":
-        raise InvalidOption("link_mode", "hardlink needs a directory as DEST: files are uploaded to a bucket")
+        raise InvalidOption("link_mode", "hardlink requires a directory as DEST: files are uploaded to a bucket")
     for name in ("archive", "serve"):
         if getattr(options, name):
-            raise InvalidOption(name, "needs a directory as DEST, not a bucket")
+            raise InvalidOption(name, "requires a directory as DEST, not a bucket")
 
 
 def _check_places(options: BuildOptions) -> None:

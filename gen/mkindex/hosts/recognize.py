@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-PAGES_ARE, FILES_ARE = "max-age=60, must-revalidate", "public, max-age=31536000, immutable"
+from mkindex.hosts.caching import FILE_CACHING, PAGE_CACHING
+
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
@@ -22,7 +23,7 @@ class KnownHost(NamedTuple):
     """A host that can be recognized."""
 
     name: str  # for people
-    headers: Mapping[str, str] = {}  # regular expressions by header; any that matches tells the host
+    headers: Mapping[str, str] = {}  # regular expressions by header; if any of them matches, it is this host
     domain: str = ""  # the end of its host names
     changes: Mapping[str, Change] = {}  # by the name of a rule
     whole: str = ""  # what makes everything right at once
@@ -34,8 +35,8 @@ def _headers_file(command: str) -> dict[str, Change]:
     return {
         "content-type": Change(where, ("/simple/*/index.v1_json", f"  Content-Type: {_JSON}")),
         "content-encoding": Change(where, ("/files/*", "  Content-Type: application/octet-stream")),
-        "page-cache": Change(where, ("/simple/*", f"  Cache-Control: {PAGES_ARE}")),
-        "file-cache": Change(where, ("/files/*", f"  Cache-Control: {FILES_ARE}")),
+        "page-cache": Change(where, ("/simple/*", f"  Cache-Control: {PAGE_CACHING}")),
+        "file-cache": Change(where, ("/files/*", f"  Cache-Control: {FILE_CACHING}")),
         "unknown-project": Change(
             "the site", ("add 404.html at its root; remove a rule of _redirects such as /* /index.html 200",)
         ),
@@ -155,11 +156,11 @@ HOSTS = (
             ),
             "page-cache": Change(
                 "the objects",
-                (f"gcloud storage objects update 'gs://BUCKET/simple/**' --cache-control='{PAGES_ARE}'",),
+                (f"gcloud storage objects update 'gs://BUCKET/simple/**' --cache-control='{PAGE_CACHING}'",),
             ),
             "file-cache": Change(
                 "the objects",
-                (f"gcloud storage objects update 'gs://BUCKET/files/**' --cache-control='{FILES_ARE}'",),
+                (f"gcloud storage objects update 'gs://BUCKET/files/**' --cache-control='{FILE_CACHING}'",),
             ),
             "no-index-document": Change(
                 "the bucket, behind a load balancer",
@@ -215,8 +216,8 @@ HOSTS = (
             "content-encoding": Change(
                 "location /files/", ("gzip off;", "types { }", "default_type application/octet-stream;")
             ),
-            "file-cache": Change("location /files/", (f'add_header Cache-Control "{FILES_ARE}";',)),
-            "page-cache": Change("location /simple/", (f'add_header Cache-Control "{PAGES_ARE}" always;',)),
+            "file-cache": Change("location /files/", (f'add_header Cache-Control "{FILE_CACHING}";',)),
+            "page-cache": Change("location /simple/", (f'add_header Cache-Control "{PAGE_CACHING}" always;',)),
             "no-vary": Change("location /simple/", ("add_header Vary Accept always;",)),
             "unknown-project": Change(
                 "location /simple/", ("try_files $uri $uri/ =404;  # instead of a last part such as /index.html",)
@@ -247,8 +248,10 @@ HOSTS = (
                     "</If>",
                 ),
             ),
-            "file-cache": Change("<Directory> or .htaccess of files/", (f'Header set Cache-Control "{FILES_ARE}"',)),
-            "page-cache": Change("<Directory> or .htaccess of simple/", (f'Header set Cache-Control "{PAGES_ARE}"',)),
+            "file-cache": Change("<Directory> or .htaccess of files/", (f'Header set Cache-Control "{FILE_CACHING}"',)),
+            "page-cache": Change(
+                "<Directory> or .htaccess of simple/", (f'Header set Cache-Control "{PAGE_CACHING}"',)
+            ),
             "no-vary": Change("<Directory> or .htaccess of simple/", ("Header merge Vary Accept",)),
             "unknown-project": Change(
                 "<Directory> or .htaccess", ("FallbackResource disabled", "ErrorDocument 404 /404.html")
@@ -274,8 +277,8 @@ HOSTS = (
             "content-encoding": Change(
                 "the site, before file_server", ("header /files/* Content-Type application/octet-stream",)
             ),
-            "file-cache": Change("the site, before file_server", (f'header /files/* Cache-Control "{FILES_ARE}"',)),
-            "page-cache": Change("the site, before file_server", (f'header /simple/* Cache-Control "{PAGES_ARE}"',)),
+            "file-cache": Change("the site, before file_server", (f'header /files/* Cache-Control "{FILE_CACHING}"',)),
+            "page-cache": Change("the site, before file_server", (f'header /simple/* Cache-Control "{PAGE_CACHING}"',)),
             "no-vary": Change("the site, before file_server", ("header /simple/* Vary Accept",)),
             "unknown-project": Change("the site", ("remove try_files with a last part such as /index.html",)),
             "file-is-page": Change("the site", ("remove try_files with a last part such as /index.html",)),

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mkindex import __version__
 from mkindex.errors import ServeError
+from mkindex.hosts.caching import FILE_CACHING
 from mkindex.hosts.fallback import Fallback
 from mkindex.serve.connections import Connections
 from mkindex.serve.fallback import FallbackOfTree
@@ -299,7 +300,7 @@ class Handler(BaseHTTPRequestHandler):
             headers = {
                 **headers,
                 "ETag": etag,
-                "Cache-Control": "public, max-age=31536000, immutable" if _IMMUTABLE.fullmatch(path) else "no-cache",
+                "Cache-Control": FILE_CACHING if _IMMUTABLE.fullmatch(path) else "no-cache",
             }
             if matches_etag(self.headers.get("If-None-Match"), etag):
                 self._begin(HTTPStatus.NOT_MODIFIED, headers)

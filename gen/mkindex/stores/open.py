@@ -24,12 +24,6 @@ def open_bucket(location: str, options: Sequence[str], *, timeout: float) -> Obj
     """
     address = parse_bucket(location)
     values = dict(one.partition("=")[::2] for one in options)
-    try:
-        import obstore
-    except ImportError as error:
-        raise ConfigError(
-            f"{printable(location)} is a bucket, which needs more packages: pip install 'mkindex[store]'"
-        ) from error
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=timeout),
         "read_timeout": timedelta(seconds=timeout),
@@ -37,6 +31,8 @@ def open_bucket(location: str, options: Sequence[str], *, timeout: float) -> Obj
     }
     retries: RetryConfig = {"max_retries": _TRIES, "retry_timeout": timedelta(seconds=max(4 * timeout, 60))}
     try:
+        import obstore
+
         if address.scheme == "s3":
             from mkindex.stores.s3 import S3Session
 
@@ -44,7 +40,7 @@ def open_bucket(location: str, options: Sequence[str], *, timeout: float) -> Obj
         return _open_other(address, values, client, retries)
     except ImportError as error:
         raise ConfigError(
-            f"{printable(location)} is a bucket, which needs more packages: pip install 'mkindex[store]'"
+            f"{printable(location)} is a bucket, which requires more packages: pip install 'mkindex[store]'"
         ) from error
     except StoreError as error:
         raise ConfigError(f"{printable(location)}: {error}") from error
