@@ -14,7 +14,7 @@ from mkindex.build.pipeline import build
 from mkindex.config import Config
 from mkindex.errors import ConfigError, DestinationError, Note
 from mkindex.model.index import ProjectStatus
-from mkindex.publish.claim import Waiting
+from mkindex.publish.claim import ClaimTimes
 from mkindex.publish.object_headers import FILE_HEADERS
 from mkindex.stores.objects import StoreError
 from support.builds import cold_build
@@ -354,7 +354,7 @@ def test_nothing_that_readers_see_changes_if_before_commit_raises(source: Path, 
 
 def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FakeStore()
-    use(monkeypatch, store, Waiting())
+    use(monkeypatch, store, ClaimTimes())
     sources = []
     for number in range(5):
         sources.append(tmp_path / f"wheels-{number}")
@@ -423,7 +423,7 @@ def test_a_writer_that_another_one_took_for_dead_publishes_nothing_more(
 def test_a_writer_that_did_not_run_for_a_while_looks_whether_it_still_has_the_claim(
     source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, store, Waiting(renewal=0.0, lease=60.0, patience=0.0))
+    use(monkeypatch, store, ClaimTimes(renewal=0.0, lease=60.0, patience=0.0))
     monkeypatch.setattr("mkindex.publish.claim.Claim._start_renewing", lambda claim: None)
 
     def take_over(number: int, request: str) -> None:
@@ -441,7 +441,7 @@ def test_a_writer_that_did_not_run_for_a_while_looks_whether_it_still_has_the_cl
 def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(
     source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, store, Waiting(lease=60.0, patience=0.0))
+    use(monkeypatch, store, ClaimTimes(lease=60.0, patience=0.0))
     store.put(CLAIM, b"mkindex claim 1 held 00000000000000000000000000000000 1\nmkindex intent 3\n", ("", ""))  # type: ignore[arg-type]
     with pytest.raises(DestinationError, match=rf"^another mkindex process has been publishing to {ADDRESS} for 0 s"):
         publish(source)
@@ -451,7 +451,7 @@ def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(
 def test_a_store_without_conditional_writes_is_named(
     source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mkindex.publish.claim.SETTLED", 0.0)
+    monkeypatch.setattr("mkindex.publish.claim.SETTLING_TIME", 0.0)
     store.ignores_conditions = True
     report = publish(source)
     text = (
@@ -493,5 +493,5 @@ def test_a_file_that_changes_while_it_is_read_is_examined_again(source: Path, st
 
 
 def test_waiting_has_bounds() -> None:
-    assert Waiting() == (15.0, 60.0, 600.0)
+    assert ClaimTimes() == (15.0, 60.0, 600.0)
     assert AT_ONCE.lease == 0.0

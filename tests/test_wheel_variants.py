@@ -194,8 +194,8 @@ def test_a_wheel_variant_is_rejected_without_the_option(tmp_path: Path, build: s
     write_wheel(wheels, "demo", "1.0")
     report = publish(wheels, tmp_path / "public")
     assert reasons(report) == {
-        name: "a wheel variant with the label cu126 (PEP 825, a draft): pip, poetry and PDM ignore it, and uv does "
-        "without --preview-features wheel-variants. --wheel-variants publishes it"
+        name: "a wheel variant with the label cu126 (PEP 825, a draft): pip, poetry and PDM ignore it, and so does "
+        "uv without --preview-features wheel-variants. --wheel-variants publishes it"
     }
     assert listed(tmp_path / "public").keys() == {PLAIN}
     # What was remembered of it holds with the option, too.

@@ -83,7 +83,7 @@ def remove_from_index(
     Returns a Report; `removed_files` has the filenames that are not listed any more. Raises NotPublished if a request
     matches nothing.
     """
-    from mkindex.build.growing import removing
+    from mkindex.build.growing import removal_of
     from mkindex.build.pipeline import build
     from mkindex.build.requesting import find_requested
     from mkindex.config.growth_options import EDIT_OPTIONS
@@ -95,7 +95,7 @@ def remove_from_index(
     files = find_requested(config, [parse_request(text) for text in asked])
     # The user named the files, so neither their share of the index nor an empty index is a surprise.
     config = dataclasses.replace(config, prune=True, allow_empty=True)
-    return build(config, growth=removing(files, frozenset(options)))
+    return build(config, growth=removal_of(files, frozenset(options)))
 
 
 def check_index(

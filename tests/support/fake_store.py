@@ -7,7 +7,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from mkindex.publish.claim import Waiting
+from mkindex.publish.claim import ClaimTimes
 from mkindex.stores.objects import ABSENT, Conflict, Content, End, Headers, MissingObject, StoredObject, StoreError
 from support.trees import OWN_DIRECTORY, find_broken_links
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mkindex.stores.objects import Condition
 
 ADDRESS = "s3://a-bucket/python"
-AT_ONCE = Waiting(
+AT_ONCE = ClaimTimes(
     renewal=999.0, lease=0.0, patience=30.0
 )  # a claim that does not change between two looks is that of a dead writer
 
@@ -137,10 +137,10 @@ class FakeStore:
             self._request(f"ABORT {prefix} {older_than}")
 
 
-def use(monkeypatch: pytest.MonkeyPatch, store: FakeStore, waiting: Waiting = AT_ONCE) -> None:
+def use(monkeypatch: pytest.MonkeyPatch, store: FakeStore, waiting: ClaimTimes = AT_ONCE) -> None:
     """Let every bucket that a build opens be this store."""
     monkeypatch.setattr("mkindex.stores.open.open_bucket", lambda location, options, timeout: store)
-    monkeypatch.setattr("mkindex.publish.bucket.Waiting", lambda: waiting)
+    monkeypatch.setattr("mkindex.publish.bucket.ClaimTimes", lambda: waiting)
 
 
 def tree_in(store: FakeStore) -> dict[str, bytes]:

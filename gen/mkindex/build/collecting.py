@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mkindex.build.examining import sort_outcomes
-from mkindex.build.growing import Growth, Published, changed
+from mkindex.build.growing import Growth, Published, apply_growth
 from mkindex.build.listing import list_sources, refuse_without_lock, selection, sort_listing
 from mkindex.build.report import note_missing
 from mkindex.build.workspace import Workspace
@@ -58,7 +58,7 @@ def collect(
     arrivals: tuple[File, ...] = ()
     if growth:
         arrivals = tuple(files)
-        published = changed(_list_index(work, growth), growth, config)
+        published = apply_growth(_list_index(work, growth), growth, config)
         previous, generation = {file.sha256: file.upload_time for file in published.files}, published.generation
         files, rejected = grow(published.files, files, replace=growth.replace, variant_of=variant_of)
         statuses = [*published.statuses, *statuses]

@@ -59,7 +59,7 @@ class Growth(NamedTuple):
     policy: "Policy | None" = None  # instead of that in the policy file
 
 
-def removing(files: Iterable[File], given: frozenset[str]) -> Growth:
+def removal_of(files: Iterable[File], given: frozenset[str]) -> Growth:
     """Return the growth that takes these published files out of an index."""
     chosen = {(file.filename, file.sha256) for file in files}
     return Growth(given=given, is_removed=lambda file: (file.filename, file.sha256) in chosen)
@@ -85,8 +85,8 @@ def list_published(work: Workspace) -> Published:
     return Published([*known, *examined], statuses, [*findings, *rejected])
 
 
-def changed(published: Published, growth: Growth, config: Config) -> Published:
-    """Return what stays of what is published, and as it is to be listed."""
+def apply_growth(published: Published, growth: Growth, config: Config) -> Published:
+    """Return the published files and statuses that stay, with the changes that the growth makes to them."""
     files = [growth.edit(file) for file in published.files if not growth.is_removed(file)]
     without_status = {*growth.statuses}
     if len(files) < len(published.files):  # a project of which every file is removed is not listed for its status alone

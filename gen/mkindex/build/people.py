@@ -1,4 +1,4 @@
-"""The pages of a build for people, and for programs that want to know more than clients do."""
+"""The pages of a build for people, and the legacy JSON, which need more metadata than the pages for clients."""
 
 import os
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is published already: in the destination, or at --previous; and which files of it a request means."""
+"""What is published already, in the destination or at --previous, and which of these files a request means."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ _SHOWN = 5  # versions in a message
 
 
 def list_index(work: Workspace, *, first: bool) -> Published:
-    """Return what the index lists that is to be changed. `first`: nothing may be published at --previous."""
+    """Return what the index lists that a command changes. `first` accepts that nothing is published at --previous."""
     if work.config.previous is None:
         return list_published(work)
     if is_bucket(work.config.destination):

@@ -21,7 +21,7 @@ from mkindex.check.hosting import find_host
 from mkindex.check.identify import Location, identify
 from mkindex.check.judge import Judge, worst_first
 from mkindex.check.observations import Coverage, Level, ListedFile, SeenPage, SeenProject
-from mkindex.check.offers import LookedUp, Lookup, Offers, ProjectFiles
+from mkindex.check.offers import ClosureResult, Lookup, Offers, ProjectFiles
 from mkindex.check.options import CheckOptions
 from mkindex.check.pages import seen_root
 from mkindex.check.report import CheckReport
@@ -187,7 +187,7 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
     if location.directory and kind == "index":
         directory = observer.observe([project.name for project in projects], is_complete=not options.project)
         findings += judge.findings(directory, options.location)
-    closure = lookup.result() if lookup else LookedUp()
+    closure = lookup.result() if lookup else ClosureResult()
     if options.elsewhere and kind == "index":
         names = [project.name for project in projects]
         for namesake in find_namesakes(options.elsewhere, names, location.fetcher.web, walk.executor):

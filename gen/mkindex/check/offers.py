@@ -79,7 +79,7 @@ class Offers:
         )
 
 
-class LookedUp(NamedTuple):
+class ClosureResult(NamedTuple):
     """The result of a lookup."""
 
     unsatisfied: Sequence[Unsatisfied] = ()
@@ -95,7 +95,7 @@ class Lookup:
     environments: Sequence[Environment]
     roots: Roots | None = None  # None: all files
 
-    def result(self) -> LookedUp:
+    def result(self) -> ClosureResult:
         """Look up all requirements, and return those that nothing satisfies."""
         answers = [(one.name, self._answer(one)) for one in self.environments]
         found: dict[Missing, list[str]] = {}
@@ -111,7 +111,7 @@ class Lookup:
         of_each_file = [*unsatisfied, *self._elsewhere(known)]
         offers = {offer.filename: offer for _, answer in answers for offer in answer.offers}.values()
         unread = tuple(one.filename for one in offers if one.requires is None or one.build_requires is None)
-        return LookedUp(list(_once_for_all_files(of_each_file)), self._summary(offers, len(unread)), unread)
+        return ClosureResult(list(_once_for_all_files(of_each_file)), self._summary(offers, len(unread)), unread)
 
     def _answer(self, environment: Environment, *, builds: bool = True) -> Answer:
         roots, limits = self.roots.in_environment(environment) if self.roots else ([], {})

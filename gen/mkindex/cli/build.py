@@ -114,7 +114,7 @@ ReadOptions = Callable[[click.Context, Mapping[str, Any]], "tuple[Config, Growth
 
 
 def build_or_watch(ctx: click.Context, options: Mapping[str, Any], read: ReadOptions) -> int:
-    """Build once or with every change, as the options of a command say, which `read` reads. Return the exit status."""
+    """Build once, or with --watch after every change, and return the exit status. `read` reads the options."""
     quiet, verbose = options["quiet"], options["verbose"]
     form = form_of_report(ctx, options["format"], json=options["json"])
     try:

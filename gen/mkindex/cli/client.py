@@ -75,12 +75,12 @@ def client(targets: tuple[str, ...], *, check: bool, **options: Any) -> int:  # 
     from mkindex.clients.configurations import configuration_text
     from mkindex.probe.configure import ClientOptions, served_indexes
 
-    wanted = ClientOptions(targets=targets, **options)
-    indexes = served_indexes(wanted)
-    text = configuration_text(indexes, wanted.client)
+    settings = ClientOptions(targets=targets, **options)
+    indexes = served_indexes(settings)
+    text = configuration_text(indexes, settings.client)
     with reader_may_leave():
         click.echo(text, nl=False)
-    return _check(text, wanted.client or "uv", indexes) if check else DONE
+    return _check(text, settings.client or "uv", indexes) if check else DONE
 
 
 def _check(text: str, client: str, indexes: "Sequence[ServedIndex]") -> int:

@@ -21,8 +21,8 @@ def completion(shell: str) -> int:
     """Print a script that completes commands, options and paths in a shell: bash, zsh or fish."""
     from mkindex.cli import cli
 
-    made = get_completion_class(shell)
-    assert made is not None
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None
     with reader_may_leave():
-        click.echo(made(cli, {}, "mkindex", "_MKINDEX_COMPLETE").source())
+        click.echo(completion_class(cli, {}, "mkindex", "_MKINDEX_COMPLETE").source())
     return DONE

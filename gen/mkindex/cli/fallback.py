@@ -1,4 +1,4 @@
-"""The options --fallback and --reserve of the commands that serve a tree, or print how to."""
+"""The options --fallback and --reserve of the commands `serve` and `host`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,8 +35,8 @@ def fallback_options(command: F) -> F:
 def fallback_of(layout: Layout, url: str | None, reserve: tuple[str, ...]) -> "Fallback | None":
     """Return the second index of the options. The names that the tree was built with are reserved, too.
 
-    `layout`: that of the tree, which need not be on this machine. Prints a warning for what may not be safe. Raises
-    InvalidOption for what is not.
+    `layout`: that of the tree, which need not be on this machine. Prints a warning for a fallback that may be unsafe.
+    Raises InvalidOption for one that is unsafe.
     """
     from mkindex.hosts.fallback import Fallback
     from mkindex.hosts.reserved import Reserved
@@ -45,7 +45,7 @@ def fallback_of(layout: Layout, url: str | None, reserve: tuple[str, ...]) -> "F
         if reserve:
             raise InvalidOption("reserve", "requires {fallback}: without it nothing else answers for these names")
         return None
-    fallback = Fallback(address=url, reserved=Reserved(reserve)).reserving(layout.reserve)
+    fallback = Fallback(address=url, reserved=Reserved(reserve)).with_reserved(layout.reserve)
     if layout.has_manifest and not layout.reserve:
         raise InvalidOption(
             "fallback",

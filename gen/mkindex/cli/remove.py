@@ -51,7 +51,7 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     Pages no longer list these files; the files themselves are deleted after --grace, for clients that have an older
     page. No source is needed, and none is changed: a build from a source that has the files lists them again.
     """
-    from mkindex.build.growing import removing
+    from mkindex.build.growing import removal_of
     from mkindex.build.pipeline import build
     from mkindex.build.requesting import find_requested
     from mkindex.sources.requested import parse_request
@@ -60,7 +60,7 @@ def remove(ctx: click.Context, /, destination: str, requests: tuple[str, ...], *
     # The user names the files, so neither their share of the index nor an empty index is a surprise.
     config = replace(config, prune=True, allow_empty=True)
     files = find_requested(config, [parse_request(text) for text in requests])
-    growth = removing(files, given_options(ctx))
+    growth = removal_of(files, given_options(ctx))
     if not (options["yes"] or config.dry_run):
         if not sys.stdin.isatty():
             text = "cannot ask, because standard input is not a terminal. Use --yes, or --dry-run to print the files"

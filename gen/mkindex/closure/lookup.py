@@ -304,12 +304,12 @@ def _uninstallable(graph: Mapping[_Node, Sequence[_Need]]) -> set[_Node]:
 
     Nodes with the same requirement share its choices, so that each choice is looked at once.
     """
-    shared: dict[int, _Shared] = {}
-    places: dict[_Node, list[tuple[_Shared, int]]] = {}  # the choices that have a node, by number
+    shared: dict[int, _SharedRequirement] = {}
+    places: dict[_Node, list[tuple[_SharedRequirement, int]]] = {}  # the choices that have a node, by number
     for node, needs in graph.items():
         for choices in (need.choices for need in needs):
             if id(choices) not in shared:
-                shared[id(choices)] = _Shared([], set(range(len(choices))))
+                shared[id(choices)] = _SharedRequirement([], set(range(len(choices))))
                 for number, choice in enumerate(choices):
                     for other in choice:
                         places.setdefault(other, []).append((shared[id(choices)], number))
@@ -326,7 +326,7 @@ def _uninstallable(graph: Mapping[_Node, Sequence[_Need]]) -> set[_Node]:
     return bad
 
 
-class _Shared(NamedTuple):
+class _SharedRequirement(NamedTuple):
     """A requirement of several nodes."""
 
     users: list[_Node]

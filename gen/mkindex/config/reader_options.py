@@ -1,4 +1,4 @@
-"""The options for readers of an index that are no installers."""
+"""The options for programs that read an index but are not installers."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ READERS = "Other readers"  # the heading
 
 @dataclass(frozen=True, kw_only=True, slots=True, init=False, repr=False, eq=False)
 class ReaderOptions(SiteOptions):
-    """The options for readers of an index that are no installers."""
+    """The options for programs that read an index but are not installers."""
 
     legacy_json: bool = option(
         False,

@@ -29,8 +29,8 @@ def read_details(raw: bytes) -> Details:
     """Return what core metadata says to people. Raises Unreadable."""
     from packaging.metadata import parse_email
 
-    known, newer, body = _divided(raw, frozenset(name.lower().encode() for name, _, _ in _fields()))
-    values = {name: list(_values(value)) for name, value in _parsed(known).items()}
+    known, newer, body = _divide(raw, frozenset(name.lower().encode() for name, _, _ in _fields()))
+    values = {name: list(_values(value)) for name, value in _parse(known).items()}
     description = values.pop("Description", [])
     fields, _ = parse_email(newer)
     for key, value in fields.items():  # packaging may know newer fields
@@ -40,15 +40,15 @@ def read_details(raw: bytes) -> Details:
 
 def read_readme(raw: bytes) -> Readme:
     """Return the description in core metadata, with its line breaks; "" if there is none. Raises Unreadable."""
-    known, _, body = _divided(raw, _OF_README)
-    fields = _parsed(known)
+    known, _, body = _divide(raw, _OF_README)
+    fields = _parse(known)
     in_header = fields["Description"]
     text = _decoded(body).strip("\n") or _MARGIN.sub("", in_header if isinstance(in_header, str) else "")
     content_type = fields["Description-Content-Type"]
     return Readme("" if text.strip() == _UNKNOWN else text, content_type if isinstance(content_type, str) else "")
 
 
-def _divided(raw: bytes, names: Collection[bytes]) -> tuple[bytes, bytes, bytes]:
+def _divide(raw: bytes, names: Collection[bytes]) -> tuple[bytes, bytes, bytes]:
     """Return the fields with these names, a few others, and the description after the fields.
 
     A parser of e-mail must see no other field: after a Content-Type, it may take the description for attachments.
@@ -68,11 +68,11 @@ def _fields() -> tuple[tuple[str, str, bool], ...]:
     """Return the fields that pkginfo reads: name, attribute, and whether it may be repeated."""
     from pkginfo.distribution import HEADER_ATTRS, MAX_METADATA_VERSION_STR
 
-    # Metadata-Version is not read: `_parsed` states one.
+    # Metadata-Version is not read: `_parse` states one.
     return tuple(one for one in HEADER_ATTRS[MAX_METADATA_VERSION_STR] if one[0] != "Metadata-Version")
 
 
-def _parsed(header: bytes) -> Mapping[str, str | Iterable[str] | None]:
+def _parse(header: bytes) -> Mapping[str, str | Iterable[str] | None]:
     """Return the values of all fields, whatever Metadata-Version says: many files have newer ones than they state."""
     from pkginfo.distribution import MAX_METADATA_VERSION_STR, Distribution
 

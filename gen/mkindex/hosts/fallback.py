@@ -1,4 +1,4 @@
-"""A second index that answers for projects that an index does not have. Never for its own names, nor for reserved ones.
+"""A second index that answers for projects that an index does not have, but never for reserved names.
 
 So clients that cannot restrict a project to one index, such as pip, get a single address that is safe.
 """
@@ -15,7 +15,7 @@ from mkindex.hosts.reserved import LONGEST_NAME, NORMAL_NAME, Reserved
 
 @dataclass(frozen=True, kw_only=True)
 class Fallback:
-    """The second index, and the names that it never answers for. Raises InvalidOption for what is not its URL."""
+    """The second index, and the names that it never answers for. Raises InvalidOption for an invalid address."""
 
     address: str
     reserved: Reserved = field(default_factory=lambda: Reserved(()))
@@ -28,8 +28,8 @@ class Fallback:
         # "+", as in the addresses of devpi, means nothing where a configuration has this address.
         return parse_public_url(self.address.replace("+", "-"), "fallback")
 
-    def reserving(self, globs: Iterable[str]) -> Self:
-        """Return this fallback with further reserved names. Globs that are none are ignored."""
+    def with_reserved(self, globs: Iterable[str]) -> Self:
+        """Return this fallback with further reserved names. Invalid globs are ignored."""
         valid = filter(Reserved.is_glob, globs)
         return replace(self, reserved=Reserved(tuple(dict.fromkeys((*valid, *self.reserved.given)))))
 

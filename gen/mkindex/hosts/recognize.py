@@ -26,7 +26,7 @@ class KnownHost(NamedTuple):
     headers: Mapping[str, str] = {}  # regular expressions by header; if any of them matches, it is this host
     domain: str = ""  # the end of its host names
     changes: Mapping[str, Change] = {}  # by the name of a rule
-    whole: str = ""  # what makes everything right at once
+    advice: str = ""  # how to set everything right at once
 
 
 def _headers_file(command: str) -> dict[str, Change]:
@@ -75,7 +75,7 @@ HOSTS = (
         "Cloudflare Pages",
         domain=".pages.dev",
         changes=_headers_file("cloudflare-pages"),
-        whole="mkindex SOURCE DEST --for cloudflare-pages writes _headers",
+        advice="mkindex SOURCE DEST --for cloudflare-pages writes _headers",
     ),
     KnownHost(
         "GitLab Pages",
@@ -204,7 +204,7 @@ HOSTS = (
     KnownHost(
         "python -m http.server",
         {"server": "SimpleHTTP/"},
-        whole="mkindex serve DIR does all of this",
+        advice="mkindex serve DIR does all of this",
     ),
     KnownHost(
         "nginx",
@@ -228,7 +228,7 @@ HOSTS = (
             "no-redirect": Change("server", ("absolute_redirect off;", "port_in_redirect off;")),
             "no-validator": Change("http", ("etag on;",)),
         },
-        whole="mkindex host nginx --url URL prints the whole configuration",
+        advice="mkindex host nginx --url URL prints the whole configuration",
     ),
     KnownHost(
         "Apache",
@@ -264,7 +264,7 @@ HOSTS = (
             "no-redirect": Change("<Directory> or .htaccess", ("DirectorySlash On",)),
             "no-validator": Change("<Directory> or .htaccess", ("FileETag INode MTime Size",)),
         },
-        whole="mkindex host apache --url URL prints the whole configuration; --for apache writes .htaccess",
+        advice="mkindex host apache --url URL prints the whole configuration; --for apache writes .htaccess",
     ),
     KnownHost(
         "Caddy",
@@ -284,7 +284,7 @@ HOSTS = (
             "file-is-page": Change("the site", ("remove try_files with a last part such as /index.html",)),
             "find-links-page": Change("the site", ("file_server  # without browse",)),
         },
-        whole="mkindex host caddy --url URL prints the whole configuration",
+        advice="mkindex host caddy --url URL prints the whole configuration",
     ),
 )
 

@@ -9,7 +9,7 @@ from mkindex.text import printable
 
 _GLOB = re.compile(r"[a-z0-9*?](?:[a-z0-9*?-]*[a-z0-9*?])?")
 _LONGEST = 100  # characters of a glob
-_MOST_STARS = 2  # a server takes the time for a match to this power of the length of a name
+_MOST_STARS = 2  # the time for a match grows with the length of a name to the power of this
 _EXPRESSIONS = {"*": "[a-z0-9-]*", "?": "[a-z0-9-]"}
 
 NORMAL_NAME = "[a-z0-9]+(?:-[a-z0-9]+)*"  # a regular expression, of every language
@@ -18,10 +18,10 @@ LONGEST_NAME = 200  # characters of a name that is compared
 
 @dataclass(frozen=True)
 class Reserved:
-    """The names that match any of some globs. Raises InvalidOption for a glob that is not one."""
+    """The names that match any of some globs. Raises InvalidOption for an invalid glob."""
 
     given: tuple[str, ...]
-    option: str = "reserve"  # that they were given with
+    option: str = "reserve"  # the option with the globs
 
     def __post_init__(self) -> None:
         for given in self.given:

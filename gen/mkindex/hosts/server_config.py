@@ -95,7 +95,7 @@ class ServerConfig:
 
     @property
     def digest(self) -> str:
-        """A word for names that other indexes on the same server must not have."""
+        """A suffix for names that must differ from those of other indexes on the same server."""
         return hashlib.sha256(self.index.encode()).hexdigest()[:8]
 
     @property

@@ -1,1 +1,1 @@
-"""The command `client`: what an address is, what a client has to be told of it, and whether that works."""
+"""The command `client`: identify an index, configure a client for it, and try the configuration."""

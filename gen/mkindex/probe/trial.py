@@ -33,8 +33,8 @@ class _Run:
     """How a client installs in a project. No wheel is built, because that would run code of the index."""
 
     arguments: Sequence[str]
-    settings: Mapping[str, str]  # variables; {} is the scratch directory
-    table: str = ""  # of pyproject.toml: there is nothing in the project itself to install
+    settings: Mapping[str, str]  # environment variables; {} stands for the scratch directory
+    table: str = ""  # for pyproject.toml, so that the client does not install the project itself
 
 
 _RUNS = {

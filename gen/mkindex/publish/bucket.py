@@ -22,7 +22,7 @@ from mkindex.distributions.zips import random_access
 from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import CHUNK, Artifact, File, Fingerprint, Link
 from mkindex.publish.changes import manifest_changes
-from mkindex.publish.claim import HEADERS, Claim, Waiting
+from mkindex.publish.claim import HEADERS, Claim, ClaimTimes
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.object_headers import FILE_HEADERS, page_headers
@@ -77,12 +77,12 @@ class BucketDestination:
     """
 
     def __init__(
-        self, store: ObjectStore, *, executor: Executor, readers: Executor, waiting: Waiting | None = None
+        self, store: ObjectStore, *, executor: Executor, readers: Executor, waiting: ClaimTimes | None = None
     ) -> None:
         self._store = store
         self._executor = executor
         self._readers = readers
-        self._claim = Claim(store, waiting or Waiting())
+        self._claim = Claim(store, waiting or ClaimTimes())
         self._object_keys = ObjectKeys(store)
         self._state: _State | None = None
         self._intended: Sequence[Entry] = ()  # of a writer that died

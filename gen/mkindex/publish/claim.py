@@ -22,12 +22,12 @@ from mkindex.tree.names import INTENT
 
 HEADERS = Headers("text/plain", "no-store")  # of what only mkindex reads
 _FIRST_LINE = re.compile(rb"mkindex claim 1 (held|left) [0-9a-f]{32} [0-9]+\n")
-SETTLED = 2.0  # seconds after which all writers see the same claim, without conditional writes
+SETTLING_TIME = 2.0  # seconds after which all writers see the same claim, without conditional writes
 _LONGEST_PAUSE = 2.0  # seconds between two looks at the claim of another writer
 
 
-class Waiting(NamedTuple):
-    """Times, in seconds."""
+class ClaimTimes(NamedTuple):
+    """How long the writers of a bucket wait, in seconds."""
 
     renewal: float = 15.0  # between two renewals of a claim
     lease: float = 60.0  # a claim that is not renewed for this long belongs to a process that died
@@ -35,11 +35,11 @@ class Waiting(NamedTuple):
 
 
 class Claim:
-    """The claim of one writer. As a context manager it stops to renew it; `release` gives it up."""
+    """The claim of one writer, which a thread renews until `release` or `leave` is called."""
 
-    def __init__(self, store: ObjectStore, waiting: Waiting, *, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, store: ObjectStore, times: ClaimTimes, *, sleep: Callable[[float], object] = time.sleep) -> None:
         self._store = store
-        self._waiting = waiting
+        self._times = times
         self._sleep = sleep
         self._writer = uuid.uuid4().hex
         self._number = 0
@@ -69,7 +69,7 @@ class Claim:
         if self.is_held:
             self._renew()
             return ()
-        deadline = time.monotonic() + self._waiting.patience
+        deadline = time.monotonic() + self._times.patience
         pause, seen, since = 0.05, "", 0.0
         while True:
             found = self._store.get(INTENT, most=LARGEST)
@@ -80,14 +80,14 @@ class Claim:
             now = time.monotonic()
             if found.etag != seen:
                 seen, since = found.etag, now
-            if _is_left(found.data) or now - since > self._waiting.lease:
+            if _is_left(found.data) or now - since > self._times.lease:
                 theirs = _decode(found.data, self._store.address)
                 if self._take_over(seen, theirs):
                     return theirs
             elif now > deadline:
                 raise DestinationError(
                     f"another mkindex process has been publishing to {self._store.address} for "
-                    f"{self._waiting.patience:.0f} s. Wait until it has finished, then run again"
+                    f"{self._times.patience:.0f} s. Wait until it has finished, then run again"
                 )
             else:
                 self._sleep(pause)
@@ -95,7 +95,7 @@ class Claim:
 
     def check(self) -> None:
         """Raise DestinationError if another writer took the claim over, because this one seemed to have died."""
-        if time.monotonic() - self._renewed > self._waiting.renewal:  # this process, or its thread, did not run
+        if time.monotonic() - self._renewed > self._times.renewal:  # this process, or its thread, did not run
             self._renew()
         if self._lost:
             raise DestinationError(
@@ -132,7 +132,7 @@ class Claim:
             pass
         if not self.is_exclusive:
             self._etag = self._write(None)
-            self._sleep(SETTLED)  # the last of several writers has it
+            self._sleep(SETTLING_TIME)  # the last of several writers has it
             found = self._store.get(INTENT, most=LARGEST)
             if found is None or found.etag != self._etag:
                 self._etag = ""
@@ -154,7 +154,7 @@ class Claim:
         threading.Thread(target=self._keep, name="claim", daemon=True).start()
 
     def _keep(self) -> None:
-        while not self._stopped.wait(self._waiting.renewal):
+        while not self._stopped.wait(self._times.renewal):
             with suppress(StoreError):  # the next time may be in time
                 self._renew()
 

@@ -54,7 +54,7 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
         yield from _change(report.hosting, rule)
     yield ""
     if report.hosting and any(_is_of_host(one.rule, report.hosting) for one in report.findings):
-        yield f"{report.hosting.name}: {report.hosting.whole}"
+        yield f"{report.hosting.name}: {report.hosting.advice}"
     if report.closure:
         yield report.closure
     yield summary(report)
@@ -62,7 +62,7 @@ def lines(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[str]:
 
 def _is_of_host(rule: Rule, host: KnownHost) -> bool:
     """Tell whether an index breaks a rule because of how it is hosted, and the host has some remedy for all of that."""
-    return bool(host.whole) and (rule.subject is ServerBehaviour or rule.name in host.changes)
+    return bool(host.advice) and (rule.subject is ServerBehaviour or rule.name in host.changes)
 
 
 def _change(host: KnownHost | None, rule: Rule) -> Iterator[str]:

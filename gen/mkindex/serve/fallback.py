@@ -41,5 +41,5 @@ class FallbackOfTree:
             layout = read_layout(manifest)
             if self._seen and self._seen[1].has_manifest:  # if it is missing now, so are the names in it
                 layout = layout._replace(has_manifest=True)
-            self._seen = found, layout, self._given.reserving(layout.reserve)
+            self._seen = found, layout, self._given.with_reserved(layout.reserve)
         return self._seen[1:]

@@ -1,6 +1,6 @@
-"""Writes the HTML pages of the Simple API from the dictionaries of PEP 691.
+"""Write the HTML pages of the Simple API from the dictionaries of PEP 691.
 
-The templates in `templates/simple/` make the same pages, more slowly, for users who replace one of them.
+The templates in `templates/simple/` make the same pages, more slowly. They are used if the user replaces one of them.
 """
 
 from collections.abc import Collection

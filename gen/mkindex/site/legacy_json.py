@@ -35,8 +35,8 @@ class LegacyJson:
     def prepare(self, resources: Iterable[Resource]) -> None:
         """Read the details of the projects that these resources show, several at a time.
 
-        With --files-url there are none: `add` could not read them again, and would make another page. Nor are there of
-        files on other servers, which may not answer the next time.
+        Details are left out with --files-url, because `add` could not read them again and would make another page; and
+        for files on other servers, which may not answer the next time.
         """
         if self._site.files_url is not None:
             return

@@ -1,7 +1,7 @@
-"""The generation of a site that is grown where each deployment replaces all: its number, and what it has.
+"""The generation of a site that each deployment replaces: the number of the deployment, and a digest of its files.
 
-Pages list no file of a quarantined project (PEP 792), so the text of a generation records them: the next run, which has
-only what the site says, would lose them otherwise.
+Pages list no file of a quarantined project (PEP 792). The next run knows only what the site says, so the text of a
+generation records these files.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The objects of a bucket as files below an address of the web, for what examines links."""
+"""The objects of a bucket as files below an http address, so that `examine/` reads them as it reads links."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

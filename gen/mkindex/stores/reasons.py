@@ -1,4 +1,4 @@
-"""What the long error texts of store libraries mean, in a sentence."""
+"""Describe the long error texts of store libraries in one sentence."""
 
 import re
 

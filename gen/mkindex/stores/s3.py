@@ -1,6 +1,6 @@
-"""What obstore cannot do with S3: keys that end with a slash, uploads that did not end, checksums, profiles.
+"""What obstore cannot do with S3: keys that end with a slash, unfinished uploads, checksums, profiles.
 
-boto3 does it. It also finds the credentials for both, in all places where AWS tools look for them.
+boto3 does this. It also finds the credentials for both libraries, in all places where AWS tools look for them.
 """
 
 import os
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig as TransportConfig
     from obstore.store import RetryConfig
 
-_ANYWHERE = "us-east-1"  # for stores that have no regions
+_DEFAULT_REGION = "us-east-1"  # for stores that have no regions
 
 
 class S3Objects(ObstoreObjects):
@@ -97,7 +97,7 @@ class S3Session:
         self.endpoint = given.pop("endpoint", None) or given.pop("endpoint_url", None)
         self.endpoint = self.endpoint or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
         region = given.pop("region", None) or environment.get("AWS_REGION") or self._session.region_name
-        self.region = region or _ANYWHERE
+        self.region = region or _DEFAULT_REGION
         unsigned = given.pop("skip_signature", None) or environment.get("AWS_SKIP_SIGNATURE", "")
         self.is_anonymous = unsigned.lower() in ("true", "1", "yes")
         self._others = given

@@ -11,7 +11,7 @@ ARCHIVE_SUMS = "SHA256SUMS"  # only in an archive of the tree
 NOT_FOUND_HTML = "404.html"
 LEGACY_DIRECTORY, LEGACY_JSON = "pypi", "json"  # with --legacy-json: pypi/NAME/json
 PYODIDE_JSON = f"{LEGACY_DIRECTORY}/all.json"  # with --pyodide-json
-GENERATION_TXT = "generation.txt"  # of a site that is grown where each deployment replaces all
+GENERATION_TXT = "generation.txt"  # of a site that each deployment replaces
 NO_JEKYLL = ".nojekyll"  # tells GitHub Pages to serve names that begin with a dot or an underscore
 
 # Pages for people, with --site.

@@ -1,4 +1,4 @@
-"""Files below an address that are not requested from its server, but read in another way."""
+"""Addresses whose files are not requested over HTTP, but read in another way, such as objects of a bucket."""
 
 from collections.abc import Iterator
 from typing import Protocol

@@ -16,7 +16,7 @@ from mkindex.text import and_more, redact
 from mkindex.web.client import WebClient
 
 
-class Found(NamedTuple):
+class CompletedPackage(NamedTuple):
     """A package whose files have addresses now, except those that no index has and whose names the lock has."""
 
     package: LockedPackage
@@ -32,7 +32,7 @@ class Lookup:
     executor: Executor
     indexes: tuple[str, ...]
 
-    def complete(self, packages: Sequence[LockedPackage]) -> list[Found]:
+    def complete(self, packages: Sequence[LockedPackage]) -> list[CompletedPackage]:
         """Return packages with the addresses of their files. Raises SourceError without an index, or if it fails."""
         unknown = [one for one in packages if not one.problem and _is_incomplete(one)]
         if nowhere := [one.label for one in unknown if not self.indexes_of(one)]:
@@ -41,7 +41,9 @@ class Lookup:
                 "Give the address of the index that it was made with: --index URL"
             )
         links = dict(zip((one.identity for one in unknown), self.executor.map(self.links, unknown), strict=True))
-        return [_found(one, links[one.identity]) if one.identity in links else Found(one) for one in packages]
+        return [
+            _complete(one, links[one.identity]) if one.identity in links else CompletedPackage(one) for one in packages
+        ]
 
     def place(self, package: LockedPackage) -> str:
         """Return the indexes of a package for messages."""
@@ -69,7 +71,7 @@ def _is_incomplete(package: LockedPackage) -> bool:
     return not has_files or any(not one.url for one in package.files)
 
 
-def _found(package: LockedPackage, links: Sequence[Link]) -> Found:
+def _complete(package: LockedPackage, links: Sequence[Link]) -> CompletedPackage:
     """Return a package with what the page of its project says of its files.
 
     A lock without any hash takes all files of the version.
@@ -77,7 +79,7 @@ def _found(package: LockedPackage, links: Sequence[Link]) -> Found:
     if not package.files:
         of_version = (one for one in links if one.filename.endswith(SUFFIXES) and belongs_to(one.filename, package))
         files = tuple(of_version)
-        return Found(package._replace(files=files), "" if files else "has no file of this version")
+        return CompletedPackage(package._replace(files=files), "" if files else "has no file of this version")
     by_hash: dict[str, Link] = {}
     by_name: dict[str, Link] = {}
     for link in links:
@@ -88,7 +90,7 @@ def _found(package: LockedPackage, links: Sequence[Link]) -> Found:
     files = tuple(file for file in found if file.filename)
     count = f"{len(files):,} of the {len(found):,}" if files else "none of the"
     missing = f"has {count} files whose hashes are in the lock" if len(files) < len(found) else ""
-    return Found(package._replace(files=files), missing)
+    return CompletedPackage(package._replace(files=files), missing)
 
 
 def _find(file: Link, by_hash: Mapping[str, Link], by_name: Mapping[str, Link]) -> Link:

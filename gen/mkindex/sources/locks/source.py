@@ -13,7 +13,7 @@ from mkindex.sources.locks.choose import choose_files, choose_packages, refuse_o
 from mkindex.sources.locks.fields import BadLock
 from mkindex.sources.locks.installers import find_installers
 from mkindex.sources.locks.lock import Lock, LockedPackage
-from mkindex.sources.locks.lookup import Found, Lookup
+from mkindex.sources.locks.lookup import CompletedPackage, Lookup
 from mkindex.sources.locks.read import read_lock
 from mkindex.sources.locks.summary import summarize
 from mkindex.sources.pages import find_local
@@ -68,7 +68,7 @@ class LockSource:
             for link in files.taken:
                 yield _item(link, one.package, place, lookup)
 
-    def _missing(self, found: Found, place: str, lookup: Lookup) -> Note | Rejected:
+    def _missing(self, found: CompletedPackage, place: str, lookup: Lookup) -> Note | Rejected:
         """Return a message on files that an index lacks, and whose names the lock does not have."""
         text = f"{lookup.place(found.package)} {found.missing}"
         # They may not fit the chosen environments. If none of those that are there does, that is a problem of its own.

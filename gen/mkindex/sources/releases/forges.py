@@ -52,7 +52,7 @@ class Api:
 
     def repositories(self, owner: str, name: str) -> list[Repository]:
         """Return the repositories of an owner or a group whose name matches a pattern, sorted by name."""
-        with self._explained():
+        with self._source_errors():
             if not _is_pattern(name):
                 return [self._repository(f"{owner}/{name}")]
             listed = map(self._named, self._repositories_of(owner))
@@ -61,7 +61,7 @@ class Api:
 
     def releases(self, repository: Repository) -> list[Release]:
         """Return all releases of a repository, as its server lists them."""
-        with self._explained():
+        with self._source_errors():
             return list(read_releases(list(self._items(f"{self._address(repository.path)}/releases"))))
 
     def _repository(self, path: str) -> Repository:
@@ -123,7 +123,7 @@ class Api:
         return repository
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _source_errors(self) -> Iterator[None]:
         """Raise SourceError instead of the errors of requests and documents."""
         try:
             yield

@@ -1,4 +1,4 @@
-"""The sources `github:OWNER/REPOSITORY` and `gitlab:GROUP/PROJECT`, and a file with what an API says of releases."""
+"""The sources `github:OWNER/REPOSITORY` and `gitlab:GROUP/PROJECT`, and a file with the response of such an API."""
 
 import re
 import sys
@@ -24,8 +24,8 @@ _SPEC = re.compile(r"[a-z]+:(?P<owner>[\w./-]+)/(?P<name>[\w.*?\[\]!-]+)(?:@(?P<
 _MAX_FILE = 256 << 20  # bytes
 
 
-class Wanted(NamedTuple):
-    """Which releases are taken: those whose tag matches a pattern, and with `prereleases` also these."""
+class ReleaseFilter(NamedTuple):
+    """Which releases are taken: those whose tag matches a pattern; prereleases only with `prereleases`."""
 
     tag: str
     prereleases: bool
@@ -61,9 +61,9 @@ class ReleasesSource:
         repositories = self.api.repositories(found["owner"], found["name"])
         if not repositories:
             raise SourceError(f"source {printable(self.spec)}: no repository has such a name. Check the pattern")
-        wanted = Wanted(found["tag"] or "*", self.prereleases)
+        release_filter = ReleaseFilter(found["tag"] or "*", self.prereleases)
         for repository, releases in zip(repositories, self.executor.map(self.api.releases, repositories), strict=True):
-            taken = [release for release in releases if wanted.includes(release)]
+            taken = [release for release in releases if release_filter.includes(release)]
             self._refuse_private(repository, taken)
             location = f"{self.api.forge.scheme}:{repository.path}"
             yield from _list_files(taken, location, self.selection, by_api=repository.is_private)
@@ -102,8 +102,8 @@ class ReleasesFile:
             releases = list(read_releases(load_all(data.decode("utf-8-sig", "replace"))))
         except BadDocument as error:
             raise SourceError(f"{name} {error}") from error
-        wanted = Wanted("*", self.prereleases)
-        taken = [release for release in releases if wanted.includes(release)]
+        release_filter = ReleaseFilter("*", self.prereleases)
+        taken = [release for release in releases if release_filter.includes(release)]
         yield from _list_files(taken, name, self.selection, by_api=False)
         yield from _note_others(releases, taken, name)
 
