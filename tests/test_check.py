@@ -416,7 +416,8 @@ def test_a_find_links_page_at_an_address_without_a_slash_is_found(
         url = f"{server.url}o/expanded_assets/v1.0"
         report = run_check(url, ignore=("find-links-page",), project=project)
         chosen = run_check(url, why="alpha").why
-    assert (report.kind, report.url, report.files, report.inspected) == ("flat", url, 2, 2)
+    seen = report.kind, report.url, report.projects, report.files, report.inspected
+    assert seen == ("flat", url, 2, 2, 2)
     assert chosen == (Choice(NEW, "2.0", (), chosen=True),)
 
 

@@ -115,13 +115,29 @@ def test_a_store_knows_the_address_that_readers_use(
     assert open_bucket("s3://a-bucket/a b", given, timeout=1.0).url == url
 
 
+@pytest.mark.parametrize("command", ["check", "client"])
+def test_what_reads_an_index_like_clients_names_the_address_of_a_bucket(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    advice = "s3://my-index/python is a bucket, which clients read by https. Give the address of its index there"
+    assert cli.run([command, "s3://my-index/python"]) == 3
+    address = "https://my-index.s3.eu-central-1.amazonaws.com/python/simple/"
+    assert capsys.readouterr().err == f"error {advice}, such as {address}\n"
+    monkeypatch.setitem(__import__("sys").modules, "obstore", None)
+    assert cli.run([command, "s3://my-index/python"]) == 3
+    assert capsys.readouterr().err == f'error {advice}. A build prints it after "Check it:"\n'
+
+
 def test_without_the_libraries_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "obstore", None)
     assert cli.run([str(tmp_path), "s3://a-bucket"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "error s3://a-bucket is a bucket, which requires more packages: pip install 'mkindex[store]'"
+        "error s3://a-bucket is a bucket, which requires more packages: install mkindex with its extra `store`"
     )
 
 

@@ -18,7 +18,7 @@ from mkindex.check.fetch import Fetcher
 from mkindex.check.files import FileInspector
 from mkindex.check.findings import ERROR, Finding
 from mkindex.check.hosting import find_host
-from mkindex.check.identify import Location, identify
+from mkindex.check.identify import Location, identify, project_of
 from mkindex.check.judge import Judge, worst_first
 from mkindex.check.observations import Coverage, Level, ListedFile, SeenPage, SeenProject
 from mkindex.check.offers import ClosureResult, Lookup, Offers, ProjectFiles
@@ -199,7 +199,7 @@ def _check_target(options: CheckOptions, walk: Walk, lookup: Lookup | None, prog
         kind=kind,
         url=printable(path_of(location.url)) if location.fetcher.local else root,
         findings=tuple(worst_first(dict.fromkeys(findings))),
-        projects=len(projects) if kind == "index" else int(kind == "project"),
+        projects=len(projects) if kind != "flat" else len({project_of(entry) for entry in location.pages[0].entries}),
         files=totals.files,
         inspected=totals.inspected,
         read=totals.read,

@@ -16,6 +16,7 @@ from mkindex.check.pages import is_page_of, project_links, read_page
 from mkindex.check.unsent import is_bucket_listing, unsent_page, unsent_root
 from mkindex.distributions.filenames import SUFFIXES
 from mkindex.errors import SourceError
+from mkindex.hosts.buckets import is_bucket
 from mkindex.simple.links import client_project_url, name_at_end, path_of
 from mkindex.simple.roots import is_root, linked_directory
 from mkindex.text import plural, printable, redact
@@ -79,6 +80,8 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
         if not is_valid:
             raise SourceError(f"{redact(target)} is not a valid address")
         return _identify_address(url, web, allow_missing_root=allow_missing_root)
+    if is_bucket(target):
+        raise SourceError(_bucket_advice(target))
     if "://" in target and not target.startswith("file:"):
         raise SourceError(f"{redact(target)}: give a directory, or an address that begins with https:// or http://")
     path = path_of(target) if target.startswith("file:") else target
@@ -95,6 +98,15 @@ def identify(target: str, web: WebClient, *, allow_missing_root: bool = False) -
     parent = f"{Path(absolute_path).parent.as_uri()}/"
     is_index = os.path.basename(absolute_path) in (INDEX_HTML, INDEX_JSON)
     return _identify_page(Fetcher(root=parent, web=web), parent if is_index else Path(absolute_path).as_uri())
+
+
+def _bucket_advice(location: str) -> str:
+    """Say which address of a bucket is that of its index, as far as the settings of this machine tell."""
+    from mkindex.stores.open import public_url
+
+    url = public_url(location)
+    where = f", such as {printable(url)}simple/" if url else '. A build prints it after "Check it:"'
+    return f"{redact(location)} is a bucket, which clients read by https. Give the address of its index there{where}"
 
 
 # --- a directory ----------------------------------------------------------------------------------------------------
@@ -233,7 +245,7 @@ def _identity(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
 
 def _identity_by_files(fetcher: Fetcher, url: str, page: SeenPage) -> Identity:
     """Distinguish the page of a project, most of whose files belong to it, from a page of many projects."""
-    names = Counter(map(_project_of, page.entries))
+    names = Counter(map(project_of, page.entries))
     if page.form == "json" or (
         not page.is_listing and names[_project_name(fetcher, url, page)] * 2 > len(page.entries)
     ):
@@ -256,7 +268,7 @@ def _project_name(fetcher: Fetcher, url: str, page: SeenPage) -> str:
     return canonicalize_name(name_at_end(directory)) if not name or name.startswith("index.") else ""
 
 
-def _project_of(entry: ListedFile) -> str:
+def project_of(entry: ListedFile) -> str:
     """Return the project that a filename seems to be of, "" if it has no name."""
     stem = entry.filename.partition("-")[0] if entry.filename.endswith(".whl") else entry.filename.rpartition("-")[0]
     return canonicalize_name(stem) if stem else ""

@@ -51,6 +51,8 @@ def _bucket(address: str) -> Change:
 
 _S3_READERS = '{"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::BUCKET"}'
 
+_S3_FUNCTION = "add the function in docs/hosting/s3.md#cloudfront-with-json-at-the-same-address at viewer request"
+
 # The first one that matches is named: what is in front of another host comes first.
 HOSTS = (
     KnownHost(
@@ -104,8 +106,8 @@ HOSTS = (
             "unknown-project": Change(
                 "the policy of the bucket, and no custom error response that answers 200", (_S3_READERS,)
             ),
-            "no-json": Change("the distribution", ("add the function in docs/hosting/s3.md at viewer request",)),
-            "no-redirect": Change("the distribution", ("add the function in docs/hosting/s3.md at viewer request",)),
+            "no-json": Change("the distribution", (_S3_FUNCTION,)),
+            "no-redirect": Change("the distribution", (_S3_FUNCTION,)),
         },
         "docs/hosting/s3.md has the settings of CloudFront",
     ),
@@ -127,7 +129,11 @@ HOSTS = (
             "unknown-project": Change("the policy of the bucket", (_S3_READERS,)),
             **dict.fromkeys(("content-type", "content-encoding", "page-cache", "file-cache"), _bucket("s3://BUCKET")),
             "no-index-document": _bucket("s3://BUCKET"),
-            "no-json": Change("the build", ("mkindex SOURCE s3://BUCKET --json-root simple-json",)),
+            "no-redirect": Change("the bucket: put CloudFront in front of it", (_S3_FUNCTION,)),
+            "no-json": Change(
+                "the build",
+                ("mkindex SOURCE s3://BUCKET/PREFIX --json-root simple-json", f"# or, with CloudFront: {_S3_FUNCTION}"),
+            ),
         },
         "mkindex SOURCE s3://BUCKET/PREFIX sets types and caching",
     ),
@@ -204,7 +210,7 @@ HOSTS = (
     KnownHost(
         "python -m http.server",
         {"server": "SimpleHTTP/"},
-        advice="mkindex serve DIR does all of this",
+        advice="`mkindex serve DIR` gets all of this right",
     ),
     KnownHost(
         "nginx",

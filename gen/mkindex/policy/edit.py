@@ -61,8 +61,8 @@ def _without(text: str, table: str, matches: Callable[[Mapping[str, Any]], bool]
         import tomlkit
     except ImportError as error:
         raise ConfigError(
-            f"to edit {printable(name)}, mkindex needs tomlkit: pip install 'mkindex[policy]'. Or edit it yourself and "
-            "build"
+            f"to edit {printable(name)}, mkindex needs tomlkit: install mkindex with its extra `policy`. Or edit it "
+            "yourself and build"
         ) from error
     document = tomlkit.parse(f"{text.rstrip()}\n")
     rules = document.get(table, [])

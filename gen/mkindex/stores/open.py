@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST = timedelta(hours=6)  # of one request, which may be slow as long as it makes progress
 _TRIES = 4
+_ANY_TIMEOUT = 30.0  # seconds; nothing is requested
 
 
 def open_bucket(location: str, options: Sequence[str], *, timeout: float) -> ObjectStore:
@@ -40,12 +41,23 @@ def open_bucket(location: str, options: Sequence[str], *, timeout: float) -> Obj
         return _open_other(address, values, client, retries)
     except ImportError as error:
         raise ConfigError(
-            f"{printable(location)} is a bucket, which requires more packages: pip install 'mkindex[store]'"
+            f"{printable(location)} is a bucket, which requires more packages: install mkindex with its extra `store`"
         ) from error
     except StoreError as error:
         raise ConfigError(f"{printable(location)}: {error}") from error
     except (obstore.exceptions.BaseError, ValueError) as error:
         raise ConfigError(f"{printable(location)}: {printable(str(error).partition(chr(10))[0])}") from error
+
+
+def public_url(location: str) -> str | None:
+    """Return the http address of the objects of a bucket, with a slash at its end; None if it is not known.
+
+    Needs no credentials.
+    """
+    try:
+        return open_bucket(location, ("skip_signature=true",), timeout=_ANY_TIMEOUT).url
+    except (ConfigError, ValueError):
+        return None
 
 
 def _open_other(

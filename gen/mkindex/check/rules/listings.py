@@ -172,7 +172,8 @@ def root_link(page: SeenPage) -> Iterator[Violation]:
     "no-metadata",
     NOTE,
     impact="pip and uv download a whole wheel, or parts of it, to read its requirements.",
-    fix="Publish METADATA beside each wheel as FILE.metadata, and its hash on the page (PEP 658). mkindex does so.",
+    fix="Publish METADATA beside each wheel as FILE.metadata, and its hash on the page (PEP 658). mkindex does so for "
+    "files that it publishes: for those of a remote page, with --remote mirror.",
 )
 def no_metadata(page: SeenPage) -> Iterator[Violation]:
     """The core metadata of wheels is available beside them."""
