@@ -400,6 +400,44 @@ def test_invalid_options_are_rejected_before_any_request() -> None:
         configuration(ClientOptions(targets=("http://127.0.0.1:9/",), name=("pypi",)))
 
 
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    (tmp_path / "app").mkdir()
+    monkeypatch.chdir(tmp_path / "app")
+    return tmp_path / "app"
+
+
+@pytest.mark.parametrize(
+    ("existing", "client", "tables"),
+    [
+        ('[project]\nname = "app"\n\n[tool.uv.sources]\nother = { path = "../other" }\n', "uv", "[tool.uv.sources]"),
+        ('[tool.uv]\nsources = { other = { path = "../other" } }\n', "uv", "[tool.uv.sources]"),
+        ("[tool.uv.sources]\n", "pip", ""),
+        ("[tool.uv.sources]\n", "pdm", ""),
+        ("[tool.uv]\npackage = false\n", "uv", ""),
+        ("[[tool.uv.index]]\nname = 'other'\n", "uv", ""),
+        ("[tool.uv.sources\n", "uv", ""),
+        ("[tool.poetry.dependencies]\n", "poetry", "[tool.poetry.dependencies]"),
+        (None, "uv", ""),
+    ],
+)
+def test_a_table_that_pyproject_toml_has_already_is_noted(
+    existing: str | None,
+    client: str,
+    tables: str,
+    *,
+    app: Path,
+    host: IndexServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if existing is not None:
+        (app / "pyproject.toml").write_text(existing)
+    assert run(["client", f"{host.url}simple/", "--for", client, "--project", "demo"]) == 0
+    note = f"note pyproject.toml has {tables} already: add the lines below that name to the table there\n"
+    assert capsys.readouterr().err == (note if tables else "")
+
+
 # --- several indexes, a default index, variants -----------------------------------------------------------------------
 
 
@@ -460,6 +498,49 @@ def test_one_variant_is_an_index_with_the_projects_that_it_lists(host: IndexServ
     with pytest.raises(SourceError) as error:
         served_indexes(replace(options, variant="rocm"))
     assert str(error.value) == (f"{second.url}simple/: --variant rocm: no such variant; the index has cpu, cu128")
+
+
+def test_uv_is_told_what_a_variant_requires_from_its_index_and_under_which_markers(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    on_windows = 'os_name == "nt"'
+    needs = ["core", "public", "Tools_X; os_name == 'nt'", "other; extra == 'more'", "sparse ; python_version < '4'"]
+    write_wheel(wheels, "accel", "1.0+cpu")
+    write_wheel(wheels, "accel", "0.9+cu128", requires_dist=["other"])
+    write_wheel(wheels, "accel", "1.0+cu128", requires_dist=needs)
+    write_wheel(wheels, "core", "1.0", requires_dist=["accel", "core", "sparse", "base; os_name == 'posix'"])
+    write_wheel(wheels, "tools-x", "1.0", requires_dist=["base", "deep; python_version < '4'"])
+    for name in ("base", "deep", "other", "sparse"):
+        write_wheel(wheels, name, "1.0")
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
+    publish(wheels, tmp_path / "tree", policy=str(tmp_path / "policy.toml"))
+    with serve_index(tmp_path / "tree") as server:
+        options = ClientOptions(targets=(f"{server.url}simple/",))
+        (index,) = served_indexes(options)
+        (for_pip,) = served_indexes(replace(options, client="pip"))
+    (of_directory,) = served_indexes(replace(options, targets=(str(tmp_path / "tree"),)))
+    required = {
+        "base": '(os_name == "nt") or (os_name == "posix")',
+        "core": "",
+        "deep": f'({on_windows}) and (python_version < "4")',
+        "sparse": "",
+        "tools-x": on_windows,
+    }
+    for found in index, of_directory:
+        assert {one.name: dict(one.required) for one in found.variants} == {"cpu": {}, "cu128": required}
+    assert [one.required for one in for_pip.variants] == [(), ()]
+
+
+def test_what_a_variant_requires_is_read_of_a_limited_number_of_projects(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    write_wheel(wheels, "accel", "1.0+cpu", requires_dist=["part-0"])
+    for number in range(30):
+        write_wheel(wheels, f"part-{number}", "1.0", requires_dist=[f"part-{number + 1}"])
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "local"\n')
+    publish(wheels, tmp_path / "tree", policy=str(tmp_path / "policy.toml"))
+    (index,) = served_indexes(ClientOptions(targets=(str(tmp_path / "tree"),)))
+    assert [len(variant.required) for variant in index.variants] == [20]
 
 
 def test_an_index_without_upload_times_is_noticed(host: IndexServer, tmp_path: Path) -> None:

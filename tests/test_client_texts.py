@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mkindex.clients.configurations import CLIENTS, configuration_text
-from mkindex.clients.served import ServedIndex, ServedVariant, index_name
+from mkindex.clients.served import RequiredProject, ServedIndex, ServedVariant, index_name
 from mkindex.errors import ConfigError
 from mkindex.probe.configure import ClientOptions
 from support import scripted_server
@@ -389,6 +389,18 @@ def test_variants_are_extras_also_of_a_default_index(is_default: bool) -> None:
             **({} if is_default else {"plain": {"index": "gpu"}}),
         },
     }
+
+
+def test_an_extra_names_what_its_variant_requires_from_the_index_except_from_a_default_index() -> None:
+    required = RequiredProject("plain"), RequiredProject("tool", 'os_name == "nt"'), RequiredProject("unselected")
+    first, second = VARIANTS
+    index = replace(
+        WITH_VARIANTS, projects=("accel", "plain", "tool"), variants=(first, replace(second, required=required))
+    )
+    extras = {"cpu": ["accel"], "cu128": ["accel", "plain", 'tool; os_name == "nt"']}
+    assert tomllib.loads(configuration_text([index]))["project"] == {"optional-dependencies": extras}
+    of_default = tomllib.loads(configuration_text([replace(index, is_default=True)]))
+    assert of_default["project"] == {"optional-dependencies": {"cpu": ["accel"], "cu128": ["accel"]}}
 
 
 def test_a_missing_upload_time_is_a_comment_for_uv_only() -> None:

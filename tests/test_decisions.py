@@ -361,7 +361,10 @@ def test_without_tomlkit_the_advice_names_the_extra(
 
     monkeypatch.setattr(builtins, "__import__", without_tomlkit)
     run = Run(capsys, "yank", "public", "demo==1.1")
-    advice = "to edit mkindex.toml, mkindex needs tomlkit: install mkindex with its extra `policy`. Or edit it yourself and build"
+    advice = (
+        "to edit mkindex.toml, mkindex needs tomlkit: install mkindex with its extra `policy`. Or edit it yourself and "
+        "build"
+    )
     assert (run.status, run.err.splitlines()[-1]) == (2, f"error {advice}")
 
 

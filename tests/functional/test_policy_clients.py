@@ -109,15 +109,19 @@ def test_of_files_with_and_without_a_time_uv_ignores_those_without_and_pip_stops
 
 # --- variants --------------------------------------------------------------------------------------------------------
 
+CORE = {"core": "1.0", "base": "1.0"}  # what each variant requires from the same index
+
 
 @pytest.fixture
 def torch_like(tmp_path: Path) -> Path:
-    """A directory with the wheels of a project in two variants, and of one without variants that needs it."""
+    """The wheels of a project in two variants, of what it requires, and of a project that requires it."""
     wheels = tmp_path / "variants"
     wheels.mkdir()
     for label in ("cpu", "cu128"):
-        write_wheel(wheels, "torch-like", f"2.8+{label}")
-    write_wheel(wheels, "plain", "1.0")
+        write_wheel(wheels, "torch-like", f"2.8+{label}", requires_dist=["core", "win; sys_platform == 'win32'"])
+    write_wheel(wheels, "core", "1.0", requires_dist=["base"])
+    for name in ("base", "win", "plain"):
+        write_wheel(wheels, name, "1.0")
     write_wheel(wheels, "trainer", "1.0", requires_dist=["torch-like>=2"])
     return wheels
 
@@ -128,7 +132,7 @@ def test_a_client_installs_the_last_label_from_a_page_that_mixes_variants(
 ) -> None:
     publish(torch_like, tmp_path / "public")
     with serve_index(tmp_path / "public") as server:
-        assert INSTALLERS[client](home, f"{server.url}simple/", ["torch-like"]) == {"torch-like": "2.8+cu128"}
+        assert INSTALLERS[client](home, f"{server.url}simple/", ["torch-like"]) == CORE | {"torch-like": "2.8+cu128"}
 
 
 def test_uv_locks_all_variants_with_the_printed_configuration_and_installs_the_one_of_an_extra(
@@ -149,7 +153,7 @@ def test_uv_locks_all_variants_with_the_printed_configuration_and_installs_the_o
         }
         for variant in ("cpu", "cu128"):
             home.uv("sync", "--extra", variant)
-            assert installed_in_project(home) == {"plain": "1.0", "torch-like": f"2.8+{variant}"}
+            assert installed_in_project(home) == CORE | {"plain": "1.0", "torch-like": f"2.8+{variant}"}
 
 
 def test_pip_installs_from_the_index_of_a_variant_alone(torch_like: Path, tmp_path: Path, home: ClientHome) -> None:
@@ -157,4 +161,4 @@ def test_pip_installs_from_the_index_of_a_variant_alone(torch_like: Path, tmp_pa
     publish(torch_like, tmp_path / "public", policy=str(tmp_path / "policy.toml"))
     with serve_index(tmp_path / "public") as server:
         installed = INSTALLERS["pip"](home, f"{server.url}whl/cpu/", ["trainer"])
-    assert installed == {"trainer": "1.0", "torch-like": "2.8+cpu"}
+    assert installed == CORE | {"trainer": "1.0", "torch-like": "2.8+cpu"}

@@ -1,5 +1,6 @@
 """The command `client`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,9 +79,26 @@ def client(targets: tuple[str, ...], *, check: bool, **options: Any) -> int:  # 
     settings = ClientOptions(targets=targets, **options)
     indexes = served_indexes(settings)
     text = configuration_text(indexes, settings.client)
+    if settings.client != "pip":
+        _note_tables(text)
     with reader_may_leave():
         click.echo(text, nl=False)
     return _check(text, settings.client or "uv", indexes) if check else DONE
+
+
+def _note_tables(text: str) -> None:
+    """Print a note if the pyproject.toml here would not be valid with the configuration at its end."""
+    from mkindex.clients.pyproject import repeated_tables
+
+    try:
+        existing = Path("pyproject.toml").read_text("utf-8")
+    except (OSError, ValueError):
+        return
+    if tables := repeated_tables(text, existing):
+        names = " and ".join(f"[{table}]" for table in tables)
+        print_message(
+            f"pyproject.toml has {names} already: add the lines below that name to the table there", "note", "yellow"
+        )
 
 
 def _check(text: str, client: str, indexes: "Sequence[ServedIndex]") -> int:

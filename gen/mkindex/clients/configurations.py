@@ -91,15 +91,18 @@ def _uv_extras(indexes: Sequence[ServedIndex]) -> Iterator[str]:
     for index in with_variants:
         for variant in index.variants:
             own = [one for one in variant.projects if one in index.projects]
-            projects[variant.extra] = [*projects.get(variant.extra, ()), *own]
+            required = [str(one) for one in variant.required if one.name in index.projects]
+            projects[variant.extra] = [*projects.get(variant.extra, ()), *own, *required]
     example = with_variants[0].variants[-1].extra
     yield from _comment(
         f"Each variant has an index of its own, and an extra that selects it: uv sync --extra {example}. uv locks all "
         "of them. Add versions to the extras as you need them."
     )
+    if any(variant.required for index in with_variants for variant in index.variants):
+        yield from _comment("They also name the other projects of the index that these require: see the last comment.")
     yield _merge("project.optional-dependencies")
     yield "[project.optional-dependencies]"
-    yield from (f"{extra} = {json.dumps(required)}" for extra, required in projects.items())
+    yield from (f"{extra} = {json.dumps(names)}" for extra, names in projects.items())
     yield ""
     yield _merge("tool.uv")
     yield "[tool.uv]"

@@ -2,12 +2,23 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from mkindex.simple.links import is_loopback
 
 PAGE_ENDINGS = (".html", ".htm")
 RESERVED_NAME = "pypi"  # what clients call the public index
+
+
+class RequiredProject(NamedTuple):
+    """A project that others require."""
+
+    name: str  # normalized
+    marker: str = ""  # in which environments; "": in all
+
+    def __str__(self) -> str:
+        return f"{self.name}; {self.marker}" if self.marker else self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +28,7 @@ class ServedVariant:
     name: str  # letters, digits and . _ -
     url: str  # of its index, as that of ServedIndex
     projects: tuple[str, ...]  # normalized names, sorted: those of which it has files of its own
+    required: tuple[RequiredProject, ...] = ()  # other projects of the index that these require, as far as known
 
     @property
     def extra(self) -> str:

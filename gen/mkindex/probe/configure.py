@@ -63,11 +63,11 @@ def served_indexes(options: ClientOptions) -> list[ServedIndex]:
     Raises SourceError, and RequestFailed if a server does not answer.
     """
     names = (*options.name, *[""] * (len(options.targets) - len(options.name)))
-    found = []
+    found, is_uv = [], options.client in (None, "uv")
     for number, (target, name) in enumerate(zip(options.targets, names, strict=True), 1):
         is_default = options.default and number == len(options.targets)
         globs = () if is_default or len(options.targets) > 1 else options.project
-        found.append(replace(probe(target, globs, is_default=is_default), name=name))
+        found.append(replace(probe(target, globs, is_default=is_default, reads_required=is_uv), name=name))
     if options.variant:
         # Of several indexes, one may have no variants at all.
         has_any = any(index.variants for index in found)

@@ -29,6 +29,7 @@ from mkindex.check.server import ONE_BYTE, UNKNOWN_PROJECT, fallback_of
 from mkindex.clients.served import PAGE_ENDINGS, ServedIndex, ServedVariant
 from mkindex.errors import SourceError
 from mkindex.model.variants import VARIANT_NAME
+from mkindex.probe.required import RequirementReader
 from mkindex.simple.links import client_project_url, path_of
 from mkindex.text import and_more, printable, redact
 from mkindex.tree.names import INDEX_JSON
@@ -43,11 +44,14 @@ _MIN_FILE_LIFETIME = 86_400  # seconds
 _TIME = {"html": "data-upload-time", "json": "upload-time"}  # the attribute that only uv reads, and the key
 
 
-def probe(target: str, globs: Sequence[str] = (), *, is_default: bool = False) -> ServedIndex:
+def probe(
+    target: str, globs: Sequence[str] = (), *, is_default: bool = False, reads_required: bool = False
+) -> ServedIndex:
     """Return what a client must know about the index at a directory or an address.
 
     `globs` are names or patterns of projects; none means all projects. `is_default`: the index is used for everything,
-    so that it need not be known what it has. Raises SourceError, and RequestFailed if the server does not answer.
+    so that it need not be known what it has. `reads_required`: find out which other projects its variants require.
+    Raises SourceError, and RequestFailed if the server does not answer.
     """
     with Cache(None) as cache:
         web = WebClient(cache)
@@ -55,7 +59,8 @@ def probe(target: str, globs: Sequence[str] = (), *, is_default: bool = False) -
         try:
             location, globs = _locate(target, web, globs)
             probe_kind = _probe_find_links if location.identity.kind == "flat" else _probe_index
-            return replace(probe_kind(location, globs, anonymous), is_default=is_default)
+            index = replace(probe_kind(location, globs, anonymous), is_default=is_default)
+            return _with_required(index, location.fetcher) if reads_required and not is_default else index
         except AccessDenied as denied:
             return replace(_unverified(denied, globs, needs_names=not is_default), is_default=is_default)
         finally:
@@ -125,6 +130,15 @@ def _variants(fetcher: Fetcher, location: Location, root: str, projects: Collect
                 yield ServedVariant(name=name, url=_ascii_url(url), projects=chosen)
     except (KeyError, TypeError, ValueError, RecursionError):
         return
+
+
+def _with_required(index: ServedIndex, fetcher: Fetcher) -> ServedIndex:
+    """Add to each variant the other projects of the index that it requires."""
+    reader = RequirementReader(fetcher, index.projects)
+    variants = tuple(
+        replace(variant, required=reader.beside(variant.url, variant.projects, index.url)) for variant in index.variants
+    )
+    return replace(index, variants=variants)
 
 
 def _usable_root(location: Location, projects: Sequence[str]) -> tuple[str, list[SeenPage]]:
