@@ -53,6 +53,12 @@ def test_a_host_is_known_by_its_headers_or_its_domain(domain: str, headers: dict
     assert (found and found.name) == name
 
 
+def test_what_s3_cannot_do_leads_to_cloudfront() -> None:
+    s3 = next(host for host in HOSTS if host.name == "S3")
+    section = "docs/hosting/s3.md#cloudfront-with-json-at-the-same-address"
+    assert [section in "".join(s3.changes[rule].lines) for rule in ("no-redirect", "no-json")] == [True, True]
+
+
 def test_changes_are_for_rules_and_have_lines() -> None:
     rules = rules_by_name()
     changes = [(host.name, rule, change) for host in HOSTS for rule, change in host.changes.items()]
