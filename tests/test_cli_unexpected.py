@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def failing(error: Exception) -> Callable[..., NoReturn]:
+def failing(error: BaseException) -> Callable[..., NoReturn]:
     def fail(*_: object, **__: object) -> NoReturn:
         raise error
 
@@ -51,6 +51,21 @@ def test_an_unexpected_error_is_70_in_one_paragraph_that_can_be_reported(
         "and with what this prints: MKINDEX_DEBUG=1 mkindex https://host/ public --previous=https://host/ -q\n"
     )
     assert (run.status, run.out, re.sub(r"line \d+", "line 1", run.err)) == (70, "", text)
+
+
+def test_a_panic_of_a_library_in_rust_is_an_unexpected_error_and_the_end_of_the_process_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class PanicException(BaseException):
+        """As PyO3 makes it: not an Exception."""
+
+    monkeypatch.setattr("mkindex.build.pipeline.build", failing(PanicException("InvalidUri")))
+    run = Run(capsys, "wheels", "public", "--no-cache")
+    assert (run.status, run.out, run.err.count("\n")) == (70, "", 1)
+    assert run.err.startswith("error unexpected PanicException in cli/build.py, line ")
+    monkeypatch.setattr("mkindex.build.pipeline.build", failing(SystemExit(5)))
+    with pytest.raises(SystemExit):
+        Run(capsys, "wheels", "public", "--no-cache")
 
 
 def test_the_traceback_of_an_unexpected_error_is_printed_for_those_who_ask(

@@ -131,6 +131,56 @@ def test_what_reads_an_index_like_clients_names_the_address_of_a_bucket(
     assert capsys.readouterr().err == f'error {advice}. A build prints it after "Check it:"\n'
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    ["abc.r2.example.com", "localhost:5555", "https://", "https:///x", "https://a b", "ftp://a", "https://a:99999"],
+)
+@pytest.mark.parametrize("location", ["s3://a-bucket/python", "az://a-bucket/python"])
+def test_an_endpoint_without_scheme_and_host_is_refused(
+    location: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = {"s3": "AWS_ENDPOINT_URL", "az": "AZURE_STORAGE_ENDPOINT"}[location[:2]]
+    for name, options in (("--store-option endpoint", [f"endpoint={endpoint}"]), (variable, [])):
+        monkeypatch.setenv(variable, endpoint)
+        with pytest.raises(ConfigError) as error:
+            open_bucket(location, options, timeout=1.0)
+        assert str(error.value) == (
+            f"{location}: the endpoint must begin with https:// and a host, but {name} is {endpoint!r}. Give it as "
+            "https://HOST, or as http://HOST:PORT for a server without TLS"
+        )
+
+
+@pytest.mark.parametrize("endpoint", ["http://minio_1:9000", "https://[::1]:443/", "https://a.example.com/b/c"])
+def test_an_endpoint_may_have_a_port_and_a_path(endpoint: str) -> None:
+    options = (f"endpoint={endpoint}", "access_key_id=a", "secret_access_key=b")
+    assert open_bucket("s3://a-bucket", options, timeout=1.0).url == f"{endpoint.rstrip('/')}/a-bucket/"
+
+
+@pytest.mark.parametrize(
+    ("location", "variable"),
+    [
+        ("s3://a-bucket", "AWS_ACCESS_KEY_ID"),
+        ("s3://a-bucket", "AWS_SESSION_TOKEN"),
+        ("s3://a-bucket", "AWS_REGION"),
+        ("az://a-bucket", "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("az://a-bucket", "AZURE_STORAGE_ACCOUNT_KEY"),
+    ],
+)
+def test_a_setting_that_ends_with_white_space_is_refused_by_its_name(
+    location: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "has white space at its start or end. Set it again without it"
+    with pytest.raises(ConfigError) as of_option:
+        open_bucket(location, [f"{variable.lower()}=YWJj\n"], timeout=1.0)
+    monkeypatch.setenv(variable, "YWJj\n")
+    with pytest.raises(ConfigError) as of_variable:
+        open_bucket(location, (), timeout=1.0)
+    assert [str(of_option.value), str(of_variable.value)] == [
+        f"{location}: --store-option {variable.lower()} {text}",
+        f"{location}: {variable} {text}",
+    ]
+
+
 def test_without_the_libraries_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -113,7 +113,9 @@ def run(arguments: list[str]) -> int:
     except MemoryError:
         print_error("not enough memory. Free some, or try --jobs 1; the next run finishes the job")
         return NOT_DONE
-    except Exception as error:
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of a library in Rust is not an Exception
         from mkindex.cli.unexpected import describe_unexpected
 
         print_error(describe_unexpected(error, arguments))

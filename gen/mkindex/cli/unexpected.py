@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _MAX_TEXT = 500  # characters
 
 
-def describe_unexpected(error: Exception, arguments: Sequence[str]) -> str:
+def describe_unexpected(error: BaseException, arguments: Sequence[str]) -> str:
     """Return what happened, where, and how to report it; with MKINDEX_DEBUG=1 the whole traceback comes first."""
     trace = "".join(traceback.format_exception(error)) if os.environ.get(DEBUG) else ""
     text = _ADDRESS.sub(lambda match: redact(match[0]), " ".join(str(error).split()))[:_MAX_TEXT]
@@ -28,7 +28,7 @@ def describe_unexpected(error: Exception, arguments: Sequence[str]) -> str:
     )
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Return the last line of mkindex that was running."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]

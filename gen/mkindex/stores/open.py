@@ -1,6 +1,5 @@
 """Open a bucket by its address. The libraries are imported only then."""
 
-import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mkindex.errors import ConfigError
 from mkindex.hosts.buckets import BucketAddress, parse_bucket
 from mkindex.stores.objects import ObjectStore, StoreError
+from mkindex.stores.settings import endpoint_of, refuse_white_space
 from mkindex.text import printable
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def open_bucket(location: str, options: Sequence[str], *, timeout: float) -> Obj
         if address.scheme == "s3":
             from mkindex.stores.s3 import S3Session
 
+            refuse_white_space("s3", values)
             return S3Session(values, timeout=timeout).open(address, client, retries)
         return _open_other(address, values, client, retries)
     except ImportError as error:
@@ -72,10 +73,12 @@ def _open_other(
     if address.scheme == "gs":
         google = GCSStore(address.bucket, config=config, client_options=client, retry_config=retries)
         return ObstoreObjects(google, address, f"https://storage.googleapis.com/{address.bucket}")
-    endpoint = values.get("endpoint") or os.environ.get("AZURE_STORAGE_ENDPOINT", "")
+    refuse_white_space("az", values)
+    option = next(filter(None, map(values.get, ("endpoint", "azure_endpoint", "azure_storage_endpoint"))), None)
+    endpoint = endpoint_of(option, "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
     if endpoint.startswith("http://"):
         client = {**client, "allow_http": True}
     azure = AzureStore(address.bucket, config=config, client_options=client, retry_config=retries)
     account = azure.config.get("account_name")
-    base = endpoint.rstrip("/") or (account and f"https://{account}.blob.core.windows.net")
+    base = endpoint or (account and f"https://{account}.blob.core.windows.net")
     return ObstoreObjects(azure, address, f"{base}/{address.bucket}" if base else None)

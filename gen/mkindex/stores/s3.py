@@ -21,6 +21,7 @@ from mkindex.hosts.buckets import BucketAddress
 from mkindex.stores.objects import Condition, Headers, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.reasons import describe
+from mkindex.stores.settings import endpoint_of
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig as TransportConfig
@@ -94,8 +95,8 @@ class S3Session:
                 profile_name=given.pop("profile", None),
             )
         environment = os.environ
-        self.endpoint = given.pop("endpoint", None) or given.pop("endpoint_url", None)
-        self.endpoint = self.endpoint or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+        option = given.pop("endpoint", None) or given.pop("endpoint_url", None)
+        self.endpoint = endpoint_of(option, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
         region = given.pop("region", None) or environment.get("AWS_REGION") or self._session.region_name
         self.region = region or _DEFAULT_REGION
         unsigned = given.pop("skip_signature", None) or environment.get("AWS_SKIP_SIGNATURE", "")
@@ -106,7 +107,7 @@ class S3Session:
         """Return the objects at an address. Raises StoreError without credentials."""
         config: Any = {**self._others, "region": self.region}  # obstore checks the keys
         if self.endpoint:
-            config["endpoint"] = self.endpoint.rstrip("/")
+            config["endpoint"] = self.endpoint
             client = {**client, "allow_http": self.endpoint.startswith("http://")}
         if self.is_anonymous:
             config["skip_signature"] = True
@@ -132,7 +133,7 @@ class S3Session:
     def url_of(self, bucket: str) -> str:
         """Return the http address of a bucket, as readers without credentials use it."""
         if self.endpoint:
-            return f"{self.endpoint.rstrip('/')}/{bucket}"
+            return f"{self.endpoint}/{bucket}"
         if "." in bucket:  # a certificate for *.s3… does not match
             return f"https://s3.{self.region}.amazonaws.com/{bucket}"
         return f"https://{bucket}.s3.{self.region}.amazonaws.com"
@@ -156,7 +157,7 @@ class S3Session:
             s3={"addressing_style": "path" if self.endpoint else "auto"},
             **unsigned,
         )
-        return self._session.client("s3", endpoint_url=self.endpoint, region_name=self.region, config=config)
+        return self._session.client("s3", endpoint_url=self.endpoint or None, region_name=self.region, config=config)
 
 
 @contextmanager
