@@ -20,7 +20,7 @@ from fixtures.sources import write_sources
 from mkindex.build.pipeline import build
 from mkindex.build.requesting import find_requested
 from mkindex.config import Config
-from mkindex.errors import ConfigError, DestinationError, Note, PruneRequired, SourceError
+from mkindex.errors import ConfigError, DestinationError, Note, NotPublished, PruneRequired, SourceError
 from mkindex.options import InvalidOption
 from mkindex.sources.requested import parse_request
 from support.builds import cold_build, publish, scratch_directory
@@ -288,6 +288,8 @@ def test_recorded_variants_that_nobody_could_have_given_stop_the_run(
     edit_manifest(tmp_path / "public", rb"options\t[^\n]*\n", rb"\g<0>variants\t" + text + b"\n")
     with pytest.raises(ConfigError, match=re.escape(f"manifest of {tmp_path}/public: variants: {error}")):
         add(new, tmp_path / "public")
+    with pytest.raises(NotPublished, match="has an index for each variant, and this build has no"):
+        publish(old, tmp_path / "public")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old", "public"]
 
 

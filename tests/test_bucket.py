@@ -12,7 +12,7 @@ import pytest
 from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.config import Config
-from mkindex.errors import ConfigError, DestinationError, Note
+from mkindex.errors import ConfigError, DestinationError, Note, NotPublished
 from mkindex.model.index import ProjectStatus
 from mkindex.publish.claim import ClaimTimes
 from mkindex.publish.object_headers import FILE_HEADERS
@@ -244,6 +244,12 @@ def test_a_wheel_is_added_to_the_index_of_its_variant(tmp_path: Path, store: Fak
         f"whl/cu128/demo-cuda/{page}" for page in ("", "index.html", "index.v1_json")
     }
     assert len({key for key in changed if key.startswith("files/")}) == 2
+    with pytest.raises(
+        NotPublished, match=r"has an index for each variant \(cpu, cu126, cu128\), and this build has no"
+    ):
+        publish(many)
+    publish(many, prune=True)
+    assert tree_in(store) == cold_build(many)
 
 
 def test_a_mirror_of_objects_of_the_same_bucket_reads_each_of_them_once(

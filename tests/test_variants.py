@@ -188,8 +188,23 @@ def test_a_second_build_writes_nothing_and_a_build_without_variants_removes_thei
     assert publish(here / "wheels", here / "public", **options).written == 0
     assert (here / "public/.mkindex/manifest").read_bytes() == manifest
     assert read_tree(here / "public") == cold_build(here / "wheels", **options)
-    publish(here / "wheels", here / "public")
+    publish(here / "wheels", here / "public", prune=True)
     assert read_tree(here / "public") == cold_build(here / "wheels")
+
+
+@pytest.mark.parametrize("path", ["whl/{variant}", "{variant}/simple"])
+def test_a_build_whose_policy_was_not_found_does_not_remove_the_indexes_of_variants(
+    here: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    publish(here / "wheels", here / "public", policy=policy(here, f'by = "local"\npath = "{path}"'))
+    before = read_tree(here / "public")
+    run = Run(capsys, "wheels", "public", "--no-cache")
+    text = (
+        "error nothing published: public has an index for each variant (cpu, cu118, cu128), and this build has no "
+        "[variants]. Give --policy or --config (mkindex.toml is read from the current directory). To remove the "
+        "indexes of variants, use --prune\n"
+    )
+    assert (run.status, run.out, run.err, read_tree(here / "public") == before) == (3, "", text, True)
 
 
 def test_the_index_of_a_variant_without_files_goes(here: Path) -> None:

@@ -3,19 +3,19 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mkindex.build.examining import examine_all, sort_outcomes
 from mkindex.build.listing import sort_listing
+from mkindex.build.variants import recorded_line
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.config.table import OPTIONS
 from mkindex.errors import ConfigError, Note, Rejected, SourceError
 from mkindex.model.files import File
 from mkindex.model.index import ProjectStatus, StatusMarker
-from mkindex.model.variants import Variants
 from mkindex.options import InvalidOption
 from mkindex.publish.plan import root_lines
 from mkindex.site.render import Site
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # What reads a published tree is imported where it is used, since most builds keep nothing of it.
 
-_VARIANTS = b"variants\t"
 _TEMPLATES = "templates"  # of these only the digest is kept: their path is one of this machine
 _KEPT = tuple(one for one in OPTIONS if one.shapes)
 
@@ -124,41 +123,9 @@ def recorded_lines(config: Config, site: Site, limits: Sequence[str], *, is_grow
     if config.templates is not None:
         values[_TEMPLATES] = templates.digest
     options = OPTIONS_LINE + f"{json.dumps(values, sort_keys=True)}\n".encode()
-    variants = (_VARIANTS + f"{json.dumps(asdict(site.variants))}\n".encode(),) if site.variants else ()
+    variants = (recorded_line(site.variants),) if site.variants else ()
     resolved = (LIMITS + f"{json.dumps(limits)}\n".encode(),) if limits else ()
     return tuple(sorted((*((GROWN,) if is_grown else ()), options, *resolved, *variants)))
-
-
-def keep_variants(work: Workspace, given: "Policy | None") -> "Policy":
-    """Return a policy with the variants that the index was made with, unless it has its own.
-
-    Raises ConfigError for an index that is divided by directories: the published files are in none.
-    """
-    from mkindex.policy.rules import NO_POLICY
-
-    policy = given or NO_POLICY
-    if policy.variants is None:
-        policy = replace(policy, variants=_recorded_variants(work))
-    if policy.variants and policy.variants.by == "directory":
-        raise ConfigError(
-            f"the variants of the index in {printable(work.config.destination)} are directories of its sources. Build "
-            "it from these again"
-        )
-    return policy
-
-
-def _recorded_variants(work: Workspace) -> Variants | None:
-    """Return the recorded variants, None if there are none. Raises ConfigError."""
-    line = next((line for line in root_lines(work.destination) if line.startswith(_VARIANTS)), None)
-    if line is None:
-        return None
-    from mkindex.policy.reader import parse_variants
-
-    try:
-        content = json.loads(line[len(_VARIANTS) :])
-    except (ValueError, RecursionError):
-        content = None
-    return parse_variants(content, f"manifest of {printable(work.config.destination)}")
 
 
 def keep_options(work: Workspace, growth: Growth) -> tuple[Workspace, list[Note]]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.build.collecting import Collected
-from mkindex.build.growing import Growth, keep_variants, kept_locks, recorded_lines
+from mkindex.build.growing import Growth, kept_locks, recorded_lines
 from mkindex.build.policy import govern, policy_of, refuse_options
 from mkindex.build.report import warnings
 from mkindex.build.reserving import refuse_unreserve, reserve_names
+from mkindex.build.variants import keep_variants, refuse_losing_variants
 from mkindex.build.workspace import Workspace
 from mkindex.config import Config
 from mkindex.errors import Note, Rejected
@@ -102,6 +103,7 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     todo = plan(sections, destination, now=int(time.time()), grace=config.grace, overwrite=config.overwrite)
     if todo.has_changes:
         refuse_unreserve(config, destination)
+        refuse_losing_variants(config, site.variants, destination)
     removed = removed_filenames(todo, index)
     missing = [name for name in removed if name not in withheld]
     refuse_large_removal(config, destination, missing, findings)

@@ -289,7 +289,9 @@ class BuildOptions(StoreOptions):
     )
     allow_empty: bool = option(False, "Publish an index even if it has no files.", group=PUBLISHING)
     prune: bool = option(
-        False, "Allow removing more than half of the files in an index of more than ten.", group=PUBLISHING
+        False,
+        "Allow removing more than half of the files in an index of more than ten, and the indexes of all variants.",
+        group=PUBLISHING,
     )
     dry_run: bool = option(
         False, "Print what a build would do, without doing it; with -v each path.", group=PUBLISHING, short="-n"
