@@ -280,7 +280,7 @@ def test_a_cache_that_sends_older_pages_all_the_same_stops_the_run(
     old = host.content
     runner.release(releases[1])
     host.cached, host.ignores_queries = old, True
-    with pytest.raises(SourceError, match=r"has generation 1, but generation 2 was deployed last"):
+    with pytest.raises(SourceError, match=r"has generation 1, but generation 2 was built here last"):
         runner.build(releases[2])
     host.cached = old | {GENERATION: host.content[GENERATION]}
     with pytest.raises(SourceError, match=r"its pages are not those of generation 2"):
@@ -299,7 +299,7 @@ def test_a_release_that_another_run_replaced_is_noticed(host: PagesHost, runner:
     other.build(releases[2])
     runner.deploy()
     host.deploy(other.root / "public1")  # without its cache: the last one that was kept is that of the first runner
-    with pytest.raises(SourceError, match="generation 2 was deployed last, with other files"):
+    with pytest.raises(SourceError, match="generation 2 was built here last, with other files"):
         runner.build(releases[1])
 
 
@@ -312,8 +312,105 @@ def test_a_site_without_a_generation_can_grow_and_one_that_lost_it_cannot(
     assert without_generation(host.content) == cold_union(tmp_path / "both", *releases[:2])
     host.content = cold_build(releases[0])
     for url in (host.url, host.url.rstrip("/")):
-        with pytest.raises(SourceError, match="has generation none, but generation 1 was deployed last"):
+        with pytest.raises(SourceError, match="has generation none, but generation 1 was built here last"):
             runner.build(releases[2], url=url)
+
+
+def test_what_was_built_and_not_deployed_is_kept_if_dest_has_it_and_can_be_given_up_for_this_site_alone(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    options: dict[str, Any] = {"previous": host.url, "cache_dir": str(runner.saved)}
+    public = tmp_path / "public"
+
+    def add(release: Path) -> Report:
+        config = Config(sources=(str(release),), destination=str(public), **options)
+        return build(config, growth=Growth(given=frozenset()))
+
+    known = runner.saved / "generations.json"
+    known.write_text(known.read_text() + '{"https://other.example.org/": [7, "x"]}\n')
+    assert add(releases[1]).notes == ()
+    text = (
+        f"has generation 1; {public} has generation 2, which was built here last: its files are kept, whether or not "
+    )
+    assert add(releases[2]).notes == (Note(location=host.url, text=f"{text}it was deployed"),)
+    expected = cold_union(tmp_path / "all", *releases)
+    assert without_generation(read_tree(public)) == expected
+    assert read_tree(public)[GENERATION].startswith(b"3 ")
+    shutil.rmtree(public)
+    with pytest.raises(SourceError) as error:
+        add(releases[2])
+    assert str(error.value) == (
+        f"--previous: {host.url} has generation 1, but generation 3 was built here last, with other files. If it was "
+        "deployed, a cache sent an older site, or two runs deployed at the same time: run again in ten minutes. If it "
+        f"was not, continue with the published site: delete the line of {host.url} in {known}"
+    )
+    lines = known.read_text().splitlines(keepends=True)
+    known.write_text("".join(line for line in lines if host.url not in line))
+    assert [file.filename for file in add(releases[2]).files if file.project == "demo-app"] == [
+        "demo_app-0.0-py3-none-any.whl",
+        "demo_app-2.0-py3-none-any.whl",
+    ]
+    assert '"https://other.example.org/": [7, "x"]' in known.read_text()
+
+
+def test_what_was_built_last_is_not_taken_from_a_dest_that_lacks_some_of_it(
+    tmp_path: Path, host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    runner.build(releases[1])
+    next((tmp_path / "public2").rglob("demo_app-1*.whl")).unlink()
+    config = Config(
+        sources=(str(releases[2]),),
+        destination=str(tmp_path / "public2"),
+        previous=host.url,
+        cache_dir=str(tmp_path / "cache2"),
+    )
+    with pytest.raises(SourceError, match="has generation 1, but generation 2 was built here last"):
+        build(config, growth=Growth())
+
+
+def test_pages_of_the_site_that_a_run_does_not_write_are_noted(
+    host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    every: dict[str, Any] = {"links": True, "site": True, "pyodide_json": True}
+    runner.release(releases[0], host="github-pages", json_root="json/simple", **every)
+    text = (
+        "the site has pages that this run does not write. To keep them, give --links --site --json-root json/simple "
+        "--pyodide-json"
+    )
+    found = Note(location=host.url, text=text)
+    assert found in runner.build(releases[1]).notes
+    notes = runner.build(releases[1], host="github-pages", json_root="json/simple", **every).notes
+    assert [note for note in notes if note.location == host.url] == []
+
+
+# --- other pages at the address ---------------------------------------------------------------------------------------
+
+
+def test_another_page_at_the_address_is_replaced_only_with_first(
+    host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    host.content = {"index.html": b"<!DOCTYPE html><title>Our project</title><p>Welcome"}
+    with pytest.raises(SourceError) as error:
+        runner.build(releases[0])
+    assert str(error.value) == (
+        f"--previous: {host.url} is not an index, and has none below it: use the address that clients install from. "
+        "Another page is published there. To replace it, use --first"
+    )
+    report = runner.release(releases[0], first=True)
+    assert report.notes == (Note(location=host.url, text="another page is published there, which is replaced"),)
+    assert host.content[GENERATION].startswith(b"1 ")
+    assert len(runner.release(releases[1]).files) == 3
+
+
+def test_first_does_not_replace_a_site_of_mkindex_whose_index_cannot_be_read(
+    host: PagesHost, runner: Runner, releases: list[Path]
+) -> None:
+    runner.release(releases[0])
+    host.content["simple/index.html"] = b"<p>maintenance"
+    with pytest.raises(SourceError, match="is not an index, and has none below it"):
+        runner.build(releases[1], first=True)
 
 
 def test_a_build_that_would_link_to_the_site_that_it_replaces_names_add(

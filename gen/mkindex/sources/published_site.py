@@ -35,13 +35,19 @@ class SiteContent(NamedTuple):
     items: list[SourceItem]  # also the files that its generation records, and no page lists
     roots: tuple[str, ...]  # addresses below which everything is of the site, with a slash at the end
     generation: Generation | None  # None: it was not grown with --previous
+    base: str  # the address of the root of its tree, with a slash at the end
+
+
+class OtherPage(SourceError):
+    """There is a page, and no index."""
 
 
 def read_site(site: str, *, simple_path: str, web: WebClient, executor: Executor) -> SiteContent | None:
     """Return everything that a published site lists; None if nothing is published there.
 
     Its pages may be in a cache on the way, which is avoided by a query that changes with each generation. The digest in
-    the generation shows whether that helped. Raises SourceError if the site cannot be read as a whole.
+    the generation shows whether that helped. Raises SourceError if the site cannot be read as a whole, and OtherPage if
+    it is none of mkindex, and has no index.
     """
     top = address_of(site, web)
     bases = _bases(top, simple_path)
@@ -49,7 +55,10 @@ def read_site(site: str, *, simple_path: str, web: WebClient, executor: Executor
     base, recorded = next((one for one in found if one[1]), (bases[0], None))
     generation, unlisted = recorded or (None, [])
     query = f"generation={generation.number if generation else time.time_ns()}"
-    root = find_root(possible_roots(top, simple_path), web, query=query)
+    try:
+        root = find_root(possible_roots(top, simple_path), web, query=query)
+    except OtherPage as error:
+        raise SourceError(str(error)) if recorded else error from None
     if root is None:
         require_empty(local_path(site))
         return None
@@ -68,7 +77,8 @@ def read_site(site: str, *, simple_path: str, web: WebClient, executor: Executor
             link = link._replace(project=project_on_page(link.filename, name))  # noqa: PLW2901
             items.append(link if link.is_elsewhere else find_local(link, url))
     # The server may redirect to another address, such as that of a custom domain: links of pages are below that one.
-    return SiteContent(items, (*bases, *_bases(_with_query(root.url, ""), simple_path)), generation)
+    roots = (*bases, *_bases(_with_query(root.url, ""), simple_path))
+    return SiteContent(items, roots, generation, base if recorded else roots[-1])
 
 
 def _bases(url: str, simple_path: str) -> list[str]:
@@ -108,6 +118,17 @@ def _read_generation(base: str, web: WebClient) -> tuple[Generation, list[Link]]
     return recorded
 
 
+def has_page(url: str, web: WebClient) -> bool:
+    """Tell whether a page of a site exists, as far as can be known."""
+    if url.startswith("file:"):
+        return os.path.isfile(path_of(url))
+    try:
+        web.head(url)
+    except RequestFailed:
+        return False
+    return True
+
+
 def _read_file(path: str) -> bytes:
     with open_record(path) as file:
         return file.read(MOST)
@@ -139,7 +160,7 @@ class Root(NamedTuple):
 def find_root(roots: Iterable[str], web: WebClient, *, query: str = "") -> Root | None:
     """Return the root of the index at the first of these addresses that has one; None if all are empty.
 
-    `query` is added to the addresses that are requested.
+    `query` is added to the addresses that are requested. Raises OtherPage if there are only other pages.
     """
     other_page = ""
     for url in roots:
@@ -152,7 +173,7 @@ def find_root(roots: Iterable[str], web: WebClient, *, query: str = "") -> Root 
             return Root(answer.url, frozenset(canonicalize_name(link.name) for link in page.projects))
         other_page = other_page or redact(answer.url)
     if other_page:
-        raise SourceError(
+        raise OtherPage(
             f"{other_page} is not an index, and has none below it: use the address that clients install from"
         )
     return None
