@@ -286,6 +286,16 @@ def test_a_refusal_ends_the_run_with_what_to_do(
     assert (done.status, done.messages) == (3, [f"error HOST/api/repos/me/a: {text}"])
 
 
+def test_a_wrong_token_is_told_from_a_missing_one(
+    forge: FakeGitHub, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "hunter2")
+    forge.server.routes["/api/repos/me/a"] = Reply(b"{}", 401)
+    done = run("github:me/a")
+    text = "answers 401: the token is wrong, or has expired"
+    assert (done.status, done.messages) == (3, [f"error HOST/api/repos/me/a: {text}"])
+
+
 def test_a_server_that_asks_to_wait_is_asked_again(
     forge: FakeGitHub, server: ScriptedServer, public: Path, run: Callable[..., Run]
 ) -> None:

@@ -56,7 +56,7 @@ WRONG_FILES: dict[str, tuple[str, scripted_server.Route, str]] = {
     "403": (
         link_with_hash(A, WHEEL),
         status_reply(403),
-        "answers 403: access denied. Check the address and your credentials",
+        "answers 403: access denied. Check address and credentials. The server or bucket must let readers read it",
     ),
     "410": (
         link_with_hash(A, WHEEL),

@@ -341,7 +341,7 @@ def test_project_pages_are_found_without_a_root_page(source: Path, host: IndexSe
 
 ADVICE = {
     401: "user name and password required. Put them into ~/.netrc",
-    403: "access denied. Check the address and your credentials",
+    403: "access denied. Check address and credentials. The server or bucket must let readers read it",
     418: "request refused. Ask the operator of the server",
 }
 
@@ -408,7 +408,7 @@ def test_no_user_password_or_token_is_shown(source: Path, host: IndexServer, tmp
     host.faults.append(lambda path, good: Reply(403) if "demo" in path else good)
     secret = host.url.replace("//", "//alice:hunter2@") + "?token=s3cret"
     error = refusal(source, tmp_path / "new", secret)
-    why = "answers 403: access denied. Check the address and your credentials"
+    why = "answers 403: access denied. Check address and credentials. The server or bucket must let readers read it"
     assert error == f"--previous: {host.url}simple/demo/: {why}{CONSEQUENCE}"
 
 

@@ -202,6 +202,15 @@ def test_credentials_of_a_keyring_are_sent_only_to_their_host(
     assert set(authorizations(other)) == {None}
 
 
+def test_a_wrong_password_is_told_from_a_missing_one(server: ScriptedServer, client: WebClient) -> None:
+    server.routes["/p"] = server.routes["/f"] = status_reply(401)
+    assert failure_text(lambda: client.get_page(f"{server.url}p"), server) == f"HOST/p: {ADVICE[401]}"
+    client.take_credentials(server.url.replace("//", "//user:hunter2@"))
+    wrong = "answers 401: user name or password is wrong. Check the address, ~/.netrc and your keyring"
+    for path, call in (("p", client.get_page), ("f", client.head)):
+        assert failure_text(lambda: call(f"{server.url}{path}"), server) == f"HOST/{path}: {wrong}"  # noqa: B023
+
+
 def test_an_empty_or_broken_keyring_is_ignored(
     server: ScriptedServer, client: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def stream_bytes(client: WebClient, url: str, *, start: int = 0, head: FileHead 
 
 ADVICE = {
     401: "answers 401: user name and password required. Put them into ~/.netrc",
-    403: "answers 403: access denied. Check the address and your credentials",
+    403: "answers 403: access denied. Check address and credentials. The server or bucket must let readers read it",
     404: "answers 404: not found. Check the address",
     407: "answers 407: user name and password required by the proxy. Put them into HTTPS_PROXY",
     410: "answers 410: request refused. Ask the operator of the server",

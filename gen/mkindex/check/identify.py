@@ -60,8 +60,8 @@ class Location:
 class AccessDenied(SourceError):
     """A server refuses access to an address with `status`."""
 
-    def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{redact(url)}: {describe_failure(status)}")
+    def __init__(self, url: str, status: int, *, authorized: bool) -> None:
+        super().__init__(f"{redact(url)}: {describe_failure(status, authorized=authorized)}")
         self.url = url
         self.status = status
 
@@ -184,12 +184,12 @@ def _identify_page(fetcher: Fetcher, url: str, *, allow_missing_root: bool = Fal
     if allow_missing_root and status in (403, 404, 410):  # a bucket that does not list its contents answers 403
         return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url)
     if status not in (200, 403, 404, 410):
-        raise AccessDenied(url, status)
+        raise AccessDenied(url, status, authorized=fetcher.web.has_credentials(url))
     identity = _identity(fetcher, url, page)
     if identity.kind in ("nothing", "people") and (unsent := unsent_root(fetcher, url, page)):
         return Location(fetcher=fetcher, identity=Identity(kind="index"), url=url, pages=(unsent,))
     if status == 403:
-        raise AccessDenied(url, status)
+        raise AccessDenied(url, status, authorized=fetcher.web.has_credentials(url))
     if identity.kind == "page" and _lacks_index_documents(fetcher, identity.index_url, pages):
         # The directory is no better address: report what is wrong there.
         return Location(fetcher=fetcher, identity=Identity(kind="index"), url=identity.index_url, pages=pages)

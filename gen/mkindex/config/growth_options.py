@@ -17,8 +17,8 @@ class AddOptions:
     )
     first: bool = option(
         False,
-        "With --previous: accept that nothing is published there yet. Without --first, that is an error once something "
-        "was deployed.",
+        "With --previous: accept that nothing is published there yet, or only a page that is not an index. Without "
+        "--first, that is an error once something was deployed, and such a page always.",
         group=PUBLISHING,
     )
     consume: bool = option(

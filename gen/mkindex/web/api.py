@@ -31,6 +31,8 @@ def get_document(url: str, web: WebClient) -> ApiDocument:
     response = web.request(url, headers=headers)
     if response.status == 304 and cached:
         return ApiDocument(cached[1], following)
+    if response.status == 401 and web.has_token(url):
+        raise RequestFailed(url, "answers 401: the token is wrong, or has expired", status=401)
     _require_document(response, url)
     document = ApiDocument(response.body.decode("utf-8", "replace"), _next_part(response))
     etag = response.headers.get("etag", "")

@@ -80,6 +80,10 @@ class WebClient:
         """
         self._credentials.add_token(url, token)
 
+    def has_credentials(self, url: str) -> bool:
+        """Tell whether credentials are sent to an address."""
+        return bool(self._credentials.headers(url))
+
     def allow_local_host(self, url: str) -> None:
         """Allow the host of an address in a private network or on this machine: a file of this machine names it."""
         self._local_hosts.add(host_name(url))
@@ -319,8 +323,11 @@ class WebClient:
         return _UNCOMPRESSED | ({"Accept": "application/octet-stream"} if self._credentials.token_for(url) else {})
 
     def _require_success(self, response: Response, url: str) -> None:
+        if 200 <= response.status < 300:
+            return
         is_named = self._credentials.is_named(response.url)
-        require_success(response.status, url, unnamed_host="" if is_named else urlsplit(response.url).hostname or "")
+        host = "" if is_named else urlsplit(response.url).hostname or ""
+        require_success(response.status, url, unnamed_host=host, authorized=self.has_credentials(response.url))
 
     def _sender(self) -> "Sender":
         with self._opening:

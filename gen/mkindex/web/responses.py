@@ -9,11 +9,12 @@ from mkindex.web.validators import fingerprint, last_modified, media_type, valid
 
 _ADVICE = {
     401: "user name and password required. Put them into ~/.netrc",
-    403: "access denied. Check the address and your credentials",
+    403: "access denied. Check address and credentials. The server or bucket must let readers read it",
     404: "not found. Check the address",
     407: "user name and password required by the proxy. Put them into HTTPS_PROXY",
     429: "too many requests. Try again later, or with --jobs 1",
 }
+_WRONG = "user name or password is wrong. Check the address, ~/.netrc and your keyring"
 
 
 class RequestFailed(MkindexError):
@@ -77,17 +78,22 @@ class RawResponse(NamedTuple):
         return media_type(self.headers)
 
 
-def describe_failure(status: int) -> str:
-    """Return what a status other than 2xx means, and what to do about it."""
+def describe_failure(status: int, *, authorized: bool = False) -> str:
+    """Return what a status other than 2xx means, and what to do about it. `authorized`: credentials were sent."""
+    if status == 401 and authorized:
+        return f"answers 401: {_WRONG}"
     others = "request refused. Ask the operator of the server" if status < 500 else "server error. Try again later"
     return f"answers {status}: {_ADVICE.get(status, others)}"
 
 
-def require_success(status: int, url: str, *, unnamed_host: str = "") -> None:
-    """Raise RequestFailed for any status but 2xx. `unnamed_host`: the host, if the user did not name it."""
+def require_success(status: int, url: str, *, unnamed_host: str = "", authorized: bool = False) -> None:
+    """Raise RequestFailed for any status but 2xx.
+
+    `unnamed_host`: the host, if the user did not name it. `authorized`: credentials were sent.
+    """
     if 200 <= status < 300:
         return
-    why = describe_failure(status)
+    why = describe_failure(status, authorized=authorized)
     if status == 401 and unnamed_host:
         why = (
             f"answers 401: user name and password required, which are sent only to hosts that you name. If you trust "
