@@ -80,6 +80,7 @@ def test_wrong_addresses_of_buckets_are_refused(location: str, reason: str) -> N
     ("options", "message"),
     {
         ("nonsense=1", "skip_signature=true"): "Configuration key: 'nonsense' is not valid for store 'S3'.",
+        ("region=eu west",): "'eu west' is not a region. Set AWS_REGION, or --store-option region=…",
         ("profile=nobody-has-this",): "The config profile (nobody-has-this) could not be found",
         (): "no credentials found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; to read a public "
         "bucket: --store-option skip_signature=true",

@@ -21,7 +21,7 @@ from mkindex.hosts.buckets import BucketAddress
 from mkindex.stores.objects import Condition, Headers, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.reasons import describe
-from mkindex.stores.settings import endpoint_of
+from mkindex.stores.settings import endpoint_of, require_region
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig as TransportConfig
@@ -99,6 +99,7 @@ class S3Session:
         self.endpoint = endpoint_of(option, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
         region = given.pop("region", None) or environment.get("AWS_REGION") or self._session.region_name
         self.region = region or _DEFAULT_REGION
+        require_region(self.region)
         unsigned = given.pop("skip_signature", None) or environment.get("AWS_SKIP_SIGNATURE", "")
         self.is_anonymous = unsigned.lower() in ("true", "1", "yes")
         self._others = given

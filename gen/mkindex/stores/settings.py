@@ -30,6 +30,12 @@ def refuse_white_space(scheme: str, options: Mapping[str, str]) -> None:
             raise StoreError(f"{printable(name)} has white space at its start or end. Set it again without it")
 
 
+def require_region(region: str) -> None:
+    """Raise StoreError for a region that cannot be a part of the name of a host."""
+    if not re.fullmatch("[A-Za-z0-9_-]+", region):
+        raise StoreError(f"{printable(region)!r} is not a region. Set AWS_REGION, or --store-option region=…")
+
+
 def endpoint_of(option: str | None, *variables: str) -> str:
     """Return the endpoint that an option sets, or else the first of these variables; "" if none does.
 
