@@ -84,6 +84,10 @@ class WebClient:
         """Tell whether credentials are sent to an address."""
         return bool(self._credentials.headers(url))
 
+    def has_token(self, url: str) -> bool:
+        """Tell whether a token is sent to an address."""
+        return bool(self._credentials.token_for(url))
+
     def allow_local_host(self, url: str) -> None:
         """Allow the host of an address in a private network or on this machine: a file of this machine names it."""
         self._local_hosts.add(host_name(url))
@@ -320,7 +324,7 @@ class WebClient:
 
     def _file_headers(self, url: str) -> dict[str, str]:
         # The API of GitHub describes a file in JSON, unless it is asked for its bytes.
-        return _UNCOMPRESSED | ({"Accept": "application/octet-stream"} if self._credentials.token_for(url) else {})
+        return _UNCOMPRESSED | ({"Accept": "application/octet-stream"} if self.has_token(url) else {})
 
     def _require_success(self, response: Response, url: str) -> None:
         if 200 <= response.status < 300:
