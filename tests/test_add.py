@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from mkindex.options import InvalidOption
 from mkindex.sources.requested import parse_request
 from support.builds import cold_build, publish, scratch_directory
 from support.command_line import Run
-from support.growing import add, cold_union, remove, rounds_of_writers, union
+from support.growing import add, cold_union, remove, resealed, rounds_of_writers, union
 from support.trees import OWN_DIRECTORY, file_identities, read_tree
 from support.wheels import write_sdist, write_wheel
 
@@ -59,8 +58,7 @@ def manifest(public: Path) -> bytes:
 
 def edit_manifest(public: Path, pattern: bytes, replacement: bytes) -> None:
     """Replace text in a manifest, and make its checksum right."""
-    data = re.sub(pattern, replacement, manifest(public)[: -len(b"end 01234567\n")])
-    (public / OWN_DIRECTORY / "manifest").write_bytes(data + b"end %08x\n" % zlib.crc32(data))
+    (public / OWN_DIRECTORY / "manifest").write_bytes(resealed(manifest(public), pattern, replacement))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def scratch_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="mkindex-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
 
 
-def publish(source: Path, destination: Path, **options: Any) -> Report:  # noqa: ANN401 (the fields of Config)
+def publish(source: Path, destination: Path | str, **options: Any) -> Report:  # noqa: ANN401 (the fields of Config)
     """Build, without --grace unless `options` have it."""
     where: Any = {"sources": (str(source),), "destination": str(destination)}
     return build(Config(**where, **({"grace": 0} | options)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import shutil
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from mkindex.build.growing import Growth
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from mkindex.model.files import File
 
 
-def add(source: Path | str, public: Path, *, replace: bool = False, **options: Any) -> Report:  # noqa: ANN401 (Config)
+def add(source: Path | str, public: Path | str, *, replace: bool = False, **options: Any) -> Report:  # noqa: ANN401 (Config)
     """Add what a source has, with these options given."""
     config = Config(sources=(str(source),), destination=str(public), **options)
     return build(config, growth=Growth(given=frozenset(options), replace=replace))
@@ -32,6 +34,12 @@ def remove(public: Path, is_removed: Callable[[File], bool], **options: Any) -> 
     """Remove files, with these options given."""
     config = Config(sources=(), destination=str(public), prune=True, allow_empty=True, **options)
     return build(config, growth=Growth(given=frozenset(options), is_removed=is_removed))
+
+
+def resealed(manifest: bytes, pattern: bytes, replacement: bytes) -> bytes:
+    """Return a manifest with another text, and the right checksum."""
+    data = re.sub(pattern, replacement, manifest[: -len(b"end 01234567\n")])
+    return data + b"end %08x\n" % zlib.crc32(data)
 
 
 def union(into: Path, *sources: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mkindex.distributions.filenames import project_on_page
 from mkindex.errors import Rejected, SourceError
+from mkindex.hosts.buckets import is_bucket
 from mkindex.model.files import Artifact, File, Fingerprint, Link
 from mkindex.model.index import StatusMarker
 from mkindex.simple.links import path_of
@@ -20,6 +21,8 @@ from mkindex.text import printable
 from mkindex.tree.manifest import ROOT_SECTION, Entry, Stage
 from mkindex.tree.names import INDEX_JSON, METADATA_SUFFIX
 from mkindex.web.bodies import MAX_PAGE
+
+_BUILD_AGAIN = "So it is not known what this index lists: build it from its sources again"
 
 
 class PublishedProject(NamedTuple):
@@ -70,10 +73,16 @@ class PublishedSource:
         return self._find(file.artifact.relative, file.artifact.link, file.project)
 
     def _items_of_page(self, project: PublishedProject) -> Iterator[SourceItem]:
-        """Yield what the page of a project says."""
+        """Yield what the page of a project says. Raises SourceError if it does not say which files are published."""
         for entry, _ in project.entries():
             if entry.stage == Stage.PROJECT and entry.path.endswith(f"/{INDEX_JSON}"):
-                page = self._page(entry)
+                page = None if is_bucket(self.root) else self._page(entry)
+                # No page lists the files of a quarantined project (PEP 792).
+                if page is None or (page.status and page.status.status == "quarantined"):
+                    raise SourceError(
+                        f"the manifest of {printable(self.root)} has no record of the files of {project.name} that "
+                        f"this version can read. {_BUILD_AGAIN}"
+                    )
                 if page.status:
                     yield StatusMarker(project.name, page.status)
                 for link in page.links:
@@ -86,12 +95,10 @@ class PublishedSource:
         why = "is missing, or was changed since mkindex wrote it"
         if hashlib.sha256(data).hexdigest() == entry.sha256:
             try:
-                return parse_json(data.decode(), Path(path).as_uri())
+                return parse_json(data.decode(), Path(os.path.abspath(path)).as_uri())
             except (Malformed, ValueError) as error:
                 why = str(error)
-        raise SourceError(
-            f"{printable(path)} {why}. So it is not known what this index lists: build it from its sources again"
-        )
+        raise SourceError(f"{printable(path)} {why}. {_BUILD_AGAIN}")
 
     def _find(self, path: str, link: Link, project: str) -> Artifact | Rejected:
         """Return a file of the tree that has to be examined."""

@@ -1,7 +1,8 @@
 """What a manifest records about the files of a project, so that they need not be read again: optional lines of text.
 
-`files` lines have a JSON array for each file, as many as fit into a line; a `status` line has the status of the
-project. A record may always be missing, or be of another version: then the pages say what they can.
+`files` lines have a JSON array for each file, as many as fit into a line. `long` lines have, in numbered parts, those
+that do not fit into one, such as of a wheel with a large variant.json. A `status` line has the status of the project. A
+record may always be missing, or be of another version: then the pages say what they can.
 """
 
 import json
@@ -19,7 +20,7 @@ from mkindex.simple.links import clean_provenance, clean_upload_time
 from mkindex.tree.manifest import LONGEST_LINE
 from mkindex.tree.names import file_path
 
-_FILES, _STATUS = b"files\t", b"status\t"
+_FILES, _LONG, _STATUS = b"files\t", b"long\t", b"status\t"
 _FULL = LONGEST_LINE // 2  # bytes after which a line is not continued
 _HASH = re.compile(r"[0-9a-f]{64}")
 _FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
@@ -56,14 +57,18 @@ _DEFAULTS = tuple(_Fields("", ""))
 
 
 def encode(project: Project, address: Callable[[File], str], core_metadata: Callable[[File], str]) -> tuple[bytes, ...]:
-    """Return the lines of a project; none if a file takes more than a line.
+    """Return the lines of a project.
 
     `address` returns the URL of a file that is not in the tree, else ""; `core_metadata` the sha256 of its sibling.
     """
     arrays = [_array(file, address(file), core_metadata(file)) for file in project.files]
-    if any(len(array) > _FULL for array in arrays):
-        return ()
-    lines = [_FILES + f"[{','.join(some)}]\n".encode() for some in _chunks(arrays)]
+    long = [array for array in arrays if len(array) > _FULL]
+    short = [array for array in arrays if len(array) <= _FULL] if long else arrays
+    lines = [_FILES + f"[{','.join(some)}]\n".encode() for some in _chunks(short)]
+    if long:
+        text = f"[{','.join(long)}]"
+        parts = (text[at : at + _FULL] for at in range(0, len(text), _FULL))
+        lines += (_LONG + f"{number:06d} {part}\n".encode() for number, part in enumerate(parts))
     if project.status:
         lines.append(_STATUS + f"{json.dumps(project.status)}\n".encode())
     return tuple(lines)
@@ -101,14 +106,22 @@ def decode(project: str, lines: Sequence[bytes], root: str) -> Record | None:
     The tree at `root` may come from another person, so nothing in a record is trusted.
     """
     arrays: list[Any] = []
+    parts: list[bytes] = []
     status, is_recorded = None, False
     try:
         for line in lines:
             if line.startswith(_FILES):
                 arrays += json.loads(line[len(_FILES) :])
                 is_recorded = True
+            elif line.startswith(_LONG):
+                number, _, part = line[len(_LONG) :].rstrip(b"\n").partition(b" ")
+                if int(number) != len(parts):
+                    raise ValueError
+                parts.append(part)
             elif line.startswith(_STATUS):
                 status = _status(*json.loads(line[len(_STATUS) :]))
+        if parts:
+            arrays += json.loads(b"".join(parts))
         return Record([_file(project, _Fields(*array), root) for array in arrays], status) if is_recorded else None
     except (ValueError, TypeError, RecursionError):
         return None

@@ -27,7 +27,7 @@ from typing import BinaryIO, NamedTuple, Protocol, Self
 from mkindex.tree.names import DOT_FILES
 
 ROOT_SECTION = ""  # of the pages that belong to no single project
-OPTIONAL_LINES = (b"files\t", b"grown\t", b"options\t", b"status\t", b"variants\t")  # how known ones begin
+OPTIONAL_LINES = (b"files\t", b"grown\t", b"long\t", b"options\t", b"status\t", b"variants\t")  # how known ones begin
 LIMITS = b"limits\t"  # of the root section: limits of time, as they were resolved. Alone they change no manifest
 GROWN = b"grown\t\n"  # of the root section: the tree has files that the sources of a build may lack
 
