@@ -143,6 +143,65 @@ def test_same_times_after_a_change_are_not_enough_to_delete_a_file(
     assert upload.read_bytes() == other
 
 
+def replacing_at(step: str, upload: Path, contents: bytes) -> type[Filesystem]:
+    """Return a disk on which an uploader moves a file into the place of another one just before a step."""
+
+    class Uploading(Filesystem):
+        def _upload(self, path: str) -> None:
+            if path.endswith(upload.name):
+                upload.with_name("arriving").write_bytes(contents)
+                os.replace(upload.with_name("arriving"), upload)
+
+        def replace(self, source: str, target: str) -> None:
+            if step == "replace" and not source.startswith("."):
+                self._upload(source)
+            super().replace(source, target)
+
+        def unlink(self, path: str) -> None:
+            if step == "unlink":
+                self._upload(path)
+            super().unlink(path)
+
+    return Uploading
+
+
+@pytest.mark.parametrize("step", ["replace", "unlink"])
+def test_a_file_that_is_moved_into_the_place_of_one_that_is_being_deleted_stays(
+    tmp_path: Path, incoming: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    before = (incoming / DEMO).read_bytes()
+    monkeypatch.setattr("mkindex.build.consuming.Filesystem", replacing_at(step, incoming / DEMO, b"later"))
+    consume(incoming, tmp_path / "public")
+    assert {name: (incoming / name).read_bytes() for name in os.listdir(incoming)} == {DEMO: b"later"}
+    assert published(tmp_path / "public", DEMO).read_bytes() == before
+
+
+def test_files_that_a_run_had_not_deleted_yet_when_it_died_get_their_names_back(tmp_path: Path, incoming: Path) -> None:
+    (incoming / "a").mkdir()
+    for name in (DEMO, f"a/{DEMO}", "other-1.0.tar.gz"):
+        path = incoming / name
+        path.with_name(f".mkindex-{path.name}").write_bytes(b"unpublished")
+    (incoming / DEMO).unlink()
+    (incoming / ".mkindex-notes").write_text("mine")
+    report = consume(incoming, tmp_path / "public", recursive=True)
+    assert report.consumed == (f"{incoming}/other-1.0.tar.gz",)
+    assert sorted(path.relative_to(incoming).as_posix() for path in incoming.rglob("*")) == [
+        ".mkindex-notes",
+        "a",
+        f"a/{DEMO}",
+        DEMO,
+    ]
+
+
+def test_a_copy_under_another_filename_stays_until_that_is_published(tmp_path: Path) -> None:
+    (incoming := tmp_path / "incoming").mkdir()
+    first = write_wheel(incoming, "demo", "1.0", mtime=MTIME)
+    second = Path(shutil.copy(first, incoming / "demo-1.0-1-py3-none-any.whl"))  # with a time after the limit
+    (policy := tmp_path / "policy.toml").write_text("[times]\ncutoff = 2024-01-01\n")
+    report = consume(incoming, tmp_path / "public", policy=str(policy))
+    assert (report.consumed, os.listdir(incoming)) == ((str(first),), [second.name])
+
+
 def test_the_published_file_is_a_copy_that_an_uploader_cannot_write_to(tmp_path: Path, incoming: Path) -> None:
     before = (incoming / DEMO).read_bytes()
     with (incoming / DEMO).open("r+b") as uploader:
@@ -233,17 +292,20 @@ def test_what_leaves_no_copy_in_the_destination_is_refused(tmp_path: Path, incom
     publish(incoming, tmp_path / "linked", files_url="https://files.example.com/")
     (tmp_path / "list.txt").write_text(f"{incoming}/{DEMO}\n")
     messages = []
-    for source, public, link_mode in (
-        (incoming, tmp_path / "public", "hardlink"),
-        (incoming, tmp_path / "linked", "copy"),
-        (tmp_path / "list.txt", tmp_path / "public", "copy"),
-    ):
+    cases: tuple[tuple[Path, str, dict[str, Any]], ...] = (
+        (incoming, "public", {"link_mode": "hardlink"}),
+        (incoming, "linked", {}),
+        (incoming, "public", {"previous": str(tmp_path / "deployed")}),
+        (tmp_path / "list.txt", "public", {}),
+    )
+    for source, public, options in cases:
         with pytest.raises(InvalidOption) as error:
-            consume(source, public, link_mode=link_mode)
+            consume(source, tmp_path / public, **options)
         messages.append(str(error.value))
     assert messages == [
         "consume and link_mode hardlink exclude each other: an uploader may still write to the file",
         "consume and files_url exclude each other: DEST would have no copy of the files",
+        "consume and previous exclude each other: the files would be deleted before the site is deployed",
         f"consume requires that each SOURCE is a directory: {tmp_path}/list.txt is not",
     ]
     assert sorted(os.listdir(incoming)) == [DEMO, "other-1.0.tar.gz"]

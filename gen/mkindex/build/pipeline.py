@@ -53,6 +53,8 @@ def build(
     """
     started = time.monotonic()
     with open_workspace(config, trusted, progress, announce) as opened:
+        if growth and growth.consume and not config.dry_run:
+            _put_back_all(config)
         for attempt in count(1):
             work, kept = keep_options(opened, growth) if growth else (opened, [])
             config = work.config
@@ -101,8 +103,14 @@ def _apply(work: Workspace, prepared: Prepared, before_commit: Callable[[], obje
     return work.destination.apply(prepared.plan, before_commit)
 
 
+def _put_back_all(config: Config) -> None:
+    from mkindex.build.consuming import put_back_all  # here, since few builds need it
+
+    put_back_all(config)
+
+
 def _consume(work: Workspace, collected: Collected, index: Index, began_ns: int) -> "ConsumeResult":
-    from mkindex.build.consuming import ConsumeResult, consume, find_consumable  # here, since few builds need it
+    from mkindex.build.consuming import ConsumeResult, consume, find_consumable  # here, for the same reason
 
     consumable = find_consumable(collected.arrivals, index)
     if work.config.dry_run:
