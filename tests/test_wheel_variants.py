@@ -19,8 +19,8 @@ from mkindex.site.tags import tags_of
 from support.builds import cold_build, publish
 from support.index_server import serve_index
 from support.trees import read_tree
-from support.variant_wheels import SCHEMA, cuda, variant_json, write_release, write_variant
-from support.wheels import write_wheel
+from support.variant_wheels import PROVIDERS, SCHEMA, cuda, variant_json, write_release, write_variant
+from support.wheels import TAG, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -247,6 +247,37 @@ def test_wheels_that_do_not_agree_are_rejected_and_the_others_stay(release: Path
     assert combined(tmp_path / "public")["variants"] == LABELS | {"cu126": cuda("12.5")}
 
 
+def with_priorities(label: str, version: str, **priorities: object) -> dict[str, Any]:
+    content = variant_json(label, cuda(version))
+    return content | {"default-priorities": content["default-priorities"] | priorities}
+
+
+def test_a_wheel_with_other_priorities_of_features_or_properties_is_rejected(release: Path, tmp_path: Path) -> None:
+    first = {"nvidia": ["cuda_version_lower_bound"]}
+    values = {"nvidia": {"cuda_version_lower_bound": ["12.6"]}}
+    for label, priorities in (
+        ("a", {"feature": first, "property": values}),
+        ("b", {"feature": first}),
+        ("c", {"feature": {"nvidia": ["sm_arch"]}}),
+        ("d", {"property": {"nvidia": {"cuda_version_lower_bound": ["12.9"]}}}),
+        ("e", {"feature": {"x86_64": ["level"]}, "property": {}}),
+        ("f", {"feature": []}),
+    ):
+        write_variant(release, "demo", "1.0", label, with_priorities(label, "12.0", **priorities))
+    report = publish(release, tmp_path / "public", wheel_variants=True)
+    why = {name: text.partition("(")[2].partition(")")[0] for name, text in reasons(report).items()}
+    assert why == {
+        "demo-1.0-py3-none-any-c.whl": "default-priorities.feature.nvidia differs",
+        "demo-1.0-py3-none-any-d.whl": "default-priorities.property.nvidia differs",
+        "demo-1.0-py3-none-any-f.whl": "default-priorities.feature differs",
+    }
+    assert combined(tmp_path / "public")["default-priorities"] == {
+        "feature": first | {"x86_64": ["level"]},
+        "namespace": ["nvidia"],
+        "property": values,
+    }
+
+
 def test_an_index_grown_wheel_by_wheel_equals_one_that_is_built(release: Path, tmp_path: Path) -> None:
     tree, whole = tmp_path / "public", cold_build(release, wheel_variants=True)
     for number, path in enumerate(sorted(release.iterdir())):
@@ -302,6 +333,59 @@ def test_the_index_of_a_cuda_variant_says_what_its_own_wheel_variants_are_for(tm
         path = (tmp_path / "public" / root / "demo" / entry["url"]).resolve()
         found[root] = [*json.loads(path.read_bytes())["variants"]]
     assert found == {"simple": ["for_cpu"], "whl/cpu": ["for_cpu"], "whl/cu128": ["for_cu128"]}
+
+
+def of_other_provider(label: str, version: str) -> dict[str, Any]:
+    provider = PROVIDERS["nvidia"] | {"requires": ["other"]}
+    return variant_json(label, cuda(version)) | {"providers": {"nvidia": provider}}
+
+
+@pytest.mark.parametrize("more", [{}, {"site": True, "links": True, "legacy_json": True}])
+def test_wheels_of_two_directories_that_the_main_index_lists_have_to_agree(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    wheels, public = tmp_path / "wheels", tmp_path / "public"
+    for directory, label, content in (
+        ("cu1", "a", variant_json("a", cuda("12.6"))),
+        ("cu2", "b", of_other_provider("b", "12.9")),
+        # The main index lists neither of two with the same filename.
+        ("cu1", "same", variant_json("same", cuda("12.6"))),
+        ("cu2", "same", of_other_provider("same", "12.9")),
+    ):
+        (wheels / directory).mkdir(parents=True, exist_ok=True)
+        write_variant(wheels / directory, "demo", "1.0", label, content)
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "directory"\n')
+    options = more | {"policy": str(tmp_path / "policy.toml"), "recursive": True, "wheel_variants": True}
+    report = publish(wheels, public, **options)
+    b = "demo-1.0-py3-none-any-b.whl"
+    assert {name: text.partition("(")[2].partition(")")[0] for name, text in reasons(report).items()} == {
+        b: "providers.nvidia differs"
+    }
+    a, same = (f"demo-1.0-py3-none-any-{label}.whl" for label in ("a", "same"))
+    found = {root: listed(public, root=root).keys() for root in ("simple", "whl/cu1", "whl/cu2")}
+    assert found == {"simple": {a, COMBINED}, "whl/cu1": {a, same, COMBINED}, "whl/cu2": {same, COMBINED}}
+    (tmp_path / "policy.toml").write_text('[variants]\nby = "directory"\ndefault = "cu1"\n')
+    assert reasons(publish(wheels, public, **options)) == {}
+
+
+def test_wheels_have_to_agree_without_those_that_the_policy_leaves_out(tmp_path: Path) -> None:
+    (wheels := tmp_path / "wheels").mkdir()
+    both, namespaces = {"nvidia": PROVIDERS["nvidia"], "amd": PROVIDERS["nvidia"]}, ["nvidia", "amd"]
+    for label, tag, content in (
+        ("a", TAG, variant_json("a", cuda("12.6"))),
+        (
+            "b",
+            TAG,
+            {key: value for key, value in variant_json("b", cuda("12.9"), namespaces).items() if key != "providers"},
+        ),
+        ("0", "cp312-cp312-win_amd64", variant_json("0", cuda("12.0"), namespaces) | {"providers": both}),
+    ):
+        write_variant(wheels, "demo", "1.0", label, content, tag=tag)
+    assert reasons(publish(wheels, tmp_path / "all", wheel_variants=True)) == {}
+    (policy := tmp_path / "policy.toml").write_text('[[only]]\nproject = "demo"\nplatforms = ["linux"]\n')
+    report = publish(wheels, tmp_path / "linux", wheel_variants=True, policy=str(policy))
+    assert reasons(report).keys() == {"demo-1.0-py3-none-any-b.whl"}
+    assert listed(tmp_path / "linux").keys() == {"demo-1.0-py3-none-any-a.whl", COMBINED}
 
 
 @pytest.mark.parametrize("remote", ["reference", "mirror"])

@@ -18,7 +18,8 @@ from mkindex.config import Config
 from mkindex.errors import Note, Rejected
 from mkindex.examine.upload_times import source_date_epoch
 from mkindex.hosts.table import HOSTS, Host
-from mkindex.model.index import Index
+from mkindex.model.index import Index, Project
+from mkindex.model.wheel_variants import keep_consistent_lists
 from mkindex.options import InvalidOption
 from mkindex.policy.result import PolicyResult
 from mkindex.publish.plan import Plan, is_grown, plan
@@ -85,7 +86,11 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     config, destination, site = work.config, work.destination, terms.site
     governed = govern(collected.index, terms.policy, terms.now, explain=config.dry_run)
     index, withheld = governed.index, governed.removed_filenames
-    findings = (*terms.notes, *collected.findings, *governed.findings, *warnings(index, site))
+    findings = (*terms.notes, *collected.findings, *governed.findings)
+    if config.wheel_variants:
+        index, inconsistent = keep_consistent_lists(index, site.variants.lists if site.variants else _whole)
+        findings = (*findings, *inconsistent)
+    findings = (*findings, *warnings(index, site))
     refuse_empty_or_rejected(config, index, findings, withheld=len(withheld), grows=growth is not None)
     with_names, notes = reserve_names(index, collected.index, config, destination)
     findings = (*findings, *notes)
@@ -114,6 +119,11 @@ def prepare(work: Workspace, collected: Collected, terms: Terms, growth: Growth 
     refuse_beyond_limits(config, index, sections, todo.retired_paths, findings)
     readers = tuple(pages for pages in (people, legacy) if pages)
     return Prepared(plan=todo, index=index, governed=governed, readers=readers, removed=removed, findings=findings)
+
+
+def _whole(project: Project) -> tuple[Project]:
+    """Return the only list of a project in an index without variants."""
+    return (project,)
 
 
 def _site(config: Config, policy: "Policy | None") -> Site:

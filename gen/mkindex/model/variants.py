@@ -69,6 +69,10 @@ class Variants:
         files = [file for file in files if counts[file.filename] == 1 or not self.of(file)]
         return project if len(files) == len(project.files) else replace(project, files=tuple(files))
 
+    def lists(self, project: Project) -> list[Project]:
+        """Return what each index lists of a project: the main index first."""
+        return [self.main(project), *self.split(project).values()]
+
     def _has_no_label(self, project: Project) -> bool:
         """Tell whether no file can be a variant, as of most projects."""
         return self.by == "local" and not any("+" in facts.version for _, facts, _ in project.files)

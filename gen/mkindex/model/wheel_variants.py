@@ -8,11 +8,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mkindex.errors import Rejected
 from mkindex.model.files import File
-from mkindex.model.index import Release, without_zeros
+from mkindex.model.index import Index, Project, Release, without_zeros
 from mkindex.text import printable
 
 VARIANT_JSON = "variant.json"  # in the .dist-info of a wheel
@@ -140,7 +141,7 @@ def _join(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     shorter, longer = sorted((one[_PRIORITIES][_NAMESPACE], other[_PRIORITIES][_NAMESPACE]), key=len)
     if longer[: len(shorter)] != shorter:
         raise InvalidVariant(f"{_PRIORITIES}.{_NAMESPACE} has another order")
-    joined = {_PRIORITIES: {**one[_PRIORITIES], **other[_PRIORITIES], _NAMESPACE: longer}}
+    joined = {_PRIORITIES: _join_priorities(one[_PRIORITIES], other[_PRIORITIES]) | {_NAMESPACE: longer}}
     for key in sorted({*one, *other} - {_PRIORITIES}):
         if key in (_VARIANTS, _PROVIDERS):
             joined[key] = _union(key, one.get(key, {}), other.get(key, {}))
@@ -149,6 +150,18 @@ def _join(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
         else:
             raise InvalidVariant(f"{printable(key)} differs")
     _check_providers(joined)
+    return joined
+
+
+def _join_priorities(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the priorities of features and of properties together. Raises InvalidVariant if they do not agree."""
+    joined = {**one, **other}
+    for key in one.keys() & other.keys() - {_NAMESPACE}:
+        where = f"{_PRIORITIES}.{printable(key)}"
+        if isinstance(one[key], dict) and isinstance(other[key], dict):
+            joined[key] = _union(where, one[key], other[key])
+        elif one[key] != other[key]:
+            raise InvalidVariant(f"{where} differs")
     return joined
 
 
@@ -181,6 +194,24 @@ def keep_consistent(
                 continue
         kept.append(file)
     return kept, rejected
+
+
+def keep_consistent_lists(index: Index, lists: Callable[[Project], Iterable[Project]]) -> tuple[Index, list[Rejected]]:
+    """Return the index without wheels whose variant.json does not agree with that of another one on the same list.
+
+    `lists` returns what each list has of a project. They can have other wheels together than the sources do.
+    """
+    projects: list[Project] = []
+    rejected: list[Rejected] = []
+    for project in index.projects:
+        left = project
+        while part := next((part for part in lists(left) if keep_consistent(part.files)[1]), None):
+            kept, inconsistent = keep_consistent(part.files)
+            gone = set(map(id, part.files)) - set(map(id, kept))
+            left = replace(left, files=tuple(file for file in left.files if id(file) not in gone))
+            rejected += inconsistent
+        projects.append(left)
+    return Index(projects=tuple(projects)), rejected
 
 
 def _inconsistent(file: File, first: File, why: str) -> Rejected:
