@@ -373,6 +373,34 @@ def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, monkeypatch: pyte
     assert CLAIM not in store.objects
 
 
+def test_the_first_pages_of_another_writer_are_not_in_the_way(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FakeStore()
+    use(monkeypatch, store, Waiting())
+    new = tmp_path / "new"
+    new.mkdir()
+    write_wheel(new, "demo", "2.0")
+    begun, planned = threading.Event(), threading.Event()
+
+    def meet(number: int, request: str) -> None:
+        if request == f"PUT {MANIFEST}" and not begun.is_set():  # all pages are there
+            begun.set()
+            store._lock.release()
+            assert planned.wait(30)
+            store._lock.acquire()
+        elif begun.is_set() and request.startswith("PUT files/"):
+            planned.set()
+
+    store.fails = meet
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(add, source)
+        assert begun.wait(30)
+        add(new)
+        first.result()
+    assert tree_in(store) == cold_union(tmp_path / "all", source, new)
+
+
 def test_a_writer_plans_again_if_another_one_published_meanwhile(
     source: Path, tmp_path: Path, store: FakeStore
 ) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.stub import Stubber
 from obstore.store import MemoryStore
 
 from mkindex import cli
 from mkindex.errors import ConfigError
 from mkindex.hosts.buckets import BucketAddress, is_bucket, parse_bucket
-from mkindex.stores.objects import StoreError
+from mkindex.stores.objects import ChangedObject, MissingObject, Original, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.open import open_bucket
 from mkindex.stores.reasons import describe
+from mkindex.stores.s3 import S3Session
 from support.fake_store import FakeStore
 from support.store_contract import CONTRACT, HEADERS
 
@@ -36,6 +38,27 @@ def memory() -> ObjectStore:
 @pytest.mark.parametrize("rule", CONTRACT)
 def test_stores_keep_the_contract(make: Callable[[], ObjectStore], rule: Callable[[ObjectStore], None]) -> None:
     rule(make())
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "NoSuchKey"])
+def test_s3_copies_an_object_only_as_it_was_examined(code: str) -> None:
+    session = S3Session({"access_key_id": "nobody", "secret_access_key": "nothing"}, timeout=1.0)
+    here, there = (session.open(BucketAddress("s3", name, "whl/"), {}, {}) for name in ("here", "there"))
+    expected = {
+        "Bucket": "here",
+        "Key": "whl/files/copy",
+        "CopySource": {"Bucket": "there", "Key": "whl/demo"},
+        "CopySourceIfMatch": '"an etag"',
+        "MetadataDirective": "REPLACE",
+        "ContentType": HEADERS.content_type,
+        "CacheControl": HEADERS.cache_control,
+        "Metadata": {"sha256": "0" * 64},
+    }
+    stub = Stubber(session.client)
+    stub.add_client_error("copy_object", code, expected_params=expected)
+    with stub, pytest.raises(StoreError) as failed:
+        here.copy("files/copy", Original(there, "demo", 3, '"an etag"', "0" * 64), HEADERS)
+    assert type(failed.value) is {"PreconditionFailed": ChangedObject, "NoSuchKey": MissingObject}[code]
 
 
 @pytest.mark.parametrize(

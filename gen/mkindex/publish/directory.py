@@ -96,6 +96,16 @@ class DirectoryDestination:
         return self._disk.path
 
     @property
+    def takes_objects(self) -> bool:
+        """Return False: objects of buckets are downloaded."""
+        return False
+
+    def copies_from(self, bucket: str) -> bool:
+        """Return False."""
+        del bucket
+        return False
+
+    @property
     def downloads(self) -> Downloads:
         """Files from servers that are not published yet."""
         return self._downloads

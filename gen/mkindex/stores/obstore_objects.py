@@ -13,12 +13,14 @@ from obstore import exceptions
 from mkindex.hosts.buckets import BucketAddress
 from mkindex.stores.objects import (
     ABSENT,
+    ChangedObject,
     Condition,
     Conflict,
     Content,
     End,
     Headers,
     MissingObject,
+    Original,
     StoredObject,
     StoreError,
 )
@@ -174,6 +176,15 @@ class ObstoreObjects:
                 max_concurrency=_AT_ONCE,
             )
 
+    def copies_from(self, address: str) -> bool:
+        """Return False: obstore copies without a condition, and keeps the headers of the original."""
+        del address
+        return False
+
+    def copy(self, key: str, original: Original, headers: Headers) -> None:
+        """Raise NotImplementedError, see `copies_from`."""
+        raise NotImplementedError
+
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that do not exist are ignored."""
         with store_errors():
@@ -225,7 +236,7 @@ def _unchanged() -> Iterator[None]:
     try:
         yield
     except exceptions.PreconditionError as error:
-        raise StoreError("changed while it was read: run again") from error
+        raise ChangedObject from error
 
 
 def _require_bucket(error: FileNotFoundError) -> None:

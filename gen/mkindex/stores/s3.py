@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
 from mkindex.hosts.buckets import BucketAddress
-from mkindex.stores.objects import Condition, Headers, StoreError
+from mkindex.stores.objects import ChangedObject, Condition, Headers, MissingObject, Original, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.reasons import describe
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig as TransportConfig
     from obstore.store import RetryConfig
 
+_COPIED_AT_ONCE = 512 << 20  # bytes that one request copies, well within its timeout; S3 allows 5 GB
 _ANYWHERE = "us-east-1"  # for stores that have no regions
 
 
@@ -59,6 +60,29 @@ class S3Objects(ObstoreObjects):
             for key in keys:
                 if not key or key.endswith("/"):
                     self._session.client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def copies_from(self, address: str) -> bool:
+        return address.startswith("s3://")  # all of one command have the same endpoint and credentials
+
+    def copy(self, key: str, original: Original, headers: Headers) -> None:
+        assert isinstance(original.store, S3Objects)
+        source = {"Bucket": original.store._bucket, "Key": original.store._prefix + original.key}
+        arguments = {
+            **({"CopySourceIfMatch": original.etag} if original.etag else {}),
+            "MetadataDirective": "REPLACE",
+            "ContentType": headers.content_type,
+            "CacheControl": headers.cache_control,
+            "Metadata": {"sha256": original.sha256},
+        }
+        target = {"Bucket": self._bucket, "Key": self._prefix + key, "CopySource": source}
+        with _boto_errors(), _original_errors(original.key):
+            if original.size <= _COPIED_AT_ONCE:
+                self._session.client.copy_object(**target, **arguments)
+                return
+            from boto3.s3.transfer import TransferConfig
+
+            parts = TransferConfig(multipart_threshold=_COPIED_AT_ONCE, multipart_chunksize=_COPIED_AT_ONCE)
+            self._session.client.copy(**target, ExtraArgs=arguments, Config=parts)
 
     def checksum(self, key: str) -> str:
         with _boto_errors():
@@ -157,6 +181,20 @@ class S3Session:
             **unsigned,
         )
         return self._session.client("s3", endpoint_url=self.endpoint, region_name=self.region, config=config)
+
+
+@contextmanager
+def _original_errors(key: str) -> Iterator[None]:
+    """Raise the errors of `copy` for an object that is not there any more, or has changed."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in ("NoSuchKey", "404"):
+            raise MissingObject(f"{key} does not exist") from error
+        if code in ("PreconditionFailed", "412"):
+            raise ChangedObject from error
+        raise
 
 
 @contextmanager
