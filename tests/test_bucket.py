@@ -196,7 +196,7 @@ def test_adding_costs_as_many_requests_in_a_large_index_as_in_a_small_one(
         add(new)
         assert tree_in(one) == cold_union(tmp_path / "all", many, new)
         counts.append(one.requests)
-    assert len(counts[0]) == len(counts[1]) == 18
+    assert len(counts[0]) == len(counts[1]) == 19
     assert [request for request in counts[1] if request.startswith("LIST")] == ["LIST /"]
 
 
@@ -329,6 +329,17 @@ def test_a_request_that_fails_leaves_the_claim_to_the_next_writer_at_once(source
         publish(source)
     assert store.objects[CLAIM].data.startswith(b"mkindex claim 1 left ")
     store.fails = lambda number, request: None
+    publish(source)
+    assert tree_in(store) == cold_build(source)
+
+
+def test_a_store_that_does_not_show_unfinished_uploads_is_published_to(source: Path, store: FakeStore) -> None:
+    def refuse(number: int, request: str) -> None:
+        if request.startswith("ABORT"):
+            assert request == "ABORT files/ 30"
+            raise StoreError("access denied")
+
+    store.fails = refuse
     publish(source)
     assert tree_in(store) == cold_build(source)
 

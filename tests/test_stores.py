@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,28 @@ def memory() -> ObjectStore:
 @pytest.mark.parametrize("rule", CONTRACT)
 def test_stores_keep_the_contract(make: Callable[[], ObjectStore], rule: Callable[[ObjectStore], None]) -> None:
     rule(make())
+
+
+def test_only_uploads_to_which_nothing_is_sent_any_more_are_aborted() -> None:
+    session = S3Session({"access_key_id": "nobody", "secret_access_key": "nothing"}, timeout=1.0)
+    store = session.open(BucketAddress("s3", "here", "whl/"), {}, {})
+    now = datetime.now(UTC)
+    ages = {"begun just now": (1, ()), "dead": (7200, (7000, 3601)), "alive": (7200, (7000, 60)), "empty": (7200, ())}
+    stub = Stubber(session.client)
+    uploads = [
+        {"Key": f"whl/files/{name}", "UploadId": name, "Initiated": now - timedelta(seconds=begun)}
+        for name, (begun, _) in ages.items()
+    ]
+    stub.add_response("list_multipart_uploads", {"Uploads": uploads}, {"Bucket": "here", "Prefix": "whl/files/"})
+    for name in "dead", "alive", "empty":
+        upload = {"Bucket": "here", "Key": f"whl/files/{name}", "UploadId": name}
+        parts = [{"PartNumber": 1, "LastModified": now - timedelta(seconds=age)} for age in ages[name][1]]
+        stub.add_response("list_parts", {"Parts": parts}, upload)
+        if name != "alive":
+            stub.add_response("abort_multipart_upload", {}, upload)
+    with stub:
+        store.abort_uploads("files/", silent_for=3600.0)
+        stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", "NoSuchKey"])

@@ -7,12 +7,13 @@ import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote
 
+import boto3
 import pytest
 
 from mkindex import cli
@@ -20,6 +21,7 @@ from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.check.engine import CheckOptions, check
 from mkindex.config import Config
+from mkindex.publish.claim import Waiting
 from mkindex.stores.objects import ABSENT, Conflict, Headers, ObjectStore
 from mkindex.stores.open import open_bucket
 from support.builds import cold_build
@@ -269,6 +271,22 @@ def test_wheels_of_one_bucket_are_copied_within_the_store(
     assert announced == []
     assert stored(there) == objects(cold_build(source, upload_time="none"))
     assert there.unfinished_uploads() == []
+
+
+def test_uploads_that_a_killed_writer_left_are_aborted_by_the_next_and_no_others(
+    source: Path, there: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(boto3.client("s3")) as client:
+        for key in f"{PREFIX}/files/aa/killed.whl", f"{PREFIX}/dist/theirs.whl", "files/aa/theirs.whl":
+            begun = client.create_multipart_upload(Bucket=NAME, Key=key)["UploadId"]
+            client.upload_part(Bucket=NAME, Key=key, UploadId=begun, PartNumber=1, Body=b"a part")
+    others = [f"{PREFIX}/dist/theirs.whl", "files/aa/theirs.whl"]
+    publish(source)  # a part has arrived just now: the writer may be alive
+    assert sorted(there.unfinished_uploads()) == sorted([*others, f"{PREFIX}/files/aa/killed.whl"])
+    monkeypatch.setattr("mkindex.publish.bucket.Waiting", lambda: Waiting(patience=-3600.0))
+    write_wheel(source, "another", "1.0")
+    publish(source)
+    assert sorted(there.unfinished_uploads()) == sorted(others)
 
 
 def test_hashes_come_from_metadata_and_checksums_of_whole_objects(tmp_path: Path, there: Bucket) -> None:

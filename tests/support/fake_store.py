@@ -156,9 +156,9 @@ class FakeStore:
             for key in keys:
                 self.objects.pop(key, None)
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
         with self._lock:
-            self._request(f"ABORT {prefix} {older_than}")
+            self._request(f"ABORT {prefix} {silent_for:.0f}")
 
 
 def use(

@@ -89,7 +89,7 @@ def an_upload_is_whole_or_missing(store: ObjectStore) -> None:
     found = store.get("files/small", most=6)
     assert found is not None
     assert found.data == b"onetwo"
-    store.abort_uploads("files/", older_than=0)
+    store.abort_uploads("files/", silent_for=0.0)
 
 
 def a_store_copies_its_own_objects_as_they_were(store: ObjectStore) -> None:

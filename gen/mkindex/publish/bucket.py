@@ -24,7 +24,7 @@ from mkindex.publish.claim import HEADERS, Claim, Waiting
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.object_headers import FILE_HEADERS, page_headers
-from mkindex.publish.origins import PART, Origins
+from mkindex.publish.origins import Origins
 from mkindex.publish.plan import Applied, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.present import Present
 from mkindex.publish.refusals import refuse_damaged
@@ -37,8 +37,6 @@ from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST
 
 if TYPE_CHECKING:
     from mkindex.sources.published import PublishedProject
-
-_DAY = 86_400  # seconds
 
 
 class _Page(NamedTuple):
@@ -68,7 +66,8 @@ class BucketDestination:
         self._executor = executor
         self._readers = readers
         self._origins = origins
-        self._claim = Claim(store, waiting or Waiting())
+        self._waiting = waiting or Waiting()
+        self._claim = Claim(store, self._waiting)
         self._present = Present(store)
         self._state: BucketState | None = None
         self._intended: Sequence[Entry] = ()  # of a writer that died
@@ -215,6 +214,8 @@ class BucketDestination:
                 before_commit()
                 return Applied()
             files = [put for put in plan.puts if not isinstance(put.resource, PageResource)]
+            with suppress(StoreError):  # it may not be permitted
+                self._store.abort_uploads(f"{FILES_DIRECTORY}/", silent_for=self._waiting.patience)  # of dead writers
             self._upload(files)
             pages = self._render(plan.puts[len(files) :])
             theirs = self._claim.acquire([*_intent(plan, pages), *self._intended])
@@ -279,8 +280,6 @@ class BucketDestination:
 
     def _upload(self, puts: Sequence[Put]) -> None:
         """Upload files and then siblings, which no reader can find yet."""
-        if any(_size(put) > PART for put in puts):
-            self._store.abort_uploads(f"{FILES_DIRECTORY}/", older_than=_DAY)  # of writers that died
         self._stopped = False
         for _, some in groupby(puts, key=lambda put: put.resource.stage):
             futures = [

@@ -137,5 +137,5 @@ class ObjectStore(Protocol):
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that do not exist are ignored."""
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
-        """Abort the uploads of large objects that began more than `older_than` seconds ago and did not end."""
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
+        """Abort the uploads of large objects that did not end, and to which nothing was sent for so many seconds."""

@@ -199,7 +199,7 @@ class ObstoreObjects:
         with suppress(FileNotFoundError):
             obstore.delete(self._store, self._prefix + key)
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
         """Do nothing: Azure and Google delete what was not committed after a week."""
 
 

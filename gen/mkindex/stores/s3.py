@@ -7,7 +7,7 @@ import os
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -92,15 +92,21 @@ class S3Objects(ObstoreObjects):
             return ""  # a digest of the digests of parts
         return b64decode(digest).hex()
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
+        client, since = self._session.client, time.time() - silent_for
         with _boto_errors():
-            pages = self._session.client.get_paginator("list_multipart_uploads")
+            pages = client.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 for upload in page.get("Uploads", ()):
-                    if upload["Initiated"].timestamp() < time.time() - older_than:
-                        self._session.client.abort_multipart_upload(
-                            Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                        )
+                    names = {"Bucket": self._bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+                    with suppress(client.exceptions.NoSuchUpload):  # it ended just now
+                        if upload["Initiated"].timestamp() < since and self._last_part(names) < since:
+                            client.abort_multipart_upload(**names)
+
+    def _last_part(self, upload: Mapping[str, str]) -> float:
+        """Return when the last part of an upload arrived, in seconds since the epoch; 0 if none has."""
+        pages = self._session.client.get_paginator("list_parts").paginate(**upload)
+        return max((part["LastModified"].timestamp() for page in pages for part in page.get("Parts", ())), default=0.0)
 
 
 class S3Session:
