@@ -130,9 +130,21 @@ def test_a_site_that_grows_knows_what_is_in_the_bucket_without_a_cache(tmp_path:
     publish(tmp_path / "many", site=True)
     add(tmp_path / "new")
     expected = cold_union(tmp_path / "all", tmp_path / "many", tmp_path / "new", site=True)
-    # What is inside of wheels is shown only of those that a build reads.
-    assert {path for path, page in tree_in(store).items() if expected[path] != page} <= {"project/demo/contents.html"}
-    assert b"what it does" in tree_in(store)["project/demo/index.html"]
+    assert tree_in(store) == expected
+    assert b"what it does" in expected["project/demo/index.html"]
+    assert b"demo/__init__.py" in expected["project/demo/contents.html"]
+
+
+def test_a_page_lacks_the_contents_of_a_wheel_that_somebody_deleted(tmp_path: Path, store: FakeStore) -> None:
+    for name in "many", "new":
+        (tmp_path / name).mkdir()
+    write_wheel(tmp_path / "many", "demo", "1.0", tag="py3-none-any")
+    write_wheel(tmp_path / "new", "demo", "1.0", tag="cp312-cp312-linux_x86_64")
+    publish(tmp_path / "many", site=True)
+    del store.objects[next(key for key in store.objects if key.endswith("any.whl"))]
+    add(tmp_path / "new")
+    page = tree_in(store)["project/demo/contents.html"]
+    assert page.count(b"demo/__init__.py") == 1
 
 
 def test_a_build_without_changes_writes_nothing(source: Path, store: FakeStore) -> None:

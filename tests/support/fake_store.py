@@ -94,7 +94,7 @@ class FakeStore:
         with self._lock:
             self._request(f"READ {key}")
             found = self._found(key)
-            if etag != found.etag:
+            if etag and etag != found.etag:
                 raise ChangedObject
             return found.data[start : start + length]
 

@@ -45,7 +45,7 @@ class CoreMetadataReader:
     def _elsewhere(self, file: File) -> bytes | None:
         if isinstance(file.artifact, Link):
             return self._fetch(file, file.artifact)
-        if file.artifact.link and not _is_published(file, file.artifact):
+        if file.artifact.link and not is_published(file, file.artifact):
             return self._fetch(file, file.artifact.link)
         # It is in a bucket, where its index is: so there is a sibling, unless it is an sdist.
         raw = self._read(f"{file.artifact.relative}{METADATA_SUFFIX}", MAX_METADATA) if file.core_metadata else b""
@@ -113,12 +113,13 @@ def open_file(file: File) -> io.FileIO:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     stream = io.FileIO(os.open(artifact.path, flags))
     found, expected = Fingerprint.of(os.fstat(stream.fileno())), artifact.fingerprint
-    # Of a published file only the size is recorded: its path contains the hash.
-    if found != expected and not (_is_published(file, artifact) and found.size == expected.size):
+    # Of a published file only the size is recorded.
+    if found != expected and not (is_published(file, artifact) and found.size == expected.size):
         stream.close()
         raise FileNotFoundError
     return stream
 
 
-def _is_published(file: File, artifact: Artifact) -> bool:
+def is_published(file: File, artifact: Artifact) -> bool:
+    """Tell whether an artifact is the file in a published tree, whose path contains its hash."""
     return artifact.relative == file_path(file.sha256, file.filename)

@@ -141,9 +141,11 @@ class BucketDestination:
         if state.data:
             refuse_damaged(state.stream(), [extent for extent, _, _ in state.sections], f"{self.root}/{MANIFEST}")
 
-    def read(self, path: str, most: int) -> bytes:
-        """Return a file of the tree that is not larger than this, b"" if it cannot be read."""
+    def read(self, path: str, most: int, start: int = 0) -> bytes:
+        """Return a file of the tree that is not larger than this, or a part of one; b"" if it cannot be read."""
         with suppress(StoreError):
+            if start:
+                return self._store.read(path, start, most, etag="")
             found = self._store.get(path, most=most)
             return found.data if found else b""
         return b""

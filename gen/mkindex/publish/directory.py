@@ -128,9 +128,10 @@ class DirectoryDestination:
         """Raise DestinationError for a manifest that does not say all that the tree lists."""
         self._ownership.refuse_damaged()
 
-    def read(self, path: str, most: int) -> bytes:
-        """Return the first bytes of a file of the tree, b"" if it cannot be read."""
+    def read(self, path: str, most: int, start: int = 0) -> bytes:
+        """Return the first bytes of a file of the tree, or those from `start` on; b"" if it cannot be read."""
         with suppress(OSError, DestinationError), self._disk.open(path) as stream:
+            stream.seek(start)
             return stream.read(most)
         return b""
 
