@@ -82,6 +82,10 @@ def an_upload_is_whole_or_missing(store: ObjectStore) -> None:
     head = store.head("files/whole")
     assert head is not None
     assert head.size == size
+    store.upload("files/again", store.stream("files/whole", 0, etag=head.etag), HEADERS, size=size, sha256="0" * 64)
+    again = store.get("files/again", most=size)
+    assert again is not None
+    assert again.data == b"x" * size
     with pytest.raises(LookupError):
         store.upload("files/broken", parts(LookupError()), HEADERS, size=size, sha256="0" * 64)
     assert store.head("files/broken") is None

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -169,7 +170,7 @@ class ObstoreObjects:
             obstore.put(
                 self._store,
                 self._prefix + key,
-                parts if size > _PART else b"".join(parts),
+                _made_ahead(parts) if size > _PART else b"".join(parts),
                 attributes={**_attributes(headers), "sha256": sha256},
                 use_multipart=size > _PART,
                 chunk_size=_PART,
@@ -201,6 +202,15 @@ class ObstoreObjects:
 
     def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
         """Do nothing: Azure and Google delete what was not committed after a week."""
+
+
+def _made_ahead(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield parts that another thread makes: obstore cannot be called by what it iterates over."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(next, parts, None)
+            yield part
 
 
 class Unsupported(Exception):
