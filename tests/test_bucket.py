@@ -130,9 +130,21 @@ def test_a_site_that_grows_knows_what_is_in_the_bucket_without_a_cache(tmp_path:
     publish(tmp_path / "many", site=True)
     add(tmp_path / "new")
     expected = cold_union(tmp_path / "all", tmp_path / "many", tmp_path / "new", site=True)
-    # What is inside of wheels is shown only of those that a build reads.
-    assert {path for path, page in tree_in(store).items() if expected[path] != page} <= {"project/demo/contents.html"}
-    assert b"what it does" in tree_in(store)["project/demo/index.html"]
+    assert tree_in(store) == expected
+    assert b"what it does" in expected["project/demo/index.html"]
+    assert b"demo/__init__.py" in expected["project/demo/contents.html"]
+
+
+def test_a_page_lacks_the_contents_of_a_wheel_that_somebody_deleted(tmp_path: Path, store: FakeStore) -> None:
+    for name in "many", "new":
+        (tmp_path / name).mkdir()
+    write_wheel(tmp_path / "many", "demo", "1.0", tag="py3-none-any")
+    write_wheel(tmp_path / "new", "demo", "1.0", tag="cp312-cp312-linux_x86_64")
+    publish(tmp_path / "many", site=True)
+    del store.objects[next(key for key in store.objects if key.endswith("any.whl"))]
+    add(tmp_path / "new")
+    page = tree_in(store)["project/demo/contents.html"]
+    assert page.count(b"demo/__init__.py") == 1
 
 
 def test_a_build_without_changes_writes_nothing(source: Path, store: FakeStore) -> None:
@@ -196,7 +208,7 @@ def test_adding_costs_as_many_requests_in_a_large_index_as_in_a_small_one(
         add(new)
         assert tree_in(one) == cold_union(tmp_path / "all", many, new)
         counts.append(one.requests)
-    assert len(counts[0]) == len(counts[1]) == 18
+    assert len(counts[0]) == len(counts[1]) == 19
     assert [request for request in counts[1] if request.startswith("LIST")] == ["LIST /"]
 
 
@@ -339,6 +351,17 @@ def test_a_request_that_fails_leaves_the_claim_to_the_next_writer_at_once(source
     assert tree_in(store) == cold_build(source)
 
 
+def test_a_store_that_does_not_show_unfinished_uploads_is_published_to(source: Path, store: FakeStore) -> None:
+    def refuse(number: int, request: str) -> None:
+        if request.startswith("ABORT"):
+            assert request == "ABORT files/ 30"
+            raise StoreError("access denied")
+
+    store.fails = refuse
+    publish(source)
+    assert tree_in(store) == cold_build(source)
+
+
 def test_nothing_that_readers_see_changes_if_before_commit_raises(source: Path, store: FakeStore) -> None:
     class Stopped(Exception):
         pass
@@ -377,6 +400,34 @@ def test_writers_at_the_same_time_lose_no_file(tmp_path: Path, monkeypatch: pyte
         list(threads.map(add_after, sources))
     assert tree_in(store) == cold_union(tmp_path / "all", *sources)
     assert CLAIM not in store.objects
+
+
+def test_the_first_pages_of_another_writer_are_not_in_the_way(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FakeStore()
+    use(monkeypatch, store, ClaimTimes())
+    new = tmp_path / "new"
+    new.mkdir()
+    write_wheel(new, "demo", "2.0")
+    begun, planned = threading.Event(), threading.Event()
+
+    def meet(number: int, request: str) -> None:
+        if request == f"PUT {MANIFEST}" and not begun.is_set():  # all pages are there
+            begun.set()
+            store._lock.release()
+            assert planned.wait(30)
+            store._lock.acquire()
+        elif begun.is_set() and request.startswith("PUT files/"):
+            planned.set()
+
+    store.fails = meet
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(add, source)
+        assert begun.wait(30)
+        add(new)
+        first.result()
+    assert tree_in(store) == cold_union(tmp_path / "all", source, new)
 
 
 def test_a_writer_plans_again_if_another_one_published_meanwhile(

@@ -12,6 +12,7 @@ import pytest
 from mkindex.publish.bucket import BucketDestination
 from mkindex.publish.directory import DirectoryDestination
 from mkindex.publish.memory import MemoryDestination
+from mkindex.publish.origins import Origins
 from mkindex.publish.plan import Destination, FileChanged, Plan
 from support.fake_store import FakeStore
 from support.publishing import (
@@ -49,9 +50,11 @@ def destination(request: pytest.FixtureRequest, public: Path) -> Iterator[Destin
         yield MemoryDestination(read_file)
         return
     if request.param == "bucket":
+        store = FakeStore()
+        origins = Origins(lambda location: store)
         with (
             ThreadPoolExecutor(2) as executor,
-            BucketDestination(FakeStore(), executor=executor, readers=executor) as made,
+            BucketDestination(store, executor=executor, readers=executor, origins=origins) as made,
         ):
             yield made
         return

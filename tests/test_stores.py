@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.stub import Stubber
 from obstore.store import MemoryStore
 
 from mkindex import cli
 from mkindex.errors import ConfigError
 from mkindex.hosts.buckets import BucketAddress, is_bucket, parse_bucket
-from mkindex.stores.objects import StoreError
+from mkindex.stores.objects import ChangedObject, MissingObject, Original, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.open import open_bucket
 from mkindex.stores.reasons import describe
+from mkindex.stores.s3 import S3Session
 from support.fake_store import FakeStore
 from support.store_contract import CONTRACT, HEADERS
 
@@ -36,6 +39,49 @@ def memory() -> ObjectStore:
 @pytest.mark.parametrize("rule", CONTRACT)
 def test_stores_keep_the_contract(make: Callable[[], ObjectStore], rule: Callable[[ObjectStore], None]) -> None:
     rule(make())
+
+
+def test_only_uploads_to_which_nothing_is_sent_any_more_are_aborted() -> None:
+    session = S3Session({"access_key_id": "nobody", "secret_access_key": "nothing"}, timeout=1.0)
+    store = session.open(BucketAddress("s3", "here", "whl/"), {}, {})
+    now = datetime.now(UTC)
+    ages = {"begun just now": (1, ()), "dead": (7200, (7000, 3601)), "alive": (7200, (7000, 60)), "empty": (7200, ())}
+    stub = Stubber(session.client)
+    uploads = [
+        {"Key": f"whl/files/{name}", "UploadId": name, "Initiated": now - timedelta(seconds=begun)}
+        for name, (begun, _) in ages.items()
+    ]
+    stub.add_response("list_multipart_uploads", {"Uploads": uploads}, {"Bucket": "here", "Prefix": "whl/files/"})
+    for name in "dead", "alive", "empty":
+        upload = {"Bucket": "here", "Key": f"whl/files/{name}", "UploadId": name}
+        parts = [{"PartNumber": 1, "LastModified": now - timedelta(seconds=age)} for age in ages[name][1]]
+        stub.add_response("list_parts", {"Parts": parts}, upload)
+        if name != "alive":
+            stub.add_response("abort_multipart_upload", {}, upload)
+    with stub:
+        store.abort_uploads("files/", silent_for=3600.0)
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "NoSuchKey"])
+def test_s3_copies_an_object_only_as_it_was_examined(code: str) -> None:
+    session = S3Session({"access_key_id": "nobody", "secret_access_key": "nothing"}, timeout=1.0)
+    here, there = (session.open(BucketAddress("s3", name, "whl/"), {}, {}) for name in ("here", "there"))
+    expected = {
+        "Bucket": "here",
+        "Key": "whl/files/copy",
+        "CopySource": {"Bucket": "there", "Key": "whl/demo"},
+        "CopySourceIfMatch": '"an etag"',
+        "MetadataDirective": "REPLACE",
+        "ContentType": HEADERS.content_type,
+        "CacheControl": HEADERS.cache_control,
+        "Metadata": {"sha256": "0" * 64},
+    }
+    stub = Stubber(session.client)
+    stub.add_client_error("copy_object", code, expected_params=expected)
+    with stub, pytest.raises(StoreError) as failed:
+        here.copy("files/copy", Original(there, "demo", 3, '"an etag"', "0" * 64), HEADERS)
+    assert type(failed.value) is {"PreconditionFailed": ChangedObject, "NoSuchKey": MissingObject}[code]
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote
 
+import boto3
 import pytest
 
 from mkindex import cli
@@ -19,6 +21,7 @@ from mkindex.build.growing import Growth
 from mkindex.build.pipeline import build
 from mkindex.check.engine import CheckOptions, check
 from mkindex.config import Config
+from mkindex.publish.claim import ClaimTimes
 from mkindex.stores.objects import ABSENT, Conflict, Headers, ObjectStore
 from mkindex.stores.open import open_bucket
 from support.builds import cold_build
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+ANY = Headers("text/plain", "no-store")
 PREFIX = "some where/+1"
 TO = f"s3://{NAME}/{PREFIX}"
 HTML_TYPE, JSON_TYPE = "text/html; charset=utf-8", "application/vnd.pypi.simple.v1+json"
@@ -248,6 +252,41 @@ def test_a_new_cuda_wheel_is_published_by_one_command_and_installed_from_its_var
     home.path.mkdir()
     url = f"{there.url}{quote(PREFIX)}/whl/cu128/"
     assert INSTALLERS["uv"](home, url, ["demo-cuda"]) == {"demo-cuda": "2.10.0+cu128"}
+
+
+@pytest.mark.parametrize("at_once", [512 << 20, 5 << 20], ids=["whole", "parts"])
+def test_wheels_of_one_bucket_are_copied_within_the_store(
+    at_once: int, source: Path, tmp_path: Path, there: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mkindex.stores.s3._COPIED_AT_ONCE", at_once)
+    write_wheel(source, "large", "1.0", files={"large/data": os.urandom(12 << 20)})
+    store = open_bucket(f"s3://{NAME}/dist", (), timeout=30.0)
+    for path in source.glob("*.whl"):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        store.upload(path.name, iter([path.read_bytes()]), ANY, size=path.stat().st_size, sha256=digest)
+    next(source.glob("*.tar.gz")).unlink()
+    announced: list[str] = []
+    config = Config(sources=(f"s3://{NAME}/dist",), destination=TO, remote="mirror", upload_time="none")
+    build(config, announce=lambda note: announced.append(note.text))
+    assert announced == []
+    assert stored(there) == objects(cold_build(source, upload_time="none"))
+    assert there.unfinished_uploads() == []
+
+
+def test_uploads_that_a_killed_writer_left_are_aborted_by_the_next_and_no_others(
+    source: Path, there: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(boto3.client("s3")) as client:
+        for key in f"{PREFIX}/files/aa/killed.whl", f"{PREFIX}/dist/theirs.whl", "files/aa/theirs.whl":
+            begun = client.create_multipart_upload(Bucket=NAME, Key=key)["UploadId"]
+            client.upload_part(Bucket=NAME, Key=key, UploadId=begun, PartNumber=1, Body=b"a part")
+    others = [f"{PREFIX}/dist/theirs.whl", "files/aa/theirs.whl"]
+    publish(source)  # a part has arrived just now: the writer may be alive
+    assert sorted(there.unfinished_uploads()) == sorted([*others, f"{PREFIX}/files/aa/killed.whl"])
+    monkeypatch.setattr("mkindex.publish.bucket.ClaimTimes", lambda: ClaimTimes(patience=-3600.0))
+    write_wheel(source, "another", "1.0")
+    publish(source)
+    assert sorted(there.unfinished_uploads()) == sorted(others)
 
 
 def test_hashes_come_from_metadata_and_checksums_of_whole_objects(tmp_path: Path, there: Bucket) -> None:

@@ -8,11 +8,21 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.publish.claim import ClaimTimes
-from mkindex.stores.objects import ABSENT, Conflict, Content, End, Headers, MissingObject, StoredObject, StoreError
+from mkindex.stores.objects import (
+    ABSENT,
+    ChangedObject,
+    Conflict,
+    Content,
+    End,
+    Headers,
+    MissingObject,
+    Original,
+    StoredObject,
+)
 from support.trees import OWN_DIRECTORY, find_broken_links
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pytest
 
@@ -84,8 +94,8 @@ class FakeStore:
         with self._lock:
             self._request(f"READ {key}")
             found = self._found(key)
-            if etag != found.etag:
-                raise StoreError("changed while it was read: run again")
+            if etag and etag != found.etag:
+                raise ChangedObject
             return found.data[start : start + length]
 
     def stream(self, key: str, start: int, *, etag: str) -> Iterator[bytes]:
@@ -93,7 +103,7 @@ class FakeStore:
             self._request(f"STREAM {key}")
             found = self._found(key)
             if etag != found.etag:
-                raise StoreError("changed while it was read: run again")
+                raise ChangedObject
         yield found.data[start:]
 
     def checksum(self, key: str) -> str:
@@ -126,20 +136,42 @@ class FakeStore:
         del size, sha256
         self.put(key, b"".join(parts), headers)
 
+    def copies_from(self, address: str) -> bool:
+        return address.partition("://")[0] == self.address.partition("://")[0]
+
+    def copy(self, key: str, original: Original, headers: Headers) -> None:
+        assert isinstance(original.store, FakeStore)
+        with self._lock:
+            self._request(f"COPY {key}")
+            found = original.store._found(original.key)
+            if found.etag != original.etag:
+                raise ChangedObject
+            self._writes += 1
+            self.objects[key] = Object(found.data, f'"{self._writes}"', headers)
+            self.sha256[key] = original.sha256
+
     def delete(self, keys: Sequence[str]) -> None:
         with self._lock:
             self._request(f"DELETE {' '.join(keys)}")
             for key in keys:
                 self.objects.pop(key, None)
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
         with self._lock:
-            self._request(f"ABORT {prefix} {older_than}")
+            self._request(f"ABORT {prefix} {silent_for:.0f}")
 
 
-def use(monkeypatch: pytest.MonkeyPatch, store: FakeStore, waiting: ClaimTimes = AT_ONCE) -> None:
-    """Let every bucket that a build opens be this store."""
-    monkeypatch.setattr("mkindex.stores.open.open_bucket", lambda location, options, timeout: store)
+def use(
+    monkeypatch: pytest.MonkeyPatch,
+    store: FakeStore,
+    waiting: ClaimTimes = AT_ONCE,
+    *,
+    others: Mapping[str, FakeStore] | None = None,
+) -> None:
+    """Let every bucket that a build opens be this store, except for `others`, by their addresses."""
+    monkeypatch.setattr(
+        "mkindex.stores.open.open_bucket", lambda location, options, timeout: (others or {}).get(location, store)
+    )
     monkeypatch.setattr("mkindex.publish.bucket.ClaimTimes", lambda: waiting)
 
 

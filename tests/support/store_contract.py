@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mkindex.stores.objects import ABSENT, Conflict, Content, Headers
+from mkindex.stores.objects import ABSENT, Conflict, Content, Headers, MissingObject, Original
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +82,10 @@ def an_upload_is_whole_or_missing(store: ObjectStore) -> None:
     head = store.head("files/whole")
     assert head is not None
     assert head.size == size
+    store.upload("files/again", store.stream("files/whole", 0, etag=head.etag), HEADERS, size=size, sha256="0" * 64)
+    again = store.get("files/again", most=size)
+    assert again is not None
+    assert again.data == b"x" * size
     with pytest.raises(LookupError):
         store.upload("files/broken", parts(LookupError()), HEADERS, size=size, sha256="0" * 64)
     assert store.head("files/broken") is None
@@ -89,7 +93,22 @@ def an_upload_is_whole_or_missing(store: ObjectStore) -> None:
     found = store.get("files/small", most=6)
     assert found is not None
     assert found.data == b"onetwo"
-    store.abort_uploads("files/", older_than=0)
+    store.abort_uploads("files/", silent_for=0.0)
+
+
+def a_store_copies_its_own_objects_as_they_were(store: ObjectStore) -> None:
+    if not store.copies_from(store.address):
+        return
+    etag = store.put(ODD, b"one", HEADERS)
+    original = Original(store, ODD, size=3, etag=etag, sha256="0" * 64)
+    store.copy("files/copy", original, HEADERS)
+    copied = store.get("files/copy", most=100)
+    assert copied is not None
+    assert copied.data == b"one"
+    assert store.read_end("files/copy", 100).sha256 == original.sha256
+    with pytest.raises(MissingObject):
+        store.copy("files/another", original._replace(key="missing"), HEADERS)
+    assert store.get("files/another", most=100) is None
 
 
 def directories_have_keys_of_their_own_if_the_store_has_them(store: ObjectStore) -> None:
@@ -114,5 +133,6 @@ CONTRACT = [
     what_is_deleted_is_gone_and_what_is_missing_is_no_error,
     keys_are_listed_below_a_prefix,
     an_upload_is_whole_or_missing,
+    a_store_copies_its_own_objects_as_they_were,
     directories_have_keys_of_their_own_if_the_store_has_them,
 ]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mkindex.build.growing import Growth
 from mkindex.build.workspace import Workspace, processes
+from mkindex.examine.contents import ContentsReader
 from mkindex.examine.core_metadata import CoreMetadataReader
 from mkindex.examine.details import DetailsReader
 from mkindex.model.index import Index
@@ -28,7 +29,8 @@ def make_people(index: Index, site: Site, work: Workspace, growth: Growth | None
         Readmes(work.cache, images=settings.readme_images, processes=processes(work.config), read=metadata.read),
         place=os.path.realpath(work.config.destination),
     )
-    return People(index, site, settings, library)
+    contents = ContentsReader(work.web, work.connections, work.destination.read)
+    return People(index, site, settings, library, contents)
 
 
 def make_legacy_json(index: Index, site: Site, work: Workspace) -> LegacyJson:

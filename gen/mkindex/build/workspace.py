@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,10 +75,12 @@ def _destination(
 ) -> "DirectoryDestination | BucketDestination":
     if is_bucket(config.destination):
         from mkindex.publish.bucket import BucketDestination
+        from mkindex.publish.origins import Origins
         from mkindex.stores.open import open_bucket
 
-        store = open_bucket(config.destination, config.store_option, timeout=config.timeout)
-        return BucketDestination(store, executor=connections, readers=executor)
+        open_store = partial(open_bucket, options=config.store_option, timeout=config.timeout)
+        store = open_store(config.destination)
+        return BucketDestination(store, executor=connections, readers=executor, origins=Origins(open_store))
     return DirectoryDestination(
         config.destination,
         executor=executor,

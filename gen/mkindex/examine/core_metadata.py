@@ -45,6 +45,8 @@ class CoreMetadataReader:
     def _elsewhere(self, file: File) -> bytes | None:
         if isinstance(file.artifact, Link):
             return self._fetch(file, file.artifact)
+        if file.artifact.link and not is_published(file, file.artifact):
+            return self._fetch(file, file.artifact.link)
         # It is in a bucket, where its index is: so there is a sibling, unless it is an sdist.
         raw = self._read(f"{file.artifact.relative}{METADATA_SUFFIX}", MAX_METADATA) if file.core_metadata else b""
         return raw if hashlib.sha256(raw).hexdigest() == file.core_metadata else None
@@ -63,7 +65,7 @@ class CoreMetadataReader:
             raise ConnectionError(str(error)) from error
 
     def _sibling(self, file: File, link: Link) -> bytes | None:
-        if not file.core_metadata:
+        if not file.core_metadata or isinstance(file.artifact, Artifact):  # an object may have none
             return None
         raw = self._web.get_small(f"{link.url}{METADATA_SUFFIX}", most=MAX_METADATA)
         return raw if hashlib.sha256(raw).hexdigest() == file.core_metadata else None
@@ -71,7 +73,8 @@ class CoreMetadataReader:
     def _part(self, file: File, link: Link) -> bytes | None:
         if not file.filename.endswith(".whl") or not file.size:  # an sdist would have to be read as a whole
             return None
-        stream = self._web.open_ranges(link.url, file.size)
+        validator = link.revision if isinstance(file.artifact, Artifact) else ""
+        stream = self._web.open_ranges(link.url, file.size, validator=validator)
         return read_wheel_metadata(random_access(stream), file.size)[1] if stream else None
 
 
@@ -110,9 +113,13 @@ def open_file(file: File) -> io.FileIO:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     stream = io.FileIO(os.open(artifact.path, flags))
     found, expected = Fingerprint.of(os.fstat(stream.fileno())), artifact.fingerprint
-    # Of a published file only the size is recorded: its path contains the hash.
-    is_published = artifact.relative == file_path(file.sha256, file.filename)
-    if found != expected and not (is_published and found.size == expected.size):
+    # Of a published file only the size is recorded.
+    if found != expected and not (is_published(file, artifact) and found.size == expected.size):
         stream.close()
         raise FileNotFoundError
     return stream
+
+
+def is_published(file: File, artifact: Artifact) -> bool:
+    """Tell whether an artifact is the file in a published tree, whose path contains its hash."""
+    return artifact.relative == file_path(file.sha256, file.filename)

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from functools import cached_property
 
 from mkindex.cache import Cache
-from mkindex.errors import Unreadable
 from mkindex.examine.core_metadata import (
     CoreMetadataReader,
     is_here,
     metadata_key,
-    open_file,
     read_core_metadata,
 )
 from mkindex.model.details import Details, decode_details, encode_details
@@ -78,14 +75,3 @@ def _text(read: Callable[[File], bytes | None], file: File) -> str | None:
         return encode_details(None if raw is None else read_details(raw))
     except Exception:  # no error of a parser may stop the other files; the page says that nothing is known
         return encode_details(None)
-
-
-def list_contents(file: File) -> list[tuple[str, int]]:
-    """Return path and size in bytes of each file in a wheel; none if it is on another server or has changed."""
-    with suppress(OSError, Unreadable), open_file(file) as stream:
-        from mkindex.distributions.zip_directory import read_members, shown
-        from mkindex.distributions.zips import random_access
-
-        members = read_members(random_access(stream), file.size or 0, reads_headers=False)
-        return [(shown(path), member[3]) for path, member in members.items() if not path.endswith(b"/")]
-    return []

@@ -22,6 +22,7 @@ from mkindex.examine.links import (
     remember_facts,
 )
 from mkindex.examine.local import examine
+from mkindex.examine.objects import examine_object, find_object
 from mkindex.examine.reference import list_file
 from mkindex.model.files import CHUNK, Artifact, Facts, Fingerprint, Link, make_file
 from mkindex.text import printable
@@ -31,6 +32,13 @@ from mkindex.web.responses import FileHead, RequestFailed
 
 class MirrorTree(Protocol):
     """A published tree that files are mirrored into."""
+
+    @property
+    def takes_objects(self) -> bool:
+        """Whether objects of other buckets get into the tree without a copy on this machine."""
+
+    def copies_from(self, bucket: str) -> bool:
+        """Tell whether the store of the tree copies the objects of a bucket itself."""
 
     @property
     def downloads(self) -> "Downloads":
@@ -69,15 +77,27 @@ def mirror(links: Sequence[Link], tree: MirrorTree, work: LinkWork) -> list[Outc
     load_facts(different, work, mirrored=True)
     checked = list(work.executor.map(lambda link: _find_in_tree(link, tree, work), different))
     missing = [one for one in checked if isinstance(one, CheckedLink)]
+    objects = {one.link.url: found for one in missing if tree.takes_objects and (found := find_object(one, work))}
 
     def get(one: CheckedLink | Outcome) -> Outcome:
         if not isinstance(one, CheckedLink):
             return one
-        return list_file(one, work, advance) if work.dry_run else _download(one, tree.downloads, work, advance)
+        if work.dry_run:
+            return list_file(one, work, advance)
+        found = objects.get(one.link.url)
+        outcome = examine_object(found, one, work, advance) if found else None
+        return outcome or _download(one, tree.downloads, work, advance)
 
-    with announce_reading(missing, "to mirror them", work) as advance:
+    read = [one for one in missing if not _is_copied(one, objects.get(one.link.url), tree)]
+    with announce_reading(read, "to mirror them", work) as advance:
         by_link = dict(zip(different, work.executor.map(get, checked), strict=True))
     return [by_link[link] for link in links]
+
+
+def _is_copied(checked: CheckedLink, found: Artifact | None, tree: MirrorTree) -> bool:
+    """Tell whether a file gets into the tree without being read here as a whole."""
+    is_hashed = bool(checked.link.sha256) or checked.facts is not None
+    return found is not None and is_hashed and tree.copies_from(found.root)
 
 
 def in_place(outcome: Outcome, tree: MirrorTree) -> Outcome | None:

@@ -93,7 +93,7 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
         link = link._replace(size=stream.size)
     else:
         sha256 = link.sha256
-        stream = _open_parts(checked, work)
+        stream = open_parts(checked, work)
     sibling = _read_sibling(link, work)
     try:
         if sibling is not None and link.core_metadata:
@@ -114,7 +114,8 @@ def _read(checked: CheckedLink, work: LinkWork, advance: Callable[[int], object]
     return link, facts
 
 
-def _open_parts(checked: CheckedLink, work: LinkWork) -> RangeStream | None:
+def open_parts(checked: CheckedLink, work: LinkWork) -> RangeStream | None:
+    """Return a file as a stream of which parts are requested; None if its server sends only whole files."""
     head, url = checked.head, checked.link.url
     if head is None or not head.size:
         return None

@@ -8,9 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property, partial
-from heapq import merge
 from io import BytesIO, FileIO
 from itertools import groupby
 from operator import attrgetter
@@ -18,48 +16,27 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from mkindex.distributions.zips import random_access
 from mkindex.errors import DestinationError, Note, nothing
-from mkindex.model.files import CHUNK, Artifact, File, Fingerprint, Link
+from mkindex.model.files import CHUNK, Artifact, Fingerprint, Link
+from mkindex.publish.bucket_state import BucketState
 from mkindex.publish.changes import manifest_changes
 from mkindex.publish.claim import HEADERS, Claim, ClaimTimes
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.object_headers import FILE_HEADERS, page_headers
 from mkindex.publish.object_keys import ObjectKeys
-from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection, Put, Superseded
+from mkindex.publish.origins import Origins
+from mkindex.publish.plan import Applied, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.refusals import refuse_damaged
-from mkindex.publish.staging import read_metadata
 from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
 from mkindex.stores.objects import ABSENT, Conflict, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
-from mkindex.tree.manifest import Entry, Extent, Position, Stage
+from mkindex.tree.manifest import Entry, Extent, Position
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST
 
 if TYPE_CHECKING:
     from mkindex.sources.published import PublishedProject
-
-_PART = 8 << 20  # bytes that are read at once
-_DAY = 86_400  # seconds
-
-
-@dataclass(frozen=True)
-class _State:
-    """A manifest, as it was when it was read."""
-
-    etag: str  # "": there is none
-    data: bytes
-    sections: Sequence[tuple[Extent, str, int]]  # with the key, and the number of entries
-
-    def stream(self) -> BytesIO:
-        return BytesIO(self.data)
-
-    @cached_property
-    def files(self) -> frozenset[str]:
-        """The paths of all files."""
-        held = (one for extent, _, _ in self.sections for one in _held(self, extent, ()))
-        return frozenset(one.entry.path for one in held if one.entry.stage == Stage.FILE)
 
 
 class _Page(NamedTuple):
@@ -77,15 +54,24 @@ class BucketDestination:
     """
 
     def __init__(
-        self, store: ObjectStore, *, executor: Executor, readers: Executor, waiting: ClaimTimes | None = None
+        self,
+        store: ObjectStore,
+        *,
+        executor: Executor,
+        readers: Executor,
+        origins: Origins,
+        waiting: ClaimTimes | None = None,
     ) -> None:
         self._store = store
         self._executor = executor
         self._readers = readers
-        self._claim = Claim(store, waiting or ClaimTimes())
+        self._origins = origins
+        self._waiting = waiting or ClaimTimes()
+        self._claim = Claim(store, self._waiting)
         self._object_keys = ObjectKeys(store)
-        self._state: _State | None = None
+        self._state: BucketState | None = None
         self._intended: Sequence[Entry] = ()  # of a writer that died
+        self._is_overtaken = False  # whether the plan was made while another writer published
         self._stopped = False
         self._entered = ExitStack()
         self.notes: tuple[Note, ...] = ()
@@ -110,6 +96,15 @@ class BucketDestination:
         """The http address of the tree, with a slash at its end; None if it is not known."""
         return self._store.url
 
+    @property
+    def takes_objects(self) -> bool:
+        """Whether objects of other buckets get into the tree without a copy on this machine."""
+        return True
+
+    def copies_from(self, bucket: str) -> bool:
+        """Tell whether the store of the tree copies the objects of a bucket itself."""
+        return self._store.copies_from(bucket)
+
     @cached_property
     def downloads(self) -> Downloads:
         """Files from servers that are not published yet, on this machine."""
@@ -127,7 +122,7 @@ class BucketDestination:
             unsure = intended.get(name, [])
             lines = partial(manifest.read_optional, state.stream(), extent) if extent else tuple
             yield PublishedSection(
-                name, "" if self._intended else key, count + len(unsure), partial(_held, state, extent, unsure), lines
+                name, "" if self._intended else key, count + len(unsure), partial(state.held, extent, unsure), lines
             )
 
     def projects(self) -> "Iterator[PublishedProject]":
@@ -138,7 +133,7 @@ class BucketDestination:
         stream = state.stream()
         for extent, _, _ in state.sections:
             record = manifest.read_optional(stream, extent)
-            yield PublishedProject(extent.name, record, True, partial(_held, state, extent, ()))
+            yield PublishedProject(extent.name, record, True, partial(state.held, extent, ()))
 
     def refuse_damaged(self) -> None:
         """Raise DestinationError for a manifest that does not say all that the tree lists."""
@@ -146,9 +141,11 @@ class BucketDestination:
         if state.data:
             refuse_damaged(state.stream(), [extent for extent, _, _ in state.sections], f"{self.root}/{MANIFEST}")
 
-    def read(self, path: str, most: int) -> bytes:
-        """Return a file of the tree that is not larger than this, b"" if it cannot be read."""
+    def read(self, path: str, most: int, start: int = 0) -> bytes:
+        """Return a file of the tree that is not larger than this, or a part of one; b"" if it cannot be read."""
         with suppress(StoreError):
+            if start:
+                return self._store.read(path, start, most, etag="")
             found = self._store.get(path, most=most)
             return found.data if found else b""
         return b""
@@ -172,6 +169,8 @@ class BucketDestination:
                 return None
             if path.startswith(f"{FILES_DIRECTORY}/") and not path.endswith(".metadata"):
                 return "".join(path.split("/")[1:3])  # of a file that was uploaded, but not published
+            if self._find_overtaking():
+                return None
             return hashlib.sha256(self.read(path, manifest.LARGEST)).hexdigest()
 
     def is_ours(self, entry: Entry) -> bool:
@@ -186,12 +185,12 @@ class BucketDestination:
         del artifact
         return hashlib.file_digest(source, "sha256").hexdigest()
 
-    def _read_state(self) -> _State:
+    def _read_state(self) -> BucketState:
         if self._state is None:
             with self._errors():
                 found = self._store.get(MANIFEST, most=manifest.LARGEST)
             etag, data = (found.etag, found.data) if found else ("", b"")
-            self._state = _State(etag, data, tuple(self._sections_of(data)))
+            self._state = BucketState(etag, data, tuple(self._sections_of(data)))
         return self._state
 
     def _sections_of(self, data: bytes) -> Iterator[tuple[Extent, str, int]]:
@@ -217,6 +216,8 @@ class BucketDestination:
                 before_commit()
                 return Applied()
             files = [put for put in plan.puts if not isinstance(put.resource, PageResource)]
+            with suppress(StoreError):  # it may not be permitted
+                self._store.abort_uploads(f"{FILES_DIRECTORY}/", silent_for=self._waiting.patience)  # of dead writers
             self._upload(files)
             pages = self._render(plan.puts[len(files) :])
             theirs = self._claim.acquire([*_intent(plan, pages), *self._intended])
@@ -249,11 +250,21 @@ class BucketDestination:
 
     def _require_same_state(self, theirs: Sequence[Entry]) -> None:
         """Raise Superseded if the plan was made from another state than that of now."""
-        before = self._read_state().etag
-        there = self._store.head(MANIFEST)
-        if theirs or (there.etag if there else "") != before:
+        if theirs or self._is_overtaken or self._etag_there() != self._read_state().etag:
+            self._is_overtaken = False
             self._intended, self._state, self._object_keys = theirs or self._intended, None, ObjectKeys(self._store)
             raise Superseded(f"{printable(self.root)}: another mkindex process published meanwhile. Run again")
+
+    def _find_overtaking(self) -> bool:
+        """Tell whether a page that is not in the manifest may be that of a writer which publishes just now."""
+        if not (self._is_overtaken or self._claim.is_held):
+            is_claimed = self._store.head(INTENT) is not None
+            self._is_overtaken = is_claimed or self._etag_there() != self._read_state().etag
+        return self._is_overtaken
+
+    def _etag_there(self) -> str:
+        there = self._store.head(MANIFEST)
+        return there.etag if there else ""
 
     def _put_manifest(self, plan: Plan, new: Iterable[tuple[Position, Entry]]) -> None:
         state = self._read_state()
@@ -267,12 +278,10 @@ class BucketDestination:
             raise DestinationError(
                 f"{printable(self.root)}: another mkindex process published at the same time. Run again"
             ) from error
-        self._state = _State(etag, data, tuple(self._sections_of(data)))
+        self._state = BucketState(etag, data, tuple(self._sections_of(data)))
 
     def _upload(self, puts: Sequence[Put]) -> None:
         """Upload files and then siblings, which no reader can find yet."""
-        if any(_size(put) > _PART for put in puts):
-            self._store.abort_uploads(f"{FILES_DIRECTORY}/", older_than=_DAY)  # of writers that died
         self._stopped = False
         for _, some in groupby(puts, key=lambda put: put.resource.stage):
             futures = [
@@ -291,30 +300,18 @@ class BucketDestination:
     def _put_file(self, put: Put) -> None:
         resource = put.resource
         if isinstance(resource, SiblingResource):
-            file = resource.file
-            with _open(file) as wheel:
-                data = read_metadata(file, random_access(wheel))
-            self._store.put(resource.path, data, FILE_HEADERS)
+            self._store.put(resource.path, self._origins.metadata(resource.file), FILE_HEADERS)
         elif isinstance(resource, VariantsResource):
             self._store.put(resource.path, resource.document.content, FILE_HEADERS)
         elif isinstance(resource, FileResource):
-            parts = self._parts(resource.file)
-            self._store.upload(resource.path, parts, FILE_HEADERS, size=resource.file.local.size, sha256=resource.key)
-
-    def _parts(self, file: File) -> Iterator[bytes]:
-        """Yield the bytes of a file. Raises FileChanged before the last of them if they have another hash."""
-        digest, last = hashlib.sha256(), b""
-        with _open(file) as source:
-            while part := source.read(_PART):
-                if self._stopped:
-                    raise DestinationError("stopped")
-                digest.update(part)
-                if last:
-                    yield last
-                last = part
-        if digest.hexdigest() != file.sha256:
-            raise FileChanged(file)
-        yield last
+            file = resource.file
+            original = self._origins.original(file)
+            if original and self._store.copies_from(original.store.address):
+                with self._origins.errors(file):
+                    self._store.copy(resource.path, original, FILE_HEADERS)
+                return
+            parts = self._origins.parts(file, is_stopped=lambda: self._stopped)
+            self._store.upload(resource.path, parts, FILE_HEADERS, size=file.local.size, sha256=resource.key)
 
     def _render(self, puts: Sequence[Put]) -> list[_Page]:
         pages = []
@@ -360,25 +357,6 @@ class BucketDestination:
 def _size(put: Put) -> int:
     """Return the size of a file, and 0 for anything else."""
     return put.resource.file.local.size if isinstance(put.resource, FileResource) else 0
-
-
-def _open(file: File) -> FileIO:
-    try:
-        return FileIO(file.local.path)
-    except FileNotFoundError as error:
-        raise FileChanged(file) from error
-
-
-def _held(state: _State, extent: Extent | None, intended: Iterable[Entry]) -> Iterator[HeldEntry]:
-    """Yield the entries of a section, and those that a writer which died was to write or delete there."""
-    recorded = manifest.decode(extent.name, manifest.read(state.stream(), extent)) if extent else ()
-    unsure = {entry.path for entry in intended}
-    both = merge(
-        (HeldEntry(entry, entry.path not in unsure) for entry in recorded),
-        (HeldEntry(entry, intact=False) for entry in intended),
-        key=lambda held: held.entry.position,
-    )
-    return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
 
 
 def _is_same(page: _Page) -> bool:

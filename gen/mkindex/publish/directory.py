@@ -96,6 +96,16 @@ class DirectoryDestination:
         return self._disk.path
 
     @property
+    def takes_objects(self) -> bool:
+        """Return False: objects of buckets are downloaded."""
+        return False
+
+    def copies_from(self, bucket: str) -> bool:
+        """Return False."""
+        del bucket
+        return False
+
+    @property
     def downloads(self) -> Downloads:
         """Files from servers that are not published yet."""
         return self._downloads
@@ -118,9 +128,10 @@ class DirectoryDestination:
         """Raise DestinationError for a manifest that does not say all that the tree lists."""
         self._ownership.refuse_damaged()
 
-    def read(self, path: str, most: int) -> bytes:
-        """Return the first bytes of a file of the tree, b"" if it cannot be read."""
+    def read(self, path: str, most: int, start: int = 0) -> bytes:
+        """Return the first bytes of a file of the tree, or those from `start` on; b"" if it cannot be read."""
         with suppress(OSError, DestinationError), self._disk.open(path) as stream:
+            stream.seek(start)
             return stream.read(most)
         return b""
 

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from operator import attrgetter
 
 from mkindex.closure.unlisted import unlisted
-from mkindex.examine.details import list_contents
+from mkindex.examine.contents import ContentsReader
 from mkindex.model.files import File
 from mkindex.model.index import Index, Project
 from mkindex.site.files_view import Addresses, choices
@@ -42,11 +42,14 @@ _ASSETS = ("icon.svg", "site.css", "site.js")
 class People:
     """The pages for people of an index. What they are made from is read when a page needs it."""
 
-    def __init__(self, index: Index, site: Site, settings: Settings, library: Library) -> None:
+    def __init__(
+        self, index: Index, site: Site, settings: Settings, library: Library, contents: ContentsReader
+    ) -> None:
         self._index = index
         self._site = site
         self._settings = settings
         self._library = library
+        self._reader = contents
         self._missing = unlisted(index)
         self._incomplete = frozenset(self._missing.dependents)
         self._graph = Graph({}, {})
@@ -165,7 +168,7 @@ class People:
             "site/contents.html",
             depth=_DEPTH,
             project=self._project_view(project),
-            wheels=list(_contents(newest_files(project))),
+            wheels=list(_contents(newest_files(project), self._reader)),
         )
 
     def _feed(self, project: Project) -> bytes:
@@ -224,11 +227,12 @@ def _path(project: str, name: str) -> str:
     return f"{PROJECT_DIRECTORY}/{project}/{name}"
 
 
-def _contents(files: Iterable[File]) -> Iterator[Contents]:
+def _contents(files: Iterable[File], reader: ContentsReader) -> Iterator[Contents]:
     """Yield what is inside of each wheel, all together no more than a page can have."""
     left = _MAX_ENTRIES
-    for file in sorted(files, key=lambda file: file.filename):
-        if file.filename.endswith(".whl") and (entries := list_contents(file)):
+    wheels = sorted((file for file in files if file.filename.endswith(".whl")), key=lambda file: file.filename)
+    for file, entries in zip(wheels, reader.list_each(wheels), strict=True):
+        if entries:
             shown = entries[:left]
             left -= len(shown)
             yield Contents(

@@ -13,6 +13,13 @@ class MissingObject(StoreError):
     """There is no object with a key."""
 
 
+class ChangedObject(StoreError):
+    """An object has another ETag than it had."""
+
+    def __init__(self) -> None:
+        super().__init__("changed while it was read: run again")
+
+
 class Conflict(Exception):
     """The condition of a put does not hold: another writer has created or replaced the object."""
 
@@ -55,6 +62,16 @@ class End(NamedTuple):
 
     data: bytes
     sha256: str  # of the whole object, as its metadata say; "": they do not
+
+
+class Original(NamedTuple):
+    """An object that is copied to another key, or to another store."""
+
+    store: "ObjectStore"
+    key: str
+    size: int  # bytes
+    etag: str  # it must still have
+    sha256: str
 
 
 class ObjectStore(Protocol):
@@ -111,8 +128,14 @@ class ObjectStore(Protocol):
         `sha256` is kept with the object, for those who read the bucket as a source.
         """
 
+    def copies_from(self, address: str) -> bool:
+        """Tell whether `copy` can copy the objects below the address of a bucket."""
+
+    def copy(self, key: str, original: Original, headers: Headers) -> None:
+        """Create or replace an object as a copy that the store makes itself. Raises MissingObject and ChangedObject."""
+
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that do not exist are ignored."""
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
-        """Abort the uploads of large objects that began more than `older_than` seconds ago and did not end."""
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
+        """Abort the uploads of large objects that did not end, and to which nothing was sent for so many seconds."""

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,12 +14,14 @@ from obstore import exceptions
 from mkindex.hosts.buckets import BucketAddress
 from mkindex.stores.objects import (
     ABSENT,
+    ChangedObject,
     Condition,
     Conflict,
     Content,
     End,
     Headers,
     MissingObject,
+    Original,
     StoredObject,
     StoreError,
 )
@@ -167,12 +170,21 @@ class ObstoreObjects:
             obstore.put(
                 self._store,
                 self._prefix + key,
-                parts if size > _PART else b"".join(parts),
+                _made_ahead(parts) if size > _PART else b"".join(parts),
                 attributes={**_attributes(headers), "sha256": sha256},
                 use_multipart=size > _PART,
                 chunk_size=_PART,
                 max_concurrency=_AT_ONCE,
             )
+
+    def copies_from(self, address: str) -> bool:
+        """Return False: obstore copies without a condition, and keeps the headers of the original."""
+        del address
+        return False
+
+    def copy(self, key: str, original: Original, headers: Headers) -> None:
+        """Raise NotImplementedError, see `copies_from`."""
+        raise NotImplementedError
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that do not exist are ignored."""
@@ -188,8 +200,17 @@ class ObstoreObjects:
         with suppress(FileNotFoundError):
             obstore.delete(self._store, self._prefix + key)
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
         """Do nothing: Azure and Google delete what was not committed after a week."""
+
+
+def _made_ahead(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield parts that another thread makes: obstore cannot be called by what it iterates over."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(next, parts, None)
+            yield part
 
 
 class Unsupported(Exception):
@@ -225,7 +246,7 @@ def _unchanged() -> Iterator[None]:
     try:
         yield
     except exceptions.PreconditionError as error:
-        raise StoreError("changed while it was read: run again") from error
+        raise ChangedObject from error
 
 
 def _require_bucket(error: FileNotFoundError) -> None:

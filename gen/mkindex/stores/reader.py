@@ -44,6 +44,10 @@ class BucketReader:
         with _request_errors(url):
             return self._store.read(self._key(url), start, length, etag=validator)
 
+    def find_object(self, url: str) -> tuple[str, str]:
+        """Return the address of the bucket, and the key of a file."""
+        return self._store.address, self._key(url)
+
     def _key(self, url: str) -> str:
         return unquote(url[len(self._address) :])
 

@@ -7,7 +7,7 @@ import os
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
 from mkindex.hosts.buckets import BucketAddress
-from mkindex.stores.objects import Condition, Headers, StoreError
+from mkindex.stores.objects import ChangedObject, Condition, Headers, MissingObject, Original, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.reasons import describe
 from mkindex.stores.settings import endpoint_of, require_region
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig as TransportConfig
     from obstore.store import RetryConfig
 
+_COPIED_AT_ONCE = 512 << 20  # bytes that one request copies, well within its timeout; S3 allows 5 GB
 _DEFAULT_REGION = "us-east-1"  # for stores that have no regions
 
 
@@ -61,6 +62,29 @@ class S3Objects(ObstoreObjects):
                 if not key or key.endswith("/"):
                     self._session.client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
+    def copies_from(self, address: str) -> bool:
+        return address.startswith("s3://")  # all of one command have the same endpoint and credentials
+
+    def copy(self, key: str, original: Original, headers: Headers) -> None:
+        assert isinstance(original.store, S3Objects)
+        source = {"Bucket": original.store._bucket, "Key": original.store._prefix + original.key}
+        arguments = {
+            **({"CopySourceIfMatch": original.etag} if original.etag else {}),
+            "MetadataDirective": "REPLACE",
+            "ContentType": headers.content_type,
+            "CacheControl": headers.cache_control,
+            "Metadata": {"sha256": original.sha256},
+        }
+        target = {"Bucket": self._bucket, "Key": self._prefix + key, "CopySource": source}
+        with _boto_errors(), _original_errors(original.key):
+            if original.size <= _COPIED_AT_ONCE:
+                self._session.client.copy_object(**target, **arguments)
+                return
+            from boto3.s3.transfer import TransferConfig
+
+            parts = TransferConfig(multipart_threshold=_COPIED_AT_ONCE, multipart_chunksize=_COPIED_AT_ONCE)
+            self._session.client.copy(**target, ExtraArgs=arguments, Config=parts)
+
     def checksum(self, key: str) -> str:
         with _boto_errors():
             head = self._session.client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED")
@@ -69,15 +93,21 @@ class S3Objects(ObstoreObjects):
             return ""  # a digest of the digests of parts
         return b64decode(digest).hex()
 
-    def abort_uploads(self, prefix: str, *, older_than: int) -> None:
+    def abort_uploads(self, prefix: str, *, silent_for: float) -> None:
+        client, since = self._session.client, time.time() - silent_for
         with _boto_errors():
-            pages = self._session.client.get_paginator("list_multipart_uploads")
+            pages = client.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 for upload in page.get("Uploads", ()):
-                    if upload["Initiated"].timestamp() < time.time() - older_than:
-                        self._session.client.abort_multipart_upload(
-                            Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                        )
+                    names = {"Bucket": self._bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+                    with suppress(client.exceptions.NoSuchUpload):  # it ended just now
+                        if upload["Initiated"].timestamp() < since and self._last_part(names) < since:
+                            client.abort_multipart_upload(**names)
+
+    def _last_part(self, upload: Mapping[str, str]) -> float:
+        """Return when the last part of an upload arrived, in seconds since the epoch; 0 if none has."""
+        pages = self._session.client.get_paginator("list_parts").paginate(**upload)
+        return max((part["LastModified"].timestamp() for page in pages for part in page.get("Parts", ())), default=0.0)
 
 
 class S3Session:
@@ -159,6 +189,20 @@ class S3Session:
             **unsigned,
         )
         return self._session.client("s3", endpoint_url=self.endpoint or None, region_name=self.region, config=config)
+
+
+@contextmanager
+def _original_errors(key: str) -> Iterator[None]:
+    """Raise the errors of `copy` for an object that is not there any more, or has changed."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in ("NoSuchKey", "404"):
+            raise MissingObject(f"{key} does not exist") from error
+        if code in ("PreconditionFailed", "412"):
+            raise ChangedObject from error
+        raise
 
 
 @contextmanager

@@ -154,6 +154,11 @@ class WebClient:
         mounted = self._mounts.find(url)
         return mounted.kept_sha256(url) if mounted else ("", b"")
 
+    def find_object(self, url: str) -> tuple[str, str] | None:
+        """Return the address of the bucket of a file, and its key there; None for a file of the web."""
+        mounted = self._mounts.find(url)
+        return mounted.find_object(url) if mounted else None
+
     def get_small(self, url: str, *, most: int) -> bytes:
         """Return a file of at most `most` bytes."""
         data = bytearray()

@@ -21,6 +21,9 @@ class FileServer(Protocol):
     def get_range(self, url: str, start: int, length: int, validator: str) -> bytes:
         """Return some bytes of a file."""
 
+    def find_object(self, url: str) -> tuple[str, str]:
+        """Return the address of the bucket of a file, and its key there."""
+
 
 class Mounts:
     """The addresses, each with what reads the files below it."""
