@@ -8,9 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property, partial
-from heapq import merge
 from io import BytesIO, FileIO
 from itertools import groupby
 from operator import attrgetter
@@ -21,12 +19,13 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from mkindex.distributions.zips import random_access
 from mkindex.errors import DestinationError, Note, nothing
 from mkindex.model.files import CHUNK, Artifact, File, Fingerprint, Link
+from mkindex.publish.bucket_state import BucketState
 from mkindex.publish.changes import manifest_changes
 from mkindex.publish.claim import HEADERS, Claim, Waiting
 from mkindex.publish.downloads import Downloads
 from mkindex.publish.filesystem import Filesystem
 from mkindex.publish.object_headers import FILE_HEADERS, page_headers
-from mkindex.publish.plan import Applied, FileChanged, HeldEntry, Plan, PublishedSection, Put, Superseded
+from mkindex.publish.plan import Applied, FileChanged, Plan, PublishedSection, Put, Superseded
 from mkindex.publish.present import Present
 from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.staging import read_metadata
@@ -34,7 +33,7 @@ from mkindex.site.resources import FileResource, PageResource, SiblingResource, 
 from mkindex.stores.objects import ABSENT, Conflict, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
-from mkindex.tree.manifest import Entry, Extent, Position, Stage
+from mkindex.tree.manifest import Entry, Extent, Position
 from mkindex.tree.names import FILES_DIRECTORY, INDEX_HTML, INTENT, MANIFEST
 
 if TYPE_CHECKING:
@@ -42,24 +41,6 @@ if TYPE_CHECKING:
 
 _PART = 8 << 20  # bytes that are read at once
 _DAY = 86_400  # seconds
-
-
-@dataclass(frozen=True)
-class _State:
-    """A manifest, as it was when it was read."""
-
-    etag: str  # "": there is none
-    data: bytes
-    sections: Sequence[tuple[Extent, str, int]]  # with the key, and the number of entries
-
-    def stream(self) -> BytesIO:
-        return BytesIO(self.data)
-
-    @cached_property
-    def files(self) -> frozenset[str]:
-        """The paths of all files."""
-        held = (one for extent, _, _ in self.sections for one in _held(self, extent, ()))
-        return frozenset(one.entry.path for one in held if one.entry.stage == Stage.FILE)
 
 
 class _Page(NamedTuple):
@@ -84,7 +65,7 @@ class BucketDestination:
         self._readers = readers
         self._claim = Claim(store, waiting or Waiting())
         self._present = Present(store)
-        self._state: _State | None = None
+        self._state: BucketState | None = None
         self._intended: Sequence[Entry] = ()  # of a writer that died
         self._stopped = False
         self._entered = ExitStack()
@@ -127,7 +108,7 @@ class BucketDestination:
             unsure = intended.get(name, [])
             lines = partial(manifest.read_optional, state.stream(), extent) if extent else tuple
             yield PublishedSection(
-                name, "" if self._intended else key, count + len(unsure), partial(_held, state, extent, unsure), lines
+                name, "" if self._intended else key, count + len(unsure), partial(state.held, extent, unsure), lines
             )
 
     def projects(self) -> "Iterator[PublishedProject]":
@@ -138,7 +119,7 @@ class BucketDestination:
         stream = state.stream()
         for extent, _, _ in state.sections:
             record = manifest.read_optional(stream, extent)
-            yield PublishedProject(extent.name, record, True, partial(_held, state, extent, ()))
+            yield PublishedProject(extent.name, record, True, partial(state.held, extent, ()))
 
     def refuse_damaged(self) -> None:
         """Raise DestinationError for a manifest that does not say all that the tree lists."""
@@ -186,12 +167,12 @@ class BucketDestination:
         del artifact
         return hashlib.file_digest(source, "sha256").hexdigest()
 
-    def _read_state(self) -> _State:
+    def _read_state(self) -> BucketState:
         if self._state is None:
             with self._errors():
                 found = self._store.get(MANIFEST, most=manifest.LARGEST)
             etag, data = (found.etag, found.data) if found else ("", b"")
-            self._state = _State(etag, data, tuple(self._sections_of(data)))
+            self._state = BucketState(etag, data, tuple(self._sections_of(data)))
         return self._state
 
     def _sections_of(self, data: bytes) -> Iterator[tuple[Extent, str, int]]:
@@ -267,7 +248,7 @@ class BucketDestination:
             raise DestinationError(
                 f"{printable(self.root)}: another mkindex process published at the same time. Run again"
             ) from error
-        self._state = _State(etag, data, tuple(self._sections_of(data)))
+        self._state = BucketState(etag, data, tuple(self._sections_of(data)))
 
     def _upload(self, puts: Sequence[Put]) -> None:
         """Upload files and then siblings, which no reader can find yet."""
@@ -367,18 +348,6 @@ def _open(file: File) -> FileIO:
         return FileIO(file.local.path)
     except FileNotFoundError as error:
         raise FileChanged(file) from error
-
-
-def _held(state: _State, extent: Extent | None, intended: Iterable[Entry]) -> Iterator[HeldEntry]:
-    """Yield the entries of a section, and those that a writer which died was to write or delete there."""
-    recorded = manifest.decode(extent.name, manifest.read(state.stream(), extent)) if extent else ()
-    unsure = {entry.path for entry in intended}
-    both = merge(
-        (HeldEntry(entry, entry.path not in unsure) for entry in recorded),
-        (HeldEntry(entry, intact=False) for entry in intended),
-        key=lambda held: held.entry.position,
-    )
-    return (next(same) for _, same in groupby(both, key=lambda held: held.entry.position))
 
 
 def _is_same(page: _Page) -> bool:
