@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -196,7 +197,7 @@ def test_adding_costs_as_many_requests_in_a_large_index_as_in_a_small_one(
         add(new)
         assert tree_in(one) == cold_union(tmp_path / "all", many, new)
         counts.append(one.requests)
-    assert len(counts[0]) == len(counts[1]) == 18
+    assert len(counts[0]) == len(counts[1]) == 19
     assert [request for request in counts[1] if request.startswith("LIST")] == ["LIST /"]
 
 
@@ -394,6 +395,43 @@ def test_a_writer_plans_again_if_another_one_published_meanwhile(
     store.fails = publish_between
     add(new)
     assert tree_in(store) == cold_union(tmp_path / "all", source, others, new)
+
+
+@pytest.mark.parametrize("grace", [0, 7], ids=["page and file", "page"])
+def test_what_another_writer_is_about_to_delete_is_not_taken_for_published(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace: int
+) -> None:
+    store = FakeStore()
+    use(monkeypatch, store, Waiting())
+    publish(source)
+    again = tmp_path / "again"
+    again.mkdir()
+    shutil.copy2(source / "demo-1.0-py3-none-any.whl", again)
+    begun, waits = threading.Event(), threading.Event()
+    adder: list[int] = []
+
+    def meet(number: int, request: str) -> None:
+        if request.startswith("DELETE ") and not begun.is_set():  # the manifest is that without the project
+            begun.set()
+            store._lock.release()
+            assert waits.wait(30)
+            store._lock.acquire()
+        elif threading.get_ident() in adder and request == f"GET {CLAIM}":  # the plan is made
+            waits.set()
+
+    def add_again() -> None:
+        adder.append(threading.get_ident())
+        add(again)
+
+    store.fails = meet
+    nothing = Config(sources=(), destination=ADDRESS, grace=grace, prune=True)
+    with ThreadPoolExecutor(2) as threads:
+        removed = threads.submit(build, nothing, growth=Growth(is_removed=lambda file: file.project == "demo"))
+        assert begun.wait(30)
+        threads.submit(add_again).result()
+        removed.result()
+    assert broken_links(store) == []
+    assert {"simple/demo/index.html", "simple/demo/"} <= store.objects.keys()
 
 
 def test_a_writer_that_another_one_took_for_dead_publishes_nothing_more(

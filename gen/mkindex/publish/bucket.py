@@ -67,6 +67,7 @@ class BucketDestination:
         self._present = Present(store)
         self._state: BucketState | None = None
         self._intended: Sequence[Entry] = ()  # of a writer that died
+        self._is_overtaken = False  # whether the plan was made while another writer published
         self._stopped = False
         self._entered = ExitStack()
         self.notes: tuple[Note, ...] = ()
@@ -171,6 +172,8 @@ class BucketDestination:
         if self._state is None:
             with self._errors():
                 found = self._store.get(MANIFEST, most=manifest.LARGEST)
+                # A writer that has the claim now may be about to delete objects that this manifest does not name.
+                self._is_overtaken = not self._claim.is_held and self._store.head(INTENT) is not None
             etag, data = (found.etag, found.data) if found else ("", b"")
             self._state = BucketState(etag, data, tuple(self._sections_of(data)))
         return self._state
@@ -194,7 +197,7 @@ class BucketDestination:
         Superseded if another writer published since `sections()` was called; the claim is kept for the next plan.
         """
         with self._errors():
-            if not (plan.has_changes or self._claim.is_held or self._store.head(INTENT)):
+            if not (plan.has_changes or self._claim.is_held or self._is_overtaken):
                 before_commit()
                 return Applied()
             files = [put for put in plan.puts if not isinstance(put.resource, PageResource)]
@@ -230,11 +233,14 @@ class BucketDestination:
 
     def _require_same_state(self, theirs: Sequence[Entry]) -> None:
         """Raise Superseded if the plan was made from another state than that of now."""
-        before = self._read_state().etag
-        there = self._store.head(MANIFEST)
-        if theirs or (there.etag if there else "") != before:
+        if theirs or self._is_overtaken or self._etag_there() != self._read_state().etag:
+            self._is_overtaken = False
             self._intended, self._state, self._present = theirs or self._intended, None, Present(self._store)
             raise Superseded(f"{printable(self.root)}: another mkindex process published meanwhile. Run again")
+
+    def _etag_there(self) -> str:
+        there = self._store.head(MANIFEST)
+        return there.etag if there else ""
 
     def _put_manifest(self, plan: Plan, new: Iterable[tuple[Position, Entry]]) -> None:
         state = self._read_state()
