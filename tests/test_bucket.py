@@ -261,6 +261,22 @@ def test_a_mirror_of_objects_of_the_same_bucket_reads_each_of_them_once(
         assert len([request for request in store.requests if request.startswith("STREAM")]) == reads
 
 
+def test_a_page_that_cannot_be_read_does_not_undo_a_yank(source: Path, store: FakeStore) -> None:
+    def fail(number: int, request: str) -> None:
+        if request == "GET simple/demo/index.v1_json":
+            raise StoreError("the store does not answer (operation timed out)")
+
+    publish(source)
+    build(
+        Config(sources=(), destination=ADDRESS),
+        growth=Growth(given=frozenset(), edit=lambda file: file.with_yanked("bad")),
+    )
+    store.fails = fail
+    with pytest.raises(DestinationError, match=rf"^{ADDRESS}: the store does not answer \(operation timed out\)$"):
+        publish(source)
+    assert b'"yanked":"bad"' in tree_in(store)["simple/demo/index.v1_json"]
+
+
 # --- writers that die -------------------------------------------------------------------------------------------------
 
 

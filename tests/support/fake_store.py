@@ -8,7 +8,17 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from mkindex.publish.claim import Waiting
-from mkindex.stores.objects import ABSENT, Conflict, Content, End, Headers, MissingObject, StoredObject, StoreError
+from mkindex.stores.objects import (
+    ABSENT,
+    Conflict,
+    Content,
+    End,
+    Headers,
+    LargeObject,
+    MissingObject,
+    StoredObject,
+    StoreError,
+)
 from support.trees import OWN_DIRECTORY, find_broken_links
 
 if TYPE_CHECKING:
@@ -57,7 +67,8 @@ class FakeStore:
         with self._lock:
             self._request(f"GET {key}")
             found = self.objects.get(key)
-            assert found is None or len(found.data) <= most
+            if found and len(found.data) > most:
+                raise LargeObject(key, most)
             return Content(found.data, found.etag) if found else None
 
     def head(self, key: str) -> StoredObject | None:

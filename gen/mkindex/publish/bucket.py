@@ -30,7 +30,7 @@ from mkindex.publish.present import Present
 from mkindex.publish.refusals import refuse_damaged
 from mkindex.publish.staging import read_metadata
 from mkindex.site.resources import FileResource, PageResource, SiblingResource, VariantsResource
-from mkindex.stores.objects import ABSENT, Conflict, ObjectStore, StoreError
+from mkindex.stores.objects import ABSENT, Conflict, LargeObject, ObjectStore, StoreError
 from mkindex.text import printable
 from mkindex.tree import manifest
 from mkindex.tree.manifest import Entry, Extent, Position
@@ -129,8 +129,8 @@ class BucketDestination:
             refuse_damaged(state.stream(), [extent for extent, _, _ in state.sections], f"{self.root}/{MANIFEST}")
 
     def read(self, path: str, most: int) -> bytes:
-        """Return a file of the tree that is not larger than this, b"" if it cannot be read."""
-        with suppress(StoreError):
+        """Return a file of the tree that is not larger than this, b"" if there is none. Raises DestinationError."""
+        with self._errors(), suppress(LargeObject):
             found = self._store.get(path, most=most)
             return found.data if found else b""
         return b""

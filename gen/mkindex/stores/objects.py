@@ -13,6 +13,13 @@ class MissingObject(StoreError):
     """There is no object with a key."""
 
 
+class LargeObject(StoreError):
+    """An object has more bytes than were asked for at most."""
+
+    def __init__(self, key: str, most: int) -> None:
+        super().__init__(f"{key} is larger than {most:,} bytes")
+
+
 class Conflict(Exception):
     """The condition of a put does not hold: another writer has created or replaced the object."""
 
@@ -76,7 +83,7 @@ class ObjectStore(Protocol):
         """Whether the condition of a put is checked by the store itself, so that no other writer can come between."""
 
     def get(self, key: str, *, most: int) -> Content | None:
-        """Return an object of at most `most` bytes; None if there is none."""
+        """Return an object of at most `most` bytes; None if there is none. Raises LargeObject."""
 
     def head(self, key: str) -> StoredObject | None:
         """Return what is known about an object without reading it; None if there is none."""

@@ -18,6 +18,7 @@ from mkindex.stores.objects import (
     Content,
     End,
     Headers,
+    LargeObject,
     MissingObject,
     StoredObject,
     StoreError,
@@ -57,7 +58,7 @@ class ObstoreObjects:
             try:
                 found = obstore.get(self._store, self._prefix + key)
                 if found.meta["size"] > most:
-                    raise StoreError(f"{key} is larger than {most:,} bytes")
+                    raise LargeObject(key, most)
                 return Content(bytes(found.bytes()), found.meta["e_tag"] or "")
             except FileNotFoundError as error:
                 _require_bucket(error)
