@@ -277,6 +277,52 @@ def test_a_page_that_cannot_be_read_does_not_undo_a_yank(source: Path, store: Fa
     assert b'"yanked":"bad"' in tree_in(store)["simple/demo/index.v1_json"]
 
 
+# --- drop folders -----------------------------------------------------------------------------------------------------
+
+
+def consume(source: Path) -> Report:
+    return build(Config(sources=(str(source),), destination=ADDRESS), growth=Growth(consume=True))
+
+
+def test_published_files_are_deleted_from_a_drop_folder(source: Path, store: FakeStore) -> None:
+    before = cold_build(source)
+    assert len(consume(source).consumed or ()) == 2
+    assert (list(source.iterdir()), tree_in(store)) == ([], before)
+
+
+@pytest.mark.parametrize("data", [None, b"damaged"], ids=["missing", "damaged"])
+def test_a_file_whose_object_is_not_whole_stays_in_a_drop_folder(
+    source: Path, store: FakeStore, data: bytes | None
+) -> None:
+    publish(source)
+    key = next(key for key in store.objects if key.endswith(".whl"))
+    store.delete([key]) if data is None else store.put(key, data, FILE_HEADERS)
+    report = consume(source)
+    demo = source / "demo-1.0-py3-none-any.whl"
+    text = "listed, and not deleted, because its copy in DEST is missing or damaged. Check DEST"
+    assert (report.notes, list(source.iterdir())) == ((Note(location=str(demo), text=text),), [demo])
+
+
+@pytest.mark.parametrize("grace", [0, 7])
+def test_a_file_that_another_writer_removes_meanwhile_stays_in_a_drop_folder(
+    source: Path, store: FakeStore, grace: int
+) -> None:
+    add(source)
+    nothing = Config(sources=(), destination=ADDRESS, grace=grace, prune=True)
+    waiting = [Growth(given=frozenset({"grace"}), is_removed=lambda file: file.project == "demo")]
+
+    def remove_after_plan(number: int, request: str) -> None:
+        if request == f"HEAD {CLAIM}" and waiting:
+            growth = waiting.pop()
+            store._lock.release()
+            build(nothing, growth=growth)
+            store._lock.acquire()
+
+    store.fails = remove_after_plan
+    consume(source)
+    assert [path.name for path in source.iterdir()] == ["demo-1.0-py3-none-any.whl"]
+
+
 # --- writers that die -------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from mkindex.cache import COARSE_RACY_NS, RACY_NS
@@ -28,8 +28,8 @@ from mkindex.tree.names import file_path
 class Holder(Protocol):
     """A destination that knows which files it holds."""
 
-    def holds(self, path: str) -> bool:
-        """Tell whether the file at a path of the tree is as mkindex wrote it."""
+    def confirm(self, files: Iterable[tuple[str, int]]) -> Iterator[bool]:
+        """Tell of each path of the tree, and size, whether the file is there at this moment as mkindex wrote it."""
 
 
 class Consumed(NamedTuple):
@@ -76,18 +76,21 @@ def find_consumable(arrivals: Iterable[File], index: Index) -> tuple[Consumable,
     return tuple(Consumable(file, listed[file.sha256]) for file in arrivals if file.sha256 in listed)
 
 
-def consume(consumable: Iterable[Consumable], destination: Holder, since_ns: int) -> Consumed:
-    """Delete these files from their sources, if the destination holds them.
+def consume(consumable: Sequence[Consumable], destination: Holder, since_ns: int) -> Consumed:
+    """Delete these files from their sources, if the destination holds them at this moment.
 
     `since_ns`: when the sources began to be listed, since the epoch. A file that has changed by now stays.
     """
     paths: list[str] = []
     notes: list[Note] = []
     disks: dict[str, Filesystem] = {}
-    for file, path in consumable:
-        root = file.local.root
-        if not destination.holds(path):
+    held = destination.confirm([(path, file.local.size) for file, path in consumable])
+    for (file, _), is_held in zip(consumable, held, strict=True):
+        if not is_held:
+            text = "listed, and not deleted, because its copy in DEST is missing or damaged. Check DEST"
+            notes.append(Note(location=file.local.location, text=text))
             continue
+        root = file.local.root
         disk = disks.setdefault(root, Filesystem(root))
         try:
             if _is_unchanged(disk, file, since_ns):

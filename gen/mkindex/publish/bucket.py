@@ -139,6 +139,17 @@ class BucketDestination:
         """Tell whether the file at `path` is ours: nobody else has files at paths with their hash."""
         return path in self._read_state().files
 
+    def confirm(self, files: Iterable[tuple[str, int]]) -> Iterator[bool]:
+        """Tell of each path and size whether pages name this file now, and an object of the size is there."""
+        self._state = None  # another writer may have published since it was read
+        listed = self._read_state().listed_files
+        return self._executor.map(lambda file: file[0] in listed and self._has_size(*file), files)
+
+    def _has_size(self, path: str, size: int) -> bool:
+        with self._errors():
+            found = self._store.head(path)
+        return found is not None and found.size == size
+
     def find(self, path: str, link: Link) -> Artifact | None:
         """Return the file at a path of the tree, as that which a link means; None if it is not published."""
         if link.size is None or not self.holds(path):
