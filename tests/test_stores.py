@@ -115,6 +115,30 @@ def test_a_store_knows_the_address_that_readers_use(
     assert open_bucket("s3://a-bucket/a b", given, timeout=1.0).url == url
 
 
+@pytest.mark.parametrize("location", ["s3://a-bucket/python", "az://a-bucket/python"])
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    {
+        "https://user:SECRET@store.example": "has a user name, a query or a fragment, which pages would publish",
+        "https://store.example/?sv=1&sig=SECRET": "has a user name, a query or a fragment, which pages would publish",
+        "https://store.example/#SECRET": "has a user name, a query or a fragment, which pages would publish",
+        "https://[SECRET": "is no address",
+    }.items(),
+)
+@pytest.mark.parametrize("is_option", [True, False])
+def test_an_endpoint_has_no_secrets_that_pages_would_publish(
+    location: str, endpoint: str, reason: str, is_option: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("access_key_id=a", "secret_access_key=b") if location[0] == "s" else ("account_name=a",)
+    if is_option:
+        options = (*options, f"endpoint={endpoint}")
+    else:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3" if location[0] == "s" else "AZURE_STORAGE_ENDPOINT", endpoint)
+    with pytest.raises(ConfigError, match=rf"^{location}: the endpoint {reason}\. Give ") as error:
+        open_bucket(location, options, timeout=1.0)
+    assert "SECRET" not in str(error.value)
+
+
 def test_without_the_libraries_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkindex.errors import ConfigError
 from mkindex.hosts.buckets import BucketAddress, parse_bucket
+from mkindex.stores.endpoints import public_endpoint
 from mkindex.stores.objects import ObjectStore, StoreError
 from mkindex.text import printable
 
@@ -64,10 +65,10 @@ def _open_other(
     if address.scheme == "gs":
         google = GCSStore(address.bucket, config=config, client_options=client, retry_config=retries)
         return ObstoreObjects(google, address, f"https://storage.googleapis.com/{address.bucket}")
-    endpoint = values.get("endpoint") or os.environ.get("AZURE_STORAGE_ENDPOINT", "")
+    endpoint = public_endpoint(values.get("endpoint") or os.environ.get("AZURE_STORAGE_ENDPOINT", ""))
     if endpoint.startswith("http://"):
         client = {**client, "allow_http": True}
     azure = AzureStore(address.bucket, config=config, client_options=client, retry_config=retries)
     account = azure.config.get("account_name")
-    base = endpoint.rstrip("/") or (account and f"https://{account}.blob.core.windows.net")
+    base = endpoint or (account and f"https://{account}.blob.core.windows.net")
     return ObstoreObjects(azure, address, f"{base}/{address.bucket}" if base else None)

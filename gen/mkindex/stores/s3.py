@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
 from mkindex.hosts.buckets import BucketAddress
+from mkindex.stores.endpoints import public_endpoint
 from mkindex.stores.objects import Condition, Headers, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.reasons import describe
@@ -96,6 +97,7 @@ class S3Session:
         environment = os.environ
         self.endpoint = given.pop("endpoint", None) or given.pop("endpoint_url", None)
         self.endpoint = self.endpoint or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+        self.endpoint = self.endpoint and public_endpoint(self.endpoint)
         region = given.pop("region", None) or environment.get("AWS_REGION") or self._session.region_name
         self.region = region or _ANYWHERE
         unsigned = given.pop("skip_signature", None) or environment.get("AWS_SKIP_SIGNATURE", "")
@@ -106,7 +108,7 @@ class S3Session:
         """Return the objects at an address. Raises StoreError without credentials."""
         config: Any = {**self._others, "region": self.region}  # obstore checks the keys
         if self.endpoint:
-            config["endpoint"] = self.endpoint.rstrip("/")
+            config["endpoint"] = self.endpoint
             client = {**client, "allow_http": self.endpoint.startswith("http://")}
         if self.is_anonymous:
             config["skip_signature"] = True
@@ -132,7 +134,7 @@ class S3Session:
     def url_of(self, bucket: str) -> str:
         """Return the http address of a bucket, as readers without credentials use it."""
         if self.endpoint:
-            return f"{self.endpoint.rstrip('/')}/{bucket}"
+            return f"{self.endpoint}/{bucket}"
         if "." in bucket:  # a certificate for *.s3… does not match
             return f"https://s3.{self.region}.amazonaws.com/{bucket}"
         return f"https://{bucket}.s3.{self.region}.amazonaws.com"
