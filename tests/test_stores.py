@@ -15,7 +15,8 @@ from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.open import open_bucket
 from mkindex.stores.reasons import describe
 from support.fake_store import FakeStore
-from support.store_contract import CONTRACT, HEADERS
+from support.google_server import run_google
+from support.store_contract import CONTRACT, CONTRACT_OF_CONDITIONS, HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,12 @@ def memory() -> ObjectStore:
 @pytest.mark.parametrize("rule", CONTRACT)
 def test_stores_keep_the_contract(make: Callable[[], ObjectStore], rule: Callable[[ObjectStore], None]) -> None:
     rule(make())
+
+
+@pytest.mark.parametrize("rule", CONTRACT_OF_CONDITIONS)
+def test_google_is_asked_for_conditions_on_generations(rule: Callable[[ObjectStore], None]) -> None:
+    with run_google() as bucket:
+        rule(ObstoreObjects(bucket, parse_bucket("gs://a-bucket/python"), None))
 
 
 @pytest.mark.parametrize(

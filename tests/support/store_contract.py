@@ -123,3 +123,9 @@ CONTRACT = [
     an_upload_is_whole_or_missing,
     directories_have_keys_of_their_own_if_the_store_has_them,
 ]
+
+CONTRACT_OF_CONDITIONS = [
+    what_is_put_can_be_read,
+    an_object_is_created_only_once,
+    an_object_is_replaced_only_as_it_was_read,
+]

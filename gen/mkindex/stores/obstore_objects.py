@@ -41,6 +41,8 @@ class ObstoreObjects:
 
     def __init__(self, store: "Store", address: BucketAddress, url: str | None) -> None:
         self._has_no_suffix = address.scheme == "az"  # a range without its start
+        self._has_generations = address.scheme == "gs"
+        self._generations: dict[str, tuple[str, str]] = {}  # by key: the last ETag, and the generation that has it
         self._store = store
         self._prefix = address.prefix
         self.address = str(address)
@@ -59,7 +61,8 @@ class ObstoreObjects:
                 found = obstore.get(self._store, self._prefix + key)
                 if found.meta["size"] > most:
                     raise LargeObject(key, most)
-                return Content(bytes(found.bytes()), found.meta["e_tag"] or "")
+                etag = self._remembered(key, found.meta["e_tag"], found.meta["version"])
+                return Content(bytes(found.bytes()), etag)
             except FileNotFoundError as error:
                 _require_bucket(error)
                 return None
@@ -68,7 +71,9 @@ class ObstoreObjects:
         """Return what is known about an object without reading it; None if there is none."""
         with store_errors():
             try:
-                return self._stored(obstore.head(self._store, self._prefix + key))
+                found = obstore.head(self._store, self._prefix + key)
+                self._remembered(key, found["e_tag"], found["version"])
+                return self._stored(found)
             except FileNotFoundError:
                 return None
 
@@ -151,10 +156,27 @@ class ObstoreObjects:
             raise Conflict from error
 
     def _put(self, key: str, data: bytes, headers: Headers, condition: Condition | None) -> str:
-        mode: Any = "overwrite" if condition is None else "create" if condition is ABSENT else {"e_tag": condition}
+        mode: Any = "overwrite" if condition is None else "create"
+        if isinstance(condition, str):
+            mode = {"e_tag": condition, **self._generation(key, condition)}
         path, attributes = self._prefix + key, _attributes(headers)
         done = obstore.put(self._store, path, data, attributes=attributes, mode=mode, use_multipart=False)
-        return done["e_tag"] or ""
+        return self._remembered(key, done["e_tag"], done["version"])
+
+    def _remembered(self, key: str, etag: str | None, generation: str | None) -> str:
+        """Return an ETag. Google Cloud Storage has no conditions on it, only on the generation that it belongs to."""
+        if self._has_generations and etag and generation:
+            self._generations[key] = (etag, generation)
+        return etag or ""
+
+    def _generation(self, key: str, etag: str) -> dict[str, str]:
+        """Return the generation of an object as it had this ETag. Raises Conflict if it is known to have another."""
+        if not self._has_generations:
+            return {}
+        last, generation = self._generations.get(key, ("", ""))
+        if last != etag:
+            raise Conflict
+        return {"version": generation}
 
     def _require(self, key: str, condition: Condition) -> None:
         """Raise Conflict if a condition does not hold now."""
