@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from mkindex import cli
 from mkindex.errors import ConfigError
 from mkindex.hosts.buckets import BucketAddress, is_bucket, parse_bucket
-from mkindex.stores.objects import StoreError
+from mkindex.stores.objects import End, StoreError
 from mkindex.stores.obstore_objects import ObstoreObjects
 from mkindex.stores.open import open_bucket
 from mkindex.stores.reasons import describe
@@ -173,6 +174,25 @@ def test_a_missing_bucket_is_no_missing_object(code: str, monkeypatch: pytest.Mo
     for request in requests:
         with pytest.raises(StoreError, match=r"^the (bucket|container) does not exist: create it first$"):
             request()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["… status code: 416 Range Not Satisfiable: <Error><Code>InvalidRange</Code>", "Received non-partial response"],
+)
+def test_an_empty_object_has_an_end_also_where_no_range_of_it_can_be_requested(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise GenericError(f"Generic S3 error: {text}")
+
+    store = memory()
+    store.put("empty", b"", HEADERS)
+    store.put("other", b"x", HEADERS)
+    monkeypatch.setattr("obstore.get", fail)
+    assert store.read_end("empty", 1) == End(b"", "")
+    with pytest.raises(StoreError):
+        store.read_end("other", 1)
 
 
 DENIED = "Check the credentials and what they permit"
