@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 HTML_TYPE, JSON_TYPE = "text/html; charset=utf-8", "application/vnd.pypi.simple.v1+json"
 SHORT, LONG = "max-age=60, must-revalidate", "public, max-age=31536000, immutable"
 MANIFEST, CLAIM = ".mkindex/manifest", ".mkindex/intent"
+LEFT = b"mkindex claim 1 left 00000000000000000000000000000000 1\n"
 
 
 @pytest.fixture
@@ -197,7 +198,7 @@ def test_adding_costs_as_many_requests_in_a_large_index_as_in_a_small_one(
         add(new)
         assert tree_in(one) == cold_union(tmp_path / "all", many, new)
         counts.append(one.requests)
-    assert len(counts[0]) == len(counts[1]) == 19
+    assert len(counts[0]) == len(counts[1]) == 20
     assert [request for request in counts[1] if request.startswith("LIST")] == ["LIST /"]
 
 
@@ -548,11 +549,15 @@ def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(
     assert MANIFEST not in store.objects
 
 
+@pytest.mark.parametrize("has_absent", [False, True], ids=["no conditions", "If-None-Match only"])
+@pytest.mark.parametrize("is_taken_over", [False, True], ids=["new claim", "claim of a dead writer"])
 def test_a_store_without_conditional_writes_is_named(
-    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+    source: Path, store: FakeStore, monkeypatch: pytest.MonkeyPatch, has_absent: bool, is_taken_over: bool
 ) -> None:
     monkeypatch.setattr("mkindex.publish.claim.SETTLED", 0.0)
-    store.ignores_conditions = True
+    store.ignores_conditions, store.ignores_etags = not has_absent, has_absent
+    if is_taken_over:
+        store.put(CLAIM, LEFT, FILE_HEADERS)
     report = publish(source)
     text = (
         "this store has no conditional writes, so another mkindex that publishes at the same moment can undo this. "
@@ -560,6 +565,32 @@ def test_a_store_without_conditional_writes_is_named(
     )
     assert Note(location=ADDRESS, text=text) in report.findings
     assert tree_in(store) == cold_build(source)
+
+
+def test_an_intent_that_was_taken_over_is_not_lost_if_the_store_fails_then(source: Path, store: FakeStore) -> None:
+    publish(source)
+    write_wheel(source, "added", "1.0")
+    store.fails = lambda number, request: (
+        fail_at(1, ProcessKilled)(1, request) if request == f"PUT {MANIFEST}" else None
+    )
+    with pytest.raises(ProcessKilled):
+        publish(source)
+    (source / "added-1.0-py3-none-any.whl").unlink()
+    writes_of_claim: list[str] = []
+
+    def fail(number: int, request: str) -> None:
+        if request == f"PUT {CLAIM}":
+            writes_of_claim.append(request)
+            if len(writes_of_claim) == 2:
+                raise StoreError("the store answered 500 InternalError")
+
+    store.fails = fail
+    with pytest.raises(DestinationError):
+        publish(source)
+    store.fails = lambda number, request: None
+    publish(source)
+    assert broken_links(store) == []
+    assert b"added" not in tree_in(store)["simple/index.html"]
 
 
 # --- what else can be there -------------------------------------------------------------------------------------------
